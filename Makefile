@@ -1,0 +1,40 @@
+# The only door to tickcast. `make` alone lists what it can do.
+SHELL := /bin/bash
+LIBRARY := static/node_modules/lightweight-charts/package.json
+
+.PHONY: help run test lint fmt unit browser-deps bench doc clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: $(LIBRARY) ## build and start the service; prints the address of the page
+	cargo run --release --locked
+
+test: $(LIBRARY) browser-deps lint ## format check, clippy, and every test there is
+	npm --prefix static test
+	cargo test --locked
+
+lint: $(LIBRARY)
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fmt: ## format the code
+	cargo fmt
+
+bench: $(LIBRARY) ## measure the hot paths (criterion)
+	cargo bench --locked
+
+doc: $(LIBRARY) ## build the documentation of the code
+	cargo doc --locked --no-deps
+
+clean: ## remove everything that was built or installed here
+	cargo clean
+	rm -rf static/node_modules
+
+$(LIBRARY): static/package.json static/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
+	npm --prefix static ci --no-audit --no-fund
+	@touch $@
+
+browser-deps:
+	@tests/browser-deps.sh

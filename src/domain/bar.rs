@@ -1,0 +1,286 @@
+//! Trades summed up over time: `Bar`, its `Interval`, and the `BarBuilder` that makes bars out of trades.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::{Price, Timestamp, Trade};
+
+/// The length of time that a bar covers. Intervals begin at whole multiples of their length since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interval {
+    /// One second.
+    S1,
+    /// One minute.
+    M1,
+    /// Five minutes.
+    M5,
+    /// Fifteen minutes.
+    M15,
+    /// One hour.
+    H1,
+    /// One day, from midnight UTC.
+    D1,
+}
+
+impl Interval {
+    /// How many intervals there are.
+    pub const COUNT: usize = 6;
+    /// Every interval, shortest first; each divides the next.
+    pub const ALL: [Self; Self::COUNT] = [Self::S1, Self::M1, Self::M5, Self::M15, Self::H1, Self::D1];
+
+    /// Returns the length in microseconds.
+    pub const fn micros(self) -> i64 {
+        const SECOND: i64 = 1_000_000;
+        match self {
+            Self::S1 => SECOND,
+            Self::M1 => 60 * SECOND,
+            Self::M5 => 300 * SECOND,
+            Self::M15 => 900 * SECOND,
+            Self::H1 => 3_600 * SECOND,
+            Self::D1 => 86_400 * SECOND,
+        }
+    }
+
+    /// Returns the name, such as `1m`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S1 => "1s",
+            Self::M1 => "1m",
+            Self::M5 => "5m",
+            Self::M15 => "15m",
+            Self::H1 => "1h",
+            Self::D1 => "1d",
+        }
+    }
+
+    /// Returns when the interval that holds `ts` begins.
+    pub const fn start_of(self, ts: Timestamp) -> Timestamp {
+        ts.floor_to(self.micros())
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Interval {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|interval| interval.name() == text).ok_or(())
+    }
+}
+
+/// The trades of one symbol over one interval, summed up. An interval without a trade has no bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bar {
+    /// When the interval begins.
+    pub ts: Timestamp,
+    /// Price of the first trade.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Price of the last trade.
+    pub close: Price,
+    /// Shares traded.
+    pub volume: u64,
+    /// Number of trades, at least one.
+    pub trades: u64,
+    /// Volume-weighted average price, rounded to the nearest unit of 1e-4 USD.
+    pub vwap: Price,
+}
+
+/// The bar of one symbol and interval that is still open: trades go in, [`Bar`]s come out.
+///
+/// ```
+/// use tickcast::domain::{BarBuilder, Price, Size, Timestamp, Trade};
+/// let trade = |cents, shares| Trade { ts: Timestamp::default(), price: Price::from_cents(cents), size: Size::new(shares) };
+/// let mut builder = BarBuilder::default();
+/// builder.add(Timestamp::default(), &trade(100, 10));
+/// builder.add(Timestamp::default(), &trade(104, 30));
+/// let bar = builder.bar().unwrap();
+/// assert_eq!((bar.open, bar.high, bar.volume), (Price::from_cents(100), Price::from_cents(104), 40));
+/// assert_eq!(bar.vwap, Price::from_cents(103));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BarBuilder {
+    bar: Option<Bar>,
+    notional: i128,
+}
+
+impl BarBuilder {
+    /// Returns a builder that goes on where this bar stands; the average price resumes from the rounded one.
+    pub fn resume(bar: Bar) -> Self {
+        Self { notional: i128::from(bar.vwap.units()) * i128::from(bar.volume), bar: Some(bar) }
+    }
+
+    /// Takes a trade into the open bar; `start` is where its interval begins. A trade of another interval than the open
+    /// bar's begins a new bar: call [`Self::take`] first so as not to lose the old one.
+    pub fn add(&mut self, start: Timestamp, trade: &Trade) {
+        let (price, size) = (trade.price, u64::from(trade.size.shares()));
+        match &mut self.bar {
+            Some(bar) if bar.ts == start => {
+                bar.high = bar.high.max(price);
+                bar.low = bar.low.min(price);
+                bar.close = price;
+                bar.volume += size;
+                bar.trades += 1;
+                self.notional += i128::from(price.units()) * i128::from(size);
+            }
+            bar => {
+                self.notional = i128::from(price.units()) * i128::from(size);
+                *bar = Some(Bar {
+                    ts: start,
+                    open: price,
+                    high: price,
+                    low: price,
+                    close: price,
+                    volume: size,
+                    trades: 1,
+                    vwap: price,
+                });
+            }
+        }
+    }
+
+    /// Takes a whole shorter bar that follows what is already in the open bar; `start` as for [`Self::add`].
+    pub fn merge(&mut self, start: Timestamp, part: &Bar) {
+        let notional = i128::from(part.vwap.units()) * i128::from(part.volume);
+        match &mut self.bar {
+            Some(bar) if bar.ts == start => {
+                bar.high = bar.high.max(part.high);
+                bar.low = bar.low.min(part.low);
+                bar.close = part.close;
+                bar.volume += part.volume;
+                bar.trades += part.trades;
+                self.notional += notional;
+            }
+            bar => {
+                self.notional = notional;
+                *bar = Some(Bar { ts: start, ..*part });
+            }
+        }
+    }
+
+    /// Returns the open bar as it stands, or `None` when there has been no trade.
+    pub fn bar(&self) -> Option<Bar> {
+        self.bar.map(|bar| Bar { vwap: self.vwap(&bar), ..bar })
+    }
+
+    /// Returns when the open bar began, or `None` when there is none; cheaper than [`Self::bar`].
+    pub fn start(&self) -> Option<Timestamp> {
+        self.bar.map(|bar| bar.ts)
+    }
+
+    /// Returns the open bar and forgets it.
+    pub fn take(&mut self) -> Option<Bar> {
+        let bar = self.bar();
+        *self = Self::default();
+        bar
+    }
+
+    fn vwap(&self, bar: &Bar) -> Price {
+        let volume = i128::from(bar.volume);
+        if volume == 0 {
+            return bar.close;
+        }
+        let units = (self.notional + volume / 2) / volume;
+        Price::from_units(i64::try_from(units).unwrap_or(i64::MAX))
+    }
+}
+
+/// The open bars of one symbol, one of each interval: every trade goes into all of them, each is taken when its interval
+/// ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenBars([BarBuilder; Interval::COUNT]);
+
+impl OpenBars {
+    /// Returns open bars that go on where these stand, by interval.
+    pub fn resume(bars: [Option<Bar>; Interval::COUNT]) -> Self {
+        Self(bars.map(|bar| bar.map(BarBuilder::resume).unwrap_or_default()))
+    }
+
+    /// Takes a trade into the bar of every interval.
+    pub fn add(&mut self, trade: &Trade) {
+        for (builder, interval) in self.0.iter_mut().zip(Interval::ALL) {
+            builder.add(interval.start_of(trade.ts), trade);
+        }
+    }
+
+    /// Returns the open bar of the interval as it stands, or `None` when there has been no trade.
+    pub fn bar(&self, interval: Interval) -> Option<Bar> {
+        self.0[interval as usize].bar()
+    }
+
+    /// Returns the open bar of the interval and forgets it.
+    pub fn take(&mut self, interval: Interval) -> Option<Bar> {
+        self.0[interval as usize].take()
+    }
+
+    /// Returns the bar of the interval and forgets it when it began before `ts`; a bar that is still running stays.
+    pub fn take_before(&mut self, interval: Interval, ts: Timestamp) -> Option<Bar> {
+        let over = self.0[interval as usize].start().is_some_and(|start| start < interval.start_of(ts));
+        over.then(|| self.take(interval)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Size;
+
+    fn trade(second: i64, cents: i64, shares: u32) -> Trade {
+        Trade {
+            ts: Timestamp::from_micros(second * 1_000_000),
+            price: Price::from_cents(cents),
+            size: Size::new(shares),
+        }
+    }
+
+    fn build(interval: Interval, trades: &[Trade]) -> Vec<Bar> {
+        let mut builder = BarBuilder::default();
+        let mut bars = Vec::new();
+        for trade in trades {
+            let start = interval.start_of(trade.ts);
+            if builder.start().is_some_and(|open| open != start) {
+                bars.extend(builder.take());
+            }
+            builder.add(start, trade);
+        }
+        bars.extend(builder.take());
+        bars
+    }
+
+    #[test]
+    fn every_interval_divides_the_next_and_is_found_by_its_name() {
+        for pair in Interval::ALL.windows(2) {
+            assert_eq!(pair[1].micros() % pair[0].micros(), 0);
+        }
+        for interval in Interval::ALL {
+            assert_eq!(interval.name().parse(), Ok(interval));
+        }
+        assert_eq!("2m".parse::<Interval>(), Err(()));
+    }
+
+    #[test]
+    fn a_trade_on_the_boundary_belongs_to_the_new_bar() {
+        let bars = build(Interval::M1, &[trade(59, 100, 1), trade(60, 200, 1)]);
+        assert_eq!(bars.len(), 2);
+        assert_eq!(bars[1].ts.micros(), 60_000_000);
+    }
+
+    #[test]
+    fn merging_short_bars_gives_the_long_bar_of_the_same_trades() {
+        let trades: Vec<_> =
+            (0..300).map(|n| trade(n, 10_000 + (n * 7919) % 97, 1 + u32::try_from(n % 13).unwrap())).collect();
+        let mut builder = BarBuilder::default();
+        for bar in build(Interval::S1, &trades) {
+            builder.merge(Interval::M5.start_of(bar.ts), &bar);
+        }
+        assert_eq!(builder.take(), build(Interval::M5, &trades).pop());
+    }
+}

@@ -1,0 +1,75 @@
+//! What happens in the market: `Trade`, `Quote`, and the `Event` that places one of them in the stream.
+
+use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp};
+
+/// One execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Trade {
+    /// When it happened.
+    pub ts: Timestamp,
+    /// Price per share.
+    pub price: Price,
+    /// Shares that changed hands, at least one.
+    pub size: Size,
+}
+
+/// The best bid and ask after a change of either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quote {
+    /// When it changed.
+    pub ts: Timestamp,
+    /// The highest price somebody would pay.
+    pub bid: Price,
+    /// Shares wanted at the bid.
+    pub bid_size: Size,
+    /// The lowest price somebody would sell at; above the bid.
+    pub ask: Price,
+    /// Shares offered at the ask.
+    pub ask_size: Size,
+}
+
+/// What an [`Event`] is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EventBody {
+    /// A trade.
+    Trade(Trade),
+    /// A quote.
+    Quote(Quote),
+    /// A bar that has closed. Boxed: bars are rare and three times the size of the rest.
+    Bar(Interval, Box<Bar>),
+}
+
+/// One thing that happened, at its place in the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// Its number in the whole stream: 1 for the first event of the process, without holes.
+    pub offset: u64,
+    /// Its number among the events of its symbol and channel: from 1, without holes.
+    pub seq: u64,
+    /// The symbol's number.
+    pub id: SymbolId,
+    /// The symbol.
+    pub symbol: Symbol,
+    /// What happened.
+    pub body: EventBody,
+}
+
+impl Event {
+    /// Returns the channel that carries the event.
+    pub const fn channel(&self) -> Channel {
+        match self.body {
+            EventBody::Trade(_) => Channel::Trades,
+            EventBody::Quote(_) => Channel::Quotes,
+            EventBody::Bar(interval, _) => Channel::Bars(interval),
+        }
+    }
+
+    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar began.
+    pub const fn ts(&self) -> Timestamp {
+        match &self.body {
+            EventBody::Trade(trade) => trade.ts,
+            EventBody::Quote(quote) => quote.ts,
+            EventBody::Bar(_, bar) => bar.ts,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What exists in the market: symbols, prices, trades, quotes, bars and the events that carry them.
+//!
+//! Pure values on the standard library alone. How they are written on a wire is `protocol`'s business, where they come
+//! from is `feed`'s.
+
+mod bar;
+mod channel;
+mod event;
+mod price;
+mod snapshot;
+mod symbol;
+mod time;
+
+pub use bar::{Bar, BarBuilder, Interval, OpenBars};
+pub use channel::{Channel, ChannelSet};
+pub use event::{Event, EventBody, Quote, Trade};
+pub use price::{Price, PriceError, Size};
+pub use snapshot::Snapshot;
+pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
+pub use time::{Clock, ManualClock, Timestamp};

@@ -1,0 +1,197 @@
+//! The names of what is traded: `Symbol`, its dense number `SymbolId`, and the table that ties the two.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// A ticker such as `AAPL` or `BRK.B`: 1 to [`Symbol::LEN_MAX`] characters of `A`–`Z`, `0`–`9`, `.` and `-`, beginning
+/// with a letter. Held inline, so that an event needs no allocation to carry its own name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol {
+    bytes: [u8; Symbol::LEN_MAX],
+    len: u8,
+}
+
+impl Symbol {
+    /// The longest ticker, in characters.
+    pub const LEN_MAX: usize = 15;
+
+    /// Returns the ticker as text.
+    ///
+    /// # Panics
+    ///
+    /// Never: only ASCII is accepted by the constructor.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("a symbol is ASCII by construction")
+    }
+
+    /// Returns the ticker as ASCII bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// Why a text is not a [`Symbol`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolError {
+    /// No character, or more than [`Symbol::LEN_MAX`].
+    Length,
+    /// A character that no ticker has.
+    Character,
+}
+
+impl fmt::Display for SymbolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length => write!(f, "a symbol has 1 to {} characters", Symbol::LEN_MAX),
+            Self::Character => f.write_str("a symbol begins with A to Z and consists of A to Z, 0 to 9, '.' and '-'"),
+        }
+    }
+}
+
+impl std::error::Error for SymbolError {}
+
+impl FromStr for Symbol {
+    type Err = SymbolError;
+
+    fn from_str(text: &str) -> Result<Self, SymbolError> {
+        let source = text.as_bytes();
+        let len = u8::try_from(source.len()).map_err(|_| SymbolError::Length)?;
+        if source.is_empty() || source.len() > Self::LEN_MAX {
+            return Err(SymbolError::Length);
+        }
+        let allowed = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+        if !source[0].is_ascii_uppercase() || !source.iter().all(allowed) {
+            return Err(SymbolError::Character);
+        }
+        let mut bytes = [0; Self::LEN_MAX];
+        bytes[..source.len()].copy_from_slice(source);
+        Ok(Self { bytes, len })
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The dense number of a symbol in its [`SymbolTable`], from 0; an index into per-symbol arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SymbolId(pub u32);
+
+impl SymbolId {
+    /// Returns the number as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is traded under a symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    /// The ticker.
+    pub symbol: Symbol,
+    /// The company's name, for people.
+    pub name: String,
+    /// The sector of the economy, for people and for the simulator's correlations.
+    pub sector: String,
+}
+
+/// Every instrument there is, in the order of its [`SymbolId`]; fixed for the life of the process.
+#[derive(Clone, Debug, Default)]
+pub struct SymbolTable {
+    instruments: Vec<Instrument>,
+    ids: HashMap<Symbol, SymbolId>,
+}
+
+impl SymbolTable {
+    /// Returns the table of these instruments. Of two with the same symbol the later is found by [`Self::id`].
+    ///
+    /// # Panics
+    ///
+    /// Panics when there are more than `u32::MAX` instruments.
+    pub fn new(instruments: Vec<Instrument>) -> Self {
+        let number = |index: usize| SymbolId(u32::try_from(index).expect("fewer than 2^32 instruments"));
+        let ids = instruments.iter().enumerate().map(|(index, each)| (each.symbol, number(index))).collect();
+        Self { instruments, ids }
+    }
+
+    /// Returns the number of the symbol, or `None` when there is no such symbol.
+    pub fn id(&self, symbol: Symbol) -> Option<SymbolId> {
+        self.ids.get(&symbol).copied()
+    }
+
+    /// Returns the number of the symbol with this name, or `None` when there is no such symbol.
+    pub fn find(&self, name: &str) -> Option<SymbolId> {
+        self.id(name.parse().ok()?)
+    }
+
+    /// Returns the instrument with this number.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the number is not of this table.
+    pub fn instrument(&self, id: SymbolId) -> &Instrument {
+        &self.instruments[id.index()]
+    }
+
+    /// Returns every number of the table, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = SymbolId> + use<> {
+        (0..u32::try_from(self.instruments.len()).unwrap_or(u32::MAX)).map(SymbolId)
+    }
+
+    /// Returns every instrument in the order of its number.
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+
+    /// Returns how many instruments there are.
+    pub fn len(&self) -> usize {
+        self.instruments.len()
+    }
+
+    /// Returns whether there is no instrument at all.
+    pub fn is_empty(&self) -> bool {
+        self.instruments.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_keeps_its_text_and_refuses_what_no_ticker_is() {
+        for text in ["A", "BRK.B", "SYM499", "ABCDEFGHIJKLMNO", "X-1"] {
+            assert_eq!(text.parse::<Symbol>().unwrap().as_str(), text);
+        }
+        for text in ["", "ABCDEFGHIJKLMNOP", &"A".repeat(300)] {
+            assert_eq!(text.parse::<Symbol>(), Err(SymbolError::Length), "{text}");
+        }
+        for text in ["aapl", "*", "A B", "1A", ".A", "Ä", "A\0", "A\""] {
+            assert_eq!(text.parse::<Symbol>(), Err(SymbolError::Character), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_table_finds_each_instrument_by_name_and_number() {
+        let instrument = |symbol: &str| Instrument {
+            symbol: symbol.parse().unwrap(),
+            name: format!("{symbol} Inc."),
+            sector: "Technology".into(),
+        };
+        let table = SymbolTable::new(vec![instrument("AAPL"), instrument("MSFT")]);
+        assert_eq!(table.find("MSFT"), Some(SymbolId(1)));
+        assert_eq!(table.instrument(SymbolId(1)).name, "MSFT Inc.");
+        assert_eq!(table.find("XYZ"), None);
+        assert_eq!(table.find("not a symbol"), None);
+        assert_eq!(table.ids().collect::<Vec<_>>(), [SymbolId(0), SymbolId(1)]);
+    }
+}

@@ -1,0 +1,90 @@
+//! When: `Timestamp` in microseconds, and the `Clock` through which all wall-clock time enters. No calendar.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A moment: whole microseconds since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Returns the moment so many microseconds after 1970-01-01 UTC.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Returns the microseconds since 1970-01-01 UTC.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the moment so many microseconds later (earlier when negative).
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Returns the last moment at or before this one that is a whole multiple of `micros` since 1970.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `micros` is zero.
+    #[must_use]
+    pub const fn floor_to(self, micros: i64) -> Self {
+        Self(self.0 - self.0.rem_euclid(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where wall-clock time comes from. Injected, so that a run can be repeated bit for bit.
+pub trait Clock: Send + Sync {
+    /// Returns the present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock that stands still until it is set: for tests and for runs that must repeat.
+#[derive(Debug, Default)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// Returns a clock that stands at `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.micros()))
+    }
+
+    /// Moves the clock forward by so many microseconds.
+    pub fn advance_micros(&self, micros: i64) {
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flooring_goes_down_on_both_sides_of_1970() {
+        assert_eq!(Timestamp::from_micros(1_999).floor_to(1_000).micros(), 1_000);
+        assert_eq!(Timestamp::from_micros(2_000).floor_to(1_000).micros(), 2_000);
+        assert_eq!(Timestamp::from_micros(-1).floor_to(1_000).micros(), -1_000);
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_when_it_is_told() {
+        let clock = ManualClock::new(Timestamp::from_micros(5));
+        assert_eq!(clock.now(), clock.now());
+        clock.advance_micros(7);
+        assert_eq!(clock.now().micros(), 12);
+    }
+}

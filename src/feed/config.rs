@@ -1,0 +1,66 @@
+//! The section `[feed]` of the configuration.
+
+use serde::Deserialize;
+
+/// Where prices come from, and how fast.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedConfig {
+    /// The kind of feed.
+    pub kind: FeedKind,
+    /// Fixes the stream of prices: the same seed gives the same stream on every machine.
+    pub seed: u64,
+    /// Mean rate of trades plus quotes over all symbols, in events per second of the market; above 0, at most 1,000,000.
+    pub events_per_second: f64,
+    /// Mean number of quotes for each trade, 0 to 1,000; 0 gives trades only.
+    pub quotes_per_trade: f64,
+    /// Generated symbols beside the built-in ones, at most 10,000.
+    pub extra_symbols: u32,
+    /// Seconds of the market in one second of the clock; above 0, at most 1,000.
+    pub speed: f64,
+}
+
+/// A kind of feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedKind {
+    /// The seeded simulator.
+    Simulated,
+}
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        Self {
+            kind: FeedKind::Simulated,
+            seed: 42,
+            events_per_second: 200.0,
+            quotes_per_trade: 2.0,
+            extra_symbols: 0,
+            speed: 1.0,
+        }
+    }
+}
+
+impl FeedConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        let within = |value: f64, low: f64, high: f64| value > low && value <= high;
+        if !within(self.events_per_second, 0.0, 1_000_000.0) {
+            return Err(("feed.events_per_second", "must be above 0 and at most 1000000"));
+        }
+        if !(0.0..=1_000.0).contains(&self.quotes_per_trade) {
+            return Err(("feed.quotes_per_trade", "must be 0 to 1000"));
+        }
+        if self.extra_symbols > 10_000 {
+            return Err(("feed.extra_symbols", "must be at most 10000"));
+        }
+        if !within(self.speed, 0.0, 1_000.0) {
+            return Err(("feed.speed", "must be above 0 and at most 1000"));
+        }
+        Ok(())
+    }
+}

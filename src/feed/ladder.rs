@@ -1,0 +1,100 @@
+//! Bars of every interval out of bars of mixed lengths: each closed bar is pushed at its own rung and merged upward.
+//!
+//! What is in the bars is `bridge`'s business.
+
+use crate::domain::{Bar, BarBuilder, Interval, Timestamp};
+
+/// The bars of one symbol, pushed oldest first.
+#[derive(Debug)]
+pub(super) struct Ladder {
+    bars: [Vec<Bar>; Interval::COUNT],
+    builders: [BarBuilder; Interval::COUNT],
+}
+
+impl Ladder {
+    /// Returns an empty ladder with room for so many bars of each interval, by `Interval as usize`.
+    pub(super) fn new(room: [usize; Interval::COUNT]) -> Self {
+        Self { bars: room.map(Vec::with_capacity), builders: Default::default() }
+    }
+
+    /// Takes a closed bar that follows everything pushed so far.
+    pub(super) fn push(&mut self, interval: Interval, bar: Bar) {
+        self.bars[interval as usize].push(bar);
+        if let Some(&longer) = Interval::ALL.get(interval as usize + 1) {
+            let start = longer.start_of(bar.ts);
+            self.close_before(longer, start);
+            self.builders[longer as usize].merge(start, &bar);
+        }
+    }
+
+    /// Takes the open bar of the shortest interval and returns the open bars of all, as they stand at `now`.
+    ///
+    /// # Panics
+    ///
+    /// Never: every builder has just taken a bar.
+    pub(super) fn finish(&mut self, shortest: Bar, now: Timestamp) -> [Bar; Interval::COUNT] {
+        let mut open = [shortest; Interval::COUNT];
+        for pair in Interval::ALL.windows(2) {
+            let (shorter, longer) = (pair[0] as usize, pair[1]);
+            let start = longer.start_of(now);
+            self.close_before(longer, start);
+            self.builders[longer as usize].merge(start, &open[shorter]);
+            open[longer as usize] = self.builders[longer as usize].bar().expect("a bar was merged just before");
+        }
+        open
+    }
+
+    /// Returns the closed bars, oldest first: the newest `bars_max` of each interval.
+    pub(super) fn into_bars(self, bars_max: usize) -> [Vec<Bar>; Interval::COUNT] {
+        self.bars.map(|mut bars| {
+            bars.drain(..bars.len().saturating_sub(bars_max));
+            bars
+        })
+    }
+
+    /// Closes the bar of this interval unless it is the one that begins at `start`.
+    fn close_before(&mut self, interval: Interval, start: Timestamp) {
+        let builder = &mut self.builders[interval as usize];
+        if builder.start().is_some_and(|open| open != start)
+            && let Some(bar) = builder.take()
+        {
+            self.push(interval, bar);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Price;
+
+    fn bar(second: i64, interval: Interval, cents: i64) -> (Interval, Bar) {
+        let price = Price::from_cents(cents);
+        let ts = Timestamp::from_micros(second * 1_000_000);
+        (interval, Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price })
+    }
+
+    #[test]
+    fn bars_of_mixed_lengths_are_merged_upward_and_the_open_ones_kept_apart() {
+        let mut ladder = Ladder::new([0; Interval::COUNT]);
+        for (interval, bar) in [
+            bar(0, Interval::H1, 100),
+            bar(3_600, Interval::M1, 101),
+            bar(3_660, Interval::M1, 105),
+            bar(7_200, Interval::S1, 103),
+            bar(7_259, Interval::S1, 99),
+            bar(7_260, Interval::S1, 102),
+        ] {
+            ladder.push(interval, bar);
+        }
+        let open = ladder.finish(bar(7_321, Interval::S1, 104).1, Timestamp::from_micros(7_321_500_000));
+        let bars = ladder.into_bars(2);
+        let closed = Interval::ALL.map(|interval| bars[interval as usize].len());
+        assert_eq!(closed, [2, 2, 1, 1, 2, 0], "the newest two of each");
+        let times = open.map(|bar| bar.ts.micros() / 1_000_000);
+        assert_eq!(times, [7_321, 7_320, 7_200, 7_200, 7_200, 0]);
+        let day = open[Interval::D1 as usize];
+        assert_eq!((day.open, day.close), (Price::from_cents(100), Price::from_cents(104)));
+        assert_eq!((day.high, day.low, day.trades), (Price::from_cents(105), Price::from_cents(99), 7));
+    }
+}

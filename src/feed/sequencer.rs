@@ -1,0 +1,156 @@
+//! The one counter of the stream: gives each event its `offset` and `seq`, and adds the bars that close on the way.
+//!
+//! Pure. Where the events come from is `simulated`'s business, who gets them the actor's.
+
+use std::sync::Arc;
+
+use crate::domain::{Bar, Channel, Event, EventBody, Interval, OpenBars, SymbolId, SymbolTable, Timestamp};
+use crate::protocol::Publication;
+
+/// Numbers events in the order in which they are pushed.
+pub struct Sequencer {
+    table: Arc<SymbolTable>,
+    offset: u64,
+    seq: Vec<[u64; Channel::COUNT]>,
+    open: Vec<OpenBars>,
+    /// When the shortest open bars end.
+    boundary: Timestamp,
+}
+
+impl Sequencer {
+    /// Returns a sequencer at offset 0 that goes on with these open bars, one entry for each symbol of the table.
+    pub fn new(table: Arc<SymbolTable>, open: Vec<[Option<Bar>; Interval::COUNT]>, start: Timestamp) -> Self {
+        Self {
+            offset: 0,
+            seq: vec![[0; Channel::COUNT]; table.len()],
+            open: open.into_iter().map(OpenBars::resume).collect(),
+            boundary: next_second(start),
+            table,
+        }
+    }
+
+    /// Returns the offset of the newest event.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Appends the event to `out`, after the bars that closed before it happened.
+    pub fn push(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {
+        match &body {
+            EventBody::Trade(trade) => {
+                self.close_bars(trade.ts, out);
+                self.open[id.index()].add(trade);
+            }
+            EventBody::Quote(quote) => self.close_bars(quote.ts, out),
+            EventBody::Bar(..) => {}
+        }
+        self.number(id, body, out);
+    }
+
+    /// Appends the bars that have closed by `now` to `out`: shortest interval first, symbols in the order of the table.
+    pub fn close_bars(&mut self, now: Timestamp, out: &mut Vec<Publication>) {
+        if now < self.boundary {
+            return;
+        }
+        self.boundary = next_second(now);
+        for interval in Interval::ALL {
+            for id in self.table.clone().ids() {
+                if let Some(bar) = self.open[id.index()].take_before(interval, now) {
+                    self.number(id, EventBody::Bar(interval, Box::new(bar)), out);
+                }
+            }
+        }
+    }
+
+    fn number(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {
+        let symbol = self.table.instrument(id).symbol;
+        self.offset += 1;
+        let mut event = Event { offset: self.offset, seq: 0, id, symbol, body };
+        let seq = &mut self.seq[id.index()][event.channel().index()];
+        *seq += 1;
+        event.seq = *seq;
+        out.push(Publication::new(event));
+    }
+}
+
+fn next_second(ts: Timestamp) -> Timestamp {
+    Interval::S1.start_of(ts).plus_micros(Interval::S1.micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Instrument, Price, Size, Trade};
+
+    fn table() -> Arc<SymbolTable> {
+        let instrument =
+            |symbol: &str| Instrument { symbol: symbol.parse().unwrap(), name: String::new(), sector: String::new() };
+        Arc::new(SymbolTable::new(vec![instrument("AAPL"), instrument("MSFT")]))
+    }
+
+    fn trade(ms: i64) -> EventBody {
+        let ts = Timestamp::from_micros(ms * 1_000);
+        EventBody::Trade(Trade { ts, price: Price::from_cents(100), size: Size::new(1) })
+    }
+
+    fn sequencer() -> Sequencer {
+        Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], Timestamp::default())
+    }
+
+    #[test]
+    fn offsets_count_the_stream_and_seqs_count_each_channel_of_each_symbol() {
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        for id in [0, 1, 0] {
+            sequencer.push(SymbolId(id), trade(1), &mut out);
+        }
+        let numbers: Vec<_> = out.iter().map(|each| (each.event.offset, each.event.seq)).collect();
+        assert_eq!(numbers, [(1, 1), (2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn a_bar_is_published_when_it_closes_and_before_what_comes_after_it() {
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        sequencer.push(SymbolId(1), trade(500), &mut out);
+        sequencer.close_bars(Timestamp::from_micros(999_999), &mut out);
+        assert_eq!(out.len(), 1);
+        sequencer.push(SymbolId(0), trade(1_000), &mut out);
+        let channels: Vec<_> = out.iter().map(|each| (each.event.symbol.as_str(), each.event.channel())).collect();
+        assert_eq!(
+            channels,
+            [("MSFT", Channel::Trades), ("MSFT", Channel::Bars(Interval::S1)), ("AAPL", Channel::Trades)]
+        );
+        out.clear();
+        sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
+        let channels: Vec<_> = out.iter().map(|each| (each.event.symbol.as_str(), each.event.channel())).collect();
+        assert_eq!(
+            channels,
+            [
+                ("AAPL", Channel::Bars(Interval::S1)),
+                ("AAPL", Channel::Bars(Interval::M1)),
+                ("MSFT", Channel::Bars(Interval::M1)),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_open_bar_from_the_past_is_continued() {
+        let past = Bar {
+            ts: Timestamp::default(),
+            open: Price::from_cents(90),
+            high: Price::from_cents(95),
+            low: Price::from_cents(80),
+            close: Price::from_cents(90),
+            volume: 10,
+            trades: 4,
+            vwap: Price::from_cents(90),
+        };
+        let mut open = [None; Interval::COUNT];
+        open[Interval::M1 as usize] = Some(past);
+        let mut sequencer = Sequencer::new(table(), vec![open, [None; Interval::COUNT]], Timestamp::default());
+        let mut out = Vec::new();
+        sequencer.push(SymbolId(0), trade(1), &mut out);
+        sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
+        let EventBody::Bar(Interval::M1, bar) = &out.last().unwrap().event.body else { panic!() };
+        assert_eq!((bar.open, bar.high, bar.trades, bar.volume), (past.open, Price::from_cents(100), 5, 11));
+    }
+}

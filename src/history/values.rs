@@ -1,0 +1,40 @@
+//! The last values of every symbol at one position of the stream.
+
+use crate::domain::{Snapshot, SymbolId};
+use crate::protocol::Publication;
+
+/// What a client that knows every event up to [`Self::offset`] knows.
+#[derive(Clone, Debug)]
+pub struct LastValues {
+    snapshots: Vec<Snapshot>,
+    offset: u64,
+}
+
+impl LastValues {
+    /// Returns the values before the first event: one snapshot for each symbol of the table.
+    pub fn new(snapshots: Vec<Snapshot>) -> Self {
+        Self { snapshots, offset: 0 }
+    }
+
+    /// Returns the offset of the newest event taken in.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes in the next event of the stream.
+    pub fn apply(&mut self, publication: &Publication) {
+        let event = &publication.event;
+        debug_assert_eq!(event.offset, self.offset + 1, "the stream has no holes");
+        self.offset = event.offset;
+        self.snapshots[event.id.index()].apply(event);
+    }
+
+    /// Returns the values of one symbol.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no such symbol.
+    pub fn snapshot(&self, id: SymbolId) -> &Snapshot {
+        &self.snapshots[id.index()]
+    }
+}

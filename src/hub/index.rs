@@ -1,0 +1,69 @@
+//! The subscription index: who wants a channel of a symbol. Lookups are a slice; joining and leaving cost time in the
+//! session's own subscriptions, whatever the number of others.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Channel, SymbolId};
+
+/// The number of a session on its hub; reused after it has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(pub usize);
+
+/// One channel of one symbol, or of every symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(usize);
+
+impl Topic {
+    /// Returns the topic of one symbol's channel.
+    pub const fn symbol(id: SymbolId, channel: Channel) -> Self {
+        Self((id.index() + 1) * Channel::COUNT + channel.index())
+    }
+
+    /// Returns the topic of every symbol's channel, the one that the wildcard names.
+    pub const fn all(channel: Channel) -> Self {
+        Self(channel.index())
+    }
+}
+
+/// For each of a session's topics, where in the topic's list the session stands.
+pub type Links = BTreeMap<Topic, usize>;
+
+/// For each topic the sessions that want it.
+#[derive(Debug)]
+pub struct Index {
+    lists: Vec<Vec<SessionKey>>,
+}
+
+impl Index {
+    /// Returns an empty index over so many symbols.
+    pub fn new(symbols: usize) -> Self {
+        Self { lists: vec![Vec::new(); (symbols + 1) * Channel::COUNT] }
+    }
+
+    /// Returns the sessions that want the topic, in no particular order.
+    #[inline]
+    pub fn sessions(&self, topic: Topic) -> &[SessionKey] {
+        &self.lists[topic.0]
+    }
+
+    /// Adds the session to the topic. Does nothing when it is there already.
+    pub fn insert(&mut self, topic: Topic, session: SessionKey, links: &mut Links) {
+        let list = &mut self.lists[topic.0];
+        links.entry(topic).or_insert_with(|| {
+            list.push(session);
+            list.len() - 1
+        });
+    }
+
+    /// Removes the session from the topic. Returns the session that took over its place in the list, if any, with that
+    /// place: the caller must tell it (see [`Links`]).
+    pub fn remove(&mut self, topic: Topic, links: &mut Links) -> Option<(SessionKey, usize)> {
+        let place = links.remove(&topic)?;
+        let list = &mut self.lists[topic.0];
+        list.swap_remove(place);
+        if list.is_empty() {
+            *list = Vec::new();
+        }
+        list.get(place).map(|moved| (*moved, place))
+    }
+}

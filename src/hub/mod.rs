@@ -1,0 +1,214 @@
+//! Who wants what: one `Hub` actor per worker thread, its subscription index and the outboxes of its sessions.
+//!
+//! The actor is a thin shell: batches come in through its mailbox, everything else is a plain call on the [`Router`] that
+//! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
+
+mod config;
+mod index;
+mod outbox;
+mod pacer;
+mod router;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
+
+use actix::fut::ready;
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+
+use crate::feed::{Attach, Batch};
+use crate::history::{History, LastValues, ReadState, Ring};
+use crate::protocol::CloseReason;
+use crate::protocol::native::encode_goodbye;
+
+pub use config::{HubConfig, PushConfig};
+pub use index::{Index, Links, SessionKey, Topic};
+pub use outbox::{Control, Delivery, Drained, Outbox, Reply, Sink};
+pub use pacer::Pacer;
+pub use router::{Router, SharedOutbox};
+
+/// Batches that may wait in a hub's mailbox; past that the hub reads what it missed from the history.
+const MAILBOX_BATCHES_MAX: usize = 256;
+
+/// The router of one worker, as the hub and the sessions of that thread share it.
+pub type SharedRouter = Rc<RefCell<Router>>;
+
+/// Attaches a hub to the feed, wherever that is.
+type AttachFn = dyn Fn(Attach) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Routes the stream to the sessions of the worker thread on which it was started.
+pub struct Hub {
+    router: SharedRouter,
+    history: Addr<History>,
+    attach: Box<AttachFn>,
+}
+
+impl Hub {
+    /// Starts a hub on this thread. It attaches itself to the feed by calling `attach`, then reads the state from the
+    /// history; [`Ready`] is answered when both are done.
+    pub fn start(
+        config: &HubConfig,
+        history: Addr<History>,
+        attach: impl Fn(Attach) -> Pin<Box<dyn Future<Output = ()>>> + 'static,
+    ) -> (Addr<Self>, SharedRouter) {
+        let router = Router::new(config, LastValues::new(Vec::new()), Ring::new(0));
+        let router = Rc::new(RefCell::new(router));
+        let hub = Self { router: router.clone(), history, attach: Box::new(attach) };
+        (hub.start_actor(), router)
+    }
+
+    fn start_actor(self) -> Addr<Self> {
+        Actor::start(self)
+    }
+
+    /// Reads from the history what this hub has missed, and routes it. No message is handled meanwhile.
+    fn recover(&self, ctx: &mut Context<Self>) {
+        let state = self.history.send(ReadState).into_actor(self);
+        ctx.wait(state.then(|state, hub, _| {
+            // The history ends only with the process.
+            if let Ok((values, ring)) = state {
+                hub.catch_up(values, ring);
+            }
+            ready(())
+        }));
+    }
+
+    fn catch_up(&self, values: LastValues, ring: Ring) {
+        let mut router = self.router.borrow_mut();
+        let offset = router.offset();
+        let now = Instant::now();
+        if let Some(batches) = ring.batches_after(offset, values.offset()) {
+            batches.for_each(|batch| router.publish(batch, now));
+        } else {
+            log::error!("hub lost its place offset={offset} newest={}", values.offset());
+            router.end_all(&End { reason: CloseReason::HubOverrun, farewell: None }, now);
+            router.restart(values, ring);
+        }
+    }
+}
+
+impl Actor for Hub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_BATCHES_MAX);
+        let attached = (self.attach)(Attach(ctx.address().recipient()));
+        let history = self.history.clone();
+        let state = async move {
+            attached.await;
+            history.send(ReadState).await
+        };
+        ctx.wait(state.into_actor(self).then(|state, hub, _| {
+            if let Ok((values, ring)) = state {
+                hub.router.borrow_mut().restart(values, ring);
+            }
+            ready(())
+        }));
+        ctx.spawn(WindowTask::new(self.router.clone()).into_actor(self));
+    }
+}
+
+impl Handler<Batch> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Batch(batch): Batch, ctx: &mut Self::Context) {
+        let mut router = self.router.borrow_mut();
+        let next = router.offset() + 1;
+        match batch.first().map(|first| first.event.offset) {
+            Some(first) if first == next => router.publish(&batch, Instant::now()),
+            Some(first) if first > next => {
+                router.metrics().hub_holes.inc();
+                drop(router);
+                self.recover(ctx);
+            }
+            _ => log::trace!("batch known already next={next}"),
+        }
+    }
+}
+
+/// Is answered when the hub has found its place in the stream.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ready;
+
+impl Handler<Ready> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: Ready, _: &mut Self::Context) {}
+}
+
+/// Asks the hub to say goodbye to all its sessions and to let none begin. The answer is how many there were.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Drain {
+    /// When clients may try again, in milliseconds.
+    pub retry_after_ms: u64,
+}
+
+impl Handler<Drain> for Hub {
+    type Result = usize;
+
+    fn handle(&mut self, drain: Drain, _: &mut Self::Context) -> usize {
+        let mut router = self.router.borrow_mut();
+        router.drain();
+        let farewell = Some(encode_goodbye("shutdown", drain.retry_after_ms).into());
+        router.end_all(&End { reason: CloseReason::Shutdown, farewell }, Instant::now());
+        router.sessions()
+    }
+}
+
+/// Tells a session's transport to end it. Sent by the hub, to sessions that gave it a recipient when they joined.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct End {
+    /// Why.
+    pub reason: CloseReason,
+    /// A last message to send before.
+    pub farewell: Option<Arc<[u8]>>,
+}
+
+/// Where a session wants to be told of its [`End`].
+pub type Ender = actix::Recipient<End>;
+
+/// Asks how many sessions the hub has.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct CountSessions;
+
+impl Handler<CountSessions> for Hub {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountSessions, _: &mut Self::Context) -> usize {
+        self.router.borrow().sessions()
+    }
+}
+
+/// Ends coalescing windows when their time has come, for as long as the hub lives.
+struct WindowTask {
+    router: SharedRouter,
+    pacer: Rc<RefCell<Pacer>>,
+    timer: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl WindowTask {
+    fn new(router: SharedRouter) -> Self {
+        let pacer = router.borrow().pacer().clone();
+        Self { router, pacer, timer: Pacer::timer() }
+    }
+}
+
+impl Future for WindowTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            let task = &mut *self;
+            std::task::ready!(task.pacer.borrow_mut().poll_ended(&mut task.timer, cx));
+            task.router.borrow().end_windows(Instant::now());
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `Router`: the plain struct inside a hub. Knows every session of its worker and the state of the market at its own
+//! position of the stream, and appends each event to the outboxes of those that want it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::domain::{Channel, ChannelSet, Snapshot, SymbolId, SymbolTable};
+use crate::history::{LastValues, Ring};
+use crate::hub::index::{Index, Links, SessionKey, Topic};
+use crate::hub::outbox::{Delivery, Outbox, Reply};
+use crate::hub::pacer::Pacer;
+use crate::hub::{End, Ender, HubConfig, PushConfig};
+use crate::metrics::SharedMetrics;
+use crate::protocol::native::encode_snapshot;
+use crate::protocol::{Dialect, Publication};
+
+/// An outbox as the hub, the session and the transport share it; all three live on one thread.
+pub type SharedOutbox = Rc<RefCell<Outbox>>;
+
+/// Routes the stream to the sessions of one worker.
+pub struct Router {
+    table: Arc<SymbolTable>,
+    epoch: Arc<str>,
+    /// The newest offset that the feed has published, maybe not yet here.
+    head: Arc<AtomicU64>,
+    push: Rc<PushConfig>,
+    metrics: SharedMetrics,
+    values: LastValues,
+    ring: Ring,
+    index: Index,
+    sessions: Slab<Entry>,
+    snapshots: Vec<Option<Rc<Reply>>>,
+    pacer: Rc<RefCell<Pacer>>,
+    draining: bool,
+}
+
+struct Entry {
+    outbox: SharedOutbox,
+    links: Links,
+    ender: Option<Ender>,
+}
+
+impl Router {
+    /// Returns a router without sessions at the position of `values`; `ring` holds the newest events up to there.
+    pub fn new(config: &HubConfig, values: LastValues, ring: Ring) -> Self {
+        Self {
+            index: Index::new(config.table.len()),
+            snapshots: vec![None; config.table.len()],
+            table: config.table.clone(),
+            epoch: config.epoch.clone(),
+            head: config.head.clone(),
+            push: Rc::new(config.push),
+            metrics: config.metrics.clone(),
+            values,
+            ring,
+            sessions: Slab::new(),
+            pacer: Rc::default(),
+            draining: false,
+        }
+    }
+
+    /// Moves a router that has no session yet to another position.
+    pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
+        self.values = values;
+        self.ring = ring;
+    }
+
+    /// Appends the batch, which follows the router's position, to the outboxes of those that want its events.
+    pub fn publish(&mut self, batch: &Arc<[Publication]>, now: Instant) {
+        for (index, publication) in batch.iter().enumerate() {
+            self.values.apply(publication);
+            let event = &publication.event;
+            let channel = event.channel();
+            let named = self.index.sessions(Topic::symbol(event.id, channel));
+            let all = self.index.sessions(Topic::all(channel));
+            if named.is_empty() && all.is_empty() {
+                continue;
+            }
+            publication.encoded(Dialect::Native);
+            let delivery = Rc::new(Delivery::new(batch.clone(), index));
+            for key in named.iter().chain(all) {
+                self.sessions[key.0].outbox.borrow_mut().push_event(&delivery, now);
+            }
+        }
+        self.ring.push(batch.clone());
+    }
+
+    /// Takes in a session; it is told nothing until it subscribes.
+    pub fn join(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
+        let outbox = Rc::new(RefCell::new(Outbox::new(self.push.clone(), self.offset(), now)));
+        let key = self.sessions.insert(Entry { outbox: outbox.clone(), links: Links::new(), ender });
+        self.metrics.sessions.inc();
+        (SessionKey(key), outbox)
+    }
+
+    /// Forgets a session and all its subscriptions.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the session has left already.
+    pub fn leave(&mut self, key: SessionKey) {
+        let mut entry = self.sessions.remove(key.0);
+        for topic in entry.links.keys().copied().collect::<Vec<_>>() {
+            if let Some((moved, place)) = self.index.remove(topic, &mut entry.links) {
+                self.sessions[moved.0].links.insert(topic, place);
+            }
+        }
+        let (skipped, lags) = entry.outbox.borrow_mut().take_lag_counts();
+        self.metrics.events_skipped.inc_by(skipped);
+        self.metrics.lags.inc_by(lags);
+        self.metrics.sessions.dec();
+    }
+
+    /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`.
+    pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
+        for channel in channels.iter() {
+            let links = &mut self.sessions[key.0].links;
+            self.index.insert(topic(id, channel), key, links);
+        }
+    }
+
+    /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
+    pub fn unsubscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
+        for channel in channels.iter() {
+            let links = &mut self.sessions[key.0].links;
+            if let Some((moved, place)) = self.index.remove(topic(id, channel), links)
+                && moved != key
+            {
+                self.sessions[moved.0].links.insert(topic(id, channel), place);
+            }
+        }
+    }
+
+    /// Returns the `snapshot` message of a symbol, exact at the router's position; shared by all who ask at the same one.
+    pub fn snapshot_reply(&mut self, id: SymbolId) -> Rc<Reply> {
+        let offset = self.offset();
+        if let Some(reply) = self.snapshots[id.index()].as_ref().filter(|reply| reply.offset == offset) {
+            return reply.clone();
+        }
+        let mut bytes = Vec::with_capacity(512);
+        encode_snapshot(self.table.instrument(id).symbol, offset, self.values.snapshot(id), &mut bytes);
+        bytes.shrink_to_fit();
+        let reply = Rc::new(Reply { offset, bytes });
+        self.snapshots[id.index()] = Some(reply.clone());
+        reply
+    }
+
+    /// Returns the state of a symbol at the router's position.
+    pub fn snapshot(&self, id: SymbolId) -> &Snapshot {
+        self.values.snapshot(id)
+    }
+
+    /// Returns what has happened after `offset`, or `None` when it is not all known any more.
+    pub fn events_after(&self, offset: u64) -> Option<impl Iterator<Item = &Publication>> {
+        self.ring.events_after(offset, self.offset())
+    }
+
+    /// Returns the router's position in the stream: the offset of the newest event it has routed.
+    pub fn offset(&self) -> u64 {
+        self.values.offset()
+    }
+
+    /// Returns the newest offset that any part of the process can have told a client.
+    pub fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire).max(self.offset())
+    }
+
+    /// Returns the name of this process's stream.
+    pub fn epoch(&self) -> &Arc<str> {
+        &self.epoch
+    }
+
+    /// Returns what is traded.
+    pub fn table(&self) -> &Arc<SymbolTable> {
+        &self.table
+    }
+
+    /// Returns the counters.
+    pub fn metrics(&self) -> &SharedMetrics {
+        &self.metrics
+    }
+
+    /// Returns how sessions are sent to.
+    pub fn push_config(&self) -> &Rc<PushConfig> {
+        &self.push
+    }
+
+    /// Returns the coalescing windows.
+    pub fn pacer(&self) -> &Rc<RefCell<Pacer>> {
+        &self.pacer
+    }
+
+    /// Returns how many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Returns whether the server is going down: no session should begin.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Ends the windows that are over.
+    pub fn end_windows(&self, now: Instant) {
+        let mut pacer = self.pacer.borrow_mut();
+        while let Some(key) = pacer.next_ended(now) {
+            if let Some(entry) = self.sessions.get(key.0) {
+                entry.outbox.borrow_mut().end_window(now);
+            }
+        }
+    }
+
+    /// Tells every session to end; one that gave no recipient for it finds its outbox finished.
+    pub(super) fn end_all(&mut self, end: &End, now: Instant) {
+        for (_, entry) in &self.sessions {
+            match &entry.ender {
+                // Its mailbox holds nothing but this message; when it is closed the session is ending already.
+                Some(ender) => drop(ender.try_send(end.clone())),
+                None => entry.outbox.borrow_mut().finish(now),
+            }
+        }
+    }
+
+    /// Lets no session begin any more.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+    }
+}
+
+fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
+    id.map_or(Topic::all(channel), |id| Topic::symbol(id, channel))
+}

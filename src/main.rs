@@ -1,0 +1,76 @@
+//! The `tickcast` command: reads settings, starts the server, ends it in order on SIGTERM and SIGINT.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tickcast::app::{Application, Settings, StartError, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code for bad settings and an address that cannot be listened on.
+const EXIT_USAGE: u8 = 2;
+
+/// A real-time stock ticker push service.
+///
+/// Settings come from the built-in defaults, `config/$TICKCAST_PROFILE.toml`, the file given with `--config`, and the
+/// environment (`TICKCAST__SERVER__PORT=9000`), each overriding those before it.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// A file of settings, see config/default.toml for all of them
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The TCP port, 0 for a free one; overrides every setting
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
+        .format_target(false)
+        .init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Start(err)) => {
+            log::error!("{err}");
+            ExitCode::from(EXIT_USAGE)
+        }
+        Err(Failure::Serve(err)) => {
+            log::error!("the server failed: {err}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Failure {
+    Start(StartError),
+    Serve(std::io::Error),
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let profile = std::env::var("TICKCAST_PROFILE").ok();
+    let settings = Settings::read(profile.as_deref(), arguments.config.as_deref());
+    let mut settings = settings.map_err(|err| Failure::Start(err.into()))?;
+    if let Some(port) = arguments.port {
+        settings.server.port = port;
+    }
+    actix_web::rt::System::new().block_on(async {
+        let shutdown = shutdown_signal().map_err(Failure::Serve)?;
+        let application = Application::start(&settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
+        application.run(shutdown).await.map_err(Failure::Serve)
+    })
+}
+
+/// Waits for SIGTERM or SIGINT, from now on.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,120 @@
+//! Names and counters: everything that `/metrics` shows, in one place. Floors count here; only `transport` reads.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::protocol::{CloseReason, ErrorCode};
+
+type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// All counters of the process. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Events that the feed has published.
+    pub events_published: Counter,
+    /// Batches that a hub's mailbox refused because it was full; the hub reads them from the history instead.
+    pub hub_mailbox_full: Counter,
+    /// Steps that the feed put off because the history's mailbox was full.
+    pub history_mailbox_full: Counter,
+    /// Holes that a hub found in its stream and filled from the history.
+    pub hub_holes: Counter,
+    /// Sessions that are open now, of every transport.
+    pub sessions: Gauge,
+    /// Events written to sessions.
+    pub events_delivered: Counter,
+    /// Writes: chunks handed to the HTTP dispatcher, each at most one system call.
+    pub writes: Counter,
+    /// Bytes in those writes.
+    pub bytes_written: Counter,
+    /// Events that were skipped because a session's outbox was full (`push.outbox_events_max`).
+    pub events_skipped: Counter,
+    /// Times that a session fell behind and turned to catching up.
+    pub lags: Counter,
+    /// Requests from clients, of every transport.
+    pub requests: Counter,
+    /// Polls that are waiting now.
+    pub polls_waiting: Gauge,
+    /// Connections that were refused because `server.connections_max` was reached.
+    pub connections_refused: Counter,
+    errors: Labelled,
+    closes: Labelled,
+}
+
+impl Metrics {
+    /// Counts an error that was answered to a client.
+    pub fn count_error(&self, code: ErrorCode) {
+        self.errors.get_or_create(&[("code", code.name())]).inc();
+    }
+
+    /// Counts the end of a session.
+    pub fn count_close(&self, reason: CloseReason) {
+        self.closes.get_or_create(&[("reason", reason.name())]).inc();
+    }
+
+    /// Returns how many errors with this code have been answered.
+    pub fn errors(&self, code: ErrorCode) -> u64 {
+        self.errors.get_or_create(&[("code", code.name())]).get()
+    }
+
+    /// Returns how many sessions have ended for this reason.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.closes.get_or_create(&[("reason", reason.name())]).get()
+    }
+
+    /// Returns everything as text in the `OpenMetrics` format 1.0, which Prometheus reads.
+    ///
+    /// # Panics
+    ///
+    /// Never: writing to a string does not fail.
+    pub fn render(&self) -> String {
+        let mut registry = Registry::with_prefix("tickcast");
+        let mut counter = |name: &str, help: &str, counter: &Counter<u64, AtomicU64>| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("events_published", "Events that the feed has published", &self.events_published);
+        counter("hub_mailbox_full", "Batches that a full hub refused", &self.hub_mailbox_full);
+        counter("history_mailbox_full", "Steps put off because the history was full", &self.history_mailbox_full);
+        counter("hub_holes", "Holes that a hub filled from the history", &self.hub_holes);
+        counter("events_delivered", "Events written to sessions", &self.events_delivered);
+        counter("writes", "Chunks handed to the dispatcher", &self.writes);
+        counter("bytes_written", "Bytes handed to the dispatcher", &self.bytes_written);
+        counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
+        counter("lags", "Times that a session fell behind", &self.lags);
+        counter("requests", "Requests from clients", &self.requests);
+        counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
+        registry.register("sessions", "Sessions that are open", self.sessions.clone());
+        registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
+        registry.register("errors", "Errors answered to clients", self.errors.clone());
+        registry.register("closes", "Sessions ended by the server or their client", self.closes.clone());
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a string does not fail");
+        text
+    }
+}
+
+/// The counters, shared by every floor and thread.
+pub type SharedMetrics = Arc<Metrics>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_shows_under_its_name() {
+        let metrics = Metrics::default();
+        metrics.count_close(CloseReason::Flood);
+        metrics.count_error(ErrorCode::BadJson);
+        metrics.events_published.inc_by(7);
+        let text = metrics.render();
+        assert!(text.contains("tickcast_events_published_total 7\n"), "{text}");
+        assert!(text.contains("tickcast_closes_total{reason=\"flood\"} 1\n"), "{text}");
+        assert!(text.contains("tickcast_errors_total{code=\"bad_json\"} 1\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,313 @@
+//! What a client says in the native dialect: text in, a checked request or a precise complaint out. Nothing panics.
+
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
+
+use crate::domain::{Channel, ChannelSet};
+use crate::protocol::ErrorCode;
+use crate::protocol::native::WILDCARD;
+
+/// The longest `id` that is echoed, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+/// The longest part of a client's own text that an error message repeats, in characters.
+const QUOTED_CHARS_MAX: usize = 64;
+
+/// A client's name for its request: any string of at most 128 bytes, or any integer of 64 bits. Echoed as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+pub enum RequestId {
+    /// An integer.
+    Integer(Number),
+    /// A string.
+    Text(String),
+}
+
+/// What a request names: one symbol, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// `"*"`.
+    All,
+    /// A symbol's name, not yet looked up.
+    Symbol(String),
+}
+
+/// A place in the stream of one process: `{"epoch":"9c1f…","offset":48211}`, or `9c1f…:48211` in a query string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The process that counted.
+    pub epoch: String,
+    /// The last event that was seen.
+    pub offset: u64,
+}
+
+impl Cursor {
+    /// Returns the cursor that `epoch:offset` writes down, or `None` when the text is not of that form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, offset) = text.rsplit_once(':')?;
+        let canonical = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (canonical && plain).then_some(())?;
+        Some(Self { epoch: epoch.into(), offset: offset.parse().ok()? })
+    }
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Begin to send these channels of these symbols.
+    Subscribe {
+        /// At least one.
+        symbols: Vec<Selector>,
+        /// At least one.
+        channels: ChannelSet,
+    },
+    /// Send these channels of these symbols no more.
+    Unsubscribe {
+        /// At least one.
+        symbols: Vec<Selector>,
+        /// At least one; every channel when the client named none.
+        channels: ChannelSet,
+    },
+    /// Tell what is subscribed.
+    List,
+    /// Answer with the server's time.
+    Ping {
+        /// The client's own time stamp, echoed.
+        ts: Option<i64>,
+    },
+}
+
+/// One message of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMessage {
+    /// To be echoed in the answer.
+    pub id: Option<RequestId>,
+    /// What is asked for.
+    pub request: Request,
+}
+
+/// Why a client's message cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct DecodeError {
+    /// The message's `id`, where it could be read.
+    pub id: Option<RequestId>,
+    /// The kind of mistake.
+    pub code: ErrorCode,
+    /// What is wrong, in words.
+    pub message: String,
+}
+
+/// Reads one client message.
+///
+/// # Errors
+///
+/// Returns what is wrong with it, as precisely as can be said.
+pub fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
+    let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, code, message };
+    let value: Value = serde_json::from_str(text)
+        .map_err(|err| (ErrorCode::BadJson, format!("not JSON: {err}")))
+        .map_err(fail(None))?;
+    let Value::Object(mut object) = value else {
+        return Err(fail(None)((ErrorCode::BadRequest, "a message is a JSON object".into())));
+    };
+    let id = take_id(&mut object).map_err(fail(None))?;
+    let request = decode_request(object).map_err(fail(id.clone()))?;
+    Ok(ClientMessage { id, request })
+}
+
+type Complaint = (ErrorCode, String);
+
+fn bad(message: impl Into<String>) -> Complaint {
+    (ErrorCode::BadRequest, message.into())
+}
+
+fn quoted(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn take_id(object: &mut Map<String, Value>) -> Result<Option<RequestId>, Complaint> {
+    match object.remove("id") {
+        None => Ok(None),
+        Some(Value::String(text)) if text.len() <= REQUEST_ID_BYTES_MAX => Ok(Some(RequestId::Text(text))),
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(RequestId::Integer(number))),
+        Some(_) => Err(bad(format!("'id' must be an integer or a string of at most {REQUEST_ID_BYTES_MAX} bytes"))),
+    }
+}
+
+fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> {
+    let action = match object.remove("action") {
+        Some(Value::String(action)) => action,
+        Some(_) => return Err(bad("'action' must be a string")),
+        None => return Err(bad("'action' is missing")),
+    };
+    let request = match action.as_str() {
+        "subscribe" => {
+            refuse_unsupported(&mut object)?;
+            let symbols = take_symbols(&mut object)?;
+            let channels = take_channels(&mut object)?.unwrap_or_else(|| ChannelSet::from_iter([Channel::Trades]));
+            Request::Subscribe { symbols, channels }
+        }
+        "unsubscribe" => {
+            let symbols = take_symbols(&mut object)?;
+            let channels = take_channels(&mut object)?.unwrap_or(ChannelSet::ALL);
+            Request::Unsubscribe { symbols, channels }
+        }
+        "list" => Request::List,
+        "ping" => Request::Ping { ts: take_ts(&mut object)? },
+        other => return Err((ErrorCode::UnknownAction, format!("no such action: {}", quoted(other)))),
+    };
+    match object.keys().next() {
+        None => Ok(request),
+        Some(key) => Err(bad(format!("'{action}' has no key '{}'", quoted(key)))),
+    }
+}
+
+fn refuse_unsupported(object: &mut Map<String, Value>) -> Result<(), Complaint> {
+    if object.get("mode").is_some_and(|mode| mode == "all") {
+        object.remove("mode");
+    }
+    match ["mode", "max_hz", "on_lag", "after"].into_iter().find(|key| object.contains_key(*key)) {
+        None => Ok(()),
+        Some(key) => Err((ErrorCode::Unsupported, format!("'{key}' is not supported yet"))),
+    }
+}
+
+fn take_symbols(object: &mut Map<String, Value>) -> Result<Vec<Selector>, Complaint> {
+    let symbols = take_strings(object, "symbols")?.ok_or_else(|| bad("'symbols' is missing"))?;
+    let select = |name: String| if name == WILDCARD { Selector::All } else { Selector::Symbol(name) };
+    Ok(symbols.into_iter().map(select).collect())
+}
+
+fn take_channels(object: &mut Map<String, Value>) -> Result<Option<ChannelSet>, Complaint> {
+    let Some(names) = take_strings(object, "channels")? else { return Ok(None) };
+    let parse = |name: &String| {
+        name.parse::<Channel>().map_err(|()| (ErrorCode::UnknownChannel, format!("no such channel: {}", quoted(name))))
+    };
+    names.iter().map(parse).collect::<Result<ChannelSet, _>>().map(Some)
+}
+
+/// Takes a list of strings that has at least one entry; `None` when the key is absent.
+fn take_strings(object: &mut Map<String, Value>, key: &str) -> Result<Option<Vec<String>>, Complaint> {
+    let complaint = || bad(format!("'{key}' must be a list of at least one string"));
+    let list = match object.remove(key) {
+        None => return Ok(None),
+        Some(Value::Array(list)) if !list.is_empty() => list,
+        Some(_) => return Err(complaint()),
+    };
+    let string = |value| if let Value::String(text) = value { Ok(text) } else { Err(complaint()) };
+    list.into_iter().map(string).collect::<Result<Vec<_>, _>>().map(Some)
+}
+
+fn take_ts(object: &mut Map<String, Value>) -> Result<Option<i64>, Complaint> {
+    match object.remove("ts") {
+        None => Ok(None),
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| bad("'ts' must be an integer of microseconds")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn code(text: &str) -> ErrorCode {
+        decode(text).unwrap_err().code
+    }
+
+    #[test]
+    fn the_requests_of_the_documentation_are_understood() {
+        let text = r#"{"action":"subscribe","id":1,"symbols":["AAPL","*"],"channels":["trades","bars.1m"]}"#;
+        let message = decode(text).unwrap();
+        assert_eq!(message.id, Some(RequestId::Integer(1.into())));
+        let Request::Subscribe { symbols, channels } = message.request else { panic!() };
+        assert_eq!(symbols, [Selector::Symbol("AAPL".into()), Selector::All]);
+        assert_eq!(channels.iter().map(Channel::name).collect::<Vec<_>>(), ["trades", "bars.1m"]);
+
+        let Request::Subscribe { channels, .. } = decode(r#"{"action":"subscribe","symbols":["A"]}"#).unwrap().request
+        else {
+            panic!()
+        };
+        assert_eq!(channels.iter().collect::<Vec<_>>(), [Channel::Trades], "the default");
+        let all = decode(r#"{"action":"subscribe","symbols":["A"],"mode":"all"}"#);
+        assert!(all.is_ok(), "the mode that is served anyway");
+
+        let Request::Unsubscribe { channels, .. } =
+            decode(r#"{"action":"unsubscribe","id":"x","symbols":["A"]}"#).unwrap().request
+        else {
+            panic!()
+        };
+        assert_eq!(channels, ChannelSet::ALL);
+        assert_eq!(decode(r#"{"action":"list"}"#).unwrap().request, Request::List);
+        assert_eq!(decode(r#"{"action":"ping","ts":5}"#).unwrap().request, Request::Ping { ts: Some(5) });
+    }
+
+    #[test]
+    fn each_mistake_has_its_code() {
+        for text in ["", "{", "nonsense", "{\"action\":\"list\"} {}", "\u{0}", &"[".repeat(10_000)] {
+            assert_eq!(code(text), ErrorCode::BadJson, "{text:.20}");
+        }
+        for text in [
+            "[]",
+            "1",
+            "null",
+            "{}",
+            r#"{"action":1}"#,
+            r#"{"action":"list","id":1.5}"#,
+            r#"{"action":"list","id":null}"#,
+            r#"{"action":"list","extra":1}"#,
+            r#"{"action":"ping","ts":"now"}"#,
+            r#"{"action":"ping","ts":1.5}"#,
+            r#"{"action":"subscribe"}"#,
+            r#"{"action":"subscribe","symbols":[]}"#,
+            r#"{"action":"subscribe","symbols":"AAPL"}"#,
+            r#"{"action":"subscribe","symbols":[1]}"#,
+            r#"{"action":"subscribe","symbols":["AAPL"],"channels":[]}"#,
+            r#"{"action":"subscribe","symbols":["AAPL"],"channels":"trades"}"#,
+            r#"{"action":"unsubscribe"}"#,
+        ] {
+            assert_eq!(code(text), ErrorCode::BadRequest, "{text}");
+        }
+        assert_eq!(code(r#"{"action":"dance"}"#), ErrorCode::UnknownAction);
+        assert_eq!(code(r#"{"action":"subscribe","symbols":["A"],"channels":["bars"]}"#), ErrorCode::UnknownChannel);
+        for key in [r#""mode":"latest""#, r#""max_hz":4"#, r#""on_lag":"close""#, r#""after":{}"#] {
+            let text = format!(r#"{{"action":"subscribe","id":"q","symbols":["AAPL"],{key}}}"#);
+            let err = decode(&text).unwrap_err();
+            assert_eq!((err.code, err.id), (ErrorCode::Unsupported, Some(RequestId::Text("q".into()))));
+        }
+    }
+
+    #[test]
+    fn an_error_message_repeats_only_the_beginning_of_a_long_text() {
+        let err = decode(&format!(r#"{{"action":"{}"}}"#, "x".repeat(60_000))).unwrap_err();
+        assert!(err.message.len() < 200);
+    }
+
+    #[test]
+    fn a_cursor_is_an_epoch_a_colon_and_a_number() {
+        assert_eq!(Cursor::parse("9c1f:48211"), Some(Cursor { epoch: "9c1f".into(), offset: 48_211 }));
+        for text in ["", ":", "9c1f", "9c1f:", ":5", "9c1f:-1", "9c1f:+1", "9c1f:99999999999999999999", "a b:1"] {
+            assert_eq!(Cursor::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn no_shape_of_json_makes_it_panic(
+            action in "subscribe|unsubscribe|list|ping|other",
+            key in "id|symbols|channels|mode|ts|x",
+            value in r#"null|-1|1e400|"x"|\[\]|\[null\]|\{\}|18446744073709551615"#,
+        ) {
+            let _ = decode(&format!(r#"{{"action":"{action}","{key}":{value}}}"#));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `Publication`: an event together with its encoded bytes, which are made at most once per process and dialect.
+
+use std::sync::OnceLock;
+
+use crate::domain::Event;
+use crate::protocol::native;
+
+/// A wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `tickcast.v1`, see `docs/PROTOCOL.md`.
+    Native,
+}
+
+impl Dialect {
+    /// How many dialects there are.
+    pub const COUNT: usize = 1;
+}
+
+/// An event ready to be sent: shared by everybody who gets it, on every thread.
+#[derive(Debug)]
+pub struct Publication {
+    /// The event.
+    pub event: Event,
+    encoded: [OnceLock<Box<[u8]>>; Dialect::COUNT],
+}
+
+impl Publication {
+    /// Returns the publication of this event, not yet encoded.
+    pub fn new(event: Event) -> Self {
+        Self { event, encoded: [const { OnceLock::new() }; Dialect::COUNT] }
+    }
+
+    /// Returns the event as one message of the dialect: encoded by the first caller, shared by all others. An event that
+    /// nobody asks for is never encoded.
+    pub fn encoded(&self, dialect: Dialect) -> &[u8] {
+        self.encoded[dialect as usize].get_or_init(|| match dialect {
+            Dialect::Native => {
+                let mut bytes = Vec::with_capacity(native::EVENT_BYTES_TYPICAL);
+                native::encode_event(&self.event, &mut bytes);
+                bytes.into_boxed_slice()
+            }
+        })
+    }
+}

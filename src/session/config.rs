@@ -1,0 +1,81 @@
+//! The section `[session]` of the configuration.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// What one session may do, and how long it may be silent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionConfig {
+    /// After this time without anything to say the server says so. Milliseconds, at least 10.
+    pub heartbeat_ms: u64,
+    /// A session that has given no sign of life for so long is closed. Milliseconds, at least 10.
+    pub idle_timeout_ms: u64,
+    /// A session whose socket has taken nothing for so long is ended. Milliseconds, at least 10.
+    pub stall_timeout_ms: u64,
+    /// How long the closing handshake may take. Milliseconds, at least 10.
+    pub close_timeout_ms: u64,
+    /// The most symbols of one session; the wildcard counts as one. At least 1.
+    pub symbols_max: usize,
+    /// The longest message that a client can send. Bytes, 128 to 16 MiB.
+    pub message_bytes_max: usize,
+    /// Requests that one session may make each second, on average over five seconds. At least 1.
+    pub requests_per_second_max: u32,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 15_000,
+            idle_timeout_ms: 60_000,
+            stall_timeout_ms: 10_000,
+            close_timeout_ms: 1_000,
+            symbols_max: 500,
+            message_bytes_max: 65_536,
+            requests_per_second_max: 200,
+        }
+    }
+}
+
+impl SessionConfig {
+    /// Returns the time without anything to say after which the server says so.
+    pub const fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+
+    /// Returns the longest silence of a client.
+    pub const fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    /// Returns the longest time without the socket taking anything.
+    pub const fn stall_timeout(&self) -> Duration {
+        Duration::from_millis(self.stall_timeout_ms)
+    }
+
+    /// Returns the longest closing handshake.
+    pub const fn close_timeout(&self) -> Duration {
+        Duration::from_millis(self.close_timeout_ms)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { heartbeat_ms: ..10, .. } => Err(("session.heartbeat_ms", "must be at least 10")),
+            Self { idle_timeout_ms: ..10, .. } => Err(("session.idle_timeout_ms", "must be at least 10")),
+            Self { stall_timeout_ms: ..10, .. } => Err(("session.stall_timeout_ms", "must be at least 10")),
+            Self { close_timeout_ms: ..10, .. } => Err(("session.close_timeout_ms", "must be at least 10")),
+            Self { symbols_max: 0, .. } => Err(("session.symbols_max", "must be at least 1")),
+            Self { message_bytes_max: ..128 | 16_777_217.., .. } => {
+                Err(("session.message_bytes_max", "must be 128 to 16777216"))
+            }
+            Self { requests_per_second_max: 0, .. } => Err(("session.requests_per_second_max", "must be at least 1")),
+            _ => Ok(()),
+        }
+    }
+}

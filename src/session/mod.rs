@@ -1,0 +1,285 @@
+//! What one client may do and has asked for: its subscriptions and limits, whatever its transport.
+//!
+//! Requests come in, answers go to the session's outbox. There is no socket here and no actor.
+
+mod config;
+mod flood;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::domain::{ChannelSet, Clock, Event, SymbolId};
+use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
+use crate::protocol::native::{
+    ClientMessage, Limits, Request, RequestId, Selector, SubscriptionItem, WILDCARD, decode, encode_error,
+    encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
+};
+use crate::protocol::{CloseReason, ErrorCode};
+
+pub use config::SessionConfig;
+use flood::RequestBudget;
+
+/// One client. Leaves its hub when dropped.
+pub struct Session {
+    key: SessionKey,
+    router: SharedRouter,
+    outbox: SharedOutbox,
+    clock: Arc<dyn Clock>,
+    config: Rc<SessionConfig>,
+    /// What was asked for by name, and for `None` by the wildcard.
+    wishes: BTreeMap<Option<SymbolId>, ChannelSet>,
+    budget: RequestBudget,
+}
+
+impl Session {
+    /// Returns a session that has joined the hub and has been told nothing yet. When the hub ends it, `ender` is told; a
+    /// session without one finds its outbox finished.
+    pub fn join(
+        router: SharedRouter,
+        config: Rc<SessionConfig>,
+        clock: Arc<dyn Clock>,
+        ender: Option<Ender>,
+        now: Instant,
+    ) -> Self {
+        let (key, outbox) = router.borrow_mut().join(ender, now);
+        let budget = RequestBudget::new(config.requests_per_second_max, now);
+        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
+    }
+
+    /// Returns the session's outbox.
+    pub fn outbox(&self) -> &SharedOutbox {
+        &self.outbox
+    }
+
+    /// Returns the session's number on its hub.
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// Says `welcome` under this name.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn welcome(&self, name: &str, now: Instant) -> Result<(), CloseReason> {
+        let limits = Limits { symbols: self.config.symbols_max, message_bytes: self.config.message_bytes_max };
+        let router = self.router.borrow();
+        let bytes = encode_welcome(name, router.epoch(), router.offset(), self.config.heartbeat_ms, limits);
+        let reply = Rc::new(Reply { offset: router.offset(), bytes });
+        self.outbox.borrow_mut().push_reply(reply, now)
+    }
+
+    /// Serves one message of the client.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed. A mistake in the message is no such reason: it is answered.
+    pub fn receive(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
+        if !self.budget.spend(now) {
+            return Err(CloseReason::Flood);
+        }
+        self.router.borrow().metrics().requests.inc();
+        let ClientMessage { id, request } = match decode(text) {
+            Ok(message) => message,
+            Err(err) => return self.refuse(err.id.as_ref(), err.code, &err.message, &[], now),
+        };
+        let id = id.as_ref();
+        match request {
+            Request::Subscribe { symbols, channels } => self.subscribe(id, &symbols, channels, now),
+            Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
+            Request::List => self.tell_subscriptions(id, now),
+            Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now()), now),
+        }
+    }
+
+    /// Says that the session is alive although there is nothing to say.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
+        let offset = self.router.borrow().offset();
+        self.control(encode_heartbeat(self.clock.now(), offset), now)
+    }
+
+    /// Subscribes to these symbols and channels without an answer; for transports whose request is the subscription.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake, and the symbols it is about. Nothing is subscribed then.
+    pub fn subscribe_exactly(
+        &mut self,
+        symbols: &[Selector],
+        channels: ChannelSet,
+    ) -> Result<Vec<SymbolId>, (ErrorCode, String, Vec<String>)> {
+        let (known, unknown) = self.look_up(symbols);
+        if !unknown.is_empty() {
+            return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
+        }
+        self.check_limit(&known).map_err(|message| (ErrorCode::LimitExceeded, message, Vec::new()))?;
+        self.wish(&known, channels);
+        Ok(self.expand(&known))
+    }
+
+    /// Returns whether the session has asked for this event.
+    pub fn wants(&self, event: &Event) -> bool {
+        let wish = |id| self.wishes.get(&id).is_some_and(|channels| channels.contains(event.channel()));
+        wish(Some(event.id)) || wish(None)
+    }
+
+    fn subscribe(
+        &mut self,
+        id: Option<&RequestId>,
+        symbols: &[Selector],
+        channels: ChannelSet,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
+        let (known, unknown) = self.look_up(symbols);
+        if let Err(message) = self.check_limit(&known) {
+            return self.refuse(id, ErrorCode::LimitExceeded, &message, &[], now);
+        }
+        if !unknown.is_empty() {
+            self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        self.wish(&known, channels);
+        self.tell_subscriptions(id, now)?;
+        for symbol in self.expand(&known) {
+            let reply = self.router.borrow_mut().snapshot_reply(symbol);
+            self.outbox.borrow_mut().push_reply(reply, now)?;
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(
+        &mut self,
+        id: Option<&RequestId>,
+        symbols: &[Selector],
+        channels: ChannelSet,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
+        let (known, unknown) = self.look_up(symbols);
+        if !unknown.is_empty() {
+            self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
+        }
+        let (wished, missing): (Vec<_>, Vec<_>) = known.into_iter().partition(|id| self.wishes.contains_key(id));
+        if !missing.is_empty() {
+            let names: Vec<_> = missing.into_iter().map(|id| self.name(id)).collect();
+            self.refuse(id, ErrorCode::NotSubscribed, &format!("not subscribed: {}", listed(&names)), &names, now)?;
+        }
+        if wished.is_empty() {
+            return Ok(());
+        }
+        for symbol in wished {
+            self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
+            let rest = self.wishes.get(&symbol).copied().unwrap_or_default().difference(channels);
+            if rest.is_empty() {
+                self.wishes.remove(&symbol);
+            } else {
+                self.wishes.insert(symbol, rest);
+            }
+        }
+        self.tell_subscriptions(id, now)
+    }
+
+    /// Returns the wishes that the selectors name, each once and in their order, and the names that mean nothing.
+    fn look_up(&self, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
+        let router = self.router.borrow();
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        let mut seen = std::collections::HashSet::new();
+        for selector in symbols {
+            match selector {
+                Selector::All if seen.insert(WILDCARD) => known.push(None),
+                Selector::Symbol(name) if seen.insert(name) => match router.table().find(name) {
+                    Some(id) => known.push(Some(id)),
+                    None => unknown.push(name.clone()),
+                },
+                _ => {}
+            }
+        }
+        (known, unknown)
+    }
+
+    fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), String> {
+        let added = known.iter().filter(|wish| !self.wishes.contains_key(wish)).count();
+        let symbols_max = self.config.symbols_max;
+        if self.wishes.len() + added > symbols_max {
+            return Err(format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)"));
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, known: &[Option<SymbolId>], channels: ChannelSet) {
+        for symbol in known {
+            self.router.borrow_mut().subscribe(self.key, *symbol, channels);
+            let wish = self.wishes.entry(*symbol).or_default();
+            *wish = wish.union(channels);
+        }
+    }
+
+    /// Returns every symbol that the wishes name, each once.
+    fn expand(&self, known: &[Option<SymbolId>]) -> Vec<SymbolId> {
+        if known.contains(&None) {
+            return self.router.borrow().table().ids().collect();
+        }
+        known.iter().copied().flatten().collect()
+    }
+
+    fn tell_subscriptions(&self, id: Option<&RequestId>, now: Instant) -> Result<(), CloseReason> {
+        let router = self.router.borrow();
+        let symbol = |id: SymbolId| router.table().instrument(id).symbol;
+        let item = |(id, channels): (&Option<SymbolId>, &ChannelSet)| SubscriptionItem {
+            symbol: id.map(symbol),
+            channels: *channels,
+        };
+        let items: Vec<_> = self.wishes.iter().map(item).collect();
+        let reply = Reply { offset: router.offset(), bytes: encode_subscribed(id, &items) };
+        self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
+    }
+
+    fn name(&self, id: Option<SymbolId>) -> String {
+        let router = self.router.borrow();
+        id.map_or_else(|| WILDCARD.into(), |id| router.table().instrument(id).symbol.to_string())
+    }
+
+    fn refuse(
+        &self,
+        id: Option<&RequestId>,
+        code: ErrorCode,
+        message: &str,
+        symbols: &[String],
+        now: Instant,
+    ) -> Result<(), CloseReason> {
+        self.router.borrow().metrics().count_error(code);
+        self.control(encode_error(id, code, message, symbols), now)
+    }
+
+    fn control(&self, message: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
+        self.outbox.borrow_mut().push_control(Control::Message(message), now)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.router.borrow_mut().leave(self.key);
+    }
+}
+
+fn unknown_symbol(names: &[String]) -> String {
+    format!("no such symbol: {}", listed(names))
+}
+
+/// Names the first few; the complete list goes beside the message.
+fn listed(names: &[String]) -> String {
+    const NAMED_MAX: usize = 5;
+    let short = |name: &String| name.chars().take(32).collect::<String>();
+    let mut text = names.iter().take(NAMED_MAX).map(short).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED_MAX {
+        text = format!("{text} and {} more", names.len() - NAMED_MAX);
+    }
+    text
+}

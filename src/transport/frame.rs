@@ -1,0 +1,156 @@
+//! Messages into WebSocket frames (RFC 6455 section 5.2): joins the messages of one write into text frames. Server frames
+//! are not masked, so what is written is the same for everybody.
+
+use bytes::BytesMut;
+
+use crate::hub::{Control, Sink};
+use crate::protocol::{CloseReason, Dialect, Publication};
+
+const FIN_TEXT: u8 = 0x81;
+const FIN_CLOSE: u8 = 0x88;
+const FIN_PING: u8 = 0x89;
+const FIN_PONG: u8 = 0x8A;
+/// Room kept for the header of a text frame, enough for 65,535 bytes of payload.
+const HEADER_BYTES: usize = 4;
+
+/// Writes frames to the end of a buffer.
+pub(super) struct FrameWriter<'a> {
+    buffer: &'a mut BytesMut,
+    dialect: Dialect,
+    frame_bytes_max: usize,
+    /// Where the open text frame begins.
+    open: Option<usize>,
+}
+
+impl<'a> FrameWriter<'a> {
+    /// Returns a writer that is full when it has written about `frame_bytes_max` bytes.
+    pub(super) fn new(buffer: &'a mut BytesMut, dialect: Dialect, frame_bytes_max: usize) -> Self {
+        Self { buffer, dialect, frame_bytes_max, open: None }
+    }
+
+    /// Completes the last frame.
+    pub(super) fn finish(mut self) {
+        self.end_text();
+    }
+
+    fn end_text(&mut self) {
+        let Some(start) = self.open.take() else { return };
+        self.buffer.extend_from_slice(b"]");
+        let payload = self.buffer.len() - start - HEADER_BYTES;
+        self.buffer[start] = FIN_TEXT;
+        if let Ok(len) = u16::try_from(payload) {
+            if len < 126 {
+                // The shortest form is mandatory: move the payload to the left.
+                self.buffer[start + 1] = len.to_be_bytes()[1];
+                self.buffer.copy_within(start + HEADER_BYTES.., start + 2);
+                self.buffer.truncate(start + 2 + payload);
+            } else {
+                self.buffer[start + 1] = 126;
+                self.buffer[start + 2..start + HEADER_BYTES].copy_from_slice(&len.to_be_bytes());
+            }
+        } else {
+            self.buffer[start + 1] = 127;
+            self.buffer.extend_from_slice(&[0; 6]);
+            let from = start + HEADER_BYTES;
+            self.buffer.copy_within(from..from + payload, from + 6);
+            self.buffer[start + 2..start + 10].copy_from_slice(&(payload as u64).to_be_bytes());
+        }
+    }
+
+    fn control_frame(&mut self, opcode: u8, payload: &[u8]) {
+        self.end_text();
+        let payload = &payload[..payload.len().min(125)];
+        self.buffer.extend_from_slice(&[opcode, payload.len().to_le_bytes()[0]]);
+        self.buffer.extend_from_slice(payload);
+    }
+
+    fn close_frame(&mut self, reason: CloseReason) {
+        let mut payload = reason.code().to_be_bytes().to_vec();
+        payload.extend_from_slice(reason.text().as_bytes());
+        self.control_frame(FIN_CLOSE, &payload);
+    }
+}
+
+impl Sink for FrameWriter<'_> {
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Message(bytes) => self.message(&bytes),
+            Control::Ping => self.control_frame(FIN_PING, b""),
+            Control::Pong(payload) => self.control_frame(FIN_PONG, &payload),
+            Control::Close(reason) => self.close_frame(reason),
+        }
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        if self.open.is_some() {
+            self.buffer.extend_from_slice(b",");
+        } else {
+            self.open = Some(self.buffer.len());
+            self.buffer.extend_from_slice(&[0; HEADER_BYTES]);
+            self.buffer.extend_from_slice(b"[");
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    fn event(&mut self, publication: &Publication) {
+        self.message(publication.encoded(self.dialect));
+    }
+
+    fn is_full(&self) -> bool {
+        self.buffer.len() >= self.frame_bytes_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_codec::Decoder;
+    use actix_http::ws::{Codec, Frame};
+
+    fn frames(mut bytes: BytesMut) -> Vec<Frame> {
+        let mut codec = Codec::new().client_mode().max_size(1 << 20);
+        let mut frames = Vec::new();
+        while let Some(frame) = codec.decode(&mut bytes).unwrap() {
+            frames.push(frame);
+        }
+        assert!(bytes.is_empty(), "nothing but whole frames");
+        frames
+    }
+
+    #[test]
+    fn messages_of_every_length_make_one_frame_in_the_shortest_form() {
+        for len in [0, 1, 122, 123, 124, 125, 126, 1_000, 65_532, 65_533, 65_534, 65_535, 100_000] {
+            let mut buffer = BytesMut::from(&b""[..]);
+            let mut writer = FrameWriter::new(&mut buffer, Dialect::Native, 1 << 20);
+            let half = vec![b'x'; len / 2];
+            let rest = vec![b'y'; len - len / 2];
+            writer.message(&half);
+            writer.message(&rest);
+            writer.finish();
+            let header = match len + 3 {
+                ..=125 => 2,
+                126..=65_535 => 4,
+                _ => 10,
+            };
+            assert_eq!(buffer.len(), header + len + 3);
+            let expected = [b"[".as_slice(), &half, b",", &rest, b"]"].concat();
+            assert_eq!(frames(buffer), [Frame::Text(expected.into())], "{len}");
+        }
+    }
+
+    #[test]
+    fn control_frames_stand_between_text_frames() {
+        let mut buffer = BytesMut::new();
+        let mut writer = FrameWriter::new(&mut buffer, Dialect::Native, 1 << 20);
+        writer.control(Control::Message(b"1".to_vec()));
+        writer.control(Control::Pong("abc".into()));
+        writer.message(b"2");
+        writer.control(Control::Close(CloseReason::Flood));
+        writer.finish();
+        let frames = frames(buffer);
+        assert_eq!(frames[..3], [Frame::Text("[1]".into()), Frame::Pong("abc".into()), Frame::Text("[2]".into())]);
+        let Frame::Close(Some(close)) = &frames[3] else { panic!() };
+        assert_eq!(u16::from(close.code), 1008);
+        assert_eq!(close.description.as_deref(), Some("too many requests a second"));
+    }
+}

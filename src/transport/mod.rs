@@ -1,0 +1,99 @@
+//! How bytes reach a client: WebSocket, long poll, REST, and the page itself.
+//!
+//! What a client may ask for is `session`'s business, who gets what `hub`'s.
+
+mod bars;
+mod frame;
+mod inbound;
+mod page;
+mod poll;
+mod problem;
+mod query;
+mod rest;
+mod socket;
+mod status;
+mod websocket;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Addr;
+use actix_web::{HttpRequest, web};
+
+use crate::domain::Clock;
+use crate::history::History;
+use crate::hub::{Ender, SharedRouter};
+use crate::metrics::SharedMetrics;
+use crate::session::{Session, SessionConfig};
+
+pub use problem::Problem;
+pub use socket::{SocketConfig, on_connect};
+
+/// What the handlers of one worker thread work with.
+pub struct Worker {
+    /// The router of this thread's hub.
+    pub router: SharedRouter,
+    /// The record of the stream.
+    pub history: Addr<History>,
+    /// What a session may do.
+    pub session: Rc<SessionConfig>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The most sessions of the whole process, `server.connections_max`.
+    pub connections_max: usize,
+}
+
+impl Worker {
+    /// Returns the worker that serves this request.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the application was put together without one.
+    fn of(request: &HttpRequest) -> &Self {
+        request.app_data::<Rc<Self>>().expect("app::run gives every worker its data")
+    }
+
+    /// Returns the counters.
+    fn metrics(&self) -> SharedMetrics {
+        self.router.borrow().metrics().clone()
+    }
+
+    /// Checks whether another session may begin.
+    fn admit(&self) -> Result<(), Problem> {
+        if self.router.borrow().is_draining() {
+            return Err(Problem::unavailable("the server is shutting down"));
+        }
+        let metrics = self.metrics();
+        if usize::try_from(metrics.sessions.get()).unwrap_or(0) >= self.connections_max {
+            metrics.connections_refused.inc();
+            return Err(Problem::unavailable("too many sessions (server.connections_max)"));
+        }
+        Ok(())
+    }
+
+    fn join(&self, ender: Option<Ender>, now: Instant) -> Session {
+        Session::join(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now)
+    }
+}
+
+/// Returns a random name in hexadecimal, for a session or for the stream of a process.
+pub fn random_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// Adds every route to an application whose data holds an `Rc<`[`Worker`]`>`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/ws", web::get().to(websocket::open))
+        .route("/api/v1/poll", web::get().to(poll::poll))
+        .route("/api/v1/symbols", web::get().to(rest::symbols))
+        .route("/api/v1/snapshot", web::get().to(rest::snapshot))
+        .route("/api/v1/bars", web::get().to(bars::bars))
+        .route("/healthz", web::get().to(status::healthz))
+        .route("/readyz", web::get().to(status::readyz))
+        .route("/metrics", web::get().to(status::metrics))
+        .route("/", web::get().to(page::index))
+        .route("/static/{path:.*}", web::get().to(page::asset))
+        .default_service(web::to(problem::not_found));
+}

@@ -1,0 +1,114 @@
+//! Errors over HTTP on the native API: `application/problem+json` (RFC 9457) with a `code` from the one table.
+
+use std::fmt;
+
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::protocol::ErrorCode;
+
+/// When a client may try again that was refused for now, in seconds.
+const RETRY_AFTER_S: u64 = 1;
+
+/// Why a request is not served.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    /// The member `code`: an [`ErrorCode`]'s name or a name of this file.
+    code: &'static str,
+    detail: String,
+    symbols: Vec<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), symbols: Vec::new() }
+    }
+
+    /// Returns 400: the request is malformed.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::client_error(ErrorCode::BadRequest, detail, Vec::new())
+    }
+
+    /// Returns the answer to a client's mistake: 404 for what does not exist by name, 400 for the rest.
+    pub fn client_error(code: ErrorCode, detail: impl Into<String>, symbols: Vec<String>) -> Self {
+        let status = match code {
+            ErrorCode::UnknownSymbol => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { symbols, ..Self::new(status, code.name(), detail) }
+    }
+
+    /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address is for WebSocket version 13.
+    pub fn upgrade_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
+    }
+
+    /// Returns 503: try again later.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// Returns 404: there is no such address.
+    pub fn not_found(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
+    }
+}
+
+/// Answers what no route answers: 404, or 405 for another method than GET.
+pub(super) async fn not_found(request: HttpRequest) -> Problem {
+    if *request.method() == Method::GET || *request.method() == Method::HEAD {
+        return Problem::not_found(request.path());
+    }
+    let detail = format!("{} is not served here", request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+impl actix_web::Responder for Problem {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut document = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        if !self.symbols.is_empty() {
+            document["symbols"] = json!(self.symbols);
+        }
+        let mut response = HttpResponse::build(self.status);
+        match self.status {
+            StatusCode::UPGRADE_REQUIRED => {
+                response.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                response.insert_header((ALLOW, "GET"));
+            }
+            _ => {}
+        }
+        response.insert_header((CONTENT_TYPE, "application/problem+json")).body(document.to_string())
+    }
+}

@@ -1,0 +1,84 @@
+//! Query strings of the native API: each parameter at most once, none that does not exist, values in their range.
+
+use std::str::FromStr;
+
+use actix_web::HttpRequest;
+use actix_web::web::Query;
+
+use crate::domain::{Channel, ChannelSet};
+use crate::protocol::ErrorCode;
+use crate::protocol::native::{Selector, WILDCARD};
+use crate::transport::Problem;
+
+/// The parameters that have not been taken yet.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Returns the parameters of the request.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string())
+            .map_err(|err| Problem::bad_request(format!("malformed query string: {err}")))?;
+        Ok(Self(pairs))
+    }
+
+    /// Takes a parameter, as text.
+    pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let Some(place) = self.0.iter().position(|(key, _)| key == name) else { return Ok(None) };
+        let (_, value) = self.0.swap_remove(place);
+        if self.0.iter().any(|(key, _)| key == name) {
+            return Err(Problem::bad_request(format!("'{name}' is given more than once")));
+        }
+        Ok(Some(value))
+    }
+
+    /// Takes a number within a range.
+    pub(super) fn take_number<N>(
+        &mut self,
+        name: &str,
+        range: std::ops::RangeInclusive<N>,
+    ) -> Result<Option<N>, Problem>
+    where
+        N: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(text) = self.take(name)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let (low, high) = (range.start(), range.end());
+                Err(Problem::bad_request(format!("'{name}' must be an integer from {low} to {high}")))
+            }
+        }
+    }
+
+    /// Takes `symbols`, a list with commas; `None` when it is absent.
+    pub(super) fn take_symbols(&mut self) -> Result<Option<Vec<Selector>>, Problem> {
+        let Some(text) = self.take("symbols")? else { return Ok(None) };
+        let select = |name: &str| if name == WILDCARD { Selector::All } else { Selector::Symbol(name.into()) };
+        let symbols: Vec<_> = text.split(',').map(select).collect();
+        if symbols.contains(&Selector::Symbol(String::new())) {
+            return Err(Problem::bad_request("'symbols' must be symbols with commas between them, or *"));
+        }
+        Ok(Some(symbols))
+    }
+
+    /// Takes `channels`, a list with commas; `trades` when it is absent.
+    pub(super) fn take_channels(&mut self) -> Result<ChannelSet, Problem> {
+        let text = self.take("channels")?.unwrap_or_else(|| Channel::Trades.name().into());
+        let parse = |name: &str| {
+            let detail = || format!("no such channel: {}", name.chars().take(64).collect::<String>());
+            name.parse().map_err(|()| Problem::client_error(ErrorCode::UnknownChannel, detail(), Vec::new()))
+        };
+        text.split(',').map(parse).collect()
+    }
+
+    /// Refuses what nobody has taken.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let name: String = name.chars().take(64).collect();
+                Err(Problem::bad_request(format!("no such parameter: {name}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The WebSocket transport: the opening handshake, the session actor that reads the client's frames, and the response
+//! body through which the session's outbox is written.
+//!
+//! The only file that names `actix_web_actors`. The actor is a plain one, not a `WebsocketContext`: it goes on living
+//! while the socket is jammed. What a client may ask for is `session`'s business.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
+use actix_http::ws::Frame;
+use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_actors::ws;
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+
+use crate::hub::{Control, End, Pacer, SessionKey, SharedOutbox};
+use crate::metrics::SharedMetrics;
+use crate::protocol::CloseReason;
+use crate::protocol::native::SUBPROTOCOL;
+use crate::session::{Session, SessionConfig};
+use crate::transport::frame::FrameWriter;
+use crate::transport::inbound::{Assembler, Frames};
+use crate::transport::problem::Problem;
+use crate::transport::{Worker, random_name};
+
+/// The shortest time between two looks at one session.
+const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Answers `GET /ws`.
+///
+/// # Errors
+///
+/// Returns a problem document when the request does not open a WebSocket, or no session may begin.
+pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let worker = Worker::of(&request);
+    check_handshake(&request)?;
+    worker.admit()?;
+    let mut response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL])
+        .map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
+    let now = Instant::now();
+    let name = random_name();
+    let mut outbox = None;
+    WebSocketSession::create(|ctx| {
+        let ender = ctx.address().recipient();
+        let session = worker.join(Some(ender), now);
+        // An empty outbox takes the first answer.
+        let _ = session.welcome(&name, now);
+        outbox = Some((session.outbox().clone(), session.key()));
+        ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max));
+        WebSocketSession::new(session, worker, now)
+    });
+    let (outbox, key) = outbox.expect("create has run its closure");
+    let pacer = worker.router.borrow().pacer().clone();
+    let push = worker.router.borrow().push_config().clone();
+    let body = Body { outbox, key, pacer, metrics: worker.metrics(), push };
+    log::debug!("session opened name={name}");
+    Ok(response.streaming(body))
+}
+
+/// Checks what actix-web-actors is lenient about: the version (RFC 6455 section 4.4) and the key (section 4.1, item 7).
+fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
+    let headers = request.headers();
+    let lists = |name: HeaderName, token: &str| {
+        let texts = headers.get_all(name).filter_map(|value| value.to_str().ok());
+        texts.flat_map(|text| text.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    if !lists(UPGRADE, "websocket") || !lists(CONNECTION, "upgrade") {
+        return Err(Problem::upgrade_required("this address speaks WebSocket: send Connection: Upgrade"));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Problem::upgrade_required("only version 13 of the WebSocket protocol is spoken here"));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    // 16 bytes in Base64: 22 characters and two of padding.
+    if key.len() != 24 || !key.ends_with(b"==") || !key[..22].iter().all(base64) {
+        return Err(Problem::bad_request("Sec-WebSocket-Key must be 16 bytes in Base64"));
+    }
+    Ok(())
+}
+
+/// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
+struct Body {
+    outbox: SharedOutbox,
+    key: SessionKey,
+    pacer: Rc<RefCell<Pacer>>,
+    metrics: SharedMetrics,
+    push: Rc<crate::hub::PushConfig>,
+}
+
+thread_local! {
+    /// The dispatcher copies a chunk at once and drops it, so all sessions of a thread can write to one buffer.
+    static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, actix_web::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let now = Instant::now();
+        let mut outbox = self.outbox.borrow_mut();
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut writer = FrameWriter::new(scratch, outbox.dialect(), self.push.frame_bytes_max);
+            let Some(drained) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
+                return Poll::Ready(None);
+            };
+            writer.finish();
+            let chunk = scratch.split().freeze();
+            if drained.opens_window {
+                self.pacer.borrow_mut().open(now + self.push.coalesce(), self.key);
+            }
+            self.metrics.events_delivered.inc_by(drained.events);
+            self.metrics.writes.inc();
+            self.metrics.bytes_written.inc_by(chunk.len() as u64);
+            Poll::Ready(Some(Ok(chunk)))
+        })
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.outbox.borrow_mut().abandon(Instant::now());
+    }
+}
+
+/// Reads one client's frames, owns its [`Session`] and keeps the heartbeat.
+struct WebSocketSession {
+    /// Gone when the session is closing: the hub sends it nothing more.
+    session: Option<Session>,
+    outbox: SharedOutbox,
+    config: Rc<SessionConfig>,
+    metrics: SharedMetrics,
+    assembler: Assembler,
+    message_since: Instant,
+    last_sign: Instant,
+    last_ping: Instant,
+}
+
+impl WebSocketSession {
+    fn new(session: Session, worker: &Worker, now: Instant) -> Self {
+        Self {
+            outbox: session.outbox().clone(),
+            session: Some(session),
+            config: worker.session.clone(),
+            metrics: worker.metrics(),
+            assembler: Assembler::default(),
+            message_since: now,
+            last_sign: now,
+            last_ping: now,
+        }
+    }
+
+    fn receive(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        self.last_sign = now;
+        let result = match frame {
+            Frame::Text(bytes) => self.receive_text(&bytes, now),
+            Frame::Continuation(item) => {
+                if !self.assembler.is_open() {
+                    self.message_since = now;
+                }
+                match self.assembler.push(item, self.config.message_bytes_max) {
+                    Ok(Some(bytes)) => self.receive_text(&bytes, now),
+                    Ok(None) => Ok(()),
+                    Err(reason) => Err(reason),
+                }
+            }
+            Frame::Binary(_) => Err(CloseReason::UnsupportedData),
+            Frame::Ping(payload) => self.outbox.borrow_mut().push_control(Control::Pong(payload), now),
+            Frame::Pong(_) => Ok(()),
+            Frame::Close(_) => Err(CloseReason::ClientClosed),
+        };
+        if let Err(reason) = result {
+            self.close(reason, ctx);
+        }
+    }
+
+    fn receive_text(&mut self, bytes: &[u8], now: Instant) -> Result<(), CloseReason> {
+        let text = std::str::from_utf8(bytes).map_err(|_| CloseReason::InvalidText)?;
+        self.session.as_mut().map_or(Ok(()), |session| session.receive(text, now))
+    }
+
+    /// Begins the closing handshake (RFC 6455 section 7.1.2), or answers the client's and ends.
+    fn close(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        if self.session.take().is_none() {
+            // Closing already: this is the client's answer.
+            return self.end(ctx);
+        }
+        self.metrics.count_close(reason);
+        log::debug!("session closed reason={}", reason.name());
+        // A close is never refused.
+        let _ = self.outbox.borrow_mut().push_control(Control::Close(reason), Instant::now());
+        if reason == CloseReason::ClientClosed {
+            return self.end(ctx);
+        }
+        ctx.run_later(self.config.close_timeout(), Self::end);
+    }
+
+    fn end(&mut self, ctx: &mut Context<Self>) {
+        self.outbox.borrow_mut().finish(Instant::now());
+        ctx.stop();
+    }
+
+    /// Looks whether something is to be said, or the client is gone, and comes back when that may have changed.
+    fn check(&mut self, ctx: &mut Context<Self>) {
+        let Some(session) = &self.session else { return };
+        let now = Instant::now();
+        let config = &self.config;
+        let overdue = self.outbox.borrow().overdue(now);
+        if overdue >= config.stall_timeout() {
+            self.metrics.count_close(CloseReason::Stalled);
+            log::debug!("session stalled overdue_ms={}", overdue.as_millis());
+            self.session = None;
+            self.outbox.borrow_mut().abandon(now);
+            return ctx.stop();
+        }
+        let unfinished = self.assembler.is_open() && now - self.message_since >= config.idle_timeout();
+        if unfinished || now - self.last_sign >= config.idle_timeout() {
+            return self.close(CloseReason::Idle, ctx);
+        }
+        let last_drain = self.outbox.borrow().last_drain();
+        let jammed = !overdue.is_zero();
+        let mut said = Ok(());
+        if !jammed && now - last_drain >= config.heartbeat() {
+            said = session.heartbeat(now);
+        }
+        let silent_since = self.last_sign.max(self.last_ping);
+        if said.is_ok() && !jammed && now - silent_since >= config.heartbeat() {
+            self.last_ping = now;
+            said = self.outbox.borrow_mut().push_control(Control::Ping, now);
+        }
+        if let Err(reason) = said {
+            return self.close(reason, ctx);
+        }
+        ctx.run_later(self.next_check(now), Self::check);
+    }
+
+    /// Returns how long nothing can become due.
+    fn next_check(&self, now: Instant) -> Duration {
+        let config = &self.config;
+        let talk = self.outbox.borrow().last_drain().min(self.last_sign.max(self.last_ping)) + config.heartbeat();
+        let idle = self.last_sign + config.idle_timeout();
+        let stall = now + config.stall_timeout() / 4;
+        // What is overdue because the socket is jammed is looked at again with the stall.
+        let due = [talk, idle].into_iter().filter(|due| *due > now).min().unwrap_or(stall);
+        due.min(stall).saturating_duration_since(now).max(CHECK_INTERVAL_MIN)
+    }
+}
+
+impl Actor for WebSocketSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1);
+        self.check(ctx);
+    }
+}
+
+impl StreamHandler<Result<Frame, CloseReason>> for WebSocketSession {
+    fn handle(&mut self, frame: Result<Frame, CloseReason>, ctx: &mut Self::Context) {
+        match frame {
+            Ok(Frame::Close(_)) => self.close(CloseReason::ClientClosed, ctx),
+            Ok(frame) if self.session.is_some() => self.receive(frame, ctx),
+            Ok(_) => {}
+            Err(reason) => self.close(reason, ctx),
+        }
+    }
+
+    /// The connection is gone, or nothing that follows on it can be understood.
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        if self.session.take().is_some() {
+            self.metrics.count_close(CloseReason::Disconnected);
+            log::debug!("session closed reason=disconnected");
+            self.outbox.borrow_mut().abandon(Instant::now());
+            ctx.stop();
+        }
+    }
+}
+
+impl Handler<End> for WebSocketSession {
+    type Result = ();
+
+    fn handle(&mut self, end: End, ctx: &mut Self::Context) {
+        if self.session.is_none() {
+            return;
+        }
+        if let Some(farewell) = end.farewell {
+            // A client that has left so many answers unread will not read this one either.
+            let _ = self.outbox.borrow_mut().push_control(Control::Message(farewell.to_vec()), Instant::now());
+        }
+        self.close(end.reason, ctx);
+    }
+}

@@ -1,0 +1,158 @@
+// @ts-check
+/**
+ * Builds the candles of one symbol: joins the history that the server answered with the events that it pushed, so that
+ * every trade counts exactly once.
+ *
+ * Owns: the bars, bounded, and the cursor up to which they are complete. Does not own: fetching (`rest.js`), drawing
+ * (`chart.js`). Pure: no clock, no network, no page.
+ */
+
+/** @typedef {import("./protocol.js").Bar} Bar */
+/** @typedef {import("./protocol.js").BarMessage} BarMessage */
+/** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
+/** @typedef {import("./protocol.js").Interval} Interval */
+/** @typedef {{ offset: number, ts: number, price: number, size: number }} Fill the part of a trade that makes candles */
+
+import { INTERVAL_US } from "./protocol.js";
+
+export const BARS_MAX = 6_000;
+
+/**
+ * Returns the start of the bar that a moment belongs to.
+ * @param {number} ts microseconds
+ * @param {Interval} interval
+ */
+export function barStart(ts, interval) {
+  return ts - (ts % INTERVAL_US[interval]);
+}
+
+/**
+ * Returns the first bar of a trade.
+ * @param {number} ts
+ * @param {Fill} fill
+ * @returns {Bar}
+ */
+function openBar(ts, { price, size }) {
+  return { ts, open: price, high: price, low: price, close: price, volume: size, trades: 1, vwap: price, final: false };
+}
+
+/**
+ * Returns the bar with one more trade in it.
+ * @param {Bar} bar
+ * @param {Fill} fill
+ * @returns {Bar}
+ */
+function foldTrade(bar, { price, size }) {
+  const volume = bar.volume + size;
+  return {
+    ts: bar.ts,
+    open: bar.open,
+    high: Math.max(bar.high, price),
+    low: Math.min(bar.low, price),
+    close: price,
+    volume,
+    trades: bar.trades + 1,
+    vwap: volume > 0 ? (bar.vwap * bar.volume + price * size) / volume : price,
+    final: false,
+  };
+}
+
+export class CandleSeries {
+  /** @type {Bar[]} */
+  bars;
+  /** Grows whenever bars other than the newest ones changed, so that all must be drawn again. */
+  revision = 0;
+  #bars_max;
+
+  /**
+   * @param {BarsAnswer} answer the state right after the event `answer.offset`
+   * @param {number} bars_max
+   */
+  constructor(answer, bars_max = BARS_MAX) {
+    this.symbol = answer.symbol;
+    this.interval = answer.interval;
+    this.epoch = answer.epoch;
+    /** Everything up to this offset is in the bars. */
+    this.offset = answer.offset;
+    this.bars = answer.bars.slice(-bars_max);
+    this.#bars_max = bars_max;
+  }
+
+  /** @returns {Bar | undefined} */
+  get newest() {
+    return this.bars[this.bars.length - 1];
+  }
+
+  /** Whether no more history can be held. */
+  get isFull() {
+    return this.bars.length >= this.#bars_max;
+  }
+
+  /**
+   * Folds one trade in, unless the bars hold it already. Returns whether anything changed.
+   * @param {Fill} trade
+   */
+  applyTrade(trade) {
+    if (trade.offset <= this.offset) return false;
+    this.offset = trade.offset;
+    const start = barStart(trade.ts, this.interval);
+    const newest = this.newest;
+    if (!newest || start > newest.ts) {
+      this.#append(openBar(start, trade));
+      return true;
+    }
+    if (start < newest.ts) return false;
+    this.bars[this.bars.length - 1] = foldTrade(newest, trade);
+    return true;
+  }
+
+  /**
+   * Takes a closed bar as the server built it. Returns whether anything changed.
+   * @param {BarMessage} message
+   */
+  applyBar(message) {
+    if (message.offset <= this.offset || message.interval !== this.interval) return false;
+    this.offset = message.offset;
+    const { ts, open, high, low, close, volume, trades, vwap, final } = message;
+    const bar = { ts, open, high, low, close, volume, trades, vwap, final };
+    const newest = this.newest;
+    if (!newest || ts > newest.ts) {
+      this.#append(bar);
+      return true;
+    }
+    const index = this.bars.findLastIndex((held) => held.ts <= ts);
+    if (index < 0 || this.bars[index].ts !== ts) return false;
+    const held = this.bars[index];
+    const differs = ["open", "high", "low", "close", "volume"].some(
+      (key) => held[/** @type {keyof Bar} */ (key)] !== bar[/** @type {keyof Bar} */ (key)],
+    );
+    this.bars[index] = bar;
+    if (differs && index < this.bars.length - 1) this.revision += 1;
+    return differs;
+  }
+
+  /**
+   * Puts older bars in front. Returns how many were new.
+   * @param {Bar[]} older oldest first
+   */
+  prepend(older) {
+    const oldest = this.bars[0]?.ts ?? Infinity;
+    const room = Math.max(0, this.#bars_max - this.bars.length);
+    const fresh = room === 0 ? [] : older.filter((bar) => bar.ts < oldest).slice(-room);
+    if (fresh.length > 0) {
+      this.bars = [...fresh, ...this.bars];
+      this.revision += 1;
+    }
+    return fresh.length;
+  }
+
+  /** @param {Bar} bar */
+  #append(bar) {
+    this.bars.push(bar);
+    if (this.bars.length > this.#bars_max) {
+      // A tenth at once, so that the whole chart is drawn again seldom instead of at every new bar.
+      this.bars.splice(0, Math.ceil(this.#bars_max / 10));
+      this.revision += 1;
+    }
+  }
+}

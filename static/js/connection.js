@@ -1,0 +1,56 @@
+// @ts-check
+/**
+ * Shows the state of the connection: by a shape, by words, and by colour.
+ *
+ * Owns: the status element and the retry button. Does not own: the status (`feed.js`). The running countdown is kept
+ * from screen readers; they hear each change of state once.
+ */
+
+/** @typedef {import("./feed.js").Status} Status */
+
+import { formatCount } from "./format.js";
+import { setData, setText } from "./write.js";
+
+export class Connection {
+  #status = document.querySelector("#status");
+  #label = document.querySelector("#status-label");
+  #detail = document.querySelector("#status-detail");
+  #retry = document.querySelector("#retry");
+
+  /** @param {() => void} onRetry */
+  constructor(onRetry) {
+    this.#retry?.addEventListener("click", onRetry);
+  }
+
+  /** @param {Status} status @param {number} now_ms as `performance.now()` counts */
+  paint(status, now_ms) {
+    setData(this.#status, "state", status.state);
+    const [label, detail] = describe(status, now_ms);
+    setText(this.#label, label);
+    setText(this.#detail, detail);
+    if (this.#retry instanceof HTMLElement) {
+      const isWaiting = status.state === "reconnecting" && status.retry_at_ms !== null;
+      if (this.#retry.hidden === isWaiting) this.#retry.hidden = !isWaiting;
+    }
+  }
+}
+
+/**
+ * Returns the words for a status: what is announced, and what only the eye needs.
+ * @param {Status} status
+ * @param {number} now_ms
+ */
+export function describe(status, now_ms) {
+  switch (status.state) {
+    case "connecting": return ["Connecting", ""];
+    case "live": return ["Live", ""];
+    case "reconnecting": {
+      if (status.retry_at_ms === null) return ["Reconnecting", "now"];
+      return ["Reconnecting", `in ${Math.max(1, Math.ceil((status.retry_at_ms - now_ms) / 1_000))} s`];
+    }
+    case "stale": {
+      if (status.silent_since_ms === null) return ["Stale", `${formatCount(status.skipped)} events skipped`];
+      return ["Stale", `nothing for ${Math.round((now_ms - status.silent_since_ms) / 1_000)} s`];
+    }
+  }
+}

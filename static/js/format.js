@@ -1,0 +1,60 @@
+// @ts-check
+/**
+ * How figures and times are written on the page.
+ *
+ * Owns: the number and time formats. Does not own: where they stand. Minus is U+2212, as wide as plus, so that signed
+ * columns line up.
+ */
+
+const MINUS = "\u2212";
+const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const mills = new Intl.NumberFormat("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 });
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+/** Writes a price in dollars: to the cent, and below one dollar to the hundredth of a cent. @param {number} price */
+export function formatPrice(price) {
+  return Math.abs(price) < 1 && price !== 0 ? mills.format(price) : cents.format(price);
+}
+
+/** Writes a number with its sign, also a plus, to two decimals. @param {number} value */
+export function formatSigned(value) {
+  const text = cents.format(Math.abs(value));
+  if (text === "0.00") return text;
+  return (value < 0 ? MINUS : "+") + text;
+}
+
+/** Writes a signed percentage. @param {number} percent */
+export function formatPercent(percent) {
+  return `${formatSigned(percent)}%`;
+}
+
+/** Writes a count in full. @param {number} count */
+export function formatCount(count) {
+  return whole.format(count);
+}
+
+/** Writes a volume: in full below ten million, in millions or billions from there. @param {number} volume */
+export function formatVolume(volume) {
+  if (volume < 1e7) return whole.format(volume);
+  return volume < 1e9 ? `${(volume / 1e6).toFixed(2)}M` : `${(volume / 1e9).toFixed(2)}B`;
+}
+
+/** Writes a volume in at most five characters, for an axis. @param {number} volume */
+export function formatVolumeShort(volume) {
+  if (volume < 1e3) return whole.format(volume);
+  for (const [size, unit] of /** @type {const} */ ([[1e9, "B"], [1e6, "M"], [1e3, "K"]])) {
+    if (volume >= size) return `${(volume / size).toFixed(volume < size * 10 ? 1 : 0)}${unit}`;
+  }
+  return "";
+}
+
+/** Returns the word for a direction that styles it. @param {number} value */
+export function directionOf(value) {
+  if (Math.abs(value) < 0.005) return "flat";
+  return value > 0 ? "up" : "down";
+}
+
+/** Returns the arrow of a direction. @param {number} value */
+export function arrowOf(value) {
+  return { up: "\u25B2", down: "\u25BC", flat: "" }[directionOf(value)];
+}

@@ -1,0 +1,98 @@
+// @ts-check
+/**
+ * The head of the chart: symbol, name, last price, change, the day's figures, and the open-high-low-close legend that
+ * follows the crosshair.
+ *
+ * Owns: those elements and the title of the document. Does not own: any figure. Writes only what changed.
+ */
+
+/** @typedef {import("./protocol.js").Bar} Bar */
+/** @typedef {import("./ticker.js").Ticker} Ticker */
+
+import { arrowOf, directionOf, formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
+import { changeOf } from "./ticker.js";
+import { setData, setText } from "./write.js";
+import { formatTime } from "./zone.js";
+
+const NONE = "–";
+const TITLE_EVERY_MS = 1_000;
+
+export class Heading {
+  #symbol = document.querySelector("#title-symbol");
+  #name = document.querySelector("#title-name");
+  #last = document.querySelector("#title-last");
+  #change = document.querySelector("#title-change");
+  #stats = document.querySelectorAll("#stats [data-stat]");
+  #legend = document.querySelectorAll("#legend [data-part]");
+  #titled_at_ms = 0;
+
+  /**
+   * @param {string | null} symbol
+   * @param {string} name
+   * @param {Ticker | undefined} ticker
+   */
+  paint(symbol, name, ticker) {
+    setText(this.#symbol, symbol ?? "\u00A0");
+    setText(this.#name, symbol ? name : "");
+    const { change, percent } = ticker ? changeOf(ticker) : { change: 0, percent: 0 };
+    setText(this.#last, ticker ? formatPrice(ticker.price) : NONE);
+    const arrow = arrowOf(change);
+    setText(this.#change, ticker ? `${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})` : "");
+    setData(this.#change, "direction", directionOf(change));
+    for (const element of this.#stats) setText(element, ticker ? statOf(element.getAttribute("data-stat"), ticker) : NONE);
+    this.#paintTitle(symbol, ticker, change);
+  }
+
+  /** @param {Bar | undefined} bar @param {import("./protocol.js").Interval} interval */
+  paintLegend(bar, interval) {
+    for (const element of this.#legend) {
+      const part = element.getAttribute("data-part");
+      setText(element, bar ? legendOf(part, bar, interval) : NONE);
+      if (part !== "time") setData(element, "direction", bar ? directionOf(bar.close - bar.open) : "flat");
+    }
+  }
+
+  /**
+   * @param {string | null} symbol
+   * @param {Ticker | undefined} ticker
+   * @param {number} change
+   */
+  #paintTitle(symbol, ticker, change) {
+    const now = performance.now();
+    if (now - this.#titled_at_ms < TITLE_EVERY_MS) return;
+    this.#titled_at_ms = now;
+    const title = symbol && ticker ? `${symbol} ${formatPrice(ticker.price)} ${arrowOf(change)} tickcast` : "tickcast";
+    if (document.title !== title) document.title = title;
+  }
+}
+
+/** @param {string | null} stat @param {Ticker} ticker */
+function statOf(stat, ticker) {
+  switch (stat) {
+    case "bid": return `${formatPrice(ticker.bid)} × ${formatCount(ticker.bid_size)}`;
+    case "ask": return `${formatPrice(ticker.ask)} × ${formatCount(ticker.ask_size)}`;
+    case "range": return `${formatPrice(ticker.low)} – ${formatPrice(ticker.high)}`;
+    case "open": return formatPrice(ticker.open);
+    case "prev_close": return formatPrice(ticker.prev_close);
+    case "volume": return formatVolume(ticker.volume);
+    default: return NONE;
+  }
+}
+
+/** @param {string | null} part @param {Bar} bar @param {import("./protocol.js").Interval} interval */
+function legendOf(part, bar, interval) {
+  const at_s = bar.ts / 1e6;
+  switch (part) {
+    case "time": {
+      if (interval === "1d") return formatTime(at_s, "day", true);
+      return `${formatTime(at_s, "day")} ${formatTime(at_s, interval === "1s" ? "second" : "minute")}`;
+    }
+    case "open": return formatPrice(bar.open);
+    case "high": return formatPrice(bar.high);
+    case "low": return formatPrice(bar.low);
+    case "close": return formatPrice(bar.close);
+    case "change": return bar.open > 0 ? formatPercent(((bar.close - bar.open) / bar.open) * 100) : NONE;
+    case "volume": return formatVolume(bar.volume);
+    default: return NONE;
+  }
+}

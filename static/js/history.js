@@ -1,0 +1,109 @@
+// @ts-check
+/**
+ * Fetches the history of the charted symbol and joins it with what was pushed meanwhile.
+ *
+ * Owns: the request under way (one at a time, a newer one replaces it) and the join. Does not own: the candles after the
+ * join, or when history is needed (`app.js`).
+ */
+
+/** @typedef {import("./protocol.js").Interval} Interval */
+/** @typedef {import("./tradelog.js").TradeLog} TradeLog */
+
+import { CandleSeries } from "./candles.js";
+import { BARS_PER_REQUEST, fetchBars } from "./rest.js";
+
+const JOIN_ATTEMPTS_MAX = 4;
+const JOIN_RETRY_MS = 250;
+
+/**
+ * @typedef {object} HistoryHandlers
+ * @property {() => { epoch: string | null, followed_offset: number | undefined }} position of the stream for the symbol
+ * @property {(series: CandleSeries) => void} onSeries
+ * @property {(err: Error) => void} onError
+ */
+
+export class HistoryLoader {
+  #log;
+  #handlers;
+  #request = new AbortController();
+  /** @type {CandleSeries | null} the one that is being extended */
+  #extending = null;
+  /** @type {WeakSet<CandleSeries>} those that reach back as far as the server's history */
+  #complete = new WeakSet();
+
+  /**
+   * @param {TradeLog} log
+   * @param {HistoryHandlers} handlers
+   */
+  constructor(log, handlers) {
+    this.#log = log;
+    this.#handlers = handlers;
+  }
+
+  /** Forgets the request under way. */
+  cancel() {
+    this.#request.abort();
+  }
+
+  /**
+   * Fetches the newest bars and hands over the joined series.
+   * @param {string} symbol
+   * @param {Interval} interval
+   */
+  async load(symbol, interval) {
+    this.cancel();
+    this.#request = new AbortController();
+    const { signal } = this.#request;
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        const answer = await fetchBars(symbol, interval, { signal });
+        const series = new CandleSeries(answer);
+        const missed = this.#missed(series);
+        if (missed || attempt === JOIN_ATTEMPTS_MAX) {
+          for (const trade of missed ?? []) series.applyTrade(trade);
+          if (answer.bars.length < BARS_PER_REQUEST) this.#complete.add(series);
+          this.#handlers.onSeries(series);
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, JOIN_RETRY_MS));
+        if (signal.aborted) return;
+      }
+    } catch (err) {
+      if (!signal.aborted) this.#handlers.onError(err instanceof Error ? err : new Error(String(err)));
+    }
+  }
+
+  /**
+   * Returns the trades that came after the answer, or null when the join would not be exact: the answer is older than
+   * what the page has seen, or from another run of the server. Without a connection there is nothing to join.
+   * @param {CandleSeries} series
+   */
+  #missed(series) {
+    const { epoch, followed_offset } = this.#handlers.position();
+    if (followed_offset === undefined) return [];
+    if (series.epoch !== epoch) return null;
+    return this.#log.since(series.symbol, series.offset, followed_offset);
+  }
+
+  /**
+   * Puts the page of bars before the oldest in front of a series. Answers whether any came.
+   * @param {CandleSeries} series
+   */
+  async extend(series) {
+    const oldest = series.bars[0];
+    if (this.#extending || this.#complete.has(series) || series.isFull || !oldest) return false;
+    this.#extending = series;
+    try {
+      const { symbol, interval } = series;
+      const answer = await fetchBars(symbol, interval, { before: oldest.ts });
+      const added = series.prepend(answer.bars);
+      if (added === 0 || answer.bars.length < BARS_PER_REQUEST) this.#complete.add(series);
+      return added > 0;
+    } catch {
+      // The next scroll tries again.
+      return false;
+    } finally {
+      this.#extending = null;
+    }
+  }
+}

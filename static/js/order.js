@@ -1,0 +1,52 @@
+// @ts-check
+/**
+ * The order of the watchlist by one of its columns.
+ *
+ * Owns: the comparison. Does not own: the list (`app.js`) or the table head (`watchlist.js`). Pure.
+ */
+
+/** @typedef {import("./ticker.js").Ticker} Ticker */
+/** @typedef {{ key: string | null, direction: "ascending" | "descending" }} Order `key` is null for the viewer's own order */
+
+import { changeOf } from "./ticker.js";
+
+/**
+ * Returns the order after a press on a column: figures greatest first, symbols from A; the other way when pressed again.
+ * @param {Order} order
+ * @param {string} key
+ * @returns {Order}
+ */
+export function nextOrder(order, key) {
+  const first = key === "symbol" ? "ascending" : "descending";
+  const second = key === "symbol" ? "descending" : "ascending";
+  return { key, direction: order.key === key && order.direction === first ? second : first };
+}
+
+/**
+ * Returns the symbols sorted. Those without figures come last in either direction.
+ * @param {string[]} symbols
+ * @param {Map<string, Ticker>} tickers
+ * @param {Order} order
+ */
+export function sorted(symbols, tickers, { key, direction }) {
+  const sign = direction === "ascending" ? 1 : -1;
+  return [...symbols].sort((left, right) => {
+    if (key === "symbol") return left < right ? -sign : sign;
+    const leftTicker = tickers.get(left);
+    const rightTicker = tickers.get(right);
+    if (!leftTicker || !rightTicker) return Number(Boolean(rightTicker)) - Number(Boolean(leftTicker));
+    return sign * (figure(leftTicker, key) - figure(rightTicker, key));
+  });
+}
+
+/** @param {Ticker} ticker @param {string | null} key */
+function figure(ticker, key) {
+  switch (key) {
+    case "change": return changeOf(ticker).change;
+    case "percent": return changeOf(ticker).percent;
+    case "bid": return ticker.bid;
+    case "ask": return ticker.ask;
+    case "volume": return ticker.volume;
+    default: return ticker.price;
+  }
+}

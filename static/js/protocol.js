@@ -1,0 +1,84 @@
+// @ts-check
+/**
+ * The words of the `tickcast.v1` protocol that the page uses, as types, and the two rules that read them.
+ *
+ * Owns: the shape of every message. Does not own: the socket (`feed.js`) or what a message changes (`app.js`).
+ * Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes and volumes are shares.
+ */
+
+/** @typedef {"1s" | "1m" | "5m" | "15m" | "1h" | "1d"} Interval */
+/** @typedef {"trades" | "quotes" | `bars.${Interval}`} Channel */
+
+/**
+ * @typedef {object} Bar
+ * @property {number} ts start of the bar
+ * @property {number} open
+ * @property {number} high
+ * @property {number} low
+ * @property {number} close
+ * @property {number} volume
+ * @property {number} trades
+ * @property {number} vwap
+ * @property {boolean} final false while the bar is still open
+ */
+
+/** @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number }} Welcome */
+/** @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number }} Trade */
+/**
+ * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
+ *             bid: number, bid_size: number, ask: number, ask_size: number }} Quote
+ */
+/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number }} BarMessage */
+/**
+ * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
+ *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
+ *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
+ */
+/** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[] }} Subscribed */
+/** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
+/** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
+/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number }} Pong */
+/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
+/** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
+/** @typedef {Trade | Quote | BarMessage} Event */
+/** @typedef {Event | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} Message */
+
+/** @typedef {{ symbol: string, name: string, sector: string }} Listing */
+/** @typedef {{ symbol: string, interval: Interval, epoch: string, offset: number, bars: Bar[] }} BarsAnswer */
+
+export const SUBPROTOCOL = "tickcast.v1.json";
+
+/** @type {readonly Interval[]} */
+export const INTERVALS = ["1s", "1m", "5m", "15m", "1h", "1d"];
+
+const SECOND_US = 1_000_000;
+
+/** Length of each interval, in microseconds. @type {Readonly<Record<Interval, number>>} */
+export const INTERVAL_US = {
+  "1s": SECOND_US,
+  "1m": 60 * SECOND_US,
+  "5m": 300 * SECOND_US,
+  "15m": 900 * SECOND_US,
+  "1h": 3_600 * SECOND_US,
+  "1d": 86_400 * SECOND_US,
+};
+
+/**
+ * Returns the channel that an event came on.
+ * @param {Event} event
+ * @returns {Channel}
+ */
+export function channelOf(event) {
+  if (event.type === "trade") return "trades";
+  if (event.type === "quote") return "quotes";
+  return `bars.${event.interval}`;
+}
+
+/**
+ * Returns whether a message is a market event, which carries a `seq` and an `offset`.
+ * @param {Message} message
+ * @returns {message is Event}
+ */
+export function isEvent(message) {
+  return message.type === "trade" || message.type === "quote" || message.type === "bar";
+}

@@ -1,0 +1,43 @@
+// @ts-check
+/**
+ * The two questions the page asks over HTTP: which symbols exist, and what a symbol's history is. Prices are never asked
+ * for: they are pushed.
+ *
+ * Owns: the requests and their errors. Does not own: the socket (`feed.js`) or the join with it (`candles.js`).
+ */
+
+/** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
+/** @typedef {import("./protocol.js").Interval} Interval */
+/** @typedef {import("./protocol.js").Listing} Listing */
+
+export const BARS_PER_REQUEST = 600;
+
+/**
+ * Answers the JSON of a URL.
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ * @throws {Error} with the problem's title when the server answered one
+ */
+async function getJson(url, signal) {
+  const response = await fetch(url, { signal, headers: { accept: "application/json" } });
+  if (response.ok) return response.json();
+  const problem = await response.json().catch(() => null);
+  throw new Error(problem?.detail ?? problem?.title ?? `the server answered ${response.status}`);
+}
+
+/** @returns {Promise<Listing[]>} */
+export async function fetchListings() {
+  return (await getJson("/api/v1/symbols")).symbols;
+}
+
+/**
+ * @param {string} symbol
+ * @param {Interval} interval
+ * @param {{ before?: number, signal?: AbortSignal }} [options] `before` in microseconds
+ * @returns {Promise<BarsAnswer>}
+ */
+export function fetchBars(symbol, interval, { before, signal } = {}) {
+  const query = new URLSearchParams({ symbol, interval, limit: String(BARS_PER_REQUEST) });
+  if (before !== undefined) query.set("before", String(before));
+  return getJson(`/api/v1/bars?${query}`, signal);
+}

@@ -1,0 +1,150 @@
+// @ts-check
+/**
+ * The search field that adds a symbol: a combobox with a list of matches.
+ *
+ * Owns: the field, its list, its keys. Does not own: the watchlist that a choice goes to (`app.js`).
+ */
+
+/** @typedef {import("./protocol.js").Listing} Listing */
+
+const MATCHES_MAX = 50;
+
+/**
+ * Returns the listings that fit what was typed, best first: symbol alike, symbol begins so, name begins so, a word
+ * of the name begins so, anything contains it.
+ * @param {Listing[]} listings
+ * @param {string} typed
+ */
+export function findMatches(listings, typed) {
+  const wanted = typed.trim().toUpperCase();
+  /** @param {Listing} listing */
+  const rank = ({ symbol, name, sector }) => {
+    const title = name.toUpperCase();
+    if (symbol === wanted) return 0;
+    if (symbol.startsWith(wanted)) return 1;
+    if (title.startsWith(wanted)) return 2;
+    if (title.includes(` ${wanted}`)) return 3;
+    return `${symbol} ${title} ${sector.toUpperCase()}`.includes(wanted) ? 4 : -1;
+  };
+  return listings
+    .map((listing) => ({ listing, rank: rank(listing) }))
+    .filter((match) => match.rank >= 0)
+    .sort((left, right) => left.rank - right.rank)
+    .slice(0, MATCHES_MAX)
+    .map((match) => match.listing);
+}
+
+export class Search {
+  #input;
+  #list;
+  #handlers;
+  /** @type {Listing[]} */
+  #matches = [];
+  #active = -1;
+
+  /**
+   * @param {HTMLInputElement} input
+   * @param {HTMLElement} list
+   * @param {{ listings: () => Listing[], isListed: (symbol: string) => boolean, onChoose: (symbol: string) => void }} handlers
+   */
+  constructor(input, list, handlers) {
+    this.#input = input;
+    this.#list = list;
+    this.#handlers = handlers;
+    input.addEventListener("input", () => this.#open());
+    input.addEventListener("click", () => this.#open());
+    input.addEventListener("keydown", (event) => this.#onKey(event));
+    input.addEventListener("blur", () => this.#close());
+    // The list must not take the focus, or the field would close it before the click arrives.
+    list.addEventListener("pointerdown", (event) => event.preventDefault());
+    list.addEventListener("click", (event) => {
+      const option = event.target instanceof Element ? event.target.closest("[role=option]") : null;
+      if (option) this.#choose([...list.children].indexOf(option));
+    });
+  }
+
+  #open() {
+    this.#matches = findMatches(this.#handlers.listings(), this.#input.value);
+    this.#list.replaceChildren(...this.#matches.map((listing, index) => this.#optionOf(listing, index)));
+    if (this.#matches.length === 0) {
+      const none = document.createElement("li");
+      none.className = "none";
+      none.textContent = this.#handlers.listings().length > 0 ? "No such symbol" : "The symbol list is not loaded yet";
+      this.#list.append(none);
+    }
+    this.#list.hidden = false;
+    this.#list.scrollIntoView({ block: "nearest" });
+    this.#input.setAttribute("aria-expanded", "true");
+    this.#activate(this.#input.value.trim() && this.#matches.length > 0 ? 0 : -1);
+  }
+
+  #close() {
+    this.#list.hidden = true;
+    this.#input.setAttribute("aria-expanded", "false");
+    this.#activate(-1);
+  }
+
+  /** @param {Listing} listing @param {number} index */
+  #optionOf({ symbol, name, sector }, index) {
+    const option = document.createElement("li");
+    option.id = `search-option-${index}`;
+    option.setAttribute("role", "option");
+    option.setAttribute("aria-selected", "false");
+    option.dataset.symbol = symbol;
+    const parts = { symbol, name, sector: this.#handlers.isListed(symbol) ? "listed" : sector };
+    for (const [part, text] of Object.entries(parts)) {
+      const span = document.createElement("span");
+      span.className = part;
+      span.textContent = text;
+      option.append(span, " ");
+    }
+    return option;
+  }
+
+  /** @param {number} index of the option, -1 for none */
+  #activate(index) {
+    this.#active = index;
+    [...this.#list.children].forEach((option, at) => {
+      if (option.getAttribute("role") === "option") option.setAttribute("aria-selected", String(at === index));
+      if (at === index) option.scrollIntoView({ block: "nearest" });
+    });
+    if (index >= 0) this.#input.setAttribute("aria-activedescendant", `search-option-${index}`);
+    else this.#input.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {number} index */
+  #choose(index) {
+    const match = this.#matches[index];
+    if (!match) return;
+    this.#input.value = "";
+    this.#close();
+    this.#handlers.onChoose(match.symbol);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const isOpen = !this.#list.hidden;
+    const count = this.#matches.length;
+    switch (event.key) {
+      case "ArrowDown":
+        if (!isOpen) this.#open();
+        if (this.#matches.length > 0) this.#activate((this.#active + 1) % this.#matches.length);
+        break;
+      case "ArrowUp":
+        if (!isOpen) this.#open();
+        else if (count > 0) this.#activate((Math.max(this.#active, 0) - 1 + count) % count);
+        break;
+      case "Enter":
+        if (!isOpen) return;
+        this.#choose(this.#active);
+        break;
+      case "Escape":
+        if (isOpen) this.#close();
+        else this.#input.value = "";
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,45 @@
+// @ts-check
+/**
+ * The bar of measurements: event rate, latency, events in all, holes.
+ *
+ * Owns: those elements. Does not own: the measuring (`meter.js`, `clock.js`, `sequences.js`).
+ */
+
+/** @typedef {import("./clock.js").Estimate} Estimate */
+
+import { describeLatency } from "./clock.js";
+import { formatCount } from "./format.js";
+import { setData, setText } from "./write.js";
+
+/**
+ * @typedef {object} Measurements
+ * @property {number} rate events a second
+ * @property {number | null} latency_us median
+ * @property {Estimate | null} clock
+ * @property {number} events
+ * @property {number} holes
+ * @property {number} skipped by the server's own word
+ */
+
+export class StatusBar {
+  #rate = document.querySelector("#rate");
+  #latency = document.querySelector("#latency");
+  #events = document.querySelector("#events");
+  #holes = document.querySelector("#holes");
+
+  /** @param {Measurements} measured */
+  paint({ rate, latency_us, clock, events, holes, skipped }) {
+    setText(this.#rate, `${formatCount(rate)}/s`);
+    setText(this.#latency, describeLatency(latency_us, clock));
+    setText(this.#events, formatCount(events));
+    setData(this.#events, "count", String(events));
+    setText(this.#holes, skipped > 0 ? `${formatCount(holes)} (${formatCount(skipped)} skipped)` : formatCount(holes));
+    setData(this.#holes, "count", String(holes));
+    if (clock && this.#latency instanceof HTMLElement) {
+      const error_ms = (clock.error_us / 1_000).toFixed(1);
+      const ahead_ms = (clock.offset_us / 1_000).toFixed(1);
+      const title = `Median of the last 512 events, from the server's stamp to this page. Server clock ${ahead_ms} ms ahead, known to ±${error_ms} ms.`;
+      if (this.#latency.title !== title) this.#latency.title = title;
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// @ts-check
+/**
+ * Keeps the viewer's choices between visits.
+ *
+ * Owns: one entry of `localStorage`. Does not own: what is chosen. Where storage is denied, full or holds nonsense, the
+ * page works as on a first visit.
+ */
+
+import { INTERVALS } from "./protocol.js";
+
+const KEY = "tickcast.page";
+
+/** @typedef {{ watch: string[] | null, charted: string | null, interval: import("./protocol.js").Interval | null }} Choices */
+
+/** Returns what was saved; each part that is missing or not of its type is null. @returns {Choices} */
+export function loadChoices() {
+  try {
+    const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const isList = Array.isArray(saved.watch) && saved.watch.every((/** @type {unknown} */ item) => typeof item === "string");
+    return {
+      watch: isList ? saved.watch : null,
+      charted: typeof saved.charted === "string" ? saved.charted : null,
+      interval: INTERVALS.includes(saved.interval) ? saved.interval : null,
+    };
+  } catch {
+    return { watch: null, charted: null, interval: null };
+  }
+}
+
+/** @param {Choices} choices */
+export function saveChoices({ watch, charted, interval }) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ watch, charted, interval }));
+  } catch {
+    // Denied or full: the choice lasts as long as the page.
+  }
+}

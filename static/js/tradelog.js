@@ -1,0 +1,75 @@
+// @ts-check
+/**
+ * Remembers the last few thousand trades of every followed symbol, so that a history answer can be joined with what was
+ * pushed while it was under way, and so that the tape has something to show at once.
+ *
+ * Owns: a bounded ring of trades. Does not own: candles (`candles.js`). Pure.
+ */
+
+/** @typedef {{ symbol: string, offset: number, ts: number, price: number, size: number, side: number }} LoggedTrade */
+
+const TRADES_MAX = 4_096;
+
+export class TradeLog {
+  /** @type {LoggedTrade[]} */
+  #ring = [];
+  #next = 0;
+  #evicted_offset = -1;
+  #trades_max;
+
+  /** @param {number} trades_max */
+  constructor(trades_max = TRADES_MAX) {
+    this.#trades_max = trades_max;
+  }
+
+  /** @param {LoggedTrade} trade */
+  push(trade) {
+    const replaced = this.#ring[this.#next];
+    if (replaced) this.#evicted_offset = replaced.offset;
+    this.#ring[this.#next] = trade;
+    this.#next = (this.#next + 1) % this.#trades_max;
+  }
+
+  /**
+   * Returns every trade of a symbol after an offset, oldest first, or null when some may be missing: because they were
+   * evicted, or because they came before the symbol was followed.
+   * @param {string} symbol
+   * @param {number} offset
+   * @param {number} followed_offset the offset of the symbol's snapshot
+   */
+  since(symbol, offset, followed_offset) {
+    if (offset < Math.max(this.#evicted_offset, followed_offset)) return null;
+    return this.#collect(symbol, offset, this.#trades_max).reverse();
+  }
+
+  /**
+   * Returns the newest trades of a symbol, newest first.
+   * @param {string} symbol
+   * @param {number} count_max
+   */
+  newest(symbol, count_max) {
+    return this.#collect(symbol, -1, count_max);
+  }
+
+  clear() {
+    this.#ring = [];
+    this.#next = 0;
+    this.#evicted_offset = -1;
+  }
+
+  /**
+   * @param {string} symbol
+   * @param {number} offset
+   * @param {number} count_max
+   */
+  #collect(symbol, offset, count_max) {
+    const found = [];
+    const length = this.#ring.length;
+    for (let back = 1; back <= length && found.length < count_max; back += 1) {
+      const trade = this.#ring[(this.#next - back + length) % length];
+      if (trade.offset <= offset) break;
+      if (trade.symbol === symbol) found.push(trade);
+    }
+    return found;
+  }
+}

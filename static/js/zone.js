@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * Time as the viewer's wall clock has it. The chart library counts days and hours in UTC; this says instead where a day,
+ * an hour or a minute begins in the viewer's zone, and writes times in it. Daily bars are days of UTC, so they are
+ * written in UTC.
+ *
+ * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the zone of the machine.
+ */
+
+/** Weights of the library's own scale: the greater, the sooner the label is kept when room is short. */
+const WEIGHT = { year: 70, month: 60, day: 50, none: 0 };
+/** Weight by length in seconds, longest first. */
+const INTRADAY = /** @type {const} */ ([
+  [43_200, 33], [21_600, 32], [10_800, 31], [3_600, 30], [1_800, 22], [300, 21], [60, 20], [1, 10],
+]);
+
+/**
+ * Returns the milliseconds to add to a moment so that its UTC fields read as the wall clock.
+ * @param {number} at_ms
+ * @param {boolean} utc
+ */
+function shifted(at_ms, utc) {
+  return utc ? at_ms : at_ms - new Date(at_ms).getTimezoneOffset() * 60_000;
+}
+
+/**
+ * Returns how weighty the boundary between two neighbouring bars is.
+ * @param {number} previous_s
+ * @param {number} current_s
+ * @param {boolean} utc
+ */
+export function tickWeight(previous_s, current_s, utc) {
+  const previous = new Date(shifted(previous_s * 1_000, utc));
+  const current = new Date(shifted(current_s * 1_000, utc));
+  if (current.getUTCFullYear() !== previous.getUTCFullYear()) return WEIGHT.year;
+  if (current.getUTCMonth() !== previous.getUTCMonth()) return WEIGHT.month;
+  if (current.getUTCDate() !== previous.getUTCDate()) return WEIGHT.day;
+  for (const [length_s, weight] of INTRADAY) {
+    const length_ms = length_s * 1_000;
+    if (Math.floor(current.getTime() / length_ms) !== Math.floor(previous.getTime() / length_ms)) return weight;
+  }
+  return WEIGHT.none;
+}
+
+/** @param {Intl.DateTimeFormatOptions} options */
+function pair(options) {
+  return [new Intl.DateTimeFormat("en-GB", options), new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" })];
+}
+
+const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const FORMATS = {
+  year: pair({ year: "numeric" }),
+  month: pair({ month: "short" }),
+  day: pair({ day: "numeric", month: "short" }),
+  minute: pair(CLOCK),
+  second: pair({ ...CLOCK, second: "2-digit" }),
+  date: pair({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
+};
+
+/**
+ * Writes a moment.
+ * @param {number} at_s seconds since 1970
+ * @param {keyof typeof FORMATS} format
+ * @param {boolean} utc
+ */
+export function formatTime(at_s, format, utc = false) {
+  return FORMATS[format][utc ? 1 : 0].format(at_s * 1_000);
+}
+
+/** Returns the name of the viewer's zone as it is now, such as "UTC" or "GMT+2". */
+export function zoneName() {
+  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(new Date());
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "local time";
+}

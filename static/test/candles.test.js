@@ -1,0 +1,118 @@
+// Checks the join of history and pushed events, and the folding of trades into candles.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { barStart, CandleSeries } from "../js/candles.js";
+
+const MINUTE = 60_000_000;
+const START = 1_772_463_840_000_000;
+
+const bar = (ts, close, more = {}) => ({
+  ts, open: 100, high: Math.max(100, close), low: Math.min(100, close), close, volume: 10, trades: 1, vwap: close, final: true, ...more,
+});
+const seriesOf = (bars, { offset = 50, interval = "1m", bars_max } = {}) =>
+  new CandleSeries({ symbol: "AAPL", interval, epoch: "e1", offset, bars }, bars_max);
+const trade = (offset, ts, price, size = 5) => ({ offset, ts, price, size });
+
+test("a bar starts at a whole multiple of its interval", () => {
+  assert.equal(barStart(START + 59_999_999, "1m"), START);
+  assert.equal(barStart(START + MINUTE, "1m"), START + MINUTE);
+  assert.equal(barStart(START, "1d") % 86_400_000_000, 0);
+});
+
+test("a trade that the history already holds is not counted again", () => {
+  const series = seriesOf([bar(START, 101, { final: false })], { offset: 50 });
+  assert.equal(series.applyTrade(trade(49, START + 1, 90)), false);
+  assert.equal(series.applyTrade(trade(50, START + 2, 90)), false);
+  assert.deepEqual(series.bars, [bar(START, 101, { final: false })]);
+});
+
+test("a later trade moves the open bar", () => {
+  const series = seriesOf([bar(START, 101, { final: false })]);
+  assert.equal(series.applyTrade(trade(51, START + 5, 99.5, 30)), true);
+  assert.deepEqual(series.newest, {
+    ts: START, open: 100, high: 101, low: 99.5, close: 99.5, volume: 40, trades: 2, vwap: (101 * 10 + 99.5 * 30) / 40, final: false,
+  });
+  assert.equal(series.revision, 0);
+});
+
+test("the same trade pushed twice counts once", () => {
+  const series = seriesOf([bar(START, 101)]);
+  series.applyTrade(trade(51, START + 5, 102));
+  series.applyTrade(trade(51, START + 5, 102));
+  assert.equal(series.newest.volume, 15);
+  assert.equal(series.newest.trades, 2);
+});
+
+test("a trade in the next interval opens a bar", () => {
+  const series = seriesOf([bar(START, 101)]);
+  series.applyTrade(trade(51, START + MINUTE + 7, 103, 4));
+  assert.equal(series.bars.length, 2);
+  assert.deepEqual(series.newest, {
+    ts: START + MINUTE, open: 103, high: 103, low: 103, close: 103, volume: 4, trades: 1, vwap: 103, final: false,
+  });
+});
+
+test("an empty history starts with the first trade", () => {
+  const series = seriesOf([]);
+  series.applyTrade(trade(51, START + 7, 103));
+  assert.equal(series.newest.ts, START);
+});
+
+test("a pushed bar that agrees changes nothing but its finality", () => {
+  const series = seriesOf([bar(START, 101, { final: false })]);
+  const changed = series.applyBar({ type: "bar", symbol: "AAPL", interval: "1m", seq: 1, offset: 51, ...bar(START, 101) });
+  assert.equal(changed, false);
+  assert.equal(series.newest.final, true);
+  assert.equal(series.newest.volume, 10);
+});
+
+test("a pushed bar corrects an older one, which asks for a whole redraw", () => {
+  const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102)]);
+  const message = { type: "bar", symbol: "AAPL", interval: "1m", seq: 1, offset: 51, ...bar(START, 105, { volume: 70 }) };
+  assert.equal(series.applyBar(message), true);
+  assert.equal(series.bars[0].close, 105);
+  assert.equal(series.bars.length, 2);
+  assert.equal(series.revision, 1);
+});
+
+test("a pushed bar of another interval or from before the history is ignored", () => {
+  const series = seriesOf([bar(START, 101)]);
+  const message = { type: "bar", symbol: "AAPL", seq: 1, ...bar(START, 90) };
+  assert.equal(series.applyBar({ ...message, interval: "5m", offset: 51 }), false);
+  assert.equal(series.applyBar({ ...message, interval: "1m", offset: 50 }), false);
+  assert.equal(series.newest.close, 101);
+});
+
+test("older bars go in front once, without those already held", () => {
+  const series = seriesOf([bar(START, 101)]);
+  assert.equal(series.prepend([bar(START - MINUTE, 99), bar(START, 55)]), 1);
+  assert.deepEqual(series.bars.map((held) => held.close), [99, 101]);
+  assert.equal(series.prepend([bar(START - MINUTE, 99)]), 0);
+});
+
+test("the bars stay bounded from both ends", () => {
+  const series = seriesOf([], { bars_max: 20 });
+  for (let index = 0; index < 500; index += 1) {
+    series.applyTrade(trade(51 + index, START + index * MINUTE, 100 + index));
+    assert.ok(series.bars.length <= 20);
+  }
+  assert.equal(series.newest.close, 599);
+  assert.ok(series.revision > 0);
+  const room = 20 - series.bars.length;
+  const older = Array.from({ length: 50 }, (_, index) => bar(START - (50 - index) * MINUTE, 1));
+  assert.equal(series.prepend(older), room);
+});
+
+test("history joined at any offset gives the same bars as trades alone", () => {
+  const trades = Array.from({ length: 300 }, (_, index) =>
+    trade(index + 1, START + index * 1_700_000, 100 + ((index * 37) % 23) / 10, 1 + (index % 7)));
+  const whole = seriesOf([], { offset: 0 });
+  for (const each of trades) whole.applyTrade(each);
+  for (const cut of [1, 35, 36, 150, 299, 300]) {
+    const before = seriesOf([], { offset: 0 });
+    for (const each of trades.slice(0, cut)) before.applyTrade(each);
+    const joined = seriesOf(before.bars, { offset: cut });
+    for (const each of trades.slice(Math.max(0, cut - 40))) joined.applyTrade(each);
+    assert.deepEqual(joined.bars, whole.bars);
+  }
+});

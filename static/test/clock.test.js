@@ -1,0 +1,67 @@
+// Checks the estimate of the server's clock, the honesty of the latency, and the delays between attempts to connect.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Backoff } from "../js/backoff.js";
+import { describeLatency, OffsetEstimator } from "../js/clock.js";
+
+test("a symmetric exchange gives the offset exactly", () => {
+  const clock = new OffsetEstimator();
+  assert.equal(clock.best, null);
+  clock.add(1_000, 5_500, 2_000);
+  assert.deepEqual(clock.best, { offset_us: 4_000, error_us: 500 });
+});
+
+test("the exchange with the shortest round trip is believed", () => {
+  const clock = new OffsetEstimator();
+  clock.add(0, 90_000, 100_000);
+  clock.add(200_000, 201_100, 202_000);
+  clock.add(300_000, 390_000, 400_000);
+  assert.deepEqual(clock.best, { offset_us: 100, error_us: 1_000 });
+});
+
+test("an old exchange is forgotten after eight more", () => {
+  const clock = new OffsetEstimator();
+  clock.add(0, 100, 10);
+  for (let count = 0; count < 8; count += 1) clock.add(0, 7_000, 2_000);
+  assert.equal(clock.best.offset_us, 6_000);
+});
+
+test("an exchange across a clock that was set back is dropped", () => {
+  const clock = new OffsetEstimator();
+  clock.add(1_000, 5_000, 500);
+  clock.add(Number.NaN, 5_000, 500);
+  assert.equal(clock.best, null);
+});
+
+test("a latency below the error of the clock is not given a figure", () => {
+  assert.equal(describeLatency(null, { offset_us: 0, error_us: 1 }), "–");
+  assert.equal(describeLatency(800, null), "–");
+  assert.equal(describeLatency(800, { offset_us: 0, error_us: 100 }), "<1 ms");
+  assert.equal(describeLatency(-50, { offset_us: 0, error_us: 100 }), "<1 ms");
+  assert.equal(describeLatency(2_500, { offset_us: 0, error_us: 3_200 }), "<4 ms");
+  assert.equal(describeLatency(2_540, { offset_us: 0, error_us: 100 }), "2.5 ms");
+  assert.equal(describeLatency(1_234_567, { offset_us: 0, error_us: 100 }), "1,235 ms");
+});
+
+test("delays double up to their bound and start anew after a reset", () => {
+  const backoff = new Backoff(() => 1);
+  assert.deepEqual(Array.from({ length: 7 }, () => backoff.next()), [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+  backoff.reset();
+  assert.equal(backoff.next(), 500);
+});
+
+test("jitter takes away up to half", () => {
+  assert.equal(new Backoff(() => 0).next(), 250);
+  assert.equal(new Backoff(() => 0.5).next(), 375);
+});
+
+test("the delay that the server asked for is taken once", () => {
+  const backoff = new Backoff(() => 1);
+  backoff.tell(840);
+  assert.equal(backoff.next(), 840);
+  assert.equal(backoff.next(), 500);
+  backoff.tell(Number.NaN);
+  assert.equal(backoff.next(), 1_000);
+  backoff.tell(9e9);
+  assert.equal(backoff.next(), 15_000);
+});

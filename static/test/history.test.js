@@ -1,0 +1,91 @@
+// Checks that history and stream are joined only when the join is exact. The server is a stub of `fetch`.
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { HistoryLoader } from "../js/history.js";
+import { TradeLog } from "../js/tradelog.js";
+
+const START = 1_772_463_840_000_000;
+const realFetch = globalThis.fetch;
+afterEach(() => { globalThis.fetch = realFetch; });
+
+/** Answers each request with the next of these bodies, the last one again and again. Returns the URLs asked for. */
+function serve(...bodies) {
+  const urls = [];
+  globalThis.fetch = async (url, options) => {
+    urls.push(url);
+    const body = bodies[Math.min(urls.length, bodies.length) - 1];
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (options?.signal?.aborted) throw new DOMException("aborted", "AbortError");
+    return body.status ? Response.json(body, { status: body.status }) : Response.json(body);
+  };
+  return urls;
+}
+
+const bar = (ts) => ({ ts, open: 100, high: 100, low: 100, close: 100, volume: 10, trades: 1, vwap: 100, final: true });
+const answer = (offset, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: "e1", offset, bars: [bar(START)], ...more });
+
+function loaderAt(position, offsets = []) {
+  const log = new TradeLog();
+  for (const offset of offsets) log.push({ symbol: "AAPL", offset, ts: START + offset, price: 101, size: 1, side: 1 });
+  const results = { series: [], errors: [] };
+  const loader = new HistoryLoader(log, {
+    position: () => position,
+    onSeries: (series) => results.series.push(series),
+    onError: (err) => results.errors.push(err.message),
+  });
+  return { loader, results };
+}
+
+test("trades after the answer are folded in, those before are not", async () => {
+  const urls = serve(answer(60));
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [55, 60, 61, 70]);
+  await loader.load("AAPL", "1m");
+  assert.deepEqual(urls, ["/api/v1/bars?symbol=AAPL&interval=1m&limit=600"]);
+  assert.equal(results.series[0].newest.volume, 12);
+  assert.equal(results.series[0].offset, 70);
+});
+
+test("an answer older than the subscription is asked for again", async () => {
+  const urls = serve(answer(40), answer(60));
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [61]);
+  await loader.load("AAPL", "1m");
+  assert.equal(urls.length, 2);
+  assert.equal(results.series.length, 1);
+  assert.equal(results.series[0].newest.volume, 11);
+});
+
+test("trades of another run of the server are not mixed in", async () => {
+  const urls = serve(answer(60, { epoch: "e0" }), answer(60));
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [61]);
+  await loader.load("AAPL", "1m");
+  assert.equal(urls.length, 2);
+  assert.equal(results.series[0].epoch, "e1");
+});
+
+test("a newer request replaces the one under way", async () => {
+  serve(answer(60), answer(60, { interval: "5m" }));
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
+  await Promise.all([loader.load("AAPL", "1m"), loader.load("AAPL", "5m")]);
+  assert.deepEqual(results.series.map((series) => series.interval), ["5m"]);
+  assert.deepEqual(results.errors, []);
+});
+
+test("a problem is told in the server's words", async () => {
+  serve({ type: "about:blank", title: "Too busy", status: 503 });
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
+  await loader.load("AAPL", "1m");
+  assert.deepEqual(results.errors, ["Too busy"]);
+});
+
+test("older bars are asked for until there are none", async () => {
+  const many = Array.from({ length: 600 }, (_, index) => bar(START + index * 60_000_000));
+  const urls = serve(answer(60, { bars: many }), answer(60, { bars: [bar(START - 60_000_000)] }));
+  const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
+  await loader.load("AAPL", "1m");
+  const [series] = results.series;
+  assert.deepEqual(await Promise.all([loader.extend(series), loader.extend(series)]), [true, false]);
+  assert.ok(urls[1].endsWith(`&before=${START}`));
+  assert.equal(series.bars.length, 601);
+  assert.equal(await loader.extend(series), false);
+  assert.equal(urls.length, 2);
+});

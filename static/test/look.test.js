@@ -1,0 +1,103 @@
+// Checks how figures and times are written, what a search finds, how columns sort, and that the files name no stranger.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { describe } from "../js/connection.js";
+import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort } from "../js/format.js";
+import { nextOrder, sorted } from "../js/order.js";
+import { findMatches } from "../js/search.js";
+
+process.env.TZ = "America/New_York";
+const { formatTime, tickWeight } = await import("../js/zone.js");
+
+test("prices have two decimals, four below a dollar", () => {
+  assert.equal(formatPrice(1234.5), "1,234.50");
+  assert.equal(formatPrice(0.1234), "0.1234");
+});
+
+test("changes carry a sign, unless they are nothing", () => {
+  assert.equal(formatSigned(1.625), "+1.63");
+  assert.equal(formatSigned(-0.4), "\u22120.40");
+  assert.equal(formatSigned(-0.001), "0.00");
+  assert.equal(formatPercent(-1.2), "\u22121.20%");
+  assert.equal(directionOf(-0.001), "flat");
+  assert.equal(directionOf(-0.01), "down");
+});
+
+test("volumes shorten where they must", () => {
+  assert.equal(formatVolume(9_999_999), "9,999,999");
+  assert.equal(formatVolume(12_345_678), "12.35M");
+  assert.equal(formatVolumeShort(950), "950");
+  assert.equal(formatVolumeShort(4_000), "4.0K");
+  assert.equal(formatVolumeShort(123_456_789), "123M");
+});
+
+test("a day begins where the viewer's does", () => {
+  const midnight = Date.UTC(2026, 0, 15, 5) / 1_000;
+  assert.equal(tickWeight(midnight - 60, midnight, false), 50);
+  assert.equal(tickWeight(midnight - 60, midnight, true), 30);
+  assert.equal(formatTime(midnight, "minute"), "00:00");
+  assert.equal(formatTime(midnight, "minute", true), "05:00");
+});
+
+test("boundaries weigh by what they begin", () => {
+  const at = (...parts) => Date.UTC(...parts) / 1_000;
+  assert.equal(tickWeight(at(2025, 11, 31), at(2026, 0, 1), true), 70);
+  assert.equal(tickWeight(at(2026, 0, 31), at(2026, 1, 1), true), 60);
+  assert.equal(tickWeight(at(2026, 1, 3, 9, 59), at(2026, 1, 3, 10), true), 30);
+  assert.equal(tickWeight(at(2026, 1, 3, 9, 59, 1), at(2026, 1, 3, 9, 59, 2), true), 10);
+});
+
+test("the hour that a clock set back repeats keeps its order", () => {
+  const first = Date.UTC(2026, 10, 1, 5, 30) / 1_000;
+  assert.equal(formatTime(first, "minute"), "01:30");
+  assert.equal(formatTime(first + 3_600, "minute"), "01:30");
+  assert.equal(formatTime(first + 7_200, "minute"), "02:30");
+});
+
+test("a search puts symbols before names", () => {
+  const listings = [
+    { symbol: "MSFT", name: "Microsoft Corporation", sector: "Technology" },
+    { symbol: "F", name: "Ford Motor Company", sector: "Consumer" },
+    { symbol: "C", name: "Citigroup Inc.", sector: "Financials" },
+    { symbol: "CVX", name: "Chevron Corporation", sector: "Energy" },
+    { symbol: "KO", name: "Coca-Cola Company", sector: "Consumer" },
+  ];
+  const found = (typed) => findMatches(listings, typed).map((listing) => listing.symbol);
+  assert.deepEqual(found("c"), ["C", "CVX", "KO", "MSFT", "F"]);
+  assert.deepEqual(found(" ford "), ["F"]);
+  assert.deepEqual(found("energy"), ["CVX"]);
+  assert.deepEqual(found("zzz"), []);
+  assert.equal(found("").length, 5);
+});
+
+test("columns sort by figure, greatest first, and the other way when pressed again", () => {
+  const ticker = (price, prev_close) => ({ price, prev_close, volume: 1, bid: 1, ask: 1 });
+  const tickers = new Map([["A", ticker(10, 11)], ["B", ticker(30, 29)], ["C", ticker(20, 20)]]);
+  const down = nextOrder({ key: null, direction: "descending" }, "last");
+  assert.deepEqual(sorted(["X", "A", "B", "C"], tickers, down), ["B", "C", "A", "X"]);
+  const up = nextOrder(down, "last");
+  assert.deepEqual(sorted(["X", "A", "B", "C"], tickers, up), ["A", "C", "B", "X"]);
+  assert.deepEqual(sorted(["A", "B", "C"], tickers, nextOrder(up, "percent")), ["B", "C", "A"]);
+  assert.deepEqual(sorted(["C", "A"], tickers, nextOrder(up, "symbol")), ["A", "C"]);
+});
+
+test("every state of the connection has words of its own", () => {
+  assert.deepEqual(describe({ state: "live" }, 0), ["Live", ""]);
+  assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100 }, 0), ["Reconnecting", "in 3 s"]);
+  assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: null }, 0), ["Reconnecting", "now"]);
+  assert.deepEqual(describe({ state: "stale", silent_since_ms: 1_000, skipped: 0 }, 32_000), ["Stale", "nothing for 31 s"]);
+  assert.deepEqual(describe({ state: "stale", silent_since_ms: null, skipped: 312 }, 0), ["Stale", "312 events skipped"]);
+});
+
+test("the page preloads every module, and the lock file names no registry", () => {
+  const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
+  const page = read("index.html");
+  const seen = new Set(["app.js"]);
+  for (const module of seen) {
+    assert.ok(page.includes(`<link rel="modulepreload" href="/static/js/${module}">`), module);
+    for (const [, imported] of read(`js/${module}`).matchAll(/^import .*?from "\.\/(.+?)";|^\} from "\.\/(.+?)";/gm)) seen.add(imported);
+  }
+  assert.ok(seen.size > 15);
+  assert.ok(!read("package-lock.json").includes("resolved"));
+});

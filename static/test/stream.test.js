@@ -1,0 +1,142 @@
+// Checks what judges the stream: sequence numbers, the log of trades, the meters, the market that uses them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Market } from "../js/market.js";
+import { MedianMeter, RateMeter } from "../js/meter.js";
+import { SequenceChecker } from "../js/sequences.js";
+import { TradeLog } from "../js/tradelog.js";
+
+const snapshot = (seq, more = {}) => ({
+  type: "snapshot", symbol: "AAPL", offset: 100, ts: 1_772_463_845_000_000, price: 200, size: 5, bid: 199.99, bid_size: 100,
+  ask: 200.01, ask_size: 200, open: 198, high: 201, low: 197, prev_close: 199, volume: 1_000, seq, ...more,
+});
+const trade = (seq, more = {}) => ({
+  type: "trade", symbol: "AAPL", seq, offset: 100 + seq, ts: 1_772_463_845_100_000, price: 200.01, size: 25, ...more,
+});
+
+test("consecutive events leave no hole", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57 }));
+  assert.equal(checker.accept(trade(58)), true);
+  assert.equal(checker.accept(trade(59)), true);
+  assert.equal(checker.holes, 0);
+});
+
+test("every missing event is counted, also the first after the snapshot", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57 }));
+  checker.accept(trade(59));
+  checker.accept(trade(63));
+  assert.equal(checker.holes, 4);
+});
+
+test("a repeated event is refused", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57 }));
+  assert.equal(checker.accept(trade(57)), false);
+  checker.accept(trade(58));
+  assert.equal(checker.accept(trade(58)), false);
+  assert.equal(checker.holes, 0);
+});
+
+test("channels are numbered apart", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57, quotes: 311 }));
+  checker.accept({ type: "quote", symbol: "AAPL", seq: 312 });
+  checker.accept({ type: "bar", symbol: "AAPL", interval: "1m", seq: 9 });
+  checker.accept({ type: "bar", symbol: "AAPL", interval: "1m", seq: 11 });
+  checker.accept(trade(58));
+  assert.equal(checker.holes, 1);
+});
+
+test("a later snapshot must agree with the events, but only on channels that were heard", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57, "bars.1s": 4 }));
+  checker.accept(trade(58));
+  checker.snapshot(snapshot({ trades: 58, "bars.1s": 9 }));
+  assert.equal(checker.holes, 0);
+  checker.snapshot(snapshot({ trades: 60, "bars.1s": 9 }));
+  assert.equal(checker.holes, 2);
+});
+
+test("events before the first snapshot and after forgetting are not followed", () => {
+  const checker = new SequenceChecker();
+  assert.equal(checker.accept(trade(12)), false);
+  checker.snapshot(snapshot({ trades: 57 }));
+  checker.forget("AAPL");
+  assert.equal(checker.accept(trade(90)), false);
+  assert.equal(checker.holes, 0);
+});
+
+test("the trade log says when it cannot know", () => {
+  const log = new TradeLog(4);
+  const logged = (symbol, offset) => ({ symbol, offset, ts: 0, price: 1, size: 1, side: 0 });
+  log.push(logged("AAPL", 10));
+  log.push(logged("MSFT", 11));
+  log.push(logged("AAPL", 12));
+  assert.deepEqual(log.since("AAPL", 10, 5).map((trade) => trade.offset), [12]);
+  assert.deepEqual(log.since("AAPL", 8, 5).map((trade) => trade.offset), [10, 12]);
+  assert.equal(log.since("AAPL", 4, 5), null, "older than the subscription");
+  log.push(logged("AAPL", 13));
+  log.push(logged("AAPL", 14));
+  assert.equal(log.since("AAPL", 9, 5), null, "offset 10 was evicted");
+  assert.deepEqual(log.since("AAPL", 10, 5).map((trade) => trade.offset), [12, 13, 14]);
+  assert.deepEqual(log.newest("AAPL", 2).map((trade) => trade.offset), [14, 13]);
+  log.clear();
+  assert.deepEqual(log.newest("AAPL", 2), []);
+});
+
+test("the rate is that of the last seconds", () => {
+  const meter = new RateMeter();
+  assert.equal(meter.rate(0), 0);
+  for (let now_ms = 0; now_ms < 10_000; now_ms += 10) meter.add(now_ms < 5_000 ? 1 : 3, now_ms);
+  assert.equal(Math.round(meter.rate(10_000)), 300);
+  assert.equal(meter.rate(14_000), 0);
+});
+
+test("the median is that of the newest values", () => {
+  const meter = new MedianMeter();
+  assert.equal(meter.median, null);
+  for (const value of [9, 1, 5]) meter.add(value);
+  assert.equal(meter.median, 5);
+  for (let count = 0; count < 600; count += 1) meter.add(1_000);
+  assert.equal(meter.median, 1_000);
+});
+
+test("the market folds a snapshot and what follows, each event once", () => {
+  const seen = [];
+  const market = new Market({
+    onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
+    onNewDay: () => seen.push("day"), onUnknown: (symbols) => seen.push(...symbols),
+  });
+  market.want("AAPL");
+  const quote = { type: "quote", symbol: "AAPL", seq: 312, offset: 159, ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 };
+  market.take([
+    { type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, trade(57),
+    snapshot({ trades: 57, quotes: 311 }), trade(58), trade(58), quote, { type: "novelty" },
+  ], 0, undefined);
+  const ticker = market.tickers.get("AAPL");
+  assert.deepEqual(seen, ["welcome", "AAPL"]);
+  assert.equal(ticker.volume, 1_025);
+  assert.equal(ticker.price, 200.01);
+  assert.equal(ticker.tick, 1);
+  assert.equal(ticker.bid, 200);
+  assert.equal(market.sequences.holes, 0);
+  assert.equal(market.log.newest("AAPL", 1)[0].side, 1);
+  market.take([{ type: "lag", skipped: 7, since_offset: 160 }, trade(66)], 0, undefined);
+  assert.equal(market.skipped, 7);
+  assert.equal(market.sequences.holes, 7);
+  market.take([trade(67, { ts: 1_772_463_845_100_000 + 86_400_000_000 })], 0, undefined);
+  assert.deepEqual(seen, ["welcome", "AAPL", "lag", "day"]);
+});
+
+test("a symbol that was removed stays removed, whatever is still under way", () => {
+  const ignore = () => {};
+  const market = new Market({ onWelcome: ignore, onFollowed: ignore, onLag: ignore, onNewDay: ignore, onUnknown: ignore });
+  market.want("AAPL");
+  market.take([snapshot({ trades: 57 })], 0, undefined);
+  market.forget("AAPL");
+  market.take([trade(58), snapshot({ trades: 58 })], 0, undefined);
+  assert.equal(market.tickers.size, 0);
+  assert.equal(market.log.newest("AAPL", 1).length, 0);
+});

@@ -1,0 +1,153 @@
+//! Keeps the architecture: the direction between floors, who may name which crate, file length, file headers.
+//!
+//! The rules are those of `docs/ARCHITECTURE.md`. The last tests feed the checker small bad trees, to show that it bites.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The floors from the ground up; one may name itself and those before it. `metrics` is beside them and above `protocol`.
+const FLOORS: [&str; 9] = ["domain", "protocol", "metrics", "feed", "history", "hub", "session", "transport", "app"];
+/// A file has at most so many lines.
+const LINES_MAX: usize = 400;
+
+/// Crates that only some places may name: the word, and the places as prefixes of paths below `src/`.
+const RESERVED: [(&str, &[&str]); 6] = [
+    ("actix_web_actors", &["transport/websocket.rs"]),
+    ("actix_web", &["transport/", "app/", "main.rs"]),
+    ("actix_http", &["transport/"]),
+    ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
+    ("serde", &["protocol/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bin/"]),
+    ("env_logger", &["main.rs", "bin/"]),
+];
+
+type Tree = BTreeMap<String, String>;
+
+/// Returns one line for each rule that a file breaks. Paths are relative to the repository.
+fn complaints(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in tree {
+        if !text.starts_with("//!") {
+            found.push(format!("{path}: does not begin with //!"));
+        }
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            found.push(format!("{path}: {lines} lines, more than {LINES_MAX}"));
+        }
+        let Some(source) = path.strip_prefix("src/") else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            let complain = |what: String| format!("{path}:{}: {what}", number + 1);
+            found.extend(upward(source, line).into_iter().map(complain));
+            found.extend(reserved(source, line).into_iter().map(complain));
+        }
+    }
+    found
+}
+
+/// The words after `crate::` (or `tickcast::`) that name a floor above the file's own.
+fn upward(source: &str, line: &str) -> Vec<String> {
+    let own = source.split(['/', '.']).next().unwrap();
+    let Some(level) = FLOORS.iter().position(|floor| *floor == own) else { return Vec::new() };
+    if line.contains("crate::{") {
+        return vec!["name floors one by one, not in crate::{…}".into()];
+    }
+    let named = line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !is_word(c)).next().unwrap());
+    let above = named.filter(|named| FLOORS.iter().position(|floor| floor == named).is_some_and(|at| at > level));
+    above.map(|named| format!("{own} names {named}, a floor above it")).collect()
+}
+
+/// Reserved crates that the line names although its file may not.
+fn reserved(source: &str, line: &str) -> Vec<String> {
+    let words: Vec<_> = line.split(|c: char| !is_word(c)).collect();
+    let refused = |(word, places): &&(&str, &[&str])| {
+        let names = words.iter().any(|found| {
+            found == word
+                || (*word == "serde" && found.starts_with("serde_"))
+                || (*word == "actix" && *found == "actix_rt")
+        });
+        names && !places.iter().any(|place| source.starts_with(place))
+    };
+    RESERVED.iter().filter(refused).map(|(word, _)| format!("{word} does not belong here")).collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn read(root: &Path, folder: &str, tree: &mut Tree) {
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return };
+    for entry in entries {
+        let name = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
+        if root.join(&name).is_dir() {
+            read(root, &name, tree);
+        } else if name.ends_with(".rs") {
+            tree.insert(name.clone(), std::fs::read_to_string(root.join(&name)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_repository_is_tidy() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tree = Tree::new();
+    for folder in ["src", "tests", "benches"] {
+        read(root, folder, &mut tree);
+    }
+    assert!(tree.len() > 40, "the files were found");
+    let found = complaints(&tree);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn lib_rs_lists_every_floor_in_the_direction_of_the_data() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let listed: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(listed, FLOORS);
+}
+
+/// Returns the complaints about a tree of this one file.
+fn about(path: &str, text: &str) -> Vec<String> {
+    complaints(&Tree::from([(path.into(), format!("//! Doc.\n{text}"))]))
+}
+
+#[test]
+fn a_floor_that_names_one_above_it_is_found() {
+    assert_eq!(
+        about("src/hub/x.rs", "use crate::session::Session;"),
+        ["src/hub/x.rs:2: hub names session, a floor above it"]
+    );
+    assert_eq!(about("src/domain/x.rs", "fn f(x: crate::protocol::Y) {}").len(), 1);
+    assert_eq!(about("src/metrics.rs", "use crate::feed::Feed;").len(), 1);
+    assert_eq!(about("src/session/mod.rs", "use crate::{hub, app};").len(), 1);
+    assert!(about("src/session/mod.rs", "use crate::hub::Hub;\n// crate::app").is_empty());
+}
+
+#[test]
+fn a_crate_in_the_wrong_place_is_found() {
+    for (path, line) in [
+        ("src/transport/sse.rs", "use actix_web_actors::ws;"),
+        ("src/domain/price.rs", "#[derive(serde::Serialize)]"),
+        ("src/domain/price.rs", "use serde_json::json;"),
+        ("src/domain/price.rs", "use actix::Actor;"),
+        ("src/protocol/mod.rs", "use actix_rt::spawn;"),
+        ("src/session/mod.rs", "use actix::prelude::*;"),
+        ("src/feed/simulated.rs", "impl actix::Actor for Simulator {}"),
+        ("src/hub/router.rs", "use actix_web::HttpResponse;"),
+        ("src/app/mod.rs", "env_logger::init();"),
+    ] {
+        assert_eq!(about(path, line).len(), 1, "{path}: {line}");
+    }
+    assert!(about("src/transport/websocket.rs", "use actix_web_actors::ws;").is_empty());
+}
+
+#[test]
+fn a_file_without_a_header_or_with_too_many_lines_is_found() {
+    let long = "\n".repeat(LINES_MAX);
+    assert_eq!(complaints(&Tree::from([("tests/it/x.rs".into(), "use x;".into())])).len(), 1);
+    assert_eq!(about("src/feed/x.rs", &long).len(), 1);
+    assert!(about("src/feed/x.rs", &long[1..]).is_empty());
+}
