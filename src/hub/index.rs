@@ -67,3 +67,32 @@ impl Index {
         list.get(place).map(|moved| (*moved, place))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_list_holds_exactly_those_who_want_the_topic(
+            changes in prop::collection::vec((0usize..6, 0usize..24, prop::bool::ANY), 0..200),
+        ) {
+            let mut index = Index::new(2);
+            let mut links = vec![Links::new(); 6];
+            for (session, topic, wanted) in changes {
+                if wanted {
+                    index.insert(Topic(topic), SessionKey(session), &mut links[session]);
+                } else if let Some((moved, place)) = index.remove(Topic(topic), &mut links[session]) {
+                    links[moved.0].insert(Topic(topic), place);
+                }
+                for topic in (0..24).map(Topic) {
+                    let mut listed: Vec<_> = index.sessions(topic).iter().map(|session| session.0).collect();
+                    listed.sort_unstable();
+                    let wanting: Vec<_> = (0..6).filter(|session| links[*session].contains_key(&topic)).collect();
+                    prop_assert_eq!(listed, wanting);
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,9 @@
 //! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
 
 mod config;
+mod delivery;
 mod index;
+mod lag;
 mod outbox;
 mod pacer;
 mod router;
@@ -26,8 +28,9 @@ use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
 pub use config::{HubConfig, PushConfig};
+pub use delivery::{Control, Delivery, Reply, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
-pub use outbox::{Control, Delivery, Drained, Outbox, Reply, Sink};
+pub use outbox::{Drained, Outbox};
 pub use pacer::Pacer;
 pub use router::{Router, SharedOutbox};
 

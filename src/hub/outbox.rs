@@ -1,104 +1,19 @@
 //! `Outbox`: what one session has still to be sent. Bounded; conflates when its session falls behind; tells when a write
 //! is due. It is drained by the transport, which knows how messages become bytes on a socket.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::domain::Channel;
 use crate::hub::PushConfig;
+use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
+use crate::hub::lag::Lag;
 use crate::protocol::native::encode_lag;
-use crate::protocol::{CloseReason, Dialect, Publication};
+use crate::protocol::{CloseReason, Dialect};
 
-/// Queues keep room for this many entries when they are empty, and give back what they grew beyond it.
+/// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
 const IDLE_CAPACITY: usize = 32;
-
-/// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
-#[derive(Debug)]
-pub struct Delivery {
-    batch: Arc<[Publication]>,
-    index: usize,
-    /// The event's offset.
-    offset: u64,
-    /// Symbol and channel in one number.
-    key: usize,
-}
-
-impl Delivery {
-    /// Returns the delivery of the batch's event at `index`.
-    pub fn new(batch: Arc<[Publication]>, index: usize) -> Self {
-        let event = &batch[index].event;
-        Self { offset: event.offset, key: event.id.index() * Channel::COUNT + event.channel().index(), batch, index }
-    }
-
-    /// Returns the event with its encoded bytes.
-    pub fn publication(&self) -> &Publication {
-        &self.batch[self.index]
-    }
-}
-
-/// What goes to the front of an outbox and is never dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// A message of the dialect: an error, a `pong`, a heartbeat, `goodbye`.
-    Message(Vec<u8>),
-    /// A transport-level ping.
-    Ping,
-    /// The answer to a transport-level ping, with the same payload.
-    Pong(Bytes),
-    /// The end: nothing follows it.
-    Close(CloseReason),
-}
-
-/// An answer that keeps its place among the events: `subscribed`, `snapshot`.
-#[derive(Debug)]
-pub struct Reply {
-    /// The position of the stream at which it was made.
-    pub offset: u64,
-    /// The encoded message.
-    pub bytes: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum Item {
-    Event(Rc<Delivery>),
-    Reply(Rc<Reply>),
-}
-
-impl Item {
-    /// Sorts items as the stream has them: a reply follows the event at whose position it was made.
-    fn order(&self) -> (u64, bool) {
-        match self {
-            Self::Event(delivery) => (delivery.offset, false),
-            Self::Reply(reply) => (reply.offset, true),
-        }
-    }
-}
-
-/// What has been merged away since the outbox was full.
-#[derive(Debug, Default)]
-struct Lag {
-    /// Where in the queue the newest event of each key stands.
-    newest: HashMap<usize, usize>,
-    skipped: u64,
-    since_offset: u64,
-}
-
-/// Takes what an outbox gives, in the order in which it must be sent.
-pub trait Sink {
-    /// Takes a control item.
-    fn control(&mut self, control: Control);
-    /// Takes one message of the dialect.
-    fn message(&mut self, bytes: &[u8]);
-    /// Takes one event.
-    fn event(&mut self, publication: &Publication);
-    /// Returns whether this is enough for one write.
-    fn is_full(&self) -> bool;
-}
 
 /// What one drain has given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,13 +72,13 @@ impl Outbox {
         }
     }
 
-    /// Appends an event; when the outbox is full, the oldest values make room.
+    /// Appends an event; when the outbox is full, obsolete ones make room.
     #[inline]
     pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) {
-        if delivery.offset <= self.seen || self.closing {
+        if delivery.offset() <= self.seen || self.closing {
             return;
         }
-        self.seen = delivery.offset;
+        self.seen = delivery.offset();
         if self.lag.is_none() && self.events < self.config.outbox_events_max {
             self.queue.push_back(Item::Event(delivery.clone()));
             self.events += 1;
@@ -173,6 +88,17 @@ impl Outbox {
         if !self.window {
             self.wake(now);
         }
+    }
+
+    #[cold]
+    fn merge(&mut self, delivery: &Rc<Delivery>) {
+        let (queue, lags_total) = (&mut self.queue, &mut self.lags_total);
+        let lag = self.lag.get_or_insert_with(|| {
+            *lags_total += 1;
+            Box::new(Lag::begin(queue))
+        });
+        lag.push(delivery, queue);
+        self.events = lag.events();
     }
 
     /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
@@ -196,7 +122,8 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::UnreadReplies`] when `push.outbox_replies_max` are waiting already.
+    /// Returns [`CloseReason::UnreadReplies`] when `push.outbox_replies_max` are waiting already; a close is never
+    /// refused.
     pub fn push_control(&mut self, control: Control, now: Instant) -> Result<(), CloseReason> {
         if self.closing {
             return Ok(());
@@ -210,7 +137,6 @@ impl Outbox {
             self.closing = true;
             self.forget_queue();
         }
-        self.urgent = true;
         self.wake(now);
         Ok(())
     }
@@ -266,7 +192,7 @@ impl Outbox {
         let was_open = self.window;
         if self.queue.is_empty() {
             self.urgent = false;
-            self.window = !self.config.coalesce().is_zero();
+            self.window |= events > 0 && !self.config.coalesce().is_zero();
             shrink(&mut self.queue);
             shrink(&mut self.front);
         }
@@ -274,9 +200,11 @@ impl Outbox {
     }
 
     fn drain_queue(&mut self, sink: &mut impl Sink) -> u64 {
-        if let Some(lag) = self.lag.take() {
-            sink.message(&encode_lag(lag.skipped, lag.since_offset));
-            self.queue.make_contiguous().sort_by_key(Item::order);
+        if let Some(lag) = self.lag.take()
+            && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
+        {
+            self.skipped_total += skipped;
+            sink.message(&encode_lag(skipped, since_offset));
         }
         let before = self.events;
         while !sink.is_full()
@@ -291,56 +219,6 @@ impl Outbox {
             }
         }
         (before - self.events) as u64
-    }
-
-    /// Keeps the newest event of each key only, and counts the others. The queue then holds one event for each
-    /// subscription at the most.
-    fn merge(&mut self, delivery: &Rc<Delivery>) {
-        if self.lag.is_none() {
-            self.fall_behind();
-        }
-        let Some(lag) = &mut self.lag else { return };
-        if let Some(place) = lag.newest.get(&delivery.key) {
-            self.queue[*place] = Item::Event(delivery.clone());
-            lag.skipped += 1;
-            self.skipped_total += 1;
-        } else {
-            lag.newest.insert(delivery.key, self.queue.len());
-            self.queue.push_back(Item::Event(delivery.clone()));
-            self.events += 1;
-        }
-    }
-
-    fn fall_behind(&mut self) {
-        let mut last = HashMap::new();
-        for (place, item) in self.queue.iter().enumerate() {
-            if let Item::Event(delivery) = item {
-                last.insert(delivery.key, place);
-            }
-        }
-        let mut lag = Lag::default();
-        let mut kept = VecDeque::with_capacity(last.len());
-        for (place, item) in self.queue.drain(..).enumerate() {
-            match &item {
-                Item::Event(delivery) if last[&delivery.key] != place => {
-                    lag.since_offset = if lag.skipped == 0 { delivery.offset } else { lag.since_offset };
-                    lag.skipped += 1;
-                }
-                Item::Event(delivery) => {
-                    lag.newest.insert(delivery.key, kept.len());
-                    kept.push_back(item);
-                }
-                Item::Reply(_) => kept.push_back(item),
-            }
-        }
-        self.skipped_total += lag.skipped;
-        self.lags_total += 1;
-        if lag.skipped == 0 {
-            lag.since_offset = self.seen;
-        }
-        self.queue = kept;
-        self.events = lag.newest.len();
-        self.lag = Some(Box::new(lag));
     }
 
     fn forget_queue(&mut self) {
@@ -366,16 +244,6 @@ impl Outbox {
         self.last_drain
     }
 
-    /// Returns whether the end has been asked for.
-    pub fn is_closing(&self) -> bool {
-        self.closing
-    }
-
-    /// Returns how many events wait.
-    pub fn events(&self) -> usize {
-        self.events
-    }
-
     /// Returns how many events were skipped and how often the session fell behind since the last call.
     pub fn take_lag_counts(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.skipped_total), std::mem::take(&mut self.lags_total))
@@ -392,3 +260,7 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
         queue.shrink_to(IDLE_CAPACITY);
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_test.rs"]
+mod tests;

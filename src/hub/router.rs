@@ -11,8 +11,9 @@ use slab::Slab;
 
 use crate::domain::{Channel, ChannelSet, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
+use crate::hub::delivery::{Delivery, Reply};
 use crate::hub::index::{Index, Links, SessionKey, Topic};
-use crate::hub::outbox::{Delivery, Outbox, Reply};
+use crate::hub::outbox::Outbox;
 use crate::hub::pacer::Pacer;
 use crate::hub::{End, Ender, HubConfig, PushConfig};
 use crate::metrics::SharedMetrics;

@@ -1,0 +1,130 @@
+//! What it costs to route one event to one session: index lookup plus outbox append. The aim: at most 60 ns for each
+//! delivery. Draining the outboxes is not measured here, `make load` measures the whole.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tickcast::domain::{
+    Channel, ChannelSet, Event, EventBody, Instrument, Price, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+};
+use tickcast::history::{LastValues, Ring};
+use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedOutbox, Sink};
+use tickcast::metrics::Metrics;
+use tickcast::protocol::Publication;
+
+const SYMBOLS: u32 = 500;
+const BATCH_EVENTS: u64 = 5;
+/// Batches between two drains of every outbox, as with a window of 20 ms.
+const WINDOW_BATCHES: u64 = 20;
+
+struct Discard;
+
+impl Sink for Discard {
+    fn control(&mut self, _: Control) {}
+    fn message(&mut self, _: &[u8]) {}
+    fn event(&mut self, _: &Publication) {}
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+struct Fixture {
+    table: Arc<SymbolTable>,
+    router: Router,
+    outboxes: Vec<SharedOutbox>,
+    offset: u64,
+}
+
+impl Fixture {
+    fn new(sessions: u32, symbols_per_session: u32) -> Self {
+        let instrument = |number| Instrument {
+            symbol: format!("SYM{number:03}").parse().expect("a ticker"),
+            name: String::new(),
+            sector: String::new(),
+        };
+        let table = Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect()));
+        let config = HubConfig {
+            table: table.clone(),
+            epoch: "bench".into(),
+            head: Arc::new(AtomicU64::new(0)),
+            push: PushConfig::default(),
+            metrics: Arc::new(Metrics::default()),
+        };
+        let values = LastValues::new(vec![Snapshot::default(); table.len()]);
+        let mut router = Router::new(&config, values, Ring::new(1_000));
+        let trades = ChannelSet::from_iter([Channel::Trades]);
+        let mut outboxes = Vec::new();
+        for session in 0..sessions {
+            let (key, outbox) = router.join(None, Instant::now());
+            for number in 0..symbols_per_session {
+                let id = SymbolId((session * 7 + number * 25) % SYMBOLS);
+                router.subscribe(key, Some(id), trades);
+            }
+            outboxes.push(outbox);
+        }
+        Self { table, router, outboxes, offset: 0 }
+    }
+
+    fn batch(&mut self) -> Arc<[Publication]> {
+        let publications = (0..BATCH_EVENTS).map(|_| {
+            self.offset += 1;
+            let id = SymbolId(u32::try_from(self.offset * 7_919 % u64::from(SYMBOLS)).expect("below SYMBOLS"));
+            let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
+            let symbol = self.table.instrument(id).symbol;
+            Publication::new(Event { offset: self.offset, seq: self.offset, id, symbol, body: EventBody::Trade(trade) })
+        });
+        publications.collect()
+    }
+
+    fn drain(&mut self) -> u64 {
+        let mut events = 0;
+        for outbox in &self.outboxes {
+            let context = Context::from_waker(Waker::noop());
+            let mut outbox = outbox.borrow_mut();
+            while let std::task::Poll::Ready(Some(drained)) = outbox.poll_drain(&context, Instant::now(), &mut Discard)
+            {
+                events += drained.events;
+                outbox.end_window(Instant::now());
+            }
+        }
+        events
+    }
+
+    /// Returns the time that routing took and the deliveries it made.
+    fn window(&mut self) -> (Duration, u64) {
+        let batches: Vec<_> = (0..WINDOW_BATCHES).map(|_| self.batch()).collect();
+        let start = Instant::now();
+        for batch in &batches {
+            self.router.publish(batch, start);
+        }
+        (start.elapsed(), self.drain())
+    }
+}
+
+fn fanout(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fanout");
+    group.throughput(Throughput::Elements(1));
+    for (name, sessions, symbols) in
+        [("watchlist: 1000 sessions, 20 of 500", 1_000, 20), ("all: 500 sessions", 500, 500)]
+    {
+        let mut fixture = Fixture::new(sessions, symbols);
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|deliveries| {
+                let (mut time, mut made) = (Duration::ZERO, 0);
+                while made < deliveries {
+                    let (elapsed, events) = fixture.window();
+                    time += elapsed;
+                    made += events;
+                }
+                time.mul_f64(deliveries as f64 / made as f64)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fanout);
+criterion_main!(benches);

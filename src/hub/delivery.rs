@@ -1,0 +1,92 @@
+//! What travels through an outbox: events, answers, control items; and the `Sink` that takes them out.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::Channel;
+use crate::protocol::{CloseReason, Publication};
+
+/// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
+#[derive(Debug)]
+pub struct Delivery {
+    batch: Arc<[Publication]>,
+    index: usize,
+    offset: u64,
+    key: usize,
+}
+
+impl Delivery {
+    /// Returns the delivery of the batch's event at `index`.
+    pub fn new(batch: Arc<[Publication]>, index: usize) -> Self {
+        let event = &batch[index].event;
+        Self { offset: event.offset, key: event.id.index() * Channel::COUNT + event.channel().index(), batch, index }
+    }
+
+    /// Returns the event with its encoded bytes.
+    pub fn publication(&self) -> &Publication {
+        &self.batch[self.index]
+    }
+
+    /// Returns the event's offset, without a look at the event.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns symbol and channel in one number.
+    pub const fn key(&self) -> usize {
+        self.key
+    }
+}
+
+/// What goes to the front of an outbox and is never dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// A message of the dialect: an error, a `pong`, a heartbeat, `goodbye`.
+    Message(Vec<u8>),
+    /// A transport-level ping.
+    Ping,
+    /// The answer to a transport-level ping, with the same payload.
+    Pong(Bytes),
+    /// The end: nothing follows it.
+    Close(CloseReason),
+}
+
+/// An answer that keeps its place among the events: `subscribed`, `snapshot`.
+#[derive(Debug)]
+pub struct Reply {
+    /// The position of the stream at which it was made.
+    pub offset: u64,
+    /// The encoded message.
+    pub bytes: Vec<u8>,
+}
+
+/// An entry of an outbox's queue.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    Event(Rc<Delivery>),
+    Reply(Rc<Reply>),
+}
+
+impl Item {
+    /// Sorts items as the stream has them: a reply follows the event at whose position it was made.
+    pub(super) fn order(&self) -> (u64, bool) {
+        match self {
+            Self::Event(delivery) => (delivery.offset, false),
+            Self::Reply(reply) => (reply.offset, true),
+        }
+    }
+}
+
+/// Takes what an outbox gives, in the order in which it must be sent.
+pub trait Sink {
+    /// Takes a control item.
+    fn control(&mut self, control: Control);
+    /// Takes one message of the dialect.
+    fn message(&mut self, bytes: &[u8]);
+    /// Takes one event.
+    fn event(&mut self, publication: &Publication);
+    /// Returns whether this is enough for one write.
+    fn is_full(&self) -> bool;
+}
