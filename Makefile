@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run test lint fmt unit browser-deps bench doc clean
+.PHONY: help run test lint fmt unit browser-deps bench screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ fmt: ## format the code
 
 bench: $(LIBRARY) ## measure the hot paths (criterion)
 	cargo bench --locked
+
+screenshot: $(LIBRARY) browser-deps ## take the README's picture again
+	cargo test --locked --test it nothing_overlaps
+	cp target/tmp/screenshots/1280-dark.png docs/screenshot.png
 
 doc: $(LIBRARY) ## build the documentation of the code
 	cargo doc --locked --no-deps

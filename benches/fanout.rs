@@ -119,6 +119,7 @@ fn fanout(criterion: &mut Criterion) {
                     time += elapsed;
                     made += events;
                 }
+                #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
                 time.mul_f64(deliveries as f64 / made as f64)
             });
         });
