@@ -84,7 +84,7 @@ fn read(root: &Path, folder: &str, tree: &mut Tree) {
         let name = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
         if root.join(&name).is_dir() {
             read(root, &name, tree);
-        } else if name.ends_with(".rs") {
+        } else if Path::new(&name).extension().is_some_and(|extension| extension == "rs") {
             tree.insert(name.clone(), std::fs::read_to_string(root.join(&name)).unwrap());
         }
     }

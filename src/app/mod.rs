@@ -30,6 +30,9 @@ pub use settings::{ServerConfig, Settings, SettingsError};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+/// Connections that each worker takes beyond `server.connections_max`, so that those refused are told so, and probes are
+/// answered.
+const CONNECTIONS_SPARE: usize = 256;
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
 
@@ -214,7 +217,7 @@ fn serve(parts: WorkerParts, attach: AttachFn, listener: TcpListener, workers: u
         App::new().app_data(worker).data_factory(ready).configure(routes)
     })
     .workers(workers)
-    .max_connections(server.connections_max)
+    .max_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
     .h1_write_buffer_size(server.write_buffer_bytes)
     // A client that goes away while its poll waits must be forgotten at once.
     .h1_allow_half_closed(false)

@@ -84,7 +84,7 @@ impl ServerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A file or a value could not be read.
-    #[error("{0}")]
+    #[error("{}", in_one_line(.0))]
     Read(#[from] ConfigError),
     /// A value is out of its range.
     #[error("{key} {complaint}")]
@@ -94,6 +94,13 @@ pub enum SettingsError {
         /// What is wrong with it.
         complaint: &'static str,
     },
+}
+
+/// Leaves out the drawing of the place that a parser of TOML adds to its complaint.
+fn in_one_line(err: &ConfigError) -> String {
+    let text = err.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.contains(" | "));
+    lines.collect::<Vec<_>>().join(", ")
 }
 
 impl Settings {

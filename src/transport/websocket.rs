@@ -244,11 +244,12 @@ impl WebSocketSession {
     /// Returns how long nothing can become due.
     fn next_check(&self, now: Instant) -> Duration {
         let config = &self.config;
-        let talk = self.outbox.borrow().last_drain().min(self.last_sign.max(self.last_ping)) + config.heartbeat();
+        let heartbeat = self.outbox.borrow().last_drain() + config.heartbeat();
+        let ping = self.last_sign.max(self.last_ping) + config.heartbeat();
         let idle = self.last_sign + config.idle_timeout();
         let stall = now + config.stall_timeout() / 4;
         // What is overdue because the socket is jammed is looked at again with the stall.
-        let due = [talk, idle].into_iter().filter(|due| *due > now).min().unwrap_or(stall);
+        let due = [heartbeat, ping, idle].into_iter().filter(|due| *due > now).min().unwrap_or(stall);
         due.min(stall).saturating_duration_since(now).max(CHECK_INTERVAL_MIN)
     }
 }

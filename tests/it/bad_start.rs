@@ -1,0 +1,67 @@
+//! What keeps the binary from starting: one clear line, and exit code 2.
+
+use crate::command::{Ended, run};
+
+/// Expects the run to have been refused with one line that contains all of `parts`.
+fn is_refused(ended: &Ended, parts: &[&str]) {
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""), "{ended:?}");
+    for part in parts {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_key_is_refused_and_named() {
+    is_refused(&run(&["--port", "0"], &[("TICKCAST__SERVER__PROT", "1")]).await, &["prot"]);
+    is_refused(&run(&["--port", "0"], &[("TICKCAST__SEVER__PORT", "1")]).await, &["sever"]);
+}
+
+#[actix_web::test]
+async fn a_bad_value_is_refused_and_its_key_named() {
+    for (name, value, key) in [
+        ("TICKCAST__SERVER__PORT", "many", "port"),
+        ("TICKCAST__SERVER__PORT", "65536", "port"),
+        ("TICKCAST__SERVER__WORKERS", "-1", "workers"),
+        ("TICKCAST__FEED__EVENTS_PER_SECOND", "0", "feed.events_per_second"),
+        ("TICKCAST__FEED__SPEED", "fast", "speed"),
+        ("TICKCAST__FEED__KIND", "imagined", "kind"),
+        ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),
+        ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
+        ("TICKCAST__SESSION__SYMBOLS_MAX", "0", "session.symbols_max"),
+    ] {
+        is_refused(&run(&["--port", "0"], &[(name, value)]).await, &[key]);
+    }
+}
+
+#[actix_web::test]
+async fn a_file_that_is_missing_or_not_toml_is_refused_and_named() {
+    is_refused(&run(&["--config", "/nowhere/my.toml"], &[]).await, &["/nowhere/my.toml"]);
+    is_refused(&run(&[], &[("TICKCAST_PROFILE", "nowhere")]).await, &["nowhere"]);
+    let path = std::env::temp_dir().join(format!("tickcast-bad-{}.toml", std::process::id()));
+    let name = path.file_name().unwrap().to_str().unwrap();
+    for (text, part) in [
+        ("[server\n", name),
+        ("[server]\nport = \"many\"\n", name),
+        ("[server]\nport = \"many\"\n", "server.port"),
+        ("[server]\nprot = 1\n", "prot"),
+        ("port = 1\n", "port"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        is_refused(&run(&["--config", path.to_str().unwrap()], &[]).await, &[part]);
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[actix_web::test]
+async fn a_port_that_is_taken_is_refused_and_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    is_refused(&run(&["--port", &port], &[]).await, &[&port, "in use"]);
+}
+
+#[actix_web::test]
+async fn a_host_that_is_not_here_is_refused_and_named() {
+    let variables = [("TICKCAST__SERVER__HOST", "192.0.2.1")];
+    is_refused(&run(&["--port", "0"], &variables).await, &["192.0.2.1"]);
+}

@@ -1,0 +1,156 @@
+//! A real Chromium, driven through chromedriver, that records what the page sends and receives on its WebSocket and what
+//! it prints to the console.
+
+use std::process::Stdio;
+
+use fantoccini::error::CmdError;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::patience::{PATIENCE, patiently};
+
+/// Quiet, offline, and as root without a sandbox.
+const FLAGS: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+];
+
+/// Records the frames of every WebSocket of the page in `frames`, from before its first script.
+const RECORDER: &str = "
+    globalThis.frames_ = [];
+    const Plain = WebSocket;
+    globalThis.WebSocket = class extends Plain {
+        constructor(...rest) {
+            super(...rest);
+            this.addEventListener('message', (event) => frames_.push(['in', event.data]));
+        }
+        send(data) {
+            frames_.push(['out', data]);
+            super.send(data);
+        }
+    };";
+
+/// A browser window of its own. Killed when dropped.
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    _driver: Child,
+}
+
+/// A request that fantoccini has no method for: path below the session, and body.
+#[derive(Debug)]
+struct Extension(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Extension {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.1.to_string()))
+    }
+}
+
+impl Browser {
+    /// Starts a browser with a window of this size, in pixels, and this colour scheme, `light` or `dark`.
+    pub(crate) async fn start(width: u32, height: u32, scheme: &str) -> Self {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut driver = driver.spawn().expect("chromedriver is installed: see tests/browser-deps.sh");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = patiently("chromedriver", lines.next_line()).await.unwrap().expect("chromedriver says its port");
+            if let Some(rest) = line.split("started successfully on port ").nth(1) {
+                break rest.trim_end_matches('.').to_owned();
+            }
+        };
+        let arguments: Vec<_> = FLAGS.iter().map(|flag| json!(flag)).collect();
+        let capabilities = json!({
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let Value::Object(capabilities) = capabilities else { unreachable!() };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(Capabilities::from(capabilities));
+        let client = patiently("Chromium", builder.connect(&format!("http://127.0.0.1:{port}"))).await.unwrap();
+        let browser = Self { client, _driver: driver };
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": RECORDER })).await;
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        browser.devtools("Emulation.setDeviceMetricsOverride", screen).await;
+        browser
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.extension("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.unwrap()
+    }
+
+    async fn extension(&self, path: &'static str, body: Value) -> Result<Value, CmdError> {
+        patiently(path, self.client.issue_cmd(Extension(path, body))).await
+    }
+
+    /// Opens an address.
+    pub(crate) async fn open(&self, address: &str) {
+        patiently("the page", self.client.goto(address)).await.unwrap();
+    }
+
+    /// Returns the value of a JavaScript expression.
+    pub(crate) async fn value(&self, expression: &str) -> Value {
+        let script = format!("return ({expression});");
+        patiently(expression, self.client.execute(&script, Vec::new())).await.unwrap()
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub(crate) async fn until(&self, expression: &str) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.value(expression).await != json!(true) {
+            assert!(std::time::Instant::now() < deadline, "never true: {expression}\n{}", self.state().await);
+        }
+    }
+
+    /// Clicks what a CSS selector finds.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    /// Returns the messages that came in since the recording began, flattened.
+    pub(crate) async fn messages(&self) -> Vec<Value> {
+        let frames = self.value("frames_.filter(([way]) => way === 'in').map(([, data]) => data)").await;
+        let texts = frames.as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+        texts.flat_map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap()).collect()
+    }
+
+    /// Returns what the page has printed to the console as an error since the last call.
+    pub(crate) async fn console_errors(&self) -> Vec<String> {
+        let entries = self.extension("se/log", json!({ "type": "browser" })).await.unwrap();
+        let entries = entries.as_array().unwrap().iter();
+        let severe = entries.filter(|entry| entry["level"] == "SEVERE");
+        severe.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Takes a picture of the window, as PNG.
+    pub(crate) async fn screenshot(&self) -> Vec<u8> {
+        patiently("the screenshot", self.client.screenshot()).await.unwrap()
+    }
+
+    async fn state(&self) -> Value {
+        self.value("[document.querySelector('#status')?.dataset.state, document.body.innerText.slice(0, 500)]").await
+    }
+
+    /// Ends the browser in order.
+    pub(crate) async fn close(self) {
+        patiently("the browser to end", self.client.close()).await.unwrap();
+    }
+}

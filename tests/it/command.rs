@@ -1,0 +1,82 @@
+//! The real binary, started as a process of its own.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::patience::patiently;
+
+/// A running server process. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    /// The line that it prints when it listens.
+    pub(crate) start_line: String,
+    /// Where it listens.
+    pub(crate) address: std::net::SocketAddr,
+}
+
+/// What a process has left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Returns the command with these arguments and environment variables, and none of `tickcast` from outside.
+pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let output = patiently("the process to end", command(arguments, variables).output()).await.unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Ended { status: output.status, stdout, stderr }
+}
+
+/// Starts the server, by default on a free port, and waits until it listens.
+pub(crate) async fn spawn_binary(arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+    spawn_binary_in(Path::new("."), arguments, variables).await
+}
+
+/// Starts the server in another working directory.
+pub(crate) async fn spawn_binary_in(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+    let mut command = command(arguments, &[("TICKCAST__SERVER__PORT", "0")]);
+    command.envs(variables.iter().copied()).current_dir(directory).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let start_line = patiently("the start line", stderr.next_line()).await.unwrap();
+    let start_line = start_line.expect("the server says where it listens");
+    let address = start_line.split("url=http://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = address.and_then(|address| address.parse().ok());
+    let address = address.unwrap_or_else(|| panic!("no address in the start line: {start_line}"));
+    Process { child, stderr, start_line, address }
+}
+
+impl Process {
+    /// Sends a signal, `"TERM"` or `"INT"`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("the process runs").to_string();
+        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().await.unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end; returns the exit status and the rest of what it printed.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let status = patiently("the process to end", self.child.wait()).await.unwrap();
+        let mut stderr = String::new();
+        patiently("the last output", self.stderr.into_inner().read_to_string(&mut stderr)).await.unwrap();
+        Ended { status, stdout: String::new(), stderr }
+    }
+}

@@ -1,0 +1,108 @@
+//! The opening handshake: what does not open a WebSocket is told why.
+
+use awc::http::Method;
+
+use crate::client::Client;
+use crate::http::request;
+use crate::raw::{RawClient, handshake};
+use crate::spawn::spawn_app;
+
+#[actix_web::test]
+async fn a_request_without_upgrade_is_answered_with_426() {
+    let server = spawn_app(|_| {});
+    let answer = RawClient::connect(server.address).await.request("GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(answer.status, 426);
+    for header in ["upgrade: websocket", "sec-websocket-version: 13", "content-type: application/problem+json"] {
+        assert!(answer.head.contains(&format!("\r\n{header}\r\n")), "{header}: {answer:?}");
+    }
+    assert!(answer.body.contains(r#""code":"upgrade_required""#), "{answer:?}");
+    for change in
+        [("Upgrade", None), ("Upgrade", Some("h2c")), ("Connection", None), ("Connection", Some("keep-alive"))]
+    {
+        let answer = RawClient::connect(server.address).await.request(&handshake(&[change])).await;
+        assert_eq!(answer.status, 426, "{change:?}: {answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn another_version_of_the_protocol_is_answered_with_426_and_the_version_spoken_here() {
+    let server = spawn_app(|_| {});
+    for version in [None, Some("8"), Some("12"), Some("14"), Some("131"), Some("thirteen"), Some("")] {
+        let request = handshake(&[("Sec-WebSocket-Version", version)]);
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        assert_eq!(answer.status, 426, "{version:?}: {answer:?}");
+        assert!(answer.head.contains("\r\nsec-websocket-version: 13\r\n"), "{answer:?}");
+        assert!(answer.head.contains("\r\ncontent-type: application/problem+json\r\n"), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_or_bad_key_is_answered_with_400() {
+    let server = spawn_app(|_| {});
+    let keys = [
+        None,
+        Some(""),
+        Some("short"),
+        Some("dGhlIHNhbXBsZSBub25jZQ"),
+        Some("dGhlIHNhbXBsZSBub25jZ!=="),
+        Some("dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ=="),
+    ];
+    for key in keys {
+        let request = handshake(&[("Sec-WebSocket-Key", key)]);
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        assert_eq!(answer.status, 400, "{key:?}: {answer:?}");
+        assert!(answer.body.contains(r#""code":"bad_request""#), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn another_method_is_answered_with_405() {
+    let server = spawn_app(|_| {});
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        let answer = request(server.address, method, "/ws", &[]).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET"));
+        assert_eq!(answer.problem()["code"], "method_not_allowed");
+    }
+    let upgrade = handshake(&[]).replace("GET", "POST");
+    assert_eq!(RawClient::connect(server.address).await.request(&upgrade).await.status, 405);
+}
+
+#[actix_web::test]
+async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
+    let server = spawn_app(|_| {});
+    for changes in [
+        [("Upgrade", Some("WebSocket")), ("Connection", Some("upgrade"))],
+        [("Upgrade", Some("websocket")), ("Connection", Some("keep-alive, Upgrade"))],
+    ] {
+        let answer = RawClient::connect(server.address).await.request(&handshake(&changes)).await;
+        assert_eq!(answer.status, 101, "{changes:?}: {answer:?}");
+        let lower_case = handshake(&changes).replace("Sec-WebSocket-Key", "sec-websocket-key");
+        let answer = RawClient::connect(server.address).await.request(&lower_case).await;
+        assert_eq!(answer.status, 101, "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_subprotocol_that_is_not_spoken_here_is_not_chosen() {
+    let server = spawn_app(|_| {});
+    for offered in ["soap", "tickcast.v2.json", "TICKCAST.V1.JSON, wamp"] {
+        let request = handshake(&[("Sec-WebSocket-Protocol", Some(offered))]);
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        assert_eq!(answer.status, 101, "RFC 6455 section 4.2.2 leaves it to the client to end this");
+        assert!(!answer.head.contains("sec-websocket-protocol"), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn refused_handshakes_leave_no_session_and_harm_nobody() {
+    let server = spawn_app(|_| {});
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &["trades", "quotes"]).await;
+    for _ in 0..10 {
+        RawClient::connect(server.address).await.request(&handshake(&[("Sec-WebSocket-Key", None)])).await;
+        RawClient::connect(server.address).await.send(b"GET /ws HTTP/1.1\r\nHost: loc").await;
+        RawClient::connect(server.address).await.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+    }
+    witness.events(50).await;
+    assert_eq!((witness.view.missing, server.sessions()), (0, 1));
+}

@@ -1,0 +1,41 @@
+//! The integration tests: one crate that starts the real server and talks to it over real sockets.
+//!
+//! `spawn` starts it inside the test, `command` starts the binary; `client`, `raw` and `http` talk to it; `view` is what
+//! a client knows of the market. Every other module is one behaviour of the server. Nothing here sleeps: what takes time
+//! is waited for, for as long as [`patience::PATIENCE`].
+
+#![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
+
+mod client;
+mod command;
+mod http;
+mod patience;
+mod raw;
+mod spawn;
+mod view;
+
+mod bad_frame;
+mod bad_parameter;
+mod bad_request;
+mod bad_start;
+mod bar_channel;
+mod bars;
+mod browser;
+mod coalescing;
+mod determinism;
+mod fragment;
+mod handshake;
+mod heartbeat;
+mod limits;
+mod page;
+mod poll;
+mod poll_cursor;
+mod poll_wait;
+mod rest;
+mod session_end;
+mod shutdown;
+mod slow_client;
+mod start;
+mod stream;
+mod subscribe;
+mod unsubscribe;

@@ -1,0 +1,207 @@
+//! A client that is bad at WebSocket, or wants to be: its own bytes on a TCP connection.
+
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::patience::patiently;
+
+/// The first byte of a whole text frame.
+pub(crate) const TEXT: u8 = 0x81;
+/// The first byte of a whole binary frame.
+pub(crate) const BINARY: u8 = 0x82;
+/// The first byte of a close frame.
+pub(crate) const CLOSE: u8 = 0x88;
+/// The first byte of a ping frame.
+pub(crate) const PING: u8 = 0x89;
+/// The first byte of a pong frame.
+pub(crate) const PONG: u8 = 0x8A;
+/// The first bytes of a text in fragments: the first one, those between, the last one.
+pub(crate) const FRAGMENTS: [u8; 3] = [0x01, 0x00, 0x80];
+
+const MASK: [u8; 4] = [0x3A, 0x7F, 0x00, 0xC5];
+/// Received bytes that the kernel keeps for a client that means to jam, before doubling them and adding its own.
+const JAMMED_BUFFER_BYTES: u32 = 2_048;
+
+/// One TCP connection.
+pub(crate) struct RawClient {
+    stream: TcpStream,
+    received: BytesMut,
+}
+
+/// A frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// With all its bits.
+    pub(crate) first_byte: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// An answer over HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Status line and headers, in lower case.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl RawClient {
+    /// Connects and says nothing.
+    pub(crate) async fn connect(server: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(server).await.unwrap(), received: BytesMut::new() }
+    }
+
+    /// Connects with a small buffer for received bytes and opens a WebSocket: a client that jams when it does not read.
+    pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(JAMMED_BUFFER_BYTES).unwrap();
+        let mut client = Self { stream: socket.connect(server).await.unwrap(), received: BytesMut::new() };
+        client.upgrade().await;
+        client
+    }
+
+    /// Connects and opens a WebSocket.
+    pub(crate) async fn open(server: SocketAddr) -> Self {
+        let mut client = Self::connect(server).await;
+        client.upgrade().await;
+        client
+    }
+
+    async fn upgrade(&mut self) {
+        let answer = self.request(&handshake(&[])).await;
+        assert_eq!(answer.status, 101, "{answer:?}");
+        // The key and its answer are those of RFC 6455 section 1.3.
+        assert!(answer.head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer:?}");
+    }
+
+    /// Sends bytes. The server may have hung up already.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        let _ = patiently("the server to take bytes", self.stream.write_all(bytes)).await;
+    }
+
+    /// Sends a masked frame.
+    pub(crate) async fn send_frame(&mut self, first_byte: u8, payload: &[u8]) {
+        self.send(&frame(first_byte, payload)).await;
+    }
+
+    /// Sends a request; returns the answer.
+    pub(crate) async fn request(&mut self, request: &str) -> Answer {
+        self.send(request.as_bytes()).await;
+        let end = loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            assert!(self.receive().await, "an answer before the end; got {:?}", self.received);
+        };
+        let head = String::from_utf8(self.received.split_to(end).to_vec()).unwrap().to_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.map_or(0, |length| length.parse().unwrap());
+        while self.received.len() < length {
+            assert!(self.receive().await, "the whole body");
+        }
+        let body = String::from_utf8(self.received.split_to(length).to_vec()).unwrap();
+        Answer { status, head, body }
+    }
+
+    /// Receives something; returns false when the server has closed or reset the connection.
+    async fn receive(&mut self) -> bool {
+        let read = patiently("bytes from the server", self.stream.read_buf(&mut self.received)).await;
+        !matches!(read, Ok(0) | Err(_))
+    }
+
+    /// Returns the next frame, `None` at the end of the connection.
+    pub(crate) async fn next_frame(&mut self) -> Option<Frame> {
+        loop {
+            if let Some((header, length)) = frame_length(&self.received)
+                && self.received.len() >= header + length
+            {
+                let first_byte = self.received[0];
+                self.received.advance(header);
+                return Some(Frame { first_byte, payload: self.received.split_to(length).to_vec() });
+            }
+            if !self.receive().await {
+                return None;
+            }
+        }
+    }
+
+    /// Returns the payload of the next frame that begins with this byte, passing over others.
+    pub(crate) async fn next_of(&mut self, first_byte: u8) -> Vec<u8> {
+        loop {
+            let frame = self.next_frame().await.expect("the connection lives");
+            if frame.first_byte == first_byte {
+                return frame.payload;
+            }
+        }
+    }
+
+    /// Reads to the end of the connection; returns the code and reason of the server's close frame, which must be its
+    /// last one.
+    pub(crate) async fn close_frame(&mut self) -> Option<(u16, String)> {
+        let mut close: Option<Frame> = None;
+        while let Some(frame) = self.next_frame().await {
+            assert!(close.is_none(), "{frame:?} after {close:?}");
+            close = (frame.first_byte == CLOSE).then_some(frame);
+        }
+        close.map(|Frame { payload, .. }| {
+            let (code, reason) = payload.split_first_chunk().expect("the server always gives a code");
+            (u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).unwrap())
+        })
+    }
+
+    /// Shuts down the sending side and drops the connection.
+    pub(crate) async fn hang_up(mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+}
+
+/// Returns the request of a good handshake with `changes`: another value for a header, or none, or one more header.
+pub(crate) fn handshake(changes: &[(&str, Option<&str>)]) -> String {
+    let mut headers = vec![
+        ("Host", "localhost"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+    for (name, value) in changes {
+        headers.retain(|(header, _)| header != name);
+        headers.extend(value.map(|value| (*name, value)));
+    }
+    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("GET /ws HTTP/1.1\r\n{}\r\n", lines.concat())
+}
+
+/// Returns a masked frame.
+pub(crate) fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first_byte];
+    match payload.len() {
+        len @ ..126 => bytes.push(0x80 | u8::try_from(len).unwrap()),
+        len @ ..65_536 => {
+            bytes.push(0x80 | 0x7E);
+            bytes.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+        }
+        len => {
+            bytes.push(0x80 | 0x7F);
+            bytes.extend_from_slice(&u64::try_from(len).unwrap().to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+/// Returns the lengths of header and payload of the server's frame that begins here, when they are known yet.
+fn frame_length(bytes: &[u8]) -> Option<(usize, usize)> {
+    let length = *bytes.get(1)?;
+    assert!(length < 0x80, "a server does not mask");
+    match length {
+        126 => Some((4, u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap()).into())),
+        127 => Some((10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap())).unwrap())),
+        length => Some((2, length.into())),
+    }
+}

@@ -1,0 +1,116 @@
+//! The orderly end: everybody is told, every connection ends, and the process exits with 0.
+
+use serde_json::{Value, json};
+use tickcast::protocol::CloseReason;
+
+use crate::client::{ALL_CHANNELS, Client};
+use crate::command::{Process, spawn_binary};
+use crate::http::get;
+use crate::patience::{patiently, wait_until};
+use crate::raw::{RawClient, TEXT};
+use crate::spawn::spawn_app;
+
+/// Expects the last words of a server that goes down.
+async fn hears_the_end(client: &mut Client) {
+    let (messages, close) = client.read_to_end().await;
+    assert_eq!(close, Some((1001, "server shutting down".into())));
+    let goodbye = messages.last().expect("a last message");
+    assert_eq!((&goodbye["type"], &goodbye["reason"]), (&json!("goodbye"), &json!("shutdown")));
+    assert!((1..=60_000).contains(&goodbye["retry_after_ms"].as_u64().unwrap()), "{goodbye}");
+}
+
+/// Begins polls that wait until the end; returns when they wait.
+async fn waiting_polls(process: &Process, count: usize) -> Vec<tokio::task::JoinHandle<Value>> {
+    let address = process.address;
+    let polls = (0..count).map(|_| {
+        actix_web::rt::spawn(async move {
+            let snapshot = get(address, "/api/v1/poll?symbols=AAPL&channels=bars.1d").await.json();
+            let after = snapshot["cursor"].as_str().unwrap();
+            get(address, &format!("/api/v1/poll?symbols=AAPL&channels=bars.1d&wait_ms=60000&after={after}"))
+                .await
+                .json()
+        })
+    });
+    let polls = polls.collect();
+    let expected = format!("tickcast_polls_waiting {count}\n");
+    let waiting = async { while !get(address, "/metrics").await.text().contains(&expected) {} };
+    patiently("polls to wait", waiting).await;
+    polls
+}
+
+async fn ends_in_order_on(signal: &str) {
+    let process = spawn_binary(&[], &[("TICKCAST__SERVER__WORKERS", "2")]).await;
+    let mut clients = Vec::new();
+    for symbols in [vec!["*"], vec!["AAPL"], vec!["*"]] {
+        let mut client = Client::connect(process.address).await;
+        client.subscribe(&symbols, &ALL_CHANNELS).await;
+        client.events(5).await;
+        clients.push(client);
+    }
+    clients.push(Client::connect(process.address).await);
+    let polls = waiting_polls(&process, 4).await;
+    process.signal(signal).await;
+    for client in &mut clients {
+        hears_the_end(client).await;
+    }
+    for poll in polls {
+        let answer = poll.await.unwrap();
+        assert_eq!((&answer["recovered"], &answer["messages"]), (&json!(true), &json!([])), "answered, not cut off");
+    }
+    let ended = process.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains("grace is over"), "{}", ended.stderr);
+}
+
+#[actix_web::test]
+async fn on_sigterm_everybody_is_told_and_the_process_exits_with_0() {
+    ends_in_order_on("TERM").await;
+}
+
+#[actix_web::test]
+async fn on_sigint_everybody_is_told_and_the_process_exits_with_0() {
+    ends_in_order_on("INT").await;
+}
+
+#[actix_web::test]
+async fn a_jammed_client_and_one_that_does_not_answer_do_not_keep_the_process() {
+    let variables = [
+        ("TICKCAST__FEED__EVENTS_PER_SECOND", "20000"),
+        ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "65536"),
+        ("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", "3000"),
+    ];
+    let process = spawn_binary(&[], &variables).await;
+    let mut jammed = RawClient::open_narrow(process.address).await;
+    let request = json!({"action": "subscribe", "symbols": ["*"], "channels": ["trades", "quotes"]}).to_string();
+    jammed.send_frame(TEXT, request.as_bytes()).await;
+    let mut mute = RawClient::open(process.address).await;
+    let mut client = Client::connect(process.address).await;
+    client.subscribe(&["*"], &["trades", "quotes"]).await;
+    client.events(20_000).await;
+    process.signal("TERM").await;
+    hears_the_end(&mut client).await;
+    assert_eq!(mute.close_frame().await, Some((1001, "server shutting down".into())));
+    let ended = process.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    drop(jammed);
+}
+
+#[actix_web::test]
+async fn a_server_at_rest_ends_at_once() {
+    let process = spawn_binary(&[], &[("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", "600000")]).await;
+    get(process.address, "/").await;
+    process.signal("TERM").await;
+    assert_eq!(process.ended().await.status.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn sessions_that_end_with_the_server_are_counted_so() {
+    let mut server = spawn_app(|_| {});
+    let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
+    server.shut_down();
+    for client in &mut clients {
+        hears_the_end(client).await;
+    }
+    assert_eq!(server.metrics.closes(CloseReason::Shutdown), 2);
+    wait_until("sessions", 0, || server.sessions()).await;
+}

@@ -1,0 +1,98 @@
+//! The binary: how it starts, and from where.
+
+use crate::command::{run, spawn_binary, spawn_binary_in};
+use crate::http::get;
+
+#[actix_web::test]
+async fn one_line_at_the_start_tells_address_workers_symbols_and_seed() {
+    let variables =
+        [("TICKCAST__SERVER__WORKERS", "3"), ("TICKCAST__FEED__SEED", "7"), ("TICKCAST__FEED__EXTRA_SYMBOLS", "5")];
+    let process = spawn_binary(&[], &variables).await;
+    for part in [format!("url=http://{}/", process.address), "workers=3".into(), "symbols=35".into(), "seed=7".into()] {
+        assert!(process.start_line.contains(&part), "{part}: {}", process.start_line);
+    }
+    let answer = get(process.address, "/api/v1/symbols").await.json();
+    assert_eq!(answer["symbols"].as_array().unwrap().len(), 35);
+    process.signal("TERM").await;
+    let ended = process.ended().await;
+    assert!(ended.status.success());
+    assert!(ended.stderr.lines().all(|line| line.contains("shutting down")), "nothing else: {}", ended.stderr);
+}
+
+#[actix_web::test]
+async fn the_port_comes_from_the_environment_and_the_command_line_wins() {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free().to_string();
+    let process = spawn_binary(&[], &[("TICKCAST__SERVER__PORT", &port)]).await;
+    assert_eq!(process.address.port().to_string(), port);
+    assert_eq!(get(process.address, "/healthz").await.status, 200);
+    // The port is taken: only with another one does this start.
+    let other = spawn_binary(&["--port", "0"], &[("TICKCAST__SERVER__PORT", &port)]).await;
+    assert_ne!(other.address.port(), process.address.port());
+}
+
+#[actix_web::test]
+async fn settings_come_from_a_file_and_the_environment_wins() {
+    let directory = Directory::new("settings");
+    let file = directory.path.join("my.toml");
+    std::fs::write(&file, "[server]\nworkers = 1\n[feed]\nseed = 5\nextra_symbols = 1\n").unwrap();
+    let process = spawn_binary(&["--config", file.to_str().unwrap()], &[("TICKCAST__FEED__SEED", "6")]).await;
+    for part in ["workers=1", "symbols=31", "seed=6"] {
+        assert!(process.start_line.contains(part), "{part}: {}", process.start_line);
+    }
+    drop(process);
+    std::fs::create_dir(directory.path.join("config")).unwrap();
+    std::fs::rename(&file, directory.path.join("config/quiet.toml")).unwrap();
+    let process = spawn_binary_in(&directory.path, &[], &[("TICKCAST_PROFILE", "quiet")]).await;
+    assert!(process.start_line.contains("seed=5"), "{}", process.start_line);
+}
+
+#[actix_web::test]
+async fn it_runs_from_any_directory_with_everything_it_serves() {
+    let directory = Directory::new("anywhere");
+    let process = spawn_binary_in(&directory.path, &[], &[]).await;
+    for path in [
+        "/",
+        "/static/js/app.js",
+        "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs",
+        "/api/v1/symbols",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ] {
+        let answer = get(process.address, path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.body.is_empty(), "{path}");
+    }
+    assert_eq!(std::fs::read_dir(&directory.path).unwrap().count(), 0, "and leaves nothing behind");
+}
+
+#[actix_web::test]
+async fn version_and_help_are_printed_on_request() {
+    let version = run(&["--version"], &[]).await;
+    assert_eq!((version.status.code(), version.stdout), (Some(0), format!("tickcast {}\n", env!("CARGO_PKG_VERSION"))));
+    let help = run(&["--help"], &[]).await;
+    assert_eq!(help.status.code(), Some(0));
+    for part in ["--config", "--port", "--version", "TICKCAST__SERVER__PORT"] {
+        assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
+    }
+}
+
+/// An empty directory that is removed in the end.
+struct Directory {
+    path: std::path::PathBuf,
+}
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tickcast-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self { path }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}

@@ -1,0 +1,91 @@
+//! Unsubscribing: after the answer nothing of it follows.
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::spawn::{spawn_app, spawn_app_at_rest};
+use crate::view::{is_event, key_of};
+
+#[actix_web::test]
+async fn after_the_answer_to_an_unsubscribe_nothing_of_it_follows() {
+    let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL", "MSFT", "NVDA"], &["trades", "quotes"]).await;
+    client.events(100).await;
+    let request = json!({"action": "unsubscribe", "symbols": ["AAPL", "NVDA"]});
+    let answer = client.ask(request).await.pop().unwrap();
+    assert_eq!(answer["type"], "subscribed");
+    let rest = json!([{"symbol": "MSFT", "channels": ["trades", "quotes"], "mode": "all"}]);
+    assert_eq!(answer["subscriptions"], rest);
+    let events = client.events(500).await;
+    assert!(events.iter().all(|event| event["symbol"] == "MSFT"), "only what is left");
+    assert_eq!(client.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn an_unsubscribe_of_one_channel_leaves_the_others() {
+    let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["*"], &["trades", "quotes"]).await;
+    let request = json!({"action": "unsubscribe", "symbols": ["*"], "channels": ["quotes"]});
+    let answer = client.ask(request).await.pop().unwrap();
+    assert_eq!(answer["subscriptions"], json!([{"symbol": "*", "channels": ["trades"], "mode": "all"}]));
+    let events = client.events(500).await;
+    assert!(events.iter().all(|event| event["type"] == "trade"));
+    assert_eq!(client.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn unsubscribing_the_wildcard_leaves_what_was_named() {
+    let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["*"], &["trades"]).await;
+    client.subscribe(&["AAPL"], &["trades"]).await;
+    client.ask(json!({"action": "unsubscribe", "symbols": ["*"]})).await;
+    let events = client.events(300).await;
+    assert!(events.iter().filter(|message| is_event(message)).all(|event| event["symbol"] == "AAPL"));
+    assert_eq!(client.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn after_unsubscribing_everything_the_client_hears_nothing() {
+    let (server, clock) = spawn_app_at_rest(|_| {});
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &["trades", "quotes"]).await;
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL", "MSFT"], &["trades", "quotes"]).await;
+    let answer = client.ask(json!({"action": "unsubscribe", "symbols": ["AAPL", "MSFT"]})).await.pop().unwrap();
+    assert_eq!(answer["subscriptions"], json!([]));
+    clock.advance_micros(2_000_000);
+    witness.events(500).await;
+    let heard = client.sync().await;
+    assert!(heard.is_empty(), "{heard:#?}");
+}
+
+#[actix_web::test]
+async fn subscribing_again_begins_with_a_new_snapshot() {
+    let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
+    let mut client = Client::connect(server.address).await;
+    for _ in 0..20 {
+        client.subscribe(&["AAPL", "MSFT"], &["trades", "quotes"]).await;
+        client.events(20).await;
+        client.ask(json!({"action": "unsubscribe", "symbols": ["AAPL"]})).await;
+        let messages = client.events(10).await;
+        assert!(messages.iter().filter_map(key_of).all(|(symbol, _)| symbol == "MSFT"));
+    }
+    // The view begins anew with each snapshot: had it not joined with what followed, something would be missing.
+    assert_eq!(client.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn unsubscribing_what_was_never_subscribed_is_an_error_that_names_it() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &["trades"]).await;
+    client.send_json(&json!({"action": "unsubscribe", "id": 4, "symbols": ["AAPL", "MSFT", "*"]})).await;
+    let messages = client.until("the answer", |message| message["id"] == 4 && message["type"] == "subscribed").await;
+    let error = messages.iter().find(|message| message["type"] == "error").unwrap();
+    assert_eq!((&error["id"], &error["code"]), (&json!(4), &json!("not_subscribed")));
+    assert_eq!(error["symbols"], json!(["MSFT", "*"]));
+    assert_eq!(messages.last().unwrap()["subscriptions"], json!([]), "what was subscribed is ended");
+}
