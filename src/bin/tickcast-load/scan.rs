@@ -1,0 +1,304 @@
+//! The scanner of received messages: finds the few keys that are measured in JSON text, without building a value.
+//!
+//! Reads each byte once and copies nothing. It accepts whatever has the shape of JSON; whether a message is valid to the
+//! last letter is the business of the server's own tests, not of a measurement.
+
+/// How deep objects and lists may be nested.
+const DEPTH_MAX: usize = 16;
+
+/// What was found in one JSON object; texts are as they stand on the wire, with their escapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Object<'a> {
+    /// The object's own text, braces included.
+    pub(crate) raw: &'a [u8],
+    /// `type`, or empty.
+    pub(crate) kind: &'a [u8],
+    /// `symbol`, or empty.
+    pub(crate) symbol: &'a [u8],
+    /// `interval` of a bar, or empty.
+    pub(crate) interval: &'a [u8],
+    /// `id` when it is a string, or empty.
+    pub(crate) id: &'a [u8],
+    /// The time stamp, in the unit of the server.
+    pub(crate) ts: Option<i64>,
+    /// `seq` when it is a number.
+    pub(crate) seq: Option<u64>,
+    /// `skipped`, or 0.
+    pub(crate) skipped: u64,
+}
+
+/// The text is not of the shape of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Calls `visit` with every object in the text, inner ones before those that hold them.
+///
+/// # Errors
+///
+/// Returns [`Malformed`] where the text stops making sense; what came before it has been visited.
+pub(crate) fn scan<'a>(text: &'a [u8], ts_key: &[u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
+    let mut cursor = Cursor { text, at: 0, ts_key };
+    cursor.value(0, visit).ok_or(Malformed)?;
+    cursor.skip_space();
+    if cursor.at == text.len() { Ok(()) } else { Err(Malformed) }
+}
+
+enum Value<'a> {
+    Text(&'a [u8]),
+    Integer(i64),
+    Other,
+}
+
+struct Cursor<'a, 'k> {
+    text: &'a [u8],
+    at: usize,
+    ts_key: &'k [u8],
+}
+
+impl<'a> Cursor<'a, '_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    #[inline]
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Returns the next byte that is not white space, and steps over it.
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        self.skip_space();
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn value<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
+        let start = self.at;
+        match self.next()? {
+            b'"' => Some(Value::Text(self.string()?)),
+            b'-' => self.number(-1),
+            b'0'..=b'9' => {
+                self.at -= 1;
+                self.number(1)
+            }
+            b'{' if depth < DEPTH_MAX => self.object(depth + 1, visit),
+            b'[' if depth < DEPTH_MAX => self.list(depth + 1, visit),
+            b't' | b'f' | b'n' => {
+                while let Some(b'a'..=b'z') = self.peek() {
+                    self.at += 1;
+                }
+                Some(Value::Other)
+            }
+            _ => {
+                self.at = start;
+                None
+            }
+        }
+    }
+
+    fn list<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
+        self.skip_space();
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Some(Value::Other);
+        }
+        loop {
+            self.value(depth, visit)?;
+            match self.next()? {
+                b',' => {}
+                b']' => return Some(Value::Other),
+                _ => return None,
+            }
+        }
+    }
+
+    fn object<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
+        let start = self.at - 1;
+        let mut object = Object::default();
+        self.skip_space();
+        if self.peek()? == b'}' {
+            self.at += 1;
+        } else {
+            loop {
+                self.pair(depth, &mut object, visit)?;
+                match self.next()? {
+                    b',' => {}
+                    b'}' => break,
+                    _ => return None,
+                }
+            }
+        }
+        object.raw = &self.text[start..self.at];
+        visit(&object);
+        Some(Value::Other)
+    }
+
+    #[inline]
+    fn pair<F: FnMut(&Object<'a>)>(&mut self, depth: usize, object: &mut Object<'a>, visit: &mut F) -> Option<()> {
+        if self.next()? != b'"' {
+            return None;
+        }
+        let key = self.string()?;
+        if self.next()? != b':' {
+            return None;
+        }
+        match self.value(depth, visit)? {
+            Value::Integer(value) if key == self.ts_key => object.ts = Some(value),
+            Value::Integer(value) => match key {
+                b"seq" => object.seq = u64::try_from(value).ok(),
+                b"skipped" => object.skipped = u64::try_from(value).unwrap_or(0),
+                _ => {}
+            },
+            Value::Text(text) => match key {
+                b"type" => object.kind = text,
+                b"symbol" => object.symbol = text,
+                b"interval" => object.interval = text,
+                b"id" => object.id = text,
+                _ => {}
+            },
+            Value::Other => {}
+        }
+        Some(())
+    }
+
+    /// Reads a string whose opening quote has been read.
+    #[inline]
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        let text = self.text.get(start..self.at)?;
+        self.at += 1;
+        Some(text)
+    }
+
+    /// Reads a number whose sign has been read: its whole part, when that fits.
+    #[inline]
+    fn number(&mut self, sign: i64) -> Option<Value<'a>> {
+        let start = self.at;
+        let mut value = Some(0_i64);
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            let append = |value: i64| value.checked_mul(10)?.checked_add(i64::from(digit - b'0'));
+            value = value.and_then(append);
+            self.at += 1;
+        }
+        if self.at == start {
+            return None;
+        }
+        while let Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') = self.peek() {
+            self.at += 1;
+        }
+        Some(value.map_or(Value::Other, |value| Value::Integer(sign * value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn objects(text: &str) -> Result<Vec<Object<'_>>, Malformed> {
+        let mut found = Vec::new();
+        scan(text.as_bytes(), b"ts", &mut |object| found.push(*object)).map(|()| found)
+    }
+
+    #[test]
+    fn the_keys_of_our_own_messages_are_found() {
+        let trade = r#"{"type":"trade","symbol":"AAPL","seq":58,"offset":48214,"ts":1772463845123456,"price":201.38,"size":25}"#;
+        let bar = r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":9,"ts":60000000,"final":true,"skipped":3}"#;
+        let text = format!("[{trade},{bar}]");
+        let found = objects(&text).unwrap();
+        let expected = Object {
+            raw: trade.as_bytes(),
+            kind: b"trade",
+            symbol: b"AAPL",
+            ts: Some(1_772_463_845_123_456),
+            seq: Some(58),
+            ..Object::default()
+        };
+        assert_eq!(found[0], expected);
+        assert_eq!((found[1].kind, found[1].interval, found[1].skipped), (&b"bar"[..], &b"1m"[..], 3));
+        assert_eq!(found[1].raw, bar.as_bytes());
+    }
+
+    #[test]
+    fn nested_and_spaced_messages_are_understood() {
+        let text =
+            r#" { "type" : "trade" , "data" : [ { "s" : "A\"}" , "ts" : -5 , "seq" : 1.75e3 } , null ] , "id":"x" } "#;
+        let found = objects(text).unwrap();
+        assert_eq!(found.len(), 2, "the inner one first");
+        assert_eq!((found[0].ts, found[0].seq), (Some(-5), Some(1)));
+        assert_eq!((found[1].kind, found[1].id, found[1].ts), (&b"trade"[..], &b"x"[..], None));
+        let found = objects(r#"{"seq":{"trades":7},"ts":99999999999999999999}"#).unwrap();
+        assert_eq!((found[1].seq, found[1].ts), (None, None), "not an integer that fits");
+    }
+
+    #[test]
+    fn what_has_not_the_shape_of_json_is_malformed() {
+        for text in ["", "{", "}", "[1,", "{\"a\":}", "{\"a\" 1}", "{1:2}", "[1]]", "x", "-", "\"a", "\"\\", "[1 2]"] {
+            assert_eq!(objects(text), Err(Malformed), "{text}");
+        }
+        assert_eq!(objects(&"[".repeat(1_000_000)), Err(Malformed), "and does not exhaust the stack");
+        assert_eq!(objects("[]"), Ok(vec![]));
+        assert_eq!(objects("{}").map(|found| found.len()), Ok(1));
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_filter("fits with its sign", |value| *value > i64::MIN).prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            ".{0,12}".prop_map(Into::into),
+        ];
+        let key = prop_oneof![Just("ts".to_owned()), Just("seq".to_owned()), Just("type".to_owned()), ".{0,6}"];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::vec((key.clone(), inner), 0..6)
+                    .prop_map(|pairs| serde_json::Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The time stamps of all objects, inner ones first, as a complete parser finds them.
+    fn stamps(value: &serde_json::Value, out: &mut Vec<Option<i64>>) {
+        match value {
+            serde_json::Value::Array(list) => list.iter().for_each(|value| stamps(value, out)),
+            serde_json::Value::Object(object) => {
+                object.values().for_each(|value| stamps(value, out));
+                out.push(object.get("ts").and_then(serde_json::Value::as_i64));
+            }
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_complete_parser_finds_the_same(value in json()) {
+            let text = value.to_string();
+            let mut expected = Vec::new();
+            stamps(&value, &mut expected);
+            let found = objects(&text).unwrap();
+            prop_assert_eq!(found.len(), expected.len());
+            for (object, expected) in found.iter().zip(expected).filter(|(_, expected)| expected.is_some()) {
+                prop_assert_eq!(object.ts, expected);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(text in prop::collection::vec(prop::sample::select(&b"{}[]\",:\\-19.e tsnul"[..]), 0..60)) {
+            let _ = scan(&text, b"ts", &mut |_| {});
+        }
+    }
+}
