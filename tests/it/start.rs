@@ -21,8 +21,7 @@ async fn one_line_at_the_start_tells_address_workers_symbols_and_seed() {
 
 #[actix_web::test]
 async fn the_port_comes_from_the_environment_and_the_command_line_wins() {
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let port = free().to_string();
+    let port = free_port().to_string();
     let process = spawn_binary(&[], &[("TICKCAST__SERVER__PORT", &port)]).await;
     assert_eq!(process.address.port().to_string(), port);
     assert_eq!(get(process.address, "/healthz").await.status, 200);
@@ -78,6 +77,12 @@ async fn version_and_help_are_printed_on_request() {
     }
 }
 
+/// Returns a port that nobody uses, and that the system gives to nobody meanwhile: below those of port 0.
+fn free_port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    (first..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 /// An empty directory that is removed in the end.
 struct Directory {
     path: std::path::PathBuf,
@@ -86,6 +91,8 @@ struct Directory {
 impl Directory {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tickcast-{name}-{}", std::process::id()));
+        // One may be left from a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Self { path }
     }
