@@ -13,7 +13,7 @@ use tickcast::domain::{
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedOutbox, Sink};
 use tickcast::metrics::Metrics;
-use tickcast::protocol::Publication;
+use tickcast::protocol::{Mode, Publication};
 
 const SYMBOLS: u32 = 500;
 const BATCH_EVENTS: u64 = 5;
@@ -25,7 +25,7 @@ struct Discard;
 impl Sink for Discard {
     fn control(&mut self, _: Control) {}
     fn message(&mut self, _: &[u8]) {}
-    fn event(&mut self, _: &Publication) {}
+    fn event(&mut self, _: &Publication, _: u32) {}
     fn is_full(&self) -> bool {
         false
     }
@@ -61,7 +61,7 @@ impl Fixture {
             let (key, outbox) = router.join(None, Instant::now());
             for number in 0..symbols_per_session {
                 let id = SymbolId((session * 7 + number * 25) % SYMBOLS);
-                router.subscribe(key, Some(id), trades);
+                router.subscribe(key, Some(id), trades, Mode::All);
             }
             outboxes.push(outbox);
         }
@@ -86,7 +86,7 @@ impl Fixture {
             let mut outbox = outbox.borrow_mut();
             while let std::task::Poll::Ready(Some(drained)) = outbox.poll_drain(&context, Instant::now(), &mut Discard)
             {
-                events += drained.events;
+                events += drained;
                 outbox.end_window(Instant::now());
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::Channel;
+use crate::hub::index::Topic;
 use crate::protocol::{CloseReason, Publication};
 
 /// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
@@ -14,14 +14,14 @@ pub struct Delivery {
     batch: Arc<[Publication]>,
     index: usize,
     offset: u64,
-    key: usize,
+    topic: Topic,
 }
 
 impl Delivery {
     /// Returns the delivery of the batch's event at `index`.
     pub fn new(batch: Arc<[Publication]>, index: usize) -> Self {
         let event = &batch[index].event;
-        Self { offset: event.offset, key: event.id.index() * Channel::COUNT + event.channel().index(), batch, index }
+        Self { offset: event.offset, topic: Topic::symbol(event.id, event.channel()), batch, index }
     }
 
     /// Returns the event with its encoded bytes.
@@ -34,9 +34,9 @@ impl Delivery {
         self.offset
     }
 
-    /// Returns symbol and channel in one number.
-    pub const fn key(&self) -> usize {
-        self.key
+    /// Returns the event's symbol and channel.
+    pub const fn topic(&self) -> Topic {
+        self.topic
     }
 }
 
@@ -65,7 +65,11 @@ pub struct Reply {
 /// An entry of an outbox's queue.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    Event(Rc<Delivery>),
+    /// An event, and how many of its topic it has made obsolete in mode `latest`.
+    Event {
+        delivery: Rc<Delivery>,
+        skipped: u32,
+    },
     Reply(Rc<Reply>),
 }
 
@@ -73,7 +77,7 @@ impl Item {
     /// Sorts items as the stream has them: a reply follows the event at whose position it was made.
     pub(super) fn order(&self) -> (u64, bool) {
         match self {
-            Self::Event(delivery) => (delivery.offset, false),
+            Self::Event { delivery, .. } => (delivery.offset, false),
             Self::Reply(reply) => (reply.offset, true),
         }
     }
@@ -85,8 +89,8 @@ pub trait Sink {
     fn control(&mut self, control: Control);
     /// Takes one message of the dialect.
     fn message(&mut self, bytes: &[u8]);
-    /// Takes one event.
-    fn event(&mut self, publication: &Publication);
+    /// Takes one event, and how many it has made obsolete in mode `latest`.
+    fn event(&mut self, publication: &Publication, skipped: u32);
     /// Returns whether this is enough for one write.
     fn is_full(&self) -> bool;
 }

@@ -25,6 +25,14 @@ impl Topic {
     }
 }
 
+/// Returns the topic of a symbol's channel, or that of the wildcard when `id` is `None`.
+pub(super) const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
+    match id {
+        Some(id) => Topic::symbol(id, channel),
+        None => Topic::all(channel),
+    }
+}
+
 /// For each of a session's topics, where in the topic's list the session stands.
 pub type Links = BTreeMap<Topic, usize>;
 

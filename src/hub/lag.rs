@@ -2,48 +2,59 @@
 //! counted; answers keep their place.
 
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
 
-use crate::hub::delivery::{Delivery, Item};
+use crate::domain::{Channel, SymbolId};
+use crate::hub::delivery::Item;
+use crate::hub::index::Topic;
 
 /// What has been merged away since a queue was full.
 #[derive(Debug)]
 pub(super) struct Lag {
-    /// Where in the queue the newest event of each key stands.
-    newest: HashMap<usize, usize>,
+    /// Where in the queue the newest event of each topic stands.
+    newest: HashMap<Topic, usize>,
+    /// How many events the queue holds.
+    events: usize,
     skipped: u64,
     since_offset: u64,
 }
 
 impl Lag {
-    /// Merges the queue, which then holds one event of each key at the most.
+    /// Merges the queue, which then holds one event of each topic at the most.
     pub(super) fn begin(queue: &mut VecDeque<Item>) -> Self {
-        let mut lag = Self { newest: HashMap::new(), skipped: 0, since_offset: u64::MAX };
+        let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, since_offset: u64::MAX };
         for item in std::mem::take(queue) {
-            match item {
-                Item::Event(delivery) => lag.push(&delivery, queue),
-                Item::Reply(_) => queue.push_back(item),
-            }
+            lag.push(item, queue);
         }
         lag
     }
 
-    /// Appends an event, or puts it in the place of the one that it makes obsolete.
-    pub(super) fn push(&mut self, delivery: &Rc<Delivery>, queue: &mut VecDeque<Item>) {
-        let item = Item::Event(delivery.clone());
-        if let Some(place) = self.newest.get(&delivery.key()) {
-            let (offset, _) = std::mem::replace(&mut queue[*place], item).order();
-            self.skipped += 1;
-            self.since_offset = self.since_offset.min(offset);
+    /// Appends an item. An event takes the place of the one that it makes obsolete; an answer keeps its own.
+    pub(super) fn push(&mut self, item: Item, queue: &mut VecDeque<Item>) {
+        let Item::Event { delivery, .. } = &item else { return queue.push_back(item) };
+        let topic = delivery.topic();
+        if let Some(place) = self.newest.get(&topic) {
+            let obsolete = std::mem::replace(&mut queue[*place], item);
+            if let Item::Event { delivery, skipped } = obsolete {
+                self.skipped += 1 + u64::from(skipped);
+                self.since_offset = self.since_offset.min(delivery.offset());
+            }
         } else {
-            self.newest.insert(delivery.key(), queue.len());
+            self.newest.insert(topic, queue.len());
+            self.events += 1;
             queue.push_back(item);
+        }
+    }
+
+    /// Lets what has been queued of a symbol stand: a snapshot of it follows, and what comes after that is counted anew.
+    pub(super) fn keep(&mut self, id: SymbolId) {
+        for channel in Channel::ALL {
+            self.newest.remove(&Topic::symbol(id, channel));
         }
     }
 
     /// Returns how many events the queue holds.
     pub(super) fn events(&self) -> usize {
-        self.newest.len()
+        self.events
     }
 
     /// Puts the queue into the order of the stream again. Returns how many events were skipped, and the offset of the

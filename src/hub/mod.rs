@@ -4,6 +4,7 @@
 //! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
 
 mod config;
+mod conflation;
 mod delivery;
 mod index;
 mod lag;
@@ -30,7 +31,7 @@ use crate::protocol::native::encode_goodbye;
 pub use config::{HubConfig, PushConfig};
 pub use delivery::{Control, Delivery, Reply, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
-pub use outbox::{Drained, Outbox};
+pub use outbox::Outbox;
 pub use pacer::Pacer;
 pub use router::{Router, SharedOutbox};
 
@@ -211,7 +212,7 @@ impl Future for WindowTask {
         loop {
             let task = &mut *self;
             std::task::ready!(task.pacer.borrow_mut().poll_ended(&mut task.timer, cx));
-            task.router.borrow().end_windows(Instant::now());
+            task.router.borrow_mut().end_windows(Instant::now());
         }
     }
 }

@@ -1,38 +1,40 @@
 //! `Outbox`: what one session has still to be sent. Bounded; conflates when its session falls behind; tells when a write
 //! is due. It is drained by the transport, which knows how messages become bytes on a socket.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::PushConfig;
+use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
+use crate::hub::index::{SessionKey, topic};
 use crate::hub::lag::Lag;
+use crate::hub::pacer::Pacer;
 use crate::protocol::native::encode_lag;
-use crate::protocol::{CloseReason, Dialect};
+use crate::protocol::{CloseReason, Dialect, Mode, OnLag};
 
 /// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
 const IDLE_CAPACITY: usize = 32;
-
-/// What one drain has given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    /// How many events.
-    pub events: u64,
-    /// Whether a window is open now, which [`Outbox::end_window`] must end after `push.coalesce_ms`.
-    pub opens_window: bool,
-}
 
 /// What one session has still to be sent; see the module.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts, each documented")]
 pub struct Outbox {
     config: Rc<PushConfig>,
+    pacer: Rc<RefCell<Pacer>>,
+    key: SessionKey,
     front: VecDeque<Control>,
     queue: VecDeque<Item>,
     events: usize,
     lag: Option<Box<Lag>>,
+    on_lag: OnLag,
+    /// What is subscribed in mode `latest`; `None` for most sessions.
+    conflation: Option<Box<Conflation>>,
+    alarm: Option<Instant>,
     /// The newest offset that was pushed or passed over: what comes twice, or from before a cursor, is not sent.
     seen: u64,
     /// Whether a write was less than `push.coalesce_ms` ago: events wait for the window to end.
@@ -51,14 +53,20 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Returns an empty outbox that passes over everything up to the offset `seen`.
-    pub fn new(config: Rc<PushConfig>, seen: u64, now: Instant) -> Self {
+    /// Returns an empty outbox of the session `key`, whose windows and alarms `pacer` keeps. It passes over everything up
+    /// to the offset `seen`.
+    pub fn new(config: Rc<PushConfig>, pacer: Rc<RefCell<Pacer>>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
             config,
+            pacer,
+            key,
             front: VecDeque::new(),
             queue: VecDeque::new(),
             events: 0,
             lag: None,
+            on_lag: OnLag::CatchUp,
+            conflation: None,
+            alarm: None,
             seen,
             window: false,
             urgent: false,
@@ -72,33 +80,119 @@ impl Outbox {
         }
     }
 
-    /// Appends an event; when the outbox is full, obsolete ones make room.
+    /// Appends an event; when the outbox is full, obsolete ones make room. Returns false when the session must be closed
+    /// instead, because it wants that.
     #[inline]
-    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) {
+    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
         if delivery.offset() <= self.seen || self.closing {
-            return;
+            return true;
         }
         self.seen = delivery.offset();
+        if self.conflation.is_some() && self.conflate(delivery, now) {
+            return true;
+        }
         if self.lag.is_none() && self.events < self.config.outbox_events_max {
-            self.queue.push_back(Item::Event(delivery.clone()));
+            self.queue.push_back(Item::Event { delivery: delivery.clone(), skipped: 0 });
             self.events += 1;
+        } else if self.on_lag == OnLag::Close {
+            return false;
         } else {
-            self.merge(delivery);
+            self.merge(Item::Event { delivery: delivery.clone(), skipped: 0 });
         }
         if !self.window {
             self.wake(now);
         }
+        true
     }
 
+    /// Takes an event in mode `latest`; returns false when its mode is another.
+    fn conflate(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
+        let Some(conflation) = &mut self.conflation else { return false };
+        if conflation.mode(delivery) == Mode::All {
+            return false;
+        }
+        conflation.push(delivery, now);
+        self.rearm(now);
+        true
+    }
+
+    /// Wakes the session when a conflated event may go, or sets the alarm for when the first one may.
+    fn rearm(&mut self, now: Instant) {
+        let next = self.conflation.as_ref().and_then(|conflation| conflation.next_due());
+        let ahead = next.filter(|next| *next > now);
+        if ahead != self.alarm {
+            self.pacer.borrow_mut().set_alarm(self.alarm, ahead, self.key);
+            self.alarm = ahead;
+        }
+        if next.is_some() && ahead.is_none() && !self.window {
+            self.wake(now);
+        }
+    }
+
+    /// Appends an item to a queue that may be full.
     #[cold]
-    fn merge(&mut self, delivery: &Rc<Delivery>) {
+    fn merge(&mut self, item: Item) {
         let (queue, lags_total) = (&mut self.queue, &mut self.lags_total);
         let lag = self.lag.get_or_insert_with(|| {
             *lags_total += 1;
             Box::new(Lag::begin(queue))
         });
-        lag.push(delivery, queue);
+        lag.push(item, queue);
         self.events = lag.events();
+    }
+
+    /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
+    fn push_conflated(&mut self, item: Item) {
+        match &mut self.lag {
+            None => {
+                self.queue.push_back(item);
+                self.events += 1;
+            }
+            Some(lag) => {
+                lag.push(item, &mut self.queue);
+                self.events = lag.events();
+            }
+        }
+    }
+
+    /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
+    /// follows.
+    pub fn release(&mut self, id: SymbolId, now: Instant) {
+        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
+            self.push_conflated(item);
+        }
+        if let Some(lag) = &mut self.lag {
+            lag.keep(id);
+        }
+        if self.alarm.is_some() {
+            self.rearm(now);
+        }
+    }
+
+    /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on. While every mode is
+    /// `all` there is nothing to keep.
+    pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
+        if mode != Mode::All || self.conflation.is_some() {
+            self.set_modes(id, channels, mode);
+        }
+    }
+
+    /// Keeps how these channels are served, `all` too: what is named goes before a wildcard in mode `latest`.
+    pub fn set_modes(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
+        let conflation = self.conflation.get_or_insert_default();
+        channels.iter().for_each(|channel| conflation.set(topic(id, channel), mode));
+    }
+
+    /// Forgets how these channels are served.
+    pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        if let Some(conflation) = &mut self.conflation {
+            channels.iter().for_each(|channel| conflation.unset(topic(id, channel)));
+        }
+    }
+
+    /// Sets what happens when the outbox is full.
+    pub fn set_on_lag(&mut self, on_lag: OnLag) {
+        self.on_lag = on_lag;
     }
 
     /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
@@ -166,12 +260,25 @@ impl Outbox {
         if !self.queue.is_empty() {
             self.wake(now);
         }
+        if self.conflation.is_some() {
+            self.rearm(now);
+        }
+    }
+
+    /// Tells that the alarm has come: an event that a rate has held back may go.
+    pub fn ring_alarm(&mut self, now: Instant) {
+        self.alarm = None;
+        self.rearm(now);
     }
 
     /// Gives what is due to the sink, as much as fits into one write, and keeps the waker when nothing is.
     ///
-    /// Returns `Ready(None)` when there is nothing more and never will be.
-    pub fn poll_drain(&mut self, cx: &Context<'_>, now: Instant, sink: &mut impl Sink) -> Poll<Option<Drained>> {
+    /// Returns `Ready(Some(n))` when `n` events and maybe other messages were given, `Ready(None)` when there is nothing
+    /// more and never will be.
+    pub fn poll_drain(&mut self, cx: &Context<'_>, now: Instant, sink: &mut impl Sink) -> Poll<Option<u64>> {
+        if !self.window || self.urgent {
+            self.collect_conflated(now);
+        }
         let due = !self.front.is_empty() || (!self.queue.is_empty() && (self.urgent || !self.window));
         if !due {
             self.due_since = None;
@@ -189,14 +296,34 @@ impl Outbox {
         let events = self.drain_queue(sink);
         self.last_drain = now;
         self.due_since = None;
-        let was_open = self.window;
         if self.queue.is_empty() {
             self.urgent = false;
-            self.window |= events > 0 && !self.config.coalesce().is_zero();
+            if events > 0 && !self.window && !self.config.coalesce().is_zero() {
+                self.window = true;
+                self.pacer.borrow_mut().open_window(now + self.config.coalesce(), self.key);
+            }
             shrink(&mut self.queue);
             shrink(&mut self.front);
         }
-        Poll::Ready(Some(Drained { events, opens_window: self.window && !was_open }))
+        Poll::Ready(Some(events))
+    }
+
+    /// Moves the conflated events that may go into the queue, to their places in the stream; while the queue is full they
+    /// are better off where they are, as newer ones can still take their place.
+    fn collect_conflated(&mut self, now: Instant) {
+        if self.events >= self.config.outbox_events_max {
+            return;
+        }
+        let before = self.events;
+        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_due(now)) {
+            self.push_conflated(item);
+        }
+        if self.events > before {
+            self.rearm(now);
+            if self.lag.is_none() {
+                self.queue.make_contiguous().sort_by_key(Item::order);
+            }
+        }
     }
 
     fn drain_queue(&mut self, sink: &mut impl Sink) -> u64 {
@@ -211,9 +338,10 @@ impl Outbox {
             && let Some(item) = self.queue.pop_front()
         {
             match item {
-                Item::Event(delivery) => {
+                Item::Event { delivery, skipped } => {
                     self.events -= 1;
-                    sink.event(delivery.publication());
+                    self.skipped_total += u64::from(skipped);
+                    sink.event(delivery.publication(), skipped);
                 }
                 Item::Reply(reply) => sink.message(&reply.bytes),
             }
@@ -225,6 +353,15 @@ impl Outbox {
         self.queue = VecDeque::new();
         self.events = 0;
         self.lag = None;
+        self.forget_conflation();
+    }
+
+    /// Forgets what is held back, and the alarm for it: the session's number may soon be another's.
+    pub(super) fn forget_conflation(&mut self) {
+        self.conflation = None;
+        if let Some(alarm) = self.alarm.take() {
+            self.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
+        }
     }
 
     fn wake(&mut self, now: Instant) {

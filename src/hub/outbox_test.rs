@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::{Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
-use crate::protocol::Publication;
+use crate::domain::{Channel, Event, EventBody, Price, Size, Timestamp, Trade};
+use crate::protocol::{Publication, Rate};
 
 /// Collects what is drained, `limit` messages at the most each time.
 #[derive(Default)]
@@ -29,8 +29,10 @@ impl Sink for Collected {
         self.messages.push(serde_json::from_slice(bytes).unwrap());
     }
 
-    fn event(&mut self, publication: &Publication) {
-        self.message(publication.encoded(Dialect::Native));
+    fn event(&mut self, publication: &Publication, skipped: u32) {
+        let mut message: Value = serde_json::from_slice(publication.encoded(Dialect::Native)).unwrap();
+        message["skipped"] = skipped.into();
+        self.messages.push(message);
     }
 
     fn is_full(&self) -> bool {
@@ -50,10 +52,17 @@ impl Fixture {
     fn new(events_max: usize, coalesce_ms: u64) -> Self {
         let config = PushConfig { outbox_events_max: events_max, coalesce_ms, ..PushConfig::default() };
         let now = Instant::now();
-        Self { outbox: Outbox::new(Rc::new(config), 0, now), now, offset: 0, seq: HashMap::new() }
+        let outbox = Outbox::new(Rc::new(config), Rc::default(), SessionKey(0), 0, now);
+        Self { outbox, now, offset: 0, seq: HashMap::new() }
     }
 
     fn push(&mut self, symbol: u32) {
+        let delivery = self.delivery(symbol);
+        assert!(self.outbox.push_event(&delivery, self.now), "it wants to catch up");
+    }
+
+    /// Returns the next trade of the symbol.
+    fn delivery(&mut self, symbol: u32) -> Rc<Delivery> {
         self.offset += 1;
         let seq = self.seq.entry(symbol).or_default();
         *seq += 1;
@@ -62,7 +71,17 @@ impl Fixture {
         let body = EventBody::Trade(trade);
         let event = Event { offset: self.offset, seq: *seq, id: SymbolId(symbol), symbol: symbol_name, body };
         let batch: Arc<[Publication]> = Arc::new([Publication::new(event)]);
-        self.outbox.push_event(&Rc::new(Delivery::new(batch, 0)), self.now);
+        Rc::new(Delivery::new(batch, 0))
+    }
+
+    /// What a session does when a symbol is subscribed to, again maybe: it sets the mode and answers with a snapshot.
+    fn subscribe(&mut self, symbol: u32, mode: Mode) {
+        self.outbox.set_modes(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode);
+        self.outbox.release(SymbolId(symbol), self.now);
+        let seq = self.seq.get(&symbol).copied().unwrap_or_default();
+        let bytes = format!(r#"{{"type":"snapshot","symbol":"S{symbol}","seq":{seq},"offset":{}}}"#, self.offset);
+        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes() };
+        self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
     }
 
     fn reply(&mut self) {
@@ -70,10 +89,10 @@ impl Fixture {
         self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes }), self.now).unwrap();
     }
 
-    fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, Drained)> {
+    fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
         let mut sink = Collected { limit, ..Collected::default() };
         match self.outbox.poll_drain(&Context::from_waker(Waker::noop()), self.now, &mut sink) {
-            Poll::Ready(Some(drained)) => Some((sink.messages, drained)),
+            Poll::Ready(Some(events)) => Some((sink.messages, events)),
             Poll::Ready(None) => panic!("not finished"),
             Poll::Pending => None,
         }
@@ -84,13 +103,22 @@ impl Fixture {
 enum Step {
     Push(u32),
     Reply,
+    Subscribe(u32, Mode),
+    Wait(u64),
     Drain(usize),
+}
+
+fn modes() -> impl Strategy<Value = Mode> {
+    let latest = |hz| Mode::Latest(Rate::from_hz(hz));
+    prop_oneof![Just(Mode::All), Just(Mode::Latest(None)), Just(latest(2.0)), Just(latest(0.5))]
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => (0u32..6).prop_map(Step::Push),
         1 => Just(Step::Reply),
+        1 => (0u32..6, modes()).prop_map(|(symbol, mode)| Step::Subscribe(symbol, mode)),
+        1 => (0u64..600).prop_map(Step::Wait),
         2 => (1usize..12).prop_map(Step::Drain),
     ];
     prop::collection::vec(step, 0..300)
@@ -98,36 +126,44 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn holes_are_counted_exactly_and_order_never_breaks(steps in steps(), events_max in 1usize..10) {
+    fn holes_are_counted_exactly_and_no_order_breaks_in_any_mode(steps in steps(), events_max in 1usize..10) {
         let mut fixture = Fixture::new(events_max, 0);
         let mut received = Vec::new();
         for step in steps {
             match step {
                 Step::Push(symbol) => fixture.push(symbol),
                 Step::Reply => fixture.reply(),
+                Step::Subscribe(symbol, mode) => fixture.subscribe(symbol, mode),
+                Step::Wait(ms) => fixture.now += Duration::from_millis(ms),
                 Step::Drain(limit) => received.extend(fixture.drain(limit).into_iter().flat_map(|(messages, _)| messages)),
             }
-            prop_assert!(fixture.outbox.events <= events_max.max(6), "bounded by the queue or the number of keys");
+            let answers = fixture.outbox.queue.len() - fixture.outbox.events;
+            prop_assert!(fixture.outbox.events <= events_max.max(6) + 6 + answers, "bounded");
         }
-        while let Some((messages, _)) = fixture.drain(1_000) {
-            received.extend(messages);
+        // The longest interval is two seconds: after it nothing is held back.
+        for _ in 0..2 {
+            fixture.now += Duration::from_secs(2);
+            while let Some((messages, _)) = fixture.drain(1_000) {
+                received.extend(messages);
+            }
         }
-        let (mut seq, mut offset) = (HashMap::<String, u64>::new(), 0);
+        let mut seq = HashMap::<String, u64>::new();
         let (mut holes, mut skipped) = (0, 0);
         for message in received {
             if message["type"] == "lag" {
-                prop_assert!(message["since_offset"].as_u64().unwrap() > offset, "what is skipped lies ahead");
                 skipped += message["skipped"].as_u64().unwrap();
                 continue;
             }
-            let at = message["offset"].as_u64().unwrap();
-            prop_assert!(at >= offset);
-            offset = at;
+            if message["type"] == "snapshot" {
+                let last = seq.get(message["symbol"].as_str().unwrap()).copied().unwrap_or_default();
+                prop_assert!(message["seq"].as_u64().unwrap() >= last, "a snapshot is no step back");
+            }
             if message["type"] == "trade" {
                 let last = seq.entry(message["symbol"].as_str().unwrap().into()).or_default();
                 let next = message["seq"].as_u64().unwrap();
-                prop_assert!(next > *last, "none twice");
+                prop_assert!(next > *last, "none twice, none too late");
                 holes += next - *last - 1;
+                skipped += message["skipped"].as_u64().unwrap();
                 *last = next;
                 prop_assert!(holes <= skipped, "a hole is announced before it shows");
             }
@@ -143,8 +179,8 @@ proptest! {
 fn the_first_event_goes_at_once_and_the_next_ones_go_together_when_the_window_ends() {
     let mut fixture = Fixture::new(10, 20);
     fixture.push(1);
-    let (messages, drained) = fixture.drain(100).unwrap();
-    assert_eq!((messages.len(), drained), (1, Drained { events: 1, opens_window: true }));
+    let (messages, events) = fixture.drain(100).unwrap();
+    assert_eq!((messages.len(), events), (1, 1));
     fixture.push(1);
     fixture.push(2);
     assert!(fixture.drain(100).is_none(), "the window is open");
@@ -189,7 +225,7 @@ fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
 fn unread_answers_are_bounded() {
     let config = PushConfig { outbox_replies_max: 3, ..PushConfig::default() };
     let now = Instant::now();
-    let mut outbox = Outbox::new(Rc::new(config), 0, now);
+    let mut outbox = Outbox::new(Rc::new(config), Rc::default(), SessionKey(0), 0, now);
     let reply = Rc::new(Reply { offset: 0, bytes: b"{}".to_vec() });
     for _ in 0..3 {
         outbox.push_reply(reply.clone(), now).unwrap();
@@ -198,4 +234,34 @@ fn unread_answers_are_bounded() {
     assert_eq!(outbox.push_reply(reply, now), Err(CloseReason::UnreadReplies));
     assert_eq!(outbox.push_control(Control::Ping, now), Err(CloseReason::UnreadReplies));
     assert_eq!(outbox.push_control(Control::Close(CloseReason::UnreadReplies), now), Ok(()));
+}
+
+#[test]
+fn a_rate_holds_events_back_and_sends_the_newest_with_a_count() {
+    let mut fixture = Fixture::new(10, 0);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(2.0)));
+    fixture.drain(100);
+    fixture.push(1);
+    assert_eq!(fixture.drain(100).unwrap().0[0]["skipped"], 0, "the first goes at once");
+    fixture.push(1);
+    fixture.push(1);
+    fixture.push(1);
+    assert!(fixture.drain(100).is_none(), "held back");
+    let alarm = fixture.outbox.alarm.expect("an alarm is set");
+    assert_eq!(alarm - fixture.now, Duration::from_millis(500));
+    fixture.now = alarm;
+    fixture.outbox.ring_alarm(alarm);
+    let (messages, _) = fixture.drain(100).unwrap();
+    assert_eq!((messages.len(), &messages[0]["seq"], &messages[0]["skipped"]), (1, &4.into(), &2.into()));
+    assert_eq!(fixture.outbox.alarm, None);
+}
+
+#[test]
+fn a_session_that_wants_to_be_closed_when_it_lags_is() {
+    let mut fixture = Fixture::new(2, 0);
+    fixture.outbox.set_on_lag(OnLag::Close);
+    fixture.push(1);
+    fixture.push(1);
+    let delivery = fixture.delivery(1);
+    assert!(!fixture.outbox.push_event(&delivery, fixture.now));
 }

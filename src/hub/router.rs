@@ -9,16 +9,16 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::domain::{Channel, ChannelSet, Snapshot, SymbolId, SymbolTable};
+use crate::domain::{ChannelSet, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
 use crate::hub::delivery::{Delivery, Reply};
-use crate::hub::index::{Index, Links, SessionKey, Topic};
+use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
 use crate::hub::pacer::Pacer;
 use crate::hub::{End, Ender, HubConfig, PushConfig};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_snapshot;
-use crate::protocol::{Dialect, Publication};
+use crate::protocol::{CloseReason, Dialect, Mode, Publication};
 
 /// An outbox as the hub, the session and the transport share it; all three live on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
@@ -37,6 +37,10 @@ pub struct Router {
     sessions: Slab<Entry>,
     snapshots: Vec<Option<Rc<Reply>>>,
     pacer: Rc<RefCell<Pacer>>,
+    /// Sessions that must be closed because they lag and want that.
+    overrun: Vec<SessionKey>,
+    /// Room for the sessions whose window has ended, and for those whose alarm has come.
+    ended: (Vec<SessionKey>, Vec<SessionKey>),
     draining: bool,
 }
 
@@ -61,6 +65,8 @@ impl Router {
             ring,
             sessions: Slab::new(),
             pacer: Rc::default(),
+            overrun: Vec::new(),
+            ended: Default::default(),
             draining: false,
         }
     }
@@ -85,18 +91,27 @@ impl Router {
             publication.encoded(Dialect::Native);
             let delivery = Rc::new(Delivery::new(batch.clone(), index));
             for key in named.iter().chain(all) {
-                self.sessions[key.0].outbox.borrow_mut().push_event(&delivery, now);
+                if !self.sessions[key.0].outbox.borrow_mut().push_event(&delivery, now) {
+                    self.overrun.push(*key);
+                }
             }
         }
         self.ring.push(batch.clone());
+        for key in std::mem::take(&mut self.overrun) {
+            self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
+        }
     }
 
     /// Takes in a session; it is told nothing until it subscribes.
     pub fn join(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
-        let outbox = Rc::new(RefCell::new(Outbox::new(self.push.clone(), self.offset(), now)));
-        let key = self.sessions.insert(Entry { outbox: outbox.clone(), links: Links::new(), ender });
+        let offset = self.offset();
+        let vacant = self.sessions.vacant_entry();
+        let key = SessionKey(vacant.key());
+        let outbox = Outbox::new(self.push.clone(), self.pacer.clone(), key, offset, now);
+        let outbox = Rc::new(RefCell::new(outbox));
+        vacant.insert(Entry { outbox: outbox.clone(), links: Links::new(), ender });
         self.metrics.sessions.inc();
-        (SessionKey(key), outbox)
+        (key, outbox)
     }
 
     /// Forgets a session and all its subscriptions.
@@ -111,14 +126,17 @@ impl Router {
                 self.sessions[moved.0].links.insert(topic, place);
             }
         }
-        let (skipped, lags) = entry.outbox.borrow_mut().take_lag_counts();
+        let mut outbox = entry.outbox.borrow_mut();
+        outbox.forget_conflation();
+        let (skipped, lags) = outbox.take_lag_counts();
         self.metrics.events_skipped.inc_by(skipped);
         self.metrics.lags.inc_by(lags);
         self.metrics.sessions.dec();
     }
 
-    /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`.
-    pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
+    /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`, in this mode.
+    pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
+        self.sessions[key.0].outbox.borrow_mut().set_mode(id, channels, mode);
         for channel in channels.iter() {
             let links = &mut self.sessions[key.0].links;
             self.index.insert(topic(id, channel), key, links);
@@ -127,6 +145,7 @@ impl Router {
 
     /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
     pub fn unsubscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
+        self.sessions[key.0].outbox.borrow_mut().unset_mode(id, channels);
         for channel in channels.iter() {
             let links = &mut self.sessions[key.0].links;
             if let Some((moved, place)) = self.index.remove(topic(id, channel), links)
@@ -206,24 +225,29 @@ impl Router {
         self.draining
     }
 
-    /// Ends the windows that are over.
-    pub fn end_windows(&self, now: Instant) {
-        let mut pacer = self.pacer.borrow_mut();
-        while let Some(key) = pacer.next_ended(now) {
-            if let Some(entry) = self.sessions.get(key.0) {
-                entry.outbox.borrow_mut().end_window(now);
-            }
-        }
+    /// Ends the windows that are over, and rings the alarms that have come.
+    pub fn end_windows(&mut self, now: Instant) {
+        let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
+        self.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
+        let outbox = |key: SessionKey| self.sessions.get(key.0).map(|entry| entry.outbox.borrow_mut());
+        windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
+        alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
+        self.ended = (windows, alarms);
     }
 
     /// Tells every session to end; one that gave no recipient for it finds its outbox finished.
     pub(super) fn end_all(&mut self, end: &End, now: Instant) {
-        for (_, entry) in &self.sessions {
-            match &entry.ender {
-                // Its mailbox holds nothing but this message; when it is closed the session is ending already.
-                Some(ender) => drop(ender.try_send(end.clone())),
-                None => entry.outbox.borrow_mut().finish(now),
-            }
+        for (key, _) in &self.sessions {
+            self.end(SessionKey(key), end, now);
+        }
+    }
+
+    fn end(&self, key: SessionKey, end: &End, now: Instant) {
+        let Some(entry) = self.sessions.get(key.0) else { return };
+        match &entry.ender {
+            // Its mailbox holds nothing but this message; when it is closed or full the session is ending already.
+            Some(ender) => drop(ender.try_send(end.clone())),
+            None => entry.outbox.borrow_mut().finish(now),
         }
     }
 
@@ -231,8 +255,4 @@ impl Router {
     pub(super) fn drain(&mut self) {
         self.draining = true;
     }
-}
-
-fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
-    id.map_or(Topic::all(channel), |id| Topic::symbol(id, channel))
 }

@@ -2,9 +2,11 @@
 //!
 //! Pure. Which session gets the bytes is `hub`'s business, how they reach a socket `transport`'s.
 
+mod mode;
 pub mod native;
 mod publication;
 mod reason;
 
+pub use mode::{Mode, OnLag, Rate};
 pub use publication::{Dialect, Publication};
 pub use reason::{CloseReason, ErrorCode};

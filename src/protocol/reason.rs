@@ -83,13 +83,15 @@ pub enum CloseReason {
     Stalled,
     /// The connection ended without a closing handshake.
     Disconnected,
+    /// The outbox was full and the client had asked with `"on_lag":"close"` to be closed then.
+    Lagging,
     /// The hub lost its place in the stream and could not recover it.
     HubOverrun,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -101,6 +103,7 @@ impl CloseReason {
         Self::MessageTooBig,
         Self::Stalled,
         Self::Disconnected,
+        Self::Lagging,
         Self::HubOverrun,
     ];
 
@@ -115,7 +118,7 @@ impl CloseReason {
             Self::Flood | Self::UnreadReplies | Self::Idle => 1008,
             Self::MessageTooBig => 1009,
             Self::Stalled | Self::Disconnected => 1006,
-            Self::HubOverrun => 1013,
+            Self::Lagging | Self::HubOverrun => 1013,
         }
     }
 
@@ -133,6 +136,7 @@ impl CloseReason {
             Self::MessageTooBig => "message too big",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
+            Self::Lagging => "too slow: the outbox is full",
             Self::HubOverrun => "server overloaded, try again later",
         }
     }
@@ -151,6 +155,7 @@ impl CloseReason {
             Self::MessageTooBig => "message_too_big",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
+            Self::Lagging => "lagging",
             Self::HubOverrun => "hub_overrun",
         }
     }

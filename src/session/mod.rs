@@ -4,8 +4,10 @@
 
 mod config;
 mod flood;
+mod wish;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,10 +18,11 @@ use crate::protocol::native::{
     ClientMessage, Limits, Request, RequestId, Selector, SubscriptionItem, WILDCARD, decode, encode_error,
     encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
 };
-use crate::protocol::{CloseReason, ErrorCode};
+use crate::protocol::{CloseReason, ErrorCode, Mode};
 
 pub use config::SessionConfig;
 use flood::RequestBudget;
+use wish::Wish;
 
 /// One client. Leaves its hub when dropped.
 pub struct Session {
@@ -29,7 +32,7 @@ pub struct Session {
     clock: Arc<dyn Clock>,
     config: Rc<SessionConfig>,
     /// What was asked for by name, and for `None` by the wildcard.
-    wishes: BTreeMap<Option<SymbolId>, ChannelSet>,
+    wishes: BTreeMap<Option<SymbolId>, Wish>,
     budget: RequestBudget,
 }
 
@@ -87,7 +90,12 @@ impl Session {
         };
         let id = id.as_ref();
         match request {
-            Request::Subscribe { symbols, channels } => self.subscribe(id, &symbols, channels, now),
+            Request::Subscribe { symbols, channels, mode, on_lag } => {
+                if let Some(on_lag) = on_lag {
+                    self.outbox.borrow_mut().set_on_lag(on_lag);
+                }
+                self.subscribe(id, &symbols, channels, mode, now)
+            }
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
             Request::List => self.tell_subscriptions(id, now),
             Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now()), now),
@@ -119,13 +127,13 @@ impl Session {
             return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
         }
         self.check_limit(&known).map_err(|message| (ErrorCode::LimitExceeded, message, Vec::new()))?;
-        self.wish(&known, channels);
+        self.wish(&known, channels, Mode::All);
         Ok(self.expand(&known))
     }
 
     /// Returns whether the session has asked for this event.
     pub fn wants(&self, event: &Event) -> bool {
-        let wish = |id| self.wishes.get(&id).is_some_and(|channels| channels.contains(event.channel()));
+        let wish = |id| self.wishes.get(&id).is_some_and(|wish| wish.channels().contains(event.channel()));
         wish(Some(event.id)) || wish(None)
     }
 
@@ -134,6 +142,7 @@ impl Session {
         id: Option<&RequestId>,
         symbols: &[Selector],
         channels: ChannelSet,
+        mode: Mode,
         now: Instant,
     ) -> Result<(), CloseReason> {
         let (known, unknown) = self.look_up(symbols);
@@ -146,9 +155,10 @@ impl Session {
         if known.is_empty() {
             return Ok(());
         }
-        self.wish(&known, channels);
+        self.wish(&known, channels, mode);
         self.tell_subscriptions(id, now)?;
         for symbol in self.expand(&known) {
+            self.outbox.borrow_mut().release(symbol, now);
             let reply = self.router.borrow_mut().snapshot_reply(symbol);
             self.outbox.borrow_mut().push_reply(reply, now)?;
         }
@@ -175,12 +185,14 @@ impl Session {
             return Ok(());
         }
         for symbol in wished {
+            for each in self.expand(&[symbol]) {
+                self.outbox.borrow_mut().release(each, now);
+            }
             self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
-            let rest = self.wishes.get(&symbol).copied().unwrap_or_default().difference(channels);
-            if rest.is_empty() {
-                self.wishes.remove(&symbol);
-            } else {
-                self.wishes.insert(symbol, rest);
+            if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)
+                && wish.get_mut().remove(channels)
+            {
+                wish.remove();
             }
         }
         self.tell_subscriptions(id, now)
@@ -213,11 +225,16 @@ impl Session {
         Ok(())
     }
 
-    fn wish(&mut self, known: &[Option<SymbolId>], channels: ChannelSet) {
+    fn wish(&mut self, known: &[Option<SymbolId>], channels: ChannelSet, mode: Mode) {
+        if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
+            // Until now everything was in mode `all`, and the outbox had no need to know.
+            for (symbol, wish) in &self.wishes {
+                self.outbox.borrow_mut().set_modes(*symbol, wish.channels(), Mode::All);
+            }
+        }
         for symbol in known {
-            self.router.borrow_mut().subscribe(self.key, *symbol, channels);
-            let wish = self.wishes.entry(*symbol).or_default();
-            *wish = wish.union(channels);
+            self.router.borrow_mut().subscribe(self.key, *symbol, channels, mode);
+            self.wishes.entry(*symbol).or_default().insert(channels, mode);
         }
     }
 
@@ -232,11 +249,11 @@ impl Session {
     fn tell_subscriptions(&self, id: Option<&RequestId>, now: Instant) -> Result<(), CloseReason> {
         let router = self.router.borrow();
         let symbol = |id: SymbolId| router.table().instrument(id).symbol;
-        let item = |(id, channels): (&Option<SymbolId>, &ChannelSet)| SubscriptionItem {
-            symbol: id.map(symbol),
-            channels: *channels,
+        let items = |(id, wish): (&Option<SymbolId>, &Wish)| {
+            let symbol = id.map(symbol);
+            wish.modes().map(move |(mode, channels)| SubscriptionItem { symbol, channels, mode }).collect::<Vec<_>>()
         };
-        let items: Vec<_> = self.wishes.iter().map(item).collect();
+        let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
         let reply = Reply { offset: router.offset(), bytes: encode_subscribed(id, &items) };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
     }

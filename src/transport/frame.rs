@@ -92,8 +92,14 @@ impl Sink for FrameWriter<'_> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    fn event(&mut self, publication: &Publication) {
-        self.message(publication.encoded(self.dialect));
+    fn event(&mut self, publication: &Publication, skipped: u32) {
+        let bytes = publication.encoded(self.dialect);
+        if skipped == 0 {
+            return self.message(bytes);
+        }
+        // The bytes are everybody's; what this session has not been sent is said before the closing brace.
+        self.message(&bytes[..bytes.len() - 1]);
+        self.buffer.extend_from_slice(format!(",\"skipped\":{skipped}}}").as_bytes());
     }
 
     fn is_full(&self) -> bool {

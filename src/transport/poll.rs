@@ -78,7 +78,7 @@ struct Forget;
 impl Sink for Forget {
     fn control(&mut self, _: Control) {}
     fn message(&mut self, _: &[u8]) {}
-    fn event(&mut self, _: &Publication) {}
+    fn event(&mut self, _: &Publication, _: u32) {}
     fn is_full(&self) -> bool {
         false
     }

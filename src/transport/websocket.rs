@@ -19,7 +19,7 @@ use actix_web_actors::ws;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::hub::{Control, End, Pacer, SessionKey, SharedOutbox};
+use crate::hub::{Control, End, SharedOutbox};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
@@ -51,14 +51,13 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
         let session = worker.join(Some(ender), now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
-        outbox = Some((session.outbox().clone(), session.key()));
+        outbox = Some(session.outbox().clone());
         ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max));
         WebSocketSession::new(session, worker, now)
     });
-    let (outbox, key) = outbox.expect("create has run its closure");
-    let pacer = worker.router.borrow().pacer().clone();
-    let push = worker.router.borrow().push_config().clone();
-    let body = Body { outbox, key, pacer, metrics: worker.metrics(), push };
+    let outbox = outbox.expect("create has run its closure");
+    let frame_bytes_max = worker.router.borrow().push_config().frame_bytes_max;
+    let body = Body { outbox, metrics: worker.metrics(), frame_bytes_max };
     log::debug!("session opened name={name}");
     Ok(response.streaming(body))
 }
@@ -88,10 +87,8 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
 /// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
 struct Body {
     outbox: SharedOutbox,
-    key: SessionKey,
-    pacer: Rc<RefCell<Pacer>>,
     metrics: SharedMetrics,
-    push: Rc<crate::hub::PushConfig>,
+    frame_bytes_max: usize,
 }
 
 thread_local! {
@@ -106,16 +103,13 @@ impl Stream for Body {
         let now = Instant::now();
         let mut outbox = self.outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut writer = FrameWriter::new(scratch, outbox.dialect(), self.push.frame_bytes_max);
-            let Some(drained) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
+            let mut writer = FrameWriter::new(scratch, outbox.dialect(), self.frame_bytes_max);
+            let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
             writer.finish();
             let chunk = scratch.split().freeze();
-            if drained.opens_window {
-                self.pacer.borrow_mut().open(now + self.push.coalesce(), self.key);
-            }
-            self.metrics.events_delivered.inc_by(drained.events);
+            self.metrics.events_delivered.inc_by(events);
             self.metrics.writes.inc();
             self.metrics.bytes_written.inc_by(chunk.len() as u64);
             Poll::Ready(Some(Ok(chunk)))

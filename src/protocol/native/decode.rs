@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::{Channel, ChannelSet};
-use crate::protocol::ErrorCode;
 use crate::protocol::native::WILDCARD;
+use crate::protocol::{ErrorCode, Mode, OnLag, Rate};
 
 /// The longest `id` that is echoed, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -60,6 +60,10 @@ pub enum Request {
         symbols: Vec<Selector>,
         /// At least one.
         channels: ChannelSet,
+        /// How they are to be served.
+        mode: Mode,
+        /// What happens when the whole session lags; unchanged when the client does not say.
+        on_lag: Option<OnLag>,
     },
     /// Send these channels of these symbols no more.
     Unsubscribe {
@@ -147,10 +151,12 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
     };
     let request = match action.as_str() {
         "subscribe" => {
-            refuse_unsupported(&mut object)?;
+            refuse_unsupported(&object)?;
             let symbols = take_symbols(&mut object)?;
             let channels = take_channels(&mut object)?.unwrap_or_else(|| ChannelSet::from_iter([Channel::Trades]));
-            Request::Subscribe { symbols, channels }
+            let mode = take_mode(&mut object, channels)?;
+            let on_lag = take_on_lag(&mut object)?;
+            Request::Subscribe { symbols, channels, mode, on_lag }
         }
         "unsubscribe" => {
             let symbols = take_symbols(&mut object)?;
@@ -167,13 +173,45 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
     }
 }
 
-fn refuse_unsupported(object: &mut Map<String, Value>) -> Result<(), Complaint> {
-    if object.get("mode").is_some_and(|mode| mode == "all") {
-        object.remove("mode");
+fn refuse_unsupported(object: &Map<String, Value>) -> Result<(), Complaint> {
+    if object.contains_key("after") {
+        return Err((ErrorCode::Unsupported, "'after' is not supported yet".into()));
     }
-    match ["mode", "max_hz", "on_lag", "after"].into_iter().find(|key| object.contains_key(*key)) {
-        None => Ok(()),
-        Some(key) => Err((ErrorCode::Unsupported, format!("'{key}' is not supported yet"))),
+    Ok(())
+}
+
+/// Takes `mode` and `max_hz`, which goes only with `latest`, which does not go with bars.
+fn take_mode(object: &mut Map<String, Value>, channels: ChannelSet) -> Result<Mode, Complaint> {
+    let mode = match object.remove("mode") {
+        None => "all".into(),
+        Some(Value::String(mode)) => mode,
+        Some(_) => return Err(bad("'mode' must be a string")),
+    };
+    let rate = match object.remove("max_hz") {
+        None => None,
+        Some(hz) => Some(
+            hz.as_f64()
+                .and_then(Rate::from_hz)
+                .ok_or_else(|| bad(format!("'max_hz' must be a number from {} to {}", Rate::HZ_MIN, Rate::HZ_MAX)))?,
+        ),
+    };
+    match (mode.as_str(), rate) {
+        ("all", None) => Ok(Mode::All),
+        ("all", Some(_)) => Err(bad("'max_hz' goes only with the mode 'latest'")),
+        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Bars(_))) => {
+            Err(bad("the mode 'latest' is not for bars: every bar is final"))
+        }
+        ("latest", rate) => Ok(Mode::Latest(rate)),
+        (other, _) => Err(bad(format!("no such mode: {}", quoted(other)))),
+    }
+}
+
+fn take_on_lag(object: &mut Map<String, Value>) -> Result<Option<OnLag>, Complaint> {
+    match object.remove("on_lag") {
+        None => Ok(None),
+        Some(Value::String(text)) if text == "catch_up" => Ok(Some(OnLag::CatchUp)),
+        Some(Value::String(text)) if text == "close" => Ok(Some(OnLag::Close)),
+        Some(_) => Err(bad("'on_lag' must be 'catch_up' or 'close'")),
     }
 }
 
@@ -224,7 +262,8 @@ mod tests {
         let text = r#"{"action":"subscribe","id":1,"symbols":["AAPL","*"],"channels":["trades","bars.1m"]}"#;
         let message = decode(text).unwrap();
         assert_eq!(message.id, Some(RequestId::Integer(1.into())));
-        let Request::Subscribe { symbols, channels } = message.request else { panic!() };
+        let Request::Subscribe { symbols, channels, mode, on_lag } = message.request else { panic!() };
+        assert_eq!((mode, on_lag), (Mode::All, None));
         assert_eq!(symbols, [Selector::Symbol("AAPL".into()), Selector::All]);
         assert_eq!(channels.iter().map(Channel::name).collect::<Vec<_>>(), ["trades", "bars.1m"]);
 
@@ -233,8 +272,9 @@ mod tests {
             panic!()
         };
         assert_eq!(channels.iter().collect::<Vec<_>>(), [Channel::Trades], "the default");
-        let all = decode(r#"{"action":"subscribe","symbols":["A"],"mode":"all"}"#);
-        assert!(all.is_ok(), "the mode that is served anyway");
+        let latest = r#"{"action":"subscribe","symbols":["A"],"mode":"latest","max_hz":0.5,"on_lag":"close"}"#;
+        let Request::Subscribe { mode, on_lag, .. } = decode(latest).unwrap().request else { panic!() };
+        assert_eq!((mode, on_lag), (Mode::Latest(Rate::from_hz(0.5)), Some(OnLag::Close)));
 
         let Request::Unsubscribe { channels, .. } =
             decode(r#"{"action":"unsubscribe","id":"x","symbols":["A"]}"#).unwrap().request
@@ -274,10 +314,31 @@ mod tests {
         }
         assert_eq!(code(r#"{"action":"dance"}"#), ErrorCode::UnknownAction);
         assert_eq!(code(r#"{"action":"subscribe","symbols":["A"],"channels":["bars"]}"#), ErrorCode::UnknownChannel);
-        for key in [r#""mode":"latest""#, r#""max_hz":4"#, r#""on_lag":"close""#, r#""after":{}"#] {
-            let text = format!(r#"{{"action":"subscribe","id":"q","symbols":["AAPL"],{key}}}"#);
-            let err = decode(&text).unwrap_err();
-            assert_eq!((err.code, err.id), (ErrorCode::Unsupported, Some(RequestId::Text("q".into()))));
+        let err = decode(r#"{"action":"subscribe","id":"q","symbols":["AAPL"],"after":{}}"#).unwrap_err();
+        assert_eq!((err.code, err.id), (ErrorCode::Unsupported, Some(RequestId::Text("q".into()))));
+    }
+
+    #[test]
+    fn a_mode_that_makes_no_sense_is_refused() {
+        for keys in [
+            r#""mode":"newest""#,
+            r#""mode":1"#,
+            r#""max_hz":4"#,
+            r#""mode":"all","max_hz":4"#,
+            r#""mode":"latest","max_hz":0"#,
+            r#""mode":"latest","max_hz":-1"#,
+            r#""mode":"latest","max_hz":1e99"#,
+            r#""mode":"latest","max_hz":"4""#,
+            r#""mode":"latest","max_hz":null"#,
+            r#""mode":"latest","channels":["trades","bars.1m"]"#,
+            r#""on_lag":"explode""#,
+            r#""on_lag":true"#,
+        ] {
+            assert_eq!(
+                code(&format!(r#"{{"action":"subscribe","symbols":["A"],{keys}}}"#)),
+                ErrorCode::BadRequest,
+                "{keys}"
+            );
         }
     }
 

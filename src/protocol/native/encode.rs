@@ -1,10 +1,11 @@
 //! What the server says in the native dialect. Events and snapshots, the hot ones, are written by hand; the rest by serde.
 
 use serde::Serialize;
+use serde_json::Number;
 
 use crate::domain::{Bar, Channel, ChannelSet, Event, EventBody, Price, Snapshot, Symbol, Timestamp};
-use crate::protocol::ErrorCode;
 use crate::protocol::native::{PROTOCOL, RequestId};
+use crate::protocol::{ErrorCode, Mode};
 
 /// The capacity that holds most encoded events, in bytes.
 pub const EVENT_BYTES_TYPICAL: usize = 160;
@@ -127,6 +128,8 @@ pub struct SubscriptionItem {
     pub symbol: Option<Symbol>,
     /// What of it is wanted.
     pub channels: ChannelSet,
+    /// How it is served.
+    pub mode: Mode,
 }
 
 #[derive(Serialize)]
@@ -179,6 +182,8 @@ struct WireSubscription<'a> {
     symbol: &'a str,
     channels: Vec<&'static str>,
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_hz: Option<Number>,
 }
 
 fn write(message: &Message<'_>) -> Vec<u8> {
@@ -195,13 +200,20 @@ pub fn encode_subscribed(id: Option<&RequestId>, items: &[SubscriptionItem]) -> 
     let wire = |item: &SubscriptionItem| WireSubscription {
         symbol: "",
         channels: item.channels.iter().map(Channel::name).collect(),
-        mode: "all",
+        mode: item.mode.name(),
+        max_hz: if let Mode::Latest(Some(rate)) = item.mode { number(rate.hz()) } else { None },
     };
     let mut subscriptions: Vec<_> = items.iter().map(wire).collect();
     for (wire, item) in subscriptions.iter_mut().zip(items) {
         wire.symbol = item.symbol.as_ref().map_or(super::WILDCARD, Symbol::as_str);
     }
     write(&Message::Subscribed { id, subscriptions })
+}
+
+/// Returns the number as one would write it: without decimals when there are none.
+#[expect(clippy::cast_possible_truncation, reason = "a rate is at most 1,000")]
+fn number(value: f64) -> Option<Number> {
+    if value.fract() == 0.0 { Some(Number::from(value as i64)) } else { Number::from_f64(value) }
 }
 
 /// Returns `lag`: so many events were skipped, the first of them at this offset.
@@ -233,6 +245,7 @@ pub fn encode_goodbye(reason: &str, retry_after_ms: u64) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::domain::{Interval, Quote, Size, SymbolId, Trade};
+    use crate::protocol::Rate;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -317,10 +330,14 @@ mod tests {
         );
         let pong = encode_pong(Some(&RequestId::Integer(6.into())), Some(1), Timestamp::from_micros(2));
         assert_eq!(String::from_utf8(pong).unwrap(), r#"{"type":"pong","id":6,"ts":1,"server_ts":2}"#);
-        let items = [SubscriptionItem { symbol: None, channels: ChannelSet::from_iter([Channel::Trades]) }];
+        let items = [SubscriptionItem {
+            symbol: None,
+            channels: ChannelSet::from_iter([Channel::Trades]),
+            mode: Mode::Latest(Rate::from_hz(4.0)),
+        }];
         assert_eq!(
             String::from_utf8(encode_subscribed(None, &items)).unwrap(),
-            r#"{"type":"subscribed","subscriptions":[{"symbol":"*","channels":["trades"],"mode":"all"}]}"#
+            r#"{"type":"subscribed","subscriptions":[{"symbol":"*","channels":["trades"],"mode":"latest","max_hz":4}]}"#
         );
     }
 

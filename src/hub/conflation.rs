@@ -1,0 +1,93 @@
+//! `Conflation`: the subscriptions of one session in mode `latest`. Of each symbol and channel only the newest event
+//! waits, what it has made obsolete is counted, and it goes out no more often than its rate allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::domain::{Channel, SymbolId};
+use crate::hub::delivery::{Delivery, Item};
+use crate::hub::index::Topic;
+use crate::protocol::Mode;
+
+/// What waits of one symbol and channel.
+#[derive(Debug)]
+struct Slot {
+    newest: Option<Rc<Delivery>>,
+    /// Events that the newest one has made obsolete since one was sent.
+    skipped: u32,
+    /// When the newest event may be sent, or the next one if there is none.
+    due: Instant,
+}
+
+/// The conflated subscriptions of one session. Bounded by their number.
+#[derive(Debug, Default)]
+pub(super) struct Conflation {
+    modes: BTreeMap<Topic, Mode>,
+    slots: BTreeMap<Topic, Slot>,
+    /// The slots that hold an event, in the order in which they may be sent.
+    waiting: BTreeSet<(Instant, Topic)>,
+}
+
+impl Conflation {
+    /// Sets the mode of a topic.
+    pub(super) fn set(&mut self, topic: Topic, mode: Mode) {
+        self.modes.insert(topic, mode);
+    }
+
+    /// Forgets the mode of a topic.
+    pub(super) fn unset(&mut self, topic: Topic) {
+        self.modes.remove(&topic);
+    }
+
+    /// Returns the mode of an event: that of its symbol's channel if it was named, else that of the wildcard.
+    pub(super) fn mode(&self, delivery: &Delivery) -> Mode {
+        let named = self.modes.get(&delivery.topic());
+        let all = || self.modes.get(&Topic::all(delivery.publication().event.channel()));
+        named.or_else(all).copied().unwrap_or_default()
+    }
+
+    /// Takes an event whose mode is `latest`.
+    pub(super) fn push(&mut self, delivery: &Rc<Delivery>, now: Instant) {
+        let topic = delivery.topic();
+        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, due: now });
+        if slot.newest.replace(delivery.clone()).is_some() {
+            slot.skipped = slot.skipped.saturating_add(1);
+        } else {
+            self.waiting.insert((slot.due, topic));
+        }
+    }
+
+    /// Returns when the first event that waits may be sent.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// Takes the next event that may be sent now.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Item> {
+        let (_, topic) = *self.waiting.first().filter(|(due, _)| *due <= now)?;
+        self.take(topic, now)
+    }
+
+    /// Takes an event of this symbol that waits, whether or not it may be sent yet; nothing of the symbol is left when there
+    /// is none.
+    pub(super) fn take_symbol(&mut self, id: SymbolId, now: Instant) -> Option<Item> {
+        Channel::ALL.into_iter().find_map(|channel| self.take(Topic::symbol(id, channel), now))
+    }
+
+    fn take(&mut self, topic: Topic, now: Instant) -> Option<Item> {
+        let slot = self.slots.get_mut(&topic)?;
+        let delivery = slot.newest.take()?;
+        let skipped = std::mem::take(&mut slot.skipped);
+        self.waiting.remove(&(slot.due, topic));
+        match self.mode(&delivery) {
+            mode @ Mode::Latest(_) => {
+                self.slots.entry(topic).and_modify(|slot| slot.due = now + mode.interval());
+            }
+            Mode::All => {
+                self.slots.remove(&topic);
+            }
+        }
+        Some(Item::Event { delivery, skipped })
+    }
+}
