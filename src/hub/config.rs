@@ -1,5 +1,6 @@
 //! What a hub can be told: `[push]` of the configuration, and what it shares with the rest of the process.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::SymbolTable;
+use crate::hub::pacer::Pacer;
 use crate::metrics::SharedMetrics;
 
 /// The section `[push]`.
@@ -63,5 +65,16 @@ pub struct HubConfig {
     /// How to send.
     pub push: PushConfig,
     /// The counters.
+    pub metrics: SharedMetrics,
+}
+
+/// What all outboxes of a hub share.
+#[derive(Debug)]
+pub struct OutboxShared {
+    /// How to send.
+    pub push: PushConfig,
+    /// When windows end and alarms come.
+    pub pacer: RefCell<Pacer>,
+    /// Where skipped events are counted.
     pub metrics: SharedMetrics,
 }

@@ -28,13 +28,16 @@ use crate::history::{History, LastValues, ReadState, Ring};
 use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
-pub use config::{HubConfig, PushConfig};
+pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Reply, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::Outbox;
 pub use pacer::Pacer;
 pub use router::{Router, SharedOutbox};
 
+/// Events that a hub routes before it lets the sessions of its thread write: after a stall of the whole process a backlog
+/// waits in the mailbox, and outboxes that nobody drains meanwhile would overflow.
+const TURN_EVENTS_MAX: usize = 256;
 /// Batches that may wait in a hub's mailbox; past that the hub reads what it missed from the history.
 const MAILBOX_BATCHES_MAX: usize = 256;
 
@@ -49,6 +52,8 @@ pub struct Hub {
     router: SharedRouter,
     history: Addr<History>,
     attach: Box<AttachFn>,
+    /// Events routed since the sessions last had their turn.
+    routed: usize,
 }
 
 impl Hub {
@@ -61,7 +66,7 @@ impl Hub {
     ) -> (Addr<Self>, SharedRouter) {
         let router = Router::new(config, LastValues::new(Vec::new()), Ring::new(0));
         let router = Rc::new(RefCell::new(router));
-        let hub = Self { router: router.clone(), history, attach: Box::new(attach) };
+        let hub = Self { router: router.clone(), history, attach: Box::new(attach), routed: 0 };
         (hub.start_actor(), router)
     }
 
@@ -123,7 +128,15 @@ impl Handler<Batch> for Hub {
         let mut router = self.router.borrow_mut();
         let next = router.offset() + 1;
         match batch.first().map(|first| first.event.offset) {
-            Some(first) if first == next => router.publish(&batch, Instant::now()),
+            Some(first) if first == next => {
+                router.publish(&batch, Instant::now());
+                drop(router);
+                self.routed += batch.len();
+                if self.routed >= TURN_EVENTS_MAX {
+                    self.routed = 0;
+                    ctx.wait(tokio::task::yield_now().into_actor(self));
+                }
+            }
             Some(first) if first > next => {
                 router.metrics().hub_holes.inc();
                 drop(router);
@@ -194,14 +207,14 @@ impl Handler<CountSessions> for Hub {
 /// Ends coalescing windows when their time has come, for as long as the hub lives.
 struct WindowTask {
     router: SharedRouter,
-    pacer: Rc<RefCell<Pacer>>,
+    shared: Rc<OutboxShared>,
     timer: Pin<Box<tokio::time::Sleep>>,
 }
 
 impl WindowTask {
     fn new(router: SharedRouter) -> Self {
-        let pacer = router.borrow().pacer().clone();
-        Self { router, pacer, timer: Pacer::timer() }
+        let shared = router.borrow().shared().clone();
+        Self { router, shared, timer: Pacer::timer() }
     }
 }
 
@@ -211,7 +224,7 @@ impl Future for WindowTask {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             let task = &mut *self;
-            std::task::ready!(task.pacer.borrow_mut().poll_ended(&mut task.timer, cx));
+            std::task::ready!(task.shared.pacer.borrow_mut().poll_ended(&mut task.timer, cx));
             task.router.borrow_mut().end_windows(Instant::now());
         }
     }

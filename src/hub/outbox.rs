@@ -1,19 +1,17 @@
 //! `Outbox`: what one session has still to be sent. Bounded; conflates when its session falls behind; tells when a write
 //! is due. It is drained by the transport, which knows how messages become bytes on a socket.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::domain::{ChannelSet, SymbolId};
-use crate::hub::PushConfig;
+use crate::hub::OutboxShared;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
 use crate::hub::index::{SessionKey, topic};
 use crate::hub::lag::Lag;
-use crate::hub::pacer::Pacer;
 use crate::protocol::native::encode_lag;
 use crate::protocol::{CloseReason, Dialect, Mode, OnLag};
 
@@ -24,8 +22,7 @@ const IDLE_CAPACITY: usize = 32;
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts, each documented")]
 pub struct Outbox {
-    config: Rc<PushConfig>,
-    pacer: Rc<RefCell<Pacer>>,
+    shared: Rc<OutboxShared>,
     key: SessionKey,
     front: VecDeque<Control>,
     queue: VecDeque<Item>,
@@ -48,17 +45,13 @@ pub struct Outbox {
     due_since: Option<Instant>,
     last_drain: Instant,
     waker: Option<Waker>,
-    skipped_total: u64,
-    lags_total: u64,
 }
 
 impl Outbox {
-    /// Returns an empty outbox of the session `key`, whose windows and alarms `pacer` keeps. It passes over everything up
-    /// to the offset `seen`.
-    pub fn new(config: Rc<PushConfig>, pacer: Rc<RefCell<Pacer>>, key: SessionKey, seen: u64, now: Instant) -> Self {
+    /// Returns an empty outbox of the session `key`. It passes over everything up to the offset `seen`.
+    pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
-            config,
-            pacer,
+            shared,
             key,
             front: VecDeque::new(),
             queue: VecDeque::new(),
@@ -75,8 +68,6 @@ impl Outbox {
             due_since: None,
             last_drain: now,
             waker: None,
-            skipped_total: 0,
-            lags_total: 0,
         }
     }
 
@@ -91,7 +82,7 @@ impl Outbox {
         if self.conflation.is_some() && self.conflate(delivery, now) {
             return true;
         }
-        if self.lag.is_none() && self.events < self.config.outbox_events_max {
+        if self.lag.is_none() && self.events < self.shared.push.outbox_events_max {
             self.queue.push_back(Item::Event { delivery: delivery.clone(), skipped: 0 });
             self.events += 1;
         } else if self.on_lag == OnLag::Close {
@@ -99,10 +90,15 @@ impl Outbox {
         } else {
             self.merge(Item::Event { delivery: delivery.clone(), skipped: 0 });
         }
-        if !self.window {
+        if !self.window || self.is_filling() {
             self.wake(now);
         }
         true
+    }
+
+    /// Returns whether so much waits that the window must not: half of what fits.
+    fn is_filling(&self) -> bool {
+        self.events > self.shared.push.outbox_events_max / 2
     }
 
     /// Takes an event in mode `latest`; returns false when its mode is another.
@@ -121,7 +117,7 @@ impl Outbox {
         let next = self.conflation.as_ref().and_then(|conflation| conflation.next_due());
         let ahead = next.filter(|next| *next > now);
         if ahead != self.alarm {
-            self.pacer.borrow_mut().set_alarm(self.alarm, ahead, self.key);
+            self.shared.pacer.borrow_mut().set_alarm(self.alarm, ahead, self.key);
             self.alarm = ahead;
         }
         if next.is_some() && ahead.is_none() && !self.window {
@@ -132,27 +128,21 @@ impl Outbox {
     /// Appends an item to a queue that may be full.
     #[cold]
     fn merge(&mut self, item: Item) {
-        let (queue, lags_total) = (&mut self.queue, &mut self.lags_total);
         let lag = self.lag.get_or_insert_with(|| {
-            *lags_total += 1;
-            Box::new(Lag::begin(queue))
+            self.shared.metrics.lags.inc();
+            Box::new(Lag::begin(&mut self.queue))
         });
-        lag.push(item, queue);
+        lag.push(item, &mut self.queue);
         self.events = lag.events();
     }
 
     /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
     fn push_conflated(&mut self, item: Item) {
-        match &mut self.lag {
-            None => {
-                self.queue.push_back(item);
-                self.events += 1;
-            }
-            Some(lag) => {
-                lag.push(item, &mut self.queue);
-                self.events = lag.events();
-            }
+        if self.lag.is_some() {
+            return self.merge(item);
         }
+        self.queue.push_back(item);
+        self.events += 1;
     }
 
     /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
@@ -201,7 +191,7 @@ impl Outbox {
     ///
     /// Returns [`CloseReason::UnreadReplies`] when `push.outbox_replies_max` are waiting already.
     pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
-        if self.queue.len() - self.events >= self.config.outbox_replies_max {
+        if self.queue.len() - self.events >= self.shared.push.outbox_replies_max {
             return Err(CloseReason::UnreadReplies);
         }
         if !self.closing {
@@ -223,7 +213,7 @@ impl Outbox {
             return Ok(());
         }
         let closes = matches!(control, Control::Close(_));
-        if !closes && self.front.len() >= self.config.outbox_replies_max {
+        if !closes && self.front.len() >= self.shared.push.outbox_replies_max {
             return Err(CloseReason::UnreadReplies);
         }
         self.front.push_back(control);
@@ -279,7 +269,8 @@ impl Outbox {
         if !self.window || self.urgent {
             self.collect_conflated(now);
         }
-        let due = !self.front.is_empty() || (!self.queue.is_empty() && (self.urgent || !self.window));
+        let may_write = self.urgent || !self.window || self.is_filling();
+        let due = !self.front.is_empty() || (!self.queue.is_empty() && may_write);
         if !due {
             self.due_since = None;
             if self.finished {
@@ -298,9 +289,9 @@ impl Outbox {
         self.due_since = None;
         if self.queue.is_empty() {
             self.urgent = false;
-            if events > 0 && !self.window && !self.config.coalesce().is_zero() {
+            if events > 0 && !self.window && !self.shared.push.coalesce().is_zero() {
                 self.window = true;
-                self.pacer.borrow_mut().open_window(now + self.config.coalesce(), self.key);
+                self.shared.pacer.borrow_mut().open_window(now + self.shared.push.coalesce(), self.key);
             }
             shrink(&mut self.queue);
             shrink(&mut self.front);
@@ -311,7 +302,7 @@ impl Outbox {
     /// Moves the conflated events that may go into the queue, to their places in the stream; while the queue is full they
     /// are better off where they are, as newer ones can still take their place.
     fn collect_conflated(&mut self, now: Instant) {
-        if self.events >= self.config.outbox_events_max {
+        if self.events >= self.shared.push.outbox_events_max {
             return;
         }
         let before = self.events;
@@ -330,7 +321,7 @@ impl Outbox {
         if let Some(lag) = self.lag.take()
             && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
         {
-            self.skipped_total += skipped;
+            self.shared.metrics.events_skipped.inc_by(skipped);
             sink.message(&encode_lag(skipped, since_offset));
         }
         let before = self.events;
@@ -340,7 +331,6 @@ impl Outbox {
             match item {
                 Item::Event { delivery, skipped } => {
                     self.events -= 1;
-                    self.skipped_total += u64::from(skipped);
                     sink.event(delivery.publication(), skipped);
                 }
                 Item::Reply(reply) => sink.message(&reply.bytes),
@@ -360,7 +350,7 @@ impl Outbox {
     pub(super) fn forget_conflation(&mut self) {
         self.conflation = None;
         if let Some(alarm) = self.alarm.take() {
-            self.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
+            self.shared.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
         }
     }
 
@@ -379,11 +369,6 @@ impl Outbox {
     /// Returns when something was last drained.
     pub fn last_drain(&self) -> Instant {
         self.last_drain
-    }
-
-    /// Returns how many events were skipped and how often the session fell behind since the last call.
-    pub fn take_lag_counts(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.skipped_total), std::mem::take(&mut self.lags_total))
     }
 
     /// Returns the dialect that the session speaks.

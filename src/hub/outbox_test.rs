@@ -1,5 +1,6 @@
 //! What an outbox promises, for any order of events, answers and drains.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::{Channel, Event, EventBody, Price, Size, Timestamp, Trade};
+use crate::hub::PushConfig;
 use crate::protocol::{Publication, Rate};
 
 /// Collects what is drained, `limit` messages at the most each time.
@@ -40,6 +42,10 @@ impl Sink for Collected {
     }
 }
 
+fn shared(push: PushConfig) -> Rc<OutboxShared> {
+    Rc::new(OutboxShared { push, pacer: RefCell::default(), metrics: Arc::default() })
+}
+
 /// A stream of trades, and the outbox of a session that wants all of them.
 struct Fixture {
     outbox: Outbox,
@@ -52,7 +58,7 @@ impl Fixture {
     fn new(events_max: usize, coalesce_ms: u64) -> Self {
         let config = PushConfig { outbox_events_max: events_max, coalesce_ms, ..PushConfig::default() };
         let now = Instant::now();
-        let outbox = Outbox::new(Rc::new(config), Rc::default(), SessionKey(0), 0, now);
+        let outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
         Self { outbox, now, offset: 0, seq: HashMap::new() }
     }
 
@@ -193,6 +199,19 @@ fn the_first_event_goes_at_once_and_the_next_ones_go_together_when_the_window_en
 }
 
 #[test]
+fn an_outbox_that_fills_waits_for_no_window() {
+    let mut fixture = Fixture::new(10, 20);
+    fixture.push(1);
+    fixture.drain(100);
+    for _ in 0..5 {
+        fixture.push(1);
+        assert!(fixture.drain(100).is_none());
+    }
+    fixture.push(1);
+    assert_eq!(fixture.drain(100).unwrap().1, 6, "more than half of what fits");
+}
+
+#[test]
 fn an_answer_waits_for_no_window_and_keeps_its_place() {
     let mut fixture = Fixture::new(10, 20);
     fixture.push(1);
@@ -225,7 +244,7 @@ fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
 fn unread_answers_are_bounded() {
     let config = PushConfig { outbox_replies_max: 3, ..PushConfig::default() };
     let now = Instant::now();
-    let mut outbox = Outbox::new(Rc::new(config), Rc::default(), SessionKey(0), 0, now);
+    let mut outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
     let reply = Rc::new(Reply { offset: 0, bytes: b"{}".to_vec() });
     for _ in 0..3 {
         outbox.push_reply(reply.clone(), now).unwrap();

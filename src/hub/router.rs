@@ -14,8 +14,7 @@ use crate::history::{LastValues, Ring};
 use crate::hub::delivery::{Delivery, Reply};
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
-use crate::hub::pacer::Pacer;
-use crate::hub::{End, Ender, HubConfig, PushConfig};
+use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
@@ -29,14 +28,13 @@ pub struct Router {
     epoch: Arc<str>,
     /// The newest offset that the feed has published, maybe not yet here.
     head: Arc<AtomicU64>,
-    push: Rc<PushConfig>,
+    shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
     values: LastValues,
     ring: Ring,
     index: Index,
     sessions: Slab<Entry>,
     snapshots: Vec<Option<Rc<Reply>>>,
-    pacer: Rc<RefCell<Pacer>>,
     /// Sessions that must be closed because they lag and want that.
     overrun: Vec<SessionKey>,
     /// Room for the sessions whose window has ended, and for those whose alarm has come.
@@ -59,12 +57,15 @@ impl Router {
             table: config.table.clone(),
             epoch: config.epoch.clone(),
             head: config.head.clone(),
-            push: Rc::new(config.push),
+            shared: Rc::new(OutboxShared {
+                push: config.push,
+                pacer: RefCell::default(),
+                metrics: config.metrics.clone(),
+            }),
             metrics: config.metrics.clone(),
             values,
             ring,
             sessions: Slab::new(),
-            pacer: Rc::default(),
             overrun: Vec::new(),
             ended: Default::default(),
             draining: false,
@@ -107,7 +108,7 @@ impl Router {
         let offset = self.offset();
         let vacant = self.sessions.vacant_entry();
         let key = SessionKey(vacant.key());
-        let outbox = Outbox::new(self.push.clone(), self.pacer.clone(), key, offset, now);
+        let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
         vacant.insert(Entry { outbox: outbox.clone(), links: Links::new(), ender });
         self.metrics.sessions.inc();
@@ -126,11 +127,7 @@ impl Router {
                 self.sessions[moved.0].links.insert(topic, place);
             }
         }
-        let mut outbox = entry.outbox.borrow_mut();
-        outbox.forget_conflation();
-        let (skipped, lags) = outbox.take_lag_counts();
-        self.metrics.events_skipped.inc_by(skipped);
-        self.metrics.lags.inc_by(lags);
+        entry.outbox.borrow_mut().forget_conflation();
         self.metrics.sessions.dec();
     }
 
@@ -205,14 +202,9 @@ impl Router {
         &self.metrics
     }
 
-    /// Returns how sessions are sent to.
-    pub fn push_config(&self) -> &Rc<PushConfig> {
-        &self.push
-    }
-
-    /// Returns the coalescing windows.
-    pub fn pacer(&self) -> &Rc<RefCell<Pacer>> {
-        &self.pacer
+    /// Returns what the outboxes share.
+    pub fn shared(&self) -> &Rc<OutboxShared> {
+        &self.shared
     }
 
     /// Returns how many sessions there are.
@@ -228,7 +220,7 @@ impl Router {
     /// Ends the windows that are over, and rings the alarms that have come.
     pub fn end_windows(&mut self, now: Instant) {
         let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
-        self.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
+        self.shared.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
         let outbox = |key: SessionKey| self.sessions.get(key.0).map(|entry| entry.outbox.borrow_mut());
         windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
         alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));

@@ -1,5 +1,6 @@
 //! `Publication`: an event together with its encoded bytes, which are made at most once per process and dialect.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use crate::domain::Event;
@@ -15,6 +16,10 @@ pub enum Dialect {
 impl Dialect {
     /// How many dialects there are.
     pub const COUNT: usize = 1;
+}
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An event ready to be sent: shared by everybody who gets it, on every thread.
@@ -35,11 +40,13 @@ impl Publication {
     /// nobody asks for is never encoded.
     pub fn encoded(&self, dialect: Dialect) -> &[u8] {
         self.encoded[dialect as usize].get_or_init(|| match dialect {
-            Dialect::Native => {
-                let mut bytes = Vec::with_capacity(native::EVENT_BYTES_TYPICAL);
-                native::encode_event(&self.event, &mut bytes);
-                bytes.into_boxed_slice()
-            }
+            // Into a buffer that is used again, then into an allocation of exactly the right size: these bytes stay in the
+            // ring for as long as the event.
+            Dialect::Native => BUFFER.with_borrow_mut(|buffer| {
+                buffer.clear();
+                native::encode_event(&self.event, buffer);
+                buffer.as_slice().into()
+            }),
         })
     }
 }

@@ -59,14 +59,19 @@ impl Worker {
         self.router.borrow().metrics().clone()
     }
 
-    /// Checks whether another session may begin.
+    /// Checks whether another session may begin, and counts it when not.
     fn admit(&self) -> Result<(), Problem> {
+        self.ready().inspect_err(|_| {
+            self.metrics().connections_refused.inc();
+        })
+    }
+
+    /// Checks whether another session could begin.
+    fn ready(&self) -> Result<(), Problem> {
         if self.router.borrow().is_draining() {
             return Err(Problem::unavailable("the server is shutting down"));
         }
-        let metrics = self.metrics();
-        if usize::try_from(metrics.sessions.get()).unwrap_or(0) >= self.connections_max {
-            metrics.connections_refused.inc();
+        if usize::try_from(self.metrics().sessions.get()).unwrap_or(0) >= self.connections_max {
             return Err(Problem::unavailable("too many sessions (server.connections_max)"));
         }
         Ok(())

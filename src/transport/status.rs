@@ -15,7 +15,7 @@ pub(super) async fn healthz() -> HttpResponse {
 ///
 /// Returns a problem document when no session may begin.
 pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Worker::of(&request).admit()?;
+    Worker::of(&request).ready()?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 

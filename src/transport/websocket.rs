@@ -56,7 +56,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
         WebSocketSession::new(session, worker, now)
     });
     let outbox = outbox.expect("create has run its closure");
-    let frame_bytes_max = worker.router.borrow().push_config().frame_bytes_max;
+    let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
     let body = Body { outbox, metrics: worker.metrics(), frame_bytes_max };
     log::debug!("session opened name={name}");
     Ok(response.streaming(body))

@@ -130,14 +130,23 @@ async fn a_channel_that_does_not_exist_is_an_unknown_channel_and_nothing_is_subs
 
 #[actix_web::test]
 async fn what_comes_with_later_work_is_unsupported() {
-    let texts = [
-        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest"}"#,
-        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":4}"#,
-        r#"{"action":"subscribe","symbols":["AAPL"],"max_hz":4}"#,
-        r#"{"action":"subscribe","symbols":["AAPL"],"on_lag":"close"}"#,
-        r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":48211}}"#,
-    ];
+    let texts = [r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":48211}}"#];
     Scene::new().await.refuses("unsupported", &texts).await;
+}
+
+#[actix_web::test]
+async fn a_mode_or_rate_that_makes_no_sense_is_a_bad_request() {
+    let texts = [
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"newest"}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":0}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":-4}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":"4"}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":1e300}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"max_hz":4}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","channels":["bars.1m"]}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"on_lag":"explode"}"#,
+    ];
+    Scene::new().await.refuses("bad_request", &texts).await;
 }
 
 #[actix_web::test]

@@ -27,6 +27,7 @@ mod fragment;
 mod handshake;
 mod heartbeat;
 mod limits;
+mod modes;
 mod page;
 mod poll;
 mod poll_cursor;

@@ -7,9 +7,6 @@ use crate::domain::{Bar, Channel, ChannelSet, Event, EventBody, Price, Snapshot,
 use crate::protocol::native::{PROTOCOL, RequestId};
 use crate::protocol::{ErrorCode, Mode};
 
-/// The capacity that holds most encoded events, in bytes.
-pub const EVENT_BYTES_TYPICAL: usize = 160;
-
 /// Appends the event as one message object.
 pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
     let kind: &[u8] = match &event.body {

@@ -8,8 +8,8 @@ mod encode;
 
 pub use decode::{ClientMessage, Cursor, DecodeError, Request, RequestId, Selector, decode};
 pub use encode::{
-    EVENT_BYTES_TYPICAL, Limits, SubscriptionItem, encode_bar_object, encode_error, encode_event, encode_goodbye,
-    encode_heartbeat, encode_lag, encode_pong, encode_snapshot, encode_subscribed, encode_welcome,
+    Limits, SubscriptionItem, encode_bar_object, encode_error, encode_event, encode_goodbye, encode_heartbeat,
+    encode_lag, encode_pong, encode_snapshot, encode_subscribed, encode_welcome,
 };
 
 /// The name of the protocol, in `welcome`.

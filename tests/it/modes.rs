@@ -1,0 +1,114 @@
+//! Modes: the newest value at a rate, changed in place, and the end of a session that does not want to lag.
+
+use serde_json::{Value, json};
+use tickcast::domain::ManualClock;
+use tickcast::protocol::CloseReason;
+
+use crate::client::Client;
+use crate::patience::wait_until;
+use crate::raw::{CLOSE, RawClient, TEXT};
+use crate::spawn::{TestServer, spawn_app_at_rest};
+
+const STEP_MICROS: i64 = 10_000;
+
+/// Lets the market go on for so many steps, and waits until the hubs have routed what happened.
+async fn flood(server: &TestServer, clock: &ManualClock, witness: &mut Client, steps: u32) {
+    for _ in 0..steps {
+        clock.advance_micros(STEP_MICROS);
+        let published = server.metrics.events_published.get();
+        wait_until("the step", true, || server.metrics.events_published.get() > published).await;
+    }
+    // The newest event of every channel reaches the witness, bars too.
+    while witness.view.offset < server.metrics.events_published.get() {
+        witness.next_message().await;
+    }
+}
+
+fn trades_of<'a>(messages: &'a [Value], symbol: &str) -> Vec<&'a Value> {
+    messages.iter().filter(|message| message["type"] == "trade" && message["symbol"] == symbol).collect()
+}
+
+async fn subscribe(client: &mut Client, mode: &Value) -> Vec<Value> {
+    let mut request = json!({"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades"]});
+    request.as_object_mut().unwrap().extend(mode.as_object().unwrap().clone());
+    client.ask(request).await
+}
+
+#[actix_web::test]
+async fn in_mode_latest_the_newest_value_always_arrives_and_the_rest_is_counted() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 3_000.0);
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
+    let mut client = Client::connect(server.address).await;
+    subscribe(&mut client, &json!({"mode": "latest", "max_hz": 5})).await;
+    flood(&server, &clock, &mut witness, 200).await;
+    let last = witness.view.seqs()[&("AAPL".into(), "trades".into())];
+    let messages =
+        client.until("the newest trade", |message| message["seq"] == last && message["type"] == "trade").await;
+    let trades = trades_of(&messages, "AAPL");
+    let mut seq = 0;
+    for trade in &trades {
+        let skipped = trade["skipped"].as_u64().unwrap_or_default();
+        assert_eq!(trade["seq"].as_u64().unwrap(), seq + skipped + 1, "what is skipped is counted: {trade}");
+        seq = trade["seq"].as_u64().unwrap();
+    }
+    assert_eq!(seq, last);
+    assert!((trades.len() as u64) < last, "some of {last} trades were skipped");
+}
+
+#[actix_web::test]
+async fn subscribing_again_changes_the_mode_in_place() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 3_000.0);
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
+    let mut client = Client::connect(server.address).await;
+    let subscriptions = |messages: &[Value]| {
+        messages.iter().find(|message| message["type"] == "subscribed").map(|answer| answer["subscriptions"].clone())
+    };
+    let item = |mode: Value| {
+        let mut item = json!({"symbol": "AAPL", "channels": ["trades"]});
+        item.as_object_mut().unwrap().extend(mode.as_object().unwrap().clone());
+        Some(json!([item]))
+    };
+    for mode in [json!({"mode": "latest", "max_hz": 0.001}), json!({"mode": "latest"}), json!({"mode": "all"})] {
+        let answer = subscribe(&mut client, &mode).await;
+        assert_eq!(subscriptions(&answer), item(mode));
+        flood(&server, &clock, &mut witness, 50).await;
+    }
+    client.sync().await;
+    let seen = client.view.seqs()[&("AAPL".into(), "trades".into())];
+    let mut events = Vec::new();
+    flood(&server, &clock, &mut witness, 50).await;
+    let last = witness.view.seqs()[&("AAPL".into(), "trades".into())];
+    while events.last().is_none_or(|seq| *seq < last) {
+        let message = client.next_message().await;
+        if message["type"] == "trade" {
+            assert_eq!(message.get("skipped"), None);
+            events.push(message["seq"].as_u64().unwrap());
+        }
+    }
+    assert_eq!(events, (seen + 1..=last).collect::<Vec<_>>(), "in mode all again, every event comes");
+}
+
+#[actix_web::test]
+async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_1013() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 10_000.0;
+        settings.push.outbox_events_max = 300;
+        settings.server.write_buffer_bytes = 4_096;
+        settings.server.unsent_bytes_max = 4_096;
+        settings.session.close_timeout_ms = 600_000;
+    });
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
+    let mut jammed = RawClient::open_narrow(server.address).await;
+    let request = json!({"action": "subscribe", "symbols": ["*"], "on_lag": "close", "channels": ["trades", "quotes"]});
+    jammed.send_frame(TEXT, request.to_string().as_bytes()).await;
+    wait_until("the subscription", true, || server.metrics.requests.get() >= 2).await;
+    while server.metrics.closes(CloseReason::Lagging) == 0 {
+        flood(&server, &clock, &mut witness, 1).await;
+    }
+    let payload = jammed.next_of(CLOSE).await;
+    assert_eq!(payload, [&1013_u16.to_be_bytes()[..], b"too slow: the outbox is full"].concat());
+    wait_until("only the witness is left", 1, || server.sessions()).await;
+}
