@@ -33,6 +33,8 @@ const BACKLOG: u32 = 4096;
 /// Connections that each worker takes beyond `server.connections_max`, so that those refused are told so, and probes are
 /// answered.
 const CONNECTIONS_SPARE: usize = 256;
+/// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
+const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
 
@@ -65,6 +67,7 @@ pub struct Application {
     attach: AttachFn,
     arbiters: [ArbiterHandle; 2],
     grace: Duration,
+    drain: Duration,
     metrics: SharedMetrics,
 }
 
@@ -118,7 +121,8 @@ impl Application {
         let server = serve(parts, attach.clone(), listener, workers);
         let server = server.map_err(|source| listen_error(&settings.server, source))?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        Ok(Self { server, address, hubs, attach, arbiters: market.arbiters, grace, metrics })
+        let drain = Duration::from_millis(settings.server.drain_ms).min(grace / 2);
+        Ok(Self { server, address, hubs, attach, arbiters: market.arbiters, grace, drain, metrics })
     }
 
     /// Returns the address that the server listens on.
@@ -137,19 +141,19 @@ impl Application {
         self.metrics.clone()
     }
 
-    /// Serves until `shutdown` is ready; then says goodbye to every session, closes it with 1001, and returns when all
-    /// connections have ended or `server.shutdown_grace_ms` is over.
+    /// Serves until `shutdown` is ready; then says goodbye to every session and closes it with 1001, one after the other over
+    /// `server.drain_ms`, and returns when all connections have ended or `server.shutdown_grace_ms` is over.
     ///
     /// # Errors
     ///
     /// Returns what has made the server fail.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, arbiters, grace, .. } = self;
+        let Self { server, hubs, arbiters, grace, drain: over, .. } = self;
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
         shutdown.await;
         log::info!("shutting down grace_ms={}", grace.as_millis());
-        if tokio::time::timeout(grace, drain(&hubs, &handle)).await.is_err() {
+        if tokio::time::timeout(grace, drain(&hubs, over, &handle)).await.is_err() {
             log::warn!("shutdown grace is over, connections are dropped");
         }
         for arbiter in arbiters {
@@ -163,13 +167,14 @@ impl Application {
     }
 }
 
-/// Says goodbye everywhere, then waits for all connections to end.
-async fn drain(hubs: &Hubs, handle: &ServerHandle) {
+/// Says goodbye everywhere within the time `over`, while the listener still tells newcomers to go elsewhere; then waits for
+/// all connections to end.
+async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
     let hubs = std::mem::take(&mut *hubs.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    for hub in hubs {
-        let retry_after_ms = rand::random_range(RETRY_AFTER_MS);
+    let drained: Vec<_> = hubs.iter().map(|hub| hub.send(Drain { over, retry_after_ms: RETRY_AFTER_MS })).collect();
+    for drained in drained {
         // A hub that is gone has no session left.
-        let _ = hub.send(Drain { retry_after_ms }).await;
+        let _ = drained.await;
     }
     handle.stop(true).await;
 }
@@ -203,7 +208,7 @@ impl WorkerParts {
 fn serve(parts: WorkerParts, attach: AttachFn, listener: TcpListener, workers: usize) -> io::Result<Server> {
     let server = parts.settings.server.clone();
     let socket = SocketConfig {
-        user_timeout: parts.settings.session.stall_timeout(),
+        user_timeout: parts.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
         unsent_bytes_max: server.unsent_bytes_max,
     };
     let grace_seconds = server.shutdown_grace_ms.div_ceil(1_000);

@@ -44,6 +44,9 @@ pub struct ServerConfig {
     pub workers: usize,
     /// How long the orderly end may take. Milliseconds, at most 600,000.
     pub shutdown_grace_ms: u64,
+    /// Over how long sessions are closed then, so that their clients do not all come back at once. Milliseconds; never
+    /// more than half of `shutdown_grace_ms` is taken.
+    pub drain_ms: u64,
     /// The most sessions at the same time. At least 1.
     pub connections_max: usize,
     /// Bytes that wait for one socket in the server before its outbox begins to fill. At least 1,024.
@@ -59,6 +62,7 @@ impl Default for ServerConfig {
             port: 8080,
             workers: 0,
             shutdown_grace_ms: 5_000,
+            drain_ms: 2_000,
             connections_max: 20_000,
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
@@ -72,6 +76,7 @@ impl ServerConfig {
             Self { host, .. } if host.is_empty() => Err(("server.host", "must not be empty")),
             Self { workers: 1_025.., .. } => Err(("server.workers", "must be at most 1024")),
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
+            Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
             Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
             Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
             Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),

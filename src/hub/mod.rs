@@ -14,14 +14,15 @@ mod router;
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::fut::ready;
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 
 use crate::feed::{Attach, Batch};
 use crate::history::{History, LastValues, ReadState, Ring};
@@ -38,6 +39,8 @@ pub use router::{Router, SharedOutbox};
 /// Events that a hub routes before it lets the sessions of its thread write: after a stall of the whole process a backlog
 /// waits in the mailbox, and outboxes that nobody drains meanwhile would overflow.
 const TURN_EVENTS_MAX: usize = 256;
+/// The least time between two groups of sessions that are ended when the server goes down.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
 /// Batches that may wait in a hub's mailbox; past that the hub reads what it missed from the history.
 const MAILBOX_BATCHES_MAX: usize = 256;
 
@@ -158,23 +161,36 @@ impl Handler<Ready> for Hub {
     fn handle(&mut self, _: Ready, _: &mut Self::Context) {}
 }
 
-/// Asks the hub to say goodbye to all its sessions and to let none begin. The answer is how many there were.
+/// Asks the hub to say goodbye to all its sessions and to let none begin. Answered when all have left.
 #[derive(Message)]
-#[rtype(result = "usize")]
+#[rtype(result = "()")]
 pub struct Drain {
-    /// When clients may try again, in milliseconds.
-    pub retry_after_ms: u64,
+    /// Over how long the sessions are ended, one after the other.
+    pub over: Duration,
+    /// When their clients may try again: each at another moment of this range, in milliseconds.
+    pub retry_after_ms: Range<u64>,
 }
 
 impl Handler<Drain> for Hub {
-    type Result = usize;
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, drain: Drain, _: &mut Self::Context) -> usize {
+    fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) -> Self::Result {
         let mut router = self.router.borrow_mut();
-        router.drain();
-        let farewell = Some(encode_goodbye("shutdown", drain.retry_after_ms).into());
-        router.end_all(&End { reason: CloseReason::Shutdown, farewell }, Instant::now());
-        router.sessions()
+        let (sessions, empty) = router.drain();
+        let groups_max = drain.over.as_millis() / DRAIN_STEP.as_millis();
+        let each = sessions.len().div_ceil(usize::try_from(groups_max).unwrap_or(usize::MAX).max(1)).max(1);
+        let groups = u32::try_from(sessions.len().div_ceil(each)).unwrap_or(u32::MAX);
+        for (group, keys) in (0..).zip(sessions.chunks(each)) {
+            let (keys, retry_after_ms) = (keys.to_vec(), drain.retry_after_ms.clone());
+            ctx.run_later(drain.over * group / groups, move |hub, _| {
+                for key in keys {
+                    let farewell = encode_goodbye("shutdown", rand::random_range(retry_after_ms.clone()));
+                    let end = End { reason: CloseReason::Shutdown, farewell: Some(farewell.into()) };
+                    hub.router.borrow().end(key, &end, Instant::now());
+                }
+            });
+        }
+        Box::pin(async move { empty.notified().await })
     }
 }
 
@@ -190,19 +206,6 @@ pub struct End {
 
 /// Where a session wants to be told of its [`End`].
 pub type Ender = actix::Recipient<End>;
-
-/// Asks how many sessions the hub has.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountSessions;
-
-impl Handler<CountSessions> for Hub {
-    type Result = usize;
-
-    fn handle(&mut self, _: CountSessions, _: &mut Self::Context) -> usize {
-        self.router.borrow().sessions()
-    }
-}
 
 /// Ends coalescing windows when their time has come, for as long as the hub lives.
 struct WindowTask {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use slab::Slab;
+use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
@@ -40,6 +41,8 @@ pub struct Router {
     /// Room for the sessions whose window has ended, and for those whose alarm has come.
     ended: (Vec<SessionKey>, Vec<SessionKey>),
     draining: bool,
+    /// Told when the router is draining and its last session has left.
+    empty: Rc<Notify>,
 }
 
 struct Entry {
@@ -69,6 +72,7 @@ impl Router {
             overrun: Vec::new(),
             ended: Default::default(),
             draining: false,
+            empty: Rc::default(),
         }
     }
 
@@ -129,6 +133,9 @@ impl Router {
         }
         entry.outbox.borrow_mut().forget_conflation();
         self.metrics.sessions.dec();
+        if self.draining && self.sessions.is_empty() {
+            self.empty.notify_one();
+        }
     }
 
     /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`, in this mode.
@@ -234,7 +241,8 @@ impl Router {
         }
     }
 
-    fn end(&self, key: SessionKey, end: &End, now: Instant) {
+    /// Tells one session to end.
+    pub(super) fn end(&self, key: SessionKey, end: &End, now: Instant) {
         let Some(entry) = self.sessions.get(key.0) else { return };
         match &entry.ender {
             // Its mailbox holds nothing but this message; when it is closed or full the session is ending already.
@@ -243,8 +251,12 @@ impl Router {
         }
     }
 
-    /// Lets no session begin any more.
-    pub(super) fn drain(&mut self) {
+    /// Lets no session begin any more. Returns those that there are, and what is told when the last one has left.
+    pub(super) fn drain(&mut self) -> (Vec<SessionKey>, Rc<Notify>) {
         self.draining = true;
+        if self.sessions.is_empty() {
+            self.empty.notify_one();
+        }
+        (self.sessions.iter().map(|(key, _)| SessionKey(key)).collect(), self.empty.clone())
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Returns the frames in this request body; a longer one than `message_bytes_max` is an error as soon as it shows.
+    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error, and no
+    /// more than that is ever kept.
     pub(super) fn new(payload: Payload, message_bytes_max: usize) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
         Self { payload, codec, buffer: BytesMut::new(), message_bytes_max, ended: false }

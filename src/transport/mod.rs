@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Addr;
-use actix_web::{HttpRequest, web};
+use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
 
 use crate::domain::Clock;
 use crate::history::History;
@@ -90,15 +90,27 @@ pub fn random_name() -> String {
 /// Adds every route to an application whose data holds an `Rc<`[`Worker`]`>`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/ws", web::get().to(websocket::open))
-        .route("/api/v1/poll", web::get().to(poll::poll))
-        .route("/api/v1/symbols", web::get().to(rest::symbols))
-        .route("/api/v1/snapshot", web::get().to(rest::snapshot))
-        .route("/api/v1/bars", web::get().to(bars::bars))
-        .route("/healthz", web::get().to(status::healthz))
-        .route("/readyz", web::get().to(status::readyz))
-        .route("/metrics", web::get().to(status::metrics))
-        .route("/", web::get().to(page::index))
-        .route("/static/{path:.*}", web::get().to(page::asset))
+        .service(reading("/ws", websocket::open))
+        .service(reading("/api/v1/poll", poll::poll))
+        .service(reading("/api/v1/symbols", rest::symbols))
+        .service(reading("/api/v1/snapshot", rest::snapshot))
+        .service(reading("/api/v1/bars", bars::bars))
+        .service(reading("/healthz", status::healthz))
+        .service(reading("/readyz", status::readyz))
+        .service(reading("/metrics", status::metrics))
+        .service(reading("/", page::index))
+        .service(reading("/static/{path:.*}", page::asset))
         .default_service(web::to(problem::not_found));
+}
+
+/// Returns a resource that answers GET and HEAD (RFC 9110 section 9.1), and 405 to other methods.
+fn reading<F, A>(path: &str, handler: F) -> Resource
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let methods = guard::Any(guard::Get()).or(guard::Head());
+    let route = web::route().guard(methods).to(handler);
+    web::resource(path).route(route).default_service(web::to(problem::method_not_allowed))
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
@@ -57,11 +57,13 @@ impl Problem {
     }
 }
 
-/// Answers what no route answers: 404, or 405 for another method than GET.
+/// Answers what no route answers.
 pub(super) async fn not_found(request: HttpRequest) -> Problem {
-    if *request.method() == Method::GET || *request.method() == Method::HEAD {
-        return Problem::not_found(request.path());
-    }
+    Problem::not_found(request.path())
+}
+
+/// Answers a method that an address does not have.
+pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem {
     let detail = format!("{} is not served here", request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
@@ -105,7 +107,7 @@ impl ResponseError for Problem {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
             }
             StatusCode::METHOD_NOT_ALLOWED => {
-                response.insert_header((ALLOW, "GET"));
+                response.insert_header((ALLOW, "GET, HEAD"));
             }
             _ => {}
         }

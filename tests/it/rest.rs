@@ -103,7 +103,7 @@ async fn another_method_is_answered_with_405() {
     for path in ["/", "/api/v1/symbols", "/api/v1/snapshot", "/api/v1/bars", "/api/v1/poll", "/healthz", "/metrics"] {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             let answer = request(server.address, method.clone(), path, &[]).await;
-            assert_eq!((answer.status, answer.header("allow")), (405, "GET"), "{method} {path}");
+            assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"), "{method} {path}");
             assert_eq!(answer.problem()["code"], "method_not_allowed");
         }
     }
@@ -146,4 +146,15 @@ async fn metrics_say_what_has_happened() {
         assert!(value(name).abs() < f64::EPSILON, "{name} {}", value(name));
     }
     assert!(answer.text().ends_with("# EOF\n"));
+}
+
+#[actix_web::test]
+async fn head_is_answered_as_get_without_a_body() {
+    let server = spawn_app(|_| {});
+    for path in ["/", "/healthz", "/api/v1/symbols", "/static/favicon.svg"] {
+        let answer = request(server.address, Method::HEAD, path, &[]).await;
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
+        let got = get(server.address, path).await;
+        assert_eq!(answer.header("content-type"), got.header("content-type"), "{path}");
+    }
 }

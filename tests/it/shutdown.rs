@@ -114,3 +114,29 @@ async fn sessions_that_end_with_the_server_are_counted_so() {
     assert_eq!(server.metrics.closes(CloseReason::Shutdown), 2);
     wait_until("sessions", 0, || server.sessions()).await;
 }
+
+#[actix_web::test]
+async fn sessions_are_closed_one_after_the_other_while_newcomers_are_told_to_go_elsewhere() {
+    let mut server = spawn_app(|settings| {
+        settings.server.drain_ms = 5_000;
+        settings.server.shutdown_grace_ms = 30_000;
+    });
+    let mut clients = Vec::new();
+    for _ in 0..12 {
+        clients.push(Client::connect(server.address).await);
+    }
+    assert_eq!(get(server.address, "/readyz").await.status, 200);
+    server.shut_down();
+    wait_until("the first ones have gone", true, || server.sessions() < 12).await;
+    assert!(server.sessions() > 0, "not all at once");
+    let ready = get(server.address, "/readyz").await;
+    assert_eq!((ready.status, ready.header("retry-after")), (503, "1"));
+    let mut retries = std::collections::BTreeSet::new();
+    for mut client in clients {
+        let (messages, close) = client.read_to_end().await;
+        assert_eq!(close, Some((1001, "server shutting down".into())));
+        retries.insert(messages.last().unwrap()["retry_after_ms"].as_u64().unwrap());
+    }
+    assert!(retries.len() > 1, "they are not told to come back all at once: {retries:?}");
+    assert_eq!(server.metrics.closes(CloseReason::Shutdown), 12);
+}

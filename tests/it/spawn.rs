@@ -49,6 +49,7 @@ pub(crate) fn spawn(
     let mut settings = Settings::default();
     settings.server.port = 0;
     settings.server.workers = 2;
+    settings.server.drain_ms = 0;
     settings.feed.events_per_second = 500.0;
     settings.history.bars_max = 10;
     // A clock that leaps makes thousands of events due at once; only tests of slow clients want these skipped.
