@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run test lint fmt unit browser-deps bench screenshot doc clean
+.PHONY: help run test lint fmt unit browser-deps bench load screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,13 @@ fmt: ## format the code
 
 bench: $(LIBRARY) ## measure the hot paths (criterion)
 	cargo bench --locked
+
+load: $(LIBRARY) ## load a server of its own with 1,000 sessions and report
+	cargo build --release --locked --bins
+	@TICKCAST__FEED__EVENTS_PER_SECOND=5300 TICKCAST__FEED__QUOTES_PER_TRADE=0 TICKCAST__FEED__EXTRA_SYMBOLS=500 \
+	  target/release/tickcast --port 18080 & server=$$!; trap "kill $$server" EXIT; \
+	  while kill -0 $$server && ! (: </dev/tcp/127.0.0.1/18080) 2>/dev/null; do sleep 0.1; done; \
+	  target/release/tickcast-load --url ws://127.0.0.1:18080/ws --sessions 1000 --symbols SYM000..SYM499 --pid $$server
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture again
 	cargo test --locked --test it nothing_overlaps

@@ -23,6 +23,9 @@ pub struct BarRead {
     pub open: Option<Bar>,
 }
 
+/// Bars for which a ring has room beyond those of the past, in case `history.bars_max` allows them.
+const BARS_SPARE: usize = 1_024;
+
 /// Every symbol's bars; see [`Self::new`].
 #[derive(Clone, Debug)]
 pub struct Bars {
@@ -42,7 +45,8 @@ impl Bars {
     pub fn new(past: Vec<PastBars>, bars_max: usize) -> Self {
         let closed = |bars: Vec<Bar>| {
             let skipped = bars.len().saturating_sub(bars_max);
-            let mut kept = VecDeque::with_capacity(bars_max.min(bars.len() + 1));
+            // Room from the start, so that a ring that fills does not move: memory stays flat.
+            let mut kept = VecDeque::with_capacity(bars_max.min(bars.len() + BARS_SPARE));
             kept.extend(bars.into_iter().skip(skipped));
             kept
         };
