@@ -26,6 +26,7 @@ mod determinism;
 mod fragment;
 mod handshake;
 mod heartbeat;
+mod hole;
 mod limits;
 mod modes;
 mod page;

@@ -1,0 +1,105 @@
+//! A hub that misses a batch, as it does when its mailbox is full, reads it from the history before it goes on.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use actix::{Actor, Recipient};
+use tickcast::domain::{
+    Channel, ChannelSet, Event, EventBody, Instrument, Price, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+};
+use tickcast::feed::Batch;
+use tickcast::history::{Bars, History, LastValues, PastBars};
+use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, Sink};
+use tickcast::metrics::Metrics;
+use tickcast::protocol::{Mode, Publication};
+
+use crate::patience::patiently;
+
+/// Keeps the offsets of the events that come out of an outbox.
+#[derive(Default)]
+struct Offsets(Vec<u64>);
+
+impl Sink for Offsets {
+    fn control(&mut self, control: Control) {
+        panic!("nothing goes wrong: {control:?}");
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        panic!("nobody has asked for {}", String::from_utf8_lossy(bytes));
+    }
+
+    fn event(&mut self, publication: &Publication, _: u32) {
+        self.0.push(publication.event.offset);
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+fn batch(first: u64, len: u64) -> Batch {
+    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
+    let publication = |offset| {
+        let symbol = "AAPL".parse().unwrap();
+        Publication::new(Event { offset, seq: offset, id: SymbolId(0), symbol, body: EventBody::Trade(trade) })
+    };
+    Batch((first..first + len).map(publication).collect())
+}
+
+fn config() -> HubConfig {
+    let instrument = Instrument { symbol: "AAPL".parse().unwrap(), name: String::new(), sector: String::new() };
+    HubConfig {
+        table: Arc::new(SymbolTable::new(vec![instrument])),
+        epoch: "9c1f".into(),
+        head: Arc::new(AtomicU64::new(0)),
+        push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
+        metrics: Arc::new(Metrics::default()),
+    }
+}
+
+fn drain(outbox: &SharedOutbox) -> Vec<u64> {
+    let mut offsets = Offsets::default();
+    let context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(drained) = outbox.borrow_mut().poll_drain(&context, Instant::now(), &mut offsets) {
+        assert!(drained.is_some(), "the session lives");
+    }
+    offsets.0
+}
+
+#[actix_web::test]
+async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
+    let config = config();
+    let values = LastValues::new(vec![Snapshot::default()]);
+    let history = History::new(values, Bars::new(vec![PastBars::default()], 10), 1_000).start();
+    let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
+    let slot = attached.clone();
+    let (hub, router) = Hub::start(&config, history.clone(), move |attach| {
+        *slot.borrow_mut() = Some(attach.0);
+        Box::pin(async {})
+    });
+    patiently("the hub", hub.send(Ready)).await.unwrap();
+    let recipient = attached.borrow().clone().expect("the hub has attached itself");
+    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+
+    // The history gets everything, the hub misses the second and the third batch, and gets the fifth twice.
+    for (first, len, is_missed) in
+        [(1, 3, false), (4, 5, true), (9, 1, true), (10, 2, false), (12, 4, false), (12, 4, false)]
+    {
+        let batch = batch(first, len);
+        if router.borrow().offset() < first {
+            patiently("the history", history.send(batch.clone())).await.unwrap();
+        }
+        if !is_missed {
+            patiently("the hub", recipient.send(batch)).await.unwrap();
+        }
+    }
+    patiently("the hub", hub.send(Ready)).await.unwrap();
+    assert_eq!(drain(&outbox), (1..=15).collect::<Vec<_>>());
+    assert_eq!(router.borrow().offset(), 15);
+    assert_eq!(config.metrics.hub_holes.get(), 1);
+}
