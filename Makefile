@@ -21,8 +21,9 @@ lint: $(LIBRARY)
 fmt: ## format the code
 	cargo fmt
 
-bench: $(LIBRARY) ## measure the hot paths (criterion)
+bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (25 minutes)
 	cargo bench --locked
+	node benches/compare.mjs
 
 load: $(LIBRARY) ## load a server of its own with 1,000 sessions and report
 	cargo build --release --locked --bins

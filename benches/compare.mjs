@@ -1,0 +1,122 @@
+// The side-by-side benchmark: tickcast against the servers of benches/peers, on this machine, over loopback, in one go.
+//
+//     node benches/compare.mjs                     the whole matrix, three rounds, then docs/BENCHMARKS.md (about 25 minutes)
+//     node benches/compare.mjs --quick             a smoke run of everything, small and short; writes nothing
+//     node benches/compare.mjs --workload hot --rounds 1 [--server NAME]…
+//
+// This file reads the command line and orders the steps. What is measured stands in compare/workloads.mjs, who is measured in
+// compare/servers.mjs, one measurement in compare/measure.mjs, the page in compare/report.mjs and compare/verdict.mjs.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, relative } from "node:path";
+import { parseArgs } from "node:util";
+
+import { build } from "./compare/build.mjs";
+import { machine } from "./compare/machine.mjs";
+import { endAll, measure } from "./compare/measure.mjs";
+import { RESULTS, PAGE, ROOT } from "./compare/paths.mjs";
+import { medians } from "./compare/medians.mjs";
+import { page, terminal } from "./compare/report.mjs";
+import { variants, workloads } from "./compare/workloads.mjs";
+
+const HELP = `usage: node benches/compare.mjs [options]
+  --quick            small and short, to see that everything works; writes no page
+  --workload NAME    only this one; may be given several times: ${workloads.map(({ name }) => name).join(", ")}
+  --server NAME      only this server; may be given several times
+  --rounds N         rounds, 1 to 20 [default: 3, with --quick 1]
+  --seconds N        length of each measurement instead of the workload's own
+  --no-build         use what has been built
+  --from FILE        measure nothing, make the page from these results
+  --results FILE     where the results go [default: ${relative(ROOT, RESULTS)}]
+  --page FILE        where the page goes [default: docs/BENCHMARKS.md after a whole matrix, else nowhere]`;
+
+/// Ends with one line on what is wrong with the command line.
+function usage(message) {
+  console.error(`compare: ${message}\n${HELP}`);
+  process.exit(2);
+}
+
+function options() {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        workload: { type: "string", multiple: true, default: [] },
+        server: { type: "string", multiple: true, default: [] },
+        rounds: { type: "string" },
+        seconds: { type: "string" },
+        "no-build": { type: "boolean", default: false },
+        from: { type: "string" },
+        results: { type: "string", default: RESULTS },
+        page: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }));
+  } catch (err) {
+    usage(err.message);
+  }
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) usage("--rounds must be a whole number from 1 to 20");
+  const seconds = values.seconds === undefined ? null : Number(values.seconds);
+  if (seconds !== null && !(seconds >= 0.5 && seconds <= 120)) usage("--seconds must be 0.5 to 120");
+  for (const name of values.workload) {
+    if (!workloads.some((workload) => workload.name === name)) usage(`there is no workload '${name}'`);
+  }
+  const known = new Set(workloads.flatMap((workload) => variants(workload).map((variant) => variant.server)));
+  for (const name of values.server) if (!known.has(name)) usage(`there is no server '${name}': ${[...known].join(", ")}`);
+  return { ...values, rounds, seconds };
+}
+
+/// Returns every measurement of one round, in its order.
+function matrix({ workload: names, server: servers }) {
+  const chosen = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
+  const all = chosen.flatMap((workload) => variants(workload).map((variant) => ({ workload, variant })));
+  return all.filter(({ variant }) => servers.length === 0 || servers.includes(variant.server));
+}
+
+async function run(chosen) {
+  await build({ skip: chosen["no-build"] });
+  const runs = [];
+  const cells = matrix(chosen);
+  const started = Date.now();
+  for (let round = 1; round <= chosen.rounds; round += 1) {
+    for (const [index, { workload, variant }] of cells.entries()) {
+      if (workload.rounds !== undefined && round > workload.rounds) continue;
+      const minutes = ((Date.now() - started) / 60_000).toFixed(1);
+      console.error(`[${minutes} min] round ${round}/${chosen.rounds}, ${index + 1}/${cells.length}: ${workload.name}, ${variant.label}`);
+      const report = await measure(variant, chosen);
+      runs.push({ round, workload: workload.name, label: variant.label, ...report });
+    }
+  }
+  return { quick: chosen.quick, rounds: chosen.rounds, minutes: (Date.now() - started) / 60_000, machine: machine(), runs };
+}
+
+const chosen = options();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    endAll();
+    process.exit(130);
+  });
+}
+process.on("exit", endAll);
+
+const results = chosen.from ? JSON.parse(readFileSync(chosen.from, "utf8")) : await run(chosen);
+if (!chosen.from) {
+  mkdirSync(dirname(chosen.results), { recursive: true });
+  writeFileSync(chosen.results, JSON.stringify(results, null, 1));
+}
+const table = medians(results.runs);
+console.log(terminal(table));
+const whole = chosen.workload.length === 0 && chosen.server.length === 0 && !results.quick;
+const target = chosen.page ?? (whole ? PAGE : null);
+if (target) {
+  writeFileSync(target, page(results, table));
+  console.log(`written: ${target}`);
+}
+const failed = results.runs.filter((each) => each.error);
+for (const each of failed) console.error(`failed: ${each.workload}, ${each.label}, round ${each.round}: ${each.error}`);
+process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,0 +1,111 @@
+// One measurement: a server on core 0, the load generator on core 1, its report, and the end of both. Judges nothing.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { TARGET } from "./paths.mjs";
+import { FOREIGN_MAX, quiet, watch } from "./quiet.mjs";
+import { servers } from "./servers.mjs";
+
+const SERVER_CORE = "0";
+const LOAD_CORE = "1";
+const START_MS_MAX = 20_000;
+const END_MS_MAX = 6_000;
+/// What connecting, warming up and checking may take beside the measurement itself.
+const LOAD_MS_EXTRA = 60_000;
+const WARMUP_S = 2;
+const CONNECT_RATE = 2_500;
+/// A measurement that others have disturbed is made again, so often and after such a wait for quiet.
+const TRIES = 3;
+const QUIET_MS_MAX = 60_000;
+
+/// Every process that has been started here and has not ended.
+const alive = new Set();
+
+function start(core, command, args, env = {}) {
+  const child = spawn("taskset", ["-c", core, command, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  alive.add(child);
+  child.output = "";
+  child.stdout.on("data", (chunk) => (child.output += chunk));
+  child.stderr.on("data", (chunk) => (child.errors = ((child.errors ?? "") + chunk).slice(-20_000)));
+  child.ended = new Promise((resolve) => {
+    child.on("error", (err) => (alive.delete(child), resolve(`cannot start: ${err.message}`)));
+    child.on("close", (code, signal) => (alive.delete(child), resolve(code ?? signal)));
+  });
+  return child;
+}
+
+/// Kills what is left; for the end of this process.
+export function endAll() {
+  for (const child of alive) child.kill("SIGKILL");
+}
+
+async function end(child) {
+  if (!alive.has(child)) return;
+  child.kill("SIGTERM");
+  if ((await Promise.race([child.ended, sleep(END_MS_MAX, "late")])) === "late") {
+    child.kill("SIGKILL");
+    await child.ended;
+  }
+}
+
+/// Returns the port that the server says it listens on.
+async function port(child, pattern) {
+  for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; ) {
+    const found = `${child.output}\n${child.errors ?? ""}`.match(pattern);
+    if (found) return Number(found[1]);
+    const ended = await Promise.race([child.ended, sleep(20, null)]);
+    if (ended !== null) throw new Error(`the server has ended with ${ended}: ${child.errors ?? ""}`);
+  }
+  throw new Error("the server does not say that it listens");
+}
+
+/// The load generator's arguments.
+export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick) {
+  const scaled = (count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
+  const args = ["--url", url, "--pid", String(pid), "--json", "--allow-lag", "--connect-rate", String(CONNECT_RATE)];
+  args.push("--duration-s", String(seconds), "--warmup-s", String(quick ? 0.5 : WARMUP_S), "--channels", "trades");
+  if (load.sessions) args.push("--sessions", scaled(load.sessions), "--symbols", load.symbols, "--symbols-per-session", String(load.perSession));
+  if (load.idle) args.push("--idle", scaled(load.idle));
+  if (load.stalled) args.push("--stalled", scaled(load.stalled));
+  if (subscribe !== null) args.push("--subscribe", load.sessions ? subscribe : "");
+  return args;
+}
+
+/// Returns `{ report, env, load, foreign }` of one measurement, or `{ error }`.
+export async function measure(variant, options) {
+  let result;
+  for (let attempt = 1; attempt <= (options.tries ?? TRIES); attempt += 1) {
+    if (!options.quick) await quiet(options.quietMs ?? QUIET_MS_MAX);
+    result = await measureOnce(variant, options);
+    if (result.error || options.quick || result.foreign <= FOREIGN_MAX) break;
+    console.error(`  disturbed: others used ${(100 * result.foreign).toFixed(0)} % of a core`);
+  }
+  return result;
+}
+
+async function measureOnce(variant, { quick, seconds }) {
+  const length = seconds ?? (quick ? Math.min(1, variant.seconds) : variant.seconds);
+  const how = servers[variant.server]({ ...variant.market, env: variant.env });
+  const server = start(SERVER_CORE, how.command, how.args, how.env);
+  try {
+    const url = `ws://127.0.0.1:${await port(server, how.listening)}${how.path}`;
+    const args = loadArguments({ ...variant, seconds: length }, { url, pid: server.pid, subscribe: how.subscribe }, quick);
+    const load = start(LOAD_CORE, join(TARGET, "release", "tickcast-load"), args);
+    const watched = watch(server.pid, load.pid);
+    const late = sleep(length * 1_000 + LOAD_MS_EXTRA, "late", { ref: false });
+    const code = await Promise.race([load.ended, late]);
+    const foreign = watched.stop();
+    await end(load);
+    if (code === "late") return { error: "the load generator took too long" };
+    if (code !== 0 && code !== 1) return { error: `the load generator ended with ${code}: ${load.errors ?? ""}` };
+    return { report: JSON.parse(load.output), env: how.env, load: args, foreign };
+  } catch (err) {
+    return { error: err.message };
+  } finally {
+    await end(server);
+  }
+}

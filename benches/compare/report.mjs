@@ -1,0 +1,125 @@
+// Results as text: for the terminal, and as docs/BENCHMARKS.md. Computes nothing but ratios.
+import { find } from "./medians.mjs";
+import { verdicts } from "./verdict.mjs";
+import { workloads } from "./workloads.mjs";
+
+const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+const count = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
+const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(0)} %`);
+const millis = (micros) => fixed(micros === null ? null : micros / 1000, 2);
+
+/// The window that a row writes in, as its label says: rows are compared with the floor that has the same.
+const floorOf = (table, workload, label) =>
+  (workload !== "hot" && (label === "tickcast" || label.includes("20 ms")) && find(table, workload, "floor, 20 ms window")) ||
+  find(table, workload, "floor");
+
+const COLUMNS = {
+  load: [
+    ["server", ({ label }) => label],
+    ["CPU µs per delivery", ({ figures }) => fixed(figures.cpuMicros, 2)],
+    ["of it in the kernel", ({ figures }) => fixed(figures.systemMicros, 2)],
+    ["÷ floor", (row, table) => fixed(over(row, floorOf(table, row.workload, row.label)), 2)],
+    ["÷ uWebSockets", (row, table) => fixed(over(row, find(table, row.workload, "uwebsockets")), 2)],
+    ["p50 ms", ({ figures }) => millis(figures.p50)],
+    ["p99 ms", ({ figures }) => millis(figures.p99)],
+    ["p99.9 ms", ({ figures }) => millis(figures.p999)],
+    ["deliveries/s", ({ figures }) => count(figures.eventsPerSecond)],
+    ["per read", ({ figures }) => fixed(figures.eventsPerRead, 1)],
+    ["bytes each", ({ figures }) => count(figures.bytesPerEvent)],
+    ["server's core", ({ figures }) => percent(figures.serverCpu)],
+    ["load µs", ({ figures }) => fixed(figures.loadMicros, 2)],
+    ["load's core", ({ figures }) => percent(figures.loadCpu)],
+  ],
+  idle: [
+    ["server", ({ label }) => label],
+    ["resident KiB per session", ({ figures }) => fixed(figures.residentPerSession === null ? null : figures.residentPerSession / 1024, 1)],
+  ],
+  stalled: [
+    ["server", ({ label }) => label],
+    ["p50 ms", ({ figures }) => millis(figures.p50)],
+    ["p99 ms", ({ figures }) => millis(figures.p99)],
+    ["resident growth MiB", ({ figures }) => fixed(figures.residentGrowth === null ? null : figures.residentGrowth / 2 ** 20, 1)],
+    ["kernel growth MiB", ({ figures }) => fixed(figures.tcpGrowth === null ? null : figures.tcpGrowth / 2 ** 20, 1)],
+    ["stalled ended", ({ figures }) => count(figures.stalledEnded)],
+    ["CPU µs per delivery", ({ figures }) => fixed(figures.cpuMicros, 2)],
+    ["load's core", ({ figures }) => percent(figures.loadCpu)],
+  ],
+};
+
+const over = (row, other) => (row.figures.cpuMicros && other?.figures.cpuMicros ? row.figures.cpuMicros / other.figures.cpuMicros : null);
+
+function cells(table, workload) {
+  const columns = COLUMNS[workload] ?? COLUMNS.load;
+  const rows = table.filter((row) => row.workload === workload);
+  return [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, cell]) => cell(row, table)))];
+}
+
+const names = (table) => workloads.filter(({ name }) => table.some((row) => row.workload === name));
+
+/// Returns the tables in columns of equal width.
+export function terminal(table) {
+  const parts = names(table).map(({ name, about }) => {
+    const lines = cells(table, name);
+    const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+    const text = lines.map((line) => line.map((cell, column) => (column ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join("  "));
+    const failures = table.filter((row) => row.workload === name).flatMap(({ label, failures }) => failures.map((each) => `  ! ${label}: ${each}`));
+    return [`\n${name}: ${about}`, ...text, ...failures].join("\n");
+  });
+  const lines = verdicts(table).map(({ workload, bar, met, said }) => `${met ? "met   " : "MISSED"}  ${workload}: ${bar}: ${said}`);
+  return [...parts, "", ...lines].join("\n");
+}
+
+const markdown = (lines) => [lines[0], lines[0].map((_, column) => (column ? "--:" : "---")), ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
+
+/// Returns the page.
+export function page({ machine, rounds, minutes, runs }, table) {
+  const { versions } = machine;
+  const sections = names(table).map(({ name, about }) => {
+    const failures = table.filter((row) => row.workload === name && row.failures.length > 0);
+    const notes = failures.map(({ label, failures }) => `- ${label}: ${failures.join("; ")}`).join("\n");
+    return `## ${name}\n\n${about}.\n\n${markdown(cells(table, name))}\n${notes ? `\nWhat the load generator complained of:\n\n${notes}\n` : ""}`;
+  });
+  const lines = verdicts(table).map(({ workload, bar, met, said }) => [workload, bar, said, met ? "met" : "**missed**"]);
+  const example = runs.find((run) => run.workload === "watchlist" && run.label === "tickcast" && run.load);
+  return `# Benchmarks
+
+Written by \`node benches/compare.mjs\`; change that, not this page. ${machine.date}, commit ${machine.commit}.
+
+${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Linux ${machine.kernel}; ${versions.rustc}. Each figure is the median
+of ${rounds} rounds; in a round every server has its turn (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
+generator (\`tickcast-load\`) to the other, everything over loopback. "CPU µs per delivery" is the CPU time of the server's whole
+process, user and kernel, divided by the events that arrived at clients. "load" is what the load generator itself used.
+
+## The bars
+
+${markdown([["workload", "bar", "measured", ""], ...lines])}
+
+${sections.join("\n")}
+## Who takes part
+
+All send the same bytes: text frames that hold a JSON array of trades, about 112 bytes each. All draw trades at random times (hot: at
+a fixed rate), uniformly over the symbols, stamped with the time at which they came due, and look for due trades every
+millisecond (hot: every 10). Sources: \`benches/peers\`.
+
+- **tickcast**: \`server.workers=1\`, trades only; \`feed.extra_symbols\` generated symbols beside 30 built-in ones of the same activity that
+  nobody takes, so \`feed.events_per_second\` is the workload's rate times (symbols + 30) / symbols. In hot, \`push.coalesce_ms=10\` makes the
+  100 writes a second that the steps of the others make.
+- **floor**: a bare epoll loop, one \`send\` for each socket and step, or for each window with the same two edges as tickcast's.
+- **uWebSockets.js** ${versions.uwebsockets} (npm \`uwebsockets\`) on Node ${versions.node}: the trades of a step joined into one frame for each session;
+  with one symbol its own publish, which is faster there. "20 ms steps" is the same program with a timer of 20 ms.
+- **Bun** ${versions.bun} (npm \`bun\`): likewise.
+- **ws** ${versions.ws} (npm) on Node ${versions.node}: a loop over the sessions, texts made once, joined likewise.
+- **axum** ${versions.axum}, tokio ${versions.tokio}: a broadcast channel for each symbol, a task for each session that merges its channels.
+
+## Commands
+
+    make bench                                    # everything on this page
+    node benches/compare.mjs --workload hot       # one workload
+    node benches/compare.mjs --quick              # does it work at all
+
+One measurement, as it was made (watchlist, tickcast):
+
+    ${example ? [...Object.entries(example.env).map(([name, value]) => `${name}=${value}`), "taskset -c 0 tickcast --port 0"].join(" ") : ""}
+    ${example ? `taskset -c 1 tickcast-load ${example.load.join(" ")}` : ""}
+`;
+}

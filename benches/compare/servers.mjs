@@ -1,0 +1,63 @@
+// How each server is started: command, environment, how it tells its port. Ends none.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { PEERS, PEERS_TARGET, TARGET } from "./paths.mjs";
+
+/// The bun that npm has installed for this machine; its own package wants to download one at install.
+export function bunBinary() {
+  const folder = join(PEERS, "node_modules", "@oven");
+  return join(folder, readdirSync(folder)[0], "bin", "bun");
+}
+
+/// What the load generator says to a server that is not tickcast.
+export const SUBSCRIBE = '{"action":"subscribe","symbols":{symbols},"channels":{channels}}';
+
+const LISTENING = /listening (\d+)/;
+
+/// The built-in symbols of tickcast, each as active as a generated one on average.
+const BUILT_IN_SYMBOLS = 30;
+
+/// A peer: the same environment for each of them.
+const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed = false, env = {} }) => ({
+  command: typeof command === "function" ? command() : command,
+  args,
+  env: {
+    PORT: "0",
+    CORES: "1",
+    SYMBOLS: String(symbols),
+    EVENTS_PER_SECOND: String(eventsPerSecond),
+    STEP_MS: String(stepMs),
+    ARRIVALS: fixed ? "fixed" : "poisson",
+    ...env,
+  },
+  listening: LISTENING,
+  path: "/",
+  subscribe: SUBSCRIBE,
+});
+
+/// tickcast: the rate is chosen such that the generated symbols together get the market's.
+const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
+  command: join(TARGET, "release", "tickcast"),
+  args: ["--port", "0"],
+  env: {
+    TICKCAST__SERVER__WORKERS: "1",
+    TICKCAST__FEED__EXTRA_SYMBOLS: String(symbols),
+    TICKCAST__FEED__EVENTS_PER_SECOND: String((eventsPerSecond * (symbols + BUILT_IN_SYMBOLS)) / symbols),
+    TICKCAST__FEED__QUOTES_PER_TRADE: "0",
+    ...env,
+  },
+  listening: /listening url=http:\/\/127\.0\.0\.1:(\d+)\//,
+  path: "/ws",
+  subscribe: null,
+});
+
+/// By name: a function from a market to how the server is started with it.
+export const servers = {
+  tickcast,
+  floor: peer(join(PEERS_TARGET, "release", "peer-floor"), []),
+  uwebsockets: peer(process.execPath, [join(PEERS, "uwebsockets.mjs")]),
+  bun: peer(bunBinary, [join(PEERS, "bun.mjs")]),
+  ws: peer(process.execPath, [join(PEERS, "ws.mjs")]),
+  axum: peer(join(PEERS_TARGET, "release", "peer-axum"), []),
+};

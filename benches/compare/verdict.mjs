@@ -1,0 +1,80 @@
+// The bars of the project and whether they are met, with the figures that say so. Measures and formats nothing else.
+import { find } from "./medians.mjs";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const times = (value) => `${value.toFixed(2)} times`;
+const ms = (micros) => `${(micros / 1000).toFixed(2)} ms`;
+
+/// A bar on the ratio of one figure of two rows.
+const ratio = (workload, ours, theirs, figure, most, what, format) => ({
+  workload,
+  bar: what,
+  judge(table) {
+    const [a, b] = [find(table, workload, ours)?.figures[figure], find(table, workload, theirs)?.figures[figure]];
+    if (!a || !b) return null;
+    return { met: a / b <= most, said: `${times(a / b)} (${format(a)} against ${format(b)})` };
+  },
+});
+
+const micros = (value) => `${value.toFixed(2)} µs`;
+
+/// A bar on one figure.
+const most = (workload, label, figure, limit, what, format) => ({
+  workload,
+  bar: what,
+  judge(table) {
+    const value = find(table, workload, label)?.figures[figure];
+    return value === null || value === undefined ? null : { met: value <= limit, said: format(value) };
+  },
+});
+
+const HOT = "tickcast, coalesce_ms=10";
+const NO_WINDOW = "tickcast, coalesce_ms=0";
+const [QUIET, STALLED] = ["tickcast, nobody stalled", "tickcast, 100 stalled"];
+
+const bars = [
+  ratio("hot", HOT, "floor", "cpuMicros", 1.15, "CPU per delivery at most 1.15 times the floor", micros),
+  ratio("hot", HOT, "uwebsockets", "cpuMicros", 1, "CPU per delivery below uWebSockets", micros),
+  ratio("hot", HOT, "bun", "cpuMicros", 1, "CPU per delivery below Bun", micros),
+  ratio("watchlist", "tickcast", "uwebsockets", "cpuMicros", 0.55, "default config: at most 0.55 times uWebSockets' CPU per delivery", micros),
+  most("watchlist", "tickcast", "p99", 45_000, "default config: p99 latency at most 45 ms", ms),
+  ratio("watchlist", "tickcast", "floor, 20 ms window", "cpuMicros", 1.35, "default config: CPU at most 1.35 times the floor with the same window", micros),
+  ratio("watchlist", NO_WINDOW, "uwebsockets", "cpuMicros", 1.15, "coalesce_ms=0: CPU at most 1.15 times uWebSockets", micros),
+  most("sparse", "tickcast", "p50", 2_000, "default config: median latency under 2 ms", ms),
+  ratio("sparse", "tickcast", "uwebsockets", "cpuMicros", 1.1, "default config: CPU per delivery at most 1.1 times uWebSockets", micros),
+  ratio("one-symbol", "tickcast", "floor", "p99", 1.3, "p99 latency at most 1.3 times the floor's", ms),
+  ratio("one-symbol", "tickcast", "uwebsockets", "p99", 1, "p99 latency below uWebSockets'", ms),
+  most("idle", "tickcast", "residentPerSession", 11 * KIB, "at most 11 KiB resident per session", (value) => `${(value / KIB).toFixed(1)} KiB`),
+  {
+    workload: "stalled",
+    bar: "under 20 MB more resident memory",
+    judge(table) {
+      const [a, b] = [find(table, "stalled", STALLED)?.figures, find(table, "stalled", QUIET)?.figures];
+      if (!a || !b) return null;
+      const more = (a.residentGrowth - b.residentGrowth) / MIB;
+      return { met: more < 20, said: `${more.toFixed(1)} MiB more, and ${((a.tcpGrowth - b.tcpGrowth) / MIB).toFixed(1)} MiB in the kernel` };
+    },
+  },
+  {
+    workload: "stalled",
+    bar: "all ended in time",
+    judge(table) {
+      const ended = find(table, "stalled", STALLED)?.figures.stalledEnded;
+      return ended === null || ended === undefined ? null : { met: ended >= 100, said: `${ended} of 100 ended within the measurement` };
+    },
+  },
+  {
+    workload: "stalled",
+    bar: "the p99 of 500 healthy clients moves by less than 10 %",
+    judge(table) {
+      const [a, b] = [find(table, "stalled", STALLED)?.figures.p99, find(table, "stalled", QUIET)?.figures.p99];
+      return a && b ? { met: a / b < 1.1, said: `${(100 * (a / b - 1)).toFixed(1)} % (${ms(b)} to ${ms(a)})` } : null;
+    },
+  },
+];
+
+/// Returns `{ workload, bar, met, said }` for every bar that these results can judge.
+export const verdicts = (table) =>
+  bars.map(({ workload, bar, judge }) => ({ workload, bar, ...judge(table) })).filter(({ said }) => said !== undefined);

@@ -1,0 +1,147 @@
+// The market of the JavaScript peers: settings from the environment, the arrivals of trades, their text, the clock, and the
+// reading of a subscription. The same arrivals and bytes as in market/src/lib.rs. How texts reach a client is not its business.
+
+const number = (name, fallback) => {
+  const value = Number(process.env[name] ?? fallback);
+  if (!Number.isFinite(value) || value < 0) throw new Error(`${name} must be a number, 0 or above`);
+  return value;
+};
+
+export const settings = {
+  port: number("PORT", 0),
+  symbols: number("SYMBOLS", 500),
+  eventsPerSecond: number("EVENTS_PER_SECOND", 5000),
+  stepMs: number("STEP_MS", 1),
+  fixed: process.env.ARRIVALS === "fixed",
+  mode: process.env.MODE ?? "publish",
+};
+
+/// Microseconds since 1970, finer than Date.now(): the monotonic clock, set by the wall clock at one of its ticks.
+const origin = (() => {
+  const before = Date.now();
+  let tick = before;
+  while (tick === before) tick = Date.now();
+  return tick - performance.now();
+})();
+export const nowMicros = () => Math.floor((origin + performance.now()) * 1000);
+
+/// mulberry32: a generator that is alike in every language.
+const generator = (seed) => () => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 0x3d);
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+
+class Market {
+  names = Array.from({ length: settings.symbols }, (_, index) => `SYM${String(index).padStart(3, "0")}`);
+  #heads = this.names.map((name) => `{"type":"trade","symbol":"${name}","seq":`);
+  #index = new Map(this.names.map((name, index) => [name, index]));
+  #seq = new Array(settings.symbols).fill(0);
+  #cents;
+  #offset = 0;
+  #random = generator(42);
+  #next = nowMicros();
+
+  constructor() {
+    this.#cents = this.names.map(() => 2000 + Math.floor(this.#random() * 30000));
+    this.#draw();
+  }
+
+  #draw() {
+    this.#next += (settings.fixed ? 1 : -Math.log(1 - this.#random())) * (1e6 / settings.eventsPerSecond);
+  }
+
+  /// Calls each(symbol's number, text of one trade) for everything that came due.
+  takeDue(each) {
+    const now = nowMicros();
+    while (this.#next <= now) {
+      const symbol = Math.floor(this.#random() * settings.symbols);
+      const step = Math.floor(this.#random() * 11) - 5;
+      const cents = Math.max(1000, this.#cents[symbol] + step);
+      const size = 1 + Math.floor(this.#random() * 400);
+      this.#cents[symbol] = cents;
+      const price = `${Math.floor(cents / 100)}.${cents % 100 < 10 ? "0" : ""}${cents % 100}`;
+      each(
+        symbol,
+        `${this.#heads[symbol]}${++this.#seq[symbol]},"offset":${++this.#offset},"ts":${Math.floor(this.#next)},"price":${price},"size":${size}}`,
+      );
+      this.#draw();
+    }
+  }
+
+  /// The numbers of the known symbols that a subscribe message names.
+  wanted(text) {
+    const request = JSON.parse(text);
+    if (request.action !== "subscribe") return [];
+    return request.symbols.map((name) => this.#index.get(name)).filter((index) => index !== undefined);
+  }
+}
+
+export const market = settings.symbols > 0 ? new Market() : null;
+
+/// Calls step() every STEP_MS for as long as the process lives, on a schedule of its own: the time that a step takes does not
+/// put off the next.
+export function everyStep(step) {
+  let next = performance.now();
+  const tick = () => {
+    step();
+    const now = performance.now();
+    next = Math.max(next + settings.stepMs, now);
+    setTimeout(tick, Math.round(next - now));
+  };
+  tick();
+}
+
+/// Joins the trades of one step for each session; the sessions are what subscribe() has been called with.
+///
+/// Both forms share the text of a single trade among all that get only this one, so it is flattened and encoded once.
+export class Joiner {
+  #subscribers = market.names.map(() => []);
+  #dirty = [];
+
+  subscribe(session, symbols) {
+    session.pending = null;
+    for (const symbol of symbols) {
+      if (!this.#subscribers[symbol].includes(session)) this.#subscribers[symbol].push(session);
+    }
+  }
+
+  forget(session) {
+    for (const list of this.#subscribers) {
+      const place = list.indexOf(session);
+      if (place >= 0) list[place] = list.at(-1), list.pop();
+    }
+  }
+
+  /// Calls send(session, text) once for each session that has something new.
+  step(send) {
+    market.takeDue((symbol, text) => {
+      const subscribers = this.#subscribers[symbol];
+      if (subscribers.length === 0) return;
+      const alone = { text, joined: `[${text}]` };
+      // Sessions whose step has been the same so far share the joined text too.
+      let last = null;
+      let joined = null;
+      for (const session of subscribers) {
+        const pending = session.pending;
+        if (pending === null) {
+          this.#dirty.push(session);
+          session.pending = alone;
+        } else {
+          if (pending !== last) {
+            last = pending;
+            joined = { joined: `${pending.joined.slice(0, -1)},${text}]` };
+          }
+          session.pending = joined;
+        }
+      }
+    });
+    for (const session of this.#dirty) {
+      const { joined } = session.pending;
+      session.pending = null;
+      send(session, joined);
+    }
+    this.#dirty.length = 0;
+  }
+}
