@@ -25,6 +25,7 @@ const FIGURES = {
   stalledEnded: ({ sessions }) => sessions.stalled_ended,
   loadMicros: ({ generator }) => generator.cpu_us_per_event,
   loadCpu: ({ generator }) => generator.cpu_fraction,
+  foreign: ({ foreign }) => foreign,
   missing: ({ completeness }) => completeness.missing,
 };
 
@@ -36,7 +37,7 @@ export function medians(runs) {
     if (!rows.has(key)) rows.set(key, { workload: run.workload, label: run.label, reports: [], errors: [] });
     const row = rows.get(key);
     if (run.error) row.errors.push(run.error);
-    else row.reports.push(run.report);
+    else row.reports.push({ ...run.report, foreign: run.foreign });
   }
   return [...rows.values()].map(({ workload, label, reports, errors }) => {
     const all = Object.entries(FIGURES).map(([name, figure]) => [name, reports.map(figure)]);

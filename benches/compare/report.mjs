@@ -29,6 +29,7 @@ const COLUMNS = {
     ["server's core", ({ figures }) => percent(figures.serverCpu)],
     ["load µs", ({ figures }) => fixed(figures.loadMicros, 2)],
     ["load's core", ({ figures }) => percent(figures.loadCpu)],
+    ["others", ({ figures }) => percent(figures.foreign)],
   ],
   idle: [
     ["server", ({ label }) => label],
@@ -88,7 +89,8 @@ Written by \`node benches/compare.mjs\`; change that, not this page. ${machine.d
 ${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Linux ${machine.kernel}; ${versions.rustc}. Each figure is the median
 of ${rounds} rounds; in a round every server has its turn (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
 generator (\`tickcast-load\`) to the other, everything over loopback. "CPU µs per delivery" is the CPU time of the server's whole
-process, user and kernel, divided by the events that arrived at clients. "load" is what the load generator itself used.
+process, user and kernel, divided by the events that arrived at clients. "load" is what the load generator itself used, "others"
+the share of a core that all other processes of the machine took meanwhile.
 
 ## The bars
 

@@ -17,8 +17,9 @@ export const workloads = [
     about: "500 clients, all on the same 10 symbols, 100 steps a second of 10 events each",
     market: { symbols: 10, eventsPerSecond: 1_000, stepMs: 10, fixed: true },
     load: { sessions: 500, symbols: "SYM000..SYM009", perSession: 10 },
-    seconds: 6,
+    seconds: 5,
     variants: [
+      tickcast("tickcast"),
       tickcast("tickcast, coalesce_ms=10", { TICKCAST__PUSH__COALESCE_MS: "10" }),
       floor(0),
       peer("uwebsockets", SEND),
@@ -32,7 +33,7 @@ export const workloads = [
     about: "1,000 clients, each on 20 of 500 symbols, 5,000 events a second: 200,000 deliveries a second",
     market: { symbols: 500, eventsPerSecond: 5_000 },
     load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
-    seconds: 6,
+    seconds: 5,
     variants: [
       tickcast("tickcast"),
       floor(20),
@@ -40,7 +41,7 @@ export const workloads = [
       tickcast("tickcast, coalesce_ms=0", { TICKCAST__PUSH__COALESCE_MS: "0" }),
       floor(0),
       peer("uwebsockets", SEND),
-      peer("bun", SEND),
+      peer("bun", PUBLISH),
       peer("ws"),
       peer("axum"),
     ],
@@ -50,7 +51,7 @@ export const workloads = [
     about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second: 40,000 deliveries a second",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
-    seconds: 6,
+    seconds: 5,
     variants: [tickcast("tickcast"), floor(20), floor(0), peer("uwebsockets", SEND), peer("bun", SEND), peer("ws"), peer("axum")],
   },
   {

@@ -11,12 +11,17 @@ use crate::domain::SymbolTable;
 use crate::hub::pacer::Pacer;
 use crate::metrics::SharedMetrics;
 
+/// Of all sessions whose windows are open, this part is written to together.
+const WINDOW_STEPS: u64 = 4;
+
 /// The section `[push]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushConfig {
-    /// At most one write to a session in this time; 0 writes at once. Milliseconds, at most 10,000.
+    /// At most one write of events to a session in this time, on average; 0 writes at once. Milliseconds, at most 10,000.
     pub coalesce_ms: u64,
+    /// Writes that a session gets at once after a quiet time, before it has to wait. 1 to 1,000.
+    pub burst_writes: u32,
     /// Events that wait for one session before it turns to catching up. At least 1.
     pub outbox_events_max: usize,
     /// Answers that wait for one session before it is closed. At least 1.
@@ -27,7 +32,13 @@ pub struct PushConfig {
 
 impl Default for PushConfig {
     fn default() -> Self {
-        Self { coalesce_ms: 20, outbox_events_max: 1024, outbox_replies_max: 4096, frame_bytes_max: 65_536 }
+        Self {
+            coalesce_ms: 20,
+            burst_writes: 2,
+            outbox_events_max: 1024,
+            outbox_replies_max: 4096,
+            frame_bytes_max: 65_536,
+        }
     }
 }
 
@@ -35,6 +46,12 @@ impl PushConfig {
     /// Returns the coalescing window.
     pub const fn coalesce(&self) -> Duration {
         Duration::from_millis(self.coalesce_ms)
+    }
+
+    /// Returns how far apart the ends of windows are: sessions whose windows end together are written to in one go, which
+    /// costs the kernel less than one wake-up for each.
+    pub const fn window_step(&self) -> Duration {
+        Duration::from_micros(self.coalesce_ms * 1_000 / WINDOW_STEPS)
     }
 
     /// Checks the ranges.
@@ -45,6 +62,7 @@ impl PushConfig {
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { coalesce_ms: 10_001.., .. } => Err(("push.coalesce_ms", "must be at most 10000")),
+            Self { burst_writes: 0 | 1_001.., .. } => Err(("push.burst_writes", "must be 1 to 1000")),
             Self { outbox_events_max: 0, .. } => Err(("push.outbox_events_max", "must be at least 1")),
             Self { outbox_replies_max: 0, .. } => Err(("push.outbox_replies_max", "must be at least 1")),
             Self { frame_bytes_max: ..128, .. } => Err(("push.frame_bytes_max", "must be at least 128")),

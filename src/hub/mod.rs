@@ -3,6 +3,7 @@
 //! The actor is a thin shell: batches come in through its mailbox, everything else is a plain call on the [`Router`] that
 //! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
 
+mod allowance;
 mod config;
 mod conflation;
 mod delivery;

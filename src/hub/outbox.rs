@@ -1,5 +1,4 @@
-//! `Outbox`: what one session has still to be sent. Bounded; conflates when its session falls behind; tells when a write
-//! is due. It is drained by the transport, which knows how messages become bytes on a socket.
+//! `Outbox`: what one session has still to be sent. Bounded; conflates when its session falls behind. A transport drains it.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::OutboxShared;
+use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
 use crate::hub::index::{SessionKey, topic};
@@ -34,8 +34,9 @@ pub struct Outbox {
     alarm: Option<Instant>,
     /// The newest offset that was pushed or passed over: what comes twice, or from before a cursor, is not sent.
     seen: u64,
-    /// Whether a write was less than `push.coalesce_ms` ago: events wait for the window to end.
+    /// Whether the allowance is used up: events wait for the window to end.
     window: bool,
+    allowance: Allowance,
     /// Something is there that waits for no window.
     urgent: bool,
     /// Nothing more goes in.
@@ -62,6 +63,7 @@ impl Outbox {
             alarm: None,
             seen,
             window: false,
+            allowance: Allowance::new(now),
             urgent: false,
             closing: false,
             finished: false,
@@ -289,14 +291,24 @@ impl Outbox {
         self.due_since = None;
         if self.queue.is_empty() {
             self.urgent = false;
-            if events > 0 && !self.window && !self.shared.push.coalesce().is_zero() {
-                self.window = true;
-                self.shared.pacer.borrow_mut().open_window(now + self.shared.push.coalesce(), self.key);
+            if events > 0 && !self.window {
+                self.open_window(now);
             }
             shrink(&mut self.queue);
             shrink(&mut self.front);
         }
         Poll::Ready(Some(events))
+    }
+
+    /// Counts a write of events, and opens a window when it has used up the allowance.
+    fn open_window(&mut self, now: Instant) {
+        let push = &self.shared.push;
+        if push.coalesce_ms > 0
+            && let Some(next) = self.allowance.count_write(now, push.coalesce(), push.burst_writes)
+        {
+            self.window = true;
+            self.shared.pacer.borrow_mut().open_window(next, self.key);
+        }
     }
 
     /// Moves the conflated events that may go into the queue, to their places in the stream; while the queue is full they

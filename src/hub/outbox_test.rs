@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::{Channel, Event, EventBody, Price, Size, Timestamp, Trade};
-use crate::hub::PushConfig;
+use crate::hub::{Pacer, PushConfig};
 use crate::protocol::{Publication, Rate};
 
 /// Collects what is drained, `limit` messages at the most each time.
@@ -43,7 +43,7 @@ impl Sink for Collected {
 }
 
 fn shared(push: PushConfig) -> Rc<OutboxShared> {
-    Rc::new(OutboxShared { push, pacer: RefCell::default(), metrics: Arc::default() })
+    Rc::new(OutboxShared { push, pacer: RefCell::new(Pacer::new(push.window_step())), metrics: Arc::default() })
 }
 
 /// A stream of trades, and the outbox of a session that wants all of them.
@@ -56,7 +56,8 @@ struct Fixture {
 
 impl Fixture {
     fn new(events_max: usize, coalesce_ms: u64) -> Self {
-        let config = PushConfig { outbox_events_max: events_max, coalesce_ms, ..PushConfig::default() };
+        let config =
+            PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
         let now = Instant::now();
         let outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
         Self { outbox, now, offset: 0, seq: HashMap::new() }

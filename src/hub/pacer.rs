@@ -1,9 +1,9 @@
 //! The times of one hub: when the coalescing windows of its sessions end, and when events that a rate has held back may go.
 //!
-//! All windows are equally long, so a queue in the order of writing is also in the order of ending; alarms are sorted. One
-//! timer serves every session.
+//! Windows end together in steps: a queue of the steps that lie ahead, each with its sessions. Alarms are sorted. One timer
+//! serves every session.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -13,20 +13,36 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::hub::SessionKey;
 
+/// The shortest step, that of the runtime's timer.
+const STEP_MIN: Duration = Duration::from_millis(1);
+
 /// The times that lie ahead.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pacer {
-    windows: VecDeque<(Instant, SessionKey)>,
+    start: Instant,
+    step: Duration,
+    /// One entry for each session whose window is open, in a few steps.
+    windows: BTreeMap<Instant, Vec<SessionKey>>,
     /// At most one for each session.
     alarms: BTreeSet<(Instant, SessionKey)>,
     waker: Option<Waker>,
 }
 
 impl Pacer {
-    /// Opens a window for the session; ends are never earlier than those of windows opened before.
+    /// Returns a pacer whose windows end at whole steps.
+    pub fn new(step: Duration) -> Self {
+        let step = step.max(STEP_MIN);
+        Self { start: Instant::now(), step, windows: BTreeMap::new(), alarms: BTreeSet::new(), waker: None }
+    }
+
+    /// Opens a window for the session that ends with the first step at or after `end`.
     pub fn open_window(&mut self, end: Instant, session: SessionKey) {
-        self.windows.push_back((end, session));
-        if self.windows.len() == 1 {
+        let micros = end.saturating_duration_since(self.start).as_micros();
+        let step = micros.div_ceil(self.step.as_micros());
+        let end = self.start + Duration::from_micros(u64::try_from(step * self.step.as_micros()).unwrap_or(u64::MAX));
+        let first = self.windows.first_key_value().is_none_or(|(first, _)| end < *first);
+        self.windows.entry(end).or_default().push(session);
+        if first {
             self.wake();
         }
     }
@@ -52,8 +68,8 @@ impl Pacer {
 
     /// Moves the sessions whose window has ended into `windows` and those whose alarm has come into `alarms`.
     pub fn take_ended(&mut self, now: Instant, windows: &mut Vec<SessionKey>, alarms: &mut Vec<SessionKey>) {
-        while let Some((_, session)) = self.windows.pop_front_if(|(end, _)| *end <= now) {
-            windows.push(session);
+        while let Some(entry) = self.windows.first_entry().filter(|entry| *entry.key() <= now) {
+            windows.append(&mut entry.remove());
         }
         while let Some((_, session)) = self.alarms.first().copied().filter(|(time, _)| *time <= now) {
             self.alarms.pop_first();
@@ -64,7 +80,7 @@ impl Pacer {
     /// Waits until the first time has come. Keeps the waker when there is none, or an earlier one may come.
     pub fn poll_ended(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let window = self.windows.front().map(|(end, _)| *end);
+            let window = self.windows.first_key_value().map(|(end, _)| *end);
             let alarm = self.alarms.first().map(|(time, _)| *time);
             self.waker = Some(cx.waker().clone());
             let Some(first) = window.into_iter().chain(alarm).min() else { return Poll::Pending };

@@ -15,7 +15,7 @@ use crate::history::{LastValues, Ring};
 use crate::hub::delivery::{Delivery, Reply};
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
-use crate::hub::{End, Ender, HubConfig, OutboxShared};
+use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
@@ -62,7 +62,7 @@ impl Router {
             head: config.head.clone(),
             shared: Rc::new(OutboxShared {
                 push: config.push,
-                pacer: RefCell::default(),
+                pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 metrics: config.metrics.clone(),
             }),
             metrics: config.metrics.clone(),
