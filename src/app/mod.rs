@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 
 use crate::domain::Clock;
@@ -75,6 +76,9 @@ pub struct Application {
 type AttachFn = Arc<dyn Fn(Attach) -> Attaching + Send + Sync>;
 type Attaching = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Routes of a program that embeds the server.
+type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
 /// The hub of every worker that has been started.
 type Hubs = Arc<Mutex<Vec<Addr<Hub>>>>;
 
@@ -86,6 +90,19 @@ impl Application {
     ///
     /// Returns what keeps the server from starting: settings, or the address.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(settings, clock, |_| {})
+    }
+
+    /// Does what [`Application::start`] does and adds routes before those of the service: for programs that embed the server.
+    ///
+    /// # Errors
+    ///
+    /// Returns what keeps the server from starting: settings, or the address.
+    pub fn start_with(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
         settings.validate()?;
         let listener = listen(&settings.server)?;
         let address = listener.local_addr().map_err(|source| listen_error(&settings.server, source))?;
@@ -110,7 +127,14 @@ impl Application {
         );
         let hubs = Hubs::default();
         let (history, feed) = (market.history, market.feed);
-        let parts = WorkerParts { hub_config, hubs: hubs.clone(), history, clock, settings: settings.clone() };
+        let parts = WorkerParts {
+            hub_config,
+            hubs: hubs.clone(),
+            history,
+            clock,
+            settings: settings.clone(),
+            more_routes: Arc::new(more_routes),
+        };
         let attach: AttachFn = Arc::new(move |hub| {
             let attached = feed.send(hub);
             // The feed ends only with the process.
@@ -187,6 +211,7 @@ struct WorkerParts {
     history: Addr<crate::history::History>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    more_routes: MoreRoutes,
 }
 
 impl WorkerParts {
@@ -219,7 +244,11 @@ fn serve(parts: WorkerParts, attach: AttachFn, listener: TcpListener, workers: u
             let ready = hub.send(Ready);
             async move { ready.await.map_err(io::Error::other) }
         };
-        App::new().app_data(worker).data_factory(ready).configure(routes)
+        App::new()
+            .app_data(worker)
+            .data_factory(ready)
+            .configure(|config| (parts.more_routes)(config))
+            .configure(routes)
     })
     .workers(workers)
     .max_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))

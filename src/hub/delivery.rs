@@ -45,6 +45,10 @@ impl Delivery {
 pub enum Control {
     /// A message of the dialect: an error, a `pong`, a heartbeat, `goodbye`.
     Message(Vec<u8>),
+    /// A text message as it is, joined with no other: for programs that embed the server and answer in their own way.
+    Text(Bytes),
+    /// A binary message, likewise.
+    Binary(Bytes),
     /// A transport-level ping.
     Ping,
     /// The answer to a transport-level ping, with the same payload.

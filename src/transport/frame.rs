@@ -7,6 +7,7 @@ use crate::hub::{Control, Sink};
 use crate::protocol::{CloseReason, Dialect, Publication};
 
 const FIN_TEXT: u8 = 0x81;
+const FIN_BINARY: u8 = 0x82;
 const FIN_CLOSE: u8 = 0x88;
 const FIN_PING: u8 = 0x89;
 const FIN_PONG: u8 = 0x8A;
@@ -58,9 +59,21 @@ impl<'a> FrameWriter<'a> {
     }
 
     fn control_frame(&mut self, opcode: u8, payload: &[u8]) {
+        self.whole_frame(opcode, &payload[..payload.len().min(125)]);
+    }
+
+    /// Writes a frame of any length, its header in the shortest form.
+    fn whole_frame(&mut self, opcode: u8, payload: &[u8]) {
         self.end_text();
-        let payload = &payload[..payload.len().min(125)];
-        self.buffer.extend_from_slice(&[opcode, payload.len().to_le_bytes()[0]]);
+        let length = (payload.len() as u64).to_be_bytes();
+        match payload.len() {
+            ..126 => self.buffer.extend_from_slice(&[opcode, length[7]]),
+            126..=0xFFFF => self.buffer.extend_from_slice(&[opcode, 126, length[6], length[7]]),
+            _ => {
+                self.buffer.extend_from_slice(&[opcode, 127]);
+                self.buffer.extend_from_slice(&length);
+            }
+        }
         self.buffer.extend_from_slice(payload);
     }
 
@@ -75,6 +88,8 @@ impl Sink for FrameWriter<'_> {
     fn control(&mut self, control: Control) {
         match control {
             Control::Message(bytes) => self.message(&bytes),
+            Control::Text(payload) => self.whole_frame(FIN_TEXT, &payload),
+            Control::Binary(payload) => self.whole_frame(FIN_BINARY, &payload),
             Control::Ping => self.control_frame(FIN_PING, b""),
             Control::Pong(payload) => self.control_frame(FIN_PONG, &payload),
             Control::Close(reason) => self.close_frame(reason),
@@ -112,6 +127,7 @@ mod tests {
     use super::*;
     use actix_codec::Decoder;
     use actix_http::ws::{Codec, Frame};
+    use bytes::Bytes;
 
     fn frames(mut bytes: BytesMut) -> Vec<Frame> {
         let mut codec = Codec::new().client_mode().max_size(1 << 20);
@@ -141,6 +157,27 @@ mod tests {
             assert_eq!(buffer.len(), header + len + 3);
             let expected = [b"[".as_slice(), &half, b",", &rest, b"]"].concat();
             assert_eq!(frames(buffer), [Frame::Text(expected.into())], "{len}");
+        }
+    }
+
+    #[test]
+    fn a_message_as_it_is_makes_a_frame_of_its_own() {
+        for len in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
+            let mut buffer = BytesMut::new();
+            let mut writer = FrameWriter::new(&mut buffer, Dialect::Native, 1 << 20);
+            let payload = Bytes::from(vec![b'x'; len]);
+            writer.message(b"1");
+            writer.control(Control::Text(payload.clone()));
+            writer.control(Control::Binary(payload.clone()));
+            writer.finish();
+            let header = match len {
+                ..=125 => 2,
+                126..=65_535 => 4,
+                _ => 10,
+            };
+            assert_eq!(buffer.len(), 5 + 2 * (header + len));
+            let expected = [Frame::Text("[1]".into()), Frame::Text(payload.clone()), Frame::Binary(payload)];
+            assert_eq!(frames(buffer), expected, "{len}");
         }
     }
 

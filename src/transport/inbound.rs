@@ -6,40 +6,66 @@ use std::task::{Context, Poll, ready};
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use actix_web::web::Payload;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_core::Stream;
 
 use crate::protocol::CloseReason;
-
-/// The longest header of a client's frame, in bytes (RFC 6455 section 5.2).
-const FRAME_HEADER_BYTES_MAX: usize = 14;
+use crate::transport::header::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FrameHeader, TEXT};
+use crate::transport::utf8::Utf8Check;
 
 /// The frames of one connection. Ends after the first broken one.
 pub(super) struct Frames {
     payload: Payload,
     codec: Codec,
     buffer: BytesMut,
+    text: TextCheck,
     message_bytes_max: usize,
     ended: bool,
 }
 
 impl Frames {
-    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error, and no
-    /// more than that is ever kept.
+    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error as soon as it says so.
     pub(super) fn new(payload: Payload, message_bytes_max: usize) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
-        Self { payload, codec, buffer: BytesMut::new(), message_bytes_max, ended: false }
+        let (buffer, text) = (BytesMut::new(), TextCheck::default());
+        Self { payload, codec, buffer, text, message_bytes_max, ended: false }
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
-        if let Some(frame) = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))? {
-            return Ok(Some(frame));
+        if self.buffer.first() == Some(&CLOSE) {
+            self.check_close()?;
         }
-        // The codec waits for the whole of a frame, however long it claims to be.
-        if self.buffer.len() > self.message_bytes_max + FRAME_HEADER_BYTES_MAX {
+        let frame = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))?;
+        match &frame {
+            Some(frame) => self.text.end_frame(frame)?,
+            None => self.check_begun()?,
+        }
+        Ok(frame)
+    }
+
+    /// Checks what is there of a frame of which the rest is on the way; the codec would wait for the whole of it, however
+    /// long it claims to be.
+    fn check_begun(&mut self) -> Result<(), CloseReason> {
+        let Some(header) = FrameHeader::peek(&self.buffer) else { return Ok(()) };
+        if header.is_control() && (header.payload_bytes > CONTROL_BYTES_MAX || !header.is_last()) {
+            return Err(CloseReason::ProtocolViolation);
+        }
+        if header.payload_bytes > self.message_bytes_max as u64 {
             return Err(CloseReason::MessageTooBig);
         }
-        Ok(None)
+        self.text.begin_frame(header, &self.buffer)
+    }
+
+    /// Checks the text of a close frame: the codec has one error for text that is not UTF-8 and for a bad code, which is
+    /// closed with another code.
+    fn check_close(&self) -> Result<(), CloseReason> {
+        let complete = |header: &FrameHeader| (self.buffer.len() - header.bytes) as u64 >= header.payload_bytes;
+        let header = FrameHeader::peek(&self.buffer).filter(complete);
+        let Some(header) = header.filter(|header| header.payload_bytes <= CONTROL_BYTES_MAX) else { return Ok(()) };
+        let mut text = Utf8Check::default();
+        // The first two bytes are the code.
+        header.unmask(&self.buffer, 2, |piece| text.push(piece))?;
+        text.finish()
     }
 }
 
@@ -77,26 +103,91 @@ fn close_reason(err: &ProtocolError) -> CloseReason {
     }
 }
 
-/// Puts fragments together (RFC 6455 section 5.4).
+/// Checks text while its frames, and the bytes of each, arrive. The text of a message in one frame that comes at once is
+/// left to whoever reads it.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
-    parts: BytesMut,
+struct TextCheck {
+    utf8: Utf8Check,
+    /// Bytes that have been checked of the frame that has begun.
+    checked: usize,
+    /// Whether a text in fragments has begun and not ended.
     open: bool,
 }
 
-impl Assembler {
-    /// Takes a fragment; returns the message that it completes.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the session must be closed: the message is too big, or binary.
-    pub(super) fn push(&mut self, item: Item, message_bytes_max: usize) -> Result<Option<Bytes>, CloseReason> {
+impl TextCheck {
+    /// Checks what has come of a frame's payload; `frame` begins with its header.
+    fn begin_frame(&mut self, header: FrameHeader, frame: &[u8]) -> Result<(), CloseReason> {
+        if header.opcode() == if self.open { CONTINUATION } else { TEXT } {
+            let Self { utf8, checked, .. } = self;
+            header.unmask(frame, *checked, |piece| {
+                *checked += piece.len();
+                utf8.push(piece)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks the rest of a frame that is complete.
+    fn end_frame(&mut self, frame: &Frame) -> Result<(), CloseReason> {
+        let Frame::Continuation(item) = frame else {
+            // A control frame comes between frames, never within one.
+            if let Frame::Text(_) = frame {
+                *self = Self::default();
+            }
+            return Ok(());
+        };
         let (part, last) = match item {
             Item::FirstText(part) => {
                 self.open = true;
                 (part, false)
             }
-            Item::FirstBinary(_) => return Err(CloseReason::UnsupportedData),
+            Item::FirstBinary(_) => return Ok(()),
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        if !self.open {
+            return Ok(());
+        }
+        let checked = std::mem::take(&mut self.checked);
+        self.utf8.push(&part[checked..])?;
+        if last {
+            self.open = false;
+            self.utf8.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts fragments together (RFC 6455 section 5.4).
+#[derive(Debug, Default)]
+pub(super) struct Assembler {
+    parts: BytesMut,
+    /// Whether the message that has begun is binary.
+    open: Option<bool>,
+}
+
+impl Assembler {
+    /// Takes a fragment; returns the message that it completes, as if it had come in one frame.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed: the message is too big, or binary where that is not served.
+    pub(super) fn push(
+        &mut self,
+        item: Item,
+        message_bytes_max: usize,
+        binary: bool,
+    ) -> Result<Option<Frame>, CloseReason> {
+        let (part, last) = match item {
+            Item::FirstBinary(_) if !binary => return Err(CloseReason::UnsupportedData),
+            Item::FirstBinary(part) => {
+                self.open = Some(true);
+                (part, false)
+            }
+            Item::FirstText(part) => {
+                self.open = Some(false);
+                (part, false)
+            }
             Item::Continue(part) => (part, false),
             Item::Last(part) => (part, true),
         };
@@ -104,14 +195,16 @@ impl Assembler {
             return Err(CloseReason::MessageTooBig);
         }
         self.parts.extend_from_slice(&part);
-        if last {
-            self.open = false;
+        if !last {
+            return Ok(None);
         }
-        Ok(last.then(|| std::mem::take(&mut self.parts).freeze()))
+        let payload = std::mem::take(&mut self.parts).freeze();
+        let is_binary = self.open.take() == Some(true);
+        Ok(Some(if is_binary { Frame::Binary(payload) } else { Frame::Text(payload) }))
     }
 
     /// Returns whether a message has begun and not ended.
     pub(super) fn is_open(&self) -> bool {
-        self.open
+        self.open.is_some()
     }
 }

@@ -4,6 +4,8 @@
 
 mod bars;
 mod frame;
+mod handler;
+mod header;
 mod inbound;
 mod page;
 mod poll;
@@ -12,6 +14,7 @@ mod query;
 mod rest;
 mod socket;
 mod status;
+mod utf8;
 mod websocket;
 
 use std::rc::Rc;
@@ -27,6 +30,7 @@ use crate::hub::{Ender, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::session::{Session, SessionConfig};
 
+pub use handler::MessageHandler;
 pub use problem::Problem;
 pub use socket::{SocketConfig, on_connect};
 
@@ -90,7 +94,7 @@ pub fn random_name() -> String {
 /// Adds every route to an application whose data holds an `Rc<`[`Worker`]`>`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(reading("/ws", websocket::open))
+        .service(websocket::<Session>("/ws"))
         .service(reading("/api/v1/poll", poll::poll))
         .service(reading("/api/v1/symbols", rest::symbols))
         .service(reading("/api/v1/snapshot", rest::snapshot))
@@ -101,6 +105,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(reading("/", page::index))
         .service(reading("/static/{path:.*}", page::asset))
         .default_service(web::to(problem::not_found));
+}
+
+/// Returns a resource that opens a WebSocket for each request, its messages taken by an `H`, to add to an application beside
+/// [`routes`].
+pub fn websocket<H: MessageHandler>(path: &str) -> Resource {
+    reading(path, websocket::open::<H>)
 }
 
 /// Returns a resource that answers GET and HEAD (RFC 9110 section 9.1), and 405 to other methods.

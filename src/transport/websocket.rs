@@ -11,7 +11,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
-use actix_http::ws::Frame;
+use actix_http::ws::{Frame, Item};
 use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,8 +23,9 @@ use crate::hub::{Control, End, SharedOutbox};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
-use crate::session::{Session, SessionConfig};
+use crate::session::SessionConfig;
 use crate::transport::frame::FrameWriter;
+use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames};
 use crate::transport::problem::Problem;
 use crate::transport::{Worker, random_name};
@@ -32,12 +33,12 @@ use crate::transport::{Worker, random_name};
 /// The shortest time between two looks at one session.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// Answers `GET /ws`.
+/// Opens a WebSocket whose messages `H` takes.
 ///
 /// # Errors
 ///
 /// Returns a problem document when the request does not open a WebSocket, or no session may begin.
-pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     check_handshake(&request)?;
     worker.admit()?;
@@ -49,11 +50,9 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
         let session = worker.join(Some(ender), now);
-        // An empty outbox takes the first answer.
-        let _ = session.welcome(&name, now);
-        outbox = Some(session.outbox().clone());
+        let shared = outbox.insert(session.outbox().clone()).clone();
         ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max));
-        WebSocketSession::new(session, worker, now)
+        WebSocketSession::new(H::open(session, &name, now), shared, worker, now)
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
@@ -123,10 +122,11 @@ impl Drop for Body {
     }
 }
 
-/// Reads one client's frames, owns its [`Session`] and keeps the heartbeat.
-struct WebSocketSession {
+/// Reads one client's frames, owns its [`Session`](crate::session::Session) through what takes its messages, and keeps the
+/// heartbeat.
+struct WebSocketSession<H> {
     /// Gone when the session is closing: the hub sends it nothing more.
-    session: Option<Session>,
+    session: Option<H>,
     outbox: SharedOutbox,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
@@ -136,10 +136,10 @@ struct WebSocketSession {
     last_ping: Instant,
 }
 
-impl WebSocketSession {
-    fn new(session: Session, worker: &Worker, now: Instant) -> Self {
+impl<H: MessageHandler> WebSocketSession<H> {
+    fn new(session: H, outbox: SharedOutbox, worker: &Worker, now: Instant) -> Self {
         Self {
-            outbox: session.outbox().clone(),
+            outbox,
             session: Some(session),
             config: worker.session.clone(),
             metrics: worker.metrics(),
@@ -154,30 +154,37 @@ impl WebSocketSession {
         let now = Instant::now();
         self.last_sign = now;
         let result = match frame {
-            Frame::Text(bytes) => self.receive_text(&bytes, now),
-            Frame::Continuation(item) => {
-                if !self.assembler.is_open() {
-                    self.message_since = now;
-                }
-                match self.assembler.push(item, self.config.message_bytes_max) {
-                    Ok(Some(bytes)) => self.receive_text(&bytes, now),
-                    Ok(None) => Ok(()),
-                    Err(reason) => Err(reason),
-                }
-            }
-            Frame::Binary(_) => Err(CloseReason::UnsupportedData),
+            Frame::Continuation(item) => self.receive_fragment(item, now),
             Frame::Ping(payload) => self.outbox.borrow_mut().push_control(Control::Pong(payload), now),
             Frame::Pong(_) => Ok(()),
             Frame::Close(_) => Err(CloseReason::ClientClosed),
+            message => self.receive_message(&message, now),
         };
         if let Err(reason) = result {
             self.close(reason, ctx);
         }
     }
 
-    fn receive_text(&mut self, bytes: &[u8], now: Instant) -> Result<(), CloseReason> {
-        let text = std::str::from_utf8(bytes).map_err(|_| CloseReason::InvalidText)?;
-        self.session.as_mut().map_or(Ok(()), |session| session.receive(text, now))
+    fn receive_fragment(&mut self, item: Item, now: Instant) -> Result<(), CloseReason> {
+        if !self.assembler.is_open() {
+            self.message_since = now;
+        }
+        match self.assembler.push(item, self.config.message_bytes_max, H::BINARY)? {
+            Some(message) => self.receive_message(&message, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands a complete message on.
+    fn receive_message(&mut self, message: &Frame, now: Instant) -> Result<(), CloseReason> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        match message {
+            Frame::Text(payload) => {
+                session.text(std::str::from_utf8(payload).map_err(|_| CloseReason::InvalidText)?, now)
+            }
+            Frame::Binary(payload) if H::BINARY => session.binary(payload, now),
+            _ => Err(CloseReason::UnsupportedData),
+        }
     }
 
     /// Begins the closing handshake (RFC 6455 section 7.1.2), or answers the client's and ends.
@@ -248,7 +255,7 @@ impl WebSocketSession {
     }
 }
 
-impl Actor for WebSocketSession {
+impl<H: MessageHandler> Actor for WebSocketSession<H> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -257,7 +264,7 @@ impl Actor for WebSocketSession {
     }
 }
 
-impl StreamHandler<Result<Frame, CloseReason>> for WebSocketSession {
+impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketSession<H> {
     fn handle(&mut self, frame: Result<Frame, CloseReason>, ctx: &mut Self::Context) {
         match frame {
             Ok(Frame::Close(_)) => self.close(CloseReason::ClientClosed, ctx),
@@ -278,7 +285,7 @@ impl StreamHandler<Result<Frame, CloseReason>> for WebSocketSession {
     }
 }
 
-impl Handler<End> for WebSocketSession {
+impl<H: MessageHandler> Handler<End> for WebSocketSession<H> {
     type Result = ();
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {

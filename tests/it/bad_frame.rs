@@ -67,6 +67,8 @@ async fn frames_that_break_the_protocol_are_closed_with_1002() {
         ("a ping of 126 bytes", frame(PING, &[0; 126])),
         ("a pong of 126 bytes", frame(PONG, &[0; 126])),
         ("a close of 126 bytes", frame(CLOSE, &[b'x'; 126])),
+        ("a ping that says it has 126 bytes, and no more of it", frame(PING, &[0; 126])[..8].to_vec()),
+        ("a ping that says it is a fragment, and no more of it", frame(PING & 0x0F, b"x")[..6].to_vec()),
         ("a continuation of nothing", frame(FRAGMENTS[1], list)),
         ("the last fragment of nothing", frame(FRAGMENTS[2], list)),
         ("a text within a text", [frame(FRAGMENTS[0], b"{"), frame(TEXT, list)].concat()),
@@ -107,6 +109,26 @@ async fn text_that_is_not_utf8_is_closed_with_1007() {
         ("cut off", frame(TEXT, &[0xE2, 0x82])),
         ("in fragments", fragments(&[b"\"", &[0xFF], b"\""])),
         ("cut off in fragments", fragments(&[b"\"", &[0xE2, 0x82], b""])),
+        ("as the reason of a close", frame(CLOSE, &[0x03, 0xE8, b'"', 0xFF])),
+        ("cut off as the reason of a close", frame(CLOSE, &[0x03, 0xE8, 0xE2, 0x82])),
+    ];
+    closes_with(1007, &cases).await;
+}
+
+#[actix_web::test]
+async fn text_is_closed_with_1007_at_the_byte_that_breaks_it() {
+    let long = [&[b'x'; 10_000], [0xFF].as_slice(), &[b'x'; 10_000]].concat();
+    let ends_before = |frames: &[u8], bytes: usize| frames[..frames.len() - bytes].to_vec();
+    let cases = [
+        ("in a fragment that others follow", fragments(&[b"\"", &[0xFF], b"\""])[..14].to_vec()),
+        ("by a fragment that others follow", fragments(&[&[0xE2], b"x", b""])[..14].to_vec()),
+        ("in a frame of which the rest is missing", ends_before(&frame(TEXT, b"\"\xFF\""), 1)),
+        ("far within a frame of which the rest is missing", ends_before(&frame(TEXT, &long), 9_999)),
+        ("in a fragment of which the rest is missing", ends_before(&fragments(&[&[0xF4], b"\x90\x80\x80"]), 2)),
+        ("after a ping between fragments", {
+            let [first, second] = [frame(FRAGMENTS[0], &[0xED]), frame(FRAGMENTS[1], b"\xA0\x80")];
+            [first, frame(PING, b""), ends_before(&second, 1)].concat()
+        }),
     ];
     closes_with(1007, &cases).await;
 }
@@ -122,6 +144,13 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
         ("a byte too much", frame(TEXT, &spaces[..65_537])),
         ("a byte too much in fragments", fragments(&[&spaces[..65_536], b" "])),
         ("2^40 bytes, and more of them than allowed", [claims(1 << 40), spaces.clone()].concat()),
+        ("2^40 bytes, and none of them", claims(1 << 40)),
+        ("a byte too much, and none of them", claims(65_537)),
+        ("a byte too much in a last fragment, and none of it", {
+            let mut last = claims(65_537);
+            last[0] = FRAGMENTS[2];
+            [frame(FRAGMENTS[0], b""), last].concat()
+        }),
         ("a length of more than 63 bits", claims(u64::MAX)),
     ];
     closes_with(1009, &cases).await;

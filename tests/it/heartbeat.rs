@@ -99,8 +99,8 @@ async fn a_frame_that_drips_is_no_sign_of_life() {
         settings.session.close_timeout_ms = 50;
     });
     let mut client = RawClient::open(server.address).await;
-    // A text of 2^40 bytes.
-    client.send(&[TEXT, 0x80 | 127, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4]).await;
+    // A text of 60,000 bytes: less would do, more than is allowed would be refused.
+    client.send(&[TEXT, 0x80 | 0x7E, 0xEA, 0x60, 1, 2, 3, 4]).await;
     while server.metrics.closes(CloseReason::Idle) == 0 {
         client.send(b" ").await;
         tokio::time::sleep(PACE).await;
