@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run test lint fmt unit browser-deps bench load screenshot doc clean
+.PHONY: help run test lint fmt conformance browser-deps conformance-deps bench load screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -10,7 +10,7 @@ help: ## list the targets
 run: $(LIBRARY) ## build and start the service; prints the address of the page
 	cargo run --release --locked
 
-test: $(LIBRARY) browser-deps lint ## format check, clippy, and every test there is
+test: $(LIBRARY) browser-deps conformance-deps lint ## format check, clippy, and every test there is
 	npm --prefix static test
 	cargo test --locked
 
@@ -20,6 +20,9 @@ lint: $(LIBRARY)
 
 fmt: ## format the code
 	cargo fmt
+
+conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write docs/CONFORMANCE.md
+	CONFORMANCE_WRITE=1 cargo test --locked --test conformance
 
 bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (25 minutes)
 	cargo bench --locked
@@ -48,5 +51,5 @@ $(LIBRARY): static/package.json static/package-lock.json
 	npm --prefix static ci --no-audit --no-fund
 	@touch $@
 
-browser-deps:
-	@tests/browser-deps.sh
+browser-deps conformance-deps:
+	@tests/$@.sh

@@ -1,0 +1,93 @@
+//! The session actor of the service with another handler: whatever a client sends, text or binary, it gets back.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tickcast::app::{Application, Settings, SystemClock};
+use tickcast::hub::Control;
+use tickcast::protocol::CloseReason;
+use tickcast::session::Session;
+use tickcast::transport::{MessageHandler, websocket};
+use tokio::sync::oneshot;
+
+use crate::patience::PATIENCE;
+
+/// The longest message of the cases, and the most that can be configured.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Sends back what it is sent, through the outbox of a session that subscribes to nothing.
+struct Echo(Session);
+
+impl Echo {
+    fn answer(&self, message: Control, now: Instant) -> Result<(), CloseReason> {
+        self.0.outbox().borrow_mut().push_control(message, now)
+    }
+}
+
+impl MessageHandler for Echo {
+    const BINARY: bool = true;
+
+    fn open(session: Session, _: &str, _: Instant) -> Self {
+        Self(session)
+    }
+
+    fn text(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
+        self.answer(Control::Text(Bytes::copy_from_slice(text.as_bytes())), now)
+    }
+
+    fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
+        self.answer(Control::Binary(Bytes::copy_from_slice(payload)), now)
+    }
+
+    fn heartbeat(&self, _: Instant) -> Result<(), CloseReason> {
+        Ok(())
+    }
+}
+
+/// The service with an echo at `/echo`, on a free port and a thread of its own. Ends when dropped.
+pub(crate) struct EchoServer {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl EchoServer {
+    pub(crate) fn start() -> Self {
+        let mut settings = Settings::default();
+        settings.server.port = 0;
+        settings.server.drain_ms = 0;
+        settings.history.bars_max = 10;
+        settings.session.message_bytes_max = MESSAGE_BYTES_MAX;
+        let (started, starting) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let echo = |config: &mut actix_web::web::ServiceConfig| {
+                    config.service(websocket::<Echo>("/echo"));
+                };
+                let application = Application::start_with(&settings, Arc::new(SystemClock), echo);
+                let application = application.expect("these settings are good");
+                // The test may have failed meanwhile.
+                let _ = started.send(application.address());
+                let shutdown = async {
+                    let _ = stopped.await;
+                };
+                application.run(shutdown).await.expect("the server ends without an error");
+            });
+        });
+        let address = starting.recv_timeout(PATIENCE).expect("the server starts");
+        Self { address, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for EchoServer {
+    fn drop(&mut self) {
+        // It may have failed already.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || !matches!(ended, Some(Err(_))), "the server did not end in order");
+    }
+}
