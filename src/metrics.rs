@@ -42,6 +42,10 @@ pub struct Metrics {
     pub polls_waiting: Gauge,
     /// Connections that were refused because `server.connections_max` was reached.
     pub connections_refused: Counter,
+    /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
+    pub traffic_clients_evicted: Counter,
+    /// Requests refused because every client with an account was busy.
+    pub traffic_clients_refused: Counter,
     errors: Labelled,
     closes: Labelled,
 }
@@ -88,6 +92,8 @@ impl Metrics {
         counter("lags", "Times that a session fell behind", &self.lags);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
+        counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
+        counter("traffic_clients_refused", "Requests of one client too many", &self.traffic_clients_refused);
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());

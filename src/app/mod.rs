@@ -17,14 +17,13 @@ use std::time::Duration;
 use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer};
 
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
 use crate::hub::{Drain, Hub, HubConfig, Ready};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{SocketConfig, Worker, on_connect, random_name, routes};
+use crate::transport::{ConnectionConfig, SocketConfig, Traffic, Worker, connections, random_name};
 
 pub use clock::SystemClock;
 pub use settings::{ServerConfig, Settings, SettingsError};
@@ -127,12 +126,14 @@ impl Application {
         );
         let hubs = Hubs::default();
         let (history, feed) = (market.history, market.feed);
+        let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
             history,
             clock,
             settings: settings.clone(),
+            traffic,
             more_routes: Arc::new(more_routes),
         };
         let attach: AttachFn = Arc::new(move |hub| {
@@ -212,6 +213,7 @@ struct WorkerParts {
     clock: Arc<dyn Clock>,
     settings: Settings,
     more_routes: MoreRoutes,
+    traffic: Arc<Traffic>,
 }
 
 impl WorkerParts {
@@ -225,6 +227,7 @@ impl WorkerParts {
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
             connections_max: self.settings.server.connections_max,
+            traffic: self.traffic.clone(),
         };
         (hub, Rc::new(worker))
     }
@@ -232,35 +235,36 @@ impl WorkerParts {
 
 fn serve(parts: WorkerParts, attach: AttachFn, listener: TcpListener, workers: usize) -> io::Result<Server> {
     let server = parts.settings.server.clone();
-    let socket = SocketConfig {
-        user_timeout: parts.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
-        unsent_bytes_max: server.unsent_bytes_max,
+    let config = ConnectionConfig {
+        socket: SocketConfig {
+            user_timeout: parts.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
+            unsent_bytes_max: server.unsent_bytes_max,
+        },
+        write_buffer_bytes: server.write_buffer_bytes,
     };
     let grace_seconds = server.shutdown_grace_ms.div_ceil(1_000);
-    let server = HttpServer::new(move || {
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
+        .shutdown_timeout(grace_seconds)
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let builder = builder.listen("http", listener, move || {
         let (hub, worker) = parts.start_hub(attach.clone());
         // The worker takes no connection before its hub has found its place in the stream.
         let ready = move || {
             let ready = hub.send(Ready);
             async move { ready.await.map_err(io::Error::other) }
         };
-        App::new()
-            .app_data(worker)
-            .data_factory(ready)
-            .configure(|config| (parts.more_routes)(config))
-            .configure(routes)
-    })
-    .workers(workers)
-    .max_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
-    .h1_write_buffer_size(server.write_buffer_bytes)
-    // A client that goes away while its poll waits must be forgotten at once.
-    .h1_allow_half_closed(false)
-    .client_disconnect_timeout(Duration::ZERO)
-    .on_connect(on_connect(socket))
-    .shutdown_timeout(grace_seconds)
-    .disable_signals()
-    .listen(listener)?;
-    Ok(server.run())
+        let stopping = stopping.clone();
+        let shutdown = move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
+        };
+        let more_routes = parts.more_routes.clone();
+        connections(worker, config, ready, shutdown, move |config| more_routes(config))
+    })?;
+    Ok(builder.run())
 }
 
 fn listen(server: &ServerConfig) -> Result<TcpListener, StartError> {

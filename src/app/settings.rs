@@ -40,7 +40,7 @@ pub struct ServerConfig {
     pub host: String,
     /// The TCP port; 0 takes a free one.
     pub port: u16,
-    /// Worker threads, at most 1,024; 0 starts one for each core.
+    /// Worker threads, at most 512; 0 starts one for each core.
     pub workers: usize,
     /// How long the orderly end may take. Milliseconds, at most 600,000.
     pub shutdown_grace_ms: u64,
@@ -53,6 +53,8 @@ pub struct ServerConfig {
     pub write_buffer_bytes: usize,
     /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). At least 1,024.
     pub unsent_bytes_max: u32,
+    /// Clients whose traffic is accounted. At least 1.
+    pub traffic_clients_max: usize,
 }
 
 impl Default for ServerConfig {
@@ -66,6 +68,7 @@ impl Default for ServerConfig {
             connections_max: 20_000,
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
+            traffic_clients_max: 256,
         }
     }
 }
@@ -74,12 +77,13 @@ impl ServerConfig {
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { host, .. } if host.is_empty() => Err(("server.host", "must not be empty")),
-            Self { workers: 1_025.., .. } => Err(("server.workers", "must be at most 1024")),
+            Self { workers: 513.., .. } => Err(("server.workers", "must be at most 512")),
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
             Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
             Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
             Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
             Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),
+            Self { traffic_clients_max: 0, .. } => Err(("server.traffic_clients_max", "must be at least 1")),
             _ => Ok(()),
         }
     }

@@ -21,17 +21,20 @@ pub(super) struct FrameWriter<'a> {
     frame_bytes_max: usize,
     /// Where the open text frame begins.
     open: Option<usize>,
+    /// Bytes of messages; what else there is frames them.
+    payload: usize,
 }
 
 impl<'a> FrameWriter<'a> {
     /// Returns a writer that is full when it has written about `frame_bytes_max` bytes.
     pub(super) fn new(buffer: &'a mut BytesMut, dialect: Dialect, frame_bytes_max: usize) -> Self {
-        Self { buffer, dialect, frame_bytes_max, open: None }
+        Self { buffer, dialect, frame_bytes_max, open: None, payload: 0 }
     }
 
-    /// Completes the last frame.
-    pub(super) fn finish(mut self) {
+    /// Completes the last frame. Returns how many of the bytes written are messages; the others frame them.
+    pub(super) fn finish(mut self) -> usize {
         self.end_text();
+        self.payload
     }
 
     fn end_text(&mut self) {
@@ -62,6 +65,11 @@ impl<'a> FrameWriter<'a> {
         self.whole_frame(opcode, &payload[..payload.len().min(125)]);
     }
 
+    fn message_frame(&mut self, opcode: u8, payload: &[u8]) {
+        self.whole_frame(opcode, payload);
+        self.payload += payload.len();
+    }
+
     /// Writes a frame of any length, its header in the shortest form.
     fn whole_frame(&mut self, opcode: u8, payload: &[u8]) {
         self.end_text();
@@ -88,8 +96,8 @@ impl Sink for FrameWriter<'_> {
     fn control(&mut self, control: Control) {
         match control {
             Control::Message(bytes) => self.message(&bytes),
-            Control::Text(payload) => self.whole_frame(FIN_TEXT, &payload),
-            Control::Binary(payload) => self.whole_frame(FIN_BINARY, &payload),
+            Control::Text(payload) => self.message_frame(FIN_TEXT, &payload),
+            Control::Binary(payload) => self.message_frame(FIN_BINARY, &payload),
             Control::Ping => self.control_frame(FIN_PING, b""),
             Control::Pong(payload) => self.control_frame(FIN_PONG, &payload),
             Control::Close(reason) => self.close_frame(reason),
@@ -105,6 +113,7 @@ impl Sink for FrameWriter<'_> {
             self.buffer.extend_from_slice(b"[");
         }
         self.buffer.extend_from_slice(bytes);
+        self.payload += bytes.len();
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
@@ -114,7 +123,9 @@ impl Sink for FrameWriter<'_> {
         }
         // The bytes are everybody's; what this session has not been sent is said before the closing brace.
         self.message(&bytes[..bytes.len() - 1]);
-        self.buffer.extend_from_slice(format!(",\"skipped\":{skipped}}}").as_bytes());
+        let rest = format!(",\"skipped\":{skipped}}}");
+        self.buffer.extend_from_slice(rest.as_bytes());
+        self.payload += rest.len();
     }
 
     fn is_full(&self) -> bool {
@@ -148,7 +159,7 @@ mod tests {
             let rest = vec![b'y'; len - len / 2];
             writer.message(&half);
             writer.message(&rest);
-            writer.finish();
+            assert_eq!(writer.finish(), len);
             let header = match len + 3 {
                 ..=125 => 2,
                 126..=65_535 => 4,
@@ -189,7 +200,7 @@ mod tests {
         writer.control(Control::Pong("abc".into()));
         writer.message(b"2");
         writer.control(Control::Close(CloseReason::Flood));
-        writer.finish();
+        assert_eq!(writer.finish(), 2, "control frames are no messages");
         let frames = frames(buffer);
         assert_eq!(frames[..3], [Frame::Text("[1]".into()), Frame::Pong("abc".into()), Frame::Text("[2]".into())]);
         let Frame::Close(Some(close)) = &frames[3] else { panic!() };

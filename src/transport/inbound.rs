@@ -1,6 +1,7 @@
 //! What a WebSocket client sends: bytes into frames, frames into messages, with bounds on size.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_codec::Decoder;
@@ -11,6 +12,7 @@ use futures_core::Stream;
 
 use crate::protocol::CloseReason;
 use crate::transport::header::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FrameHeader, TEXT};
+use crate::transport::traffic::Account;
 use crate::transport::utf8::Utf8Check;
 
 /// The frames of one connection. Ends after the first broken one.
@@ -21,23 +23,32 @@ pub(super) struct Frames {
     text: TextCheck,
     message_bytes_max: usize,
     ended: bool,
+    account: Option<Arc<Account>>,
 }
 
 impl Frames {
-    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error as soon as it says so.
-    pub(super) fn new(payload: Payload, message_bytes_max: usize) -> Self {
+    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error as soon as it says so. They
+    /// are told to the client's account.
+    pub(super) fn new(payload: Payload, message_bytes_max: usize, account: Option<Arc<Account>>) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
         let (buffer, text) = (BytesMut::new(), TextCheck::default());
-        Self { payload, codec, buffer, text, message_bytes_max, ended: false }
+        Self { payload, codec, buffer, text, message_bytes_max, ended: false, account }
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
+        let before = self.buffer.len();
         if self.buffer.first() == Some(&CLOSE) {
             self.check_close()?;
         }
         let frame = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))?;
         match &frame {
-            Some(frame) => self.text.end_frame(frame)?,
+            Some(frame) => {
+                if let Some(account) = &self.account {
+                    let payload = message_bytes(frame);
+                    account.received(payload, before - self.buffer.len() - payload);
+                }
+                self.text.end_frame(frame)?;
+            }
             None => self.check_begun()?,
         }
         Ok(frame)
@@ -93,6 +104,18 @@ impl Stream for Frames {
                 Some(Err(_)) | None => frames.ended = true,
             }
         }
+    }
+}
+
+/// Returns how many bytes of a message there are in this frame.
+fn message_bytes(frame: &Frame) -> usize {
+    match frame {
+        Frame::Text(part)
+        | Frame::Binary(part)
+        | Frame::Continuation(
+            Item::FirstText(part) | Item::FirstBinary(part) | Item::Continue(part) | Item::Last(part),
+        ) => part.len(),
+        Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) => 0,
     }
 }
 

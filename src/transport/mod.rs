@@ -3,6 +3,7 @@
 //! What a client may ask for is `session`'s business, who gets what `hub`'s.
 
 mod bars;
+mod connection;
 mod frame;
 mod handler;
 mod header;
@@ -14,8 +15,10 @@ mod query;
 mod rest;
 mod socket;
 mod status;
+mod traffic;
 mod utf8;
 mod websocket;
+mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,9 +33,11 @@ use crate::hub::{Ender, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::session::{Session, SessionConfig};
 
+pub use connection::{ConnectionConfig, connections};
 pub use handler::MessageHandler;
 pub use problem::Problem;
-pub use socket::{SocketConfig, on_connect};
+pub use socket::SocketConfig;
+pub use traffic::Traffic;
 
 /// What the handlers of one worker thread work with.
 pub struct Worker {
@@ -46,6 +51,8 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     /// The most sessions of the whole process, `server.connections_max`.
     pub connections_max: usize,
+    /// What each client costs.
+    pub traffic: Arc<Traffic>,
 }
 
 impl Worker {
@@ -92,13 +99,14 @@ pub fn random_name() -> String {
 }
 
 /// Adds every route to an application whose data holds an `Rc<`[`Worker`]`>`.
-pub fn routes(config: &mut web::ServiceConfig) {
+fn routes(config: &mut web::ServiceConfig) {
     config
         .service(websocket::<Session>("/ws"))
         .service(reading("/api/v1/poll", poll::poll))
         .service(reading("/api/v1/symbols", rest::symbols))
         .service(reading("/api/v1/snapshot", rest::snapshot))
         .service(reading("/api/v1/bars", bars::bars))
+        .service(reading("/api/v1/traffic", traffic::traffic))
         .service(reading("/healthz", status::healthz))
         .service(reading("/readyz", status::readyz))
         .service(reading("/metrics", status::metrics))

@@ -4,6 +4,7 @@
 //! first event that it wants. Beyond that it costs one timer.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::protocol::native::Cursor;
 use crate::protocol::{Dialect, Publication};
 use crate::session::Session;
 use crate::transport::query::Parameters;
+use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Problem, Worker, rest};
 
 /// How long a poll waits when the client does not say, and at the most.
@@ -31,10 +33,12 @@ const EVENTS_MAX: usize = 1024;
 pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
+    let wait_ms = parameters.take_number("wait_ms", 0..=WAIT_MS_MAX)?.unwrap_or(WAIT_MS_DEFAULT);
+    let transport = if wait_ms == 0 { Transport::ShortPoll } else { Transport::LongPoll };
+    let account = traffic::charge(&request, &mut parameters, transport)?;
     let symbols = parameters.take_symbols()?.ok_or_else(|| Problem::bad_request("'symbols' is missing"))?;
     let channels = parameters.take_channels()?;
     let after = parameters.take("after")?;
-    let wait_ms = parameters.take_number("wait_ms", 0..=WAIT_MS_MAX)?.unwrap_or(WAIT_MS_DEFAULT);
     parameters.finish()?;
     let cursor =
         after.map(|text| Cursor::parse(&text).ok_or_else(|| Problem::bad_request("'after' must be epoch:offset")));
@@ -47,7 +51,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         .map_err(|(code, detail, symbols)| Problem::client_error(code, detail, symbols))?;
     worker.metrics().requests.inc();
 
-    let answer = Answer { worker, session: &session, ids: &ids };
+    let answer = Answer { worker, session: &session, ids: &ids, account };
     let Some(after) = cursor.and_then(|cursor| answer.known(&cursor)) else {
         return Ok(answer.afresh());
     };
@@ -100,10 +104,18 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// What an answer contains.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    events: usize,
+    messages: usize,
+}
+
 struct Answer<'a> {
     worker: &'a Worker,
     session: &'a Session,
     ids: &'a [SymbolId],
+    account: Option<Arc<Account>>,
 }
 
 impl Answer<'_> {
@@ -134,13 +146,13 @@ impl Answer<'_> {
             reached = if count == EVENTS_MAX { publication.event.offset } else { newest };
         }
         self.worker.metrics().events_delivered.inc_by(count as u64);
-        (count > 0).then(|| self.respond(reached, true, &messages))
+        (count > 0).then(|| self.respond(reached, true, &messages, Counted { events: count, messages: count }))
     }
 
     /// Answers that there is nothing new.
     fn nothing_after(&self, after: u64) -> HttpResponse {
         let offset = self.worker.router.borrow().offset().max(after);
-        self.respond(offset, true, b"")
+        self.respond(offset, true, b"", Counted::default())
     }
 
     /// Answers with snapshots, to a client that has no cursor or one that is too old.
@@ -150,10 +162,10 @@ impl Answer<'_> {
         let offset = router.offset();
         rest::append_snapshots(&mut router, self.ids, &mut messages);
         drop(router);
-        self.respond(offset, false, &messages)
+        self.respond(offset, false, &messages, Counted { events: 0, messages: self.ids.len() })
     }
 
-    fn respond(&self, offset: u64, recovered: bool, messages: &[u8]) -> HttpResponse {
+    fn respond(&self, offset: u64, recovered: bool, messages: &[u8], counted: Counted) -> HttpResponse {
         let epoch = self.worker.router.borrow().epoch().clone();
         let head = format!(
             r#"{{"epoch":"{epoch}","offset":{offset},"cursor":"{epoch}:{offset}","recovered":{recovered},"messages":["#
@@ -161,6 +173,11 @@ impl Answer<'_> {
         let mut body = head.into_bytes();
         body.extend_from_slice(messages);
         body.extend_from_slice(b"]}");
+        if let Some(account) = &self.account {
+            let commas = counted.messages.saturating_sub(1);
+            let payload = messages.len() - commas;
+            account.sent(counted.events as u64, payload, body.len() - payload);
+        }
         rest::json(body)
     }
 }

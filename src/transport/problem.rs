@@ -55,6 +55,11 @@ impl Problem {
     pub fn not_found(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
     }
+
+    /// Returns 404: no request of this client is known.
+    pub fn no_such_client(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such client: {name}"))
+    }
 }
 
 /// Answers what no route answers.

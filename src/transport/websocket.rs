@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ use crate::transport::frame::FrameWriter;
 use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames};
 use crate::transport::problem::Problem;
+use crate::transport::query::Parameters;
+use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Worker, random_name};
 
 /// The shortest time between two looks at one session.
@@ -40,10 +43,12 @@ const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Returns a problem document when the request does not open a WebSocket, or no session may begin.
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
+    let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     check_handshake(&request)?;
     worker.admit()?;
     let mut response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL])
         .map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
+    traffic::upgrade(&request);
     let now = Instant::now();
     let name = random_name();
     let mut outbox = None;
@@ -51,12 +56,13 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Paylo
         let ender = ctx.address().recipient();
         let session = worker.join(Some(ender), now);
         let shared = outbox.insert(session.outbox().clone()).clone();
-        ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max));
-        WebSocketSession::new(H::open(session, &name, now), shared, worker, now)
+        ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max, account.clone()));
+        let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
+        WebSocketSession { account: account.clone(), ..actor }
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
-    let body = Body { outbox, metrics: worker.metrics(), frame_bytes_max };
+    let body = Body { outbox, metrics: worker.metrics(), frame_bytes_max, account };
     log::debug!("session opened name={name}");
     Ok(response.streaming(body))
 }
@@ -88,6 +94,7 @@ struct Body {
     outbox: SharedOutbox,
     metrics: SharedMetrics,
     frame_bytes_max: usize,
+    account: Option<Arc<Account>>,
 }
 
 thread_local! {
@@ -106,8 +113,11 @@ impl Stream for Body {
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
-            writer.finish();
+            let payload = writer.finish();
             let chunk = scratch.split().freeze();
+            if let Some(account) = &self.account {
+                account.sent(events, payload, chunk.len() - payload);
+            }
             self.metrics.events_delivered.inc_by(events);
             self.metrics.writes.inc();
             self.metrics.bytes_written.inc_by(chunk.len() as u64);
@@ -130,6 +140,7 @@ struct WebSocketSession<H> {
     outbox: SharedOutbox,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
+    account: Option<Arc<Account>>,
     assembler: Assembler,
     message_since: Instant,
     last_sign: Instant,
@@ -143,6 +154,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             session: Some(session),
             config: worker.session.clone(),
             metrics: worker.metrics(),
+            account: None,
             assembler: Assembler::default(),
             message_since: now,
             last_sign: now,
@@ -151,6 +163,8 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn receive(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        let account = self.account.clone();
+        let _working = account.as_ref().map(|account| account.working());
         let now = Instant::now();
         self.last_sign = now;
         let result = match frame {

@@ -40,4 +40,5 @@ mod slow_client;
 mod start;
 mod stream;
 mod subscribe;
+mod traffic;
 mod unsubscribe;

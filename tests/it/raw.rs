@@ -29,6 +29,10 @@ const JAMMED_BUFFER_BYTES: u32 = 2_048;
 pub(crate) struct RawClient {
     stream: TcpStream,
     received: BytesMut,
+    /// Bytes that the kernel took from this client.
+    pub(crate) bytes_up: u64,
+    /// Bytes that the kernel gave to it.
+    pub(crate) bytes_down: u64,
 }
 
 /// A frame of the server.
@@ -51,14 +55,18 @@ pub(crate) struct Answer {
 impl RawClient {
     /// Connects and says nothing.
     pub(crate) async fn connect(server: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(server).await.unwrap(), received: BytesMut::new() }
+        Self::on(TcpStream::connect(server).await.unwrap())
+    }
+
+    fn on(stream: TcpStream) -> Self {
+        Self { stream, received: BytesMut::new(), bytes_up: 0, bytes_down: 0 }
     }
 
     /// Connects with a small buffer for received bytes and opens a WebSocket: a client that jams when it does not read.
     pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(JAMMED_BUFFER_BYTES).unwrap();
-        let mut client = Self { stream: socket.connect(server).await.unwrap(), received: BytesMut::new() };
+        let mut client = Self::on(socket.connect(server).await.unwrap());
         client.upgrade().await;
         client
     }
@@ -80,6 +88,7 @@ impl RawClient {
     /// Sends bytes. The server may have hung up already.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = patiently("the server to take bytes", self.stream.write_all(bytes)).await;
+        self.bytes_up += bytes.len() as u64;
     }
 
     /// Sends a masked frame.
@@ -110,6 +119,7 @@ impl RawClient {
     /// Receives something; returns false when the server has closed or reset the connection.
     async fn receive(&mut self) -> bool {
         let read = patiently("bytes from the server", self.stream.read_buf(&mut self.received)).await;
+        self.bytes_down += *read.as_ref().unwrap_or(&0) as u64;
         !matches!(read, Ok(0) | Err(_))
     }
 

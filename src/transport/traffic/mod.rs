@@ -1,0 +1,98 @@
+//! What each client costs over each transport, from the server's own accounting: `/api/v1/traffic`.
+//!
+//! A request that names its client with `?client=NAME` is charged to that client's account; all others cost nothing here. How
+//! the figures are meant is said in `docs/PROTOCOL.md`. `wire.rs` counts every byte at the socket, `meter.rs` knows whose it
+//! is, each transport tells the account what of it was payload and framing.
+
+mod account;
+mod clients;
+mod cpu;
+mod meter;
+mod metered;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use crate::transport::query::Parameters;
+use crate::transport::{Problem, Worker, rest};
+
+use account::Figures;
+
+pub(super) use account::{Account, Transport};
+pub use clients::Traffic;
+pub(super) use meter::Meter;
+pub(super) use metered::Metered;
+
+/// The longest name of a client, in characters.
+const NAME_LEN_MAX: usize = 64;
+
+/// Takes the parameter `client`. If it is there, the request and its answer are charged to that client's account, which is
+/// returned: the handler tells it what it sends.
+///
+/// # Errors
+///
+/// Returns a problem document when the name is malformed, or there are too many clients.
+pub(super) fn charge(
+    request: &HttpRequest,
+    parameters: &mut Parameters,
+    transport: Transport,
+) -> Result<Option<Arc<Account>>, Problem> {
+    let Some(name) = take_name(parameters)? else { return Ok(None) };
+    let account = Worker::of(request).traffic.account(&name, transport);
+    let account = account.ok_or_else(|| Problem::unavailable("too many clients (server.traffic_clients_max)"))?;
+    if let Some(meter) = request.conn_data::<Rc<Meter>>() {
+        meter.charge(&account);
+    }
+    // An answer to HEAD has no body to account for (RFC 9110 section 9.3.2).
+    Ok((request.method() != Method::HEAD).then_some(account))
+}
+
+/// Makes what the client sends from now on part of this request: a WebSocket has been opened.
+pub(super) fn upgrade(request: &HttpRequest) {
+    if let Some(meter) = request.conn_data::<Rc<Meter>>() {
+        meter.upgrade();
+    }
+}
+
+fn take_name(parameters: &mut Parameters) -> Result<Option<String>, Problem> {
+    let Some(name) = parameters.take("client")? else { return Ok(None) };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.is_empty() || name.len() > NAME_LEN_MAX || !name.chars().all(fits) {
+        return Err(Problem::bad_request("'client' must be 1 to 64 letters, digits, '_' or '-'"));
+    }
+    Ok(Some(name))
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    client: &'a str,
+    transports: Transports,
+}
+
+#[derive(Serialize)]
+struct Transports {
+    websocket: Figures,
+    sse: Figures,
+    long_poll: Figures,
+    short_poll: Figures,
+}
+
+/// Answers `GET /api/v1/traffic?client=`: what this client has cost so far. Itself it is charged to nobody.
+///
+/// # Errors
+///
+/// Returns a problem document when the name is missing or malformed, or no request of such a client is known.
+pub(super) async fn traffic(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut parameters = Parameters::of(&request)?;
+    let client = take_name(&mut parameters)?.ok_or_else(|| Problem::bad_request("'client' is missing"))?;
+    parameters.finish()?;
+    let figures = Worker::of(&request).traffic.figures(&client);
+    let [websocket, sse, long_poll, short_poll] = figures.ok_or_else(|| Problem::no_such_client(&client))?;
+    let transports = Transports { websocket, sse, long_poll, short_poll };
+    let body = serde_json::to_vec(&Answer { client: &client, transports }).expect("numbers become JSON");
+    Ok(rest::json(body))
+}

@@ -1,0 +1,287 @@
+//! What the server says that a client costs: to the byte what went through the client's own sockets.
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::http::get;
+use crate::patience::PATIENCE;
+use crate::raw::{CLOSE, FRAGMENTS, PING, RawClient, TEXT, frame, handshake};
+use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
+use crate::view::is_event;
+
+/// What a client has counted itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bytes {
+    wire: u64,
+    payload: u64,
+    framing: u64,
+    headers: u64,
+    tls: u64,
+}
+
+impl Bytes {
+    fn of(figures: &Value) -> Self {
+        let part = |name: &str| figures[name].as_u64().unwrap();
+        let bytes = Self {
+            wire: part("wire"),
+            payload: part("payload"),
+            framing: part("framing"),
+            headers: part("headers"),
+            tls: part("tls"),
+        };
+        assert_eq!(bytes.wire, bytes.payload + bytes.framing + bytes.headers + bytes.tls, "{figures}");
+        bytes
+    }
+}
+
+/// What this client costs over each transport.
+async fn traffic(server: &TestServer, client: &str) -> Value {
+    let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
+    assert_eq!(answer["client"], client);
+    answer["transports"].clone()
+}
+
+/// Waits until the server has counted these bytes for the client: it does so after the bytes are on their way.
+async fn settled(server: &TestServer, client: &str, transport: &str, up: Bytes, down: Bytes) -> Value {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let figures = traffic(server, client).await[transport].clone();
+        let now = [&figures["bytes_up"], &figures["bytes_down"]].map(Bytes::of);
+        if now == [up, down] {
+            return figures;
+        }
+        assert!(std::time::Instant::now() < deadline, "expected {:?}, still {now:?}", [up, down]);
+    }
+}
+
+/// Returns how many messages and events there are in an array of JSON, and how many bytes the messages have.
+fn contents(array: &str) -> (u64, u64, u64) {
+    let messages: Vec<&RawValue> = serde_json::from_str(array).unwrap();
+    let events = messages.iter().filter(|message| is_event(&serde_json::from_str(message.get()).unwrap()));
+    let bytes: usize = messages.iter().map(|message| message.get().len()).sum();
+    (messages.len() as u64, events.count() as u64, bytes as u64)
+}
+
+/// Polls on this connection; adds to what the client has counted, and returns the events and the cursor of the answer.
+async fn poll(client: &mut RawClient, query: &str, up: &mut Bytes, down: &mut Bytes) -> (u64, String) {
+    let before = client.bytes_down;
+    let request = format!("GET /api/v1/poll?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = client.request(&request).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = &answer.body;
+    let (_, events, payload) = contents(&body[body.find('[').unwrap()..body.len() - 1]);
+    let wire = client.bytes_down - before;
+    assert_eq!(wire, (answer.head.len() + body.len()) as u64);
+    up.wire += request.len() as u64;
+    up.headers += request.len() as u64;
+    down.wire += wire;
+    down.headers += answer.head.len() as u64;
+    down.payload += payload;
+    down.framing += body.len() as u64 - payload;
+    (events, serde_json::from_str::<Value>(body).unwrap()["cursor"].as_str().unwrap().to_owned())
+}
+
+#[actix_web::test]
+async fn a_websocket_is_accounted_to_the_byte() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    let request = handshake(&[]).replacen("/ws", "/ws?client=desk-1", 1);
+    let head = client.request(&request).await.head;
+    let (mut up, mut down) = (Bytes::default(), Bytes::default());
+    (up.headers, down.headers) = (request.len() as u64, head.len() as u64);
+    // One message whole, one in fragments; two frames that are none.
+    let subscribe = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
+    let list = br#"{"action":"list"}"#;
+    for (first_byte, payload, is_message) in [
+        (TEXT, subscribe.as_slice(), true),
+        (FRAGMENTS[0], &list[..5], true),
+        (PING, b"hello", false),
+        (FRAGMENTS[2], &list[5..], true),
+    ] {
+        let payload_bytes = if is_message { payload.len() } else { 0 };
+        let frame = frame(first_byte, payload);
+        client.send(&frame).await;
+        up.payload += payload_bytes as u64;
+        up.framing += (frame.len() - payload_bytes) as u64;
+    }
+    let (mut events, mut closing) = (0, false);
+    while let Some(frame) = client.next_frame().await {
+        let header = if frame.payload.len() < 126 { 2 } else { 4 };
+        let wire = header + frame.payload.len() as u64;
+        assert!(frame.payload.len() < 1 << 16);
+        if frame.first_byte == TEXT {
+            let (_, these, payload) = contents(std::str::from_utf8(&frame.payload).unwrap());
+            events += these;
+            down.payload += payload;
+            down.framing += wire - payload;
+        } else {
+            down.framing += wire;
+        }
+        if events > 500 && !closing {
+            closing = true;
+            let close = crate::raw::frame(CLOSE, &1000_u16.to_be_bytes());
+            client.send(&close).await;
+            up.framing += close.len() as u64;
+        }
+    }
+    (up.wire, down.wire) = (client.bytes_up, client.bytes_down);
+    let figures = settled(&server, "desk-1", "websocket", up, down).await;
+    assert_eq!(figures["events"], events);
+    assert_eq!((&figures["requests"], &figures["connections"]), (&json!(1), &json!(1)));
+    assert!(figures["cpu_us"].as_u64().unwrap() > 0);
+}
+
+#[actix_web::test]
+async fn an_open_websocket_is_accounted_while_it_runs() {
+    let (server, clock) = spawn_app_at_rest(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    client.request(&handshake(&[]).replacen("/ws", "/ws?client=a", 1)).await;
+    client.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"]}"#).await;
+    for round in 1..=3 {
+        clock.advance_micros(1_000_000);
+        let wanted = round * 10;
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while traffic(&server, "a").await["websocket"]["events"].as_u64().unwrap() < wanted {
+            assert!(std::time::Instant::now() < deadline);
+        }
+    }
+    let figures = traffic(&server, "a").await["websocket"].clone();
+    assert_eq!(figures["bytes_up"]["payload"], 38);
+    // Four bytes of mask, and two before them.
+    assert_eq!(figures["bytes_up"]["framing"], 6);
+}
+
+#[actix_web::test]
+async fn polls_on_one_connection_are_accounted_to_the_byte_whoever_else_uses_it() {
+    let server = spawn_app(|_| {});
+    let mut connection = RawClient::connect(server.address).await;
+    let [mut short, mut long, mut other] = [(); 3].map(|()| (Bytes::default(), Bytes::default()));
+    let (events, cursor) = poll(&mut connection, "symbols=*&wait_ms=0&client=a", &mut short.0, &mut short.1).await;
+    assert_eq!(events, 0, "the first answer has snapshots");
+    let (mut long_events, mut short_events, mut cursor) = (0, 0, cursor);
+    for _ in 0..10 {
+        // Nobody's.
+        poll(&mut connection, "symbols=AAPL", &mut Bytes::default(), &mut Bytes::default()).await;
+        assert_eq!(connection.request("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
+        let query = format!("symbols=*&channels=trades,quotes&client=a&after={cursor}");
+        let (events, next) = poll(&mut connection, &query, &mut long.0, &mut long.1).await;
+        assert!(events > 0, "it has waited for something");
+        long_events += events;
+        let query = format!("symbols=*&channels=trades,quotes&client=a&wait_ms=0&after={next}");
+        (short_events, cursor) = {
+            let (events, next) = poll(&mut connection, &query, &mut short.0, &mut short.1).await;
+            (short_events + events, next)
+        };
+        poll(&mut connection, "symbols=MSFT&client=b", &mut other.0, &mut other.1).await;
+    }
+    let long = settled(&server, "a", "long_poll", long.0, long.1).await;
+    let short = settled(&server, "a", "short_poll", short.0, short.1).await;
+    let other = settled(&server, "b", "long_poll", other.0, other.1).await;
+    assert_eq!(
+        (&long["events"], &long["requests"], &long["connections"]),
+        (&json!(long_events), &json!(10), &json!(0))
+    );
+    assert_eq!((&short["events"], &short["requests"]), (&json!(short_events), &json!(11)));
+    assert_eq!(short["connections"], 1, "the first request has opened it");
+    assert_eq!((&other["requests"], &other["connections"]), (&json!(10), &json!(0)));
+    for figures in [long, short, other] {
+        assert!(figures["cpu_us"].as_u64().unwrap() > 0, "{figures}");
+    }
+}
+
+#[actix_web::test]
+async fn polls_on_connections_of_their_own_are_accounted_to_the_byte() {
+    let server = spawn_app(|_| {});
+    let (mut up, mut down) = (Bytes::default(), Bytes::default());
+    for _ in 0..10 {
+        let mut connection = RawClient::connect(server.address).await;
+        poll(&mut connection, "symbols=AAPL,MSFT&client=a", &mut up, &mut down).await;
+        connection.hang_up().await;
+    }
+    let figures = settled(&server, "a", "long_poll", up, down).await;
+    assert_eq!((&figures["requests"], &figures["connections"]), (&json!(10), &json!(10)));
+    assert_eq!(traffic(&server, "a").await["short_poll"]["requests"], 0);
+}
+
+#[actix_web::test]
+async fn the_cpu_time_of_an_account_is_no_more_than_that_of_the_process() {
+    let process_us = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap()
+    };
+    let before = process_us();
+    let server = spawn_app(|_| {});
+    let mut connection = RawClient::connect(server.address).await;
+    let mut last = 0;
+    for _ in 0..200 {
+        poll(&mut connection, "symbols=*&client=a", &mut Bytes::default(), &mut Bytes::default()).await;
+        let cpu_us = traffic(&server, "a").await["long_poll"]["cpu_us"].as_u64().unwrap();
+        assert!(cpu_us >= last);
+        last = cpu_us;
+    }
+    assert!(last > 200, "an answer with thirty snapshots takes more than a microsecond: {last}");
+    assert!(last < process_us() - before);
+}
+
+#[actix_web::test]
+async fn a_client_one_too_many_takes_the_place_of_an_idle_one_or_is_refused() {
+    let server = spawn_app(|settings| settings.server.traffic_clients_max = 2);
+    let open = async |name: &str| {
+        let mut client = RawClient::connect(server.address).await;
+        let request = handshake(&[]).replacen("/ws", &format!("/ws?client={name}"), 1);
+        let answer = client.request(&request).await;
+        (client, answer)
+    };
+    let poll = async |name: &str| get(server.address, &format!("/api/v1/poll?symbols=AAPL&client={name}")).await;
+    let known = async |name: &str| get(server.address, &format!("/api/v1/traffic?client={name}")).await.status;
+
+    let (first, answer) = open("first").await;
+    assert_eq!(answer.status, 101);
+    assert_eq!(poll("idle").await.status, 200);
+    // The end of the idle one's connection may come later than its answer.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while poll("third").await.status != 200 {
+        assert!(std::time::Instant::now() < deadline);
+    }
+    assert_eq!((known("first").await, known("idle").await, known("third").await), (200, 404, 200));
+    assert_eq!(server.metrics.traffic_clients_evicted.get(), 1);
+
+    let (second, answer) = loop {
+        let (second, answer) = open("second").await;
+        if answer.status == 101 {
+            break (second, answer);
+        }
+        assert!(std::time::Instant::now() < deadline);
+    };
+    assert_eq!(answer.status, 101);
+    let refused = server.metrics.traffic_clients_refused.get();
+    let answer = poll("fourth").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    assert!(answer.problem()["detail"].as_str().unwrap().contains("server.traffic_clients_max"));
+    assert_eq!(server.metrics.traffic_clients_refused.get(), refused + 1);
+    assert_eq!(poll("first").await.status, 200, "who is known is served");
+    drop((first, second));
+}
+
+#[actix_web::test]
+async fn a_bad_name_is_refused_and_a_strange_one_not_found() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let long = "x".repeat(65);
+    for name in ["", "a%20b", "%C3%A9", "a.b", "a/b", &long, "a&client=b"] {
+        for path in ["/api/v1/poll?symbols=AAPL&", "/api/v1/traffic?"] {
+            let problem = get(server.address, &format!("{path}client={name}")).await;
+            assert_eq!(problem.status, 400, "{path} {name}");
+            assert!(problem.problem()["detail"].as_str().unwrap().contains("client"));
+        }
+        let mut client = RawClient::connect(server.address).await;
+        let request = handshake(&[]).replacen("/ws", &format!("/ws?client={name}"), 1);
+        assert_eq!(client.request(&request).await.status, 400, "{name}");
+    }
+    assert_eq!(get(server.address, "/api/v1/traffic").await.status, 400);
+    assert_eq!(get(server.address, "/api/v1/traffic?client=a&x=1").await.status, 400);
+    let strange = get(server.address, "/api/v1/traffic?client=nobody").await;
+    assert_eq!((strange.status, &strange.problem()["code"]), (404, &json!("not_found")));
+    let longest = "x".repeat(64);
+    assert_eq!(get(server.address, &format!("/api/v1/poll?symbols=AAPL&client={longest}")).await.status, 200);
+    assert_eq!(get(server.address, &format!("/api/v1/traffic?client={longest}")).await.status, 200);
+}
