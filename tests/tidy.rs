@@ -13,9 +13,10 @@ const FLOORS: [&str; 9] = ["domain", "protocol", "metrics", "feed", "history", "
 const LINES_MAX: usize = 400;
 
 /// Crates that only some places may name: the word, and the places as prefixes of paths below `src/`.
-const RESERVED: [(&str, &[&str]); 7] = [
+const RESERVED: [(&str, &[&str]); 8] = [
     ("actix_web_actors", &["transport/websocket.rs"]),
     ("actix_service", &["transport/connection.rs"]),
+    ("actix_cors", &["transport/origin.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),

@@ -228,6 +228,7 @@ impl WorkerParts {
             clock: self.clock.clone(),
             connections_max: self.settings.server.connections_max,
             traffic: self.traffic.clone(),
+            allowed_origins: self.settings.server.allowed_origins.clone(),
         };
         (hub, Rc::new(worker))
     }

@@ -11,6 +11,7 @@ use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
 use crate::session::SessionConfig;
+use crate::transport::AllowedOrigins;
 
 const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 /// The prefix and separator of the environment's keys: `TICKCAST__SERVER__PORT`.
@@ -55,6 +56,8 @@ pub struct ServerConfig {
     pub unsent_bytes_max: u32,
     /// Clients whose traffic is accounted. At least 1.
     pub traffic_clients_max: usize,
+    /// Pages of other origins that may open sessions; in the environment a list with commas.
+    pub allowed_origins: AllowedOrigins,
 }
 
 impl Default for ServerConfig {
@@ -69,6 +72,7 @@ impl Default for ServerConfig {
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
             traffic_clients_max: 256,
+            allowed_origins: AllowedOrigins::default(),
         }
     }
 }
@@ -177,8 +181,11 @@ mod tests {
             ("TICKCAST__SERVER__PORT", "9000"),
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "5000"),
             ("TICKCAST__SERVER__HOST", "0.0.0.0"),
+            ("TICKCAST__SERVER__ALLOWED_ORIGINS", "https://example.com, http://localhost:3000"),
         ]);
         let settings = settings.unwrap();
+        let expected = AllowedOrigins::parse(&["https://example.com", "http://localhost:3000"]);
+        assert_eq!(Some(settings.server.allowed_origins), expected);
         assert_eq!((settings.server.port, settings.server.host.as_str()), (9000, "0.0.0.0"));
         assert!((settings.feed.events_per_second - 5000.0).abs() < f64::EPSILON);
     }
@@ -190,6 +197,7 @@ mod tests {
             ("TICKCAST__SEVER__PORT", "1", "sever"),
             ("TICKCAST__SERVER__PORT", "70000", "port"),
             ("TICKCAST__SERVER__PORT", "many", "port"),
+            ("TICKCAST__SERVER__ALLOWED_ORIGINS", "example.com", "allowed_origins"),
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "0", "feed.events_per_second"),
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "NaN", "feed.events_per_second"),
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "-5", "feed.events_per_second"),

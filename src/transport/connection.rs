@@ -48,7 +48,12 @@ where
     ShutdownFn: Fn() -> Shutdown + 'static,
     Shutdown: Future<Output = ()> + 'static,
 {
-    let app = App::new().app_data(worker).data_factory(ready).configure(more_routes).configure(routes);
+    let ours = worker.clone();
+    let app = App::new()
+        .app_data(worker)
+        .data_factory(ready)
+        .configure(more_routes)
+        .configure(move |config| routes(&ours, config));
     let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), |request: Request, app| {
         if let Some(meter) = request.conn_data::<Rc<Meter>>() {
             meter.begin_request();

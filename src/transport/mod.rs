@@ -8,6 +8,7 @@ mod frame;
 mod handler;
 mod header;
 mod inbound;
+mod origin;
 mod page;
 mod poll;
 mod problem;
@@ -35,6 +36,7 @@ use crate::session::{Session, SessionConfig};
 
 pub use connection::{ConnectionConfig, connections};
 pub use handler::MessageHandler;
+pub use origin::AllowedOrigins;
 pub use problem::Problem;
 pub use socket::SocketConfig;
 pub use traffic::Traffic;
@@ -53,6 +55,8 @@ pub struct Worker {
     pub connections_max: usize,
     /// What each client costs.
     pub traffic: Arc<Traffic>,
+    /// The pages that may open sessions, `server.allowed_origins`.
+    pub allowed_origins: AllowedOrigins,
 }
 
 impl Worker {
@@ -98,15 +102,18 @@ pub fn random_name() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Adds every route to an application whose data holds an `Rc<`[`Worker`]`>`.
-fn routes(config: &mut web::ServiceConfig) {
+/// Adds every route to an application whose data holds this worker.
+fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
+    let api = web::scope("/api/v1")
+        .wrap(worker.allowed_origins.cors())
+        .service(reading("/poll", poll::poll))
+        .service(reading("/symbols", rest::symbols))
+        .service(reading("/snapshot", rest::snapshot))
+        .service(reading("/bars", bars::bars))
+        .service(reading("/traffic", traffic::traffic));
     config
         .service(websocket::<Session>("/ws"))
-        .service(reading("/api/v1/poll", poll::poll))
-        .service(reading("/api/v1/symbols", rest::symbols))
-        .service(reading("/api/v1/snapshot", rest::snapshot))
-        .service(reading("/api/v1/bars", bars::bars))
-        .service(reading("/api/v1/traffic", traffic::traffic))
+        .service(api)
         .service(reading("/healthz", status::healthz))
         .service(reading("/readyz", status::readyz))
         .service(reading("/metrics", status::metrics))

@@ -46,6 +46,11 @@ impl Problem {
         Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
     }
 
+    /// Returns 403: the request comes from a page that may not connect.
+    pub fn forbidden_origin(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden_origin", detail)
+    }
+
     /// Returns 503: try again later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)

@@ -45,6 +45,7 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Paylo
     let worker = Worker::of(&request);
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     check_handshake(&request)?;
+    worker.allowed_origins.check(&request)?;
     worker.admit()?;
     let mut response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL])
         .map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;

@@ -29,6 +29,7 @@ mod heartbeat;
 mod hole;
 mod limits;
 mod modes;
+mod origin;
 mod page;
 mod poll;
 mod poll_cursor;

@@ -1,0 +1,188 @@
+//! Which pages may open a session from a browser: those of the same origin, and those in `server.allowed_origins`.
+//!
+//! A browser tells the page's origin (RFC 6454) and cannot be made to lie about it; other clients send none and pass. The
+//! WebSocket handshake is refused, as nothing else keeps a foreign page from reading there; over HTTP the browser itself
+//! keeps it from reading, unless the answer allows it (CORS).
+
+use actix_cors::Cors;
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
+use serde::{Deserialize, Deserializer};
+use url::{Origin, Url};
+
+use crate::transport::Problem;
+
+/// How long a browser may remember what a preflight request has told it, in seconds.
+const PREFLIGHT_AGE_S_MAX: usize = 3_600;
+
+/// The pages that may open sessions beside those of the same origin: `server.allowed_origins`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedOrigins {
+    any: bool,
+    origins: Vec<Origin>,
+}
+
+impl AllowedOrigins {
+    /// Returns what these texts allow: each is `*`, or an origin such as `https://example.com` or
+    /// `http://localhost:3000`. `None` when one is neither.
+    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Option<Self> {
+        let mut allowed = Self::default();
+        for text in texts {
+            match text.as_ref() {
+                "*" => allowed.any = true,
+                text => allowed.origins.push(parse_origin(text)?),
+            }
+        }
+        Some(allowed)
+    }
+
+    /// Returns whether pages of this origin are listed. The origin `null`, of pages without one, is only part of `*`.
+    fn lists(&self, origin: &HeaderValue) -> bool {
+        let origin = origin.to_str().ok().and_then(parse_origin);
+        self.any || origin.is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    /// Checks that the request comes from a page that may open a session, or from no page.
+    pub(super) fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
+        if self.lists(origin) || is_same_origin(request, origin) {
+            return Ok(());
+        }
+        let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(128).collect();
+        Err(Problem::forbidden_origin(format!("pages of {origin} may not connect (server.allowed_origins)")))
+    }
+
+    /// Returns what tells browsers which pages may read the answers of the HTTP transports.
+    pub(super) fn cors(&self) -> Cors {
+        let cors = Cors::default()
+            .allowed_methods(["GET", "HEAD"])
+            .allowed_headers([HeaderName::from_static("last-event-id")])
+            .block_on_origin_mismatch(false)
+            .max_age(PREFLIGHT_AGE_S_MAX);
+        if self.any {
+            return cors.allow_any_origin().send_wildcard();
+        }
+        let allowed = self.clone();
+        cors.allowed_origin_fn(move |origin, _| allowed.lists(origin))
+    }
+}
+
+impl<'de> Deserialize<'de> for AllowedOrigins {
+    /// Reads a list, or one text with commas, as the environment has it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Texts {
+            List(Vec<String>),
+            Line(String),
+        }
+        let texts = match Texts::deserialize(deserializer)? {
+            Texts::List(texts) => texts,
+            Texts::Line(line) => {
+                line.split(',').map(|text| text.trim().into()).filter(|text: &String| !text.is_empty()).collect()
+            }
+        };
+        Self::parse(&texts)
+            .ok_or_else(|| serde::de::Error::custom("allowed_origins must be origins like https://example.com, or *"))
+    }
+}
+
+/// Returns the origin that `scheme://host[:port]` names, and nothing else.
+fn parse_origin(text: &str) -> Option<Origin> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.fragment().is_none();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    // A pattern would never match: better to refuse it.
+    let web = matches!(url.scheme(), "http" | "https") && !text.contains('*');
+    (web && bare && anonymous).then(|| url.origin())
+}
+
+/// Compares the page's origin with the address that the request was sent to, as the proxy in front tells it if there is one.
+///
+/// A proxy that ends TLS need not say so: a page that came over TLS may always connect to its own host. One that came
+/// without may not connect to the host's TLS side, as anybody on the way could have written it.
+fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
+    let Some(page) = origin.to_str().ok().and_then(|text| parse_origin(text).map(|_| text)) else { return false };
+    let Ok(page) = Url::parse(page) else { return false };
+    let connection = request.connection_info();
+    if page.scheme() == "http" && connection.scheme() != "http" {
+        return false;
+    }
+    // A host without a port has the default port of the scheme.
+    parse_origin(&format!("{}://{}", page.scheme(), connection.host())).is_some_and(|here| here == page.origin())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn passes(allowed: &[&str], headers: &[(&str, &str)]) -> bool {
+        let mut request = TestRequest::get();
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        AllowedOrigins::parse(allowed).unwrap().check(&request.to_http_request()).is_ok()
+    }
+
+    #[test]
+    fn a_page_of_the_same_origin_passes_whatever_the_way_to_write_the_port() {
+        for (host, origin) in [
+            ("example.com", "http://example.com"),
+            ("example.com:80", "http://example.com"),
+            ("example.com", "http://example.com:80"),
+            ("EXAMPLE.com", "http://example.com"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("example.com", "https://example.com"),
+        ] {
+            assert!(passes(&[], &[("Host", host), ("Origin", origin)]), "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("example.com", "http://evil.com"),
+            ("example.com", "http://www.example.com"),
+            ("example.com", "http://example.com.evil.com"),
+            ("example.com:8080", "http://example.com"),
+            ("example.com", "http://example.com:8080"),
+            ("example.com", "null"),
+            ("example.com", ""),
+            ("example.com", "example.com"),
+            ("example.com", "http://example.com/path"),
+            ("example.com", "http://user@example.com"),
+            ("example.com", "file://example.com"),
+        ] {
+            assert!(!passes(&[], &[("Host", host), ("Origin", origin)]), "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_proxy_count() {
+        let tls = ("X-Forwarded-Proto", "https");
+        assert!(passes(&[], &[("Host", "example.com"), ("Origin", "https://example.com"), tls]));
+        assert!(!passes(&[], &[("Host", "example.com"), ("Origin", "http://example.com"), tls]));
+        let host = ("X-Forwarded-Host", "example.com");
+        assert!(passes(&[], &[("Host", "backend:8080"), host, ("Origin", "https://example.com")]));
+    }
+
+    #[test]
+    fn listed_origins_pass_and_without_an_origin_everybody_does() {
+        let allowed = ["https://example.com", "http://localhost:3000"];
+        for origin in ["https://example.com", "https://example.com:443", "http://localhost:3000"] {
+            assert!(passes(&allowed, &[("Host", "a"), ("Origin", origin)]), "{origin}");
+        }
+        for origin in ["http://example.com", "https://example.com:8443", "http://localhost", "null"] {
+            assert!(!passes(&allowed, &[("Host", "a"), ("Origin", origin)]), "{origin}");
+        }
+        assert!(passes(&["*"], &[("Host", "a"), ("Origin", "null")]));
+        assert!(passes(&[], &[("Host", "a")]));
+    }
+
+    #[test]
+    fn only_origins_can_be_listed() {
+        for text in
+            ["", "example.com", "https://", "https://example.com/", "https://a/b", "https://*.a", "ftp://a", "null"]
+        {
+            assert_eq!(AllowedOrigins::parse(&[text]), None, "{text}");
+        }
+    }
+}
