@@ -46,6 +46,12 @@ pub struct Metrics {
     pub traffic_clients_evicted: Counter,
     /// Requests refused because every client with an account was busy.
     pub traffic_clients_refused: Counter,
+    /// Captures that were refused because `handshake.captures_max` was reached.
+    pub captures_refused: Counter,
+    /// Times that a direction of a capture reached `handshake.capture_bytes_max`.
+    pub captures_full: Counter,
+    /// Handshakes that were not shown because `handshake.attempts_max` was reached.
+    pub attempts_refused: Counter,
     errors: Labelled,
     closes: Labelled,
 }
@@ -94,6 +100,9 @@ impl Metrics {
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests of one client too many", &self.traffic_clients_refused);
+        counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
+        counter("captures_full", "Directions over handshake.capture_bytes_max", &self.captures_full);
+        counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());

@@ -23,7 +23,7 @@ use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
 use crate::hub::{Drain, Hub, HubConfig, Ready};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{ConnectionConfig, SocketConfig, Traffic, Worker, connections, random_name};
+use crate::transport::{ConnectionConfig, Handshakes, SocketConfig, Traffic, Worker, connections, random_name};
 
 pub use clock::SystemClock;
 pub use settings::{ServerConfig, Settings, SettingsError};
@@ -127,6 +127,7 @@ impl Application {
         let hubs = Hubs::default();
         let (history, feed) = (market.history, market.feed);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
+        let handshakes = Arc::new(Handshakes::new(settings.handshake.clone(), Some(address)));
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
@@ -134,6 +135,7 @@ impl Application {
             clock,
             settings: settings.clone(),
             traffic,
+            handshakes,
             more_routes: Arc::new(more_routes),
         };
         let attach: AttachFn = Arc::new(move |hub| {
@@ -214,6 +216,7 @@ struct WorkerParts {
     settings: Settings,
     more_routes: MoreRoutes,
     traffic: Arc<Traffic>,
+    handshakes: Arc<Handshakes>,
 }
 
 impl WorkerParts {
@@ -229,6 +232,7 @@ impl WorkerParts {
             connections_max: self.settings.server.connections_max,
             traffic: self.traffic.clone(),
             allowed_origins: self.settings.server.allowed_origins.clone(),
+            handshakes: self.handshakes.clone(),
         };
         (hub, Rc::new(worker))
     }

@@ -11,7 +11,7 @@ use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
 use crate::session::SessionConfig;
-use crate::transport::AllowedOrigins;
+use crate::transport::{AllowedOrigins, HandshakeConfig};
 
 const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 /// The prefix and separator of the environment's keys: `TICKCAST__SERVER__PORT`.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub history: HistoryConfig,
     /// What one session may do.
     pub session: SessionConfig,
+    /// What the page about the handshake may take.
+    pub handshake: HandshakeConfig,
 }
 
 /// The section `[server]`.
@@ -155,6 +157,7 @@ impl Settings {
             .and_then(|()| self.push.validate())
             .and_then(|()| self.history.validate())
             .and_then(|()| self.session.validate())
+            .and_then(|()| self.handshake.validate())
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }
@@ -207,6 +210,7 @@ mod tests {
             ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
+            ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
         ] {
             let err = read(&[(key, value)]).expect_err(key).to_string();
             assert!(err.contains(named) && !err.contains('\n'), "{key}={value}: {err}");

@@ -6,6 +6,7 @@ mod bars;
 mod connection;
 mod frame;
 mod handler;
+mod handshake;
 mod header;
 mod inbound;
 mod origin;
@@ -36,12 +37,14 @@ use crate::session::{Session, SessionConfig};
 
 pub use connection::{ConnectionConfig, connections};
 pub use handler::MessageHandler;
+pub use handshake::{HandshakeConfig, Handshakes};
 pub use origin::AllowedOrigins;
 pub use problem::Problem;
 pub use socket::SocketConfig;
 pub use traffic::Traffic;
 
 /// What the handlers of one worker thread work with.
+#[derive(Clone)]
 pub struct Worker {
     /// The router of this thread's hub.
     pub router: SharedRouter,
@@ -57,6 +60,8 @@ pub struct Worker {
     pub traffic: Arc<Traffic>,
     /// The pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
+    /// What the page `/handshake` has under way, in the whole process.
+    pub handshakes: Arc<Handshakes>,
 }
 
 impl Worker {
@@ -118,6 +123,10 @@ fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/readyz", status::readyz))
         .service(reading("/metrics", status::metrics))
         .service(reading("/", page::index))
+        .service(reading("/handshake", page::handshake))
+        .service(reading("/handshake/capture", handshake::observe))
+        .service(reading("/handshake/ws", handshake::open))
+        .service(reading("/handshake/attempt", handshake::attempt))
         .service(reading("/static/{path:.*}", page::asset))
         .default_service(web::to(problem::not_found));
 }

@@ -1,4 +1,4 @@
-//! The page and its assets, embedded in the binary so that it runs from any directory.
+//! The pages and their assets, embedded in the binary so that it runs from any directory.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -8,19 +8,25 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::transport::Problem;
 
-/// What `static/` serves. The chart library comes from npm, see `static/package.json`.
+/// What `static/` serves. The chart library and the hash function of the handshake come from npm, see
+/// `static/package.json`.
 #[derive(RustEmbed)]
 #[folder = "static/"]
 #[include = "*.html"]
 #[include = "*.svg"]
 #[include = "css/*"]
 #[include = "js/*"]
+#[include = "node_modules/@noble/hashes/legacy.js"]
+#[include = "node_modules/@noble/hashes/_md.js"]
+#[include = "node_modules/@noble/hashes/_u64.js"]
+#[include = "node_modules/@noble/hashes/utils.js"]
 #[include = "node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs"]
 struct Assets;
 
 /// Fails to compile, naming the file, when `npm ci` has not been run in `static/`: `make` does.
 const _: &[u8] =
     include_bytes!("../../static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs");
+const _: &[u8] = include_bytes!("../../static/node_modules/@noble/hashes/legacy.js");
 
 /// Scripts and connections only from here. Styles may be inline: the chart library positions its canvas so.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; \
@@ -33,6 +39,15 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; conn
 /// Never: the page is embedded.
 pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, Problem> {
     serve(&request, "index.html")
+}
+
+/// Answers `GET /handshake`: the opening handshake explained on a live one.
+///
+/// # Errors
+///
+/// Never: the page is embedded.
+pub(super) async fn handshake(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    serve(&request, "handshake.html")
 }
 
 /// Answers `GET /static/…`.

@@ -42,14 +42,27 @@ const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 ///
 /// Returns a problem document when the request does not open a WebSocket, or no session may begin.
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
-    let worker = Worker::of(&request);
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
-    check_handshake(&request)?;
-    worker.allowed_origins.check(&request)?;
+    open_on::<H>(Worker::of(&request), &request, payload, account)
+}
+
+/// Opens a session with what this worker has and allows; its client's account is told what it costs.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(super) fn open_on<H: MessageHandler>(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: Payload,
+    account: Option<Arc<Account>>,
+) -> Result<HttpResponse, Problem> {
+    check_handshake(request)?;
+    worker.allowed_origins.check(request)?;
     worker.admit()?;
-    let mut response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL])
+    let mut response = ws::handshake_with_protocols(request, &[SUBPROTOCOL])
         .map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
-    traffic::upgrade(&request);
+    traffic::upgrade(request);
     let now = Instant::now();
     let name = random_name();
     let mut outbox = None;

@@ -14,6 +14,7 @@ mod raw;
 mod spawn;
 mod view;
 
+mod attempt;
 mod bad_frame;
 mod bad_parameter;
 mod bad_request;
@@ -21,6 +22,7 @@ mod bad_start;
 mod bar_channel;
 mod bars;
 mod browser;
+mod capture;
 mod coalescing;
 mod determinism;
 mod fragment;

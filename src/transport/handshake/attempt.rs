@@ -1,0 +1,135 @@
+//! Handshakes that a browser's script cannot make, made for it: a fixed list of requests, sent over a TCP connection to
+//! this very server, and what the server answers, to the byte.
+//!
+//! Whoever asks chooses a case and nothing else: neither the address nor a header.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The longest answer that is read, in bytes. The server's own are shorter than 1,024.
+const ANSWER_BYTES_MAX: usize = 8_192;
+/// The example of RFC 6455 section 1.3.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// An origin that is never this server's: the name is reserved (RFC 2606).
+const FOREIGN_ORIGIN: &str = "https://elsewhere.example";
+
+/// One of the handshakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// Nothing is wrong with it.
+    Accepted,
+    /// It does not ask for an upgrade.
+    NoUpgrade,
+    /// It speaks version 12.
+    WrongVersion,
+    /// Its key is not 16 bytes in Base64.
+    BadKey,
+    /// It comes from a page of another site.
+    ForeignOrigin,
+}
+
+impl Case {
+    /// Every case by its name.
+    pub(super) const ALL: [(&str, Self); 5] = [
+        ("accepted", Self::Accepted),
+        ("no_upgrade", Self::NoUpgrade),
+        ("wrong_version", Self::WrongVersion),
+        ("bad_key", Self::BadKey),
+        ("foreign_origin", Self::ForeignOrigin),
+    ];
+
+    /// Returns the request to the server at `host`.
+    pub(super) fn request(self, host: SocketAddr) -> String {
+        let mut lines = vec!["GET /ws HTTP/1.1".to_owned(), format!("Host: {host}")];
+        if self != Self::NoUpgrade {
+            lines.push("Upgrade: websocket".into());
+        }
+        lines.push("Connection: Upgrade".into());
+        let key = if self == Self::BadKey { "not-a-key" } else { KEY };
+        lines.push(format!("Sec-WebSocket-Key: {key}"));
+        let version = if self == Self::WrongVersion { 12 } else { 13 };
+        lines.push(format!("Sec-WebSocket-Version: {version}"));
+        if self == Self::ForeignOrigin {
+            lines.push(format!("Origin: {FOREIGN_ORIGIN}"));
+        }
+        lines.push("\r\n".into());
+        lines.join("\r\n")
+    }
+}
+
+/// Returns the address under which this machine reaches a listener on `address`.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// Sends a request and returns the answer: its head, and the body that its `content-length` announces.
+pub(super) async fn exchange(server: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    loop {
+        if let Some(length) = answer_length(&answer)
+            && answer.len() >= length
+        {
+            answer.truncate(length);
+            return Ok(answer);
+        }
+        if answer.len() > ANSWER_BYTES_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// Returns how long the answer is that begins here, when its head is complete.
+fn answer_length(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length = text.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
+    Some(head + length.and_then(|length| length.trim().parse::<usize>().ok()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_where_its_length_says() {
+        assert_eq!(answer_length(b"HTTP/1.1 426 Upgrade Required\r\ncontent-le"), None);
+        assert_eq!(answer_length(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"), Some(40));
+        assert_eq!(answer_length(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x00"), Some(36));
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_on_the_loopback() {
+        for (listened, reached) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")]
+        {
+            assert_eq!(reachable(listened.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn each_case_differs_from_a_good_handshake_in_one_header() {
+        let host = "127.0.0.1:80".parse().unwrap();
+        let lines = |case: Case| case.request(host).lines().map(str::to_owned).collect::<Vec<_>>();
+        let good = lines(Case::Accepted);
+        assert!(Case::Accepted.request(host).ends_with("Sec-WebSocket-Version: 13\r\n\r\n"));
+        for (name, case) in &Case::ALL[1..] {
+            let bad = lines(*case);
+            let missing = good.iter().filter(|line| !bad.contains(line)).count();
+            let new = bad.iter().filter(|line| !good.contains(line)).count();
+            assert!(missing <= 1 && new <= 1 && missing + new >= 1, "{name}: {bad:?}");
+        }
+    }
+}

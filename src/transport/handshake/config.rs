@@ -1,0 +1,56 @@
+//! The section `[handshake]` of the configuration.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Bounds of what the page `/handshake` makes the server keep and do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandshakeConfig {
+    /// The most captures at the same time, 1 to 1,024; one more is answered with 503.
+    pub captures_max: usize,
+    /// Bytes of each direction that one capture shows; what follows is left out, and said so. At least 1,024.
+    pub capture_bytes_max: usize,
+    /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, at least 10.
+    pub heartbeat_ms: u64,
+    /// The most refused handshakes that are being shown at the same time, 1 to 1,024; one more is answered with 503.
+    pub attempts_max: usize,
+    /// How long one of those may take. Milliseconds, at least 10.
+    pub attempt_timeout_ms: u64,
+}
+
+impl Default for HandshakeConfig {
+    fn default() -> Self {
+        Self {
+            captures_max: 64,
+            capture_bytes_max: 32_768,
+            heartbeat_ms: 5_000,
+            attempts_max: 16,
+            attempt_timeout_ms: 5_000,
+        }
+    }
+}
+
+impl HandshakeConfig {
+    /// Returns how long one attempt may take.
+    pub(super) const fn attempt_timeout(&self) -> Duration {
+        Duration::from_millis(self.attempt_timeout_ms)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { captures_max: 0 | 1_025.., .. } => Err(("handshake.captures_max", "must be 1 to 1024")),
+            Self { capture_bytes_max: ..1_024, .. } => Err(("handshake.capture_bytes_max", "must be at least 1024")),
+            Self { heartbeat_ms: ..10, .. } => Err(("handshake.heartbeat_ms", "must be at least 10")),
+            Self { attempts_max: 0 | 1_025.., .. } => Err(("handshake.attempts_max", "must be 1 to 1024")),
+            Self { attempt_timeout_ms: ..10, .. } => Err(("handshake.attempt_timeout_ms", "must be at least 10")),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What the page `/handshake` needs of the server: a WebSocket whose handshake and bytes are shown to an observer as the
+//! server sees them, and handshakes that are refused.
+//!
+//! `capture.rs` is what an observer is told, `tee.rs` where the bytes are taken from, `attempt.rs` makes handshakes over
+//! TCP. The session on a captured socket is that of `/ws`, opened by the same code.
+
+mod attempt;
+mod capture;
+mod config;
+mod tee;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant, SystemTime};
+
+use actix_http::BoxedPayloadStream;
+use actix_http::header::{HttpDate, TryIntoHeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, DATE};
+use actix_web::rt::time::{Interval, interval};
+use actix_web::web::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
+use bytes::Bytes;
+use futures_core::Stream;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::session::{Session, SessionConfig};
+use crate::transport::query::Parameters;
+use crate::transport::{Problem, Worker, random_name, rest, websocket};
+
+use attempt::Case;
+use capture::Capture;
+use tee::{ClientTee, ServerTee, Tap};
+
+pub use config::HandshakeConfig;
+
+/// How often an observer looks whether the server is going down.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The captures and attempts of the whole process.
+pub struct Handshakes {
+    config: HandshakeConfig,
+    /// Where this server is reached over plain HTTP from this machine.
+    address: Option<SocketAddr>,
+    /// Captures whose socket has not been opened, by name.
+    waiting: Mutex<HashMap<String, Arc<Capture>>>,
+    observers: Arc<Semaphore>,
+    attempts: Arc<Semaphore>,
+}
+
+impl Handshakes {
+    /// Returns the record of a server that listens on `address` for plain HTTP; `None` when it does not.
+    pub fn new(config: HandshakeConfig, address: Option<SocketAddr>) -> Self {
+        Self {
+            address: address.map(attempt::reachable),
+            waiting: Mutex::default(),
+            observers: Arc::new(Semaphore::new(config.captures_max)),
+            attempts: Arc::new(Semaphore::new(config.attempts_max)),
+            config,
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Arc<Capture>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers `GET /handshake/capture`: server-sent events that name a capture, and then show what happens on the socket
+/// that is opened with this name.
+///
+/// # Errors
+///
+/// Returns a problem document when a parameter is given, or there are as many captures as there may be.
+pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Parameters::of(&request)?.finish()?;
+    let worker = Worker::of(&request).clone();
+    worker.ready()?;
+    let handshakes = &worker.handshakes;
+    let place = handshakes.observers.clone().try_acquire_owned().map_err(|_| {
+        worker.metrics().captures_refused.inc();
+        Problem::unavailable("too many captures (handshake.captures_max)")
+    })?;
+    let bytes_max = handshakes.config.capture_bytes_max;
+    let name = random_name();
+    let capture = Arc::new(Capture::new(bytes_max, worker.clock.clone(), worker.metrics()));
+    capture.begin(&name, bytes_max);
+    handshakes.waiting().insert(name.clone(), capture.clone());
+    let (look, spoke) = (interval(LOOK_INTERVAL), Instant::now());
+    let observer = Observer { name, capture, worker, look, spoke, _place: place };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(observer))
+}
+
+/// The events of one capture as the body of a response. The capture lasts as long as this.
+struct Observer {
+    name: String,
+    capture: Arc<Capture>,
+    worker: Worker,
+    look: Interval,
+    /// When something was sent last.
+    spoke: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream for Observer {
+    type Item = Result<Bytes, actix_web::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Poll::Ready(events) = self.capture.poll_take(cx.waker()) {
+                self.spoke = Instant::now();
+                return Poll::Ready(events.map(Ok));
+            }
+            ready!(self.look.poll_tick(cx));
+            let is_waiting = self.worker.handshakes.waiting().contains_key(&self.name);
+            // A socket that is open will be closed, and the capture end with it.
+            if is_waiting && self.worker.router.borrow().is_draining() {
+                return Poll::Ready(None);
+            }
+            if self.spoke.elapsed() >= self.worker.session.heartbeat() {
+                self.spoke = Instant::now();
+                return Poll::Ready(Some(Ok(Bytes::from_static(b":\n\n"))));
+            }
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.worker.handshakes.waiting().remove(&self.name);
+        self.capture.forget();
+    }
+}
+
+/// Answers `GET /handshake/ws?capture=`: a WebSocket as on `/ws`, which the observer of this capture sees from within.
+///
+/// # Errors
+///
+/// Returns a problem document when there is no such capture, it has its socket already, or the handshake is refused.
+pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    let worker = Worker::of(&request);
+    let mut parameters = Parameters::of(&request)?;
+    let name = parameters.take("capture")?.unwrap_or_default();
+    parameters.finish()?;
+    let Some(capture) = worker.handshakes.waiting().remove(&name) else {
+        return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
+    };
+    capture.request(&request);
+    let tap = Tap::new(capture.clone());
+    let tee = ClientTee { payload, tap: tap.clone() };
+    let boxed: BoxedPayloadStream = Box::pin(tee);
+    let payload = Payload::from_request(&request, &mut dev::Payload::from(boxed)).await;
+    let payload = payload.map_err(|err| Problem::bad_request(err.to_string()))?;
+    let heartbeat_ms = worker.session.heartbeat_ms.min(worker.handshakes.config.heartbeat_ms);
+    let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
+    let mut response = websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, payload, None)
+        .inspect_err(|problem| capture.refused(problem))?;
+    // Without this the encoder would add one, where no capture sees it.
+    let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
+    let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);
+    response.headers_mut().insert(DATE, date.try_into_value().expect("a date is a good header"));
+    capture.response(&response);
+    Ok(response.map_body(|_, body| ServerTee { body, tap }).map_into_boxed_body())
+}
+
+/// Answers `GET /handshake/attempt?case=`: makes this handshake with this server over TCP, and returns what was sent and
+/// what came back.
+///
+/// # Errors
+///
+/// Returns a problem document when there is no such case, too many are under way, or the server cannot reach itself.
+pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut parameters = Parameters::of(&request)?;
+    let name = parameters.take("case")?.unwrap_or_default();
+    parameters.finish()?;
+    let Some((name, case)) = Case::ALL.into_iter().find(|(known, _)| *known == name) else {
+        let names: Vec<_> = Case::ALL.iter().map(|(name, _)| *name).collect();
+        return Err(Problem::bad_request(format!("'case' must be one of {}", names.join(", "))));
+    };
+    let worker = Worker::of(&request);
+    let handshakes = &worker.handshakes;
+    let Some(server) = handshakes.address else {
+        return Err(Problem::unavailable("this server does not listen for plain HTTP, which this is shown with"));
+    };
+    let _place = handshakes.attempts.try_acquire().map_err(|_| {
+        worker.metrics().attempts_refused.inc();
+        Problem::unavailable("too many handshakes are being shown (handshake.attempts_max)")
+    })?;
+    let sent = case.request(server);
+    let answer = tokio::time::timeout(handshakes.config.attempt_timeout(), attempt::exchange(server, &sent)).await;
+    let answer = answer.map_err(|_| Problem::unavailable("the server did not answer itself in time"))?;
+    let answer =
+        answer.map_err(|err| Problem::unavailable(format!("the server cannot reach itself: {}", err.kind())))?;
+    let exchange = json!({ "case": name, "request": sent, "response": String::from_utf8_lossy(&answer) });
+    Ok(rest::json(exchange.to_string().into_bytes()))
+}

@@ -1,0 +1,79 @@
+//! Handshakes that the server makes with itself, to show how they are answered.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::http::get;
+use crate::spawn::spawn_app;
+
+async fn attempt(server: std::net::SocketAddr, case: &str) -> Value {
+    get(server, &format!("/handshake/attempt?case={case}")).await.json()
+}
+
+#[actix_web::test]
+async fn each_case_shows_what_was_sent_and_what_the_server_answered() {
+    let server = spawn_app(|_| {});
+    for (case, sent, absent, status, said) in [
+        ("accepted", "Upgrade: websocket", "Origin", "101 Switching Protocols", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        (
+            "no_upgrade",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "426 Upgrade Required",
+            "\r\nupgrade: websocket\r\n",
+        ),
+        (
+            "wrong_version",
+            "Sec-WebSocket-Version: 12",
+            "Version: 13",
+            "426 Upgrade Required",
+            "\r\nsec-websocket-version: 13\r\n",
+        ),
+        ("bad_key", "Sec-WebSocket-Key: not-a-key", "dGhl", "400 Bad Request", r#""code":"bad_request""#),
+        ("foreign_origin", "Origin: https://elsewhere.example", "Version: 12", "403 Forbidden", r#""status":403"#),
+    ] {
+        let exchange = attempt(server.address, case).await;
+        let [request, response] = ["request", "response"].map(|part| exchange[part].as_str().unwrap());
+        assert!(
+            request.starts_with("GET /ws HTTP/1.1\r\nHost: ") && request.ends_with("\r\n\r\n"),
+            "{case}: {request}"
+        );
+        assert!(request.contains(&format!("\r\n{sent}\r\n")) && !request.contains(absent), "{case}: {request}");
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{case}: {response}");
+        assert!(response.contains(said), "{case}: {response}");
+        assert_eq!(exchange["case"], case);
+    }
+}
+
+#[actix_web::test]
+async fn nothing_but_the_case_can_be_chosen() {
+    let server = spawn_app(|_| {});
+    for query in ["", "?case=", "?case=smuggled", "?case=bad_key&host=192.0.2.1", "?case=bad_key&case=accepted"] {
+        let answer = get(server.address, &format!("/handshake/attempt{query}")).await;
+        assert_eq!((answer.status, &answer.problem()["code"]), (400, &"bad_request".into()), "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_listens_on_every_address_reaches_itself() {
+    let server = spawn_app(|settings| settings.server.host = "0.0.0.0".into());
+    let exchange = attempt(([127, 0, 0, 1], server.address.port()).into(), "wrong_version").await;
+    assert!(
+        exchange["request"].as_str().unwrap().contains(&format!("\r\nHost: 127.0.0.1:{}\r\n", server.address.port()))
+    );
+    assert!(exchange["response"].as_str().unwrap().starts_with("HTTP/1.1 426 "));
+}
+
+#[actix_web::test]
+async fn more_attempts_than_allowed_at_the_same_time_are_refused() {
+    let server = spawn_app(|settings| settings.handshake.attempts_max = 1);
+    while server.metrics.attempts_refused.get() == 0 {
+        let answers = join_all((0..20).map(|_| get(server.address, "/handshake/attempt?case=no_upgrade"))).await;
+        assert!(answers.iter().any(|answer| answer.status == 200), "one of them has its place");
+        for refused in answers.iter().filter(|answer| answer.status != 200) {
+            assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+            assert!(refused.problem()["detail"].as_str().unwrap().contains("handshake.attempts_max"));
+        }
+    }
+    assert_eq!(attempt(server.address, "no_upgrade").await["case"], "no_upgrade", "the place is free again");
+}

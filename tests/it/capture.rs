@@ -1,0 +1,235 @@
+//! Captures: what the observer of a socket is shown of it is what was really sent, and no more than is allowed.
+
+use std::net::SocketAddr;
+
+use awc::http::Method;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use serde_json::{Value, json};
+
+use crate::http::{get, request};
+use crate::patience::{patiently, wait_until};
+use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
+use crate::spawn::{spawn_app, spawn_app_at_rest};
+
+/// One who reads `/handshake/capture`.
+struct Observer {
+    body: std::pin::Pin<Box<dyn Stream<Item = Bytes>>>,
+    received: BytesMut,
+    /// The name to open the socket with.
+    name: String,
+    /// What has been captured of client and server.
+    bytes: [Vec<u8>; 2],
+}
+
+impl Observer {
+    async fn start(server: SocketAddr) -> Self {
+        let client = awc::Client::builder().disable_timeout().finish();
+        let response = client.get(format!("http://{server}/handshake/capture")).send();
+        let response = patiently("the observer's answer", response).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
+        let body = Box::pin(response.filter_map(|chunk| async { chunk.ok() }));
+        let mut observer = Self { body, received: BytesMut::new(), name: String::new(), bytes: Default::default() };
+        let (event, data) = observer.next().await.unwrap();
+        assert_eq!(event, "capture");
+        observer.name = data["capture"].as_str().unwrap().into();
+        observer
+    }
+
+    /// Returns the next event and its data, `None` at the end.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some(end) = self.received.windows(2).position(|two| two == b"\n\n") {
+                let text = self.received.split_to(end + 2);
+                let text = std::str::from_utf8(&text).unwrap();
+                let Some(rest) = text.strip_prefix("event: ") else { continue };
+                let (event, data) = rest.split_once("\ndata: ").unwrap();
+                return Some((event.into(), serde_json::from_str(data).unwrap()));
+            }
+            self.received.extend_from_slice(&patiently("an event", self.body.next()).await?);
+        }
+    }
+
+    /// Reads up to an event, collecting the bytes that come before it; returns its data.
+    async fn until(&mut self, wanted: &str) -> Value {
+        loop {
+            let (event, data) = self.next().await.unwrap_or_else(|| panic!("no {wanted}"));
+            if event == "bytes" {
+                let hex = data["hex"].as_str().unwrap();
+                let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
+                self.bytes[usize::from(data["sender"] == "server")].extend(octets);
+            }
+            if event == wanted {
+                return data;
+            }
+        }
+    }
+
+    /// Reads until the server has sent these bytes.
+    async fn until_server_sent(&mut self, wanted: &[u8]) {
+        while !self.bytes[1].windows(wanted.len()).any(|window| window == wanted) {
+            self.until("bytes").await;
+        }
+    }
+
+    /// Opens the socket that is observed.
+    async fn open(&self, server: SocketAddr, changes: &[(&str, Option<&str>)]) -> (RawClient, crate::raw::Answer) {
+        let request = handshake(changes).replace("GET /ws", &format!("GET /handshake/ws?capture={}", self.name));
+        let mut client = RawClient::connect(server).await;
+        let answer = client.request(&request).await;
+        (client, answer)
+    }
+}
+
+/// Returns a captured head as lines in lower case, sorted.
+fn head_lines(head: &Value) -> Vec<String> {
+    let headers = head["headers"].as_array().unwrap().iter();
+    let line = |pair: &Value| format!("{}: {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap_or("hidden"));
+    sorted(headers.map(line).chain([head["line"].as_str().unwrap().to_owned()]))
+}
+
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<_> = lines.filter(|line| !line.is_empty()).map(|line| line.to_lowercase()).collect();
+    lines.sort();
+    lines
+}
+
+#[actix_web::test]
+async fn the_heads_of_the_handshake_are_shown_as_they_were_sent() {
+    let server = spawn_app(|_| {});
+    let mut observer = Observer::start(server.address).await;
+    let more = [
+        ("Sec-WebSocket-Protocol", Some("soap, tickcast.v1.json")),
+        ("X-Twice", Some("a")),
+        ("Cookie", Some("secret=1")),
+    ];
+    let (_client, answer) = observer.open(server.address, &more).await;
+    let sent = handshake(&more).replace("/ws", &format!("/handshake/ws?capture={}", observer.name));
+    let sent = sorted(sent.lines().map(|line| line.replace("secret=1", "hidden")));
+    assert_eq!(head_lines(&observer.until("request").await), sent);
+    let response = observer.until("response").await;
+    assert_eq!(head_lines(&response), sorted(answer.head.split("\r\n").map(str::to_owned)));
+    assert!(head_lines(&response).contains(&"sec-websocket-protocol: tickcast.v1.json".into()), "{response}");
+    assert_eq!(response["line"], "HTTP/1.1 101 Switching Protocols");
+}
+
+#[actix_web::test]
+async fn every_byte_of_both_directions_is_shown_up_to_the_end() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let mut observer = Observer::start(server.address).await;
+    let (mut client, _) = observer.open(server.address, &[]).await;
+    let list = frame(TEXT, br#"{"action":"list","id":1}"#);
+    let sent = [list, frame(PING, b"are you there"), frame(CLOSE, b"\x0f\xa0bye")].concat();
+    client.send(&sent).await;
+    let mut received = Vec::new();
+    while let Some(frame) = client.next_frame().await {
+        let header = match frame.payload.len() {
+            len @ ..126 => vec![frame.first_byte, u8::try_from(len).unwrap()],
+            len => [&[frame.first_byte, 126][..], &u16::try_from(len).unwrap().to_be_bytes()].concat(),
+        };
+        received.extend_from_slice(&header);
+        received.extend_from_slice(&frame.payload);
+    }
+    observer.until("end").await;
+    assert_eq!(observer.bytes[0], sent);
+    assert_eq!(observer.bytes[1], received);
+    assert!(received.windows(15).any(|window| window == b"\x8a\x0dare you there"), "the pong is among them");
+    assert!(observer.next().await.is_none(), "nothing follows");
+}
+
+#[actix_web::test]
+async fn a_captured_socket_is_pinged_as_often_as_the_page_wants() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.heartbeat_ms = 20);
+    let mut observer = Observer::start(server.address).await;
+    let (mut client, _) = observer.open(server.address, &[]).await;
+    observer.until_server_sent(&[PING, 0]).await;
+    assert_eq!(client.next_of(PING).await, b"");
+    client.send_frame(PONG, b"").await;
+    while observer.bytes[0].is_empty() {
+        observer.until("bytes").await;
+    }
+    assert_eq!(observer.bytes[0], frame(PONG, b""));
+}
+
+#[actix_web::test]
+async fn a_capture_has_one_socket_and_a_socket_needs_a_capture() {
+    let server = spawn_app(|_| {});
+    let observer = Observer::start(server.address).await;
+    let (_client, first) = observer.open(server.address, &[]).await;
+    assert_eq!(first.status, 101);
+    let (_, second) = observer.open(server.address, &[]).await;
+    assert_eq!(second.status, 400, "{second:?}");
+    for path in ["/handshake/ws", "/handshake/ws?capture=", "/handshake/ws?capture=0123456789abcdef"] {
+        let answer = RawClient::connect(server.address).await.request(&handshake(&[]).replace("/ws", path)).await;
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.body.contains(r#""code":"bad_request""#), "{answer:?}");
+    }
+    assert_eq!(get(server.address, "/handshake/capture?x=1").await.problem()["code"], "bad_request");
+    assert_eq!(request(server.address, Method::POST, "/handshake/capture", &[]).await.status, 405);
+}
+
+#[actix_web::test]
+async fn a_refused_handshake_is_said_and_ends_the_capture() {
+    let server = spawn_app(|_| {});
+    let mut observer = Observer::start(server.address).await;
+    let (_, answer) = observer.open(server.address, &[("Sec-WebSocket-Version", Some("12"))]).await;
+    assert_eq!(answer.status, 426);
+    assert_eq!(observer.until("refused").await["status"], 426);
+    observer.until("end").await;
+    assert_eq!(server.sessions(), 0);
+}
+
+#[actix_web::test]
+async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
+    let server = spawn_app(|settings| settings.handshake.captures_max = 1);
+    let observer = Observer::start(server.address).await;
+    let refused = get(server.address, "/handshake/capture").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    assert!(refused.problem()["detail"].as_str().unwrap().contains("handshake.captures_max"));
+    assert_eq!(server.metrics.captures_refused.get(), 1);
+    let left = handshake(&[]).replace("/ws", &format!("/handshake/ws?capture={}", observer.name));
+    drop(observer);
+    // The server notices when it looks at the connection.
+    let again = loop {
+        let answer = RawClient::connect(server.address)
+            .await
+            .request("GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await;
+        if answer.status == 200 {
+            break answer;
+        }
+    };
+    assert!(again.head.contains("text/event-stream"), "{again:?}");
+    let answer = RawClient::connect(server.address).await.request(&left).await;
+    assert_eq!(answer.status, 400, "the first capture has gone with its observer");
+}
+
+#[actix_web::test]
+async fn what_is_over_the_bound_is_left_out_and_the_session_lives_on() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_bytes_max = 1_024);
+    let mut observer = Observer::start(server.address).await;
+    let (mut client, _) = observer.open(server.address, &[]).await;
+    let text = json!({"action": "ping", "id": "x".repeat(100)}).to_string();
+    for _ in 0..20 {
+        client.send_frame(TEXT, text.as_bytes()).await;
+    }
+    let mut full = [observer.until("full").await["sender"].clone(), observer.until("full").await["sender"].clone()];
+    full.sort_by_key(Value::to_string);
+    assert_eq!(full, ["client", "server"]);
+    assert!(observer.bytes.iter().all(|bytes| (500..1_024).contains(&bytes.len())), "{:?}", observer.bytes);
+    let mut pongs = 0;
+    while pongs < 20 {
+        let payload = String::from_utf8(client.next_of(TEXT).await).unwrap();
+        pongs += payload.matches(r#""type":"pong""#).count();
+    }
+    wait_until("directions that are full", 2, || server.metrics.captures_full.get()).await;
+}
+
+#[actix_web::test]
+async fn an_observer_without_a_socket_does_not_hold_up_the_end() {
+    let mut server = spawn_app(|settings| settings.server.shutdown_grace_ms = 600_000);
+    let mut observer = Observer::start(server.address).await;
+    server.shut_down();
+    assert!(observer.next().await.is_none());
+}
