@@ -15,6 +15,8 @@ import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Heading } from "./heading.js";
 import { HistoryLoader } from "./history.js";
+import { mark, onLanguage, startLanguage, t } from "./i18n.js";
+import { korean } from "./korean/live.js";
 import { Market } from "./market.js";
 import { nextOrder, sorted } from "./order.js";
 import { INTERVALS } from "./protocol.js";
@@ -53,6 +55,8 @@ const state = {
   /** Whether the symbol list is being fetched. */
   isListing: false,
   measured_at_ms: 0,
+  /** What stands on the chart instead of it. */
+  message: { phrase: "", values: /** @type {Record<string, string>} */ ({}) },
   market: new Market({ onWelcome, onFollowed, onLag, onNewDay: askAnew, onUnknown: (symbols) => symbols.forEach(remove) }),
 };
 const { market } = state;
@@ -77,7 +81,7 @@ const loader = new HistoryLoader(market.log, {
     showChartMessage("");
     requestPaint();
   },
-  onError: (err) => showChartMessage(`The history could not be loaded: ${err.message}.`, true),
+  onError: (err) => showChartMessage(mark("The history could not be loaded: {reason}."), { reason: err.message }, true),
 });
 const connection = new Connection(() => feed.retryNow());
 const heading = new Heading();
@@ -210,7 +214,7 @@ function showHistory() {
   if (!state.charted) {
     loader.cancel();
     market.series = null;
-    showChartMessage(state.listings.length > 0 ? "Nothing is charted. Add a symbol to the watchlist." : "");
+    showChartMessage(state.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
     return;
   }
   showChartMessage("");
@@ -253,11 +257,22 @@ function markInterval() {
   }
 }
 
-/** @param {string} text empty to hide it @param {boolean} canRetry */
-function showChartMessage(text, canRetry = false) {
-  byId("chart-message").hidden = text === "";
-  byId("chart-message-text").textContent = text;
+/** @param {string} phrase empty to hide it @param {Record<string, string>} values @param {boolean} canRetry */
+function showChartMessage(phrase, values = {}, canRetry = false) {
+  state.message = { phrase, values };
+  byId("chart-message").hidden = phrase === "";
+  byId("chart-message-text").textContent = t(phrase, values);
   byId("chart-retry").hidden = !canRetry;
+}
+
+/** Writes in another language what no frame paints again. */
+function relabel() {
+  byId("chart-message-text").textContent = t(state.message.phrase, state.message.values);
+  byId("zone").textContent = zoneName();
+  watchlist.relabel();
+  chartView.relabel();
+  state.measured_at_ms = 0;
+  requestPaint();
 }
 
 function requestPaint() {
@@ -302,6 +317,8 @@ function pulse() {
 }
 
 function start() {
+  startLanguage(korean);
+  onLanguage(relabel);
   const saved = loadChoices();
   state.interval = saved.interval ?? state.interval;
   markInterval();

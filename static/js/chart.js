@@ -152,6 +152,13 @@ export class ChartView {
     this.#container.dataset.interval = interval;
   }
 
+  /** Writes the axes again, as after the language was switched. */
+  relabel() {
+    if (!this.#drawn) return;
+    const { interval } = this.#drawn.series;
+    this.#chart.applyOptions(/** @type {any} */ (this.#timeOptions(interval === "1s", interval !== "1d")));
+  }
+
   /** Colours the line of the last price, which else would have the hollow inside of a rising candle. @param {Bar} [bar] */
   #markLast(bar) {
     const color = bar && bar.close < bar.open ? this.#colours.down : this.#colours.up;

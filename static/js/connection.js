@@ -9,6 +9,7 @@
 /** @typedef {import("./feed.js").Status} Status */
 
 import { formatCount } from "./format.js";
+import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 
 export class Connection {
@@ -42,15 +43,18 @@ export class Connection {
  */
 export function describe(status, now_ms) {
   switch (status.state) {
-    case "connecting": return ["Connecting", ""];
-    case "live": return ["Live", ""];
+    case "connecting": return [t("Connecting"), ""];
+    case "live": return [t("Live"), ""];
     case "reconnecting": {
-      if (status.retry_at_ms === null) return ["Reconnecting", "now"];
-      return ["Reconnecting", `in ${Math.max(1, Math.ceil((status.retry_at_ms - now_ms) / 1_000))} s`];
+      if (status.retry_at_ms === null) return [t("Reconnecting"), t("now")];
+      const seconds = Math.max(1, Math.ceil((status.retry_at_ms - now_ms) / 1_000));
+      return [t("Reconnecting"), t("in {seconds} s", { seconds })];
     }
     case "stale": {
-      if (status.silent_since_ms === null) return ["Stale", `${formatCount(status.skipped)} events skipped`];
-      return ["Stale", `nothing for ${Math.round((now_ms - status.silent_since_ms) / 1_000)} s`];
+      if (status.silent_since_ms === null) {
+        return [t("Stale"), t("{count} events skipped", { count: formatCount(status.skipped) })];
+      }
+      return [t("Stale"), t("nothing for {seconds} s", { seconds: Math.round((now_ms - status.silent_since_ms) / 1_000) })];
     }
   }
 }

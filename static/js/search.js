@@ -7,6 +7,8 @@
 
 /** @typedef {import("./protocol.js").Listing} Listing */
 
+import { t } from "./i18n.js";
+
 const MATCHES_MAX = 50;
 
 /**
@@ -69,7 +71,7 @@ export class Search {
     if (this.#matches.length === 0) {
       const none = document.createElement("li");
       none.className = "none";
-      none.textContent = this.#handlers.listings().length > 0 ? "No such symbol" : "The symbol list is not loaded yet";
+      none.textContent = this.#handlers.listings().length > 0 ? t("No such symbol") : t("The symbol list is not loaded yet");
       this.#list.append(none);
     }
     this.#list.hidden = false;
@@ -91,7 +93,7 @@ export class Search {
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", "false");
     option.dataset.symbol = symbol;
-    const parts = { symbol, name, sector: this.#handlers.isListed(symbol) ? "listed" : sector };
+    const parts = { symbol, name, sector: this.#handlers.isListed(symbol) ? t("listed") : t(sector) };
     for (const [part, text] of Object.entries(parts)) {
       const span = document.createElement("span");
       span.className = part;

@@ -9,6 +9,7 @@
 
 import { describeLatency } from "./clock.js";
 import { formatCount } from "./format.js";
+import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 
 /**
@@ -29,16 +30,17 @@ export class StatusBar {
 
   /** @param {Measurements} measured */
   paint({ rate, latency_us, clock, events, holes, skipped }) {
-    setText(this.#rate, `${formatCount(rate)}/s`);
+    setText(this.#rate, t("{rate}/s", { rate: formatCount(rate) }));
     setText(this.#latency, describeLatency(latency_us, clock));
     setText(this.#events, formatCount(events));
     setData(this.#events, "count", String(events));
-    setText(this.#holes, skipped > 0 ? `${formatCount(holes)} (${formatCount(skipped)} skipped)` : formatCount(holes));
+    const counts = { holes: formatCount(holes), skipped: formatCount(skipped) };
+    setText(this.#holes, skipped > 0 ? t("{holes} ({skipped} skipped)", counts) : counts.holes);
     setData(this.#holes, "count", String(holes));
     if (clock && this.#latency instanceof HTMLElement) {
-      const error_ms = (clock.error_us / 1_000).toFixed(1);
-      const ahead_ms = (clock.offset_us / 1_000).toFixed(1);
-      const title = `Median of the last 512 events, from the server's stamp to this page. Server clock ${ahead_ms} ms ahead, known to ±${error_ms} ms.`;
+      const error = (clock.error_us / 1_000).toFixed(1);
+      const ahead = (clock.offset_us / 1_000).toFixed(1);
+      const title = t("Median of the last 512 events, from the server's stamp to this page. Server clock {ahead} ms ahead, known to ±{error} ms.", { ahead, error });
       if (this.#latency.title !== title) this.#latency.title = title;
     }
   }

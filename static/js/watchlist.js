@@ -9,6 +9,7 @@
 /** @typedef {"last" | "change" | "percent" | "bid" | "ask" | "volume"} Field */
 
 import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
+import { t } from "./i18n.js";
 import { changeOf } from "./ticker.js";
 import { setData, setText } from "./write.js";
 
@@ -110,6 +111,11 @@ export class Watchlist {
     }
   }
 
+  /** Writes the words of the rows again, as after the language was switched. */
+  relabel() {
+    for (const [symbol, { element }] of this.#rows) labelRow(element, symbol);
+  }
+
   /** Brings a row into view and the focus to it. @param {string} symbol */
   focus(symbol) {
     this.#rows.get(symbol)?.element.focus();
@@ -137,7 +143,7 @@ export class Watchlist {
     const element = /** @type {HTMLTableRowElement} */ (template.content.firstElementChild?.cloneNode(true));
     element.dataset.symbol = symbol;
     setText(element.querySelector(".symbol"), symbol);
-    element.querySelector("button")?.setAttribute("aria-label", `Remove ${symbol}`);
+    labelRow(element, symbol);
     const cells = /** @type {Record<Field, HTMLElement>} */ (
       Object.fromEntries(FIELDS.map((field) => [field, element.querySelector(`[data-field="${field}"]`)]))
     );
@@ -192,6 +198,11 @@ export class Watchlist {
     if (neighbour) this.focus(neighbour);
     else document.getElementById("search")?.focus();
   }
+}
+
+/** @param {Element} row @param {string} symbol */
+function labelRow(row, symbol) {
+  row.querySelector("button")?.setAttribute("aria-label", t("Remove {symbol}", { symbol }));
 }
 
 /** Returns the symbol of the row that an element is in. @param {Element | null} element */

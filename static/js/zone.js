@@ -7,6 +7,8 @@
  * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the zone of the machine.
  */
 
+import { currentLocale, t } from "./i18n.js";
+
 /** Weights of the library's own scale: the greater, the sooner the label is kept when room is short. */
 const WEIGHT = { year: 70, month: 60, day: 50, none: 0 };
 /** Weight by length in seconds, longest first. */
@@ -42,20 +44,29 @@ export function tickWeight(previous_s, current_s, utc) {
   return WEIGHT.none;
 }
 
-/** @param {Intl.DateTimeFormatOptions} options */
-function pair(options) {
-  return [new Intl.DateTimeFormat("en-GB", options), new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" })];
-}
-
 const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+/** @type {Readonly<Record<string, Intl.DateTimeFormatOptions>>} */
 const FORMATS = {
-  year: pair({ year: "numeric" }),
-  month: pair({ month: "short" }),
-  day: pair({ day: "numeric", month: "short" }),
-  minute: pair(CLOCK),
-  second: pair({ ...CLOCK, second: "2-digit" }),
-  date: pair({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
+  year: { year: "numeric" },
+  month: { month: "short" },
+  day: { day: "numeric", month: "short" },
+  minute: CLOCK,
+  second: { ...CLOCK, second: "2-digit" },
+  date: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
 };
+/** Formatters are dear to make: one for each locale, format and zone. @type {Map<string, Intl.DateTimeFormat>} */
+const formatters = new Map();
+
+/** @param {keyof typeof FORMATS} format @param {boolean} utc */
+function formatterOf(format, utc) {
+  const locale = currentLocale();
+  const key = `${locale} ${format} ${utc}`;
+  const made = formatters.get(key);
+  if (made) return made;
+  const formatter = new Intl.DateTimeFormat(locale, { ...FORMATS[format], ...(utc ? { timeZone: "UTC" } : {}) });
+  formatters.set(key, formatter);
+  return formatter;
+}
 
 /**
  * Writes a moment.
@@ -64,11 +75,11 @@ const FORMATS = {
  * @param {boolean} utc
  */
 export function formatTime(at_s, format, utc = false) {
-  return FORMATS[format][utc ? 1 : 0].format(at_s * 1_000);
+  return formatterOf(format, utc).format(at_s * 1_000);
 }
 
 /** Returns the name of the viewer's zone as it is now, such as "UTC" or "GMT+2". */
 export function zoneName() {
   const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(new Date());
-  return parts.find((part) => part.type === "timeZoneName")?.value ?? "local time";
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? t("local time");
 }

@@ -6,6 +6,7 @@ import { describe } from "../js/connection.js";
 import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
 import { findMatches } from "../js/search.js";
+import { modulesOf } from "./modules.js";
 
 process.env.TZ = "America/New_York";
 const { formatTime, tickWeight } = await import("../js/zone.js");
@@ -90,14 +91,15 @@ test("every state of the connection has words of its own", () => {
   assert.deepEqual(describe({ state: "stale", silent_since_ms: null, skipped: 312 }, 0), ["Stale", "312 events skipped"]);
 });
 
-test("the page preloads every module, and the lock file names no registry", () => {
+test("each page preloads every module, and the lock file names no registry", () => {
   const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
-  const page = read("index.html");
-  const seen = new Set(["app.js"]);
-  for (const module of seen) {
-    assert.ok(page.includes(`<link rel="modulepreload" href="/static/js/${module}">`), module);
-    for (const [, imported] of read(`js/${module}`).matchAll(/^import .*?from "\.\/(.+?)";|^\} from "\.\/(.+?)";/gm)) seen.add(imported);
+  for (const [name, entry] of [["index.html", "js/app.js"], ["handshake.html", "js/handshake/page.js"]]) {
+    const page = read(name);
+    const modules = modulesOf(entry);
+    for (const module of modules) assert.ok(page.includes(`<link rel="modulepreload" href="/static/${module}">`), module);
+    const preloaded = [...page.matchAll(/rel="modulepreload" href="\/static\/(.+?)"/g)].map((match) => match[1]);
+    assert.deepEqual(preloaded.filter((module) => !modules.includes(module)), [], `${name} preloads what it needs only`);
+    assert.ok(modules.length > 15);
   }
-  assert.ok(seen.size > 15);
   assert.ok(!read("package-lock.json").includes("resolved"));
 });

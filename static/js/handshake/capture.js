@@ -1,0 +1,113 @@
+// @ts-check
+/**
+ * A socket of this page together with what the server has seen of it: server-sent events name a capture and then tell
+ * the heads and every byte of the socket that is opened with this name.
+ *
+ * Owns: the socket and the stream of events. Does not own: what is shown of them.
+ */
+
+/** @typedef {import("./dissector.js").Frame} Frame */
+/** @typedef {"client" | "server"} Sender */
+/** @typedef {{ line: string, headers: [string, string | null][] }} Head */
+/** @typedef {{ number: number, sender: Sender, ts: number, frame: Frame }} Captured `ts` in microseconds since 1970 */
+
+import { Dissector, fromHex } from "./dissector.js";
+
+/**
+ * @typedef {object} CaptureHandlers
+ * @property {(head: Head) => void} [onRequest]
+ * @property {(head: Head) => void} [onResponse]
+ * @property {(captured: Captured) => void} [onFrame]
+ * @property {(sender: Sender) => void} [onFull] nothing more is captured of this side
+ * @property {(refusal: { status: number, detail: string }) => void} [onRefused]
+ * @property {() => void} [onOpen]
+ * @property {(event: CloseEvent) => void} [onClose] the browser's view of the end
+ * @property {() => void} [onEnd] the server's view of the end: nothing more follows
+ * @property {() => void} [onFailed] the server shows nothing, because it is not there or too busy
+ */
+
+export class CapturedSocket {
+  #source = new EventSource("/handshake/capture");
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #dissectors = { client: new Dissector(), server: new Dissector() };
+  #frames = 0;
+  #handlers;
+
+  /**
+   * Opens a socket.
+   * @param {string[]} protocols to offer
+   * @param {CaptureHandlers} handlers
+   */
+  constructor(protocols, handlers) {
+    this.#handlers = handlers;
+    this.#on("capture", ({ capture }) => this.#open(capture, protocols));
+    this.#on("request", (head) => this.#handlers.onRequest?.(head));
+    this.#on("response", (head) => this.#handlers.onResponse?.(head));
+    this.#on("refused", (refusal) => this.#handlers.onRefused?.(refusal));
+    this.#on("bytes", (chunk) => this.#take(chunk));
+    this.#on("full", ({ sender }) => this.#handlers.onFull?.(sender));
+    this.#on("end", () => {
+      this.#source.close();
+      this.#handlers.onEnd?.();
+    });
+    this.#source.onerror = () => {
+      // The browser would ask for another capture, which is not that of this socket.
+      this.#source.close();
+      this.#handlers.onFailed?.();
+    };
+  }
+
+  /** What the browser says of the chosen subprotocol, empty when there is none. */
+  get protocol() {
+    return this.#socket?.protocol ?? "";
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends a message if the socket is open. @param {string | Uint8Array<ArrayBuffer>} message */
+  send(message) {
+    if (this.isOpen) this.#socket?.send(message);
+  }
+
+  /**
+   * Begins the closing handshake.
+   * @param {number} code
+   * @param {string} reason
+   * @throws {DOMException} when a script may not send this
+   */
+  close(code, reason) {
+    this.#socket?.close(code, reason);
+  }
+
+  /** Ends everything without a word to the handlers. */
+  abandon() {
+    this.#handlers = {};
+    this.#source.close();
+    this.#socket?.close();
+  }
+
+  /** @param {string} name @param {(data: any) => void} listener */
+  #on(name, listener) {
+    this.#source.addEventListener(name, (event) => listener(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  }
+
+  /** @param {string} capture @param {string[]} protocols */
+  #open(capture, protocols) {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(`${scheme}//${location.host}/handshake/ws?capture=${capture}`, protocols);
+    this.#socket = socket;
+    socket.onopen = () => this.#handlers.onOpen?.();
+    socket.onclose = (event) => this.#handlers.onClose?.(event);
+  }
+
+  /** @param {{ sender: Sender, ts: number, hex: string }} chunk */
+  #take({ sender, ts, hex }) {
+    for (const frame of this.#dissectors[sender].push(fromHex(hex))) {
+      this.#frames += 1;
+      this.#handlers.onFrame?.({ number: this.#frames, sender, ts, frame });
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// @ts-check
+/**
+ * The list of captured frames, and which of them is shown.
+ *
+ * Owns: the list, the choice. Does not own: the frames (`capture.js`) or how one looks (`frameview.js`).
+ */
+
+/** @typedef {import("./capture.js").Captured} Captured */
+
+import { byId, element } from "../element.js";
+import { t } from "../i18n.js";
+import { directionOf, frameDetail, opcodeName, payloadText } from "./frameview.js";
+
+/** The most frames that are listed; older ones go. */
+const LISTED_MAX = 300;
+const PREVIEW_CHARS = 80;
+
+export class FrameList {
+  #list = byId("frames");
+  #detail = byId("frame");
+  /** Oldest first. @type {Captured[]} */
+  #frames = [];
+  /** @type {Captured | null} */
+  #shown = null;
+  /** Whether the next frame of the client is shown when it comes, as after the reader sent something. */
+  #awaits = true;
+
+  constructor() {
+    this.#list.addEventListener("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      const chosen = this.#frames.find((each) => String(each.number) === button?.dataset.number);
+      if (chosen) {
+        this.#awaits = false;
+        this.show(chosen);
+      }
+    });
+    this.#list.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /** Forgets everything, as for another socket. */
+  clear() {
+    this.#frames = [];
+    this.#shown = null;
+    this.#awaits = true;
+    this.paint();
+  }
+
+  /** Shows the client's next frame as soon as it comes. */
+  expect() {
+    this.#awaits = true;
+  }
+
+  /** @param {Captured} captured */
+  add(captured) {
+    this.#frames.push(captured);
+    if (this.#frames.length > LISTED_MAX) {
+      this.#frames.shift();
+      this.#list.lastElementChild?.remove();
+    }
+    this.#list.prepend(itemOf(captured));
+    byId("frames-empty").hidden = true;
+    if (!this.#shown || (this.#awaits && captured.sender === "client")) {
+      this.#awaits = this.#awaits && captured.sender === "server";
+      this.show(captured);
+    }
+  }
+
+  /** @param {Captured} captured */
+  show(captured) {
+    this.#shown = captured;
+    this.#detail.replaceChildren(...frameDetail(captured));
+    this.#detail.dataset.number = String(captured.number);
+    this.#mark();
+  }
+
+  /** Writes everything again, as after the language was switched. */
+  paint() {
+    this.#list.replaceChildren(...this.#frames.map(itemOf).reverse());
+    byId("frames-empty").hidden = this.#frames.length > 0;
+    if (this.#shown) this.show(this.#shown);
+    else this.#detail.replaceChildren();
+  }
+
+  #mark() {
+    for (const button of this.#list.querySelectorAll("button")) {
+      if (button.dataset.number === String(this.#shown?.number)) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+  }
+
+  /** Arrows go from frame to frame. @param {KeyboardEvent} event */
+  #onKey(event) {
+    const item = event.target instanceof Element ? event.target.closest("li") : null;
+    const next = { ArrowDown: item?.nextElementSibling, ArrowUp: item?.previousElementSibling }[event.key];
+    const button = next?.querySelector("button");
+    if (!button) return;
+    event.preventDefault();
+    button.focus();
+    button.click();
+  }
+}
+
+/** @param {Captured} captured */
+function itemOf({ number, sender, frame }) {
+  const preview = payloadText(frame);
+  const shown = preview.length > PREVIEW_CHARS ? `${preview.slice(0, PREVIEW_CHARS)}…` : preview;
+  const attributes = { type: "button", "data-number": String(number), "data-sender": sender, "data-opcode": String(frame.opcode) };
+  const button = element("button", attributes,
+    element("span", { class: "arrow", "aria-hidden": "true" }, sender === "client" ? "↑" : "↓"),
+    element("span", { class: "unseen" }, directionOf(sender)),
+    element("span", { class: "opcode" }, opcodeName(frame.opcode)),
+    element("span", { class: "size" }, t("{count} B", { count: frame.bytes.length })),
+    element("span", { class: "preview" }, shown));
+  return element("li", { value: String(number) }, button);
+}

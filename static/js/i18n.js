@@ -1,0 +1,169 @@
+// @ts-check
+/**
+ * The language of the page: English as it stands in the source, or Korean from a dictionary whose keys are the English
+ * phrases. The choice comes from `?lang=`, else from the last visit, else from the browser, and can be switched at any
+ * time.
+ *
+ * In HTML, `data-i18n` marks an element whose content is one phrase, and `data-i18n-attrs="title aria-label"` attributes
+ * that are. In scripts, `t("…")` writes a phrase and `mark("…")` marks one that `t` is given later; both take a literal,
+ * so that a test can prove that every phrase has its translation. Within a phrase, `{name}` is filled in, text between
+ * backticks is code, and text between asterisks is stressed.
+ *
+ * Owns: the choice, the marked elements, the switch in the masthead. Does not own: the dictionaries (`korean/`).
+ */
+
+/** @typedef {"en" | "ko"} Language */
+/** @typedef {Record<string, string | number>} Values */
+
+/** @type {readonly Language[]} */
+const LANGUAGES = ["en", "ko"];
+const KEY = "tickcast.language";
+/** Locales for dates; figures are written alike in both. */
+const LOCALES = { en: "en-GB", ko: "ko-KR" };
+/** What the switch says: the language that it leads to, in that language. */
+const OTHER = /** @type {const} */ ({ en: ["ko", "한국어"], ko: ["en", "English"] });
+const MARKUP = /`([^`]+)`|\*([^*]+)\*/g;
+
+/** @type {Language} */
+let language = "en";
+/** @type {Readonly<Record<string, string>>} */
+let korean = {};
+/** @type {(() => void)[]} */
+const listeners = [];
+/** The English phrases of marked elements. @type {WeakMap<Element, string>} */
+const contents = new WeakMap();
+/** The English phrases of marked attributes. @type {WeakMap<Element, Map<string, string>>} */
+const attributes = new WeakMap();
+
+/** Returns the present language. */
+export function currentLanguage() {
+  return language;
+}
+
+/** Returns the locale for dates of the present language. */
+export function currentLocale() {
+  return LOCALES[language];
+}
+
+/**
+ * Writes a phrase in the present language. One that the dictionary does not have stays English.
+ * @param {string} phrase English
+ * @param {Values} [values] for what stands in braces
+ */
+export function t(phrase, values) {
+  const text = language === "ko" ? (korean[phrase] ?? phrase) : phrase;
+  if (!values) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+}
+
+/** Marks a phrase that `t` is given later. @param {string} phrase */
+export function mark(phrase) {
+  return phrase;
+}
+
+/**
+ * Returns the nodes of a phrase in the present language, with its code and its stress.
+ * @param {string} phrase English
+ * @param {Values} [values]
+ */
+export function nodesOf(phrase, values) {
+  const text = t(phrase, values);
+  /** @type {(Node | string)[]} */
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(MARKUP)) {
+    const element = document.createElement(match[1] === undefined ? "strong" : "code");
+    element.textContent = match[1] ?? match[2];
+    nodes.push(text.slice(end, match.index), element);
+    end = match.index + match[0].length;
+  }
+  return [...nodes, text.slice(end)];
+}
+
+/**
+ * Begins to speak the language that the viewer wants.
+ * @param {Readonly<Record<string, string>>} dictionary from English to Korean
+ */
+export function startLanguage(dictionary) {
+  korean = dictionary;
+  const asked = languageNamed(new URLSearchParams(location.search).get("lang"));
+  if (asked) save(asked);
+  language = asked ?? languageNamed(saved()) ?? languageNamed(navigator.language.slice(0, 2)) ?? "en";
+  document.querySelector("#language")?.addEventListener("click", () => switchLanguage(OTHER[language][0]));
+  apply();
+}
+
+/** Calls a listener whenever the language has been switched. @param {() => void} listener */
+export function onLanguage(listener) {
+  listeners.push(listener);
+}
+
+/** @param {Language} to */
+function switchLanguage(to) {
+  language = to;
+  save(to);
+  const url = new URL(location.href);
+  if (url.searchParams.has("lang")) {
+    url.searchParams.set("lang", to);
+    history.replaceState(history.state, "", url);
+  }
+  apply();
+  for (const listener of listeners) listener();
+}
+
+/** Writes everything that is marked. */
+function apply() {
+  document.documentElement.lang = language;
+  const [other, name] = OTHER[language];
+  const button = document.querySelector("#language");
+  button?.setAttribute("lang", other);
+  if (button) button.textContent = name;
+  for (const element of document.querySelectorAll("[data-i18n]")) {
+    const phrase = contents.get(element) ?? phraseOf(element);
+    contents.set(element, phrase);
+    element.replaceChildren(...nodesOf(phrase));
+  }
+  for (const element of document.querySelectorAll("[data-i18n-attrs]")) {
+    const phrases = attributes.get(element) ?? attributePhrases(element);
+    attributes.set(element, phrases);
+    for (const [name, phrase] of phrases) element.setAttribute(name, t(phrase));
+  }
+}
+
+/** Returns the phrase that an element has in the source. @param {Element} element */
+function phraseOf(element) {
+  const parts = [...element.childNodes].map((node) => {
+    if (node.nodeName === "CODE") return `\`${node.textContent}\``;
+    return node.nodeName === "STRONG" ? `*${node.textContent}*` : node.textContent;
+  });
+  return parts.join("").replace(/\s+/g, " ").trim();
+}
+
+/** @param {Element} element */
+function attributePhrases(element) {
+  const names = element.getAttribute("data-i18n-attrs")?.split(" ") ?? [];
+  return new Map(names.map((name) => [name, element.getAttribute(name) ?? ""]));
+}
+
+/** @param {string | null} name @returns {Language | undefined} */
+function languageNamed(name) {
+  return LANGUAGES.find((known) => known === name);
+}
+
+/** @returns {string | null} */
+function saved() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Language} chosen */
+function save(chosen) {
+  try {
+    localStorage.setItem(KEY, chosen);
+  } catch {
+    // Denied or full: the choice lasts as long as the page.
+  }
+}
