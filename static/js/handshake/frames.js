@@ -9,6 +9,7 @@
 
 import { byId, element } from "../element.js";
 import { t } from "../i18n.js";
+import { OPCODE } from "./dissector.js";
 import { directionOf, frameDetail, opcodeName, payloadText } from "./frameview.js";
 
 /** The most frames that are listed; older ones go. */
@@ -59,10 +60,10 @@ export class FrameList {
     }
     this.#list.prepend(itemOf(captured));
     byId("frames-empty").hidden = true;
-    if (!this.#shown || (this.#awaits && captured.sender === "client")) {
-      this.#awaits = this.#awaits && captured.sender === "server";
-      this.show(captured);
-    }
+    // Browsers send pongs by themselves, whatever the reader does.
+    const isAwaited = this.#awaits && captured.sender === "client" && captured.frame.opcode !== OPCODE.pong;
+    if (isAwaited) this.#awaits = false;
+    if (isAwaited || !this.#shown) this.show(captured);
   }
 
   /** @param {Captured} captured */

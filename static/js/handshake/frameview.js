@@ -104,7 +104,7 @@ function fields(frame) {
   const rows = [
     field("first", "FIN", fin ? "1" : "0", fin ? t("This frame ends its message.") : t("More of its message follows.")),
     field("first", "RSV1–3", reserved, reserved === "000" ? t("Zero, as no extension was agreed on.") : t("Set by an extension.")),
-    field("first", t("opcode"), `0x${opcode.toString(16)}`, `${opcodeName(opcode)}. ${t(OPCODES[opcode]?.meaning ?? mark("Not in use."))}`),
+    field("first", t("opcode"), `0x${opcode.toString(16)}`, t(OPCODES[opcode]?.meaning ?? mark("Not in use."))),
     field("second", "MASK", masked ? "1" : "0", masked ? t("Masked, as everything that a client sends.") : t("Not masked, as everything that a server sends.")),
     field("second", t("length"), String(short), shortLength(short, length)),
   ];

@@ -85,7 +85,7 @@ function cells(bytes, withCharacters) {
 
 /** Returns the character of a byte of ASCII, null when it has none that shows. @param {number} byte */
 export function printable(byte) {
-  if (byte === 0x20) return "␠";
+  if (byte === 0x20) return "␣";
   return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : null;
 }
 

@@ -10,7 +10,7 @@ const lead = {
   "tickcast: the WebSocket handshake": "tickcast: WebSocket 핸드셰이크",
   "The WebSocket handshake, on a live connection": "실제 연결로 보는 WebSocket 핸드셰이크",
   "HTTP only answers: a page that wants news must ask again and again. A WebSocket begins as one such request, which asks the server to switch protocols. Once it has agreed, the same TCP connection belongs to both sides, and either may speak whenever it has something to say.":
-    "HTTP 서버는 요청에 응답만 합니다. 그래서 새 소식을 원하는 페이지는 계속 다시 물어야 합니다. WebSocket도 그런 HTTP 요청 하나로 시작하지만, 이 요청은 프로토콜을 바꾸자고 서버에 요청합니다. 서버가 동의하면 그 TCP 연결을 양쪽이 함께 쓰게 되고, 보낼 것이 생기면 어느 쪽이든 언제나 먼저 보낼 수 있습니다.",
+    "HTTP 서버는 요청에 응답만 합니다. 그래서 새 소식을 원하는 페이지는 계속 다시 물어야 합니다. WebSocket도 그런 HTTP 요청 하나로 시작하지만, 이 요청은 프로토콜을 바꾸자고 서버에 제안합니다. 서버가 동의하면 그 TCP 연결을 양쪽이 함께 쓰게 되고, 보낼 것이 생기면 어느 쪽이든 언제나 먼저 보낼 수 있습니다.",
   "Nothing on this page is made up. It has opened a socket to this server, and a browser's script sees neither its headers nor its frames: so the server records them and tells the page what it has seen. The rules are those of RFC 6455.":
     "이 페이지의 내용은 모두 실제 값입니다. 페이지는 이 서버에 소켓을 하나 열어 두었습니다. 브라우저의 스크립트는 소켓의 헤더도 프레임도 볼 수 없으므로, 서버가 이를 기록하여 페이지에 알려 줍니다. 규칙은 RFC 6455를 따릅니다.",
   "Connecting": "연결 중",
@@ -31,7 +31,7 @@ const lead = {
 const heads = {
   "1. Request and response": "1. 요청과 응답",
   "These are the heads of this page's own handshake as the server has read and written them. Header names do not distinguish case; this server keeps them in lower case and in no particular order.":
-    "이 페이지가 실제로 수행한 핸드셰이크의 헤더를 서버가 읽고 쓴 그대로 보여 줍니다. 헤더 이름은 대소문자를 구별하지 않으며, 이 서버는 이름을 소문자로 바꾸고 순서는 보존하지 않습니다.",
+    "이 페이지가 실제로 수행한 핸드셰이크의 헤더이며, 서버가 읽고 쓴 내용입니다. 헤더 이름은 대소문자를 구별하지 않으며, 이 서버는 이름을 소문자로 바꾸고 순서는 보존하지 않습니다.",
   "Request, client to server": "요청(클라이언트 → 서버)",
   "Response, server to client": "응답(서버 → 클라이언트)",
   "An ordinary HTTP/1.1 `GET`. The path says what is wanted; this one is `/ws` with a name, under which the server shows what it sees.":

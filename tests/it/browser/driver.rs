@@ -119,10 +119,30 @@ impl Browser {
         }
     }
 
-    /// Clicks what a CSS selector finds.
+    /// Clicks what a CSS selector finds, as soon as nothing lies over it: a page that grows may move it.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
-        element.click().await.unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        let argument = serde_json::to_value(&element).unwrap();
+        self.client.execute(scroll, vec![argument]).await.unwrap();
+        while let Err(err) = element.click().await {
+            assert!(err.to_string().contains("element click intercepted"), "{selector}: {err}");
+            assert!(std::time::Instant::now() < deadline, "{selector} is always covered");
+        }
+    }
+
+    /// Types a text into a field instead of what is in it.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) {
+        let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
+        element.clear().await.unwrap();
+        element.send_keys(text).await.unwrap();
+    }
+
+    /// Returns the text of the first element that a CSS selector finds.
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        let text = self.value(&format!("document.querySelector({}).textContent", json!(selector))).await;
+        text.as_str().unwrap().to_owned()
     }
 
     /// Returns the messages that came in since the recording began, flattened.

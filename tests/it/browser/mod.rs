@@ -1,6 +1,8 @@
-//! The page in a real browser.
+//! The pages in a real browser: this file is about the live one.
 
 mod driver;
+mod handshake;
+mod language;
 
 use serde_json::json;
 

@@ -1,0 +1,197 @@
+//! The page about the handshake in a real browser: what it shows is what happened.
+
+use serde_json::json;
+
+use super::driver::Browser;
+use crate::command::{Process, spawn_binary};
+
+const OPEN: &str = "document.querySelector('#socket').dataset.state === 'open'";
+const ACCEPTED: &str = "!!document.querySelector('#response [data-header=sec-websocket-accept]')";
+
+async fn open_page(query: &str) -> (Process, Browser) {
+    let server = spawn_binary(&[], &[("TICKCAST__HANDSHAKE__HEARTBEAT_MS", "200")]).await;
+    let browser = Browser::start(1280, 900, "light").await;
+    browser.open(&format!("http://{}/handshake{query}", server.address)).await;
+    browser.until(OPEN).await;
+    browser.until(ACCEPTED).await;
+    (server, browser)
+}
+
+#[tokio::test]
+async fn a_key_becomes_its_answer_step_by_step() {
+    let (_server, browser) = open_page("").await;
+    let sent = browser.text("#request [data-header=sec-websocket-key] .header-value").await;
+    let answered = browser.text("#response [data-header=sec-websocket-accept] .header-value").await;
+    let (shown, accept) = (browser.value("document.querySelector('#key').value").await, browser.text("#accept").await);
+    assert_eq!((shown, accept), (json!(sent), answered), "the page's own key to begin with");
+    for (key, accept) in [
+        ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+    ] {
+        browser.fill("#key", key).await;
+        browser.until(&format!("document.querySelector('#accept').textContent === '{accept}'")).await;
+        assert_eq!(browser.text("#joined").await, format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+        assert_eq!(browser.text("#key-problem").await, "");
+        let cells = "[...document.querySelectorAll('#key-bytes, #digest')].map((each) => each.children.length)";
+        assert_eq!(browser.value(cells).await, json!([16, 20]));
+        let joined = "[...document.querySelectorAll('#groups .strong')].map((each) => each.textContent).join('')";
+        assert_eq!(browser.value(joined).await, accept);
+    }
+    browser.fill("#key", "dGhlIHNhbXBsZQ==").await;
+    browser.until("document.querySelector('#key-problem').textContent.includes('10 bytes')").await;
+    assert_eq!(browser.text("#accept").await, "–");
+    assert_eq!(browser.value("document.querySelector('#key').getAttribute('aria-invalid')").await, "true");
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn an_offer_of_subprotocols_shows_what_was_chosen() {
+    let (_server, browser) = open_page("").await;
+    for (offer, outcome, request, said) in [
+        ("tickcast.v1.json", "chosen", "Sec-WebSocket-Protocol: tickcast.v1.json", "tickcast.v1.json"),
+        ("soap, tickcast.v1.json", "chosen", "Sec-WebSocket-Protocol: soap, tickcast.v1.json", "tickcast.v1.json"),
+        ("", "none", "no Sec-WebSocket-Protocol", "Nothing was offered"),
+    ] {
+        browser.fill("#offer", offer).await;
+        browser.click("#negotiate").await;
+        let done = format!("document.querySelector('#chosen code').textContent === '{request}'");
+        browser.until(&format!("!!document.querySelector('#chosen code') && {done}")).await;
+        browser.until(&format!("document.querySelector('#chosen').dataset.outcome === '{outcome}'")).await;
+        assert!(browser.text("#chosen > p").await.contains(said), "{offer}");
+    }
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.fill("#offer", "soap, soap").await;
+    browser.click("#negotiate").await;
+    browser.until("document.querySelector('#chosen').dataset.outcome === 'invalid'").await;
+    // Browsers end a connection whose offer was not taken up, and say so on the console.
+    browser.fill("#offer", "soap").await;
+    browser.click("#negotiate").await;
+    browser.until("document.querySelector('#chosen').dataset.outcome === 'failed'").await;
+    assert!(browser.text("#chosen").await.contains("code 1006"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn frames_of_both_directions_come_apart_byte_by_byte() {
+    let (_server, browser) = open_page("").await;
+    browser.fill("#text", "한 frame").await;
+    browser.click("#say button").await;
+    let shown = "document.querySelector('#frame .payload')?.textContent";
+    browser.until(&format!("{shown} === '한 frame'")).await;
+    let parts = "['first', 'second', 'key', 'payload'].map((part) => \
+                 [...document.querySelectorAll(`#frame .dump [data-part=${part}]`)].map((byte) => parseInt(byte.textContent, 16)))";
+    let parts = browser.value(parts).await;
+    let [first, second, key, payload] = [0, 1, 2, 3].map(|part| {
+        let bytes = parts[part].as_array().unwrap().iter();
+        bytes.map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!((first, second, key.len()), (vec![0x81], vec![0x89], 4), "a masked text of nine bytes");
+    let text: Vec<_> = payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    assert_eq!(String::from_utf8(text).unwrap(), "한 frame");
+
+    browser.click("#frames li:last-child button").await;
+    browser.until(&format!("{shown}.startsWith('[{{\"type\":\"welcome\"')")).await;
+    assert_eq!(browser.value("document.querySelectorAll('#frame [data-part=key]').length").await, 0);
+    assert_eq!(browser.text("#frame .fields [data-part=length] code").await.len(), 5, "two bytes of length");
+    let came = "frames_.find(([way, data]) => way === 'in' && data.includes('welcome'))[1]";
+    assert_eq!(browser.value(shown).await, browser.value(came).await);
+
+    // The list is walked with the arrows.
+    let press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowUp', bubbles: true }))";
+    browser.value("document.querySelector('#frames li:last-child button').focus()").await;
+    browser.value(press).await;
+    browser
+        .until(
+            "document.activeElement.dataset.number === '2' && document.querySelector('#frame').dataset.number === '2'",
+        )
+        .await;
+    browser.until("document.querySelectorAll('#pong .dump code').length === 6").await;
+    assert_eq!(browser.text("#ping .dump").await.trim(), "89 00");
+    assert!(browser.text("#pong .dump").await.starts_with("8a 80 "), "empty and masked");
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_closing_handshake_is_shown_whoever_begins_it() {
+    let (_server, browser) = open_page("").await;
+    browser.fill("#close-code", "4321").await;
+    browser.fill("#close-reason", "끝").await;
+    browser.click("#close").await;
+    let closed = "document.querySelector('#outcome').dataset.clean === 'true'";
+    browser.until(closed).await;
+    browser.until("document.querySelectorAll('#close-frames .dump').length === 2").await;
+    assert!(browser.text("#close-frames").await.contains("client → server: code 4321, reason “끝”"));
+    browser.until("document.querySelector('#socket').dataset.state === 'closed'").await;
+
+    browser.click("#reopen").await;
+    browser.until(OPEN).await;
+    browser.until("document.querySelectorAll('#frames li').length >= 2").await;
+    assert_eq!(browser.value("document.querySelectorAll('#close-frames .dump').length").await, 0);
+    browser.click("#provoke").await;
+    browser.until("document.querySelector('#outcome').dataset.code === '1003'").await;
+    browser.until("document.querySelectorAll('#close-frames .dump').length === 2").await;
+    let first = browser.text("#close-frames h3").await;
+    assert!(first.contains("server → client: code 1003"), "{first}");
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn refused_handshakes_show_what_the_server_has_really_answered() {
+    let (server, browser) = open_page("").await;
+    for (case, status) in [
+        ("no_upgrade", "426 Upgrade Required"),
+        ("wrong_version", "426 Upgrade Required"),
+        ("bad_key", "400 Bad Request"),
+        ("foreign_origin", "403 Forbidden"),
+        ("accepted", "101 Switching Protocols"),
+    ] {
+        browser.click(&format!("#attempts [data-case={case}]")).await;
+        let line =
+            format!("document.querySelector('#attempt-response').textContent.startsWith('HTTP/1.1 {status}\\n')");
+        let chosen =
+            format!("document.querySelector('#attempts [data-case={case}]').getAttribute('aria-pressed') === 'true'");
+        browser.until(&format!("{chosen} && {line}")).await;
+        let request = browser.text("#attempt-request").await;
+        assert!(request.contains(&format!("\nHost: {}\n", server.address)), "{request}");
+        let shown =
+            browser.value(&format!("document.querySelector('#attempts [data-case={case}]').dataset.status")).await;
+        assert_eq!(shown, status[..3]);
+        let marked = browser.text("#attempt-response").await;
+        assert_eq!(marked.contains("\nsec-websocket-version: 13\n"), status.starts_with("426"), "{marked}");
+    }
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn nothing_overflows_at_any_width_in_any_language() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let server = spawn_binary(&[], &[("TICKCAST__HANDSHAKE__HEARTBEAT_MS", "200")]).await;
+    for (width, height) in [(1280, 900), (390, 844)] {
+        for (scheme, language) in [("dark", "ko"), ("light", "en")] {
+            let browser = Browser::start(width, height, scheme).await;
+            browser.open(&format!("http://{}/handshake?lang={language}", server.address)).await;
+            browser.until("document.querySelectorAll('#pong .dump').length === 1").await;
+            browser.until("document.querySelectorAll('#attempts .status').length === 5").await;
+            browser.click("[data-offer='soap, tickcast.v1.json']").await;
+            browser.until("document.querySelector('#chosen').dataset.outcome === 'chosen'").await;
+            browser.click("#provoke").await;
+            browser.until("document.querySelectorAll('#close-frames .dump').length === 2").await;
+            let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(browser.value(overflow).await, json!(0), "{width} {language}: no sideways scrolling");
+            let cut = "[...document.querySelectorAll('.button, .value, .byte, .group, h2, h3, #socket, .pages a, #frames .opcode, #frames .size')]
+                .filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML)";
+            assert_eq!(browser.value(cut).await, json!([]), "{width} {language}");
+            for section in ["masthead", "keys", "wire", "closing"] {
+                browser.value(&format!("(document.getElementById('{section}') ?? document.body).scrollIntoView({{ behavior: 'instant' }})")).await;
+                let name = format!("handshake-{width}-{scheme}-{language}-{section}.png");
+                std::fs::write(folder.join(name), browser.screenshot().await).unwrap();
+            }
+            browser.close().await;
+        }
+    }
+}
