@@ -2,13 +2,18 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run test lint fmt conformance browser-deps conformance-deps bench load screenshot doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps conformance-deps bench load screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 run: $(LIBRARY) ## build and start the service; prints the address of the page
 	cargo run --release --locked
+
+run-tls: $(LIBRARY) ## the same, and https://localhost:8443/ beside it with a throw-away certificate
+	cargo run --locked --example certificate -- target/tls
+	TICKCAST__SERVER__TLS__CERT=target/tls/cert.pem TICKCAST__SERVER__TLS__KEY=target/tls/key.pem \
+	  cargo run --release --locked
 
 test: $(LIBRARY) browser-deps conformance-deps lint ## format check, clippy, and every test there is
 	npm --prefix static test

@@ -1,11 +1,12 @@
-//! The `tickcast` command: reads settings, starts the server, ends it in order on SIGTERM and SIGINT.
+//! The `tickcast` command: reads settings, starts the server, ends it in order on SIGTERM and SIGINT; reads its certificate
+//! again on SIGHUP.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use tickcast::app::{Application, Settings, StartError, SystemClock};
+use tickcast::app::{Application, Certificate, Settings, StartError, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code for bad settings and an address that cannot be listened on.
@@ -21,7 +22,7 @@ struct Arguments {
     /// A file of settings, see config/default.toml for all of them
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The TCP port, 0 for a free one; overrides every setting
+    /// The TCP port of HTTP, 0 for a free one; overrides every setting
     #[arg(long)]
     port: Option<u16>,
 }
@@ -59,8 +60,22 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     actix_web::rt::System::new().block_on(async {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;
         let application = Application::start(&settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
+        if let Some(certificate) = application.certificate() {
+            reload_on_hangup(certificate).map_err(Failure::Serve)?;
+        }
         application.run(shutdown).await.map_err(Failure::Serve)
     })
+}
+
+/// Reads the certificate again on every SIGHUP, from now on.
+fn reload_on_hangup(certificate: Arc<Certificate>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    actix_web::rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            certificate.reload();
+        }
+    });
+    Ok(())
 }
 
 /// Waits for SIGTERM or SIGINT, from now on.

@@ -52,6 +52,10 @@ pub struct Metrics {
     pub captures_full: Counter,
     /// Handshakes that were not shown because `handshake.attempts_max` was reached.
     pub attempts_refused: Counter,
+    /// Handshakes of TLS that have failed.
+    pub tls_handshakes_failed: Counter,
+    /// Handshakes of TLS that took too long (`server.tls.handshake_timeout_ms`).
+    pub tls_handshake_timeouts: Counter,
     errors: Labelled,
     closes: Labelled,
 }
@@ -103,6 +107,8 @@ impl Metrics {
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
         counter("captures_full", "Directions over handshake.capture_bytes_max", &self.captures_full);
         counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
+        counter("tls_handshakes_failed", "Handshakes of TLS that have failed", &self.tls_handshakes_failed);
+        counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());

@@ -13,13 +13,15 @@ const FLOORS: [&str; 9] = ["domain", "protocol", "metrics", "feed", "history", "
 const LINES_MAX: usize = 400;
 
 /// Crates that only some places may name: the word, and the places as prefixes of paths below `src/`.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 10] = [
     ("actix_web_actors", &["transport/websocket.rs"]),
     ("actix_service", &["transport/connection.rs"]),
     ("actix_cors", &["transport/origin.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
+    ("rustls", &["app/"]),
+    ("tokio_rustls", &["transport/", "app/"]),
     ("serde", &["protocol/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bin/"]),
     ("env_logger", &["main.rs", "bin/"]),
 ];
@@ -96,7 +98,7 @@ fn read(root: &Path, folder: &str, tree: &mut Tree) {
 fn the_repository_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tree = Tree::new();
-    for folder in ["src", "tests", "benches"] {
+    for folder in ["src", "tests", "benches", "examples"] {
         read(root, folder, &mut tree);
     }
     assert!(tree.len() > 40, "the files were found");

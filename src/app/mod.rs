@@ -3,38 +3,36 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
 
 mod clock;
+mod listen;
 mod market;
+mod serve;
 mod settings;
+mod tls;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, ArbiterHandle, Recipient};
+use actix::{ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
+use crate::app::listen::Listener;
+use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
-use crate::hub::{Drain, Hub, HubConfig, Ready};
+use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{ConnectionConfig, Handshakes, SocketConfig, Traffic, Worker, connections, random_name};
+use crate::transport::{Handshakes, Traffic, random_name};
 
 pub use clock::SystemClock;
-pub use settings::{ServerConfig, Settings, SettingsError};
+pub use settings::{ServerConfig, Settings, SettingsError, TlsConfig};
+pub use tls::{Certificate, TlsError};
 
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4096;
-/// Connections that each worker takes beyond `server.connections_max`, so that those refused are told so, and probes are
-/// answered.
-const CONNECTIONS_SPARE: usize = 256;
-/// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
-const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
 
@@ -47,12 +45,15 @@ pub enum StartError {
     /// The feed cannot be made from these settings.
     #[error("bad configuration: {0}")]
     Feed(#[from] SimulatorError),
+    /// The certificate cannot be used.
+    #[error("bad configuration: {0}")]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {host}:{port}: {source}")]
     Listen {
         /// `server.host`.
         host: String,
-        /// `server.port`.
+        /// `server.port` or `server.tls.port`.
         port: u16,
         /// What the system says.
         source: io::Error,
@@ -62,7 +63,9 @@ pub enum StartError {
 /// A server that has been started.
 pub struct Application {
     server: Server,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
+    tls_address: Option<SocketAddr>,
+    certificate: Option<Arc<Certificate>>,
     hubs: Hubs,
     attach: AttachFn,
     arbiters: [ArbiterHandle; 2],
@@ -78,16 +81,13 @@ type Attaching = Pin<Box<dyn Future<Output = ()>>>;
 /// Routes of a program that embeds the server.
 type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
-/// The hub of every worker that has been started.
-type Hubs = Arc<Mutex<Vec<Addr<Hub>>>>;
-
 impl Application {
-    /// Binds the address, makes the market's past and starts all actors and workers. Must be called within an actix
+    /// Binds the addresses, makes the market's past and starts all actors and workers. Must be called within an actix
     /// system.
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, or the address.
+    /// Returns what keeps the server from starting: settings, the certificate, or an address.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         Self::start_with(settings, clock, |_| {})
     }
@@ -96,15 +96,24 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, or the address.
+    /// Returns what keeps the server from starting: settings, the certificate, or an address.
     pub fn start_with(
         settings: &Settings,
         clock: Arc<dyn Clock>,
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         settings.validate()?;
-        let listener = listen(&settings.server)?;
-        let address = listener.local_addr().map_err(|source| listen_error(&settings.server, source))?;
+        let ServerConfig { tls, port, .. } = &settings.server;
+        let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
+        let bind = |port| Listener::bind(&settings.server, port);
+        let http = (!tls.only).then(|| bind(*port)).transpose()?;
+        let https = match &certificate {
+            Some(certificate) => Some((bind(tls.port)?, certificate.clone().server_config())),
+            None => None,
+        };
+        let listeners = Listeners { http, https };
+        let address = listeners.http.as_ref().map(|listener| listener.address);
+        let tls_address = listeners.https.as_ref().map(|(listener, _)| listener.address);
         let metrics: SharedMetrics = Arc::new(Metrics::default());
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = HubConfig {
@@ -115,11 +124,14 @@ impl Application {
             metrics: metrics.clone(),
         };
         let workers = match settings.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(ServerConfig::WORKERS_MAX),
             workers => workers,
         };
+        let urls = [("url=http", address), ("tls_url=https", tls_address)];
+        let urls = urls.map(|(name, address)| address.map_or(String::new(), |address| format!("{name}://{address}/ ")));
         log::info!(
-            "listening url=http://{address}/ workers={workers} symbols={} seed={} events_per_second={}",
+            "listening {}workers={workers} symbols={} seed={} events_per_second={}",
+            urls.concat(),
             market.table.len(),
             settings.feed.seed,
             settings.feed.events_per_second,
@@ -127,17 +139,6 @@ impl Application {
         let hubs = Hubs::default();
         let (history, feed) = (market.history, market.feed);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
-        let handshakes = Arc::new(Handshakes::new(settings.handshake.clone(), Some(address)));
-        let parts = WorkerParts {
-            hub_config,
-            hubs: hubs.clone(),
-            history,
-            clock,
-            settings: settings.clone(),
-            traffic,
-            handshakes,
-            more_routes: Arc::new(more_routes),
-        };
         let attach: AttachFn = Arc::new(move |hub| {
             let attached = feed.send(hub);
             // The feed ends only with the process.
@@ -145,16 +146,39 @@ impl Application {
                 let _ = attached.await;
             })
         });
-        let server = serve(parts, attach.clone(), listener, workers);
-        let server = server.map_err(|source| listen_error(&settings.server, source))?;
+        let parts = WorkerParts {
+            hub_config,
+            hubs: hubs.clone(),
+            attach: attach.clone(),
+            history,
+            clock,
+            settings: settings.clone(),
+            traffic,
+            handshakes: Arc::new(Handshakes::new(settings.handshake.clone(), address)),
+            more_routes: Arc::new(more_routes),
+        };
+        let server = serve(&parts, listeners, workers);
+        let server =
+            server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
         let drain = Duration::from_millis(settings.server.drain_ms).min(grace / 2);
-        Ok(Self { server, address, hubs, attach, arbiters: market.arbiters, grace, drain, metrics })
+        let arbiters = market.arbiters;
+        Ok(Self { server, address, tls_address, certificate, hubs, attach, arbiters, grace, drain, metrics })
     }
 
-    /// Returns the address that the server listens on.
-    pub fn address(&self) -> SocketAddr {
+    /// Returns the address of HTTP; `None` when HTTPS is all that is served.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Returns the address of HTTPS; `None` when it is not served.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
+    /// Returns the certificate, which can be reloaded while the server runs; `None` without HTTPS.
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.certificate.clone()
     }
 
     /// Hands every batch from now on to `receiver` too, as to a hub: for programs that embed the server. A receiver whose
@@ -204,98 +228,4 @@ async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
         let _ = drained.await;
     }
     handle.stop(true).await;
-}
-
-/// What every worker is made from.
-#[derive(Clone)]
-struct WorkerParts {
-    hub_config: HubConfig,
-    hubs: Hubs,
-    history: Addr<crate::history::History>,
-    clock: Arc<dyn Clock>,
-    settings: Settings,
-    more_routes: MoreRoutes,
-    traffic: Arc<Traffic>,
-    handshakes: Arc<Handshakes>,
-}
-
-impl WorkerParts {
-    /// Starts the hub of this thread.
-    fn start_hub(&self, attach: AttachFn) -> (Addr<Hub>, Rc<Worker>) {
-        let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
-        self.hubs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(hub.clone());
-        let worker = Worker {
-            router,
-            history: self.history.clone(),
-            session: Rc::new(self.settings.session.clone()),
-            clock: self.clock.clone(),
-            connections_max: self.settings.server.connections_max,
-            traffic: self.traffic.clone(),
-            allowed_origins: self.settings.server.allowed_origins.clone(),
-            handshakes: self.handshakes.clone(),
-        };
-        (hub, Rc::new(worker))
-    }
-}
-
-fn serve(parts: WorkerParts, attach: AttachFn, listener: TcpListener, workers: usize) -> io::Result<Server> {
-    let server = parts.settings.server.clone();
-    let config = ConnectionConfig {
-        socket: SocketConfig {
-            user_timeout: parts.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
-            unsent_bytes_max: server.unsent_bytes_max,
-        },
-        write_buffer_bytes: server.write_buffer_bytes,
-    };
-    let grace_seconds = server.shutdown_grace_ms.div_ceil(1_000);
-    let builder = Server::build()
-        .workers(workers)
-        .max_concurrent_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
-        .shutdown_timeout(grace_seconds)
-        .disable_signals();
-    let stopping = builder.graceful_shutdown_signal();
-    let builder = builder.listen("http", listener, move || {
-        let (hub, worker) = parts.start_hub(attach.clone());
-        // The worker takes no connection before its hub has found its place in the stream.
-        let ready = move || {
-            let ready = hub.send(Ready);
-            async move { ready.await.map_err(io::Error::other) }
-        };
-        let stopping = stopping.clone();
-        let shutdown = move || {
-            let stopping = stopping.clone();
-            async move { stopping.notified().await }
-        };
-        let more_routes = parts.more_routes.clone();
-        connections(worker, config, ready, shutdown, move |config| more_routes(config))
-    })?;
-    Ok(builder.run())
-}
-
-fn listen(server: &ServerConfig) -> Result<TcpListener, StartError> {
-    use std::net::ToSocketAddrs;
-    let bind = || {
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in (server.host.as_str(), server.port).to_socket_addrs()? {
-            match bind_one(address) {
-                Ok(listener) => return Ok(listener),
-                Err(err) => last = err,
-            }
-        }
-        Err(last)
-    };
-    bind().map_err(|source| listen_error(server, source))
-}
-
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
-}
-
-fn listen_error(server: &ServerConfig, source: io::Error) -> StartError {
-    StartError::Listen { host: server.host.clone(), port: server.port, source }
 }

@@ -3,6 +3,7 @@
 //! `config/default.toml` is compiled into the binary; a test proves that it says what the code says.
 
 use std::path::Path;
+use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
@@ -60,6 +61,59 @@ pub struct ServerConfig {
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
+    /// HTTPS.
+    pub tls: TlsConfig,
+}
+
+/// The section `[server.tls]`. Without a certificate there is no HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The file with the certificate and its chain, in PEM. Empty: none.
+    pub cert: String,
+    /// The file with the certificate's private key, in PEM.
+    pub key: String,
+    /// The TCP port of HTTPS; 0 takes a free one.
+    pub port: u16,
+    /// Whether HTTPS is all that is served: nothing listens on `server.port` then.
+    pub only: bool,
+    /// How long the handshake of TLS may take. Milliseconds, 1 to 600,000.
+    pub handshake_timeout_ms: u64,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self { cert: String::new(), key: String::new(), port: 8443, only: false, handshake_timeout_ms: 5_000 }
+    }
+}
+
+impl TlsConfig {
+    /// Returns whether HTTPS is served.
+    pub fn is_on(&self) -> bool {
+        !self.cert.is_empty()
+    }
+
+    pub(super) fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { cert, key, .. } if key.is_empty() && !cert.is_empty() => {
+                Err(("server.tls.key", "must be set when server.tls.cert is"))
+            }
+            Self { cert, key, .. } if cert.is_empty() && !key.is_empty() => {
+                Err(("server.tls.cert", "must be set when server.tls.key is"))
+            }
+            Self { cert, only: true, .. } if cert.is_empty() => {
+                Err(("server.tls.cert", "must be set when server.tls.only is"))
+            }
+            Self { handshake_timeout_ms: 0 | 600_001.., .. } => {
+                Err(("server.tls.handshake_timeout_ms", "must be 1 to 600000"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for ServerConfig {
@@ -75,22 +129,26 @@ impl Default for ServerConfig {
             unsent_bytes_max: 16_384,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
 
 impl ServerConfig {
+    /// The most worker threads: what actix takes.
+    pub(super) const WORKERS_MAX: usize = 512;
+
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { host, .. } if host.is_empty() => Err(("server.host", "must not be empty")),
-            Self { workers: 513.., .. } => Err(("server.workers", "must be at most 512")),
+            Self { workers, .. } if *workers > Self::WORKERS_MAX => Err(("server.workers", "must be at most 512")),
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
             Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
             Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
             Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
             Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),
             Self { traffic_clients_max: 0, .. } => Err(("server.traffic_clients_max", "must be at least 1")),
-            _ => Ok(()),
+            Self { tls, .. } => tls.validate(),
         }
     }
 }
@@ -211,6 +269,13 @@ mod tests {
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
+            ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
+            ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
+            ("TICKCAST__SERVER__TLS__CERT", "cert.pem", "server.tls.key"),
+            ("TICKCAST__SERVER__TLS__KEY", "key.pem", "server.tls.cert"),
+            ("TICKCAST__SERVER__TLS__ONLY", "true", "server.tls.cert"),
+            ("TICKCAST__SERVER__TLS__HANDSHAKE_TIMEOUT_MS", "0", "server.tls.handshake_timeout_ms"),
+            ("TICKCAST__SERVER__TLS__CRET", "x", "cret"),
         ] {
             let err = read(&[(key, value)]).expect_err(key).to_string();
             assert!(err.contains(named) && !err.contains('\n'), "{key}={value}: {err}");

@@ -1,8 +1,10 @@
-//! From an accepted TCP connection to answered requests: socket options, the meter, the HTTP/1 dispatcher, the routes.
+//! From an accepted TCP connection to answered requests: socket options, the meter, TLS, the HTTP/1 dispatcher, the routes.
 //!
 //! `actix_web::HttpServer` does the same for streams of its own only; this is its way of doing it, around ours.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
+use crate::metrics::SharedMetrics;
+use crate::transport::stream::{HandshakeError, OverTls, Stream, TlsSetup};
 use crate::transport::traffic::{Meter, Metered};
 use crate::transport::wire::Wire;
 use crate::transport::{SocketConfig, Worker, routes};
@@ -23,12 +27,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How connections are served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct ConnectionConfig {
     /// The options of their sockets.
     pub socket: SocketConfig,
     /// Bytes that wait for one socket in the server before its outbox begins to fill.
     pub write_buffer_bytes: usize,
+    /// TLS, for the listener of HTTPS.
+    pub tls: Option<TlsSetup>,
 }
 
 /// Returns what serves the connections of one listener on one worker thread: it takes none before `ready` is, and lets go of
@@ -48,6 +54,7 @@ where
     ShutdownFn: Fn() -> Shutdown + 'static,
     Shutdown: Future<Output = ()> + 'static,
 {
+    let metrics = worker.metrics();
     let ours = worker.clone();
     let app = App::new()
         .app_data(worker)
@@ -69,18 +76,44 @@ where
         .h1_allow_half_closed(false)
         .h1_write_buffer_size(config.write_buffer_bytes)
         .graceful_shutdown_signal(shutdown)
-        .on_connect_ext(|wire: &Wire, data| {
-            data.insert(wire.meter().clone());
+        .on_connect_ext(|stream: &Stream, data| {
+            data.insert(stream.meter().clone());
+            if stream.is_tls() {
+                data.insert(OverTls);
+            }
         })
         .h1(app);
-    let socket = config.socket;
-    let accept = fn_service(move |(stream, meter): (TcpStream, Rc<Meter>)| async move {
+    let ConnectionConfig { socket, tls, .. } = config;
+    let accept = fn_service(move |(stream, meter): (TcpStream, Rc<Meter>)| {
         socket.apply(&stream);
-        let peer = stream.peer_addr().ok();
-        Ok((Wire::new(stream, meter), peer))
+        establish(stream, meter, tls.clone(), metrics.clone())
     });
     apply_fn_factory(accept.and_then(http), |stream: TcpStream, chain| {
         let meter = Rc::new(Meter::default());
         Metered::new(chain.call((stream, meter.clone())), meter)
     })
+}
+
+/// Makes of an accepted TCP connection what HTTP is spoken on.
+async fn establish(
+    stream: TcpStream,
+    meter: Rc<Meter>,
+    tls: Option<TlsSetup>,
+    metrics: SharedMetrics,
+) -> Result<(Stream, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr().ok();
+    let wire = Wire::new(stream, meter, tls.is_none());
+    let Some(tls) = tls else { return Ok((Stream::Plain(wire), peer)) };
+    // Boxed: connections without TLS are not to pay for its size.
+    match Box::pin(tls.accept(wire)).await {
+        Ok(stream) => Ok((stream, peer)),
+        Err(err) => {
+            log::debug!("handshake of TLS failed err={err}");
+            match err {
+                HandshakeError::TimedOut => metrics.tls_handshake_timeouts.inc(),
+                HandshakeError::Failed(_) => metrics.tls_handshakes_failed.inc(),
+            };
+            Err(DispatchError::Io(io::Error::other(err)))
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod query;
 mod rest;
 mod socket;
 mod status;
+mod stream;
 mod traffic;
 mod utf8;
 mod websocket;
@@ -41,6 +42,7 @@ pub use handshake::{HandshakeConfig, Handshakes};
 pub use origin::AllowedOrigins;
 pub use problem::Problem;
 pub use socket::SocketConfig;
+pub use stream::TlsSetup;
 pub use traffic::Traffic;
 
 /// What the handlers of one worker thread work with.

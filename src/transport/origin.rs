@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use url::{Origin, Url};
 
 use crate::transport::Problem;
+use crate::transport::stream::OverTls;
 
 /// How long a browser may remember what a preflight request has told it, in seconds.
 const PREFLIGHT_AGE_S_MAX: usize = 3_600;
@@ -105,7 +106,8 @@ fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
     let Some(page) = origin.to_str().ok().and_then(|text| parse_origin(text).map(|_| text)) else { return false };
     let Ok(page) = Url::parse(page) else { return false };
     let connection = request.connection_info();
-    if page.scheme() == "http" && connection.scheme() != "http" {
+    let secure = connection.scheme() != "http" || request.conn_data::<OverTls>().is_some();
+    if page.scheme() == "http" && secure {
         return false;
     }
     // A host without a port has the default port of the scheme.

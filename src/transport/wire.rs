@@ -15,11 +15,13 @@ use crate::transport::traffic::Meter;
 pub(super) struct Wire {
     stream: TcpStream,
     meter: Rc<Meter>,
+    /// Whether what goes through is HTTP as it is, and not TLS, which `stream.rs` counts within.
+    plain: bool,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, meter: Rc<Meter>) -> Self {
-        Self { stream, meter }
+    pub(super) fn new(stream: TcpStream, meter: Rc<Meter>, plain: bool) -> Self {
+        Self { stream, meter, plain }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -28,7 +30,7 @@ impl Wire {
 
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(len)) = result {
-            self.meter.write(len, len);
+            self.meter.write(len, if self.plain { len } else { 0 });
         }
         result
     }
@@ -39,7 +41,7 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
         let len = buf.filled().len() - before;
-        self.meter.read(len, len);
+        self.meter.read(len, if self.plain { len } else { 0 });
         Poll::Ready(result)
     }
 }

@@ -71,7 +71,7 @@ impl EchoServer {
                 let application = Application::start_with(&settings, Arc::new(SystemClock), echo);
                 let application = application.expect("these settings are good");
                 // The test may have failed meanwhile.
-                let _ = started.send(application.address());
+                let _ = started.send(application.address().expect("HTTP is served"));
                 let shutdown = async {
                     let _ = stopped.await;
                 };

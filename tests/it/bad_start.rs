@@ -1,6 +1,7 @@
 //! What keeps the binary from starting: one clear line, and exit code 2.
 
 use crate::command::{Ended, run};
+use crate::secure::Pair;
 
 /// Expects the run to have been refused with one line that contains all of `parts`.
 fn is_refused(ended: &Ended, parts: &[&str]) {
@@ -64,4 +65,57 @@ async fn a_port_that_is_taken_is_refused_and_named() {
 async fn a_host_that_is_not_here_is_refused_and_named() {
     let variables = [("TICKCAST__SERVER__HOST", "192.0.2.1")];
     is_refused(&run(&["--port", "0"], &variables).await, &["192.0.2.1"]);
+}
+
+/// Starts with these files as certificate and key.
+async fn run_with(cert: &str, key: &str) -> Ended {
+    let variables = [("TICKCAST__SERVER__TLS__CERT", cert), ("TICKCAST__SERVER__TLS__KEY", key)];
+    run(&["--port", "0"], &variables).await
+}
+
+#[actix_web::test]
+async fn a_certificate_or_key_that_cannot_be_used_is_refused_and_named() {
+    let (pair, other) = (Pair::new("bad-start"), Pair::new("bad-start-other"));
+    let (cert, key, directory) = (pair.cert(), pair.key(), pair.directory());
+    let missing = format!("{directory}/missing.pem");
+    is_refused(&run_with(&missing, &key).await, &["server.tls.cert", &missing, "No such file"]);
+    is_refused(&run_with(&cert, &missing).await, &["server.tls.key", &missing, "No such file"]);
+    is_refused(&run_with(&directory, &key).await, &["server.tls.cert", &directory, "directory"]);
+    is_refused(&run_with(&cert, &cert).await, &["server.tls.key", &cert, "no private key"]);
+    is_refused(&run_with(&key, &key).await, &["server.tls.cert", &key, "no certificate"]);
+    is_refused(&run_with(&cert, &other.key()).await, &["does not belong", &cert, &other.key()]);
+    is_refused(&run_with(&cert, "").await, &["server.tls.key", "must be set"]);
+    is_refused(&run_with("", &key).await, &["server.tls.cert", "must be set"]);
+
+    let bad = format!("{directory}/bad.pem");
+    for (name, text) in [
+        ("CERTIFICATE", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        ("CERTIFICATE", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"),
+        ("CERTIFICATE", "-----BEGIN CERTIFICATE-----\nAAAA\n"),
+        ("CERTIFICATE", "hello\n"),
+        ("PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        ("PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n"),
+        ("PRIVATE KEY", ""),
+    ] {
+        std::fs::write(&bad, text).unwrap();
+        let (ended, named) = match name {
+            "CERTIFICATE" => (run_with(&bad, &key).await, "server.tls.cert"),
+            _ => (run_with(&cert, &bad).await, "server.tls.key"),
+        };
+        is_refused(&ended, &[named, &bad]);
+    }
+}
+
+#[actix_web::test]
+async fn a_port_of_https_that_is_taken_is_refused_and_named() {
+    let pair = Pair::new("taken");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (cert, key) = (pair.cert(), pair.key());
+    let variables = [
+        ("TICKCAST__SERVER__TLS__CERT", cert.as_str()),
+        ("TICKCAST__SERVER__TLS__KEY", &key),
+        ("TICKCAST__SERVER__TLS__PORT", &port),
+    ];
+    is_refused(&run(&["--port", "0"], &variables).await, &[&port, "in use"]);
 }

@@ -1,5 +1,6 @@
 //! The real binary, started as a process of its own.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
@@ -14,8 +15,10 @@ pub(crate) struct Process {
     stderr: Lines<BufReader<ChildStderr>>,
     /// The line that it prints when it listens.
     pub(crate) start_line: String,
-    /// Where it listens.
-    pub(crate) address: std::net::SocketAddr,
+    /// Where it listens for HTTP, or for HTTPS when that is all there is.
+    pub(crate) address: SocketAddr,
+    /// Where it listens for HTTPS.
+    pub(crate) tls_address: Option<SocketAddr>,
 }
 
 /// What a process has left behind.
@@ -52,16 +55,17 @@ pub(crate) async fn spawn_binary(arguments: &[&str], variables: &[(&str, &str)])
 
 /// Starts the server in another working directory.
 pub(crate) async fn spawn_binary_in(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-    let mut command = command(arguments, &[("TICKCAST__SERVER__PORT", "0")]);
+    let mut command = command(arguments, &[("TICKCAST__SERVER__PORT", "0"), ("TICKCAST__SERVER__TLS__PORT", "0")]);
     command.envs(variables.iter().copied()).current_dir(directory).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
     let start_line = patiently("the start line", stderr.next_line()).await.unwrap();
     let start_line = start_line.expect("the server says where it listens");
-    let address = start_line.split("url=http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.and_then(|address| address.parse().ok());
+    let address_after = |url: &str| start_line.split(url).nth(1)?.split('/').next()?.parse().ok();
+    let tls_address: Option<SocketAddr> = address_after("tls_url=https://");
+    let address = address_after(" url=http://").or(tls_address);
     let address = address.unwrap_or_else(|| panic!("no address in the start line: {start_line}"));
-    Process { child, stderr, start_line, address }
+    Process { child, stderr, start_line, address, tls_address }
 }
 
 impl Process {
@@ -70,6 +74,11 @@ impl Process {
         let id = self.child.id().expect("the process runs").to_string();
         let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().await.unwrap();
         assert!(status.success());
+    }
+
+    /// Waits for the next line that it prints.
+    pub(crate) async fn next_line(&mut self) -> String {
+        patiently("a line of the log", self.stderr.next_line()).await.unwrap().expect("the process runs")
     }
 
     /// Waits for the end; returns the exit status and the rest of what it printed.

@@ -1,8 +1,8 @@
 //! The integration tests: one crate that starts the real server and talks to it over real sockets.
 //!
-//! `spawn` starts it inside the test, `command` starts the binary; `client`, `raw` and `http` talk to it; `view` is what
-//! a client knows of the market. Every other module is one behaviour of the server. Nothing here sleeps: what takes time
-//! is waited for, for as long as [`patience::PATIENCE`].
+//! `spawn` starts it inside the test, `command` starts the binary; `client`, `raw` and `http` talk to it, `secure` over TLS;
+//! `view` is what a client knows of the market. Every other module is one behaviour of the server. Nothing here sleeps: what
+//! takes time is waited for, for as long as [`patience::PATIENCE`].
 
 #![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
 
@@ -11,6 +11,7 @@ mod command;
 mod http;
 mod patience;
 mod raw;
+mod secure;
 mod spawn;
 mod view;
 
@@ -41,7 +42,10 @@ mod session_end;
 mod shutdown;
 mod slow_client;
 mod start;
+mod stalled_socket;
 mod stream;
 mod subscribe;
+mod tls;
+mod tls_traffic;
 mod traffic;
 mod unsubscribe;

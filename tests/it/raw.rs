@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::patience::patiently;
+use crate::secure::{Pair, SecureStream};
 
 /// The first byte of a whole text frame.
 pub(crate) const TEXT: u8 = 0x81;
@@ -25,13 +26,13 @@ const MASK: [u8; 4] = [0x3A, 0x7F, 0x00, 0xC5];
 /// Received bytes that the kernel keeps for a client that means to jam, before doubling them and adding its own.
 const JAMMED_BUFFER_BYTES: u32 = 2_048;
 
-/// One TCP connection.
-pub(crate) struct RawClient {
-    stream: TcpStream,
+/// One connection, of TCP or of TLS over it.
+pub(crate) struct RawClient<S = TcpStream> {
+    pub(crate) stream: S,
     received: BytesMut,
-    /// Bytes that the kernel took from this client.
+    /// Bytes that the connection took from this client.
     pub(crate) bytes_up: u64,
-    /// Bytes that the kernel gave to it.
+    /// Bytes that the connection gave to it.
     pub(crate) bytes_down: u64,
 }
 
@@ -58,15 +59,9 @@ impl RawClient {
         Self::on(TcpStream::connect(server).await.unwrap())
     }
 
-    fn on(stream: TcpStream) -> Self {
-        Self { stream, received: BytesMut::new(), bytes_up: 0, bytes_down: 0 }
-    }
-
     /// Connects with a small buffer for received bytes and opens a WebSocket: a client that jams when it does not read.
     pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(JAMMED_BUFFER_BYTES).unwrap();
-        let mut client = Self::on(socket.connect(server).await.unwrap());
+        let mut client = Self::on(connect_narrow(server).await);
         client.upgrade().await;
         client
     }
@@ -77,8 +72,37 @@ impl RawClient {
         client.upgrade().await;
         client
     }
+}
 
-    async fn upgrade(&mut self) {
+/// Connects with a small buffer for received bytes.
+async fn connect_narrow(server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(JAMMED_BUFFER_BYTES).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+impl RawClient<SecureStream> {
+    /// Connects with TLS and says nothing.
+    pub(crate) async fn connect_secure(server: SocketAddr, pair: &Pair) -> Self {
+        Self::on(pair.connect(server).await)
+    }
+
+    /// Connects with a small buffer for received bytes and opens a WebSocket over TLS.
+    pub(crate) async fn open_narrow_secure(server: SocketAddr, pair: &Pair) -> Self {
+        let stream = pair.try_connect(connect_narrow(server).await, rustls::ALL_VERSIONS, &[]).await.unwrap();
+        let mut client = Self::on(stream);
+        client.upgrade().await;
+        client
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
+    /// Returns a client on this connection.
+    pub(crate) fn on(stream: S) -> Self {
+        Self { stream, received: BytesMut::new(), bytes_up: 0, bytes_down: 0 }
+    }
+
+    pub(crate) async fn upgrade(&mut self) {
         let answer = self.request(&handshake(&[])).await;
         assert_eq!(answer.status, 101, "{answer:?}");
         // The key and its answer are those of RFC 6455 section 1.3.
@@ -88,6 +112,7 @@ impl RawClient {
     /// Sends bytes. The server may have hung up already.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = patiently("the server to take bytes", self.stream.write_all(bytes)).await;
+        let _ = patiently("the server to take bytes", self.stream.flush()).await;
         self.bytes_up += bytes.len() as u64;
     }
 

@@ -21,7 +21,9 @@ static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A running server. Ends in order when dropped, and fails the test when that, or anything on its threads, panicked.
 pub(crate) struct TestServer {
+    /// Of HTTP, or of HTTPS when that is all there is.
     pub(crate) address: SocketAddr,
+    pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) metrics: SharedMetrics,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -48,6 +50,7 @@ pub(crate) fn spawn(
     record_panics();
     let mut settings = Settings::default();
     settings.server.port = 0;
+    settings.server.tls.port = 0;
     settings.server.workers = 2;
     settings.server.drain_ms = 0;
     settings.feed.events_per_second = 500.0;
@@ -64,15 +67,16 @@ pub(crate) fn spawn(
                 application.attach(receiver).await;
             }
             // The test may have failed meanwhile.
-            let _ = started.send((application.address(), application.metrics()));
+            let _ = started.send((application.address(), application.tls_address(), application.metrics()));
             let shutdown = async {
                 let _ = stopped.await;
             };
             application.run(shutdown).await.expect("the server ends without an error");
         });
     });
-    let (address, metrics) = starting.recv_timeout(PATIENCE).expect("the server starts");
-    TestServer { address, metrics, stop: Some(stop), thread: Some(thread) }
+    let (address, tls_address, metrics) = starting.recv_timeout(PATIENCE).expect("the server starts");
+    let address = address.or(tls_address).expect("one of them is served");
+    TestServer { address, tls_address, metrics, stop: Some(stop), thread: Some(thread) }
 }
 
 impl TestServer {

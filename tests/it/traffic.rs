@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::http::get;
 use crate::patience::PATIENCE;
@@ -11,12 +12,12 @@ use crate::view::is_event;
 
 /// What a client has counted itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Bytes {
-    wire: u64,
-    payload: u64,
-    framing: u64,
-    headers: u64,
-    tls: u64,
+pub(crate) struct Bytes {
+    pub(crate) wire: u64,
+    pub(crate) payload: u64,
+    pub(crate) framing: u64,
+    pub(crate) headers: u64,
+    pub(crate) tls: u64,
 }
 
 impl Bytes {
@@ -35,14 +36,14 @@ impl Bytes {
 }
 
 /// What this client costs over each transport.
-async fn traffic(server: &TestServer, client: &str) -> Value {
+pub(crate) async fn traffic(server: &TestServer, client: &str) -> Value {
     let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
     assert_eq!(answer["client"], client);
     answer["transports"].clone()
 }
 
 /// Waits until the server has counted these bytes for the client: it does so after the bytes are on their way.
-async fn settled(server: &TestServer, client: &str, transport: &str, up: Bytes, down: Bytes) -> Value {
+pub(crate) async fn settled(server: &TestServer, client: &str, transport: &str, up: Bytes, down: Bytes) -> Value {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         let figures = traffic(server, client).await[transport].clone();
@@ -55,7 +56,7 @@ async fn settled(server: &TestServer, client: &str, transport: &str, up: Bytes, 
 }
 
 /// Returns how many messages and events there are in an array of JSON, and how many bytes the messages have.
-fn contents(array: &str) -> (u64, u64, u64) {
+pub(crate) fn contents(array: &str) -> (u64, u64, u64) {
     let messages: Vec<&RawValue> = serde_json::from_str(array).unwrap();
     let events = messages.iter().filter(|message| is_event(&serde_json::from_str(message.get()).unwrap()));
     let bytes: usize = messages.iter().map(|message| message.get().len()).sum();
@@ -63,7 +64,10 @@ fn contents(array: &str) -> (u64, u64, u64) {
 }
 
 /// Polls on this connection; adds to what the client has counted, and returns the events and the cursor of the answer.
-async fn poll(client: &mut RawClient, query: &str, up: &mut Bytes, down: &mut Bytes) -> (u64, String) {
+pub(crate) async fn poll<S>(client: &mut RawClient<S>, query: &str, up: &mut Bytes, down: &mut Bytes) -> (u64, String)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let before = client.bytes_down;
     let request = format!("GET /api/v1/poll?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = client.request(&request).await;

@@ -76,6 +76,7 @@ impl Browser {
         };
         let arguments: Vec<_> = FLAGS.iter().map(|flag| json!(flag)).collect();
         let capabilities = json!({
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         });

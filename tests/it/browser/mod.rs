@@ -7,6 +7,7 @@ mod language;
 use serde_json::json;
 
 use crate::command::{Process, spawn_binary};
+use crate::secure::Pair;
 use driver::Browser;
 
 const LIVE: &str = "document.querySelector('#status')?.dataset.state === 'live'";
@@ -34,6 +35,26 @@ async fn ten_rows_change_their_prices_without_any_http_request_after_load() {
     browser.until(&format!("Object.entries({LAST_PRICES}).every(([symbol, last]) => last !== before[symbol])")).await;
     assert_eq!(browser.value("performance.getEntriesByType('resource').length").await, requests);
     assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn over_https_the_page_is_live_on_wss() {
+    let pair = Pair::new("page");
+    let (cert, key) = (pair.cert(), pair.key());
+    let variables = [
+        ("TICKCAST__SERVER__TLS__CERT", cert.as_str()),
+        ("TICKCAST__SERVER__TLS__KEY", &key),
+        // There is no other way to be live than by wss.
+        ("TICKCAST__SERVER__TLS__ONLY", "true"),
+    ];
+    let server = spawn_binary(&[], &variables).await;
+    let browser = Browser::start(1280, 800, "light").await;
+    browser.open(&format!("https://localhost:{}/", server.address.port())).await;
+    browser.until(LIVE).await;
+    browser.until(TEN_ROWS).await;
+    assert_eq!(browser.value("location.protocol").await, json!("https:"));
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }

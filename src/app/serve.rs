@@ -1,0 +1,138 @@
+//! What runs on each worker thread: one hub, and the connections of every listener.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::{Addr, WeakAddr};
+use actix_web::dev::Server;
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::listen::Listener;
+use crate::app::settings::Settings;
+use crate::app::{AttachFn, MoreRoutes};
+use crate::domain::Clock;
+use crate::history::History;
+use crate::hub::{Hub, HubConfig, Ready};
+use crate::transport::{ConnectionConfig, Handshakes, SocketConfig, TlsSetup, Traffic, Worker, connections};
+
+/// Connections that each worker takes beyond `server.connections_max`, so that those refused are told so, and probes are
+/// answered.
+const CONNECTIONS_SPARE: usize = 256;
+/// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
+const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
+
+/// The hub of every worker that has been started.
+pub(super) type Hubs = Arc<Mutex<Vec<Addr<Hub>>>>;
+
+/// The sockets to serve.
+pub(super) struct Listeners {
+    pub(super) http: Option<Listener>,
+    pub(super) https: Option<(Listener, Arc<rustls::ServerConfig>)>,
+}
+
+/// What every worker is made from.
+#[derive(Clone)]
+pub(super) struct WorkerParts {
+    pub(super) hub_config: HubConfig,
+    pub(super) hubs: Hubs,
+    pub(super) attach: AttachFn,
+    pub(super) history: Addr<History>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: Settings,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) handshakes: Arc<Handshakes>,
+    pub(super) more_routes: MoreRoutes,
+}
+
+thread_local! {
+    /// What the listeners of one worker thread share. A worker thread belongs to one server and ends with it; its listeners
+    /// keep this alive.
+    static SHARED: RefCell<Option<(WeakAddr<Hub>, Weak<Worker>)>> = const { RefCell::new(None) };
+}
+
+impl WorkerParts {
+    /// Returns the hub of this thread and what handlers work with; starts them for the first listener.
+    fn worker(&self) -> (Addr<Hub>, Rc<Worker>) {
+        SHARED.with_borrow_mut(|shared| {
+            let running = shared.as_ref().and_then(|(hub, worker)| Some((hub.upgrade()?, worker.upgrade()?)));
+            running.unwrap_or_else(|| {
+                let (hub, worker) = self.start_worker();
+                *shared = Some((hub.downgrade(), Rc::downgrade(&worker)));
+                (hub, worker)
+            })
+        })
+    }
+
+    fn start_worker(&self) -> (Addr<Hub>, Rc<Worker>) {
+        let attach = self.attach.clone();
+        let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
+        let worker = Worker {
+            router,
+            history: self.history.clone(),
+            session: Rc::new(self.settings.session.clone()),
+            clock: self.clock.clone(),
+            connections_max: self.settings.server.connections_max,
+            traffic: self.traffic.clone(),
+            allowed_origins: self.settings.server.allowed_origins.clone(),
+            handshakes: self.handshakes.clone(),
+        };
+        (hub, Rc::new(worker))
+    }
+
+    fn connection_config(&self, tls: Option<Arc<rustls::ServerConfig>>) -> ConnectionConfig {
+        let server = &self.settings.server;
+        let tls = tls.map(|tls| TlsSetup {
+            acceptor: TlsAcceptor::from(tls),
+            handshake_timeout: server.tls.handshake_timeout(),
+            buffer_bytes: server.write_buffer_bytes,
+        });
+        ConnectionConfig {
+            socket: SocketConfig {
+                user_timeout: self.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
+                unsent_bytes_max: server.unsent_bytes_max,
+            },
+            write_buffer_bytes: server.write_buffer_bytes,
+            tls,
+        }
+    }
+}
+
+/// Starts the workers.
+///
+/// # Errors
+///
+/// Returns what the system says of a socket that it does not let go on.
+pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
+    let server = &parts.settings.server;
+    let mut builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
+        .shutdown_timeout(server.shutdown_grace_ms.div_ceil(1_000))
+        .disable_signals();
+    let http = listeners.http.map(|listener| (listener, None));
+    let https = listeners.https.map(|(listener, tls)| (listener, Some(tls)));
+    for (listener, tls) in http.into_iter().chain(https) {
+        let (parts, stopping) = (parts.clone(), builder.graceful_shutdown_signal());
+        let config = parts.connection_config(tls);
+        builder = builder.listen(listener.address.to_string(), listener.socket, move || {
+            let (hub, worker) = parts.worker();
+            // The worker takes no connection before its hub has found its place in the stream.
+            let ready = move || {
+                let ready = hub.send(Ready);
+                async move { ready.await.map_err(io::Error::other) }
+            };
+            let stopping = stopping.clone();
+            let shutdown = move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            };
+            let more_routes = parts.more_routes.clone();
+            connections(worker, config.clone(), ready, shutdown, move |config| more_routes(config))
+        })?;
+    }
+    Ok(builder.run())
+}

@@ -1,0 +1,138 @@
+//! TLS: the certificate and its key from PEM files, read again on request, and what is spoken with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+
+use crate::app::settings::TlsConfig;
+
+/// What is offered above TLS: a WebSocket is opened over HTTP/1.1 (RFC 6455), so that HTTP/2 would not help.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// Why the certificate or its key cannot be used. Displays as one line that names the key of the settings and the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file could not be read.
+    #[error("{key} {path}: {source}")]
+    Read {
+        /// `server.tls.cert` or `server.tls.key`.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{key} {path}: {complaint}")]
+    Content {
+        /// `server.tls.cert` or `server.tls.key`.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        complaint: String,
+    },
+    /// The key is another certificate's.
+    #[error("server.tls.key {key} does not belong to server.tls.cert {cert}")]
+    Mismatch {
+        /// The file of the certificate.
+        cert: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+}
+
+/// The certificate that the server shows, with its chain and its key. New connections get the newest one.
+#[derive(Debug)]
+pub struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with them.
+    pub(super) fn read(config: &TlsConfig) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let (cert, key) = (PathBuf::from(&config.cert), PathBuf::from(&config.key));
+        let current = RwLock::new(Arc::new(read_pair(&cert, &key, &provider)?));
+        Ok(Self { cert, key, provider, current })
+    }
+
+    /// Reads the files again. If anything is wrong with them, that is logged, and the certificate stays what it was.
+    pub fn reload(&self) {
+        let cert = self.cert.display();
+        match read_pair(&self.cert, &self.key, &self.provider) {
+            Ok(pair) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+                log::info!("certificate reloaded cert={cert}");
+            }
+            Err(err) => log::error!("certificate not reloaded, the old one stays: {err}"),
+        }
+    }
+
+    /// Returns how TLS is spoken with this certificate: versions 1.2 and 1.3, and HTTP/1.1 in it.
+    pub(super) fn server_config(self: Arc<Self>) -> Arc<rustls::ServerConfig> {
+        let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone());
+        let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("the provider speaks both versions");
+        let mut config = builder.with_no_client_auth().with_cert_resolver(self);
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        Arc::new(config)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let of_cert = |complaint| TlsError::Content { key: "server.tls.cert", path: cert.into(), complaint };
+    let of_key = |complaint| TlsError::Content { key: "server.tls.key", path: key.into(), complaint };
+    let text = read_file("server.tls.cert", cert)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain = chain.map_err(|err| of_cert(in_words(&err)))?;
+    if chain.is_empty() {
+        return Err(of_cert("there is no certificate in PEM in it".into()));
+    }
+    let text = read_file("server.tls.key", key)?;
+    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|err| match err {
+        pem::Error::NoItemsFound => of_key("there is no private key in PEM in it".into()),
+        err => of_key(in_words(&err)),
+    })?;
+    let private = provider.key_provider.load_private_key(private);
+    let private = private.map_err(|_| of_key("the private key is malformed, or of a kind that is not known".into()))?;
+    let pair = CertifiedKey::new(chain, private);
+    match pair.keys_match() {
+        // A key that cannot tell its public half may belong to the certificate.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(pair),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch { cert: cert.into(), key: key.into() }),
+        Err(err) => Err(of_cert(err.to_string())),
+    }
+}
+
+fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Read { key, path: path.into(), source })
+}
+
+/// The parser of PEM shows bytes as numbers; what matters is that the file is broken.
+fn in_words(err: &pem::Error) -> String {
+    match err {
+        pem::Error::Base64Decode(_) => "the PEM in it is not Base64".into(),
+        pem::Error::MissingSectionEnd { .. } => "the PEM in it has no end".into(),
+        _ => "the PEM in it is malformed".into(),
+    }
+}

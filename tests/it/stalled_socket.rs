@@ -1,0 +1,94 @@
+//! Clients whose socket takes nothing, over TCP and over TLS: the session ends in time, and the kernel's connection with it.
+
+use std::net::SocketAddr;
+
+use tickcast::app::Settings;
+use tickcast::protocol::CloseReason;
+
+use crate::client::{ALL_CHANNELS, Client};
+use crate::patience::{patiently, wait_until};
+use crate::raw::{RawClient, TEXT};
+use crate::secure::Pair;
+use crate::spawn::{TestServer, spawn_app};
+
+const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
+
+/// So little waits anywhere that a client is jammed soon, and it may be so for half a second.
+fn narrow(settings: &mut Settings) {
+    settings.feed.events_per_second = 10_000.0;
+    settings.push.coalesce_ms = 0;
+    settings.server.write_buffer_bytes = 4_096;
+    settings.server.unsent_bytes_max = 4_096;
+    settings.session.stall_timeout_ms = 500;
+}
+
+/// Returns whether the server's kernel still has its end of this connection, as `/proc/net/tcp` lists them: local and
+/// remote address in hexadecimal, each four bytes the wrong way round.
+fn is_held(server: SocketAddr, client: SocketAddr) -> bool {
+    let hex = |address: SocketAddr| {
+        let SocketAddr::V4(address) = address else { panic!("tests run over IPv4") };
+        format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port())
+    };
+    let [server, client] = [server, client].map(hex);
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        columns.next() == Some(&server) && columns.next() == Some(&client)
+    })
+}
+
+/// Waits until the jammed session and its connection are gone, and nobody else has noticed.
+async fn is_ended(server: &TestServer, witness: &mut Client, listener: SocketAddr, jammed: SocketAddr) {
+    let ended = async {
+        while server.sessions() > 1 {
+            witness.next_message().await;
+        }
+    };
+    patiently("the stalled session to be ended", ended).await;
+    assert_eq!(server.metrics.closes(CloseReason::Stalled), 1);
+    let gone = async {
+        while is_held(listener, jammed) {
+            witness.next_message().await;
+        }
+    };
+    patiently("the kernel to end the connection", gone).await;
+    witness.events(100).await;
+    assert_eq!((witness.view.missing, witness.view.lags), (0, 0));
+}
+
+/// Connects somebody who takes so little that the kernel's buffers hold it however slow this test is.
+async fn witness(server: &TestServer) -> Client {
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["AAPL"], &ALL_CHANNELS).await;
+    witness
+}
+
+#[actix_web::test]
+async fn a_stalled_reader_over_tcp_is_ended_in_time() {
+    let server = spawn_app(narrow);
+    let mut witness = witness(&server).await;
+    let mut jammed = RawClient::open_narrow(server.address).await;
+    let address = jammed.stream.local_addr().unwrap();
+    assert!(is_held(server.address, address));
+    jammed.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    wait_until("sessions", 2, || server.sessions()).await;
+    is_ended(&server, &mut witness, server.address, address).await;
+    drop(jammed);
+}
+
+#[actix_web::test]
+async fn a_stalled_reader_over_tls_is_ended_in_time() {
+    let pair = Pair::new("stalled");
+    let server = spawn_app(|settings| {
+        narrow(settings);
+        pair.configure(settings);
+    });
+    let mut witness = witness(&server).await;
+    let mut jammed = RawClient::open_narrow_secure(server.tls_address.unwrap(), &pair).await;
+    let address = jammed.stream.get_ref().0.local_addr();
+    assert!(is_held(server.tls_address.unwrap(), address));
+    jammed.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    wait_until("sessions", 2, || server.sessions()).await;
+    is_ended(&server, &mut witness, server.tls_address.unwrap(), address).await;
+    drop(jammed);
+}
