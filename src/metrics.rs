@@ -42,6 +42,8 @@ pub struct Metrics {
     pub polls_waiting: Gauge,
     /// Connections that were refused because `server.connections_max` was reached.
     pub connections_refused: Counter,
+    /// Connections that had to wait for their turn to begin or to end (`server.turn_connections_max`).
+    pub connections_delayed: Counter,
     /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
     pub traffic_clients_evicted: Counter,
     /// Requests refused because every client with an account was busy.
@@ -102,6 +104,7 @@ impl Metrics {
         counter("lags", "Times that a session fell behind", &self.lags);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
+        counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests of one client too many", &self.traffic_clients_refused);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);

@@ -96,6 +96,7 @@ impl WorkerParts {
                 unsent_bytes_max: server.unsent_bytes_max,
             },
             write_buffer_bytes: server.write_buffer_bytes,
+            turn_connections_max: server.turn_connections_max,
             tls,
         }
     }

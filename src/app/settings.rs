@@ -57,6 +57,8 @@ pub struct ServerConfig {
     pub write_buffer_bytes: usize,
     /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). At least 1,024.
     pub unsent_bytes_max: u32,
+    /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. At least 1.
+    pub turn_connections_max: usize,
     /// Clients whose traffic is accounted. At least 1.
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
@@ -127,6 +129,7 @@ impl Default for ServerConfig {
             connections_max: 20_000,
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
+            turn_connections_max: 8,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),
@@ -147,6 +150,7 @@ impl ServerConfig {
             Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
             Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
             Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),
+            Self { turn_connections_max: 0, .. } => Err(("server.turn_connections_max", "must be at least 1")),
             Self { traffic_clients_max: 0, .. } => Err(("server.traffic_clients_max", "must be at least 1")),
             Self { tls, .. } => tls.validate(),
         }
@@ -269,6 +273,7 @@ mod tests {
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
+            ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__TLS__CERT", "cert.pem", "server.tls.key"),

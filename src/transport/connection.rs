@@ -18,6 +18,7 @@ use actix_web::{App, web};
 use crate::metrics::SharedMetrics;
 use crate::transport::stream::{HandshakeError, OverTls, Stream, TlsSetup};
 use crate::transport::traffic::{Meter, Metered};
+use crate::transport::turnstile::Turnstile;
 use crate::transport::wire::Wire;
 use crate::transport::{SocketConfig, Worker, routes};
 
@@ -33,6 +34,8 @@ pub struct ConnectionConfig {
     pub socket: SocketConfig,
     /// Bytes that wait for one socket in the server before its outbox begins to fill.
     pub write_buffer_bytes: usize,
+    /// Connections that begin and end in one turn of a worker thread. At least 1.
+    pub turn_connections_max: usize,
     /// TLS, for the listener of HTTPS.
     pub tls: Option<TlsSetup>,
 }
@@ -55,6 +58,7 @@ where
     Shutdown: Future<Output = ()> + 'static,
 {
     let metrics = worker.metrics();
+    let turnstile = Turnstile::new(config.turn_connections_max, metrics.clone());
     let ours = worker.clone();
     let app = App::new()
         .app_data(worker)
@@ -86,7 +90,7 @@ where
     let ConnectionConfig { socket, tls, .. } = config;
     let accept = fn_service(move |(stream, meter): (TcpStream, Rc<Meter>)| {
         socket.apply(&stream);
-        establish(stream, meter, tls.clone(), metrics.clone())
+        establish(stream, meter, turnstile.clone(), tls.clone(), metrics.clone())
     });
     apply_fn_factory(accept.and_then(http), |stream: TcpStream, chain| {
         let meter = Rc::new(Meter::default());
@@ -98,11 +102,13 @@ where
 async fn establish(
     stream: TcpStream,
     meter: Rc<Meter>,
+    turnstile: Rc<Turnstile>,
     tls: Option<TlsSetup>,
     metrics: SharedMetrics,
 ) -> Result<(Stream, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr().ok();
-    let wire = Wire::new(stream, meter, tls.is_none());
+    turnstile.clone().pass().await;
+    let wire = Wire::new(stream, meter, turnstile, tls.is_none());
     let Some(tls) = tls else { return Ok((Stream::Plain(wire), peer)) };
     // Boxed: connections without TLS are not to pay for its size.
     match Box::pin(tls.accept(wire)).await {

@@ -19,6 +19,7 @@ mod socket;
 mod status;
 mod stream;
 mod traffic;
+mod turnstile;
 mod utf8;
 mod websocket;
 mod wire;

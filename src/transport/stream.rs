@@ -52,7 +52,6 @@ impl TlsSetup {
 pub(super) struct OverTls;
 
 /// What the HTTP dispatcher reads from and writes to.
-#[derive(Debug)]
 pub(super) enum Stream {
     Plain(Wire),
     /// Boxed: connections without TLS are not to pay for its size.
