@@ -58,11 +58,17 @@ pub struct Metrics {
     pub tls_handshakes_failed: Counter,
     /// Handshakes of TLS that took too long (`server.tls.handshake_timeout_ms`).
     pub tls_handshake_timeouts: Counter,
+    recoveries: Labelled,
     errors: Labelled,
     closes: Labelled,
 }
 
 impl Metrics {
+    /// Counts a subscription that came with a cursor, and whether everything after that could be given.
+    pub fn count_recovery(&self, recovered: bool) {
+        self.recoveries.get_or_create(&[("recovered", if recovered { "true" } else { "false" })]).inc();
+    }
+
     /// Counts an error that was answered to a client.
     pub fn count_error(&self, code: ErrorCode) {
         self.errors.get_or_create(&[("code", code.name())]).inc();
@@ -114,6 +120,7 @@ impl Metrics {
         counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
+        registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());
         registry.register("closes", "Sessions ended by the server or their client", self.closes.clone());
         let mut text = String::new();
@@ -134,10 +141,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.count_close(CloseReason::Flood);
         metrics.count_error(ErrorCode::BadJson);
+        metrics.count_recovery(true);
         metrics.events_published.inc_by(7);
         let text = metrics.render();
         assert!(text.contains("tickcast_events_published_total 7\n"), "{text}");
         assert!(text.contains("tickcast_closes_total{reason=\"flood\"} 1\n"), "{text}");
+        assert!(text.contains("tickcast_recoveries_total{recovered=\"true\"} 1\n"), "{text}");
         assert!(text.contains("tickcast_errors_total{code=\"bad_json\"} 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
     }

@@ -52,12 +52,6 @@ impl Ring {
         let start = self.batches.partition_point(|batch| batch.last().is_none_or(|last| last.event.offset <= offset));
         Some(self.batches.range(start..))
     }
-
-    /// Returns everything after `offset`, or `None` when some of it is forgotten; see [`Self::batches_after`].
-    pub fn events_after(&self, offset: u64, newest: u64) -> Option<impl Iterator<Item = &Publication>> {
-        let events = self.batches_after(offset, newest)?.flat_map(|batch| batch.iter());
-        Some(events.filter(move |publication| publication.event.offset > offset))
-    }
 }
 
 #[cfg(test)]
@@ -90,9 +84,10 @@ mod tests {
                 prop_assert!(ring.len() < events_max + 7, "bounded");
             }
             let kept = (events_max as u64).min(newest);
-            match ring.events_after(cursor, newest) {
-                Some(events) => {
-                    let offsets: Vec<_> = events.map(|each| each.event.offset).collect();
+            match ring.batches_after(cursor, newest) {
+                Some(batches) => {
+                    let offsets = batches.flat_map(|batch| batch.iter()).map(|each| each.event.offset);
+                    let offsets: Vec<_> = offsets.filter(|offset| *offset > cursor).collect();
                     prop_assert_eq!(offsets, (cursor + 1..=newest).collect::<Vec<_>>());
                 }
                 None => prop_assert!(cursor < newest - kept, "forgets no more than it must"),

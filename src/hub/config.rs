@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::SymbolTable;
+use crate::history::Ring;
+use crate::hub::SessionKey;
 use crate::hub::pacer::Pacer;
 use crate::metrics::SharedMetrics;
 
@@ -91,6 +93,10 @@ pub struct HubConfig {
 pub struct OutboxShared {
     /// How to send.
     pub push: PushConfig,
+    /// The newest events, up to the hub's position.
+    pub ring: RefCell<Ring>,
+    /// Sessions that must be closed because the ring has forgotten what they were to be sent.
+    pub overtaken: RefCell<Vec<SessionKey>>,
     /// When windows end and alarms come.
     pub pacer: RefCell<Pacer>,
     /// Where skipped events are counted.

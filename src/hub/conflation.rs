@@ -16,6 +16,8 @@ struct Slot {
     newest: Option<Rc<Delivery>>,
     /// Events that the newest one has made obsolete since one was sent.
     skipped: u32,
+    /// The offset of the first event that the newest one stands for.
+    first: u64,
     /// When the newest event may be sent, or the next one if there is none.
     due: Instant,
 }
@@ -42,18 +44,22 @@ impl Conflation {
 
     /// Returns the mode of an event: that of its symbol's channel if it was named, else that of the wildcard.
     pub(super) fn mode(&self, delivery: &Delivery) -> Mode {
-        let named = self.modes.get(&delivery.topic());
-        let all = || self.modes.get(&Topic::all(delivery.publication().event.channel()));
-        named.or_else(all).copied().unwrap_or_default()
+        self.mode_of(delivery.topic(), delivery.publication().event.channel())
+    }
+
+    /// Returns the mode of a symbol's channel.
+    pub(super) fn mode_of(&self, topic: Topic, channel: Channel) -> Mode {
+        self.modes.get(&topic).or_else(|| self.modes.get(&Topic::all(channel))).copied().unwrap_or_default()
     }
 
     /// Takes an event whose mode is `latest`.
     pub(super) fn push(&mut self, delivery: &Rc<Delivery>, now: Instant) {
         let topic = delivery.topic();
-        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, due: now });
+        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, first: 0, due: now });
         if slot.newest.replace(delivery.clone()).is_some() {
             slot.skipped = slot.skipped.saturating_add(1);
         } else {
+            slot.first = delivery.offset();
             self.waiting.insert((slot.due, topic));
         }
     }
@@ -73,6 +79,17 @@ impl Conflation {
     /// is none.
     pub(super) fn take_symbol(&mut self, id: SymbolId, now: Instant) -> Option<Item> {
         Channel::ALL.into_iter().find_map(|channel| self.take(Topic::symbol(id, channel), now))
+    }
+
+    /// Takes an event that waits, whether or not it may be sent yet.
+    pub(super) fn take_any(&mut self, now: Instant) -> Option<Item> {
+        let (_, topic) = *self.waiting.first()?;
+        self.take(topic, now)
+    }
+
+    /// Returns the offset of the first event that has not been sent, nor counted by one that has.
+    pub(super) fn first_waiting(&self) -> Option<u64> {
+        self.slots.values().filter(|slot| slot.newest.is_some()).map(|slot| slot.first).min()
     }
 
     fn take(&mut self, topic: Topic, now: Instant) -> Option<Item> {

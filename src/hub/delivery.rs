@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::index::Topic;
+use crate::hub::replay::Replay;
 use crate::protocol::{CloseReason, Publication};
 
 /// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
@@ -75,14 +76,18 @@ pub(super) enum Item {
         skipped: u32,
     },
     Reply(Rc<Reply>),
+    /// Events that are still in the ring.
+    Replay(Box<Replay>),
 }
 
 impl Item {
-    /// Sorts items as the stream has them: a reply follows the event at whose position it was made.
+    /// Sorts items as the stream has them: a reply follows the event at whose position it was made, a replay what was there
+    /// before it.
     pub(super) fn order(&self) -> (u64, bool) {
         match self {
             Self::Event { delivery, .. } => (delivery.offset, false),
             Self::Reply(reply) => (reply.offset, true),
+            Self::Replay(replay) => (replay.order(), true),
         }
     }
 }

@@ -11,6 +11,8 @@ mod index;
 mod lag;
 mod outbox;
 mod pacer;
+mod pending;
+mod replay;
 mod router;
 
 use std::cell::RefCell;
@@ -35,6 +37,7 @@ pub use delivery::{Control, Delivery, Reply, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::Outbox;
 pub use pacer::Pacer;
+pub use replay::Replay;
 pub use router::{Router, SharedOutbox};
 
 /// Events that a hub routes before it lets the sessions of its thread write: after a stall of the whole process a backlog

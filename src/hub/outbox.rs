@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::OutboxShared;
 use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
-use crate::hub::index::{SessionKey, topic};
+use crate::hub::index::SessionKey;
 use crate::hub::lag::Lag;
 use crate::protocol::native::encode_lag;
 use crate::protocol::{CloseReason, Dialect, Mode, OnLag};
@@ -81,6 +80,11 @@ impl Outbox {
             return true;
         }
         self.seen = delivery.offset();
+        if let Some(Item::Replay(replay)) = self.queue.back_mut() {
+            replay.extend(delivery.offset());
+            self.wake(now);
+            return true;
+        }
         if self.conflation.is_some() && self.conflate(delivery, now) {
             return true;
         }
@@ -147,41 +151,6 @@ impl Outbox {
         self.events += 1;
     }
 
-    /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
-    /// follows.
-    pub fn release(&mut self, id: SymbolId, now: Instant) {
-        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
-            self.push_conflated(item);
-        }
-        if let Some(lag) = &mut self.lag {
-            lag.keep(id);
-        }
-        if self.alarm.is_some() {
-            self.rearm(now);
-        }
-    }
-
-    /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on. While every mode is
-    /// `all` there is nothing to keep.
-    pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        if mode != Mode::All || self.conflation.is_some() {
-            self.set_modes(id, channels, mode);
-        }
-    }
-
-    /// Keeps how these channels are served, `all` too: what is named goes before a wildcard in mode `latest`.
-    pub fn set_modes(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        let conflation = self.conflation.get_or_insert_default();
-        channels.iter().for_each(|channel| conflation.set(topic(id, channel), mode));
-    }
-
-    /// Forgets how these channels are served.
-    pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
-        if let Some(conflation) = &mut self.conflation {
-            channels.iter().for_each(|channel| conflation.unset(topic(id, channel)));
-        }
-    }
-
     /// Sets what happens when the outbox is full.
     pub fn set_on_lag(&mut self, on_lag: OnLag) {
         self.on_lag = on_lag;
@@ -241,11 +210,6 @@ impl Outbox {
         self.finish(now);
     }
 
-    /// Passes over everything up to this offset.
-    pub fn pass_over(&mut self, offset: u64) {
-        self.seen = self.seen.max(offset);
-    }
-
     /// Ends the window that a write has opened: what has come since is due now.
     pub fn end_window(&mut self, now: Instant) {
         self.window = false;
@@ -268,27 +232,37 @@ impl Outbox {
     /// Returns `Ready(Some(n))` when `n` events and maybe other messages were given, `Ready(None)` when there is nothing
     /// more and never will be.
     pub fn poll_drain(&mut self, cx: &Context<'_>, now: Instant, sink: &mut impl Sink) -> Poll<Option<u64>> {
-        if !self.window || self.urgent {
-            self.collect_conflated(now);
-        }
-        let may_write = self.urgent || !self.window || self.is_filling();
-        let due = !self.front.is_empty() || (!self.queue.is_empty() && may_write);
-        if !due {
-            self.due_since = None;
-            if self.finished {
-                return Poll::Ready(None);
+        let events = loop {
+            if !self.window || self.urgent {
+                self.collect_conflated(now);
             }
-            if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                self.waker = Some(cx.waker().clone());
+            let may_write = self.urgent || !self.window || self.is_filling();
+            let due = !self.front.is_empty() || (!self.queue.is_empty() && may_write);
+            if !due {
+                self.due_since = None;
+                if self.finished {
+                    return Poll::Ready(None);
+                }
+                if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    self.waker = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
             }
-            return Poll::Pending;
-        }
-        for control in self.front.drain(..) {
-            sink.control(control);
-        }
-        let events = self.drain_queue(sink);
+            let mut messages = self.front.len() as u64;
+            for control in self.front.drain(..) {
+                sink.control(control);
+            }
+            let events = self.drain_queue(sink, &mut messages);
+            if messages > 0 {
+                break events;
+            }
+            if let Some(Item::Replay(replay)) = self.queue.front() {
+                let is_behind = replay.is_behind();
+                return self.pause_replay(is_behind, cx);
+            }
+        };
         self.last_drain = now;
-        self.due_since = None;
+        self.due_since = (!self.queue.is_empty()).then_some(now);
         if self.queue.is_empty() {
             self.urgent = false;
             if events > 0 && !self.window {
@@ -329,26 +303,38 @@ impl Outbox {
         }
     }
 
-    fn drain_queue(&mut self, sink: &mut impl Sink) -> u64 {
+    /// Gives what is queued to the sink, and adds to `messages` how much that was. Returns how many of it were events.
+    fn drain_queue(&mut self, sink: &mut impl Sink, messages: &mut u64) -> u64 {
         if let Some(lag) = self.lag.take()
             && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
         {
             self.shared.metrics.events_skipped.inc_by(skipped);
+            *messages += 1;
             sink.message(&encode_lag(skipped, since_offset));
         }
-        let before = self.events;
+        let mut events = 0;
         while !sink.is_full()
             && let Some(item) = self.queue.pop_front()
         {
             match item {
                 Item::Event { delivery, skipped } => {
                     self.events -= 1;
+                    events += 1;
                     sink.event(delivery.publication(), skipped);
                 }
-                Item::Reply(reply) => sink.message(&reply.bytes),
+                Item::Reply(reply) => {
+                    *messages += 1;
+                    sink.message(&reply.bytes);
+                }
+                Item::Replay(replay) => {
+                    if !self.drain_replay(replay, sink, &mut events) {
+                        break;
+                    }
+                }
             }
         }
-        (before - self.events) as u64
+        *messages += events;
+        events
     }
 
     fn forget_queue(&mut self) {
@@ -394,6 +380,11 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
         queue.shrink_to(IDLE_CAPACITY);
     }
 }
+
+#[path = "outbox_mode.rs"]
+mod mode;
+#[path = "outbox_replay.rs"]
+mod replay;
 
 #[cfg(test)]
 #[path = "outbox_test.rs"]

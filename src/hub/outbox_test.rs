@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::{Channel, Event, EventBody, Price, Size, Timestamp, Trade};
+use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
+use crate::history::Ring;
 use crate::hub::{Pacer, PushConfig};
 use crate::protocol::{Publication, Rate};
 
@@ -43,7 +44,13 @@ impl Sink for Collected {
 }
 
 fn shared(push: PushConfig) -> Rc<OutboxShared> {
-    Rc::new(OutboxShared { push, pacer: RefCell::new(Pacer::new(push.window_step())), metrics: Arc::default() })
+    Rc::new(OutboxShared {
+        push,
+        ring: RefCell::new(Ring::new(1_000)),
+        overtaken: RefCell::default(),
+        pacer: RefCell::new(Pacer::new(push.window_step())),
+        metrics: Arc::default(),
+    })
 }
 
 /// A stream of trades, and the outbox of a session that wants all of them.

@@ -2,6 +2,7 @@
 //! position of the stream, and appends each event to the outboxes of those that want it.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ use crate::history::{LastValues, Ring};
 use crate::hub::delivery::{Delivery, Reply};
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
+use crate::hub::pending::Pending;
+use crate::hub::replay::Replay;
 use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_snapshot;
@@ -32,8 +35,8 @@ pub struct Router {
     shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
     values: LastValues,
-    ring: Ring,
     index: Index,
+    pending: Pending,
     sessions: Slab<Entry>,
     snapshots: Vec<Option<Rc<Reply>>>,
     /// Sessions that must be closed because they lag and want that.
@@ -62,12 +65,14 @@ impl Router {
             head: config.head.clone(),
             shared: Rc::new(OutboxShared {
                 push: config.push,
+                ring: RefCell::new(ring),
+                overtaken: RefCell::default(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 metrics: config.metrics.clone(),
             }),
             metrics: config.metrics.clone(),
             values,
-            ring,
+            pending: Pending::default(),
             sessions: Slab::new(),
             overrun: Vec::new(),
             ended: Default::default(),
@@ -79,7 +84,7 @@ impl Router {
     /// Moves a router that has no session yet to another position.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
-        self.ring = ring;
+        *self.shared.ring.borrow_mut() = ring;
     }
 
     /// Appends the batch, which follows the router's position, to the outboxes of those that want its events.
@@ -88,6 +93,9 @@ impl Router {
             self.values.apply(publication);
             let event = &publication.event;
             let channel = event.channel();
+            for (key, topic) in self.pending.take_begun(event.offset) {
+                self.index.insert(topic, key, &mut self.sessions[key.0].links);
+            }
             let named = self.index.sessions(Topic::symbol(event.id, channel));
             let all = self.index.sessions(Topic::all(channel));
             if named.is_empty() && all.is_empty() {
@@ -101,7 +109,7 @@ impl Router {
                 }
             }
         }
-        self.ring.push(batch.clone());
+        self.shared.ring.borrow_mut().push(batch.clone());
         for key in std::mem::take(&mut self.overrun) {
             self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
         }
@@ -132,6 +140,8 @@ impl Router {
             }
         }
         entry.outbox.borrow_mut().forget_conflation();
+        self.pending.forget(key);
+        self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.metrics.sessions.dec();
         if self.draining && self.sessions.is_empty() {
             self.empty.notify_one();
@@ -143,8 +153,44 @@ impl Router {
         self.sessions[key.0].outbox.borrow_mut().set_mode(id, channels, mode);
         for channel in channels.iter() {
             let links = &mut self.sessions[key.0].links;
+            self.pending.remove(key, topic(id, channel));
             self.index.insert(topic(id, channel), key, links);
         }
+    }
+
+    /// Subscribes the session as [`Self::subscribe`] does, to each of `ids`, from after the event `after` on: not
+    /// later than [`Self::head`] and not forgotten yet, see [`Self::remembers`]. What it is subscribed to already goes on
+    /// as it is, but for its mode. Returns what has been missed, for the session's outbox; it may be nothing.
+    pub fn subscribe_after(
+        &mut self,
+        key: SessionKey,
+        ids: &[Option<SymbolId>],
+        channels: ChannelSet,
+        mode: Mode,
+        after: u64,
+    ) -> Box<Replay> {
+        let since = self.offset();
+        let mut others: BTreeMap<_, _> = self.sessions[key.0].links.keys().map(|topic| (*topic, since)).collect();
+        others.extend(self.pending.of(key));
+        let mut missed = BTreeSet::new();
+        for (id, channel) in ids.iter().flat_map(|id| channels.iter().map(move |channel| (*id, channel))) {
+            let topic = topic(id, channel);
+            if others.contains_key(&topic) {
+                continue;
+            }
+            if after > since {
+                self.pending.insert(key, topic, after);
+            } else {
+                self.index.insert(topic, key, &mut self.sessions[key.0].links);
+            }
+            if !others.contains_key(&Topic::all(channel)) {
+                missed.insert(topic);
+            }
+        }
+        for id in ids {
+            self.sessions[key.0].outbox.borrow_mut().set_mode(*id, channels, mode);
+        }
+        Box::new(Replay::new(after, since, missed, others))
     }
 
     /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
@@ -152,6 +198,7 @@ impl Router {
         self.sessions[key.0].outbox.borrow_mut().unset_mode(id, channels);
         for channel in channels.iter() {
             let links = &mut self.sessions[key.0].links;
+            self.pending.remove(key, topic(id, channel));
             if let Some((moved, place)) = self.index.remove(topic(id, channel), links)
                 && moved != key
             {
@@ -179,9 +226,10 @@ impl Router {
         self.values.snapshot(id)
     }
 
-    /// Returns what has happened after `offset`, or `None` when it is not all known any more.
-    pub fn events_after(&self, offset: u64) -> Option<impl Iterator<Item = &Publication>> {
-        self.ring.events_after(offset, self.offset())
+    /// Returns whether everything after `offset` is known here, or will be.
+    pub fn remembers(&self, offset: u64) -> bool {
+        let here = self.offset();
+        offset <= self.head() && (offset >= here || self.shared.ring.borrow().batches_after(offset, here).is_some())
     }
 
     /// Returns the router's position in the stream: the offset of the newest event it has routed.
@@ -224,13 +272,16 @@ impl Router {
         self.draining
     }
 
-    /// Ends the windows that are over, and rings the alarms that have come.
+    /// Ends the windows that are over, rings the alarms that have come, and ends sessions whose missed events are forgotten.
     pub fn end_windows(&mut self, now: Instant) {
         let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
         self.shared.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
         let outbox = |key: SessionKey| self.sessions.get(key.0).map(|entry| entry.outbox.borrow_mut());
         windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
         alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
+        for key in self.shared.overtaken.take() {
+            self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
+        }
         self.ended = (windows, alarms);
     }
 

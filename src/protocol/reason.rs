@@ -20,13 +20,11 @@ pub enum ErrorCode {
     NotSubscribed,
     /// More than a limit of the session allows; the `message` names the limit.
     LimitExceeded,
-    /// A part of the protocol that this version does not serve.
-    Unsupported,
 }
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownAction,
@@ -34,7 +32,6 @@ impl ErrorCode {
         Self::UnknownChannel,
         Self::NotSubscribed,
         Self::LimitExceeded,
-        Self::Unsupported,
     ];
 
     /// Returns the code as it stands on the wire and as a metric label.
@@ -47,7 +44,6 @@ impl ErrorCode {
             Self::UnknownChannel => "unknown_channel",
             Self::NotSubscribed => "not_subscribed",
             Self::LimitExceeded => "limit_exceeded",
-            Self::Unsupported => "unsupported",
         }
     }
 }

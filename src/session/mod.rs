@@ -4,6 +4,8 @@
 
 mod config;
 mod flood;
+mod request;
+mod resume;
 mod wish;
 
 use std::collections::BTreeMap;
@@ -12,16 +14,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{ChannelSet, Clock, Event, SymbolId};
+use crate::domain::{ChannelSet, Clock, SymbolId};
 use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::native::{
-    ClientMessage, Limits, Request, RequestId, Selector, SubscriptionItem, WILDCARD, decode, encode_error,
+    ClientMessage, Limits, Request, RequestId, Selector, Subscribe, SubscriptionItem, WILDCARD, decode, encode_error,
     encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
 };
-use crate::protocol::{CloseReason, ErrorCode, Mode};
+use crate::protocol::{CloseReason, ErrorCode};
 
 pub use config::SessionConfig;
 use flood::RequestBudget;
+pub use request::Mistake;
+use resume::Answer;
+pub use resume::Begun;
 use wish::Wish;
 
 /// One client. Leaves its hub when dropped.
@@ -90,14 +95,9 @@ impl Session {
         };
         let id = id.as_ref();
         match request {
-            Request::Subscribe { symbols, channels, mode, on_lag } => {
-                if let Some(on_lag) = on_lag {
-                    self.outbox.borrow_mut().set_on_lag(on_lag);
-                }
-                self.subscribe(id, &symbols, channels, mode, now)
-            }
+            Request::Subscribe(wanted) => self.subscribe(id, &wanted, now),
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
-            Request::List => self.tell_subscriptions(id, now),
+            Request::List => self.tell_subscriptions(id, None, now),
             Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now()), now),
         }
     }
@@ -108,44 +108,15 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
-        let offset = self.router.borrow().offset();
+        // It goes to the front, and what waits behind it must not be passed over by who takes it for a cursor.
+        let here = self.router.borrow().offset();
+        self.outbox.borrow_mut().pass_over(here);
+        let offset = self.outbox.borrow().cursor().unwrap_or(here);
         self.control(encode_heartbeat(self.clock.now(), offset), now)
     }
 
-    /// Subscribes to these symbols and channels without an answer; for transports whose request is the subscription.
-    ///
-    /// # Errors
-    ///
-    /// Returns the mistake, and the symbols it is about. Nothing is subscribed then.
-    pub fn subscribe_exactly(
-        &mut self,
-        symbols: &[Selector],
-        channels: ChannelSet,
-    ) -> Result<Vec<SymbolId>, (ErrorCode, String, Vec<String>)> {
-        let (known, unknown) = self.look_up(symbols);
-        if !unknown.is_empty() {
-            return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
-        }
-        self.check_limit(&known).map_err(|message| (ErrorCode::LimitExceeded, message, Vec::new()))?;
-        self.wish(&known, channels, Mode::All);
-        Ok(self.expand(&known))
-    }
-
-    /// Returns whether the session has asked for this event.
-    pub fn wants(&self, event: &Event) -> bool {
-        let wish = |id| self.wishes.get(&id).is_some_and(|wish| wish.channels().contains(event.channel()));
-        wish(Some(event.id)) || wish(None)
-    }
-
-    fn subscribe(
-        &mut self,
-        id: Option<&RequestId>,
-        symbols: &[Selector],
-        channels: ChannelSet,
-        mode: Mode,
-        now: Instant,
-    ) -> Result<(), CloseReason> {
-        let (known, unknown) = self.look_up(symbols);
+    fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {
+        let (known, unknown) = self.look_up(&wanted.symbols);
         if let Err(message) = self.check_limit(&known) {
             return self.refuse(id, ErrorCode::LimitExceeded, &message, &[], now);
         }
@@ -155,14 +126,7 @@ impl Session {
         if known.is_empty() {
             return Ok(());
         }
-        self.wish(&known, channels, mode);
-        self.tell_subscriptions(id, now)?;
-        for symbol in self.expand(&known) {
-            self.outbox.borrow_mut().release(symbol, now);
-            let reply = self.router.borrow_mut().snapshot_reply(symbol);
-            self.outbox.borrow_mut().push_reply(reply, now)?;
-        }
-        Ok(())
+        self.begin(&known, wanted, Answer::To(id), now).map(drop)
     }
 
     fn unsubscribe(
@@ -195,7 +159,7 @@ impl Session {
                 wish.remove();
             }
         }
-        self.tell_subscriptions(id, now)
+        self.tell_subscriptions(id, None, now)
     }
 
     /// Returns the wishes that the selectors name, each once and in their order, and the names that mean nothing.
@@ -225,19 +189,6 @@ impl Session {
         Ok(())
     }
 
-    fn wish(&mut self, known: &[Option<SymbolId>], channels: ChannelSet, mode: Mode) {
-        if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
-            // Until now everything was in mode `all`, and the outbox had no need to know.
-            for (symbol, wish) in &self.wishes {
-                self.outbox.borrow_mut().set_modes(*symbol, wish.channels(), Mode::All);
-            }
-        }
-        for symbol in known {
-            self.router.borrow_mut().subscribe(self.key, *symbol, channels, mode);
-            self.wishes.entry(*symbol).or_default().insert(channels, mode);
-        }
-    }
-
     /// Returns every symbol that the wishes name, each once.
     fn expand(&self, known: &[Option<SymbolId>]) -> Vec<SymbolId> {
         if known.contains(&None) {
@@ -246,7 +197,12 @@ impl Session {
         known.iter().copied().flatten().collect()
     }
 
-    fn tell_subscriptions(&self, id: Option<&RequestId>, now: Instant) -> Result<(), CloseReason> {
+    fn tell_subscriptions(
+        &self,
+        id: Option<&RequestId>,
+        recovered: Option<bool>,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
         let router = self.router.borrow();
         let symbol = |id: SymbolId| router.table().instrument(id).symbol;
         let items = |(id, wish): (&Option<SymbolId>, &Wish)| {
@@ -254,7 +210,7 @@ impl Session {
             wish.modes().map(move |(mode, channels)| SubscriptionItem { symbol, channels, mode }).collect::<Vec<_>>()
         };
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
-        let reply = Reply { offset: router.offset(), bytes: encode_subscribed(id, &items) };
+        let reply = Reply { offset: router.offset(), bytes: encode_subscribed(id, &items, recovered) };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
     }
 

@@ -1,62 +1,90 @@
-//! What a session wants of one symbol, or of all: channels, each in its mode.
+//! What a session wants of one symbol, or of all: channels, each in its mode, and since when it gets them.
 
 use std::collections::BTreeMap;
 
-use crate::domain::ChannelSet;
+use crate::domain::{Channel, ChannelSet};
 use crate::protocol::Mode;
 
-/// The channels of one symbol that a session is subscribed to, by mode. Most have one mode.
+/// The channels of one symbol that a session is subscribed to. Most have one part.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wish(BTreeMap<Mode, ChannelSet>);
+pub(super) struct Wish(Vec<Part>);
+
+/// Channels that are served alike.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    channels: ChannelSet,
+    mode: Mode,
+    /// The session gets everything after this offset.
+    since: u64,
+}
 
 impl Wish {
-    /// Adds channels in this mode; they are in no other mode then.
-    pub(super) fn insert(&mut self, channels: ChannelSet, mode: Mode) {
-        self.remove(channels);
-        let set = self.0.entry(mode).or_default();
-        *set = set.union(channels);
+    /// Adds channels in this mode; they are in no other mode then. Those that are new begin after the offset `since`.
+    pub(super) fn insert(&mut self, channels: ChannelSet, mode: Mode, since: u64) {
+        for channel in channels.iter() {
+            let since = self.since(channel).unwrap_or(since);
+            let set = ChannelSet::from_iter([channel]);
+            self.remove(set);
+            match self.0.iter_mut().find(|part| part.mode == mode && part.since == since) {
+                Some(part) => part.channels = part.channels.union(set),
+                None => self.0.push(Part { channels: set, mode, since }),
+            }
+        }
     }
 
     /// Removes channels; returns whether none is left.
     pub(super) fn remove(&mut self, channels: ChannelSet) -> bool {
-        self.0.retain(|_, set| {
-            *set = set.difference(channels);
-            !set.is_empty()
+        self.0.retain_mut(|part| {
+            part.channels = part.channels.difference(channels);
+            !part.channels.is_empty()
         });
         self.0.is_empty()
     }
 
+    /// Returns the offset after which the session gets everything of this channel; `None` when it gets nothing of it.
+    pub(super) fn since(&self, channel: Channel) -> Option<u64> {
+        self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.since)
+    }
+
     /// Returns the channels, whatever their mode.
     pub(super) fn channels(&self) -> ChannelSet {
-        self.0.values().fold(ChannelSet::EMPTY, |all, set| all.union(*set))
+        self.0.iter().fold(ChannelSet::EMPTY, |all, part| all.union(part.channels))
     }
 
     /// Returns whether every channel is in mode `all`.
     pub(super) fn is_complete(&self) -> bool {
-        self.0.keys().all(|mode| *mode == Mode::All)
+        self.0.iter().all(|part| part.mode == Mode::All)
     }
 
     /// Returns the modes with their channels.
     pub(super) fn modes(&self) -> impl Iterator<Item = (Mode, ChannelSet)> {
-        self.0.iter().map(|(mode, channels)| (*mode, *channels))
+        let mut modes = BTreeMap::<_, ChannelSet>::new();
+        for part in &self.0 {
+            modes.entry(part.mode).and_modify(|set| *set = set.union(part.channels)).or_insert(part.channels);
+        }
+        modes.into_iter()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Channel;
 
     #[test]
-    fn a_channel_is_in_the_mode_that_was_asked_for_last() {
+    fn a_channel_is_in_the_mode_that_was_asked_for_last_and_goes_on_since_it_began() {
         let [trades, quotes] = [Channel::Trades, Channel::Quotes].map(|channel| ChannelSet::from_iter([channel]));
         let mut wish = Wish::default();
-        wish.insert(trades.union(quotes), Mode::All);
-        wish.insert(quotes, Mode::Latest(None));
+        wish.insert(trades, Mode::All, 10);
+        wish.insert(trades.union(quotes), Mode::All, 20);
+        assert_eq!((wish.since(Channel::Trades), wish.since(Channel::Quotes)), (Some(10), Some(20)));
+        wish.insert(quotes, Mode::Latest(None), 30);
+        assert_eq!(wish.since(Channel::Quotes), Some(20));
         assert_eq!(wish.modes().collect::<Vec<_>>(), [(Mode::All, trades), (Mode::Latest(None), quotes)]);
         assert!(!wish.is_complete());
         assert!(!wish.remove(quotes));
+        wish.insert(quotes, Mode::All, 30);
+        assert_eq!(wish.modes().collect::<Vec<_>>(), [(Mode::All, trades.union(quotes))]);
         assert!(wish.is_complete());
-        assert!(wish.remove(trades));
+        assert!(wish.remove(trades.union(quotes)));
     }
 }

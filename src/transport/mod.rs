@@ -1,9 +1,11 @@
-//! How bytes reach a client: WebSocket, long poll, REST, and the page itself.
+//! How bytes reach a client: WebSocket, server-sent events, polls, REST, and the page itself.
 //!
 //! What a client may ask for is `session`'s business, who gets what `hub`'s.
 
+mod array;
 mod bars;
 mod connection;
+mod event_stream;
 mod frame;
 mod handler;
 mod handshake;
@@ -16,6 +18,7 @@ mod problem;
 mod query;
 mod rest;
 mod socket;
+mod sse;
 mod status;
 mod stream;
 mod traffic;
@@ -115,6 +118,7 @@ fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .wrap(worker.allowed_origins.cors())
         .service(reading("/poll", poll::poll))
+        .service(reading("/stream", sse::stream))
         .service(reading("/symbols", rest::symbols))
         .service(reading("/snapshot", rest::snapshot))
         .service(reading("/bars", bars::bars))

@@ -1,31 +1,32 @@
 //! Long poll and short poll: `/api/v1/poll`. A poll is a session that lives for one answer.
 //!
-//! It reads what follows its cursor from the hub's newest events; when there is nothing, its empty outbox wakes it at the
-//! first event that it wants. Beyond that it costs one timer.
+//! It subscribes after its cursor, and answers with what its outbox gives at once; when that is nothing, with what comes
+//! first. Beyond that it costs one timer.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::BytesMut;
 
-use crate::domain::SymbolId;
 use crate::hub::{Control, SharedOutbox, Sink};
 use crate::protocol::native::Cursor;
-use crate::protocol::{Dialect, Publication};
-use crate::session::Session;
+use crate::protocol::{Mode, Publication};
+use crate::session::{Begun, Session};
+use crate::transport::array::MessageArray;
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::traffic::{self, Transport};
 use crate::transport::{Problem, Worker, rest};
 
 /// How long a poll waits when the client does not say, and at the most.
 const WAIT_MS_DEFAULT: u64 = 25_000;
 const WAIT_MS_MAX: u64 = 60_000;
-/// The most events of one answer; its cursor tells where the next goes on.
+/// The most events of one answer in mode `all`; its cursor tells where the next goes on.
 const EVENTS_MAX: usize = 1024;
 
-/// Answers `GET /api/v1/poll?symbols=&channels=&after=&wait_ms=`: see `docs/PROTOCOL.md`.
+/// Answers `GET /api/v1/poll?symbols=&channels=&mode=&after=&wait_ms=`: see `docs/PROTOCOL.md`.
 ///
 /// # Errors
 ///
@@ -33,58 +34,106 @@ const EVENTS_MAX: usize = 1024;
 pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
-    let wait_ms = parameters.take_number("wait_ms", 0..=WAIT_MS_MAX)?.unwrap_or(WAIT_MS_DEFAULT);
+    let mut wait_ms = parameters.take_number("wait_ms", 0..=WAIT_MS_MAX)?.unwrap_or(WAIT_MS_DEFAULT);
     let transport = if wait_ms == 0 { Transport::ShortPoll } else { Transport::LongPoll };
     let account = traffic::charge(&request, &mut parameters, transport)?;
-    let symbols = parameters.take_symbols()?.ok_or_else(|| Problem::bad_request("'symbols' is missing"))?;
-    let channels = parameters.take_channels()?;
-    let after = parameters.take("after")?;
+    let wanted = parameters.take_subscribe(false)?;
     parameters.finish()?;
-    let cursor =
-        after.map(|text| Cursor::parse(&text).ok_or_else(|| Problem::bad_request("'after' must be epoch:offset")));
-    let cursor = cursor.transpose()?;
+    if request.method() == Method::HEAD {
+        wait_ms = 0;
+    }
     worker.admit()?;
     let now = Instant::now();
     let mut session = worker.join(None, now);
-    let ids = session
-        .subscribe_exactly(&symbols, channels)
-        .map_err(|(code, detail, symbols)| Problem::client_error(code, detail, symbols))?;
+    let begun = session.answer(&wanted, now).map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
 
-    let answer = Answer { worker, session: &session, ids: &ids, account };
-    let Some(after) = cursor.and_then(|cursor| answer.known(&cursor)) else {
-        return Ok(answer.afresh());
-    };
-    if let Some(response) = answer.events_after(after) {
-        return Ok(response);
+    // In mode `latest` there is one event of each symbol and channel at the most.
+    let events_max = if wanted.mode == Mode::All { EVENTS_MAX } else { usize::MAX };
+    let mut buffer = BytesMut::new();
+    let mut page = Page::new(&mut buffer, session.outbox(), events_max);
+    let mut cursor = page.read_missed(&session, begun).await;
+    if page.is_empty() && begun.recovered && cursor.is_some() {
+        let waiting = Waiting::begin(worker);
+        let first = tokio::time::timeout(Duration::from_millis(wait_ms), page.read_first(&session, begun));
+        // When time is up, or the server goes down, the answer is empty: the cursor stays good.
+        cursor = first.await.unwrap_or_else(|_| session.cursor(begun));
+        drop(waiting);
     }
-    session.outbox().borrow_mut().pass_over(after);
-    let waiting = Waiting::begin(worker);
-    let woken = tokio::time::timeout(Duration::from_millis(wait_ms), wake(session.outbox()));
-    // When time is up, or the server goes down, the answer is empty: the cursor stays good.
-    let _ = woken.await;
-    drop(waiting);
-    Ok(answer.events_after(after).unwrap_or_else(|| answer.nothing_after(after)))
+    let (mut events, mut payload) = (page.events, page.messages.payload());
+    let offset = cursor.unwrap_or_else(|| {
+        // What was read is incomplete.
+        buffer.clear();
+        (events, payload) = (0, 0);
+        begun.offset
+    });
+    worker.metrics().events_delivered.inc_by(events as u64);
+    let body = body(worker, offset, begun.recovered, &buffer);
+    if let Some(account) = account {
+        account.sent(events as u64, payload, body.len() - payload);
+    }
+    Ok(rest::json(body))
 }
 
-/// Waits until the outbox has something, or is finished.
-async fn wake(outbox: &SharedOutbox) {
-    poll_fn(|cx: &mut Context<'_>| {
-        let drained = outbox.borrow_mut().poll_drain(cx, Instant::now(), &mut Forget);
-        if drained.is_pending() { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
+/// The messages of one answer.
+struct Page<'a> {
+    outbox: SharedOutbox,
+    messages: MessageArray<'a>,
+    events: usize,
+    events_max: usize,
 }
 
-/// A sink for an outbox that serves only to wake: the events are read by cursor.
-struct Forget;
+impl<'a> Page<'a> {
+    fn new(buffer: &'a mut BytesMut, outbox: &SharedOutbox, events_max: usize) -> Self {
+        let messages = MessageArray::new(buffer, outbox.borrow().dialect());
+        Self { outbox: outbox.clone(), messages, events: 0, events_max }
+    }
 
-impl Sink for Forget {
+    fn is_empty(&self) -> bool {
+        self.messages.len() == 0
+    }
+
+    /// Reads what is there. Returns the cursor after it, `None` when the outbox has ended.
+    async fn read_missed(&mut self, session: &Session, begun: Begun) -> Option<u64> {
+        poll_fn(|cx| match self.poll_drain(cx) {
+            Poll::Ready(None) => Poll::Ready(None),
+            _ if self.is_full() || !self.outbox.borrow().is_behind() => Poll::Ready(session.cursor(begun)),
+            // It has looked at many events that are not wanted, and goes on when others have had their turn.
+            Poll::Ready(Some(_)) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Waits for the first events. Returns the cursor after them, `None` when the outbox has ended.
+    async fn read_first(&mut self, session: &Session, begun: Begun) -> Option<u64> {
+        poll_fn(|cx| self.poll_drain(cx).map(|drained| drained.and_then(|_| session.cursor(begun)))).await
+    }
+
+    fn poll_drain(&mut self, cx: &Context<'_>) -> Poll<Option<u64>> {
+        let outbox = self.outbox.clone();
+        let mut outbox = outbox.borrow_mut();
+        outbox.poll_drain(cx, Instant::now(), self)
+    }
+}
+
+impl Sink for Page<'_> {
     fn control(&mut self, _: Control) {}
-    fn message(&mut self, _: &[u8]) {}
-    fn event(&mut self, _: &Publication, _: u32) {}
+
+    fn message(&mut self, bytes: &[u8]) {
+        self.messages.message(bytes);
+    }
+
+    fn event(&mut self, publication: &Publication, skipped: u32) {
+        self.messages.event(publication, skipped);
+        self.events += 1;
+    }
+
     fn is_full(&self) -> bool {
-        false
+        self.events >= self.events_max
     }
 }
 
@@ -104,80 +153,12 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What an answer contains.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    events: usize,
-    messages: usize,
-}
-
-struct Answer<'a> {
-    worker: &'a Worker,
-    session: &'a Session,
-    ids: &'a [SymbolId],
-    account: Option<Arc<Account>>,
-}
-
-impl Answer<'_> {
-    /// Returns the cursor's offset when everything after it is still known.
-    fn known(&self, cursor: &Cursor) -> Option<u64> {
-        let router = self.worker.router.borrow();
-        // A cursor may come from another worker that is a batch ahead of this one.
-        let ours = *cursor.epoch == **router.epoch() && cursor.offset <= router.head();
-        (ours && (cursor.offset >= router.offset() || router.events_after(cursor.offset).is_some()))
-            .then_some(cursor.offset)
-    }
-
-    /// Answers with the events after `after` that the session wants; `None` when there are none.
-    fn events_after(&self, after: u64) -> Option<HttpResponse> {
-        let router = self.worker.router.borrow();
-        let newest = router.offset();
-        let (mut messages, mut count, mut reached) = (Vec::new(), 0, newest);
-        let wanted = |publication: &&Publication| self.session.wants(&publication.event);
-        for publication in router.events_after(after)?.filter(wanted) {
-            if count == EVENTS_MAX {
-                break;
-            }
-            if count > 0 {
-                messages.push(b',');
-            }
-            messages.extend_from_slice(publication.encoded(Dialect::Native));
-            count += 1;
-            reached = if count == EVENTS_MAX { publication.event.offset } else { newest };
-        }
-        self.worker.metrics().events_delivered.inc_by(count as u64);
-        (count > 0).then(|| self.respond(reached, true, &messages, Counted { events: count, messages: count }))
-    }
-
-    /// Answers that there is nothing new.
-    fn nothing_after(&self, after: u64) -> HttpResponse {
-        let offset = self.worker.router.borrow().offset().max(after);
-        self.respond(offset, true, b"", Counted::default())
-    }
-
-    /// Answers with snapshots, to a client that has no cursor or one that is too old.
-    fn afresh(&self) -> HttpResponse {
-        let mut messages = Vec::new();
-        let mut router = self.worker.router.borrow_mut();
-        let offset = router.offset();
-        rest::append_snapshots(&mut router, self.ids, &mut messages);
-        drop(router);
-        self.respond(offset, false, &messages, Counted { events: 0, messages: self.ids.len() })
-    }
-
-    fn respond(&self, offset: u64, recovered: bool, messages: &[u8], counted: Counted) -> HttpResponse {
-        let epoch = self.worker.router.borrow().epoch().clone();
-        let head = format!(
-            r#"{{"epoch":"{epoch}","offset":{offset},"cursor":"{epoch}:{offset}","recovered":{recovered},"messages":["#
-        );
-        let mut body = head.into_bytes();
-        body.extend_from_slice(messages);
-        body.extend_from_slice(b"]}");
-        if let Some(account) = &self.account {
-            let commas = counted.messages.saturating_sub(1);
-            let payload = messages.len() - commas;
-            account.sent(counted.events as u64, payload, body.len() - payload);
-        }
-        rest::json(body)
-    }
+fn body(worker: &Worker, offset: u64, recovered: bool, messages: &[u8]) -> Vec<u8> {
+    let epoch = worker.router.borrow().epoch().to_string();
+    let cursor = Cursor { epoch, offset };
+    let head = format!(
+        r#"{{"epoch":"{}","offset":{offset},"cursor":"{cursor}","recovered":{recovered},"messages":["#,
+        cursor.epoch
+    );
+    [head.as_bytes(), messages, b"]}"].concat()
 }

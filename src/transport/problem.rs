@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::protocol::ErrorCode;
+use crate::session::Mistake;
 
 /// When a client may try again that was refused for now, in seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -39,6 +40,11 @@ impl Problem {
             _ => StatusCode::BAD_REQUEST,
         };
         Self { symbols, ..Self::new(status, code.name(), detail) }
+    }
+
+    /// Returns the answer to what a session has refused.
+    pub fn mistake((code, detail, symbols): Mistake) -> Self {
+        Self::client_error(code, detail, symbols)
     }
 
     /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address is for WebSocket version 13.

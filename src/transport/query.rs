@@ -6,8 +6,8 @@ use actix_web::HttpRequest;
 use actix_web::web::Query;
 
 use crate::domain::{Channel, ChannelSet};
-use crate::protocol::ErrorCode;
-use crate::protocol::native::{Selector, WILDCARD};
+use crate::protocol::native::{Cursor, Selector, Subscribe, WILDCARD, parse_mode, parse_on_lag};
+use crate::protocol::{ErrorCode, Rate};
 use crate::transport::Problem;
 
 /// The parameters that have not been taken yet.
@@ -71,6 +71,29 @@ impl Parameters {
         text.split(',').map(parse).collect()
     }
 
+    /// Takes what a subscription is made of: `symbols`, `channels`, `mode` and `after`; with `paced` also what is for those
+    /// whose pace is the server's, `max_hz` and `on_lag`.
+    pub(super) fn take_subscribe(&mut self, paced: bool) -> Result<Subscribe, Problem> {
+        let symbols = self.take_symbols()?.ok_or_else(|| Problem::bad_request("'symbols' is missing"))?;
+        let channels = self.take_channels()?;
+        let mode = self.take("mode")?.unwrap_or_else(|| "all".into());
+        let (mut rate, mut on_lag) = (None, None);
+        if paced {
+            rate = self.take_rate()?;
+            on_lag = self.take("on_lag")?.map(|name| parse_on_lag(&name).map_err(Problem::bad_request)).transpose()?;
+        }
+        let mode = parse_mode(&mode, rate, channels).map_err(Problem::bad_request)?;
+        let after = self.take("after")?.map(|text| parse_cursor("'after'", &text)).transpose()?;
+        Ok(Subscribe { symbols, channels, mode, on_lag, after })
+    }
+
+    fn take_rate(&mut self) -> Result<Option<Rate>, Problem> {
+        let Some(text) = self.take("max_hz")? else { return Ok(None) };
+        let rate = text.parse().ok().and_then(Rate::from_hz);
+        let (low, high) = (Rate::HZ_MIN, Rate::HZ_MAX);
+        rate.map(Some).ok_or_else(|| Problem::bad_request(format!("'max_hz' must be a number from {low} to {high}")))
+    }
+
     /// Refuses what nobody has taken.
     pub(super) fn finish(self) -> Result<(), Problem> {
         match self.0.first() {
@@ -81,4 +104,9 @@ impl Parameters {
             }
         }
     }
+}
+
+/// Returns the cursor that `text` writes down; `name` says where it stood.
+pub(super) fn parse_cursor(name: &str, text: &str) -> Result<Cursor, Problem> {
+    Cursor::parse(text).ok_or_else(|| Problem::bad_request(format!("{name} must be epoch:offset")))
 }

@@ -4,7 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::{ChannelSet, SymbolId};
+use crate::domain::SymbolId;
 use crate::protocol::native::Selector;
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
@@ -45,10 +45,8 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let mut parameters = Parameters::of(&request)?;
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
-    let mut session = worker.join(None, std::time::Instant::now());
-    let ids = session
-        .subscribe_exactly(&symbols, ChannelSet::EMPTY)
-        .map_err(|(code, detail, symbols)| Problem::client_error(code, detail, symbols))?;
+    let session = worker.join(None, std::time::Instant::now());
+    let ids = session.select(&symbols).map_err(Problem::mistake)?;
     let mut router = worker.router.borrow_mut();
     let head = format!(r#"{{"epoch":"{}","offset":{},"snapshots":["#, router.epoch(), router.offset());
     let mut body = head.into_bytes();
@@ -59,7 +57,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
 }
 
 /// Appends the snapshots of these symbols with commas between them.
-pub(super) fn append_snapshots(router: &mut crate::hub::Router, ids: &[SymbolId], out: &mut Vec<u8>) {
+fn append_snapshots(router: &mut crate::hub::Router, ids: &[SymbolId], out: &mut Vec<u8>) {
     for (index, id) in ids.iter().enumerate() {
         if index > 0 {
             out.push(b',');

@@ -47,7 +47,9 @@ async fn a_parameter_that_does_not_exist_is_answered_with_400() {
         "/api/v1/snapshot?SYMBOLS=AAPL",
         "/api/v1/bars?symbol=AAPL&channels=trades",
         "/api/v1/poll?symbols=AAPL&wait=0",
-        "/api/v1/poll?symbols=AAPL&mode=latest",
+        "/api/v1/poll?symbols=AAPL&mode=latest&max_hz=4",
+        "/api/v1/poll?symbols=AAPL&on_lag=close",
+        "/api/v1/stream?symbols=AAPL&wait_ms=0",
         &long,
     ];
     refuses(400, "bad_request", &paths).await;

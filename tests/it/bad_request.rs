@@ -129,9 +129,18 @@ async fn a_channel_that_does_not_exist_is_an_unknown_channel_and_nothing_is_subs
 }
 
 #[actix_web::test]
-async fn what_comes_with_later_work_is_unsupported() {
-    let texts = [r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":48211}}"#];
-    Scene::new().await.refuses("unsupported", &texts).await;
+async fn a_cursor_that_is_none_is_a_bad_request() {
+    let texts = [
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":null}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":"9c1f:48211"}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":{}}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f"}}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":-1}}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c 1f","offset":48211}}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":48211,"seq":1}}"#,
+        r#"{"action":"unsubscribe","symbols":["AAPL"],"after":{"epoch":"9c1f","offset":48211}}"#,
+    ];
+    Scene::new().await.refuses("bad_request", &texts).await;
 }
 
 #[actix_web::test]

@@ -1,13 +1,14 @@
 //! The integration tests: one crate that starts the real server and talks to it over real sockets.
 //!
-//! `spawn` starts it inside the test, `command` starts the binary; `client`, `raw` and `http` talk to it, `secure` over TLS;
-//! `view` is what a client knows of the market. Every other module is one behaviour of the server. Nothing here sleeps: what
-//! takes time is waited for, for as long as [`patience::PATIENCE`].
+//! `spawn` starts it inside the test, `command` starts the binary; `client`, `event_stream`, `raw` and `http` talk to it,
+//! `secure` over TLS; `view` is what a client knows of the market. Every other module is one behaviour of the server. Nothing
+//! here sleeps: what takes time is waited for, for as long as [`patience::PATIENCE`].
 
 #![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
 
 mod client;
 mod command;
+mod event_stream;
 mod http;
 mod patience;
 mod raw;
@@ -25,6 +26,9 @@ mod bars;
 mod browser;
 mod capture;
 mod coalescing;
+mod cursor_client;
+mod cursor_schedule;
+mod cursor_world;
 mod determinism;
 mod fragment;
 mod handshake;
@@ -41,6 +45,7 @@ mod rest;
 mod session_end;
 mod shutdown;
 mod slow_client;
+mod sse;
 mod start;
 mod stalled_socket;
 mod stream;
@@ -48,4 +53,5 @@ mod subscribe;
 mod tls;
 mod tls_traffic;
 mod traffic;
+mod transports;
 mod unsubscribe;

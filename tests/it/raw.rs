@@ -61,9 +61,14 @@ impl RawClient {
 
     /// Connects with a small buffer for received bytes and opens a WebSocket: a client that jams when it does not read.
     pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
-        let mut client = Self::on(connect_narrow(server).await);
+        let mut client = Self::connect_narrow(server).await;
         client.upgrade().await;
         client
+    }
+
+    /// Connects with a small buffer for received bytes and says nothing.
+    pub(crate) async fn connect_narrow(server: SocketAddr) -> Self {
+        Self::on(connect_narrow(server).await)
     }
 
     /// Connects and opens a WebSocket.
@@ -139,6 +144,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         }
         let body = String::from_utf8(self.received.split_to(length).to_vec()).unwrap();
         Answer { status, head, body }
+    }
+
+    /// Returns the next chunk of a body in the chunked coding (RFC 9112 section 7.1).
+    pub(crate) async fn next_chunk(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(end) = self.received.windows(2).position(|window| window == b"\r\n") {
+                let length = std::str::from_utf8(&self.received[..end]).unwrap();
+                let length = usize::from_str_radix(length, 16).unwrap();
+                if self.received.len() >= end + 2 + length + 2 {
+                    self.received.advance(end + 2);
+                    let chunk = self.received.split_to(length).to_vec();
+                    self.received.advance(2);
+                    return chunk;
+                }
+            }
+            assert!(self.receive().await, "the body goes on");
+        }
     }
 
     /// Receives something; returns false when the server has closed or reset the connection.

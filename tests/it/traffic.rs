@@ -156,6 +156,37 @@ async fn an_open_websocket_is_accounted_while_it_runs() {
 }
 
 #[actix_web::test]
+async fn a_stream_of_events_is_accounted_to_the_byte() {
+    let (server, clock) = spawn_app_at_rest(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    let query = "symbols=*&channels=trades,quotes,bars.1s&client=desk-1";
+    let request = format!("GET /api/v1/stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let head = client.request(&request).await.head;
+    assert!(head.contains("\r\ntransfer-encoding: chunked\r\n"), "{head}");
+    clock.advance_micros(3_000_000);
+    let (mut up, mut down) = (Bytes::default(), Bytes::default());
+    let (mut events, mut newest) = (0, None);
+    while events < 1_000 || newest < Some(server.metrics.events_published.get()) {
+        let text = String::from_utf8(client.next_chunk().await).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).expect("events, not heartbeats");
+        let (_, these, payload) = contents(data);
+        events += these;
+        down.payload += payload;
+        let messages: Vec<Value> = serde_json::from_str(data).unwrap();
+        newest = messages.last().unwrap()["offset"].as_u64();
+    }
+    (up.headers, up.wire) = (request.len() as u64, request.len() as u64);
+    (down.headers, down.wire) = (head.len() as u64, client.bytes_down);
+    down.framing = down.wire - down.headers - down.payload;
+    let figures = settled(&server, "desk-1", "sse", up, down).await;
+    assert_eq!(
+        (&figures["requests"], &figures["connections"], &figures["events"]),
+        (&json!(1), &json!(1), &json!(events))
+    );
+    assert!(events > 1_000);
+}
+
+#[actix_web::test]
 async fn polls_on_one_connection_are_accounted_to_the_byte_whoever_else_uses_it() {
     let server = spawn_app(|_| {});
     let mut connection = RawClient::connect(server.address).await;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::{Channel, ChannelSet};
-use crate::protocol::native::WILDCARD;
+use crate::protocol::native::{Cursor, Selector, Subscribe, WILDCARD, parse_mode, parse_on_lag};
 use crate::protocol::{ErrorCode, Mode, OnLag, Rate};
 
 /// The longest `id` that is echoed, in bytes.
@@ -22,49 +22,11 @@ pub enum RequestId {
     Text(String),
 }
 
-/// What a request names: one symbol, or all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selector {
-    /// `"*"`.
-    All,
-    /// A symbol's name, not yet looked up.
-    Symbol(String),
-}
-
-/// A place in the stream of one process: `{"epoch":"9c1f…","offset":48211}`, or `9c1f…:48211` in a query string.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// The process that counted.
-    pub epoch: String,
-    /// The last event that was seen.
-    pub offset: u64,
-}
-
-impl Cursor {
-    /// Returns the cursor that `epoch:offset` writes down, or `None` when the text is not of that form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (epoch, offset) = text.rsplit_once(':')?;
-        let canonical = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
-        let plain = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        (canonical && plain).then_some(())?;
-        Some(Self { epoch: epoch.into(), offset: offset.parse().ok()? })
-    }
-}
-
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Begin to send these channels of these symbols.
-    Subscribe {
-        /// At least one.
-        symbols: Vec<Selector>,
-        /// At least one.
-        channels: ChannelSet,
-        /// How they are to be served.
-        mode: Mode,
-        /// What happens when the whole session lags; unchanged when the client does not say.
-        on_lag: Option<OnLag>,
-    },
+    Subscribe(Subscribe),
     /// Send these channels of these symbols no more.
     Unsubscribe {
         /// At least one.
@@ -151,12 +113,12 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
     };
     let request = match action.as_str() {
         "subscribe" => {
-            refuse_unsupported(&object)?;
             let symbols = take_symbols(&mut object)?;
             let channels = take_channels(&mut object)?.unwrap_or_else(|| ChannelSet::from_iter([Channel::Trades]));
             let mode = take_mode(&mut object, channels)?;
             let on_lag = take_on_lag(&mut object)?;
-            Request::Subscribe { symbols, channels, mode, on_lag }
+            let after = take_after(&mut object)?;
+            Request::Subscribe(Subscribe { symbols, channels, mode, on_lag, after })
         }
         "unsubscribe" => {
             let symbols = take_symbols(&mut object)?;
@@ -173,11 +135,14 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
     }
 }
 
-fn refuse_unsupported(object: &Map<String, Value>) -> Result<(), Complaint> {
-    if object.contains_key("after") {
-        return Err((ErrorCode::Unsupported, "'after' is not supported yet".into()));
-    }
-    Ok(())
+/// Takes `after`: an object of exactly an `epoch` and an `offset`.
+fn take_after(object: &mut Map<String, Value>) -> Result<Option<Cursor>, Complaint> {
+    let Some(after) = object.remove("after") else { return Ok(None) };
+    let parts = after.as_object().filter(|after| after.len() == 2);
+    let epoch = parts.and_then(|parts| parts.get("epoch")?.as_str());
+    let offset = parts.and_then(|parts| parts.get("offset")?.as_u64());
+    let cursor = epoch.zip(offset).and_then(|(epoch, offset)| Cursor::new(epoch, offset));
+    cursor.map(Some).ok_or_else(|| bad("'after' must be an object of an 'epoch' and an 'offset'"))
 }
 
 /// Takes `mode` and `max_hz`, which goes only with `latest`, which does not go with bars.
@@ -195,23 +160,13 @@ fn take_mode(object: &mut Map<String, Value>, channels: ChannelSet) -> Result<Mo
                 .ok_or_else(|| bad(format!("'max_hz' must be a number from {} to {}", Rate::HZ_MIN, Rate::HZ_MAX)))?,
         ),
     };
-    match (mode.as_str(), rate) {
-        ("all", None) => Ok(Mode::All),
-        ("all", Some(_)) => Err(bad("'max_hz' goes only with the mode 'latest'")),
-        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Bars(_))) => {
-            Err(bad("the mode 'latest' is not for bars: every bar is final"))
-        }
-        ("latest", rate) => Ok(Mode::Latest(rate)),
-        (other, _) => Err(bad(format!("no such mode: {}", quoted(other)))),
-    }
+    parse_mode(&mode, rate, channels).map_err(bad)
 }
 
 fn take_on_lag(object: &mut Map<String, Value>) -> Result<Option<OnLag>, Complaint> {
     match object.remove("on_lag") {
         None => Ok(None),
-        Some(Value::String(text)) if text == "catch_up" => Ok(Some(OnLag::CatchUp)),
-        Some(Value::String(text)) if text == "close" => Ok(Some(OnLag::Close)),
-        Some(_) => Err(bad("'on_lag' must be 'catch_up' or 'close'")),
+        Some(on_lag) => parse_on_lag(on_lag.as_str().unwrap_or_default()).map(Some).map_err(bad),
     }
 }
 
@@ -262,19 +217,24 @@ mod tests {
         let text = r#"{"action":"subscribe","id":1,"symbols":["AAPL","*"],"channels":["trades","bars.1m"]}"#;
         let message = decode(text).unwrap();
         assert_eq!(message.id, Some(RequestId::Integer(1.into())));
-        let Request::Subscribe { symbols, channels, mode, on_lag } = message.request else { panic!() };
-        assert_eq!((mode, on_lag), (Mode::All, None));
+        let Request::Subscribe(Subscribe { symbols, channels, mode, on_lag, after }) = message.request else {
+            panic!()
+        };
+        assert_eq!((mode, on_lag, after), (Mode::All, None, None));
         assert_eq!(symbols, [Selector::Symbol("AAPL".into()), Selector::All]);
         assert_eq!(channels.iter().map(Channel::name).collect::<Vec<_>>(), ["trades", "bars.1m"]);
 
-        let Request::Subscribe { channels, .. } = decode(r#"{"action":"subscribe","symbols":["A"]}"#).unwrap().request
-        else {
-            panic!()
+        let subscribe = |text| match decode(text).unwrap().request {
+            Request::Subscribe(subscribe) => subscribe,
+            other => panic!("{other:?}"),
         };
+        let Subscribe { channels, .. } = subscribe(r#"{"action":"subscribe","symbols":["A"]}"#);
         assert_eq!(channels.iter().collect::<Vec<_>>(), [Channel::Trades], "the default");
         let latest = r#"{"action":"subscribe","symbols":["A"],"mode":"latest","max_hz":0.5,"on_lag":"close"}"#;
-        let Request::Subscribe { mode, on_lag, .. } = decode(latest).unwrap().request else { panic!() };
+        let Subscribe { mode, on_lag, .. } = subscribe(latest);
         assert_eq!((mode, on_lag), (Mode::Latest(Rate::from_hz(0.5)), Some(OnLag::Close)));
+        let after = r#"{"action":"subscribe","symbols":["A"],"after":{"epoch":"9c1f","offset":48211}}"#;
+        assert_eq!(subscribe(after).after, Cursor::parse("9c1f:48211"));
 
         let Request::Unsubscribe { channels, .. } =
             decode(r#"{"action":"unsubscribe","id":"x","symbols":["A"]}"#).unwrap().request
@@ -315,11 +275,11 @@ mod tests {
         assert_eq!(code(r#"{"action":"dance"}"#), ErrorCode::UnknownAction);
         assert_eq!(code(r#"{"action":"subscribe","symbols":["A"],"channels":["bars"]}"#), ErrorCode::UnknownChannel);
         let err = decode(r#"{"action":"subscribe","id":"q","symbols":["AAPL"],"after":{}}"#).unwrap_err();
-        assert_eq!((err.code, err.id), (ErrorCode::Unsupported, Some(RequestId::Text("q".into()))));
+        assert_eq!((err.code, err.id), (ErrorCode::BadRequest, Some(RequestId::Text("q".into()))));
     }
 
     #[test]
-    fn a_mode_that_makes_no_sense_is_refused() {
+    fn a_mode_or_cursor_that_makes_no_sense_is_refused() {
         for keys in [
             r#""mode":"newest""#,
             r#""mode":1"#,
@@ -333,6 +293,16 @@ mod tests {
             r#""mode":"latest","channels":["trades","bars.1m"]"#,
             r#""on_lag":"explode""#,
             r#""on_lag":true"#,
+            r#""after":null"#,
+            r#""after":"9c1f:5""#,
+            r#""after":{"epoch":"9c1f"}"#,
+            r#""after":{"offset":5}"#,
+            r#""after":{"epoch":"9c1f","offset":-1}"#,
+            r#""after":{"epoch":"9c1f","offset":1.5}"#,
+            r#""after":{"epoch":"9c1f","offset":"5"}"#,
+            r#""after":{"epoch":"","offset":5}"#,
+            r#""after":{"epoch":5,"offset":5}"#,
+            r#""after":{"epoch":"9c1f","offset":5,"seq":1}"#,
         ] {
             assert_eq!(
                 code(&format!(r#"{{"action":"subscribe","symbols":["A"],{keys}}}"#)),
@@ -346,14 +316,6 @@ mod tests {
     fn an_error_message_repeats_only_the_beginning_of_a_long_text() {
         let err = decode(&format!(r#"{{"action":"{}"}}"#, "x".repeat(60_000))).unwrap_err();
         assert!(err.message.len() < 200);
-    }
-
-    #[test]
-    fn a_cursor_is_an_epoch_a_colon_and_a_number() {
-        assert_eq!(Cursor::parse("9c1f:48211"), Some(Cursor { epoch: "9c1f".into(), offset: 48_211 }));
-        for text in ["", ":", "9c1f", "9c1f:", ":5", "9c1f:-1", "9c1f:+1", "9c1f:99999999999999999999", "a b:1"] {
-            assert_eq!(Cursor::parse(text), None, "{text}");
-        }
     }
 
     proptest! {

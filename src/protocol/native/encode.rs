@@ -144,6 +144,8 @@ enum Message<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId>,
         subscriptions: Vec<WireSubscription<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
     },
     Lag {
         skipped: u64,
@@ -192,8 +194,9 @@ pub fn encode_welcome(session: &str, epoch: &str, offset: u64, heartbeat_ms: u64
     write(&Message::Welcome { protocol: PROTOCOL, session, epoch, offset, heartbeat_ms, limits })
 }
 
-/// Returns `subscribed`: everything that the session is subscribed to now.
-pub fn encode_subscribed(id: Option<&RequestId>, items: &[SubscriptionItem]) -> Vec<u8> {
+/// Returns `subscribed`: everything that the session is subscribed to now, and, when the request came with a cursor, whether
+/// everything after it follows.
+pub fn encode_subscribed(id: Option<&RequestId>, items: &[SubscriptionItem], recovered: Option<bool>) -> Vec<u8> {
     let wire = |item: &SubscriptionItem| WireSubscription {
         symbol: "",
         channels: item.channels.iter().map(Channel::name).collect(),
@@ -204,7 +207,7 @@ pub fn encode_subscribed(id: Option<&RequestId>, items: &[SubscriptionItem]) -> 
     for (wire, item) in subscriptions.iter_mut().zip(items) {
         wire.symbol = item.symbol.as_ref().map_or(super::WILDCARD, Symbol::as_str);
     }
-    write(&Message::Subscribed { id, subscriptions })
+    write(&Message::Subscribed { id, subscriptions, recovered })
 }
 
 /// Returns the number as one would write it: without decimals when there are none.
@@ -333,7 +336,7 @@ mod tests {
             mode: Mode::Latest(Rate::from_hz(4.0)),
         }];
         assert_eq!(
-            String::from_utf8(encode_subscribed(None, &items)).unwrap(),
+            String::from_utf8(encode_subscribed(None, &items, None)).unwrap(),
             r#"{"type":"subscribed","subscriptions":[{"symbol":"*","channels":["trades"],"mode":"latest","max_hz":4}]}"#
         );
     }

@@ -5,12 +5,15 @@
 
 mod decode;
 mod encode;
+mod subscribe;
 
-pub use decode::{ClientMessage, Cursor, DecodeError, Request, RequestId, Selector, decode};
+pub use decode::{ClientMessage, DecodeError, Request, RequestId, decode};
 pub use encode::{
     Limits, SubscriptionItem, encode_bar_object, encode_error, encode_event, encode_goodbye, encode_heartbeat,
     encode_lag, encode_pong, encode_snapshot, encode_subscribed, encode_welcome,
 };
+
+pub use subscribe::{Cursor, Selector, Subscribe, parse_mode, parse_on_lag};
 
 /// The name of the protocol, in `welcome`.
 pub const PROTOCOL: &str = "tickcast.v1";

@@ -1,6 +1,7 @@
 //! The pages in a real browser: this file is about the live one.
 
 mod driver;
+mod event_source;
 mod handshake;
 mod language;
 

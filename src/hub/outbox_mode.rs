@@ -1,0 +1,45 @@
+//! The part of an outbox that knows the modes of its session's subscriptions.
+
+use std::time::Instant;
+
+use crate::domain::{ChannelSet, SymbolId};
+use crate::hub::index::topic;
+use crate::hub::outbox::Outbox;
+use crate::protocol::Mode;
+
+impl Outbox {
+    /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on. While every mode is
+    /// `all` there is nothing to keep.
+    pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
+        if mode != Mode::All || self.conflation.is_some() {
+            self.set_modes(id, channels, mode);
+        }
+    }
+
+    /// Keeps how these channels are served, `all` too: what is named goes before a wildcard in mode `latest`.
+    pub fn set_modes(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
+        let conflation = self.conflation.get_or_insert_default();
+        channels.iter().for_each(|channel| conflation.set(topic(id, channel), mode));
+    }
+
+    /// Forgets how these channels are served.
+    pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        if let Some(conflation) = &mut self.conflation {
+            channels.iter().for_each(|channel| conflation.unset(topic(id, channel)));
+        }
+    }
+
+    /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
+    /// follows.
+    pub fn release(&mut self, id: SymbolId, now: Instant) {
+        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
+            self.push_conflated(item);
+        }
+        if let Some(lag) = &mut self.lag {
+            lag.keep(id);
+        }
+        if self.alarm.is_some() {
+            self.rearm(now);
+        }
+    }
+}

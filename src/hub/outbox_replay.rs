@@ -1,0 +1,91 @@
+//! The part of an outbox that deals with recoveries: the missed events of a session, and how far it has got.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::hub::Replay;
+use crate::hub::delivery::{Item, Sink};
+use crate::hub::outbox::Outbox;
+use crate::hub::replay::Progress;
+
+impl Outbox {
+    /// Appends what the session has missed: it follows the answers that stand in the queue, and comes before everything from
+    /// now on. What a rate has held back goes along.
+    pub fn push_replay(&mut self, mut replay: Box<Replay>, now: Instant) {
+        if self.closing || replay.is_idle() {
+            return;
+        }
+        let conflation = &mut self.conflation;
+        replay.take_over(std::iter::from_fn(|| conflation.as_mut()?.take_any(now)));
+        self.rearm(now);
+        self.queue.push_back(Item::Replay(replay));
+        self.urgent = true;
+        self.wake(now);
+    }
+
+    /// Returns whether missed events are still to be read, although nothing was due.
+    pub fn is_behind(&self) -> bool {
+        self.queue.iter().any(|item| matches!(item, Item::Replay(replay) if replay.is_behind()))
+    }
+
+    /// Passes over everything up to this offset, the hub's position: nothing more comes from there.
+    pub fn pass_over(&mut self, offset: u64) {
+        self.seen = self.seen.max(offset);
+    }
+
+    /// Returns the offset up to which everything that a session with one subscription wants has been drained, or is counted
+    /// by what has. `None` when that can not be told: a snapshot is queued, or an event that stands for earlier ones too, or
+    /// what was queued was thrown away as the outbox is ending.
+    pub fn cursor(&self) -> Option<u64> {
+        if self.closing {
+            return None;
+        }
+        let conflated = self.conflation.as_ref().and_then(|conflation| conflation.first_waiting());
+        let mut cursor = conflated.map_or(self.seen, |first| self.seen.min(first - 1));
+        for item in &self.queue {
+            cursor = match item {
+                Item::Event { delivery, skipped: 0 } => cursor.min(delivery.offset() - 1),
+                Item::Event { .. } | Item::Reply(_) => return None,
+                Item::Replay(replay) => replay.cursor().map_or(cursor, |given| cursor.min(given)),
+            };
+        }
+        Some(cursor)
+    }
+
+    /// Reads missed events as far as they fit into the write. Returns false when some are left: the replay is at the front
+    /// of the queue again.
+    pub(super) fn drain_replay(&mut self, mut replay: Box<Replay>, sink: &mut impl Sink, events: &mut u64) -> bool {
+        let progress = replay.read(&self.shared.ring.borrow(), self.conflation.as_deref(), sink, events);
+        match progress {
+            Progress::Done => return true,
+            Progress::Paused => {}
+            // What is left can not be told. The router closes the session, and its client starts afresh.
+            Progress::Overtaken => self.overtaken(),
+        }
+        self.queue.push_front(Item::Replay(replay));
+        false
+    }
+
+    fn overtaken(&mut self) {
+        let mut overtaken = self.shared.overtaken.borrow_mut();
+        if overtaken.contains(&self.key) {
+            return;
+        }
+        overtaken.push(self.key);
+        // The router looks when an alarm has come; this one has.
+        let now = Some(self.last_drain);
+        self.shared.pacer.borrow_mut().set_alarm(self.alarm, now, self.key);
+        self.alarm = now;
+    }
+
+    /// Lets others have their turn before more is read; or waits until there is more, or to be closed.
+    pub(super) fn pause_replay(&mut self, is_behind: bool, cx: &Context<'_>) -> Poll<Option<u64>> {
+        if is_behind && !self.shared.overtaken.borrow().contains(&self.key) {
+            cx.waker().wake_by_ref();
+        } else {
+            self.due_since = None;
+            self.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}

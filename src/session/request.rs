@@ -1,0 +1,77 @@
+//! Sessions whose one request is the HTTP request that opens them: a stream of server-sent events, a poll.
+
+use std::time::Instant;
+
+use crate::domain::SymbolId;
+use crate::hub::Control;
+use crate::protocol::native::{Selector, Subscribe};
+use crate::protocol::{CloseReason, ErrorCode};
+use crate::session::resume::{Answer, Begun};
+use crate::session::{Session, unknown_symbol};
+
+/// A client's mistake: its kind, what is wrong in words, and the symbols that it is about.
+pub type Mistake = (ErrorCode, String, Vec<String>);
+
+impl Session {
+    /// Subscribes and says so: `subscribed`, then what was missed, or snapshots.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake. Nothing is subscribed then.
+    pub fn stream(&mut self, wanted: &Subscribe, now: Instant) -> Result<Begun, Mistake> {
+        self.subscribe_exactly(wanted, Answer::To(None), now)
+    }
+
+    /// Subscribes without a word: only what was missed, or snapshots, and what comes after.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake. Nothing is subscribed then.
+    pub fn answer(&mut self, wanted: &Subscribe, now: Instant) -> Result<Begun, Mistake> {
+        self.subscribe_exactly(wanted, Answer::Unsaid, now)
+    }
+
+    /// Returns the symbols that are named, without a subscription.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake.
+    pub fn select(&self, symbols: &[Selector]) -> Result<Vec<SymbolId>, Mistake> {
+        self.look_up_exactly(symbols).map(|known| self.expand(&known))
+    }
+
+    /// Returns the cursor's offset after what has been drained: that of the hub when nothing waits. `begun` is how the
+    /// session's one subscription began. `None` when the outbox is ending and has thrown something away.
+    pub fn cursor(&self, begun: Begun) -> Option<u64> {
+        self.outbox.borrow_mut().pass_over(self.router.borrow().offset());
+        self.outbox.borrow().cursor().map(|cursor| cursor.max(begun.offset))
+    }
+
+    /// Says, below the messages, that the session is alive; for transports that have a ping but no answer to it.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn keep_alive(&self, now: Instant) -> Result<(), CloseReason> {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.pass_over(self.router.borrow().offset());
+        outbox.push_control(Control::Ping, now)
+    }
+
+    fn subscribe_exactly(&mut self, wanted: &Subscribe, answer: Answer<'_>, now: Instant) -> Result<Begun, Mistake> {
+        let known = self.look_up_exactly(&wanted.symbols)?;
+        self.begin(&known, wanted, answer, now).map_err(|_| {
+            let message = "more snapshots than may wait for one session (push.outbox_replies_max)";
+            (ErrorCode::LimitExceeded, message.into(), Vec::new())
+        })
+    }
+
+    fn look_up_exactly(&self, symbols: &[Selector]) -> Result<Vec<Option<SymbolId>>, Mistake> {
+        let (known, unknown) = self.look_up(symbols);
+        if !unknown.is_empty() {
+            return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
+        }
+        self.check_limit(&known).map_err(|message| (ErrorCode::LimitExceeded, message, Vec::new()))?;
+        Ok(known)
+    }
+}

@@ -1,0 +1,123 @@
+//! The beginning of a subscription: from the cursor that came with it if nothing after that is lost, else from snapshots.
+
+use std::time::Instant;
+
+use crate::domain::{ChannelSet, SymbolId};
+use crate::hub::Replay;
+use crate::protocol::native::{Cursor, RequestId, Subscribe};
+use crate::protocol::{CloseReason, Mode};
+use crate::session::Session;
+use crate::session::wish::Wish;
+
+/// How a subscription has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Whether everything after the cursor follows; if not, or if there was none, snapshots do.
+    pub recovered: bool,
+    /// The offset after which the events begin.
+    pub offset: u64,
+}
+
+/// Whether `subscribed` is to be said.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer<'a> {
+    /// Yes, to the request with this name, if it has one.
+    To(Option<&'a RequestId>),
+    /// No: the transport says it in its own way, and reads at its own pace what comes.
+    Unsaid,
+}
+
+impl Session {
+    /// Begins to serve what is known of `wanted`: `subscribed`, then what was missed, or snapshots.
+    pub(super) fn begin(
+        &mut self,
+        known: &[Option<SymbolId>],
+        wanted: &Subscribe,
+        answer: Answer<'_>,
+        now: Instant,
+    ) -> Result<Begun, CloseReason> {
+        if let Some(on_lag) = wanted.on_lag {
+            self.outbox.borrow_mut().set_on_lag(on_lag);
+        }
+        let offset = wanted.after.as_ref().and_then(|cursor| self.recoverable(known, wanted.channels, cursor));
+        let recovered = wanted.after.as_ref().map(|_| offset.is_some());
+        if let Some(recovered) = recovered {
+            self.router.borrow().metrics().count_recovery(recovered);
+        }
+        let mut missed = self.wish(known, wanted.channels, wanted.mode, offset);
+        match answer {
+            Answer::To(id) => self.tell_subscriptions(id, recovered, now)?,
+            Answer::Unsaid => {
+                if let Some(missed) = &mut missed {
+                    missed.follow();
+                }
+            }
+        }
+        for symbol in self.expand(known) {
+            self.outbox.borrow_mut().release(symbol, now);
+            if offset.is_none() {
+                let reply = self.router.borrow_mut().snapshot_reply(symbol);
+                self.outbox.borrow_mut().push_reply(reply, now)?;
+            }
+        }
+        if let Some(missed) = missed {
+            self.outbox.borrow_mut().push_replay(missed, now);
+        }
+        let offset = offset.unwrap_or_else(|| self.router.borrow().offset());
+        Ok(Begun { recovered: recovered == Some(true), offset })
+    }
+
+    /// Returns the cursor's offset when nothing after it is lost: it is of this process and not of the future, the ring
+    /// goes back to it, and so does what the session gets already of these channels.
+    fn recoverable(&self, known: &[Option<SymbolId>], channels: ChannelSet, cursor: &Cursor) -> Option<u64> {
+        let router = self.router.borrow();
+        let kept = *cursor.epoch == **router.epoch() && router.remembers(cursor.offset);
+        (kept && self.goes_back_to(cursor.offset, known, channels)).then_some(cursor.offset)
+    }
+
+    /// Returns whether what the session gets already of these channels, which is never sent twice, goes back to `offset`.
+    fn goes_back_to(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
+        let all = self.wishes.get(&None);
+        let goes_back = |since: Option<u64>| since.is_none_or(|since| since <= offset);
+        channels.iter().all(|channel| {
+            let since = |wish: Option<&Wish>| wish.and_then(|wish| wish.since(channel));
+            let by_all = since(all);
+            if by_all.is_some_and(|since| since <= offset) {
+                return true;
+            }
+            known.iter().all(|id| match id {
+                Some(_) => goes_back(since(self.wishes.get(id)).into_iter().chain(by_all).min()),
+                None => self.wishes.values().all(|wish| goes_back(wish.since(channel))),
+            })
+        })
+    }
+
+    /// Enters the wishes here and in the hub's index: from after `offset` on, or from now on when there is none. Returns the
+    /// events between that and now.
+    fn wish(
+        &mut self,
+        known: &[Option<SymbolId>],
+        channels: ChannelSet,
+        mode: Mode,
+        offset: Option<u64>,
+    ) -> Option<Box<Replay>> {
+        if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
+            // Until now everything was in mode `all`, and the outbox had no need to know.
+            for (symbol, wish) in &self.wishes {
+                self.outbox.borrow_mut().set_modes(*symbol, wish.channels(), Mode::All);
+            }
+        }
+        let mut router = self.router.borrow_mut();
+        let since = offset.unwrap_or_else(|| router.offset());
+        for symbol in known {
+            self.wishes.entry(*symbol).or_default().insert(channels, mode, since);
+        }
+        if let Some(offset) = offset {
+            return Some(router.subscribe_after(self.key, known, channels, mode, offset));
+        }
+        for symbol in known {
+            router.subscribe(self.key, *symbol, channels, mode);
+        }
+        None
+    }
+}

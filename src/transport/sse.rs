@@ -1,0 +1,261 @@
+//! Server-sent events: `/api/v1/stream`. The request is the subscription, and the response body the session's outbox, as it
+//! is that of a WebSocket; beside it an actor keeps the heartbeat and ends what has stalled.
+//!
+//! How events look is `event_stream`'s business, who gets what `session`'s and `hub`'s.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+
+use crate::hub::{Control, End, SharedOutbox};
+use crate::metrics::SharedMetrics;
+use crate::protocol::CloseReason;
+use crate::protocol::native::{Cursor, encode_goodbye};
+use crate::session::{Begun, Mistake, Session, SessionConfig};
+use crate::transport::event_stream::{EventWriter, LastId};
+use crate::transport::query::{Parameters, parse_cursor};
+use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::{Problem, Worker, random_name};
+
+/// The shortest time between two looks at one session.
+const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// When a client that has lost its stream may come back: each at another moment of this range, in milliseconds.
+const RETRY_MS: Range<u64> = 500..1_500;
+/// Where a client tells what it has seen last, when it comes back.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Answers `GET /api/v1/stream?symbols=&channels=&mode=&max_hz=&on_lag=&after=`: see `docs/PROTOCOL.md`.
+///
+/// # Errors
+///
+/// Returns a problem document when a parameter is wrong or a symbol unknown, or no session may begin.
+pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let worker = Worker::of(&request);
+    let mut parameters = Parameters::of(&request)?;
+    let account = traffic::charge(&request, &mut parameters, Transport::Sse)?;
+    let mut wanted = parameters.take_subscribe(true)?;
+    parameters.finish()?;
+    if let Some(cursor) = last_event_id(&request)? {
+        // A browser that comes back repeats its first query.
+        wanted.after = Some(cursor);
+    }
+    worker.admit()?;
+    let now = Instant::now();
+    let name = random_name();
+    let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
+    let actor = EventStream::create(|ctx| {
+        let mut session = worker.join(Some(ctx.address().recipient()), now);
+        // An empty outbox takes the first answer.
+        let _ = session.welcome(&name, now);
+        let outbox = session.outbox().clone();
+        let begun = session.stream(&wanted, now);
+        let session = begun.is_ok().then_some(session);
+        opened = Some(begun.map(|begun| (begun, outbox.clone())));
+        EventStream { session, outbox, config: worker.session.clone(), metrics: worker.metrics() }
+    });
+    let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
+    worker.metrics().requests.inc();
+    log::debug!("stream opened name={name}");
+    let body = Body {
+        outbox,
+        actor,
+        metrics: worker.metrics(),
+        epoch: worker.router.borrow().epoch().to_string(),
+        begun: begun.offset,
+        is_void: !begun.recovered,
+        retry_ms: Some(rand::random_range(RETRY_MS)),
+        account,
+        bytes_max: worker.router.borrow().shared().push.frame_bytes_max,
+    };
+    let mut response = head();
+    // Without its body the session has ended again.
+    Ok(if request.method() == Method::HEAD { response.finish() } else { response.streaming(body) })
+}
+
+fn head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // Keeps nginx from collecting what it should pass on.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .force_close();
+    response
+}
+
+fn last_event_id(request: &HttpRequest) -> Result<Option<Cursor>, Problem> {
+    let Some(value) = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else { return Ok(None) };
+    parse_cursor("Last-Event-ID", value.to_str().unwrap_or_default()).map(Some)
+}
+
+/// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
+struct Body {
+    outbox: SharedOutbox,
+    actor: Addr<EventStream>,
+    metrics: SharedMetrics,
+    epoch: String,
+    /// Where the stream begins: the first cursor is not before it.
+    begun: u64,
+    /// Whether the client begins anew and has not got all snapshots yet: what it has kept from before is no good, and there
+    /// is no new cursor yet.
+    is_void: bool,
+    /// Said once, with the first event.
+    retry_ms: Option<u64>,
+    account: Option<Arc<Account>>,
+    bytes_max: usize,
+}
+
+thread_local! {
+    /// The dispatcher copies a chunk at once and drops it, so all streams of a thread can write to one buffer.
+    static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, actix_web::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let now = Instant::now();
+        let outbox = self.outbox.clone();
+        let mut outbox = outbox.borrow_mut();
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            let mut writer = EventWriter::new(scratch, outbox.dialect(), self.bytes_max);
+            let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
+                return Poll::Ready(None);
+            };
+            let id = self.last_id(outbox.cursor());
+            let payload = writer.finish(&id, self.retry_ms.take());
+            let chunk = scratch.split().freeze();
+            if let Some(account) = &self.account {
+                account.sent(events, payload, chunk.len() - payload + chunk_header_bytes(chunk.len()));
+            }
+            self.metrics.events_delivered.inc_by(events);
+            self.metrics.writes.inc();
+            self.metrics.bytes_written.inc_by(chunk.len() as u64);
+            Poll::Ready(Some(Ok(chunk)))
+        })
+    }
+}
+
+/// Returns what the chunked coding puts around so many bytes (RFC 9112 section 7.1): their number in hexadecimal and two line
+/// ends.
+fn chunk_header_bytes(bytes: usize) -> usize {
+    format!("{bytes:x}\r\n\r\n").len()
+}
+
+impl Body {
+    /// Returns what the client is to keep when everything up to this offset has been drained.
+    fn last_id(&mut self, drained: Option<u64>) -> LastId {
+        match drained {
+            Some(offset) => {
+                self.is_void = false;
+                LastId::Cursor(Cursor { epoch: self.epoch.clone(), offset: offset.max(self.begun) })
+            }
+            None if self.is_void => LastId::Void,
+            None => LastId::Unchanged,
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.outbox.borrow_mut().abandon(Instant::now());
+        // When the mailbox is full or closed the session is ending already.
+        let _ = self.actor.try_send(Gone);
+    }
+}
+
+/// Tells that the connection is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Gone;
+
+/// Owns one client's [`Session`] and keeps the heartbeat.
+struct EventStream {
+    /// Gone when the session is ending: the hub sends it nothing more.
+    session: Option<Session>,
+    outbox: SharedOutbox,
+    config: Rc<SessionConfig>,
+    metrics: SharedMetrics,
+}
+
+impl EventStream {
+    /// Says goodbye, and why: there is no other word for the end of a stream.
+    fn close(&mut self, reason: CloseReason, farewell: Option<&[u8]>, ctx: &mut Context<Self>) {
+        if self.session.take().is_some() {
+            self.metrics.count_close(reason);
+            log::debug!("stream closed reason={}", reason.name());
+            let goodbye = || encode_goodbye(reason.name(), rand::random_range(RETRY_MS));
+            let goodbye = farewell.map_or_else(goodbye, <[u8]>::to_vec);
+            let now = Instant::now();
+            // A client that has left so much unread will not read this either.
+            let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), now);
+            self.outbox.borrow_mut().finish(now);
+        }
+        ctx.stop();
+    }
+
+    /// Looks whether the session has stalled or has been silent for long, and comes back when that may have changed.
+    fn check(&mut self, ctx: &mut Context<Self>) {
+        let Some(session) = &self.session else { return };
+        let now = Instant::now();
+        let overdue = self.outbox.borrow().overdue(now);
+        if overdue >= self.config.stall_timeout() {
+            self.metrics.count_close(CloseReason::Stalled);
+            log::debug!("stream stalled overdue_ms={}", overdue.as_millis());
+            self.session = None;
+            self.outbox.borrow_mut().abandon(now);
+            return ctx.stop();
+        }
+        let heartbeat = self.outbox.borrow().last_drain() + self.config.heartbeat();
+        if overdue.is_zero()
+            && heartbeat <= now
+            && let Err(reason) = session.keep_alive(now)
+        {
+            return self.close(reason, None, ctx);
+        }
+        let stall = now + self.config.stall_timeout() / 4;
+        // What is overdue because the socket is jammed is looked at again with the stall.
+        let due = if heartbeat > now { heartbeat.min(stall) } else { stall };
+        ctx.run_later(due.saturating_duration_since(now).max(CHECK_INTERVAL_MIN), Self::check);
+    }
+}
+
+impl Actor for EventStream {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1);
+        if self.session.is_none() {
+            return ctx.stop();
+        }
+        self.check(ctx);
+    }
+}
+
+impl Handler<End> for EventStream {
+    type Result = ();
+
+    fn handle(&mut self, end: End, ctx: &mut Self::Context) {
+        self.close(end.reason, end.farewell.as_deref(), ctx);
+    }
+}
+
+impl Handler<Gone> for EventStream {
+    type Result = ();
+
+    fn handle(&mut self, _: Gone, ctx: &mut Self::Context) {
+        self.close(CloseReason::Disconnected, None, ctx);
+    }
+}

@@ -1,0 +1,87 @@
+//! Server-sent events in a real browser, whose `EventSource` comes back by itself.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::browser::driver::Browser;
+use crate::command::spawn_binary;
+
+/// Passes connections on to a server, until they are cut.
+struct Proxy {
+    address: SocketAddr,
+    cuts: watch::Sender<u32>,
+}
+
+impl Proxy {
+    async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cuts, cut) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut cut = cut.clone();
+                cut.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        // Either side may hang up.
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = cut.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { address, cuts }
+    }
+
+    /// Cuts every connection.
+    fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+/// Reads everything of the market into `seen_`, and counts what is missing or comes twice.
+const READ: &str = "(() => {
+    globalThis.seen_ = { events: 0, holes: 0, repeats: 0, recovered: [], id: '' };
+    const seqs = new Map();
+    const source = new EventSource('/api/v1/stream?symbols=*&channels=trades,quotes');
+    source.onmessage = (event) => {
+        seen_.id = event.lastEventId;
+        for (const message of JSON.parse(event.data)) {
+            if (message.type === 'subscribed') seen_.recovered.push(message.recovered ?? null);
+            if (message.type === 'snapshot') {
+                for (const kind of ['trade', 'quote']) seqs.set(message.symbol + kind, message.seq[kind + 's']);
+            }
+            if (message.type !== 'trade' && message.type !== 'quote') continue;
+            const key = message.symbol + message.type;
+            seen_.events += 1;
+            seen_.holes += Math.max(0, message.seq - seqs.get(key) - 1);
+            seen_.repeats += message.seq <= seqs.get(key) ? 1 : 0;
+            seqs.set(key, message.seq);
+        }
+    };
+})()";
+
+#[tokio::test]
+async fn a_browser_comes_back_by_itself_and_misses_nothing() {
+    let server = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "2000")]).await;
+    let proxy = Proxy::start(server.address).await;
+    let browser = Browser::start(800, 600, "light").await;
+    browser.open(&format!("http://{}/healthz", proxy.address)).await;
+    browser.value(READ).await;
+    for cuts in 0..3 {
+        browser.until(&format!("seen_.recovered.length === {} && seen_.events > 1000", cuts + 1)).await;
+        browser.value("seen_.events = 0").await;
+        proxy.cut();
+    }
+    browser.until("seen_.recovered.length === 4 && seen_.events > 1000").await;
+    let seen = browser.value("seen_").await;
+    assert_eq!((&seen["holes"], &seen["repeats"]), (&json!(0), &json!(0)), "{seen}");
+    assert_eq!(seen["recovered"], json!([null, true, true, true]), "{seen}");
+    let (epoch, offset) = seen["id"].as_str().unwrap().split_once(':').unwrap();
+    assert!(epoch.len() == 16 && offset.parse::<u64>().unwrap() > 3_000, "{seen}");
+    browser.close().await;
+}

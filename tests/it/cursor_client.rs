@@ -1,0 +1,362 @@
+//! A client of the small market of `cursor_world` that comes and goes, moves between transports, keeps its cursor as the
+//! protocol tells it to, and checks everything that it gets.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tickcast::domain::{Channel, ChannelSet};
+use tickcast::hub::PushConfig;
+use tickcast::protocol::Mode;
+use tickcast::protocol::native::{Cursor, Selector, Subscribe};
+use tickcast::session::{Begun, Session};
+
+use crate::cursor_world::{Drained, Process, SYMBOLS, Time, drain};
+use crate::view::{Key, is_event, key_of};
+
+/// How many hubs a process has.
+pub(crate) const HUBS: usize = 2;
+
+/// How a client gets its events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Transport {
+    WebSocket,
+    EventStream,
+    Poll,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The market goes on.
+    Publish(Vec<(u32, bool)>),
+    /// A hub routes batches that wait for it.
+    Route(usize, usize),
+    /// The socket takes a write of so many messages.
+    Drain(usize),
+    /// The same, but the connection breaks and it never arrives.
+    Lose(usize),
+    Wait(u64),
+    Disconnect,
+    Connect(Transport, usize),
+    Restart,
+    /// Another request in the same session: for clients that have one subscription for each topic.
+    Ask(Key, Option<Mode>),
+}
+
+/// What a client knows: the newest `seq` of each topic, and what it may miss because it was told so.
+#[derive(Default)]
+pub(crate) struct Knowledge {
+    epoch: String,
+    pub(crate) seqs: BTreeMap<Key, u64>,
+    /// The cursor of each topic: its newest message.
+    cursors: BTreeMap<Key, Cursor>,
+    announced: u64,
+    pub(crate) lags: u64,
+    /// What the snapshots that come belong to, when the client has a subscription for each topic.
+    begun: Option<Key>,
+    /// In mode `latest` a stream's cursor may be older than the newest value that came.
+    may_repeat: bool,
+}
+
+impl Knowledge {
+    fn apply(&mut self, message: &Value) {
+        match message["type"].as_str().unwrap() {
+            "lag" => {
+                self.announced += message["skipped"].as_u64().unwrap();
+                self.lags += 1;
+            }
+            "snapshot" => {
+                for (channel, seq) in message["seq"].as_object().unwrap() {
+                    let key = (message["symbol"].as_str().unwrap().into(), channel.clone());
+                    // What else it says may be newer than what another subscription is just going back to.
+                    if self.begun.as_ref().is_some_and(|begun| *begun != key) {
+                        continue;
+                    }
+                    self.cursors.insert(key.clone(), self.cursor_at(message));
+                    self.seqs.insert(key, seq.as_u64().unwrap());
+                }
+            }
+            _ if is_event(message) => self.follow(message),
+            _ => {}
+        }
+    }
+
+    fn follow(&mut self, message: &Value) {
+        let key = key_of(message).unwrap();
+        let seq = message["seq"].as_u64().unwrap();
+        let last = self.seqs[&key];
+        if seq <= last && self.may_repeat {
+            return;
+        }
+        assert!(seq > last, "none twice, none too late: {message} after {last}");
+        let skipped = message["skipped"].as_u64().unwrap();
+        let hole = seq - last - 1;
+        if self.may_repeat {
+            // What it stands for may be known in part.
+            self.announced += skipped.min(hole);
+        } else {
+            self.announced += skipped;
+        }
+        assert!(hole <= self.announced, "a hole that nobody has announced: {message} after {last}");
+        self.announced -= hole;
+        self.cursors.insert(key.clone(), self.cursor_at(message));
+        self.seqs.insert(key, seq);
+    }
+
+    fn cursor_at(&self, message: &Value) -> Cursor {
+        Cursor { epoch: self.epoch.clone(), offset: message["offset"].as_u64().unwrap() }
+    }
+}
+
+/// One client, and the world around it.
+pub(crate) struct Scene {
+    process: Process,
+    restarts: usize,
+    push: PushConfig,
+    events_kept: usize,
+    time: Time,
+    pub(crate) knowledge: Knowledge,
+    pub(crate) session: Option<(Session, Transport, usize, Begun)>,
+    /// The subscriptions that are to be answered, with their cursors, and their topics if they have one.
+    asked: Vec<(Option<Cursor>, Option<Key>)>,
+    /// The cursor of a client that has one subscription.
+    cursor: Option<Cursor>,
+    /// How many snapshots of the present session have come: before all have, there is no cursor.
+    snapshots: u32,
+    mode: Mode,
+    /// The topics of a client that has one subscription for each.
+    parts: Option<BTreeMap<Key, Mode>>,
+    /// Topics whose unsubscription is not answered yet: until then the client does not know where they have ended.
+    ending: Vec<Key>,
+}
+
+impl Scene {
+    /// Returns a client without a session; it has one subscription in this mode, or one for each topic.
+    pub(crate) fn new(events_kept: usize, outbox_events_max: usize, mode: Mode, by_parts: bool) -> Self {
+        let push = PushConfig { outbox_events_max, coalesce_ms: 20, ..PushConfig::default() };
+        let process = Process::start(0, HUBS, events_kept, push);
+        let may_repeat = mode != Mode::All && !by_parts;
+        Self {
+            process,
+            restarts: 0,
+            push,
+            events_kept,
+            time: Time(Instant::now()),
+            knowledge: Knowledge { may_repeat, ..Knowledge::default() },
+            session: None,
+            asked: Vec::new(),
+            cursor: None,
+            snapshots: 0,
+            mode,
+            parts: by_parts.then(BTreeMap::new),
+            ending: Vec::new(),
+        }
+    }
+
+    /// Lets this happen.
+    pub(crate) fn step(&mut self, step: Step) {
+        let now = self.time.0;
+        match step {
+            Step::Publish(events) => self.process.publish(&events),
+            Step::Route(hub, batches) => self.process.route(hub, batches, now),
+            Step::Drain(limit) => self.drain(limit),
+            Step::Lose(limit) => {
+                if let Some((session, ..)) = &self.session {
+                    drain(session, limit, now);
+                }
+                self.disconnect();
+            }
+            Step::Wait(ms) => {
+                self.time.advance(ms);
+                self.process.end_windows(self.time.0);
+            }
+            Step::Disconnect => self.disconnect(),
+            Step::Connect(transport, hub) => self.connect(transport, hub),
+            Step::Restart => {
+                self.disconnect();
+                self.restarts += 1;
+                self.process = Process::start(self.restarts, HUBS, self.events_kept, self.push);
+            }
+            Step::Ask(topic, mode) => self.ask(topic, mode),
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.session = None;
+        self.asked.clear();
+        self.ending.clear();
+        self.snapshots = 0;
+    }
+
+    fn connect(&mut self, mut transport: Transport, hub: usize) {
+        self.disconnect();
+        if self.mode != Mode::All && transport == Transport::WebSocket {
+            // In mode `latest` a client of a WebSocket keeps a cursor for each topic.
+            transport = Transport::EventStream;
+        }
+        let now = self.time.0;
+        let mut session = self.process.join(hub, now);
+        let nothing = Begun { recovered: false, offset: 0 };
+        if let Some(parts) = self.parts.clone() {
+            self.session = Some((session, Transport::WebSocket, hub, nothing));
+            for (topic, mode) in parts {
+                self.subscribe(&topic, mode);
+            }
+            return;
+        }
+        let wanted = Subscribe {
+            symbols: vec![Selector::All],
+            channels: ChannelSet::from_iter([Channel::Trades, Channel::Quotes]),
+            mode: self.mode,
+            on_lag: None,
+            after: self.cursor.clone(),
+        };
+        let begun = match transport {
+            Transport::WebSocket => {
+                session.receive(&request(&["*"], &["trades", "quotes"], self.mode, self.cursor.as_ref()), now).unwrap();
+                nothing
+            }
+            Transport::EventStream => session.stream(&wanted, now).unwrap(),
+            Transport::Poll => session.answer(&wanted, now).unwrap(),
+        };
+        if transport == Transport::Poll {
+            self.began(begun.recovered, hub, self.cursor.clone(), None);
+        } else {
+            self.asked.push((self.cursor.clone(), None));
+        }
+        self.session = Some((session, transport, hub, begun));
+    }
+
+    fn ask(&mut self, topic: Key, mode: Option<Mode>) {
+        let Some(parts) = &mut self.parts else { return };
+        if self.ending.contains(&topic) {
+            return;
+        }
+        if let Some(mode) = mode {
+            parts.insert(topic.clone(), mode);
+            self.subscribe(&topic, mode);
+        } else if parts.remove(&topic).is_some() {
+            let text =
+                json!({"action": "unsubscribe", "id": 2, "symbols": [topic.0], "channels": [topic.1]}).to_string();
+            if let Some((session, ..)) = &mut self.session {
+                session.receive(&text, self.time.0).unwrap();
+                self.ending.push(topic);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, topic: &Key, mode: Mode) {
+        let Some((session, ..)) = &mut self.session else { return };
+        let cursor = self.knowledge.cursors.get(topic).cloned();
+        session.receive(&request(&[&topic.0], &[&topic.1], mode, cursor.as_ref()), self.time.0).unwrap();
+        self.asked.push((cursor, Some(topic.clone())));
+    }
+
+    /// What the server says of a cursor must be so: what its hub keeps for certain is recovered.
+    fn began(&mut self, recovered: bool, hub: usize, cursor: Option<Cursor>, topic: Option<Key>) {
+        if let Some(cursor) = cursor {
+            let is_ours = cursor.epoch == self.process.epoch;
+            assert!(is_ours || !recovered, "nothing of another process is known");
+            let missed = self.process.offset(hub).saturating_sub(cursor.offset);
+            assert!(recovered || !is_ours || missed >= self.events_kept as u64, "{missed} events are kept");
+        }
+        if !recovered {
+            // What was kept is no good any more, and until all snapshots are there nothing is.
+            self.cursor = None;
+            topic.and_then(|topic| self.knowledge.cursors.remove(&topic));
+        }
+    }
+
+    fn drain(&mut self, limit: usize) {
+        let Some((session, transport, hub, begun)) = self.session.take() else { return };
+        // A poll has no pages in mode `latest`, and none of snapshots.
+        let is_whole = transport == Transport::Poll && (self.mode != Mode::All || !begun.recovered);
+        let limit = if is_whole { usize::MAX } else { limit };
+        let messages = match drain(&session, limit, self.time.0) {
+            Drained::Messages(messages) => messages,
+            Drained::Nothing => {
+                self.session = Some((session, transport, hub, begun));
+                return;
+            }
+            Drained::Ended => return self.disconnect(),
+        };
+        self.knowledge.epoch.clone_from(&self.process.epoch);
+        for message in &messages {
+            if message["id"] == 2 {
+                self.ending.remove(0);
+            } else if message["type"] == "subscribed" {
+                let (cursor, topic) = self.asked.remove(0);
+                self.knowledge.begun.clone_from(&topic);
+                assert_eq!(message["recovered"].is_boolean(), cursor.is_some(), "{message}");
+                self.began(message["recovered"] == true, hub, cursor, topic);
+            }
+            self.knowledge.apply(message);
+            self.snapshots += u32::from(message["type"] == "snapshot");
+            let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == SYMBOLS);
+            if transport == Transport::WebSocket && is_whole {
+                self.keep_cursor(message["offset"].as_u64().unwrap());
+            }
+        }
+        match transport {
+            Transport::WebSocket => {}
+            Transport::EventStream => {
+                let offset = session.outbox().borrow().cursor();
+                if let Some(offset) = offset {
+                    self.keep_cursor(offset.max(begun.offset));
+                }
+            }
+            Transport::Poll => {
+                // One answer, and the next one is asked for at another time.
+                let offset = session.cursor(begun);
+                if let Some(offset) = offset {
+                    self.keep_cursor(offset);
+                }
+                if !messages.is_empty() {
+                    return self.disconnect();
+                }
+            }
+        }
+        self.session = Some((session, transport, hub, begun));
+    }
+
+    fn keep_cursor(&mut self, offset: u64) {
+        self.cursor = Some(Cursor { epoch: self.process.epoch.clone(), offset });
+    }
+
+    /// Lets everything arrive.
+    pub(crate) fn settle(&mut self) {
+        for hub in 0..HUBS {
+            self.process.route(hub, usize::MAX, self.time.0);
+        }
+        for transport in [Transport::WebSocket, Transport::EventStream] {
+            if self.session.is_none() || self.parts.is_none() {
+                self.connect(transport, 0);
+            }
+            for _ in 0..400 {
+                self.step(Step::Wait(500));
+                self.step(Step::Drain(50));
+            }
+        }
+        for (key, seq) in &self.knowledge.seqs {
+            let wanted = self.parts.as_ref().is_none_or(|parts| parts.contains_key(key));
+            let is_quote = key.1 == "quotes";
+            if wanted && (is_quote || key.1 == "trades") {
+                let newest = self.process.seq(key.0[1..].parse().unwrap(), is_quote);
+                assert_eq!(*seq, newest, "the newest value of {key:?} arrives");
+            }
+        }
+    }
+}
+
+fn request(symbols: &[&str], channels: &[&str], mode: Mode, after: Option<&Cursor>) -> String {
+    let mut request =
+        json!({"action": "subscribe", "id": 1, "symbols": symbols, "channels": channels, "mode": mode.name()});
+    if let Mode::Latest(Some(rate)) = mode {
+        request["max_hz"] = rate.hz().into();
+    }
+    if let Some(cursor) = after {
+        request["after"] = json!({"epoch": cursor.epoch, "offset": cursor.offset});
+    }
+    request.to_string()
+}

@@ -1,0 +1,128 @@
+//! For any schedule of disconnects, restarts and moves between transports: what a client has got in the end, joined, has no
+//! hole that was not announced, no repeat and no wrong order. Sessions and hubs are the real ones, sockets are left out.
+
+use proptest::prelude::*;
+use tickcast::protocol::{Mode, Rate};
+
+use crate::cursor_client::{HUBS, Scene, Step, Transport};
+use crate::cursor_world::SYMBOLS;
+use crate::view::Key;
+
+fn topics() -> impl Strategy<Value = Key> {
+    let channel = prop_oneof![Just("trades"), Just("quotes")];
+    (0..SYMBOLS, channel).prop_map(|(symbol, channel)| (format!("S{symbol}"), channel.to_owned()))
+}
+
+fn modes() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::All), Just(Mode::Latest(None)), Just(Mode::Latest(Rate::from_hz(2.0)))]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let transport = prop_oneof![Just(Transport::WebSocket), Just(Transport::EventStream), Just(Transport::Poll)];
+    let step = prop_oneof![
+        8 => prop::collection::vec((0..SYMBOLS, prop::bool::ANY), 1..6).prop_map(Step::Publish),
+        8 => (0..HUBS, 1usize..4).prop_map(|(hub, batches)| Step::Route(hub, batches)),
+        8 => (1usize..8).prop_map(Step::Drain),
+        1 => (1usize..8).prop_map(Step::Lose),
+        2 => (0u64..700).prop_map(Step::Wait),
+        2 => Just(Step::Disconnect),
+        4 => (transport, 0..HUBS).prop_map(|(transport, hub)| Step::Connect(transport, hub)),
+        1 => Just(Step::Restart),
+        2 => (topics(), prop::option::weighted(0.8, modes())).prop_map(|(topic, mode)| Step::Ask(topic, mode)),
+    ];
+    prop::collection::vec(step, 0..150)
+}
+
+#[test]
+fn a_recovery_skips_nothing_however_long_it_is_and_however_small_the_outbox() {
+    for transport in [Transport::WebSocket, Transport::EventStream] {
+        let mut scene = Scene::new(100_000, 2, Mode::All, false);
+        scene.step(Step::Connect(transport, 0));
+        scene.step(Step::Drain(100));
+        scene.step(Step::Disconnect);
+        let events = || vec![(0, false), (1, true), (2, false), (0, false), (3, true)];
+        for _ in 0..40 {
+            scene.step(Step::Publish(events()));
+        }
+        scene.step(Step::Route(0, 40));
+        scene.step(Step::Connect(transport, 0));
+        // More comes than the socket takes.
+        for _ in 0..40 {
+            scene.step(Step::Publish(events()));
+            scene.step(Step::Route(0, 1));
+            scene.step(Step::Drain(3));
+        }
+        scene.settle();
+        assert_eq!(scene.knowledge.lags, 0);
+        assert_eq!(scene.knowledge.seqs[&("S0".into(), "trades".into())], 160);
+    }
+}
+
+#[test]
+fn a_session_that_is_overtaken_in_its_recovery_is_ended_and_begins_anew() {
+    let mut scene = Scene::new(10, 100_000, Mode::All, false);
+    scene.step(Step::Connect(Transport::EventStream, 0));
+    scene.step(Step::Drain(100));
+    scene.step(Step::Disconnect);
+    scene.step(Step::Publish(vec![(0, false); 5]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::Connect(Transport::EventStream, 0));
+    scene.step(Step::Drain(2));
+    for _ in 0..10 {
+        scene.step(Step::Publish(vec![(0, false); 5]));
+        scene.step(Step::Route(0, 1));
+    }
+    scene.step(Step::Drain(100));
+    scene.step(Step::Wait(0));
+    scene.step(Step::Drain(100));
+    assert!(scene.session.is_none(), "closed, as what was left is forgotten");
+    scene.step(Step::Connect(Transport::EventStream, 0));
+    scene.step(Step::Drain(100));
+    assert_eq!(scene.knowledge.seqs[&("S0".into(), "trades".into())], 55, "from the snapshot");
+}
+
+proptest! {
+    #[test]
+    fn one_subscription_moved_between_transports_gets_everything_once_and_in_order(
+        steps in steps(),
+        events_kept in prop_oneof![Just(12_usize), Just(100_000)],
+    ) {
+        let mut scene = Scene::new(events_kept, 100_000, Mode::All, false);
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+        prop_assert_eq!(scene.knowledge.lags, 0, "nothing is ever skipped in an outbox of this size");
+    }
+
+    #[test]
+    fn a_small_outbox_says_what_it_skips(steps in steps(), outbox_events_max in 1_usize..6) {
+        let mut scene = Scene::new(100_000, outbox_events_max, Mode::All, false);
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+    }
+
+    #[test]
+    fn in_mode_latest_nothing_is_lost_without_a_count(steps in steps(), mode in modes()) {
+        let mut scene = Scene::new(100_000, 100_000, mode, false);
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+    }
+
+    #[test]
+    fn many_subscriptions_in_one_session_each_get_everything_once_and_in_order(
+        steps in steps(),
+        events_kept in prop_oneof![Just(12_usize), Just(100_000)],
+        outbox_events_max in prop_oneof![Just(3_usize), Just(100_000)],
+    ) {
+        let mut scene = Scene::new(events_kept, outbox_events_max, Mode::All, true);
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+    }
+}

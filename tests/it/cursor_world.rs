@@ -1,0 +1,185 @@
+//! A small market with time under control: processes that can be restarted, two hubs in each that need not be equally far,
+//! and sessions on them without a socket.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tickcast::domain::{
+    Event, EventBody, Instrument, ManualClock, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+};
+use tickcast::history::{LastValues, Ring};
+use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
+use tickcast::metrics::Metrics;
+use tickcast::protocol::{Dialect, Publication};
+use tickcast::session::{Session, SessionConfig};
+
+/// How many symbols there are: `S0`, `S1`, …
+pub(crate) const SYMBOLS: u32 = 4;
+
+/// One process: what it has published, and its hubs.
+pub(crate) struct Process {
+    pub(crate) epoch: String,
+    hubs: Vec<Hub>,
+    head: Arc<AtomicU64>,
+    seqs: BTreeMap<(u32, bool), u64>,
+}
+
+struct Hub {
+    router: SharedRouter,
+    /// Batches that are on their way to it.
+    mailbox: VecDeque<Arc<[Publication]>>,
+}
+
+impl Process {
+    /// Starts a process under this name whose hubs keep this many events.
+    pub(crate) fn start(number: usize, hubs: usize, events_kept: usize, push: PushConfig) -> Self {
+        let instrument = |symbol| Instrument {
+            symbol: format!("S{symbol}").parse().unwrap(),
+            name: String::new(),
+            sector: String::new(),
+        };
+        let head = Arc::new(AtomicU64::new(0));
+        let epoch = format!("e{number}");
+        let config = HubConfig {
+            table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
+            epoch: epoch.as_str().into(),
+            head: head.clone(),
+            push,
+            metrics: Arc::new(Metrics::default()),
+        };
+        let hub = || {
+            let values = LastValues::new(vec![Snapshot::default(); SYMBOLS as usize]);
+            let router = Router::new(&config, values, Ring::new(events_kept));
+            Hub { router: Rc::new(RefCell::new(router)), mailbox: VecDeque::new() }
+        };
+        Self { epoch, hubs: (0..hubs).map(|_| hub()).collect(), head, seqs: BTreeMap::new() }
+    }
+
+    /// Returns the offset of the newest event.
+    pub(crate) fn head(&self) -> u64 {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    /// Returns the position of a hub.
+    pub(crate) fn offset(&self, hub: usize) -> u64 {
+        self.hubs[hub].router.borrow().offset()
+    }
+
+    /// Returns the newest `seq` of a symbol's trades, or quotes.
+    pub(crate) fn seq(&self, symbol: u32, is_quote: bool) -> u64 {
+        self.seqs.get(&(symbol, is_quote)).copied().unwrap_or_default()
+    }
+
+    /// Publishes a batch: a trade, or a quote, of each of these symbols. The hubs do not know it yet.
+    pub(crate) fn publish(&mut self, events: &[(u32, bool)]) {
+        let first = self.head() + 1;
+        let publication = |(offset, (symbol, is_quote)): (u64, &(u32, bool))| {
+            let seq = self.seqs.entry((*symbol, *is_quote)).or_default();
+            *seq += 1;
+            let body = if *is_quote { quote() } else { trade() };
+            let symbol_name = format!("S{symbol}").parse().unwrap();
+            Publication::new(Event { offset, seq: *seq, id: SymbolId(*symbol), symbol: symbol_name, body })
+        };
+        let batch: Arc<[Publication]> = (first..).zip(events).map(publication).collect();
+        self.head.fetch_add(events.len() as u64, Ordering::Relaxed);
+        for hub in &mut self.hubs {
+            hub.mailbox.push_back(batch.clone());
+        }
+    }
+
+    /// Lets a hub route what is on its way to it, so many batches at the most.
+    pub(crate) fn route(&mut self, hub: usize, batches_max: usize, now: Instant) {
+        let Hub { router, mailbox } = &mut self.hubs[hub];
+        for batch in mailbox.drain(..batches_max.min(mailbox.len())) {
+            router.borrow_mut().publish(&batch, now);
+        }
+    }
+
+    /// Ends what is over by now.
+    pub(crate) fn end_windows(&self, now: Instant) {
+        for hub in &self.hubs {
+            hub.router.borrow_mut().end_windows(now);
+        }
+    }
+
+    /// Opens a session on a hub.
+    pub(crate) fn join(&self, hub: usize, now: Instant) -> Session {
+        let clock = Arc::new(ManualClock::new(Timestamp::default()));
+        let config = SessionConfig { requests_per_second_max: 1_000_000, ..SessionConfig::default() };
+        Session::join(self.hubs[hub].router.clone(), Rc::new(config), clock, None, now)
+    }
+}
+
+fn trade() -> EventBody {
+    EventBody::Trade(Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) })
+}
+
+fn quote() -> EventBody {
+    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+    EventBody::Quote(Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size })
+}
+
+/// Collects what is drained in one write, events with `skipped`.
+struct Written {
+    messages: Vec<Value>,
+    limit: usize,
+}
+
+impl Sink for Written {
+    fn control(&mut self, control: Control) {
+        if let Control::Message(bytes) = control {
+            self.message(&bytes);
+        }
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        self.messages.push(serde_json::from_slice(bytes).unwrap());
+    }
+
+    fn event(&mut self, publication: &Publication, skipped: u32) {
+        let mut message: Value = serde_json::from_slice(publication.encoded(Dialect::Native)).unwrap();
+        message["skipped"] = skipped.into();
+        self.messages.push(message);
+    }
+
+    fn is_full(&self) -> bool {
+        self.messages.len() >= self.limit
+    }
+}
+
+/// What a look at an outbox gives.
+pub(crate) enum Drained {
+    /// The messages of one write.
+    Messages(Vec<Value>),
+    /// Nothing is due.
+    Nothing,
+    /// The server has ended the session.
+    Ended,
+}
+
+/// Takes one write of about `limit` messages.
+pub(crate) fn drain(session: &Session, limit: usize, now: Instant) -> Drained {
+    let mut written = Written { messages: Vec::new(), limit };
+    let cx = Context::from_waker(Waker::noop());
+    match session.outbox().borrow_mut().poll_drain(&cx, now, &mut written) {
+        Poll::Ready(Some(_)) => Drained::Messages(written.messages),
+        Poll::Ready(None) => Drained::Ended,
+        Poll::Pending => Drained::Nothing,
+    }
+}
+
+/// The time of a test: it moves when it is told.
+pub(crate) struct Time(pub(crate) Instant);
+
+impl Time {
+    /// Goes on by so much.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        self.0 += Duration::from_millis(ms);
+    }
+}
