@@ -130,6 +130,7 @@ fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/readyz", status::readyz))
         .service(reading("/metrics", status::metrics))
         .service(reading("/", page::index))
+        .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))
         .service(reading("/handshake/capture", handshake::observe))
         .service(reading("/handshake/ws", handshake::open))

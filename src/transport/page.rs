@@ -41,6 +41,15 @@ pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, Problem>
     serve(&request, "index.html")
 }
 
+/// Answers `GET /compare`: the four transports side by side, measured.
+///
+/// # Errors
+///
+/// Never: the page is embedded.
+pub(super) async fn compare(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    serve(&request, "compare.html")
+}
+
 /// Answers `GET /handshake`: the opening handshake explained on a live one.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ import { modulesOf } from "./modules.js";
 
 const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
 const PAGES = [
+  ["compare.html", "js/compare/page.js", "js/korean/compare.js"],
   ["index.html", "js/app.js", "js/korean/live.js"],
   ["handshake.html", "js/handshake/page.js", "js/korean/handshake.js"],
 ];

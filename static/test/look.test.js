@@ -93,7 +93,7 @@ test("every state of the connection has words of its own", () => {
 
 test("each page preloads every module, and the lock file names no registry", () => {
   const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
-  for (const [name, entry] of [["index.html", "js/app.js"], ["handshake.html", "js/handshake/page.js"]]) {
+  for (const [name, entry] of [["index.html", "js/app.js"], ["compare.html", "js/compare/page.js"], ["handshake.html", "js/handshake/page.js"]]) {
     const page = read(name);
     const modules = modulesOf(entry);
     for (const module of modules) assert.ok(page.includes(`<link rel="modulepreload" href="/static/${module}">`), module);

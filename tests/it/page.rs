@@ -12,6 +12,7 @@ async fn assets_have_their_types() {
     let server = spawn_app(|_| {});
     for (path, content_type) in [
         ("/", "text/html"),
+        ("/compare", "text/html"),
         ("/handshake", "text/html"),
         ("/static/js/app.js", "text/javascript"),
         ("/static/css/page.css", "text/css"),
@@ -28,7 +29,7 @@ async fn assets_have_their_types() {
 #[actix_web::test]
 async fn everything_that_the_pages_name_is_served() {
     let server = spawn_app(|_| {});
-    for page in ["/", "/handshake"] {
+    for page in ["/", "/compare", "/handshake"] {
         let page = get(server.address, page).await;
         let mut named = 0;
         for attribute in ["src=\"", "href=\""] {

@@ -1,5 +1,6 @@
 //! The pages in a real browser: this file is about the live one.
 
+mod compare;
 mod driver;
 mod event_source;
 mod handshake;

@@ -1,0 +1,114 @@
+// @ts-check
+/**
+ * Korean for the page that compares the transports. The keys are the English phrases (`i18n.js`).
+ */
+
+import { masthead } from "./masthead.js";
+
+/** The lead and the controls. */
+const controls = {
+  "tickcast: WebSocket against HTTP": "tickcast: WebSocket과 HTTP 비교",
+  "WebSocket against HTTP, measured": "WebSocket과 HTTP, 측정으로 비교하기",
+  "HTTP only answers: who wants live prices by it must ask again and again, or keep an answer open. This page gets the same symbols over four transports at the same time, from the same event on, and shows what each costs and how late it is.":
+    "HTTP는 요청에 응답만 합니다. HTTP로 실시간 시세를 받으려면 계속 다시 묻거나 응답을 열어 두어야 합니다. 이 페이지는 같은 종목을 네 가지 전송 방식으로, 같은 이벤트부터 동시에 받아 각 방식의 비용과 지연을 보여 줍니다.",
+  "Run": "실행",
+  "Symbols": "종목",
+  "Channels": "채널",
+  "trades and quotes": "체결과 호가",
+  "trades only": "체결만",
+  "Event rate": "이벤트 빈도",
+  "every event": "모든 이벤트",
+  "newest, at most 10 a second": "최신 값만, 초당 최대 10건",
+  "newest, at most 4 a second": "최신 값만, 초당 최대 4건",
+  "newest, at most 1 a second": "최신 값만, 초당 최대 1건",
+  "Short poll every, ms": "짧은 폴링 간격(ms)",
+  "Extra clients each": "방식별 추가 클라이언트",
+  "Seconds": "시간(초)",
+  "Start": "시작",
+  "Stop": "중지",
+  "Ready": "준비됨",
+  "Reading the server's clock": "서버의 시계를 읽는 중",
+  "Running: {seconds} of {all} s; clock known to ±{error}": "실행 중: {all}초 중 {seconds}초, 시계 오차 ±{error}",
+  "Reading the last figures": "마지막 수치를 읽는 중",
+  "Done after {seconds} s; clock known to ±{error}": "{seconds}초 만에 완료, 시계 오차 ±{error}",
+  "Failed: {reason}": "실패: {reason}",
+  "This page was out of sight for a while: browsers slow it down then, and the figures show that.":
+    "이 페이지가 한동안 화면에 보이지 않았습니다. 그동안 브라우저가 페이지를 느리게 실행하므로 수치에 그 영향이 나타납니다.",
+  "What these settings do": "설정 설명",
+  "The server makes its events at the rate that it was started with (`feed.events_per_second`, shared by all symbols), and no page can change that. The rate per client is changed honestly by more or fewer symbols and channels, or by taking the newest values only: at most so many for each symbol and channel; what is merged then is counted.":
+    "서버는 시작할 때 정해진 빈도(`feed.events_per_second`, 모든 종목의 합)로 이벤트를 만들며, 페이지에서는 이를 바꿀 수 없습니다. 클라이언트가 받는 빈도는 종목과 채널의 수를 바꾸거나 최신 값만 받도록 하여 조절합니다. 최신 값만 받으면 종목과 채널마다 건수가 제한되고, 합쳐진 이벤트는 따로 셉니다.",
+  "With newest values only the pace of polls is the client's own: the long poll waits between two requests for as long as the rate says, the short poll for its interval.":
+    "최신 값만 받을 때 폴링의 속도는 클라이언트가 정합니다. 긴 폴링은 정한 빈도에 맞추어 두 요청 사이에서 기다리고, 짧은 폴링은 정한 간격만큼 기다립니다.",
+  "Extra clients load the server with an account of their own. Browsers open at most six HTTP/1.1 connections to one server. Four are in use here: the event stream, the two polls, and the reading of the accounts. Over HTTP the extra clients share the other two: one event stream keeps one of them, polls take turns on the other. WebSockets are not part of that limit, and all are opened.":
+    "추가 클라이언트는 별도의 계정으로 서버에 부하를 줍니다. 브라우저는 한 서버에 HTTP/1.1 연결을 최대 여섯 개까지 엽니다. 이 페이지는 이벤트 스트림, 두 가지 폴링, 계정 읽기에 네 개를 씁니다. HTTP를 쓰는 추가 클라이언트는 나머지 두 개를 나누어 씁니다. 이벤트 스트림 하나가 그중 하나를 계속 차지하고, 폴링은 다른 하나를 번갈아 씁니다. WebSocket은 이 제한에 포함되지 않으므로 모두 열립니다.",
+};
+
+/** The table and the plots. */
+const table = {
+  "Side by side": "나란히 보기",
+  "WebSocket": "웹소켓",
+  "Server-sent events": "서버 전송 이벤트",
+  "Long poll": "긴 폴링",
+  "Short poll": "짧은 폴링",
+  "Events received": "받은 이벤트",
+  "Requests": "요청",
+  "Connections opened": "새로 연 연결",
+  "Bytes up": "보낸 바이트",
+  "Bytes down": "받은 바이트",
+  "of both: messages": "그중 메시지",
+  "of both: framing": "그중 프레이밍",
+  "of both: headers": "그중 헤더",
+  "of both: TLS": "그중 TLS 비용",
+  "Bytes per event": "이벤트당 바이트",
+  "Latency, median": "지연 시간, 중앙값",
+  "Latency, 99 %": "지연 시간, 99%",
+  "Age of the shown price": "표시 가격의 나이",
+  "Server CPU per 1,000 events": "이벤트 1,000건당 서버 CPU",
+  "Events missed": "놓친 이벤트",
+  "Events merged": "합쳐진 이벤트",
+  "Extra clients running": "실행 중인 추가 클라이언트",
+  "Ended early": "일찍 끝남",
+  "ended: {reason}": "종료됨: {reason}",
+  "{running} of {asked}": "{asked}개 중 {running}개",
+  "What these figures are": "수치 설명",
+  "Bytes, requests, connections and CPU are counted by the server (`/api/v1/traffic`), at the socket: with all headers, without those of TCP and IP. A request on a connection that the browser had open already opens none. Messages are the JSON objects; framing is what WebSocket, the event stream or the poll's JSON puts around them; headers are those of HTTP.":
+    "바이트, 요청, 연결, CPU는 서버가 소켓에서 셉니다(`/api/v1/traffic`). 모든 헤더를 포함하지만 TCP와 IP의 헤더는 포함하지 않습니다. 브라우저가 이미 열어 둔 연결로 보낸 요청은 새 연결로 세지 않습니다. 메시지는 JSON 객체이고, 프레이밍은 WebSocket, 이벤트 스트림, 폴링의 JSON이 메시지를 감싸는 부분이며, 헤더는 HTTP의 헤더입니다.",
+  "Latency is the time from the making of an event (`ts`) to the call of the handler that gets it, before anything is parsed, for events made since the transport was opened. Both ends have a clock: the difference is estimated as NTP does, by pings over a WebSocket of its own, of which the one with the shortest way there and back counts; half of that way bounds the error.":
+    "지연 시간은 이벤트가 만들어진 때(`ts`)부터 이를 받는 핸들러가 호출될 때까지의 시간이며, 파싱하기 전에 잽니다. 전송 방식이 열린 뒤에 만들어진 이벤트만 셉니다. 양쪽의 시계 차이는 NTP처럼 추정합니다. 별도의 WebSocket으로 핑을 보내 왕복 시간이 가장 짧은 값을 쓰며, 그 왕복 시간의 절반이 오차의 한계입니다.",
+  "The age of the shown price is its mean over time and symbols, counted from the trade that made it. CPU is that of the server's threads while they serve these connections. Missed events are holes in `seq` that nothing has announced; merged ones are those that `skipped` counts.":
+    "표시 가격의 나이는 그 가격을 만든 체결부터 잰 시간이며, 시간과 종목에 걸친 평균입니다. CPU는 서버의 스레드가 이 연결들을 처리하는 데 쓴 시간입니다. 놓친 이벤트는 예고 없이 `seq`에 생긴 빈자리이고, 합쳐진 이벤트는 `skipped`가 센 것입니다.",
+  "Over time": "시간에 따른 변화",
+  "Median latency of each second": "초별 지연 시간의 중앙값",
+  "Bytes per second on the wire, up and down": "초당 오간 바이트(양방향)",
+};
+
+/** The summary. */
+const summary = {
+  "In plain words": "쉽게 풀어 쓰면",
+  "This is written when a run is done, from its figures.": "실행이 끝나면 그 수치로 작성됩니다.",
+  "Download as JSON": "JSON으로 내려받기",
+  "Download as CSV": "CSV로 내려받기",
+  "Requests: {websocket} over WebSocket, {sse} over server-sent events, {long} long polls, {short} short polls.":
+    "요청은 WebSocket {websocket}건, 서버 전송 이벤트 {sse}건, 긴 폴링 {long}건, 짧은 폴링 {short}건입니다.",
+  "Half of the events reached their handler within {websocket} over WebSocket, {sse} over server-sent events, {long} by long poll and {short} by short poll; the clocks of both ends are known to ±{error}.":
+    "이벤트의 절반이 핸들러에 도착하기까지 WebSocket은 {websocket}, 서버 전송 이벤트는 {sse}, 긴 폴링은 {long}, 짧은 폴링은 {short} 이내였습니다. 두 시계의 오차는 ±{error}입니다.",
+  "Newest values only: {websocket} events were merged into newer ones over WebSocket, {sse} over server-sent events, {long} by long poll, {short} by short poll; {missed} were lost without a word.":
+    "최신 값만 받았습니다. 더 새로운 이벤트에 합쳐진 것은 WebSocket {websocket}건, 서버 전송 이벤트 {sse}건, 긴 폴링 {long}건, 짧은 폴링 {short}건이고, 예고 없이 사라진 것은 {missed}건입니다.",
+  "All four have delivered the same {count} events: none is missing, none came twice.":
+    "네 방식 모두 같은 이벤트 {count}건을 전달했습니다. 빠진 것도, 두 번 온 것도 없습니다.",
+  "Of {count} events, {absent} are missing somewhere, {missed} more are holes in the numbering, and {repeated} came twice.":
+    "이벤트 {count}건 가운데 {absent}건이 어딘가에서 빠졌고, 번호의 빈자리가 {missed}건, 두 번 온 것이 {repeated}건입니다.",
+  "Each event cost {bytes} on the wire over WebSocket, headers and all; {sse} of that over server-sent events, {long} by long poll, {short} by short poll.":
+    "이벤트 한 건은 WebSocket에서 헤더까지 포함하여 {bytes}였습니다. 그에 비해 서버 전송 이벤트는 {sse}, 긴 폴링은 {long}, 짧은 폴링은 {short}입니다.",
+  "The price on show was {websocket} old on average over WebSocket and {short} by short poll.":
+    "표시된 가격의 평균 나이는 WebSocket에서 {websocket}이고, 짧은 폴링에서 {short}입니다.",
+  "For 1,000 events the server spent {websocket} of CPU over WebSocket, {sse} over server-sent events, {long} on long polls, {short} on short polls.":
+    "이벤트 1,000건에 서버가 쓴 CPU 시간은 WebSocket {websocket}, 서버 전송 이벤트 {sse}, 긴 폴링 {long}, 짧은 폴링 {short}입니다.",
+  "Asking every {interval} costs no more bytes here, as one answer carries many events at once; the price of it is that what is shown is {age} older.":
+    "여기서는 {interval}마다 물어도 바이트가 더 들지 않습니다. 응답 하나가 여러 이벤트를 한꺼번에 싣기 때문입니다. 그 대가로 표시되는 값이 {age} 더 오래됩니다.",
+  "Asking every {interval} costs more bytes here and shows prices that are {age} older.":
+    "여기서는 {interval}마다 물으면 바이트가 더 들고, 표시되는 가격도 {age} 더 오래됩니다.",
+};
+
+/** @type {Readonly<Record<string, string>>} */
+export const korean = { ...masthead, ...controls, ...table, ...summary };

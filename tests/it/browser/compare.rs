@@ -1,0 +1,184 @@
+//! The page that compares the transports in a real browser: the same events in all columns, bytes as a proxy on the way
+//! has counted them, and the rest of what it offers.
+
+use serde_json::{Value, json};
+
+use super::driver::Browser;
+use crate::command::{Process, spawn_binary};
+use crate::http::get;
+use crate::proxy::{Carried, CountingProxy};
+
+const TRANSPORTS: [&str; 4] = ["websocket", "sse", "long_poll", "short_poll"];
+const DONE: &str = "document.querySelector('#run').dataset.state === 'done'";
+/// Collects what the page offers for download, by the type of the file.
+const CATCH: &str = "(() => {
+    globalThis.files = {};
+    const plain = URL.createObjectURL.bind(URL);
+    URL.createObjectURL = (blob) => { void blob.text().then((text) => { files[blob.type] = text; }); return plain(blob); };
+})()";
+
+async fn open_page(width: u32, height: u32, scheme: &str) -> (Process, CountingProxy, Browser) {
+    let server = spawn_binary(&[], &[]).await;
+    let proxy = CountingProxy::start(server.address).await;
+    let browser = Browser::start(width, height, scheme).await;
+    browser.open(&format!("http://{}/compare?lang=en", proxy.address)).await;
+    browser.until("document.querySelector('#run').textContent === 'Ready'").await;
+    (server, proxy, browser)
+}
+
+/// Runs for some seconds with a number of extra clients.
+async fn run(browser: &Browser, seconds: u32, extra: u32) {
+    let set = format!(
+        "(() => {{ const seconds = document.querySelector('#seconds'); seconds.add(new Option('{seconds}')); \
+         seconds.value = '{seconds}'; document.querySelector('#extra').value = '{extra}'; }})()"
+    );
+    browser.value(&set).await;
+    browser.click("#start").await;
+    browser.until(DONE).await;
+}
+
+async fn figure(browser: &Browser, row: &str, transport: &str) -> f64 {
+    let cell = format!("document.querySelector('[data-row={row}] [data-transport={transport}]').dataset.value");
+    let value = browser.value(&cell).await;
+    value.as_str().unwrap().parse().unwrap_or_else(|_| panic!("{row} of {transport}: {value}"))
+}
+
+async fn downloaded(browser: &Browser, button: &str, kind: &str) -> String {
+    browser.click(button).await;
+    browser.until(&format!("typeof files['{kind}'] === 'string'")).await;
+    browser.value(&format!("files['{kind}']")).await.as_str().unwrap().to_owned()
+}
+
+/// Returns what the proxy has counted for a transport of the page's measured client.
+fn counted(proxy: &CountingProxy, client: &str, transport: &str) -> Carried {
+    proxy.carried(|target| {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let is_short = query.split('&').any(|pair| pair == "wait_ms=0");
+        let fits = match transport {
+            "websocket" => path == "/ws",
+            "sse" => path == "/api/v1/stream",
+            "long_poll" => path == "/api/v1/poll" && !is_short,
+            _ => path == "/api/v1/poll" && is_short,
+        };
+        fits && query.split('&').any(|pair| pair == format!("client={client}"))
+    })
+}
+
+fn assert_within(what: &str, share: f64, left: f64, right: f64) {
+    assert!((left - right).abs() <= share * left.max(right), "{what}: {left} and {right}");
+}
+
+#[actix_web::test]
+async fn all_columns_get_the_same_events_and_bytes_are_those_that_a_proxy_has_counted() {
+    let (server, proxy, browser) = open_page(1280, 900, "light").await;
+    browser.value(CATCH).await;
+    run(&browser, 6, 0).await;
+    let data: Value = serde_json::from_str(&downloaded(&browser, "#json", "application/json").await).unwrap();
+    let client = data["client"].as_str().unwrap();
+    let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
+    assert_eq!(answer["transports"], data["traffic"], "the page shows the last word of the server");
+    assert_eq!(data["failures"], json!({}));
+
+    let offsets = |transport: &str| -> Vec<u64> {
+        let records = data["transports"][transport]["records"].as_array().unwrap().iter();
+        records.map(|record| record["offset"].as_u64().unwrap()).collect()
+    };
+    let end = TRANSPORTS.map(|transport| *offsets(transport).last().unwrap()).into_iter().min().unwrap();
+    let common = |transport| offsets(transport).into_iter().filter(|offset| *offset <= end).collect::<Vec<_>>();
+    let expected = common("websocket");
+    assert!(expected.len() > 30 && expected.is_sorted_by(|a, b| a < b), "{expected:?}");
+    for transport in TRANSPORTS {
+        assert_eq!(common(transport), expected, "{transport}");
+        assert_eq!(figure(&browser, "missed", transport).await, 0.0, "{transport}");
+        assert_eq!(figure(&browser, "merged", transport).await, 0.0, "{transport}");
+        for (row, counted) in [
+            ("up", counted(&proxy, client, transport).up),
+            ("down", counted(&proxy, client, transport).down),
+            ("requests", counted(&proxy, client, transport).requests),
+        ] {
+            let (shown, counted) = (figure(&browser, row, transport).await, f64::from(u32::try_from(counted).unwrap()));
+            assert_within(&format!("{row} of {transport}"), 0.02, shown, counted);
+        }
+        for row in ["p50", "p99", "staleness", "cpu", "bytes_per_event"] {
+            assert!(figure(&browser, row, transport).await.is_finite(), "{row} of {transport}");
+        }
+        let points = format!("Number(document.querySelector('#bytes [data-transport={transport}]').dataset.points)");
+        assert!(browser.value(&points).await.as_u64().unwrap() > 0, "{transport}");
+    }
+    assert!(figure(&browser, "staleness", "short_poll").await > figure(&browser, "staleness", "websocket").await);
+    assert!(browser.text("#summary").await.contains("All four have delivered the same"));
+
+    let csv = downloaded(&browser, "#csv", "text/csv").await;
+    let lines = csv.lines().skip(1).filter(|line| line.starts_with("long_poll,")).count();
+    assert_eq!(lines, offsets("long_poll").len());
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[actix_web::test]
+async fn extra_clients_have_an_account_of_their_own_and_starve_no_column() {
+    let (server, _proxy, browser) = open_page(1280, 900, "dark").await;
+    browser.value(CATCH).await;
+    run(&browser, 4, 3).await;
+    let data: Value = serde_json::from_str(&downloaded(&browser, "#json", "application/json").await).unwrap();
+    let client = data["client"].as_str().unwrap();
+    let extra = get(server.address, &format!("/api/v1/traffic?client={client}-x")).await.json();
+    assert_eq!(extra["transports"]["websocket"]["requests"], 3);
+    assert_eq!(extra["transports"]["sse"]["requests"], 1, "browsers allow six connections, and five are taken");
+    assert_eq!(data["traffic"]["websocket"]["requests"], 1);
+    assert_eq!(browser.text("#crowd [data-transport=websocket]").await, "3 of 3");
+    assert!(browser.text("#summary").await.contains("All four have delivered the same"));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn newest_values_are_merged_and_a_run_can_be_stopped() {
+    let (_server, _proxy, browser) = open_page(1280, 900, "dark").await;
+    browser.value("document.querySelector('#rate').value = '1'").await;
+    browser.click("#start").await;
+    let merged = |transport| {
+        format!("Number(document.querySelector('[data-row=merged] [data-transport={transport}]').dataset.value) > 0")
+    };
+    for transport in TRANSPORTS {
+        browser.until(&merged(transport)).await;
+    }
+    browser.click("#stop").await;
+    browser.until(DONE).await;
+    assert!(browser.text("#summary").await.contains("Newest values only"));
+    for transport in TRANSPORTS {
+        assert_eq!(figure(&browser, "missed", transport).await, 0.0, "{transport}");
+    }
+    browser.fill("#symbols", "AAPL, NONE").await;
+    browser.click("#start").await;
+    browser.until("document.querySelector('#run').textContent === 'Failed: no such symbol: NONE'").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_cut_at_any_width_in_either_language() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let windows = [(1280, 1900, "light"), (1280, 1900, "dark"), (390, 3200, "light"), (390, 3200, "dark")];
+    for (width, height, scheme) in windows {
+        let (_server, _proxy, browser) = open_page(width, height, scheme).await;
+        run(&browser, 4, 0).await;
+        for (language, word) in [("en", "Short poll"), ("ko", "짧은 폴링")] {
+            if language == "ko" {
+                browser.click("#language").await;
+                browser.value("window.scrollTo(0, 0)").await;
+            }
+            assert_eq!(browser.text("#table thead [data-transport=short_poll]").await, word);
+            let picture = browser.screenshot().await;
+            std::fs::write(folder.join(format!("compare-{width}-{scheme}-{language}.png")), picture).unwrap();
+            let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(browser.value(overflow).await, json!(0), "{width} {scheme} {language}: no sideways scrolling");
+            let cut = "[...document.querySelectorAll('#table td, #table th:not(.unseen)')]
+                .filter((cell) => cell.offsetParent && cell.scrollWidth > cell.clientWidth + 1)
+                .map((cell) => cell.outerHTML)";
+            assert_eq!(browser.value(cut).await, json!([]), "{width} {scheme} {language}");
+        }
+        assert_eq!(browser.console_errors().await, [""; 0]);
+        browser.close().await;
+    }
+}

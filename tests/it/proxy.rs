@@ -1,0 +1,90 @@
+//! A TCP proxy that counts what goes through it, for each target of the requests: a count of the bytes on the wire that
+//! owes nothing to the server or to the page.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Bytes of both directions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    pub(crate) requests: u64,
+}
+
+type Counts = Arc<Mutex<HashMap<String, Carried>>>;
+
+/// A running proxy. It ends with the runtime that it was started on.
+pub(crate) struct CountingProxy {
+    pub(crate) address: SocketAddr,
+    counts: Counts,
+}
+
+impl CountingProxy {
+    /// Starts a proxy in front of a server.
+    pub(crate) async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, counts) = (listener.local_addr().unwrap(), Counts::default());
+        let shared = counts.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let upstream = TcpStream::connect(server).await.unwrap();
+                for socket in [&client, &upstream] {
+                    socket.set_nodelay(true).unwrap();
+                }
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = upstream.into_split();
+                let target = Arc::new(Mutex::new(String::new()));
+                tokio::spawn(carry(from_client, to_server, shared.clone(), target.clone(), true));
+                tokio::spawn(carry(from_server, to_client, shared.clone(), target, false));
+            }
+        });
+        Self { address, counts }
+    }
+
+    /// Returns what requests whose target `matches` have carried, with their answers.
+    pub(crate) fn carried(&self, matches: impl Fn(&str) -> bool) -> Carried {
+        let counts = self.counts.lock().unwrap();
+        counts.iter().filter(|(target, _)| matches(target)).fold(Carried::default(), |sum, (_, each)| Carried {
+            up: sum.up + each.up,
+            down: sum.down + each.down,
+            requests: sum.requests + each.requests,
+        })
+    }
+}
+
+/// Carries one direction. A browser waits for an answer before it asks again, so each request begins a piece of its own,
+/// and the frames of a WebSocket, being masked, only look like one by chance.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    counts: Counts,
+    target: Arc<Mutex<String>>,
+    is_up: bool,
+) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let piece = &buffer[..length];
+        {
+            let mut target = target.lock().unwrap();
+            let begins = is_up && piece.starts_with(b"GET ");
+            if begins {
+                let line = std::str::from_utf8(&piece[..length.min(512)]).unwrap();
+                *target = line.split(' ').nth(1).unwrap().to_owned();
+            }
+            let mut counts = counts.lock().unwrap();
+            let count = counts.entry(target.clone()).or_default();
+            *(if is_up { &mut count.up } else { &mut count.down }) += length as u64;
+            count.requests += u64::from(begins);
+        }
+        if to.write_all(piece).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
