@@ -25,7 +25,7 @@ const HELP = `usage: node benches/compare.mjs [options]
   --rounds N         rounds, 1 to 20 [default: 3, with --quick 1]
   --seconds N        length of each measurement instead of the workload's own
   --no-build         use what has been built
-  --from FILE        measure nothing, make the page from these results
+  --from FILE        measure nothing, make the page from these results; several times to join workloads measured one by one
   --results FILE     where the results go [default: ${relative(ROOT, RESULTS)}]
   --page FILE        where the page goes [default: docs/BENCHMARKS.md after a whole matrix, else nowhere]`;
 
@@ -46,7 +46,7 @@ function options() {
         rounds: { type: "string" },
         seconds: { type: "string" },
         "no-build": { type: "boolean", default: false },
-        from: { type: "string" },
+        from: { type: "string", multiple: true, default: [] },
         results: { type: "string", default: RESULTS },
         page: { type: "string" },
         help: { type: "boolean", default: false },
@@ -81,6 +81,7 @@ function matrix({ workload: names, server: servers }) {
 async function run(chosen) {
   await build({ skip: chosen["no-build"] });
   const runs = [];
+  const { commit } = machine();
   const cells = matrix(chosen);
   const started = Date.now();
   for (let round = 1; round <= chosen.rounds; round += 1) {
@@ -89,7 +90,7 @@ async function run(chosen) {
       const minutes = ((Date.now() - started) / 60_000).toFixed(1);
       console.error(`[${minutes} min] round ${round}/${chosen.rounds}, ${index + 1}/${cells.length}: ${workload.name}, ${variant.label}`);
       const report = await measure(variant, chosen);
-      runs.push({ round, workload: workload.name, label: variant.label, ...report });
+      runs.push({ round, workload: workload.name, label: variant.label, commit, ...report });
     }
   }
   return { quick: chosen.quick, rounds: chosen.rounds, minutes: (Date.now() - started) / 60_000, machine: machine(), runs };
@@ -104,8 +105,15 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 process.on("exit", endAll);
 
-const results = chosen.from ? JSON.parse(readFileSync(chosen.from, "utf8")) : await run(chosen);
-if (!chosen.from) {
+/// Joins the results of several calls.
+function joined(files) {
+  const parts = files.map((file) => JSON.parse(readFileSync(file, "utf8")));
+  const minutes = parts.reduce((sum, part) => sum + part.minutes, 0);
+  return { ...parts[0], minutes, quick: parts.some((part) => part.quick), runs: parts.flatMap((part) => part.runs) };
+}
+
+const results = chosen.from.length > 0 ? joined(chosen.from) : await run(chosen);
+if (chosen.from.length === 0) {
   mkdirSync(dirname(chosen.results), { recursive: true });
   writeFileSync(chosen.results, JSON.stringify(results, null, 1));
 }

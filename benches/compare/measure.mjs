@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TARGET } from "./paths.mjs";
 import { FOREIGN_MAX, quiet, watch } from "./quiet.mjs";
 import { servers } from "./servers.mjs";
+import { storm } from "./storm.mjs";
 
 const SERVER_CORE = "0";
 const LOAD_CORE = "1";
@@ -13,11 +14,13 @@ const START_MS_MAX = 20_000;
 const END_MS_MAX = 6_000;
 /// What connecting, warming up and checking may take beside the measurement itself.
 const LOAD_MS_EXTRA = 60_000;
-const WARMUP_S = 2;
+const WARMUP_S = 1;
 const CONNECT_RATE = 2_500;
 /// A measurement that others have disturbed is made again, so often and after such a wait for quiet.
 const TRIES = 3;
 const QUIET_MS_MAX = 60_000;
+
+const QUICK_STORM = { sessions: 250, afterS: 0.2, staysS: 0.6, goesS: 0.2 };
 
 /// Every process that has been started here and has not ended.
 const alive = new Set();
@@ -87,14 +90,17 @@ export async function measure(variant, options) {
   return result;
 }
 
-async function measureOnce(variant, { quick, seconds }) {
+async function measureOnce(whole, { quick, seconds }) {
+  const variant = quick && whole.storm ? { ...whole, storm: { ...whole.storm, ...QUICK_STORM } } : whole;
   const length = seconds ?? (quick ? Math.min(1, variant.seconds) : variant.seconds);
   const how = servers[variant.server]({ ...variant.market, env: variant.env });
   const server = start(SERVER_CORE, how.command, how.args, how.env);
   try {
     const url = `ws://127.0.0.1:${await port(server, how.listening)}${how.path}`;
     const args = loadArguments({ ...variant, seconds: length }, { url, pid: server.pid, subscribe: how.subscribe }, quick);
-    const load = start(LOAD_CORE, join(TARGET, "release", "tickcast-load"), args);
+    const generator = join(TARGET, "release", "tickcast-load");
+    const load = start(LOAD_CORE, generator, args);
+    const waits = variant.storm ? storm(variant.storm, url, (args) => start(LOAD_CORE, generator, args)) : null;
     const watched = watch(server.pid, load.pid);
     const late = sleep(length * 1_000 + LOAD_MS_EXTRA, "late", { ref: false });
     const code = await Promise.race([load.ended, late]);
@@ -102,7 +108,7 @@ async function measureOnce(variant, { quick, seconds }) {
     await end(load);
     if (code === "late") return { error: "the load generator took too long" };
     if (code !== 0 && code !== 1) return { error: `the load generator ended with ${code}: ${load.errors ?? ""}` };
-    return { report: JSON.parse(load.output), env: how.env, load: args, foreign };
+    return { report: JSON.parse(load.output), env: how.env, load: args, foreign, waits: await waits };
   } catch (err) {
     return { error: err.message };
   } finally {

@@ -26,6 +26,8 @@ const FIGURES = {
   loadMicros: ({ generator }) => generator.cpu_us_per_event,
   loadCpu: ({ generator }) => generator.cpu_fraction,
   foreign: ({ foreign }) => foreign,
+  newcomer: ({ waits }) => median(waits ?? []),
+  newcomerMost: ({ waits }) => (waits ? Math.max(...waits.map((wait) => wait ?? Infinity)) : null),
   missing: ({ completeness }) => completeness.missing,
 };
 
@@ -37,7 +39,7 @@ export function medians(runs) {
     if (!rows.has(key)) rows.set(key, { workload: run.workload, label: run.label, reports: [], errors: [] });
     const row = rows.get(key);
     if (run.error) row.errors.push(run.error);
-    else row.reports.push({ ...run.report, foreign: run.foreign });
+    else row.reports.push({ ...run.report, foreign: run.foreign, waits: run.waits });
   }
   return [...rows.values()].map(({ workload, label, reports, errors }) => {
     const all = Object.entries(FIGURES).map(([name, figure]) => [name, reports.map(figure)]);

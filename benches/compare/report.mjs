@@ -31,6 +31,15 @@ const COLUMNS = {
     ["load's core", ({ figures }) => percent(figures.loadCpu)],
     ["others", ({ figures }) => percent(figures.foreign)],
   ],
+  storm: [
+    ["", ({ label }) => label],
+    ["p50 ms", ({ figures }) => millis(figures.p50)],
+    ["p99 ms", ({ figures }) => millis(figures.p99)],
+    ["p99.9 ms", ({ figures }) => millis(figures.p999)],
+    ["newcomer waits ms, median", ({ figures }) => fixed(figures.newcomer, 1)],
+    ["at most", ({ figures }) => fixed(figures.newcomerMost, 1)],
+    ["server's core", ({ figures }) => percent(figures.serverCpu)],
+  ],
   idle: [
     ["server", ({ label }) => label],
     ["resident KiB per session", ({ figures }) => fixed(figures.residentPerSession === null ? null : figures.residentPerSession / 1024, 1)],
@@ -84,10 +93,10 @@ export function page({ machine, rounds, minutes, runs }, table) {
   const example = runs.find((run) => run.workload === "watchlist" && run.label === "tickcast" && run.load);
   return `# Benchmarks
 
-Written by \`node benches/compare.mjs\`; change that, not this page. ${machine.date}, commit ${machine.commit}.
+Written by \`node benches/compare.mjs\`; change that, not this page. ${machine.date}, commit ${[...new Set(runs.map((run) => run.commit))].join(", ")}.
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Linux ${machine.kernel}; ${versions.rustc}. Each figure is the median
-of ${rounds} rounds; in a round every server has its turn (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
+of ${rounds} rounds (idle and stalled: one); in a round every server has its turn (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
 generator (\`tickcast-load\`) to the other, everything over loopback. "CPU µs per delivery" is the CPU time of the server's whole
 process, user and kernel, divided by the events that arrived at clients. "load" is what the load generator itself used, "others"
 the share of a core that all other processes of the machine took meanwhile.

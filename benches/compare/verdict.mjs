@@ -49,6 +49,8 @@ const bars = [
   ratio("one-symbol", "tickcast", "floor", "p99", 1.3, "p99 latency at most 1.3 times the floor's", ms),
   ratio("one-symbol", "tickcast", "uwebsockets", "p99", 1, "p99 latency below uWebSockets'", ms),
   most("idle", "tickcast", "residentPerSession", 11 * KIB, "at most 11 KiB resident per session", (value) => `${(value / KIB).toFixed(1)} KiB`),
+  ratio("storm", "tickcast, storm", "tickcast, calm", "p99", 1.5, "the p99 of those who stream moves by less than half", ms),
+  most("storm", "tickcast, storm", "newcomerMost", 100, "every newcomer is connected in under 100 ms", (value) => `${value.toFixed(0)} ms at most`),
   {
     workload: "stalled",
     bar: "under 20 MB more resident memory",

@@ -17,7 +17,7 @@ export const workloads = [
     about: "500 clients, all on the same 10 symbols, 100 steps a second of 10 events each",
     market: { symbols: 10, eventsPerSecond: 1_000, stepMs: 10, fixed: true },
     load: { sessions: 500, symbols: "SYM000..SYM009", perSession: 10 },
-    seconds: 5,
+    seconds: 4,
     variants: [
       tickcast("tickcast"),
       tickcast("tickcast, coalesce_ms=10", { TICKCAST__PUSH__COALESCE_MS: "10" }),
@@ -33,7 +33,7 @@ export const workloads = [
     about: "1,000 clients, each on 20 of 500 symbols, 5,000 events a second: 200,000 deliveries a second",
     market: { symbols: 500, eventsPerSecond: 5_000 },
     load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
-    seconds: 5,
+    seconds: 4,
     variants: [
       tickcast("tickcast"),
       floor(20),
@@ -51,7 +51,7 @@ export const workloads = [
     about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second: 40,000 deliveries a second",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
-    seconds: 5,
+    seconds: 4,
     variants: [tickcast("tickcast"), floor(20), floor(0), peer("uwebsockets", SEND), peer("bun", SEND), peer("ws"), peer("axum")],
   },
   {
@@ -59,7 +59,7 @@ export const workloads = [
     about: "5,000 clients on one symbol, 20 events a second: 100,000 deliveries a second",
     market: { symbols: 1, eventsPerSecond: 20 },
     load: { sessions: 5_000, symbols: "SYM000", perSession: 1 },
-    seconds: 8,
+    seconds: 6,
     variants: [tickcast("tickcast"), floor(0), peer("uwebsockets", PUBLISH), peer("bun", PUBLISH), peer("ws"), peer("axum")],
   },
   {
@@ -67,14 +67,27 @@ export const workloads = [
     about: "10,000 sessions that subscribe to nothing",
     market: { symbols: 10, eventsPerSecond: 100 },
     load: { idle: 10_000 },
+    rounds: 1,
     seconds: 3,
     variants: [tickcast("tickcast"), floor(0), peer("uwebsockets", PUBLISH), peer("bun", PUBLISH), peer("ws"), peer("axum")],
+  },
+  {
+    name: "storm",
+    about: "1,000 clients as in sparse, without and with 5,000 more that connect all at once and vanish all at once; a newcomer every 50 ms",
+    market: { symbols: 500, eventsPerSecond: 1_000 },
+    load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
+    seconds: 10,
+    variants: [
+      tickcast("tickcast, calm"),
+      { ...tickcast("tickcast, storm"), storm: { sessions: 5_000, afterS: 5, staysS: 3, goesS: 2 } },
+    ],
   },
   {
     name: "stalled",
     about: "500 healthy clients on 20 of 500 symbols at 1,000 events a second, without and with 100 that take everything and never read",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: { sessions: 500, symbols: "SYM000..SYM499", perSession: 20 },
+    rounds: 1,
     variants: [
       // A short history, so that memory that grows with time alone is not taken for that of the stalled.
       { ...tickcast("tickcast, nobody stalled", { TICKCAST__HISTORY__EVENTS_MAX: "8192" }), seconds: 20 },
