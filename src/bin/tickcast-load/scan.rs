@@ -23,6 +23,10 @@ pub(crate) struct Object<'a> {
     pub(crate) ts: Option<i64>,
     /// `seq` when it is a number.
     pub(crate) seq: Option<u64>,
+    /// `offset` when it is a number.
+    pub(crate) offset: Option<u64>,
+    /// `cursor` of the answer to a poll, or empty.
+    pub(crate) cursor: &'a [u8],
     /// `skipped`, or 0.
     pub(crate) skipped: u64,
 }
@@ -151,6 +155,7 @@ impl<'a> Cursor<'a, '_> {
             Value::Integer(value) if key == self.ts_key => object.ts = Some(value),
             Value::Integer(value) => match key {
                 b"seq" => object.seq = u64::try_from(value).ok(),
+                b"offset" => object.offset = u64::try_from(value).ok(),
                 b"skipped" => object.skipped = u64::try_from(value).unwrap_or(0),
                 _ => {}
             },
@@ -159,6 +164,7 @@ impl<'a> Cursor<'a, '_> {
                 b"symbol" => object.symbol = text,
                 b"interval" => object.interval = text,
                 b"id" => object.id = text,
+                b"cursor" => object.cursor = text,
                 _ => {}
             },
             Value::Other => {}
@@ -224,11 +230,21 @@ mod tests {
             symbol: b"AAPL",
             ts: Some(1_772_463_845_123_456),
             seq: Some(58),
+            offset: Some(48_214),
             ..Object::default()
         };
         assert_eq!(found[0], expected);
         assert_eq!((found[1].kind, found[1].interval, found[1].skipped), (&b"bar"[..], &b"1m"[..], 3));
         assert_eq!(found[1].raw, bar.as_bytes());
+    }
+
+    #[test]
+    fn the_cursor_of_a_poll_is_found_behind_its_messages() {
+        let text =
+            r#"{"epoch":"e","offset":7,"cursor":"e:7","recovered":true,"messages":[{"type":"trade","offset":6}]}"#;
+        let found = objects(text).unwrap();
+        assert_eq!((found[0].kind, found[0].offset, found[0].cursor), (&b"trade"[..], Some(6), &b""[..]));
+        assert_eq!((found[1].kind, found[1].offset, found[1].cursor), (&b""[..], Some(7), &b"e:7"[..]));
     }
 
     #[test]

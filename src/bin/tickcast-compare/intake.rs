@@ -1,0 +1,247 @@
+//! What clients have received: events by their number, latency, the age of the prices they show. No socket.
+//!
+//! Everything about an event is judged by its own time stamp: it belongs to the window when it was made in it, however late
+//! it came. So nothing that is late is left out.
+
+use hdrhistogram::Histogram;
+
+use crate::scan::{Object, scan};
+
+/// Latencies above ten minutes count as ten minutes.
+const LATENCY_MICROS_MAX: u64 = 600_000_000;
+/// The start of the FNV-1a hash over the numbers of events.
+const DIGEST_START: u64 = 0xCBF2_9CE4_8422_2325;
+/// Its prime.
+const DIGEST_PRIME: u64 = 0x0100_0000_01B3;
+
+/// What all clients of one transport have received together.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    /// The window, from and to, in microseconds since 1970; empty before it begins.
+    pub(crate) window: (i64, i64),
+    /// Events that have come since the start.
+    pub(crate) events: u64,
+    /// Events that were made in the window.
+    pub(crate) due: u64,
+    /// From the time stamp to the read, of these, in microseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// Events of which a later one came first, or the same one.
+    pub(crate) repeated: u64,
+    /// Events that never came, told by the numbers of their symbol.
+    pub(crate) missing: u64,
+    /// Events that came with no place in the stream, `lag`, `error` and texts that are no JSON.
+    pub(crate) faults: u64,
+    /// Integrals over the window.
+    pub(crate) ages: Ages,
+}
+
+/// Integrals over the window and all symbols of all clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ages {
+    /// The time for which a price was known, in microseconds.
+    known_micros: f64,
+    /// The age of the price that is known, over time, in square microseconds.
+    shown: f64,
+    /// The same for one who knows every price at once.
+    ideal: f64,
+}
+
+impl Ages {
+    /// Returns the mean age of the last known price, in microseconds.
+    pub(crate) fn mean_micros(&self) -> f64 {
+        self.shown / self.known_micros.max(1.0)
+    }
+
+    /// Returns how much of that is not the market's own quiet: how far the price shown was behind the newest there was.
+    pub(crate) fn behind_micros(&self) -> f64 {
+        ((self.shown - self.ideal) / self.known_micros.max(1.0)).max(0.0)
+    }
+}
+
+impl Intake {
+    /// Returns an empty intake.
+    pub(crate) fn new() -> Self {
+        Self {
+            window: (i64::MAX, i64::MAX),
+            events: 0,
+            due: 0,
+            latency: Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order"),
+            repeated: 0,
+            missing: 0,
+            faults: 0,
+            ages: Ages::default(),
+        }
+    }
+
+    /// Returns the integral over the age of an event of `ts` in the part of the time that is in the window, and how long
+    /// that part is.
+    #[expect(clippy::cast_precision_loss, reason = "differences of a run are far below 2^53")]
+    fn integral(&self, ts: i64, from: i64, to: i64) -> (f64, f64) {
+        let (from, to) = (from.max(self.window.0), to.min(self.window.1));
+        if from >= to {
+            return (0.0, 0.0);
+        }
+        let (first, last) = ((from - ts) as f64, (to - ts) as f64);
+        ((last * last - first * first) / 2.0, last - first)
+    }
+}
+
+/// What one client has received.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    offset: u64,
+    /// The time stamp of its newest event.
+    pub(crate) newest: i64,
+    /// Over the numbers of all events of the window, in their order.
+    pub(crate) digest: u64,
+    /// How many these are.
+    pub(crate) due: u64,
+    shown: Vec<Shown>,
+}
+
+/// The last known price of a symbol.
+#[derive(Clone, Debug)]
+struct Shown {
+    symbol: Box<[u8]>,
+    seq: u64,
+    ts: i64,
+    /// When it came.
+    read_at: i64,
+    /// When the first one came.
+    since: i64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { offset: 0, newest: 0, digest: DIGEST_START, due: 0, shown: Vec::new() }
+    }
+}
+
+/// What a text said beside its events.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// It held the answer to the subscription, or a snapshot.
+    pub(crate) is_subscribed: bool,
+    /// The cursor to go on from, if it is the answer to a poll.
+    pub(crate) cursor: Option<String>,
+}
+
+impl Ledger {
+    /// Takes a text that was read at `now`, in microseconds since 1970.
+    pub(crate) fn take_text(&mut self, text: &[u8], now: i64, intake: &mut Intake) -> Said {
+        let mut said = Said::default();
+        let scanned = scan(text, b"ts", &mut |object| match object.kind {
+            b"trade" => self.take_event(object, now, intake),
+            b"subscribed" | b"snapshot" => said.is_subscribed = true,
+            b"lag" | b"error" | b"goodbye" => intake.faults += 1,
+            b"" if !object.cursor.is_empty() => {
+                said.cursor = Some(String::from_utf8_lossy(object.cursor).into_owned());
+            }
+            _ => {}
+        });
+        intake.faults += u64::from(scanned.is_err());
+        said
+    }
+
+    fn take_event(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
+        intake.events += 1;
+        let (Some(offset), Some(seq), Some(ts)) = (object.offset, object.seq, object.ts) else {
+            intake.faults += 1;
+            return;
+        };
+        if offset <= self.offset {
+            intake.repeated += 1;
+            return;
+        }
+        self.offset = offset;
+        self.newest = ts;
+        if (intake.window.0..intake.window.1).contains(&ts) {
+            intake.due += 1;
+            self.due += 1;
+            self.digest = (self.digest ^ offset).wrapping_mul(DIGEST_PRIME);
+            intake.latency.saturating_record(u64::try_from(now - ts).unwrap_or(0));
+        }
+        let Some(shown) = self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) else {
+            self.shown.push(Shown { symbol: object.symbol.into(), seq, ts, read_at: now, since: now });
+            return;
+        };
+        intake.missing += seq.saturating_sub(shown.seq + 1);
+        shown.count(ts, now, intake);
+        (shown.seq, shown.ts, shown.read_at) = (seq, ts, now);
+    }
+
+    /// Takes note of the last prices, which stay until the end of the window.
+    pub(crate) fn finish(&self, intake: &mut Intake) {
+        self.shown.iter().for_each(|shown| shown.count(i64::MAX, i64::MAX, intake));
+    }
+}
+
+impl Shown {
+    /// Its successor was made at `ts` and came at `now`.
+    fn count(&self, ts: i64, now: i64, intake: &mut Intake) {
+        let (shown, known_micros) = intake.integral(self.ts, self.read_at, now);
+        // The ideal is measured over the same time: from where the first price was known.
+        let (ideal, _) = intake.integral(self.ts, self.ts.max(self.since), ts);
+        let Ages { known_micros: known_sum, shown: shown_sum, ideal: ideal_sum } = &mut intake.ages;
+        *known_sum += known_micros;
+        *shown_sum += shown;
+        *ideal_sum += ideal;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trade(offset: u64, seq: u64, ts: i64) -> String {
+        format!(r#"{{"type":"trade","symbol":"A","seq":{seq},"offset":{offset},"ts":{ts}}}"#)
+    }
+
+    fn received(events: &[(u64, u64, i64, i64)], window: (i64, i64)) -> (Ledger, Intake) {
+        let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        intake.window = window;
+        for (offset, seq, ts, now) in events {
+            ledger.take_text(format!("[{}]", trade(*offset, *seq, *ts)).as_bytes(), *now, &mut intake);
+        }
+        ledger.finish(&mut intake);
+        (ledger, intake)
+    }
+
+    #[test]
+    fn holes_and_repeats_are_counted() {
+        let (ledger, intake) = received(&[(5, 1, 10, 11), (5, 1, 10, 12), (9, 4, 20, 21), (8, 3, 19, 22)], (0, 15));
+        assert_eq!((intake.repeated, intake.missing, intake.due, intake.events), (2, 2, 1, 4));
+        assert_eq!((ledger.due, ledger.newest), (1, 20));
+    }
+
+    #[test]
+    fn the_digest_tells_which_events_came_and_in_which_order() {
+        let digest = |events: &[(u64, u64, i64, i64)]| received(events, (0, 100)).0.digest;
+        let events = [(1, 1, 10, 11), (2, 2, 20, 21)];
+        assert_eq!(digest(&events), digest(&[(1, 1, 10, 50), (2, 2, 20, 60)]), "late is the same");
+        assert_ne!(digest(&events), digest(&events[..1]));
+        assert_ne!(digest(&events), digest(&[(1, 1, 10, 11), (3, 2, 20, 21)]));
+    }
+
+    #[test]
+    fn a_price_is_as_far_behind_as_it_came_late() {
+        // One price every 100 µs, each 30 µs late, for a long time.
+        let late: Vec<_> = (0..1_000_u64).map(|n| (n + 1, n + 1, n as i64 * 100, n as i64 * 100 + 30)).collect();
+        let ages = received(&late, (1_000, 91_000)).1.ages;
+        assert!((ages.mean_micros() - 80.0).abs() < 0.1, "half the gap and the delay: {ages:?}");
+        assert!((ages.behind_micros() - 30.0).abs() < 0.1, "the delay: {ages:?}");
+        let prompt: Vec<_> = late.iter().map(|(offset, seq, ts, _)| (*offset, *seq, *ts, *ts)).collect();
+        assert!(received(&prompt, (1_000, 91_000)).1.ages.behind_micros() < 0.1);
+    }
+
+    #[test]
+    fn a_text_tells_its_cursor_and_what_is_wrong() {
+        let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        let poll =
+            format!(r#"{{"epoch":"e","offset":3,"cursor":"e:3","recovered":true,"messages":[{}]}}"#, trade(3, 1, 5));
+        let said = ledger.take_text(poll.as_bytes(), 9, &mut intake);
+        assert_eq!((said.cursor.as_deref(), said.is_subscribed, intake.events), (Some("e:3"), false, 1));
+        ledger.take_text(br#"[{"type":"lag","skipped":7},{"type":"trade","symbol":"A"},"#, 9, &mut intake);
+        assert_eq!(intake.faults, 3, "the lag, the event without numbers, the end that is missing");
+    }
+}

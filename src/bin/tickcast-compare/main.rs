@@ -1,0 +1,147 @@
+//! `tickcast-compare`: the same events over WebSocket, server-sent events, long poll and short poll, and what each costs.
+//!
+//! This file reads the command line, makes one measurement after the other, and turns the outcome into an exit code: 0 for a
+//! clean comparison, 1 when events were missing, repeated or not the same everywhere, 2 when there was no comparison.
+//!
+//! # The method
+//!
+//! - Each cell has a server of its own, with the same seed, on one core; this program is on another, one thread and one
+//!   `epoll` for all clients. All transports are read by the same code from the message on.
+//! - Bytes are those that `read` and `write` moved, headers and framing included, within the window.
+//! - An event belongs to the window by its own time stamp, and its latency is that of the `read` that brought it: what is
+//!   late is not left out.
+//! - CPU time is that of the server's whole process, its market included; the market alone is measured too.
+//!
+//! What is read in common with `tickcast-load` is read by the same files.
+
+#![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
+
+mod cell;
+mod client;
+mod crossover;
+mod event_stream;
+mod http;
+mod intake;
+mod machine;
+mod options;
+mod page;
+mod plot;
+mod proxy;
+mod result;
+mod server;
+mod table;
+mod transport;
+
+#[allow(dead_code, reason = "tickcast-load uses the rest")]
+#[path = "../tickcast-load/frame.rs"]
+mod frame;
+#[path = "../tickcast-load/handshake.rs"]
+mod handshake;
+#[path = "../tickcast-load/interrupt.rs"]
+mod interrupt;
+#[path = "../tickcast-load/limit.rs"]
+mod limit;
+#[allow(dead_code, reason = "tickcast-load uses the rest")]
+#[path = "../tickcast-load/process.rs"]
+mod process;
+#[allow(dead_code, reason = "tickcast-load uses the rest")]
+#[path = "../tickcast-load/scan.rs"]
+mod scan;
+#[allow(dead_code, reason = "tickcast-load uses the rest")]
+#[path = "../tickcast-load/target.rs"]
+mod target;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cell::{Bench, Cell};
+use crate::options::{Arguments, Plan};
+use crate::result::{Comparison, Idle, Measurement, Sample, Together};
+
+/// The exit code for a comparison that shows faults.
+const EXIT_FAULTS: u8 = 1;
+/// The exit code when there was no comparison.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match compare(Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAULTS),
+        Err(message) => {
+            // There is nobody left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "tickcast-compare: {message}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+/// Makes the comparison, prints and writes it; returns whether it was clean.
+fn compare(arguments: Arguments) -> Result<bool, String> {
+    let plan = Plan::new(arguments)?;
+    limit::raise_open_files(plan.connections())?;
+    page::prepare(&plan.out)?;
+    if let Some(cores) = plan.method.cores {
+        cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
+    }
+    // Looked at before: the comparison itself changes files.
+    let machine = machine::look();
+    let mut bench = Bench::new().map_err(|err| format!("cannot begin: {err}"))?;
+    let mut idle = Vec::new();
+    for cell in &plan.idle {
+        let Measurement { took, server_cpu, .. } = bench.measure(cell, &plan.method)?;
+        idle.push(Idle { rate: cell.rate, server_cpu: server_cpu.as_secs_f64() / took.as_secs_f64() });
+    }
+    print(&table::head())?;
+    let samples = measure_each(&mut bench, &plan.cells, &plan)?;
+    print("\nThrough the proxy:")?;
+    let delayed = measure_each(&mut bench, &plan.delayed, &plan)?;
+    let Measurement { groups, .. } = bench.measure(&plan.together, &plan.method)?;
+    let together = Together {
+        clients: plan.together.clients,
+        rate: plan.together.rate,
+        same_events: groups.windows(2).all(|pair| pair[0].digests == pair[1].digests),
+        transports: groups,
+    };
+    let comparison = Comparison {
+        machine,
+        seed: plan.method.seed,
+        symbols_per_client: plan.method.symbols_per_client,
+        pinned: plan.method.cores.is_some(),
+        quick: plan.quick,
+        arguments: std::env::args().skip(1).collect(),
+        idle,
+        samples,
+        delayed,
+        together,
+    };
+    page::write(&plan.out, &comparison)?;
+    print(&table::foot(&comparison, &plan.out))?;
+    Ok(comparison.is_clean())
+}
+
+fn measure_each(bench: &mut Bench, cells: &[Cell], plan: &Plan) -> Result<Vec<Sample>, String> {
+    let mut samples = Vec::new();
+    for cell in cells {
+        let Measurement { took, server_cpu, own_cpu, groups } = bench.measure(cell, &plan.method)?;
+        for result in groups {
+            let sample = Sample {
+                clients: cell.clients,
+                rate: cell.rate,
+                round_trip_ms: cell.delay.unwrap_or_default().as_secs_f64() * 2e3,
+                window_s: took.as_secs_f64(),
+                server_cpu_us: server_cpu.as_secs_f64() * 1e6,
+                generator_cpu: own_cpu.as_secs_f64() / took.as_secs_f64(),
+                result,
+            };
+            print(&table::row(&sample))?;
+            samples.push(sample);
+        }
+    }
+    Ok(samples)
+}
+
+fn print(text: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{text}").map_err(|err| format!("cannot print: {err}"))
+}

@@ -1,0 +1,246 @@
+//! The command line: what may be asked for, and the checks that come before anything is started.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::cell::{Cell, Method};
+use crate::server::{Cores, SYMBOLS};
+use crate::transport::Transport;
+
+/// The most clients of one transport.
+const CLIENTS_MAX: usize = 10_000;
+/// The highest rate of one client, in events per second.
+const RATE_MAX: f64 = 10_000.0;
+/// The most values of one list.
+const VALUES_MAX: usize = 16;
+/// The longest window, in seconds.
+const WINDOW_S_MAX: f64 = 600.0;
+/// The longest interval and delay, in milliseconds.
+const MILLIS_MAX: f64 = 60_000.0;
+/// A cell with fewer events in a second than this is measured for twice the time.
+const EVENTS_PER_SECOND_FEW: f64 = 100.0;
+
+/// Compares WebSocket, server-sent events, long poll and short poll on servers that it starts itself.
+///
+/// Measures a matrix of clients, event rates and transports, then each transport through a proxy that delays, then all at
+/// once on one server to see that they get the same events. Prints a table, and writes COMPARISON.md and comparison/ with
+/// the raw data and the plots.
+#[derive(Debug, Parser)]
+#[command(name = "tickcast-compare", version, args_override_self = true)]
+pub(crate) struct Arguments {
+    /// Clients of each transport, one value for each part of the matrix
+    #[arg(long, value_name = "LIST", default_value = "1,100,1000")]
+    clients: String,
+    /// Events per second of each client
+    #[arg(long, value_name = "LIST", default_value = "1,10,100")]
+    rates: String,
+    /// More rates, for the most clients only: where polling may be cheap
+    #[arg(long, value_name = "LIST", default_value = "0.1")]
+    low_rates: String,
+    /// Milliseconds between two short polls
+    #[arg(long, value_name = "LIST", default_value = "100,1000")]
+    short_poll_ms: String,
+    /// Symbols of each client
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    symbols_per_client: usize,
+    /// Seconds of each measurement; twice that where events are few
+    #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
+    window_s: f64,
+    /// Seconds before it
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    warmup_s: f64,
+    /// Seconds that the last events may take after it, beyond the interval of a poll
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    drain_s: f64,
+    /// Milliseconds that the proxy adds to each round trip, half of it each way
+    #[arg(long, value_name = "MS", default_value_t = 40.0)]
+    round_trip_ms: f64,
+    /// Fixes the market
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Windows of one second and no more than 100 clients: to see that it works
+    #[arg(long)]
+    quick: bool,
+    /// The server's program [default: tickcast beside this one]
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// The folder to write to
+    #[arg(long, value_name = "FOLDER", default_value = "docs")]
+    out: PathBuf,
+}
+
+/// A comparison that can be made.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// How every cell is measured.
+    pub(crate) method: Method,
+    /// The rates at which a server without clients is looked at.
+    pub(crate) idle: Vec<Cell>,
+    /// The matrix: one transport in each.
+    pub(crate) cells: Vec<Cell>,
+    /// One transport in each, through the proxy.
+    pub(crate) delayed: Vec<Cell>,
+    /// All at once.
+    pub(crate) together: Cell,
+    /// Whether it is too short to mean much.
+    pub(crate) quick: bool,
+    /// The folder to write to.
+    pub(crate) out: PathBuf,
+}
+
+impl Plan {
+    /// Checks what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong, in one line.
+    pub(crate) fn new(arguments: Arguments) -> Result<Self, String> {
+        let Arguments { quick, symbols_per_client, seed, .. } = arguments;
+        if !(1..=SYMBOLS).contains(&symbols_per_client) {
+            return Err(format!("--symbols-per-client must be 1 to {SYMBOLS}"));
+        }
+        let mut clients = list("--clients", &arguments.clients, 1.0, CLIENTS_MAX as f64)?;
+        let mut rates = list("--rates", &arguments.rates, 0.001, RATE_MAX)?;
+        let mut low_rates = match arguments.low_rates.as_str() {
+            "" => Vec::new(),
+            text => list("--low-rates", text, 0.001, RATE_MAX)?,
+        };
+        let intervals = list("--short-poll-ms", &arguments.short_poll_ms, 1.0, MILLIS_MAX)?;
+        let mut window = seconds("--window-s", arguments.window_s, 0.1)?;
+        if quick {
+            clients.retain(|count| *count <= 100.0);
+            low_rates.clear();
+            rates.truncate(2);
+            window = window.min(Duration::from_secs(1));
+        }
+        if clients.is_empty() {
+            return Err("--quick leaves no clients: name a count of at most 100".into());
+        }
+        if !(0.0..=MILLIS_MAX).contains(&arguments.round_trip_ms) {
+            return Err(format!("--round-trip-ms must be 0 to {MILLIS_MAX}"));
+        }
+        let delay = Duration::from_secs_f64(arguments.round_trip_ms / 2_000.0);
+        let mut transports = vec![Transport::WebSocket, Transport::EventStream, Transport::LongPoll];
+        transports.extend(intervals.iter().map(|ms| Transport::ShortPoll(Duration::from_secs_f64(ms / 1e3))));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: at most CLIENTS_MAX")]
+        let clients: Vec<usize> = clients.into_iter().map(|count| count as usize).collect();
+        let cell = |transports: &[Transport], clients: usize, rate: f64, delay| Cell {
+            transports: transports.to_vec(),
+            clients,
+            rate,
+            delay,
+            window: if (clients as f64) * rate < EVENTS_PER_SECOND_FEW && !quick { 2 * window } else { window },
+        };
+        let each = |clients, rate, delay| {
+            let cell = &cell;
+            transports.iter().map(move |one| cell(&[*one], clients, rate, delay)).collect::<Vec<_>>()
+        };
+        let most = clients.iter().copied().max().unwrap_or(1);
+        let mut cells: Vec<Cell> = low_rates.iter().flat_map(|rate| each(most, *rate, None)).collect();
+        cells.extend(clients.iter().flat_map(|count| rates.iter().flat_map(|rate| each(*count, *rate, None))));
+        // Where there is enough to see, and nothing is busy.
+        let middle = rates[rates.len() / 2];
+        let few = most.min(100);
+        Ok(Self {
+            idle: low_rates.iter().chain(&rates).map(|rate| cell(&[], 0, *rate, None)).collect(),
+            delayed: each(few, middle, Some(delay)),
+            together: cell(&transports, few, middle, None),
+            cells,
+            method: Method {
+                program: program(arguments.server)?,
+                seed,
+                symbols_per_client,
+                warmup: seconds("--warmup-s", arguments.warmup_s, 0.0)?,
+                drain: seconds("--drain-s", arguments.drain_s, 0.0)?,
+                cores: Cores::find(),
+            },
+            quick,
+            out: arguments.out,
+        })
+    }
+
+    /// Returns how many connections there are at once, at the most; through the proxy each has three ends here.
+    pub(crate) fn connections(&self) -> usize {
+        let delayed = self.delayed.iter().map(|cell| 5 * cell.clients);
+        let cells = self.cells.iter().chain([&self.together]).map(|cell| cell.clients * cell.transports.len());
+        delayed.chain(cells).max().unwrap_or(0)
+    }
+}
+
+fn program(named: Option<PathBuf>) -> Result<PathBuf, String> {
+    let program = match named {
+        Some(program) => program,
+        None => {
+            std::env::current_exe().map_err(|err| format!("where is this program? {err}"))?.with_file_name("tickcast")
+        }
+    };
+    if program.is_file() {
+        Ok(program)
+    } else {
+        Err(format!("there is no server at {}: build it, or name it with --server", program.display()))
+    }
+}
+
+fn list(name: &str, text: &str, min: f64, max: f64) -> Result<Vec<f64>, String> {
+    let values: Option<Vec<f64>> = text.split(',').map(|value| value.trim().parse().ok()).collect();
+    match values {
+        Some(values) if values.len() <= VALUES_MAX && values.iter().all(|value| (min..=max).contains(value)) => {
+            Ok(values)
+        }
+        _ => Err(format!(
+            "{name} must be at most {VALUES_MAX} numbers from {min} to {max} with commas between, not '{text}'"
+        )),
+    }
+}
+
+fn seconds(name: &str, value: f64, min: f64) -> Result<Duration, String> {
+    if (min..=WINDOW_S_MAX).contains(&value) {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err(format!("{name} must be {min} to {WINDOW_S_MAX} seconds"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(more: &[&str]) -> Result<Plan, String> {
+        let line = ["tickcast-compare", "--server", "/proc/self/exe"].iter().chain(more);
+        Plan::new(Arguments::try_parse_from(line).unwrap())
+    }
+
+    #[test]
+    fn the_defaults_are_the_whole_matrix() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!((plan.cells.len(), plan.delayed.len(), plan.together.transports.len()), (50, 5, 5));
+        assert_eq!((plan.idle.len(), plan.together.clients, plan.together.rate), (4, 100, 10.0));
+        assert_eq!(plan.delayed[0].delay, Some(Duration::from_millis(20)));
+        assert_eq!(plan.connections(), 1_000);
+        assert_eq!(super::tests::plan(&["--quick"]).unwrap().cells.len(), 20);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_one_line() {
+        for (arguments, expected) in [
+            (&["--clients", "0"][..], "--clients must be at most 16 numbers from 1 to 10000"),
+            (&["--clients", "1,x"], "--clients must be"),
+            (&["--rates", "NaN"], "--rates must be"),
+            (&["--rates", ""], "--rates must be"),
+            (&["--low-rates", "0"], "--low-rates must be"),
+            (&["--short-poll-ms", "0"], "--short-poll-ms must be"),
+            (&["--symbols-per-client", "501"], "--symbols-per-client must be 1 to 500"),
+            (&["--window-s", "0"], "--window-s must be 0.1 to 600 seconds"),
+            (&["--warmup-s=-1"], "--warmup-s must be"),
+            (&["--drain-s", "inf"], "--drain-s must be"),
+            (&["--round-trip-ms", "1e9"], "--round-trip-ms must be 0 to 60000"),
+            (&["--quick", "--clients", "1000"], "--quick leaves no clients"),
+            (&["--server", "/nowhere/tickcast"], "there is no server at /nowhere/tickcast"),
+        ] {
+            let message = plan(arguments).unwrap_err();
+            assert!(message.contains(expected) && message.lines().count() == 1, "{arguments:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The plots: one line for each transport over the event rate, as SVG.
+
+use std::path::Path;
+
+use plotters::coord::combinators::IntoLogRange;
+use plotters::prelude::*;
+
+use crate::result::Sample;
+
+/// The size of a plot, in pixels.
+const SIZE: (u32, u32) = (760, 400);
+/// Colours that differ for the colour-blind too (Okabe and Ito), by transport.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 86, 86),
+];
+
+/// The points of one transport, and its name.
+type Line = (String, Vec<(f64, f64)>);
+
+/// Draws a figure of the samples over their rate, both axes in powers of ten.
+///
+/// # Errors
+///
+/// Returns why the file cannot be written, in one line.
+pub(crate) fn draw(
+    path: &Path,
+    (title, unit): (&str, &str),
+    samples: &[&Sample],
+    figure: impl Fn(&Sample) -> f64,
+) -> Result<(), String> {
+    let mut lines: Vec<Line> = Vec::new();
+    for sample in samples {
+        let point = (sample.rate, figure(sample));
+        // The axis has no zero.
+        if !(point.1.is_finite() && point.1 > 0.0) {
+            continue;
+        }
+        match lines.iter_mut().find(|(name, _)| *name == sample.result.transport) {
+            Some((_, points)) => points.push(point),
+            None => lines.push((sample.result.transport.clone(), vec![point])),
+        }
+    }
+    for (_, points) in &mut lines {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    render(path, (title, unit), &lines).map_err(|err| format!("cannot draw {}: {err}", path.display()))
+}
+
+/// Returns the range that holds the values, with some air on both sides of a logarithmic axis.
+fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
+    let (low, high) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
+    if low <= high { low / 1.6..high * 1.6 } else { 0.1..1.0 }
+}
+
+fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::new(path, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let points = || lines.iter().flat_map(|(_, points)| points);
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(42)
+        .y_label_area_size(66)
+        .build_cartesian_2d(
+            range(points().map(|point| point.0)).log_scale(),
+            range(points().map(|point| point.1)).log_scale(),
+        )?;
+    let label = |value: &f64| if *value >= 1e4 { format!("{:.0}k", value / 1e3) } else { format!("{value}") };
+    chart
+        .configure_mesh()
+        .light_line_style(RGBColor(238, 238, 238))
+        .bold_line_style(RGBColor(205, 205, 205))
+        .x_desc("events per second of each client")
+        .y_desc(unit)
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .label_style(("sans-serif", 13))
+        .draw()?;
+    for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(205, 205, 205))
+        .label_font(("sans-serif", 13))
+        .draw()?;
+    root.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_holds_every_value_and_is_never_empty() {
+        let range = super::range([3.0, 700.0].into_iter());
+        assert!(range.start < 3.0 && range.end > 700.0);
+        let range = super::range(std::iter::empty());
+        assert!(range.start > 0.0 && range.start < range.end);
+    }
+}

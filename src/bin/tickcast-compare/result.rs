@@ -1,0 +1,238 @@
+//! What a measurement has brought, as numbers: the raw data of the comparison.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::client::Traffic;
+use crate::intake::Intake;
+use crate::transport::Transport;
+
+/// One cell, measured.
+#[derive(Debug)]
+pub(crate) struct Measurement {
+    /// How long the window was by the clock.
+    pub(crate) took: Duration,
+    /// CPU time of the server in it, all of it.
+    pub(crate) server_cpu: Duration,
+    /// CPU time of this process in it.
+    pub(crate) own_cpu: Duration,
+    /// By transport.
+    pub(crate) groups: Vec<GroupResult>,
+}
+
+/// What was counted in the window, and before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Totals {
+    /// Events that came in the window.
+    pub(crate) events: u64,
+    /// What they have cost.
+    pub(crate) traffic: Traffic,
+    /// What it has cost until every client was served.
+    pub(crate) setup: Traffic,
+}
+
+/// One transport in one cell.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct GroupResult {
+    /// The transport and its interval.
+    pub(crate) transport: String,
+    /// Whether answers have to be asked for.
+    pub(crate) is_poll: bool,
+    /// Events that came in the window.
+    pub(crate) events: u64,
+    /// Events that were made in the window, whenever they came.
+    pub(crate) events_due: u64,
+    /// HTTP requests in the window.
+    pub(crate) requests: u64,
+    /// TCP connections, from the start.
+    pub(crate) connections: u64,
+    /// Bytes to the server in the window.
+    pub(crate) bytes_up: u64,
+    /// Bytes from the server in the window.
+    pub(crate) bytes_down: u64,
+    /// Bytes both ways until every client was served.
+    pub(crate) setup_bytes: u64,
+    /// From the time stamp of an event to the read that brought it, in microseconds, by percentile.
+    pub(crate) latency_us: BTreeMap<&'static str, u64>,
+    /// The mean age of the last known price, in milliseconds.
+    pub(crate) age_ms: f64,
+    /// How much of it is not the market's quiet.
+    pub(crate) behind_ms: f64,
+    /// Events that never came.
+    pub(crate) missing: u64,
+    /// Events that came twice or out of order.
+    pub(crate) repeated: u64,
+    /// `lag`, errors, and what could not be read.
+    pub(crate) faults: u64,
+    /// Clients without an event from behind the window, whose last events of it are not proven to be all.
+    pub(crate) open_ended: usize,
+    /// Of the numbers of each client's events of the window.
+    #[serde(skip)]
+    pub(crate) digests: Vec<u64>,
+}
+
+impl GroupResult {
+    /// Returns what was counted.
+    pub(crate) fn new(transport: Transport, totals: &Totals, intake: &Intake) -> Self {
+        let latency = &intake.latency;
+        let percentile = |(name, at)| (name, latency.value_at_percentile(at));
+        let mut latency_us: BTreeMap<_, _> =
+            [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9)].map(percentile).into();
+        latency_us.insert("max", latency.max());
+        Self {
+            transport: transport.label(),
+            is_poll: transport.is_poll(),
+            events: totals.events,
+            events_due: intake.due,
+            requests: totals.traffic.requests,
+            connections: totals.setup.connections,
+            bytes_up: totals.traffic.bytes_up,
+            bytes_down: totals.traffic.bytes_down,
+            setup_bytes: totals.setup.bytes_up + totals.setup.bytes_down,
+            latency_us,
+            age_ms: intake.ages.mean_micros() / 1e3,
+            behind_ms: intake.ages.behind_micros() / 1e3,
+            missing: intake.missing,
+            repeated: intake.repeated,
+            faults: intake.faults,
+            open_ended: 0,
+            digests: Vec::new(),
+        }
+    }
+}
+
+/// One transport alone on one server.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sample {
+    /// How many clients.
+    pub(crate) clients: usize,
+    /// Events per second of each, on average.
+    pub(crate) rate: f64,
+    /// What a proxy adds to each round trip, in milliseconds.
+    pub(crate) round_trip_ms: f64,
+    /// How long it was measured, in seconds.
+    pub(crate) window_s: f64,
+    /// CPU time of the server, the market's own included, in microseconds.
+    pub(crate) server_cpu_us: f64,
+    /// CPU time of the generator, as a part of one core.
+    pub(crate) generator_cpu: f64,
+    /// What was counted.
+    #[serde(flatten)]
+    pub(crate) result: GroupResult,
+}
+
+impl Sample {
+    fn per_event(&self, total: f64) -> f64 {
+        total / self.result.events.max(1) as f64
+    }
+
+    /// Returns bytes both ways for each delivered event.
+    pub(crate) fn bytes_per_event(&self) -> f64 {
+        self.per_event((self.result.bytes_up + self.result.bytes_down) as f64)
+    }
+
+    /// Returns requests for each delivered event.
+    pub(crate) fn requests_per_event(&self) -> f64 {
+        self.per_event(self.result.requests as f64)
+    }
+
+    /// Returns microseconds of the server's CPU for each delivered event.
+    pub(crate) fn cpu_us_per_event(&self) -> f64 {
+        self.per_event(self.server_cpu_us)
+    }
+
+    /// Returns the part of one core that the server has used.
+    pub(crate) fn server_cpu(&self) -> f64 {
+        self.server_cpu_us / 1e6 / self.window_s
+    }
+
+    /// Returns bytes both ways for each client and second.
+    pub(crate) fn bytes_per_client_second(&self) -> f64 {
+        (self.result.bytes_up + self.result.bytes_down) as f64 / self.window_s / self.clients.max(1) as f64
+    }
+
+    /// Returns requests for each client and second.
+    pub(crate) fn requests_per_client_second(&self) -> f64 {
+        self.result.requests as f64 / self.window_s / self.clients.max(1) as f64
+    }
+
+    /// Returns the median latency in milliseconds.
+    pub(crate) fn latency_ms(&self, percentile: &str) -> f64 {
+        self.result.latency_us.get(percentile).copied().unwrap_or_default() as f64 / 1e3
+    }
+}
+
+/// All transports on one server at the same time.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Together {
+    /// Clients of each transport.
+    pub(crate) clients: usize,
+    /// Events per second of each.
+    pub(crate) rate: f64,
+    /// Whether the first client of each transport has got the same events in the same order, the second too, and so on.
+    pub(crate) same_events: bool,
+    /// By transport.
+    pub(crate) transports: Vec<GroupResult>,
+}
+
+/// The server with no clients: what the market costs alone.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Idle {
+    /// Events per second of each client that might come.
+    pub(crate) rate: f64,
+    /// The part of one core that it uses.
+    pub(crate) server_cpu: f64,
+}
+
+/// What it was measured on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    /// The CPU's name.
+    pub(crate) cpu: String,
+    /// Its cores.
+    pub(crate) cores: usize,
+    /// Memory in GiB.
+    pub(crate) memory_gib: u64,
+    /// The release of the kernel.
+    pub(crate) kernel: String,
+    /// The commit, and whether files were changed.
+    pub(crate) commit: String,
+    /// The day.
+    pub(crate) date: String,
+}
+
+/// The whole comparison.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Comparison {
+    /// What it was measured on.
+    pub(crate) machine: Machine,
+    /// Fixes the market.
+    pub(crate) seed: u64,
+    /// Symbols of each client.
+    pub(crate) symbols_per_client: usize,
+    /// Whether server and generator had a core each.
+    pub(crate) pinned: bool,
+    /// Whether it is too short to mean much.
+    pub(crate) quick: bool,
+    /// The arguments.
+    pub(crate) arguments: Vec<String>,
+    /// With no clients.
+    pub(crate) idle: Vec<Idle>,
+    /// The matrix.
+    pub(crate) samples: Vec<Sample>,
+    /// Through the proxy.
+    pub(crate) delayed: Vec<Sample>,
+    /// At the same time.
+    pub(crate) together: Together,
+}
+
+impl Comparison {
+    /// Returns whether no event was lost, repeated or spoilt anywhere, and all transports together got the same.
+    pub(crate) fn is_clean(&self) -> bool {
+        let alone = self.samples.iter().chain(&self.delayed).map(|sample| &sample.result);
+        let clean = |result: &GroupResult| (result.missing, result.repeated, result.faults) == (0, 0, 0);
+        self.together.same_events && alone.chain(&self.together.transports).all(clean)
+    }
+}
