@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
             if let Transport::ShortPoll(interval) = group.transport {
                 // They ask one after the other, spread over the interval.
                 let share = interval.mul_f64((index + 1) as f64 / self.cell.clients as f64);
-                self.asks.push(Reverse((started + interval + share, number)));
+                self.asks.push(Reverse((started + share, number)));
             }
         }
         Ok(())
@@ -147,7 +147,13 @@ impl<'a> Run<'a> {
             return Err("not every client is served in time".into());
         }
         let setup: Vec<_> = self.groups.iter().map(|group| group.traffic).collect();
-        self.turn_until(self.method.warmup, |_| false)?;
+        let intervals = self.cell.transports.iter().filter_map(|transport| match transport {
+            Transport::ShortPoll(interval) => Some(*interval),
+            _ => None,
+        });
+        // Then every client has asked in its turn, and each of its polls is for one interval.
+        let interval = intervals.max().unwrap_or_default();
+        self.turn_until(self.method.warmup.max(interval), |_| false)?;
 
         let (process, own) = (Process::new(server.pid()), Process::own());
         let (begun, from) = (Instant::now(), SystemClock.now().micros());
@@ -173,11 +179,7 @@ impl<'a> Run<'a> {
             })
             .collect();
 
-        let interval = self.cell.transports.iter().map(|transport| match transport {
-            Transport::ShortPoll(interval) => *interval,
-            _ => Duration::ZERO,
-        });
-        let drain = self.method.drain + interval.max().unwrap_or_default() + 4 * self.cell.delay.unwrap_or_default();
+        let drain = self.method.drain + interval + 4 * self.cell.delay.unwrap_or_default();
         // With an event from behind the window a client has all of those that were made in it.
         self.turn_until(drain, |run| run.clients.iter().all(|client| client.ledger.newest >= to))?;
         Ok(Measurement { took, server_cpu: cpu, own_cpu, groups: self.results(&totals, to) })
