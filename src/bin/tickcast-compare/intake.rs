@@ -103,7 +103,8 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug)]
 struct Shown {
     symbol: Box<[u8]>,
-    seq: u64,
+    /// `None` before the first event.
+    seq: Option<u64>,
     ts: i64,
     /// When it came.
     read_at: i64,
@@ -132,7 +133,11 @@ impl Ledger {
         let mut said = Said::default();
         let scanned = scan(text, b"ts", &mut |object| match object.kind {
             b"trade" => self.take_event(object, now, intake),
-            b"subscribed" | b"snapshot" => said.is_subscribed = true,
+            b"snapshot" => {
+                said.is_subscribed = true;
+                self.take_snapshot(object, now);
+            }
+            b"subscribed" => said.is_subscribed = true,
             b"lag" | b"error" | b"goodbye" => intake.faults += 1,
             b"" if !object.cursor.is_empty() => {
                 said.cursor = Some(String::from_utf8_lossy(object.cursor).into_owned());
@@ -141,6 +146,15 @@ impl Ledger {
         });
         intake.faults += u64::from(scanned.is_err());
         said
+    }
+
+    /// Takes the price that a symbol begins with.
+    fn take_snapshot(&mut self, object: &Object<'_>, now: i64) {
+        if let Some(ts) = object.ts
+            && !self.shown.iter().any(|shown| *shown.symbol == *object.symbol)
+        {
+            self.shown.push(Shown { symbol: object.symbol.into(), seq: None, ts, read_at: now, since: now });
+        }
     }
 
     fn take_event(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
@@ -162,12 +176,12 @@ impl Ledger {
             intake.latency.saturating_record(u64::try_from(now - ts).unwrap_or(0));
         }
         let Some(shown) = self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) else {
-            self.shown.push(Shown { symbol: object.symbol.into(), seq, ts, read_at: now, since: now });
+            self.shown.push(Shown { symbol: object.symbol.into(), seq: Some(seq), ts, read_at: now, since: now });
             return;
         };
-        intake.missing += seq.saturating_sub(shown.seq + 1);
+        intake.missing += shown.seq.map_or(0, |before| seq.saturating_sub(before + 1));
         shown.count(ts, now, intake);
-        (shown.seq, shown.ts, shown.read_at) = (seq, ts, now);
+        (shown.seq, shown.ts, shown.read_at) = (Some(seq), ts, now);
     }
 
     /// Takes note of the last prices, which stay until the end of the window.
@@ -232,6 +246,19 @@ mod tests {
         assert!((ages.behind_micros() - 30.0).abs() < 0.1, "the delay: {ages:?}");
         let prompt: Vec<_> = late.iter().map(|(offset, seq, ts, _)| (*offset, *seq, *ts, *ts)).collect();
         assert!(received(&prompt, (1_000, 91_000)).1.ages.behind_micros() < 0.1);
+    }
+
+    #[test]
+    fn a_price_is_known_from_its_snapshot() {
+        let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        intake.window = (0, 100);
+        let snapshot = br#"[{"type":"snapshot","symbol":"A","offset":9,"ts":0,"seq":{"trades":7}}]"#;
+        assert!(ledger.take_text(snapshot, 0, &mut intake).is_subscribed);
+        ledger.take_text(trade(12, 8, 50).as_bytes(), 100, &mut intake);
+        ledger.finish(&mut intake);
+        assert!((intake.ages.mean_micros() - 50.0).abs() < 1e-6, "{:?}", intake.ages);
+        assert!((intake.ages.behind_micros() - 25.0).abs() < 1e-6, "50 late for half of the time: {:?}", intake.ages);
+        assert_eq!((intake.missing, intake.due), (0, 1));
     }
 
     #[test]

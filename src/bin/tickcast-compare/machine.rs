@@ -18,7 +18,7 @@ pub(crate) fn look() -> Machine {
     let changed = if changed.is_empty() { "" } else { " with uncommitted changes" };
     Machine {
         cpu: cpu.map_or("unknown", |(_, name)| name.trim()).into(),
-        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        cores: cpu_info.lines().filter(|line| line.starts_with("processor")).count(),
         memory_gib: (memory_kib + (1 << 19)) >> 20,
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim().into()),
         commit: said("git", &["rev-parse", "--short=12", "HEAD"]) + changed,

@@ -283,7 +283,7 @@ fn method(comparison: &Comparison) -> String {
     let idle: Vec<_> = comparison
         .idle
         .iter()
-        .map(|idle| format!("{:.1} % at {} events/s", 100.0 * idle.server_cpu, idle.rate))
+        .map(|idle| format!("{:.1} % of a core at {} events/s", 100.0 * idle.server_cpu, idle.rate))
         .collect();
     let due: Vec<_> =
         together.transports.iter().map(|group| format!("{} {}", group.transport, group.events_due)).collect();
@@ -300,7 +300,7 @@ fn method(comparison: &Comparison) -> String {
            however late they came. Where a CPU is full, it is that of the queue before it.\n\
          - Staleness: `age` is the mean age of the last known price over time and symbols; `behind` is the part of it that is not\n  \
            the market's own quiet, so that one who knows every price at once has 0.\n\
-         - CPU is the server's whole process, its market included. The market alone took {idle} of a core: for one client that is\n  \
+         - CPU is the server's whole process, its market included. The market alone took {idle}: for one client that is\n  \
            most of it. The generator's own is in the raw data and the matrix, that of the proxy in it.\n\
          - A short poll asks once in its interval, a long poll (`wait_ms` 25000) as soon as it is answered; each client keeps one\n  \
            connection and has one question at a time. Heartbeats (every 15 s) are longer apart than a window.\n\
