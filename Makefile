@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps conformance-deps bench load screenshot doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps conformance-deps bench compare load screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +32,10 @@ conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write doc
 bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (25 minutes)
 	cargo bench --locked
 	node benches/compare.mjs
+
+compare: $(LIBRARY) ## compare the four transports and write docs/COMPARISON.md (8 minutes)
+	cargo build --release --locked --bins
+	target/release/tickcast-compare
 
 load: $(LIBRARY) ## load a server of its own with 1,000 sessions and report
 	cargo build --release --locked --bins

@@ -27,6 +27,7 @@ mod bars;
 mod browser;
 mod capture;
 mod coalescing;
+mod compare;
 mod cursor_client;
 mod cursor_schedule;
 mod cursor_world;

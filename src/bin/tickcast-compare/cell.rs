@@ -25,7 +25,7 @@ const TURN_MAX: Duration = Duration::from_millis(50);
 /// Events of one turn.
 const EVENTS_MAX: usize = 1_024;
 /// How long the clients may take until all of them are served.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 /// The token of signals, beyond those of clients.
 const WAKER: Token = Token(usize::MAX - 1);
 
@@ -189,7 +189,9 @@ impl<'a> Run<'a> {
         let mut results = Vec::new();
         let clients = self.clients.chunks(self.cell.clients.max(1));
         for ((group, totals), clients) in self.groups.iter_mut().zip(totals).zip(clients) {
-            clients.iter().for_each(|client| client.ledger.finish(&mut group.intake));
+            for client in clients {
+                client.ledger.finish(&mut group.intake);
+            }
             let mut result = GroupResult::new(group.transport, totals, &group.intake);
             result.open_ended = clients.iter().filter(|client| client.ledger.newest < to).count();
             result.digests = clients.iter().map(|client| client.ledger.digest).collect();

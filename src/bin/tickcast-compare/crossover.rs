@@ -6,6 +6,9 @@ use crate::result::Sample;
 /// The part of one core by which 1,000 clients may cost more than those of a WebSocket and still be called as cheap.
 pub(crate) const CPU_OF_1000_CLIENTS: f64 = 0.01;
 
+/// The ratio to a WebSocket up to which a transport is called as cheap: what two runs differ by is below it.
+pub(crate) const AS_CHEAP: f64 = 1.1;
+
 /// On which side of a limit the measured values are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Crossing {

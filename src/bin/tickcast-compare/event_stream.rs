@@ -79,10 +79,11 @@ mod tests {
             events in prop::collection::vec(("[a-z]{1,9}", 0_usize..3), 0..9),
             cuts in prop::collection::vec(1_usize..9, 1..30),
         ) {
-            let text: String = events.iter().map(|(data, end)| {
+            let written = events.iter().map(|(data, end)| {
                 let end = ["\n", "\r", "\r\n"][*end];
                 format!(": c{end}data: {data}{end}id: e:7{end}{end}")
-            }).collect();
+            });
+            let text = written.collect::<Vec<_>>().concat();
             let (mut pieces, mut rest, mut cuts) = (Vec::new(), text.as_bytes(), cuts.iter().cycle());
             while !rest.is_empty() {
                 let (piece, next) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));

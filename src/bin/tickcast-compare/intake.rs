@@ -240,7 +240,8 @@ mod tests {
     #[test]
     fn a_price_is_as_far_behind_as_it_came_late() {
         // One price every 100 µs, each 30 µs late, for a long time.
-        let late: Vec<_> = (0..1_000_u64).map(|n| (n + 1, n + 1, n as i64 * 100, n as i64 * 100 + 30)).collect();
+        let late: Vec<_> =
+            (0..1_000_u64).map(|n| (n + 1, n + 1, n.cast_signed() * 100, n.cast_signed() * 100 + 30)).collect();
         let ages = received(&late, (1_000, 91_000)).1.ages;
         assert!((ages.mean_micros() - 80.0).abs() < 0.1, "half the gap and the delay: {ages:?}");
         assert!((ages.behind_micros() - 30.0).abs() < 0.1, "the delay: {ages:?}");

@@ -79,6 +79,13 @@ fn main() -> ExitCode {
 
 /// Makes the comparison, prints and writes it; returns whether it was clean.
 fn compare(arguments: Arguments) -> Result<bool, String> {
+    if let Some(path) = &arguments.from {
+        let comparison = page::read(path)?;
+        page::prepare(&arguments.out)?;
+        page::write(&arguments.out, &comparison)?;
+        print(&table::foot(&comparison, &arguments.out))?;
+        return Ok(comparison.is_clean());
+    }
     let plan = Plan::new(arguments)?;
     limit::raise_open_files(plan.connections())?;
     page::prepare(&plan.out)?;

@@ -68,7 +68,10 @@ pub(crate) struct Arguments {
     server: Option<PathBuf>,
     /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "docs")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
+    /// Measures nothing, and writes page and plots again from raw data
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
 }
 
 /// A comparison that can be made.

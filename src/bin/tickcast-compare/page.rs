@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::crossover::{CPU_OF_1000_CLIENTS, cpu_more, crossing, pairs, ratios, significant};
+use crate::crossover::{AS_CHEAP, CPU_OF_1000_CLIENTS, cpu_more, crossing, pairs, ratios, significant};
 use crate::plot;
 use crate::result::{Comparison, Sample};
 
@@ -33,6 +33,17 @@ const PLOTS: [(&str, &str, &str, Figure); 4] = [
 pub(crate) fn prepare(out: &Path) -> Result<(), String> {
     let folder = out.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|err| format!("cannot write to {}: {err}", folder.display()))
+}
+
+/// Reads raw data that was written before.
+///
+/// # Errors
+///
+/// Returns why it cannot be read, in one line.
+pub(crate) fn read(path: &Path) -> Result<Comparison, String> {
+    let fail = |err: String| format!("cannot read {}: {err}", path.display());
+    let text = fs::read(path).map_err(|err| fail(err.to_string()))?;
+    serde_json::from_slice(&text).map_err(|err| fail(err.to_string()))
 }
 
 /// Writes page, raw data and plots.
@@ -153,17 +164,17 @@ fn cheap(comparison: &Comparison) -> String {
     let samples = &comparison.samples;
     let clients = clients_most(samples);
     let mut text = format!(
-        "## Where polling is as cheap\n\nMeasured with {clients} clients; between the rates measured, a straight line over the logarithm of the rate.\n\n"
+        "## Where polling is as cheap\n\nMeasured with {clients} clients; between the rates measured, a straight line over the logarithm of the rate.\n\"As few\" and \"as little\" is at most 10 % more.\n\n"
     );
     for name in others(samples) {
         let pairs = pairs(samples, name, clients);
         let (Some((first, socket)), Some((last, _))) = (pairs.first(), pairs.last()) else { continue };
         let rates = (first.rate, last.rate);
-        let bytes = crossing(&ratios(&pairs, Sample::bytes_per_event), 1.0);
-        let cpu = crossing(&ratios(&pairs, Sample::cpu_us_per_event), 1.0);
+        let bytes = crossing(&ratios(&pairs, Sample::bytes_per_event), AS_CHEAP);
+        let cpu = crossing(&ratios(&pairs, Sample::cpu_us_per_event), AS_CHEAP);
         let _ = writeln!(
             text,
-            "- **{name}**: no more bytes than WebSocket {}; no more CPU {}.",
+            "- **{name}**: as few bytes as WebSocket: {}; as little CPU: {}.",
             bytes.words(rates),
             cpu.words(rates)
         );
@@ -171,20 +182,20 @@ fn cheap(comparison: &Comparison) -> String {
             let more = crossing(&cpu_more(&pairs), CPU_OF_1000_CLIENTS);
             let _ = writeln!(
                 text,
-                "  1,000 clients cost less than {} % of a core more {}.\n  At {} events/s a client has {} bytes per second and makes {} requests per second (WebSocket: {} bytes), and what it shows is {} ms behind (WebSocket: {} ms).",
+                "  Less than {} % of a core more for 1,000 clients: {}.\n  At {} events/s a client has {} bytes per second and makes {} requests per second (WebSocket: {} bytes), and has a price {} ms after it was made, at the median (WebSocket: {} ms).",
                 100.0 * CPU_OF_1000_CLIENTS,
                 more.words(rates),
                 first.rate,
                 significant(first.bytes_per_client_second()),
                 significant(first.requests_per_client_second()),
                 significant(socket.bytes_per_client_second()),
-                significant(first.result.behind_ms),
-                significant(socket.result.behind_ms),
+                significant(first.latency_ms("p50")),
+                significant(socket.latency_ms("p50")),
             );
         }
     }
-    text + "\nA short poll that asks seldom is cheap at any rate because it bundles: what it saves it pays for with staleness, half its\n\
-            interval on average. A long poll asks again after every answer: it is nearly as prompt as a socket, and costs a request\n\
+    text + "\nA short poll is cheap where many events come in its interval, because it bundles them: it pays with staleness, half its\n\
+            interval on average; where nothing comes it asks in vain. A long poll asks again after every answer: it is nearly as prompt as a socket, and costs a request\n\
             and two heads for each bundle. Requests of a browser have some hundred bytes more of headers than those here.\n\n"
 }
 
@@ -197,10 +208,12 @@ fn delayed(comparison: &Comparison) -> String {
                 && near.clients == sample.clients
                 && near.rate.total_cmp(&sample.rate).is_eq()
         });
-        let lost = near.map_or("".into(), |near| format!("{:+.1}", sample.latency_ms("p50") - near.latency_ms("p50")));
+        let lost =
+            near.map_or(String::new(), |near| format!("{:+.1}", sample.latency_ms("p50") - near.latency_ms("p50")));
         let lost_late =
-            near.map_or("".into(), |near| format!("{:+.1}", sample.latency_ms("p99") - near.latency_ms("p99")));
-        let behind = near.map_or("".into(), |near| format!("{:+.1}", sample.result.behind_ms - near.result.behind_ms));
+            near.map_or(String::new(), |near| format!("{:+.1}", sample.latency_ms("p99") - near.latency_ms("p99")));
+        let behind =
+            near.map_or(String::new(), |near| format!("{:+.1}", sample.result.behind_ms - near.result.behind_ms));
         vec![
             name.clone(),
             format!("{:.1}", sample.latency_ms("p50")),
@@ -299,7 +312,8 @@ fn method(comparison: &Comparison) -> String {
          - Latency is from the event's time stamp to the `read` that brought it. It is that of all events made in the window,\n  \
            however late they came. Where a CPU is full, it is that of the queue before it.\n\
          - Staleness: `age` is the mean age of the last known price over time and symbols; `behind` is the part of it that is not\n  \
-           the market's own quiet, so that one who knows every price at once has 0.\n\
+           the market's own quiet, so that one who knows every price at once has 0. A market begins with its server: where a symbol has no event for longer\n  \
+           than a measurement takes, both are shorter than they become with time, and `behind` goes towards the mean latency.\n\
          - CPU is the server's whole process, its market included. The market alone took {idle}: for one client that is\n  \
            most of it. The generator's own is in the raw data and the matrix, that of the proxy in it.\n\
          - A short poll asks once in its interval, a long poll (`wait_ms` 25000) as soon as it is answered; each client keeps one\n  \

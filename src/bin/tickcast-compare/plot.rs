@@ -100,13 +100,13 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::range;
 
     #[test]
     fn the_range_holds_every_value_and_is_never_empty() {
-        let range = super::range([3.0, 700.0].into_iter());
-        assert!(range.start < 3.0 && range.end > 700.0);
-        let range = super::range(std::iter::empty());
-        assert!(range.start > 0.0 && range.start < range.end);
+        let found = range([3.0, 700.0].into_iter());
+        assert!(found.start < 3.0 && found.end > 700.0);
+        let found = range(std::iter::empty());
+        assert!(found.start > 0.0 && found.start < found.end);
     }
 }

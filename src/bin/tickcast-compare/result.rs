@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::Traffic;
 use crate::intake::Intake;
@@ -34,7 +34,7 @@ pub(crate) struct Totals {
 }
 
 /// One transport in one cell.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GroupResult {
     /// The transport and its interval.
     pub(crate) transport: String,
@@ -55,7 +55,7 @@ pub(crate) struct GroupResult {
     /// Bytes both ways until every client was served.
     pub(crate) setup_bytes: u64,
     /// From the time stamp of an event to the read that brought it, in microseconds, by percentile.
-    pub(crate) latency_us: BTreeMap<&'static str, u64>,
+    pub(crate) latency_us: BTreeMap<String, u64>,
     /// The mean age of the last known price, in milliseconds.
     pub(crate) age_ms: f64,
     /// How much of it is not the market's quiet.
@@ -77,10 +77,10 @@ impl GroupResult {
     /// Returns what was counted.
     pub(crate) fn new(transport: Transport, totals: &Totals, intake: &Intake) -> Self {
         let latency = &intake.latency;
-        let percentile = |(name, at)| (name, latency.value_at_percentile(at));
+        let percentile = |(name, at): (&str, f64)| (name.to_owned(), latency.value_at_percentile(at));
         let mut latency_us: BTreeMap<_, _> =
             [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9)].map(percentile).into();
-        latency_us.insert("max", latency.max());
+        latency_us.insert("max".into(), latency.max());
         Self {
             transport: transport.label(),
             is_poll: transport.is_poll(),
@@ -104,7 +104,7 @@ impl GroupResult {
 }
 
 /// One transport alone on one server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// How many clients.
     pub(crate) clients: usize,
@@ -165,7 +165,7 @@ impl Sample {
 }
 
 /// All transports on one server at the same time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Together {
     /// Clients of each transport.
     pub(crate) clients: usize,
@@ -178,7 +178,7 @@ pub(crate) struct Together {
 }
 
 /// The server with no clients: what the market costs alone.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Idle {
     /// Events per second of each client that might come.
     pub(crate) rate: f64,
@@ -187,7 +187,7 @@ pub(crate) struct Idle {
 }
 
 /// What it was measured on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The CPU's name.
     pub(crate) cpu: String,
@@ -204,7 +204,7 @@ pub(crate) struct Machine {
 }
 
 /// The whole comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     /// What it was measured on.
     pub(crate) machine: Machine,

@@ -1,0 +1,81 @@
+//! `tickcast-compare` from outside: a tiny comparison on real servers, and what keeps it from beginning.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use crate::command::Ended;
+use crate::patience::patiently;
+
+/// Runs the comparison with this folder to write to, and these arguments.
+async fn compare(out: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast-compare"));
+    command.args(["--server", env!("CARGO_BIN_EXE_tickcast")]).arg("--out").arg(out).args(arguments).kill_on_drop(true);
+    let output = patiently("the comparison to end", command.output()).await.unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Ended { status: output.status, stdout, stderr }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn total(groups: &serde_json::Value, key: &str) -> u64 {
+    groups.as_array().unwrap().iter().map(|group| group[key].as_u64().unwrap()).sum()
+}
+
+#[actix_web::test]
+async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost() {
+    let out = folder("comparison");
+    // The wait for the last events ends as soon as they are there: it is long for machines that are slow.
+    let arguments =
+        ["--clients", "2", "--rates", "50", "--low-rates", "", "--short-poll-ms", "50", "--window-s", "0.5"];
+    let more = ["--warmup-s", "0.1", "--drain-s", "8", "--round-trip-ms", "10"];
+    let ended = compare(&out, &[&arguments[..], &more].concat()).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+
+    let data = std::fs::read(out.join("comparison/comparison.json")).unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    let together = &data["together"];
+    assert_eq!(together["same_events"], true);
+    let due: Vec<_> = together["transports"].as_array().unwrap().iter().map(|group| &group["events_due"]).collect();
+    assert!(due.len() == 4 && due[0].as_u64() > Some(0) && due.iter().all(|count| *count == due[0]), "{due:?}");
+    for groups in [&data["samples"], &data["delayed"], &together["transports"]] {
+        assert_eq!(groups.as_array().unwrap().len(), 4);
+        assert_eq!(total(groups, "missing") + total(groups, "repeated") + total(groups, "faults"), 0, "{groups}");
+        assert_eq!(total(groups, "open_ended"), 0, "every client has all of its events: {groups}");
+        for group in groups.as_array().unwrap() {
+            assert!(group["setup_bytes"].as_u64() > Some(0) && group["connections"] == 2, "{group}");
+            assert!(group["is_poll"] == true || group["requests"] == 0, "only polls ask again: {group}");
+        }
+    }
+    for late in data["delayed"].as_array().unwrap() {
+        assert!(late["latency_us"]["p50"].as_u64() >= Some(5_000), "the proxy holds it up: {late}");
+    }
+    let page = std::fs::read_to_string(out.join("COMPARISON.md")).unwrap();
+    assert!(page.contains("the same events in the same order"), "{page}");
+    let again = folder("comparison-again");
+    let raw = out.join("comparison/comparison.json");
+    assert_eq!(compare(&again, &["--from", raw.to_str().unwrap()]).await.status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(again.join("COMPARISON.md")).unwrap(), page, "the page comes from the raw data");
+    for name in ["bytes.svg", "cpu.svg", "latency.svg", "requests.svg"] {
+        let plot = std::fs::read_to_string(out.join("comparison").join(name)).unwrap();
+        assert!(page.contains(name) && plot.starts_with("<svg") && plot.contains("long poll"), "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_compared_is_refused_with_one_line() {
+    let out = folder("comparison-refused");
+    for (arguments, part) in [
+        (&["--clients", "none"][..], "--clients must be"),
+        (&["--server", "/nowhere/tickcast"], "/nowhere/tickcast"),
+        (&["--server", "/bin/false"], "cannot start /bin/false"),
+        (&["--from", "/nowhere/data.json"], "cannot read /nowhere/data.json"),
+        (&["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
+    ] {
+        let ended = compare(&out, arguments).await;
+        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
+        assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+    }
+}
