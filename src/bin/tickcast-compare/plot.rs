@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use crate::result::Sample;
 
 /// The size of a plot, in pixels.
-const SIZE: (u32, u32) = (760, 400);
+const SIZE: (u32, u32) = (760, 460);
 /// Colours that differ for the colour-blind too (Okabe and Ito), by transport.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -18,6 +18,9 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 86, 86),
 ];
+
+/// By so much the value axis goes on above the highest value: the legend is there.
+const LEGEND_ROOM: f64 = 12.0;
 
 /// The points of one transport, and its name.
 type Line = (String, Vec<(f64, f64)>);
@@ -61,25 +64,27 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let points = || lines.iter().flat_map(|(_, points)| points);
+    let values = range(points().map(|point| point.1));
     let mut chart = ChartBuilder::on(&root)
-        .caption(title, ("sans-serif", 18))
+        .caption(title, ("sans-serif", 23))
         .margin(12)
-        .x_label_area_size(42)
-        .y_label_area_size(66)
+        .x_label_area_size(50)
+        .y_label_area_size(76)
         .build_cartesian_2d(
             range(points().map(|point| point.0)).log_scale(),
-            range(points().map(|point| point.1)).log_scale(),
+            (values.start..values.end * LEGEND_ROOM).log_scale(),
         )?;
     let label = |value: &f64| if *value >= 1e4 { format!("{:.0}k", value / 1e3) } else { format!("{value}") };
     chart
         .configure_mesh()
         .light_line_style(RGBColor(238, 238, 238))
         .bold_line_style(RGBColor(205, 205, 205))
+        .axis_desc_style(("sans-serif", 17))
         .x_desc("events per second of each client")
         .y_desc(unit)
         .x_label_formatter(&label)
         .y_label_formatter(&label)
-        .label_style(("sans-serif", 13))
+        .label_style(("sans-serif", 17))
         .draw()?;
     for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         chart
@@ -92,7 +97,7 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
         .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(205, 205, 205))
-        .label_font(("sans-serif", 13))
+        .label_font(("sans-serif", 17))
         .draw()?;
     root.present()?;
     Ok(())
