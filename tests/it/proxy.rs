@@ -75,7 +75,7 @@ async fn carry(
             let begins = is_up && piece.starts_with(b"GET ");
             if begins {
                 let line = std::str::from_utf8(&piece[..length.min(512)]).unwrap();
-                *target = line.split(' ').nth(1).unwrap().to_owned();
+                line.split(' ').nth(1).unwrap().clone_into(&mut target);
             }
             let mut counts = counts.lock().unwrap();
             let count = counts.entry(target.clone()).or_default();

@@ -77,6 +77,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Returns the arguments that say how it is measured; where files lie on this machine is nothing to write down.
+fn without_paths(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut is_path = false;
+    for argument in arguments {
+        let names_path = ["--out", "--server"].iter().any(|name| argument.split('=').next() == Some(name));
+        if !is_path && !names_path {
+            kept.push(argument.clone());
+        }
+        is_path = names_path && !argument.contains('=');
+    }
+    kept
+}
+
 /// Makes the comparison, prints and writes it; returns whether it was clean.
 fn compare(arguments: Arguments) -> Result<bool, String> {
     if let Some(path) = &arguments.from {
@@ -117,7 +131,7 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
         symbols_per_client: plan.method.symbols_per_client,
         pinned: plan.method.cores.is_some(),
         quick: plan.quick,
-        arguments: std::env::args().skip(1).collect(),
+        arguments: without_paths(std::env::args().skip(1)),
         idle,
         samples,
         delayed,
