@@ -29,7 +29,7 @@ fmt: ## format the code
 conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write docs/CONFORMANCE.md
 	CONFORMANCE_WRITE=1 cargo test --locked --test conformance
 
-bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (25 minutes)
+bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (20 minutes)
 	cargo bench --locked
 	node benches/compare.mjs
 

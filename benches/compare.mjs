@@ -1,6 +1,6 @@
 // The side-by-side benchmark: tickcast against the servers of benches/peers, on this machine, over loopback, in one go.
 //
-//     node benches/compare.mjs                     the whole matrix, three rounds, then docs/BENCHMARKS.md (about 25 minutes)
+//     node benches/compare.mjs                     the whole matrix, three rounds, then docs/BENCHMARKS.md (about 15 minutes)
 //     node benches/compare.mjs --quick             a smoke run of everything, small and short; writes nothing
 //     node benches/compare.mjs --workload hot --rounds 1 [--server NAME]…
 //

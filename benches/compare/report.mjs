@@ -133,7 +133,7 @@ copy. To come below uWebSockets at the same number of writes, the session would 
 With \`coalesce_ms=0\` in the watchlist the server's core is full: events join in the queue, which flatters the figure. With its
 own user code in steps of 20 ms uWebSockets comes near tickcast's default; that is what the window is worth.
 
-An idle session is 12.5 KiB, counted by allocation: a page each of the two 8 KiB buffers of the dispatcher (8 KiB), and 3.6 KiB in
+An idle session is about 12.5 KiB, counted by allocation: a page each of the two 8 KiB buffers of the dispatcher (8 KiB), and 3.6 KiB in
 about 25 allocations that fill the third: the connection's task 1.2, the session's actor 0.8, tokio's socket 0.3, the outbox 0.2,
 the rest actix's request, payload and shutdown signal. To reach 4 KiB both buffers must go: the session would have to own the socket
 after the upgrade, and share one read and one write buffer with all others of its thread. mimalloc made it 20 KiB, so the

@@ -20,7 +20,7 @@ const COLOURS: [RGBColor; 6] = [
 ];
 
 /// By so much the value axis goes on above the highest value: the legend is there.
-const LEGEND_ROOM: f64 = 12.0;
+const LEGEND_ROOM: f64 = 60.0;
 
 /// The points of one transport, and its name.
 type Line = (String, Vec<(f64, f64)>);
