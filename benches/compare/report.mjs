@@ -81,13 +81,19 @@ export function terminal(table) {
 
 const markdown = (lines) => [lines[0], lines[0].map((_, column) => (column ? "--:" : "---")), ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
 
+/// Says how long the measurements of a workload were.
+function lengths(runs, workload) {
+  const loads = runs.filter((run) => run.workload === workload && run.load).map(({ load }) => load[load.indexOf("--duration-s") + 1]);
+  return `Each measurement: ${[...new Set(loads)].join(" or ")} s.`;
+}
+
 /// Returns the page.
 export function page({ machine, rounds, minutes, runs }, table) {
   const { versions } = machine;
   const sections = names(table).map(({ name, about }) => {
     const failures = table.filter((row) => row.workload === name && row.failures.length > 0);
     const notes = failures.map(({ label, failures }) => `- ${label}: ${failures.join("; ")}`).join("\n");
-    return `## ${name}\n\n${about}.\n\n${markdown(cells(table, name))}\n${notes ? `\nWhat the load generator complained of:\n\n${notes}\n` : ""}`;
+    return `## ${name}\n\n${about}. ${lengths(runs, name)}\n\n${markdown(cells(table, name))}\n${notes ? `\nWhat the load generator complained of:\n\n${notes}\n` : ""}`;
   });
   const lines = verdicts(table).map(({ workload, bar, met, said }) => [workload, bar, said, met ? "met" : "**missed**"]);
   const example = runs.find((run) => run.workload === "watchlist" && run.label === "tickcast" && run.load);
@@ -113,8 +119,8 @@ a fixed rate), uniformly over the symbols, stamped with the time at which they c
 millisecond (hot: every 10). Sources: \`benches/peers\`.
 
 - **tickcast**: \`server.workers=1\`, trades only; \`feed.extra_symbols\` generated symbols beside 30 built-in ones of the same activity that
-  nobody takes, so \`feed.events_per_second\` is the workload's rate times (symbols + 30) / symbols. In hot, \`push.coalesce_ms=10\` makes the
-  100 writes a second that the steps of the others make.
+  nobody takes, so \`feed.events_per_second\` is the workload's rate times (symbols + 30) / symbols. In hot, one row has the default window, and
+  one \`push.coalesce_ms=10\`, which makes the 100 writes a second that the steps of the others make.
 - **floor**: a bare epoll loop, one \`send\` for each socket and step, or for each window with the same two edges as tickcast's.
 - **uWebSockets.js** ${versions.uwebsockets} (npm \`uwebsockets\`) on Node ${versions.node}: the trades of a step joined into one frame for each session;
   with one symbol its own publish, which is faster there. "20 ms steps" is the same program with a timer of 20 ms.
@@ -133,7 +139,7 @@ copy. To come below uWebSockets at the same number of writes, the session would 
 With \`coalesce_ms=0\` in the watchlist the server's core is full: events join in the queue, which flatters the figure. With its
 own user code in steps of 20 ms uWebSockets comes near tickcast's default; that is what the window is worth.
 
-An idle session is about 12.5 KiB, counted by allocation: a page each of the two 8 KiB buffers of the dispatcher (8 KiB), and 3.6 KiB in
+An idle session is about 12.5 KiB, counted by allocation (2026-11-22, before TLS came in): a page each of the two 8 KiB buffers of the dispatcher (8 KiB), and 3.6 KiB in
 about 25 allocations that fill the third: the connection's task 1.2, the session's actor 0.8, tokio's socket 0.3, the outbox 0.2,
 the rest actix's request, payload and shutdown signal. To reach 4 KiB both buffers must go: the session would have to own the socket
 after the upgrade, and share one read and one write buffer with all others of its thread. mimalloc made it 20 KiB, so the
