@@ -18,9 +18,6 @@ use crate::history::History;
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{ConnectionConfig, Handshakes, SocketConfig, TlsSetup, Traffic, Worker, connections};
 
-/// Connections that each worker takes beyond `server.connections_max`, so that those refused are told so, and probes are
-/// answered.
-const CONNECTIONS_SPARE: usize = 256;
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
@@ -111,7 +108,7 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
     let server = &parts.settings.server;
     let mut builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(server.connections_max.saturating_add(CONNECTIONS_SPARE))
+        .max_concurrent_connections(server.connections_max.saturating_add(server.connections_spare_max))
         .shutdown_timeout(server.shutdown_grace_ms.div_ceil(1_000))
         .disable_signals();
     let http = listeners.http.map(|listener| (listener, None));

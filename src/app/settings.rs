@@ -53,6 +53,9 @@ pub struct ServerConfig {
     pub drain_ms: u64,
     /// The most sessions at the same time. At least 1.
     pub connections_max: usize,
+    /// Connections that each worker takes beyond `connections_max`, so that those refused are told so, and probes and
+    /// plain requests are answered. At least 1.
+    pub connections_spare_max: usize,
     /// Bytes that wait for one socket in the server before its outbox begins to fill. At least 1,024.
     pub write_buffer_bytes: usize,
     /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). At least 1,024.
@@ -127,6 +130,7 @@ impl Default for ServerConfig {
             shutdown_grace_ms: 5_000,
             drain_ms: 2_000,
             connections_max: 20_000,
+            connections_spare_max: 256,
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
@@ -148,6 +152,7 @@ impl ServerConfig {
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
             Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
             Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
+            Self { connections_spare_max: 0, .. } => Err(("server.connections_spare_max", "must be at least 1")),
             Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
             Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),
             Self { turn_connections_max: 0, .. } => Err(("server.turn_connections_max", "must be at least 1")),
@@ -273,6 +278,7 @@ mod tests {
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
+            ("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "0", "server.connections_spare_max"),
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),

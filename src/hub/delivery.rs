@@ -56,6 +56,8 @@ pub enum Control {
     Pong(Bytes),
     /// The end: nothing follows it.
     Close(CloseReason),
+    /// The answer to a client's close, and the end: with its code, if it had one.
+    CloseAnswer(Option<u16>),
 }
 
 /// An answer that keeps its place among the events: `subscribed`, `snapshot`.

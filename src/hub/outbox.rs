@@ -173,7 +173,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts a control item before everything that waits. After [`Control::Close`] nothing else goes in or out.
+    /// Puts a control item before everything that waits. After a close nothing else goes in or out.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ impl Outbox {
         if self.closing {
             return Ok(());
         }
-        let closes = matches!(control, Control::Close(_));
+        let closes = matches!(control, Control::Close(_) | Control::CloseAnswer(_));
         if !closes && self.front.len() >= self.shared.push.outbox_replies_max {
             return Err(CloseReason::UnreadReplies);
         }

@@ -57,7 +57,7 @@ impl fmt::Display for ErrorCode {
 /// Why the server ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The client said goodbye.
+    /// The client said goodbye. Its own code is sent back, not this one's.
     ClientClosed,
     /// The server is shutting down.
     Shutdown,

@@ -70,7 +70,7 @@ impl Sink for EventWriter<'_> {
             Control::Message(bytes) => self.message(&bytes),
             Control::Ping => self.is_alive = true,
             // There is nothing like these here: a stream has messages of the dialect, and just ends.
-            Control::Text(_) | Control::Binary(_) | Control::Pong(_) | Control::Close(_) => {}
+            Control::Text(_) | Control::Binary(_) | Control::Pong(_) | Control::Close(_) | Control::CloseAnswer(_) => {}
         }
     }
 

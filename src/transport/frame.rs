@@ -101,6 +101,8 @@ impl Sink for FrameWriter<'_> {
             Control::Ping => self.control_frame(FIN_PING, b""),
             Control::Pong(payload) => self.control_frame(FIN_PONG, &payload),
             Control::Close(reason) => self.close_frame(reason),
+            Control::CloseAnswer(None) => self.control_frame(FIN_CLOSE, b""),
+            Control::CloseAnswer(Some(code)) => self.control_frame(FIN_CLOSE, &code.to_be_bytes()),
         }
     }
 

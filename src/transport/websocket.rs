@@ -185,7 +185,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             Frame::Continuation(item) => self.receive_fragment(item, now),
             Frame::Ping(payload) => self.outbox.borrow_mut().push_control(Control::Pong(payload), now),
             Frame::Pong(_) => Ok(()),
-            Frame::Close(_) => Err(CloseReason::ClientClosed),
+            Frame::Close(close) => return self.answer_close(close, ctx),
             message => self.receive_message(&message, now),
         };
         if let Err(reason) = result {
@@ -215,20 +215,31 @@ impl<H: MessageHandler> WebSocketSession<H> {
         }
     }
 
-    /// Begins the closing handshake (RFC 6455 section 7.1.2), or answers the client's and ends.
+    /// Begins the closing handshake (RFC 6455 section 7.1.2).
     fn close(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
-        if self.session.take().is_none() {
-            // Closing already: this is the client's answer.
+        if !self.begin_close(reason, Control::Close(reason)) {
             return self.end(ctx);
+        }
+        ctx.run_later(self.config.close_timeout(), Self::end);
+    }
+
+    /// Ends with the client's close, which is answered with its own code (RFC 6455 section 5.5.1) if it is not the answer.
+    fn answer_close(&mut self, close: Option<ws::CloseReason>, ctx: &mut Context<Self>) {
+        let code = close.map(|close| close.code.into());
+        self.begin_close(CloseReason::ClientClosed, Control::CloseAnswer(code));
+        self.end(ctx);
+    }
+
+    /// Lets the close go out after what is at the front. Returns false when the session is closing already.
+    fn begin_close(&mut self, reason: CloseReason, close: Control) -> bool {
+        if self.session.take().is_none() {
+            return false;
         }
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
         // A close is never refused.
-        let _ = self.outbox.borrow_mut().push_control(Control::Close(reason), Instant::now());
-        if reason == CloseReason::ClientClosed {
-            return self.end(ctx);
-        }
-        ctx.run_later(self.config.close_timeout(), Self::end);
+        let _ = self.outbox.borrow_mut().push_control(close, Instant::now());
+        true
     }
 
     fn end(&mut self, ctx: &mut Context<Self>) {
@@ -295,7 +306,7 @@ impl<H: MessageHandler> Actor for WebSocketSession<H> {
 impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketSession<H> {
     fn handle(&mut self, frame: Result<Frame, CloseReason>, ctx: &mut Self::Context) {
         match frame {
-            Ok(Frame::Close(_)) => self.close(CloseReason::ClientClosed, ctx),
+            Ok(Frame::Close(close)) => self.answer_close(close, ctx),
             Ok(frame) if self.session.is_some() => self.receive(frame, ctx),
             Ok(_) => {}
             Err(reason) => self.close(reason, ctx),

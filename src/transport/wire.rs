@@ -96,3 +96,59 @@ impl AsyncWrite for Wire {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream as Client};
+
+    use super::*;
+    use crate::metrics::SharedMetrics;
+
+    /// Reads to the end, whatever end that is.
+    async fn end(mut wire: Wire) -> io::Result<usize> {
+        wire.read(&mut [0; 16]).await
+    }
+
+    #[actix_web::test]
+    async fn connections_that_end_all_at_once_do_so_in_turns() {
+        let metrics = SharedMetrics::default();
+        let turnstile = Turnstile::new(2, metrics.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut ends = Vec::new();
+        for index in 0..10 {
+            let client = Client::connect(listener.local_addr().unwrap()).await.unwrap();
+            let wire = Wire::new(listener.accept().await.unwrap().0, Rc::default(), turnstile.clone(), true);
+            if index % 2 == 0 {
+                // The other end is reset, not closed.
+                client.set_zero_linger().unwrap();
+            }
+            drop(client);
+            wire.stream.readable().await.unwrap();
+            ends.push(wire);
+        }
+        let ended = Rc::new(Cell::new(0));
+        let ends: Vec<_> = ends
+            .into_iter()
+            .map(|wire| {
+                let ended = ended.clone();
+                actix_web::rt::spawn(async move {
+                    let _ = end(wire).await;
+                    ended.set(ended.get() + 1);
+                })
+            })
+            .collect();
+        let mut before = 0;
+        while ended.get() < 10 {
+            tokio::task::yield_now().await;
+            assert!(ended.get() - before <= 2, "{} after {before} in one turn", ended.get());
+            before = ended.get();
+        }
+        for end in ends {
+            end.await.unwrap();
+        }
+        assert_eq!(metrics.connections_delayed.get(), 8);
+    }
+}
