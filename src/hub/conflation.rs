@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::domain::{Channel, SymbolId};
 use crate::hub::delivery::{Delivery, Item};
 use crate::hub::index::Topic;
+use crate::hub::merged::Merged;
 use crate::protocol::Mode;
 
 /// What waits of one symbol and channel.
@@ -18,7 +19,9 @@ struct Slot {
     skipped: u32,
     /// The offset of the first event that the newest one stands for.
     first: u64,
-    /// When the newest event may be sent, or the next one if there is none.
+    /// When one was last sent.
+    sent: Option<Instant>,
+    /// When the newest event may be sent.
     due: Instant,
 }
 
@@ -53,13 +56,17 @@ impl Conflation {
     }
 
     /// Takes an event whose mode is `latest`.
-    pub(super) fn push(&mut self, delivery: &Rc<Delivery>, now: Instant) {
+    pub(super) fn push(&mut self, delivery: &Rc<Delivery>, now: Instant, merged: &mut Merged) {
         let topic = delivery.topic();
-        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, first: 0, due: now });
-        if slot.newest.replace(delivery.clone()).is_some() {
+        let interval = self.mode(delivery).interval();
+        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, first: 0, sent: None, due: now });
+        if let Some(obsolete) = slot.newest.replace(delivery.clone()) {
             slot.skipped = slot.skipped.saturating_add(1);
+            merged.insert(topic, obsolete.offset());
         } else {
             slot.first = delivery.offset();
+            // By the rate of now: it may be another than that of the last time.
+            slot.due = slot.sent.map_or(now, |sent| sent + interval);
             self.waiting.insert((slot.due, topic));
         }
     }
@@ -97,13 +104,9 @@ impl Conflation {
         let delivery = slot.newest.take()?;
         let skipped = std::mem::take(&mut slot.skipped);
         self.waiting.remove(&(slot.due, topic));
-        match self.mode(&delivery) {
-            mode @ Mode::Latest(_) => {
-                self.slots.entry(topic).and_modify(|slot| slot.due = now + mode.interval());
-            }
-            Mode::All => {
-                self.slots.remove(&topic);
-            }
+        slot.sent = Some(now);
+        if self.mode(&delivery) == Mode::All {
+            self.slots.remove(&topic);
         }
         Some(Item::Event { delivery, skipped })
     }

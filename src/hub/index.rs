@@ -23,6 +23,11 @@ impl Topic {
     pub const fn all(channel: Channel) -> Self {
         Self(channel.index())
     }
+
+    /// Returns the topic of every symbol's channel that this one is a part of.
+    pub(super) const fn wildcard(self) -> Self {
+        Self(self.0 % Channel::COUNT)
+    }
 }
 
 /// Returns the topic of a symbol's channel, or that of the wildcard when `id` is `None`.

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::domain::{Channel, SymbolId};
 use crate::hub::delivery::Item;
 use crate::hub::index::Topic;
+use crate::hub::merged::Merged;
 
 /// What has been merged away since a queue was full.
 #[derive(Debug)]
@@ -20,16 +21,16 @@ pub(super) struct Lag {
 
 impl Lag {
     /// Merges the queue, which then holds one event of each topic at the most.
-    pub(super) fn begin(queue: &mut VecDeque<Item>) -> Self {
+    pub(super) fn begin(queue: &mut VecDeque<Item>, merged: &mut Merged) -> Self {
         let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, since_offset: u64::MAX };
         for item in std::mem::take(queue) {
-            lag.push(item, queue);
+            lag.push(item, queue, merged);
         }
         lag
     }
 
     /// Appends an item. An event takes the place of the one that it makes obsolete; an answer keeps its own.
-    pub(super) fn push(&mut self, item: Item, queue: &mut VecDeque<Item>) {
+    pub(super) fn push(&mut self, item: Item, queue: &mut VecDeque<Item>, merged: &mut Merged) {
         let Item::Event { delivery, .. } = &item else { return queue.push_back(item) };
         let topic = delivery.topic();
         if let Some(place) = self.newest.get(&topic) {
@@ -37,6 +38,7 @@ impl Lag {
             if let Item::Event { delivery, skipped } = obsolete {
                 self.skipped += 1 + u64::from(skipped);
                 self.since_offset = self.since_offset.min(delivery.offset());
+                merged.insert(topic, delivery.offset());
             }
         } else {
             self.newest.insert(topic, queue.len());

@@ -9,6 +9,7 @@ mod conflation;
 mod delivery;
 mod index;
 mod lag;
+mod merged;
 mod outbox;
 mod pacer;
 mod pending;

@@ -11,6 +11,7 @@ use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
 use crate::hub::index::SessionKey;
 use crate::hub::lag::Lag;
+use crate::hub::merged::Merged;
 use crate::protocol::native::encode_lag;
 use crate::protocol::{CloseReason, Dialect, Mode, OnLag};
 
@@ -28,6 +29,7 @@ pub struct Outbox {
     events: usize,
     lag: Option<Box<Lag>>,
     on_lag: OnLag,
+    merged: Merged,
     /// What is subscribed in mode `latest`; `None` for most sessions.
     conflation: Option<Box<Conflation>>,
     alarm: Option<Instant>,
@@ -58,6 +60,7 @@ impl Outbox {
             events: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
+            merged: Merged::default(),
             conflation: None,
             alarm: None,
             seen,
@@ -113,7 +116,7 @@ impl Outbox {
         if conflation.mode(delivery) == Mode::All {
             return false;
         }
-        conflation.push(delivery, now);
+        conflation.push(delivery, now, &mut self.merged);
         self.rearm(now);
         true
     }
@@ -136,9 +139,9 @@ impl Outbox {
     fn merge(&mut self, item: Item) {
         let lag = self.lag.get_or_insert_with(|| {
             self.shared.metrics.lags.inc();
-            Box::new(Lag::begin(&mut self.queue))
+            Box::new(Lag::begin(&mut self.queue, &mut self.merged))
         });
-        lag.push(item, &mut self.queue);
+        lag.push(item, &mut self.queue, &mut self.merged);
         self.events = lag.events();
     }
 

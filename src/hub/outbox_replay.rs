@@ -1,10 +1,12 @@
 //! The part of an outbox that deals with recoveries: the missed events of a session, and how far it has got.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::hub::Replay;
 use crate::hub::delivery::{Item, Sink};
+use crate::hub::index::Topic;
 use crate::hub::outbox::Outbox;
 use crate::hub::replay::Progress;
 
@@ -33,6 +35,21 @@ impl Outbox {
         self.seen = self.seen.max(offset);
     }
 
+    /// Returns the offset of the newest event of a topic that the session never gets, as a newer one has taken its place.
+    pub fn newest_merged(&self, topic: Topic) -> Option<u64> {
+        self.merged.newest(topic)
+    }
+
+    /// Returns whether the session gets, or has got, every event.
+    pub fn is_complete(&self) -> bool {
+        self.merged.is_empty()
+    }
+
+    /// Takes note that topics begin anew from a cursor; `others` go on.
+    pub fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, others: &BTreeMap<Topic, u64>) {
+        self.merged.begin_anew(fresh, others);
+    }
+
     /// Returns the offset up to which everything that a session with one subscription wants has been drained, or is counted
     /// by what has. `None` when that can not be told: a snapshot is queued, or an event that stands for earlier ones too, or
     /// what was queued was thrown away as the outbox is ending.
@@ -55,7 +72,9 @@ impl Outbox {
     /// Reads missed events as far as they fit into the write. Returns false when some are left: the replay is at the front
     /// of the queue again.
     pub(super) fn drain_replay(&mut self, mut replay: Box<Replay>, sink: &mut impl Sink, events: &mut u64) -> bool {
-        let progress = replay.read(&self.shared.ring.borrow(), self.conflation.as_deref(), sink, events);
+        let ring = self.shared.ring.borrow();
+        let progress = replay.read(&ring, self.conflation.as_deref(), &mut self.merged, sink, events);
+        drop(ring);
         match progress {
             Progress::Done => return true,
             Progress::Paused => {}

@@ -292,3 +292,18 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is() {
     let delivery = fixture.delivery(1);
     assert!(!fixture.outbox.push_event(&delivery, fixture.now));
 }
+
+#[test]
+fn a_new_rate_holds_from_the_next_event_on() {
+    let mut fixture = Fixture::new(10, 0);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.001)));
+    fixture.drain(100);
+    fixture.push(1);
+    assert_eq!(fixture.drain(100).unwrap().1, 1);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(2.0)));
+    fixture.drain(100);
+    fixture.push(1);
+    assert!(fixture.drain(100).is_none(), "held back");
+    let alarm = fixture.outbox.alarm.expect("an alarm is set");
+    assert_eq!(alarm - fixture.now, Duration::from_millis(500), "not by the rate of before");
+}

@@ -12,6 +12,7 @@ use crate::history::Ring;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Delivery, Item, Sink};
 use crate::hub::index::Topic;
+use crate::hub::merged::Merged;
 use crate::protocol::Mode;
 
 /// Events that are looked at before others have their turn: less than a millisecond.
@@ -104,6 +105,7 @@ impl Replay {
         &mut self,
         ring: &Ring,
         conflation: Option<&Conflation>,
+        merged: &mut Merged,
         sink: &mut impl Sink,
         events: &mut u64,
     ) -> Progress {
@@ -131,7 +133,7 @@ impl Replay {
                 }
                 let delivery = || Rc::new(Delivery::new(batch.clone(), index));
                 if conflation.is_some_and(|conflation| self.is_latest(conflation, &publication.event)) {
-                    self.conflate(delivery());
+                    self.conflate(delivery(), merged);
                 } else {
                     sink.event(publication, 0);
                     *events += 1;
@@ -157,9 +159,12 @@ impl Replay {
         self.newest.contains_key(&named) || conflation.mode_of(named, event.channel()) != Mode::All
     }
 
-    fn conflate(&mut self, delivery: Rc<Delivery>) {
+    fn conflate(&mut self, delivery: Rc<Delivery>, merged: &mut Merged) {
         let topic = delivery.topic();
-        let skipped = self.newest.get(&topic).map_or(0, |(_, skipped)| skipped.saturating_add(1));
+        let skipped = self.newest.get(&topic).map_or(0, |(obsolete, skipped)| {
+            merged.insert(topic, obsolete.offset());
+            skipped.saturating_add(1)
+        });
         self.newest.insert(topic, (delivery, skipped));
     }
 

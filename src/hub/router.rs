@@ -187,9 +187,12 @@ impl Router {
                 missed.insert(topic);
             }
         }
+        let mut outbox = self.sessions[key.0].outbox.borrow_mut();
+        outbox.begin_anew(&missed, &others);
         for id in ids {
-            self.sessions[key.0].outbox.borrow_mut().set_mode(*id, channels, mode);
+            outbox.set_mode(*id, channels, mode);
         }
+        drop(outbox);
         Box::new(Replay::new(after, since, missed, others))
     }
 

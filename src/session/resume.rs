@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{ChannelSet, SymbolId};
-use crate::hub::Replay;
+use crate::hub::{Replay, Topic};
 use crate::protocol::native::{Cursor, RequestId, Subscribe};
 use crate::protocol::{CloseReason, Mode};
 use crate::session::Session;
@@ -39,7 +39,7 @@ impl Session {
         if let Some(on_lag) = wanted.on_lag {
             self.outbox.borrow_mut().set_on_lag(on_lag);
         }
-        let offset = wanted.after.as_ref().and_then(|cursor| self.recoverable(known, wanted.channels, cursor));
+        let offset = wanted.after.as_ref().and_then(|cursor| self.recoverable(known, wanted, cursor));
         let recovered = wanted.after.as_ref().map(|_| offset.is_some());
         if let Some(recovered) = recovered {
             self.router.borrow().metrics().count_recovery(recovered);
@@ -68,11 +68,32 @@ impl Session {
     }
 
     /// Returns the cursor's offset when nothing after it is lost: it is of this process and not of the future, the ring
-    /// goes back to it, and so does what the session gets already of these channels.
-    fn recoverable(&self, known: &[Option<SymbolId>], channels: ChannelSet, cursor: &Cursor) -> Option<u64> {
-        let router = self.router.borrow();
-        let kept = *cursor.epoch == **router.epoch() && router.remembers(cursor.offset);
-        (kept && self.goes_back_to(cursor.offset, known, channels)).then_some(cursor.offset)
+    /// goes back to it, and so does what the session gets already of these channels, which has no gap since.
+    fn recoverable(&self, known: &[Option<SymbolId>], wanted: &Subscribe, cursor: &Cursor) -> Option<u64> {
+        let (channels, offset) = (wanted.channels, cursor.offset);
+        let kept = {
+            let router = self.router.borrow();
+            *cursor.epoch == **router.epoch() && router.remembers(offset)
+        };
+        // In mode `latest` gaps are what is wanted.
+        let has_gap = wanted.mode == Mode::All && self.has_gap_after(offset, known, channels);
+        (kept && self.goes_back_to(offset, known, channels) && !has_gap).then_some(offset)
+    }
+
+    /// Returns whether events after `offset` of what the session gets already of these channels were merged away: they are
+    /// not sent any more.
+    fn has_gap_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
+        let outbox = self.outbox.borrow();
+        if outbox.is_complete() {
+            return false;
+        }
+        let since = |id, channel| self.wishes.get(&id).and_then(|wish: &Wish| wish.since(channel));
+        self.expand(known).into_iter().any(|id| {
+            channels.iter().any(|channel| {
+                let goes_on = since(Some(id), channel).or_else(|| since(None, channel)).is_some();
+                goes_on && outbox.newest_merged(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset)
+            })
+        })
     }
 
     /// Returns whether what the session gets already of these channels, which is never sent twice, goes back to `offset`.

@@ -1,7 +1,7 @@
 //! A client of the small market of `cursor_world` that comes and goes, moves between transports, keeps its cursor as the
 //! protocol tells it to, and checks everything that it gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -42,6 +42,28 @@ pub(crate) enum Step {
     Restart,
     /// Another request in the same session: for clients that have one subscription for each topic.
     Ask(Key, Option<Mode>),
+    /// Such a client asks in mode `all` for what it gets already, from so many events before its newest one.
+    AskBack(Key, u64),
+}
+
+/// Events that were said to be skipped.
+struct Announced {
+    /// None of them is older.
+    from: u64,
+    /// None is newer.
+    to: u64,
+    count: u64,
+}
+
+/// Returns whether each missing event can be one of those announced, and none is two of them.
+fn is_announced(missing: &BTreeSet<u64>, announced: &[Announced]) -> bool {
+    let mut left: Vec<_> = announced.iter().map(|each| (each.to, each.from, each.count)).collect();
+    left.sort_unstable();
+    // The one that ends first cannot serve a later event so well.
+    missing.iter().all(|offset| {
+        let fits = |(to, from, count): &&mut (u64, u64, u64)| *count > 0 && (*from..=*to).contains(offset);
+        left.iter_mut().find(fits).map(|(.., count)| *count -= 1).is_some()
+    })
 }
 
 /// What a client knows: the newest `seq` of each topic, and what it may miss because it was told so.
@@ -51,19 +73,26 @@ pub(crate) struct Knowledge {
     pub(crate) seqs: BTreeMap<Key, u64>,
     /// The cursor of each topic: its newest message.
     cursors: BTreeMap<Key, Cursor>,
-    announced: u64,
+    missing: BTreeSet<u64>,
+    announced: Vec<Announced>,
     pub(crate) lags: u64,
+    /// The newest event of each topic that has not come.
+    missed: BTreeMap<Key, u64>,
     /// What the snapshots that come belong to, when the client has a subscription for each topic.
     begun: Option<Key>,
-    /// In mode `latest` a stream's cursor may be older than the newest value that came.
+    /// In mode `latest` a stream's cursor may be older than the newest value that came: what comes after a break may be what
+    /// has come already, until something newer does.
     may_repeat: bool,
+    /// The topics of which something newer has come in this session.
+    renewed: BTreeSet<Key>,
 }
 
 impl Knowledge {
-    fn apply(&mut self, message: &Value) {
+    fn apply(&mut self, message: &Value, process: &Process, position: u64) {
         match message["type"].as_str().unwrap() {
             "lag" => {
-                self.announced += message["skipped"].as_u64().unwrap();
+                let [from, count] = ["since_offset", "skipped"].map(|key| message[key].as_u64().unwrap());
+                self.announced.push(Announced { from, to: position, count });
                 self.lags += 1;
             }
             "snapshot" => {
@@ -77,29 +106,39 @@ impl Knowledge {
                     self.seqs.insert(key, seq.as_u64().unwrap());
                 }
             }
-            _ if is_event(message) => self.follow(message),
+            _ if is_event(message) => self.follow(message, process),
             _ => {}
         }
     }
 
-    fn follow(&mut self, message: &Value) {
+    fn follow(&mut self, message: &Value, process: &Process) {
         let key = key_of(message).unwrap();
         let seq = message["seq"].as_u64().unwrap();
         let last = self.seqs[&key];
-        if seq <= last && self.may_repeat {
+        if seq <= last && self.may_repeat && !self.renewed.contains(&key) {
             return;
         }
         assert!(seq > last, "none twice, none too late: {message} after {last}");
+        self.renewed.insert(key.clone());
         let skipped = message["skipped"].as_u64().unwrap();
         let hole = seq - last - 1;
-        if self.may_repeat {
-            // What it stands for may be known in part.
-            self.announced += skipped.min(hole);
-        } else {
-            self.announced += skipped;
+        // After a break what it stands for may be known in part.
+        assert!(
+            skipped <= hole || self.may_repeat,
+            "more are said to be skipped than are missing: {message} after {last}"
+        );
+        let missing: Vec<_> = (last + 1..seq).map(|seq| process.offset_of(&key, seq)).collect();
+        if let ([from, ..], [.., to]) = (&missing[..], &missing[..]) {
+            self.announced.push(Announced { from: *from, to: *to, count: skipped.min(hole) });
         }
-        assert!(hole <= self.announced, "a hole that nobody has announced: {message} after {last}");
-        self.announced -= hole;
+        self.missing.extend(&missing);
+        assert!(
+            is_announced(&self.missing, &self.announced),
+            "a hole that nobody has announced: {message} after {last}"
+        );
+        if hole > 0 {
+            self.missed.insert(key.clone(), process.offset_of(&key, seq - 1));
+        }
         self.cursors.insert(key.clone(), self.cursor_at(message));
         self.seqs.insert(key, seq);
     }
@@ -107,6 +146,16 @@ impl Knowledge {
     fn cursor_at(&self, message: &Value) -> Cursor {
         Cursor { epoch: self.epoch.clone(), offset: message["offset"].as_u64().unwrap() }
     }
+}
+
+/// A subscription that is to be answered.
+struct Asked {
+    cursor: Option<Cursor>,
+    /// Its topic, if it is for one.
+    topic: Option<Key>,
+    mode: Mode,
+    /// Whether the session gets that already.
+    goes_on: bool,
 }
 
 /// One client, and the world around it.
@@ -118,12 +167,14 @@ pub(crate) struct Scene {
     time: Time,
     pub(crate) knowledge: Knowledge,
     pub(crate) session: Option<(Session, Transport, usize, Begun)>,
-    /// The subscriptions that are to be answered, with their cursors, and their topics if they have one.
-    asked: Vec<(Option<Cursor>, Option<Key>)>,
+    /// The subscriptions that are to be answered.
+    asked: Vec<Asked>,
     /// The cursor of a client that has one subscription.
     cursor: Option<Cursor>,
     /// How many snapshots of the present session have come: before all have, there is no cursor.
     snapshots: u32,
+    /// How often a request to go back has been granted.
+    pub(crate) recovered: u32,
     mode: Mode,
     /// The topics of a client that has one subscription for each.
     parts: Option<BTreeMap<Key, Mode>>,
@@ -148,6 +199,7 @@ impl Scene {
             asked: Vec::new(),
             cursor: None,
             snapshots: 0,
+            recovered: 0,
             mode,
             parts: by_parts.then(BTreeMap::new),
             ending: Vec::new(),
@@ -176,9 +228,13 @@ impl Scene {
             Step::Restart => {
                 self.disconnect();
                 self.restarts += 1;
+                self.knowledge.missed.clear();
+                self.knowledge.missing.clear();
+                self.knowledge.announced.clear();
                 self.process = Process::start(self.restarts, HUBS, self.events_kept, self.push);
             }
             Step::Ask(topic, mode) => self.ask(topic, mode),
+            Step::AskBack(topic, events) => self.ask_back(&topic, events),
         }
     }
 
@@ -187,6 +243,7 @@ impl Scene {
         self.asked.clear();
         self.ending.clear();
         self.snapshots = 0;
+        self.knowledge.renewed.clear();
     }
 
     fn connect(&mut self, mut transport: Transport, hub: usize) {
@@ -201,7 +258,7 @@ impl Scene {
         if let Some(parts) = self.parts.clone() {
             self.session = Some((session, Transport::WebSocket, hub, nothing));
             for (topic, mode) in parts {
-                self.subscribe(&topic, mode);
+                self.subscribe(&topic, mode, 0, false);
             }
             return;
         }
@@ -223,7 +280,7 @@ impl Scene {
         if transport == Transport::Poll {
             self.began(begun.recovered, hub, self.cursor.clone(), None);
         } else {
-            self.asked.push((self.cursor.clone(), None));
+            self.asked.push(Asked { cursor: self.cursor.clone(), topic: None, mode: self.mode, goes_on: false });
         }
         self.session = Some((session, transport, hub, begun));
     }
@@ -234,8 +291,8 @@ impl Scene {
             return;
         }
         if let Some(mode) = mode {
-            parts.insert(topic.clone(), mode);
-            self.subscribe(&topic, mode);
+            let goes_on = parts.insert(topic.clone(), mode).is_some();
+            self.subscribe(&topic, mode, 0, goes_on);
         } else if parts.remove(&topic).is_some() {
             let text =
                 json!({"action": "unsubscribe", "id": 2, "symbols": [topic.0], "channels": [topic.1]}).to_string();
@@ -246,11 +303,38 @@ impl Scene {
         }
     }
 
-    fn subscribe(&mut self, topic: &Key, mode: Mode) {
+    fn ask_back(&mut self, topic: &Key, events: u64) {
+        let Some(mode) = self.parts.as_mut().and_then(|parts| parts.get_mut(topic)) else { return };
+        *mode = Mode::All;
+        self.subscribe(topic, Mode::All, events, true);
+    }
+
+    /// Asks for a topic from so many events before its newest one.
+    fn subscribe(&mut self, topic: &Key, mode: Mode, events: u64, goes_on: bool) {
         let Some((session, ..)) = &mut self.session else { return };
-        let cursor = self.knowledge.cursors.get(topic).cloned();
+        let mut cursor = self.knowledge.cursors.get(topic).cloned();
+        if let Some(cursor) = &mut cursor {
+            cursor.offset = cursor.offset.saturating_sub(events);
+        }
         session.receive(&request(&[&topic.0], &[&topic.1], mode, cursor.as_ref()), self.time.0).unwrap();
-        self.asked.push((cursor, Some(topic.clone())));
+        self.asked.push(Asked { cursor, topic: Some(topic.clone()), mode, goes_on });
+    }
+
+    /// What goes on in a session is recovered from a cursor if everything after that has come, or will.
+    fn went_on(&mut self, recovered: bool, mode: Mode, cursor: &Cursor, topic: &Key) {
+        if recovered {
+            self.recovered += 1;
+            assert_eq!(cursor.epoch, self.process.epoch);
+            // What is still to be read of it comes in the mode that was asked for last.
+            let is_later = |asked: &Asked| asked.mode != Mode::All && asked.topic.as_ref() == Some(topic);
+            if mode != Mode::All || self.asked.iter().any(is_later) {
+                return;
+            }
+            let missed = self.knowledge.missed.get(topic).copied().unwrap_or_default();
+            assert!(missed <= cursor.offset, "{missed} has not come, and is after {cursor:?}");
+        } else {
+            self.knowledge.cursors.remove(topic);
+        }
     }
 
     /// What the server says of a cursor must be so: what its hub keeps for certain is recovered.
@@ -282,16 +366,21 @@ impl Scene {
             Drained::Ended => return self.disconnect(),
         };
         self.knowledge.epoch.clone_from(&self.process.epoch);
+        let position = self.process.offset(hub);
         for message in &messages {
             if message["id"] == 2 {
                 self.ending.remove(0);
             } else if message["type"] == "subscribed" {
-                let (cursor, topic) = self.asked.remove(0);
+                let Asked { cursor, topic, mode, goes_on } = self.asked.remove(0);
                 self.knowledge.begun.clone_from(&topic);
                 assert_eq!(message["recovered"].is_boolean(), cursor.is_some(), "{message}");
-                self.began(message["recovered"] == true, hub, cursor, topic);
+                let recovered = message["recovered"] == true;
+                match (cursor, topic) {
+                    (Some(cursor), Some(topic)) if goes_on => self.went_on(recovered, mode, &cursor, &topic),
+                    (cursor, topic) => self.began(recovered, hub, cursor, topic),
+                }
             }
-            self.knowledge.apply(message);
+            self.knowledge.apply(message, &self.process, position);
             self.snapshots += u32::from(message["type"] == "snapshot");
             let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == SYMBOLS);
             if transport == Transport::WebSocket && is_whole {

@@ -29,6 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (transport, 0..HUBS).prop_map(|(transport, hub)| Step::Connect(transport, hub)),
         1 => Just(Step::Restart),
         2 => (topics(), prop::option::weighted(0.8, modes())).prop_map(|(topic, mode)| Step::Ask(topic, mode)),
+        2 => (topics(), 0u64..30).prop_map(|(topic, events)| Step::AskBack(topic, events)),
     ];
     prop::collection::vec(step, 0..150)
 }
@@ -79,6 +80,36 @@ fn a_session_that_is_overtaken_in_its_recovery_is_ended_and_begins_anew() {
     scene.step(Step::Connect(Transport::EventStream, 0));
     scene.step(Step::Drain(100));
     assert_eq!(scene.knowledge.seqs[&("S0".into(), "trades".into())], 55, "from the snapshot");
+}
+
+#[test]
+fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
+    let topic: Key = ("S0".into(), "trades".into());
+    for (first, mode_of_loss) in [(Mode::All, "lag"), (Mode::Latest(Rate::from_hz(2.0)), "rate")] {
+        let mut scene = Scene::new(100_000, if mode_of_loss == "lag" { 2 } else { 100_000 }, Mode::All, true);
+        scene.step(Step::Connect(Transport::WebSocket, 0));
+        scene.step(Step::Ask(topic.clone(), Some(first)));
+        scene.step(Step::Drain(100));
+        for _ in 0..5 {
+            scene.step(Step::Publish(vec![(0, false), (0, false)]));
+            scene.step(Step::Route(0, 1));
+        }
+        for _ in 0..3 {
+            scene.step(Step::Wait(600));
+            scene.step(Step::Drain(100));
+        }
+        assert_eq!(scene.knowledge.seqs[&topic], 10, "the newest has come");
+        for (events, recovered) in [(0, 1), (3, 1), (0, 2)] {
+            scene.step(Step::AskBack(topic.clone(), events));
+            scene.step(Step::Wait(600));
+            scene.step(Step::Drain(100));
+            assert_eq!(scene.recovered, recovered, "{mode_of_loss}, {events} events back");
+            scene.step(Step::Publish(vec![(0, false)]));
+            scene.step(Step::Route(0, 1));
+            scene.step(Step::Wait(600));
+            scene.step(Step::Drain(100));
+        }
+    }
 }
 
 proptest! {

@@ -19,6 +19,8 @@ use tickcast::metrics::Metrics;
 use tickcast::protocol::{Dialect, Publication};
 use tickcast::session::{Session, SessionConfig};
 
+use crate::view::Key;
+
 /// How many symbols there are: `S0`, `S1`, …
 pub(crate) const SYMBOLS: u32 = 4;
 
@@ -28,6 +30,7 @@ pub(crate) struct Process {
     hubs: Vec<Hub>,
     head: Arc<AtomicU64>,
     seqs: BTreeMap<(u32, bool), u64>,
+    offsets: BTreeMap<(u32, bool, u64), u64>,
 }
 
 struct Hub {
@@ -58,7 +61,7 @@ impl Process {
             let router = Router::new(&config, values, Ring::new(events_kept));
             Hub { router: Rc::new(RefCell::new(router)), mailbox: VecDeque::new() }
         };
-        Self { epoch, hubs: (0..hubs).map(|_| hub()).collect(), head, seqs: BTreeMap::new() }
+        Self { epoch, hubs: (0..hubs).map(|_| hub()).collect(), head, seqs: BTreeMap::new(), offsets: BTreeMap::new() }
     }
 
     /// Returns the offset of the newest event.
@@ -76,12 +79,18 @@ impl Process {
         self.seqs.get(&(symbol, is_quote)).copied().unwrap_or_default()
     }
 
+    /// Returns the offset of an event.
+    pub(crate) fn offset_of(&self, (symbol, channel): &Key, seq: u64) -> u64 {
+        self.offsets[&(symbol[1..].parse().unwrap(), channel == "quotes", seq)]
+    }
+
     /// Publishes a batch: a trade, or a quote, of each of these symbols. The hubs do not know it yet.
     pub(crate) fn publish(&mut self, events: &[(u32, bool)]) {
         let first = self.head() + 1;
         let publication = |(offset, (symbol, is_quote)): (u64, &(u32, bool))| {
             let seq = self.seqs.entry((*symbol, *is_quote)).or_default();
             *seq += 1;
+            self.offsets.insert((*symbol, *is_quote, *seq), offset);
             let body = if *is_quote { quote() } else { trade() };
             let symbol_name = format!("S{symbol}").parse().unwrap();
             Publication::new(Event { offset, seq: *seq, id: SymbolId(*symbol), symbol: symbol_name, body })
