@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use tickcast::app::{Application, Certificate, Settings, StartError, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code for bad settings and an address that cannot be listened on.
 const EXIT_USAGE: u8 = 2;
@@ -59,23 +59,24 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     actix_web::rt::System::new().block_on(async {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;
+        let hangup = signal(SignalKind::hangup()).map_err(Failure::Serve)?;
         let application = Application::start(&settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
-        if let Some(certificate) = application.certificate() {
-            reload_on_hangup(certificate).map_err(Failure::Serve)?;
-        }
+        reload_on_hangup(hangup, application.certificate());
         application.run(shutdown).await.map_err(Failure::Serve)
     })
 }
 
-/// Reads the certificate again on every SIGHUP, from now on.
-fn reload_on_hangup(certificate: Arc<Certificate>) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+/// Reads the certificate again on every SIGHUP. Without one there is nothing to read, and the server goes on: a supervisor
+/// that reloads all of its services must not end this one.
+fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
-            certificate.reload();
+            match &certificate {
+                Some(certificate) => certificate.reload(),
+                None => log::info!("SIGHUP: no certificate to read again (server.tls.cert)"),
+            }
         }
     });
-    Ok(())
 }
 
 /// Waits for SIGTERM or SIGINT, from now on.

@@ -26,8 +26,9 @@ pub struct PushConfig {
     pub burst_writes: u32,
     /// Events that wait for one session before it turns to catching up. At least 1.
     pub outbox_events_max: usize,
-    /// Answers that wait for one session before it is closed. At least 1.
-    pub outbox_replies_max: usize,
+    /// What answers that wait for one session take before it is closed; the snapshots that follow the last one come on top.
+    /// Bytes, at least 65,536.
+    pub outbox_reply_bytes_max: usize,
     /// Messages are joined into frames of about this size. Bytes, at least 128.
     pub frame_bytes_max: usize,
 }
@@ -38,7 +39,7 @@ impl Default for PushConfig {
             coalesce_ms: 20,
             burst_writes: 2,
             outbox_events_max: 1024,
-            outbox_replies_max: 4096,
+            outbox_reply_bytes_max: 8_388_608,
             frame_bytes_max: 65_536,
         }
     }
@@ -66,7 +67,9 @@ impl PushConfig {
             Self { coalesce_ms: 10_001.., .. } => Err(("push.coalesce_ms", "must be at most 10000")),
             Self { burst_writes: 0 | 1_001.., .. } => Err(("push.burst_writes", "must be 1 to 1000")),
             Self { outbox_events_max: 0, .. } => Err(("push.outbox_events_max", "must be at least 1")),
-            Self { outbox_replies_max: 0, .. } => Err(("push.outbox_replies_max", "must be at least 1")),
+            Self { outbox_reply_bytes_max: ..65_536, .. } => {
+                Err(("push.outbox_reply_bytes_max", "must be at least 65536"))
+            }
             Self { frame_bytes_max: ..128, .. } => Err(("push.frame_bytes_max", "must be at least 128")),
             _ => Ok(()),
         }

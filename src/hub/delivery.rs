@@ -60,6 +60,17 @@ pub enum Control {
     CloseAnswer(Option<u16>),
 }
 
+impl Control {
+    /// Returns the bytes that it keeps.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Message(bytes) => bytes.len(),
+            Self::Text(bytes) | Self::Binary(bytes) | Self::Pong(bytes) => bytes.len(),
+            Self::Ping | Self::Close(_) | Self::CloseAnswer(_) => 0,
+        }
+    }
+}
+
 /// An answer that keeps its place among the events: `subscribed`, `snapshot`.
 #[derive(Debug)]
 pub struct Reply {

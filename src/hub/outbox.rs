@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use crate::hub::OutboxShared;
 use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
-use crate::hub::delivery::{Control, Delivery, Item, Reply, Sink};
+use crate::hub::delivery::{Control, Delivery, Item, Sink};
 use crate::hub::index::SessionKey;
 use crate::hub::lag::Lag;
 use crate::hub::merged::Merged;
 use crate::protocol::native::encode_lag;
-use crate::protocol::{CloseReason, Dialect, Mode, OnLag};
+use crate::protocol::{Dialect, Mode, OnLag};
 
 /// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
 const IDLE_CAPACITY: usize = 32;
@@ -27,6 +27,8 @@ pub struct Outbox {
     front: VecDeque<Control>,
     queue: VecDeque<Item>,
     events: usize,
+    /// What the answers that wait take, at the front and in the queue.
+    reply_bytes: usize,
     lag: Option<Box<Lag>>,
     on_lag: OnLag,
     merged: Merged,
@@ -58,6 +60,7 @@ impl Outbox {
             front: VecDeque::new(),
             queue: VecDeque::new(),
             events: 0,
+            reply_bytes: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
             merged: Merged::default(),
@@ -159,46 +162,6 @@ impl Outbox {
         self.on_lag = on_lag;
     }
 
-    /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`CloseReason::UnreadReplies`] when `push.outbox_replies_max` are waiting already.
-    pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
-        if self.queue.len() - self.events >= self.shared.push.outbox_replies_max {
-            return Err(CloseReason::UnreadReplies);
-        }
-        if !self.closing {
-            self.queue.push_back(Item::Reply(reply));
-            self.urgent = true;
-            self.wake(now);
-        }
-        Ok(())
-    }
-
-    /// Puts a control item before everything that waits. After a close nothing else goes in or out.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`CloseReason::UnreadReplies`] when `push.outbox_replies_max` are waiting already; a close is never
-    /// refused.
-    pub fn push_control(&mut self, control: Control, now: Instant) -> Result<(), CloseReason> {
-        if self.closing {
-            return Ok(());
-        }
-        let closes = matches!(control, Control::Close(_) | Control::CloseAnswer(_));
-        if !closes && self.front.len() >= self.shared.push.outbox_replies_max {
-            return Err(CloseReason::UnreadReplies);
-        }
-        self.front.push_back(control);
-        if closes {
-            self.closing = true;
-            self.forget_queue();
-        }
-        self.wake(now);
-        Ok(())
-    }
-
     /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.
     pub fn finish(&mut self, now: Instant) {
         self.closing = true;
@@ -251,10 +214,7 @@ impl Outbox {
                 }
                 return Poll::Pending;
             }
-            let mut messages = self.front.len() as u64;
-            for control in self.front.drain(..) {
-                sink.control(control);
-            }
+            let mut messages = self.drain_front(sink);
             let events = self.drain_queue(sink, &mut messages);
             if messages > 0 {
                 break events;
@@ -265,7 +225,7 @@ impl Outbox {
             }
         };
         self.last_drain = now;
-        self.due_since = (!self.queue.is_empty()).then_some(now);
+        self.due_since = (!self.queue.is_empty() || !self.front.is_empty()).then_some(now);
         if self.queue.is_empty() {
             self.urgent = false;
             if events > 0 && !self.window {
@@ -326,6 +286,7 @@ impl Outbox {
                     sink.event(delivery.publication(), skipped);
                 }
                 Item::Reply(reply) => {
+                    self.drained_reply(reply.bytes.len());
                     *messages += 1;
                     sink.message(&reply.bytes);
                 }
@@ -388,6 +349,8 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
 mod mode;
 #[path = "outbox_replay.rs"]
 mod replay;
+#[path = "outbox_reply.rs"]
+mod reply;
 
 #[cfg(test)]
 #[path = "outbox_test.rs"]

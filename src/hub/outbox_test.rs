@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
 use crate::history::Ring;
+use crate::hub::Reply;
 use crate::hub::{Pacer, PushConfig};
+use crate::protocol::CloseReason;
 use crate::protocol::{Publication, Rate};
 
 /// Collects what is drained, `limit` messages at the most each time.
@@ -249,18 +251,55 @@ fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
 }
 
 #[test]
-fn unread_answers_are_bounded() {
-    let config = PushConfig { outbox_replies_max: 3, ..PushConfig::default() };
+fn unread_answers_are_bounded_by_their_bytes() {
+    let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
     let now = Instant::now();
     let mut outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
-    let reply = Rc::new(Reply { offset: 0, bytes: b"{}".to_vec() });
-    for _ in 0..3 {
+    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000] });
+    let answer = || Control::Message(vec![b' '; 10_000]);
+    for _ in 0..5 {
         outbox.push_reply(reply.clone(), now).unwrap();
-        outbox.push_control(Control::Ping, now).unwrap();
+        outbox.push_control(answer(), now).unwrap();
     }
-    assert_eq!(outbox.push_reply(reply, now), Err(CloseReason::UnreadReplies));
+    assert_eq!(outbox.push_reply(reply.clone(), now), Err(CloseReason::UnreadReplies));
+    assert_eq!(outbox.push_control(answer(), now), Err(CloseReason::UnreadReplies));
+    // The snapshots of an answer that was let in are let in with it.
+    outbox.push_snapshot(reply.clone(), now);
+    let mut sink = Bytes::default();
+    let cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(_)) = outbox.poll_drain(&cx, now, &mut sink) {
+        assert!(sink.0 <= 20_000, "one write takes no more than it must");
+        sink.0 = 0;
+        sink.1 += 1;
+    }
+    assert_eq!(sink.1, 11);
+    assert_eq!(outbox.overdue(now + Duration::from_secs(1)), Duration::ZERO);
+    for _ in 0..9 {
+        outbox.push_reply(reply.clone(), now).unwrap();
+    }
+    outbox.push_control(answer(), now).unwrap();
     assert_eq!(outbox.push_control(Control::Ping, now), Err(CloseReason::UnreadReplies));
     assert_eq!(outbox.push_control(Control::Close(CloseReason::UnreadReplies), now), Ok(()));
+}
+
+/// Counts bytes, of this write, and writes; is full with the first message.
+#[derive(Default)]
+struct Bytes(usize, u32);
+
+impl Sink for Bytes {
+    fn control(&mut self, control: Control) {
+        self.0 += control.len();
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    fn event(&mut self, _: &Publication, _: u32) {}
+
+    fn is_full(&self) -> bool {
+        self.0 > 0
+    }
 }
 
 #[test]

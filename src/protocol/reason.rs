@@ -69,7 +69,7 @@ pub enum CloseReason {
     InvalidText,
     /// Requests faster than `session.requests_per_second_max` for too long.
     Flood,
-    /// More answers waiting than `push.outbox_replies_max`: the client asks and does not read.
+    /// Answers that wait take `push.outbox_reply_bytes_max`: the client asks and does not read.
     UnreadReplies,
     /// No sign of life for `session.idle_timeout_ms`, or a message not finished in that time.
     Idle,

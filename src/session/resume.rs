@@ -57,7 +57,7 @@ impl Session {
             self.outbox.borrow_mut().release(symbol, now);
             if offset.is_none() {
                 let reply = self.router.borrow_mut().snapshot_reply(symbol);
-                self.outbox.borrow_mut().push_reply(reply, now)?;
+                self.outbox.borrow_mut().push_snapshot(reply, now);
             }
         }
         if let Some(missed) = missed {

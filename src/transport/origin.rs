@@ -106,7 +106,9 @@ fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
     let Some(page) = origin.to_str().ok().and_then(|text| parse_origin(text).map(|_| text)) else { return false };
     let Ok(page) = Url::parse(page) else { return false };
     let connection = request.connection_info();
-    let secure = connection.scheme() != "http" || request.conn_data::<OverTls>().is_some();
+    // Some proxies call the scheme of an upgrade ws or wss.
+    let told = ["https", "wss"].iter().any(|secure| connection.scheme().eq_ignore_ascii_case(secure));
+    let secure = told || request.conn_data::<OverTls>().is_some();
     if page.scheme() == "http" && secure {
         return false;
     }
@@ -162,6 +164,11 @@ mod tests {
         let tls = ("X-Forwarded-Proto", "https");
         assert!(passes(&[], &[("Host", "example.com"), ("Origin", "https://example.com"), tls]));
         assert!(!passes(&[], &[("Host", "example.com"), ("Origin", "http://example.com"), tls]));
+        for (scheme, passes_plain) in [("ws", true), ("wss", false), ("HTTPS", false), ("http", true)] {
+            let told = ("X-Forwarded-Proto", scheme);
+            let plain = passes(&[], &[("Host", "example.com"), ("Origin", "http://example.com"), told]);
+            assert_eq!(plain, passes_plain, "{scheme}");
+        }
         let host = ("X-Forwarded-Host", "example.com");
         assert!(passes(&[], &[("Host", "backend:8080"), host, ("Origin", "https://example.com")]));
     }

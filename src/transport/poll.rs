@@ -53,7 +53,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let mut buffer = BytesMut::new();
     let mut page = Page::new(&mut buffer, session.outbox(), events_max);
     let mut cursor = page.read_missed(&session, begun).await;
-    if page.is_empty() && begun.recovered && cursor.is_some() {
+    if wait_ms > 0 && page.is_empty() && begun.recovered && cursor.is_some() {
         let waiting = Waiting::begin(worker);
         let first = tokio::time::timeout(Duration::from_millis(wait_ms), page.read_first(&session, begun));
         // When time is up, or the server goes down, the answer is empty: the cursor stays good.

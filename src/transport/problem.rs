@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
@@ -127,6 +127,10 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
-        response.insert_header((CONTENT_TYPE, "application/problem+json")).body(document.to_string())
+        response
+            .insert_header((CONTENT_TYPE, "application/problem+json"))
+            // What is wrong now need not be wrong the next time.
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(document.to_string())
     }
 }

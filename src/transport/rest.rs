@@ -32,7 +32,7 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     let item = |each: &'_ crate::domain::Instrument| (each.symbol, each.name.clone(), each.sector.clone());
     let items: Vec<_> = table.instruments().iter().map(item).collect();
     let symbols = items.iter().map(|(symbol, name, sector)| SymbolItem { symbol: symbol.as_str(), name, sector });
-    Ok(HttpResponse::Ok().json(Symbols { symbols: symbols.collect() }))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(Symbols { symbols: symbols.collect() }))
 }
 
 /// Answers `GET /api/v1/snapshot?symbols=`: the snapshots of these symbols, or of all, at one position of the stream.

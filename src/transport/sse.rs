@@ -12,8 +12,8 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -67,9 +67,12 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
     log::debug!("stream opened name={name}");
+    // Older clients know no transfer coding (RFC 9112 section 6.1); the stream ends with the connection anyway.
+    let is_chunked = request.version() >= Version::HTTP_11;
     let body = Body {
         outbox,
         actor,
+        is_chunked,
         metrics: worker.metrics(),
         epoch: worker.router.borrow().epoch().to_string(),
         begun: begun.offset,
@@ -79,15 +82,20 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         bytes_max: worker.router.borrow().shared().push.frame_bytes_max,
     };
     let mut response = head();
-    // Without its body the session has ended again.
-    Ok(if request.method() == Method::HEAD { response.finish() } else { response.streaming(body) })
+    if request.method() == Method::HEAD {
+        // Without its body the session has ended again.
+        return Ok(response.finish());
+    }
+    let mut response = response.streaming(body);
+    response.head_mut().no_chunking(!is_chunked);
+    Ok(response)
 }
 
 fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CACHE_CONTROL, "no-store, no-transform"))
         // Keeps nginx from collecting what it should pass on.
         .insert_header(("X-Accel-Buffering", "no"))
         .force_close();
@@ -113,6 +121,7 @@ struct Body {
     /// Said once, with the first event.
     retry_ms: Option<u64>,
     account: Option<Arc<Account>>,
+    is_chunked: bool,
     bytes_max: usize,
 }
 
@@ -138,7 +147,8 @@ impl Stream for Body {
             let payload = writer.finish(&id, self.retry_ms.take());
             let chunk = scratch.split().freeze();
             if let Some(account) = &self.account {
-                account.sent(events, payload, chunk.len() - payload + chunk_header_bytes(chunk.len()));
+                let coding = if self.is_chunked { chunk_header_bytes(chunk.len()) } else { 0 };
+                account.sent(events, payload, chunk.len() - payload + coding);
             }
             self.metrics.events_delivered.inc_by(events);
             self.metrics.writes.inc();

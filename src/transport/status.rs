@@ -1,12 +1,13 @@
 //! For those who run the server: `/healthz`, `/readyz`, `/metrics`.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
 /// Answers `GET /healthz`: the process is alive.
 pub(super) async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
+    ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
 /// Answers `GET /readyz`: 200 when the server takes clients, 503 when it is going down.
@@ -16,11 +17,18 @@ pub(super) async fn healthz() -> HttpResponse {
 /// Returns a problem document when no session may begin.
 pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Worker::of(&request).ready()?;
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
+    Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 
 /// Answers `GET /metrics` in the `OpenMetrics` text format.
 pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
     let text = Worker::of(&request).metrics().render();
-    HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text)
+    ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text)
+}
+
+/// Returns an answer that holds for now only.
+fn ok() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    response
 }

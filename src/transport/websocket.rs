@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
 use actix_http::ws::{Frame, Item};
-use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::http::Version;
+use actix_web::http::header::{
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
@@ -60,8 +63,11 @@ pub(super) fn open_on<H: MessageHandler>(
     check_handshake(request)?;
     worker.allowed_origins.check(request)?;
     worker.admit()?;
-    let mut response = ws::handshake_with_protocols(request, &[SUBPROTOCOL])
-        .map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
+    let mut response =
+        ws::handshake(request).map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
+    if lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == SUBPROTOCOL) {
+        response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
+    }
     traffic::upgrade(request);
     let now = Instant::now();
     let name = random_name();
@@ -84,12 +90,12 @@ pub(super) fn open_on<H: MessageHandler>(
 /// Checks what actix-web-actors is lenient about: the version (RFC 6455 section 4.4) and the key (section 4.1, item 7).
 fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
-    let lists = |name: HeaderName, token: &str| {
-        let texts = headers.get_all(name).filter_map(|value| value.to_str().ok());
-        texts.flat_map(|text| text.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
-    };
-    if !lists(UPGRADE, "websocket") || !lists(CONNECTION, "upgrade") {
+    let has = |name, token: &str| lists(request, name, |part| part.eq_ignore_ascii_case(token));
+    if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
         return Err(Problem::upgrade_required("this address speaks WebSocket: send Connection: Upgrade"));
+    }
+    if request.version() < Version::HTTP_11 {
+        return Err(Problem::bad_request("a WebSocket is opened by HTTP/1.1"));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Problem::upgrade_required("only version 13 of the WebSocket protocol is spoken here"));
@@ -101,6 +107,12 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
         return Err(Problem::bad_request("Sec-WebSocket-Key must be 16 bytes in Base64"));
     }
     Ok(())
+}
+
+/// Returns whether one of the parts of a header is such. A list may be cut into several headers (RFC 9110 section 5.3).
+fn lists(request: &HttpRequest, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
+    let texts = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).any(|part| is(part.trim()))
 }
 
 /// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.

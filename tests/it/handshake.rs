@@ -94,6 +94,25 @@ async fn a_subprotocol_that_is_not_spoken_here_is_not_chosen() {
 }
 
 #[actix_web::test]
+async fn a_subprotocol_is_found_in_any_of_several_headers() {
+    let server = spawn_app(|_| {});
+    for offered in [["soap", "tickcast.v1.json"], ["wamp, tickcast.v1.json", "soap"]] {
+        let request = handshake(&[("Sec-WebSocket-Protocol", Some(&offered.join("\r\nSec-WebSocket-Protocol: ")))]);
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        assert_eq!(answer.status, 101);
+        assert!(answer.head.contains("sec-websocket-protocol: tickcast.v1.json\r\n"), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn http_1_0_opens_no_websocket() {
+    let server = spawn_app(|_| {});
+    let request = handshake(&[]).replace("HTTP/1.1", "HTTP/1.0");
+    let answer = RawClient::connect(server.address).await.request(&request).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+}
+
+#[actix_web::test]
 async fn refused_handshakes_leave_no_session_and_harm_nobody() {
     let server = spawn_app(|_| {});
     let mut witness = Client::connect(server.address).await;

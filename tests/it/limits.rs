@@ -59,7 +59,7 @@ async fn a_burst_within_the_limit_is_served() {
 #[actix_web::test]
 async fn a_client_that_asks_and_does_not_read_is_closed_with_1008() {
     let server = spawn_app(|settings| {
-        settings.push.outbox_replies_max = 200;
+        settings.push.outbox_reply_bytes_max = 100_000;
         settings.session.requests_per_second_max = 1_000_000;
         settings.session.close_timeout_ms = 50;
     });

@@ -146,6 +146,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         Answer { status, head, body }
     }
 
+    /// Returns the bytes that come next, some at least.
+    pub(crate) async fn next_bytes(&mut self) -> Vec<u8> {
+        assert!(!self.received.is_empty() || self.receive().await, "bytes before the end");
+        self.received.split().to_vec()
+    }
+
     /// Returns the next chunk of a body in the chunked coding (RFC 9112 section 7.1).
     pub(crate) async fn next_chunk(&mut self) -> Vec<u8> {
         loop {

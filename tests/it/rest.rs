@@ -88,6 +88,16 @@ async fn answers_with_prices_are_not_to_be_cached() {
 }
 
 #[actix_web::test]
+async fn what_holds_for_now_only_is_not_to_be_cached() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for path in ["/healthz", "/readyz", "/metrics", "/nothing", "/api/v1/snapshot?symbols=NONE", "/ws"] {
+        let answer = get(server.address, path).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+    }
+    assert_eq!(get(server.address, "/api/v1/symbols").await.header("cache-control"), "no-cache");
+}
+
+#[actix_web::test]
 async fn an_address_that_does_not_exist_is_answered_with_404() {
     let server = spawn_app(|_| {});
     for path in ["/nothing", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/symbols", "/ws/more", "/static", "/%00"]

@@ -29,7 +29,7 @@ fn narrow(settings: &mut Settings) {
 async fn a_stream_begins_as_a_websocket_does_and_then_brings_the_events() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut source = EventSource::open(server.address, "symbols=AAPL,MSFT&channels=trades,quotes").await;
-    for (name, value) in [("cache-control", "no-store"), ("x-accel-buffering", "no")] {
+    for (name, value) in [("cache-control", "no-store, no-transform"), ("x-accel-buffering", "no")] {
         assert_eq!(source.headers.get(name).unwrap(), value);
     }
     let first = source.next_event().await.unwrap();
@@ -50,6 +50,22 @@ async fn a_stream_begins_as_a_websocket_does_and_then_brings_the_events() {
     assert_eq!(events, pushed, "the same message objects");
     let id = format!("{}:{}", witness.welcome["epoch"].as_str().unwrap(), events.last().unwrap()["offset"]);
     assert_eq!(source.last_id, Some(id), "the id of a write is the cursor after it");
+}
+
+#[actix_web::test]
+async fn a_client_of_http_1_0_gets_the_stream_without_a_transfer_coding() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    let answer = client.request("GET /api/v1/stream?symbols=AAPL HTTP/1.0\r\n\r\n").await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.head.contains("transfer-encoding"), "{answer:?}");
+    let mut stream = Vec::new();
+    while !stream.ends_with(b"\n\n") {
+        stream.extend(client.next_bytes().await);
+    }
+    let stream = String::from_utf8(stream).unwrap();
+    assert!(stream.lines().all(|line| line.is_empty() || line.contains(": ")), "{stream}");
+    assert!(stream.contains(r#"data: [{"type":"welcome""#), "{stream}");
 }
 
 #[actix_web::test]

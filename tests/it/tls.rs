@@ -234,6 +234,17 @@ async fn shown(process: &Process, pair: &Pair) -> Vec<u8> {
 }
 
 #[actix_web::test]
+async fn sighup_does_not_end_a_server_without_a_certificate() {
+    let mut process = spawn_binary(&[], &[]).await;
+    process.signal("HUP").await;
+    let line = process.next_line().await;
+    assert!(line.contains("no certificate to read again"), "{line}");
+    assert_eq!(get(process.address, "/healthz").await.status, 200);
+    process.signal("TERM").await;
+    assert!(process.ended().await.status.success());
+}
+
+#[actix_web::test]
 async fn sighup_exchanges_the_certificate_and_a_bad_one_changes_nothing() {
     let mut pair = Pair::new("reload");
     let variables = pair.variables();
