@@ -92,12 +92,9 @@ impl RawClient<SecureStream> {
         Self::on(pair.connect(server).await)
     }
 
-    /// Connects with a small buffer for received bytes and opens a WebSocket over TLS.
-    pub(crate) async fn open_narrow_secure(server: SocketAddr, pair: &Pair) -> Self {
-        let stream = pair.try_connect(connect_narrow(server).await, rustls::ALL_VERSIONS, &[]).await.unwrap();
-        let mut client = Self::on(stream);
-        client.upgrade().await;
-        client
+    /// Connects with TLS and a small buffer for received bytes.
+    pub(crate) async fn connect_narrow_secure(server: SocketAddr, pair: &Pair) -> Self {
+        Self::on(pair.try_connect(connect_narrow(server).await, rustls::ALL_VERSIONS, &[]).await.unwrap())
     }
 }
 

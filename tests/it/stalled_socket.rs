@@ -13,6 +13,8 @@ use crate::spawn::{TestServer, spawn_app};
 
 const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
 
+const STREAM_ALL: &[u8] = b"GET /api/v1/stream?symbols=*&channels=trades,quotes HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 /// So little waits anywhere that a client is jammed soon, and it may be so for half a second.
 fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
@@ -76,19 +78,35 @@ async fn a_stalled_reader_over_tcp_is_ended_in_time() {
     drop(jammed);
 }
 
-#[actix_web::test]
-async fn a_stalled_reader_over_tls_is_ended_in_time() {
-    let pair = Pair::new("stalled");
+/// Somebody asks for everything over TLS, by a WebSocket or a stream, and reads no more.
+async fn stall_over_tls(name: &str, is_websocket: bool) {
+    let pair = Pair::new(name);
     let server = spawn_app(|settings| {
         narrow(settings);
         pair.configure(settings);
     });
     let mut witness = witness(&server).await;
-    let mut jammed = RawClient::open_narrow_secure(server.tls_address.unwrap(), &pair).await;
+    let listener = server.tls_address.unwrap();
+    let mut jammed = RawClient::connect_narrow_secure(listener, &pair).await;
     let address = jammed.stream.get_ref().0.local_addr();
-    assert!(is_held(server.tls_address.unwrap(), address));
-    jammed.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    assert!(is_held(listener, address));
+    if is_websocket {
+        jammed.upgrade().await;
+        jammed.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    } else {
+        jammed.send(STREAM_ALL).await;
+    }
     wait_until("sessions", 2, || server.sessions()).await;
-    is_ended(&server, &mut witness, server.tls_address.unwrap(), address).await;
+    is_ended(&server, &mut witness, listener, address).await;
     drop(jammed);
+}
+
+#[actix_web::test]
+async fn a_stalled_reader_over_tls_is_ended_in_time() {
+    stall_over_tls("stalled", true).await;
+}
+
+#[actix_web::test]
+async fn a_stalled_reader_of_a_stream_over_tls_is_ended_in_time() {
+    stall_over_tls("stalled-stream", false).await;
 }

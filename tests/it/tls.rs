@@ -168,6 +168,33 @@ async fn a_websocket_streams_over_tls_without_a_hole() {
 }
 
 #[actix_web::test]
+async fn a_stream_over_tls_comes_back_where_it_was_and_hears_goodbye() {
+    let pair = Pair::new("stream");
+    let mut server = spawn_app(|settings| pair.configure(settings));
+    let open = async |last_id: &str| {
+        let mut client = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
+        let request = format!(
+            "GET /api/v1/stream?symbols=*&channels=trades HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last_id}\r\n\r\n"
+        );
+        let answer = client.request(&request).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        client
+    };
+    let mut first = open("").await;
+    let mut id = None;
+    while id.is_none() {
+        let chunk = String::from_utf8(first.next_chunk().await).unwrap();
+        id = chunk.lines().find_map(|line| line.strip_prefix("id: ").filter(|id| id.contains(':')).map(str::to_owned));
+    }
+    drop(first);
+    let mut second = open(&id.unwrap()).await;
+    let chunk = String::from_utf8(second.next_chunk().await).unwrap();
+    assert!(chunk.contains(r#""recovered":true"#) && !chunk.contains("snapshot"), "{chunk}");
+    server.shut_down();
+    while !second.next_chunk().await.windows(7).any(|bytes| bytes == b"goodbye") {}
+}
+
+#[actix_web::test]
 async fn a_client_that_vanishes_without_ending_tls_is_forgotten() {
     let pair = Pair::new("vanished");
     let server = spawn_secure(&pair, |_| {});
