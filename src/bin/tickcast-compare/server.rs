@@ -1,9 +1,11 @@
 //! The server under test: started on a free port of loopback and a core of its own, ended when the measurement is.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -11,6 +13,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 const SYMBOLS_BUILT_IN: usize = 30;
 /// Generated symbols, of which the clients take theirs.
 pub(crate) const SYMBOLS: usize = 500;
+/// How long it may take until it listens.
+const START_MAX: Duration = Duration::from_secs(30);
+/// The longest line that it says first, in bytes.
+const LINE_BYTES_MAX: usize = 4_096;
 
 /// The two cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -85,18 +91,16 @@ impl Server {
         let child = command.spawn();
         cores.map(Cores::take_own).transpose().map_err(|err| fail(err.to_string()))?;
         let mut child = child.map_err(|err| fail(err.to_string()))?;
-        let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
+        let said = child.stderr.take().expect("it is piped");
         let mut server = Self { child, address: ([127, 0, 0, 1], 0).into() };
-        let mut line = String::new();
-        said.read_line(&mut line).map_err(|err| fail(err.to_string()))?;
+        // From here on it ends with `server`, whatever it says or does not say.
+        let line = first_line(said, START_MAX).map_err(fail)?;
         let value = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
         let address = value("url=http://").and_then(|url| url.trim_end_matches('/').parse().ok());
         server.address = address.ok_or_else(|| fail(format!("it says '{}'", line.trim())))?;
         if value("symbols=").and_then(|count| count.parse().ok()) != Some(symbols) {
             return Err(fail(format!("it has not {symbols} symbols")));
         }
-        // What it says further is of no interest, but must not fill the pipe.
-        std::thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         Ok(server)
     }
 
@@ -111,5 +115,66 @@ impl Drop for Server {
         // When it has ended already there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Returns the first line of what is said, as far as it has come when the speaker ends. What is said further is of no
+/// interest, but must not fill the pipe: it is read until its end.
+///
+/// # Errors
+///
+/// Returns that there is none in time, or cannot be read.
+fn first_line(said: impl Read + Send + 'static, longest: Duration) -> Result<String, String> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || {
+        let mut said = BufReader::new(said);
+        let mut line = Vec::new();
+        let read = said.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
+        // Nobody waits for it any more when it comes too late.
+        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&line).into_owned()));
+        io::copy(&mut said, &mut io::sink())
+    });
+    match receiver.recv_timeout(longest) {
+        Ok(line) => line.map_err(|err| err.to_string()),
+        Err(_) => Err(format!("no line from it in {longest:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn who_says_nothing_is_not_waited_for_without_end() {
+        let (mute, said) = UnixStream::pair().unwrap();
+        assert_eq!(first_line(said, Duration::from_millis(5)).unwrap_err(), "no line from it in 5ms");
+        drop(mute);
+    }
+
+    #[test]
+    fn the_first_line_is_enough_and_the_rest_is_read_too() {
+        let (mut speaker, said) = UnixStream::pair().unwrap();
+        speaker.write_all(b"listening\n").unwrap();
+        assert_eq!(first_line(said, START_MAX).unwrap(), "listening\n");
+        // More than a socket holds: it gets through only when it is read.
+        speaker.write_all(&vec![b'x'; 4 << 20]).unwrap();
+
+        let (mut speaker, said) = UnixStream::pair().unwrap();
+        speaker.write_all(b"bad").unwrap();
+        drop(speaker);
+        assert_eq!(first_line(said, START_MAX).unwrap(), "bad", "what came before it ended");
+
+        let (mut speaker, said) = UnixStream::pair().unwrap();
+        speaker.write_all(&vec![b'x'; LINE_BYTES_MAX]).unwrap();
+        assert_eq!(first_line(said, START_MAX).unwrap().len(), LINE_BYTES_MAX, "an endless line");
+    }
+
+    #[test]
+    fn a_program_that_never_listens_is_an_error() {
+        let err = Server::start(Path::new("/bin/false"), 1.0, 1, None).unwrap_err();
+        assert!(err.starts_with("cannot start /bin/false: it says ''"), "{err}");
     }
 }
