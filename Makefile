@@ -33,7 +33,7 @@ bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other 
 	cargo bench --locked
 	node benches/compare.mjs
 
-compare: $(LIBRARY) ## compare the four transports and write docs/COMPARISON.md (8 minutes)
+compare: $(LIBRARY) ## compare the four transports and write docs/COMPARISON.md (9 minutes)
 	cargo build --release --locked --bins
 	target/release/tickcast-compare
 

@@ -1,5 +1,6 @@
 //! One cell of the matrix: a server of its own, its clients, and one measurement, bounded in time.
 
+use std::cell::Cell as Counter;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -18,6 +19,7 @@ use crate::process::Process;
 use crate::proxy::DelayProxy;
 use crate::result::{GroupResult, Measurement, Totals};
 use crate::server::{Cores, SYMBOLS, Server};
+use crate::tail::{Asking, Tail};
 use crate::transport::Transport;
 
 /// The longest wait in one turn.
@@ -26,6 +28,8 @@ const TURN_MAX: Duration = Duration::from_millis(50);
 const EVENTS_MAX: usize = 1_024;
 /// How long the clients may take until all of them are served.
 const READY_MAX: Duration = Duration::from_mins(1);
+/// The time between two questions for the end of the stream.
+const TAIL_INTERVAL: Duration = Duration::from_millis(20);
 /// The token of signals, beyond those of clients.
 const WAKER: Token = Token(usize::MAX - 1);
 
@@ -55,7 +59,7 @@ pub(crate) struct Method {
     pub(crate) symbols_per_client: usize,
     /// From the last client that is served to the window.
     pub(crate) warmup: Duration,
-    /// How long the events of the window may take, beyond the interval of a poll.
+    /// How long the events of the window may take at the most, beyond the interval of a poll.
     pub(crate) drain: Duration,
     /// The cores of server and generator.
     pub(crate) cores: Option<Cores>,
@@ -180,20 +184,50 @@ impl<'a> Run<'a> {
             .collect();
 
         let drain = self.method.drain + interval + 4 * self.cell.delay.unwrap_or_default();
-        // With an event from behind the window a client has all of those that were made in it.
-        self.turn_until(drain, |run| run.clients.iter().all(|client| client.ledger.newest >= to))?;
-        Ok(Measurement { took, server_cpu: cpu, own_cpu, groups: self.results(&totals, to) })
+        let tail = self.close(server.address, to, drain)?;
+        Ok(Measurement { took, server_cpu: cpu, own_cpu, groups: self.results(&totals, to, &tail) })
     }
 
-    fn results(&mut self, totals: &[Totals], to: i64) -> Vec<GroupResult> {
+    /// Asks the server how far its stream has come until that is behind `to`, then waits until every client has as much, both
+    /// together for `longest` at the most: so it is known what they should have, and no loss is the last one seen.
+    fn close(&mut self, address: SocketAddr, to: i64, longest: Duration) -> Result<Tail, String> {
+        if self.clients.is_empty() {
+            return Ok(Tail::default());
+        }
+        let unknown = |err: String| format!("cannot tell the end of the stream: {err}");
+        let end = Instant::now() + longest;
+        let tail = loop {
+            let asking = Asking::begin(address);
+            let mut answer = None;
+            while answer.is_none() {
+                self.turn_until(TAIL_INTERVAL, |_| false)?;
+                answer = asking.answer();
+            }
+            let tail = answer.unwrap_or_else(|| Err("no answer".into())).map_err(unknown)?;
+            if tail.newest >= to || Instant::now() >= end {
+                break tail;
+            }
+        };
+        // Those before this one have everything, which stays so.
+        let complete = Counter::new(0);
+        self.turn_until(end.saturating_duration_since(Instant::now()), |run| {
+            let rest = run.clients[complete.get()..].iter();
+            complete.set(complete.get() + rest.take_while(|client| client.lacks(&tail) == Some(0)).count());
+            complete.get() == run.clients.len()
+        })?;
+        Ok(tail)
+    }
+
+    fn results(&mut self, totals: &[Totals], to: i64, tail: &Tail) -> Vec<GroupResult> {
         let mut results = Vec::new();
         let clients = self.clients.chunks(self.cell.clients.max(1));
         for ((group, totals), clients) in self.groups.iter_mut().zip(totals).zip(clients) {
             for client in clients {
-                client.ledger.finish(&mut group.intake);
+                client.finish(tail, &mut group.intake);
             }
             let mut result = GroupResult::new(group.transport, totals, &group.intake);
-            result.open_ended = clients.iter().filter(|client| client.ledger.newest < to).count();
+            let is_open = |client: &&Client| tail.newest.max(client.ledger.newest) < to;
+            result.open_ended = clients.iter().filter(is_open).count();
             result.digests = clients.iter().map(|client| client.ledger.digest).collect();
             results.push(result);
         }

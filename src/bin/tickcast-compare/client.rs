@@ -13,6 +13,7 @@ use crate::frame::{self, FrameError, FrameReader, Incoming};
 use crate::handshake;
 use crate::http::{Piece, ResponseReader};
 use crate::intake::{Intake, Ledger};
+use crate::tail::Tail;
 use crate::target::Target;
 use crate::transport::{Transport, subscribe};
 
@@ -88,6 +89,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Returns how many events it has not got of those that there were at `tail`; `None` when it has not even every snapshot.
+    pub(crate) fn lacks(&self, tail: &Tail) -> Option<u64> {
+        self.ledger.lacks(&self.symbols, tail)
+    }
+
+    /// Takes note of the end: what there was at `tail` and has not come will not.
+    pub(crate) fn finish(&self, tail: &Tail, intake: &mut Intake) {
+        self.ledger.finish(&self.symbols, tail, intake);
+    }
+
     /// Begins to connect, and to ask for these symbols (with commas between).
     ///
     /// # Errors

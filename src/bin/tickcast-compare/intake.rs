@@ -3,12 +3,17 @@
 //! Everything about an event is judged by its own time stamp: it belongs to the window when it was made in it, however late
 //! it came. So nothing that is late is left out.
 
+use std::collections::HashSet;
+
 use hdrhistogram::Histogram;
 
 use crate::scan::{Object, scan};
+use crate::tail::{Tail, seq_of_snapshot};
 
 /// Latencies above ten minutes count as ten minutes.
 const LATENCY_MICROS_MAX: u64 = 600_000_000;
+/// Different events of the window are counted up to this number: enough to know that a percentile means something.
+const DIFFERENT_MAX: usize = 1_000;
 /// The start of the FNV-1a hash over the numbers of events.
 const DIGEST_START: u64 = 0xCBF2_9CE4_8422_2325;
 /// Its prime.
@@ -27,9 +32,12 @@ pub(crate) struct Intake {
     pub(crate) latency: Histogram<u64>,
     /// Events of which a later one came first, or the same one.
     pub(crate) repeated: u64,
-    /// Events that never came, told by the numbers of their symbol.
+    /// The offsets of the first of the different events that were made in the window.
+    pub(crate) different: HashSet<u64>,
+    /// Events that never came, told by the numbers of their symbol: from its snapshot on.
     pub(crate) missing: u64,
-    /// Events that came with no place in the stream, `lag`, `error` and texts that are no JSON.
+    /// Events that came with no place in the stream or with no snapshot before them, symbols without a snapshot, `lag`,
+    /// `error` and texts that are no JSON.
     pub(crate) faults: u64,
     /// Integrals over the window.
     pub(crate) ages: Ages,
@@ -67,6 +75,7 @@ impl Intake {
             due: 0,
             latency: Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order"),
             repeated: 0,
+            different: HashSet::new(),
             missing: 0,
             faults: 0,
             ages: Ages::default(),
@@ -103,8 +112,8 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug)]
 struct Shown {
     symbol: Box<[u8]>,
-    /// `None` before the first event.
-    seq: Option<u64>,
+    /// The number of the newest event that is known: by itself, or by a snapshot.
+    seq: u64,
     ts: i64,
     /// When it came.
     read_at: i64,
@@ -135,7 +144,7 @@ impl Ledger {
             b"trade" => self.take_event(object, now, intake),
             b"snapshot" => {
                 said.is_subscribed = true;
-                self.take_snapshot(object, now);
+                self.take_snapshot(object, now, intake);
             }
             b"subscribed" => said.is_subscribed = true,
             b"lag" | b"error" | b"goodbye" => intake.faults += 1,
@@ -148,12 +157,19 @@ impl Ledger {
         said
     }
 
-    /// Takes the price that a symbol begins with.
-    fn take_snapshot(&mut self, object: &Object<'_>, now: i64) {
-        if let Some(ts) = object.ts
-            && !self.shown.iter().any(|shown| *shown.symbol == *object.symbol)
-        {
-            self.shown.push(Shown { symbol: object.symbol.into(), seq: None, ts, read_at: now, since: now });
+    /// Takes the price that a symbol begins with, and its place in the stream: the next event has the next number. A later
+    /// snapshot that is ahead of the events is a hole.
+    fn take_snapshot(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
+        let (Some(ts), Some(seq)) = (object.ts, seq_of_snapshot(object)) else {
+            intake.faults += 1;
+            return;
+        };
+        match self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) {
+            Some(shown) => {
+                intake.missing += seq.saturating_sub(shown.seq);
+                shown.seq = shown.seq.max(seq);
+            }
+            None => self.shown.push(Shown { symbol: object.symbol.into(), seq, ts, read_at: now, since: now }),
         }
     }
 
@@ -163,29 +179,47 @@ impl Ledger {
             intake.faults += 1;
             return;
         };
-        if offset <= self.offset {
+        let Some(shown) = self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) else {
+            intake.faults += 1;
+            return;
+        };
+        if offset <= self.offset || seq <= shown.seq {
             intake.repeated += 1;
             return;
         }
         self.offset = offset;
         self.newest = ts;
+        intake.missing += seq - shown.seq - 1;
+        shown.count(ts, now, intake);
+        (shown.seq, shown.ts, shown.read_at) = (seq, ts, now);
         if (intake.window.0..intake.window.1).contains(&ts) {
             intake.due += 1;
             self.due += 1;
             self.digest = (self.digest ^ offset).wrapping_mul(DIGEST_PRIME);
             intake.latency.saturating_record(u64::try_from(now - ts).unwrap_or(0));
+            if intake.different.len() < DIFFERENT_MAX {
+                intake.different.insert(offset);
+            }
         }
-        let Some(shown) = self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) else {
-            self.shown.push(Shown { symbol: object.symbol.into(), seq: Some(seq), ts, read_at: now, since: now });
-            return;
-        };
-        intake.missing += shown.seq.map_or(0, |before| seq.saturating_sub(before + 1));
-        shown.count(ts, now, intake);
-        (shown.seq, shown.ts, shown.read_at) = (Some(seq), ts, now);
     }
 
-    /// Takes note of the last prices, which stay until the end of the window.
-    pub(crate) fn finish(&self, intake: &mut Intake) {
+    /// Returns how many events of these symbols (with commas between) have not come that the server had at `tail`; `None`
+    /// when a symbol has not even its snapshot.
+    pub(crate) fn lacks(&self, symbols: &str, tail: &Tail) -> Option<u64> {
+        let lacking = symbols.split(',').map(|symbol| {
+            let shown = self.shown.iter().find(|shown| *shown.symbol == *symbol.as_bytes())?;
+            Some(tail.seq(symbol)?.saturating_sub(shown.seq))
+        });
+        lacking.sum()
+    }
+
+    /// Takes note of the end: events up to `tail` that have not come will not, and the last prices stay until the end of the
+    /// window.
+    pub(crate) fn finish(&self, symbols: &str, tail: &Tail, intake: &mut Intake) {
+        match self.lacks(symbols, tail) {
+            Some(lacking) => intake.missing += lacking,
+            None => intake.faults += 1,
+        }
         self.shown.iter().for_each(|shown| shown.count(i64::MAX, i64::MAX, intake));
     }
 }
@@ -211,14 +245,26 @@ mod tests {
         format!(r#"{{"type":"trade","symbol":"A","seq":{seq},"offset":{offset},"ts":{ts}}}"#)
     }
 
-    fn received(events: &[(u64, u64, i64, i64)], window: (i64, i64)) -> (Ledger, Intake) {
+    fn snapshot(seq: u64) -> String {
+        format!(r#"{{"type":"snapshot","symbol":"A","offset":0,"ts":0,"seq":{{"trades":{seq},"quotes":9}}}}"#)
+    }
+
+    /// Takes a snapshot whose newest event is the one before the first of these, which are (offset, seq, made, read), and
+    /// ends when the server has had the event `last`.
+    fn received_to(last: u64, events: &[(u64, u64, i64, i64)], window: (i64, i64)) -> (Ledger, Intake) {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
         intake.window = window;
+        let (_, first, ..) = events[0];
+        ledger.take_text(format!("[{}]", snapshot(first - 1)).as_bytes(), events[0].3, &mut intake);
         for (offset, seq, ts, now) in events {
             ledger.take_text(format!("[{}]", trade(*offset, *seq, *ts)).as_bytes(), *now, &mut intake);
         }
-        ledger.finish(&mut intake);
+        ledger.finish("A", &Tail::from([("A", last)]), &mut intake);
         (ledger, intake)
+    }
+
+    fn received(events: &[(u64, u64, i64, i64)], window: (i64, i64)) -> (Ledger, Intake) {
+        received_to(0, events, window)
     }
 
     #[test]
@@ -226,6 +272,49 @@ mod tests {
         let (ledger, intake) = received(&[(5, 1, 10, 11), (5, 1, 10, 12), (9, 4, 20, 21), (8, 3, 19, 22)], (0, 15));
         assert_eq!((intake.repeated, intake.missing, intake.due, intake.events), (2, 2, 1, 4));
         assert_eq!((ledger.due, ledger.newest), (1, 20));
+    }
+
+    #[test]
+    fn a_hole_between_the_snapshot_and_the_first_event_is_counted() {
+        let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        ledger.take_text(format!("[{},{}]", snapshot(7), trade(12, 10, 50)).as_bytes(), 60, &mut intake);
+        assert_eq!((intake.missing, intake.repeated), (2, 0), "8 and 9");
+        ledger.take_text(format!("[{}]", trade(13, 7, 55)).as_bytes(), 60, &mut intake);
+        assert_eq!((intake.missing, intake.repeated), (2, 1), "the snapshot held it");
+        ledger.take_text(format!("[{}]", snapshot(15)).as_bytes(), 70, &mut intake);
+        assert_eq!(intake.missing, 7, "11 to 15 came with no event");
+    }
+
+    #[test]
+    fn a_loss_at_the_end_is_counted() {
+        let events = [(5, 3, 10, 11), (9, 4, 20, 21)];
+        assert_eq!(received_to(4, &events, (0, 30)).1.missing, 0);
+        assert_eq!(received_to(6, &events, (0, 30)).1.missing, 2);
+        let (ledger, _) = received(&events, (0, 30));
+        assert_eq!(ledger.lacks("A", &Tail::from([("A", 9)])), Some(5));
+        assert_eq!(ledger.lacks("A,B", &Tail::from([("A", 9), ("B", 0)])), None, "B has no snapshot");
+        let mut intake = Intake::new();
+        Ledger::default().finish("A", &Tail::from([("A", 9)]), &mut intake);
+        assert_eq!((intake.faults, intake.missing), (1, 0), "who got nothing at all is not clean");
+    }
+
+    #[test]
+    fn what_has_no_snapshot_is_a_fault() {
+        let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        ledger.take_text(format!("[{}]", trade(12, 10, 50)).as_bytes(), 60, &mut intake);
+        ledger.take_text(br#"[{"type":"snapshot","symbol":"A","offset":9,"ts":5}]"#, 60, &mut intake);
+        assert_eq!((intake.faults, intake.due), (2, 0));
+    }
+
+    #[test]
+    fn the_same_event_for_two_clients_is_one() {
+        let (mut intake, events) = (Intake::new(), [trade(5, 1, 10), trade(6, 2, 11)]);
+        intake.window = (0, 100);
+        for _ in 0..2 {
+            let mut ledger = Ledger::default();
+            ledger.take_text(format!("[{},{}]", snapshot(0), events.join(",")).as_bytes(), 20, &mut intake);
+        }
+        assert_eq!((intake.due, intake.different.len()), (4, 2));
     }
 
     #[test]
@@ -253,10 +342,9 @@ mod tests {
     fn a_price_is_known_from_its_snapshot() {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
         intake.window = (0, 100);
-        let snapshot = br#"[{"type":"snapshot","symbol":"A","offset":9,"ts":0,"seq":{"trades":7}}]"#;
-        assert!(ledger.take_text(snapshot, 0, &mut intake).is_subscribed);
+        assert!(ledger.take_text(format!("[{}]", snapshot(7)).as_bytes(), 0, &mut intake).is_subscribed);
         ledger.take_text(trade(12, 8, 50).as_bytes(), 100, &mut intake);
-        ledger.finish(&mut intake);
+        ledger.finish("A", &Tail::from([("A", 8)]), &mut intake);
         assert!((intake.ages.mean_micros() - 50.0).abs() < 1e-6, "{:?}", intake.ages);
         assert!((intake.ages.behind_micros() - 25.0).abs() < 1e-6, "50 late for half of the time: {:?}", intake.ages);
         assert_eq!((intake.missing, intake.due), (0, 1));
@@ -265,6 +353,7 @@ mod tests {
     #[test]
     fn a_text_tells_its_cursor_and_what_is_wrong() {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::new());
+        ledger.take_text(snapshot(0).as_bytes(), 1, &mut intake);
         let poll =
             format!(r#"{{"epoch":"e","offset":3,"cursor":"e:3","recovered":true,"messages":[{}]}}"#, trade(3, 1, 5));
         let said = ledger.take_text(poll.as_bytes(), 9, &mut intake);

@@ -21,6 +21,11 @@ const WINDOW_S_MAX: f64 = 600.0;
 const MILLIS_MAX: f64 = 60_000.0;
 /// A cell with fewer events in a second than this is measured for twice the time.
 const EVENTS_PER_SECOND_FEW: f64 = 100.0;
+/// The cells with the most clients, from which CPU is told, are measured for twice and three times the time when they have no
+/// more events in a second than these.
+const EVENTS_PER_SECOND_TOLD: (f64, f64) = (1_000.0, 100.0);
+/// How often a server without clients is measured at each rate, before the matrix and again after it.
+pub(crate) const IDLE_MEASUREMENTS: usize = 2;
 
 /// Compares WebSocket, server-sent events, long poll and short poll on servers that it starts itself.
 ///
@@ -45,14 +50,14 @@ pub(crate) struct Arguments {
     /// Symbols of each client
     #[arg(long, value_name = "N", default_value_t = 10)]
     symbols_per_client: usize,
-    /// Seconds of each measurement; twice that where events are few
-    #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
+    /// Seconds of each measurement; two and three times that where events are few
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.5)]
     window_s: f64,
     /// Seconds before it
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warmup_s: f64,
-    /// Seconds that the last events may take after it, beyond the interval of a poll
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    /// Seconds that the last events may take after it at the most, beyond the interval of a poll
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     drain_s: f64,
     /// Milliseconds that the proxy adds to each round trip, half of it each way
     #[arg(long, value_name = "MS", default_value_t = 40.0)]
@@ -129,25 +134,30 @@ impl Plan {
         transports.extend(intervals.iter().map(|ms| Transport::ShortPoll(Duration::from_secs_f64(ms / 1e3))));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: at most CLIENTS_MAX")]
         let clients: Vec<usize> = clients.into_iter().map(|count| count as usize).collect();
+        let most = clients.iter().copied().max().unwrap_or(1);
+        let window_of = |clients: usize, rate: f64| {
+            if quick { window } else { window * times(clients as f64 * rate, clients == most) }
+        };
         let cell = |transports: &[Transport], clients: usize, rate: f64, delay| Cell {
             transports: transports.to_vec(),
             clients,
             rate,
             delay,
-            window: if (clients as f64) * rate < EVENTS_PER_SECOND_FEW && !quick { 2 * window } else { window },
+            window: window_of(clients, rate),
         };
+        // As long as the measurements that they are held against.
+        let idle = |rate: &f64| Cell { window: window_of(most, *rate), ..cell(&[], 0, *rate, None) };
         let each = |clients, rate, delay| {
             let cell = &cell;
             transports.iter().map(move |one| cell(&[*one], clients, rate, delay)).collect::<Vec<_>>()
         };
-        let most = clients.iter().copied().max().unwrap_or(1);
         let mut cells: Vec<Cell> = low_rates.iter().flat_map(|rate| each(most, *rate, None)).collect();
         cells.extend(clients.iter().flat_map(|count| rates.iter().flat_map(|rate| each(*count, *rate, None))));
         // Where there is enough to see, and nothing is busy.
         let middle = rates[rates.len() / 2];
         let few = most.min(100);
         Ok(Self {
-            idle: low_rates.iter().chain(&rates).map(|rate| cell(&[], 0, *rate, None)).collect(),
+            idle: low_rates.iter().chain(&rates).map(idle).collect(),
             delayed: each(few, middle, Some(delay)),
             together: cell(&transports, few, middle, None),
             cells,
@@ -169,6 +179,16 @@ impl Plan {
         let delayed = self.delayed.iter().map(|cell| 5 * cell.clients);
         let cells = self.cells.iter().chain([&self.together]).map(|cell| cell.clients * cell.transports.len());
         delayed.chain(cells).max().unwrap_or(0)
+    }
+}
+
+/// Returns how many times the window a cell is measured that has so many events in a second.
+fn times(events_per_second: f64, has_most_clients: bool) -> u32 {
+    match (has_most_clients, EVENTS_PER_SECOND_TOLD) {
+        (true, (_, few)) if events_per_second <= few => 3,
+        (true, (many, _)) if events_per_second <= many => 2,
+        _ if events_per_second < EVENTS_PER_SECOND_FEW => 2,
+        _ => 1,
     }
 }
 
@@ -220,6 +240,16 @@ mod tests {
         let plan = plan(&[]).unwrap();
         assert_eq!((plan.cells.len(), plan.delayed.len(), plan.together.transports.len()), (50, 5, 5));
         assert_eq!((plan.idle.len(), plan.together.clients, plan.together.rate), (4, 100, 10.0));
+        let windows = |cells: &[Cell], clients, rate: f64| {
+            let cell = cells.iter().find(|cell| cell.clients == clients && cell.rate.total_cmp(&rate).is_eq());
+            cell.map(|cell| cell.window.as_secs_f64())
+        };
+        for (clients, rate, expected) in
+            [(1_000, 0.1, 10.5), (1_000, 1.0, 7.0), (1_000, 10.0, 3.5), (1, 10.0, 7.0), (100, 1.0, 3.5)]
+        {
+            assert_eq!(windows(&plan.cells, clients, rate), Some(expected), "{clients} × {rate}");
+        }
+        assert_eq!(windows(&plan.idle, 0, 0.1), Some(10.5), "as long as what it is held against");
         assert_eq!(plan.delayed[0].delay, Some(Duration::from_millis(20)));
         assert_eq!(plan.connections(), 1_000);
         assert_eq!(super::tests::plan(&["--quick"]).unwrap().cells.len(), 20);

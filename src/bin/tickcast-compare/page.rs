@@ -4,25 +4,24 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::crossover::{AS_CHEAP, CPU_OF_1000_CLIENTS, cpu_more, crossing, pairs, ratios, significant};
-use crate::plot;
-use crate::result::{Comparison, Sample};
+use crate::crossover::{pairs, significant};
+use crate::result::{Comparison, P99_EVENTS_MIN, Sample};
+use crate::table::NOTHING;
+use crate::{cheap, method, plot};
 
 /// The folder of the raw data and the plots, beside the page.
 const FOLDER: &str = "comparison";
-/// A generator that has used more of its core than this has made the latencies itself.
-const GENERATOR_CPU_MAX: f64 = 0.9;
-/// A server that has used more of its core than this was at its limit.
-const SERVER_CPU_MAX: f64 = 0.97;
 
-type Figure = fn(&Sample) -> f64;
+type Figure = fn(&Comparison, &Sample) -> Option<f64>;
 
 /// File, title, unit and figure of each plot.
 const PLOTS: [(&str, &str, &str, Figure); 4] = [
-    ("bytes.svg", "Bytes on the wire for each delivered event", "bytes", Sample::bytes_per_event),
-    ("cpu.svg", "CPU of the server for each delivered event", "microseconds", Sample::cpu_us_per_event),
-    ("latency.svg", "Latency, median", "milliseconds", |sample| sample.latency_ms("p50")),
-    ("requests.svg", "Requests of each client per second", "requests per second", Sample::requests_per_client_second),
+    ("bytes.svg", "Bytes on the wire for each delivered event", "bytes", |_, sample| Some(sample.bytes_per_event())),
+    ("cpu.svg", "Net CPU of the server for each delivered event", "microseconds", Comparison::net_us_per_event),
+    ("latency.svg", "Latency, median", "milliseconds", |_, sample| Some(sample.p50_ms())),
+    ("requests.svg", "Requests of each client per second", "requests per second", |_, sample| {
+        Some(sample.requests_per_client_second())
+    }),
 ];
 
 /// Makes the folders, so that a mistake is known before anything is measured.
@@ -62,17 +61,18 @@ pub(crate) fn write(out: &Path, comparison: &Comparison) -> Result<(), String> {
     let most: Vec<_> = comparison.samples.iter().filter(|sample| sample.clients == clients).collect();
     for (file, title, unit, figure) in PLOTS {
         let title = format!("{title} ({clients} clients)");
-        plot::draw(&out.join(FOLDER).join(file), (&title, unit), &most, figure)?;
+        plot::draw(&out.join(FOLDER).join(file), (&title, unit), &most, |sample| figure(comparison, sample))?;
     }
     save("COMPARISON.md", render(comparison))
 }
 
-fn clients_most(samples: &[Sample]) -> usize {
+/// Returns the most clients of any sample: the figures beside WebSocket are told from these.
+pub(crate) fn clients_most(samples: &[Sample]) -> usize {
     samples.iter().map(|sample| sample.clients).max().unwrap_or(0)
 }
 
-/// The transports but WebSocket, in the order of the samples.
-fn others(samples: &[Sample]) -> Vec<&str> {
+/// Returns the transports but WebSocket, in the order of the samples.
+pub(crate) fn others(samples: &[Sample]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for sample in samples {
         let name = sample.result.transport.as_str();
@@ -89,16 +89,37 @@ fn render(comparison: &Comparison) -> String {
          Written by `make compare`; every number and verdict below is computed from one run of it.\n\
          The raw data: [comparison/comparison.json](comparison/comparison.json).\n\n",
     );
-    if comparison.quick {
-        page += "**This run was made with `--quick`: it shows that the comparison works, and not much more.**\n\n";
-    }
+    page += &marks(comparison);
     page += &headline(comparison);
-    page += &cheap(comparison);
+    page += &cheap::section(comparison);
     page += &delayed(comparison);
     page += &plots(comparison);
-    page += &matrix(&comparison.samples);
-    page += &method(comparison);
+    page += &matrix(comparison);
+    page += &method::section(comparison);
     page
+}
+
+/// What keeps this page from being one that anybody can make again, and from meaning much.
+fn marks(comparison: &Comparison) -> String {
+    let Comparison { machine, arguments, .. } = comparison;
+    let mut text = String::new();
+    if machine.changed == Some(true) {
+        let _ = writeln!(
+            text,
+            "**Made with uncommitted changes to commit `{}`: nobody else can make this page again.**\n",
+            machine.commit
+        );
+    }
+    if machine.commit == "unknown" {
+        text += "**It is not known which commit this page was made with.**\n\n";
+    }
+    if !arguments.is_empty() {
+        let _ = writeln!(text, "**Made with arguments: `{}`.**\n", arguments.join(" "));
+    }
+    if comparison.quick {
+        text += "**This run was made with `--quick`: it shows that the comparison works, and not much more.**\n\n";
+    }
+    text
 }
 
 /// Appends a table row; a string takes everything.
@@ -117,6 +138,11 @@ fn table(names: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String 
     text + "\n"
 }
 
+/// The name of a row.
+fn named(sample: &Sample) -> String {
+    format!("{}{}", sample.result.transport, if sample.is_full() { " (full)" } else { "" })
+}
+
 fn headline(comparison: &Comparison) -> String {
     let samples = &comparison.samples;
     let clients = clients_most(samples);
@@ -124,17 +150,22 @@ fn headline(comparison: &Comparison) -> String {
         samples.iter().filter(|sample| sample.clients == clients && sample.result.transport == "WebSocket").collect();
     sockets.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     let mut text = format!(
-        "## Per delivered event, relative to WebSocket\n\n{clients} clients. WebSocket is 1; in its row are the figures themselves.\n\n"
+        "## Per delivered event, relative to WebSocket\n\n\
+         {clients} clients. WebSocket is 1; in its row are the figures themselves. Server CPU is net of what a server without clients\n\
+         spends; `{NOTHING}` where that is less than servers without clients differ by (when WebSocket's is, the others' are the\n\
+         figures themselves), and at p99 where there were fewer than {P99_EVENTS_MIN} different events. `full`: a CPU was at its\n\
+         limit, and the figures are those of a queue.\n\n"
     );
     for socket in sockets {
         let _ = writeln!(text, "{} events per second for each client:\n", socket.rate);
+        let unit = |value: Option<f64>, unit| value.map_or(NOTHING.into(), |value| significant(value) + unit);
         let mut rows = vec![vec![
-            "WebSocket".to_owned(),
+            named(socket),
             format!("{:.0} B", socket.bytes_per_event()),
             significant(socket.requests_per_event()),
-            format!("{} ms", significant(socket.latency_ms("p50"))),
-            format!("{} ms", significant(socket.latency_ms("p99"))),
-            format!("{} µs", significant(socket.cpu_us_per_event())),
+            unit(Some(socket.p50_ms()), " ms"),
+            unit(socket.p99_ms(), " ms"),
+            unit(comparison.net_us_per_event(socket), " µs"),
         ]];
         for name in others(samples) {
             let Some((sample, _)) =
@@ -142,86 +173,48 @@ fn headline(comparison: &Comparison) -> String {
             else {
                 continue;
             };
-            let times =
-                |figure: Figure| format!("{}×", significant(figure(sample) / figure(socket).max(f64::MIN_POSITIVE)));
+            let times = |figure: &dyn Fn(&Sample) -> Option<f64>| {
+                let ratio = figure(sample).zip(figure(socket)).map(|(of, one)| of / one.max(f64::MIN_POSITIVE));
+                unit(ratio, "×")
+            };
             rows.push(vec![
-                name.to_owned(),
-                times(Sample::bytes_per_event),
+                named(sample),
+                times(&|sample| Some(sample.bytes_per_event())),
                 significant(sample.requests_per_event()),
-                times(|sample| sample.latency_ms("p50")),
-                times(|sample| sample.latency_ms("p99")),
-                times(Sample::cpu_us_per_event),
+                times(&|sample| Some(sample.p50_ms())),
+                times(&Sample::p99_ms),
+                match comparison.net_us_per_event(socket) {
+                    None => comparison.net_us_per_event(sample).map_or(NOTHING.into(), |us| significant(us) + " µs"),
+                    Some(_) => times(&|sample| comparison.net_us_per_event(sample)),
+                },
             ]);
         }
-        text +=
-            &table(&["transport", "bytes", "requests (absolute)", "latency p50", "latency p99", "server CPU"], rows);
+        let names = ["transport", "bytes", "requests (absolute)", "latency p50", "latency p99", "server CPU, net"];
+        text += &table(&names, rows);
     }
     text
-}
-
-/// Where polling is as cheap.
-fn cheap(comparison: &Comparison) -> String {
-    let samples = &comparison.samples;
-    let clients = clients_most(samples);
-    let mut text = format!(
-        "## Where polling is as cheap\n\nMeasured with {clients} clients; between the rates measured, a straight line over the logarithm of the rate.\n\"As few\" and \"as little\" is at most 10 % more.\n\n"
-    );
-    for name in others(samples) {
-        let pairs = pairs(samples, name, clients);
-        let (Some((first, socket)), Some((last, _))) = (pairs.first(), pairs.last()) else { continue };
-        let rates = (first.rate, last.rate);
-        let bytes = crossing(&ratios(&pairs, Sample::bytes_per_event), AS_CHEAP);
-        let cpu = crossing(&ratios(&pairs, Sample::cpu_us_per_event), AS_CHEAP);
-        let _ = writeln!(
-            text,
-            "- **{name}**: as few bytes as WebSocket: {}; as little CPU: {}.",
-            bytes.words(rates),
-            cpu.words(rates)
-        );
-        if first.result.is_poll {
-            let more = crossing(&cpu_more(&pairs), CPU_OF_1000_CLIENTS);
-            let _ = writeln!(
-                text,
-                "  Less than {} % of a core more for 1,000 clients: {}.\n  At {} events/s a client has {} bytes per second and makes {} requests per second (WebSocket: {} bytes), and has a price {} ms after it was made, at the median (WebSocket: {} ms).",
-                100.0 * CPU_OF_1000_CLIENTS,
-                more.words(rates),
-                first.rate,
-                significant(first.bytes_per_client_second()),
-                significant(first.requests_per_client_second()),
-                significant(socket.bytes_per_client_second()),
-                significant(first.latency_ms("p50")),
-                significant(socket.latency_ms("p50")),
-            );
-        }
-    }
-    text + "\nA short poll is cheap where many events come in its interval, because it bundles them: it pays with staleness, half its\n\
-            interval on average; where nothing comes it asks in vain. A long poll asks again after every answer: it is nearly as prompt as a socket, and costs a request\n\
-            and two heads for each bundle. Requests of a browser have some hundred bytes more of headers than those here.\n\n"
 }
 
 fn delayed(comparison: &Comparison) -> String {
     let Some(first) = comparison.delayed.first() else { return String::new() };
     let rows = comparison.delayed.iter().map(|sample| {
-        let name = &sample.result.transport;
         let near = comparison.samples.iter().find(|near| {
-            near.result.transport == *name
+            near.result.transport == sample.result.transport
                 && near.clients == sample.clients
                 && near.rate.total_cmp(&sample.rate).is_eq()
         });
-        let lost =
-            near.map_or(String::new(), |near| format!("{:+.1}", sample.latency_ms("p50") - near.latency_ms("p50")));
-        let lost_late =
-            near.map_or(String::new(), |near| format!("{:+.1}", sample.latency_ms("p99") - near.latency_ms("p99")));
-        let behind =
-            near.map_or(String::new(), |near| format!("{:+.1}", sample.result.behind_ms - near.result.behind_ms));
+        let added = |figure: &dyn Fn(&Sample) -> Option<f64>| {
+            let added = figure(sample).zip(near.and_then(figure)).map(|(far, near)| far - near);
+            added.map_or(NOTHING.into(), |added| format!("{added:+.1}"))
+        };
         vec![
-            name.clone(),
-            format!("{:.1}", sample.latency_ms("p50")),
-            lost,
-            format!("{:.1}", sample.latency_ms("p99")),
-            lost_late,
+            named(sample),
+            format!("{:.1}", sample.p50_ms()),
+            added(&|sample| Some(sample.p50_ms())),
+            sample.p99_ms().map_or(NOTHING.into(), |ms| format!("{ms:.1}")),
+            added(&Sample::p99_ms),
             format!("{:.1}", sample.result.behind_ms),
-            behind,
+            added(&|sample| Some(sample.result.behind_ms)),
             significant(sample.requests_per_client_second()),
         ]
     });
@@ -236,42 +229,53 @@ fn delayed(comparison: &Comparison) -> String {
     );
     let of = |name: &str| comparison.delayed.iter().find(|sample| sample.result.transport == name);
     if let (Some(socket), Some(poll)) = (of("WebSocket"), of("long poll")) {
-        let _ = writeln!(
+        let _ = write!(
             text,
-            "What is pushed is late by the way here, {one_way} ms. A long poll is on its way back and forth after each answer, and what\n\
-             happens meanwhile waits: it is {:.1} ms later than WebSocket at the median, and {:.1} ms at p99.\n",
-            poll.latency_ms("p50") - socket.latency_ms("p50"),
-            poll.latency_ms("p99") - socket.latency_ms("p99"),
+            "What is pushed is on its way once, {one_way} ms. A long poll is on its way back and forth after each answer, and what\n\
+             happens meanwhile waits: at the median it is {}",
+            later(poll.p50_ms() - socket.p50_ms())
         );
+        let late = poll.p99_ms().zip(socket.p99_ms()).map(|(poll, socket)| later(poll - socket));
+        text += &late.map_or(".\n\n".into(), |late| format!(", and at p99 {late}.\n\n"));
     }
     text
 }
 
+/// Returns how much later than WebSocket something is, in words.
+fn later(ms: f64) -> String {
+    format!("{:.1} ms {} than WebSocket", ms.abs(), if ms < 0.0 { "sooner" } else { "later" })
+}
+
 fn plots(comparison: &Comparison) -> String {
-    let mut text = format!("## Over the event rate\n\n{} clients.\n\n", clients_most(&comparison.samples));
+    let mut text = format!(
+        "## Over the event rate\n\n{} clients. A hollow point: a CPU was full. No point: no figure.\n\n",
+        clients_most(&comparison.samples)
+    );
     for (file, title, ..) in PLOTS {
         let _ = writeln!(text, "![{title}]({FOLDER}/{file})\n");
     }
     text
 }
 
-fn matrix(samples: &[Sample]) -> String {
-    let rows = samples.iter().map(|sample| {
+fn matrix(comparison: &Comparison) -> String {
+    let figure = |value: Option<f64>| value.map_or(NOTHING.into(), significant);
+    let rows = comparison.samples.iter().map(|sample| {
         let result = &sample.result;
-        let full = |part: f64, max: f64| format!("{:.0} %{}", 100.0 * part, if part > max { " (full)" } else { "" });
         vec![
-            format!("{} × {}/s {}", sample.clients, sample.rate, result.transport),
+            format!("{} × {}/s {}", sample.clients, sample.rate, named(sample)),
             result.events.to_string(),
             significant(sample.requests_per_event()),
             significant(sample.bytes_per_event()),
-            significant(sample.latency_ms("p50")),
-            significant(sample.latency_ms("p99")),
+            significant(sample.p50_ms()),
+            figure(sample.p99_ms()),
             significant(result.age_ms),
             significant(result.behind_ms),
-            significant(sample.cpu_us_per_event()),
-            full(sample.server_cpu(), SERVER_CPU_MAX),
-            full(sample.generator_cpu, GENERATOR_CPU_MAX),
+            figure(comparison.net_us_per_event(sample)),
+            significant(sample.cpu_us_per_event(sample.server_cpu())),
+            format!("{:.0} %", 100.0 * sample.server_cpu()),
+            format!("{:.0} %", 100.0 * sample.generator_cpu),
             (result.missing + result.repeated + result.faults).to_string(),
+            result.open_ended.to_string(),
         ]
     });
     let names = [
@@ -283,54 +287,83 @@ fn matrix(samples: &[Sample]) -> String {
         "p99 ms",
         "age ms",
         "behind ms",
-        "CPU µs per event",
-        "server CPU",
+        "net CPU µs per event",
+        "gross CPU µs per event",
+        "server CPU, gross",
         "generator CPU",
         "missing, repeated, faults",
+        "ends not proven",
     ];
     format!("## The whole matrix\n\n{}", table(&names, rows.collect::<Vec<_>>()))
 }
 
-fn method(comparison: &Comparison) -> String {
-    let Comparison { machine, together, .. } = comparison;
-    let idle: Vec<_> = comparison
-        .idle
-        .iter()
-        .map(|idle| format!("{:.1} % of a core at {} events/s", 100.0 * idle.server_cpu, idle.rate))
-        .collect();
-    let due: Vec<_> =
-        together.transports.iter().map(|group| format!("{} {}", group.transport, group.events_due)).collect();
-    let cores = if comparison.pinned { "each on a core of its own" } else { "NOT on cores of their own" };
-    let same = if together.same_events { "the same events in the same order" } else { "**not** the same events" };
-    format!(
-        "## How it was measured\n\n\
-         - {date}, commit `{commit}`; {cpu}, {count} cores, {memory} GiB, Linux {kernel}; loopback; server and generator {cores}.\n\
-         - Arguments: `{arguments}`; seed {seed}; {symbols} symbols for each client, channel `trades`, mode `all`; a server of its own, with one worker, for each row.\n\
-         - Bytes are those of the TCP streams, both ways, with all headers and framing, without those of TCP and IP; what a client\n  \
-           sends and gets once, to connect and subscribe, is in the raw data as `setup_bytes`. Requests are the least that is needed:\n  \
-           three headers.\n\
-         - Latency is from the event's time stamp to the `read` that brought it. It is that of all events made in the window,\n  \
-           however late they came. Where a CPU is full, it is that of the queue before it.\n\
-         - Staleness: `age` is the mean age of the last known price over time and symbols; `behind` is the part of it that is not\n  \
-           the market's own quiet, so that one who knows every price at once has 0. A market begins with its server: where a symbol has no event for longer\n  \
-           than a measurement takes, both are shorter than they become with time, and `behind` goes towards the mean latency.\n\
-         - CPU is the server's whole process, its market included. The market alone took {idle}: for one client that is\n  \
-           most of it. The generator's own is in the raw data and the matrix, that of the proxy in it.\n\
-         - A short poll asks once in its interval, a long poll (`wait_ms` 25000) as soon as it is answered; each client keeps one\n  \
-           connection and has one question at a time. Heartbeats (every 15 s) are longer apart than a window.\n\
-         - Holes and repeats are told by `seq` and `offset` of every client. At the same time on one server, {together} clients of each\n  \
-           transport got {same} ({due}).\n",
-        date = machine.date,
-        commit = machine.commit,
-        cpu = machine.cpu,
-        count = machine.cores,
-        memory = machine.memory_gib,
-        kernel = machine.kernel,
-        arguments = if comparison.arguments.is_empty() { "none".into() } else { comparison.arguments.join(" ") },
-        seed = comparison.seed,
-        symbols = comparison.symbols_per_client,
-        idle = idle.join(", "),
-        together = together.clients,
-        due = due.join(", "),
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{comparison, sample};
+    use crate::idle::Idle;
+
+    fn example() -> Comparison {
+        let samples = vec![
+            sample("WebSocket", 100, 10.0, 0.14),
+            sample("long poll", 100, 10.0, 0.24),
+            sample("WebSocket", 100, 100.0, 0.50),
+            sample("long poll", 100, 100.0, 0.99),
+        ];
+        comparison(vec![Idle::new(10.0, vec![0.035, 0.045]), Idle::new(100.0, vec![0.04, 0.05])], samples)
+    }
+
+    fn line<'a>(page: &'a str, begin: &str) -> &'a str {
+        page.lines().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {page}"))
+    }
+
+    #[test]
+    fn the_headline_is_net_and_names_what_is_full() {
+        let page = headline(&example());
+        // 10 % and 20 % of a core beyond the market's 4 %.
+        assert!(line(&page, "| WebSocket |").ends_with("| 100 µs |"), "{page}");
+        assert_eq!(line(&page, "| long poll |"), "| long poll | 3.0× | 1.0 | 1.0× | 1.0× | 2.0× |");
+        assert!(page.contains("| long poll (full) |"), "{page}");
+    }
+
+    #[test]
+    fn a_dash_stands_where_there_is_no_figure() {
+        let mut all = example();
+        all.samples[0].result.events_different = Some(99);
+        all.idle[0].measurements.clear();
+        let page = headline(&all);
+        let mut faint = example();
+        faint.samples[0].server_cpu_us = 0.0;
+        assert!(line(&headline(&faint), "| long poll |").ends_with("| 200 µs |"), "beside no figure: {page}");
+        assert_eq!(line(&page, "| WebSocket |"), "| WebSocket | 100 B | 0 | 0.90 ms | – | – |");
+        assert_eq!(line(&page, "| long poll |"), "| long poll | 3.0× | 1.0 | 1.0× | – | – |");
+        assert!(matrix(&all).contains("| – | 140 | 14 % |"), "{}", matrix(&all));
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_made_again_says_so() {
+        let mut all = example();
+        assert_eq!(marks(&all), "");
+        all.machine.changed = Some(true);
+        assert!(render(&all).contains("**Made with uncommitted changes to commit `0123456789ab`"));
+        all.machine.changed = None;
+        all.machine.commit = "unknown".into();
+        all.arguments = vec!["--window-s".into(), "9".into()];
+        all.quick = true;
+        let marks = marks(&all);
+        for part in ["not known which commit", "arguments: `--window-s 9`", "`--quick`"] {
+            assert!(marks.contains(part), "{marks}");
+        }
+    }
+
+    #[test]
+    fn the_words_about_the_proxy_follow_the_figures() {
+        let mut all = example();
+        all.delayed = vec![sample("WebSocket", 100, 10.0, 0.14), sample("long poll", 100, 10.0, 0.24)];
+        all.delayed[1].result.latency_us = [("p50", 700), ("p99", 62_000)].map(|(at, us)| (at.to_owned(), us)).into();
+        let text = delayed(&all);
+        assert!(text.contains("at the median it is 0.2 ms sooner than WebSocket, and at p99 60.0 ms later"), "{text}");
+        all.delayed[0].result.events_different = Some(5);
+        assert!(delayed(&all).contains("0.2 ms sooner than WebSocket.\n"), "{}", delayed(&all));
+    }
 }

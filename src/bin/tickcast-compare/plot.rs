@@ -22,10 +22,14 @@ const COLOURS: [RGBColor; 6] = [
 /// By so much the value axis goes on above the highest value: the legend is there.
 const LEGEND_ROOM: f64 = 60.0;
 
-/// The points of one transport, and its name.
-type Line = (String, Vec<(f64, f64)>);
+/// The radius of a point, in pixels.
+const POINT: u32 = 3;
 
-/// Draws a figure of the samples over their rate, both axes in powers of ten.
+/// The points of one transport, each with whether a CPU was full, and its name.
+type Line = (String, Vec<(f64, f64, bool)>);
+
+/// Draws a figure of the samples over their rate, both axes in powers of ten; what has no figure has no point, and where a CPU
+/// was full it is hollow.
 ///
 /// # Errors
 ///
@@ -34,18 +38,16 @@ pub(crate) fn draw(
     path: &Path,
     (title, unit): (&str, &str),
     samples: &[&Sample],
-    figure: impl Fn(&Sample) -> f64,
+    figure: impl Fn(&Sample) -> Option<f64>,
 ) -> Result<(), String> {
     let mut lines: Vec<Line> = Vec::new();
     for sample in samples {
-        let point = (sample.rate, figure(sample));
-        // The axis has no zero.
-        if !(point.1.is_finite() && point.1 > 0.0) {
-            continue;
-        }
+        // The axis has no zero. A transport without points keeps its colour for itself: it is the same in every plot.
+        let value = figure(sample).filter(|value| value.is_finite() && *value > 0.0);
+        let point = value.map(|value| (sample.rate, value, sample.is_full()));
         match lines.iter_mut().find(|(name, _)| *name == sample.result.transport) {
-            Some((_, points)) => points.push(point),
-            None => lines.push((sample.result.transport.clone(), vec![point])),
+            Some((_, points)) => points.extend(point),
+            None => lines.push((sample.result.transport.clone(), point.into_iter().collect())),
         }
     }
     for (_, points) in &mut lines {
@@ -86,11 +88,17 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
         .y_label_formatter(&label)
         .label_style(("sans-serif", 17))
         .draw()?;
-    for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+    for ((name, points), colour) in
+        lines.iter().zip(COLOURS.iter().cycle()).filter(|((_, points), _)| !points.is_empty())
+    {
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3))?
+            .draw_series(LineSeries::new(points.iter().map(|(x, y, _)| (*x, *y)), colour.stroke_width(2)))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        for (x, y, is_full) in points {
+            let (inside, edge) = (if *is_full { WHITE } else { *colour }.filled(), colour.stroke_width(2));
+            chart.draw_series([Circle::new((*x, *y), POINT, inside), Circle::new((*x, *y), POINT, edge)])?;
+        }
     }
     chart
         .configure_series_labels()
@@ -105,7 +113,8 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::range;
+    use super::*;
+    use crate::example::sample;
 
     #[test]
     fn the_range_holds_every_value_and_is_never_empty() {
@@ -113,5 +122,27 @@ mod tests {
         assert!(found.start < 3.0 && found.end > 700.0);
         let found = range(std::iter::empty());
         assert!(found.start > 0.0 && found.start < found.end);
+    }
+
+    #[test]
+    fn a_transport_has_one_colour_and_a_full_row_a_hollow_point() {
+        let file = std::env::temp_dir().join(format!("tickcast-plot-{}.svg", std::process::id()));
+        let samples = [sample("WebSocket", 1, 1.0, 0.1), sample("SSE", 1, 1.0, 0.1), sample("SSE", 1, 10.0, 0.99)];
+        let samples: Vec<_> = samples.iter().collect();
+        let drawn = |figure: fn(&Sample) -> Option<f64>| {
+            draw(&file, ("title", "unit"), &samples, figure).unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        };
+        let colour = |at: usize| format!("fill=\"#{:02X}{:02X}{:02X}\"", COLOURS[at].0, COLOURS[at].1, COLOURS[at].2);
+        let points = |svg: &str, fill: &str| svg.matches("<circle").count().min(svg.matches(fill).count());
+        let both = drawn(|sample| Some(sample.rate));
+        let second = drawn(|sample| (sample.result.transport == "SSE").then_some(sample.rate));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!((points(&both, &colour(0)), points(&both, &colour(1))), (1, 1), "{both}");
+        assert_eq!((points(&second, &colour(0)), points(&second, &colour(1))), (0, 1), "{second}");
+        assert!(!second.contains("WebSocket"), "it has no line: {second}");
+        let hollow =
+            second.lines().filter(|line| line.contains("<circle") && line.contains("fill=\"#FFFFFF\"")).count();
+        assert_eq!(hollow, 1, "{second}");
     }
 }

@@ -6,8 +6,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Traffic;
+use crate::idle::{Idle, Net};
 use crate::intake::Intake;
 use crate::transport::Transport;
+
+/// A generator that has used more of its core than this has made the latencies itself.
+const GENERATOR_CPU_MAX: f64 = 0.9;
+/// A server that has used more of its core than this was at its limit.
+const SERVER_CPU_MAX: f64 = 0.97;
+/// With fewer different events than this, the highest percentile in a hundred is that of one event or of none.
+pub(crate) const P99_EVENTS_MIN: u64 = 100;
 
 /// One cell, measured.
 #[derive(Debug)]
@@ -44,6 +52,9 @@ pub(crate) struct GroupResult {
     pub(crate) events: u64,
     /// Events that were made in the window, whenever they came.
     pub(crate) events_due: u64,
+    /// How many of these were different ones, counted up to a thousand; `None` in data of old.
+    #[serde(default)]
+    pub(crate) events_different: Option<u64>,
     /// HTTP requests in the window.
     pub(crate) requests: u64,
     /// TCP connections, from the start.
@@ -60,13 +71,14 @@ pub(crate) struct GroupResult {
     pub(crate) age_ms: f64,
     /// How much of it is not the market's quiet.
     pub(crate) behind_ms: f64,
-    /// Events that never came.
+    /// Events that had not come when the wait for them was over: from the snapshot that a symbol began with to the one that
+    /// the server gave after the window.
     pub(crate) missing: u64,
     /// Events that came twice or out of order.
     pub(crate) repeated: u64,
     /// `lag`, errors, and what could not be read.
     pub(crate) faults: u64,
-    /// Clients without an event from behind the window, whose last events of it are not proven to be all.
+    /// Clients whose last events of the window are not proven to be all: nothing had happened after it, on the whole market.
     pub(crate) open_ended: usize,
     /// Of the numbers of each client's events of the window.
     #[serde(skip)]
@@ -86,6 +98,7 @@ impl GroupResult {
             is_poll: transport.is_poll(),
             events: totals.events,
             events_due: intake.due,
+            events_different: Some(intake.different.len() as u64),
             requests: totals.traffic.requests,
             connections: totals.setup.connections,
             bytes_up: totals.traffic.bytes_up,
@@ -100,6 +113,11 @@ impl GroupResult {
             open_ended: 0,
             digests: Vec::new(),
         }
+    }
+
+    /// Returns how much is wrong or not proven: events missing, repeated or spoilt, and clients with an open end.
+    pub(crate) fn unclean(&self) -> u64 {
+        self.missing + self.repeated + self.faults + self.open_ended as u64
     }
 }
 
@@ -138,9 +156,9 @@ impl Sample {
         self.per_event(self.result.requests as f64)
     }
 
-    /// Returns microseconds of the server's CPU for each delivered event.
-    pub(crate) fn cpu_us_per_event(&self) -> f64 {
-        self.per_event(self.server_cpu_us)
+    /// Returns microseconds for each delivered event of a part of one core over the window.
+    pub(crate) fn cpu_us_per_event(&self, cpu: f64) -> f64 {
+        self.per_event(cpu * self.window_s * 1e6)
     }
 
     /// Returns the part of one core that the server has used.
@@ -158,8 +176,22 @@ impl Sample {
         self.result.requests as f64 / self.window_s / self.clients.max(1) as f64
     }
 
+    /// Returns whether server or generator was at its limit: then the figures are those of a queue.
+    pub(crate) fn is_full(&self) -> bool {
+        self.server_cpu() > SERVER_CPU_MAX || self.generator_cpu > GENERATOR_CPU_MAX
+    }
+
     /// Returns the median latency in milliseconds.
-    pub(crate) fn latency_ms(&self, percentile: &str) -> f64 {
+    pub(crate) fn p50_ms(&self) -> f64 {
+        self.latency_ms("p50")
+    }
+
+    /// Returns what 1 % of the latencies are above, in milliseconds; `None` when there were too few different events for it.
+    pub(crate) fn p99_ms(&self) -> Option<f64> {
+        self.result.events_different.filter(|count| *count >= P99_EVENTS_MIN).map(|_| self.latency_ms("p99"))
+    }
+
+    fn latency_ms(&self, percentile: &str) -> f64 {
         self.result.latency_us.get(percentile).copied().unwrap_or_default() as f64 / 1e3
     }
 }
@@ -177,13 +209,15 @@ pub(crate) struct Together {
     pub(crate) transports: Vec<GroupResult>,
 }
 
-/// The server with no clients: what the market costs alone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Idle {
-    /// Events per second of each client that might come.
-    pub(crate) rate: f64,
-    /// The part of one core that it uses.
-    pub(crate) server_cpu: f64,
+/// When servers write without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pace {
+    /// At most one write of events to a session in this time.
+    pub(crate) coalesce_ms: u64,
+    /// After a quiet time so many go at once.
+    pub(crate) burst_writes: u32,
+    /// After this time without anything to say they say so.
+    pub(crate) heartbeat_ms: u64,
 }
 
 /// What it was measured on.
@@ -197,8 +231,11 @@ pub(crate) struct Machine {
     pub(crate) memory_gib: u64,
     /// The release of the kernel.
     pub(crate) kernel: String,
-    /// The commit, and whether files were changed.
+    /// The commit.
     pub(crate) commit: String,
+    /// Whether files of the program were not those of the commit; `None` when that is not known.
+    #[serde(default)]
+    pub(crate) changed: Option<bool>,
     /// The day.
     pub(crate) date: String,
 }
@@ -218,6 +255,9 @@ pub(crate) struct Comparison {
     pub(crate) quick: bool,
     /// The arguments.
     pub(crate) arguments: Vec<String>,
+    /// When the servers write without being asked; `None` in data of old.
+    #[serde(default)]
+    pub(crate) pace: Option<Pace>,
     /// With no clients.
     pub(crate) idle: Vec<Idle>,
     /// The matrix.
@@ -229,10 +269,62 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Returns whether no event was lost, repeated or spoilt anywhere, and all transports together got the same.
-    pub(crate) fn is_clean(&self) -> bool {
+    /// Returns the results of all clients everywhere.
+    pub(crate) fn results(&self) -> impl Iterator<Item = &GroupResult> {
         let alone = self.samples.iter().chain(&self.delayed).map(|sample| &sample.result);
-        let clean = |result: &GroupResult| (result.missing, result.repeated, result.faults) == (0, 0, 0);
-        self.together.same_events && alone.chain(&self.together.transports).all(clean)
+        alone.chain(&self.together.transports)
+    }
+
+    /// Returns whether no event was lost, repeated or spoilt anywhere, which is proven to the end of each window, and all
+    /// transports together got the same.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.together.same_events && self.results().all(|result| result.unclean() == 0)
+    }
+
+    /// Returns what the clients of a sample have cost its server beyond what a server without clients spends, as a part of
+    /// one core; `None` when nothing is known to compare with.
+    pub(crate) fn net(&self, sample: &Sample) -> Option<Net> {
+        let idle = self.idle.iter().find(|idle| idle.rate.total_cmp(&sample.rate).is_eq())?;
+        Some(Net { cpu: sample.server_cpu() - idle.server_cpu, spread: idle.spread()? })
+    }
+
+    /// Returns the net CPU for each delivered event in microseconds, where it can be told from the spread of idle servers.
+    pub(crate) fn net_us_per_event(&self, sample: &Sample) -> Option<f64> {
+        self.net(sample).filter(|net| net.is_told()).map(|net| sample.cpu_us_per_event(net.cpu))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{comparison, sample};
+
+    #[test]
+    fn an_end_that_is_open_is_not_clean() {
+        let mut all = comparison(Vec::new(), vec![sample("WebSocket", 100, 10.0, 0.1)]);
+        assert!(all.is_clean());
+        for spoil in [
+            (|result: &mut GroupResult| result.open_ended = 1) as fn(&mut GroupResult),
+            |result| result.missing = 1,
+            |result| result.repeated = 1,
+            |result| result.faults = 1,
+        ] {
+            let clean = all.samples[0].result.clone();
+            spoil(&mut all.samples[0].result);
+            assert!(!all.is_clean());
+            all.samples[0].result = clean;
+        }
+        all.together.same_events = false;
+        assert!(!all.is_clean());
+    }
+
+    #[test]
+    fn a_percentile_needs_events_and_a_core_has_an_end() {
+        let mut one = sample("WebSocket", 100, 10.0, 0.5);
+        assert!(one.p99_ms().is_some() && !one.is_full());
+        one.result.events_different = Some(P99_EVENTS_MIN - 1);
+        assert!(one.p99_ms().is_none() && one.p50_ms() > 0.0);
+        one.generator_cpu = 0.95;
+        assert!(one.is_full() && sample("WebSocket", 100, 10.0, 0.99).is_full());
     }
 }

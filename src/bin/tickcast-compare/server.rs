@@ -8,6 +8,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tickcast::app::Settings;
+
+use crate::result::Pace;
 
 /// Symbols that a server has beside the generated ones.
 const SYMBOLS_BUILT_IN: usize = 30;
@@ -17,6 +20,12 @@ pub(crate) const SYMBOLS: usize = 500;
 const START_MAX: Duration = Duration::from_secs(30);
 /// The longest line that it says first, in bytes.
 const LINE_BYTES_MAX: usize = 4_096;
+
+/// Returns when servers write: their defaults, which each is told.
+pub(crate) fn pace() -> Pace {
+    let Settings { push, session, .. } = Settings::default();
+    Pace { coalesce_ms: push.coalesce_ms, burst_writes: push.burst_writes, heartbeat_ms: session.heartbeat_ms }
+}
 
 /// The two cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +79,7 @@ impl Server {
         let symbols = SYMBOLS + SYMBOLS_BUILT_IN;
         #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
         let events_per_second = events_per_second * symbols as f64;
+        let Pace { coalesce_ms, burst_writes, heartbeat_ms } = pace();
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
@@ -83,6 +93,9 @@ impl Server {
             .env("TICKCAST__FEED__EXTRA_SYMBOLS", SYMBOLS.to_string())
             .env("TICKCAST__FEED__QUOTES_PER_TRADE", "0")
             .env("TICKCAST__FEED__EVENTS_PER_SECOND", events_per_second.to_string())
+            .env("TICKCAST__PUSH__COALESCE_MS", coalesce_ms.to_string())
+            .env("TICKCAST__PUSH__BURST_WRITES", burst_writes.to_string())
+            .env("TICKCAST__SESSION__HEARTBEAT_MS", heartbeat_ms.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::result::{Comparison, Sample};
 
+/// What stands where there is no figure.
+pub(crate) const NOTHING: &str = "–";
+
 /// Returns the names of the columns.
 pub(crate) fn head() -> String {
     format!(
@@ -17,7 +20,7 @@ pub(crate) fn head() -> String {
         "p50 ms",
         "p99 ms",
         "behind ms",
-        "CPU µs/ev",
+        "gross µs",
         "server",
         "own",
         "faults"
@@ -28,20 +31,20 @@ pub(crate) fn head() -> String {
 pub(crate) fn row(sample: &Sample) -> String {
     let result = &sample.result;
     format!(
-        "{:>7} {:>8} {:<19} {:>9} {:>9.3} {:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>10.2} {:>6.1}% {:>6.1}% {:>7}",
+        "{:>7} {:>8} {:<19} {:>9} {:>9.3} {:>9.1} {:>9.2} {:>9} {:>9.2} {:>10.2} {:>6.1}% {:>6.1}% {:>7}",
         sample.clients,
         sample.rate,
         result.transport,
         result.events,
         sample.requests_per_event(),
         sample.bytes_per_event(),
-        sample.latency_ms("p50"),
-        sample.latency_ms("p99"),
+        sample.p50_ms(),
+        sample.p99_ms().map_or_else(|| NOTHING.into(), |ms| format!("{ms:.2}")),
         result.behind_ms,
-        sample.cpu_us_per_event(),
+        sample.cpu_us_per_event(sample.server_cpu()),
         100.0 * sample.server_cpu(),
         100.0 * sample.generator_cpu,
-        result.missing + result.repeated + result.faults,
+        result.unclean(),
     )
 }
 

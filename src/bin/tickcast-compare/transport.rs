@@ -47,6 +47,11 @@ impl Transport {
     }
 }
 
+/// Returns the names of the headers of a request.
+pub(crate) fn header_names(request: &str) -> Vec<&str> {
+    request.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect()
+}
+
 /// Returns what a WebSocket client says to subscribe to these symbols (with commas between).
 pub(crate) fn subscribe(symbols: &str) -> String {
     let names = symbols.replace(',', r#"",""#);
@@ -63,6 +68,12 @@ mod tests {
         assert!(first.starts_with("GET /api/v1/poll?symbols=A,B&channels=trades HTTP/1.1\r\nHost: h:1\r\n"), "{first}");
         let next = Transport::ShortPoll(Duration::from_secs(1)).request("h:1", "A", "e:5");
         assert!(next.contains("&wait_ms=0&after=e:5 HTTP/1.1\r\n") && next.ends_with("\r\n\r\n"), "{next}");
+    }
+
+    #[test]
+    fn the_headers_of_a_request_are_named() {
+        assert_eq!(header_names(&Transport::LongPoll.request("h:1", "A", "e:5")), ["Host", "Accept"]);
+        assert_eq!(header_names("GET /a:b HTTP/1.1\r\n\r\n").len(), 0);
     }
 
     #[test]
