@@ -1,13 +1,17 @@
 // @ts-check
 /**
  * Estimates how far the server's clock is ahead of this one, the way NTP does: of the last few exchanges, the one with
- * the shortest round trip is believed, and half that round trip bounds its error.
+ * the shortest round trip is believed. Half that round trip, and the step of this clock, bound its error.
  *
  * Owns: the estimate. Does not own: sending pings (`feed.js`) or what the latency looks like (`statusbar.js`).
  * All times are microseconds.
  */
 
 const SAMPLES_MAX = 8;
+/** How far two clocks may drift apart for each microsecond: 50 ppm, what a cheap crystal does. */
+const DRIFT = 50e-6;
+/** So many steps of the clock are looked at to learn how long they are. */
+const STEPS = 4;
 
 /** @typedef {{ offset_us: number, error_us: number }} Estimate */
 
@@ -16,9 +20,31 @@ export function nowMicros() {
   return (performance.timeOrigin + performance.now()) * 1_000;
 }
 
+/**
+ * Returns how long a step of this clock is: browsers make it coarse on purpose, 0.1 ms or more.
+ * @param {() => number} now milliseconds
+ */
+export function timerResolution(now = () => performance.now()) {
+  let finest_ms = Infinity;
+  for (let steps = 0, last = now(); steps < STEPS;) {
+    const at = now();
+    if (at <= last) continue;
+    finest_ms = Math.min(finest_ms, at - last);
+    last = at;
+    steps += 1;
+  }
+  return finest_ms * 1_000;
+}
+
 export class OffsetEstimator {
-  /** @type {Estimate[]} */
+  /** @type {(Estimate & { at_us: number })[]} */
   #samples = [];
+  #resolution_us;
+
+  /** @param {number} [resolution_us] how long a step of this clock is */
+  constructor(resolution_us = 0) {
+    this.#resolution_us = resolution_us;
+  }
 
   /**
    * Takes in one exchange. One that ends before it began, as after a clock was set back, is dropped.
@@ -29,7 +55,11 @@ export class OffsetEstimator {
   add(sent_us, server_us, received_us) {
     const roundTrip = received_us - sent_us;
     if (!(roundTrip >= 0)) return;
-    this.#samples.push({ offset_us: server_us - (sent_us + received_us) / 2, error_us: roundTrip / 2 });
+    this.#samples.push({
+      offset_us: server_us - (sent_us + received_us) / 2,
+      error_us: roundTrip / 2 + this.#resolution_us,
+      at_us: received_us,
+    });
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift();
   }
 
@@ -40,10 +70,22 @@ export class OffsetEstimator {
 
   /** Returns the most trustworthy estimate, or null before the first exchange. @returns {Estimate | null} */
   get best() {
-    return this.#samples.reduce(
-      (/** @type {Estimate | null} */ best, sample) => (best && best.error_us <= sample.error_us ? best : sample),
-      null,
-    );
+    return this.at(-Infinity);
+  }
+
+  /**
+   * Returns the most trustworthy estimate at a moment: its error has grown since its exchange, as the clocks drift.
+   * @param {number} now_us by this clock
+   * @returns {Estimate | null}
+   */
+  at(now_us) {
+    /** @type {Estimate | null} */
+    let best = null;
+    for (const { offset_us, error_us, at_us } of this.#samples) {
+      const grown_us = error_us + DRIFT * Math.max(0, now_us - at_us);
+      if (best === null || grown_us < best.error_us) best = { offset_us, error_us: grown_us };
+    }
+    return best;
   }
 }
 

@@ -11,7 +11,7 @@
 /** @typedef {import("./protocol.js").Message} Message */
 
 import { Backoff } from "./backoff.js";
-import { nowMicros, OffsetEstimator } from "./clock.js";
+import { nowMicros, OffsetEstimator, timerResolution } from "./clock.js";
 import { SUBPROTOCOL } from "./protocol.js";
 
 /**
@@ -42,7 +42,7 @@ const PING_MS = 5_000;
 export class Feed {
   /** @type {Status} */
   status = { state: "connecting" };
-  clock = new OffsetEstimator();
+  clock = new OffsetEstimator(timerResolution());
   #url;
   #handlers;
   /** @type {WebSocket | null} */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Backoff } from "../js/backoff.js";
-import { describeLatency, OffsetEstimator } from "../js/clock.js";
+import { describeLatency, OffsetEstimator, timerResolution } from "../js/clock.js";
 
 test("a symmetric exchange gives the offset exactly", () => {
   const clock = new OffsetEstimator();
@@ -17,6 +17,35 @@ test("the exchange with the shortest round trip is believed", () => {
   clock.add(200_000, 201_100, 202_000);
   clock.add(300_000, 390_000, 400_000);
   assert.deepEqual(clock.best, { offset_us: 100, error_us: 1_000 });
+});
+
+test("the error has the step of this clock in it, and grows by the drift", () => {
+  const clock = new OffsetEstimator(100);
+  assert.equal(clock.at(0), null);
+  clock.add(1_000, 5_500, 2_000);
+  assert.deepEqual(clock.best, { offset_us: 4_000, error_us: 600 });
+  assert.deepEqual(clock.at(2_000 + 10_000_000), { offset_us: 4_000, error_us: 600 + 500 });
+  clock.add(10_001_000, 10_005_600, 10_002_400);
+  assert.equal(clock.at(10_002_400).error_us, 800, "a new exchange beats an older one that was better");
+});
+
+test("the bound holds with any way there and back and any step of the clock", () => {
+  const ahead = 5_000;
+  for (const step of [1, 100, 1_000]) {
+    const read = (us) => Math.floor(us / step) * step;
+    for (const [up, down] of [[900, 100], [20, 40], [0, 700], [700, 0]]) {
+      for (let at = 0; at < 2_000; at += 37) {
+        const clock = new OffsetEstimator(step);
+        clock.add(read(at), at + up + ahead, read(at + up + down));
+        assert.ok(Math.abs(clock.best.offset_us - ahead) <= clock.best.error_us, `${step} ${up} ${down} ${at}`);
+      }
+    }
+  }
+});
+
+test("the step of a clock is found by looking at it", () => {
+  let reads = 0;
+  assert.equal(Math.round(timerResolution(() => Math.floor((reads += 1) / 7) * 0.1)), 100);
 });
 
 test("an old exchange is forgotten after eight more", () => {
