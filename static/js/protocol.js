@@ -34,7 +34,7 @@
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
  *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
  */
-/** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[] }} Subscribed */
+/** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number }} Pong */

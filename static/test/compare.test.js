@@ -1,38 +1,40 @@
-// Checks the arithmetic of the comparison: percentiles, the age of prices, holes, what is common, sentences, CSV.
+// Checks the arithmetic of the comparison: percentiles, the age of prices, holes, breaks, what is common, costs, figures, CSV.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { OffsetEstimator } from "../js/clock.js";
+import { inCommon } from "../js/compare/common.js";
+import { Account } from "../js/compare/costs.js";
 import { figuresOf, writeBytes, writeCount, writeRatio, writeSpan } from "../js/compare/figures.js";
+import { ERROR_MAX, Histogram } from "../js/compare/histogram.js";
+import { runsOf, smoothed } from "../js/compare/plot.js";
+import { ANSWER_EVENTS_MAX } from "../js/compare/poll.js";
 import { csvOf } from "../js/compare/raw.js";
-import { inCommon, percentile, Staleness, Tally } from "../js/compare/statistics.js";
-import { summarize } from "../js/compare/summary.js";
+import { nextSecond } from "../js/compare/run.js";
+import { RECORDS_MAX, Staleness, Tally } from "../js/compare/statistics.js";
+import { cost, quote, snapshot, tallyOf, trade } from "./comparison.js";
 
-const trade = (seq, offset, more = {}) => ({ type: "trade", symbol: "AAPL", seq, offset, ts: offset * 1_000, price: 100 + seq, size: 1, ...more });
-const snapshot = { type: "snapshot", symbol: "AAPL", offset: 10, ts: 8_000, price: 99, seq: { trades: 4, quotes: 0 } };
-
-function tallyOf(...messages) {
-  const tally = new Tally();
-  tally.begin([snapshot], 10_000);
-  tally.opened = 0;
-  for (const message of messages) tally.take([message], message.ts + 500);
-  return tally;
-}
-
-test("percentiles are of the nearest rank, by size and not by text", () => {
-  const values = [100, 9, 30, 20, 1];
-  assert.equal(percentile(values, 0.5), 20);
-  assert.equal(percentile(values, 0.99), 100);
-  assert.equal(percentile(values, 0.2), 1);
-  assert.equal(percentile([], 0.5), null);
-  assert.deepEqual(values, [100, 9, 30, 20, 1], "the values are left alone");
+test("a percentile is wrong by one percent at the most, whatever the values", () => {
+  // Latencies from microseconds to minutes, of which the low bits come from a multiplicative generator (Park and Miller).
+  let state = 7;
+  const next = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const histogram = new Histogram();
+  const values = Array.from({ length: 5_000 }, () => 10 ** (next() * 8));
+  for (const value of values) histogram.add(value);
+  values.sort((a, b) => a - b);
+  for (const share of [0.001, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1]) {
+    const exact = values[Math.ceil(share * values.length) - 1];
+    assert.ok(Math.abs(histogram.percentile(share) - exact) <= ERROR_MAX * exact * 1.000_001, `${share}: ${histogram.percentile(share)} and ${exact}`);
+  }
 });
 
-test("the clock's offset is that of the shortest exchange, wrong by half of it at most", () => {
-  const estimator = new OffsetEstimator();
-  const ahead = 5_000;
-  for (const [up, down] of [[900, 100], [20, 40], [300, 700]]) estimator.add(0, up + ahead, up + down);
-  assert.equal(estimator.best.error_us, 30);
-  assert.ok(Math.abs(estimator.best.offset_us - ahead) <= estimator.best.error_us);
+test("a percentile is of the nearest rank, and absurd values find a place", () => {
+  const histogram = new Histogram();
+  assert.equal(histogram.percentile(0.5), null);
+  for (const value of [-500, 0, 0, 1e12]) histogram.add(value);
+  assert.deepEqual([0.25, 0.75].map((share) => histogram.percentile(share)), [0, 0]);
+  assert.ok(histogram.percentile(0.76) > 9e9);
+  histogram.clear();
+  assert.equal(histogram.percentile(1), null);
 });
 
 test("the age of the shown price is its mean over time", () => {
@@ -45,11 +47,14 @@ test("the age of the shown price is its mean over time", () => {
   assert.equal(staleness.meanAt(500), staleness.meanAt(500), "looking changes nothing");
 });
 
-test("each symbol weighs by the time that it is shown", () => {
+test("each symbol weighs by the time that it is shown, and not while it is interrupted", () => {
   const staleness = new Staleness();
   staleness.show("AAPL", 0, 0);
   staleness.show("MSFT", 0, 900);
-  assert.equal(staleness.meanAt(1_000), (500 * 1_000 + 950 * 100) / 1_100);
+  const mean = (500 * 1_000 + 950 * 100) / 1_100;
+  assert.equal(staleness.meanAt(1_000), mean);
+  staleness.interrupt(1_000);
+  assert.equal(staleness.meanAt(9_000), mean);
 });
 
 test("of events that come together only the newest is ever shown", () => {
@@ -60,6 +65,14 @@ test("of events that come together only the newest is ever shown", () => {
   assert.equal(one.meanAt(200), many.meanAt(200));
 });
 
+test("the age of a price begins with the first trade, as a snapshot's time may be a quote's", () => {
+  const tally = tallyOf(quote(1, 11));
+  assert.equal(tally.staleness.meanAt(50_000), null);
+  assert.equal(tally.prices.get("AAPL"), 99);
+  tally.take([trade(5, 20)], 20_500);
+  assert.equal(tally.staleness.meanAt(21_500), 1_000);
+});
+
 test("a hole is missed, what is announced is merged, and what comes twice is counted once", () => {
   const tally = tallyOf(trade(5, 11), trade(6, 13), trade(6, 13), trade(10, 20, { skipped: 2 }));
   const { events, missed, merged, repeated, offset } = tally;
@@ -67,68 +80,117 @@ test("a hole is missed, what is announced is merged, and what comes twice is cou
   assert.equal(tally.prices.get("AAPL"), 110);
 });
 
+test("what lag has announced is merged: the holes that follow use it up", () => {
+  const tally = tallyOf(trade(5, 11), { type: "lag", skipped: 4, since_offset: 12, ts: 0 }, trade(8, 20), quote(3, 21), trade(10, 23));
+  assert.deepEqual([tally.merged, tally.missed], [4, 1], "two, two, and one that nothing has announced");
+});
+
 test("the latency is of events made since the transport was opened", () => {
   const tally = new Tally();
-  tally.begin([snapshot], 10_000);
+  tally.begin([snapshot], 10);
   tally.take([trade(5, 11)], 11_700);
-  tally.opened = 12_000;
+  tally.open(12_000);
   tally.take([trade(6, 11)], 12_100);
   tally.take([trade(7, 13)], 13_900);
-  assert.deepEqual(tally.latencies, [900]);
-  assert.equal(tally.records.length, 3);
+  assert.equal(tally.latencies.count, 1);
+  assert.deepEqual(tally.records.map((record) => record.counted), [false, false, true]);
+});
+
+test("after a cursor that was void nothing is a hole, and the numbers begin anew", () => {
+  const tally = tallyOf(trade(5, 11), trade(6, 13));
+  const age = tally.staleness.meanAt(14_000);
+  tally.restart("b", 14_000);
+  assert.equal(tally.staleness.meanAt(90_000), age, "no age is counted until there is a price of which it is known");
+  tally.take([{ ...snapshot, offset: 2, seq: { trades: 900, quotes: 3 } }, trade(901, 3)], 15_000);
+  assert.deepEqual([tally.events, tally.missed, tally.repeated, tally.offset], [3, 0, 0, 3]);
+  assert.deepEqual(tally.voids, [{ at_us: 14_000, offset: 13, records: 2, epoch: "b" }]);
+});
+
+test("beyond the records that are kept the figures go on", () => {
+  const tally = tallyOf();
+  const all = Array.from({ length: RECORDS_MAX + 3 }, (_, index) => trade(5 + index, 11 + index));
+  tally.take(all, 20_000_000_000);
+  assert.deepEqual([tally.records.length, tally.unrecorded, tally.events, tally.latencies.count], [RECORDS_MAX, 3, RECORDS_MAX + 3, RECORDS_MAX + 3]);
+  assert.equal(inCommon([tally, tally]).to, tally.records.at(-1).offset);
+});
+
+test("the bounds are those that the page names and that the server has", () => {
+  const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+  assert.ok(read("static/compare.html").includes(`More than ${RECORDS_MAX.toLocaleString("en-US")} events`));
+  assert.ok(read("src/transport/poll.rs").includes(`const EVENTS_MAX: usize = ${ANSWER_EVENTS_MAX};`));
 });
 
 test("what is common ends where the slowest is, and says who lacks what", () => {
   const complete = tallyOf(trade(5, 11), trade(6, 13), trade(7, 15));
   const lacking = tallyOf(trade(5, 11), trade(7, 15), trade(8, 16));
-  assert.deepEqual(inCommon([complete, lacking]), { to: 15, count: 3, absent: [0, 1] });
-  const ahead = tallyOf(trade(5, 11), trade(6, 13));
-  assert.deepEqual(inCommon([complete, ahead]), { to: 13, count: 2, absent: [0, 0] });
+  assert.deepEqual(inCommon([complete, lacking]), { to: 15, count: 3, absent: [0, 1], isCutShort: false });
+  const behind = tallyOf(trade(5, 11), trade(6, 13));
+  assert.deepEqual(inCommon([complete, behind]), { to: 13, count: 2, absent: [0, 0], isCutShort: false });
 });
 
-const bytes = (wire) => ({ wire, payload: wire / 2, framing: wire / 4, headers: wire / 4, tls: 0 });
-const cost = (events, wire) => ({ requests: 3, connections: 1, events, bytes_up: bytes(wire / 5), bytes_down: bytes(wire * 4 / 5), cpu_us: 5_000 });
-
-function figures(shortWire) {
-  const of = (wire) => figuresOf(tallyOf(trade(5, 11), trade(6, 13)), cost(2, wire), 20_000);
-  return { websocket: of(200), sse: of(300), long_poll: of(1_000), short_poll: of(shortWire) };
-}
+test("an event that none has got is missing as well, and a void cursor ends the comparison", () => {
+  const [one, other] = [tallyOf(trade(5, 11), trade(7, 15)), tallyOf(trade(5, 11), trade(7, 15))];
+  assert.deepEqual(inCommon([one, other]), { to: 15, count: 3, absent: [1, 1], isCutShort: false });
+  const complete = tallyOf(trade(5, 11), trade(6, 13), trade(7, 15));
+  const restarted = tallyOf(trade(5, 11), trade(6, 13));
+  restarted.restart("b", 14_000);
+  restarted.take([{ ...snapshot, offset: 2 }, trade(5, 3)], 16_000);
+  assert.deepEqual(inCommon([complete, restarted]), { to: 13, count: 2, absent: [0, 0], isCutShort: true });
+});
 
 test("figures add both directions up, for each event that the server has sent", () => {
-  const { websocket } = figures(400);
-  assert.deepEqual([websocket.up, websocket.down, websocket.payload, websocket.headers], [40, 160, 100, 50]);
-  assert.deepEqual([websocket.bytes_per_event, websocket.cpu, websocket.p50], [100, 2_500_000, 500]);
+  const of = figuresOf(tallyOf(trade(5, 11), trade(6, 13)), cost(2, 200), 20_000);
+  assert.deepEqual([of.up, of.down, of.payload, of.headers, of.bytes_per_event, of.cpu], [40, 160, 100, 50, 100, 2_500_000]);
+  assert.ok(Math.abs(of.p50 - 500) <= 5);
   const unknown = figuresOf(new Tally(), undefined, 0);
   assert.deepEqual([unknown.up, unknown.cpu, unknown.p50, unknown.staleness], [null, null, null, null]);
 });
 
-test("the sentences say what the figures say", () => {
-  const run = { isLatest: false, interval_ms: 1_000, error_us: 80 };
-  const text = summarize(figures(400), { count: 2, absent: [0, 0, 0, 0] }, run).join("\n");
-  assert.match(text, /All four have delivered the same 2 events/);
-  assert.match(text, /100 B on the wire over WebSocket, headers and all; 1\.5× of that over server-sent events, 5\.0× by long poll, 2\.0×/);
-  assert.match(text, /within 0\.50 ms over WebSocket/);
-  assert.match(text, /costs more bytes/);
-  assert.match(summarize(figures(180), { count: 2, absent: [0, 0, 0, 0] }, run).join(), /costs no more bytes/);
-  assert.match(summarize(figures(400), { count: 2, absent: [0, 1, 0, 0] }, run).join(), /Of 2 events, 1 are missing somewhere/);
-  assert.match(summarize(figures(400), { count: 2, absent: [0, 0, 0, 0] }, { ...run, isLatest: true }).join(), /0 events were merged/);
-  assert.doesNotMatch(text, /\{\w+\}|NaN|undefined/);
+test("costs go on where a server that was started again begins anew", () => {
+  const account = new Account("desk-1");
+  const costs = (requests) => ({ websocket: { ...cost(0, 0), requests }, sse: { ...cost(0, 0), requests: 1 } });
+  for (const requests of [2, 5, 1, 3]) account.take(costs(requests));
+  assert.deepEqual([account.total.websocket.requests, account.total.sse.requests], [8, 2]);
+  account.take(costs(0));
+  assert.deepEqual([account.total.websocket.requests, account.total.sse.requests], [8, 3]);
 });
 
 test("figures are written with a unit that fits", () => {
-  assert.deepEqual([0, 9_999, 12_345, 12_345_678, null].map(writeBytes), ["0 B", "9,999 B", "12.3 kB", "12.3 MB", "–"]);
-  assert.deepEqual([20, 950, 9_990, 12_340, 123_400, 1_500_000, -30, null].map(writeSpan),
-    ["0.020 ms", "0.95 ms", "9.99 ms", "12.3 ms", "123 ms", "1.50 s", "<0.1 ms", "–"]);
+  assert.deepEqual([0, 9_999, 12_345, 999_949, 1_036_000, 12_345_678, null].map(writeBytes), ["0 B", "9,999 B", "12.3 kB", "999.9 kB", "1.04 MB", "12.3 MB", "–"]);
+  assert.deepEqual([20, 950, 9_990, 12_340, 123_400, 1_500_000, null].map((us) => writeSpan(us)),
+    ["0.020 ms", "0.95 ms", "9.99 ms", "12.3 ms", "123 ms", "1.50 s", "–"]);
   assert.equal(writeCount(1_234), "1,234");
   assert.deepEqual([1.04, 12.4].map(writeRatio), ["1.0×", "12×"]);
 });
 
+test("what is smaller than the error has no figure of its own", () => {
+  assert.deepEqual([-700, 0, 249, 250, 1_234, null].map((us) => writeSpan(us, 250)), ["<0.25 ms", "<0.25 ms", "<0.25 ms", "0.25 ms", "1.23 ms", "–"]);
+});
+
+test("a line of the plot ends where there is no value, and zero is one", () => {
+  const points = [[1, 5], [2, null], [3, 0], [4.1, 7], [8, 2]].map(([x, y]) => ({ x, y }));
+  assert.deepEqual(runsOf(points, 0), [[{ x: 1, y: 5 }], [{ x: 3, y: 0 }, { x: 4.1, y: 7 }], [{ x: 8, y: 2 }]]);
+  assert.deepEqual(runsOf(points, 3).map((run) => run.length), [4], "polls every three seconds follow each other");
+});
+
+test("bytes that come every five seconds are a level, and no peaks", () => {
+  const points = Array.from({ length: 20 }, (_, index) => ({ x: index + 1 + (index % 3) / 100, y: index % 5 === 0 ? 500 : 0 }));
+  assert.deepEqual(smoothed(points, 5).map((point) => point.y), [...Array(4).fill(null), ...Array(16).fill(100)]);
+  assert.deepEqual(smoothed(points, 1), points, "nothing changes by a window of one second");
+  const broken = [...points.slice(0, 8), { x: 9, y: null }, ...points.slice(9)];
+  assert.deepEqual(smoothed(broken, 5).slice(8, 14).map((point) => point.y), [null, null, null, null, null, 100], "what is not known is no zero");
+});
+
+test("after a freeze the samples go on with the next whole second, without a burst", () => {
+  assert.deepEqual([[3, 3_004], [3, 3_999], [3, 4_200], [3, 9_500]].map(([second, elapsed_ms]) => nextSecond(second, elapsed_ms)), [4, 4, 5, 10]);
+});
+
 test("a CSV has one line for each event, and quotes what needs it", () => {
-  const lines = csvOf({ websocket: tallyOf(trade(5, 11, { symbol: "A,\"B" })), sse: tallyOf(trade(5, 11)) }).split("\r\n");
+  const lines = csvOf({ websocket: tallyOf(trade(5, 11, { symbol: "A,\"B" })), sse: tallyOf(trade(8, 11, { skipped: 3 })) }).split("\r\n");
   assert.deepEqual(lines, [
-    "transport,symbol,channel,seq,offset,ts,received,latency_us",
-    "websocket,\"A,\"\"B\",trades,5,11,11000,11500,500",
-    "sse,AAPL,trades,5,11,11000,11500,500",
+    "transport,symbol,channel,seq,offset,ts_us,received_us,latency_us,skipped,counted",
+    "websocket,\"A,\"\"B\",trades,5,11,11000,11500,500,0,1",
+    "sse,AAPL,trades,8,11,11000,11500,500,3,1",
     "",
   ]);
 });

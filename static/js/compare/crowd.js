@@ -1,85 +1,93 @@
 // @ts-check
 /**
- * Extra clients that only load the server, with an account of their own beside the measured one.
+ * Extra clients that only load the server, whose costs are counted apart from the measured one's.
  *
  * WebSockets are opened all at once: browsers allow hundreds. Of HTTP/1.1 connections they allow six to a server: the page
- * itself holds four (stream, two polls, the reading of the accounts), so the extra clients over HTTP share two: one
- * stream at a time keeps one for good, polls take turns on the other.
+ * itself holds four (stream, two polls, the reading of the costs), so the extra clients over HTTP share two: one
+ * stream keeps one for good, polls take turns on the other.
  *
  * Owns: these clients. Does not own: the measured ones (`run.js`).
  */
 
-import { openSource, pause, TRANSPORTS } from "./transports.js";
+import { Backoff } from "../backoff.js";
+import { cursorText, pollInterval, queryOf } from "./query.js";
+import { ask, pause, TIMEOUT_MS } from "./request.js";
+import { forEach, openSource } from "./transports.js";
 
-/** @typedef {import("./transports.js").Wish} Wish */
-/** @typedef {import("./transports.js").Cursor} Cursor */
-/** @typedef {Record<import("./transports.js").Transport, number>} Counts */
+/** @typedef {import("./query.js").Position} Position */
+/** @typedef {import("./query.js").Wish} Wish */
+/** @typedef {import("./transports.js").Transport} Transport */
 
 /** How long an extra long poll may hold the connection that it shares, in milliseconds. */
 const TURN_MS = 1_000;
+const POLLS = /** @type {const} */ (["long_poll", "short_poll"]);
 
 export class Crowd {
   /** @type {import("./transports.js").Source[]} */
   #sources = [];
   #stopping = new AbortController();
-  /** Clients that have got something. @type {Counts} */
-  running = { websocket: 0, sse: 0, long_poll: 0, short_poll: 0 };
-
+  /** @type {Promise<void>} */
+  #turns = Promise.resolve();
   /**
-   * @param {number} size clients for each transport
-   * @param {Wish} wish @param {Cursor} after @param {string} client
+   * Clients that are served now: connected, or, for polls, whose last turn was answered.
+   * @type {Record<Transport, number>}
    */
+  served = forEach(() => 0);
+
+  /** @param {number} size clients for each transport @param {Wish} wish @param {Position} after @param {string} client */
   constructor(size, wish, after, client) {
+    if (size === 0) return;
     for (let index = 0; index < size; index += 1) this.#open("websocket", wish, after, client);
-    if (size > 0) this.#open("sse", wish, after, client);
-    if (size > 0) void this.#takeTurns(size, wish, after, client);
+    this.#open("sse", wish, after, client);
+    this.#turns = this.#takeTurns(size, wish, after, client);
   }
 
   /** Ends all of them. */
   async close() {
     this.#stopping.abort();
-    await Promise.all(this.#sources.map((source) => source.close()));
+    await Promise.all([this.#turns, ...this.#sources.map((source) => source.close())]);
   }
 
-  /** @param {"websocket" | "sse"} transport @param {Wish} wish @param {Cursor} after @param {string} client */
+  /** @param {"websocket" | "sse"} transport @param {Wish} wish @param {Position} after @param {string} client */
   #open(transport, wish, after, client) {
-    let counted = false;
-    const count = (/** @type {number} */ by) => {
-      this.running[transport] += by;
+    let isServed = false;
+    const serve = (/** @type {boolean} */ now) => {
+      this.served[transport] += Number(now) - Number(isServed);
+      isServed = now;
     };
     this.#sources.push(openSource(transport, wish, after, client, {
-      opened: () => {
-        if (!counted) count(1);
-        counted = true;
-      },
+      opened: () => serve(true),
       take: () => {},
       reached: () => {},
-      failed: () => {
-        if (counted) count(-1);
-      },
+      lost: () => serve(false),
+      failed: () => serve(false),
     }));
   }
 
-  /** Polls for one client after the other. @param {number} size @param {Wish} wish @param {Cursor} after @param {string} client */
+  /** Polls for one client after the other. @param {number} size @param {Wish} wish @param {Position} after @param {string} client */
   async #takeTurns(size, wish, after, client) {
-    const turns = TRANSPORTS.filter((transport) => transport === "long_poll" || transport === "short_poll")
-      .flatMap((transport) => Array.from({ length: size }, () => ({ transport, cursor: `${after.epoch}:${after.offset}`, counted: false })));
-    const query = new URLSearchParams({ symbols: wish.symbols.join(","), channels: wish.channels.join(","), client });
-    const signal = this.#stopping.signal;
+    const turns = POLLS.flatMap((transport) => Array.from({ length: size }, () => ({ transport, cursor: cursorText(after), isServed: false })));
+    const query = queryOf(wish, client);
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
     for (let index = 0; !signal.aborted; index = (index + 1) % turns.length) {
       const turn = turns[index];
+      const wait_ms = turn.transport === "short_poll" ? 0 : TURN_MS;
       query.set("after", turn.cursor);
-      query.set("wait_ms", String(turn.transport === "short_poll" ? 0 : TURN_MS));
+      query.set("wait_ms", String(wait_ms));
       try {
-        const response = await fetch(`/api/v1/poll?${query}`, { cache: "no-store", signal });
-        const answer = await response.json();
-        if (!response.ok) return;
+        const { answer } = await ask(`/api/v1/poll?${query}`, signal, wait_ms + TIMEOUT_MS);
         turn.cursor = answer.cursor;
-        if (!turn.counted) this.running[turn.transport] += 1;
-        turn.counted = true;
-        if (turn.transport === "short_poll") await pause(wish.interval_ms / size, signal);
+        if (!turn.isServed) this.served[turn.transport] += 1;
+        turn.isServed = true;
+        backoff.reset();
+        await pause(pollInterval(turn.transport, wish) / size, signal);
       } catch {
-        return;
+        if (signal.aborted) return;
+        // They share a connection: while it fails for one, it serves none.
+        for (const each of turns) each.isServed = false;
+        for (const transport of POLLS) this.served[transport] = 0;
+        await pause(backoff.next(), signal);
       }
     }
   }

@@ -1,35 +1,28 @@
 // @ts-check
 /**
- * The page that compares the four transports: controls, the table while a run goes on, plots, summary, downloads.
+ * The page that compares the four transports: controls, state, plots, summary, downloads.
  *
- * Owns: the elements of `compare.html`. Does not own: the run (`run.js`) or its figures (`figures.js`).
+ * Owns: the elements of `compare.html` but those of the table (`table.js`). Does not own: the run (`run.js`) or its figures
+ * (`figures.js`).
  */
 
 import { byId, element } from "../element.js";
-import { formatPrice } from "../format.js";
 import { onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/compare.js";
 import { setData, setText } from "../write.js";
-import { figuresOf, writeBytes, writeCount, writeSpan } from "./figures.js";
-import { drawPlot } from "./plot.js";
-import { csvOf, download, rawData } from "./raw.js";
+import { inCommon } from "./common.js";
+import { describeCause } from "./failure.js";
+import { figuresOf, writeBytes, writeSpan } from "./figures.js";
+import { drawPlot, smoothed } from "./plot.js";
+import { csvOf, download, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
-import { inCommon } from "./statistics.js";
-import { summarize } from "./summary.js";
-import { TRANSPORTS } from "./transports.js";
+import { lasting, summarize } from "./summary.js";
+import { makePrices, paintTable } from "./table.js";
+import { forEach, TRANSPORTS } from "./transports.js";
 
-/** @typedef {import("./figures.js").Figures} Figures */
-/** @typedef {import("./transports.js").Transport} Transport */
+/** @typedef {ReturnType<typeof figures>} All */
 
 const PAINT_MS = 250;
-/** So many symbols are shown with their prices. */
-const PRICES_MAX = 5;
-/** How each row of the table is written. @type {Record<string, (value: number | null) => string>} */
-const WRITERS = {
-  events: writeCount, requests: writeCount, connections: writeCount, missed: writeCount, merged: writeCount,
-  up: writeBytes, down: writeBytes, payload: writeBytes, framing: writeBytes, headers: writeBytes, tls: writeBytes,
-  bytes_per_event: writeBytes, p50: writeSpan, p99: writeSpan, staleness: writeSpan, cpu: writeSpan,
-};
 
 startLanguage(korean);
 
@@ -58,7 +51,7 @@ function start(event) {
   if (isUnderWay()) return;
   const begun = new Run(settings(), paint);
   run = begun;
-  makePrices(begun.settings.symbols.slice(0, PRICES_MAX));
+  makePrices(byId("prices"), begun.settings.symbols);
   clearInterval(timer);
   timer = window.setInterval(paint, PAINT_MS);
   void begun.go().then(() => {
@@ -71,92 +64,80 @@ function isUnderWay() {
   return run !== null && ["starting", "running", "stopping"].includes(run.state);
 }
 
-/** @param {string[]} symbols */
-function makePrices(symbols) {
-  const rows = symbols.map((symbol) => {
-    const cells = TRANSPORTS.map((transport) => element("td", { "data-transport": transport }, "–"));
-    return element("tr", { "data-symbol": symbol }, element("th", { scope: "row" }, symbol), ...cells);
-  });
-  byId("prices").replaceChildren(...rows);
-}
-
-/** @returns {Record<Transport, Figures> | null} */
-function figures() {
-  if (!run) return null;
-  const [{ tallies, costs }, at] = [run, run.ended || serverNow(run)];
-  const of = (/** @type {Transport} */ transport) => figuresOf(tallies[transport], costs?.[transport], at);
-  return { websocket: of("websocket"), sse: of("sse"), long_poll: of("long_poll"), short_poll: of("short_poll") };
+/** @param {Run} of */
+function figures(of) {
+  const at = of.ended || serverNow(of);
+  return forEach((transport) => figuresOf(of.tallies[transport], of.costs?.[transport], at));
 }
 
 function paint() {
-  const now = figures();
   paintState();
-  if (!run || !now) return;
-  for (const row of document.querySelectorAll("#table [data-row]")) {
-    const name = /** @type {HTMLElement} */ (row).dataset.row ?? "";
-    for (const transport of TRANSPORTS) {
-      const cell = row.querySelector(`[data-transport="${transport}"]`);
-      const value = now[transport][/** @type {keyof Figures} */ (name)];
-      setText(cell, WRITERS[name](value));
-      setData(cell, "value", value === null ? "" : String(value));
-    }
-  }
-  for (const transport of TRANSPORTS) {
-    const failure = run.failures[transport];
-    setText(document.querySelector(`#failures [data-transport="${transport}"]`), failure === undefined ? "" : t("ended: {reason}", { reason: failure }));
-    const { extra } = run.settings;
-    const crowd = run.crowd && extra > 0 ? t("{running} of {asked}", { running: run.crowd.running[transport], asked: extra }) : "–";
-    setText(document.querySelector(`#crowd [data-transport="${transport}"]`), crowd);
-    for (const row of document.querySelectorAll("#prices tr")) {
-      const price = run.tallies[transport].prices.get(/** @type {HTMLElement} */ (row).dataset.symbol ?? "");
-      setText(row.querySelector(`[data-transport="${transport}"]`), price === undefined ? "–" : formatPrice(price));
-    }
-  }
-  paintPlots();
-  paintSummary(now);
+  if (!run) return;
+  const now = figures(run);
+  paintTable(byId("table"), run, now);
+  paintPlots(run);
+  paintSummary(run, now);
 }
 
+/** Screen readers hear each change of state once; the running figures are for the eye. */
 function paintState() {
   const state = run?.state ?? "idle";
-  const seconds = run ? Math.max(0, run.secondsAt(serverNow(run))).toFixed(0) : "0";
-  const all = run?.settings.seconds ?? 0;
-  const error = writeSpan(run?.clock?.error_us ?? null);
-  const words = {
-    idle: t("Ready"),
-    starting: t("Reading the server's clock"),
-    running: t("Running: {seconds} of {all} s; clock known to ±{error}", { seconds, all, error }),
-    stopping: t("Reading the last figures"),
-    done: t("Done after {seconds} s; clock known to ±{error}", { seconds, error }),
-    failed: t("Failed: {reason}", { reason: run?.problem ?? "" }),
-  };
+  const [label, detail] = wordsOf(state);
   setData(byId("run"), "state", state);
-  setText(byId("run"), words[state]);
+  setText(byId("run-label"), label);
+  setText(byId("run-detail"), detail);
   byId("hidden").hidden = !run?.wasHidden;
+  byId("truncated").hidden = !run || !isTruncated(run);
   byId("start").toggleAttribute("disabled", isUnderWay());
-  byId("stop").toggleAttribute("disabled", state !== "running");
+  byId("stop").toggleAttribute("disabled", state !== "starting" && state !== "running");
   for (const id of ["json", "csv"]) byId(id).toggleAttribute("disabled", state !== "done");
 }
 
-function paintPlots() {
-  if (!run) return;
-  const { samples, settings: { seconds } } = run;
-  for (const [id, key, write] of /** @type {const} */ ([["latency", "latency_us", writeSpan], ["bytes", "bytes", writeBytes]])) {
-    const series = TRANSPORTS.map((name) => ({ name, points: samples.map((sample) => ({ x: sample.second, y: sample[name][key] ?? 0 })) }));
-    const svg = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (byId(id)));
-    if (svg.dataset.samples === String(samples.length) && samples.length > 0) continue;
-    svg.dataset.samples = String(samples.length);
-    drawPlot(svg, series, Math.max(seconds, 1), write);
+/** @param {import("./run.js").State} state */
+function wordsOf(state) {
+  const values = {
+    seconds: run ? Math.max(0, run.secondsAt(serverNow(run))).toFixed(0) : "0",
+    all: run?.settings.seconds ?? 0,
+    error: writeSpan(run?.clock?.error_us ?? null),
+  };
+  switch (state) {
+    case "idle": return [t("Ready"), ""];
+    case "starting": return [t("Reading the server's clock"), ""];
+    case "running": return [t("Running"), t("{seconds} of {all} s, clock known to ±{error}", values)];
+    case "stopping": return [t("Reading the last figures"), ""];
+    case "done": return [t("Done"), t("after {seconds} s, clock known to ±{error}", values)];
+    case "failed": return [t("Failed: {reason}", { reason: run?.problem ? describeCause(run.problem) : "" }), ""];
   }
 }
 
-/** @param {Record<Transport, Figures>} now */
-function paintSummary(now) {
+/** @param {Run} of */
+function paintPlots({ samples, settings: { seconds, interval_ms } }) {
+  // A run of less than three polls shows them as they are.
+  const window_s = Math.max(1, Math.min(Math.ceil(interval_ms / 1_000), Math.floor(seconds / 3)));
+  const pollEvery_s = interval_ms / 1_000;
+  for (const [id, key, write, smoothed_s] of /** @type {const} */ ([["latency", "latency_us", writeSpan, 1], ["bytes", "bytes_per_second", writeBytes, window_s]])) {
+    const svg = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (byId(id)));
+    if (svg.dataset.samples === String(samples.length) && samples.length > 0) continue;
+    svg.dataset.samples = String(samples.length);
+    const series = TRANSPORTS.map((name) => {
+      const points = smoothed(samples.map((sample) => ({ x: sample.second, y: sample[name][key] })), smoothed_s);
+      return { name, points, every_s: id === "latency" && name === "short_poll" ? pollEvery_s : 0 };
+    });
+    drawPlot(svg, series, Math.max(seconds, 1), (value) => write(value));
+  }
+}
+
+/** @param {Run} of @param {All} now */
+function paintSummary(of, now) {
   const list = byId("summary");
-  byId("summary-empty").hidden = run?.state === "done";
-  if (run?.state !== "done") return list.replaceChildren();
-  const common = inCommon(TRANSPORTS.map((transport) => /** @type {Run} */ (run).tallies[transport]));
-  const { interval_ms, max_hz } = run.settings;
-  const sentences = summarize(now, common, { isLatest: max_hz !== null, interval_ms, error_us: run.clock?.error_us ?? null });
+  const isDone = of.state === "done";
+  byId("summary-empty").hidden = isDone;
+  if (!isDone) return list.replaceChildren();
+  const { failures, tallies, clock, settings: { interval_ms, max_hz } } = of;
+  const seconds = of.secondsAt(of.ended);
+  const voids = Object.fromEntries(TRANSPORTS.flatMap((name) => tallies[name].voids.slice(0, 1).map(({ at_us }) => [name, of.secondsOf(at_us)])));
+  const common = inCommon(lasting(failures).map((name) => tallies[name]));
+  const sentences = summarize({ figures: now, common, failures, voids, isLatest: max_hz !== null, interval_ms, seconds, error_us: clock?.error_us ?? null });
   list.replaceChildren(...sentences.map((sentence) => element("li", {}, sentence)));
 }
 

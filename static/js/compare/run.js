@@ -6,36 +6,37 @@
  */
 
 import { nowMicros } from "../clock.js";
+import { Account, wireOf } from "./costs.js";
 import { Crowd } from "./crowd.js";
+import { Failure, failureOf } from "./failure.js";
 import { ReferenceClock } from "./reference.js";
-import { percentile, Tally } from "./statistics.js";
-import { openSource, pause, TRANSPORTS } from "./transports.js";
+import { ask, pause, TIMEOUT_MS } from "./request.js";
+import { Tally } from "./statistics.js";
+import { forEach, openSource, TRANSPORTS } from "./transports.js";
 
+/** @typedef {import("./costs.js").Costs} Costs */
+/** @typedef {import("./failure.js").Cause} Cause */
+/** @typedef {import("./query.js").Position} Position */
+/** @typedef {import("./query.js").Wish & { seconds: number, extra: number }} Settings */
 /** @typedef {import("./transports.js").Transport} Transport */
-/** @typedef {import("./transports.js").Wish & { seconds: number, extra: number }} Settings */
-/** @typedef {{ wire: number, payload: number, framing: number, headers: number, tls: number }} Bytes */
-/** @typedef {{ requests: number, connections: number, events: number, bytes_up: Bytes, bytes_down: Bytes, cpu_us: number }} Cost */
-/** @typedef {{ latency_us: number | null, bytes: number }} Point */
+/** @typedef {Cause & { second: number }} Break why and when nothing came any more */
+/** @typedef {{ latency_us: number | null, bytes_per_second: number | null }} Point null: not known */
 /** @typedef {{ second: number } & Record<Transport, Point>} Sample */
 /** @typedef {"idle" | "starting" | "running" | "stopping" | "done" | "failed"} State */
 
 const SAMPLE_MS = 1_000;
-/** After the end: the server counts bytes when the kernel has taken them, so its figures are read until they rest. */
-const SETTLE_MS = 150;
-const SETTLE_READS_MAX = 20;
 
 export class Run {
   /** @type {State} */
   state = "idle";
-  /** Why a run has failed, or one transport of it. @type {string | null} */
+  /** Why a run has failed before it began. @type {Cause | null} */
   problem = null;
-  /** @type {Partial<Record<Transport, string>>} */
+  /** Transports that are down, and try to come back. @type {Partial<Record<Transport, Break>>} */
+  breaks = {};
+  /** Transports that have not come back. @type {Partial<Record<Transport, Break>>} */
   failures = {};
   client = `compare-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
-  /** @type {Record<Transport, Tally>} */
-  tallies = { websocket: new Tally(), sse: new Tally(), long_poll: new Tally(), short_poll: new Tally() };
-  /** What the server has counted. @type {Record<Transport, Cost> | null} */
-  costs = null;
+  tallies = forEach(() => new Tally());
   /** @type {Sample[]} */
   samples = [];
   /** The clock's offset and its error. @type {import("../clock.js").Estimate | null} */
@@ -49,10 +50,10 @@ export class Run {
   wasHidden = false;
   /** @type {Crowd | null} */
   crowd = null;
+  #account = new Account(this.client);
   #stopping = new AbortController();
   /** @type {import("./transports.js").Source[]} */
   #sources = [];
-  #seen = { websocket: 0, sse: 0, long_poll: 0, short_poll: 0 };
 
   /** @param {Settings} settings @param {() => void} onChange */
   constructor(settings, onChange) {
@@ -60,19 +61,33 @@ export class Run {
     this.onChange = onChange;
   }
 
+  /** What the server has counted. @returns {Costs | null} */
+  get costs() {
+    return this.#account.total;
+  }
+
   /** Runs from the first connection to the last figure. */
   async go() {
     this.#enter("starting");
     const clock = new ReferenceClock();
+    const look = () => {
+      this.wasHidden ||= document.hidden;
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
     try {
-      await clock.ready;
-      await this.#measure(clock);
+      await this.#start(clock);
+      this.#enter("running");
+      await this.#sample(clock);
+      await this.#finish(clock);
       this.#enter("done");
     } catch (err) {
-      this.problem = err instanceof Error ? err.message : String(err);
-      this.#enter("failed");
+      // A run that was stopped before it began has shown nothing.
+      if (!this.#stopping.signal.aborted || this.began > 0) this.problem = failureOf(err);
+      this.#enter(this.problem ? "failed" : "idle");
     } finally {
       this.#stopping.abort();
+      document.removeEventListener("visibilitychange", look);
       clock.close();
       await Promise.all([...this.#sources, this.crowd].map((each) => each?.close()));
     }
@@ -84,52 +99,58 @@ export class Run {
 
   /** Returns the seconds of the run so far. @param {number} server_us now */
   secondsAt(server_us) {
-    return this.began === 0 ? 0 : ((this.ended || server_us) - this.began) / 1_000_000;
+    return this.secondsOf(this.ended || server_us);
+  }
+
+  /** Returns a moment of the run as seconds since its beginning. @param {number} server_us */
+  secondsOf(server_us) {
+    return this.began === 0 ? 0 : (server_us - this.began) / 1_000_000;
   }
 
   /** @param {ReferenceClock} clock */
-  async #measure(clock) {
+  async #start(clock) {
     const { symbols, extra } = this.settings;
-    const response = await fetch(`/api/v1/snapshot?symbols=${symbols.join(",")}`, { cache: "no-store" });
-    const state = await response.json();
-    if (!response.ok) throw new Error(state.detail);
-    this.epoch = state.epoch;
+    const { signal } = this.#stopping;
+    const isReady = await Promise.race([clock.ready.then(() => true), pause(TIMEOUT_MS, signal)]);
+    if (!isReady) throw new Failure("timeout");
+    const { answer } = await ask(`/api/v1/snapshot?symbols=${encodeURIComponent(symbols.join(","))}`, signal);
+    signal.throwIfAborted();
+    this.epoch = answer.epoch;
     this.startedAt = new Date().toISOString();
     this.began = clock.now();
     this.clock = clock.estimate;
-    const after = { epoch: state.epoch, offset: state.offset };
-    this.#sources = TRANSPORTS.map((transport) => this.#open(transport, state.snapshots, after, clock));
+    const after = { epoch: answer.epoch, offset: answer.offset };
+    this.#sources = TRANSPORTS.map((transport) => this.#open(transport, answer.snapshots, after, clock));
     this.crowd = new Crowd(extra, this.settings, after, `${this.client}-x`);
-    this.#enter("running");
-    await this.#sample(clock);
-    this.#enter("stopping");
-    await Promise.all(this.#sources.map((source) => source.close()));
-    this.ended = clock.now();
-    this.clock = clock.estimate;
-    await this.#settle();
   }
 
   /**
    * @param {Transport} transport
    * @param {import("../protocol.js").Snapshot[]} snapshots
-   * @param {import("./transports.js").Cursor} after
+   * @param {Position} after
    * @param {ReferenceClock} clock
    */
   #open(transport, snapshots, after, clock) {
     const tally = this.tallies[transport];
-    tally.begin(snapshots, clock.now());
-    tally.offset = after.offset;
+    tally.begin(snapshots, after.offset);
+    const breakOf = (/** @type {Failure} */ { kind, detail }) => ({ kind, detail, second: this.secondsAt(clock.now()) });
     return openSource(transport, this.settings, after, this.client, {
-      opened: () => {
-        tally.opened ??= clock.now();
+      opened: (recovered, epoch) => {
+        const at = clock.now();
+        if (this.breaks[transport] && tally.opened !== null) tally.reconnected += 1;
+        delete this.breaks[transport];
+        tally.open(at);
+        if (!recovered) tally.restart(epoch, at);
       },
       take: (messages, received_us) => tally.take(messages, clock.server(received_us)),
       reached: (offset) => {
         tally.offset = Math.max(tally.offset, offset);
       },
-      failed: (reason) => {
-        this.failures[transport] = reason;
-        this.onChange();
+      lost: (failure) => {
+        this.breaks[transport] ??= breakOf(failure);
+      },
+      failed: (failure) => {
+        this.failures[transport] = breakOf(failure);
       },
     });
   }
@@ -137,46 +158,46 @@ export class Run {
   /** Takes a sample each second until the time is over. @param {ReferenceClock} clock */
   async #sample(clock) {
     const start = performance.now();
-    const { signal } = this.#stopping;
-    for (let second = 1; second <= this.settings.seconds; second += 1) {
+    const { signal: stopped } = this.#stopping;
+    // Nothing that hangs makes a run longer than it shall be, but for half of a second.
+    const signal = AbortSignal.any([stopped, AbortSignal.timeout(this.settings.seconds * SAMPLE_MS + SAMPLE_MS / 2)]);
+    for (let second = 1; second <= this.settings.seconds && !signal.aborted;) {
       await pause(start + second * SAMPLE_MS - performance.now(), signal);
-      if (signal.aborted) return;
-      this.wasHidden ||= document.hidden;
-      const before = this.costs;
-      await this.#read();
+      if (stopped.aborted) return;
+      await this.#take((performance.now() - start) / 1_000, signal);
       this.clock = clock.estimate;
-      this.samples.push(this.#point((performance.now() - start) / 1_000, before));
       this.onChange();
+      second = nextSecond(second, performance.now() - start);
     }
   }
 
-  /** @param {number} second @param {Record<Transport, Cost> | null} before @returns {Sample} */
-  #point(second, before) {
-    const seconds = second - (this.samples.at(-1)?.second ?? 0);
+  /** Takes one sample. @param {number} second @param {AbortSignal} signal */
+  async #take(second, signal) {
+    const account = this.#account;
+    const { total: before, read_at_ms } = account;
+    const from_ms = read_at_ms ?? performance.now() - second * 1_000;
+    const isRead = await account.read(signal);
+    const seconds = ((account.read_at_ms ?? 0) - from_ms) / 1_000;
     const of = (/** @type {Transport} */ transport) => {
-      const { latencies } = this.tallies[transport];
-      const fresh = latencies.slice(this.#seen[transport]);
-      this.#seen[transport] = latencies.length;
-      const grown = wireOf(this.costs?.[transport]) - wireOf(before?.[transport]);
-      return { latency_us: percentile(fresh, 0.5), bytes: grown / seconds };
+      const { recent } = this.tallies[transport];
+      const latency_us = recent.percentile(0.5);
+      recent.clear();
+      const grown = wireOf(account.total?.[transport]) - wireOf(before?.[transport]);
+      return { latency_us, bytes_per_second: isRead && seconds > 0 ? grown / seconds : null };
     };
-    return { second, websocket: of("websocket"), sse: of("sse"), long_poll: of("long_poll"), short_poll: of("short_poll") };
+    this.samples.push({ second, ...forEach(of) });
   }
 
-  async #read() {
-    const response = await fetch(`/api/v1/traffic?client=${this.client}`, { cache: "no-store" });
-    const answer = await response.json();
-    if (response.ok) this.costs = answer.transports;
-  }
-
-  async #settle() {
-    for (let reads = 0, last = ""; reads < SETTLE_READS_MAX; reads += 1) {
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await this.#read();
-      const now = JSON.stringify(this.costs);
-      if (now === last) return;
-      last = now;
-    }
+  /** @param {ReferenceClock} clock */
+  async #finish(clock) {
+    this.#enter("stopping");
+    await Promise.all(this.#sources.map((source) => source.close()));
+    this.ended = clock.now();
+    this.clock = clock.estimate;
+    // What is down now has not come back.
+    this.failures = { ...this.breaks, ...this.failures };
+    this.breaks = {};
+    await this.#account.settle();
   }
 
   /** @param {State} state */
@@ -186,9 +207,13 @@ export class Run {
   }
 }
 
-/** Returns all bytes of both directions. @param {Cost | undefined} cost */
-export function wireOf(cost) {
-  return cost ? cost.bytes_up.wire + cost.bytes_down.wire : 0;
+/**
+ * Returns the second of the next sample: after a time in which the page did not run, the next whole one, as samples of what is
+ * over would come all at once.
+ * @param {number} second of the sample before @param {number} elapsed_ms since the beginning
+ */
+export function nextSecond(second, elapsed_ms) {
+  return Math.max(second, Math.floor(elapsed_ms / SAMPLE_MS)) + 1;
 }
 
 /** Returns the server's time now, by what a run knows of it. @param {Run} run */

@@ -1,95 +1,150 @@
 // @ts-check
 /**
- * What a run has shown, in plain words: every figure in it is of this run.
+ * What a run has shown, in plain words: every figure in it is of this run. A transport that has not lasted is named, and is
+ * not compared.
  *
  * Owns: the sentences. Does not own: the figures (`figures.js`).
  */
 
-import { t } from "../i18n.js";
+import { mark, t } from "../i18n.js";
+import { describeCause } from "./failure.js";
 import { writeBytes, writeCount, writeRatio, writeSpan } from "./figures.js";
+import { TRANSPORTS } from "./transports.js";
 
 /** @typedef {import("./figures.js").Figures} Figures */
+/** @typedef {import("./run.js").Break} Break */
 /** @typedef {import("./transports.js").Transport} Transport */
-/** @typedef {Record<Transport, Figures>} All */
+/**
+ * @typedef {object} Outcome
+ * @property {Record<Transport, Figures>} figures
+ * @property {{ count: number, absent: number[], isCutShort: boolean }} common of those that have lasted, in their order
+ * @property {Partial<Record<Transport, Break>>} failures
+ * @property {Partial<Record<Transport, number>>} voids the second of the first cursor that was void
+ * @property {boolean} isLatest @property {number} interval_ms @property {number} seconds @property {number | null} error_us
+ */
 
 /** So much more, or less, is called as much. */
 const ALIKE = 0.05;
+/** A verdict on short polls needs so many of them. */
+const POLLS_MIN = 3;
+/** @type {Record<Transport, string>} */
+const NAMES = { websocket: "WebSocket", sse: mark("server-sent events"), long_poll: mark("long poll"), short_poll: mark("short poll") };
 
-/**
- * Returns the sentences.
- * @param {All} figures
- * @param {{ count: number, absent: number[] }} common
- * @param {{ isLatest: boolean, interval_ms: number, error_us: number | null }} run
- */
-export function summarize(figures, common, run) {
+/** Returns those that have lasted. @param {Outcome["failures"]} failures */
+export function lasting(failures) {
+  return TRANSPORTS.filter((transport) => failures[transport] === undefined);
+}
+
+/** Returns the sentences. @param {Outcome} run @returns {string[]} */
+export function summarize(run) {
+  const { figures, error_us } = run;
+  const names = lasting(run.failures);
+  const isEmpty = names.every((name) => figures[name].events === 0);
+  if (isEmpty) return [...breaks(run), names.length > 0 ? t("No event has come: there is nothing to compare.") : t("Nothing is left to compare.")];
+  const span = (/** @type {"p50" | "staleness"} */ key) => listOf(names, (name) => figures[name][key], (us) => writeSpan(us, error_us ?? 0));
+  const cpu = listOf(names, (name) => figures[name].cpu, (us) => writeSpan(us));
   return [
-    delivery(figures, common, run.isLatest),
-    t("Requests: {websocket} over WebSocket, {sse} over server-sent events, {long} long polls, {short} short polls.", {
-      websocket: writeCount(figures.websocket.requests), sse: writeCount(figures.sse.requests),
-      long: writeCount(figures.long_poll.requests), short: writeCount(figures.short_poll.requests),
-    }),
-    bytes(figures),
-    t("Half of the events reached their handler within {websocket} over WebSocket, {sse} over server-sent events, {long} by long poll and {short} by short poll; the clocks of both ends are known to ±{error}.", {
-      websocket: writeSpan(figures.websocket.p50), sse: writeSpan(figures.sse.p50),
-      long: writeSpan(figures.long_poll.p50), short: writeSpan(figures.short_poll.p50), error: writeSpan(run.error_us),
-    }),
-    staleness(figures),
-    cpu(figures),
-    verdict(figures, run.interval_ms),
+    ...breaks(run),
+    ...delivery(run, names),
+    t("Requests: {list}.", { list: listOf(names, (name) => figures[name].requests, writeCount) }),
+    bytes(figures, names),
+    t("Half of the events reached their handler within: {list}. The clocks of both ends are known to ±{error}.", { list: span("p50"), error: writeSpan(error_us) }),
+    t("The price on show was this old on average: {list}.", { list: span("staleness") }),
+    cpu === "" ? null : t("For 1,000 events the server spent this much CPU: {list}.", { list: cpu }),
+    verdict(run, names),
   ].filter((sentence) => sentence !== null);
 }
 
-/** @param {All} figures @param {{ count: number, absent: number[] }} common @param {boolean} isLatest */
-function delivery(figures, common, isLatest) {
-  const repeated = Object.values(figures).reduce((sum, each) => sum + each.repeated, 0);
-  const missed = Object.values(figures).reduce((sum, each) => sum + each.missed, 0);
+/**
+ * Lists a figure of several transports; those without one are left out.
+ * @param {readonly Transport[]} names
+ * @param {(name: Transport) => number | null} get
+ * @param {(value: number) => string} write
+ */
+function listOf(names, get, write) {
+  return names.flatMap((name) => {
+    const value = get(name);
+    return value === null ? [] : [`${t(NAMES[name])} ${write(value)}`];
+  }).join(", ");
+}
+
+/** Says who has not lasted, and who has come back. @param {Outcome} run */
+function breaks({ figures, failures, voids }) {
+  const sentences = [];
+  const ended = TRANSPORTS.flatMap((name) => {
+    const { [name]: failure } = failures;
+    if (!failure) return [];
+    return [t("{transport} at {seconds} s ({reason})", { transport: t(NAMES[name]), seconds: failure.second.toFixed(0), reason: describeCause(failure) })];
+  });
+  if (ended.length > 0) sentences.push(t("Broken off and not come back, so left out of what follows: {list}.", { list: ended.join(", ") }));
+  const unknown = lasting(failures).flatMap((name) => {
+    const { [name]: second } = voids;
+    return second === undefined ? [] : [t("{transport} at {seconds} s", { transport: t(NAMES[name]), seconds: second.toFixed(0) })];
+  });
+  if (unknown.length > 0) {
+    sentences.push(t("Could not go on from the cursor, as the server had been started again or had forgotten the rest, so that nobody knows what was lost: {list}.", { list: unknown.join(", ") }));
+  }
+  const list = listOf(lasting(failures), (name) => figures[name].reconnected || null, writeCount);
+  if (list !== "") sentences.push(t("Connections that broke and were made again: {list}.", { list }));
+  return sentences;
+}
+
+/** @param {Outcome} run @param {readonly Transport[]} names */
+function delivery({ figures, common, isLatest }, names) {
+  const sentences = [];
+  const missed = listOf(names, (name) => figures[name].missed || null, writeCount);
+  const repeated = listOf(names, (name) => figures[name].repeated || null, writeCount);
   if (isLatest) {
-    return t("Newest values only: {websocket} events were merged into newer ones over WebSocket, {sse} over server-sent events, {long} by long poll, {short} by short poll; {missed} were lost without a word.", {
-      websocket: writeCount(figures.websocket.merged), sse: writeCount(figures.sse.merged),
-      long: writeCount(figures.long_poll.merged), short: writeCount(figures.short_poll.merged), missed: writeCount(missed),
-    });
+    sentences.push(t("Newest values only. Events merged into newer ones: {list}.", { list: listOf(names, (name) => figures[name].merged, writeCount) }));
+    if (missed !== "") sentences.push(t("Events lost without a word: {list}.", { list: missed }));
+    return sentences;
   }
-  const absent = common.absent.reduce((sum, each) => sum + each, 0);
-  if (absent + repeated + missed === 0) return t("All four have delivered the same {count} events: none is missing, none came twice.", { count: writeCount(common.count) });
-  return t("Of {count} events, {absent} are missing somewhere, {missed} more are holes in the numbering, and {repeated} came twice.", {
-    count: writeCount(common.count), absent: writeCount(absent), missed: writeCount(missed), repeated: writeCount(repeated),
-  });
+  const absent = listOf(names, (name) => common.absent[names.indexOf(name)] || null, writeCount);
+  // What one has lost is a hole in its numbers as well: it is said once.
+  const lost = absent === "" ? missed : absent;
+  const values = { count: writeCount(common.count), names: names.map((name) => t(NAMES[name])).join(", "), list: lost };
+  if (common.count === 0) sentences.push(t("There is no event that all of them have reached."));
+  else if (lost !== "") sentences.push(t("Of {count} events, this many are missing: {list}.", values));
+  else if (common.isCutShort) sentences.push(t("Up to the first break these have delivered the same {count} events: {names}.", values));
+  else if (repeated === "" && names.length === TRANSPORTS.length) {
+    sentences.push(t("All four have delivered the same {count} events: none is missing, none came twice.", values));
+  } else if (names.length > 1) sentences.push(t("These have delivered the same {count} events, of which none is missing: {names}.", values));
+  if (repeated !== "") sentences.push(t("Events that came twice: {list}.", { list: repeated }));
+  return sentences;
 }
 
-/** @param {All} figures */
-function bytes(figures) {
-  const [websocket, sse, long, short] = [figures.websocket, figures.sse, figures.long_poll, figures.short_poll].map((each) => each.bytes_per_event);
-  if (websocket === null || !sse || !long || !short) return null;
-  return t("Each event cost {bytes} on the wire over WebSocket, headers and all; {sse} of that over server-sent events, {long} by long poll, {short} by short poll.", {
-    bytes: writeBytes(websocket), sse: writeRatio(sse / websocket), long: writeRatio(long / websocket), short: writeRatio(short / websocket),
+/** @param {Outcome["figures"]} figures @param {readonly Transport[]} names */
+function bytes(figures, names) {
+  const base = names.includes("websocket") ? figures.websocket.bytes_per_event : null;
+  const list = listOf(names, (name) => figures[name].bytes_per_event, (each) => {
+    return base === null || each === base ? writeBytes(each) : `${writeBytes(each)} (${writeRatio(each / base)})`;
   });
+  return list === "" ? null : t("Each event cost this many bytes on the wire, headers and all: {list}.", { list });
 }
 
-/** @param {All} figures */
-function staleness(figures) {
-  const [websocket, short] = [figures.websocket.staleness, figures.short_poll.staleness];
-  if (websocket === null || short === null) return null;
-  return t("The price on show was {websocket} old on average over WebSocket and {short} by short poll.", {
-    websocket: writeSpan(websocket), short: writeSpan(short),
-  });
+/** Says what short polls save or waste beside WebSocket. @param {Outcome} run @param {readonly Transport[]} names */
+function verdict(run, names) {
+  const [push, short] = [run.figures.websocket, run.figures.short_poll];
+  const cost = (/** @type {Figures} */ each) => (run.isLatest ? (each.up ?? 0) + (each.down ?? 0) : (each.bytes_per_event ?? 0));
+  const isKnown = cost(push) > 0 && cost(short) > 0 && push.staleness !== null && short.staleness !== null;
+  const isLong = run.seconds * 1_000 >= POLLS_MIN * run.interval_ms;
+  if (!isKnown || !isLong || !names.includes("websocket") || !names.includes("short_poll")) return null;
+  return `${costVerdict(cost(short) / cost(push), run)} ${ageVerdict(Number(short.staleness), Number(push.staleness), run.error_us ?? 0)}`;
 }
 
-/** @param {All} figures */
-function cpu(figures) {
-  const [websocket, sse, long, short] = [figures.websocket, figures.sse, figures.long_poll, figures.short_poll].map((each) => each.cpu);
-  if (websocket === null || sse === null || long === null || short === null) return null;
-  return t("For 1,000 events the server spent {websocket} of CPU over WebSocket, {sse} over server-sent events, {long} on long polls, {short} on short polls.", {
-    websocket: writeSpan(websocket), sse: writeSpan(sse), long: writeSpan(long), short: writeSpan(short),
-  });
+/** @param {number} ratio @param {Outcome} run */
+function costVerdict(ratio, { interval_ms, isLatest }) {
+  const values = { interval: writeSpan(interval_ms * 1_000), ratio: writeRatio(ratio) };
+  if (ratio > 1 + ALIKE) return t("Asking every {interval} cost {ratio} the bytes of WebSocket here.", values);
+  if (ratio >= 1 - ALIKE) return t("Asking every {interval} cost as many bytes as WebSocket here.", values);
+  if (isLatest) return t("Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as it brought fewer values.", values);
+  return t("Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as one answer carries many events at once.", values);
 }
 
-/** Says where polling is as cheap, if it is. @param {All} figures @param {number} interval_ms */
-function verdict(figures, interval_ms) {
-  const [push, short] = [figures.websocket, figures.short_poll];
-  if (!push.bytes_per_event || !short.bytes_per_event || push.staleness === null || short.staleness === null) return null;
-  const values = { interval: writeSpan(interval_ms * 1_000), age: writeSpan(short.staleness - push.staleness) };
-  if (short.bytes_per_event <= push.bytes_per_event * (1 + ALIKE)) {
-    return t("Asking every {interval} costs no more bytes here, as one answer carries many events at once; the price of it is that what is shown is {age} older.", values);
-  }
-  return t("Asking every {interval} costs more bytes here and shows prices that are {age} older.", values);
+/** @param {number} short_us @param {number} push_us @param {number} error_us */
+function ageVerdict(short_us, push_us, error_us) {
+  const older_us = short_us - push_us;
+  const age = writeSpan(Math.abs(older_us));
+  if (Math.abs(older_us) <= Math.max(error_us, ALIKE * Math.abs(push_us))) return t("What it showed was as old.");
+  return older_us > 0 ? t("What it showed was {age} older.", { age }) : t("What it showed was {age} newer.", { age });
 }

@@ -8,8 +8,35 @@ use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::proxy::{Carried, CountingProxy};
 
-const TRANSPORTS: [&str; 4] = ["websocket", "sse", "long_poll", "short_poll"];
-const DONE: &str = "document.querySelector('#run').dataset.state === 'done'";
+pub(super) const TRANSPORTS: [&str; 4] = ["websocket", "sse", "long_poll", "short_poll"];
+pub(super) const DONE: &str = "document.querySelector('#run').dataset.state === 'done'";
+/// Texts and borders of fields that stand out too little from what they lie on (WCAG 2.2, 1.4.3 and 1.4.11). What is disabled
+/// may.
+const FAINT: &str = "(() => {
+    const light = ([red, green, blue]) => [red, green, blue].map((part) => part / 255)
+        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const ground = (element) => {
+        const colour = parts(getComputedStyle(element).backgroundColor);
+        return colour.length === 4 && colour[3] === 0 ? ground(element.parentElement) : colour;
+    };
+    const contrast = (one, other) => {
+        const [dark, bright] = [light(one) + 0.05, light(other) + 0.05].sort((a, b) => a - b);
+        return bright / dark;
+    };
+    const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+    const texts = [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility() && !each.disabled && hasText(each));
+    const faint = texts.filter((each) => {
+        const style = getComputedStyle(each);
+        return contrast(parts(each.closest('svg') ? style.fill : style.color), ground(each)) < 4.5;
+    });
+    const fields = [...document.querySelectorAll('#controls input, #controls select')].filter((each) => {
+        const border = parts(getComputedStyle(each).borderTopColor);
+        return Math.min(contrast(border, ground(each)), contrast(border, ground(each.parentElement))) < 3;
+    });
+    return [...faint, ...fields].map((each) => each.outerHTML.slice(0, 120));
+})()";
 /// Collects what the page offers for download, by the type of the file.
 const CATCH: &str = "(() => {
     globalThis.files = {};
@@ -26,18 +53,18 @@ async fn open_page(width: u32, height: u32, scheme: &str) -> (Process, CountingP
     (server, proxy, browser)
 }
 
-/// Runs for some seconds with a number of extra clients.
-async fn run(browser: &Browser, seconds: u32, extra: u32) {
+/// Runs for some seconds.
+async fn run(browser: &Browser, seconds: u32) {
     let set = format!(
         "(() => {{ const seconds = document.querySelector('#seconds'); seconds.add(new Option('{seconds}')); \
-         seconds.value = '{seconds}'; document.querySelector('#extra').value = '{extra}'; }})()"
+         seconds.value = '{seconds}'; }})()"
     );
     browser.value(&set).await;
     browser.click("#start").await;
     browser.until(DONE).await;
 }
 
-async fn figure(browser: &Browser, row: &str, transport: &str) -> f64 {
+pub(super) async fn figure(browser: &Browser, row: &str, transport: &str) -> f64 {
     let cell = format!("document.querySelector('[data-row={row}] [data-transport={transport}]').dataset.value");
     let value = browser.value(&cell).await;
     value.as_str().unwrap().parse().unwrap_or_else(|_| panic!("{row} of {transport}: {value}"))
@@ -72,12 +99,13 @@ fn assert_within(what: &str, share: f64, left: f64, right: f64) {
 async fn all_columns_get_the_same_events_and_bytes_are_those_that_a_proxy_has_counted() {
     let (server, proxy, browser) = open_page(1280, 900, "light").await;
     browser.value(CATCH).await;
-    run(&browser, 6, 0).await;
+    run(&browser, 6).await;
     let data: Value = serde_json::from_str(&downloaded(&browser, "#json", "application/json").await).unwrap();
     let client = data["client"].as_str().unwrap();
     let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
     assert_eq!(answer["transports"], data["traffic"], "the page shows the last word of the server");
     assert_eq!(data["failures"], json!({}));
+    assert_eq!((&data["truncated"], &data["records_max"]), (&json!(false), &json!(100_000)));
 
     let offsets = |transport: &str| -> Vec<u64> {
         let records = data["transports"][transport]["records"].as_array().unwrap().iter();
@@ -119,14 +147,32 @@ async fn all_columns_get_the_same_events_and_bytes_are_those_that_a_proxy_has_co
 async fn extra_clients_have_an_account_of_their_own_and_starve_no_column() {
     let (server, _proxy, browser) = open_page(1280, 900, "dark").await;
     browser.value(CATCH).await;
-    run(&browser, 4, 3).await;
+    for (field, value) in [("seconds", 600), ("extra", 3)] {
+        browser.value(&format!("document.querySelector('#{field}').value = '{value}'")).await;
+    }
+    browser.click("#start").await;
+    let served = [("websocket", "3 of 3"), ("sse", "1 of 3"), ("long_poll", "3 in turn"), ("short_poll", "3 in turn")];
+    for (transport, said) in served {
+        let cell = format!("document.querySelector('#crowd [data-transport={transport}]').textContent");
+        browser.until(&format!("{cell} === '{said}'")).await;
+    }
+    for transport in TRANSPORTS {
+        let cell = format!("document.querySelector('[data-row=events] [data-transport={transport}]')");
+        browser.until(&format!("Number({cell}.dataset.value) > 30")).await;
+    }
+    browser.click("#stop").await;
+    browser.until(DONE).await;
+
     let data: Value = serde_json::from_str(&downloaded(&browser, "#json", "application/json").await).unwrap();
     let client = data["client"].as_str().unwrap();
     let extra = get(server.address, &format!("/api/v1/traffic?client={client}-x")).await.json();
     assert_eq!(extra["transports"]["websocket"]["requests"], 3);
     assert_eq!(extra["transports"]["sse"]["requests"], 1, "browsers allow six connections, and five are taken");
     assert_eq!(data["traffic"]["websocket"]["requests"], 1);
-    assert_eq!(browser.text("#crowd [data-transport=websocket]").await, "3 of 3");
+    assert_eq!(
+        data["crowd"],
+        json!({ "asked": 3, "served": { "websocket": 3, "sse": 1, "long_poll": 3, "short_poll": 3 } })
+    );
     assert!(browser.text("#summary").await.contains("All four have delivered the same"));
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
@@ -149,9 +195,12 @@ async fn newest_values_are_merged_and_a_run_can_be_stopped() {
     for transport in TRANSPORTS {
         assert!(figure(&browser, "missed", transport).await < 1.0, "{transport}");
     }
-    browser.fill("#symbols", "AAPL, NONE").await;
-    browser.click("#start").await;
-    browser.until("document.querySelector('#run').textContent === 'Failed: no such symbol: NONE'").await;
+    for symbol in ["NONE", "A&B"] {
+        browser.fill("#symbols", &format!("AAPL, {symbol}")).await;
+        browser.click("#start").await;
+        let said = format!("document.querySelector('#run').textContent === 'Failed: no such symbol: {symbol}'");
+        browser.until(&said).await;
+    }
     browser.close().await;
 }
 
@@ -162,7 +211,7 @@ async fn nothing_is_cut_at_any_width_in_either_language() {
     let windows = [(1280, 1900, "light"), (1280, 1900, "dark"), (390, 3200, "light"), (390, 3200, "dark")];
     for (width, height, scheme) in windows {
         let (_server, _proxy, browser) = open_page(width, height, scheme).await;
-        run(&browser, 4, 0).await;
+        run(&browser, 4).await;
         for (language, word) in [("en", "Short poll"), ("ko", "짧은 폴링")] {
             if language == "ko" {
                 browser.click("#language").await;
@@ -177,6 +226,7 @@ async fn nothing_is_cut_at_any_width_in_either_language() {
                 .filter((cell) => cell.offsetParent && cell.scrollWidth > cell.clientWidth + 1)
                 .map((cell) => cell.outerHTML)";
             assert_eq!(browser.value(cut).await, json!([]), "{width} {scheme} {language}");
+            assert_eq!(browser.value(FAINT).await, json!([]), "{width} {scheme} {language}");
         }
         assert_eq!(browser.console_errors().await, [""; 0]);
         browser.close().await;

@@ -10,13 +10,13 @@ use crate::browser::driver::Browser;
 use crate::command::spawn_binary;
 
 /// Passes connections on to a server, until they are cut.
-struct Proxy {
-    address: SocketAddr,
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
     cuts: watch::Sender<u32>,
 }
 
 impl Proxy {
-    async fn start(server: SocketAddr) -> Self {
+    pub(super) async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (cuts, cut) = watch::channel(0);
@@ -38,7 +38,7 @@ impl Proxy {
     }
 
     /// Cuts every connection.
-    fn cut(&self) {
+    pub(super) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 }

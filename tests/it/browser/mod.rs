@@ -1,6 +1,7 @@
 //! The pages in a real browser: this file is about the live one.
 
 mod compare;
+mod compare_break;
 mod driver;
 mod event_source;
 mod handshake;

@@ -1,0 +1,83 @@
+// @ts-check
+/**
+ * What the server says that a client has cost. Its figures begin anew when it is started again: the page adds up.
+ *
+ * Owns: this account. Does not own: when it is read (`run.js`).
+ */
+
+import { ask, pause } from "./request.js";
+
+/** @typedef {import("./transports.js").Transport} Transport */
+/** @typedef {{ wire: number, payload: number, framing: number, headers: number, tls: number }} Bytes */
+/** @typedef {{ requests: number, connections: number, events: number, bytes_up: Bytes, bytes_down: Bytes, cpu_us: number }} Cost */
+/** @typedef {Record<Transport, Cost>} Costs */
+
+/** The server counts bytes when the kernel has taken them, so its last figures are read until they rest. */
+const SETTLE_MS = 150;
+const SETTLE_READS_MAX = 20;
+
+export class Account {
+  /** What it has cost so far. @type {Costs | null} */
+  total = null;
+  /** When it was last read, as `performance.now()` counts. @type {number | null} */
+  read_at_ms = null;
+  #client;
+  /** What servers before this one have said. @type {Costs | null} */
+  #former = null;
+  /** What this server has said last. @type {Costs | null} */
+  #latest = null;
+
+  /** @param {string} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /** Reads it; what cannot be read stays as it was. Returns whether it could. @param {AbortSignal} signal */
+  async read(signal) {
+    try {
+      const { answer } = await ask(`/api/v1/traffic?client=${encodeURIComponent(this.#client)}`, signal);
+      this.take(answer.transports);
+      this.read_at_ms = performance.now();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Reads the last figures. */
+  async settle() {
+    const { signal } = new AbortController();
+    for (let reads = 0, last = ""; reads < SETTLE_READS_MAX; reads += 1) {
+      await pause(SETTLE_MS, signal);
+      if (!(await this.read(signal))) return;
+      const now = JSON.stringify(this.total);
+      if (now === last) return;
+      last = now;
+    }
+  }
+
+  /** Takes in what the server has said: its figures only grow, unless it is another one. @param {Costs} costs */
+  take(costs) {
+    if (this.#latest && hasShrunk(this.#latest, costs)) this.#former = this.total;
+    this.#latest = costs;
+    this.total = this.#former ? sum(this.#former, costs) : costs;
+  }
+}
+
+/** Returns all bytes of both directions. @param {Cost | undefined} cost */
+export function wireOf(cost) {
+  return cost ? cost.bytes_up.wire + cost.bytes_down.wire : 0;
+}
+
+/** Returns whether any figure is smaller than it was. @param {any} before @param {any} after @returns {boolean} */
+function hasShrunk(before, after) {
+  if (typeof before === "number") return after < before;
+  return Object.keys(before).some((key) => hasShrunk(before[key], after[key]));
+}
+
+/** Adds up figure by figure. @template T @param {T} left @param {T} right @returns {T} */
+function sum(left, right) {
+  if (typeof left === "number") return /** @type {any} */ (left + Number(right));
+  const [one, other] = /** @type {Record<string, any>[]} */ ([left, right]);
+  return /** @type {any} */ (Object.fromEntries(Object.keys(one).map((key) => [key, sum(one[key], other[key])])));
+}

@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * Events as server-sent events. An `EventSource` comes back by itself, with its cursor, but for one that was answered by an
+ * error: that one is opened again here, as a server that is going down answers so.
+ *
+ * Owns: the stream. Does not own: what the messages mean (`statistics.js`).
+ */
+
+import { Backoff } from "../backoff.js";
+import { nowMicros } from "../clock.js";
+import { Failure } from "./failure.js";
+import { cursorText, queryOf } from "./query.js";
+
+/** @typedef {import("./statistics.js").Message} Message */
+
+/**
+ * Opens the source.
+ * @param {import("./query.js").Wish} wish @param {import("./query.js").Position} after @param {string} client
+ * @param {import("./transports.js").Receiver} receiver
+ * @returns {import("./transports.js").Source}
+ */
+export function openEventStream(wish, after, client, receiver) {
+  const query = queryOf(wish, client);
+  if (wish.max_hz !== null) query.set("max_hz", String(wish.max_hz));
+  const backoff = new Backoff();
+  let cursor = cursorText(after);
+  let epoch = "";
+  let isDown = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const connect = () => {
+    // An empty cursor takes the last one back: the stream begins anew.
+    if (cursor === "") query.delete("after");
+    else query.set("after", cursor);
+    const stream = new EventSource(`/api/v1/stream?${query}`);
+    stream.addEventListener("message", (event) => {
+      const received_us = nowMicros();
+      cursor = event.lastEventId;
+      /** @type {Message[]} */
+      const messages = JSON.parse(event.data);
+      for (const message of messages) {
+        if (message.type === "welcome") epoch = message.epoch;
+        if (message.type !== "subscribed") continue;
+        isDown = false;
+        backoff.reset();
+        receiver.opened(message.recovered === true, epoch);
+      }
+      receiver.take(messages, received_us);
+    });
+    stream.addEventListener("error", () => {
+      if (!isDown) receiver.lost(new Failure("unreachable"));
+      isDown = true;
+      if (stream.readyState === EventSource.CLOSED) timer = setTimeout(reconnect, backoff.next());
+    });
+    return stream;
+  };
+  let stream = connect();
+  const reconnect = () => {
+    stream = connect();
+  };
+  return {
+    close: async () => {
+      clearTimeout(timer);
+      stream.close();
+    },
+  };
+}

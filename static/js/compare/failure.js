@@ -1,0 +1,59 @@
+// @ts-check
+/**
+ * Why something did not work: a cause that the page can say in either language, and whether it is worth another attempt.
+ *
+ * Owns: the causes and their words. Does not own: who fails, or what follows.
+ */
+
+import { mark, t } from "../i18n.js";
+
+/** @typedef {"closed" | "refused" | "unavailable" | "unknown_symbol" | "unreachable" | "timeout" | "unreadable" | "internal"} Kind */
+/** @typedef {{ kind: Kind, detail: string }} Cause `detail` is code and reason, names, or the server's own words */
+
+/** @type {Record<Kind, string>} */
+const PHRASES = {
+  closed: mark("the server closed the connection, {detail}"),
+  refused: mark("the server refused: {detail}"),
+  unavailable: mark("the server is going down or is full"),
+  unknown_symbol: mark("no such symbol: {detail}"),
+  unreachable: mark("the server cannot be reached"),
+  timeout: mark("no answer in time"),
+  unreadable: mark("the answer makes no sense"),
+  internal: mark("an error of this page: {detail}"),
+};
+
+export class Failure extends Error {
+  /**
+   * @param {Kind} kind
+   * @param {string} [detail]
+   * @param {{ isFinal?: boolean, retry_after_ms?: number }} [after] `isFinal`: asking again would bring the same;
+   *   `retry_after_ms`: when the server wants to be asked again
+   */
+  constructor(kind, detail = "", { isFinal = false, retry_after_ms } = {}) {
+    super(`${kind} ${detail}`.trim());
+    this.kind = kind;
+    this.detail = detail;
+    this.isFinal = isFinal;
+    this.retry_after_ms = retry_after_ms;
+  }
+}
+
+/** Returns an exception as a failure: one that nobody has foreseen is this page's own. @param {unknown} err */
+export function failureOf(err) {
+  return err instanceof Failure ? err : new Failure("internal", String(err), { isFinal: true });
+}
+
+/**
+ * Returns the failure that an error of the native protocol is, be it a message or a problem document.
+ * @param {{ code?: string, symbols?: string[], message?: string, detail?: string, title?: string } | null} error
+ * @param {{ isFinal?: boolean, retry_after_ms?: number }} [after]
+ */
+export function refusal(error, after = { isFinal: true }) {
+  if (error?.code === "unknown_symbol" && error.symbols) return new Failure("unknown_symbol", error.symbols.join(", "), after);
+  return new Failure("refused", error?.detail ?? error?.message ?? error?.title ?? "", after);
+}
+
+/** Says a cause in the language of the page. @param {Cause} cause */
+export function describeCause({ kind, detail }) {
+  return t(PHRASES[kind], { detail });
+}

@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * Asks the server over HTTP, never for longer than a bounded time, and waits.
+ *
+ * Owns: nothing.
+ */
+
+import { nowMicros } from "../clock.js";
+import { Failure, refusal } from "./failure.js";
+
+/** How long an answer may take, beyond what the request itself lets the server wait, in milliseconds. */
+export const TIMEOUT_MS = 5_000;
+/** Statuses of the client's that a later attempt may not get: request timeout, too many requests. */
+const PASSING = [408, 429];
+const UNAVAILABLE = 503;
+
+/**
+ * Gets JSON, and the moment at which all of it had come, before it is parsed.
+ * @param {string} url
+ * @param {AbortSignal} signal ends the request
+ * @param {number} [timeout_ms]
+ * @returns {Promise<{ answer: any, received_us: number }>}
+ * @throws {import("./failure.js").Failure}
+ */
+export async function ask(url, signal, timeout_ms = TIMEOUT_MS) {
+  try {
+    const response = await fetch(url, { cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]) });
+    const text = await response.text();
+    const received_us = nowMicros();
+    if (response.ok) return { answer: JSON.parse(text), received_us };
+    const { status } = response;
+    const retry_after_ms = Number.parseInt(response.headers.get("retry-after") ?? "", 10) * 1_000;
+    if (status === UNAVAILABLE) throw new Failure("unavailable", "", { retry_after_ms });
+    throw refusal(problemIn(text) ?? { title: String(status) }, { isFinal: status < 500 && !PASSING.includes(status), retry_after_ms });
+  } catch (err) {
+    throw err instanceof Failure ? err : new Failure(kindOf(err));
+  }
+}
+
+/** Returns what `fetch` or the parser has thrown. @param {unknown} err */
+function kindOf(err) {
+  if (err instanceof SyntaxError) return "unreadable";
+  return err instanceof DOMException && err.name === "TimeoutError" ? "timeout" : "unreachable";
+}
+
+/** Waits; not longer than until the signal. @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
+export function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    signal.addEventListener("abort", finish);
+    if (signal.aborted) finish();
+  });
+}
+
+/** @param {string} text */
+function problemIn(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

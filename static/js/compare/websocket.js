@@ -1,0 +1,141 @@
+// @ts-check
+/**
+ * Events over WebSocket: one subscription, made again with its cursor on another connection when one breaks.
+ *
+ * Owns: these connections. Does not own: what the messages mean (`statistics.js`).
+ */
+
+import { Backoff } from "../backoff.js";
+import { nowMicros } from "../clock.js";
+import { SUBPROTOCOL } from "../protocol.js";
+import { Cursor } from "./cursor.js";
+import { Failure, refusal } from "./failure.js";
+import { socketAddress } from "./query.js";
+import { pause, TIMEOUT_MS } from "./request.js";
+
+/** @typedef {import("./query.js").Wish} Wish */
+/** @typedef {import("./statistics.js").Message} Message */
+/** @typedef {import("./transports.js").Receiver} Receiver */
+
+const CHECK_MS = 500;
+/** A connection that held for so long starts the backoff anew. */
+const HELD_MS = 5_000;
+const NORMAL = 1000;
+
+/**
+ * Opens the source.
+ * @param {Wish} wish @param {import("./query.js").Position} after @param {string} client @param {Receiver} receiver
+ * @returns {import("./transports.js").Source}
+ */
+export function openWebSocket(wish, after, client, receiver) {
+  const cursor = new Cursor(after, wish.max_hz);
+  const closing = new AbortController();
+  const run = async () => {
+    const backoff = new Backoff();
+    while (!closing.signal.aborted) {
+      const begun = performance.now();
+      const failure = await new Connection(wish, cursor, client, receiver, backoff, closing.signal).ended;
+      if (closing.signal.aborted) return;
+      if (failure.isFinal) return receiver.failed(failure);
+      receiver.lost(failure);
+      if (performance.now() - begun > HELD_MS) backoff.reset();
+      await pause(backoff.next(), closing.signal);
+    }
+  };
+  const done = run();
+  return {
+    close: () => {
+      closing.abort();
+      return done;
+    },
+  };
+}
+
+/** One connection. */
+class Connection {
+  #cursor;
+  #receiver;
+  #wish;
+  #socket;
+  #epoch = "";
+  #heartbeat_ms = 0;
+  #heard_at_ms = performance.now();
+  #isSubscribed = false;
+  /** @type {(failure: Failure) => void} */
+  #end = () => {};
+  /** Becomes why it has ended. @type {Promise<Failure>} */
+  ended = new Promise((resolve) => {
+    this.#end = resolve;
+  });
+
+  /**
+   * @param {Wish} wish @param {Cursor} cursor @param {string} client @param {Receiver} receiver @param {Backoff} backoff
+   * @param {AbortSignal} closing
+   */
+  constructor(wish, cursor, client, receiver, backoff, closing) {
+    this.#wish = wish;
+    this.#cursor = cursor;
+    this.#receiver = receiver;
+    const socket = new WebSocket(socketAddress(`/ws?client=${encodeURIComponent(client)}`), SUBPROTOCOL);
+    this.#socket = socket;
+    const gone = new AbortController();
+    const { signal } = gone;
+    const check = setInterval(() => this.#check(), CHECK_MS);
+    void this.ended.then(() => {
+      clearInterval(check);
+      // Whatever still comes belongs to nothing.
+      gone.abort();
+      socket.close();
+    });
+    socket.addEventListener("open", () => this.#subscribe(), { signal });
+    socket.addEventListener("message", (event) => this.#onMessage(event, backoff), { signal });
+    socket.addEventListener("close", ({ code, reason }) => {
+      this.#end(this.#isSubscribed ? new Failure("closed", `${code} ${reason}`.trim()) : new Failure("unreachable"));
+    }, { signal });
+    closing.addEventListener("abort", () => this.#close(), { signal });
+  }
+
+  /** Closes in order; a server that does not answer is not waited for any longer than for an answer. */
+  #close() {
+    this.#socket.close(NORMAL);
+    setTimeout(() => this.#end(new Failure("timeout")), TIMEOUT_MS);
+  }
+
+  #subscribe() {
+    const { symbols, channels, max_hz } = this.#wish;
+    const mode = max_hz === null ? { mode: "all" } : { mode: "latest", max_hz };
+    const after = this.#cursor.position ?? undefined;
+    this.#socket.send(JSON.stringify({ action: "subscribe", symbols, channels, ...mode, after }));
+  }
+
+  /** @param {MessageEvent} event @param {Backoff} backoff */
+  #onMessage(event, backoff) {
+    const received_us = nowMicros();
+    this.#heard_at_ms = performance.now();
+    /** @type {Message[]} */
+    const messages = JSON.parse(event.data);
+    for (const message of messages) {
+      if (message.type === "welcome") [this.#epoch, this.#heartbeat_ms] = [message.epoch, message.heartbeat_ms];
+      if (message.type === "goodbye" && message.retry_after_ms !== undefined) backoff.tell(message.retry_after_ms);
+      if (message.type === "error") return this.#end(refusal(message));
+      if (message.type === "subscribed") this.#onSubscribed(message.recovered === true);
+    }
+    this.#cursor.take(messages);
+    this.#receiver.take(messages, received_us);
+  }
+
+  /** @param {boolean} recovered */
+  #onSubscribed(recovered) {
+    this.#isSubscribed = true;
+    if (!recovered) this.#cursor.restart(this.#epoch, this.#wish.symbols.length);
+    this.#receiver.opened(recovered, this.#epoch);
+  }
+
+  /** Ends what has been silent for too long: a connection may break without a word. */
+  #check() {
+    const silent_ms = performance.now() - this.#heard_at_ms;
+    const silent_ms_max = this.#isSubscribed && this.#heartbeat_ms > 0 ? 3 * this.#heartbeat_ms : TIMEOUT_MS;
+    const isQuiet = this.#isSubscribed && this.#heartbeat_ms === 0;
+    if (silent_ms > silent_ms_max && !isQuiet) this.#end(new Failure("timeout"));
+  }
+}
