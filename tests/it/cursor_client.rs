@@ -1,18 +1,19 @@
 //! A client of the small market of `cursor_world` that comes and goes, moves between transports, keeps its cursor as the
 //! protocol tells it to, and checks everything that it gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tickcast::domain::{Channel, ChannelSet};
 use tickcast::hub::PushConfig;
 use tickcast::protocol::Mode;
 use tickcast::protocol::native::{Cursor, Selector, Subscribe};
 use tickcast::session::{Begun, Session};
 
+use crate::cursor_knowledge::Knowledge;
 use crate::cursor_world::{Drained, Process, SYMBOLS, Time, drain};
-use crate::view::{Key, is_event, key_of};
+use crate::view::{Key, is_event};
 
 /// How many hubs a process has.
 pub(crate) const HUBS: usize = 2;
@@ -44,108 +45,6 @@ pub(crate) enum Step {
     Ask(Key, Option<Mode>),
     /// Such a client asks in mode `all` for what it gets already, from so many events before its newest one.
     AskBack(Key, u64),
-}
-
-/// Events that were said to be skipped.
-struct Announced {
-    /// None of them is older.
-    from: u64,
-    /// None is newer.
-    to: u64,
-    count: u64,
-}
-
-/// Returns whether each missing event can be one of those announced, and none is two of them.
-fn is_announced(missing: &BTreeSet<u64>, announced: &[Announced]) -> bool {
-    let mut left: Vec<_> = announced.iter().map(|each| (each.to, each.from, each.count)).collect();
-    left.sort_unstable();
-    // The one that ends first cannot serve a later event so well.
-    missing.iter().all(|offset| {
-        let fits = |(to, from, count): &&mut (u64, u64, u64)| *count > 0 && (*from..=*to).contains(offset);
-        left.iter_mut().find(fits).map(|(.., count)| *count -= 1).is_some()
-    })
-}
-
-/// What a client knows: the newest `seq` of each topic, and what it may miss because it was told so.
-#[derive(Default)]
-pub(crate) struct Knowledge {
-    epoch: String,
-    pub(crate) seqs: BTreeMap<Key, u64>,
-    /// The cursor of each topic: its newest message.
-    cursors: BTreeMap<Key, Cursor>,
-    missing: BTreeSet<u64>,
-    announced: Vec<Announced>,
-    pub(crate) lags: u64,
-    /// The newest event of each topic that has not come.
-    missed: BTreeMap<Key, u64>,
-    /// What the snapshots that come belong to, when the client has a subscription for each topic.
-    begun: Option<Key>,
-    /// In mode `latest` a stream's cursor may be older than the newest value that came: what comes after a break may be what
-    /// has come already, until something newer does.
-    may_repeat: bool,
-    /// The topics of which something newer has come in this session.
-    renewed: BTreeSet<Key>,
-}
-
-impl Knowledge {
-    fn apply(&mut self, message: &Value, process: &Process, position: u64) {
-        match message["type"].as_str().unwrap() {
-            "lag" => {
-                let [from, count] = ["since_offset", "skipped"].map(|key| message[key].as_u64().unwrap());
-                self.announced.push(Announced { from, to: position, count });
-                self.lags += 1;
-            }
-            "snapshot" => {
-                for (channel, seq) in message["seq"].as_object().unwrap() {
-                    let key = (message["symbol"].as_str().unwrap().into(), channel.clone());
-                    // What else it says may be newer than what another subscription is just going back to.
-                    if self.begun.as_ref().is_some_and(|begun| *begun != key) {
-                        continue;
-                    }
-                    self.cursors.insert(key.clone(), self.cursor_at(message));
-                    self.seqs.insert(key, seq.as_u64().unwrap());
-                }
-            }
-            _ if is_event(message) => self.follow(message, process),
-            _ => {}
-        }
-    }
-
-    fn follow(&mut self, message: &Value, process: &Process) {
-        let key = key_of(message).unwrap();
-        let seq = message["seq"].as_u64().unwrap();
-        let last = self.seqs[&key];
-        if seq <= last && self.may_repeat && !self.renewed.contains(&key) {
-            return;
-        }
-        assert!(seq > last, "none twice, none too late: {message} after {last}");
-        self.renewed.insert(key.clone());
-        let skipped = message["skipped"].as_u64().unwrap();
-        let hole = seq - last - 1;
-        // After a break what it stands for may be known in part.
-        assert!(
-            skipped <= hole || self.may_repeat,
-            "more are said to be skipped than are missing: {message} after {last}"
-        );
-        let missing: Vec<_> = (last + 1..seq).map(|seq| process.offset_of(&key, seq)).collect();
-        if let ([from, ..], [.., to]) = (&missing[..], &missing[..]) {
-            self.announced.push(Announced { from: *from, to: *to, count: skipped.min(hole) });
-        }
-        self.missing.extend(&missing);
-        assert!(
-            is_announced(&self.missing, &self.announced),
-            "a hole that nobody has announced: {message} after {last}"
-        );
-        if hole > 0 {
-            self.missed.insert(key.clone(), process.offset_of(&key, seq - 1));
-        }
-        self.cursors.insert(key.clone(), self.cursor_at(message));
-        self.seqs.insert(key, seq);
-    }
-
-    fn cursor_at(&self, message: &Value) -> Cursor {
-        Cursor { epoch: self.epoch.clone(), offset: message["offset"].as_u64().unwrap() }
-    }
 }
 
 /// A subscription that is to be answered.
@@ -194,7 +93,7 @@ impl Scene {
             push,
             events_kept,
             time: Time(Instant::now()),
-            knowledge: Knowledge { may_repeat, ..Knowledge::default() },
+            knowledge: Knowledge::new(may_repeat),
             session: None,
             asked: Vec::new(),
             cursor: None,
@@ -228,9 +127,7 @@ impl Scene {
             Step::Restart => {
                 self.disconnect();
                 self.restarts += 1;
-                self.knowledge.missed.clear();
-                self.knowledge.missing.clear();
-                self.knowledge.announced.clear();
+                self.knowledge.restart();
                 self.process = Process::start(self.restarts, HUBS, self.events_kept, self.push);
             }
             Step::Ask(topic, mode) => self.ask(topic, mode),
@@ -243,7 +140,7 @@ impl Scene {
         self.asked.clear();
         self.ending.clear();
         self.snapshots = 0;
-        self.knowledge.renewed.clear();
+        self.knowledge.reconnect();
     }
 
     fn connect(&mut self, mut transport: Transport, hub: usize) {

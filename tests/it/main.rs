@@ -29,6 +29,7 @@ mod capture;
 mod coalescing;
 mod compare;
 mod cursor_client;
+mod cursor_knowledge;
 mod cursor_schedule;
 mod cursor_world;
 mod determinism;
