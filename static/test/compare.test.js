@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { inCommon } from "../js/compare/common.js";
+import { inCommon } from "../js/compare/agreement.js";
 import { Account } from "../js/compare/costs.js";
 import { figuresOf, writeBytes, writeCount, writeRatio, writeSpan } from "../js/compare/figures.js";
 import { ERROR_MAX, Histogram } from "../js/compare/histogram.js";

@@ -10,7 +10,7 @@ import { byId, element } from "../element.js";
 import { onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/compare.js";
 import { setData, setText } from "../write.js";
-import { inCommon } from "./common.js";
+import { inCommon } from "./agreement.js";
 import { describeCause } from "./failure.js";
 import { figuresOf, writeBytes, writeSpan } from "./figures.js";
 import { drawPlot, smoothed } from "./plot.js";

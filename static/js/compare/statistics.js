@@ -3,7 +3,7 @@
  * What a comparison counts for each transport: events, holes, breaks, latency, and how old the shown price is.
  *
  * Owns: the arithmetic of one transport. Does not own: where messages come from (`transports.js`), what transports have in
- * common (`common.js`) or how figures are written (`figures.js`). All times are microseconds of the server's clock.
+ * common (`agreement.js`) or how figures are written (`figures.js`). All times are microseconds of the server's clock.
  */
 
 import { channelOf, isEvent } from "../protocol.js";
