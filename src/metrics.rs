@@ -50,8 +50,8 @@ pub struct Metrics {
     pub traffic_clients_refused: Counter,
     /// Captures that were refused because `handshake.captures_max` was reached.
     pub captures_refused: Counter,
-    /// Times that a direction of a capture reached `handshake.capture_bytes_max`.
-    pub captures_full: Counter,
+    /// Frames that were left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
+    pub capture_frames_skipped: Counter,
     /// Handshakes that were not shown because `handshake.attempts_max` was reached.
     pub attempts_refused: Counter,
     /// Handshakes of TLS that have failed.
@@ -114,7 +114,8 @@ impl Metrics {
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests of one client too many", &self.traffic_clients_refused);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
-        counter("captures_full", "Directions over handshake.capture_bytes_max", &self.captures_full);
+        let skipped = &self.capture_frames_skipped;
+        counter("capture_frames_skipped", "Frames over handshake.capture_pending_bytes_max", skipped);
         counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
         counter("tls_handshakes_failed", "Handshakes of TLS that have failed", &self.tls_handshakes_failed);
         counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);

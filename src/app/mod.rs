@@ -5,6 +5,7 @@
 mod clock;
 mod listen;
 mod market;
+mod pinned;
 mod serve;
 mod settings;
 mod tls;
@@ -154,7 +155,7 @@ impl Application {
             clock,
             settings: settings.clone(),
             traffic,
-            handshakes: Arc::new(Handshakes::new(settings.handshake.clone(), address)),
+            handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
             more_routes: Arc::new(more_routes),
         };
         let server = serve(&parts, listeners, workers);
@@ -216,6 +217,19 @@ impl Application {
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Returns what the page about the handshake needs of a server at these addresses: it reaches itself over plain HTTP where
+/// it can.
+fn handshakes(
+    settings: &Settings,
+    address: Option<SocketAddr>,
+    secure: Option<(SocketAddr, &Arc<Certificate>)>,
+) -> Handshakes {
+    let secure = secure.map(|(address, certificate)| (address, Some(pinned::connector(certificate))));
+    let reached = address.map(|address| (address, None)).or(secure);
+    let (address, tls) = reached.expect("settings without HTTP have a certificate");
+    Handshakes::new(settings.handshake.clone(), address, tls)
 }
 
 /// Says goodbye everywhere within the time `over`, while the listener still tells newcomers to go elsewhere; then waits for

@@ -83,6 +83,16 @@ impl Certificate {
         }
     }
 
+    /// Returns what new connections are shown.
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what does the cryptography.
+    pub(super) const fn provider(&self) -> &Arc<CryptoProvider> {
+        &self.provider
+    }
+
     /// Returns how TLS is spoken with this certificate: versions 1.2 and 1.3, and HTTP/1.1 in it.
     pub(super) fn server_config(self: Arc<Self>) -> Arc<rustls::ServerConfig> {
         let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone());
@@ -95,7 +105,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(self.current())
     }
 }
 

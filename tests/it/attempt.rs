@@ -4,6 +4,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::http::get;
+use crate::raw::RawClient;
+use crate::secure::Pair;
 use crate::spawn::spawn_app;
 
 async fn attempt(server: std::net::SocketAddr, case: &str) -> Value {
@@ -41,8 +43,34 @@ async fn each_case_shows_what_was_sent_and_what_the_server_answered() {
         assert!(request.contains(&format!("\r\n{sent}\r\n")) && !request.contains(absent), "{case}: {request}");
         assert!(response.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{case}: {response}");
         assert!(response.contains(said), "{case}: {response}");
-        assert_eq!(exchange["case"], case);
+        assert_eq!((&exchange["case"], &exchange["tls"]), (&case.into(), &false.into()));
     }
+}
+
+#[actix_web::test]
+async fn a_server_that_speaks_tls_alone_shows_them_over_tls_whatever_names_its_certificate_has() {
+    let pair = Pair::for_names("attempt", &["elsewhere.example"]);
+    let server = spawn_app(|settings| {
+        pair.configure(settings);
+        settings.server.tls.only = true;
+        // As many addresses as there are: it must find one of them.
+        settings.server.host = "0.0.0.0".into();
+    });
+    let address = ([127, 0, 0, 1], server.address.port()).into();
+    for (case, status) in
+        [("accepted", "101 "), ("wrong_version", "426 "), ("bad_key", "400 "), ("foreign_origin", "403 ")]
+    {
+        let mut client = RawClient::connect_secure(address, &pair).await;
+        let request = format!("GET /handshake/attempt?case={case} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer = client.request(&request).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let exchange: Value = serde_json::from_str(&answer.body).unwrap();
+        let response = exchange["response"].as_str().unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{case}: {response}");
+        assert!(exchange["request"].as_str().unwrap().contains(&format!("\r\nHost: {address}\r\n")), "{exchange}");
+        assert_eq!(exchange["tls"], true);
+    }
+    assert_eq!(server.metrics.tls_handshakes_failed.get(), 0);
 }
 
 #[actix_web::test]

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
 use crate::http::{get, request};
-use crate::patience::{patiently, wait_until};
+use crate::patience::patiently;
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
@@ -205,25 +205,65 @@ async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
     assert_eq!(answer.status, 400, "the first capture has gone with its observer");
 }
 
+/// A `ping` message with an id of up to 128 bytes, which comes back.
+fn ping_of(id: &str) -> String {
+    json!({"action": "ping", "id": id}).to_string()
+}
+
 #[actix_web::test]
-async fn what_is_over_the_bound_is_left_out_and_the_session_lives_on() {
-    let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_bytes_max = 1_024);
+async fn an_observer_that_reads_is_shown_everything_however_long_it_lasts() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_pending_bytes_max = 8_192);
     let mut observer = Observer::start(server.address).await;
     let (mut client, _) = observer.open(server.address, &[]).await;
-    let text = json!({"action": "ping", "id": "x".repeat(100)}).to_string();
-    for _ in 0..20 {
-        client.send_frame(TEXT, text.as_bytes()).await;
+    let mut sent = Vec::new();
+    for number in 0..400 {
+        let id = format!("{number:0120}");
+        sent.extend_from_slice(&frame(TEXT, ping_of(&id).as_bytes()));
+        client.send_frame(TEXT, ping_of(&id).as_bytes()).await;
+        observer.until_server_sent(id.as_bytes()).await;
+        client.next_of(TEXT).await;
+        observer.bytes[1].clear();
     }
-    let mut full = [observer.until("full").await["sender"].clone(), observer.until("full").await["sender"].clone()];
-    full.sort_by_key(Value::to_string);
-    assert_eq!(full, ["client", "server"]);
-    assert!(observer.bytes.iter().all(|bytes| (500..1_024).contains(&bytes.len())), "{:?}", observer.bytes);
-    let mut pongs = 0;
-    while pongs < 20 {
-        let payload = String::from_utf8(client.next_of(TEXT).await).unwrap();
-        pongs += payload.matches(r#""type":"pong""#).count();
+    let close = frame(CLOSE, b"\x0f\xa0bye");
+    client.send(&close).await;
+    observer.until("end").await;
+    assert!(sent.len() > 60_000);
+    assert_eq!(observer.bytes[0], [sent, close].concat());
+    assert!(observer.bytes[1].ends_with(b"\x88\x02\x0f\xa0"), "the answer to the close is the last");
+    assert_eq!(server.metrics.capture_frames_skipped.get(), 0);
+}
+
+#[actix_web::test]
+async fn a_frame_that_finds_no_room_is_left_out_and_said_and_what_follows_is_shown() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_pending_bytes_max = 1_024);
+    let mut observer = Observer::start(server.address).await;
+    let (mut client, _) = observer.open(server.address, &[]).await;
+    let long = json!({"action": "list", "id": 1, "more": "x".repeat(900)}).to_string();
+    client.send_frame(TEXT, long.as_bytes()).await;
+    // In hexadecimal it is twice as long.
+    let skipped = observer.until("skipped").await;
+    assert_eq!(skipped, json!({"sender": "client", "frames": 1, "bytes": frame(TEXT, long.as_bytes()).len()}));
+    // So are the snapshots of thirty symbols.
+    client.send_frame(TEXT, br#"{"action":"subscribe","id":2,"symbols":["*"],"channels":["trades"]}"#).await;
+    let skipped = observer.until("skipped").await;
+    assert_eq!((&skipped["sender"], &skipped["frames"]), (&json!("server"), &json!(1)));
+    assert_eq!(server.metrics.capture_frames_skipped.get(), 2);
+    observer.bytes = Default::default();
+    let close = frame(CLOSE, b"\x0f\xa0bye");
+    client.send(&[frame(PING, b"still?"), close.clone()].concat()).await;
+    observer.until("end").await;
+    assert_eq!(observer.bytes[0], [frame(PING, b"still?"), close].concat());
+    assert!(observer.bytes[1].ends_with(b"\x8a\x06still?\x88\x02\x0f\xa0"), "{:?}", observer.bytes[1]);
+}
+
+#[actix_web::test]
+async fn a_proxy_is_told_not_to_hold_the_events_back() {
+    let server = spawn_app(|_| {});
+    let request = "GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = RawClient::connect(server.address).await.request(request).await;
+    for header in ["x-accel-buffering: no", "cache-control: no-store"] {
+        assert!(answer.head.contains(&format!("\r\n{header}\r\n")), "{answer:?}");
     }
-    wait_until("directions that are full", 2, || server.metrics.captures_full.get()).await;
 }
 
 #[actix_web::test]

@@ -25,6 +25,7 @@ pub(crate) type SecureStream = TlsStream<Counted>;
 /// A directory with `cert.pem` and `key.pem`, removed in the end.
 pub(crate) struct Pair {
     directory: PathBuf,
+    names: Vec<String>,
     /// The certificate in the file, which is its own root.
     pub(crate) certificate: CertificateDer<'static>,
 }
@@ -32,18 +33,24 @@ pub(crate) struct Pair {
 impl Pair {
     /// Writes a new certificate and its key to a directory of this name.
     pub(crate) fn new(name: &str) -> Self {
+        Self::for_names(name, &["localhost", "127.0.0.1"])
+    }
+
+    /// Does the same with a certificate for other servers' names.
+    pub(crate) fn for_names(name: &str, names: &[&str]) -> Self {
         let directory = std::env::temp_dir().join(format!("tickcast-tls-{name}-{}", std::process::id()));
         // One may be left from a process that was killed and had the same number.
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir(&directory).unwrap();
-        let mut pair = Self { directory, certificate: CertificateDer::from(Vec::new()) };
+        let names = names.iter().map(ToString::to_string).collect();
+        let mut pair = Self { directory, names, certificate: CertificateDer::from(Vec::new()) };
         pair.replace();
         pair
     }
 
     /// Writes another certificate and its key.
     pub(crate) fn replace(&mut self) {
-        let made = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let made = rcgen::generate_simple_self_signed(self.names.clone()).unwrap();
         std::fs::write(self.cert(), made.cert.pem()).unwrap();
         std::fs::write(self.key(), made.signing_key.serialize_pem()).unwrap();
         self.certificate = made.cert.der().clone();
@@ -94,7 +101,7 @@ impl Pair {
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(Arc::new(config));
-        let name = ServerName::try_from("localhost").unwrap();
+        let name = ServerName::try_from(self.names[0].clone()).unwrap();
         patiently("the handshake of TLS", connector.connect(name, Counted::new(stream))).await
     }
 }

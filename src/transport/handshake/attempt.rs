@@ -1,5 +1,5 @@
-//! Handshakes that a browser's script cannot make, made for it: a fixed list of requests, sent over a TCP connection to
-//! this very server, and what the server answers, to the byte.
+//! Handshakes that a browser's script cannot make, made for it: a fixed list of requests, sent over a connection to this
+//! very server, and what the server answers, to the byte.
 //!
 //! Whoever asks chooses a case and nothing else: neither the address nor a header.
 
@@ -7,7 +7,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::rt::net::TcpStream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 /// The longest answer that is read, in bytes. The server's own are shorter than 1,024.
 const ANSWER_BYTES_MAX: usize = 8_192;
@@ -60,8 +61,40 @@ impl Case {
     }
 }
 
+/// Where this server is reached from its own machine.
+pub(super) struct Itself {
+    address: SocketAddr,
+    /// How TLS is spoken with it; `None` when it listens there for plain HTTP.
+    tls: Option<TlsConnector>,
+}
+
+impl Itself {
+    /// Returns how to reach a listener on `address`, over TLS when there is a connector for it.
+    pub(super) fn new(address: SocketAddr, tls: Option<TlsConnector>) -> Self {
+        Self { address: reachable(address), tls }
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) const fn is_over_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Sends a request over a connection of its own and returns the answer: its head, and the body that its
+    /// `content-length` announces.
+    pub(super) async fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
+        let stream = TcpStream::connect(self.address).await?;
+        match &self.tls {
+            None => exchange(stream, request).await,
+            Some(tls) => exchange(tls.connect(self.address.ip().into(), stream).await?, request).await,
+        }
+    }
+}
+
 /// Returns the address under which this machine reaches a listener on `address`.
-pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -70,10 +103,10 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Sends a request and returns the answer: its head, and the body that its `content-length` announces.
-pub(super) async fn exchange(server: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Vec<u8>> {
     stream.write_all(request.as_bytes()).await?;
+    // What TLS has made of it may wait in its buffer.
+    stream.flush().await?;
     let mut answer = Vec::new();
     loop {
         if let Some(length) = answer_length(&answer)

@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::domain::Clock;
-use crate::metrics::SharedMetrics;
+use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::Problem;
 
-/// What a chunk costs beside its bytes, so that many small ones are bounded too. In bytes.
-const CHUNK_COST: usize = 64;
+use super::framing::{Framing, Piece};
+
 /// The most headers of a request that are shown; browsers send about twenty.
 const HEADERS_MAX: usize = 64;
 /// The most characters of a header's value that are shown.
@@ -29,7 +29,7 @@ const VALUE_CHARS_MAX: usize = 1_024;
 /// Headers whose values belong to the user alone.
 const SECRET: [HeaderName; 3] = [COOKIE, AUTHORIZATION, PROXY_AUTHORIZATION];
 
-/// Who has sent a chunk.
+/// Who has sent a frame.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Sender {
@@ -47,26 +47,47 @@ pub(super) struct Capture {
 struct State {
     /// Events that the observer has not been given.
     pending: BytesMut,
+    /// How many bytes of frames may wait in it. The few other events, and the first close frame of each side, always may.
+    pending_bytes_max: usize,
     observer: Option<Waker>,
-    /// What each direction may still cost, in bytes; `None` when it has said that it is full.
-    room: [Option<usize>; 2],
+    /// Client and server.
+    directions: [Direction; 2],
     has_ended: bool,
+}
+
+/// What one side sends.
+#[derive(Default)]
+struct Direction {
+    framing: Framing,
+    /// Whether the rest of the present frame is left out, because a part of it was.
+    is_skipping: bool,
+    /// Whether its close frame has been kept.
+    has_closed: bool,
+    /// What was left out since the observer was told last.
+    skipped: Skipped,
+}
+
+/// Frames of which something was left out, and how many bytes that was.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Skipped {
+    frames: u64,
+    bytes: u64,
 }
 
 /// A header, and `None` for a value that is not shown.
 type Header = (String, Option<String>);
 
 impl Capture {
-    /// Returns a capture that keeps at most so many bytes of each direction.
-    pub(super) fn new(bytes_max: usize, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Self {
-        let room = [Some(bytes_max); 2];
-        let state = State { pending: BytesMut::new(), observer: None, room, has_ended: false };
+    /// Returns a capture in which so many bytes of events may wait for the observer.
+    pub(super) fn new(pending_bytes_max: usize, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Self {
+        let (pending, directions) = (BytesMut::new(), Default::default());
+        let state = State { pending, pending_bytes_max, observer: None, directions, has_ended: false };
         Self { state: Mutex::new(state), clock, metrics }
     }
 
     /// Tells the observer the name to open the socket with.
-    pub(super) fn begin(&self, name: &str, bytes_max: usize) {
-        self.write("capture", &json!({ "capture": name, "bytes_max": bytes_max }));
+    pub(super) fn begin(&self, name: &str) {
+        self.write("capture", &json!({ "capture": name }));
     }
 
     /// Takes the head of the request as the server has parsed it: names in lower case, in no order.
@@ -91,40 +112,36 @@ impl Capture {
         self.write("refused", &json!({ "status": problem.status_code().as_u16(), "detail": problem.to_string() }));
     }
 
-    /// Takes bytes that one side has sent, if there is room.
-    pub(super) fn bytes(&self, sender: Sender, bytes: &[u8]) {
+    /// Takes bytes that one side has sent. Frames that find no room because the observer is slow are left out, which it is
+    /// told, but never the one that closes.
+    pub(super) fn bytes(&self, sender: Sender, mut bytes: &[u8]) {
+        let ts = self.clock.now().micros();
         let mut state = self.state();
-        let room = &mut state.room[sender as usize];
-        let Some(left) = *room else { return };
-        let shown = &bytes[..bytes.len().min(left.saturating_sub(CHUNK_COST))];
-        *room = (shown.len() == bytes.len()).then(|| left - CHUNK_COST - shown.len());
-        let is_full = room.is_none();
-        let mut hex = String::with_capacity(shown.len() * 2);
-        for byte in shown {
-            write!(hex, "{byte:02x}").expect("writing to a string does not fail");
-        }
-        if !shown.is_empty() {
-            let ts = self.clock.now().micros();
-            state.write("bytes", &json!({ "sender": sender, "ts": ts, "hex": hex }));
-        }
-        if is_full {
-            self.metrics.captures_full.inc();
-            state.write("full", &json!({ "sender": sender }));
+        while let Some(piece) = state.directions[sender as usize].framing.next(&mut bytes) {
+            state.take(sender, &piece, ts, &self.metrics);
         }
     }
 
     /// Says that the connection has ended.
     pub(super) fn end(&self) {
+        let ts = self.clock.now().micros();
         let mut state = self.state();
-        if !state.has_ended {
-            state.write("end", &json!({ "ts": self.clock.now().micros() }));
-            state.has_ended = true;
+        for sender in [Sender::Client, Sender::Server] {
+            if let Some(piece) = state.directions[sender as usize].framing.rest() {
+                state.take(sender, &piece, ts, &self.metrics);
+            }
+            state.tell_skipped(sender);
         }
+        state.write("end", &json!({ "ts": ts }));
+        state.has_ended = true;
     }
 
     /// Takes what the observer has not been given; `None` when nothing will follow. Wakes this waker when there is more.
     pub(super) fn poll_take(&self, waker: &Waker) -> Poll<Option<Bytes>> {
         let mut state = self.state();
+        // Behind what was kept, and before what is kept from now on.
+        state.tell_skipped(Sender::Client);
+        state.tell_skipped(Sender::Server);
         if !state.pending.is_empty() {
             return Poll::Ready(Some(state.pending.split().freeze()));
         }
@@ -152,16 +169,63 @@ impl Capture {
 }
 
 impl State {
-    /// Appends one event. JSON has no line feeds, so it is one line of data.
-    fn write(&mut self, event: &str, data: &serde_json::Value) {
+    /// Appends a piece of a frame if there is room.
+    fn take(&mut self, sender: Sender, piece: &Piece<'_>, ts: i64, metrics: &Metrics) {
         if self.has_ended {
             return;
         }
-        self.pending.extend_from_slice(format!("event: {event}\ndata: {data}\n\n").as_bytes());
+        let mut hex = String::with_capacity(piece.bytes.len() * 2);
+        for byte in piece.bytes.iter() {
+            write!(hex, "{byte:02x}").expect("writing to a string does not fail");
+        }
+        let event = event("bytes", &json!({ "sender": sender, "ts": ts, "hex": hex }));
+        let has_room = self.pending.len() + event.len() <= self.pending_bytes_max;
+        let direction = &mut self.directions[sender as usize];
+        let is_last_word = piece.closes && !direction.has_closed;
+        direction.has_closed |= piece.closes;
+        let continues_skipped = direction.is_skipping && !piece.begins;
+        direction.is_skipping = continues_skipped || !(has_room || is_last_word);
+        if direction.is_skipping {
+            direction.skipped.bytes += piece.bytes.len() as u64;
+            if !continues_skipped {
+                direction.skipped.frames += 1;
+                metrics.capture_frames_skipped.inc();
+            }
+            return self.wake();
+        }
+        self.tell_skipped(sender);
+        self.append(&event);
+    }
+
+    /// Tells the observer what was left out of one direction, if anything was.
+    fn tell_skipped(&mut self, sender: Sender) {
+        let skipped = std::mem::take(&mut self.directions[sender as usize].skipped);
+        if skipped != Skipped::default() {
+            self.write("skipped", &json!({ "sender": sender, "frames": skipped.frames, "bytes": skipped.bytes }));
+        }
+    }
+
+    fn write(&mut self, name: &str, data: &serde_json::Value) {
+        self.append(&event(name, data));
+    }
+
+    fn append(&mut self, event: &str) {
+        if !self.has_ended {
+            self.pending.extend_from_slice(event.as_bytes());
+            self.wake();
+        }
+    }
+
+    fn wake(&mut self) {
         if let Some(observer) = self.observer.take() {
             observer.wake();
         }
     }
+}
+
+/// Returns one event. JSON has no line feeds, so it is one line of data.
+fn event(name: &str, data: &serde_json::Value) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
 }
 
 fn headers(map: &HeaderMap) -> Vec<Header> {
@@ -177,7 +241,6 @@ fn headers(map: &HeaderMap) -> Vec<Header> {
 mod tests {
     use super::*;
     use crate::domain::{ManualClock, Timestamp};
-    use crate::metrics::Metrics;
 
     fn capture(bytes_max: usize) -> Capture {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
@@ -192,29 +255,62 @@ mod tests {
         }
     }
 
-    #[test]
-    fn bytes_are_shown_until_the_room_of_their_direction_is_full() {
-        let capture = capture(2 * CHUNK_COST + 3);
-        capture.bytes(Sender::Client, &[0x81, 0x80]);
-        assert_eq!(taken(&capture), "event: bytes\ndata: {\"hex\":\"8180\",\"sender\":\"client\",\"ts\":7}\n\n");
-        capture.bytes(Sender::Client, &[0xAB, 0xCD]);
-        let rest = "event: bytes\ndata: {\"hex\":\"ab\",\"sender\":\"client\",\"ts\":7}\n\n\
-                    event: full\ndata: {\"sender\":\"client\"}\n\n";
-        assert_eq!(taken(&capture), rest);
-        capture.bytes(Sender::Client, &[0xEF]);
-        assert_eq!(taken(&capture), "", "said once");
-        capture.bytes(Sender::Server, &[0x89, 0x00]);
-        assert!(taken(&capture).contains("8900"), "the other direction has room of its own");
-        assert_eq!(capture.metrics.captures_full.get(), 1);
+    /// A masked text frame with a payload of this length.
+    fn text(len: u8) -> Vec<u8> {
+        [&[0x81, 0x80 | len][..], &vec![0; 4 + usize::from(len)]].concat()
     }
 
     #[test]
-    fn many_small_chunks_are_bounded_too() {
-        let capture = capture(32_768);
-        for _ in 0..100_000 {
-            capture.bytes(Sender::Client, &[0]);
+    fn an_observer_that_keeps_up_is_shown_every_frame_however_many() {
+        let capture = capture(200);
+        for _ in 0..10_000 {
+            capture.bytes(Sender::Client, &[0x8A, 0x80, 0, 0]);
+            assert_eq!(taken(&capture), "", "held until it is complete");
+            capture.bytes(Sender::Client, &[0, 0]);
+            let pong = "event: bytes\ndata: {\"hex\":\"8a8000000000\",\"sender\":\"client\",\"ts\":7}\n\n";
+            assert_eq!(taken(&capture), pong);
         }
-        assert!(taken(&capture).len() < 65_536);
+        assert_eq!(capture.metrics.capture_frames_skipped.get(), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_out_by_whole_frames_and_said_but_the_closing_frames_are_kept() {
+        let capture = capture(1_000);
+        for _ in 0..10_000 {
+            capture.bytes(Sender::Server, &[0x89, 0x00]);
+            capture.bytes(Sender::Client, &text(100));
+        }
+        capture.bytes(Sender::Server, &[0x88, 0x02, 0x03, 0xE8]);
+        capture.bytes(Sender::Client, &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]);
+        capture.bytes(Sender::Client, &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]);
+        capture.end();
+        let events = taken(&capture);
+        assert!(events.len() < 1_500, "{events}");
+        let order =
+            ["\"8900\"", "\"880203e8\"", "\"8882000000000", "event: end"].map(|what| events.find(what).unwrap());
+        assert!(order.is_sorted(), "{events}");
+        assert_eq!(events.matches("\"8882000000000").count(), 1, "one close frame of each side has its room");
+        let skipped =
+            events.split("\"frames\":").skip(1).map(|rest| rest.split(',').next().unwrap().parse::<u64>().unwrap());
+        let (skipped, shown) = (skipped.sum::<u64>(), events.matches("event: bytes").count() as u64);
+        assert_eq!((skipped + shown, capture.metrics.capture_frames_skipped.get()), (20_003, skipped));
+    }
+
+    #[test]
+    fn after_frames_that_were_left_out_the_next_one_is_shown_from_its_beginning() {
+        let capture = capture(300);
+        // Its header finds room, its payload does not.
+        let long = [&[0x82, 126, 0x10, 0x00][..], &[7; 0x1000]].concat();
+        capture.bytes(Sender::Server, &long[..2_000]);
+        let first = taken(&capture);
+        assert!(first.contains("\"hex\":\"827e1000\""), "{first}");
+        assert!(first.ends_with("{\"bytes\":1996,\"frames\":1,\"sender\":\"server\"}\n\n"), "{first}");
+        capture.bytes(Sender::Server, &long[2_000..4_099]);
+        capture.bytes(Sender::Server, &[7, 0x89, 0x00]);
+        let rest = taken(&capture);
+        let (skipped, ping) = ("{\"bytes\":2100,\"frames\":0,\"sender\":\"server\"}", "\"hex\":\"8900\"");
+        assert!(rest.find(skipped).unwrap() < rest.find(ping).unwrap(), "{rest}");
+        assert_eq!(capture.metrics.capture_frames_skipped.get(), 1);
     }
 
     #[test]

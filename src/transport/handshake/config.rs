@@ -10,8 +10,9 @@ use serde::Deserialize;
 pub struct HandshakeConfig {
     /// The most captures at the same time, 1 to 1,024; one more is answered with 503.
     pub captures_max: usize,
-    /// Bytes of each direction that one capture shows; what follows is left out, and said so. At least 1,024.
-    pub capture_bytes_max: usize,
+    /// Bytes of events that may wait in one capture for its observer; frames that find no room are left out, and said so,
+    /// but never the one that closes. At least 1,024.
+    pub capture_pending_bytes_max: usize,
     /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, at least 10.
     pub heartbeat_ms: u64,
     /// The most refused handshakes that are being shown at the same time, 1 to 1,024; one more is answered with 503.
@@ -24,7 +25,7 @@ impl Default for HandshakeConfig {
     fn default() -> Self {
         Self {
             captures_max: 64,
-            capture_bytes_max: 32_768,
+            capture_pending_bytes_max: 262_144,
             heartbeat_ms: 5_000,
             attempts_max: 16,
             attempt_timeout_ms: 5_000,
@@ -46,7 +47,9 @@ impl HandshakeConfig {
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { captures_max: 0 | 1_025.., .. } => Err(("handshake.captures_max", "must be 1 to 1024")),
-            Self { capture_bytes_max: ..1_024, .. } => Err(("handshake.capture_bytes_max", "must be at least 1024")),
+            Self { capture_pending_bytes_max: ..1_024, .. } => {
+                Err(("handshake.capture_pending_bytes_max", "must be at least 1024"))
+            }
             Self { heartbeat_ms: ..10, .. } => Err(("handshake.heartbeat_ms", "must be at least 10")),
             Self { attempts_max: 0 | 1_025.., .. } => Err(("handshake.attempts_max", "must be 1 to 1024")),
             Self { attempt_timeout_ms: ..10, .. } => Err(("handshake.attempt_timeout_ms", "must be at least 10")),

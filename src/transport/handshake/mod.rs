@@ -1,12 +1,13 @@
 //! What the page `/handshake` needs of the server: a WebSocket whose handshake and bytes are shown to an observer as the
 //! server sees them, and handshakes that are refused.
 //!
-//! `capture.rs` is what an observer is told, `tee.rs` where the bytes are taken from, `attempt.rs` makes handshakes over
-//! TCP. The session on a captured socket is that of `/ws`, opened by the same code.
+//! `capture.rs` is what an observer is told, `framing.rs` where frames begin, `tee.rs` where the bytes are taken from,
+//! `attempt.rs` makes handshakes with this server. The session on a captured socket is that of `/ws`, opened by the same code.
 
 mod attempt;
 mod capture;
 mod config;
+mod framing;
 mod tee;
 
 use std::collections::HashMap;
@@ -27,12 +28,13 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
 
 use crate::session::{Session, SessionConfig};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, random_name, rest, websocket};
 
-use attempt::Case;
+use attempt::{Case, Itself};
 use capture::Capture;
 use tee::{ClientTee, ServerTee, Tap};
 
@@ -44,8 +46,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The captures and attempts of the whole process.
 pub struct Handshakes {
     config: HandshakeConfig,
-    /// Where this server is reached over plain HTTP from this machine.
-    address: Option<SocketAddr>,
+    itself: Itself,
     /// Captures whose socket has not been opened, by name.
     waiting: Mutex<HashMap<String, Arc<Capture>>>,
     observers: Arc<Semaphore>,
@@ -53,10 +54,11 @@ pub struct Handshakes {
 }
 
 impl Handshakes {
-    /// Returns the record of a server that listens on `address` for plain HTTP; `None` when it does not.
-    pub fn new(config: HandshakeConfig, address: Option<SocketAddr>) -> Self {
+    /// Returns the record of a server that listens on `address` for plain HTTP, or, when there is a connector that accepts
+    /// its certificate, for HTTPS.
+    pub fn new(config: HandshakeConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
         Self {
-            address: address.map(attempt::reachable),
+            itself: Itself::new(address, tls),
             waiting: Mutex::default(),
             observers: Arc::new(Semaphore::new(config.captures_max)),
             attempts: Arc::new(Semaphore::new(config.attempts_max)),
@@ -84,16 +86,18 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
         worker.metrics().captures_refused.inc();
         Problem::unavailable("too many captures (handshake.captures_max)")
     })?;
-    let bytes_max = handshakes.config.capture_bytes_max;
     let name = random_name();
-    let capture = Arc::new(Capture::new(bytes_max, worker.clock.clone(), worker.metrics()));
-    capture.begin(&name, bytes_max);
+    let pending_bytes_max = handshakes.config.capture_pending_bytes_max;
+    let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
+    capture.begin(&name);
     handshakes.waiting().insert(name.clone(), capture.clone());
     let (look, spoke) = (interval(LOOK_INTERVAL), Instant::now());
     let observer = Observer { name, capture, worker, look, spoke, _place: place };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
+        // Keeps nginx from collecting what it should pass on.
+        .insert_header(("X-Accel-Buffering", "no"))
         .streaming(observer))
 }
 
@@ -169,8 +173,8 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     Ok(response.map_body(|_, body| ServerTee { body, tap }).map_into_boxed_body())
 }
 
-/// Answers `GET /handshake/attempt?case=`: makes this handshake with this server over TCP, and returns what was sent and
-/// what came back.
+/// Answers `GET /handshake/attempt?case=`: makes this handshake with this server over a connection of its own, and returns
+/// what was sent and what came back.
 ///
 /// # Errors
 ///
@@ -185,18 +189,17 @@ pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Proble
     };
     let worker = Worker::of(&request);
     let handshakes = &worker.handshakes;
-    let Some(server) = handshakes.address else {
-        return Err(Problem::unavailable("this server does not listen for plain HTTP, which this is shown with"));
-    };
     let _place = handshakes.attempts.try_acquire().map_err(|_| {
         worker.metrics().attempts_refused.inc();
         Problem::unavailable("too many handshakes are being shown (handshake.attempts_max)")
     })?;
-    let sent = case.request(server);
-    let answer = tokio::time::timeout(handshakes.config.attempt_timeout(), attempt::exchange(server, &sent)).await;
+    let itself = &handshakes.itself;
+    let sent = case.request(itself.address());
+    let answer = tokio::time::timeout(handshakes.config.attempt_timeout(), itself.exchange(&sent)).await;
     let answer = answer.map_err(|_| Problem::unavailable("the server did not answer itself in time"))?;
     let answer =
         answer.map_err(|err| Problem::unavailable(format!("the server cannot reach itself: {}", err.kind())))?;
-    let exchange = json!({ "case": name, "request": sent, "response": String::from_utf8_lossy(&answer) });
+    let answer = String::from_utf8_lossy(&answer);
+    let exchange = json!({ "case": name, "request": sent, "response": answer, "tls": itself.is_over_tls() });
     Ok(rest::json(exchange.to_string().into_bytes()))
 }
