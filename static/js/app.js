@@ -14,7 +14,7 @@ import { ChartView } from "./chart.js";
 import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { Heading } from "./heading.js";
-import { HistoryLoader } from "./history.js";
+import { failureOf, HistoryLoader } from "./history.js";
 import { mark, onLanguage, startLanguage, t } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Market } from "./market.js";
@@ -81,7 +81,10 @@ const loader = new HistoryLoader(market.log, {
     showChartMessage("");
     requestPaint();
   },
-  onError: (err) => showChartMessage(mark("The history could not be loaded: {reason}."), { reason: err.message }, true),
+  onError(err) {
+    const { phrase, values } = failureOf(err);
+    showChartMessage(phrase, values, true);
+  },
 });
 const connection = new Connection(() => feed.retryNow());
 const heading = new Heading();

@@ -10,7 +10,8 @@
 /** @typedef {import("./tradelog.js").TradeLog} TradeLog */
 
 import { CandleSeries } from "./candles.js";
-import { BARS_PER_REQUEST, fetchBars } from "./rest.js";
+import { mark } from "./i18n.js";
+import { AnswerError, BARS_PER_REQUEST, fetchBars } from "./rest.js";
 
 const JOIN_ATTEMPTS_MAX = 4;
 const JOIN_RETRY_MS = 250;
@@ -106,4 +107,16 @@ export class HistoryLoader {
       this.#extending = null;
     }
   }
+}
+
+/**
+ * Returns what to tell the reader when no history came: a phrase by its cause, which can be said in any language.
+ * @param {Error} err
+ * @returns {{ phrase: string, values?: { status: number } }}
+ */
+export function failureOf(err) {
+  if (err instanceof AnswerError) {
+    return { phrase: mark("The history could not be loaded: the server has answered {status}."), values: { status: err.status } };
+  }
+  return { phrase: mark("The history could not be loaded: the server cannot be reached.") };
 }

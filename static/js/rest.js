@@ -12,17 +12,27 @@
 
 export const BARS_PER_REQUEST = 600;
 
+/** What the server says when it does not answer the question. */
+export class AnswerError extends Error {
+  /** @param {number} status @param {string} detail in English, for whoever develops */
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
 /**
  * Answers the JSON of a URL.
  * @param {string} url
  * @param {AbortSignal} [signal]
- * @throws {Error} with the problem's title when the server answered one
+ * @throws {AnswerError} when the server has answered with an error
+ * @throws {TypeError} when it has not answered
  */
 async function getJson(url, signal) {
   const response = await fetch(url, { signal, headers: { accept: "application/json" } });
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => null);
-  throw new Error(problem?.detail ?? problem?.title ?? `the server answered ${response.status}`);
+  throw new AnswerError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
 }
 
 /** @returns {Promise<Listing[]>} */

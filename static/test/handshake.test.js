@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { acceptSteps, base64Groups, checkKey, toBase64 } from "../js/handshake/accept.js";
+import { noteOf } from "../js/handshake/attempts.js";
+import { said } from "../js/handshake/closing.js";
 import { closeOf, Dissector, fromHex, OPCODE } from "../js/handshake/dissector.js";
 import { parseOffer } from "../js/handshake/offers.js";
 
@@ -110,4 +112,20 @@ test("an offer is a list of names, each once", () => {
   assert.deepEqual(parseOffer(""), { names: [], problem: null });
   assert.equal(parseOffer("a b").problem.values.name, "a b");
   assert.equal(parseOffer("soap, wamp, soap").problem.values.name, "soap");
+});
+
+test("what is said of an attempt follows its answer", () => {
+  assert.match(noteOf("foreign_origin", "403"), /refuses: 403\.$/);
+  assert.match(noteOf("foreign_origin", "101"), /lets that site in.*: 101\.$/);
+  assert.match(noteOf("accepted", "503"), /: 503\.$/);
+  for (const name of ["no_upgrade", "wrong_version", "bad_key", "foreign_origin", "accepted"]) {
+    assert.equal(noteOf(name, "500"), "The server has answered 500 this time; its answer says why.");
+  }
+});
+
+test("the end of a socket that was never opened is not called the end of a connection", () => {
+  const event = { code: 1006, reason: "", wasClean: false };
+  assert.match(said({ ...event, hasOpened: false }), /1006: the socket was never opened/);
+  assert.match(said({ ...event, hasOpened: true }), /without a closing handshake/);
+  assert.match(said({ code: 4000, reason: "", wasClean: true, hasOpened: true }), /4000, which the server has sent without a reason/);
 });

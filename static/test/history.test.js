@@ -1,7 +1,7 @@
 // Checks that history and stream are joined only when the join is exact. The server is a stub of `fetch`.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { HistoryLoader } from "../js/history.js";
+import { failureOf, HistoryLoader } from "../js/history.js";
 import { TradeLog } from "../js/tradelog.js";
 
 const START = 1_772_463_840_000_000;
@@ -31,7 +31,7 @@ function loaderAt(position, offsets = []) {
   const loader = new HistoryLoader(log, {
     position: () => position,
     onSeries: (series) => results.series.push(series),
-    onError: (err) => results.errors.push(err.message),
+    onError: (err) => results.errors.push(failureOf(err)),
   });
   return { loader, results };
 }
@@ -70,11 +70,16 @@ test("a newer request replaces the one under way", async () => {
   assert.deepEqual(results.errors, []);
 });
 
-test("a problem is told in the server's words", async () => {
+test("a failure is told by its cause, in words that can be translated", async () => {
   serve({ type: "about:blank", title: "Too busy", status: 503 });
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
   await loader.load("AAPL", "1m");
-  assert.deepEqual(results.errors, ["Too busy"]);
+  globalThis.fetch = async () => { throw new TypeError("Failed to fetch"); };
+  await loader.load("AAPL", "1m");
+  assert.deepEqual(results.errors, [
+    { phrase: "The history could not be loaded: the server has answered {status}.", values: { status: 503 } },
+    { phrase: "The history could not be loaded: the server cannot be reached." },
+  ]);
 });
 
 test("older bars are asked for until there are none", async () => {

@@ -1,5 +1,5 @@
 //! A TCP proxy that counts what goes through it, for each target of the requests: a count of the bytes on the wire that
-//! owes nothing to the server or to the page.
+//! owes nothing to the server or to the page. It can also cut connections, which nobody asked for.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// Bytes of both directions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,14 +24,26 @@ type Counts = Arc<Mutex<HashMap<String, Carried>>>;
 pub(crate) struct CountingProxy {
     pub(crate) address: SocketAddr,
     counts: Counts,
+    /// What the targets of the connections to cut begin with.
+    cut: watch::Sender<Option<String>>,
 }
 
 impl CountingProxy {
     /// Starts a proxy in front of a server.
     pub(crate) async fn start(server: SocketAddr) -> Self {
+        Self::start_with(server, false).await
+    }
+
+    /// Starts one that tells the server its own address as the host, as some proxies do unless they are told otherwise.
+    pub(crate) async fn start_renaming(server: SocketAddr) -> Self {
+        Self::start_with(server, true).await
+    }
+
+    async fn start_with(server: SocketAddr, renames: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, counts) = (listener.local_addr().unwrap(), Counts::default());
         let shared = counts.clone();
+        let (cut, cutting) = watch::channel(None);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let upstream = TcpStream::connect(server).await.unwrap();
@@ -40,11 +53,32 @@ impl CountingProxy {
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = upstream.into_split();
                 let target = Arc::new(Mutex::new(String::new()));
-                tokio::spawn(carry(from_client, to_server, shared.clone(), target.clone(), true));
-                tokio::spawn(carry(from_server, to_client, shared.clone(), target, false));
+                let mut cutting = cutting.clone();
+                let hosts = renames.then(|| [address, server].map(|address| format!("\r\nHost: {address}\r\n")));
+                let up = carry(from_client, to_server, shared.clone(), target.clone(), true, hosts);
+                let down = carry(from_server, to_client, shared.clone(), target.clone(), false, None);
+                tokio::spawn(async move {
+                    let is_meant = |beginning: &Option<String>| {
+                        beginning.as_ref().is_some_and(|beginning| target.lock().unwrap().starts_with(beginning))
+                    };
+                    tokio::select! {
+                        _ = async { tokio::join!(up, down) } => {}
+                        () = async {
+                            if cutting.wait_for(is_meant).await.is_err() {
+                                // Nobody can cut any more.
+                                std::future::pending::<()>().await;
+                            }
+                        } => {}
+                    }
+                });
             }
         });
-        Self { address, counts }
+        Self { address, counts, cut }
+    }
+
+    /// Cuts the connections there are whose last request had a target that begins so, in both directions at once.
+    pub(crate) fn cut(&self, beginning: &str) {
+        self.cut.send_replace(Some(beginning.to_owned()));
     }
 
     /// Returns what requests whose target `matches` have carried, with their answers.
@@ -66,6 +100,7 @@ async fn carry(
     counts: Counts,
     target: Arc<Mutex<String>>,
     is_up: bool,
+    hosts: Option<[String; 2]>,
 ) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
@@ -82,7 +117,13 @@ async fn carry(
             *(if is_up { &mut count.up } else { &mut count.down }) += length as u64;
             count.requests += u64::from(begins);
         }
-        if to.write_all(piece).await.is_err() {
+        let piece = match &hosts {
+            Some([from, to]) if piece.starts_with(b"GET ") => {
+                str::from_utf8(piece).unwrap().replace(from, to).into_bytes()
+            }
+            _ => piece.to_vec(),
+        };
+        if to.write_all(&piece).await.is_err() {
             break;
         }
     }

@@ -8,16 +8,19 @@
 
 import { byId, element } from "../element.js";
 import { mark, t } from "../i18n.js";
+import { setText } from "../write.js";
 
-/** @typedef {{ case: string, request: string, response: string }} Exchange */
+/** @typedef {{ case: string, request: string, response: string, tls: boolean }} Exchange */
 
-/** Why each is answered as it is. @type {Readonly<Record<string, string>>} */
+/** Why each is answered as it is, by the case and the status of the answer. @type {Readonly<Record<string, string>>} */
 const NOTES = {
-  no_upgrade: mark("Without Upgrade this is a plain HTTP request. 426 says that this address speaks another protocol, and names it."),
-  wrong_version: mark("The server does not speak version 12. It answers 426 and says in Sec-WebSocket-Version which one it speaks (RFC 6455, section 4.4)."),
-  bad_key: mark("The key is not 16 bytes in Base64, so the request is malformed: 400."),
-  foreign_origin: mark("A page of another site wants to open a socket here, and the browser would send along the cookies that it has for this site. The server sees the origin and refuses: 403."),
-  accepted: mark("Nothing is wrong with this one: 101, and frames follow. It is the example of the RFC, and so is the answer to its key."),
+  "no_upgrade 426": mark("Without Upgrade this is a plain HTTP request. 426 says that this address speaks another protocol, and names it."),
+  "wrong_version 426": mark("The server does not speak version 12. It answers 426 and says in Sec-WebSocket-Version which one it speaks (RFC 6455, section 4.4)."),
+  "bad_key 400": mark("The key is not 16 bytes in Base64, so the request is malformed: 400."),
+  "foreign_origin 403": mark("A page of another site wants to open a socket here, and the browser may send along the cookies that it has for this site. The server sees the origin and refuses: 403."),
+  "foreign_origin 101": mark("A page of another site wants to open a socket here, and this server lets that site in, because its setting server.allowed_origins says so: 101."),
+  "accepted 503": mark("Nothing is wrong with this one, but the server takes no more sockets just now, and says so: 503."),
+  "accepted 101": mark("Nothing is wrong with this one: 101, and frames follow. It is the example of the RFC, and so is the answer to its key."),
 };
 /** The lines that make each request differ from a good one. @type {Readonly<Record<string, RegExp>>} */
 const MARKED = {
@@ -32,7 +35,8 @@ export class Attempts {
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
   #shown = "no_upgrade";
-  #hasFailed = false;
+  /** Why the server did not show one, in its own words: empty when it has not said. @type {Map<string, string>} */
+  #failures = new Map();
 
   constructor() {
     byId("attempts").addEventListener("click", (event) => {
@@ -50,13 +54,17 @@ export class Attempts {
 
   /** @param {string} name */
   async #make(name) {
+    // What was shown before is no answer to this.
+    this.#exchanges.delete(name);
+    this.#failures.delete(name);
     try {
       const response = await fetch(`/handshake/attempt?case=${name}`);
-      if (!response.ok) throw new Error(String(response.status));
-      this.#exchanges.set(name, await response.json());
-      this.#hasFailed = false;
+      const answer = await response.json();
+      if (response.ok) this.#exchanges.set(name, answer);
+      else this.#failures.set(name, `${answer.status}, ${answer.detail}`);
     } catch {
-      this.#hasFailed = true;
+      // It is not there, or something that is not this server has answered.
+      this.#failures.set(name, "");
     }
     this.paint();
   }
@@ -64,7 +72,7 @@ export class Attempts {
   paint() {
     for (const button of byId("attempts").querySelectorAll("button")) {
       const name = button.dataset.case ?? "";
-      const status = this.#exchanges.get(name)?.response.split(" ")[1];
+      const status = statusOf(this.#exchanges.get(name));
       button.setAttribute("aria-pressed", String(name === this.#shown));
       if (!status || button.dataset.status === status) continue;
       button.dataset.status = status;
@@ -72,11 +80,34 @@ export class Attempts {
       button.append(element("span", { class: "status" }, status));
     }
     const exchange = this.#exchanges.get(this.#shown);
-    const note = this.#hasFailed && !exchange ? t("The server could not show this handshake. Try again in a moment.") : t(NOTES[this.#shown]);
-    byId("attempt-note").textContent = note;
+    const failure = this.#failures.get(this.#shown);
+    setText(byId("attempt-note"), exchange ? noteOf(this.#shown, statusOf(exchange)) : failure === undefined ? "" : failureOf(failure));
+    byId("attempt-tls").hidden = !exchange?.tls;
     byId("attempt-request").replaceChildren(...lines(exchange?.request ?? "", MARKED[this.#shown]));
     byId("attempt-response").replaceChildren(...lines(exchange?.response ?? "", ANSWERED));
   }
+}
+
+/**
+ * Returns why a case was answered with this status, in the present language.
+ * @param {string} name
+ * @param {string} status
+ */
+export function noteOf(name, status) {
+  const note = NOTES[`${name} ${status}`];
+  return note ? t(note) : t("The server has answered {status} this time; its answer says why.", { status });
+}
+
+/** @param {string} reason */
+function failureOf(reason) {
+  return reason
+    ? t("The server could not show this handshake: {reason}. Try again in a moment.", { reason })
+    : t("The server could not show this handshake. Try again in a moment.");
+}
+
+/** Returns the status of an answer, empty when there is none. @param {Exchange | undefined} exchange */
+function statusOf(exchange) {
+  return exchange?.response.split(" ")[1] ?? "";
 }
 
 /**
@@ -85,6 +116,7 @@ export class Attempts {
  * @param {RegExp | undefined} marked
  */
 function lines(text, marked) {
+  if (text === "") return [];
   const end = text.indexOf("\r\n\r\n");
   const head = end < 0 ? text : text.slice(0, end);
   const body = end < 0 ? "" : text.slice(end + 4);

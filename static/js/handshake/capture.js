@@ -10,6 +10,7 @@
 /** @typedef {"client" | "server"} Sender */
 /** @typedef {{ line: string, headers: [string, string | null][] }} Head */
 /** @typedef {{ number: number, sender: Sender, ts: number, frame: Frame }} Captured `ts` in microseconds since 1970 */
+/** Why the server has refused the handshake. @typedef {{ status: number, detail: string }} Refusal */
 
 import { Dissector, fromHex } from "./dissector.js";
 
@@ -18,12 +19,12 @@ import { Dissector, fromHex } from "./dissector.js";
  * @property {(head: Head) => void} [onRequest]
  * @property {(head: Head) => void} [onResponse]
  * @property {(captured: Captured) => void} [onFrame]
- * @property {(sender: Sender) => void} [onFull] nothing more is captured of this side
- * @property {(refusal: { status: number, detail: string }) => void} [onRefused]
+ * @property {(frames: number) => void} [onSkipped] so many frames came faster than this page took them
+ * @property {(refusal: Refusal) => void} [onRefused]
  * @property {() => void} [onOpen]
- * @property {(event: CloseEvent) => void} [onClose] the browser's view of the end
+ * @property {(event: CloseEvent, hasOpened: boolean) => void} [onClose] the browser's view of the end
  * @property {() => void} [onEnd] the server's view of the end: nothing more follows
- * @property {() => void} [onFailed] the server shows nothing, because it is not there or too busy
+ * @property {() => void} [onLost] the server shows nothing, or nothing more, because it is not there or too busy
  */
 
 export class CapturedSocket {
@@ -32,6 +33,7 @@ export class CapturedSocket {
   #socket = null;
   #dissectors = { client: new Dissector(), server: new Dissector() };
   #frames = 0;
+  #hasOpened = false;
   #handlers;
 
   /**
@@ -46,7 +48,11 @@ export class CapturedSocket {
     this.#on("response", (head) => this.#handlers.onResponse?.(head));
     this.#on("refused", (refusal) => this.#handlers.onRefused?.(refusal));
     this.#on("bytes", (chunk) => this.#take(chunk));
-    this.#on("full", ({ sender }) => this.#handlers.onFull?.(sender));
+    this.#on("skipped", ({ sender, frames }) => {
+      // What has come of a frame that was cut off belongs to nothing.
+      this.#dissectors[/** @type {Sender} */ (sender)] = new Dissector();
+      this.#handlers.onSkipped?.(frames);
+    });
     this.#on("end", () => {
       this.#source.close();
       this.#handlers.onEnd?.();
@@ -54,7 +60,7 @@ export class CapturedSocket {
     this.#source.onerror = () => {
       // The browser would ask for another capture, which is not that of this socket.
       this.#source.close();
-      this.#handlers.onFailed?.();
+      this.#handlers.onLost?.();
     };
   }
 
@@ -99,8 +105,11 @@ export class CapturedSocket {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/handshake/ws?capture=${capture}`, protocols);
     this.#socket = socket;
-    socket.onopen = () => this.#handlers.onOpen?.();
-    socket.onclose = (event) => this.#handlers.onClose?.(event);
+    socket.onopen = () => {
+      this.#hasOpened = true;
+      this.#handlers.onOpen?.();
+    };
+    socket.onclose = (event) => this.#handlers.onClose?.(event, this.#hasOpened);
   }
 
   /** @param {{ sender: Sender, ts: number, hex: string }} chunk */

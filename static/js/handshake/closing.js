@@ -20,7 +20,7 @@ const REASON_BYTES_MAX = 123;
 export class Closing {
   /** Close frames, the first one first. @type {Captured[]} */
   #frames = [];
-  /** What the browser reports. @type {{ code: number, reason: string, wasClean: boolean } | null} */
+  /** What the browser reports. @type {{ code: number, reason: string, wasClean: boolean, hasOpened: boolean } | null} */
   #event = null;
   /** @type {{ phrase: string, values?: Record<string, string | number> } | null} */
   #problem = null;
@@ -50,9 +50,9 @@ export class Closing {
     this.paint();
   }
 
-  /** @param {CloseEvent} event */
-  closed({ code, reason, wasClean }) {
-    this.#event = { code, reason, wasClean };
+  /** @param {CloseEvent} event @param {boolean} hasOpened whether the socket has ever been open */
+  closed({ code, reason, wasClean }, hasOpened) {
+    this.#event = { code, reason, wasClean, hasOpened };
     this.paint();
   }
 
@@ -90,10 +90,11 @@ export class Closing {
   }
 }
 
-/** @param {{ code: number, reason: string, wasClean: boolean }} event */
-function said({ code, reason, wasClean }) {
+/** @param {{ code: number, reason: string, wasClean: boolean, hasOpened: boolean }} event */
+export function said({ code, reason, wasClean, hasOpened }) {
+  if (!hasOpened) return t("The browser reports code {code}: the socket was never opened, so there was nothing to close.", { code });
   if (!wasClean) return t("The browser reports code {code}: the connection has ended without a closing handshake.", { code });
   return reason
-    ? t("The browser reports code {code}, reason “{reason}”: closed in order.", { code, reason })
-    : t("The browser reports code {code} without a reason: closed in order.", { code });
+    ? t("The browser reports code {code}, reason “{reason}”, which the server has sent: closed in order.", { code, reason })
+    : t("The browser reports code {code}, which the server has sent without a reason: closed in order.", { code });
 }

@@ -11,7 +11,7 @@
 import { element } from "../element.js";
 import { mark, nodesOf, t } from "../i18n.js";
 
-const REQUEST_LINE = mark("An ordinary HTTP/1.1 `GET`. The path says what is wanted; this one is `/ws` with a name, under which the server shows what it sees.");
+const REQUEST_LINE = mark("An ordinary HTTP/1.1 `GET`. The path says what is wanted: `/handshake/ws` is a socket like `/ws`, and the name behind it tells the server to show what it sees.");
 const RESPONSE_LINE = mark("*101*: HTTP ends with the empty line after these headers. From the next byte on both sides send frames.");
 
 /** What each header is for, in the order in which they are shown. @type {Readonly<Record<string, string>>} */

@@ -15,6 +15,7 @@
  * @property {string | null} [chosen] the header of the response, null when it had none
  * @property {string} [opened] what the browser says was chosen, once it has opened the socket
  * @property {number} [code] of the browser, once the socket has closed
+ * @property {import("./capture.js").Refusal} [refusal] why the server has refused it
  * @property {boolean} [isLost] whether the server shows nothing of it
  */
 
@@ -82,8 +83,8 @@ export class Offers {
     const socket = new CapturedSocket(names, {
       onRequest: (head) => learn({ sent: valueOf(head) }),
       onResponse: (head) => learn({ chosen: valueOf(head) }),
-      onRefused: () => learn({ isLost: true }),
-      onFailed: () => learn({ isLost: true }),
+      onRefused: (refusal) => learn({ refusal }),
+      onLost: () => learn({ isLost: true }),
       onOpen: () => {
         learn({ opened: socket.protocol });
         socket.close(1000, "");
@@ -96,7 +97,13 @@ export class Offers {
   paint() {
     const trial = this.#trial;
     if (!trial) return;
-    if (trial.isLost) {
+    if (trial.refusal) {
+      this.#result.dataset.outcome = "refused";
+      this.#result.replaceChildren(element("p", { class: "warn" }, t("The server has refused this handshake: {status}, {detail}", trial.refusal)));
+      return;
+    }
+    // Once both heads are there it does not matter.
+    if (trial.isLost && (trial.sent === undefined || trial.chosen === undefined)) {
       this.#result.dataset.outcome = "lost";
       this.#result.replaceChildren(element("p", { class: "warn" }, t("The server shows no further sockets just now. Try again in a moment.")));
       return;

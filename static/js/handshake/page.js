@@ -7,7 +7,8 @@
 
 /** @typedef {import("./capture.js").Captured} Captured */
 /** @typedef {import("./capture.js").Head} Head */
-/** @typedef {"connecting" | "open" | "closed" | "failed"} State */
+/** @typedef {import("./capture.js").Refusal} Refusal */
+/** @typedef {"connecting" | "open" | "lost" | "closed" | "refused" | "failed"} State */
 
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
@@ -27,7 +28,9 @@ import { Pulse } from "./pulse.js";
 const STATES = {
   connecting: mark("Connecting"),
   open: mark("This page's socket is open"),
+  lost: mark("The server shows no more of this socket"),
   closed: mark("This page's socket is closed"),
+  refused: mark("The server has refused this page's handshake"),
   failed: mark("The server cannot be reached or shows no further sockets just now"),
 };
 /** What the buttons of section 4 send. */
@@ -50,8 +53,10 @@ const closing = new Closing(() => socket);
 let state = "connecting";
 /** @type {{ request: Head | null, response: Head | null }} */
 let heads = { request: null, response: null };
-/** The side of which nothing more is captured. @type {Captured["sender"] | null} */
-let full = null;
+/** How many frames came faster than this page took them. */
+let skipped = 0;
+/** Why the server has refused the handshake. @type {Refusal | null} */
+let refusal = null;
 let socket = open();
 
 function open() {
@@ -71,20 +76,28 @@ function open() {
       pulse.add(captured);
       closing.add(captured);
     },
-    onFull(sender) {
-      full = sender;
-      paintFull();
+    onSkipped(frames) {
+      skipped += frames;
+      paintSkipped();
+    },
+    onRefused(why) {
+      refusal = why;
+      setState("refused");
     },
     onOpen() {
+      if (state !== "connecting") return setState("lost");
       setState("open");
       send(JSON.stringify(MESSAGES.subscribe()));
     },
-    onClose(event) {
-      setState("closed");
-      closing.closed(event);
+    onClose(event, hasOpened) {
+      // The server's word on why a socket was never opened comes before or after the browser's, which does not know.
+      if (hasOpened) setState("closed");
+      else if (state === "connecting") setState("failed");
+      closing.closed(event, hasOpened);
     },
-    onFailed() {
+    onLost() {
       if (state === "connecting") setState("failed");
+      else if (state === "open") setState("lost");
     },
   });
 }
@@ -92,12 +105,13 @@ function open() {
 function reopen() {
   socket.abandon();
   heads = { request: null, response: null };
-  full = null;
+  skipped = 0;
+  refusal = null;
   frames.clear();
   pulse.clear();
   closing.clear();
   paintHeads();
-  paintFull();
+  paintSkipped();
   socket = open();
 }
 
@@ -112,6 +126,7 @@ function setState(to) {
   state = to;
   setData(byId("socket"), "state", state);
   setText(byId("socket-label"), t(STATES[state]));
+  setText(byId("refusal"), refusal ? t("{status}, {detail}", refusal) : "");
   for (const control of document.querySelectorAll("#wire .row button, #say input, #provoke")) {
     control.toggleAttribute("disabled", state !== "open");
   }
@@ -124,9 +139,12 @@ function paintHeads() {
   else byId("response").replaceChildren();
 }
 
-function paintFull() {
-  byId("full").hidden = full === null;
-  setText(byId("full"), t("The capture is full: what follows on this socket is not shown. Open a new one to go on."));
+function paintSkipped() {
+  byId("skipped").hidden = skipped === 0;
+  byId("skipped").dataset.count = String(skipped);
+  // The running count is kept from screen readers.
+  setText(byId("skipped-label"), skipped === 0 ? "" : t("Frames that are not shown, because they came faster than this page takes them:"));
+  setText(byId("skipped-count"), String(skipped));
 }
 
 /** @param {Head | null} head @param {string} name */
@@ -150,7 +168,7 @@ onLanguage(() => {
   document.title = t("tickcast: the WebSocket handshake");
   setState(state);
   paintHeads();
-  paintFull();
+  paintSkipped();
   for (const section of [keys, offers, frames, pulse, closing, attempts]) section.paint();
 });
 document.title = t("tickcast: the WebSocket handshake");

@@ -10,22 +10,25 @@ const lead = {
   "tickcast: the WebSocket handshake": "tickcast: WebSocket 핸드셰이크",
   "The WebSocket handshake, on a live connection": "실제 연결로 보는 WebSocket 핸드셰이크",
   "HTTP only answers: a page that wants news must ask again and again. A WebSocket begins as one such request, which asks the server to switch protocols. Once it has agreed, the same TCP connection belongs to both sides, and either may speak whenever it has something to say.":
-    "HTTP 서버는 요청에 응답만 합니다. 그래서 새 소식을 원하는 페이지는 계속 다시 물어야 합니다. WebSocket도 그런 HTTP 요청 하나로 시작하지만, 이 요청은 프로토콜을 바꾸자고 서버에 제안합니다. 서버가 동의하면 그 TCP 연결을 양쪽이 함께 쓰게 되고, 보낼 것이 생기면 어느 쪽이든 언제나 먼저 보낼 수 있습니다.",
+    "HTTP 서버는 요청에 응답만 합니다. 그래서 새 소식을 원하는 페이지는 계속 다시 물어야 합니다. WebSocket도 그런 HTTP 요청 하나로 시작하지만, 이 요청은 프로토콜을 바꾸자고 서버에 제안합니다. 서버가 동의하면 그 TCP 연결을 양쪽이 함께 쓰게 되고, 보낼 것이 생기면 어느 쪽이든 언제든지 먼저 보낼 수 있습니다.",
   "Nothing on this page is made up. It has opened a socket to this server, and a browser's script sees neither its headers nor its frames: so the server records them and tells the page what it has seen. The rules are those of RFC 6455.":
     "이 페이지의 내용은 모두 실제 값입니다. 페이지는 이 서버에 소켓을 하나 열어 두었습니다. 브라우저의 스크립트는 소켓의 헤더도 프레임도 볼 수 없으므로, 서버가 이를 기록하여 페이지에 알려 줍니다. 규칙은 RFC 6455를 따릅니다.",
   "Connecting": "연결 중",
   "This page's socket is open": "이 페이지의 소켓이 열려 있습니다",
+  "The server shows no more of this socket": "서버가 이 소켓의 내용을 더 이상 보여 주지 않습니다",
   "This page's socket is closed": "이 페이지의 소켓이 닫혔습니다",
+  "The server has refused this page's handshake": "서버가 이 페이지의 핸드셰이크를 거부했습니다",
   "The server cannot be reached or shows no further sockets just now": "서버에 연결할 수 없거나, 서버가 지금은 소켓을 더 보여 줄 수 없습니다",
+  "{status}, {detail}": "{status}, {detail}",
   "Open a new socket": "새 소켓 열기",
-  "On this page": "이 페이지의 차례",
+  "On this page": "이 페이지의 목차",
   "Request and response": "요청과 응답",
-  "Key and accept": "키와 수락 값",
+  "Key and accept": "키와 Accept 값",
   "Subprotocol": "서브프로토콜",
   "Frames": "프레임",
   "Ping and pong": "핑과 퐁",
   "Close": "닫기",
-  "Refusals": "거절",
+  "Refusals": "거부",
 };
 
 const heads = {
@@ -34,11 +37,11 @@ const heads = {
     "이 페이지가 실제로 수행한 핸드셰이크의 헤더이며, 서버가 읽고 쓴 내용입니다. 헤더 이름은 대소문자를 구별하지 않으며, 이 서버는 이름을 소문자로 바꾸고 순서는 보존하지 않습니다.",
   "Request, client to server": "요청(클라이언트 → 서버)",
   "Response, server to client": "응답(서버 → 클라이언트)",
-  "An ordinary HTTP/1.1 `GET`. The path says what is wanted; this one is `/ws` with a name, under which the server shows what it sees.":
-    "평범한 HTTP/1.1 `GET` 요청입니다. 경로는 원하는 대상을 나타냅니다. 이 경로는 `/ws`와 같은 일을 하며, 서버가 본 것을 보여 줄 때 쓰는 이름이 덧붙어 있습니다.",
+  "An ordinary HTTP/1.1 `GET`. The path says what is wanted: `/handshake/ws` is a socket like `/ws`, and the name behind it tells the server to show what it sees.":
+    "평범한 HTTP/1.1 `GET` 요청입니다. 경로는 원하는 대상을 나타냅니다. `/handshake/ws`는 `/ws`와 같은 소켓이며, 그 뒤의 이름은 서버가 본 것을 보여 달라는 표시입니다.",
   "*101*: HTTP ends with the empty line after these headers. From the next byte on both sides send frames.":
     "*101*: 이 헤더들 다음의 빈 줄에서 HTTP가 끝납니다. 그다음 바이트부터는 양쪽이 프레임을 보냅니다.",
-  "Which site is meant, as in every request of HTTP/1.1.": "HTTP/1.1의 모든 요청처럼 어느 사이트를 찾는지 나타냅니다.",
+  "Which site is meant, as in every request of HTTP/1.1.": "HTTP/1.1의 모든 요청이 그렇듯 어느 사이트를 찾는지 나타냅니다.",
   "`Upgrade` is meant for this very connection, not for what lies behind a proxy.": "`Upgrade`가 프록시 너머가 아니라 바로 이 연결에 해당함을 나타냅니다.",
   "The protocol to go on with.": "이후에 사용할 프로토콜입니다.",
   "The version of the protocol. 13 is that of RFC 6455, the only one in use.": "프로토콜 버전입니다. 13은 RFC 6455의 버전이며, 현재 쓰이는 유일한 버전입니다.",
@@ -47,11 +50,11 @@ const heads = {
   "Extensions that the client offers, here compression. This server takes none up, so its answer has no such header.":
     "클라이언트가 제안하는 확장이며, 여기서는 압축입니다. 이 서버는 확장을 쓰지 않으므로 응답에는 이 헤더가 없습니다.",
   "The site whose page opens the socket. Browsers always send it and scripts cannot change it, so that a server can refuse foreign pages.":
-    "소켓을 여는 페이지가 속한 사이트입니다. 브라우저가 항상 보내고 스크립트가 바꿀 수 없으므로, 서버는 이 값을 보고 다른 사이트의 페이지를 거절할 수 있습니다.",
+    "소켓을 여는 페이지가 속한 사이트입니다. 브라우저가 항상 보내고 스크립트가 바꿀 수 없으므로, 서버는 이 값을 보고 다른 사이트의 페이지를 거부할 수 있습니다.",
   "The server agrees, for this connection.": "서버가 이 연결에 대해 동의합니다.",
   "The protocol that follows the empty line.": "빈 줄 다음부터 쓰는 프로토콜입니다.",
   "Computed from the key. A client that finds another value must give the connection up.": "키로 계산한 값입니다. 값이 다르면 클라이언트는 연결을 포기해야 합니다.",
-  "The one that the server has chosen of those offered.": "제안된 것 가운데 서버가 고른 하나입니다.",
+  "The one that the server has chosen of those offered.": "제안된 것 가운데 서버가 선택한 것입니다.",
   "{count} more headers, which WebSocket does not need": "WebSocket에 필요하지 않은 헤더 {count}개",
   "Others": "그 밖의 헤더",
   "not shown": "표시하지 않음",
@@ -73,7 +76,7 @@ const keys = {
   "becomes": "변환 결과",
   "This is what the server has answered to this page.": "서버가 이 페이지에 실제로 응답한 값과 같습니다.",
   "The server has answered something else: {accept}": "서버가 다른 값으로 응답했습니다: {accept}",
-  "The server would refuse this key with 400.": "서버는 이런 키를 400으로 거절합니다.",
+  "The server would refuse this key with 400.": "서버는 이런 키를 400으로 거부합니다.",
   "A key is needed: 24 characters, which are 16 bytes in Base64.": "키가 필요합니다. 16바이트를 Base64로 나타낸 24글자입니다.",
   "“{stranger}” does not occur in Base64, which has A–Z, a–z, 0–9, + and /.": "“{stranger}”: Base64에 없는 글자입니다. A–Z, a–z, 0–9, +, /만 쓸 수 있습니다.",
   "The sign = only fills up the end of Base64, at most twice.": "= 기호는 Base64의 끝을 채우는 데만 쓰며, 최대 두 개입니다.",
@@ -86,7 +89,7 @@ const keys = {
 const offers = {
   "3. Choosing a subprotocol": "3. 서브프로토콜 협상",
   "WebSocket carries messages and does not say what they mean. A client may offer names of subprotocols, best first, and the server chooses one of them or none. This server knows `tickcast.v1.json`. The button opens a second socket with your offer.":
-    "WebSocket은 메시지를 나를 뿐 그 의미는 정하지 않습니다. 클라이언트는 서브프로토콜의 이름을 선호하는 순서대로 제안할 수 있고, 서버는 그 가운데 하나를 고르거나 아무것도 고르지 않습니다. 이 서버가 아는 것은 `tickcast.v1.json`입니다. 버튼을 누르면 입력한 제안으로 두 번째 소켓을 엽니다.",
+    "WebSocket은 메시지를 나를 뿐 그 의미는 정하지 않습니다. 클라이언트는 서브프로토콜의 이름을 선호하는 순서대로 제안할 수 있고, 서버는 그 가운데 하나를 선택하거나 아무것도 선택하지 않습니다. 이 서버가 아는 것은 `tickcast.v1.json`입니다. 버튼을 누르면 입력한 제안으로 두 번째 소켓을 엽니다.",
   "Offered, with commas between them": "제안할 이름(쉼표로 구분)",
   "Offer": "제안하기",
   "Examples": "예",
@@ -98,12 +101,13 @@ const offers = {
   "Response": "응답",
   "Browser": "브라우저",
   "no Sec-WebSocket-Protocol": "Sec-WebSocket-Protocol 없음",
-  "The server has chosen `{name}`.": "서버가 `{name}`을(를) 골랐습니다.",
-  "Nothing was offered, so nothing was chosen: the server speaks its native JSON.": "제안이 없었으므로 고른 것도 없습니다. 서버는 기본 JSON 형식으로 통신합니다.",
-  "The server knows none of these and goes on without a subprotocol; so does the client.": "서버가 아는 것이 없어 서브프로토콜 없이 진행하며, 클라이언트도 그렇게 합니다.",
+  "The server has chosen `{name}`.": "서버가 선택한 서브프로토콜은 `{name}`입니다.",
+  "Nothing was offered, so nothing was chosen: the server speaks its native JSON.": "제안이 없었으므로 선택한 것도 없습니다. 서버는 자체 JSON 형식으로 통신합니다.",
+  "The server knows none of these and goes on without a subprotocol; so does the client.": "서버가 아는 이름이 없어 서브프로토콜 없이 진행하며, 클라이언트도 그렇게 합니다.",
   "The server knows none of these and has upgraded without a subprotocol, which RFC 6455 lets it do. A browser that has offered some takes no such answer: it has given the connection up and reports {code}.":
-    "서버가 아는 것이 없어 서브프로토콜 없이 업그레이드했습니다. RFC 6455는 이를 허용합니다. 그러나 서브프로토콜을 제안한 브라우저는 이런 응답을 받아들이지 않으므로, 연결을 포기하고 {code} 코드를 알렸습니다.",
+    "서버가 아는 이름이 없어 서브프로토콜 없이 업그레이드했습니다. RFC 6455는 이를 허용합니다. 그러나 서브프로토콜을 제안한 브라우저는 이런 응답을 받아들이지 않으므로, 연결을 포기하고 {code} 코드를 알렸습니다.",
   "“{name}” cannot be the name of a subprotocol: letters, digits and signs without spaces.": "“{name}”: 서브프로토콜의 이름이 될 수 없습니다. 이름에는 공백 없이 영문자, 숫자, 기호만 쓸 수 있습니다.",
+  "The server has refused this handshake: {status}, {detail}": "서버가 이 핸드셰이크를 거부했습니다: {status}, {detail}",
   "“{name}” is offered twice.": "“{name}”: 두 번 제안되었습니다.",
   "The server shows no further sockets just now. Try again in a moment.": "서버가 지금은 소켓을 더 보여 줄 수 없습니다. 잠시 후 다시 시도하십시오.",
 };
@@ -120,13 +124,13 @@ const frames = {
   "Send": "보내기",
   "Captured, newest first": "캡처한 프레임(최신순)",
   "No frame has been captured yet.": "아직 캡처한 프레임이 없습니다.",
-  "The capture is full: what follows on this socket is not shown. Open a new one to go on.": "캡처가 가득 찼습니다. 이 소켓의 이후 내용은 표시되지 않습니다. 계속하려면 새 소켓을 여십시오.",
+  "Frames that are not shown, because they came faster than this page takes them:": "이 페이지가 받는 속도보다 빨리 와서 표시하지 않은 프레임 수:",
   "client → server": "클라이언트 → 서버",
   "server → client": "서버 → 클라이언트",
   "{count} B": "{count}바이트",
   "Frame {number}, {direction}: {opcode}, {count} bytes": "프레임 {number}, {direction}: {opcode}, {count}바이트",
   "All bytes": "전체 바이트",
-  "Taking the mask off": "마스크 벗기기",
+  "Taking the mask off": "마스킹 해제",
   "The payload": "페이로드",
   "continuation": "연속",
   "text": "텍스트",
@@ -186,8 +190,8 @@ const pulse = {
 
 const closing = {
   "6. The closing handshake": "6. 닫기 핸드셰이크",
-  "Who wants to end sends a close frame with a code and perhaps a reason; the other side answers with one of its own, and then the server closes the TCP connection. Scripts may send 1000 or a code from 3000 to 4999. When no close frame came, browsers report 1006, a code that is never sent.":
-    "연결을 끝내려는 쪽이 코드와 (필요하면) 사유를 담은 닫기 프레임을 보내면 상대도 닫기 프레임으로 응답하고, 그다음에 서버가 TCP 연결을 닫습니다. 스크립트가 보낼 수 있는 코드는 1000과 3000~4999입니다. 닫기 프레임을 받지 못하면 브라우저는 1006을 알리는데, 이 코드는 실제로 전송되는 일이 없습니다.",
+  "Who wants to end sends a close frame with a code and perhaps a reason; the other side answers with a close frame that has the same code, and then the server closes the TCP connection. The browser reports the code and the reason that the server has sent. Scripts may send 1000 or a code from 3000 to 4999. When no close frame came, browsers report 1006, a code that is never sent.":
+    "연결을 끝내려는 쪽이 코드와 (필요하면) 사유를 담은 닫기 프레임을 보내면 상대는 같은 코드를 담은 닫기 프레임으로 응답하고, 그다음에 서버가 TCP 연결을 닫습니다. 브라우저는 서버가 보낸 코드와 사유를 알려 줍니다. 스크립트가 보낼 수 있는 코드는 1000과 3000~4999입니다. 닫기 프레임을 받지 못하면 브라우저는 1006을 알리는데, 이 코드는 실제로 전송되는 일이 없습니다.",
   "Code": "코드",
   "Reason": "사유",
   "Close the socket": "소켓 닫기",
@@ -197,14 +201,15 @@ const closing = {
   "The socket is closed already. Open a new one above.": "소켓이 이미 닫혀 있습니다. 위에서 새 소켓을 여십시오.",
   "Frame {number}, {direction}: {payload}": "프레임 {number}, {direction}: {payload}",
   "The browser reports code {code}: the connection has ended without a closing handshake.": "브라우저가 알린 코드는 {code}입니다. 닫기 핸드셰이크 없이 연결이 끝났습니다.",
-  "The browser reports code {code}, reason “{reason}”: closed in order.": "브라우저가 알린 코드는 {code}, 사유는 “{reason}”입니다. 정상적으로 닫혔습니다.",
-  "The browser reports code {code} without a reason: closed in order.": "브라우저가 알린 코드는 {code}이며 사유는 없습니다. 정상적으로 닫혔습니다.",
+  "The browser reports code {code}, reason “{reason}”, which the server has sent: closed in order.": "브라우저가 알린 것은 서버가 보낸 코드 {code}, 사유 “{reason}”입니다. 정상적으로 닫혔습니다.",
+  "The browser reports code {code}, which the server has sent without a reason: closed in order.": "브라우저가 알린 것은 서버가 사유 없이 보낸 코드 {code}입니다. 정상적으로 닫혔습니다.",
+  "The browser reports code {code}: the socket was never opened, so there was nothing to close.": "브라우저가 알린 코드는 {code}입니다. 소켓이 열린 적이 없으므로 닫을 것도 없었습니다.",
 };
 
 const refusals = {
-  "7. Handshakes that are refused": "7. 거절되는 핸드셰이크",
-  "A browser never sends these, so the server makes them itself: it opens a TCP connection to its own address, writes the request as you see it and reads the answer. Both are shown to the byte, each with what differs from a good handshake.":
-    "브라우저는 이런 요청을 보내지 않으므로 서버가 직접 보냅니다. 서버는 자기 주소로 TCP 연결을 열어 아래에 보이는 그대로 요청을 쓰고 응답을 읽습니다. 요청과 응답을 바이트 그대로 보여 주며, 올바른 핸드셰이크와 다른 부분을 강조합니다.",
+  "7. Handshakes that are refused": "7. 거부되는 핸드셰이크",
+  "A script of this page cannot send these, so the server makes them itself: it opens a connection to its own address, writes the request as you see it and reads the answer. Both are shown to the byte, each with what differs from a good handshake.":
+    "이 페이지의 스크립트는 이런 요청을 보낼 수 없으므로 서버가 직접 보냅니다. 서버는 자기 주소로 연결을 열어 아래에 보이는 그대로 요청을 쓰고 응답을 읽습니다. 요청과 응답을 바이트 그대로 보여 주며, 올바른 핸드셰이크와 다른 부분을 강조합니다.",
   "Handshakes": "핸드셰이크",
   "No Upgrade": "Upgrade 없음",
   "Version 12": "버전 12",
@@ -218,8 +223,16 @@ const refusals = {
   "The server does not speak version 12. It answers 426 and says in Sec-WebSocket-Version which one it speaks (RFC 6455, section 4.4).":
     "서버는 버전 12를 지원하지 않습니다. 426으로 응답하고, 지원하는 버전을 Sec-WebSocket-Version으로 알려 줍니다(RFC 6455, 4.4절).",
   "The key is not 16 bytes in Base64, so the request is malformed: 400.": "키가 Base64로 나타낸 16바이트가 아니므로 요청의 형식이 잘못되었습니다. 응답은 400입니다.",
-  "A page of another site wants to open a socket here, and the browser would send along the cookies that it has for this site. The server sees the origin and refuses: 403.":
-    "다른 사이트의 페이지가 이 서버에 소켓을 열려고 합니다. 브라우저는 이 사이트의 쿠키까지 함께 보낼 수 있습니다. 서버는 출처를 확인하고 403으로 거절합니다.",
+  "A page of another site wants to open a socket here, and the browser may send along the cookies that it has for this site. The server sees the origin and refuses: 403.":
+    "다른 사이트의 페이지가 이 서버에 소켓을 열려고 합니다. 브라우저는 이 사이트의 쿠키까지 함께 보낼 수 있습니다. 서버는 출처를 확인하고 403으로 거부합니다.",
+  "A page of another site wants to open a socket here, and this server lets that site in, because its setting server.allowed_origins says so: 101.":
+    "다른 사이트의 페이지가 이 서버에 소켓을 열려고 합니다. 이 서버는 server.allowed_origins 설정으로 그 사이트를 허용하므로 101로 응답합니다.",
+  "Nothing is wrong with this one, but the server takes no more sockets just now, and says so: 503.":
+    "잘못된 부분은 없지만, 서버가 지금은 소켓을 더 받지 않으므로 503으로 그 사실을 알립니다.",
+  "The server has answered {status} this time; its answer says why.": "서버가 이번에는 {status} 코드로 응답했습니다. 이유는 응답에 적혀 있습니다.",
+  "This server speaks nothing but TLS, so this went over TLS; what you see is what was inside.":
+    "이 서버는 TLS로만 통신하므로 이 핸드셰이크도 TLS 안에서 이루어졌습니다. 보이는 것은 그 안의 내용입니다.",
+  "The server could not show this handshake: {reason}. Try again in a moment.": "서버가 이 핸드셰이크를 보여 주지 못했습니다({reason}). 잠시 후 다시 시도하십시오.",
   "Nothing is wrong with this one: 101, and frames follow. It is the example of the RFC, and so is the answer to its key.":
     "잘못된 부분이 없으므로 101로 응답하고, 이어서 프레임이 오갑니다. RFC에 나오는 예이며, 키에 대한 응답도 RFC와 같습니다.",
   "The server could not show this handshake. Try again in a moment.": "서버가 이 핸드셰이크를 보여 주지 못했습니다. 잠시 후 다시 시도하십시오.",

@@ -25,11 +25,11 @@ export const korean = {
   ...masthead,
   ...sectors,
   // The connection.
-  "Market data, pushed over one WebSocket": "WebSocket 하나로 밀어 보내는 시세",
+  "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 실시간 시세",
   "Connecting": "연결 중",
   "Reconnecting": "다시 연결 중",
   "Stale": "지연됨",
-  "now": "지금",
+  "now": "지금 시도",
   "in {seconds} s": "{seconds}초 후",
   "{count} events skipped": "이벤트 {count}건 건너뜀",
   "nothing for {seconds} s": "{seconds}초째 수신 없음",
@@ -38,7 +38,7 @@ export const korean = {
   "Bid": "매수호가",
   "Ask": "매도호가",
   "Open": "시가",
-  "Day range": "당일 범위",
+  "Day range": "당일 변동폭",
   "Prev. close": "전일 종가",
   "Volume": "거래량",
   "Timeframe": "봉 주기",
@@ -69,7 +69,8 @@ export const korean = {
   "Arrow keys scroll, plus and minus zoom, End returns to the newest bar":
     "화살표 키로 이동하고, 더하기와 빼기 키로 확대·축소하며, End 키로 최신 봉으로 돌아갑니다",
   "Try again": "다시 시도",
-  "The history could not be loaded: {reason}.": "과거 데이터를 불러오지 못했습니다: {reason}.",
+  "The history could not be loaded: the server has answered {status}.": "과거 시세를 불러오지 못했습니다. 서버가 {status} 코드로 응답했습니다.",
+  "The history could not be loaded: the server cannot be reached.": "과거 시세를 불러오지 못했습니다. 서버에 연결할 수 없습니다.",
   "Nothing is charted. Add a symbol to the watchlist.": "표시할 차트가 없습니다. 관심 종목에 종목을 추가하십시오.",
   // The watchlist and its search.
   "Watchlist": "관심 종목",
@@ -82,7 +83,7 @@ export const korean = {
   "Remove {symbol}": "{symbol} 삭제",
   "The watchlist is empty. Search for a symbol or a company above to add one.":
     "관심 종목이 비어 있습니다. 위에서 종목이나 회사를 검색하여 추가하십시오.",
-  "Add the first ten": "기본 열 종목 추가",
+  "Add the first ten": "기본 종목 10개 추가",
   "No such symbol": "해당하는 종목이 없습니다",
   "The symbol list is not loaded yet": "종목 목록을 아직 불러오지 못했습니다",
   "listed": "추가됨",
@@ -98,10 +99,10 @@ export const korean = {
   "Times in": "표시 시간대",
   "{rate}/s": "초당 {rate}건",
   "{holes} ({skipped} skipped)": "{holes} ({skipped}건 건너뜀)",
-  "Median time from the server's stamp to this page": "서버가 시각을 찍은 때부터 이 페이지에 닿기까지 걸린 시간의 중앙값",
-  "Events received since the page was loaded": "페이지를 연 뒤로 받은 이벤트 수",
+  "Median time from the server's stamp to this page": "서버가 시각을 기록한 때부터 이 페이지에 도착할 때까지 걸린 시간의 중앙값",
+  "Events received since the page was loaded": "페이지를 연 뒤 받은 이벤트 수",
   "Events missing from a channel's sequence numbers": "채널의 일련번호에서 빠진 이벤트 수",
   "Median of the last 512 events, from the server's stamp to this page. Server clock {ahead} ms ahead, known to ±{error} ms.":
-    "최근 이벤트 512건이 서버에서 이 페이지에 닿기까지 걸린 시간의 중앙값입니다. 서버 시계가 {ahead} ms 빠르며, 오차는 ±{error} ms입니다.",
+    "최근 이벤트 512건이 서버에서 이 페이지에 도착할 때까지 걸린 시간의 중앙값입니다. 서버 시계가 {ahead} ms 빠르며, 오차는 ±{error} ms입니다.",
   "local time": "현지 시각",
 };

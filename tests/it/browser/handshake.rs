@@ -4,12 +4,18 @@ use serde_json::json;
 
 use super::driver::Browser;
 use crate::command::{Process, spawn_binary};
+use crate::raw::RawClient;
 
-const OPEN: &str = "document.querySelector('#socket').dataset.state === 'open'";
-const ACCEPTED: &str = "!!document.querySelector('#response [data-header=sec-websocket-accept]')";
+pub(super) const OPEN: &str = "document.querySelector('#socket').dataset.state === 'open'";
+pub(super) const ACCEPTED: &str = "!!document.querySelector('#response [data-header=sec-websocket-accept]')";
 
-async fn open_page(query: &str) -> (Process, Browser) {
-    let server = spawn_binary(&[], &[("TICKCAST__HANDSHAKE__HEARTBEAT_MS", "200")]).await;
+pub(super) async fn open_page(query: &str) -> (Process, Browser) {
+    open_page_of(query, &[]).await
+}
+
+pub(super) async fn open_page_of(query: &str, variables: &[(&str, &str)]) -> (Process, Browser) {
+    let variables = [&[("TICKCAST__HANDSHAKE__HEARTBEAT_MS", "200")], variables].concat();
+    let server = spawn_binary(&[], &variables).await;
     let browser = Browser::start(1280, 900, "light").await;
     browser.open(&format!("http://{}/handshake{query}", server.address)).await;
     browser.until(OPEN).await;
@@ -122,7 +128,12 @@ async fn the_closing_handshake_is_shown_whoever_begins_it() {
     let closed = "document.querySelector('#outcome').dataset.clean === 'true'";
     browser.until(closed).await;
     browser.until("document.querySelectorAll('#close-frames .dump').length === 2").await;
-    assert!(browser.text("#close-frames").await.contains("client → server: code 4321, reason “끝”"));
+    let frames = browser.text("#close-frames").await;
+    assert!(frames.contains("client → server: code 4321, reason “끝”"), "{frames}");
+    assert!(frames.contains("server → client: code 4321, no reason"), "{frames}");
+    assert_eq!(browser.value("document.querySelector('#outcome').dataset.code").await, "4321");
+    let said = browser.text("#outcome").await;
+    assert!(said.contains("reports code 4321, which the server has sent without a reason"), "{said}");
     browser.until("document.querySelector('#socket').dataset.state === 'closed'").await;
 
     browser.click("#reopen").await;
@@ -135,6 +146,30 @@ async fn the_closing_handshake_is_shown_whoever_begins_it() {
     let first = browser.text("#close-frames h3").await;
     assert!(first.contains("server → client: code 1003"), "{first}");
     assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn what_is_said_of_an_attempt_follows_its_answer() {
+    let variables = [("TICKCAST__SERVER__ALLOWED_ORIGINS", "*"), ("TICKCAST__SERVER__CONNECTIONS_MAX", "1")];
+    let server = spawn_binary(&[], &variables).await;
+    let mut only = RawClient::connect(server.address).await;
+    only.upgrade().await;
+    let browser = Browser::start(1280, 900, "light").await;
+    browser.open(&format!("http://{}/handshake", server.address)).await;
+    browser.until("document.querySelector('[data-case=accepted]').dataset.status === '503'").await;
+    let says = |words: &str| format!("document.querySelector('#attempt-note').textContent.includes('{words}')");
+    browser.click("[data-case=accepted]").await;
+    browser.until(&says("takes no more sockets")).await;
+    browser.click("[data-case=foreign_origin]").await;
+    browser.until(&says("has answered 503 this time")).await;
+    drop(only);
+    // The server notices when it looks at the connection.
+    while browser.value(&says("lets that site in")).await != json!(true) {
+        browser.click("[data-case=foreign_origin]").await;
+        browser.until("document.querySelector('#attempt-note').textContent !== ''").await;
+    }
+    assert!(browser.text("#attempt-response").await.starts_with("HTTP/1.1 101 "));
     browser.close().await;
 }
 
@@ -186,6 +221,8 @@ async fn nothing_overflows_at_any_width_in_any_language() {
             let cut = "[...document.querySelectorAll('.button, .value, .byte, .group, h2, h3, #socket, .pages a, #frames .opcode, #frames .size')]
                 .filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML)";
             assert_eq!(browser.value(cut).await, json!([]), "{width} {language}");
+            assert_eq!(browser.value(FAINT).await, json!([]), "{width} {scheme}");
+            assert_eq!(browser.value(BOXES).await, json!(false), "there is a font for Korean: tests/browser-deps.sh");
             for section in ["masthead", "keys", "wire", "closing"] {
                 browser.value(&format!("(document.getElementById('{section}') ?? document.body).scrollIntoView({{ behavior: 'instant' }})")).await;
                 let name = format!("handshake-{width}-{scheme}-{language}-{section}.png");
@@ -195,3 +232,47 @@ async fn nothing_overflows_at_any_width_in_any_language() {
         }
     }
 }
+
+/// What has less contrast than WCAG 2.2 asks for: 4.5 : 1 for text (1.4.3), 3 : 1 for the borders of fields (1.4.11), each on
+/// what it lies on, as the browser paints it; and names of bits that are too small to read.
+const FAINT: &str = "(() => {
+    const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
+    const painted = (...colours) => {
+        for (const colour of colours) {
+            context.fillStyle = colour;
+            context.fillRect(0, 0, 1, 1);
+        }
+        return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map((byte) => byte / 255);
+    };
+    const luminance = (colour) => {
+        const [red, green, blue] = colour.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const grounds = (element) => {
+        const above = element.parentElement ? grounds(element.parentElement) : ['white'];
+        return [...above, getComputedStyle(element).backgroundColor];
+    };
+    const contrast = (colour, under) => {
+        const [light, dark] = [luminance(painted(...under, colour)), luminance(painted(...under))].sort((a, b) => b - a);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const texts = [...document.querySelectorAll('#socket, .bit-field small, .note, .dump code, #frames .size, .head dd')]
+        .map((each) => [each, contrast(getComputedStyle(each).color, grounds(each)), 4.5]);
+    const borders = [...document.querySelectorAll('.article input')].flatMap((each) =>
+        [grounds(each), grounds(each.parentElement)].map((under) => [each, contrast(getComputedStyle(each).borderTopColor, under), 3]));
+    const small = [...document.querySelectorAll('.bit-field small')].filter((each) => parseFloat(getComputedStyle(each).fontSize) < 11);
+    const clipped = [...document.querySelectorAll('.bit-field small')].filter((each) => each.scrollWidth > each.clientWidth + 1);
+    return [...[...texts, ...borders].filter(([, found, wanted]) => found < wanted).map(([each, found]) => `${found}: ${each.outerHTML}`),
+        ...[...small, ...clipped].map((each) => each.outerHTML)];
+})()";
+/// Whether Korean is painted as boxes, which are all alike.
+const BOXES: &str = "(() => {
+    const drawn = (text) => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 40 });
+        const context = canvas.getContext('2d');
+        context.font = `30px ${getComputedStyle(document.body).fontFamily}`;
+        context.fillText(text, 2, 32);
+        return canvas.toDataURL();
+    };
+    return drawn('한') === drawn('글');
+})()";

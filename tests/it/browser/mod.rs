@@ -5,6 +5,8 @@ mod compare_break;
 mod driver;
 mod event_source;
 mod handshake;
+mod handshake_break;
+mod https;
 mod language;
 
 use serde_json::json;
