@@ -97,11 +97,11 @@ fn promptness(comparison: &Comparison, name: &str) -> String {
     let prompt = free.iter().filter(|pair| ratio(pair) <= AS_CHEAP).count();
     let at = |pair: &Pair<'_>| {
         format!(
-            "{} times ({} ms beside {} ms, {} clients at {} events/s)",
+            "{} times ({} ms beside {} ms, {} at {} events/s)",
             significant(ratio(pair)),
             significant(pair.0.p50_ms()),
             significant(pair.1.p50_ms()),
-            pair.0.clients,
+            if pair.0.clients == 1 { "1 client".into() } else { format!("{} clients", pair.0.clients) },
             pair.0.rate
         )
     };
