@@ -70,7 +70,9 @@ async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost(
     assert_eq!(std::fs::read_to_string(again.join("COMPARISON.md")).unwrap(), page, "the page comes from the raw data");
     for name in ["bytes.svg", "cpu.svg", "latency.svg", "requests.svg"] {
         let plot = std::fs::read_to_string(out.join("comparison").join(name)).unwrap();
-        assert!(page.contains(name) && plot.starts_with("<svg") && plot.contains("long poll"), "{name}");
+        assert!(page.contains(name) && plot.starts_with("<svg"), "{name}");
+        // On a busy machine idle servers differ by more than two clients cost: then nobody has a figure of net CPU.
+        assert!(plot.contains("long poll") || name == "cpu.svg", "{name}");
     }
 }
 
