@@ -53,7 +53,7 @@ doc: $(LIBRARY) ## build the documentation of the code
 
 clean: ## remove everything that was built or installed here
 	cargo clean
-	rm -rf static/node_modules benches/peers/node_modules .venv
+	rm -rf static/node_modules benches/peers/node_modules
 
 $(LIBRARY): static/package.json static/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }

@@ -318,8 +318,7 @@ impl<H: MessageHandler> Actor for WebSocketSession<H> {
 impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketSession<H> {
     fn handle(&mut self, frame: Result<Frame, CloseReason>, ctx: &mut Self::Context) {
         match frame {
-            Ok(Frame::Close(close)) => self.answer_close(close, ctx),
-            Ok(frame) if self.session.is_some() => self.receive(frame, ctx),
+            Ok(frame) if self.session.is_some() || matches!(frame, Frame::Close(_)) => self.receive(frame, ctx),
             Ok(_) => {}
             Err(reason) => self.close(reason, ctx),
         }
