@@ -12,7 +12,7 @@
 import { Backoff } from "../backoff.js";
 import { cursorText, pollInterval, queryOf } from "./query.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";
-import { byTransport, openSource } from "./transports.js";
+import { forEach, openSource } from "./transports.js";
 
 /** @typedef {import("./query.js").Position} Position */
 /** @typedef {import("./query.js").Wish} Wish */
@@ -32,7 +32,7 @@ export class Crowd {
    * Clients that are served now: connected, or, for polls, whose last turn was answered.
    * @type {Record<Transport, number>}
    */
-  served = byTransport(() => 0);
+  served = forEach(() => 0);
 
   /** @param {number} size clients for each transport @param {Wish} wish @param {Position} after @param {string} client */
   constructor(size, wish, after, client) {

@@ -18,7 +18,7 @@ import { csvOf, download, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
 import { lasting, summarize } from "./summary.js";
 import { makePrices, paintTable } from "./table.js";
-import { byTransport, TRANSPORTS } from "./transports.js";
+import { forEach, TRANSPORTS } from "./transports.js";
 
 /** @typedef {ReturnType<typeof figures>} All */
 
@@ -67,7 +67,7 @@ function isUnderWay() {
 /** @param {Run} of */
 function figures(of) {
   const at = of.ended || serverNow(of);
-  return byTransport((transport) => figuresOf(of.tallies[transport], of.costs?.[transport], at));
+  return forEach((transport) => figuresOf(of.tallies[transport], of.costs?.[transport], at));
 }
 
 function paint() {

@@ -12,7 +12,7 @@ import { Failure, failureOf } from "./failure.js";
 import { ReferenceClock } from "./reference.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";
 import { Tally } from "./statistics.js";
-import { byTransport, openSource, TRANSPORTS } from "./transports.js";
+import { forEach, openSource, TRANSPORTS } from "./transports.js";
 
 /** @typedef {import("./costs.js").Costs} Costs */
 /** @typedef {import("./failure.js").Cause} Cause */
@@ -36,7 +36,7 @@ export class Run {
   /** Transports that have not come back. @type {Partial<Record<Transport, Break>>} */
   failures = {};
   client = `compare-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
-  tallies = byTransport(() => new Tally());
+  tallies = forEach(() => new Tally());
   /** @type {Sample[]} */
   samples = [];
   /** The clock's offset and its error. @type {import("../clock.js").Estimate | null} */

@@ -46,6 +46,6 @@ export function openSource(transport, wish, after, client, receiver) {
 }
 
 /** Makes something for each transport. @template T @param {(transport: Transport) => T} make @returns {Record<Transport, T>} */
-export function byTransport(make) {
+export function forEach(make) {
   return { websocket: make("websocket"), sse: make("sse"), long_poll: make("long_poll"), short_poll: make("short_poll") };
 }
