@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::domain::{Channel, SymbolId};
-use crate::hub::delivery::{Delivery, Item};
+use crate::hub::delivery::{Conflated, Delivery};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::protocol::Mode;
@@ -14,11 +14,7 @@ use crate::protocol::Mode;
 /// What waits of one symbol and channel.
 #[derive(Debug)]
 struct Slot {
-    newest: Option<Rc<Delivery>>,
-    /// Events that the newest one has made obsolete since one was sent.
-    skipped: u32,
-    /// The offset of the first event that the newest one stands for.
-    first: u64,
+    newest: Option<Conflated>,
     /// When one was last sent.
     sent: Option<Instant>,
     /// When the newest event may be sent.
@@ -59,12 +55,11 @@ impl Conflation {
     pub(super) fn push(&mut self, delivery: &Rc<Delivery>, now: Instant, merged: &mut Merged) {
         let topic = delivery.topic();
         let interval = self.mode(delivery).interval();
-        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, skipped: 0, first: 0, sent: None, due: now });
-        if let Some(obsolete) = slot.newest.replace(delivery.clone()) {
-            slot.skipped = slot.skipped.saturating_add(1);
-            merged.insert(topic, obsolete.offset());
+        let slot = self.slots.entry(topic).or_insert(Slot { newest: None, sent: None, due: now });
+        if let Some(newest) = &mut slot.newest {
+            newest.replace(delivery.clone(), merged);
         } else {
-            slot.first = delivery.offset();
+            slot.newest = Some(Conflated::new(delivery.clone()));
             // By the rate of now: it may be another than that of the last time.
             slot.due = slot.sent.map_or(now, |sent| sent + interval);
             self.waiting.insert((slot.due, topic));
@@ -77,37 +72,36 @@ impl Conflation {
     }
 
     /// Takes the next event that may be sent now.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<Item> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Conflated> {
         let (_, topic) = *self.waiting.first().filter(|(due, _)| *due <= now)?;
         self.take(topic, now)
     }
 
     /// Takes an event of this symbol that waits, whether or not it may be sent yet; nothing of the symbol is left when there
     /// is none.
-    pub(super) fn take_symbol(&mut self, id: SymbolId, now: Instant) -> Option<Item> {
+    pub(super) fn take_symbol(&mut self, id: SymbolId, now: Instant) -> Option<Conflated> {
         Channel::ALL.into_iter().find_map(|channel| self.take(Topic::symbol(id, channel), now))
     }
 
     /// Takes an event that waits, whether or not it may be sent yet.
-    pub(super) fn take_any(&mut self, now: Instant) -> Option<Item> {
+    pub(super) fn take_any(&mut self, now: Instant) -> Option<Conflated> {
         let (_, topic) = *self.waiting.first()?;
         self.take(topic, now)
     }
 
     /// Returns the offset of the first event that has not been sent, nor counted by one that has.
     pub(super) fn first_waiting(&self) -> Option<u64> {
-        self.slots.values().filter(|slot| slot.newest.is_some()).map(|slot| slot.first).min()
+        self.slots.values().filter_map(|slot| slot.newest.as_ref()).map(|newest| newest.first).min()
     }
 
-    fn take(&mut self, topic: Topic, now: Instant) -> Option<Item> {
+    fn take(&mut self, topic: Topic, now: Instant) -> Option<Conflated> {
         let slot = self.slots.get_mut(&topic)?;
-        let delivery = slot.newest.take()?;
-        let skipped = std::mem::take(&mut slot.skipped);
+        let newest = slot.newest.take()?;
         self.waiting.remove(&(slot.due, topic));
         slot.sent = Some(now);
-        if self.mode(&delivery) == Mode::All {
+        if self.mode(&newest.delivery) == Mode::All {
             self.slots.remove(&topic);
         }
-        Some(Item::Event { delivery, skipped })
+        Some(newest)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::index::Topic;
+use crate::hub::merged::Merged;
 use crate::hub::replay::Replay;
 use crate::protocol::{CloseReason, Publication};
 
@@ -78,27 +79,74 @@ pub struct Reply {
     pub offset: u64,
     /// The encoded message.
     pub bytes: Vec<u8>,
+    /// Whether it says that nothing is lost of what stands before it, so that none of that may be merged away any more.
+    pub vouches: bool,
+}
+
+/// The newest event of a topic in mode `latest`, and what it stands for.
+#[derive(Clone, Debug)]
+pub(super) struct Conflated {
+    pub(super) delivery: Rc<Delivery>,
+    /// How many events it has made obsolete.
+    pub(super) skipped: u32,
+    /// The offset of the first of them; its own when there is none.
+    pub(super) first: u64,
+}
+
+impl Conflated {
+    /// Returns an event that stands for itself alone.
+    pub(super) fn new(delivery: Rc<Delivery>) -> Self {
+        Self { first: delivery.offset(), delivery, skipped: 0 }
+    }
+
+    /// Puts a newer event of the topic in its place.
+    pub(super) fn replace(&mut self, newer: Rc<Delivery>, merged: &mut Merged) {
+        merged.insert(newer.topic(), self.delivery.offset());
+        self.delivery = newer;
+        self.skipped = self.skipped.saturating_add(1);
+    }
+}
+
+/// Events that were merged away because a queue was full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Skipped {
+    pub(super) events: u64,
+    /// The offset of the first of them.
+    pub(super) since_offset: u64,
 }
 
 /// An entry of an outbox's queue.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    /// An event, and how many of its topic it has made obsolete in mode `latest`.
-    Event {
-        delivery: Rc<Delivery>,
-        skipped: u32,
-    },
+    Event(Rc<Delivery>),
+    /// An event that stands for others too; in a box, as most do not.
+    Conflated(Box<Conflated>),
+    /// What is skipped by events that stand behind it.
+    Lag(Box<Skipped>),
     Reply(Rc<Reply>),
     /// Events that are still in the ring.
     Replay(Box<Replay>),
 }
 
+impl From<Conflated> for Item {
+    fn from(conflated: Conflated) -> Self {
+        if conflated.skipped == 0 { Self::Event(conflated.delivery) } else { Self::Conflated(Box::new(conflated)) }
+    }
+}
+
 impl Item {
+    /// Returns whether it is one event.
+    pub(super) fn is_event(&self) -> bool {
+        matches!(self, Self::Event(_) | Self::Conflated(_))
+    }
+
     /// Sorts items as the stream has them: a reply follows the event at whose position it was made, a replay what was there
-    /// before it.
+    /// before it, and a lag has the place of the first event that is missing.
     pub(super) fn order(&self) -> (u64, bool) {
         match self {
-            Self::Event { delivery, .. } => (delivery.offset, false),
+            Self::Event(delivery) => (delivery.offset, false),
+            Self::Conflated(conflated) => (conflated.delivery.offset, false),
+            Self::Lag(skipped) => (skipped.since_offset, false),
             Self::Reply(reply) => (reply.offset, true),
             Self::Replay(replay) => (replay.order(), true),
         }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::domain::{Channel, SymbolId};
-use crate::hub::delivery::Item;
+use crate::hub::delivery::{Item, Skipped};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 
@@ -21,9 +21,15 @@ pub(super) struct Lag {
 
 impl Lag {
     /// Merges the queue, which then holds one event of each topic at the most.
+    ///
+    /// What stands before an answer that vouches for it is left as it is.
     pub(super) fn begin(queue: &mut VecDeque<Item>, merged: &mut Merged) -> Self {
         let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, since_offset: u64::MAX };
-        for item in std::mem::take(queue) {
+        let vouches = |item: &Item| matches!(item, Item::Reply(reply) if reply.vouches);
+        let mergeable = queue.iter().rposition(vouches).map_or(0, |last| last + 1);
+        let behind = queue.split_off(mergeable);
+        lag.events = queue.iter().filter(|item| item.is_event()).count();
+        for item in behind {
             lag.push(item, queue, merged);
         }
         lag
@@ -31,15 +37,20 @@ impl Lag {
 
     /// Appends an item. An event takes the place of the one that it makes obsolete; an answer keeps its own.
     pub(super) fn push(&mut self, item: Item, queue: &mut VecDeque<Item>, merged: &mut Merged) {
-        let Item::Event { delivery, .. } = &item else { return queue.push_back(item) };
-        let topic = delivery.topic();
+        let topic = match &item {
+            Item::Event(delivery) => delivery.topic(),
+            Item::Conflated(conflated) => conflated.delivery.topic(),
+            _ => return queue.push_back(item),
+        };
         if let Some(place) = self.newest.get(&topic) {
-            let obsolete = std::mem::replace(&mut queue[*place], item);
-            if let Item::Event { delivery, skipped } = obsolete {
-                self.skipped += 1 + u64::from(skipped);
-                self.since_offset = self.since_offset.min(delivery.offset());
-                merged.insert(topic, delivery.offset());
-            }
+            let (newest, skipped, first) = match std::mem::replace(&mut queue[*place], item) {
+                Item::Event(obsolete) => (obsolete.offset(), 0, obsolete.offset()),
+                Item::Conflated(obsolete) => (obsolete.delivery.offset(), obsolete.skipped, obsolete.first),
+                _ => return,
+            };
+            self.skipped += 1 + u64::from(skipped);
+            self.since_offset = self.since_offset.min(first);
+            merged.insert(topic, newest);
         } else {
             self.newest.insert(topic, queue.len());
             self.events += 1;
@@ -54,15 +65,26 @@ impl Lag {
         }
     }
 
+    /// Lets everything that has been queued stand: an answer follows that vouches for it.
+    pub(super) fn keep_all(&mut self) {
+        self.newest.clear();
+    }
+
     /// Returns how many events the queue holds.
     pub(super) fn events(&self) -> usize {
         self.events
     }
 
-    /// Puts the queue into the order of the stream again. Returns how many events were skipped, and the offset of the
-    /// first of them; `None` when there was none.
-    pub(super) fn end(self, queue: &mut VecDeque<Item>) -> Option<(u64, u64)> {
+    /// Returns what was skipped, if anything.
+    pub(super) fn skipped(&self) -> Option<Skipped> {
+        (self.skipped > 0).then_some(Skipped { events: self.skipped, since_offset: self.since_offset })
+    }
+
+    /// Puts the queue into the order of the stream again, and what is to be said of it in its place. Returns how many events
+    /// were skipped.
+    pub(super) fn end(self, queue: &mut VecDeque<Item>) -> u64 {
+        queue.extend(self.skipped().map(|skipped| Item::Lag(Box::new(skipped))));
         queue.make_contiguous().sort_by_key(Item::order);
-        (self.skipped > 0).then_some((self.skipped, self.since_offset))
+        self.skipped
     }
 }

@@ -95,12 +95,12 @@ impl Outbox {
             return true;
         }
         if self.lag.is_none() && self.events < self.shared.push.outbox_events_max {
-            self.queue.push_back(Item::Event { delivery: delivery.clone(), skipped: 0 });
+            self.queue.push_back(Item::Event(delivery.clone()));
             self.events += 1;
         } else if self.on_lag == OnLag::Close {
             return false;
         } else {
-            self.merge(Item::Event { delivery: delivery.clone(), skipped: 0 });
+            self.merge(Item::Event(delivery.clone()));
         }
         if !self.window || self.is_filling() {
             self.wake(now);
@@ -255,8 +255,8 @@ impl Outbox {
             return;
         }
         let before = self.events;
-        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_due(now)) {
-            self.push_conflated(item);
+        while let Some(due) = self.conflation.as_mut().and_then(|conflation| conflation.take_due(now)) {
+            self.push_conflated(due.into());
         }
         if self.events > before {
             self.rearm(now);
@@ -268,22 +268,27 @@ impl Outbox {
 
     /// Gives what is queued to the sink, and adds to `messages` how much that was. Returns how many of it were events.
     fn drain_queue(&mut self, sink: &mut impl Sink, messages: &mut u64) -> u64 {
-        if let Some(lag) = self.lag.take()
-            && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
-        {
-            self.shared.metrics.events_skipped.inc_by(skipped);
-            *messages += 1;
-            sink.message(&encode_lag(skipped, since_offset));
+        if let Some(lag) = self.lag.take() {
+            self.shared.metrics.events_skipped.inc_by(lag.end(&mut self.queue));
         }
         let mut events = 0;
         while !sink.is_full()
             && let Some(item) = self.queue.pop_front()
         {
             match item {
-                Item::Event { delivery, skipped } => {
+                Item::Event(delivery) => {
                     self.events -= 1;
                     events += 1;
-                    sink.event(delivery.publication(), skipped);
+                    sink.event(delivery.publication(), 0);
+                }
+                Item::Conflated(conflated) => {
+                    self.events -= 1;
+                    events += 1;
+                    sink.event(conflated.delivery.publication(), conflated.skipped);
+                }
+                Item::Lag(skipped) => {
+                    *messages += 1;
+                    sink.message(&encode_lag(skipped.events, skipped.since_offset));
                 }
                 Item::Reply(reply) => {
                     self.drained_reply(reply.bytes.len());

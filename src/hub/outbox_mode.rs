@@ -32,8 +32,8 @@ impl Outbox {
     /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
     /// follows.
     pub fn release(&mut self, id: SymbolId, now: Instant) {
-        while let Some(item) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
-            self.push_conflated(item);
+        while let Some(held) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
+            self.push_conflated(held.into());
         }
         if let Some(lag) = &mut self.lag {
             lag.keep(id);

@@ -51,22 +51,27 @@ impl Outbox {
     }
 
     /// Returns the offset up to which everything that a session with one subscription wants has been drained, or is counted
-    /// by what has. `None` when that can not be told: a snapshot is queued, or an event that stands for earlier ones too, or
-    /// what was queued was thrown away as the outbox is ending.
+    /// by what has. `None` when that can not be told: a snapshot is queued, or what was queued was thrown away as the outbox
+    /// is ending.
     pub fn cursor(&self) -> Option<u64> {
-        if self.closing {
-            return None;
-        }
+        let is_untold = self.closing || self.queue.iter().any(|item| matches!(item, Item::Reply(_)));
+        (!is_untold).then(|| self.position())
+    }
+
+    /// Returns the offset up to which everything has been drained, or is counted by what has, of those subscriptions whose
+    /// answers and snapshots have been drained too.
+    pub fn position(&self) -> u64 {
         let conflated = self.conflation.as_ref().and_then(|conflation| conflation.first_waiting());
-        let mut cursor = conflated.map_or(self.seen, |first| self.seen.min(first - 1));
-        for item in &self.queue {
-            cursor = match item {
-                Item::Event { delivery, skipped: 0 } => cursor.min(delivery.offset() - 1),
-                Item::Event { .. } | Item::Reply(_) => return None,
-                Item::Replay(replay) => replay.cursor().map_or(cursor, |given| cursor.min(given)),
-            };
-        }
-        Some(cursor)
+        let skipped = self.lag.as_ref().and_then(|lag| lag.skipped()).map(|skipped| skipped.since_offset);
+        let queued = self.queue.iter().filter_map(|item| match item {
+            Item::Event(delivery) => Some(delivery.offset()),
+            Item::Conflated(conflated) => Some(conflated.first),
+            Item::Lag(skipped) => Some(skipped.since_offset),
+            Item::Reply(_) => None,
+            Item::Replay(replay) => replay.cursor().map(|given| given + 1),
+        });
+        let first = queued.chain(conflated).chain(skipped).min();
+        first.map_or(self.seen, |first| self.seen.min(first - 1))
     }
 
     /// Reads missed events as far as they fit into the write. Returns false when some are left: the replay is at the front

@@ -19,6 +19,11 @@ impl Outbox {
     /// Returns [`CloseReason::UnreadReplies`] when the answers that wait take `push.outbox_reply_bytes_max` already.
     pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
         self.check_replies()?;
+        if reply.vouches
+            && let Some(lag) = &mut self.lag
+        {
+            lag.keep_all();
+        }
         self.push_snapshot(reply, now);
         Ok(())
     }

@@ -96,13 +96,13 @@ impl Fixture {
         self.outbox.release(SymbolId(symbol), self.now);
         let seq = self.seq.get(&symbol).copied().unwrap_or_default();
         let bytes = format!(r#"{{"type":"snapshot","symbol":"S{symbol}","seq":{seq},"offset":{}}}"#, self.offset);
-        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes() };
+        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes(), vouches: false };
         self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
     }
 
     fn reply(&mut self) {
         let bytes = format!(r#"{{"type":"subscribed","offset":{}}}"#, self.offset).into_bytes();
-        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes }), self.now).unwrap();
+        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes, vouches: false }), self.now).unwrap();
     }
 
     fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
@@ -255,7 +255,7 @@ fn unread_answers_are_bounded_by_their_bytes() {
     let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
     let now = Instant::now();
     let mut outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
-    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000] });
+    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000], vouches: false });
     let answer = || Control::Message(vec![b' '; 10_000]);
     for _ in 0..5 {
         outbox.push_reply(reply.clone(), now).unwrap();

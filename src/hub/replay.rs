@@ -4,13 +4,14 @@
 //! While nothing stands behind it, new events of the session are left in the ring too, so that a long recovery loses
 //! nothing. Which cursors can be served is decided by `session`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::conflation::Conflation;
-use crate::hub::delivery::{Delivery, Item, Sink};
+use crate::hub::delivery::{Conflated, Delivery, Sink};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::protocol::Mode;
@@ -21,8 +22,6 @@ const SCAN_EVENTS_MAX: usize = 16_384;
 /// Events between a cursor and the present; see the module.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    /// The cursor.
-    after: u64,
     /// Everything up to here has been read.
     position: u64,
     /// Everything up to here is to be read.
@@ -35,8 +34,8 @@ pub struct Replay {
     others: BTreeMap<Topic, u64>,
     /// Whether it stays when everything has been read, so that new events are left in the ring for good.
     follows: bool,
-    /// In mode `latest`, the newest event of each topic, and how many it has made obsolete.
-    newest: BTreeMap<Topic, (Rc<Delivery>, u32)>,
+    /// In mode `latest`, the newest event of each topic.
+    newest: BTreeMap<Topic, Conflated>,
 }
 
 /// What has come of reading.
@@ -56,7 +55,7 @@ impl Replay {
     pub(super) fn new(after: u64, since: u64, fresh: BTreeSet<Topic>, others: BTreeMap<Topic, u64>) -> Self {
         let end = after.max(since);
         let position = if fresh.is_empty() { end } else { after };
-        Self { after, position, end, since, fresh, others, follows: false, newest: BTreeMap::new() }
+        Self { position, end, since, fresh, others, follows: false, newest: BTreeMap::new() }
     }
 
     /// Makes it the only source of its session: whatever comes, nothing is queued, and nothing can be lost to a full queue.
@@ -80,12 +79,8 @@ impl Replay {
     }
 
     /// Takes over events that a rate has held back: what is read of their topics makes them obsolete.
-    pub(super) fn take_over(&mut self, conflated: impl IntoIterator<Item = Item>) {
-        for item in conflated {
-            if let Item::Event { delivery, skipped } = item {
-                self.newest.insert(delivery.topic(), (delivery, skipped));
-            }
-        }
+    pub(super) fn take_over(&mut self, conflated: impl IntoIterator<Item = Conflated>) {
+        self.newest.extend(conflated.into_iter().map(|each| (each.delivery.topic(), each)));
     }
 
     /// Returns its place among the items of a queue: no event that has been read stands behind it.
@@ -95,8 +90,8 @@ impl Replay {
 
     /// Returns the offset up to which everything has been given; `None` when nothing is left to be given.
     pub(super) fn cursor(&self) -> Option<u64> {
-        // What waits in `newest` may stand for the first event that was read.
-        let given = if self.newest.is_empty() { self.position } else { self.after };
+        let first = self.newest.values().map(|each| each.first).min();
+        let given = first.map_or(self.position, |first| self.position.min(first - 1));
         self.is_behind().then_some(given)
     }
 
@@ -131,12 +126,11 @@ impl Replay {
                 if !self.wants(&publication.event) {
                     continue;
                 }
-                let delivery = || Rc::new(Delivery::new(batch.clone(), index));
-                if conflation.is_some_and(|conflation| self.is_latest(conflation, &publication.event)) {
-                    self.conflate(delivery(), merged);
+                if conflation.is_some_and(|conflation| is_latest(conflation, &publication.event)) {
+                    self.conflate(Rc::new(Delivery::new(batch.clone(), index)), merged);
                 } else {
+                    *events += self.give_held(&publication.event, sink) + 1;
                     sink.event(publication, 0);
-                    *events += 1;
                 }
             }
         }
@@ -154,28 +148,34 @@ impl Replay {
         }
     }
 
-    fn is_latest(&self, conflation: &Conflation, event: &Event) -> bool {
-        let (named, _) = topics(event);
-        self.newest.contains_key(&named) || conflation.mode_of(named, event.channel()) != Mode::All
+    fn conflate(&mut self, delivery: Rc<Delivery>, merged: &mut Merged) {
+        match self.newest.entry(delivery.topic()) {
+            Entry::Occupied(mut newest) => newest.get_mut().replace(delivery, merged),
+            Entry::Vacant(none) => _ = none.insert(Conflated::new(delivery)),
+        }
     }
 
-    fn conflate(&mut self, delivery: Rc<Delivery>, merged: &mut Merged) {
-        let topic = delivery.topic();
-        let skipped = self.newest.get(&topic).map_or(0, |(obsolete, skipped)| {
-            merged.insert(topic, obsolete.offset());
-            skipped.saturating_add(1)
-        });
-        self.newest.insert(topic, (delivery, skipped));
+    /// Gives what is held of a topic before another event of it, whose mode is `all` by now: nothing may be skipped any more.
+    fn give_held(&mut self, event: &Event, sink: &mut impl Sink) -> u64 {
+        let held = if self.newest.is_empty() { None } else { self.newest.remove(&topics(event).0) };
+        held.map_or(0, |held| {
+            sink.event(held.delivery.publication(), held.skipped);
+            1
+        })
     }
 
     fn give_newest(&mut self, sink: &mut impl Sink) -> u64 {
         let mut newest: Vec<_> = std::mem::take(&mut self.newest).into_values().collect();
-        newest.sort_by_key(|(delivery, _)| delivery.offset());
-        for (delivery, skipped) in &newest {
-            sink.event(delivery.publication(), *skipped);
+        newest.sort_by_key(|each| each.delivery.offset());
+        for each in &newest {
+            sink.event(each.delivery.publication(), each.skipped);
         }
         newest.len() as u64
     }
+}
+
+fn is_latest(conflation: &Conflation, event: &Event) -> bool {
+    conflation.mode_of(topics(event).0, event.channel()) != Mode::All
 }
 
 /// Returns the topics that carry an event: that of its symbol, and that of every symbol.

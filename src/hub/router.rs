@@ -219,7 +219,7 @@ impl Router {
         let mut bytes = Vec::with_capacity(512);
         encode_snapshot(self.table.instrument(id).symbol, offset, self.values.snapshot(id), &mut bytes);
         bytes.shrink_to_fit();
-        let reply = Rc::new(Reply { offset, bytes });
+        let reply = Rc::new(Reply { offset, bytes, vouches: false });
         self.snapshots[id.index()] = Some(reply.clone());
         reply
     }

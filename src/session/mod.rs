@@ -75,7 +75,7 @@ impl Session {
         let limits = Limits { symbols: self.config.symbols_max, message_bytes: self.config.message_bytes_max };
         let router = self.router.borrow();
         let bytes = encode_welcome(name, router.epoch(), router.offset(), self.config.heartbeat_ms, limits);
-        let reply = Rc::new(Reply { offset: router.offset(), bytes });
+        let reply = Rc::new(Reply { offset: router.offset(), bytes, vouches: false });
         self.outbox.borrow_mut().push_reply(reply, now)
     }
 
@@ -111,7 +111,7 @@ impl Session {
         // It goes to the front, and what waits behind it must not be passed over by who takes it for a cursor.
         let here = self.router.borrow().offset();
         self.outbox.borrow_mut().pass_over(here);
-        let offset = self.outbox.borrow().cursor().unwrap_or(here);
+        let offset = self.outbox.borrow().position();
         self.control(encode_heartbeat(self.clock.now(), offset), now)
     }
 
@@ -210,7 +210,8 @@ impl Session {
             wish.modes().map(move |(mode, channels)| SubscriptionItem { symbol, channels, mode }).collect::<Vec<_>>()
         };
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
-        let reply = Reply { offset: router.offset(), bytes: encode_subscribed(id, &items, recovered) };
+        let bytes = encode_subscribed(id, &items, recovered);
+        let reply = Reply { offset: router.offset(), bytes, vouches: recovered == Some(true) };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
     }
 

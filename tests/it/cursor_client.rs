@@ -38,6 +38,8 @@ pub(crate) enum Step {
     /// The same, but the connection breaks and it never arrives.
     Lose(usize),
     Wait(u64),
+    /// The server says that the session is alive.
+    Heartbeat,
     Disconnect,
     Connect(Transport, usize),
     Restart,
@@ -122,6 +124,7 @@ impl Scene {
                 self.time.advance(ms);
                 self.process.end_windows(self.time.0);
             }
+            Step::Heartbeat => self.heartbeat(),
             Step::Disconnect => self.disconnect(),
             Step::Connect(transport, hub) => self.connect(transport, hub),
             Step::Restart => {
@@ -132,6 +135,14 @@ impl Scene {
             }
             Step::Ask(topic, mode) => self.ask(topic, mode),
             Step::AskBack(topic, events) => self.ask_back(&topic, events),
+        }
+    }
+
+    fn heartbeat(&mut self) {
+        match &self.session {
+            Some((session, Transport::WebSocket, ..)) => session.heartbeat(self.time.0).unwrap(),
+            Some((session, Transport::EventStream, ..)) => session.keep_alive(self.time.0).unwrap(),
+            _ => {}
         }
     }
 
@@ -277,6 +288,10 @@ impl Scene {
                     (cursor, topic) => self.began(recovered, hub, cursor, topic),
                 }
             }
+            if message["type"] == "heartbeat" {
+                self.hear(message["offset"].as_u64().unwrap());
+                continue;
+            }
             self.knowledge.apply(message, &self.process, position);
             self.snapshots += u32::from(message["type"] == "snapshot");
             let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == SYMBOLS);
@@ -304,6 +319,19 @@ impl Scene {
             }
         }
         self.session = Some((session, transport, hub, begun));
+    }
+
+    /// A heartbeat tells of each subscription that has a cursor and no answer to come.
+    fn hear(&mut self, offset: u64) {
+        if self.parts.is_none() && self.asked.is_empty() {
+            self.cursor = self.cursor.take().map(|cursor| Cursor { offset: cursor.offset.max(offset), ..cursor });
+        }
+        for topic in self.parts.iter().flat_map(BTreeMap::keys) {
+            let is_asked = self.asked.iter().any(|asked| asked.topic.as_ref() == Some(topic));
+            if let Some(cursor) = self.knowledge.cursors.get_mut(topic).filter(|_| !is_asked) {
+                cursor.offset = cursor.offset.max(offset);
+            }
+        }
     }
 
     fn keep_cursor(&mut self, offset: u64) {

@@ -87,6 +87,12 @@ impl Knowledge {
             return;
         }
         assert!(seq > last, "none twice, none too late: {message} after {last}");
+        let offset = message["offset"].as_u64().unwrap();
+        let cursor = self.cursors.get(&key).map_or(0, |cursor| cursor.offset);
+        assert!(
+            offset > cursor || self.may_repeat,
+            "a cursor has gone past what was to come: {message} after {cursor}"
+        );
         self.renewed.insert(key.clone());
         let skipped = message["skipped"].as_u64().unwrap();
         let hole = seq - last - 1;

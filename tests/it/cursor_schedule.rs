@@ -25,6 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (1usize..8).prop_map(Step::Drain),
         1 => (1usize..8).prop_map(Step::Lose),
         2 => (0u64..700).prop_map(Step::Wait),
+        1 => Just(Step::Heartbeat),
         2 => Just(Step::Disconnect),
         4 => (transport, 0..HUBS).prop_map(|(transport, hub)| Step::Connect(transport, hub)),
         1 => Just(Step::Restart),
@@ -110,6 +111,87 @@ fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
             scene.step(Step::Drain(100));
         }
     }
+}
+
+/// A session with a small outbox that has these subscriptions, each with its snapshot read.
+fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
+    let mut scene = Scene::new(100_000, 3, Mode::All, true);
+    scene.step(Step::Connect(Transport::WebSocket, 0));
+    for (symbol, channel, mode) in topics {
+        scene.step(Step::Ask(((*symbol).into(), (*channel).into()), Some(*mode)));
+    }
+    scene.step(Step::Drain(100));
+    scene
+}
+
+#[test]
+fn a_lag_begins_with_what_a_skipped_event_stood_for() {
+    let mut scene = lagging(&[("S0", "trades", Mode::Latest(None)), ("S2", "trades", Mode::All)]);
+    scene.step(Step::Publish(vec![(0, false), (2, false), (0, false), (2, false)]));
+    scene.step(Step::Route(0, 1));
+    // Takes the first two; the trade of S0 that stays behind stands for an older one.
+    scene.step(Step::Drain(1));
+    scene.step(Step::Publish(vec![(0, false), (2, false), (2, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.settle();
+    assert_eq!(scene.knowledge.lags, 1);
+}
+
+#[test]
+fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
+    let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::All)]);
+    scene.step(Step::Publish(vec![(1, false), (1, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::AskBack(("S1".into(), "trades".into()), 0));
+    scene.step(Step::Publish(vec![(0, false), (0, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::Drain(100));
+    assert_eq!((scene.recovered, scene.knowledge.lags), (1, 1), "only what came after is skipped");
+    scene.settle();
+}
+
+#[test]
+fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
+    let topic: Key = ("S1".into(), "trades".into());
+    let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
+    scene.step(Step::Disconnect);
+    scene.step(Step::Publish(vec![(1, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::Connect(Transport::WebSocket, 0));
+    scene.step(Step::Publish(vec![(0, false), (1, false)]));
+    scene.step(Step::Route(0, 1));
+    // Two answers, and of the missed events the trade of S0; the one of S1 is held for newer ones.
+    scene.step(Step::Drain(3));
+    assert_eq!((scene.knowledge.seqs[&("S0".into(), "trades".into())], scene.knowledge.seqs[&topic]), (1, 0));
+    scene.step(Step::AskBack(topic.clone(), 0));
+    scene.step(Step::Drain(100));
+    scene.step(Step::Drain(100));
+    assert_eq!((scene.recovered, scene.knowledge.seqs[&topic]), (1, 2), "and nothing of it was skipped");
+    scene.settle();
+}
+
+#[test]
+fn a_heartbeat_does_not_pass_over_what_waits() {
+    let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::All)]);
+    let told = |scene: &mut Scene| {
+        scene.step(Step::Heartbeat);
+        scene.step(Step::Drain(1));
+        scene.knowledge.cursors[&("S1".into(), "trades".into())].offset
+    };
+    scene.step(Step::Publish(vec![(0, true)]));
+    scene.step(Step::Route(0, 1));
+    assert_eq!(told(&mut scene), 1, "a quote that is nobody's");
+    scene.step(Step::Ask(("S3".into(), "trades".into()), Some(Mode::All)));
+    scene.step(Step::Publish(vec![(1, false), (0, false)]));
+    scene.step(Step::Route(0, 1));
+    assert_eq!(told(&mut scene), 1, "two trades wait behind an answer");
+    scene.step(Step::Publish(vec![(1, false), (1, false)]));
+    scene.step(Step::Route(0, 1));
+    assert_eq!(told(&mut scene), 1, "the first one is skipped, and the client does not know it yet");
+    scene.step(Step::Disconnect);
+    scene.step(Step::Connect(Transport::WebSocket, 0));
+    scene.settle();
+    assert_eq!(scene.knowledge.lags, 0, "all of it was recovered");
 }
 
 proptest! {
