@@ -71,6 +71,8 @@ impl Knowledge {
                         continue;
                     }
                     self.cursors.insert(key.clone(), self.cursor_at(message));
+                    // What is newer comes, although it may have been missed before: on a hub that is further on than this.
+                    self.missed.retain(|topic, missed| *topic != key || *missed <= message["offset"].as_u64().unwrap());
                     self.seqs.insert(key, seq.as_u64().unwrap());
                 }
             }

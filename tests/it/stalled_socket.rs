@@ -78,6 +78,20 @@ async fn a_stalled_reader_over_tcp_is_ended_in_time() {
     drop(jammed);
 }
 
+/// What is no session has no watch of its own: the kernel ends it, a second after a session would be.
+#[actix_web::test]
+async fn who_does_not_read_the_answers_to_plain_requests_is_ended_in_time() {
+    let server = spawn_app(narrow);
+    let mut jammed = RawClient::connect_narrow(server.address).await;
+    let address = jammed.stream.local_addr().unwrap();
+    let request = b"GET /api/v1/bars?symbol=AAPL&limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    jammed.send(&request.repeat(4)).await;
+    patiently("an answer to begin", jammed.stream.readable()).await.unwrap();
+    assert!(is_held(server.address, address));
+    wait_until("connection in the kernel", false, || is_held(server.address, address)).await;
+    drop(jammed);
+}
+
 /// Somebody asks for everything over TLS, by a WebSocket or a stream, and reads no more.
 async fn stall_over_tls(name: &str, is_websocket: bool) {
     let pair = Pair::new(name);
