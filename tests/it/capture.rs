@@ -238,12 +238,14 @@ async fn a_frame_that_finds_no_room_is_left_out_and_said_and_what_follows_is_sho
     let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_pending_bytes_max = 1_024);
     let mut observer = Observer::start(server.address).await;
     let (mut client, _) = observer.open(server.address, &[]).await;
+    observer.until_server_sent(b"welcome").await;
     let long = json!({"action": "list", "id": 1, "more": "x".repeat(900)}).to_string();
     client.send_frame(TEXT, long.as_bytes()).await;
     // In hexadecimal it is twice as long.
     let skipped = observer.until("skipped").await;
     assert_eq!(skipped, json!({"sender": "client", "frames": 1, "bytes": frame(TEXT, long.as_bytes()).len()}));
-    // So are the snapshots of thirty symbols.
+    observer.until_server_sent(b"\"id\":1").await;
+    // Nothing waits now. The snapshots of thirty symbols are too long, too.
     client.send_frame(TEXT, br#"{"action":"subscribe","id":2,"symbols":["*"],"channels":["trades"]}"#).await;
     let skipped = observer.until("skipped").await;
     assert_eq!((&skipped["sender"], &skipped["frames"]), (&json!("server"), &json!(1)));
