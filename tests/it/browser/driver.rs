@@ -120,16 +120,23 @@ impl Browser {
         }
     }
 
-    /// Clicks what a CSS selector finds, as soon as nothing lies over it: a page that grows may move it.
+    /// Clicks what a CSS selector finds. A page that grows may move it away from under the pointer, whether the driver notices
+    /// or not: it is clicked once it has got the click itself, or has led to another page.
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
         let deadline = std::time::Instant::now() + PATIENCE;
-        let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
-        let argument = serde_json::to_value(&element).unwrap();
-        self.client.execute(scroll, vec![argument]).await.unwrap();
-        while let Err(err) = element.click().await {
-            assert!(err.to_string().contains("element click intercepted"), "{selector}: {err}");
-            assert!(std::time::Instant::now() < deadline, "{selector} is always covered");
+        let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
+        let prepare = "globalThis.clicked_ = false;
+            arguments[0].addEventListener('click', () => { globalThis.clicked_ = true; }, { capture: true, once: true });
+            arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' });";
+        self.client.execute(prepare, vec![serde_json::to_value(&element).unwrap()]).await.unwrap();
+        loop {
+            let clicked = element.click().await;
+            let is_covered = clicked.as_ref().is_err_and(|err| err.to_string().contains("element click intercepted"));
+            assert!(clicked.is_ok() || is_covered, "{selector}: {clicked:?}");
+            if !is_covered && self.value("globalThis.clicked_ === false").await == json!(false) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{selector} is always covered, or moves away");
         }
     }
 
@@ -167,7 +174,7 @@ impl Browser {
     }
 
     async fn state(&self) -> Value {
-        self.value("[document.querySelector('#status')?.dataset.state, document.body.innerText.slice(0, 500)]").await
+        self.value("[document.querySelector('#status')?.dataset.state, document.body.innerText.slice(0, 10_000)]").await
     }
 
     /// Ends the browser in order.
