@@ -26,7 +26,8 @@ pub struct PushConfig {
     pub burst_writes: u32,
     /// Events that wait for one session before it turns to catching up. At least 1.
     pub outbox_events_max: usize,
-    /// What answers that wait for one session take before it is closed; the snapshots that follow the last one come on top.
+    /// What answers that wait for one session take before it is closed, with the events beyond the bound that they hold in
+    /// their places; the snapshots that follow the last one come on top.
     /// Bytes, at least 65,536.
     pub outbox_reply_bytes_max: usize,
     /// Messages are joined into frames of about this size. Bytes, at least 128.

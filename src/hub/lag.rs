@@ -58,7 +58,7 @@ impl Lag {
         }
     }
 
-    /// Lets what has been queued of a symbol stand: a snapshot of it follows, and what comes after that is counted anew.
+    /// Lets what has been queued of a symbol stand: an answer about it follows, and what comes after that is counted anew.
     pub(super) fn keep(&mut self, id: SymbolId) {
         for channel in Channel::ALL {
             self.newest.remove(&Topic::symbol(id, channel));
@@ -73,6 +73,11 @@ impl Lag {
     /// Returns how many events the queue holds.
     pub(super) fn events(&self) -> usize {
         self.events
+    }
+
+    /// Returns of how many topics an event may still be made obsolete.
+    pub(super) fn topics(&self) -> usize {
+        self.newest.len()
     }
 
     /// Returns what was skipped, if anything.

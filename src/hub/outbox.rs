@@ -20,7 +20,7 @@ const IDLE_CAPACITY: usize = 32;
 
 /// What one session has still to be sent; see the module.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each documented")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts, each documented")]
 pub struct Outbox {
     shared: Rc<OutboxShared>,
     key: SessionKey,
@@ -42,6 +42,8 @@ pub struct Outbox {
     allowance: Allowance,
     /// Something is there that waits for no window.
     urgent: bool,
+    /// An event was refused, or the session is told to end: no other may follow, and no cursor may pass that.
+    refuses: bool,
     /// Nothing more goes in.
     closing: bool,
     /// Nothing more comes out.
@@ -70,6 +72,7 @@ impl Outbox {
             window: false,
             allowance: Allowance::new(now),
             urgent: false,
+            refuses: false,
             closing: false,
             finished: false,
             due_since: None,
@@ -82,10 +85,10 @@ impl Outbox {
     /// instead, because it wants that.
     #[inline]
     pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
-        if delivery.offset() <= self.seen || self.closing {
+        if delivery.offset() <= self.seen || self.closing || self.refuses {
             return true;
         }
-        self.seen = delivery.offset();
+        let before = std::mem::replace(&mut self.seen, delivery.offset());
         if let Some(Item::Replay(replay)) = self.queue.back_mut() {
             replay.extend(delivery.offset());
             self.wake(now);
@@ -98,6 +101,8 @@ impl Outbox {
             self.queue.push_back(Item::Event(delivery.clone()));
             self.events += 1;
         } else if self.on_lag == OnLag::Close {
+            self.seen = before;
+            self.refuses = true;
             return false;
         } else {
             self.merge(Item::Event(delivery.clone()));
@@ -155,6 +160,11 @@ impl Outbox {
         }
         self.queue.push_back(item);
         self.events += 1;
+    }
+
+    /// Takes no more events: the session is told to end, and what follows may not follow for it.
+    pub fn refuse_events(&mut self) {
+        self.refuses = true;
     }
 
     /// Sets what happens when the outbox is full.
@@ -254,11 +264,12 @@ impl Outbox {
         if self.events >= self.shared.push.outbox_events_max {
             return;
         }
-        let before = self.events;
+        let mut took = false;
         while let Some(due) = self.conflation.as_mut().and_then(|conflation| conflation.take_due(now)) {
             self.push_conflated(due.into());
+            took = true;
         }
-        if self.events > before {
+        if took {
             self.rearm(now);
             if self.lag.is_none() {
                 self.queue.make_contiguous().sort_by_key(Item::order);
@@ -268,7 +279,9 @@ impl Outbox {
 
     /// Gives what is queued to the sink, and adds to `messages` how much that was. Returns how many of it were events.
     fn drain_queue(&mut self, sink: &mut impl Sink, messages: &mut u64) -> u64 {
-        if let Some(lag) = self.lag.take() {
+        if !sink.is_full()
+            && let Some(lag) = self.lag.take()
+        {
             self.shared.metrics.events_skipped.inc_by(lag.end(&mut self.queue));
         }
         let mut events = 0;

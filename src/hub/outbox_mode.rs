@@ -29,17 +29,23 @@ impl Outbox {
         }
     }
 
-    /// Lets everything of the symbol that a rate has held back go now: its snapshot, or the end of its subscription,
-    /// follows.
+    /// Lets everything of the symbol that a rate has held back go now: an answer about it follows.
     pub fn release(&mut self, id: SymbolId, now: Instant) {
+        self.keep(id);
         while let Some(held) = self.conflation.as_mut().and_then(|conflation| conflation.take_symbol(id, now)) {
             self.push_conflated(held.into());
         }
+        self.keep(id);
+        // What was due first may be gone, and the alarm for it before that.
+        if self.conflation.is_some() {
+            self.rearm(now);
+        }
+    }
+
+    /// Lets what is queued of the symbol stand, although the queue is full.
+    fn keep(&mut self, id: SymbolId) {
         if let Some(lag) = &mut self.lag {
             lag.keep(id);
-        }
-        if self.alarm.is_some() {
-            self.rearm(now);
         }
     }
 }

@@ -32,7 +32,9 @@ impl Outbox {
 
     /// Passes over everything up to this offset, the hub's position: nothing more comes from there.
     pub fn pass_over(&mut self, offset: u64) {
-        self.seen = self.seen.max(offset);
+        if !self.refuses {
+            self.seen = self.seen.max(offset);
+        }
     }
 
     /// Returns the offset of the newest event of a topic that the session never gets, as a newer one has taken its place.

@@ -10,6 +10,8 @@ use crate::protocol::CloseReason;
 
 /// What an answer takes beside its bytes, about.
 const OVERHEAD_BYTES: usize = 64;
+/// What an event keeps in memory, about, with its part of a batch that the ring has let go.
+const EVENT_BYTES: usize = 256;
 
 impl Outbox {
     /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
@@ -63,8 +65,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Events beyond the bound, and beyond one for each topic, are there because an answer follows them: they count with it.
     fn check_replies(&self) -> Result<(), CloseReason> {
-        let is_full = self.reply_bytes >= self.shared.push.outbox_reply_bytes_max;
+        let newest = self.lag.as_ref().map_or(0, |lag| lag.topics());
+        let pinned = self.events.saturating_sub(self.shared.push.outbox_events_max + newest);
+        let is_full = self.reply_bytes + pinned * EVENT_BYTES >= self.shared.push.outbox_reply_bytes_max;
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }
 

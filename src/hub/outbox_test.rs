@@ -153,6 +153,10 @@ proptest! {
                 Step::Wait(ms) => fixture.now += Duration::from_millis(ms),
                 Step::Drain(limit) => received.extend(fixture.drain(limit).into_iter().flat_map(|(messages, _)| messages)),
             }
+            let next = fixture.outbox.conflation.as_ref().and_then(|conflation| conflation.next_due());
+            if let Some(next) = next.filter(|next| *next > fixture.now) {
+                prop_assert_eq!(fixture.outbox.alarm, Some(next), "somebody wakes the session");
+            }
             let answers = fixture.outbox.queue.len() - fixture.outbox.events;
             prop_assert!(fixture.outbox.events <= events_max.max(6) + 6 + answers, "bounded");
         }
@@ -320,6 +324,50 @@ fn a_rate_holds_events_back_and_sends_the_newest_with_a_count() {
     let (messages, _) = fixture.drain(100).unwrap();
     assert_eq!((messages.len(), &messages[0]["seq"], &messages[0]["skipped"]), (1, &4.into(), &2.into()));
     assert_eq!(fixture.outbox.alarm, None);
+}
+
+#[test]
+fn the_cursor_does_not_pass_what_was_refused() {
+    let mut fixture = Fixture::new(2, 0);
+    fixture.outbox.set_on_lag(OnLag::Close);
+    fixture.push(1);
+    fixture.push(1);
+    let refused = fixture.delivery(1);
+    assert!(!fixture.outbox.push_event(&refused, fixture.now));
+    assert_eq!(fixture.drain(100).unwrap().1, 2);
+    fixture.push(1);
+    fixture.outbox.pass_over(4);
+    assert!(fixture.drain(100).is_none(), "nothing follows a hole");
+    assert_eq!(fixture.outbox.cursor(), Some(2));
+}
+
+#[test]
+fn answers_that_hold_events_in_their_places_have_an_end() {
+    let mut fixture = Fixture::new(4, 0);
+    let mut requests = 0;
+    loop {
+        (0..4).for_each(|symbol| fixture.push(symbol));
+        let reply = Reply { offset: fixture.offset, bytes: vec![b' '; 100], vouches: true };
+        if fixture.outbox.push_reply(Rc::new(reply), fixture.now).is_err() {
+            break;
+        }
+        requests += 1;
+    }
+    let bytes = fixture.outbox.shared.push.outbox_reply_bytes_max;
+    assert!(requests > 1_000 && fixture.outbox.events * 256 < bytes, "{requests} {}", fixture.outbox.events);
+}
+
+#[test]
+fn a_lag_ends_when_there_is_room_to_tell_it() {
+    let mut fixture = Fixture::new(2, 0);
+    for _ in 0..3 {
+        (0..6).for_each(|symbol| fixture.push(symbol % 2));
+        fixture.outbox.push_control(Control::Message(b"{}".to_vec()), fixture.now).unwrap();
+        assert_eq!(fixture.drain(1).unwrap().0.len(), 1, "the control message");
+    }
+    let (messages, _) = fixture.drain(100).unwrap();
+    let told: Vec<_> = messages.iter().filter(|message| message["type"] == "lag").collect();
+    assert_eq!((told.len(), &told[0]["skipped"], &told[0]["since_offset"]), (1, &16.into(), &1.into()));
 }
 
 #[test]

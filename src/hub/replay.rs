@@ -75,6 +75,10 @@ impl Replay {
 
     /// Leaves an event of the session in the ring, to be read with the rest.
     pub(super) fn extend(&mut self, offset: u64) {
+        if !self.is_behind() {
+            // What lies between is nobody's here, and the ring may forget it.
+            self.position = offset - 1;
+        }
         self.end = offset;
     }
 

@@ -300,7 +300,10 @@ impl Router {
         let Some(entry) = self.sessions.get(key.0) else { return };
         match &entry.ender {
             // Its mailbox holds nothing but this message; when it is closed or full the session is ending already.
-            Some(ender) => drop(ender.try_send(end.clone())),
+            Some(ender) => {
+                entry.outbox.borrow_mut().refuse_events();
+                drop(ender.try_send(end.clone()));
+            }
             None => entry.outbox.borrow_mut().finish(now),
         }
     }

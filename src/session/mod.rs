@@ -149,8 +149,10 @@ impl Session {
             return Ok(());
         }
         for symbol in wished {
-            for each in self.expand(&[symbol]) {
-                self.outbox.borrow_mut().release(each, now);
+            if !self.wishes[&symbol].channels().intersection(channels).is_empty() {
+                for each in self.expand(&[symbol]) {
+                    self.outbox.borrow_mut().release(each, now);
+                }
             }
             self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
             if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)

@@ -45,6 +45,10 @@ impl Session {
             self.router.borrow().metrics().count_recovery(recovered);
         }
         let mut missed = self.wish(known, wanted.channels, wanted.mode, offset);
+        let symbols = self.expand(known);
+        for symbol in &symbols {
+            self.outbox.borrow_mut().release(*symbol, now);
+        }
         match answer {
             Answer::To(id) => self.tell_subscriptions(id, recovered, now)?,
             Answer::Unsaid => {
@@ -53,9 +57,8 @@ impl Session {
                 }
             }
         }
-        for symbol in self.expand(known) {
-            self.outbox.borrow_mut().release(symbol, now);
-            if offset.is_none() {
+        if offset.is_none() {
+            for symbol in symbols {
                 let reply = self.router.borrow_mut().snapshot_reply(symbol);
                 self.outbox.borrow_mut().push_snapshot(reply, now);
             }

@@ -12,7 +12,7 @@ use tickcast::protocol::native::{Cursor, Selector, Subscribe};
 use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::Knowledge;
-use crate::cursor_world::{Drained, Process, SYMBOLS, Time, drain};
+use crate::cursor_world::{Drained, Process, SYMBOLS, Time, drain, named, request};
 use crate::view::{Key, is_event};
 
 /// How many hubs a process has.
@@ -57,6 +57,8 @@ struct Asked {
     mode: Mode,
     /// Whether the session gets that already.
     goes_on: bool,
+    /// Where the hub was.
+    position: u64,
 }
 
 /// One client, and the world around it.
@@ -77,6 +79,8 @@ pub(crate) struct Scene {
     /// How often a request to go back has been granted.
     pub(crate) recovered: u32,
     mode: Mode,
+    /// The symbols of a client that has one subscription: so many of the first ones.
+    symbols: u32,
     /// The topics of a client that has one subscription for each.
     parts: Option<BTreeMap<Key, Mode>>,
     /// Topics whose unsubscription is not answered yet: until then the client does not know where they have ended.
@@ -102,9 +106,16 @@ impl Scene {
             snapshots: 0,
             recovered: 0,
             mode,
+            symbols: SYMBOLS,
             parts: by_parts.then(BTreeMap::new),
             ending: Vec::new(),
         }
+    }
+
+    /// Lets a client with one subscription want so many symbols only.
+    pub(crate) fn narrow(mut self, symbols: u32) -> Self {
+        self.symbols = symbols;
+        self
     }
 
     /// Lets this happen.
@@ -170,8 +181,12 @@ impl Scene {
             }
             return;
         }
+        let names = named(self.symbols);
         let wanted = Subscribe {
-            symbols: vec![Selector::All],
+            symbols: names
+                .iter()
+                .map(|name| if name == "*" { Selector::All } else { Selector::Symbol(name.clone()) })
+                .collect(),
             channels: ChannelSet::from_iter([Channel::Trades, Channel::Quotes]),
             mode: self.mode,
             on_lag: None,
@@ -179,7 +194,8 @@ impl Scene {
         };
         let begun = match transport {
             Transport::WebSocket => {
-                session.receive(&request(&["*"], &["trades", "quotes"], self.mode, self.cursor.as_ref()), now).unwrap();
+                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                session.receive(&request(&names, &["trades", "quotes"], self.mode, self.cursor.as_ref()), now).unwrap();
                 nothing
             }
             Transport::EventStream => session.stream(&wanted, now).unwrap(),
@@ -188,7 +204,8 @@ impl Scene {
         if transport == Transport::Poll {
             self.began(begun.recovered, hub, self.cursor.clone(), None);
         } else {
-            self.asked.push(Asked { cursor: self.cursor.clone(), topic: None, mode: self.mode, goes_on: false });
+            let (mode, position) = (self.mode, self.process.offset(hub));
+            self.asked.push(Asked { cursor: self.cursor.clone(), topic: None, mode, goes_on: false, position });
         }
         self.session = Some((session, transport, hub, begun));
     }
@@ -219,13 +236,17 @@ impl Scene {
 
     /// Asks for a topic from so many events before its newest one.
     fn subscribe(&mut self, topic: &Key, mode: Mode, events: u64, goes_on: bool) {
-        let Some((session, ..)) = &mut self.session else { return };
+        let Some((session, _, hub, _)) = &mut self.session else { return };
         let mut cursor = self.knowledge.cursors.get(topic).cloned();
+        let position = self.process.offset(*hub);
         if let Some(cursor) = &mut cursor {
             cursor.offset = cursor.offset.saturating_sub(events);
         }
         session.receive(&request(&[&topic.0], &[&topic.1], mode, cursor.as_ref()), self.time.0).unwrap();
-        self.asked.push(Asked { cursor, topic: Some(topic.clone()), mode, goes_on });
+        self.asked.push(Asked { cursor, topic: Some(topic.clone()), mode, goes_on, position });
+        if mode != Mode::All {
+            self.knowledge.vouched.remove(topic);
+        }
     }
 
     /// What goes on in a session is recovered from a cursor if everything after that has come, or will.
@@ -233,15 +254,25 @@ impl Scene {
         if recovered {
             self.recovered += 1;
             assert_eq!(cursor.epoch, self.process.epoch);
-            // What is still to be read of it comes in the mode that was asked for last.
-            let is_later = |asked: &Asked| asked.mode != Mode::All && asked.topic.as_ref() == Some(topic);
-            if mode != Mode::All || self.asked.iter().any(is_later) {
+            if mode != Mode::All || self.is_conflated_later(topic) {
                 return;
             }
             let missed = self.knowledge.missed.get(topic).copied().unwrap_or_default();
             assert!(missed <= cursor.offset, "{missed} has not come, and is after {cursor:?}");
         } else {
             self.knowledge.cursors.remove(topic);
+        }
+    }
+
+    /// Returns whether mode `latest` was asked for after a request: what is still to be read comes in that mode.
+    fn is_conflated_later(&self, topic: &Key) -> bool {
+        self.asked.iter().any(|asked| asked.mode != Mode::All && asked.topic.as_ref() == Some(topic))
+    }
+
+    /// Takes note that nothing may be skipped between a cursor and where the hub was when it was asked for.
+    fn vouch(&mut self, cursor: &Cursor, topic: &Key, position: u64) {
+        if !self.is_conflated_later(topic) {
+            self.knowledge.vouched.entry(topic.clone()).or_default().push((cursor.offset, position));
         }
     }
 
@@ -279,10 +310,13 @@ impl Scene {
             if message["id"] == 2 {
                 self.ending.remove(0);
             } else if message["type"] == "subscribed" {
-                let Asked { cursor, topic, mode, goes_on } = self.asked.remove(0);
+                let Asked { cursor, topic, mode, goes_on, position } = self.asked.remove(0);
                 self.knowledge.begun.clone_from(&topic);
                 assert_eq!(message["recovered"].is_boolean(), cursor.is_some(), "{message}");
                 let recovered = message["recovered"] == true;
+                if let (true, Mode::All, Some(cursor), Some(topic)) = (recovered, mode, &cursor, &topic) {
+                    self.vouch(cursor, topic, position);
+                }
                 match (cursor, topic) {
                     (Some(cursor), Some(topic)) if goes_on => self.went_on(recovered, mode, &cursor, &topic),
                     (cursor, topic) => self.began(recovered, hub, cursor, topic),
@@ -294,7 +328,7 @@ impl Scene {
             }
             self.knowledge.apply(message, &self.process, position);
             self.snapshots += u32::from(message["type"] == "snapshot");
-            let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == SYMBOLS);
+            let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == self.symbols);
             if transport == Transport::WebSocket && is_whole {
                 self.keep_cursor(message["offset"].as_u64().unwrap());
             }
@@ -361,16 +395,4 @@ impl Scene {
             }
         }
     }
-}
-
-fn request(symbols: &[&str], channels: &[&str], mode: Mode, after: Option<&Cursor>) -> String {
-    let mut request =
-        json!({"action": "subscribe", "id": 1, "symbols": symbols, "channels": channels, "mode": mode.name()});
-    if let Mode::Latest(Some(rate)) = mode {
-        request["max_hz"] = rate.hz().into();
-    }
-    if let Some(cursor) = after {
-        request["after"] = json!({"epoch": cursor.epoch, "offset": cursor.offset});
-    }
-    request.to_string()
 }

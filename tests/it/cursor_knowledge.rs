@@ -35,6 +35,8 @@ pub(crate) struct Knowledge {
     pub(crate) seqs: BTreeMap<Key, u64>,
     /// The cursor of each topic: its newest message.
     pub(crate) cursors: BTreeMap<Key, Cursor>,
+    /// Of each topic, between which offsets nothing may be skipped, as the session was told.
+    pub(crate) vouched: BTreeMap<Key, Vec<(u64, u64)>>,
     missing: BTreeSet<u64>,
     announced: Vec<Announced>,
     pub(crate) lags: u64,
@@ -107,6 +109,10 @@ impl Knowledge {
         if let ([from, ..], [.., to]) = (&missing[..], &missing[..]) {
             self.announced.push(Announced { from: *from, to: *to, count: skipped.min(hole) });
         }
+        for (after, to) in self.vouched.get(&key).into_iter().flatten() {
+            let broken = missing.iter().find(|offset| *after < **offset && **offset <= *to);
+            assert_eq!(broken, None, "skipped, after it was recovered from {after} to {to}: {message} after {last}");
+        }
         self.missing.extend(&missing);
         assert!(
             is_announced(&self.missing, &self.announced),
@@ -129,6 +135,7 @@ impl Knowledge {
     /// Begins another session.
     pub(crate) fn reconnect(&mut self) {
         self.renewed.clear();
+        self.vouched.clear();
     }
 
     fn cursor_at(&self, message: &Value) -> Cursor {

@@ -151,6 +151,64 @@ fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
 }
 
 #[test]
+fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
+    let topic: Key = ("S1".into(), "trades".into());
+    let mut scene = lagging(&[("S1", "trades", Mode::Latest(None))]);
+    scene.step(Step::Publish(vec![(1, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::AskBack(topic.clone(), 0));
+    scene.step(Step::Publish(vec![(1, false); 3]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::Drain(1));
+    assert_eq!(scene.knowledge.seqs[&topic], 1, "what was there when it was asked");
+    scene.step(Step::Drain(100));
+    assert_eq!(
+        (scene.recovered, scene.knowledge.lags, scene.knowledge.seqs[&topic]),
+        (1, 1, 4),
+        "only what came after"
+    );
+}
+
+#[test]
+fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() {
+    let topic: Key = ("S1".into(), "trades".into());
+    let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
+    scene.step(Step::Publish(vec![(0, false), (1, false)]));
+    scene.step(Step::Route(0, 1));
+    // A heartbeat goes first, and the trade of S1 is in the queue then.
+    scene.step(Step::Heartbeat);
+    scene.step(Step::Drain(1));
+    scene.step(Step::Publish(vec![(0, false), (1, false), (0, false)]));
+    scene.step(Step::Route(0, 1));
+    scene.step(Step::AskBack(topic.clone(), 0));
+    scene.step(Step::Drain(100));
+    assert_eq!(
+        (scene.recovered, scene.knowledge.lags, scene.knowledge.seqs[&topic]),
+        (1, 1, 2),
+        "S0 lags, S1 does not"
+    );
+}
+
+#[test]
+fn who_waits_for_a_quiet_symbol_is_not_overtaken_by_the_others() {
+    for transport in [Transport::Poll, Transport::EventStream] {
+        let mut scene = Scene::new(12, 100_000, Mode::All, false).narrow(1);
+        scene.step(Step::Connect(Transport::Poll, 0));
+        scene.step(Step::Drain(100));
+        scene.step(Step::Connect(transport, 0));
+        scene.step(Step::Drain(100));
+        for _ in 0..20 {
+            scene.step(Step::Publish(vec![(1, false)]));
+            scene.step(Step::Route(0, 1));
+        }
+        scene.step(Step::Publish(vec![(0, false)]));
+        scene.step(Step::Route(0, 1));
+        scene.step(Step::Drain(100));
+        assert_eq!(scene.knowledge.seqs[&("S0".into(), "trades".into())], 1, "{transport:?}");
+    }
+}
+
+#[test]
 fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
@@ -199,8 +257,9 @@ proptest! {
     fn one_subscription_moved_between_transports_gets_everything_once_and_in_order(
         steps in steps(),
         events_kept in prop_oneof![Just(12_usize), Just(100_000)],
+        symbols in 1..=SYMBOLS,
     ) {
-        let mut scene = Scene::new(events_kept, 100_000, Mode::All, false);
+        let mut scene = Scene::new(events_kept, 100_000, Mode::All, false).narrow(symbols);
         for step in steps {
             scene.step(step);
         }

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tickcast::domain::{
     Event, EventBody, Instrument, ManualClock, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
 };
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
 use tickcast::metrics::Metrics;
-use tickcast::protocol::{Dialect, Publication};
+use tickcast::protocol::native::Cursor;
+use tickcast::protocol::{Dialect, Mode, Publication};
 use tickcast::session::{Session, SessionConfig};
 
 use crate::view::Key;
@@ -191,4 +192,22 @@ impl Time {
     pub(crate) fn advance(&mut self, ms: u64) {
         self.0 += Duration::from_millis(ms);
     }
+}
+
+/// Returns the names of so many of the first symbols, or the wildcard for all.
+pub(crate) fn named(symbols: u32) -> Vec<String> {
+    if symbols == SYMBOLS { vec!["*".to_owned()] } else { (0..symbols).map(|symbol| format!("S{symbol}")).collect() }
+}
+
+/// Returns a `subscribe`.
+pub(crate) fn request(symbols: &[&str], channels: &[&str], mode: Mode, after: Option<&Cursor>) -> String {
+    let mut request =
+        json!({"action": "subscribe", "id": 1, "symbols": symbols, "channels": channels, "mode": mode.name()});
+    if let Mode::Latest(Some(rate)) = mode {
+        request["max_hz"] = rate.hz().into();
+    }
+    if let Some(cursor) = after {
+        request["after"] = json!({"epoch": cursor.epoch, "offset": cursor.offset});
+    }
+    request.to_string()
 }
