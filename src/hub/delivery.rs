@@ -107,22 +107,12 @@ impl Conflated {
     }
 }
 
-/// Events that were merged away because a queue was full.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Skipped {
-    pub(super) events: u64,
-    /// The offset of the first of them.
-    pub(super) since_offset: u64,
-}
-
 /// An entry of an outbox's queue.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     Event(Rc<Delivery>),
     /// An event that stands for others too; in a box, as most do not.
     Conflated(Box<Conflated>),
-    /// What is skipped by events that stand behind it.
-    Lag(Box<Skipped>),
     Reply(Rc<Reply>),
     /// Events that are still in the ring.
     Replay(Box<Replay>),
@@ -141,12 +131,11 @@ impl Item {
     }
 
     /// Sorts items as the stream has them: a reply follows the event at whose position it was made, a replay what was there
-    /// before it, and a lag has the place of the first event that is missing.
+    /// before it.
     pub(super) fn order(&self) -> (u64, bool) {
         match self {
             Self::Event(delivery) => (delivery.offset, false),
             Self::Conflated(conflated) => (conflated.delivery.offset, false),
-            Self::Lag(skipped) => (skipped.since_offset, false),
             Self::Reply(reply) => (reply.offset, true),
             Self::Replay(replay) => (replay.order(), true),
         }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::domain::{Channel, SymbolId};
-use crate::hub::delivery::{Item, Skipped};
+use crate::hub::delivery::Item;
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 
@@ -80,16 +80,14 @@ impl Lag {
         self.newest.len()
     }
 
-    /// Returns what was skipped, if anything.
-    pub(super) fn skipped(&self) -> Option<Skipped> {
-        (self.skipped > 0).then_some(Skipped { events: self.skipped, since_offset: self.since_offset })
+    /// Returns how many events were skipped, and the offset of the first of them; `None` when there was none.
+    pub(super) fn skipped(&self) -> Option<(u64, u64)> {
+        (self.skipped > 0).then_some((self.skipped, self.since_offset))
     }
 
-    /// Puts the queue into the order of the stream again, and what is to be said of it in its place. Returns how many events
-    /// were skipped.
-    pub(super) fn end(self, queue: &mut VecDeque<Item>) -> u64 {
-        queue.extend(self.skipped().map(|skipped| Item::Lag(Box::new(skipped))));
+    /// Puts the queue into the order of the stream again. Returns what was skipped.
+    pub(super) fn end(self, queue: &mut VecDeque<Item>) -> Option<(u64, u64)> {
         queue.make_contiguous().sort_by_key(Item::order);
-        self.skipped
+        self.skipped()
     }
 }

@@ -281,8 +281,11 @@ impl Outbox {
     fn drain_queue(&mut self, sink: &mut impl Sink, messages: &mut u64) -> u64 {
         if !sink.is_full()
             && let Some(lag) = self.lag.take()
+            && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
         {
-            self.shared.metrics.events_skipped.inc_by(lag.end(&mut self.queue));
+            self.shared.metrics.events_skipped.inc_by(skipped);
+            *messages += 1;
+            sink.message(&encode_lag(skipped, since_offset));
         }
         let mut events = 0;
         while !sink.is_full()
@@ -298,10 +301,6 @@ impl Outbox {
                     self.events -= 1;
                     events += 1;
                     sink.event(conflated.delivery.publication(), conflated.skipped);
-                }
-                Item::Lag(skipped) => {
-                    *messages += 1;
-                    sink.message(&encode_lag(skipped.events, skipped.since_offset));
                 }
                 Item::Reply(reply) => {
                     self.drained_reply(reply.bytes.len());

@@ -64,11 +64,10 @@ impl Outbox {
     /// answers and snapshots have been drained too.
     pub fn position(&self) -> u64 {
         let conflated = self.conflation.as_ref().and_then(|conflation| conflation.first_waiting());
-        let skipped = self.lag.as_ref().and_then(|lag| lag.skipped()).map(|skipped| skipped.since_offset);
+        let skipped = self.lag.as_ref().and_then(|lag| lag.skipped()).map(|(_, since_offset)| since_offset);
         let queued = self.queue.iter().filter_map(|item| match item {
             Item::Event(delivery) => Some(delivery.offset()),
             Item::Conflated(conflated) => Some(conflated.first),
-            Item::Lag(skipped) => Some(skipped.since_offset),
             Item::Reply(_) => None,
             Item::Replay(replay) => replay.cursor().map(|given| given + 1),
         });
