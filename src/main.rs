@@ -1,12 +1,13 @@
 //! The `tickcast` command: reads settings, starts the server, ends it in order on SIGTERM and SIGINT; reads its certificate
 //! again on SIGHUP.
 
+use std::env::VarError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use tickcast::app::{Application, Certificate, Settings, StartError, SystemClock};
+use tickcast::app::{Application, Certificate, Settings, SettingsError, StartError, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code for bad settings and an address that cannot be listened on.
@@ -51,7 +52,7 @@ enum Failure {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let profile = std::env::var("TICKCAST_PROFILE").ok();
+    let profile = profile().map_err(|err| Failure::Start(err.into()))?;
     let settings = Settings::read(profile.as_deref(), arguments.config.as_deref());
     let mut settings = settings.map_err(|err| Failure::Start(err.into()))?;
     if let Some(port) = arguments.port {
@@ -64,6 +65,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         reload_on_hangup(hangup, application.certificate());
         application.run(shutdown).await.map_err(Failure::Serve)
     })
+}
+
+/// Returns the profile that the environment names; an empty variable counts as not set.
+fn profile() -> Result<Option<String>, SettingsError> {
+    match std::env::var("TICKCAST_PROFILE") {
+        Ok(profile) => Ok(Some(profile).filter(|profile| !profile.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(SettingsError::Value { key: "TICKCAST_PROFILE", complaint: "must be UTF-8" })
+        }
+    }
 }
 
 /// Reads the certificate again on every SIGHUP. Without one there is nothing to read, and the server goes on: a supervisor

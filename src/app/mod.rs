@@ -3,6 +3,7 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
 
 mod clock;
+mod kind;
 mod listen;
 mod market;
 mod pinned;

@@ -2,12 +2,14 @@
 //!
 //! `config/default.toml` is compiled into the binary; a test proves that it says what the code says.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use crate::app::kind::check_kinds;
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
@@ -51,18 +53,19 @@ pub struct ServerConfig {
     /// Over how long sessions are closed then, so that their clients do not all come back at once. Milliseconds; never
     /// more than half of `shutdown_grace_ms` is taken.
     pub drain_ms: u64,
-    /// The most sessions at the same time. At least 1.
+    /// The most sessions at the same time. 1 to 1,000,000.
     pub connections_max: usize,
     /// Connections that each worker takes beyond `connections_max`, so that those refused are told so, and probes and
-    /// plain requests are answered. At least 1.
+    /// plain requests are answered. 1 to 100,000.
     pub connections_spare_max: usize,
-    /// Bytes that wait for one socket in the server before its outbox begins to fill. At least 1,024.
+    /// Bytes that wait for one socket in the server before its outbox begins to fill. 1,024 to 16 MiB.
     pub write_buffer_bytes: usize,
-    /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). At least 1,024.
+    /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). 1,024 to 16 MiB.
     pub unsent_bytes_max: u32,
-    /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. At least 1.
+    /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. 1 to
+    /// 1,000,000.
     pub turn_connections_max: usize,
-    /// Clients whose traffic is accounted. At least 1.
+    /// Clients whose traffic is accounted. 1 to 100,000.
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
@@ -151,12 +154,22 @@ impl ServerConfig {
             Self { workers, .. } if *workers > Self::WORKERS_MAX => Err(("server.workers", "must be at most 512")),
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
             Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
-            Self { connections_max: 0, .. } => Err(("server.connections_max", "must be at least 1")),
-            Self { connections_spare_max: 0, .. } => Err(("server.connections_spare_max", "must be at least 1")),
-            Self { write_buffer_bytes: ..1_024, .. } => Err(("server.write_buffer_bytes", "must be at least 1024")),
-            Self { unsent_bytes_max: ..1_024, .. } => Err(("server.unsent_bytes_max", "must be at least 1024")),
-            Self { turn_connections_max: 0, .. } => Err(("server.turn_connections_max", "must be at least 1")),
-            Self { traffic_clients_max: 0, .. } => Err(("server.traffic_clients_max", "must be at least 1")),
+            Self { connections_max: 0 | 1_000_001.., .. } => Err(("server.connections_max", "must be 1 to 1000000")),
+            Self { connections_spare_max: 0 | 100_001.., .. } => {
+                Err(("server.connections_spare_max", "must be 1 to 100000"))
+            }
+            Self { write_buffer_bytes: ..1_024 | 16_777_217.., .. } => {
+                Err(("server.write_buffer_bytes", "must be 1024 to 16777216"))
+            }
+            Self { unsent_bytes_max: ..1_024 | 16_777_217.., .. } => {
+                Err(("server.unsent_bytes_max", "must be 1024 to 16777216"))
+            }
+            Self { turn_connections_max: 0 | 1_000_001.., .. } => {
+                Err(("server.turn_connections_max", "must be 1 to 1000000"))
+            }
+            Self { traffic_clients_max: 0 | 100_001.., .. } => {
+                Err(("server.traffic_clients_max", "must be 1 to 100000"))
+            }
             Self { tls, .. } => tls.validate(),
         }
     }
@@ -168,6 +181,24 @@ pub enum SettingsError {
     /// A file or a value could not be read.
     #[error("{}", in_one_line(.0))]
     Read(#[from] ConfigError),
+    /// A file of settings cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system, or that the file is not UTF-8.
+        source: io::Error,
+    },
+    /// A value is of another kind than its default.
+    #[error("{key} must be {kind}, not {value}")]
+    Kind {
+        /// The key, with its section.
+        key: String,
+        /// What its default is.
+        kind: &'static str,
+        /// What was given, with where it was given.
+        value: String,
+    },
     /// A value is out of its range.
     #[error("{key} {complaint}")]
     Value {
@@ -193,21 +224,28 @@ impl Settings {
     ///
     /// Returns the first key that is unknown or has a bad value, or the file that cannot be read.
     pub fn read(profile: Option<&str>, file: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::layered(profile, file, Self::environment())
+    }
+
+    /// Returns the source of the environment's keys. A variable that is empty counts as not set: `KEY= tickcast` and
+    /// compose files with `KEY=${KEY}` mean the default.
+    fn environment() -> Environment {
         let (prefix, separator) = ENVIRONMENT;
-        let environment = Environment::with_prefix(prefix).prefix_separator(separator).separator(separator);
-        Self::layered(profile, file, environment)
+        Environment::with_prefix(prefix).prefix_separator(separator).separator(separator).ignore_empty(true)
     }
 
     fn layered(profile: Option<&str>, file: Option<&Path>, environment: Environment) -> Result<Self, SettingsError> {
-        let mut layers = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml));
-        if let Some(profile) = profile {
-            let path = Path::new("config").join(format!("{profile}.toml"));
+        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml));
+        let mut layers = defaults.clone();
+        let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
+        for path in profile.as_deref().into_iter().chain(file) {
+            // Read here as well, because the error of the parser of settings does not name a file that cannot be read.
+            std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
             layers = layers.add_source(File::from(path).format(FileFormat::Toml));
         }
-        if let Some(file) = file {
-            layers = layers.add_source(File::from(file).format(FileFormat::Toml));
-        }
-        let settings: Self = layers.add_source(environment).build()?.try_deserialize()?;
+        let merged = layers.add_source(environment).build()?;
+        check_kinds(&defaults.build()?.cache, &merged.cache)?;
+        let settings: Self = merged.try_deserialize()?;
         settings.validate()?;
         Ok(settings)
     }
@@ -232,12 +270,12 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::{Value, ValueKind};
     use std::collections::HashMap;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let source: HashMap<_, _> = variables.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        let environment = Environment::with_prefix("TICKCAST").prefix_separator("__").separator("__");
-        Settings::layered(None, None, environment.source(Some(source)))
+        Settings::layered(None, None, Settings::environment().source(Some(source)))
     }
 
     #[test]
@@ -258,6 +296,39 @@ mod tests {
         assert_eq!(Some(settings.server.allowed_origins), expected);
         assert_eq!((settings.server.port, settings.server.host.as_str()), (9000, "0.0.0.0"));
         assert!((settings.feed.events_per_second - 5000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        let settings = read(&[("TICKCAST__SERVER__PORT", ""), ("TICKCAST__SERVER__ALLOWED_ORIGINS", "")]);
+        assert_eq!(settings.unwrap(), Settings::default());
+    }
+
+    /// Appends the environment's name of each number below `table`.
+    fn numbers(prefix: &str, table: config::Map<String, Value>, names: &mut Vec<String>) {
+        for (key, value) in table {
+            let name = format!("{prefix}__{}", key.to_uppercase());
+            match value.kind {
+                ValueKind::Table(table) => numbers(&name, table, names),
+                ValueKind::I64(_) | ValueKind::Float(_) => names.push(name),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_has_an_upper_bound() {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml)).build().unwrap();
+        let mut names = Vec::new();
+        numbers("TICKCAST", defaults.cache.into_table().unwrap(), &mut names);
+        // Every seed is a good one.
+        names.retain(|name| name != "TICKCAST__FEED__SEED");
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            let key = name.rsplit("__").next().unwrap().to_lowercase();
+            let err = read(&[(&name, &u64::MAX.to_string())]).expect_err(&name).to_string();
+            assert!(err.contains(&key), "{name}: {err}");
+        }
     }
 
     #[test]
@@ -282,6 +353,12 @@ mod tests {
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
+            ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
+            ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),
+            ("TICKCAST__SERVER__TLS__ONLY", "maybe", "server.tls.only"),
+            ("TICKCAST__FEED__SPEED", "on", "feed.speed"),
+            ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "15000", "session.idle_timeout_ms"),
+            ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "2147483648", "session.stall_timeout_ms"),
             ("TICKCAST__SERVER__TLS__CERT", "cert.pem", "server.tls.key"),
             ("TICKCAST__SERVER__TLS__KEY", "key.pem", "server.tls.cert"),
             ("TICKCAST__SERVER__TLS__ONLY", "true", "server.tls.cert"),

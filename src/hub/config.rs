@@ -24,13 +24,13 @@ pub struct PushConfig {
     pub coalesce_ms: u64,
     /// Writes that a session gets at once after a quiet time, before it has to wait. 1 to 1,000.
     pub burst_writes: u32,
-    /// Events that wait for one session before it turns to catching up. At least 1.
+    /// Events that wait for one session before it turns to catching up. 1 to 1,048,576.
     pub outbox_events_max: usize,
     /// What answers that wait for one session take before it is closed, with the events beyond the bound that they hold in
     /// their places; the snapshots that follow the last one come on top.
-    /// Bytes, at least 65,536.
+    /// Bytes, 65,536 to 1 GiB.
     pub outbox_reply_bytes_max: usize,
-    /// Messages are joined into frames of about this size. Bytes, at least 128.
+    /// Messages are joined into frames of about this size. Bytes, 128 to 16 MiB.
     pub frame_bytes_max: usize,
 }
 
@@ -67,11 +67,13 @@ impl PushConfig {
         match self {
             Self { coalesce_ms: 10_001.., .. } => Err(("push.coalesce_ms", "must be at most 10000")),
             Self { burst_writes: 0 | 1_001.., .. } => Err(("push.burst_writes", "must be 1 to 1000")),
-            Self { outbox_events_max: 0, .. } => Err(("push.outbox_events_max", "must be at least 1")),
-            Self { outbox_reply_bytes_max: ..65_536, .. } => {
-                Err(("push.outbox_reply_bytes_max", "must be at least 65536"))
+            Self { outbox_events_max: 0 | 1_048_577.., .. } => Err(("push.outbox_events_max", "must be 1 to 1048576")),
+            Self { outbox_reply_bytes_max: ..65_536 | 1_073_741_825.., .. } => {
+                Err(("push.outbox_reply_bytes_max", "must be 65536 to 1073741824"))
             }
-            Self { frame_bytes_max: ..128, .. } => Err(("push.frame_bytes_max", "must be at least 128")),
+            Self { frame_bytes_max: ..128 | 16_777_217.., .. } => {
+                Err(("push.frame_bytes_max", "must be 128 to 16777216"))
+            }
             _ => Ok(()),
         }
     }

@@ -8,19 +8,21 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionConfig {
-    /// After this time without anything to say the server says so. Milliseconds, at least 10.
+    /// After this time without anything to say the server says so. Milliseconds, 10 to an hour.
     pub heartbeat_ms: u64,
-    /// A session that has given no sign of life for so long is closed. Milliseconds, at least 10.
+    /// A session that has given no sign of life for so long is closed. Milliseconds, more than `heartbeat_ms`, because a
+    /// quiet client's sign of life is its answer to a heartbeat's ping; at most a day.
     pub idle_timeout_ms: u64,
-    /// A session whose socket has taken nothing for so long is ended. Milliseconds, at least 10.
+    /// A session whose socket has taken nothing for so long is ended. Milliseconds, 10 to an hour: Linux refuses a
+    /// `TCP_USER_TIMEOUT` of 2^31 ms (tcp(7)).
     pub stall_timeout_ms: u64,
-    /// How long the closing handshake may take. Milliseconds, at least 10.
+    /// How long the closing handshake may take. Milliseconds, 10 to 600,000.
     pub close_timeout_ms: u64,
-    /// The most symbols of one session; the wildcard counts as one. At least 1.
+    /// The most symbols of one session; the wildcard counts as one. 1 to 1,000,000.
     pub symbols_max: usize,
     /// The longest message that a client can send. Bytes, 128 to 16 MiB.
     pub message_bytes_max: usize,
-    /// Requests that one session may make each second, on average over five seconds. At least 1.
+    /// Requests that one session may make each second, on average over five seconds. 1 to 1,000,000.
     pub requests_per_second_max: u32,
 }
 
@@ -66,15 +68,26 @@ impl SessionConfig {
     /// Returns the key and what is wrong with it.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
-            Self { heartbeat_ms: ..10, .. } => Err(("session.heartbeat_ms", "must be at least 10")),
-            Self { idle_timeout_ms: ..10, .. } => Err(("session.idle_timeout_ms", "must be at least 10")),
-            Self { stall_timeout_ms: ..10, .. } => Err(("session.stall_timeout_ms", "must be at least 10")),
-            Self { close_timeout_ms: ..10, .. } => Err(("session.close_timeout_ms", "must be at least 10")),
-            Self { symbols_max: 0, .. } => Err(("session.symbols_max", "must be at least 1")),
+            Self { heartbeat_ms: ..10 | 3_600_001.., .. } => Err(("session.heartbeat_ms", "must be 10 to 3600000")),
+            Self { idle_timeout_ms: ..10 | 86_400_001.., .. } => {
+                Err(("session.idle_timeout_ms", "must be 10 to 86400000"))
+            }
+            Self { heartbeat_ms, idle_timeout_ms, .. } if idle_timeout_ms <= heartbeat_ms => {
+                Err(("session.idle_timeout_ms", "must be more than session.heartbeat_ms: a client answers heartbeats"))
+            }
+            Self { stall_timeout_ms: ..10 | 3_600_001.., .. } => {
+                Err(("session.stall_timeout_ms", "must be 10 to 3600000"))
+            }
+            Self { close_timeout_ms: ..10 | 600_001.., .. } => {
+                Err(("session.close_timeout_ms", "must be 10 to 600000"))
+            }
+            Self { symbols_max: 0 | 1_000_001.., .. } => Err(("session.symbols_max", "must be 1 to 1000000")),
             Self { message_bytes_max: ..128 | 16_777_217.., .. } => {
                 Err(("session.message_bytes_max", "must be 128 to 16777216"))
             }
-            Self { requests_per_second_max: 0, .. } => Err(("session.requests_per_second_max", "must be at least 1")),
+            Self { requests_per_second_max: 0 | 1_000_001.., .. } => {
+                Err(("session.requests_per_second_max", "must be 1 to 1000000"))
+            }
             _ => Ok(()),
         }
     }

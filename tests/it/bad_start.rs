@@ -1,6 +1,9 @@
 //! What keeps the binary from starting: one clear line, and exit code 2.
 
-use crate::command::{Ended, run};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::command::{Ended, command, ended, run};
 use crate::secure::Pair;
 
 /// Expects the run to have been refused with one line that contains all of `parts`.
@@ -24,6 +27,9 @@ async fn a_bad_value_is_refused_and_its_key_named() {
         ("TICKCAST__SERVER__PORT", "many", "port"),
         ("TICKCAST__SERVER__PORT", "65536", "port"),
         ("TICKCAST__SERVER__WORKERS", "-1", "workers"),
+        ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
+        ("TICKCAST__SESSION__HEARTBEAT_MS", "18446744073709551615", "heartbeat_ms"),
+        ("TICKCAST__SESSION__HEARTBEAT_MS", "60000", "session.idle_timeout_ms"),
         ("TICKCAST__FEED__EVENTS_PER_SECOND", "0", "feed.events_per_second"),
         ("TICKCAST__FEED__SPEED", "fast", "speed"),
         ("TICKCAST__FEED__KIND", "imagined", "kind"),
@@ -52,6 +58,26 @@ async fn a_file_that_is_missing_or_not_toml_is_refused_and_named() {
         is_refused(&run(&["--config", path.to_str().unwrap()], &[]).await, &[part]);
     }
     std::fs::remove_file(&path).unwrap();
+}
+
+#[actix_web::test]
+async fn a_file_that_cannot_be_read_is_refused_and_named() {
+    let directory = std::env::temp_dir();
+    is_refused(&run(&["--config", directory.to_str().unwrap()], &[]).await, &[directory.to_str().unwrap()]);
+    let path = directory.join(format!("tickcast-latin-1-{}.toml", std::process::id()));
+    std::fs::write(&path, b"[server]\nhost = \"caf\xe9\"\n").unwrap();
+    is_refused(&run(&["--config", path.to_str().unwrap()], &[]).await, &[path.to_str().unwrap()]);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[actix_web::test]
+async fn a_profile_or_a_key_that_is_not_utf_8_is_refused() {
+    let latin_1 = OsStr::from_bytes(b"caf\xe9");
+    for (name, part) in [("TICKCAST_PROFILE", "TICKCAST_PROFILE"), ("TICKCAST__SERVER__HOST", "server__host")] {
+        let mut command = command(&["--port", "0"], &[]);
+        let ended = ended(command.env(name, latin_1)).await;
+        is_refused(&ended, &[part]);
+    }
 }
 
 #[actix_web::test]

@@ -43,7 +43,12 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command
 
 /// Runs the command to its end.
 pub(crate) async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    let output = patiently("the process to end", command(arguments, variables).output()).await.unwrap();
+    ended(&mut command(arguments, variables)).await
+}
+
+/// Runs this command to its end.
+pub(crate) async fn ended(command: &mut Command) -> Ended {
+    let output = patiently("the process to end", command.output()).await.unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     Ended { status: output.status, stdout, stderr }
 }

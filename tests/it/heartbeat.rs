@@ -79,6 +79,7 @@ async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_1008() {
 #[actix_web::test]
 async fn a_message_that_never_ends_is_no_sign_of_life() {
     let server = spawn_app(|settings| {
+        settings.session.heartbeat_ms = 250;
         settings.session.idle_timeout_ms = 300;
         settings.session.close_timeout_ms = 50;
     });
@@ -95,6 +96,7 @@ async fn a_message_that_never_ends_is_no_sign_of_life() {
 #[actix_web::test]
 async fn a_frame_that_drips_is_no_sign_of_life() {
     let server = spawn_app(|settings| {
+        settings.session.heartbeat_ms = 250;
         settings.session.idle_timeout_ms = 300;
         settings.session.close_timeout_ms = 50;
     });

@@ -11,13 +11,13 @@ pub struct HandshakeConfig {
     /// The most captures at the same time, 1 to 1,024; one more is answered with 503.
     pub captures_max: usize,
     /// Bytes of events that may wait in one capture for its observer; frames that find no room are left out, and said so,
-    /// but never the one that closes. At least 1,024.
+    /// but never the one that closes. 1,024 to 16 MiB.
     pub capture_pending_bytes_max: usize,
-    /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, at least 10.
+    /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, 10 to an hour.
     pub heartbeat_ms: u64,
     /// The most refused handshakes that are being shown at the same time, 1 to 1,024; one more is answered with 503.
     pub attempts_max: usize,
-    /// How long one of those may take. Milliseconds, at least 10.
+    /// How long one of those may take. Milliseconds, 10 to 600,000.
     pub attempt_timeout_ms: u64,
 }
 
@@ -47,12 +47,14 @@ impl HandshakeConfig {
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { captures_max: 0 | 1_025.., .. } => Err(("handshake.captures_max", "must be 1 to 1024")),
-            Self { capture_pending_bytes_max: ..1_024, .. } => {
-                Err(("handshake.capture_pending_bytes_max", "must be at least 1024"))
+            Self { capture_pending_bytes_max: ..1_024 | 16_777_217.., .. } => {
+                Err(("handshake.capture_pending_bytes_max", "must be 1024 to 16777216"))
             }
-            Self { heartbeat_ms: ..10, .. } => Err(("handshake.heartbeat_ms", "must be at least 10")),
+            Self { heartbeat_ms: ..10 | 3_600_001.., .. } => Err(("handshake.heartbeat_ms", "must be 10 to 3600000")),
             Self { attempts_max: 0 | 1_025.., .. } => Err(("handshake.attempts_max", "must be 1 to 1024")),
-            Self { attempt_timeout_ms: ..10, .. } => Err(("handshake.attempt_timeout_ms", "must be at least 10")),
+            Self { attempt_timeout_ms: ..10 | 600_001.., .. } => {
+                Err(("handshake.attempt_timeout_ms", "must be 10 to 600000"))
+            }
             _ => Ok(()),
         }
     }

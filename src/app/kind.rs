@@ -1,0 +1,66 @@
+//! The kind of each setting, held against its default: `workers = true` is no number.
+//!
+//! The `config` crate converts between kinds as it likes (`true` to 1, 8080.7 to 8081, `"on"` to 1). A setting that was
+//! mistaken for another would start a server that nobody asked for. Ranges are the sections' own.
+
+use config::{Value, ValueKind};
+
+use crate::app::SettingsError;
+
+/// Checks that every value of `settings` is of the kind of its default. Keys without a default are unknown, and left to the
+/// deserializer.
+///
+/// # Errors
+///
+/// Returns the first key whose value is of another kind.
+pub(super) fn check_kinds(defaults: &Value, settings: &Value) -> Result<(), SettingsError> {
+    check("", defaults, settings)
+}
+
+fn check(key: &str, default: &Value, value: &Value) -> Result<(), SettingsError> {
+    let kind = match (&default.kind, &value.kind) {
+        (ValueKind::Table(defaults), ValueKind::Table(values)) => {
+            // In the order of their names, so that the same mistakes give the same message at every start.
+            let mut names: Vec<_> = defaults.keys().filter(|name| values.contains_key(*name)).collect();
+            names.sort();
+            return names.into_iter().try_for_each(|name| {
+                let path = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                check(&path, &defaults[name], &values[name])
+            });
+        }
+        (ValueKind::Table(_), _) => Some("a section"),
+        (ValueKind::Boolean(_), _) if !is_boolean(value) => Some("true or false"),
+        (ValueKind::I64(_), _) if !is_integer(value) => Some("an integer"),
+        (ValueKind::Float(_), _) if !is_number(value) => Some("a number"),
+        (ValueKind::String(_), kind) if !matches!(kind, ValueKind::String(_)) => Some("a string"),
+        _ => None,
+    };
+    let Some(kind) = kind else { return Ok(()) };
+    let origin = value.origin().map_or(String::new(), |origin| format!(" ({origin})"));
+    Err(SettingsError::Kind { key: key.into(), kind, value: format!("{:?}{origin}", value.to_string()) })
+}
+
+/// The environment has strings only.
+fn is_boolean(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::Boolean(_) => true,
+        ValueKind::String(text) => matches!(text.to_ascii_lowercase().as_str(), "true" | "false"),
+        _ => false,
+    }
+}
+
+fn is_integer(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => true,
+        ValueKind::String(text) => text.parse::<i128>().is_ok(),
+        _ => false,
+    }
+}
+
+fn is_number(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::Float(_) => true,
+        ValueKind::String(text) => text.parse::<f64>().is_ok(),
+        _ => is_integer(value),
+    }
+}
