@@ -128,9 +128,10 @@ impl SymbolTable {
         self.ids.get(&symbol).copied()
     }
 
-    /// Returns the number of the symbol with this name, or `None` when there is no such symbol.
+    /// Returns the number of the symbol with this name, or `None` when there is no such symbol. The case of letters and
+    /// blanks around the name make no difference, because people type `aapl, msft`.
     pub fn find(&self, name: &str) -> Option<SymbolId> {
-        self.id(name.parse().ok()?)
+        self.id(name.trim().to_ascii_uppercase().parse().ok()?)
     }
 
     /// Returns the instrument with this number.
@@ -190,6 +191,7 @@ mod tests {
         let table = SymbolTable::new(vec![instrument("AAPL"), instrument("MSFT")]);
         assert_eq!(table.find("MSFT"), Some(SymbolId(1)));
         assert_eq!(table.instrument(SymbolId(1)).name, "MSFT Inc.");
+        assert_eq!(table.find(" msft"), Some(SymbolId(1)), "as people type it");
         assert_eq!(table.find("XYZ"), None);
         assert_eq!(table.find("not a symbol"), None);
         assert_eq!(table.ids().collect::<Vec<_>>(), [SymbolId(0), SymbolId(1)]);

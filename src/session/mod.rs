@@ -8,8 +8,8 @@ mod request;
 mod resume;
 mod wish;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -168,14 +168,15 @@ impl Session {
     fn look_up(&self, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
         let router = self.router.borrow();
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
-        let mut seen = std::collections::HashSet::new();
+        let (mut seen, mut complained) = (HashSet::new(), HashSet::new());
         for selector in symbols {
-            match selector {
-                Selector::All if seen.insert(WILDCARD) => known.push(None),
-                Selector::Symbol(name) if seen.insert(name) => match router.table().find(name) {
-                    Some(id) => known.push(Some(id)),
-                    None => unknown.push(name.clone()),
-                },
+            let found = match selector {
+                Selector::All => Some(None),
+                Selector::Symbol(name) => router.table().find(name).map(Some),
+            };
+            match (found, selector) {
+                (Some(id), _) if seen.insert(id) => known.push(id),
+                (None, Selector::Symbol(name)) if complained.insert(name) => unknown.push(name.clone()),
                 _ => {}
             }
         }

@@ -16,8 +16,8 @@ const LIMIT_DEFAULT: usize = 500;
 
 /// Answers `GET /api/v1/bars?symbol=&interval=&limit=&before=`: bars oldest first, the state right after `offset`.
 ///
-/// `interval` is `1m` when absent, `limit` 500 (at most 10,000), `before` a time in microseconds or RFC 3339 before which
-/// the bars begin.
+/// `interval` is `1m` when absent, `limit` 500 (at most 10,000), `before` a time before which the bars begin: of
+/// RFC 3339, or microseconds, milliseconds or seconds since 1970.
 ///
 /// # Errors
 ///
@@ -68,10 +68,36 @@ fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {
 
 fn take_before(parameters: &mut Parameters) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = parameters.take("before")? else { return Ok(None) };
-    if let Ok(micros) = text.parse() {
-        return Ok(Some(Timestamp::from_micros(micros)));
+    let complaint = || {
+        Problem::bad_request(
+            "'before' must be a time of RFC 3339, or microseconds, milliseconds or seconds since 1970, from 1973-03-03 on",
+        )
+    };
+    let moment = match text.parse() {
+        Ok(number) => micros(number),
+        Err(_) => from_rfc3339(&text),
+    };
+    moment.map(|micros| Some(Timestamp::from_micros(micros))).ok_or_else(complaint)
+}
+
+/// Returns microseconds since 1970 of a number whose unit its size tells: between 1973-03-03 and the year 5138, seconds have 9
+/// to 11 digits, milliseconds 12 to 14 and microseconds 15 to 17. A time in the wrong unit would otherwise be one that is
+/// before every bar, and its answer an empty list.
+fn micros(number: i64) -> Option<i64> {
+    match number {
+        100_000_000..100_000_000_000 => Some(number * 1_000_000),
+        100_000_000_000..100_000_000_000_000 => Some(number * 1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(number),
+        _ => None,
     }
-    let moment = chrono::DateTime::parse_from_rfc3339(&text)
-        .map_err(|_| Problem::bad_request("'before' must be microseconds since 1970 or a time of RFC 3339"))?;
-    Ok(Some(Timestamp::from_micros(moment.timestamp_micros())))
+}
+
+/// Returns the microseconds of a time of RFC 3339. In a query string a raw `+` stands for a blank (WHATWG URL, section 5.1), so
+/// that `+00:00` arrives as ` 00:00`; no other blank can stand before the offset.
+fn from_rfc3339(text: &str) -> Option<i64> {
+    let moment = chrono::DateTime::parse_from_rfc3339(text).or_else(|err| match text.rsplit_once(' ') {
+        Some((time, offset)) => chrono::DateTime::parse_from_rfc3339(&format!("{time}+{offset}")),
+        None => Err(err),
+    });
+    moment.ok().map(|moment| moment.timestamp_micros())
 }

@@ -12,6 +12,7 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Request};
 use actix_service::{ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
+use actix_web::middleware::NormalizePath;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
@@ -61,6 +62,8 @@ where
     let turnstile = Turnstile::new(config.turn_connections_max, metrics.clone());
     let ours = worker.clone();
     let app = App::new()
+        // `/ws/` and `//ws` are `/ws`: addresses are often put together from parts that end and begin with a slash.
+        .wrap(NormalizePath::trim())
         .app_data(worker)
         .data_factory(ready)
         .configure(more_routes)

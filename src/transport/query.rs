@@ -54,7 +54,7 @@ impl Parameters {
     pub(super) fn take_symbols(&mut self) -> Result<Option<Vec<Selector>>, Problem> {
         let Some(text) = self.take("symbols")? else { return Ok(None) };
         let select = |name: &str| if name == WILDCARD { Selector::All } else { Selector::Symbol(name.into()) };
-        let symbols: Vec<_> = text.split(',').map(select).collect();
+        let symbols: Vec<_> = text.split(',').map(str::trim).map(select).collect();
         if symbols.contains(&Selector::Symbol(String::new())) {
             return Err(Problem::bad_request("'symbols' must be symbols with commas between them, or *"));
         }
@@ -68,7 +68,7 @@ impl Parameters {
             let detail = || format!("no such channel: {}", name.chars().take(64).collect::<String>());
             name.parse().map_err(|()| Problem::client_error(ErrorCode::UnknownChannel, detail(), Vec::new()))
         };
-        text.split(',').map(parse).collect()
+        text.split(',').map(str::trim).map(parse).collect()
     }
 
     /// Takes what a subscription is made of: `symbols`, `channels`, `mode` and `after`; with `paced` also what is for those

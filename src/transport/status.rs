@@ -1,6 +1,8 @@
 //! For those who run the server: `/healthz`, `/readyz`, `/metrics`.
 
-use actix_web::http::header::CACHE_CONTROL;
+use std::fmt::Write;
+
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
@@ -20,10 +22,40 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
     Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 
-/// Answers `GET /metrics` in the `OpenMetrics` text format.
+/// Answers `GET /metrics` in the text format of Prometheus 0.0.4, or in that of `OpenMetrics` 1.0 when `Accept` names it.
 pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
     let text = Worker::of(&request).metrics().render();
-    ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text)
+    let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+    if accept
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.trim_start().starts_with("application/openmetrics-text"))
+    {
+        return ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text);
+    }
+    ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus_text(&text))
+}
+
+/// Returns a text in the format of `OpenMetrics` 1.0 in that of Prometheus 0.0.4: the name of a counter has its `_total` in the
+/// lines about it too, and there is neither `# UNIT` nor `# EOF`
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+fn prometheus_text(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len() + 1_024);
+    let mut help = None;
+    for line in open_metrics.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ');
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            let total = if kind == "counter" { "_total" } else { "" };
+            if let Some((_, words)) = help.take().filter(|(of, _)| *of == name) {
+                _ = writeln!(text, "# HELP {name}{total} {words}");
+            }
+            _ = writeln!(text, "# TYPE {name}{total} {kind}");
+        } else if !line.starts_with("# UNIT ") && line != "# EOF" {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// Returns an answer that holds for now only.

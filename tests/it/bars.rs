@@ -95,7 +95,24 @@ async fn before_is_also_understood_as_a_time_of_rfc_3339() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 500);
     let micros = bars(&server, "symbol=MSFT&limit=5&before=1772461800000000").await;
     assert_eq!(ts(micros.last().unwrap()), 1_772_461_800_000_000 - MINUTE_MICROS);
-    for text in ["2026-03-02T14:30:00Z", "2026-03-02T14:30:00.000%2B00:00", "2026-03-02T15:30:00%2B01:00"] {
+    for text in [
+        "2026-03-02T14:30:00Z",
+        "2026-03-02T14:30:00.000%2B00:00",
+        "2026-03-02T15:30:00%2B01:00",
+        "2026-03-02T14:30:00+00:00",
+        "2026-03-02%2015:30:00+01:00",
+        "2026-03-02T09:30:00-05:00",
+    ] {
+        assert_eq!(bars(&server, &format!("symbol=MSFT&limit=5&before={text}")).await, micros, "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn before_is_also_understood_in_milliseconds_and_seconds() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 500);
+    let micros = bars(&server, "symbol=MSFT&limit=5&before=1772461800000000").await;
+    assert_eq!(micros.len(), 5);
+    for text in ["1772461800000", "1772461800"] {
         assert_eq!(bars(&server, &format!("symbol=MSFT&limit=5&before={text}")).await, micros, "{text}");
     }
 }

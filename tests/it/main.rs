@@ -37,6 +37,7 @@ mod fragment;
 mod handshake;
 mod heartbeat;
 mod hole;
+mod lenient;
 mod limits;
 mod modes;
 mod origin;

@@ -136,7 +136,7 @@ async fn metrics_say_what_has_happened() {
     client.events(10).await;
     let answer = get(server.address, "/metrics").await;
     assert_eq!(answer.status, 200);
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let value = |name: &str| {
         let line = answer.text().lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("{name} is missing: {}", answer.text())).parse::<f64>().unwrap()
@@ -155,7 +155,31 @@ async fn metrics_say_what_has_happened() {
     for name in ["tickcast_polls_waiting", "tickcast_lags_total", "tickcast_events_skipped_total"] {
         assert!(value(name).abs() < f64::EPSILON, "{name} {}", value(name));
     }
-    assert!(answer.text().ends_with("# EOF\n"));
+    for line in [
+        "# HELP tickcast_requests_total ",
+        "# TYPE tickcast_requests_total counter\n",
+        "# TYPE tickcast_sessions gauge\n",
+    ] {
+        assert!(answer.text().contains(line), "{line}: {}", answer.text());
+    }
+    assert!(!answer.text().contains("# EOF"));
+}
+
+#[actix_web::test]
+async fn metrics_are_open_metrics_when_that_is_asked_for() {
+    let server = spawn_app(|_| {});
+    for accept in [
+        "application/openmetrics-text",
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4",
+        "text/html, application/openmetrics-text",
+    ] {
+        let answer = request(server.address, Method::GET, "/metrics", &[("Accept", accept)]).await;
+        assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        assert!(answer.text().contains("# TYPE tickcast_requests counter\n"), "{}", answer.text());
+        assert!(answer.text().ends_with("# EOF\n"));
+    }
+    let answer = request(server.address, Method::GET, "/metrics", &[("Accept", "*/*")]).await;
+    assert!(answer.header("content-type").starts_with("text/plain"));
 }
 
 #[actix_web::test]

@@ -71,12 +71,16 @@ pub struct DecodeError {
 /// Returns what is wrong with it, as precisely as can be said.
 pub fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
     let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, code, message };
+    // RFC 8259 section 8.1: a byte order mark may be ignored. Some editors and .NET writers begin every text with one.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
         .map_err(|err| (ErrorCode::BadJson, format!("not JSON: {err}")))
         .map_err(fail(None))?;
     let Value::Object(mut object) = value else {
         return Err(fail(None)((ErrorCode::BadRequest, "a message is a JSON object".into())));
     };
+    // Serializers of typed languages write `null` for keys that are not set.
+    object.retain(|_, value| !value.is_null());
     let id = take_id(&mut object).map_err(fail(None))?;
     let request = decode_request(object).map_err(fail(id.clone()))?;
     Ok(ClientMessage { id, request })
@@ -140,7 +144,8 @@ fn take_after(object: &mut Map<String, Value>) -> Result<Option<Cursor>, Complai
     let Some(after) = object.remove("after") else { return Ok(None) };
     let parts = after.as_object().filter(|after| after.len() == 2);
     let epoch = parts.and_then(|parts| parts.get("epoch")?.as_str());
-    let offset = parts.and_then(|parts| parts.get("offset")?.as_u64());
+    let offset =
+        parts.and_then(|parts| parts.get("offset")?.as_u64().or_else(|| whole(parts.get("offset")?)?.try_into().ok()));
     let cursor = epoch.zip(offset).and_then(|(epoch, offset)| Cursor::new(epoch, offset));
     cursor.map(Some).ok_or_else(|| bad("'after' must be an object of an 'epoch' and an 'offset'"))
 }
@@ -172,7 +177,7 @@ fn take_on_lag(object: &mut Map<String, Value>) -> Result<Option<OnLag>, Complai
 
 fn take_symbols(object: &mut Map<String, Value>) -> Result<Vec<Selector>, Complaint> {
     let symbols = take_strings(object, "symbols")?.ok_or_else(|| bad("'symbols' is missing"))?;
-    let select = |name: String| if name == WILDCARD { Selector::All } else { Selector::Symbol(name) };
+    let select = |name: String| if name.trim() == WILDCARD { Selector::All } else { Selector::Symbol(name) };
     Ok(symbols.into_iter().map(select).collect())
 }
 
@@ -199,8 +204,19 @@ fn take_strings(object: &mut Map<String, Value>, key: &str) -> Result<Option<Vec
 fn take_ts(object: &mut Map<String, Value>) -> Result<Option<i64>, Complaint> {
     match object.remove("ts") {
         None => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| bad("'ts' must be an integer of microseconds")),
+        Some(value) => {
+            let ts = value.as_i64().or_else(|| whole(&value));
+            ts.map(Some).ok_or_else(|| bad("'ts' must be an integer of microseconds"))
+        }
     }
+}
+
+/// Returns the integer that a float such as `1.0` stands for: languages whose only number is the float (Lua, R) write
+/// integers so. Above 2^53 a float may be another integer than the one that was meant.
+#[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MAX).map(|float| float as i64)
 }
 
 #[cfg(test)]
@@ -258,7 +274,8 @@ mod tests {
             "{}",
             r#"{"action":1}"#,
             r#"{"action":"list","id":1.5}"#,
-            r#"{"action":"list","id":null}"#,
+            r#"{"action":null}"#,
+            r#"{"action":"list","id":[]}"#,
             r#"{"action":"list","extra":1}"#,
             r#"{"action":"ping","ts":"now"}"#,
             r#"{"action":"ping","ts":1.5}"#,
@@ -289,11 +306,9 @@ mod tests {
             r#""mode":"latest","max_hz":-1"#,
             r#""mode":"latest","max_hz":1e99"#,
             r#""mode":"latest","max_hz":"4""#,
-            r#""mode":"latest","max_hz":null"#,
             r#""mode":"latest","channels":["trades","bars.1m"]"#,
             r#""on_lag":"explode""#,
             r#""on_lag":true"#,
-            r#""after":null"#,
             r#""after":"9c1f:5""#,
             r#""after":{"epoch":"9c1f"}"#,
             r#""after":{"offset":5}"#,
@@ -310,6 +325,21 @@ mod tests {
                 "{keys}"
             );
         }
+    }
+
+    #[test]
+    fn what_serializers_of_other_languages_write_is_understood() {
+        let plain = decode(r#"{"action":"subscribe","symbols":["A"],"after":{"epoch":"9c1f","offset":5}}"#).unwrap();
+        for text in [
+            "\u{feff}{\"action\":\"subscribe\",\"symbols\":[\"A\"],\"after\":{\"epoch\":\"9c1f\",\"offset\":5}}",
+            r#"{"action":"subscribe","symbols":["A"],"after":{"epoch":"9c1f","offset":5.0}}"#,
+            r#"{"action":"subscribe","symbols":["A"],"after":{"epoch":"9c1f","offset":5},"id":null,"mode":null,"max_hz":null,"on_lag":null,"channels":null,"ts":null}"#,
+        ] {
+            assert_eq!(decode(text).unwrap(), plain, "{text}");
+        }
+        assert_eq!(decode(r#"{"action":"ping","ts":5.0}"#).unwrap().request, Request::Ping { ts: Some(5) });
+        let none = decode(r#"{"action":"subscribe","symbols":["A"],"after":null}"#).unwrap().request;
+        assert!(matches!(none, Request::Subscribe(Subscribe { after: None, .. })), "{none:?}");
     }
 
     #[test]
