@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tickcast::domain::{
-    Channel, ChannelSet, Event, EventBody, Instrument, Price, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+    Channel, ChannelSet, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp,
+    Trade,
 };
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedOutbox, Sink};
@@ -53,7 +54,10 @@ impl Fixture {
             push: PushConfig::default(),
             metrics: Arc::new(Metrics::default()),
         };
-        let values = LastValues::new(vec![Snapshot::default(); table.len()]);
+        let (price, size) = (Price::from_cents(100), Size::new(1));
+        let quote = Quote { ts: Timestamp::default(), bid: price, bid_size: size, ask: price, ask_size: size };
+        let snapshot = Snapshot::untraded(price, &quote, size);
+        let values = LastValues::new(vec![snapshot; table.len()]);
         let mut router = Router::new(&config, values, Ring::new(1_000));
         let trades = ChannelSet::from_iter([Channel::Trades]);
         let mut outboxes = Vec::new();

@@ -59,6 +59,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
         open.push(symbol.open.map(Some));
         past.push(PastBars { closed: symbol.bars, open: symbol.open.map(Some) });
     }
+    let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
     let bars = Bars::new(past, settings.history.bars_max);
     let history = History::new(LastValues::new(snapshots), bars, settings.history.events_max);
     let history_arbiter = Arbiter::new().handle();
@@ -66,7 +67,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
     let head = Arc::new(AtomicU64::new(0));
     let feed = Feed::new(FeedParts {
         source: SimulatedSource(simulator),
-        sequencer: Sequencer::new(table.clone(), open, start),
+        sequencer: Sequencer::new(table.clone(), open, last, start),
         clock,
         start,
         speed: settings.feed.speed,

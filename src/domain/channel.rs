@@ -1,11 +1,12 @@
-//! The kinds of event one can subscribe to, and sets of them.
+//! The kinds of event, and sets of those that one can subscribe to.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::Interval;
 
-/// One kind of event of a symbol; together with the symbol, what a subscription names and what a `seq` counts.
+/// One kind of event of a symbol; together with the symbol, what a `seq` counts and, but for [`Self::Day`], what a
+/// subscription names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// Executed trades.
@@ -14,11 +15,13 @@ pub enum Channel {
     Quotes,
     /// Bars of one interval, at their close.
     Bars(Interval),
+    /// The beginning of a day. Nobody subscribes to it: it comes with every other channel of its symbol.
+    Day,
 }
 
 impl Channel {
     /// How many channels there are.
-    pub const COUNT: usize = 2 + Interval::COUNT;
+    pub const COUNT: usize = 3 + Interval::COUNT;
 
     /// Every channel in the order of [`Self::index`].
     pub const ALL: [Self; Self::COUNT] = [
@@ -30,7 +33,10 @@ impl Channel {
         Self::Bars(Interval::M15),
         Self::Bars(Interval::H1),
         Self::Bars(Interval::D1),
+        Self::Day,
     ];
+    /// Every channel that one can subscribe to.
+    const SUBSCRIBABLE: [Self; 2 + Interval::COUNT] = *Self::ALL.first_chunk().expect("there are as many");
 
     /// Returns the dense number of the channel, from 0 to [`Self::COUNT`] − 1.
     pub const fn index(self) -> usize {
@@ -38,6 +44,7 @@ impl Channel {
             Self::Trades => 0,
             Self::Quotes => 1,
             Self::Bars(interval) => 2 + interval as usize,
+            Self::Day => 2 + Interval::COUNT,
         }
     }
 
@@ -52,6 +59,15 @@ impl Channel {
             Self::Bars(Interval::M15) => "bars.15m",
             Self::Bars(Interval::H1) => "bars.1h",
             Self::Bars(Interval::D1) => "bars.1d",
+            Self::Day => "day",
+        }
+    }
+
+    /// Returns the channels whose subscribers get the events of this one.
+    pub const fn carriers(&self) -> &[Self] {
+        match self {
+            Self::Trades | Self::Quotes | Self::Bars(_) => std::slice::from_ref(self),
+            Self::Day => &Self::SUBSCRIBABLE,
         }
     }
 }
@@ -65,20 +81,21 @@ impl fmt::Display for Channel {
 impl FromStr for Channel {
     type Err = ();
 
+    /// Finds a channel that one can subscribe to.
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|channel| channel.name() == text).ok_or(())
+        Self::SUBSCRIBABLE.into_iter().find(|channel| channel.name() == text).ok_or(())
     }
 }
 
-/// A set of channels, in one byte.
+/// A set of channels, in two bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ChannelSet(u8);
+pub struct ChannelSet(u16);
 
 impl ChannelSet {
     /// The set without a channel.
     pub const EMPTY: Self = Self(0);
-    /// The set of every channel.
-    pub const ALL: Self = Self(u8::MAX);
+    /// The set of every channel that one can subscribe to.
+    pub const ALL: Self = Self((1 << Channel::SUBSCRIBABLE.len()) - 1);
 
     /// Returns whether the channel is in the set.
     pub const fn contains(self, channel: Channel) -> bool {
@@ -135,10 +152,20 @@ mod tests {
     fn every_channel_is_found_by_its_name_and_stands_at_its_index() {
         for (index, channel) in Channel::ALL.into_iter().enumerate() {
             assert_eq!(channel.index(), index);
+            assert_eq!(channel.name().parse::<Channel>().is_ok(), ChannelSet::ALL.contains(channel));
+        }
+        for channel in ChannelSet::ALL.iter() {
             assert_eq!(channel.name().parse(), Ok(channel));
         }
         assert_eq!("bars".parse::<Channel>(), Err(()));
-        assert_eq!(Channel::COUNT, 8, "a ChannelSet has eight bits");
+        assert_eq!(ChannelSet::ALL.iter().count(), 8, "and every one has its bit");
+    }
+
+    #[test]
+    fn a_day_comes_with_every_channel_that_one_can_subscribe_to_and_is_none_of_them() {
+        assert_eq!("day".parse::<Channel>(), Err(()));
+        assert_eq!(Channel::Day.carriers().iter().copied().collect::<ChannelSet>(), ChannelSet::ALL);
+        assert_eq!(Channel::Quotes.carriers(), [Channel::Quotes]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What happens in the market: `Trade`, `Quote`, and the `Event` that places one of them in the stream.
+//! What happens in the market: `Trade`, `Quote`, `Day`, and the `Event` that places one of them in the stream.
 
 use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp};
 
@@ -28,6 +28,16 @@ pub struct Quote {
     pub ask_size: Size,
 }
 
+/// The beginning of a day of one symbol: until it trades, its first, highest, lowest and last price are `prev_close`, and
+/// its volume is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Day {
+    /// When the day begins: midnight UTC.
+    pub ts: Timestamp,
+    /// The last price before.
+    pub prev_close: Price,
+}
+
 /// What an [`Event`] is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventBody {
@@ -37,6 +47,8 @@ pub enum EventBody {
     Quote(Quote),
     /// A bar that has closed. Boxed: bars are rare and three times the size of the rest.
     Bar(Interval, Box<Bar>),
+    /// A day that begins.
+    Day(Day),
 }
 
 /// One thing that happened, at its place in the stream.
@@ -61,15 +73,17 @@ impl Event {
             EventBody::Trade(_) => Channel::Trades,
             EventBody::Quote(_) => Channel::Quotes,
             EventBody::Bar(interval, _) => Channel::Bars(interval),
+            EventBody::Day(_) => Channel::Day,
         }
     }
 
-    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar began.
+    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar or a day began.
     pub const fn ts(&self) -> Timestamp {
         match &self.body {
             EventBody::Trade(trade) => trade.ts,
             EventBody::Quote(quote) => quote.ts,
             EventBody::Bar(_, bar) => bar.ts,
+            EventBody::Day(day) => day.ts,
         }
     }
 }

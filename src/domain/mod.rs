@@ -13,7 +13,7 @@ mod time;
 
 pub use bar::{Bar, BarBuilder, Interval, OpenBars};
 pub use channel::{Channel, ChannelSet};
-pub use event::{Event, EventBody, Quote, Trade};
+pub use event::{Day, Event, EventBody, Quote, Trade};
 pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};

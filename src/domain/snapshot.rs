@@ -1,11 +1,11 @@
 //! The state of one symbol after some event: what a new subscriber must know before the next event makes sense.
 
-use crate::domain::{Bar, Channel, Event, EventBody, Interval, Price, Quote, Size, Timestamp};
+use crate::domain::{Bar, Channel, Event, EventBody, Price, Quote, Size, Timestamp};
 
 /// The last values of one symbol and its present day, in UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When the last trade or quote happened.
+    /// When the last trade or quote happened, or the day began if that was later.
     pub ts: Timestamp,
     /// Price of the last trade.
     pub price: Price,
@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub ask: Price,
     /// Shares offered at the ask.
     pub ask_size: Size,
-    /// First price of the day.
+    /// First price of the day; until there is one, this and the next two are `prev_close`.
     pub open: Price,
     /// Highest price of the day.
     pub high: Price,
@@ -27,11 +27,10 @@ pub struct Snapshot {
     pub low: Price,
     /// Last price of the day before.
     pub prev_close: Price,
-    /// Shares traded during the day.
+    /// Shares traded during the day; 0 until there is a trade.
     pub volume: u64,
     /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 where there was none yet.
     pub seq: [u64; Channel::COUNT],
-    day: Timestamp,
 }
 
 impl Snapshot {
@@ -52,7 +51,25 @@ impl Snapshot {
             prev_close,
             volume: today.volume,
             seq: [0; Channel::COUNT],
-            day: Interval::D1.start_of(today.ts),
+        }
+    }
+
+    /// Returns the state at the start of the stream of a symbol that has not traded yet that day.
+    pub fn untraded(prev_close: Price, quote: &Quote, last_size: Size) -> Self {
+        Self {
+            ts: quote.ts,
+            price: prev_close,
+            size: last_size,
+            bid: quote.bid,
+            bid_size: quote.bid_size,
+            ask: quote.ask,
+            ask_size: quote.ask_size,
+            open: prev_close,
+            high: prev_close,
+            low: prev_close,
+            prev_close,
+            volume: 0,
+            seq: [0; Channel::COUNT],
         }
     }
 
@@ -61,11 +78,8 @@ impl Snapshot {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
             EventBody::Trade(trade) => {
-                let day = Interval::D1.start_of(trade.ts);
-                if day > self.day {
-                    self.day = day;
-                    self.prev_close = self.price;
-                    (self.open, self.high, self.low, self.volume) = (trade.price, trade.price, trade.price, 0);
+                if self.volume == 0 {
+                    (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
                 }
                 self.ts = trade.ts;
                 self.price = trade.price;
@@ -80,6 +94,12 @@ impl Snapshot {
                 (self.ask, self.ask_size) = (quote.ask, quote.ask_size);
             }
             EventBody::Bar(..) => {}
+            EventBody::Day(day) => {
+                let close = day.prev_close;
+                self.ts = day.ts;
+                (self.price, self.prev_close) = (close, close);
+                (self.open, self.high, self.low, self.volume) = (close, close, close, 0);
+            }
         }
     }
 }
@@ -87,7 +107,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{SymbolId, Trade};
+    use crate::domain::{Day, SymbolId, Trade};
 
     fn event(seq: u64, body: EventBody) -> Event {
         Event { offset: seq, seq, id: SymbolId(0), symbol: "AAPL".parse().unwrap(), body }
@@ -98,16 +118,31 @@ mod tests {
         EventBody::Trade(Trade { ts, price: Price::from_cents(cents), size: Size::new(shares) })
     }
 
+    fn quote() -> Quote {
+        let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+        Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size }
+    }
+
+    /// Open, high, low and previous close in cents, and the volume.
+    fn figures(snapshot: &Snapshot) -> ([i64; 4], u64) {
+        let prices = [snapshot.open, snapshot.high, snapshot.low, snapshot.prev_close];
+        (prices.map(|price| price.units() / 100), snapshot.volume)
+    }
+
     #[test]
-    fn a_trade_of_a_new_day_makes_the_last_price_the_previous_close() {
-        let mut snapshot = Snapshot::default();
-        snapshot.apply(&event(1, trade(1, 100, 5)));
+    fn a_day_turns_the_last_price_into_all_others_and_its_first_trade_opens_it() {
+        let mut snapshot = Snapshot::untraded(Price::from_cents(100), &quote(), Size::new(1));
+        assert_eq!(figures(&snapshot), ([100, 100, 100, 100], 0));
+        snapshot.apply(&event(1, trade(1, 110, 5)));
         snapshot.apply(&event(2, trade(2, 90, 5)));
-        assert_eq!((snapshot.high, snapshot.low), (Price::from_cents(100), Price::default()));
-        snapshot.apply(&event(3, trade(Interval::D1.micros(), 95, 7)));
-        assert_eq!(snapshot.prev_close, Price::from_cents(90));
-        assert_eq!((snapshot.open, snapshot.high, snapshot.low), (snapshot.price, snapshot.price, snapshot.price));
-        assert_eq!(snapshot.volume, 7);
-        assert_eq!(snapshot.seq[Channel::Trades.index()], 3);
+        assert_eq!(figures(&snapshot), ([110, 110, 90, 100], 10));
+        let midnight = Timestamp::from_micros(86_400_000_000);
+        snapshot.apply(&event(3, EventBody::Day(Day { ts: midnight, prev_close: Price::from_cents(90) })));
+        assert_eq!(figures(&snapshot), ([90, 90, 90, 90], 0));
+        assert_eq!((snapshot.ts, snapshot.price), (midnight, Price::from_cents(90)));
+        snapshot.apply(&event(4, trade(86_400_000_001, 95, 7)));
+        assert_eq!(figures(&snapshot), ([95, 95, 95, 90], 7));
+        assert_eq!(snapshot.seq[Channel::Trades.index()], 4);
+        assert_eq!(snapshot.seq[Channel::Day.index()], 3);
     }
 }

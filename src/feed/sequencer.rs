@@ -1,10 +1,11 @@
-//! The one counter of the stream: gives each event its `offset` and `seq`, and adds the bars that close on the way.
+//! The one counter of the stream: gives each event its `offset` and `seq`, and adds the bars that close
+//! and the days that begin on the way.
 //!
 //! Pure. Where the events come from is `simulated`'s business, who gets them the actor's.
 
 use std::sync::Arc;
 
-use crate::domain::{Bar, Channel, Event, EventBody, Interval, OpenBars, SymbolId, SymbolTable, Timestamp};
+use crate::domain::{Bar, Channel, Day, Event, EventBody, Interval, OpenBars, Price, SymbolId, SymbolTable, Timestamp};
 use crate::protocol::Publication;
 
 /// Numbers events in the order in which they are pushed.
@@ -13,17 +14,29 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
+    /// The last price of each symbol.
+    last: Vec<Price>,
+    /// When the present day has begun.
+    day: Timestamp,
     /// When the shortest open bars end.
     boundary: Timestamp,
 }
 
 impl Sequencer {
-    /// Returns a sequencer at offset 0 that goes on with these open bars, one entry for each symbol of the table.
-    pub fn new(table: Arc<SymbolTable>, open: Vec<[Option<Bar>; Interval::COUNT]>, start: Timestamp) -> Self {
+    /// Returns a sequencer at offset 0 that goes on with these open bars and last prices, one entry for each symbol of the
+    /// table.
+    pub fn new(
+        table: Arc<SymbolTable>,
+        open: Vec<[Option<Bar>; Interval::COUNT]>,
+        last: Vec<Price>,
+        start: Timestamp,
+    ) -> Self {
         Self {
             offset: 0,
             seq: vec![[0; Channel::COUNT]; table.len()],
             open: open.into_iter().map(OpenBars::resume).collect(),
+            last,
+            day: Interval::D1.start_of(start),
             boundary: next_second(start),
             table,
         }
@@ -34,20 +47,22 @@ impl Sequencer {
         self.offset
     }
 
-    /// Appends the event to `out`, after the bars that closed before it happened.
+    /// Appends the event to `out`, after the bars that closed and the day that began before it happened.
     pub fn push(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {
         match &body {
             EventBody::Trade(trade) => {
                 self.close_bars(trade.ts, out);
                 self.open[id.index()].add(trade);
+                self.last[id.index()] = trade.price;
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
-            EventBody::Bar(..) => {}
+            EventBody::Bar(..) | EventBody::Day(_) => {}
         }
         self.number(id, body, out);
     }
 
-    /// Appends the bars that have closed by `now` to `out`: shortest interval first, symbols in the order of the table.
+    /// Appends the bars that have closed by `now` to `out`: shortest interval first, symbols in the order of the table. When
+    /// a day has begun, so it has for every symbol: whether and when it trades is no matter.
     pub fn close_bars(&mut self, now: Timestamp, out: &mut Vec<Publication>) {
         if now < self.boundary {
             return;
@@ -58,6 +73,14 @@ impl Sequencer {
                 if let Some(bar) = self.open[id.index()].take_before(interval, now) {
                     self.number(id, EventBody::Bar(interval, Box::new(bar)), out);
                 }
+            }
+        }
+        let day = Interval::D1.start_of(now);
+        if day > self.day {
+            self.day = day;
+            for id in self.table.clone().ids() {
+                let prev_close = self.last[id.index()];
+                self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
             }
         }
     }
@@ -94,7 +117,8 @@ mod tests {
     }
 
     fn sequencer() -> Sequencer {
-        Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], Timestamp::default())
+        let last = vec![Price::from_cents(50); 2];
+        Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], last, Timestamp::default())
     }
 
     #[test]
@@ -133,6 +157,33 @@ mod tests {
     }
 
     #[test]
+    fn a_day_begins_for_all_symbols_behind_its_bars_and_before_its_first_event_and_once() {
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        sequencer.push(SymbolId(1), trade(86_399_500), &mut out);
+        out.clear();
+        sequencer.push(SymbolId(1), trade(86_400_000 * 3 + 5), &mut out);
+        sequencer.close_bars(Timestamp::from_micros(86_400_000_000 * 3 + 1_000_000), &mut out);
+        let channels: Vec<_> = out.iter().map(|each| (each.event.symbol.as_str(), each.event.channel())).collect();
+        let bars = Interval::ALL.map(|interval| ("MSFT", Channel::Bars(interval)));
+        assert_eq!(channels[..Interval::COUNT], bars);
+        assert_eq!(
+            channels[Interval::COUNT..],
+            [
+                ("AAPL", Channel::Day),
+                ("MSFT", Channel::Day),
+                ("MSFT", Channel::Trades),
+                ("MSFT", Channel::Bars(Interval::S1))
+            ]
+        );
+        let days = out.iter().filter_map(|each| match each.event.body {
+            EventBody::Day(day) => Some((day.ts.micros(), day.prev_close, each.event.seq)),
+            _ => None,
+        });
+        let ts = 86_400_000_000 * 3;
+        assert_eq!(days.collect::<Vec<_>>(), [(ts, Price::from_cents(50), 1), (ts, Price::from_cents(100), 1)]);
+    }
+
+    #[test]
     fn an_open_bar_from_the_past_is_continued() {
         let past = Bar {
             ts: Timestamp::default(),
@@ -146,8 +197,8 @@ mod tests {
         };
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(past);
-        let mut sequencer = Sequencer::new(table(), vec![open, [None; Interval::COUNT]], Timestamp::default());
-        let mut out = Vec::new();
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        sequencer.open[0] = OpenBars::resume(open);
         sequencer.push(SymbolId(0), trade(1), &mut out);
         sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
         let EventBody::Bar(Interval::M1, bar) = &out.last().unwrap().event.body else { panic!() };

@@ -236,7 +236,7 @@ mod tests {
                     [1, bid.units(), ask.units(), sizes[0], sizes[1]].into_iter().for_each(&mut feed);
                     ts
                 }
-                EventBody::Bar(..) => panic!("the market makes no bars"),
+                EventBody::Bar(..) | EventBody::Day(_) => panic!("the market makes no bars and no days"),
             };
             feed(ts.micros() - last.micros());
             last = ts;
@@ -296,7 +296,7 @@ mod tests {
                 match body {
                     EventBody::Trade(trade) => assert!(trade.price == seen.bid || trade.price == seen.ask),
                     EventBody::Quote(quote) => *seen = quote,
-                    EventBody::Bar(..) => panic!("the market makes no bars"),
+                    EventBody::Bar(..) | EventBody::Day(_) => panic!("the market makes no bars and no days"),
                 }
                 assert!(seen.bid < seen.ask);
             }

@@ -144,11 +144,12 @@ impl Replay {
     }
 
     fn wants(&self, event: &Event) -> bool {
-        let (named, all) = topics(event);
-        let goes_on = self.others.get(&named).into_iter().chain(self.others.get(&all)).min();
-        match goes_on {
+        let channel = event.channel();
+        let carriers = || channel.carriers().iter();
+        let topics = || carriers().flat_map(|each| [Topic::symbol(event.id, *each), Topic::all(*each)]);
+        match topics().filter_map(|topic| self.others.get(&topic)).min() {
             Some(after) => event.offset > *after,
-            None => self.fresh.contains(&named) || self.fresh.contains(&all),
+            None => topics().any(|topic| self.fresh.contains(&topic)),
         }
     }
 
@@ -161,7 +162,7 @@ impl Replay {
 
     /// Gives what is held of a topic before another event of it, whose mode is `all` by now: nothing may be skipped any more.
     fn give_held(&mut self, event: &Event, sink: &mut impl Sink) -> u64 {
-        let held = if self.newest.is_empty() { None } else { self.newest.remove(&topics(event).0) };
+        let held = if self.newest.is_empty() { None } else { self.newest.remove(&topic(event)) };
         held.map_or(0, |held| {
             sink.event(held.delivery.publication(), held.skipped);
             1
@@ -179,10 +180,10 @@ impl Replay {
 }
 
 fn is_latest(conflation: &Conflation, event: &Event) -> bool {
-    conflation.mode_of(topics(event).0, event.channel()) != Mode::All
+    conflation.mode_of(topic(event), event.channel()) != Mode::All
 }
 
-/// Returns the topics that carry an event: that of its symbol, and that of every symbol.
-fn topics(event: &Event) -> (Topic, Topic) {
-    (Topic::symbol(event.id, event.channel()), Topic::all(event.channel()))
+/// Returns the topic of an event.
+fn topic(event: &Event) -> Topic {
+    Topic::symbol(event.id, event.channel())
 }

@@ -96,16 +96,19 @@ impl Router {
             for (key, topic) in self.pending.take_begun(event.offset) {
                 self.index.insert(topic, key, &mut self.sessions[key.0].links);
             }
-            let named = self.index.sessions(Topic::symbol(event.id, channel));
-            let all = self.index.sessions(Topic::all(channel));
-            if named.is_empty() && all.is_empty() {
-                continue;
-            }
-            publication.encoded(Dialect::Native);
-            let delivery = Rc::new(Delivery::new(batch.clone(), index));
-            for key in named.iter().chain(all) {
-                if !self.sessions[key.0].outbox.borrow_mut().push_event(&delivery, now) {
-                    self.overrun.push(*key);
+            let mut delivery = None;
+            // A session may be found more than once; its outbox takes the event once.
+            for carrier in channel.carriers() {
+                let named = self.index.sessions(Topic::symbol(event.id, *carrier));
+                let all = self.index.sessions(Topic::all(*carrier));
+                for key in named.iter().chain(all) {
+                    let delivery = delivery.get_or_insert_with(|| {
+                        publication.encoded(Dialect::Native);
+                        Rc::new(Delivery::new(batch.clone(), index))
+                    });
+                    if !self.sessions[key.0].outbox.borrow_mut().push_event(delivery, now) {
+                        self.overrun.push(*key);
+                    }
                 }
             }
         }

@@ -57,8 +57,9 @@ impl Process {
             push,
             metrics: Arc::new(Metrics::default()),
         };
+        let snapshot = Snapshot::untraded(Price::from_cents(100), &standing_quote(), Size::new(1));
         let hub = || {
-            let values = LastValues::new(vec![Snapshot::default(); SYMBOLS as usize]);
+            let values = LastValues::new(vec![snapshot; SYMBOLS as usize]);
             let router = Router::new(&config, values, Ring::new(events_kept));
             Hub { router: Rc::new(RefCell::new(router)), mailbox: VecDeque::new() }
         };
@@ -131,8 +132,12 @@ fn trade() -> EventBody {
 }
 
 fn quote() -> EventBody {
+    EventBody::Quote(standing_quote())
+}
+
+fn standing_quote() -> Quote {
     let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
-    EventBody::Quote(Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size })
+    Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size }
 }
 
 /// Collects what is drained in one write, events with `skipped`.

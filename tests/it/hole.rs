@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use actix::{Actor, Recipient};
 use tickcast::domain::{
-    Channel, ChannelSet, Event, EventBody, Instrument, Price, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+    Channel, ChannelSet, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp,
+    Trade,
 };
 use tickcast::feed::Batch;
 use tickcast::history::{Bars, History, LastValues, PastBars};
@@ -50,6 +51,12 @@ fn batch(first: u64, len: u64) -> Batch {
     Batch((first..first + len).map(publication).collect())
 }
 
+fn snapshot() -> Snapshot {
+    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
+    Snapshot::untraded(Price::from_cents(100), &quote, size)
+}
+
 fn config() -> HubConfig {
     let instrument = Instrument { symbol: "AAPL".parse().unwrap(), name: String::new(), sector: String::new() };
     HubConfig {
@@ -73,7 +80,7 @@ fn drain(outbox: &SharedOutbox) -> Vec<u64> {
 #[actix_web::test]
 async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
     let config = config();
-    let values = LastValues::new(vec![Snapshot::default()]);
+    let values = LastValues::new(vec![snapshot()]);
     let history = History::new(values, Bars::new(vec![PastBars::default()], 10), 1_000).start();
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();

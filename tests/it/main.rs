@@ -39,6 +39,7 @@ mod heartbeat;
 mod hole;
 mod lenient;
 mod limits;
+mod midnight;
 mod modes;
 mod origin;
 mod page;

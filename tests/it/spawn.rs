@@ -37,7 +37,12 @@ pub(crate) fn spawn_app(configure: impl FnOnce(&mut Settings)) -> TestServer {
 
 /// Starts the application with a clock that stands still: nothing happens on the market until the test moves it.
 pub(crate) fn spawn_app_at_rest(configure: impl FnOnce(&mut Settings)) -> (TestServer, Arc<ManualClock>) {
-    let clock = Arc::new(ManualClock::new(START));
+    spawn_app_at(START, configure)
+}
+
+/// Starts the application with a clock that stands still at this moment.
+pub(crate) fn spawn_app_at(start: Timestamp, configure: impl FnOnce(&mut Settings)) -> (TestServer, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(start));
     (spawn(clock.clone(), None, configure), clock)
 }
 

@@ -66,7 +66,9 @@ impl View {
         self.events += 1;
         if let Some(snapshot) = self.snapshots.get_mut(&key.0) {
             assert!(offset > snapshot["offset"].as_u64().unwrap(), "known from the snapshot already: {message}");
-            snapshot["seq"][&key.1] = seq.into();
+            if let Some(newest) = snapshot["seq"].get_mut(&key.1) {
+                *newest = seq.into();
+            }
             update(snapshot, message);
         }
         if let Some(last) = self.seqs.insert(key, seq) {
@@ -108,27 +110,48 @@ pub(crate) fn key_of(message: &Value) -> Option<Key> {
         "trade" => "trades".into(),
         "quote" => "quotes".into(),
         "bar" => format!("bars.{}", message["interval"].as_str()?),
+        "day" => "day".into(),
         _ => return None,
     };
     Some((message["symbol"].as_str()?.into(), channel))
 }
 
-/// Returns whether the message is a trade, a quote or a bar.
+/// Returns whether the message is a trade, a quote, a bar or the beginning of a day.
 pub(crate) fn is_event(message: &Value) -> bool {
     key_of(message).is_some()
 }
 
+/// Microseconds of a day.
+const DAY_MICROS: i64 = 86_400_000_000;
+
 fn update(snapshot: &mut Map<String, Value>, event: &Value) {
+    let day = |message: &Value| message.as_i64().unwrap() / DAY_MICROS;
+    if event["type"] != "bar" && day(&event["ts"]) < day(&snapshot["ts"]) {
+        // Held back over midnight: it belongs to a day that is over.
+        return;
+    }
     let copied: &[&str] = match event["type"].as_str() {
         Some("trade") => &["ts", "price", "size"],
         Some("quote") => &["ts", "bid", "bid_size", "ask", "ask_size"],
+        Some("day") => &["ts", "prev_close"],
         _ => &[],
     };
     for name in copied {
         snapshot[*name] = event[*name].clone();
     }
+    if event["type"] == "day" {
+        for name in ["price", "open", "high", "low"] {
+            snapshot[name] = event["prev_close"].clone();
+        }
+        snapshot["volume"] = 0.into();
+    }
     if event["type"] == "trade" {
         let price = &event["price"];
+        if snapshot["volume"] == 0 {
+            for name in ["open", "high", "low"] {
+                snapshot[name] = price.clone();
+            }
+        }
         if price.as_f64() > snapshot["high"].as_f64() {
             snapshot["high"] = price.clone();
         }

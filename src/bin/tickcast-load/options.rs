@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tickcast::domain::Channel;
+use tickcast::domain::{Channel, ChannelSet};
 
 use crate::report;
 use crate::target::Target;
@@ -227,7 +227,7 @@ impl Plan {
 fn channels(text: &str, is_native: bool) -> Result<Vec<String>, String> {
     let names: Vec<String> = text.split(',').map(Into::into).collect();
     if names.iter().any(|name| name.is_empty() || (is_native && name.parse::<Channel>().is_err())) {
-        let known: Vec<_> = Channel::ALL.iter().map(|channel| channel.name()).collect();
+        let known: Vec<_> = ChannelSet::ALL.iter().map(Channel::name).collect();
         return Err(format!("bad --channels '{text}': a tickcast server has {}", known.join(", ")));
     }
     Ok(names)

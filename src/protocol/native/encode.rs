@@ -13,6 +13,7 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
         EventBody::Trade(_) => b"{\"type\":\"trade\",\"symbol\":\"",
         EventBody::Quote(_) => b"{\"type\":\"quote\",\"symbol\":\"",
         EventBody::Bar(..) => b"{\"type\":\"bar\",\"symbol\":\"",
+        EventBody::Day(_) => b"{\"type\":\"day\",\"symbol\":\"",
     };
     out.extend_from_slice(kind);
     out.extend_from_slice(event.symbol.as_bytes());
@@ -35,6 +36,7 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
             integer(out, b",\"ask_size\":", quote.ask_size.shares());
         }
         EventBody::Bar(_, bar) => bar_fields(out, bar, true),
+        EventBody::Day(day) => price(out, b",\"prev_close\":", day.prev_close),
     }
     out.push(b'}');
 }
@@ -75,7 +77,7 @@ pub fn encode_snapshot(symbol: Symbol, offset: u64, snapshot: &Snapshot, out: &m
     price(out, b",\"prev_close\":", snapshot.prev_close);
     integer(out, b",\"volume\":", snapshot.volume);
     out.extend_from_slice(b",\"seq\":{");
-    for channel in Channel::ALL {
+    for channel in ChannelSet::ALL.iter() {
         out.push(if channel.index() == 0 { b'"' } else { b',' });
         if channel.index() > 0 {
             out.push(b'"');
@@ -244,7 +246,7 @@ pub fn encode_goodbye(reason: &str, retry_after_ms: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Interval, Quote, Size, SymbolId, Trade};
+    use crate::domain::{Day, Interval, Quote, Size, SymbolId, Trade};
     use crate::protocol::Rate;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -293,6 +295,10 @@ mod tests {
             r#"{"type":"quote","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"bid":201.37,"bid_size":100,"ask":201.39,"ask_size":400}"#
         );
         assert_eq!(
+            text(&event(EventBody::Day(Day { ts, prev_close: Price::from_cents(20_137) }))),
+            r#"{"type":"day","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"prev_close":201.37}"#
+        );
+        assert_eq!(
             text(&event(EventBody::Bar(Interval::M1, Box::new(bar())))),
             r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":58,"offset":48214,"ts":60000000,"open":201.00,"high":202.11,"low":200.00,"close":201.38,"volume":900,"trades":12,"vwap":201.1234,"final":true}"#
         );
@@ -307,7 +313,7 @@ mod tests {
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["type"], "snapshot");
         assert_eq!(value["seq"]["trades"], 57);
-        assert_eq!(value["seq"].as_object().unwrap().len(), Channel::COUNT);
+        assert_eq!(value["seq"].as_object().unwrap().len(), ChannelSet::ALL.iter().count());
         assert!(String::from_utf8(out).unwrap().contains(r#""prev_close":199.75,"volume":900,"#));
     }
 
