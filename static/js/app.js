@@ -6,18 +6,19 @@
  * Owns: the only state of the page. Does not own: the socket, the figures, any element; each has a module of its own.
  */
 
-/** @typedef {import("./protocol.js").Channel} Channel */
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
 
 import { ChartView } from "./chart.js";
 import { Connection } from "./connection.js";
+import { byId } from "./element.js";
 import { Feed } from "./feed.js";
 import { Heading } from "./heading.js";
 import { failureOf, HistoryLoader } from "./history.js";
-import { mark, onLanguage, startLanguage, t } from "./i18n.js";
+import { mark, onLanguage, startLanguage } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Market } from "./market.js";
+import { Notice } from "./notice.js";
 import { nextOrder, sorted } from "./order.js";
 import { INTERVALS } from "./protocol.js";
 import { fetchListings } from "./rest.js";
@@ -26,12 +27,11 @@ import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoices } from "./storage.js";
 import { Tape, TAPE_ROWS } from "./tape.js";
 import { Watchlist } from "./watchlist.js";
+import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const FIRST_TEN = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "V", "XOM"];
 const WATCH_MAX = 100;
-/** @type {readonly Channel[]} */
-const CHANNELS = ["trades", "quotes"];
 const PULSE_MS = 500;
 /** History is shown even without a connection when none came within this time. */
 const PATIENCE_MS = 1_500;
@@ -52,40 +52,43 @@ const state = {
   /** Start of the bar under the crosshair. @type {number | null} */
   hovered_ts: null,
   isFrameAsked: false,
+  /** Whether the next frame paints what belongs to the charted symbol, whether it has changed or not. */
+  isStageDue: true,
   /** Whether the symbol list is being fetched. */
   isListing: false,
   measured_at_ms: 0,
-  /** What stands on the chart instead of it. */
-  message: { phrase: "", values: /** @type {Record<string, string>} */ ({}) },
-  market: new Market({ onWelcome, onFollowed, onLag, onNewDay: askAnew, onUnknown: (symbols) => symbols.forEach(remove) }),
+  market: new Market({ onWelcome, onFollowed, onLag, onNewDay: () => feed.askAnew(), onUnknown: (symbols) => symbols.forEach(remove) }),
 };
 const { market } = state;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lag_timer;
 
-/** @template {HTMLElement} T @param {string} id @returns {T} */
-const byId = (id) => /** @type {T} */ (document.getElementById(id));
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let patience_timer;
 
 const feed = new Feed(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`, {
   onStatus: requestPaint,
   onFrame(messages, received_us) {
     market.take(messages, received_us, feed.clock.best?.offset_us);
+    // No frame is painted of a page that is hidden, but its title is seen.
+    if (document.hidden) paintTitle();
     requestPaint();
   },
 });
 const loader = new HistoryLoader(market.log, {
-  position: () => ({ epoch: market.epoch, followed_offset: market.followed.get(state.charted ?? "") }),
+  position: () => ({ epoch: market.epoch, followed_offset: market.followed.get(state.charted ?? ""), now_us: market.now_us }),
   onSeries(series) {
     market.series = series;
-    showChartMessage("");
-    requestPaint();
+    notice.show("");
+    paintStage();
   },
   onError(err) {
     const { phrase, values } = failureOf(err);
-    showChartMessage(phrase, values, true);
+    notice.show(phrase, values, true);
   },
 });
+const notice = new Notice(showHistory);
 const connection = new Connection(() => feed.retryNow());
 const heading = new Heading();
 const statusBar = new StatusBar();
@@ -93,11 +96,12 @@ const tape = new Tape(byId("tape"));
 const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort: sort });
 const chartView = new ChartView(byId("chart"), {
   onHover(ts) {
+    if (ts === state.hovered_ts) return;
     state.hovered_ts = ts;
-    requestPaint();
+    paintStage();
   },
   async onNeedOlder() {
-    if (market.series && (await loader.extend(market.series))) requestPaint();
+    if (market.series && (await loader.extend(market.series))) paintStage();
   },
 });
 const search = /** @type {HTMLInputElement} */ (byId("search"));
@@ -110,32 +114,29 @@ new Search(search, byId("search-list"), {
 // What the market brings about.
 
 function onWelcome() {
+  paintStage();
   state.isHistoryDue = true;
   if (state.listings.length === 0) void loadListings();
 }
 
 /** @param {string} symbol */
 function onFollowed(symbol) {
-  if (symbol === state.charted && state.isHistoryDue) loadHistory();
+  if (symbol === state.charted && state.isHistoryDue && !document.hidden) loadHistory();
 }
 
 function onLag() {
   clearTimeout(lag_timer);
   lag_timer = setTimeout(() => {
     state.isHistoryDue = true;
-    askAnew();
+    feed.askAnew();
   }, LAG_QUIET_MS);
 }
 
-/** Asks for fresh snapshots on the same connection. */
-function askAnew() {
-  feed.subscribe(state.watch, [...CHANNELS]);
-}
-
 function loadHistory() {
+  clearTimeout(patience_timer);
   if (!state.charted) return;
   state.isHistoryDue = !market.followed.has(state.charted);
-  void loader.load(state.charted, state.interval);
+  void loader.load(state.charted, state.interval, isChosen(market.series) ? market.series : null);
 }
 
 async function loadListings() {
@@ -163,8 +164,7 @@ function add(symbols) {
   if (fresh.length === 0) return;
   state.watch = [...state.watch, ...fresh];
   state.order.key = null;
-  for (const symbol of fresh) market.want(symbol);
-  feed.subscribe(fresh, [...CHANNELS]);
+  follow();
   arrange();
   if (!state.charted) chart(fresh[0]);
 }
@@ -180,9 +180,9 @@ function remove(symbol) {
   const index = state.watch.indexOf(symbol);
   if (index < 0) return;
   state.watch = state.watch.filter((listed) => listed !== symbol);
-  feed.unsubscribe([symbol]);
   market.forget(symbol);
   if (state.charted === symbol) chart(state.watch[Math.min(index, state.watch.length - 1)] ?? null);
+  else follow();
   arrange();
 }
 
@@ -211,19 +211,34 @@ function chooseInterval(interval) {
   showHistory();
 }
 
-/** Takes care that the bars of the charted symbol are pushed, and asks for those before. */
+/** Takes care that the bars of the charted symbol are pushed, and asks for those before. Nothing else is drawn meanwhile. */
 function showHistory() {
-  requestPaint();
+  clearTimeout(patience_timer);
+  loader.cancel();
+  follow();
+  if (!isChosen(market.series)) market.series = null;
+  paintStage();
   if (!state.charted) {
-    loader.cancel();
-    market.series = null;
-    showChartMessage(state.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
+    notice.show(state.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
     return;
   }
-  showChartMessage("");
-  feed.subscribe([state.charted], [...CHANNELS, `bars.${state.interval}`]);
+  if (market.series) notice.show("");
+  else notice.wait();
+  state.isHistoryDue = true;
   if (market.followed.has(state.charted)) loadHistory();
-  else state.isHistoryDue = true;
+  else patience_timer = setTimeout(loadHistory, PATIENCE_MS);
+}
+
+/** Makes the server send what is shown, and nothing else. */
+function follow() {
+  const wishes = wishesOf(state.watch, state.charted, state.interval, document.hidden);
+  market.want(wishes);
+  feed.want(wishes);
+}
+
+/** Whether a series is of what the viewer has chosen, so that it may be drawn. @param {import("./candles.js").CandleSeries | null} series */
+function isChosen(series) {
+  return series !== null && series.symbol === state.charted && series.interval === state.interval;
 }
 
 /** Sorts once; the order then stays while prices move, so that no row runs from the pointer. @param {string} key */
@@ -251,7 +266,7 @@ function arrange() {
   byId("watchlist-empty").hidden = state.watch.length > 0;
   for (const symbol of state.watch) market.changed.add(symbol);
   save();
-  requestPaint();
+  paintStage();
 }
 
 function markInterval() {
@@ -260,21 +275,19 @@ function markInterval() {
   }
 }
 
-/** @param {string} phrase empty to hide it @param {Record<string, string>} values @param {boolean} canRetry */
-function showChartMessage(phrase, values = {}, canRetry = false) {
-  state.message = { phrase, values };
-  byId("chart-message").hidden = phrase === "";
-  byId("chart-message-text").textContent = t(phrase, values);
-  byId("chart-retry").hidden = !canRetry;
-}
-
 /** Writes in another language what no frame paints again. */
 function relabel() {
-  byId("chart-message-text").textContent = t(state.message.phrase, state.message.values);
+  notice.relabel();
   byId("zone").textContent = zoneName();
   watchlist.relabel();
   chartView.relabel();
   state.measured_at_ms = 0;
+  paintStage();
+}
+
+/** Paints what belongs to the charted symbol anew. */
+function paintStage() {
+  state.isStageDue = true;
   requestPaint();
 }
 
@@ -286,20 +299,15 @@ function requestPaint() {
 
 function paint() {
   state.isFrameAsked = false;
-  const { charted, interval } = state;
   const now_ms = performance.now();
   connection.paint(feed.status, now_ms);
+  if (state.isStageDue || market.changed.has(state.charted ?? "")) drawStage();
   for (const symbol of market.changed) {
     const ticker = market.tickers.get(symbol);
     if (ticker) watchlist.paint(ticker);
   }
   market.changed.clear();
-  heading.paint(charted, nameOf(charted ?? ""), market.tickers.get(charted ?? ""));
-  const { series } = market;
-  chartView.draw(series);
-  const hovered = state.hovered_ts === null ? undefined : series?.bars.findLast((bar) => bar.ts === state.hovered_ts);
-  heading.paintLegend(hovered ?? series?.newest, series?.interval ?? interval);
-  tape.paint(charted, charted ? market.log.newest(charted, TAPE_ROWS) : []);
+  paintTitle();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {
     state.measured_at_ms = now_ms;
     statusBar.paint({
@@ -311,6 +319,23 @@ function paint() {
       skipped: market.skipped,
     });
   }
+}
+
+function paintTitle() {
+  heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
+}
+
+/** Paints everything about the charted symbol. */
+function drawStage() {
+  state.isStageDue = false;
+  const { charted, interval } = state;
+  const ticker = market.tickers.get(charted ?? "");
+  const series = isChosen(market.series) ? market.series : null;
+  heading.paint(charted, nameOf(charted ?? ""), ticker);
+  chartView.draw(series, ticker?.price ?? series?.newest?.close);
+  const hovered = state.hovered_ts === null ? undefined : series?.bars.findLast((bar) => bar.ts === state.hovered_ts);
+  heading.paintLegend(hovered ?? series?.newest, interval);
+  tape.paint(charted, charted ? market.log.newest(charted, TAPE_ROWS) : []);
 }
 
 /** Keeps countdown and rate moving while nothing comes. */
@@ -336,15 +361,17 @@ function start() {
     if (interval) chooseInterval(interval);
   });
   byId("restore").addEventListener("click", restoreFirstTen);
-  byId("chart-retry").addEventListener("click", loadHistory);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     search.focus();
   });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) follow();
+    else showHistory();
+  });
   feed.start();
   void loadListings();
-  setTimeout(() => { if (!market.series) loadHistory(); }, PATIENCE_MS);
   pulse();
 }
 

@@ -62,6 +62,8 @@ export class CandleSeries {
   bars;
   /** Grows whenever bars other than the newest ones changed, so that all must be drawn again. */
   revision = 0;
+  /** Grows with every change. */
+  changes = 0;
   #bars_max;
 
   /**
@@ -103,6 +105,7 @@ export class CandleSeries {
     }
     if (start < newest.ts) return false;
     this.bars[this.bars.length - 1] = foldTrade(newest, trade);
+    this.changes += 1;
     return true;
   }
 
@@ -127,8 +130,26 @@ export class CandleSeries {
       (key) => held[/** @type {keyof Bar} */ (key)] !== bar[/** @type {keyof Bar} */ (key)],
     );
     this.bars[index] = bar;
+    if (differs) this.changes += 1;
     if (differs && index < this.bars.length - 1) this.revision += 1;
     return differs;
+  }
+
+  /**
+   * Takes a newer answer in. The bars before it stay when they are of the same run of the server and nothing lies between.
+   * Returns whether any could stay.
+   * @param {BarsAnswer} answer
+   */
+  renew(answer) {
+    const first_ts = answer.bars[0]?.ts ?? Infinity;
+    const joins = answer.epoch === this.epoch && first_ts <= (this.newest?.ts ?? -Infinity);
+    const kept = joins ? this.bars.filter((bar) => bar.ts < first_ts) : [];
+    this.bars = [...kept, ...answer.bars].slice(-this.#bars_max);
+    this.epoch = answer.epoch;
+    this.offset = answer.offset;
+    this.revision += 1;
+    this.changes += 1;
+    return joins;
   }
 
   /**
@@ -142,6 +163,7 @@ export class CandleSeries {
     if (fresh.length > 0) {
       this.bars = [...fresh, ...this.bars];
       this.revision += 1;
+      this.changes += 1;
     }
     return fresh.length;
   }
@@ -149,6 +171,7 @@ export class CandleSeries {
   /** @param {Bar} bar */
   #append(bar) {
     this.bars.push(bar);
+    this.changes += 1;
     if (this.bars.length > this.#bars_max) {
       // A tenth at once, so that the whole chart is drawn again seldom instead of at every new bar.
       this.bars.splice(0, Math.ceil(this.#bars_max / 10));

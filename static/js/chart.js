@@ -12,13 +12,16 @@ import {
   CrosshairMode,
   defaultHorzScaleBehavior,
   HistogramSeries,
+  LineStyle,
   TickMarkType,
 } from "../node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
 import { formatPrice, formatVolumeShort } from "./format.js";
+import { setData } from "./write.js";
 import { formatTime, tickWeight } from "./zone.js";
 
 /** @typedef {import("./candles.js").CandleSeries} CandleSeries */
 /** @typedef {import("./protocol.js").Bar} Bar */
+/** @typedef {import("../node_modules/lightweight-charts/dist/typings.js").IPriceLine} PriceLine */
 
 /** More new bars than this at once, as after a hidden hour, are drawn anew as a whole. */
 const TAIL_MAX = 100;
@@ -73,8 +76,10 @@ export class ChartView {
   #candles;
   #volume;
   #colours = readColours();
-  /** @type {{ series: CandleSeries, revision: number, length: number, newest_ts: number } | null} */
+  /** @type {{ series: CandleSeries, revision: number, changes: number, length: number, newest_ts: number } | null} */
   #drawn = null;
+  /** The line of the last price, whose label is the box on the axis. @type {PriceLine | null} */
+  #last_line = null;
   #touched = false;
 
   /**
@@ -87,6 +92,9 @@ export class ChartView {
     this.#chart = createChartEx(container, this.#scale, /** @type {any} */ ({ autoSize: true }));
     this.#candles = this.#chart.addSeries(CandlestickSeries, {
       priceFormat: { type: "custom", minMove: 0.0001, formatter: formatPrice },
+      // The library's own box has the close of the newest bar in view, which is not the last price once the chart is panned.
+      lastValueVisible: false,
+      priceLineVisible: false,
     });
     this.#volume = this.#chart.addSeries(HistogramSeries, {
       priceFormat: { type: "custom", minMove: 1, formatter: formatVolumeShort },
@@ -110,13 +118,19 @@ export class ChartView {
     container.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Draws what changed since the last call. @param {CandleSeries | null} series */
-  draw(series) {
+  /**
+   * Draws what changed since the last call, and nothing when nothing has.
+   * @param {CandleSeries | null} series
+   * @param {number | undefined} price the last one
+   */
+  draw(series, price) {
     const drawn = this.#drawn;
     if (!series) {
       if (drawn) this.#clear();
       return;
     }
+    this.#markLast(series.newest, price);
+    if (drawn?.series === series && drawn.changes === series.changes) return;
     const { bars } = series;
     const from = drawn ? bars.findLastIndex((bar) => bar.ts <= drawn.newest_ts) : -1;
     const isWhole = !drawn || drawn.series !== series || drawn.revision !== series.revision
@@ -130,9 +144,9 @@ export class ChartView {
         this.#volume.update(this.#volumeOf(bar));
       }
     }
-    this.#markLast(series.newest);
-    this.#drawn = { series, revision: series.revision, length: bars.length, newest_ts: series.newest?.ts ?? 0 };
-    this.#container.dataset.bars = String(bars.length);
+    const { revision, changes, newest } = series;
+    this.#drawn = { series, revision, changes, length: bars.length, newest_ts: newest?.ts ?? 0 };
+    setData(this.#container, "bars", String(bars.length));
   }
 
   /**
@@ -145,11 +159,36 @@ export class ChartView {
       this.#scale.utc = interval === "1d";
       this.#chart.applyOptions(/** @type {any} */ (this.#timeOptions(interval === "1s", interval !== "1d")));
     }
+    const view = keepsView ? this.#view() : null;
     this.#candles.setData(bars.map((bar) => this.#candleOf(bar)));
     this.#volume.setData(bars.map((bar) => this.#volumeOf(bar)));
-    if (!keepsView) this.#resetView(bars.length);
+    if (view) this.#restore(view, bars);
+    else this.#resetView(bars.length);
     this.#container.dataset.symbol = symbol;
     this.#container.dataset.interval = interval;
+  }
+
+  /**
+   * Returns where the view is: so many bars right of one that is in it, or of the newest when that is in it, which the view follows.
+   */
+  #view() {
+    const scale = this.#chart.timeScale();
+    const [range, position] = [scale.getVisibleLogicalRange(), scale.scrollPosition()];
+    const newest = (this.#drawn?.length ?? 0) - 1;
+    if (!range || range.to >= newest) return { position, ts: null };
+    const index = Math.min(Math.max(0, Math.ceil(range.from)), newest);
+    const time = this.#candles.dataByIndex(index)?.time;
+    return { position: position + newest - index, ts: typeof time === "number" ? time * 1e6 : null };
+  }
+
+  /**
+   * Shows the same time with other bars.
+   * @param {{ position: number, ts: number | null }} view
+   * @param {Bar[]} bars
+   */
+  #restore({ position, ts }, bars) {
+    const index = ts === null ? bars.length - 1 : bars.findIndex((bar) => bar.ts >= ts);
+    this.#chart.timeScale().scrollToPosition(position + Math.max(0, index) - (bars.length - 1), false);
   }
 
   /** Writes the axes again, as after the language was switched. */
@@ -159,10 +198,22 @@ export class ChartView {
     this.#chart.applyOptions(/** @type {any} */ (this.#timeOptions(interval === "1s", interval !== "1d")));
   }
 
-  /** Colours the line of the last price, which else would have the hollow inside of a rising candle. @param {Bar} [bar] */
-  #markLast(bar) {
+  /**
+   * Puts the line of the last price where it belongs, in the colour of the newest bar: wherever the view is.
+   * @param {Bar | undefined} bar
+   * @param {number | undefined} price without one there is no line
+   */
+  #markLast(bar, price) {
+    if (price === undefined) {
+      if (this.#last_line) this.#candles.removePriceLine(this.#last_line);
+      this.#last_line = null;
+      return;
+    }
     const color = bar && bar.close < bar.open ? this.#colours.down : this.#colours.up;
-    if (this.#candles.options().priceLineColor !== color) this.#candles.applyOptions({ priceLineColor: color });
+    const held = this.#last_line?.options();
+    if (held?.price === price && held.color === color) return;
+    if (this.#last_line) this.#last_line.applyOptions({ price, color });
+    else this.#last_line = this.#candles.createPriceLine({ price, color, lineWidth: 1, lineStyle: LineStyle.Dashed });
   }
 
   /** Shows the newest bars at their usual width, or wider when there are few. @param {number} count */
@@ -177,6 +228,7 @@ export class ChartView {
 
   #clear() {
     this.#drawn = null;
+    this.#markLast(undefined, undefined);
     this.#candles.setData([]);
     this.#volume.setData([]);
     Object.assign(this.#container.dataset, { symbol: "", interval: "", bars: "0" });
@@ -221,7 +273,7 @@ export class ChartView {
     if (!this.#drawn) return;
     const { series, length } = this.#drawn;
     this.#volume.setData(series.bars.slice(0, length).map((bar) => this.#volumeOf(bar)));
-    this.#markLast(series.newest);
+    this.#markLast(series.newest, this.#last_line?.options().price);
   }
 
   #applyColours() {

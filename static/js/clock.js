@@ -68,6 +68,12 @@ export class OffsetEstimator {
     this.#samples = [];
   }
 
+  /** Returns the shortest round trip of the last few exchanges, or null before the first one. */
+  get roundTrip_us() {
+    const trips = this.#samples.map((sample) => 2 * (sample.error_us - this.#resolution_us));
+    return trips.length > 0 ? Math.min(...trips) : null;
+  }
+
   /** Returns the most trustworthy estimate, or null before the first exchange. @returns {Estimate | null} */
   get best() {
     return this.at(-Infinity);

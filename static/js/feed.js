@@ -1,18 +1,20 @@
 // @ts-check
 /**
- * The one socket: connects, comes back after a loss, asks again for everything that was asked for, notices silence and
- * estimates the server's clock.
+ * The one socket: connects, comes back after a loss, asks for what is wanted, notices silence and estimates the server's
+ * clock.
  *
- * Owns: the WebSocket, the wanted subscriptions, the connection status. Does not own: what messages mean to the page
- * (`app.js`) or how the status looks (`connection.js`).
+ * Owns: the WebSocket, what has been asked for on it, the connection status. Does not own: what is wanted (`wishes.js`), when
+ * silence means something (`liveness.js`), what messages mean to the page (`app.js`), how the status looks (`connection.js`).
  */
 
-/** @typedef {import("./protocol.js").Channel} Channel */
 /** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./wishes.js").Wishes} Wishes */
 
 import { Backoff } from "./backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "./clock.js";
+import { CHECK_MS, Liveness } from "./liveness.js";
 import { SUBPROTOCOL } from "./protocol.js";
+import { changesOf } from "./wishes.js";
 
 /**
  * @typedef {{ state: "connecting" }
@@ -30,7 +32,8 @@ import { SUBPROTOCOL } from "./protocol.js";
  */
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const CHECK_MS = 500;
+/** An attempt that is younger is left to itself when there is reason to connect at once. */
+const FRESH_MS = 1_000;
 const LAG_SHOWN_MS = 3_000;
 /** A connection that lived this long starts the backoff anew. */
 const HELD_MS = 5_000;
@@ -38,6 +41,8 @@ const HELD_MS = 5_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
+/** @type {Wishes} */
+const NOTHING = new Map();
 
 export class Feed {
   /** @type {Status} */
@@ -47,22 +52,19 @@ export class Feed {
   #handlers;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {Map<string, Set<Channel>>} */
-  #wanted = new Map();
+  #wanted = NOTHING;
+  /** What has been asked for on this connection. */
+  #asked = NOTHING;
   #backoff = new Backoff();
+  #liveness = new Liveness();
   #next_id = 1;
   #welcomed = false;
   #opened_at_ms = 0;
-  #heard_at_ms = 0;
-  #heartbeat_ms = 15_000;
   #lag_until_ms = 0;
   #pings = 0;
+  #pinged_at_ms = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry_timer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #ping_timer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #check_timer;
 
   /**
    * @param {string} url
@@ -76,30 +78,29 @@ export class Feed {
   /** Opens the first connection. */
   start() {
     this.#connect();
-    addEventListener("online", () => this.retryNow());
+    this.#check();
+    for (const event of ["online", "offline", "pageshow"]) addEventListener(event, () => this.#wake());
+    document.addEventListener("resume", () => this.#wake());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.retryNow();
+      if (document.visibilityState === "visible") this.#wake();
+    });
+    // A page that sleeps reads nothing: what was sent to it meanwhile would be old, and hold up the server.
+    document.addEventListener("freeze", () => {
+      this.#leave();
+      this.#setStatus({ state: "reconnecting", retry_at_ms: null });
     });
   }
 
-  /**
-   * Asks for channels of symbols, now and after every reconnect.
-   * @param {string[]} symbols
-   * @param {Channel[]} channels
-   */
-  subscribe(symbols, channels) {
-    for (const symbol of symbols) {
-      const wanted = this.#wanted.get(symbol) ?? new Set();
-      for (const channel of channels) wanted.add(channel);
-      this.#wanted.set(symbol, wanted);
-    }
-    if (symbols.length > 0) this.#send({ action: "subscribe", symbols, channels });
+  /** Asks for this and nothing else, now and after every reconnect. @param {Wishes} wishes */
+  want(wishes) {
+    this.#wanted = wishes;
+    this.#ask();
   }
 
-  /** Gives up every channel of symbols. @param {string[]} symbols */
-  unsubscribe(symbols) {
-    for (const symbol of symbols) this.#wanted.delete(symbol);
-    if (symbols.length > 0) this.#send({ action: "unsubscribe", symbols });
+  /** Asks anew for everything, for the sake of fresh snapshots. */
+  askAnew() {
+    this.#asked = NOTHING;
+    this.#ask();
   }
 
   /** Tries at once instead of waiting for the countdown. Does nothing unless one is running. */
@@ -107,48 +108,49 @@ export class Feed {
     if (this.status.state === "reconnecting" && this.status.retry_at_ms !== null) this.#connect();
   }
 
+  /** Connects at once, or makes sure that the connection is still one: this machine, its network or this page has changed. */
+  #wake() {
+    const now = performance.now();
+    this.#backoff.reset();
+    if (this.#welcomed) {
+      this.#liveness.doubt(now);
+      this.#ping();
+    } else if (!this.#socket || now - this.#opened_at_ms > FRESH_MS) this.#connect();
+  }
+
   #connect() {
-    clearTimeout(this.#retry_timer);
+    this.#leave();
     this.#setStatus(
-      this.status.state === "reconnecting" ? { state: "reconnecting", retry_at_ms: null } : { state: "connecting" },
+      this.status.state === "connecting" ? { state: "connecting" } : { state: "reconnecting", retry_at_ms: null },
     );
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
-    this.#welcomed = false;
     this.#lag_until_ms = 0;
-    this.#opened_at_ms = this.#heard_at_ms = performance.now();
+    this.#opened_at_ms = performance.now();
+    this.#liveness.begin(this.#opened_at_ms);
     socket.onopen = () => this.#onOpen();
     socket.onmessage = (event) => this.#onMessage(event);
-    socket.onclose = () => {
-      if (this.#socket === socket) this.#onClose();
-    };
-    this.#scheduleCheck();
+    socket.onclose = () => this.#onClose();
   }
 
   #onOpen() {
     this.clock.clear();
-    this.#resubscribe();
+    this.#asked = NOTHING;
+    this.#ask();
     this.#pings = 0;
     this.#ping();
   }
 
-  /** One request for each different set of channels. */
-  #resubscribe() {
-    /** @type {Map<string, string[]>} */
-    const groups = new Map();
-    for (const [symbol, channels] of this.#wanted) {
-      const key = [...channels].join();
-      groups.set(key, [...(groups.get(key) ?? []), symbol]);
-    }
-    for (const [key, symbols] of groups) {
-      this.#send({ action: "subscribe", symbols, channels: key.split(",") });
-    }
+  #ask() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    for (const request of changesOf(this.#asked, this.#wanted)) this.#send(request);
+    this.#asked = this.#wanted;
   }
 
   /** @param {MessageEvent} event */
   #onMessage(event) {
     const received_us = nowMicros();
-    this.#heard_at_ms = performance.now();
+    this.#liveness.heard(performance.now());
     let messages;
     try {
       messages = JSON.parse(event.data);
@@ -157,7 +159,7 @@ export class Feed {
     }
     if (!Array.isArray(messages)) return;
     for (const message of messages) this.#readControl(message, received_us);
-    this.#settle();
+    if (this.#welcomed && performance.now() >= this.#lag_until_ms) this.#setStatus({ state: "live" });
     this.#handlers.onFrame(messages, received_us);
   }
 
@@ -169,13 +171,13 @@ export class Feed {
     switch (message.type) {
       case "welcome":
         this.#welcomed = true;
-        if (message.heartbeat_ms > 0) this.#heartbeat_ms = message.heartbeat_ms;
         break;
       case "pong":
         this.clock.add(message.ts, message.server_ts, received_us);
+        this.#liveness.answered(message.ts / 1_000 - performance.timeOrigin);
         break;
       case "lag":
-        this.#lag_until_ms = this.#heard_at_ms + LAG_SHOWN_MS;
+        this.#lag_until_ms = performance.now() + LAG_SHOWN_MS;
         this.#setStatus({ state: "stale", silent_since_ms: null, skipped: message.skipped });
         break;
       case "goodbye":
@@ -184,51 +186,54 @@ export class Feed {
     }
   }
 
-  /** Sets the status that silence, lag and welcome together mean; ends a connection that is silent for too long. */
-  #settle() {
+  /** Looks after the connection, for as long as the page lives. */
+  #check() {
+    setTimeout(() => this.#check(), CHECK_MS);
     const now = performance.now();
-    const silent_ms = now - this.#heard_at_ms;
-    if (!this.#welcomed) {
-      if (now - this.#opened_at_ms > CONNECT_TIMEOUT_MS) this.#abandon();
-      return;
+    const roundTrip_us = this.clock.roundTrip_us;
+    const { isLate, isAskDue, verdict } = this.#liveness.check(now, Date.now(), roundTrip_us === null ? null : roundTrip_us / 1_000);
+    if (isLate) this.#wake();
+    else if (!this.#welcomed) {
+      if (this.#socket && now - this.#opened_at_ms > CONNECT_TIMEOUT_MS) this.#giveUp();
+    } else if (verdict === "gone") this.#giveUp();
+    else {
+      if (isAskDue || now - this.#pinged_at_ms >= (this.#pings < PINGS_QUICK ? PING_QUICK_MS : PING_MS)) this.#ping();
+      if (verdict === "silent") this.#setStatus({ state: "stale", silent_since_ms: this.#liveness.heard_ms, skipped: 0 });
+      else if (now >= this.#lag_until_ms) this.#setStatus({ state: "live" });
     }
-    if (silent_ms > 3 * this.#heartbeat_ms) this.#abandon();
-    else if (silent_ms > 2 * this.#heartbeat_ms) {
-      this.#setStatus({ state: "stale", silent_since_ms: this.#heard_at_ms, skipped: 0 });
-    } else if (now >= this.#lag_until_ms) this.#setStatus({ state: "live" });
   }
 
-  #scheduleCheck() {
-    clearTimeout(this.#check_timer);
-    this.#check_timer = setTimeout(() => {
-      this.#settle();
-      if (this.#socket) this.#scheduleCheck();
-    }, CHECK_MS);
-  }
-
-  /** Leaves a socket that answers nothing: closing it in order could take minutes. */
-  #abandon() {
-    const socket = this.#socket;
+  /** Gives up a connection that answers nothing. That has taken time enough, so the next attempt comes soon. */
+  #giveUp() {
+    this.#backoff.reset();
     this.#onClose();
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 
   #onClose() {
-    clearTimeout(this.#ping_timer);
-    clearTimeout(this.#check_timer);
-    this.#socket = null;
     if (this.#welcomed && performance.now() - this.#opened_at_ms > HELD_MS) this.#backoff.reset();
+    this.#leave();
     const delay_ms = this.#backoff.next();
     this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms });
     this.#retry_timer = setTimeout(() => this.#connect(), delay_ms);
   }
 
+  /** Leaves the socket, if there is one, and whatever was to come of it: closing it in order could take minutes. */
+  #leave() {
+    clearTimeout(this.#retry_timer);
+    this.#welcomed = false;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
   #ping() {
-    this.#send({ action: "ping", ts: Math.round(nowMicros()) });
+    const now = performance.now();
     this.#pings += 1;
-    this.#ping_timer = setTimeout(() => this.#ping(), this.#pings < PINGS_QUICK ? PING_QUICK_MS : PING_MS);
+    this.#pinged_at_ms = now;
+    this.#liveness.asked(now);
+    this.#send({ action: "ping", ts: Math.round(nowMicros()) });
   }
 
   /** @param {Record<string, unknown> & { action: string }} request */

@@ -40,7 +40,6 @@ export class Heading {
     setText(this.#change, ticker ? `${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})` : "");
     setData(this.#change, "direction", directionOf(change));
     for (const element of this.#stats) setText(element, ticker ? statOf(element.getAttribute("data-stat"), ticker) : NONE);
-    this.#paintTitle(symbol, ticker, change);
   }
 
   /** @param {Bar | undefined} bar @param {import("./protocol.js").Interval} interval */
@@ -53,16 +52,17 @@ export class Heading {
   }
 
   /**
+   * Writes the title of the document, once a second at most: it is what is seen of a page in the background.
    * @param {string | null} symbol
    * @param {Ticker | undefined} ticker
-   * @param {number} change
    */
-  #paintTitle(symbol, ticker, change) {
-    const now = performance.now();
-    if (now - this.#titled_at_ms < TITLE_EVERY_MS) return;
-    this.#titled_at_ms = now;
-    const title = symbol && ticker ? `${symbol} ${formatPrice(ticker.price)} ${arrowOf(change)} tickcast` : "tickcast";
-    if (document.title !== title) document.title = title;
+  paintTitle(symbol, ticker) {
+    const now_ms = performance.now();
+    if (now_ms - this.#titled_at_ms < TITLE_EVERY_MS) return;
+    const title = symbol && ticker ? `${symbol} ${formatPrice(ticker.price)} ${arrowOf(changeOf(ticker).change)} tickcast` : "tickcast";
+    if (document.title === title) return;
+    this.#titled_at_ms = now_ms;
+    document.title = title;
   }
 }
 

@@ -9,16 +9,19 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./tradelog.js").TradeLog} TradeLog */
 
-import { CandleSeries } from "./candles.js";
+import { BARS_MAX, CandleSeries } from "./candles.js";
 import { mark } from "./i18n.js";
+import { INTERVAL_US } from "./protocol.js";
 import { AnswerError, BARS_PER_REQUEST, fetchBars } from "./rest.js";
 
 const JOIN_ATTEMPTS_MAX = 4;
 const JOIN_RETRY_MS = 250;
 
+/** @typedef {{ epoch: string | null, followed_offset: number | undefined, now_us: number }} Position of the stream for the symbol */
+
 /**
  * @typedef {object} HistoryHandlers
- * @property {() => { epoch: string | null, followed_offset: number | undefined }} position of the stream for the symbol
+ * @property {() => Position} position
  * @property {(series: CandleSeries) => void} onSeries
  * @property {(err: Error) => void} onError
  */
@@ -50,19 +53,22 @@ export class HistoryLoader {
    * Fetches the newest bars and hands over the joined series.
    * @param {string} symbol
    * @param {Interval} interval
+   * @param {CandleSeries | null} held what is shown of them already: it goes on, with all the past that it has
    */
-  async load(symbol, interval) {
+  async load(symbol, interval, held = null) {
     this.cancel();
     this.#request = new AbortController();
     const { signal } = this.#request;
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const answer = await fetchBars(symbol, interval, { signal });
-        const series = new CandleSeries(answer);
-        const missed = this.#missed(series);
+        const limit = held ? barsToAsk(held, this.#handlers.position()) : BARS_PER_REQUEST;
+        const answer = await fetchBars(symbol, interval, { limit, signal });
+        const missed = this.#missed(answer);
         if (missed || attempt === JOIN_ATTEMPTS_MAX) {
+          const series = held ?? new CandleSeries(answer);
+          if (held && !held.renew(answer)) this.#complete.delete(held);
           for (const trade of missed ?? []) series.applyTrade(trade);
-          if (answer.bars.length < BARS_PER_REQUEST) this.#complete.add(series);
+          if (answer.bars.length < limit) this.#complete.add(series);
           this.#handlers.onSeries(series);
           return;
         }
@@ -77,13 +83,13 @@ export class HistoryLoader {
   /**
    * Returns the trades that came after the answer, or null when the join would not be exact: the answer is older than
    * what the page has seen, or from another run of the server. Without a connection there is nothing to join.
-   * @param {CandleSeries} series
+   * @param {import("./protocol.js").BarsAnswer} answer
    */
-  #missed(series) {
+  #missed(answer) {
     const { epoch, followed_offset } = this.#handlers.position();
     if (followed_offset === undefined) return [];
-    if (series.epoch !== epoch) return null;
-    return this.#log.since(series.symbol, series.offset, followed_offset);
+    if (answer.epoch !== epoch) return null;
+    return this.#log.since(answer.symbol, answer.offset, followed_offset);
   }
 
   /**
@@ -107,6 +113,18 @@ export class HistoryLoader {
       this.#extending = null;
     }
   }
+}
+
+/**
+ * Returns how many bars to ask for, so that they join those held, or replace them all when they are of another run of the server.
+ * @param {CandleSeries} held
+ * @param {Position} position
+ */
+function barsToAsk(held, { epoch, now_us }) {
+  const newest_us = held.newest?.ts ?? now_us;
+  const behind = Math.max(0, Math.ceil((now_us - newest_us) / INTERVAL_US[held.interval])) + 1;
+  const kept = held.epoch === epoch ? 0 : held.bars.length;
+  return Math.min(Math.max(BARS_PER_REQUEST, kept + behind), BARS_MAX);
 }
 
 /**

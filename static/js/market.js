@@ -11,9 +11,10 @@
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Snapshot} Snapshot */
 /** @typedef {import("./ticker.js").Ticker} Ticker */
+/** @typedef {import("./wishes.js").Wishes} Wishes */
 
 import { MedianMeter, RateMeter } from "./meter.js";
-import { INTERVAL_US, isEvent } from "./protocol.js";
+import { channelOf, INTERVAL_US, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
 import { applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
 import { TradeLog } from "./tradelog.js";
@@ -38,6 +39,8 @@ export class Market {
   series = null;
   /** @type {string | null} */
   epoch = null;
+  /** The newest time of the market that is known, in microseconds. */
+  now_us = 0;
   events = 0;
   /** How many events the server said that it skipped. */
   skipped = 0;
@@ -48,24 +51,37 @@ export class Market {
   #handlers;
   /** The day of UTC that the figures since the previous close belong to. */
   #day = 0;
-  /** Symbols that were asked for. @type {Set<string>} */
-  #wanted = new Set();
+  /** What was asked for. @type {Wishes} */
+  #wanted = new Map();
 
   /** @param {MarketHandlers} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
   }
 
-  /** Begins to take a symbol in, from its next snapshot on. @param {string} symbol */
-  want(symbol) {
-    this.#wanted.add(symbol);
+  /**
+   * Takes in what is asked for, and nothing else: a symbol from its next snapshot on. What is still under way of the rest is
+   * ignored. A symbol that is asked for in another way begins anew.
+   * @param {Wishes} wishes
+   */
+  want(wishes) {
+    for (const [symbol, { channels, max_hz }] of this.#wanted) {
+      const wish = wishes.get(symbol);
+      if (wish?.max_hz === max_hz && wish) {
+        for (const channel of channels) if (!wish.channels.includes(channel)) this.sequences.forget(symbol, channel);
+        continue;
+      }
+      this.sequences.forget(symbol);
+      this.followed.delete(symbol);
+      if (!wish) continue;
+      this.log.clear();
+      this.latency.clear();
+    }
+    this.#wanted = wishes;
   }
 
-  /** Forgets a symbol; what is still under way of it is ignored. @param {string} symbol */
+  /** Forgets a symbol. @param {string} symbol */
   forget(symbol) {
-    this.#wanted.delete(symbol);
-    this.sequences.forget(symbol);
-    this.followed.delete(symbol);
     this.tickers.delete(symbol);
     this.changed.delete(symbol);
   }
@@ -92,14 +108,18 @@ export class Market {
 
   /** @param {MarketEvent} event */
   #takeEvent(event) {
-    if (!this.sequences.accept(event)) return;
     const { symbol } = event;
+    const wish = this.#wanted.get(symbol);
+    if (!wish?.channels.includes(channelOf(event)) || !this.sequences.accept(event)) return;
+    this.now_us = Math.max(this.now_us, event.ts);
     const ticker = this.tickers.get(symbol);
     if (!ticker) return;
-    const series = this.series?.symbol === symbol ? this.series : null;
+    // Where only the newest values come, neither the tape nor candles are whole.
+    const isWhole = wish.max_hz === undefined;
+    const series = isWhole && this.series?.symbol === symbol && this.series.epoch === this.epoch ? this.series : null;
     if (event.type === "trade") {
       const { offset, ts, price, size } = event;
-      this.log.push({ symbol, offset, ts, price, size, side: sideOf(ticker, price) });
+      if (isWhole) this.log.push({ symbol, offset, ts, price, size, side: sideOf(ticker, price) });
       applyTrade(ticker, event);
       series?.applyTrade(event);
       this.#noticeDay(ts);
@@ -117,6 +137,7 @@ export class Market {
         this.log.clear();
         this.latency.clear();
         this.followed.clear();
+        if (this.epoch !== message.epoch) this.now_us = 0;
         this.epoch = message.epoch;
         this.#handlers.onWelcome();
         break;
@@ -139,6 +160,7 @@ export class Market {
     const { symbol, offset, ts } = snapshot;
     if (!this.#wanted.has(symbol)) return;
     this.sequences.snapshot(snapshot);
+    this.now_us = Math.max(this.now_us, ts);
     const tick = this.tickers.get(symbol)?.tick ?? 0;
     this.tickers.set(symbol, { ...fromSnapshot(snapshot), tick });
     this.#day = Math.max(this.#day, Math.floor(ts / INTERVAL_US["1d"]));

@@ -23,12 +23,15 @@
  */
 
 /** @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number }} Welcome */
-/** @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number }} Trade */
+/**
+ * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
+ *             skipped?: number }} Trade `skipped`, in mode `latest`: how many events this one has made obsolete
+ */
 /**
  * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
- *             bid: number, bid_size: number, ask: number, ask_size: number }} Quote
+ *             bid: number, bid_size: number, ask: number, ask_size: number, skipped?: number }} Quote
  */
-/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number }} BarMessage */
+/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number, skipped?: number }} BarMessage */
 /**
  * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,

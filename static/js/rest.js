@@ -43,11 +43,11 @@ export async function fetchListings() {
 /**
  * @param {string} symbol
  * @param {Interval} interval
- * @param {{ before?: number, signal?: AbortSignal }} [options] `before` in microseconds
+ * @param {{ before?: number, limit?: number, signal?: AbortSignal }} [options] `before` in microseconds
  * @returns {Promise<BarsAnswer>}
  */
-export function fetchBars(symbol, interval, { before, signal } = {}) {
-  const query = new URLSearchParams({ symbol, interval, limit: String(BARS_PER_REQUEST) });
+export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal } = {}) {
+  const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
   return getJson(`/api/v1/bars?${query}`, signal);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Checks the promise of the protocol: per symbol and channel, `seq` counts up by one without a hole.
+ * Checks the promise of the protocol: per symbol and channel, `seq` counts up by one without a hole, but for what an event in
+ * mode `latest` says that it has made obsolete.
  *
  * Owns: the last `seq` of each channel and the count of holes. Does not own: what happens about a hole (`app.js`).
  * A symbol is followed from its first snapshot on; events that were still under way before it are not counted.
@@ -44,16 +45,17 @@ export class SequenceChecker {
     const position = channels.get(channel);
     if (position) {
       if (event.seq <= position.seq) return false;
-      this.holes += event.seq - position.seq - 1;
+      this.holes += Math.max(0, event.seq - position.seq - 1 - (event.skipped ?? 0));
       position.seq = event.seq;
       position.isHeard = true;
     } else channels.set(channel, { seq: event.seq, isHeard: true });
     return true;
   }
 
-  /** Stops following a symbol. @param {string} symbol */
-  forget(symbol) {
-    this.#positions.delete(symbol);
+  /** Stops following a symbol, or one channel of it. @param {string} symbol @param {string} [channel] */
+  forget(symbol, channel) {
+    if (channel === undefined) this.#positions.delete(symbol);
+    else this.#positions.get(symbol)?.delete(channel);
   }
 
   /** Stops following every symbol, as after a lost connection; the count of holes stays. */

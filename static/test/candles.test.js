@@ -116,3 +116,26 @@ test("history joined at any offset gives the same bars as trades alone", () => {
     assert.deepEqual(joined.bars, whole.bars);
   }
 });
+
+test("a newer answer joins the bars held, and those before it stay", () => {
+  const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102), bar(START + 2 * MINUTE, 103, { final: false })]);
+  series.applyTrade(trade(60, START + 2 * MINUTE + 5, 400));
+  const { changes, revision } = series;
+  const newer = [bar(START + 2 * MINUTE, 104), bar(START + 3 * MINUTE, 105, { final: false })];
+  assert.equal(series.renew({ epoch: "e1", offset: 70, bars: newer }), true);
+  assert.deepEqual(series.bars.map((held) => held.close), [101, 102, 104, 105]);
+  assert.equal(series.applyTrade(trade(70, START + 3 * MINUTE, 1)), false);
+  assert.equal(series.applyTrade(trade(71, START + 3 * MINUTE, 106)), true);
+  assert.ok(series.changes > changes && series.revision > revision);
+});
+
+test("bars that lie apart, or of another run of the server, take the place of those held", () => {
+  const far = [bar(START + 9 * MINUTE, 109)];
+  const apart = seriesOf([bar(START, 101)]);
+  assert.equal(apart.renew({ epoch: "e1", offset: 70, bars: far }), false);
+  assert.deepEqual(apart.bars, far);
+  const other = seriesOf([bar(START - MINUTE, 100), bar(START, 101)], { offset: 900 });
+  assert.equal(other.renew({ epoch: "e2", offset: 7, bars: [bar(START, 55)] }), false);
+  assert.deepEqual([other.epoch, other.bars.map((held) => held.close)], ["e2", [55]]);
+  assert.equal(other.applyTrade(trade(8, START + 5, 56)), true);
+});

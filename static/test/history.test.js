@@ -94,3 +94,25 @@ test("older bars are asked for until there are none", async () => {
   assert.equal(await loader.extend(series), false);
   assert.equal(urls.length, 2);
 });
+
+test("after a break the newest bars join those held, and with another server as many take their place", async () => {
+  const many = (count, end) => Array.from({ length: count }, (_, index) => bar(START + (end - count + index) * 60_000_000));
+  const position = { epoch: "e1", followed_offset: 50, now_us: START + 1_800 * 60_000_000 };
+  const urls = serve(answer(60, { bars: many(600, 1_800) }), answer(61, { bars: many(600, 1_200) }), answer(70, { bars: many(600, 1_802) }),
+    answer(80, { bars: many(1_004, 2_600) }), answer(5, { epoch: "e2", bars: many(2_001, 2_601) }));
+  const { loader, results } = loaderAt(position);
+  const asked = () => new URLSearchParams(urls.at(-1).split("?")[1]).get("limit");
+  await loader.load("AAPL", "1m");
+  const [series] = results.series;
+  await loader.extend(series);
+  assert.equal(series.bars.length, 1_200);
+  await loader.load("AAPL", "1m", series);
+  assert.deepEqual([asked(), series.bars.length, results.series.at(-1) === series], ["600", 1_202, true]);
+  position.now_us = START + 2_600 * 60_000_000;
+  await loader.load("AAPL", "1m", series);
+  assert.deepEqual([asked(), series.bars.length], ["800", 2_000], "so many that none is left out");
+  assert.deepEqual([...series.bars.keys()].filter((at) => at > 0 && series.bars[at].ts - series.bars[at - 1].ts !== 60_000_000), []);
+  position.epoch = "e2";
+  await loader.load("AAPL", "1m", series);
+  assert.deepEqual([asked(), series.bars.length, series.epoch], ["2002", 2_001, "e2"]);
+});

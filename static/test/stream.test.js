@@ -14,6 +14,10 @@ const trade = (seq, more = {}) => ({
   type: "trade", symbol: "AAPL", seq, offset: 100 + seq, ts: 1_772_463_845_100_000, price: 200.01, size: 25, ...more,
 });
 
+const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], ...(max_hz ? { max_hz } : {}) }]]);
+const quiet = () => {};
+const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onNewDay: quiet, onUnknown: quiet };
+
 test("consecutive events leave no hole", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57 }));
@@ -109,7 +113,7 @@ test("the market folds a snapshot and what follows, each event once", () => {
     onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
     onNewDay: () => seen.push("day"), onUnknown: (symbols) => seen.push(...symbols),
   });
-  market.want("AAPL");
+  market.want(wishes());
   const quote = { type: "quote", symbol: "AAPL", seq: 312, offset: 159, ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 };
   market.take([
     { type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, trade(57),
@@ -131,12 +135,52 @@ test("the market folds a snapshot and what follows, each event once", () => {
 });
 
 test("a symbol that was removed stays removed, whatever is still under way", () => {
-  const ignore = () => {};
-  const market = new Market({ onWelcome: ignore, onFollowed: ignore, onLag: ignore, onNewDay: ignore, onUnknown: ignore });
-  market.want("AAPL");
+  const market = new Market(IGNORE);
+  market.want(wishes());
   market.take([snapshot({ trades: 57 })], 0, undefined);
+  market.want(new Map());
   market.forget("AAPL");
   market.take([trade(58), snapshot({ trades: 58 })], 0, undefined);
   assert.equal(market.tickers.size, 0);
   assert.equal(market.log.newest("AAPL", 1).length, 0);
+});
+
+test("events that a newer one has made obsolete are no hole", () => {
+  const checker = new SequenceChecker();
+  checker.snapshot(snapshot({ trades: 57 }));
+  checker.accept(trade(61, { skipped: 3 }));
+  assert.equal(checker.holes, 0);
+  checker.accept(trade(66, { skipped: 3 }));
+  assert.equal(checker.holes, 1);
+});
+
+test("a channel that was given up for a while leaves no hole", () => {
+  const market = new Market(IGNORE);
+  const bar = (seq) => ({ type: "bar", symbol: "AAPL", interval: "1m", seq, offset: 200 + seq, ts: 1 });
+  const following = (...channels) => market.want(new Map([["AAPL", { channels }]]));
+  following("trades", "bars.1m");
+  market.take([snapshot({ trades: 57, "bars.1m": 1 }), bar(2)], 0, undefined);
+  following("trades", "bars.5m");
+  market.take([bar(3), snapshot({ trades: 57, "bars.1m": 3, "bars.5m": 0 }), trade(58)], 0, undefined);
+  following("trades", "bars.1m");
+  market.take([snapshot({ trades: 58, "bars.1m": 7, "bars.5m": 1 }), bar(8)], 0, undefined);
+  assert.equal(market.sequences.holes, 0);
+  market.take([bar(10)], 0, undefined);
+  assert.equal(market.sequences.holes, 1);
+});
+
+test("while only the newest values come the price goes on, but neither tape nor candles take them", () => {
+  const market = new Market(IGNORE);
+  market.want(wishes());
+  market.take([{ type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, snapshot({ trades: 57 }), trade(58)], 0, undefined);
+  assert.equal(market.log.newest("AAPL", 9).length, 1);
+  market.want(wishes(1));
+  assert.equal(market.followed.has("AAPL"), false, "it is asked for anew");
+  market.take([trade(60), snapshot({ trades: 61 }), trade(64, { price: 210, skipped: 2 })], 0, undefined);
+  assert.equal(market.tickers.get("AAPL").price, 210);
+  assert.equal(market.log.newest("AAPL", 9).length, 0);
+  market.want(wishes());
+  market.take([trade(70), snapshot({ trades: 71 }), trade(72)], 0, undefined);
+  assert.deepEqual(market.log.newest("AAPL", 9).map((logged) => logged.offset), [172]);
+  assert.equal(market.sequences.holes, 0);
 });

@@ -68,6 +68,7 @@ export const korean = {
   "candlestick chart": "캔들 차트",
   "Arrow keys scroll, plus and minus zoom, End returns to the newest bar":
     "화살표 키로 이동하고, 더하기와 빼기 키로 확대·축소하며, End 키로 최신 봉으로 돌아갑니다",
+  "Loading…": "불러오는 중…",
   "Try again": "다시 시도",
   "The history could not be loaded: the server has answered {status}.": "과거 시세를 불러오지 못했습니다. 서버가 {status} 코드로 응답했습니다.",
   "The history could not be loaded: the server cannot be reached.": "과거 시세를 불러오지 못했습니다. 서버에 연결할 수 없습니다.",

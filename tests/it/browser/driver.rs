@@ -26,13 +26,15 @@ const FLAGS: [&str; 9] = [
     "--disable-dev-shm-usage",
 ];
 
-/// Records the frames of every WebSocket of the page in `frames`, from before its first script.
+/// Records every WebSocket of the page in `sockets_` and their frames in `frames_`, from before its first script.
 const RECORDER: &str = "
     globalThis.frames_ = [];
+    globalThis.sockets_ = [];
     const Plain = WebSocket;
     globalThis.WebSocket = class extends Plain {
         constructor(...rest) {
             super(...rest);
+            sockets_.push(this);
             this.addEventListener('message', (event) => frames_.push(['in', event.data]));
         }
         send(data) {
@@ -85,12 +87,17 @@ impl Browser {
         builder.capabilities(Capabilities::from(capabilities));
         let client = patiently("Chromium", builder.connect(&format!("http://127.0.0.1:{port}"))).await.unwrap();
         let browser = Self { client, _driver: driver };
-        browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": RECORDER })).await;
+        browser.before_scripts(RECORDER).await;
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         browser.devtools("Emulation.setDeviceMetricsOverride", screen).await;
         browser
+    }
+
+    /// Runs a script in every page that is opened from now on, before its own.
+    pub(crate) async fn before_scripts(&self, source: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
     }
 
     async fn devtools(&self, command: &str, parameters: Value) -> Value {
@@ -138,6 +145,11 @@ impl Browser {
             }
             assert!(std::time::Instant::now() < deadline, "{selector} is always covered, or moves away");
         }
+    }
+
+    /// Moves the pointer to a place in the window.
+    pub(crate) async fn point(&self, x: f64, y: f64) {
+        self.devtools("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y })).await;
     }
 
     /// Types a text into a field instead of what is in it.

@@ -8,6 +8,8 @@ mod handshake;
 mod handshake_break;
 mod https;
 mod language;
+mod live_chart;
+mod live_connection;
 
 use serde_json::json;
 

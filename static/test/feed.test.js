@@ -1,0 +1,185 @@
+// Checks when the page notices that nothing comes any more, and when it comes back. The socket, the clock and the page's events
+// are the test's own.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { Feed } from "../js/feed.js";
+
+const NATIVE = { WebSocket: globalThis.WebSocket, document: globalThis.document, addEventListener: globalThis.addEventListener };
+const WISHES = new Map([["AAPL", { channels: ["trades"] }]]);
+let now_ms = 0;
+let sockets = [];
+
+class FakeSocket {
+  static OPEN = 1;
+  static CLOSED = 3;
+  readyState = 0;
+  sent = [];
+  isAnswering = true;
+  /** How long a pong takes. */
+  trip_ms = 0;
+  constructor() {
+    sockets.push(this);
+  }
+  open() {
+    this.readyState = 1;
+    this.onopen();
+    this.say({ type: "welcome", epoch: "e1", offset: 1, heartbeat_ms: 15_000 });
+  }
+  say(...messages) {
+    this.onmessage?.({ data: JSON.stringify(messages) });
+  }
+  send(text) {
+    const request = JSON.parse(text);
+    this.sent.push(request);
+    if (request.action !== "ping" || !this.isAnswering) return;
+    setTimeout(() => this.say({ type: "pong", ts: request.ts, server_ts: request.ts }), this.trip_ms);
+  }
+  close() {
+    this.readyState = FakeSocket.CLOSED;
+  }
+}
+
+beforeEach(() => {
+  sockets = [];
+  now_ms = 1_000;
+  const listeners = new EventTarget();
+  const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  Object.assign(globalThis, { WebSocket: FakeSocket, document, addEventListener: listeners.addEventListener.bind(listeners) });
+  globalThis.window_ = listeners;
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000 });
+  // It must go on a little by itself: its step is looked for at the start.
+  mock.method(performance, "now", () => (now_ms += 0.001));
+  feed = new Feed("ws://localhost/ws", { onStatus: () => {}, onFrame: () => {} });
+});
+afterEach(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+  Object.assign(globalThis, NATIVE);
+});
+
+let feed;
+
+/** Lets time pass for the page; `each` is done every 50 ms. */
+function pass(ms, each = () => {}) {
+  for (let passed = 0; passed < ms; passed += 50) {
+    now_ms += 50;
+    mock.timers.tick(50);
+    each();
+  }
+}
+
+/** Lets time pass until the state is this one. Returns how long that took. */
+function until(state, ms_max = 60_000) {
+  const begun = now_ms;
+  while (feed.status.state !== state) {
+    assert.ok(now_ms - begun < ms_max, `${feed.status.state} for ${ms_max} ms`);
+    pass(50);
+  }
+  return now_ms - begun;
+}
+
+function live() {
+  feed.want(WISHES);
+  feed.start();
+  sockets[0].open();
+  pass(3_000);
+  assert.equal(feed.status.state, "live");
+  return sockets[0];
+}
+
+test("a market without any event is never called stale, however long it is quiet", () => {
+  for (const trip_ms of [0, 400, 3_000]) {
+    sockets = [];
+    feed = new Feed("ws://localhost/ws", { onStatus: ({ state }) => assert.notEqual(state, "stale", `${trip_ms} ms`), onFrame: () => {} });
+    feed.start();
+    sockets[0].trip_ms = trip_ms;
+    sockets[0].open();
+    pass(120_000, () => assert.equal(feed.status.state, "live"));
+    assert.ok(sockets[0].sent.length < 130, "about one ping a second, and no more");
+  }
+});
+
+test("silence is noticed within three seconds, and gone with the next message", () => {
+  const socket = live();
+  for (let turn = 0; turn < 5; turn += 1) {
+    socket.isAnswering = false;
+    assert.ok(until("stale") <= 3_000);
+    socket.isAnswering = true;
+    assert.ok(until("live") <= 1_100);
+    pass(370 * turn);
+  }
+  assert.equal(sockets.length, 1);
+});
+
+test("a server that never comes back is given up, and there is an attempt under way nearly always", () => {
+  const socket = live();
+  socket.isAnswering = false;
+  until("reconnecting");
+  assert.equal(socket.readyState, FakeSocket.CLOSED);
+  let idle_ms = 0;
+  pass(120_000, () => { if (sockets.at(-1).readyState === FakeSocket.CLOSED) idle_ms += 50; });
+  assert.ok(idle_ms < 8_000, `${idle_ms} ms of two minutes`);
+  assert.ok(sockets.length < 15, "but no storm of them");
+  until("reconnecting");
+  while (sockets.at(-1).readyState !== 0) pass(50);
+  sockets.at(-1).open();
+  assert.equal(feed.status.state, "live");
+  assert.deepEqual(sockets.at(-1).sent[0].symbols, ["AAPL"], "everything is asked for again");
+});
+
+for (const event of ["online", "resume", "visibilitychange", "pageshow", "offline"]) {
+  test(`after ${event} a connection that is dead is replaced within three seconds`, () => {
+    const socket = live();
+    socket.isAnswering = false;
+    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    // What was under way when the machine fell asleep is read now, and proves nothing.
+    pass(100);
+    socket.say({ type: "heartbeat", ts: 1, offset: 1 });
+    pass(2_500);
+    assert.equal(sockets.length, 2);
+    sockets[1].open();
+    assert.equal(feed.status.state, "live");
+  });
+
+  test(`after ${event} a connection that answers stays`, () => {
+    const socket = live();
+    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    pass(20_000, () => assert.equal(feed.status.state, "live"));
+    assert.deepEqual([sockets.length, socket.readyState], [1, FakeSocket.OPEN]);
+  });
+
+  test(`after ${event} a countdown ends at once`, () => {
+    live();
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      sockets.at(-1).onclose();
+      while (sockets.at(-1).readyState !== 0) pass(50);
+    }
+    sockets.at(-1).onclose();
+    const before = sockets.length;
+    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    assert.equal(sockets.length, before + 1);
+  });
+}
+
+test("a machine that has slept is noticed by its clocks, even if one of them slept too", () => {
+  for (const isMonotonic of [true, false]) {
+    sockets = [];
+    feed = new Feed("ws://localhost/ws", { onStatus: () => {}, onFrame: () => {} });
+    live().isAnswering = false;
+    if (isMonotonic) now_ms += 3_600_000;
+    mock.timers.setTime(Date.now() + 3_600_000);
+    pass(3_000);
+    assert.equal(sockets.length, 2, "there is another attempt within three seconds");
+    sockets[1].open();
+    assert.equal(feed.status.state, "live");
+  }
+});
+
+test("a page that is thawed has what is new, and no connection is held while it is frozen", () => {
+  const socket = live();
+  document.dispatchEvent(new Event("freeze"));
+  assert.equal(socket.readyState, FakeSocket.CLOSED);
+  assert.equal(feed.status.state, "reconnecting");
+  document.dispatchEvent(new Event("resume"));
+  assert.equal(sockets.length, 2);
+});

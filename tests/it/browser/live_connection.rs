@@ -1,0 +1,93 @@
+//! The connection of the live page: it says so when nothing comes any more, whoever is to blame, and is soon back.
+
+use serde_json::json;
+
+use super::driver::Browser;
+use super::{LIVE, open_page};
+use crate::command::spawn_binary;
+use crate::patience::patiently;
+
+const STATE: &str = "document.querySelector('#status').dataset.state";
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_noticed_and_so_is_its_return() {
+    // Of heartbeats there is none: what the page notices, it notices by asking.
+    let server = spawn_binary(
+        &[],
+        &[("TICKCAST__SESSION__HEARTBEAT_MS", "300000"), ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "900000")],
+    )
+    .await;
+    let browser = Browser::start(1280, 800, "dark").await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(LIVE).await;
+    for state in ["stale", "reconnecting"] {
+        server.signal("STOP").await;
+        browser.until(&format!("{STATE} === '{state}'")).await;
+        server.signal("CONT").await;
+        browser.until(LIVE).await;
+        let frames = browser.value("frames_.length").await;
+        browser.until(&format!("frames_.length > {frames} + 20")).await;
+    }
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_market_without_events_is_live() {
+    let server = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "0.001")]).await;
+    let browser = Browser::start(1280, 800, "light").await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(LIVE).await;
+    browser.value(&format!("(() => {{ globalThis.states_ = []; new MutationObserver(() => states_.push({STATE})).observe(document.querySelector('#status'), {{ attributes: true }}); }})()")).await;
+    browser.until("frames_.filter(([way, data]) => way === 'in' && data.includes('pong')).length > 10").await;
+    assert_eq!(browser.value("states_").await, json!([]));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_frozen_page_holds_no_connection_and_is_back_when_it_is_thawed() {
+    let (_server, browser) = open_page(1280, 800, "dark").await;
+    browser.value("document.dispatchEvent(new Event('freeze'))").await;
+    browser
+        .until("sockets_.at(-1).readyState > 1 && document.querySelector('#status').dataset.state === 'reconnecting'")
+        .await;
+    browser.value("document.dispatchEvent(new Event('resume'))").await;
+    browser.until(LIVE).await;
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_hidden_page_takes_the_price_in_its_title_and_catches_up_when_it_is_shown() {
+    let (_server, browser) = open_page(1280, 800, "dark").await;
+    let own = "document.title.startsWith('AAPL ')";
+    browser.until(own).await;
+    patiently("the window to go", browser.client.minimize_window()).await.unwrap();
+    browser.until("document.hidden").await;
+    let subscriptions = "frames_.filter(([way]) => way === 'in').flatMap(([, data]) => JSON.parse(data))
+        .findLast(({ type }) => type === 'subscribed').subscriptions";
+    browser.until(&format!("({subscriptions}).length === 1 && ({subscriptions})[0].channels.length === 1")).await;
+    let answer = browser.value(&format!("({subscriptions})[0]")).await;
+    assert_eq!((&answer["symbol"], &answer["channels"]), (&json!("AAPL"), &json!(["trades"])), "{answer}");
+    assert_eq!((&answer["mode"], answer["max_hz"].as_f64()), (&json!("latest"), Some(1.0)), "{answer}");
+    let begin = "(() => { globalThis.from_ = frames_.length; globalThis.titles_ = new Set();
+        new MutationObserver(() => titles_.add(document.title)).observe(document.querySelector('title'), { childList: true }); })()";
+    browser.value(begin).await;
+    browser.until("titles_.size >= 4").await;
+    let events = "frames_.slice(from_).filter(([way]) => way === 'in').flatMap(([, data]) => JSON.parse(data)).filter(({ seq, type }) => seq && type !== 'snapshot')";
+    let strange = format!("({events}).filter(({{ type, symbol }}) => type !== 'trade' || symbol !== 'AAPL')");
+    assert_eq!(browser.value(&strange).await, json!([]));
+    patiently("the window to come", browser.client.maximize_window()).await.unwrap();
+    browser.until("!document.hidden").await;
+    let before = browser.value(super::LAST_PRICES).await;
+    browser
+        .until(&format!(
+            "Object.entries({}).every(([symbol, last]) => last !== ({before})[symbol])",
+            super::LAST_PRICES
+        ))
+        .await;
+    browser.until("document.querySelectorAll('#tape tbody tr:not([hidden])').length > 3").await;
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
