@@ -40,6 +40,14 @@ pub struct Metrics {
     pub requests: Counter,
     /// Polls that are waiting now.
     pub polls_waiting: Gauge,
+    /// TCP connections that are open now.
+    pub connections: Gauge,
+    /// Connections without a request, or with an answer that was no session, that were closed to make room for new ones.
+    pub connections_dismissed: Counter,
+    /// Requests that have not arrived in time (`server.request_timeout_ms`).
+    pub requests_timed_out: Counter,
+    /// Requests that could not be understood as HTTP.
+    pub requests_malformed: Counter,
     /// Connections that were refused because `server.connections_max` was reached.
     pub connections_refused: Counter,
     /// Connections that had to wait for their turn to begin or to end (`server.turn_connections_max`).
@@ -109,6 +117,9 @@ impl Metrics {
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
         counter("lags", "Times that a session fell behind", &self.lags);
         counter("requests", "Requests from clients", &self.requests);
+        counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
+        counter("requests_timed_out", "Requests that did not arrive in time", &self.requests_timed_out);
+        counter("requests_malformed", "Requests that are no HTTP", &self.requests_malformed);
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
@@ -119,6 +130,7 @@ impl Metrics {
         counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
         counter("tls_handshakes_failed", "Handshakes of TLS that have failed", &self.tls_handshakes_failed);
         counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
+        registry.register("connections", "TCP connections that are open", self.connections.clone());
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
         registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());

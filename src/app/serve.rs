@@ -16,7 +16,7 @@ use crate::app::{AttachFn, MoreRoutes};
 use crate::domain::Clock;
 use crate::history::History;
 use crate::hub::{Hub, HubConfig, Ready};
-use crate::transport::{ConnectionConfig, Handshakes, SocketConfig, TlsSetup, Traffic, Worker, connections};
+use crate::transport::{ConnectionConfig, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections};
 
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
@@ -67,14 +67,17 @@ impl WorkerParts {
         let attach = self.attach.clone();
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
+        let server = &self.settings.server;
+        let places_max = server.connections_max.saturating_add(server.connections_spare_max);
         let worker = Worker {
+            places: Places::new(places_max, self.hub_config.metrics.clone()),
             router,
             history: self.history.clone(),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
-            connections_max: self.settings.server.connections_max,
+            connections_max: server.connections_max,
             traffic: self.traffic.clone(),
-            allowed_origins: self.settings.server.allowed_origins.clone(),
+            allowed_origins: server.allowed_origins.clone(),
             handshakes: self.handshakes.clone(),
         };
         (hub, Rc::new(worker))
@@ -90,8 +93,12 @@ impl WorkerParts {
         ConnectionConfig {
             socket: SocketConfig {
                 user_timeout: self.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
+                keepalive: Duration::from_millis(server.tcp_keepalive_ms),
                 unsent_bytes_max: server.unsent_bytes_max,
             },
+            request_timeout: Duration::from_millis(server.request_timeout_ms),
+            keep_alive: Duration::from_millis(server.keep_alive_ms),
+            request_head_bytes_max: server.request_head_bytes_max,
             write_buffer_bytes: server.write_buffer_bytes,
             turn_connections_max: server.turn_connections_max,
             tls,
@@ -106,9 +113,13 @@ impl WorkerParts {
 /// Returns what the system says of a socket that it does not let go on.
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
+    // With one connection beyond the first two another one gives way, and takes a turn to be gone.
+    let connections_max = [server.connections_spare_max, server.turn_connections_max, 1]
+        .iter()
+        .fold(server.connections_max, |sum, more| sum.saturating_add(*more));
     let mut builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(server.connections_max.saturating_add(server.connections_spare_max))
+        .max_concurrent_connections(connections_max)
         .shutdown_timeout(server.shutdown_grace_ms.div_ceil(1_000))
         .disable_signals();
     let http = listeners.http.map(|listener| (listener, None));

@@ -58,6 +58,15 @@ pub struct ServerConfig {
     /// Connections that each worker takes beyond `connections_max`, so that those refused are told so, and probes and
     /// plain requests are answered. 1 to 100,000.
     pub connections_spare_max: usize,
+    /// How long a request may take to arrive, from its first byte; the first one of a connection from when that was accepted.
+    /// Milliseconds, 10 to 600,000.
+    pub request_timeout_ms: u64,
+    /// How long a connection stays open without a request. Milliseconds, 10 to 3,600,000.
+    pub keep_alive_ms: u64,
+    /// The longest head of a request. Bytes, 1,024 to 65,536.
+    pub request_head_bytes_max: usize,
+    /// How long the kernel waits for a sign of life before it asks the peer for one. Milliseconds, 1,000 to 3,600,000.
+    pub tcp_keepalive_ms: u64,
     /// Bytes that wait for one socket in the server before its outbox begins to fill. 1,024 to 16 MiB.
     pub write_buffer_bytes: usize,
     /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). 1,024 to 16 MiB.
@@ -134,6 +143,10 @@ impl Default for ServerConfig {
             drain_ms: 2_000,
             connections_max: 20_000,
             connections_spare_max: 256,
+            request_timeout_ms: 5_000,
+            keep_alive_ms: 75_000,
+            request_head_bytes_max: 16_384,
+            tcp_keepalive_ms: 60_000,
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
@@ -169,6 +182,16 @@ impl ServerConfig {
             }
             Self { traffic_clients_max: 0 | 100_001.., .. } => {
                 Err(("server.traffic_clients_max", "must be 1 to 100000"))
+            }
+            Self { request_timeout_ms: 0..10 | 600_001.., .. } => {
+                Err(("server.request_timeout_ms", "must be 10 to 600000"))
+            }
+            Self { keep_alive_ms: 0..10 | 3_600_001.., .. } => Err(("server.keep_alive_ms", "must be 10 to 3600000")),
+            Self { request_head_bytes_max: 0..1_024 | 65_537.., .. } => {
+                Err(("server.request_head_bytes_max", "must be 1024 to 65536"))
+            }
+            Self { tcp_keepalive_ms: 0..1_000 | 3_600_001.., .. } => {
+                Err(("server.tcp_keepalive_ms", "must be 1000 to 3600000"))
             }
             Self { tls, .. } => tls.validate(),
         }

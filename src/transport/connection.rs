@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, KeepAlive, Request};
+use actix_http::{ConnectionType, HttpService, KeepAlive, Payload, Request};
 use actix_service::{ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::middleware::NormalizePath;
@@ -17,16 +17,14 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
 use crate::metrics::SharedMetrics;
+use crate::transport::activity::{Activity, Patience};
+use crate::transport::answer::Answer;
 use crate::transport::stream::{HandshakeError, OverTls, Stream, TlsSetup};
+use crate::transport::tenure::Tenure;
 use crate::transport::traffic::{Meter, Metered};
 use crate::transport::turnstile::Turnstile;
 use crate::transport::wire::Wire;
 use crate::transport::{SocketConfig, Worker, routes};
-
-/// How long a connection stays open without a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long the head of the first request may take.
-const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How connections are served.
 #[derive(Clone)]
@@ -35,6 +33,13 @@ pub struct ConnectionConfig {
     pub socket: SocketConfig,
     /// Bytes that wait for one socket in the server before its outbox begins to fill.
     pub write_buffer_bytes: usize,
+    /// How long a request may take to arrive, from its first byte; and the first one of a connection from when that was
+    /// accepted.
+    pub request_timeout: Duration,
+    /// How long a connection stays open without a request.
+    pub keep_alive: Duration,
+    /// The longest head of a request, in bytes.
+    pub request_head_bytes_max: usize,
     /// Connections that begin and end in one turn of a worker thread. At least 1.
     pub turn_connections_max: usize,
     /// TLS, for the listener of HTTPS.
@@ -60,7 +65,8 @@ where
 {
     let metrics = worker.metrics();
     let turnstile = Turnstile::new(config.turn_connections_max, metrics.clone());
-    let ours = worker.clone();
+    let (ours, places) = (worker.clone(), worker.places.clone());
+    let patience = Patience { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()
         // `/ws/` and `//ws` are `/ws`: addresses are often put together from parts that end and begin with a slash.
         .wrap(NormalizePath::trim())
@@ -68,61 +74,85 @@ where
         .data_factory(ready)
         .configure(more_routes)
         .configure(move |config| routes(&ours, config));
-    let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), |request: Request, app| {
+    let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), |mut request: Request, app| {
         if let Some(meter) = request.conn_data::<Rc<Meter>>() {
             meter.begin_request();
         }
-        app.call(request)
+        let has_body = !matches!(request.payload(), Payload::None);
+        let answering = request.conn_data::<Rc<Activity>>().map(|activity| activity.answer(has_body));
+        let answer = app.call(request);
+        async move {
+            let answer = answer.await?;
+            Ok(answer.map_body(|head, body| {
+                if has_body && !head.upgrade() {
+                    // Where its body ends, and the next head would begin, is not looked at.
+                    head.set_connection_type(ConnectionType::Close);
+                }
+                Answer::new(body, answering)
+            }))
+        }
     });
     let http = HttpService::build()
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .client_request_timeout(FIRST_REQUEST_TIMEOUT)
+        // The connection's own task keeps these deadlines, for every request of it, where the dispatcher keeps the first one's
+        // for the first request alone, and the second one's until the first byte that comes.
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(Duration::ZERO)
         // A client that is done is let go at once.
         .client_disconnect_timeout(Duration::ZERO)
-        // A client that goes away while its poll waits must be forgotten at once.
-        .h1_allow_half_closed(false)
+        // A client may shut down its sending side and wait for the answer. That it sends nothing more is told to those who
+        // would wait with their answer, as it may be gone.
+        .h1_allow_half_closed(true)
         .h1_write_buffer_size(config.write_buffer_bytes)
         .graceful_shutdown_signal(shutdown)
         .on_connect_ext(|stream: &Stream, data| {
             data.insert(stream.meter().clone());
+            data.insert(stream.activity().clone());
             if stream.is_tls() {
                 data.insert(OverTls);
             }
         })
         .h1(app);
-    let ConnectionConfig { socket, tls, .. } = config;
-    let accept = fn_service(move |(stream, meter): (TcpStream, Rc<Meter>)| {
-        socket.apply(&stream);
-        establish(stream, meter, turnstile.clone(), tls.clone(), metrics.clone())
-    });
-    apply_fn_factory(accept.and_then(http), |stream: TcpStream, chain| {
-        let meter = Rc::new(Meter::default());
-        Metered::new(chain.call((stream, meter.clone())), meter)
+    let opening = Opening { config, turnstile, metrics: metrics.clone() };
+    let accept = fn_service(move |(stream, meter, activity)| opening.clone().open(stream, meter, activity));
+    apply_fn_factory(accept.and_then(http), move |stream: TcpStream, chain| {
+        let (meter, activity) = (Rc::new(Meter::default()), Activity::begin(patience, &places));
+        let served = Metered::new(chain.call((stream, meter.clone(), activity.clone())), meter);
+        Tenure::new(served, activity, metrics.clone())
     })
 }
 
-/// Makes of an accepted TCP connection what HTTP is spoken on.
-async fn establish(
-    stream: TcpStream,
-    meter: Rc<Meter>,
+/// What makes of an accepted TCP connection what HTTP is spoken on.
+#[derive(Clone)]
+struct Opening {
+    config: ConnectionConfig,
     turnstile: Rc<Turnstile>,
-    tls: Option<TlsSetup>,
     metrics: SharedMetrics,
-) -> Result<(Stream, Option<SocketAddr>), DispatchError> {
-    let peer = stream.peer_addr().ok();
-    turnstile.clone().pass().await;
-    let wire = Wire::new(stream, meter, turnstile, tls.is_none());
-    let Some(tls) = tls else { return Ok((Stream::Plain(wire), peer)) };
-    // Boxed: connections without TLS are not to pay for its size.
-    match Box::pin(tls.accept(wire)).await {
-        Ok(stream) => Ok((stream, peer)),
-        Err(err) => {
-            log::debug!("handshake of TLS failed err={err}");
-            match err {
-                HandshakeError::TimedOut => metrics.tls_handshake_timeouts.inc(),
-                HandshakeError::Failed(_) => metrics.tls_handshakes_failed.inc(),
-            };
-            Err(DispatchError::Io(io::Error::other(err)))
+}
+
+impl Opening {
+    async fn open(
+        self,
+        stream: TcpStream,
+        meter: Rc<Meter>,
+        activity: Rc<Activity>,
+    ) -> Result<(Stream, Option<SocketAddr>), DispatchError> {
+        let ConnectionConfig { socket, tls, request_head_bytes_max, .. } = self.config;
+        socket.apply(&stream);
+        let peer = stream.peer_addr().ok();
+        self.turnstile.clone().pass().await;
+        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none());
+        let Some(tls) = tls else { return Ok((Stream::plain(wire, activity, request_head_bytes_max), peer)) };
+        // Boxed: connections without TLS are not to pay for its size.
+        match Box::pin(tls.accept(wire, activity, request_head_bytes_max)).await {
+            Ok(stream) => Ok((stream, peer)),
+            Err(err) => {
+                log::debug!("handshake of TLS failed err={err}");
+                match err {
+                    HandshakeError::TimedOut => self.metrics.tls_handshake_timeouts.inc(),
+                    HandshakeError::Failed(_) => self.metrics.tls_handshakes_failed.inc(),
+                };
+                Err(DispatchError::Io(io::Error::other(err)))
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What a client may ask for is `session`'s business, who gets what `hub`'s.
 
+mod activity;
+mod answer;
 mod array;
 mod bars;
 mod connection;
@@ -9,18 +11,22 @@ mod event_stream;
 mod frame;
 mod handler;
 mod handshake;
+mod head;
 mod header;
 mod inbound;
 mod origin;
 mod page;
+mod places;
 mod poll;
 mod problem;
 mod query;
+mod refusal;
 mod rest;
 mod socket;
 mod sse;
 mod status;
 mod stream;
+mod tenure;
 mod traffic;
 mod turnstile;
 mod utf8;
@@ -44,6 +50,7 @@ pub use connection::{ConnectionConfig, connections};
 pub use handler::MessageHandler;
 pub use handshake::{HandshakeConfig, Handshakes};
 pub use origin::AllowedOrigins;
+pub use places::Places;
 pub use problem::Problem;
 pub use socket::SocketConfig;
 pub use stream::TlsSetup;
@@ -64,6 +71,8 @@ pub struct Worker {
     pub connections_max: usize,
     /// What each client costs.
     pub traffic: Arc<Traffic>,
+    /// The connections of this thread.
+    pub places: Rc<Places>,
     /// The pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
     /// What the page `/handshake` has under way, in the whole process.
@@ -85,11 +94,13 @@ impl Worker {
         self.router.borrow().metrics().clone()
     }
 
-    /// Checks whether another session may begin, and counts it when not.
-    fn admit(&self) -> Result<(), Problem> {
+    /// Checks whether another session may begin, and counts it when not. Its connection then keeps its place.
+    fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
         self.ready().inspect_err(|_| {
             self.metrics().connections_refused.inc();
-        })
+        })?;
+        activity::keep_place(request);
+        Ok(())
     }
 
     /// Checks whether another session could begin.

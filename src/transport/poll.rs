@@ -15,6 +15,7 @@ use crate::hub::{Control, SharedOutbox, Sink};
 use crate::protocol::native::Cursor;
 use crate::protocol::{Mode, Publication};
 use crate::session::{Begun, Session};
+use crate::transport::activity::half_closed;
 use crate::transport::array::MessageArray;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Transport};
@@ -42,7 +43,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     if request.method() == Method::HEAD {
         wait_ms = 0;
     }
-    worker.admit()?;
+    worker.admit(&request)?;
     let now = Instant::now();
     let mut session = worker.join(None, now);
     let begun = session.answer(&wanted, now).map_err(Problem::mistake)?;
@@ -55,9 +56,14 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let mut cursor = page.read_missed(&session, begun).await;
     if wait_ms > 0 && page.is_empty() && begun.recovered && cursor.is_some() {
         let waiting = Waiting::begin(worker);
-        let first = tokio::time::timeout(Duration::from_millis(wait_ms), page.read_first(&session, begun));
-        // When time is up, or the server goes down, the answer is empty: the cursor stays good.
-        cursor = first.await.unwrap_or_else(|_| session.cursor(begun));
+        let time_up = tokio::time::sleep(Duration::from_millis(wait_ms));
+        cursor = tokio::select! {
+            first = page.read_first(&session, begun) => first,
+            // The answer is empty: the cursor stays good.
+            () = time_up => session.cursor(begun),
+            // A client that sends nothing more may be gone. One that is not gets its answer at once.
+            () = half_closed(&request) => session.cursor(begun),
+        };
         drop(waiting);
     }
     let (mut events, mut payload) = (page.events, page.messages.payload());

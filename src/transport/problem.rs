@@ -62,9 +62,50 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// Returns 408: the request has not arrived in time.
+    pub(super) fn request_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the request took too long (server.request_timeout_ms)",
+        )
+    }
+
+    /// Returns 431: the head of the request is too long.
+    pub(super) fn head_too_long() -> Self {
+        let detail = "the request's head is too long (server.request_head_bytes_max)";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", detail)
+    }
+
     /// Returns 404: there is no such address.
     pub fn not_found(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
+    }
+
+    fn document(&self) -> String {
+        let mut document = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        if !self.symbols.is_empty() {
+            document["symbols"] = json!(self.symbols);
+        }
+        document.to_string()
+    }
+
+    /// Returns the whole answer as it is sent on a connection that ends with it, for what never becomes a request.
+    pub(super) fn to_http(&self) -> Vec<u8> {
+        let document = self.document();
+        let head = format!(
+            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+             content-length: {}\r\n\r\n",
+            self.status,
+            document.len()
+        );
+        [head, document].concat().into_bytes()
     }
 
     /// Returns 404: no request of this client is known.
@@ -104,16 +145,6 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut document = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
-        });
-        if !self.symbols.is_empty() {
-            document["symbols"] = json!(self.symbols);
-        }
         let mut response = HttpResponse::build(self.status);
         match self.status {
             StatusCode::UPGRADE_REQUIRED => {
@@ -131,6 +162,6 @@ impl ResponseError for Problem {
             .insert_header((CONTENT_TYPE, "application/problem+json"))
             // What is wrong now need not be wrong the next time.
             .insert_header((CACHE_CONTROL, "no-store"))
-            .body(document.to_string())
+            .body(self.document())
     }
 }

@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
+
+/// How long the kernel waits for a sign of life before it asks again.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How connections are set up.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketConfig {
     /// The kernel ends a connection whose peer acknowledges nothing for so long (`TCP_USER_TIMEOUT`, RFC 5482).
     pub user_timeout: Duration,
+    /// Without a sign of life from the peer for so long, the kernel asks for one (`SO_KEEPALIVE`, RFC 9293 section 3.8.4), and
+    /// ends the connection when none comes.
+    pub keepalive: Duration,
     /// Unsent bytes in the kernel beyond which a socket counts as not writable (`TCP_NOTSENT_LOWAT`), so that congestion
     /// shows early, where it can be conflated.
     pub unsent_bytes_max: u32,
@@ -18,19 +24,17 @@ pub struct SocketConfig {
 impl SocketConfig {
     /// Sets the options on a connection that was just accepted. What a platform does not know is left out.
     pub(super) fn apply(self, stream: &TcpStream) {
-        if let Err(err) = self.set_options(&SockRef::from(stream)) {
-            // The peer may be gone already.
-            log::debug!("socket options refused err={err}");
-        }
-    }
-
-    fn set_options(self, socket: &SockRef<'_>) -> std::io::Result<()> {
-        socket.set_tcp_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        let keepalive = TcpKeepalive::new().with_time(self.keepalive).with_interval(KEEPALIVE_INTERVAL);
+        let mut results = vec![socket.set_tcp_nodelay(true), socket.set_tcp_keepalive(&keepalive)];
         #[cfg(target_os = "linux")]
-        {
-            socket.set_tcp_user_timeout(Some(self.user_timeout))?;
-            socket.set_tcp_notsent_lowat(self.unsent_bytes_max)?;
+        results.extend([
+            socket.set_tcp_user_timeout(Some(self.user_timeout)),
+            socket.set_tcp_notsent_lowat(self.unsent_bytes_max),
+        ]);
+        for err in results.into_iter().filter_map(Result::err) {
+            // The peer may be gone already.
+            log::debug!("socket option refused err={err}");
         }
-        Ok(())
     }
 }

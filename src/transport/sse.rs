@@ -50,7 +50,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         // A browser that comes back repeats its first query.
         wanted.after = Some(cursor);
     }
-    worker.admit()?;
+    worker.admit(&request)?;
     let now = Instant::now();
     let name = random_name();
     let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;

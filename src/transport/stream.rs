@@ -3,13 +3,17 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::transport::Problem;
+use crate::transport::activity::Activity;
+use crate::transport::head::{Heads, TooLong};
+use crate::transport::refusal::refuse;
 use crate::transport::traffic::Meter;
 use crate::transport::wire::Wire;
 
@@ -37,11 +41,16 @@ pub(super) enum HandshakeError {
 
 impl TlsSetup {
     /// Shakes hands with the client.
-    pub(super) async fn accept(self, wire: Wire) -> Result<Stream, HandshakeError> {
+    pub(super) async fn accept(
+        self,
+        wire: Wire,
+        activity: Rc<Activity>,
+        head_bytes_max: usize,
+    ) -> Result<Stream, HandshakeError> {
         let limit = Some(self.buffer_bytes);
         let handshake = self.acceptor.accept_with(wire, |connection| connection.set_buffer_limit(limit));
         match tokio::time::timeout(self.handshake_timeout, handshake).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream?))),
+            Ok(stream) => Ok(Stream::new(Channel::Tls(Box::new(stream?)), activity, head_bytes_max)),
             Err(_) => Err(HandshakeError::TimedOut),
         }
     }
@@ -51,21 +60,87 @@ impl TlsSetup {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OverTls;
 
-/// What the HTTP dispatcher reads from and writes to.
-pub(super) enum Stream {
+/// What is spoken on the TCP connection.
+enum Channel {
     Plain(Wire),
     /// Boxed: connections without TLS are not to pay for its size.
     Tls(Box<TlsStream<Wire>>),
 }
 
+/// What the HTTP dispatcher reads from and writes to. It is given the heads of requests when they are whole, and within
+/// their bounds; the connection's [`Activity`] is told what comes and goes.
+pub(super) struct Stream {
+    channel: Channel,
+    heads: Heads,
+    activity: Rc<Activity>,
+    /// Whether the dispatcher is told that nothing more comes.
+    is_ended: bool,
+}
+
 impl Stream {
+    fn new(channel: Channel, activity: Rc<Activity>, head_bytes_max: usize) -> Self {
+        activity.open();
+        Self { channel, heads: Heads::new(head_bytes_max), activity, is_ended: false }
+    }
+
+    /// Returns a connection that speaks HTTP as it is.
+    pub(super) fn plain(wire: Wire, activity: Rc<Activity>, head_bytes_max: usize) -> Self {
+        Self::new(Channel::Plain(wire), activity, head_bytes_max)
+    }
+
     /// Returns whether the connection speaks TLS.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self.channel, Channel::Tls(_))
     }
 
     /// Returns the meter of this connection.
     pub(super) fn meter(&self) -> &Rc<Meter> {
+        self.channel.meter()
+    }
+
+    /// Returns what this connection is doing.
+    pub(super) fn activity(&self) -> &Rc<Activity> {
+        &self.activity
+    }
+
+    /// Reads no more, and says why if the client waits for an answer.
+    fn refuse(&mut self, cx: &mut Context<'_>, problem: &Problem) {
+        self.is_ended = true;
+        if !self.activity.is_answering() {
+            refuse(&mut self.channel, cx, problem);
+        }
+    }
+
+    /// Reads what may be passed on. Holds back the beginning of a head.
+    fn poll_heads(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.heads.give_to(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.channel).poll_read(cx, buf))?;
+            let fresh = &mut buf.filled_mut()[before..];
+            if fresh.is_empty() {
+                self.activity.half_close();
+                return Poll::Ready(Ok(()));
+            }
+            let passed = self.heads.take(fresh);
+            buf.set_filled(before + passed.unwrap_or(0));
+            self.activity.received(self.heads.is_partial());
+            match passed {
+                Ok(0) => {}
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(TooLong) => {
+                    self.refuse(cx, &Problem::head_too_long());
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl Channel {
+    fn meter(&self) -> &Rc<Meter> {
         match self {
             Self::Plain(wire) => wire.meter(),
             Self::Tls(stream) => stream.get_ref().0.meter(),
@@ -74,6 +149,39 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.activity.is_dismissed() && !this.is_ended {
+            if this.activity.is_receiving() {
+                this.refuse(cx, &Problem::request_timeout());
+            }
+            this.is_ended = true;
+        }
+        if this.is_ended || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_heads(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.channel).poll_write(cx, bytes);
+        this.activity.written(result.is_pending());
+        result
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().channel).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().channel).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Channel {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
@@ -87,7 +195,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Channel {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_write(cx, bytes),

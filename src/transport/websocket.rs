@@ -62,7 +62,7 @@ pub(super) fn open_on<H: MessageHandler>(
 ) -> Result<HttpResponse, Problem> {
     check_handshake(request)?;
     worker.allowed_origins.check(request)?;
-    worker.admit()?;
+    worker.admit(request)?;
     let mut response =
         ws::handshake(request).map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
     if lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == SUBPROTOCOL) {

@@ -126,6 +126,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
     /// Sends a request; returns the answer.
     pub(crate) async fn request(&mut self, request: &str) -> Answer {
         self.send(request.as_bytes()).await;
+        self.answer().await
+    }
+
+    /// Returns the answer to a request that has been sent.
+    pub(crate) async fn answer(&mut self) -> Answer {
         let end = loop {
             if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
@@ -211,6 +216,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
             let (code, reason) = payload.split_first_chunk().expect("the server always gives a code");
             (u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).unwrap())
         })
+    }
+
+    /// Returns everything up to the end of the connection.
+    pub(crate) async fn rest(&mut self) -> String {
+        while self.receive().await {}
+        String::from_utf8(self.received.split().to_vec()).unwrap()
+    }
+
+    /// Shuts down the sending side and goes on reading.
+    pub(crate) async fn finish_sending(&mut self) {
+        patiently("the end of what is sent", self.stream.shutdown()).await.unwrap();
     }
 
     /// Shuts down the sending side and drops the connection.

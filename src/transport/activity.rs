@@ -1,0 +1,219 @@
+//! What one connection is doing: opening, waiting for a request, receiving one, or answering one. From this follow its
+//! deadline, and whether it may be closed to make room for others.
+//!
+//! The stream reports what it has read and written, the service when an answer begins and ends. `tenure.rs` keeps the
+//! deadline, `places.rs` chooses who gives way.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+
+use crate::transport::places::Places;
+
+/// How long a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// From the first byte of a request to the end of its head, and from the end of an answer to the end of a body that
+    /// nobody wanted. The same for the first request of a connection, from when it was accepted.
+    pub(super) request: Duration,
+    /// From the end of an answer to the first byte of the next request.
+    pub(super) keep_alive: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for its turn to begin, or shakes hands with TLS, which has a deadline of its own.
+    Opening,
+    /// Nothing has come of its first request.
+    Fresh,
+    /// A request has begun to come, or the body of one that has been answered.
+    Receiving,
+    Answering,
+    /// Answered; nothing has come of the next request.
+    Idle,
+}
+
+/// Why a connection is closed by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dismissal {
+    /// It takes the place of another one.
+    Crowded,
+    /// Its request takes too long.
+    RequestTimedOut,
+    /// It has been without a request for too long.
+    Idle,
+}
+
+/// The state of one connection, shared by its stream, its service and its task.
+#[derive(Debug)]
+pub(super) struct Activity {
+    patience: Patience,
+    places: Rc<Places>,
+    phase: Cell<Phase>,
+    /// When the phase began; for an idle connection, when something was last written.
+    since: Cell<Instant>,
+    /// Its key among those of `places`, when it is one of those that can give way.
+    place: Cell<Option<u64>>,
+    /// Whether a part of the next request's head has been received.
+    has_begun_next: Cell<bool>,
+    /// Whether the present request has a body that may still be coming.
+    has_body: Cell<bool>,
+    /// Whether the socket takes nothing at the moment, so that a part of an answer waits.
+    is_jammed: Cell<bool>,
+    /// Whether the client has shut down its sending side, or is gone.
+    is_half_closed: Cell<bool>,
+    dismissal: Cell<Option<Dismissal>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Activity {
+    /// Takes a place for a connection that was just accepted.
+    pub(super) fn begin(patience: Patience, places: &Rc<Places>) -> Rc<Self> {
+        let activity = Rc::new(Self {
+            patience,
+            places: places.clone(),
+            phase: Cell::new(Phase::Opening),
+            since: Cell::new(Instant::now()),
+            place: Cell::default(),
+            has_begun_next: Cell::default(),
+            has_body: Cell::default(),
+            is_jammed: Cell::default(),
+            is_half_closed: Cell::default(),
+            dismissal: Cell::default(),
+            waker: RefCell::default(),
+        });
+        places.enter(&activity);
+        activity
+    }
+
+    /// Notes that HTTP is spoken from now on.
+    pub(super) fn open(self: &Rc<Self>) {
+        self.enter(Phase::Fresh);
+    }
+
+    /// Notes whether a part of the next request's head has been received.
+    pub(super) fn received(self: &Rc<Self>, has_begun_next: bool) {
+        let had_begun = self.has_begun_next.replace(has_begun_next);
+        if has_begun_next && !had_begun && matches!(self.phase.get(), Phase::Fresh | Phase::Idle) {
+            self.enter(Phase::Receiving);
+        }
+    }
+
+    /// Notes whether the socket has taken what was written.
+    pub(super) fn written(self: &Rc<Self>, is_jammed: bool) {
+        let was_jammed = self.is_jammed.replace(is_jammed);
+        if self.phase.get() == Phase::Idle {
+            self.since.set(Instant::now());
+            if is_jammed != was_jammed {
+                // An answer that is still being written is not idle.
+                self.places.move_to(self, !is_jammed);
+            }
+        }
+    }
+
+    /// Begins an answer, which ends when the result is dropped.
+    pub(super) fn answer(self: &Rc<Self>, has_body: bool) -> Answering {
+        self.has_body.set(has_body);
+        self.enter(Phase::Answering);
+        Answering(self.clone())
+    }
+
+    fn answered(self: &Rc<Self>) {
+        let is_receiving = self.has_begun_next.get() || self.has_body.get();
+        self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
+    }
+
+    /// Notes that the client sends nothing more.
+    pub(super) fn half_close(&self) {
+        self.is_half_closed.set(true);
+    }
+
+    /// Returns whether an answer is being made or written.
+    pub(super) fn is_answering(&self) -> bool {
+        self.phase.get() == Phase::Answering || self.is_jammed.get()
+    }
+
+    /// Returns whether a part of a request has been received that is not being answered.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.phase.get() == Phase::Receiving
+    }
+
+    /// Returns when the connection is to be closed if nothing happens until then, and why; `None` while it answers.
+    pub(super) fn deadline(&self) -> Option<(Instant, Dismissal)> {
+        let since = self.since.get();
+        match self.phase.get() {
+            Phase::Opening | Phase::Answering => None,
+            Phase::Fresh | Phase::Receiving => Some((since + self.patience.request, Dismissal::RequestTimedOut)),
+            Phase::Idle => Some((since + self.patience.keep_alive, Dismissal::Idle)),
+        }
+    }
+
+    /// Asks the connection's task to end it.
+    pub(super) fn dismiss(&self, dismissal: Dismissal) {
+        self.dismissal.set(Some(dismissal));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Returns why the connection is to end, if it is. Wakes this waker when that changes.
+    pub(super) fn dismissal(&self, waker: &Waker) -> Option<Dismissal> {
+        let mut kept = self.waker.borrow_mut();
+        if kept.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+        self.dismissal.get()
+    }
+
+    /// Returns whether the connection is being closed.
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.dismissal.get().is_some()
+    }
+
+    fn enter(self: &Rc<Self>, phase: Phase) {
+        self.phase.set(phase);
+        self.since.set(Instant::now());
+        self.places.move_to(self, phase != Phase::Answering && !(phase == Phase::Idle && self.is_jammed.get()));
+    }
+
+    /// The key under which `places` has it.
+    pub(super) const fn place(&self) -> &Cell<Option<u64>> {
+        &self.place
+    }
+
+    /// Gives the place back.
+    pub(super) fn end(&self) {
+        self.places.leave(self);
+    }
+}
+
+/// An answer that is being made or written. Its end is noted when it is dropped.
+pub(super) struct Answering(Rc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+/// Lets the connection of this request keep its place until the answer is complete: it carries a session.
+pub(super) fn keep_place(request: &HttpRequest) {
+    if let Some(activity) = request.conn_data::<Rc<Activity>>() {
+        activity.places.keep(activity);
+    }
+}
+
+/// Waits until the client of this request sends nothing more: it has shut down its sending side, or is gone. Must be polled
+/// by the task of the connection, which reads before it polls.
+pub(super) async fn half_closed(request: &HttpRequest) {
+    let activity = request.conn_data::<Rc<Activity>>().cloned();
+    poll_fn(|_| match &activity {
+        Some(activity) if activity.is_half_closed.get() => Poll::Ready(()),
+        _ => Poll::Pending,
+    })
+    .await;
+}

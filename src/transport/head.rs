@@ -1,0 +1,293 @@
+//! Where the heads of requests end (RFC 9112 section 2.1), so that the parser of actix-http is given whole ones only: it
+//! begins anew with each byte, and takes up to 128 KiB.
+//!
+//! Also makes good what that parser is strict about: `Upgrade: websocket, h2c` offers a WebSocket (RFC 9110 section 7.8),
+//! and `Connection: Upgrade` of a client that merely offers `h2c` is no reason to close the connection after the answer.
+
+use std::ops::Range;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::ReadBuf;
+
+/// As many headers as actix-http takes.
+const HEADERS_MAX: usize = 96;
+
+/// A head that is longer than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+/// Holds back the beginning of a head until the rest has come.
+#[derive(Debug)]
+pub(super) struct Heads {
+    bytes_max: usize,
+    /// Bytes that have not been passed on.
+    held: BytesMut,
+    /// How many of these may be.
+    ready: usize,
+    /// How many of the bytes after them are known to hold no end of a head.
+    scanned: usize,
+    /// With how many bytes after them it is worth a look whether they can be the beginning of a head at all.
+    look_at: usize,
+    /// Whether all that follows is passed on as it comes: a body, the frames of a WebSocket, or what is no HTTP.
+    is_open: bool,
+}
+
+/// What follows a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    Head,
+    Other,
+}
+
+impl Heads {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, held: BytesMut::new(), ready: 0, scanned: 0, look_at: 1, is_open: false }
+    }
+
+    /// Returns whether everything is passed on as it comes.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open && self.held.is_empty()
+    }
+
+    /// Returns whether the beginning of a head is held back.
+    pub(super) fn is_partial(&self) -> bool {
+        self.held.len() > self.ready
+    }
+
+    /// Takes bytes that were just read; returns how many of them, from the first, are passed on at once. The others are held.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TooLong`] when the head that has begun is longer than `bytes_max`.
+    pub(super) fn take(&mut self, fresh: &mut [u8]) -> Result<usize, TooLong> {
+        if self.is_open() {
+            return Ok(fresh.len());
+        }
+        if self.held.is_empty() {
+            let passed = self.pass(fresh)?;
+            self.held.extend_from_slice(&fresh[passed..]);
+            return Ok(passed);
+        }
+        self.held.extend_from_slice(fresh);
+        let mut held = std::mem::take(&mut self.held);
+        let passed = self.pass(&mut held[self.ready..]);
+        self.held = held;
+        self.ready += passed?;
+        Ok(0)
+    }
+
+    /// Moves bytes that may be passed on, as many as there is room for.
+    pub(super) fn give(&mut self, room: &mut [u8]) -> usize {
+        let len = room.len().min(self.ready);
+        room[..len].copy_from_slice(&self.held[..len]);
+        self.held.advance(len);
+        self.ready -= len;
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+        len
+    }
+
+    /// Does the same with the free part of a buffer; returns whether there was anything to move.
+    pub(super) fn give_to(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        if self.ready == 0 {
+            return false;
+        }
+        let len = self.give(buf.initialize_unfilled());
+        buf.advance(len);
+        true
+    }
+
+    /// Returns how many of these bytes are whole heads, or follow one that opens the way.
+    fn pass(&mut self, bytes: &mut [u8]) -> Result<usize, TooLong> {
+        let mut passed = 0;
+        while !self.is_open {
+            let rest = &mut bytes[passed..];
+            let Some(head) = self.find(rest) else {
+                return if rest.len() > self.bytes_max { Err(TooLong) } else { Ok(passed) };
+            };
+            (self.scanned, self.look_at) = (0, 1);
+            match head {
+                Ok((len, _)) if len > self.bytes_max => return Err(TooLong),
+                Ok((len, follows)) => {
+                    passed += len;
+                    self.is_open = follows == Follows::Other;
+                }
+                // The dispatcher finds the same fault, and answers it.
+                Err(_) => self.is_open = true,
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// Looks for the head that begins here: its length and what follows it.
+    fn find(&mut self, bytes: &mut [u8]) -> Option<Result<(usize, Follows), httparse::Error>> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let is_ended = self.scan(bytes);
+        if !is_ended && bytes.len() < self.look_at {
+            return None;
+        }
+        self.look_at = bytes.len() * 2;
+        let mut blanks = Vec::new();
+        let parsed = parse(bytes, &mut blanks);
+        for blank in blanks {
+            bytes[blank].fill(b' ');
+        }
+        parsed.transpose()
+    }
+
+    /// Returns whether an empty line follows something that is none.
+    fn scan(&mut self, bytes: &[u8]) -> bool {
+        // Empty lines before a request are passed over (RFC 9112 section 2.2).
+        let begins = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+        let mut at = self.scanned.max(begins);
+        while let Some(feed) = bytes[at..].iter().position(|byte| *byte == b'\n').map(|place| place + at) {
+            match bytes[feed + 1..] {
+                [b'\n', ..] | [b'\r', b'\n', ..] => return true,
+                [] | [b'\r'] => {
+                    self.scanned = feed;
+                    return false;
+                }
+                _ => at = feed + 1,
+            }
+        }
+        self.scanned = bytes.len();
+        false
+    }
+}
+
+/// Parses a head; adds what is to be overwritten with blanks. `None` when it is incomplete.
+fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, Follows)>, httparse::Error> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(len) = request.parse(bytes)? else { return Ok(None) };
+    let place = |part: &[u8]| {
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        start..start + part.len()
+    };
+    let named = |name: &'static str| {
+        let headers: &[httparse::Header<'_>] = request.headers;
+        headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    };
+    let websocket = named("upgrade").flat_map(parts).find(|part| part.eq_ignore_ascii_case(b"websocket"));
+    let upgrade: Vec<_> =
+        named("connection").flat_map(parts).filter(|part| part.eq_ignore_ascii_case(b"upgrade")).collect();
+    match websocket.map(place) {
+        Some(websocket) if !upgrade.is_empty() => {
+            let among = |value: &Range<usize>| value.start <= websocket.start && websocket.end <= value.end;
+            if let Some(value) = named("upgrade").map(place).find(among) {
+                blanks.extend([value.start..websocket.start, websocket.end..value.end]);
+            }
+        }
+        _ => blanks.extend(upgrade.iter().map(|part| place(part))),
+    }
+    let is_alone = || named("upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
+    let opens_websocket = websocket.is_some() && (!upgrade.is_empty() || is_alone());
+    let has_body = named("transfer-encoding").next().is_some()
+        || named("content-length").any(|value| value.trim_ascii() != b"0")
+        || request.method == Some("CONNECT");
+    let follows = if has_body || opens_websocket { Follows::Other } else { Follows::Head };
+    Ok(Some((len, follows)))
+}
+
+/// The parts of a list with commas.
+fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds these bytes in pieces of this length; returns what is passed on.
+    fn pass(heads: &mut Heads, bytes: &[u8], piece: usize) -> Result<Vec<u8>, TooLong> {
+        let mut passed = Vec::new();
+        for piece in bytes.chunks(piece) {
+            let mut piece = piece.to_vec();
+            let at_once = heads.take(&mut piece)?;
+            passed.extend_from_slice(&piece[..at_once]);
+            loop {
+                let mut room = [0; 7];
+                let len = heads.give(&mut room);
+                passed.extend_from_slice(&room[..len]);
+                if len == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(passed)
+    }
+
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    #[test]
+    fn a_head_is_passed_on_when_it_is_whole() {
+        for text in [GET, "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n"] {
+            let mut heads = Heads::new(100);
+            assert_eq!(pass(&mut heads, &text.as_bytes()[..text.len() - 1], 1), Ok(vec![]), "{text:?}");
+            assert!(heads.is_partial());
+            assert_eq!(pass(&mut heads, b"\n", 1).unwrap(), text.as_bytes());
+            assert!(!heads.is_partial() && !heads.is_open());
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_is_passed_on_at_once() {
+        for text in ["\u{16}\u{3}\u{1}", "hello there!\r\n", " GET"] {
+            assert_eq!(pass(&mut Heads::new(100), text.as_bytes(), 100).unwrap(), text.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_is_found_however_it_comes() {
+        let head = |bytes: usize| format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(bytes - 23)).into_bytes();
+        assert_eq!(head(100).len(), 100);
+        for piece in [1, 30, 1_000] {
+            assert_eq!(pass(&mut Heads::new(100), &head(100), piece), Ok(head(100)), "{piece}");
+            assert_eq!(pass(&mut Heads::new(100), &head(101), piece), Err(TooLong), "{piece}");
+            assert_eq!(pass(&mut Heads::new(100), &[b'\n'; 101], piece), Err(TooLong), "{piece}");
+        }
+    }
+
+    #[test]
+    fn an_offer_of_websocket_among_others_is_made_plain_and_any_other_left_out() {
+        for (given, passed) in [
+            ("Upgrade: websocket, h2c\r\nConnection: Upgrade", "Upgrade: websocket     \r\nConnection: Upgrade"),
+            ("Upgrade: h2c,WebSocket\r\nConnection: upgrade", "Upgrade:     WebSocket\r\nConnection: upgrade"),
+            (
+                "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings",
+                "Upgrade: h2c\r\nConnection:        , HTTP2-Settings",
+            ),
+            ("Connection: keep-alive, upgrade", "Connection: keep-alive,        "),
+            (
+                "Upgrade: websocket\r\nConnection: keep-alive, Upgrade",
+                "Upgrade: websocket\r\nConnection: keep-alive, Upgrade",
+            ),
+        ] {
+            let head = |lines: &str| format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n");
+            let got = pass(&mut Heads::new(1_000), head(given).as_bytes(), 9).unwrap();
+            assert_eq!(String::from_utf8(got).unwrap(), head(passed));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn heads_bodies_and_frames_are_passed_on_in_order_however_they_are_cut(heads in 0..5_usize, tail in 0..4_usize, piece in 1..90_usize) {
+            let tail = [
+                "",
+                "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n\n\nGET \0\r\n\r\nmore",
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}\r\n\r\nframes",
+            ][tail];
+            let text = [GET.repeat(heads).as_str(), tail].concat();
+            let mut gate = Heads::new(1_000);
+            prop_assert_eq!(pass(&mut gate, text.as_bytes(), piece).unwrap(), text.as_bytes());
+            prop_assert_eq!(gate.is_open(), !tail.is_empty());
+            prop_assert!(!gate.is_partial());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How many connections one worker thread has, and which of them gives way when there is one too many: those without a
+//! request first, then those whose answer is no session, the oldest of each first.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::metrics::SharedMetrics;
+use crate::transport::activity::{Activity, Dismissal};
+
+/// The connections of one worker thread, over all of its listeners.
+#[derive(Debug)]
+pub struct Places {
+    connections_max: usize,
+    connections: Cell<usize>,
+    /// Counts up: the smaller a key, the older what it stands for.
+    next: Cell<u64>,
+    /// Those that have no request.
+    idle: RefCell<BTreeMap<u64, Rc<Activity>>>,
+    /// Those that are being answered and are no session.
+    busy: RefCell<BTreeMap<u64, Rc<Activity>>>,
+    metrics: SharedMetrics,
+}
+
+impl Places {
+    /// Returns places for so many connections; with one more, another one gives way.
+    pub fn new(connections_max: usize, metrics: SharedMetrics) -> Rc<Self> {
+        Rc::new(Self {
+            connections_max,
+            connections: Cell::default(),
+            next: Cell::default(),
+            idle: RefCell::default(),
+            busy: RefCell::default(),
+            metrics,
+        })
+    }
+
+    /// Takes a place for a new connection, and makes room for it when all are taken.
+    pub(super) fn enter(&self, activity: &Rc<Activity>) {
+        self.connections.set(self.connections.get() + 1);
+        self.metrics.connections.inc();
+        if self.connections.get() > self.connections_max {
+            let oldest = self.idle.borrow_mut().pop_first().or_else(|| self.busy.borrow_mut().pop_first());
+            if let Some((_, oldest)) = oldest {
+                self.metrics.connections_dismissed.inc();
+                oldest.place().take();
+                oldest.dismiss(Dismissal::Crowded);
+            }
+        }
+        self.move_to(activity, true);
+    }
+
+    /// Notes that a connection has become idle, or has begun to be answered.
+    pub(super) fn move_to(&self, activity: &Rc<Activity>, is_idle: bool) {
+        if activity.is_dismissed() {
+            return;
+        }
+        self.remove(activity);
+        let key = self.next.replace(self.next.get() + 1);
+        activity.place().set(Some(key));
+        if is_idle { &self.idle } else { &self.busy }.borrow_mut().insert(key, activity.clone());
+    }
+
+    /// Lets a connection that is being answered keep its place until the answer is complete.
+    pub(super) fn keep(&self, activity: &Activity) {
+        self.remove(activity);
+    }
+
+    /// Gives the place of a connection back that has ended.
+    pub(super) fn leave(&self, activity: &Activity) {
+        self.remove(activity);
+        self.connections.set(self.connections.get() - 1);
+        self.metrics.connections.dec();
+    }
+
+    fn remove(&self, activity: &Activity) {
+        if let Some(key) = activity.place().take()
+            && self.idle.borrow_mut().remove(&key).is_none()
+        {
+            self.busy.borrow_mut().remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::activity::Patience;
+
+    const PATIENCE: Patience = Patience { request: Duration::from_secs(5), keep_alive: Duration::from_secs(75) };
+
+    fn dismissed(activity: &Activity) -> bool {
+        activity.dismissal(Waker::noop()).is_some()
+    }
+
+    #[test]
+    fn the_oldest_without_a_request_gives_way_then_the_oldest_answer_and_no_session_ever() {
+        let places = Places::new(4, SharedMetrics::default());
+        let enter = || {
+            let activity = Activity::begin(PATIENCE, &places);
+            activity.open();
+            activity
+        };
+        let [session, answering, unfinished, idle] = [(); 4].map(|()| enter());
+        let session_answer = session.answer(false);
+        places.keep(&session);
+        let answer = answering.answer(false);
+        drop(idle.answer(false));
+        unfinished.received(true);
+        let newest = enter();
+        assert!(dismissed(&idle), "it has been without a request for longer than the other has been sending one");
+        idle.end();
+        let next = enter();
+        assert!(dismissed(&unfinished) && !dismissed(&newest));
+        unfinished.end();
+        let held = [newest.answer(false), next.answer(false)];
+        places.keep(&newest);
+        places.keep(&next);
+        let last = enter();
+        assert!(dismissed(&answering) && !dismissed(&session) && !dismissed(&last));
+        drop(answer);
+        answering.end();
+        drop((session_answer, held));
+        for activity in [session, newest, next, last] {
+            assert!(!dismissed(&activity));
+            activity.end();
+        }
+        assert_eq!((places.idle.borrow().len(), places.busy.borrow().len(), places.connections.get()), (0, 0, 0));
+        assert_eq!((places.metrics.connections.get(), places.metrics.connections_dismissed.get()), (0, 3));
+    }
+}

@@ -1,0 +1,52 @@
+//! Clients that shut down their sending side after the request: they are answered; those that are gone are forgotten.
+
+use crate::http::get;
+use crate::patience::wait_until;
+use crate::raw::RawClient;
+use crate::spawn::{spawn_app, spawn_app_at_rest};
+
+/// Sends a request and nothing more.
+async fn ask(server: std::net::SocketAddr, path: &str) -> RawClient {
+    let mut client = RawClient::connect(server).await;
+    client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+    client.finish_sending().await;
+    client
+}
+
+#[actix_web::test]
+async fn a_half_closed_client_is_answered() {
+    let server = spawn_app(|_| {});
+    for path in [
+        "/api/v1/bars?symbol=AAPL&limit=10",
+        "/handshake/attempt?case=accepted",
+        "/api/v1/snapshot",
+        "/api/v1/symbols",
+        "/api/v1/poll?symbols=AAPL&wait_ms=0",
+        "/metrics",
+        "/",
+        "/static/js/app.js",
+    ] {
+        for _ in 0..30 {
+            let rest = ask(server.address, path).await.rest().await;
+            assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {rest}");
+            let (head, body) = rest.split_once("\r\n\r\n").unwrap();
+            let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+            assert_eq!(length.map(|length| length.parse().unwrap()), Some(body.len()), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_half_closed_client_whose_poll_would_wait_is_answered_at_once_and_one_that_is_gone_forgotten() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let cursor = get(server.address, "/api/v1/poll?symbols=AAPL").await.json()["cursor"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/poll?symbols=AAPL&wait_ms=60000&after={cursor}");
+    let rest = ask(server.address, &path).await.rest().await;
+    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{rest}");
+    assert!(rest.ends_with(&format!("\"cursor\":\"{cursor}\",\"recovered\":true,\"messages\":[]}}")), "{rest}");
+    for _ in 0..10 {
+        drop(ask(server.address, &path).await);
+    }
+    wait_until("polls waiting", 0, || server.metrics.polls_waiting.get()).await;
+    wait_until("sessions", 0, || server.sessions()).await;
+}

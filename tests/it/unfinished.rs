@@ -1,0 +1,151 @@
+//! Requests that never end, and connections without one: each has its deadline, and whoever asks in time is served.
+
+use tickcast::app::Settings;
+
+use crate::http::get;
+use crate::patience::wait_until;
+use crate::raw::{RawClient, handshake};
+use crate::spawn::{spawn_app, spawn_app_at_rest};
+
+const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A request has 200 ms to arrive.
+fn impatient(settings: &mut Settings) {
+    settings.server.request_timeout_ms = 200;
+}
+
+/// Returns a request whose head has so many bytes.
+fn request_of(bytes: usize) -> String {
+    let (before, after) = ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ", "\r\n\r\n");
+    format!("{before}{}{after}", "x".repeat(bytes - before.len() - after.len()))
+}
+
+#[actix_web::test]
+async fn a_request_that_never_ends_is_given_up_whichever_it_is_on_its_connection() {
+    let server = spawn_app(impatient);
+    for served in 0..3 {
+        for begun in ["G", "GET /healthz HTTP/1.1\r\nHost: local", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"] {
+            let mut client = RawClient::connect(server.address).await;
+            for _ in 0..served {
+                assert_eq!(client.request(HEALTHZ).await.status, 200);
+            }
+            client.send(begun.as_bytes()).await;
+            let rest = client.rest().await;
+            assert!(rest.starts_with("HTTP/1.1 408 "), "{served} {begun}: {rest}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_never_ends_ends_its_connection() {
+    let server = spawn_app(impatient);
+    for (method, body, status) in [
+        ("GET", "Content-Length: 10\r\n\r\n", "200"),
+        ("GET", "Content-Length: 10\r\n\r\n12345", "200"),
+        ("GET", "Transfer-Encoding: chunked\r\n\r\n", "200"),
+        ("POST", "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", "405"),
+        ("POST", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "405"),
+    ] {
+        let mut client = RawClient::connect(server.address).await;
+        client.send(format!("{method} /healthz HTTP/1.1\r\nHost: localhost\r\n{body}").as_bytes()).await;
+        let rest = client.rest().await;
+        assert!(rest.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {body}: {rest}");
+    }
+}
+
+#[actix_web::test]
+async fn many_unfinished_second_requests_are_gone_after_the_deadline_and_a_newcomer_is_served_meanwhile() {
+    let server = spawn_app(impatient);
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        let mut client = RawClient::connect(server.address).await;
+        assert_eq!(client.request(HEALTHZ).await.status, 200);
+        client.send(b"G").await;
+        clients.push(client);
+    }
+    assert_eq!(get(server.address, "/readyz").await.status, 200);
+    for client in &mut clients {
+        assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
+    }
+}
+
+#[actix_web::test]
+async fn a_head_has_at_most_16_kib() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    for bytes in [1_000, 16_000, 16_384] {
+        assert_eq!(client.request(&request_of(bytes)).await.status, 200, "{bytes}");
+    }
+    for bytes in [16_385, 40_000, 100_000] {
+        let mut client = RawClient::connect(server.address).await;
+        let answer = client.request(&request_of(bytes)).await;
+        assert_eq!(answer.status, 431, "{bytes}: {answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_without_a_request_is_closed_without_a_word() {
+    let server = spawn_app(|settings| {
+        impatient(settings);
+        settings.server.keep_alive_ms = 300;
+    });
+    assert_eq!(RawClient::connect(server.address).await.rest().await, "");
+    let mut client = RawClient::connect(server.address).await;
+    for _ in 0..3 {
+        assert_eq!(client.request(HEALTHZ).await.status, 200);
+    }
+    assert_eq!(client.rest().await, "");
+    assert_eq!(server.metrics.requests_timed_out.get(), 1, "the one that never sent any");
+    wait_until("connections", 0, || server.metrics.connections.get()).await;
+}
+
+#[actix_web::test]
+async fn what_takes_longer_than_a_request_may_is_not_cut_off() {
+    let (server, clock) = spawn_app_at_rest(impatient);
+    let cursor = get(server.address, "/api/v1/poll?symbols=AAPL").await.json()["cursor"].as_str().unwrap().to_owned();
+    let mut socket = RawClient::open(server.address).await;
+    let mut stream = RawClient::connect(server.address).await;
+    stream.request("GET /api/v1/stream?symbols=AAPL HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    // Behind the poll a part of the next request waits; its time begins with the end of the answer.
+    let mut poll = RawClient::connect(server.address).await;
+    let path = format!("/api/v1/poll?symbols=AAPL&wait_ms=1000&after={cursor}");
+    let answer = poll.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(poll.request("lthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.body, "alive\n");
+    socket.send_frame(crate::raw::PING, b"still?").await;
+    assert_eq!(socket.next_of(crate::raw::PONG).await, b"still?");
+    clock.advance_micros(60_000_000);
+    while !String::from_utf8(stream.next_chunk().await).unwrap().contains("\"trade\"") {}
+}
+
+#[actix_web::test]
+async fn requests_are_understood_however_they_are_cut() {
+    let server = spawn_app(|_| {});
+    let requests = HEALTHZ.repeat(3) + "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    for piece in [1, 2, 7, 40, 100, 1_000] {
+        let mut client = RawClient::connect(server.address).await;
+        for piece in requests.as_bytes().chunks(piece) {
+            client.send(piece).await;
+        }
+        let rest = client.rest().await;
+        assert_eq!((rest.matches("alive\n").count(), rest.matches("ready\n").count()), (3, 1), "{piece}: {rest}");
+    }
+    // The first frame may come with the handshake.
+    let mut client = RawClient::connect(server.address).await;
+    let list = crate::raw::frame(crate::raw::TEXT, br#"{"action":"list","id":1}"#);
+    client.send(&[handshake(&[]).as_bytes(), &list].concat()).await;
+    assert_eq!(client.answer().await.status, 101);
+    while !String::from_utf8(client.next_of(crate::raw::TEXT).await).unwrap().contains("\"id\":1") {}
+}
+
+#[actix_web::test]
+async fn what_is_no_http_is_answered_with_400_at_once_and_counted() {
+    let server = spawn_app(|_| {});
+    for nonsense in ["hello there!\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}", "GET /healthz HTTP/1.1\r\n\r\n"] {
+        let mut client = RawClient::connect(server.address).await;
+        client.send(nonsense.as_bytes()).await;
+        let rest = client.rest().await;
+        assert!(rest.starts_with("HTTP/1.1 400 "), "{nonsense:?}: {rest}");
+    }
+    wait_until("malformed requests", 3, || server.metrics.requests_malformed.get()).await;
+}
