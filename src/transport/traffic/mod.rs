@@ -31,19 +31,19 @@ pub(super) use metered::Metered;
 const NAME_LEN_MAX: usize = 64;
 
 /// Takes the parameter `client`. If it is there, the request and its answer are charged to that client's account, which is
-/// returned: the handler tells it what it sends.
+/// returned: the handler tells it what it sends. When there are too many clients to have an account, it is served without one.
 ///
 /// # Errors
 ///
-/// Returns a problem document when the name is malformed, or there are too many clients.
+/// Returns a problem document when the name is malformed.
 pub(super) fn charge(
     request: &HttpRequest,
     parameters: &mut Parameters,
     transport: Transport,
 ) -> Result<Option<Arc<Account>>, Problem> {
     let Some(name) = take_name(parameters)? else { return Ok(None) };
-    let account = Worker::of(request).traffic.account(&name, transport);
-    let account = account.ok_or_else(|| Problem::unavailable("too many clients (server.traffic_clients_max)"))?;
+    let address = request.peer_addr().map(|peer| peer.ip());
+    let Some(account) = Worker::of(request).traffic.account(&name, address, transport) else { return Ok(None) };
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {
         meter.charge(&account);
     }
