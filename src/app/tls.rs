@@ -118,6 +118,9 @@ fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Certi
     if chain.is_empty() {
         return Err(of_cert("there is no certificate in PEM in it".into()));
     }
+    if chain.iter().any(|cert| is_version_1(cert)) {
+        return Err(of_cert("a certificate in it is one of X.509 version 1; version 3 is needed".into()));
+    }
     let text = read_file("server.tls.key", key)?;
     let private = PrivateKeyDer::from_pem_slice(&text).map_err(|err| match err {
         pem::Error::NoItemsFound => of_key("there is no private key in PEM in it".into()),
@@ -132,6 +135,21 @@ fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Certi
         Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch { cert: cert.into(), key: key.into() }),
         Err(err) => Err(of_cert(err.to_string())),
     }
+}
+
+/// Returns whether a certificate in DER is one of X.509 version 1: it begins with its serial number, where later versions begin
+/// with the version (RFC 5280 section 4.1).
+fn is_version_1(der: &[u8]) -> bool {
+    const SEQUENCE: u8 = 0x30;
+    const INTEGER: u8 = 0x02;
+    let inside = |der: &[u8]| match der {
+        [SEQUENCE, 0x81, _, inside @ ..]
+        | [SEQUENCE, 0x82, _, _, inside @ ..]
+        | [SEQUENCE, 0x83, _, _, _, inside @ ..]
+        | [SEQUENCE, (..=0x7F), inside @ ..] => Some(inside.to_vec()),
+        _ => None,
+    };
+    inside(der).and_then(|cert| inside(&cert)).is_some_and(|fields| fields.first() == Some(&INTEGER))
 }
 
 fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {

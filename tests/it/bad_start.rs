@@ -6,6 +6,18 @@ use std::os::unix::ffi::OsStrExt;
 use crate::command::{Ended, command, ended, run};
 use crate::secure::Pair;
 
+/// A certificate of X.509 version 1, as `openssl x509 -req` makes it when it is given no extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBIzCBywIULTQqDw3APuUNdG2afGZa1Nn1ncswCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNjAwMDAzOVoYDzIxMjYxMTAyMDAwMDM5
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AASemjcKs8/MWq5ZCPbtYEKJxByJ1/2Ua+n8NL70ANGnm/8kKST/JdmSkFWDeC2S
+vKVgAZNb8ivknLH45zxgUBXuMAoGCCqGSM49BAMCA0cAMEQCIDF/Df+QHuP8KjhA
+3+aFYDSdB7mmrqoZQYKibSQH9PPWAiAUiKBBHOT7PAhPu8kF7dDNGU8DmFFI9mCD
+zPZI3Z28uA==
+-----END CERTIFICATE-----
+";
+
 /// Expects the run to have been refused with one line that contains all of `parts`.
 fn is_refused(ended: &Ended, parts: &[&str]) {
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
@@ -112,6 +124,10 @@ async fn a_certificate_or_key_that_cannot_be_used_is_refused_and_named() {
     is_refused(&run_with(&cert, &other.key()).await, &["does not belong", &cert, &other.key()]);
     is_refused(&run_with(&cert, "").await, &["server.tls.key", "must be set"]);
     is_refused(&run_with("", &key).await, &["server.tls.cert", "must be set"]);
+
+    let old = format!("{directory}/old.pem");
+    std::fs::write(&old, VERSION_1).unwrap();
+    is_refused(&run_with(&old, &key).await, &["server.tls.cert", &old, "X.509 version 1"]);
 
     let bad = format!("{directory}/bad.pem");
     for (name, text) in [
