@@ -149,7 +149,7 @@ impl Opening {
                 log::debug!("handshake of TLS failed err={err}");
                 match err {
                     HandshakeError::TimedOut => self.metrics.tls_handshake_timeouts.inc(),
-                    HandshakeError::Failed(_) => self.metrics.tls_handshakes_failed.inc(),
+                    HandshakeError::Failed(_) | HandshakeError::PlainHttp => self.metrics.tls_handshakes_failed.inc(),
                 };
                 Err(DispatchError::Io(io::Error::other(err)))
             }

@@ -62,6 +62,15 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// Returns 400: HTTP was spoken where HTTPS is served.
+    pub(super) fn tls_required() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "tls_required",
+            "this port speaks HTTPS: the address begins with https:// or wss://",
+        )
+    }
+
     /// Returns 408: the request has not arrived in time.
     pub(super) fn request_timeout() -> Self {
         Self::new(

@@ -1,5 +1,6 @@
 //! A connection as HTTP sees it: the TCP connection itself, or TLS over it.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -34,6 +35,9 @@ pub(super) enum HandshakeError {
     /// The client speaks something else, or refuses what it is offered, or is gone.
     #[error("{0}")]
     Failed(#[from] io::Error),
+    /// The client speaks HTTP without TLS, and was told so.
+    #[error("plain HTTP")]
+    PlainHttp,
     /// `server.tls.handshake_timeout_ms` is over.
     #[error("time is over (server.tls.handshake_timeout_ms)")]
     TimedOut,
@@ -43,12 +47,23 @@ impl TlsSetup {
     /// Shakes hands with the client.
     pub(super) async fn accept(
         self,
-        wire: Wire,
+        mut wire: Wire,
         activity: Rc<Activity>,
         head_bytes_max: usize,
     ) -> Result<Stream, HandshakeError> {
         let limit = Some(self.buffer_bytes);
-        let handshake = self.acceptor.accept_with(wire, |connection| connection.set_buffer_limit(limit));
+        let handshake = async {
+            if wire.begins_with_a_letter().await? {
+                let problem = Problem::tls_required();
+                poll_fn(|cx| {
+                    refuse(&mut wire, cx, &problem);
+                    Poll::Ready(())
+                })
+                .await;
+                return Err(HandshakeError::PlainHttp);
+            }
+            Ok(self.acceptor.accept_with(wire, |connection| connection.set_buffer_limit(limit)).await?)
+        };
         match tokio::time::timeout(self.handshake_timeout, handshake).await {
             Ok(stream) => Ok(Stream::new(Channel::Tls(Box::new(stream?)), activity, head_bytes_max)),
             Err(_) => Err(HandshakeError::TimedOut),

@@ -33,6 +33,13 @@ impl Wire {
         &self.meter
     }
 
+    /// Waits for the first byte, which stays to be read; returns whether it is a letter, as a request of HTTP begins with one and
+    /// TLS with none.
+    pub(super) async fn begins_with_a_letter(&self) -> io::Result<bool> {
+        let mut first = [0];
+        Ok(self.stream.peek(&mut first).await? > 0 && first[0].is_ascii_alphabetic())
+    }
+
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(end) = &mut self.end else { return Poll::Ready(Ok(())) };
         let result = ready!(end.as_mut().poll(cx));
