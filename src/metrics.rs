@@ -44,6 +44,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections without a request, or with an answer that was no session, that were closed to make room for new ones.
     pub connections_dismissed: Counter,
+    /// Requests that were refused because they came from pages of other origins (`server.allowed_origins`).
+    pub origins_refused: Counter,
     /// Requests that have not arrived in time (`server.request_timeout_ms`).
     pub requests_timed_out: Counter,
     /// Requests that could not be understood as HTTP.
@@ -54,7 +56,7 @@ pub struct Metrics {
     pub connections_delayed: Counter,
     /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
     pub traffic_clients_evicted: Counter,
-    /// Requests refused because every client with an account was busy.
+    /// Requests served without an account because there were too many clients that may not be forgotten.
     pub traffic_clients_refused: Counter,
     /// Captures that were refused because `handshake.captures_max` was reached.
     pub captures_refused: Counter,
@@ -118,12 +120,13 @@ impl Metrics {
         counter("lags", "Times that a session fell behind", &self.lags);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
+        counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);
         counter("requests_timed_out", "Requests that did not arrive in time", &self.requests_timed_out);
         counter("requests_malformed", "Requests that are no HTTP", &self.requests_malformed);
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
-        counter("traffic_clients_refused", "Requests of one client too many", &self.traffic_clients_refused);
+        counter("traffic_clients_refused", "Requests that found no account", &self.traffic_clients_refused);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
         let skipped = &self.capture_frames_skipped;
         counter("capture_frames_skipped", "Frames over handshake.capture_pending_bytes_max", skipped);

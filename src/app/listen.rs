@@ -1,47 +1,93 @@
-//! The sockets that the server listens on: HTTP, HTTPS, or both side by side.
+//! The sockets that the server listens on: HTTP, HTTPS, or both side by side; each on every address of its host.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use crate::app::{ServerConfig, StartError};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+/// How many free ports are tried for one that is free on every address of the host.
+const FREE_PORTS_MAX: usize = 16;
 
-/// A socket that listens.
+/// What listens on one port.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    /// One for each address.
+    pub(super) sockets: Vec<TcpListener>,
+    /// The first address.
     pub(super) address: SocketAddr,
+    /// All others, as `localhost` has them.
+    pub(super) others: Vec<SocketAddr>,
 }
 
 impl Listener {
-    /// Listens on this port of `server.host`.
+    /// Listens on this port of `server.host`, on each of its addresses that this machine has.
     ///
     /// # Errors
     ///
-    /// Returns why none of its addresses can be listened on.
+    /// Returns why none of its addresses can be listened on, or that one of them is taken.
     pub(super) fn bind(server: &ServerConfig, port: u16) -> Result<Self, StartError> {
-        let bind = || {
-            let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-            for address in (server.host.as_str(), port).to_socket_addrs()? {
-                match bind_one(address) {
-                    Ok(listener) => return Ok(listener),
-                    Err(err) => last = err,
-                }
-            }
-            Err(last)
-        };
-        bind().map_err(|source| StartError::Listen { host: server.host.clone(), port, source })
+        bind(&server.host, port).map_err(|source| StartError::Listen { host: server.host.clone(), port, source })
     }
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<Listener> {
+fn bind(host: &str, port: u16) -> io::Result<Listener> {
+    // As it stands in a URL.
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let addresses: Vec<_> = if host.eq_ignore_ascii_case("localhost") {
+        // Both, whatever the table of hosts says (RFC 6761 section 6.3): a browser may try either.
+        vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+    } else {
+        let mut addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        addresses.dedup();
+        addresses
+    };
+    let tries = if port == 0 && addresses.len() > 1 { FREE_PORTS_MAX } else { 1 };
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for _ in 0..tries {
+        result = bind_all(&addresses);
+        if !matches!(&result, Err(err) if err.kind() == io::ErrorKind::AddrInUse) {
+            break;
+        }
+    }
+    result
+}
+
+/// Listens on all of these addresses that there are; where the port is 0, on one that is free on all of them.
+fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
+    let mut listening = Vec::new();
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let mut address = *address;
+        if let Some((_, first)) = listening.first() {
+            address.set_port(SocketAddr::port(first));
+        }
+        match bind_one(address, addresses.len() > 1) {
+            Ok(socket) => listening.push(socket),
+            Err(err) if err.kind() == io::ErrorKind::AddrInUse => return Err(err),
+            Err(err) => last = err,
+        }
+    }
+    let (sockets, mut others): (Vec<_>, Vec<_>) = listening.into_iter().unzip();
+    if others.is_empty() {
+        return Err(last);
+    }
+    let address = others.remove(0);
+    Ok(Listener { sockets, address, others })
+}
+
+fn bind_one(address: SocketAddr, is_one_of_several: bool) -> io::Result<(TcpListener, SocketAddr)> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() && is_one_of_several {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
     let socket = TcpListener::from(socket);
-    Ok(Listener { address: socket.local_addr()?, socket })
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }

@@ -138,6 +138,13 @@ impl Application {
             settings.feed.seed,
             settings.feed.events_per_second,
         );
+        let others = |listener: Option<&Listener>| listener.map(|listener| listener.others.clone()).unwrap_or_default();
+        for address in others(listeners.http.as_ref()) {
+            log::info!("listening also url=http://{address}/");
+        }
+        for address in others(listeners.https.as_ref().map(|(listener, _)| listener)) {
+            log::info!("listening also tls_url=https://{address}/");
+        }
         let hubs = Hubs::default();
         let (history, feed) = (market.history, market.feed);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
@@ -156,6 +163,7 @@ impl Application {
             clock,
             settings: settings.clone(),
             traffic,
+            foreign_origins: Arc::default(),
             handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
             more_routes: Arc::new(more_routes),
         };

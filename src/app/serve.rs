@@ -16,7 +16,9 @@ use crate::app::{AttachFn, MoreRoutes};
 use crate::domain::Clock;
 use crate::history::History;
 use crate::hub::{Hub, HubConfig, Ready};
-use crate::transport::{ConnectionConfig, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections};
+use crate::transport::{
+    ConnectionConfig, ForeignOrigins, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
+};
 
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
@@ -40,6 +42,7 @@ pub(super) struct WorkerParts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) handshakes: Arc<Handshakes>,
     pub(super) more_routes: MoreRoutes,
 }
@@ -78,6 +81,7 @@ impl WorkerParts {
             connections_max: server.connections_max,
             traffic: self.traffic.clone(),
             allowed_origins: server.allowed_origins.clone(),
+            foreign_origins: self.foreign_origins.clone(),
             handshakes: self.handshakes.clone(),
         };
         (hub, Rc::new(worker))
@@ -127,21 +131,24 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
     for (listener, tls) in http.into_iter().chain(https) {
         let (parts, stopping) = (parts.clone(), builder.graceful_shutdown_signal());
         let config = parts.connection_config(tls);
-        builder = builder.listen(listener.address.to_string(), listener.socket, move || {
-            let (hub, worker) = parts.worker();
-            // The worker takes no connection before its hub has found its place in the stream.
-            let ready = move || {
-                let ready = hub.send(Ready);
-                async move { ready.await.map_err(io::Error::other) }
-            };
-            let stopping = stopping.clone();
-            let shutdown = move || {
+        for socket in listener.sockets {
+            let (parts, config, stopping) = (parts.clone(), config.clone(), stopping.clone());
+            builder = builder.listen(listener.address.to_string(), socket, move || {
+                let (hub, worker) = parts.worker();
+                // The worker takes no connection before its hub has found its place in the stream.
+                let ready = move || {
+                    let ready = hub.send(Ready);
+                    async move { ready.await.map_err(io::Error::other) }
+                };
                 let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            };
-            let more_routes = parts.more_routes.clone();
-            connections(worker, config.clone(), ready, shutdown, move |config| more_routes(config))
-        })?;
+                let shutdown = move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                };
+                let more_routes = parts.more_routes.clone();
+                connections(worker, config.clone(), ready, shutdown, move |config| more_routes(config))
+            })?;
+        }
     }
     Ok(builder.run())
 }

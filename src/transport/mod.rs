@@ -8,6 +8,7 @@ mod array;
 mod bars;
 mod connection;
 mod event_stream;
+mod foreign;
 mod frame;
 mod handler;
 mod handshake;
@@ -47,6 +48,7 @@ use crate::metrics::SharedMetrics;
 use crate::session::{Session, SessionConfig};
 
 pub use connection::{ConnectionConfig, connections};
+pub use foreign::ForeignOrigins;
 pub use handler::MessageHandler;
 pub use handshake::{HandshakeConfig, Handshakes};
 pub use origin::AllowedOrigins;
@@ -75,6 +77,8 @@ pub struct Worker {
     pub places: Rc<Places>,
     /// The pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
+    /// Those that were refused, in the whole process.
+    pub foreign_origins: Arc<ForeignOrigins>,
     /// What the page `/handshake` has under way, in the whole process.
     pub handshakes: Arc<Handshakes>,
 }
@@ -101,6 +105,27 @@ impl Worker {
         })?;
         activity::keep_place(request);
         Ok(())
+    }
+
+    /// Checks that the request comes from a page that may open a session, or from no page.
+    fn check_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
+        self.allowed_origins.check(request).map_err(|origin| {
+            self.refuse_origin(&origin);
+            Problem::forbidden_origin(format!("pages of {origin} may not connect (server.allowed_origins)"))
+        })
+    }
+
+    /// Checks that the request comes from a page of this server, or from no page.
+    fn check_own_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
+        origin::check_own(request).map_err(|origin| {
+            self.refuse_origin(&origin);
+            Problem::forbidden_origin(format!("this address is for the server's own pages, not for those of {origin}"))
+        })
+    }
+
+    fn refuse_origin(&self, origin: &str) {
+        self.metrics().origins_refused.inc();
+        self.foreign_origins.log(origin, Instant::now());
     }
 
     /// Checks whether another session could begin.

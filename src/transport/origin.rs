@@ -10,7 +10,6 @@ use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
 use serde::{Deserialize, Deserializer};
 use url::{Origin, Url};
 
-use crate::transport::Problem;
 use crate::transport::stream::OverTls;
 
 /// How long a browser may remember what a preflight request has told it, in seconds.
@@ -20,18 +19,27 @@ const PREFLIGHT_AGE_S_MAX: usize = 3_600;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedOrigins {
     any: bool,
-    origins: Vec<Origin>,
+    origins: Vec<PageOrigin>,
+}
+
+/// Where a page comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PageOrigin {
+    /// The Web.
+    Web(Origin),
+    /// An application or an extension: `capacitor://localhost`, `chrome-extension://…`, in lower case.
+    App(String),
 }
 
 impl AllowedOrigins {
-    /// Returns what these texts allow: each is `*`, or an origin such as `https://example.com` or
-    /// `http://localhost:3000`. `None` when one is neither.
+    /// Returns what these texts allow: each is `*`, or an origin such as `https://example.com`, `http://localhost:3000` or
+    /// `capacitor://localhost`. `None` when one is neither.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Option<Self> {
         let mut allowed = Self::default();
         for text in texts {
             match text.as_ref() {
                 "*" => allowed.any = true,
-                text => allowed.origins.push(parse_origin(text)?),
+                text => allowed.origins.push(PageOrigin::parse(text)?),
             }
         }
         Some(allowed)
@@ -39,18 +47,18 @@ impl AllowedOrigins {
 
     /// Returns whether pages of this origin are listed. The origin `null`, of pages without one, is only part of `*`.
     fn lists(&self, origin: &HeaderValue) -> bool {
-        let origin = origin.to_str().ok().and_then(parse_origin);
+        let origin = origin.to_str().ok().and_then(PageOrigin::parse);
         self.any || origin.is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// Checks that the request comes from a page that may open a session, or from no page.
-    pub(super) fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    ///
+    /// Returns the origin of the page, cut after 128 characters.
+    pub(super) fn check(&self, request: &HttpRequest) -> Result<(), String> {
         let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
-        if self.lists(origin) || is_same_origin(request, origin) {
-            return Ok(());
-        }
-        let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(128).collect();
-        Err(Problem::forbidden_origin(format!("pages of {origin} may not connect (server.allowed_origins)")))
+        if self.lists(origin) || is_same_origin(request, origin) { Ok(()) } else { Err(shown(origin)) }
     }
 
     /// Returns what tells browsers which pages may read the answers of the HTTP transports.
@@ -88,6 +96,20 @@ impl<'de> Deserialize<'de> for AllowedOrigins {
     }
 }
 
+/// Checks that the request comes from a page of this server, or from no page.
+///
+/// # Errors
+///
+/// Returns the origin of the page, cut after 128 characters.
+pub(super) fn check_own(request: &HttpRequest) -> Result<(), String> {
+    let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
+    if is_same_origin(request, origin) { Ok(()) } else { Err(shown(origin)) }
+}
+
+fn shown(origin: &HeaderValue) -> String {
+    String::from_utf8_lossy(origin.as_bytes()).chars().take(128).collect()
+}
+
 /// Returns the origin that `scheme://host[:port]` names, and nothing else.
 fn parse_origin(text: &str) -> Option<Origin> {
     let url = Url::parse(text).ok()?;
@@ -96,6 +118,25 @@ fn parse_origin(text: &str) -> Option<Origin> {
     // A pattern would never match: better to refuse it.
     let web = matches!(url.scheme(), "http" | "https") && !text.contains('*');
     (web && bare && anonymous).then(|| url.origin())
+}
+
+impl PageOrigin {
+    fn parse(text: &str) -> Option<Self> {
+        parse_origin(text).map(Self::Web).or_else(|| parse_app(text).map(Self::App))
+    }
+}
+
+/// Returns the origin of an application or an extension, whose scheme is its own: no URL of the Web, and nothing but scheme and
+/// host.
+fn parse_app(text: &str) -> Option<String> {
+    let (scheme, host) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let is_host =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':'));
+    let lower = scheme.to_ascii_lowercase();
+    let is_web = matches!(lower.as_str(), "http" | "https" | "ws" | "wss" | "ftp" | "file" | "data" | "blob" | "about");
+    (is_scheme && is_host && !is_web).then(|| text.to_ascii_lowercase())
 }
 
 /// Compares the page's origin with the address that the request was sent to, as the proxy in front tells it if there is one.
@@ -184,6 +225,23 @@ mod tests {
         }
         assert!(passes(&["*"], &[("Host", "a"), ("Origin", "null")]));
         assert!(passes(&[], &[("Host", "a")]));
+    }
+
+    #[test]
+    fn applications_and_extensions_can_be_listed() {
+        for origin in [
+            "capacitor://localhost",
+            "tauri://localhost",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "app://my.app:1",
+        ] {
+            assert!(passes(&[origin], &[("Host", "a"), ("Origin", origin)]), "{origin}");
+            assert!(!passes(&[], &[("Host", "localhost"), ("Origin", origin)]), "{origin}");
+            assert!(!passes(&[origin], &[("Host", "a"), ("Origin", "capacitor://elsewhere")]), "{origin}");
+        }
+        for text in ["capacitor://", "capacitor://a/b", "tauri://a@b", "1app://a", "chrome-extension://*", "wss://a"] {
+            assert_eq!(AllowedOrigins::parse(&[text]), None, "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,8 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
 use actix_http::ws::{Frame, Item};
 use actix_web::http::Version;
 use actix_web::http::header::{
-    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -60,8 +61,7 @@ pub(super) fn open_on<H: MessageHandler>(
     payload: Payload,
     account: Option<Arc<Account>>,
 ) -> Result<HttpResponse, Problem> {
-    check_handshake(request)?;
-    worker.allowed_origins.check(request)?;
+    check(worker, request)?;
     worker.admit(request)?;
     let mut response =
         ws::handshake(request).map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
@@ -87,7 +87,18 @@ pub(super) fn open_on<H: MessageHandler>(
     Ok(response.streaming(body))
 }
 
-/// Checks what actix-web-actors is lenient about: the version (RFC 6455 section 4.4) and the key (section 4.1, item 7).
+/// Checks that the request opens a WebSocket, and comes from a page that may.
+///
+/// # Errors
+///
+/// Returns a problem document when it does not.
+pub(super) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
+    check_handshake(request)?;
+    worker.check_origin(request)
+}
+
+/// Checks what actix-web-actors is lenient about: the version (RFC 6455 section 4.4) and the key (section 4.1, item 7); and that
+/// no body stands between the handshake and the first frame.
 fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let has = |name, token: &str| lists(request, name, |part| part.eq_ignore_ascii_case(token));
@@ -96,6 +107,9 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     }
     if request.version() < Version::HTTP_11 {
         return Err(Problem::bad_request("a WebSocket is opened by HTTP/1.1"));
+    }
+    if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
+        return Err(Problem::bad_request("a WebSocket handshake has no body"));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Problem::upgrade_required("only version 13 of the WebSocket protocol is spoken here"));

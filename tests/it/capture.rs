@@ -6,6 +6,7 @@ use awc::http::Method;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
+use tickcast::transport::AllowedOrigins;
 
 use crate::http::{get, request};
 use crate::patience::patiently;
@@ -101,8 +102,11 @@ async fn the_heads_of_the_handshake_are_shown_as_they_were_sent() {
     let mut observer = Observer::start(server.address).await;
     let more = [
         ("Sec-WebSocket-Protocol", Some("soap, tickcast.v1.json")),
-        ("X-Twice", Some("a")),
+        ("User-Agent", Some("a browser")),
+        ("Accept-Language", Some("ko")),
         ("Cookie", Some("secret=1")),
+        ("Authorization", Some("secret=1")),
+        ("X-Forwarded-Access-Token", Some("secret=1")),
     ];
     let (_client, answer) = observer.open(server.address, &more).await;
     let sent = handshake(&more).replace("/ws", &format!("/handshake/ws?capture={}", observer.name));
@@ -172,12 +176,55 @@ async fn a_capture_has_one_socket_and_a_socket_needs_a_capture() {
 #[actix_web::test]
 async fn a_refused_handshake_is_said_and_ends_the_capture() {
     let server = spawn_app(|_| {});
-    let mut observer = Observer::start(server.address).await;
-    let (_, answer) = observer.open(server.address, &[("Sec-WebSocket-Version", Some("12"))]).await;
-    assert_eq!(answer.status, 426);
-    assert_eq!(observer.until("refused").await["status"], 426);
-    observer.until("end").await;
+    let secret = [("Cookie", Some("secret=1")), ("X-Token", Some("secret")), ("User-Agent", Some("secret"))];
+    for (change, status) in [
+        (("Sec-WebSocket-Version", Some("12")), 426),
+        (("Connection", None), 426),
+        (("Sec-WebSocket-Key", None), 400),
+        (("Origin", Some("https://evil.example")), 403),
+    ] {
+        let mut observer = Observer::start(server.address).await;
+        let (_, answer) = observer.open(server.address, &[secret.as_slice(), &[change]].concat()).await;
+        assert_eq!(answer.status, status);
+        // The first event, so that nothing of the request is shown.
+        let (event, refused) = observer.next().await.unwrap();
+        assert_eq!((event.as_str(), &refused["status"]), ("refused", &json!(status)));
+        let origin = (change.0 == "Origin").then_some("https://evil.example");
+        assert_eq!(refused["origin"], json!(origin));
+        assert!(!refused.to_string().contains("secret"), "{refused}");
+        assert_eq!(observer.next().await.unwrap().0, "end");
+        assert!(observer.next().await.is_none());
+    }
     assert_eq!(server.sessions(), 0);
+}
+
+#[actix_web::test]
+async fn a_page_that_may_open_sessions_may_not_open_a_capture_unless_it_is_of_this_server() {
+    let server = spawn_app(|settings| {
+        settings.server.allowed_origins = AllowedOrigins::parse(&["https://charts.example"]).unwrap();
+    });
+    let host = server.address.to_string();
+    let own = format!("http://{host}");
+    for (origin, status) in [("https://charts.example", 403), (&own, 101)] {
+        let observer = Observer::start(server.address).await;
+        let (_client, answer) = observer.open(server.address, &[("Host", Some(&host)), ("Origin", Some(origin))]).await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+    }
+    assert_eq!(server.metrics.origins_refused.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_capture_whose_socket_is_not_opened_ends_and_gives_its_place_back() {
+    let server = spawn_app(|settings| {
+        settings.handshake.captures_max = 1;
+        settings.handshake.capture_wait_ms = 50;
+    });
+    for _ in 0..2 {
+        let mut observer = Observer::start(server.address).await;
+        assert!(observer.next().await.is_none());
+        let (_client, answer) = observer.open(server.address, &[]).await;
+        assert_eq!(answer.status, 400, "it has gone with its observer");
+    }
 }
 
 #[actix_web::test]

@@ -4,7 +4,7 @@ use awc::http::Method;
 
 use crate::client::Client;
 use crate::http::request;
-use crate::raw::{RawClient, handshake};
+use crate::raw::{PING, PONG, RawClient, handshake};
 use crate::spawn::spawn_app;
 
 #[actix_web::test]
@@ -79,6 +79,44 @@ async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
         let lower_case = handshake(&changes).replace("Sec-WebSocket-Key", "sec-websocket-key");
         let answer = RawClient::connect(server.address).await.request(&lower_case).await;
         assert_eq!(answer.status, 101, "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_websocket_that_is_offered_among_others_is_spoken() {
+    let server = spawn_app(|_| {});
+    for offered in
+        ["websocket, h2c", "h2c,WebSocket", "h2c\r\nUpgrade: websocket", "h2c, foo/2\r\nUpgrade: websocket, bar"]
+    {
+        let mut client = RawClient::connect(server.address).await;
+        let answer = client.request(&handshake(&[("Upgrade", Some(offered))])).await;
+        assert_eq!(answer.status, 101, "{offered:?}: {answer:?}");
+        client.send_frame(PING, b"are you there").await;
+        assert_eq!(client.next_of(PONG).await, b"are you there", "{offered:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_handshake_with_a_body_is_answered_with_400() {
+    let server = spawn_app(|_| {});
+    for header in [("Transfer-Encoding", Some("chunked")), ("Content-Length", Some("5"))] {
+        let answer = RawClient::connect(server.address).await.request(&handshake(&[header])).await;
+        assert_eq!(answer.status, 400, "{header:?}: {answer:?}");
+    }
+    let mut client = RawClient::connect(server.address).await;
+    assert_eq!(client.request(&handshake(&[("Content-Length", Some("0"))])).await.status, 101);
+}
+
+#[actix_web::test]
+async fn a_client_that_merely_offers_http_2_keeps_its_connection() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::connect(server.address).await;
+    for _ in 0..3 {
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                       Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n";
+        let answer = client.request(request).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "alive\n"));
+        assert!(!answer.head.contains("\r\nconnection:"), "{answer:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use awc::http::Method;
 
+use crate::command::spawn_binary;
 use crate::http::{Answer, request};
 use crate::raw::{RawClient, handshake};
 use crate::spawn::{TestServer, spawn_app};
@@ -33,6 +34,31 @@ async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
         assert!(answer.body.contains("server.allowed_origins"), "{answer:?}");
     }
     assert_eq!(server.sessions(), 0);
+    assert!(server.metrics.origins_refused.get() >= 5);
+}
+
+#[actix_web::test]
+async fn a_page_that_is_refused_is_logged_once_a_minute() {
+    let mut process = spawn_binary(&[], &[]).await;
+    for origin in ["https://a.example", "https://a.example", "https://a.example", "https://b.example"] {
+        let request = handshake(&[("Origin", Some(origin))]);
+        assert_eq!(RawClient::connect(process.address).await.request(&request).await.status, 403);
+    }
+    let lines = [process.next_line().await, process.next_line().await];
+    assert!(lines[0].contains("https://a.example") && lines[1].contains("https://b.example"), "{lines:?}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("server.allowed_origins"), "{lines:?}");
+}
+
+#[actix_web::test]
+async fn applications_and_extensions_may_connect_when_they_are_listed() {
+    let origins = ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdefghijklmnopabcdefghijklmnop"];
+    let server = spawn_allowing(&origins);
+    for origin in origins {
+        assert_eq!(open(&server, Some(origin)).await.status, 101, "{origin}");
+        let answer = api(&server, origin).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
+    }
+    assert_eq!(open(&server, Some("capacitor://elsewhere")).await.status, 403);
 }
 
 #[actix_web::test]

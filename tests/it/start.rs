@@ -47,6 +47,35 @@ async fn settings_come_from_a_file_and_the_environment_wins() {
 }
 
 #[actix_web::test]
+async fn a_host_may_be_an_address_of_ipv6_and_localhost_is_both() {
+    for (host, addresses) in [
+        ("[::1]", &["[::1]"][..]),
+        ("::1", &["[::1]"]),
+        ("localhost", &["127.0.0.1", "[::1]"]),
+        ("127.0.0.1", &["127.0.0.1"]),
+    ] {
+        let process = spawn_binary(&[], &[("TICKCAST__SERVER__HOST", host)]).await;
+        for address in addresses {
+            let address = format!("{address}:{}", process.address.port()).parse().unwrap();
+            assert_eq!(get(address, "/healthz").await.status, 200, "{host} {address}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_variable_counts_as_not_set() {
+    let variables = [
+        ("TICKCAST__SERVER__HOST", ""),
+        ("TICKCAST__FEED__SEED", ""),
+        ("TICKCAST__SERVER__ALLOWED_ORIGINS", ""),
+        ("TICKCAST_PROFILE", ""),
+    ];
+    let process = spawn_binary(&[], &variables).await;
+    assert!(process.start_line.contains("seed=42"), "{}", process.start_line);
+    assert_eq!(get(process.address, "/healthz").await.status, 200);
+}
+
+#[actix_web::test]
 async fn it_runs_from_any_directory_with_everything_it_serves() {
     let directory = Directory::new("anywhere");
     let process = spawn_binary_in(&directory.path, &[], &[]).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use actix_web::http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE, USER_AGENT,
 };
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytes::{Bytes, BytesMut};
@@ -26,8 +26,10 @@ use super::framing::{Framing, Piece};
 const HEADERS_MAX: usize = 64;
 /// The most characters of a header's value that are shown.
 const VALUE_CHARS_MAX: usize = 1_024;
-/// Headers whose values belong to the user alone.
-const SECRET: [HeaderName; 3] = [COOKIE, AUTHORIZATION, PROXY_AUTHORIZATION];
+/// Headers of requests whose values are shown, beside those that begin with one of [`SHOWN_PREFIXES`]. Any other may hold what
+/// belongs to the user alone, such as a token that a proxy has added.
+const SHOWN: [HeaderName; 6] = [ACCEPT, CONNECTION, HOST, ORIGIN, UPGRADE, USER_AGENT];
+const SHOWN_PREFIXES: [&str; 2] = ["accept-", "sec-websocket-"];
 
 /// Who has sent a frame.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -93,7 +95,8 @@ impl Capture {
     /// Takes the head of the request as the server has parsed it: names in lower case, in no order.
     pub(super) fn request(&self, request: &HttpRequest) {
         let line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
-        self.write("request", &json!({ "line": line, "headers": headers(request.headers()) }));
+        let headers: Vec<_> = headers(request.headers(), is_shown).collect();
+        self.write("request", &json!({ "line": line, "headers": headers }));
     }
 
     /// Takes the head of the response that switches protocols.
@@ -103,13 +106,16 @@ impl Capture {
         let line = format!("{:?} {} {reason}", response.head().version, status.as_u16());
         // The encoder writes this one from the kind of the connection, which is not among the headers.
         let mut all: Vec<Header> = vec![(CONNECTION.to_string(), Some("upgrade".into()))];
-        all.extend(headers(response.headers()).into_iter().filter(|(name, _)| name != CONNECTION.as_str()));
+        all.extend(headers(response.headers(), |_| true).filter(|(name, _)| name != CONNECTION.as_str()));
         self.write("response", &json!({ "line": line, "headers": all }));
     }
 
-    /// Says that the handshake was refused, and why.
-    pub(super) fn refused(&self, problem: &Problem) {
-        self.write("refused", &json!({ "status": problem.status_code().as_u16(), "detail": problem.to_string() }));
+    /// Says that the handshake was refused, and why. Nothing of the request is shown but its origin: it may be the browser of
+    /// somebody else that was made to send it.
+    pub(super) fn refused(&self, problem: &Problem, request: &HttpRequest) {
+        let origin = request.headers().get(ORIGIN).map(shown);
+        let status = problem.status_code().as_u16();
+        self.write("refused", &json!({ "status": status, "detail": problem.to_string(), "origin": origin }));
     }
 
     /// Takes bytes that one side has sent. Frames that find no room because the observer is slow are left out, which it is
@@ -228,13 +234,17 @@ fn event(name: &str, data: &serde_json::Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-fn headers(map: &HeaderMap) -> Vec<Header> {
-    let show = |(name, value): (&HeaderName, &HeaderValue)| {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        let shown = || text.chars().take(VALUE_CHARS_MAX).collect();
-        (name.to_string(), (!SECRET.contains(name)).then(shown))
-    };
-    map.iter().map(show).take(HEADERS_MAX).collect()
+/// Returns the headers, with the values of those that `is_shown` picks.
+fn headers(map: &HeaderMap, is_shown: fn(&HeaderName) -> bool) -> impl Iterator<Item = Header> {
+    map.iter().map(move |(name, value)| (name.to_string(), is_shown(name).then(|| shown(value)))).take(HEADERS_MAX)
+}
+
+fn is_shown(name: &HeaderName) -> bool {
+    SHOWN.contains(name) || SHOWN_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+fn shown(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().take(VALUE_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct HandshakeConfig {
     /// Bytes of events that may wait in one capture for its observer; frames that find no room are left out, and said so,
     /// but never the one that closes. 1,024 to 16 MiB.
     pub capture_pending_bytes_max: usize,
+    /// How long a capture waits for its socket. Milliseconds, 10 to 3,600,000.
+    pub capture_wait_ms: u64,
     /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, 10 to an hour.
     pub heartbeat_ms: u64,
     /// The most refused handshakes that are being shown at the same time, 1 to 1,024; one more is answered with 503.
@@ -26,6 +28,7 @@ impl Default for HandshakeConfig {
         Self {
             captures_max: 64,
             capture_pending_bytes_max: 262_144,
+            capture_wait_ms: 60_000,
             heartbeat_ms: 5_000,
             attempts_max: 16,
             attempt_timeout_ms: 5_000,
@@ -34,6 +37,11 @@ impl Default for HandshakeConfig {
 }
 
 impl HandshakeConfig {
+    /// Returns how long a capture waits for its socket.
+    pub(super) const fn capture_wait(&self) -> Duration {
+        Duration::from_millis(self.capture_wait_ms)
+    }
+
     /// Returns how long one attempt may take.
     pub(super) const fn attempt_timeout(&self) -> Duration {
         Duration::from_millis(self.attempt_timeout_ms)
@@ -49,6 +57,9 @@ impl HandshakeConfig {
             Self { captures_max: 0 | 1_025.., .. } => Err(("handshake.captures_max", "must be 1 to 1024")),
             Self { capture_pending_bytes_max: ..1_024 | 16_777_217.., .. } => {
                 Err(("handshake.capture_pending_bytes_max", "must be 1024 to 16777216"))
+            }
+            Self { capture_wait_ms: 0..10 | 3_600_001.., .. } => {
+                Err(("handshake.capture_wait_ms", "must be 10 to 3600000"))
             }
             Self { heartbeat_ms: ..10 | 3_600_001.., .. } => Err(("handshake.heartbeat_ms", "must be 10 to 3600000")),
             Self { attempts_max: 0 | 1_025.., .. } => Err(("handshake.attempts_max", "must be 1 to 1024")),

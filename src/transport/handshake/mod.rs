@@ -1,20 +1,20 @@
 //! What the page `/handshake` needs of the server: a WebSocket whose handshake and bytes are shown to an observer as the
 //! server sees them, and handshakes that are refused.
 //!
-//! `capture.rs` is what an observer is told, `framing.rs` where frames begin, `tee.rs` where the bytes are taken from,
+//! `capture.rs` is what an observer is told, `pool.rs` how many there are, `framing.rs` where frames begin, `tee.rs` where the bytes are taken from,
 //! `attempt.rs` makes handshakes with this server. The session on a captured socket is that of `/ws`, opened by the same code.
 
 mod attempt;
 mod capture;
 mod config;
 mod framing;
+mod pool;
 mod tee;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,7 +27,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::session::{Session, SessionConfig};
@@ -36,6 +36,7 @@ use crate::transport::{Problem, Worker, random_name, rest, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
+use pool::Pool;
 use tee::{ClientTee, ServerTee, Tap};
 
 pub use config::HandshakeConfig;
@@ -47,9 +48,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Handshakes {
     config: HandshakeConfig,
     itself: Itself,
-    /// Captures whose socket has not been opened, by name.
-    waiting: Mutex<HashMap<String, Arc<Capture>>>,
-    observers: Arc<Semaphore>,
+    captures: Pool,
     attempts: Arc<Semaphore>,
 }
 
@@ -59,15 +58,10 @@ impl Handshakes {
     pub fn new(config: HandshakeConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
         Self {
             itself: Itself::new(address, tls),
-            waiting: Mutex::default(),
-            observers: Arc::new(Semaphore::new(config.captures_max)),
+            captures: Pool::new(config.captures_max),
             attempts: Arc::new(Semaphore::new(config.attempts_max)),
             config,
         }
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Arc<Capture>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,17 +76,16 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let worker = Worker::of(&request).clone();
     worker.ready()?;
     let handshakes = &worker.handshakes;
-    let place = handshakes.observers.clone().try_acquire_owned().map_err(|_| {
-        worker.metrics().captures_refused.inc();
-        Problem::unavailable("too many captures (handshake.captures_max)")
-    })?;
     let name = random_name();
     let pending_bytes_max = handshakes.config.capture_pending_bytes_max;
     let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
     capture.begin(&name);
-    handshakes.waiting().insert(name.clone(), capture.clone());
-    let (look, spoke) = (interval(LOOK_INTERVAL), Instant::now());
-    let observer = Observer { name, capture, worker, look, spoke, _place: place };
+    if !handshakes.captures.insert(&name, &capture, request.peer_addr().map(|peer| peer.ip())) {
+        worker.metrics().captures_refused.inc();
+        return Err(Problem::unavailable("too many captures (handshake.captures_max)"));
+    }
+    let (look, began) = (interval(LOOK_INTERVAL), Instant::now());
+    let observer = Observer { name, capture, worker, look, began, spoke: began };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -107,9 +100,9 @@ struct Observer {
     capture: Arc<Capture>,
     worker: Worker,
     look: Interval,
+    began: Instant,
     /// When something was sent last.
     spoke: Instant,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Stream for Observer {
@@ -122,9 +115,13 @@ impl Stream for Observer {
                 return Poll::Ready(events.map(Ok));
             }
             ready!(self.look.poll_tick(cx));
-            let is_waiting = self.worker.handshakes.waiting().contains_key(&self.name);
+            let handshakes = &self.worker.handshakes;
+            let is_waiting = handshakes.captures.is_waiting(&self.name) == Some(true);
             // A socket that is open will be closed, and the capture end with it.
-            if is_waiting && self.worker.router.borrow().is_draining() {
+            let is_over = || {
+                self.worker.router.borrow().is_draining() || self.began.elapsed() >= handshakes.config.capture_wait()
+            };
+            if is_waiting && is_over() {
                 return Poll::Ready(None);
             }
             if self.spoke.elapsed() >= self.worker.session.heartbeat() {
@@ -137,7 +134,7 @@ impl Stream for Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.worker.handshakes.waiting().remove(&self.name);
+        self.worker.handshakes.captures.remove(&self.name);
         self.capture.forget();
     }
 }
@@ -152,9 +149,15 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("capture")?.unwrap_or_default();
     parameters.finish()?;
-    let Some(capture) = worker.handshakes.waiting().remove(&name) else {
+    let Some(capture) = worker.handshakes.captures.open(&name) else {
         return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
     };
+    // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else.
+    let checked = websocket::check(worker, &request).and_then(|()| worker.check_own_origin(&request));
+    checked.and_then(|()| worker.ready()).inspect_err(|problem| {
+        capture.refused(problem, &request);
+        capture.end();
+    })?;
     capture.request(&request);
     let tap = Tap::new(capture.clone());
     let tee = ClientTee { payload, tap: tap.clone() };
@@ -164,7 +167,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let heartbeat_ms = worker.session.heartbeat_ms.min(worker.handshakes.config.heartbeat_ms);
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
     let mut response = websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, payload, None)
-        .inspect_err(|problem| capture.refused(problem))?;
+        .inspect_err(|problem| capture.refused(problem, &request))?;
     // Without this the encoder would add one, where no capture sees it.
     let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);

@@ -1,0 +1,130 @@
+//! The captures of the whole process, in a bounded pool: none waits for its socket for ever, and when all places are taken, the
+//! address that has most of them gives one of its own to another that has fewer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::capture::Capture;
+
+/// Every capture, by name.
+pub(super) struct Pool {
+    captures_max: usize,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_name: HashMap<String, Entry>,
+    /// How many captures there have been: the time by which they age.
+    captures: u64,
+}
+
+struct Entry {
+    capture: Arc<Capture>,
+    /// Who has asked for it.
+    address: Option<IpAddr>,
+    number: u64,
+    is_waiting: bool,
+}
+
+impl Pool {
+    /// Returns a pool of so many captures, at least 1.
+    pub(super) fn new(captures_max: usize) -> Self {
+        Self { captures_max, entries: Mutex::default() }
+    }
+
+    /// Takes a place for a capture of this address; returns false when there is none.
+    pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, address: Option<IpAddr>) -> bool {
+        let mut entries = self.entries();
+        if entries.by_name.len() >= self.captures_max && !entries.make_room(address) {
+            return false;
+        }
+        entries.captures += 1;
+        let entry = Entry { capture: capture.clone(), address, number: entries.captures, is_waiting: true };
+        entries.by_name.insert(name.into(), entry);
+        true
+    }
+
+    /// Takes the capture that waits for its socket under this name.
+    pub(super) fn open(&self, name: &str) -> Option<Arc<Capture>> {
+        let mut entries = self.entries();
+        let entry = entries.by_name.get_mut(name).filter(|entry| entry.is_waiting)?;
+        entry.is_waiting = false;
+        Some(entry.capture.clone())
+    }
+
+    /// Returns whether the capture of this name waits for its socket; `None` when it has lost its place.
+    pub(super) fn is_waiting(&self, name: &str) -> Option<bool> {
+        self.entries().by_name.get(name).map(|entry| entry.is_waiting)
+    }
+
+    /// Gives the place of a capture back.
+    pub(super) fn remove(&self, name: &str) {
+        self.entries().by_name.remove(name);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Ends the oldest capture of the address that has most, if that has at least two more than this one.
+    fn make_room(&mut self, address: Option<IpAddr>) -> bool {
+        let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
+        for entry in self.by_name.values() {
+            *counts.entry(entry.address).or_default() += 1;
+        }
+        let own = counts.get(&address).copied().unwrap_or(0);
+        let Some((largest, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return false };
+        if count < own + 2 {
+            return false;
+        }
+        let of_largest = self.by_name.iter().filter(|(_, entry)| entry.address == largest);
+        let Some(oldest) = of_largest.min_by_key(|(_, entry)| entry.number).map(|(name, _)| name.clone()) else {
+            return false;
+        };
+        if let Some(entry) = self.by_name.remove(&oldest) {
+            entry.capture.end();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ManualClock, Timestamp};
+    use crate::metrics::Metrics;
+
+    fn insert(pool: &Pool, name: &str, address: [u8; 4]) -> bool {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
+        let capture = Arc::new(Capture::new(1_024, clock, Arc::new(Metrics::default())));
+        pool.insert(name, &capture, Some(IpAddr::from(address)))
+    }
+
+    #[test]
+    fn who_has_most_places_gives_his_oldest_to_others_but_no_more_than_half() {
+        let pool = Pool::new(4);
+        for name in ["a", "b", "c", "d"] {
+            assert!(insert(&pool, name, [1; 4]));
+        }
+        assert!(!insert(&pool, "e", [1; 4]), "the pool is his own");
+        assert!(insert(&pool, "f", [2; 4]) && insert(&pool, "g", [3; 4]));
+        let waiting = ["a", "b", "c", "d", "f", "g"].map(|name| pool.is_waiting(name).is_some());
+        assert_eq!(waiting, [false, false, true, true, true, true]);
+        assert!(!insert(&pool, "h", [2; 4]) && insert(&pool, "i", [4; 4]));
+        assert!(!insert(&pool, "j", [5; 4]), "nobody has more than one");
+    }
+
+    #[test]
+    fn a_name_opens_one_socket() {
+        let pool = Pool::new(1);
+        assert!(insert(&pool, "a", [1; 4]));
+        assert!(pool.open("b").is_none() && pool.open("a").is_some() && pool.open("a").is_none());
+        assert_eq!(pool.is_waiting("a"), Some(false));
+        pool.remove("a");
+        assert!(insert(&pool, "b", [1; 4]));
+    }
+}
