@@ -132,14 +132,14 @@ impl Activity {
         self.is_half_closed.set(true);
     }
 
+    /// Returns whether the client has shut down its sending side, or is gone: only what is written to it tells which.
+    pub(super) fn is_half_closed(&self) -> bool {
+        self.is_half_closed.get()
+    }
+
     /// Returns whether an answer is being made or written.
     pub(super) fn is_answering(&self) -> bool {
         self.phase.get() == Phase::Answering || self.is_jammed.get()
-    }
-
-    /// Returns whether a part of a request has been received that is not being answered.
-    pub(super) fn is_receiving(&self) -> bool {
-        self.phase.get() == Phase::Receiving
     }
 
     /// Returns when the connection is to be closed if nothing happens until then, and why; `None` while it answers.
@@ -207,12 +207,17 @@ pub(super) fn keep_place(request: &HttpRequest) {
     }
 }
 
+/// Returns the activity of the connection of this request; `None` in tests without one.
+pub(super) fn of(request: &HttpRequest) -> Option<Rc<Activity>> {
+    request.conn_data::<Rc<Activity>>().cloned()
+}
+
 /// Waits until the client of this request sends nothing more: it has shut down its sending side, or is gone. Must be polled
 /// by the task of the connection, which reads before it polls.
 pub(super) async fn half_closed(request: &HttpRequest) {
-    let activity = request.conn_data::<Rc<Activity>>().cloned();
+    let activity = of(request);
     poll_fn(|_| match &activity {
-        Some(activity) if activity.is_half_closed.get() => Poll::Ready(()),
+        Some(activity) if activity.is_half_closed() => Poll::Ready(()),
         _ => Poll::Pending,
     })
     .await;

@@ -23,6 +23,7 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::{Cursor, encode_goodbye};
 use crate::session::{Begun, Mistake, Session, SessionConfig};
+use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
 use crate::transport::query::{Parameters, parse_cursor};
 use crate::transport::traffic::{self, Account, Transport};
@@ -32,6 +33,8 @@ use crate::transport::{Problem, Worker, random_name};
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// When a client that has lost its stream may come back: each at another moment of this range, in milliseconds.
 const RETRY_MS: Range<u64> = 500..1_500;
+/// How long the stream of a client is silent that may be gone.
+const DOUBT_SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Where a client tells what it has seen last, when it comes back.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -62,7 +65,8 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let begun = session.stream(&wanted, now);
         let session = begun.is_ok().then_some(session);
         opened = Some(begun.map(|begun| (begun, outbox.clone())));
-        EventStream { session, outbox, config: worker.session.clone(), metrics: worker.metrics() }
+        let connection = activity::of(&request);
+        EventStream { session, outbox, connection, config: worker.session.clone(), metrics: worker.metrics() }
     });
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
@@ -196,6 +200,7 @@ struct EventStream {
     /// Gone when the session is ending: the hub sends it nothing more.
     session: Option<Session>,
     outbox: SharedOutbox,
+    connection: Option<Rc<Activity>>,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
 }
@@ -216,6 +221,14 @@ impl EventStream {
         ctx.stop();
     }
 
+    /// Returns how long the stream may be silent: less for a client that sends nothing more, as it may be gone, and only what is
+    /// written to it tells.
+    fn silence_max(&self) -> Duration {
+        let is_in_doubt = self.connection.as_ref().is_some_and(|connection| connection.is_half_closed());
+        let heartbeat = self.config.heartbeat();
+        if is_in_doubt { heartbeat.min(DOUBT_SILENCE_MAX) } else { heartbeat }
+    }
+
     /// Looks whether the session has stalled or has been silent for long, and comes back when that may have changed.
     fn check(&mut self, ctx: &mut Context<Self>) {
         let Some(session) = &self.session else { return };
@@ -228,7 +241,7 @@ impl EventStream {
             self.outbox.borrow_mut().abandon(now);
             return ctx.stop();
         }
-        let heartbeat = self.outbox.borrow().last_drain() + self.config.heartbeat();
+        let heartbeat = self.outbox.borrow().last_drain() + self.silence_max();
         if overdue.is_zero()
             && heartbeat <= now
             && let Err(reason) = session.keep_alive(now)

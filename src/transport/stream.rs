@@ -167,7 +167,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.activity.is_dismissed() && !this.is_ended {
-            if this.activity.is_receiving() {
+            if this.heads.is_partial() {
                 this.refuse(cx, &Problem::request_timeout());
             }
             this.is_ended = true;

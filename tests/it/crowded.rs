@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::http::get;
 use crate::patience::patiently;
 use crate::raw::RawClient;
+use crate::secure::Pair;
 use crate::spawn::spawn_app;
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -43,6 +44,25 @@ async fn silent_unfinished_and_idle_connections_give_way_to_whoever_asks() {
         }
         witness.events(50).await;
         assert_eq!((witness.view.missing, server.sessions()), (0, 51));
+    }
+}
+
+#[actix_web::test]
+async fn connections_that_never_shake_hands_give_way_too() {
+    let pair = Pair::new("crowded");
+    let server = spawn_app(|settings| {
+        small(settings);
+        pair.configure(settings);
+        settings.server.tls.handshake_timeout_ms = 600_000;
+    });
+    let mut crowd = Vec::new();
+    for _ in 0..219 {
+        crowd.push(RawClient::connect(server.tls_address.unwrap()).await);
+    }
+    for _ in 0..20 {
+        assert_eq!(patiently("a probe", get(server.address, "/readyz")).await.status, 200);
+        let mut secure = patiently("a newcomer", RawClient::connect_secure(server.tls_address.unwrap(), &pair)).await;
+        assert_eq!(secure.request(HEALTHZ).await.status, 200);
     }
 }
 

@@ -50,3 +50,22 @@ async fn a_half_closed_client_whose_poll_would_wait_is_answered_at_once_and_one_
     wait_until("polls waiting", 0, || server.metrics.polls_waiting.get()).await;
     wait_until("sessions", 0, || server.sessions()).await;
 }
+
+#[actix_web::test]
+async fn a_stream_goes_on_for_a_half_closed_client_and_ends_for_one_that_is_gone() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.session.heartbeat_ms = 300_000;
+        settings.session.idle_timeout_ms = 600_000;
+    });
+    let path = "/api/v1/stream?symbols=AAPL";
+    let mut client = RawClient::connect(server.address).await;
+    assert_eq!(client.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await.status, 200);
+    client.finish_sending().await;
+    while !String::from_utf8(client.next_chunk().await).unwrap().contains("\"snapshot\"") {}
+    for _ in 0..10 {
+        drop(ask(server.address, path).await);
+    }
+    wait_until("sessions", 1, || server.sessions()).await;
+    clock.advance_micros(60_000_000);
+    while !String::from_utf8(client.next_chunk().await).unwrap().contains("\"trade\"") {}
+}

@@ -85,9 +85,7 @@ async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
 #[actix_web::test]
 async fn a_websocket_that_is_offered_among_others_is_spoken() {
     let server = spawn_app(|_| {});
-    for offered in
-        ["websocket, h2c", "h2c,WebSocket", "h2c\r\nUpgrade: websocket", "h2c, foo/2\r\nUpgrade: websocket, bar"]
-    {
+    for offered in ["websocket, h2c", "h2c,WebSocket"] {
         let mut client = RawClient::connect(server.address).await;
         let answer = client.request(&handshake(&[("Upgrade", Some(offered))])).await;
         assert_eq!(answer.status, 101, "{offered:?}: {answer:?}");

@@ -24,19 +24,22 @@ fn narrow(settings: &mut Settings) {
     settings.session.stall_timeout_ms = 500;
 }
 
-/// Returns whether the server's kernel still has its end of this connection, as `/proc/net/tcp` lists them: local and
-/// remote address in hexadecimal, each four bytes the wrong way round.
-fn is_held(server: SocketAddr, client: SocketAddr) -> bool {
+/// Returns the server's end of this connection, as `/proc/net/tcp` lists it; `None` when its kernel has it no more. Addresses are
+/// in hexadecimal there, each four bytes the wrong way round.
+fn kernel_entry(server: SocketAddr, client: SocketAddr) -> Option<Vec<String>> {
     let hex = |address: SocketAddr| {
         let SocketAddr::V4(address) = address else { panic!("tests run over IPv4") };
         format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port())
     };
-    let [server, client] = [server, client].map(hex);
+    let ends = [server, client].map(hex);
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    table.lines().any(|line| {
-        let mut columns = line.split_whitespace().skip(1);
-        columns.next() == Some(&server) && columns.next() == Some(&client)
-    })
+    let mut entries = table.lines().map(|line| line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>());
+    entries.find(|columns| columns[..2] == ends)
+}
+
+/// Returns whether the server's kernel still has its end of this connection.
+fn is_held(server: SocketAddr, client: SocketAddr) -> bool {
+    kernel_entry(server, client).is_some()
 }
 
 /// Waits until the jammed session and its connection are gone, and nobody else has noticed.
@@ -123,4 +126,14 @@ async fn a_stalled_reader_over_tls_is_ended_in_time() {
 #[actix_web::test]
 async fn a_stalled_reader_of_a_stream_over_tls_is_ended_in_time() {
     stall_over_tls("stalled-stream", false).await;
+}
+
+#[actix_web::test]
+async fn the_kernel_looks_for_clients_that_have_vanished() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::open(server.address).await;
+    client.next_of(TEXT).await;
+    let entry = || kernel_entry(server.address, client.stream.local_addr().unwrap()).unwrap();
+    // The timer is that of keep-alives when nothing else is under way, see proc_net_tcp in the documentation of Linux.
+    wait_until("the timer", true, || entry()[4].starts_with("02:")).await;
 }

@@ -50,6 +50,7 @@ async fn a_body_that_never_ends_ends_its_connection() {
         client.send(format!("{method} /healthz HTTP/1.1\r\nHost: localhost\r\n{body}").as_bytes()).await;
         let rest = client.rest().await;
         assert!(rest.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {body}: {rest}");
+        assert_eq!(rest.matches("HTTP/1.1 ").count(), 1, "{method} {body}: {rest}");
     }
 }
 

@@ -31,6 +31,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::session::{Session, SessionConfig};
+use crate::transport::activity::{self, Activity};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, random_name, rest, websocket};
 
@@ -85,7 +86,8 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
         return Err(Problem::unavailable("too many captures (handshake.captures_max)"));
     }
     let (look, began) = (interval(LOOK_INTERVAL), Instant::now());
-    let observer = Observer { name, capture, worker, look, began, spoke: began };
+    let connection = activity::of(&request);
+    let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -99,6 +101,7 @@ struct Observer {
     name: String,
     capture: Arc<Capture>,
     worker: Worker,
+    connection: Option<Rc<Activity>>,
     look: Interval,
     began: Instant,
     /// When something was sent last.
@@ -124,7 +127,9 @@ impl Stream for Observer {
             if is_waiting && is_over() {
                 return Poll::Ready(None);
             }
-            if self.spoke.elapsed() >= self.worker.session.heartbeat() {
+            // Of one that sends nothing more only what is written to it tells whether it is gone.
+            let is_in_doubt = self.connection.as_ref().is_some_and(|connection| connection.is_half_closed());
+            if is_in_doubt || self.spoke.elapsed() >= self.worker.session.heartbeat() {
                 self.spoke = Instant::now();
                 return Poll::Ready(Some(Ok(Bytes::from_static(b":\n\n"))));
             }
