@@ -4,14 +4,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tickcast::domain::Timestamp;
+use tickcast::domain::{Interval, SymbolId, Timestamp};
 use tickcast::feed::backfill::Backfill;
 use tickcast::feed::simulated::{Simulator, SimulatorConfig};
 
 /// Events in one measured step.
 const STEP_EVENTS: usize = 10_000;
-/// Bars of each interval in the past.
-const BARS_MAX: usize = 3_000;
 /// The afternoon of a working day.
 const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
 
@@ -42,11 +40,19 @@ fn past(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("simulator");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for (name, config) in markets() {
-        group.bench_function(BenchmarkId::new("past", name), |bencher| {
+        group.bench_function(BenchmarkId::new("openings", name), |bencher| {
             bencher.iter(|| {
-                let past = Backfill::new(&config, START, BARS_MAX).expect("the configuration is in range");
-                past.for_each(|symbol| drop(black_box(symbol)));
+                let past = Backfill::new(&config, START).expect("the configuration is in range");
+                for id in 0..past.symbols() {
+                    black_box(past.opening(SymbolId(id)));
+                }
             });
+        });
+    }
+    let past = Backfill::new(&SimulatorConfig::default(), START).expect("the configuration is in range");
+    for interval in Interval::ALL {
+        group.bench_function(BenchmarkId::new("bars of the past", interval), |bencher| {
+            bencher.iter(|| black_box(past.bars(SymbolId(0), interval)));
         });
     }
     group.finish();

@@ -58,6 +58,12 @@ pub struct Metrics {
     pub traffic_clients_evicted: Counter,
     /// Requests served without an account because there were too many clients that may not be forgotten.
     pub traffic_clients_refused: Counter,
+    /// Reads of bars that were refused because as many were under way (`server.bars_reads_max`).
+    pub bars_reads_refused: Counter,
+    /// Bars from before the start that have been made for readers.
+    pub past_bars_made: Counter,
+    /// Symbols and intervals whose bars from before the start were forgotten for others (`history.past_bars_max`).
+    pub past_series_evicted: Counter,
     /// Captures that were refused because `handshake.captures_max` was reached.
     pub captures_refused: Counter,
     /// Frames that were left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
@@ -127,6 +133,9 @@ impl Metrics {
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests that found no account", &self.traffic_clients_refused);
+        counter("bars_reads_refused", "Reads of bars over server.bars_reads_max", &self.bars_reads_refused);
+        counter("past_bars_made", "Bars from before the start made for readers", &self.past_bars_made);
+        counter("past_series_evicted", "Series over history.past_bars_max", &self.past_series_evicted);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
         let skipped = &self.capture_frames_skipped;
         counter("capture_frames_skipped", "Frames over handshake.capture_pending_bytes_max", skipped);

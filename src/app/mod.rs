@@ -47,9 +47,15 @@ pub enum StartError {
     /// The feed cannot be made from these settings.
     #[error("bad configuration: {0}")]
     Feed(#[from] SimulatorError),
+    /// What the history may keep exceeds its memory; says how.
+    #[error("bad configuration: {0}")]
+    Memory(String),
     /// The certificate cannot be used.
     #[error("bad configuration: {0}")]
     Tls(#[from] TlsError),
+    /// The system has no thread for the readers of bars.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {host}:{port}: {source}")]
     Listen {
@@ -146,7 +152,7 @@ impl Application {
             log::info!("listening also tls_url=https://{address}/");
         }
         let hubs = Hubs::default();
-        let (history, feed) = (market.history, market.feed);
+        let (history, archive, feed) = (market.history, market.archive, market.feed);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let attach: AttachFn = Arc::new(move |hub| {
             let attached = feed.send(hub);
@@ -160,6 +166,7 @@ impl Application {
             hubs: hubs.clone(),
             attach: attach.clone(),
             history,
+            archive,
             clock,
             settings: settings.clone(),
             traffic,

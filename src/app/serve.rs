@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use actix::{Addr, WeakAddr};
 use actix_web::dev::Server;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
 use crate::app::{AttachFn, MoreRoutes};
 use crate::domain::Clock;
-use crate::history::History;
+use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
     ConnectionConfig, ForeignOrigins, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
@@ -39,6 +40,7 @@ pub(super) struct WorkerParts {
     pub(super) hubs: Hubs,
     pub(super) attach: AttachFn,
     pub(super) history: Addr<History>,
+    pub(super) archive: ArchiveReader,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) traffic: Arc<Traffic>,
@@ -75,7 +77,8 @@ impl WorkerParts {
         let worker = Worker {
             places: Places::new(places_max, self.hub_config.metrics.clone()),
             router,
-            history: self.history.clone(),
+            archive: self.archive.clone(),
+            bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
             connections_max: server.connections_max,

@@ -74,6 +74,8 @@ pub struct ServerConfig {
     /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. 1 to
     /// 1,000,000.
     pub turn_connections_max: usize,
+    /// Reads of bars that each worker may have under way. 1 to 1,000,000.
+    pub bars_reads_max: usize,
     /// Clients whose traffic is accounted. 1 to 100,000.
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
@@ -150,6 +152,7 @@ impl Default for ServerConfig {
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
+            bars_reads_max: 1_024,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),
@@ -180,6 +183,7 @@ impl ServerConfig {
             Self { turn_connections_max: 0 | 1_000_001.., .. } => {
                 Err(("server.turn_connections_max", "must be 1 to 1000000"))
             }
+            Self { bars_reads_max: 0 | 1_000_001.., .. } => Err(("server.bars_reads_max", "must be 1 to 1000000")),
             Self { traffic_clients_max: 0 | 100_001.., .. } => {
                 Err(("server.traffic_clients_max", "must be 1 to 100000"))
             }
@@ -375,6 +379,10 @@ mod tests {
             ("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "0", "server.connections_spare_max"),
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
+            ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
+            ("TICKCAST__HISTORY__BARS_MAX", "100001", "history.bars_max"),
+            ("TICKCAST__HISTORY__PAST_BARS_MAX", "100000001", "history.past_bars_max"),
+            ("TICKCAST__HISTORY__MEMORY_MAX_BYTES", "2000000000000000", "history.memory_max_bytes"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

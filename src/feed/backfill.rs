@@ -1,40 +1,49 @@
 //! The past of the simulated market: bars of every interval up to the start of the stream, and the state at the start.
 //!
-//! Made backward from the start prices, so that the live stream depends on the seed alone and not on the second of the
-//! launch, and bar by bar rather than trade by trade: the ends of a bar are points of the same Brownian motions as the
-//! live prices', its extremes those of a Brownian bridge between them. The past has random streams of its own. What
-//! happens from the start on is `simulated`'s business.
+//! Nothing of it is kept: it is made when somebody asks for it, from seed and calendar alone, hour by hour, so that every
+//! start of the same market sees the same past (`calendar`). Only the last hours before the start lead to the start
+//! prices, with which every live stream of a seed begins. Bars are made one by one rather than trade by trade: the ends of
+//! a bar are points of a motion, its extremes those of a Brownian bridge between them (`bridge`). What happens from the
+//! start on is `simulated`'s business.
 
 use crate::domain::{Bar, Interval, Price, Quote, Size, Snapshot, SymbolId, Timestamp};
 use crate::feed::book::Book;
 use crate::feed::bridge::{BarTables, Sampler, Span};
+use crate::feed::calendar::{Day, HOURS, bridge, days};
 use crate::feed::instruments::{Listing, sectors};
 use crate::feed::ladder::Ladder;
 use crate::feed::market::{Loadings, cents_ln, deviation, mid_cents};
 use crate::feed::noise::{Noise, Stream};
 use crate::feed::simulated::{SimulatorConfig, SimulatorError};
 
-/// How far back bars are made one minute at a time, in microseconds: two days.
-const MINUTES_MICROS: i64 = 2 * Interval::D1.micros();
-/// How far back bars are made one hour at a time, in microseconds: thirty days.
-const HOURS_MICROS: i64 = 30 * Interval::D1.micros();
-/// How far back bars are made at all, in microseconds: 250 days.
-const DAYS_MICROS: i64 = 250 * Interval::D1.micros();
-/// The most bars of one resolution over all symbols. With more than about 650 symbols the past gets shorter, so that
-/// neither the launch nor the memory grows with their number.
-const RESOLUTION_BARS_MAX: i64 = 2_000_000;
+/// Whole days before the day of the start for which there are bars of one minute, five, and fifteen.
+const MINUTES_DAYS: i64 = 2;
+/// Those for which there are bars of one hour.
+const HOURS_DAYS: i64 = 30;
+/// Those for which there are bars of one day.
+const DAYS_DAYS: i64 = 250;
+/// How long before the start prices begin to go to the start price, in microseconds, counted from a full hour: six hours.
+/// Less on a day that is younger, so that all days before are the same at every start.
+const LEAD_MICROS: i64 = 6 * Interval::H1.micros();
+/// How far back there are bars of one second, in microseconds: one hour, within the lead.
+const SECONDS_MICROS: i64 = Interval::H1.micros();
+/// The most bars of one second over all symbols: with more than 1,111 symbols there are fewer of each, so that the launch
+/// takes no longer.
+const SECONDS_BARS_MAX: i64 = 4_000_000;
+/// Minutes of an hour, with both ends.
+const MINUTES: usize = 61;
+/// The number of the first symbol's own motion; the market's is 0, those of the sectors follow.
+const SYMBOL_MOTION: u32 = 1 << 16;
 
-/// The past of one symbol and its state at the start of the stream.
-#[derive(Clone, Debug)]
-pub struct SymbolPast {
+/// One symbol at the start of the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
     /// The symbol's number.
     pub id: SymbolId,
-    /// The bars that have closed, oldest first, by `Interval as usize`; at most `bars_max` of each interval.
-    pub bars: [Vec<Bar>; Interval::COUNT],
     /// The bars that are open at the start, by `Interval as usize`: the live trades go on with them. Each has at least one
     /// trade, because the last trade of the past happens at the start, at the start price.
     pub open: [Bar; Interval::COUNT],
-    /// The last price of the day before, or the first of this day when there was no trade before it.
+    /// The last price of the days before, or the first of this day when there was no trade before it.
     pub prev_close: Price,
     /// The quote that stands when the live stream begins.
     pub quote: Quote,
@@ -42,155 +51,248 @@ pub struct SymbolPast {
     pub last_size: Size,
 }
 
-impl SymbolPast {
+impl Opening {
     /// Returns the state at the start of the stream.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(&self.open[Interval::D1 as usize], self.prev_close, &self.quote, self.last_size)
     }
 }
 
-/// Makes the past of one symbol after the other, in the order of their numbers, so that not all of it need be in memory.
+/// Makes the past of any symbol, as often as asked, always the same.
 ///
-/// Bars are made one second at a time for the last `bars_max` seconds, one minute at a time for two days, one hour for
-/// thirty and one day for 250, each somewhat longer so as to begin with a whole longer bar. Where shorter bars exist, the
-/// longer ones are merged from the next shorter; so every interval goes back as far as any bar that it divides into.
+/// There are bars of one second for the last hour (less with very many symbols), of one, five and fifteen minutes for this
+/// day and the two before, of one hour for thirty days before and of one day for 250. A longer bar is the merge of the
+/// shorter ones, whether these can still be asked for or not.
 ///
 /// ```
-/// use tickcast::domain::{Interval, Timestamp};
+/// use tickcast::domain::{Interval, SymbolId, Timestamp};
 /// use tickcast::feed::backfill::Backfill;
 /// use tickcast::feed::simulated::SimulatorConfig;
 /// let start = Timestamp::from_micros(1_772_463_845_123_456);
-/// let apple = Backfill::new(&SimulatorConfig::default(), start, 3_000)?.next().expect("there are 30 symbols");
-/// assert!(apple.bars[Interval::M1 as usize].len() >= 2_880);
-/// assert_eq!(apple.snapshot().price.to_string(), "201.37");
+/// let past = Backfill::new(&SimulatorConfig::default(), start)?;
+/// assert!(past.bars(SymbolId(0), Interval::M1).len() >= 2_880);
+/// assert_eq!(past.opening(SymbolId(0)).snapshot().price.to_string(), "201.37");
 /// # Ok::<(), tickcast::feed::simulated::SimulatorError>(())
 /// ```
 #[derive(Debug)]
 pub struct Backfill {
     seed: u64,
     start: Timestamp,
-    bars_max: usize,
+    /// The day of the start, since 1970-01-01.
+    today: i64,
+    /// Whole hours of today before the lead.
+    hours: usize,
     listings: Vec<Listing>,
     sectors: Vec<usize>,
     books: Vec<Book>,
     /// Trades per second of a symbol of weight 1.
     trades_per_weight: f64,
-    spans: Vec<Span>,
-    /// The most closed bars of each interval, by `Interval as usize`.
-    room: [usize; Interval::COUNT],
-    /// By sector, at the beginning of each span: what the market and the sector add to the logarithm of the price of a
-    /// symbol of volatility 1.
-    factors: Vec<Vec<f64>>,
+    /// By sector, by day up to today: what the market and the sector add to the logarithm of the price of a symbol of
+    /// volatility 1.
+    factors: Vec<Vec<Day>>,
+    /// The bars of the lead, oldest first; each ends where the next begins, the last at the start.
+    lead: Vec<Span>,
+    /// As `factors`, at the beginning of each bar of the lead, counted from the start.
+    lead_factors: Vec<Vec<f64>>,
     tables: BarTables,
-    mids: Vec<f64>,
-    next: usize,
 }
 
 impl Backfill {
-    /// Returns the past before `start` of the market of this configuration, with at most `bars_max` bars of each interval.
+    /// Returns the past before `start` of the market of this configuration.
     ///
     /// # Errors
     ///
     /// Names the value of the configuration that is out of its range.
-    pub fn new(config: &SimulatorConfig, start: Timestamp, bars_max: usize) -> Result<Self, SimulatorError> {
+    pub fn new(config: &SimulatorConfig, start: Timestamp) -> Result<Self, SimulatorError> {
         let listings = config.listings()?;
         let (books, _) = Book::all(&listings, config.seed, start);
         let (sectors, names) = sectors(&listings);
-        let spans = spans(start, bars_max, listings.len());
+        let midnight = Interval::D1.start_of(start);
+        let today = midnight.micros() / Interval::D1.micros();
+        let lead_from = Interval::H1.start_of(start.plus_micros(-LEAD_MICROS)).max(midnight);
+        let lead = spans(lead_from, start, listings.len());
         let trades_per_second = config.events_per_second / (1.0 + config.quotes_per_trade);
         let weights: f64 = listings.iter().map(|listing| listing.weight).sum();
         Ok(Self {
             seed: config.seed,
             start,
-            bars_max,
-            factors: factors(&spans, names.len(), config.seed),
-            room: room(&spans, start),
-            mids: vec![0.0; spans.len() + 1],
+            today,
+            hours: usize::try_from((lead_from.micros() - midnight.micros()) / Interval::H1.micros()).unwrap_or(0),
+            factors: factors(config.seed, today, names.len()),
+            lead_factors: lead_factors(&lead, names.len(), config.seed),
+            lead,
             tables: BarTables::new(),
             trades_per_weight: trades_per_second / weights,
             listings,
             sectors,
             books,
-            spans,
-            next: 0,
         })
     }
 
-    /// Fills `mids` with the mid price of a symbol, in cents, at the beginning of each span and at the start.
-    fn walk(&mut self, index: usize, noise: &mut Noise) {
-        let listing = &self.listings[index];
-        let factors = &self.factors[self.sectors[index]];
+    /// Returns how many symbols there are, numbered from 0.
+    pub fn symbols(&self) -> u32 {
+        u32::try_from(self.listings.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the symbol at the start of the stream.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no such symbol.
+    pub fn opening(&self, id: SymbolId) -> Opening {
+        let (_, open, last_size) = self.walk(id, self.today, Interval::D1);
+        let prev_close = self.prev_close(id).unwrap_or(open[Interval::D1 as usize].open);
+        Opening { id, open, prev_close, quote: self.books[id.index()].quote, last_size }
+    }
+
+    /// Returns the bars of this symbol and interval that have closed before the start, oldest first. Takes a time that
+    /// grows with the days that they go back: for bars of one day some ten milliseconds.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no such symbol.
+    pub fn bars(&self, id: SymbolId, interval: Interval) -> Vec<Bar> {
+        let days = match interval {
+            Interval::S1 => 0,
+            Interval::M1 | Interval::M5 | Interval::M15 => MINUTES_DAYS,
+            Interval::H1 => HOURS_DAYS,
+            Interval::D1 => DAYS_DAYS,
+        };
+        let (ladder, ..) = self.walk(id, self.today - days, interval);
+        std::mem::take(&mut ladder.into_bars()[interval as usize])
+    }
+
+    /// Walks from the beginning of a day to the start. Returns the bars that have closed, from `kept` on, those that are
+    /// open, and the size of the last trade.
+    fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {
+        let mut sampler = self.sampler(id);
+        let mut ladder = Ladder::new(kept);
+        let days = self.days(id, first_day, self.today);
+        for (number, day) in (first_day..).zip(&days) {
+            let hours = if number == self.today { self.hours } else { HOURS - 1 };
+            for (hour, ends) in day.windows(2).take(hours).enumerate() {
+                self.hour(id, number, hour, [ends[0], ends[1]], &mut sampler, |bar| ladder.push(Interval::M1, bar));
+            }
+        }
+        let lead_from = days.last().map_or(0.0, |today| today[self.hours]);
+        let (last, last_size) = self.lead(id, lead_from, &mut sampler, &mut ladder);
+        let open = ladder.finish(last, self.start);
+        (ladder, open, last_size)
+    }
+
+    /// Returns the last price before today, or `None` when there was no trade on any of the days that have bars.
+    fn prev_close(&self, id: SymbolId) -> Option<Price> {
+        let mut sampler = self.sampler(id);
+        for number in (self.today - DAYS_DAYS..self.today).rev() {
+            let day = self.days(id, number, number)[0];
+            for (hour, ends) in day.windows(2).enumerate().rev() {
+                let mut close = None;
+                self.hour(id, number, hour, [ends[0], ends[1]], &mut sampler, |bar| close = Some(bar.close));
+                if close.is_some() {
+                    return close;
+                }
+            }
+        }
+        None
+    }
+
+    fn sampler(&self, id: SymbolId) -> Sampler<'_> {
+        let (listing, book) = (&self.listings[id.index()], &self.books[id.index()]);
+        let trades_per_second = listing.weight * self.trades_per_weight;
+        let noise = Noise::new(self.seed, Stream::PastSymbol(id.0));
+        Sampler::new(book, listing.volatility, trades_per_second, &self.tables, noise)
+    }
+
+    /// Returns what the logarithm of the price differs by from that of the start price, on these days.
+    fn days(&self, id: SymbolId, first: i64, last: i64) -> Vec<Day> {
+        let (index, volatility) = (id.index(), self.listings[id.index()].volatility);
+        let own_loading = Loadings::new(volatility).own;
+        let mut days = days(self.seed, SYMBOL_MOTION + id.0, first..=last);
+        let skipped = usize::try_from(first - (self.today - DAYS_DAYS)).unwrap_or(0);
+        for (day, factors) in days.iter_mut().zip(&self.factors[self.sectors[index]][skipped..]) {
+            for (own, factor) in day.iter_mut().zip(factors) {
+                *own = volatility * factor + own_loading * *own;
+            }
+        }
+        days
+    }
+
+    /// Makes the minutes of one hour at whose ends the logarithm of the price differs by `ends` from that of the start
+    /// price. Within an hour symbols move independently.
+    fn hour(
+        &self,
+        id: SymbolId,
+        day: i64,
+        hour: usize,
+        ends: [f64; 2],
+        sampler: &mut Sampler<'_>,
+        mut made: impl FnMut(Bar),
+    ) {
+        let listing = &self.listings[id.index()];
+        let hour = day * 24 + i64::try_from(hour).unwrap_or(0);
+        let mut noise = Noise::new(self.seed, Stream::PastHour { symbol: id.0, hour });
+        let step = listing.volatility * deviation(Interval::M1.micros());
+        let mut path = [0.0; MINUTES];
+        for minute in 1..MINUTES {
+            path[minute] = path[minute - 1] + step * noise.normal();
+        }
+        bridge(&mut path, ends);
         let start_cents_ln = cents_ln(listing.start_price);
-        let own_loading = Loadings::new(listing.volatility).own;
-        let (mut own, mut at) = (0.0, self.spans.len());
-        self.mids[at] = libm::exp(start_cents_ln);
-        while at > 0 {
-            at -= 1;
-            own += own_loading * noise.normal() * self.spans[at].deviation;
-            self.mids[at] = mid_cents(start_cents_ln, listing.volatility * factors[at] + own);
+        let mids = path.map(|change_ln| mid_cents(start_cents_ln, change_ln));
+        sampler.reseed(noise);
+        let mut start = Timestamp::from_micros(hour.saturating_mul(Interval::H1.micros()));
+        for mids in mids.windows(2) {
+            let span =
+                Span { start, interval: Interval::M1, seconds: 60.0, deviation: deviation(Interval::M1.micros()) };
+            if let Some(bar) = sampler.bar(&span, [mids[0], mids[1]]) {
+                made(bar);
+            }
+            start = start.plus_micros(Interval::M1.micros());
         }
     }
 
-    fn symbol_past(&mut self, index: usize, id: SymbolId) -> SymbolPast {
+    /// Makes the bars of the lead: from a price whose logarithm differs by `from` from that of the start price to that.
+    /// Returns the bar of the shortest interval that is open at the start, and the size of the last trade.
+    fn lead(&self, id: SymbolId, from: f64, sampler: &mut Sampler<'_>, ladder: &mut Ladder) -> (Bar, Size) {
+        let (index, listing) = (id.index(), &self.listings[id.index()]);
+        let factors = &self.lead_factors[self.sectors[index]];
+        let own_loading = Loadings::new(listing.volatility).own;
         let mut noise = Noise::new(self.seed, Stream::PastSymbol(id.0));
-        self.walk(index, &mut noise);
-        let (listing, book) = (&self.listings[index], &self.books[index]);
-        let trades_per_second = listing.weight * self.trades_per_weight;
-        let mut sampler = Sampler::new(book, listing.volatility, trades_per_second, &self.tables, noise);
-        let mut ladder = Ladder::new(self.room);
-        let last = self.spans.len() - 1;
-        for (span, mids) in self.spans[..last].iter().zip(self.mids.windows(2)) {
+        // Walked backward from the start, then bent so as to begin at `from`.
+        let (mut changes, mut own) = (vec![0.0; self.lead.len() + 1], 0.0);
+        for (at, span) in self.lead.iter().enumerate().rev() {
+            own += own_loading * noise.normal() * span.deviation;
+            changes[at] = listing.volatility * factors[at] + own;
+        }
+        let seconds: f64 = self.lead.iter().map(|span| span.seconds).sum();
+        let (turn, mut left) = (from - changes[0], seconds);
+        for (change, span) in changes.iter_mut().zip(&self.lead) {
+            // A lead without any length, at midnight, has no room for a way from one price to the other: a gap.
+            *change += if seconds > 0.0 { turn * left / seconds } else { 0.0 };
+            left -= span.seconds;
+        }
+        sampler.reseed(noise);
+        let start_cents_ln = cents_ln(listing.start_price);
+        let mids: Vec<f64> = changes.into_iter().map(|change_ln| mid_cents(start_cents_ln, change_ln)).collect();
+        let last = self.lead.len() - 1;
+        for (span, mids) in self.lead[..last].iter().zip(mids.windows(2)) {
             if let Some(bar) = sampler.bar(span, [mids[0], mids[1]]) {
                 ladder.push(span.interval, bar);
             }
         }
-        let (bar, last_size) = sampler.last_bar(&self.spans[last], self.mids[last], listing.start_price);
-        let open = ladder.finish(bar, self.start);
-        let bars = ladder.into_bars(self.bars_max);
-        let prev_close = bars[Interval::D1 as usize].last().map_or(open[Interval::D1 as usize].open, |bar| bar.close);
-        SymbolPast { id, bars, open, prev_close, quote: book.quote, last_size }
+        sampler.last_bar(&self.lead[last], mids[last], listing.start_price)
     }
 }
 
-impl Iterator for Backfill {
-    type Item = SymbolPast;
-
-    fn next(&mut self) -> Option<SymbolPast> {
-        let index = self.next;
-        if index == self.listings.len() {
-            return None;
-        }
-        self.next += 1;
-        let id = SymbolId(u32::try_from(index).expect("fewer than 2^32 symbols"));
-        Some(self.symbol_past(index, id))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.listings.len() - self.next;
-        (left, Some(left))
-    }
-}
-
-impl ExactSizeIterator for Backfill {}
-
-/// Returns the spans of the past, oldest first; each ends where the next begins, the last at `start`.
-#[expect(clippy::cast_precision_loss, reason = "a span is at most a day of microseconds")]
-fn spans(start: Timestamp, bars_max: usize, symbols: usize) -> Vec<Span> {
-    let bars_most = RESOLUTION_BARS_MAX / i64::try_from(symbols).unwrap_or(i64::MAX).max(1);
-    let back = |micros: i64, of: Interval| start.plus_micros(-micros.min(of.micros().saturating_mul(bars_most)));
-    let seconds = i64::try_from(bars_max).unwrap_or(i64::MAX).saturating_mul(Interval::S1.micros());
-    // Each resolution begins where a bar of the next longer one does.
-    let seconds_from = Interval::M1.start_of(back(seconds.min(MINUTES_MICROS), Interval::S1));
-    let minutes_from = Interval::H1.start_of(back(MINUTES_MICROS, Interval::M1).min(seconds_from));
-    let hours_from = Interval::D1.start_of(back(HOURS_MICROS, Interval::H1).min(minutes_from));
-    let days_from = Interval::D1.start_of(back(DAYS_MICROS, Interval::D1).min(hours_from));
+/// Returns the bars of the lead: minutes, then seconds, the last of which the start is in.
+#[expect(clippy::cast_precision_loss, reason = "a span is at most a minute of microseconds")]
+fn spans(from: Timestamp, start: Timestamp, symbols: usize) -> Vec<Span> {
+    let bars_most = SECONDS_BARS_MAX / i64::try_from(symbols).unwrap_or(i64::MAX).max(1);
+    let seconds_micros = SECONDS_MICROS.min(bars_most.saturating_mul(Interval::S1.micros()));
+    let seconds_from = Interval::M1.start_of(start.plus_micros(-seconds_micros)).max(from);
     let mut spans = Vec::new();
-    for (interval, from, to) in [
-        (Interval::D1, days_from, hours_from),
-        (Interval::H1, hours_from, minutes_from),
-        (Interval::M1, minutes_from, seconds_from),
-        (Interval::S1, seconds_from, start.plus_micros(1)),
-    ] {
+    for (interval, from, to) in [(Interval::M1, from, seconds_from), (Interval::S1, seconds_from, start.plus_micros(1))]
+    {
         let mut at = from;
         while at < to {
             let micros = interval.micros().min(start.micros() - at.micros());
@@ -201,21 +303,28 @@ fn spans(start: Timestamp, bars_max: usize, symbols: usize) -> Vec<Span> {
     spans
 }
 
-/// Returns the most bars of each interval that can close between the first span that is short enough and the start.
-fn room(spans: &[Span], start: Timestamp) -> [usize; Interval::COUNT] {
-    Interval::ALL.map(|interval| {
-        let first = spans.iter().find(|span| span.interval <= interval).map_or(start, |span| span.start);
-        usize::try_from((start.micros() - first.micros()) / interval.micros()).unwrap_or(0)
-    })
+/// Returns what the market and each sector add on each day, see the field of the same name.
+fn factors(seed: u64, today: i64, sectors: usize) -> Vec<Vec<Day>> {
+    let loadings = Loadings::new(1.0);
+    let of = |motion: u32| days(seed, motion, today - DAYS_DAYS..=today);
+    let market = of(0);
+    let sector = |motion: u32| {
+        let mut days = of(motion);
+        for (own, all) in days.iter_mut().flatten().zip(market.iter().flatten()) {
+            *own = loadings.sector * *own + loadings.market * all;
+        }
+        days
+    };
+    (1..).take(sectors).map(sector).collect()
 }
 
-/// Returns what the market and each sector add, see the field of the same name.
-fn factors(spans: &[Span], sectors: usize, seed: u64) -> Vec<Vec<f64>> {
+/// Returns what the market and each sector add during the lead, see the field of the same name.
+fn lead_factors(lead: &[Span], sectors: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut noise = Noise::new(seed, Stream::PastFactors);
     let loadings = Loadings::new(1.0);
     let mut path = |loading: f64| {
-        let (mut values, mut value) = (vec![0.0; spans.len()], 0.0);
-        for (place, span) in values.iter_mut().zip(spans).rev() {
+        let (mut values, mut value) = (vec![0.0; lead.len()], 0.0);
+        for (place, span) in values.iter_mut().zip(lead).rev() {
             value += loading * noise.normal() * span.deviation;
             *place = value;
         }
@@ -234,16 +343,25 @@ mod tests {
     use proptest::prelude::*;
 
     const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
-    const BARS_MAX: usize = 3_000;
 
-    fn past(config: &SimulatorConfig, start: Timestamp, bars_max: usize) -> Vec<SymbolPast> {
-        Backfill::new(config, start, bars_max).unwrap().collect()
+    /// One symbol with all of its closed bars, by `Interval as usize`.
+    struct SymbolPast {
+        bars: [Vec<Bar>; Interval::COUNT],
+        opening: Opening,
     }
 
-    fn check(past: &SymbolPast, start: Timestamp, bars_max: usize) {
+    fn symbol_past(past: &Backfill, id: u32) -> SymbolPast {
+        let id = SymbolId(id);
+        SymbolPast { bars: Interval::ALL.map(|interval| past.bars(id, interval)), opening: past.opening(id) }
+    }
+
+    fn past(config: &SimulatorConfig, start: Timestamp) -> Backfill {
+        Backfill::new(config, start).unwrap()
+    }
+
+    fn check(past: &SymbolPast, start: Timestamp) {
         for interval in Interval::ALL {
-            let (bars, open) = (&past.bars[interval as usize], past.open[interval as usize]);
-            assert!(bars.len() <= bars_max);
+            let (bars, open) = (&past.bars[interval as usize], past.opening.open[interval as usize]);
             assert_eq!(open.ts, interval.start_of(start));
             for bar in bars.iter().chain([&open]) {
                 assert_eq!(bar.ts, interval.start_of(bar.ts));
@@ -259,17 +377,19 @@ mod tests {
         for pair in Interval::ALL.windows(2) {
             check_merges(past, pair[0], pair[1]);
         }
-        let today = past.open[Interval::D1 as usize];
-        assert!(past.bars[Interval::D1 as usize].last().is_none_or(|bar| bar.close == past.prev_close));
-        assert!((1..=past.open[0].volume).contains(&u64::from(past.last_size.shares())));
-        assert_eq!(past.snapshot().price, today.close);
+        let opening = &past.opening;
+        let today = opening.open[Interval::D1 as usize];
+        let prev_close = past.bars[Interval::D1 as usize].last().map_or(today.open, |bar| bar.close);
+        assert_eq!(opening.prev_close, prev_close);
+        assert!((1..=opening.open[0].volume).contains(&u64::from(opening.last_size.shares())));
+        assert_eq!(opening.snapshot().price, today.close);
     }
 
     /// Every longer bar is the merge of the shorter ones, from the first that begins with the oldest shorter one.
     fn check_merges(past: &SymbolPast, shorter: Interval, longer: Interval) {
         let all = |interval: Interval| {
             let bars = past.bars[interval as usize].iter().copied();
-            bars.chain([past.open[interval as usize]]).collect::<Vec<Bar>>()
+            bars.chain([past.opening.open[interval as usize]]).collect::<Vec<Bar>>()
         };
         let parts = all(shorter);
         let from = longer.start_of(parts[0].ts).plus_micros(longer.micros());
@@ -292,28 +412,29 @@ mod tests {
     fn the_past_is_sound_full_and_ends_where_the_live_stream_begins() {
         let config = SimulatorConfig::default();
         let market = Simulator::new(&config, START).unwrap();
-        let listings = config.listings().unwrap();
-        for (past, listing) in past(&config, START, BARS_MAX).iter().zip(&listings) {
-            check(past, START, BARS_MAX);
-            assert_eq!(past.quote, market.standing_quote(past.id));
-            assert!(past.open.iter().all(|bar| bar.close == listing.start_price));
+        let all = past(&config, START);
+        for (id, listing) in (0..).zip(config.listings().unwrap()) {
+            let past = symbol_past(&all, id);
+            check(&past, START);
+            let SymbolPast { bars, opening } = past;
+            assert_eq!((opening.id, opening.quote), (SymbolId(id), market.standing_quote(SymbolId(id))));
+            assert!(opening.open.iter().all(|bar| bar.close == listing.start_price));
             let (middle, price) =
-                (past.quote.bid.units().midpoint(past.quote.ask.units()), listing.start_price.units());
+                (opening.quote.bid.units().midpoint(opening.quote.ask.units()), listing.start_price.units());
             assert!((middle - price).abs() <= 100 + price / 5_000, "{}", listing.instrument.symbol);
-            let counts = Interval::ALL.map(|interval| past.bars[interval as usize].len());
-            let least = [1_000, 2_870, 576, 192, 720, 250];
+            let counts = Interval::ALL.map(|interval| bars[interval as usize].len());
+            let least = [1_000, 3_770, 756, 252, 735, 250];
             assert!(counts.iter().zip(least).all(|(count, least)| *count >= least), "{counts:?}");
         }
     }
 
     #[test]
     fn a_candle_opens_near_the_close_of_the_one_before() {
-        for (past, listing) in past(&SimulatorConfig::default(), START, BARS_MAX)
-            .iter()
-            .zip(SimulatorConfig::default().listings().unwrap())
-        {
-            for interval in Interval::ALL {
-                for pair in past.bars[interval as usize].windows(2) {
+        let config = SimulatorConfig::default();
+        let past = past(&config, START);
+        for (id, listing) in (0..).zip(config.listings().unwrap()) {
+            for interval in [Interval::S1, Interval::M1, Interval::M5, Interval::M15, Interval::H1] {
+                for pair in past.bars(SymbolId(id), interval).windows(2) {
                     let gap = (pair[1].open.to_dollars() - pair[0].close.to_dollars()).abs();
                     // Where the book is wide a trade at the bid follows one at the ask.
                     let wide = listing.start_price.to_dollars() * 10e-4 + 0.05;
@@ -326,29 +447,75 @@ mod tests {
     #[test]
     fn the_past_repeats_itself_and_generated_symbols_do_not_change_its_random_streams() {
         let config = SimulatorConfig { extra_symbols: 2, ..SimulatorConfig::default() };
-        let (one, two) = (past(&config, START, 100), past(&config, START, 100));
-        assert!(one.iter().zip(&two).all(|(one, two)| one.bars == two.bars && one.open == two.open));
-        let other = past(&SimulatorConfig { seed: 43, ..config }, START, 100);
-        assert!(one.iter().zip(&other).all(|(one, other)| one.bars != other.bars));
+        let (one, two) = (past(&config, START), past(&config, START));
+        let other = past(&SimulatorConfig { seed: 43, ..config }, START);
+        for id in [0, 17, 31].map(SymbolId) {
+            assert_eq!(one.opening(id), two.opening(id));
+            let hours = |past: &Backfill| past.bars(id, Interval::H1);
+            assert_eq!(hours(&one), hours(&two));
+            assert_ne!(hours(&one), hours(&other));
+        }
+    }
+
+    /// The issue: two servers with one seed, started seconds apart, disagreed about yesterday's close.
+    #[test]
+    fn days_before_the_start_depend_on_seed_and_calendar_alone() {
+        let config = SimulatorConfig::default();
+        let midnight = Interval::D1.start_of(START);
+        let reference = past(&config, START);
+        for start in [midnight, midnight.plus_micros(1), START.plus_micros(7_000_000), midnight.plus_micros(DAY - 1)] {
+            let other = past(&config, start);
+            assert_eq!(other.opening(SymbolId(3)).prev_close, reference.opening(SymbolId(3)).prev_close);
+            for interval in [Interval::M15, Interval::H1, Interval::D1] {
+                let before = |past: &Backfill| {
+                    let mut bars = past.bars(SymbolId(3), interval);
+                    bars.retain(|bar| bar.ts < midnight);
+                    bars
+                };
+                assert_eq!(before(&other), before(&reference));
+            }
+        }
+        let next_day = past(&config, START.plus_micros(DAY));
+        let days = |past: &Backfill| past.bars(SymbolId(3), Interval::D1);
+        assert_eq!(days(&next_day)[..249], days(&reference)[1..]);
+    }
+
+    const DAY: i64 = Interval::D1.micros();
+
+    #[test]
+    fn the_change_since_yesterday_is_like_that_of_one_day() {
+        let config = SimulatorConfig { extra_symbols: 2_000, ..SimulatorConfig::default() };
+        let past = past(&config, START);
+        let moves = (0..).zip(config.listings().unwrap()).map(|(id, listing)| {
+            let snapshot = past.opening(SymbolId(id)).snapshot();
+            let change = libm::log(snapshot.price.to_dollars() / snapshot.prev_close.to_dollars());
+            change / (listing.volatility * deviation(DAY))
+        });
+        let moves: Vec<f64> = moves.collect();
+        let squares: f64 = moves.iter().map(|change| change * change).sum();
+        // All symbols share a market, so that one day says little about it.
+        assert!((0.3..2.5).contains(&(squares / 2_030.0)), "{squares}");
+        assert!(moves.iter().all(|change| change.abs() < 6.0));
     }
 
     #[test]
     fn the_snapshot_goes_on_with_the_live_stream() {
-        let config = SimulatorConfig::default();
-        let past = past(&config, START, 10);
-        let snapshot = past[0].snapshot();
+        let opening = past(&SimulatorConfig::default(), START).opening(SymbolId(0));
+        let snapshot = opening.snapshot();
         assert_eq!(snapshot.ts, START);
         assert_eq!(snapshot.seq, [0; Channel::COUNT]);
-        assert_eq!((snapshot.bid, snapshot.ask), (past[0].quote.bid, past[0].quote.ask));
+        assert_eq!((snapshot.bid, snapshot.ask), (opening.quote.bid, opening.quote.ask));
         assert_eq!(snapshot.price.to_string(), "201.37");
     }
 
     #[test]
-    fn very_many_symbols_have_a_shorter_past() {
+    fn very_many_symbols_have_the_same_past_with_fewer_seconds() {
         let config = SimulatorConfig { extra_symbols: 10_000, events_per_second: 1e5, ..SimulatorConfig::default() };
-        let past = Backfill::new(&config, START, BARS_MAX).unwrap().next().unwrap();
-        assert!(past.bars.iter().map(Vec::len).sum::<usize>() < 1_200);
-        check(&past, START, BARS_MAX);
+        let past = symbol_past(&past(&config, START), 10_029);
+        let counts = Interval::ALL.map(|interval| past.bars[interval as usize].len());
+        assert!((300..460).contains(&counts[0]), "{counts:?}");
+        assert_eq!(counts[1..], [3_784, 756, 252, 735, 250]);
+        check(&past, START);
     }
 
     proptest! {
@@ -359,14 +526,11 @@ mod tests {
             micros in prop::sample::select(vec![0_i64, 1, 999_999, 500_000]),
             alignment in prop::sample::select(Interval::ALL.to_vec()),
             events_per_second in prop::sample::select(vec![0.001, 0.5, 200.0, 1e6]),
-            bars_max in prop::sample::select(vec![0_usize, 1, 70, 3_000]),
             seed: u64,
         ) {
             let start = alignment.start_of(Timestamp::from_micros(seconds * 1_000_000)).plus_micros(micros);
             let config = SimulatorConfig { seed, events_per_second, ..SimulatorConfig::default() };
-            for past in Backfill::new(&config, start, bars_max).unwrap().take(2) {
-                check(&past, start, bars_max);
-            }
+            check(&symbol_past(&past(&config, start), 1), start);
         }
     }
 }

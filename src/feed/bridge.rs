@@ -68,6 +68,11 @@ impl<'past> Sampler<'past> {
         Self { book, volatility, trades_per_second, shares_median, counts, tables, noise }
     }
 
+    /// Goes on with other random numbers.
+    pub(super) fn reseed(&mut self, noise: Noise) {
+        self.noise = noise;
+    }
+
     /// Returns the bar between the mid prices (in cents) at the beginning and at the end of the span, or `None` when there
     /// is no trade in it.
     pub(super) fn bar(&mut self, span: &Span, mids: [f64; 2]) -> Option<Bar> {
@@ -254,18 +259,20 @@ fn count(trades: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::SymbolId;
     use crate::domain::{BarBuilder, EventBody};
-    use crate::feed::backfill::{Backfill, SymbolPast};
+    use crate::feed::backfill::Backfill;
     use crate::feed::ladder::Ladder;
     use crate::feed::market::deviation;
     use crate::feed::noise::Stream;
     use crate::feed::simulated::{RawEvent, Simulator, SimulatorConfig};
 
     const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
-    const BARS_MAX: usize = 3_000;
 
-    fn past(config: &SimulatorConfig) -> impl Iterator<Item = SymbolPast> {
-        Backfill::new(config, START, BARS_MAX).unwrap()
+    /// Returns the closed bars of each symbol.
+    fn past(config: &SimulatorConfig, interval: Interval) -> impl Iterator<Item = Vec<Bar>> {
+        let past = Backfill::new(config, START).unwrap();
+        (0..past.symbols()).map(move |id| past.bars(SymbolId(id), interval))
     }
 
     #[test]
@@ -298,7 +305,7 @@ mod tests {
     fn bars_of_the_past_are_like_those_of_the_live_market() {
         let config = SimulatorConfig::default();
         let mut market = Simulator::new(&config, START).unwrap();
-        let mut live: Vec<Ladder> = (0..30).map(|_| Ladder::new([0; Interval::COUNT])).collect();
+        let mut live: Vec<Ladder> = (0..30).map(|_| Ladder::new(Interval::S1)).collect();
         let mut seconds = vec![BarBuilder::default(); 30];
         while market.peek_ts() < START.plus_micros(4 * Interval::H1.micros()) {
             let RawEvent { id, body: EventBody::Trade(trade) } = market.next_event() else { continue };
@@ -309,10 +316,10 @@ mod tests {
             builder.add(start, &trade);
         }
         let mut totals = [[0.0; 3]; 2];
-        for (past, live) in past(&config).zip(live) {
-            let live = live.into_bars(BARS_MAX);
-            for (row, interval) in [Interval::S1, Interval::M1].into_iter().enumerate() {
-                let [past, live] = [&past.bars, &live].map(|bars| means(&bars[interval as usize]));
+        let live: Vec<_> = live.into_iter().map(Ladder::into_bars).collect();
+        for (row, interval) in [Interval::S1, Interval::M1].into_iter().enumerate() {
+            for (past, live) in past(&config, interval).zip(&live) {
+                let [past, live] = [&past, &live[interval as usize]].map(|bars| means(bars));
                 (0..3).for_each(|column| totals[row][column] += past[column] / live[column] / 30.0);
             }
         }
@@ -326,10 +333,10 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand bars")]
     fn the_past_has_the_volatility_of_its_listing() {
         let config = SimulatorConfig::default();
-        for (past, listing) in past(&config).zip(config.listings().unwrap()) {
-            // The distance of a trade from the mid price shows in a minute, not in an hour.
-            for (interval, highest) in [(Interval::M1, 1.4), (Interval::H1, 1.1)] {
-                let closes = past.bars[interval as usize].iter().map(|bar| libm::log(bar.close.to_dollars()));
+        // The distance of a trade from the mid price shows in a minute, not in an hour.
+        for (interval, highest) in [(Interval::M1, 1.4), (Interval::H1, 1.1)] {
+            for (past, listing) in past(&config, interval).zip(config.listings().unwrap()) {
+                let closes = past.iter().map(|bar| libm::log(bar.close.to_dollars()));
                 let closes: Vec<f64> = closes.collect();
                 let square: f64 = closes.windows(2).map(|pair| (pair[1] - pair[0]) * (pair[1] - pair[0])).sum();
                 let volatility = (square / (closes.len() - 1) as f64).sqrt() / deviation(interval.micros());

@@ -7,19 +7,22 @@ use crate::domain::{Bar, BarBuilder, Interval, Timestamp};
 /// The bars of one symbol, pushed oldest first.
 #[derive(Debug)]
 pub(super) struct Ladder {
+    kept: Interval,
     bars: [Vec<Bar>; Interval::COUNT],
     builders: [BarBuilder; Interval::COUNT],
 }
 
 impl Ladder {
-    /// Returns an empty ladder with room for so many bars of each interval, by `Interval as usize`.
-    pub(super) fn new(room: [usize; Interval::COUNT]) -> Self {
-        Self { bars: room.map(Vec::with_capacity), builders: Default::default() }
+    /// Returns an empty ladder that keeps the closed bars of this interval and of longer ones.
+    pub(super) fn new(kept: Interval) -> Self {
+        Self { kept, bars: Default::default(), builders: Default::default() }
     }
 
     /// Takes a closed bar that follows everything pushed so far.
     pub(super) fn push(&mut self, interval: Interval, bar: Bar) {
-        self.bars[interval as usize].push(bar);
+        if interval >= self.kept {
+            self.bars[interval as usize].push(bar);
+        }
         if let Some(&longer) = Interval::ALL.get(interval as usize + 1) {
             let start = longer.start_of(bar.ts);
             self.close_before(longer, start);
@@ -44,12 +47,9 @@ impl Ladder {
         open
     }
 
-    /// Returns the closed bars, oldest first: the newest `bars_max` of each interval.
-    pub(super) fn into_bars(self, bars_max: usize) -> [Vec<Bar>; Interval::COUNT] {
-        self.bars.map(|mut bars| {
-            bars.drain(..bars.len().saturating_sub(bars_max));
-            bars
-        })
+    /// Returns the closed bars that were kept, oldest first, by `Interval as usize`.
+    pub(super) fn into_bars(self) -> [Vec<Bar>; Interval::COUNT] {
+        self.bars
     }
 
     /// Closes the bar of this interval unless it is the one that begins at `start`.
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn bars_of_mixed_lengths_are_merged_upward_and_the_open_ones_kept_apart() {
-        let mut ladder = Ladder::new([0; Interval::COUNT]);
+        let mut ladder = Ladder::new(Interval::S1);
         for (interval, bar) in [
             bar(0, Interval::H1, 100),
             bar(3_600, Interval::M1, 101),
@@ -88,9 +88,9 @@ mod tests {
             ladder.push(interval, bar);
         }
         let open = ladder.finish(bar(7_321, Interval::S1, 104).1, Timestamp::from_micros(7_321_500_000));
-        let bars = ladder.into_bars(2);
+        let bars = ladder.into_bars();
         let closed = Interval::ALL.map(|interval| bars[interval as usize].len());
-        assert_eq!(closed, [2, 2, 1, 1, 2, 0], "the newest two of each");
+        assert_eq!(closed, [3, 4, 1, 1, 2, 0]);
         let times = open.map(|bar| bar.ts.micros() / 1_000_000);
         assert_eq!(times, [7_321, 7_320, 7_200, 7_200, 7_200, 0]);
         let day = open[Interval::D1 as usize];

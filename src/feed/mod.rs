@@ -7,6 +7,7 @@ mod arrivals;
 pub mod backfill;
 mod book;
 mod bridge;
+mod calendar;
 mod config;
 pub mod instruments;
 mod ladder;

@@ -18,10 +18,24 @@ pub(super) enum Stream {
     Prices,
     /// Spreads and sizes.
     Orders,
-    /// The past of the market and of the sectors.
+    /// What moves the market and the sectors in the hours before the start.
     PastFactors,
-    /// The past of one symbol, by its number.
+    /// The hours before the start of one symbol, by its number.
     PastSymbol(u32),
+    /// One day of a motion of the past.
+    PastDay {
+        /// Whose: of the market, a sector or a symbol; below 2^24.
+        motion: u32,
+        /// Since 1970-01-01; days 2^32 apart would be the same.
+        day: i64,
+    },
+    /// One hour of the past of one symbol.
+    PastHour {
+        /// Its number, below 2^24.
+        symbol: u32,
+        /// Since 1970-01-01; hours 2^32 apart would be the same.
+        hour: i64,
+    },
     /// The properties of one generated symbol, by its place among the generated ones.
     Listing(u32),
 }
@@ -35,8 +49,15 @@ impl Stream {
             Self::PastFactors => 3,
             Self::PastSymbol(index) => (1 << 32) | u64::from(index),
             Self::Listing(index) => (2 << 32) | u64::from(index),
+            Self::PastDay { motion, day } => (1 << 56) | of_time(motion, day),
+            Self::PastHour { symbol, hour } => (2 << 56) | of_time(symbol, hour),
         }
     }
+}
+
+/// Returns a number that is another one for each pair: 24 bits of the first, 32 of the time.
+fn of_time(index: u32, time: i64) -> u64 {
+    (u64::from(index & 0xff_ffff) << 32) | (time.cast_unsigned() & 0xffff_ffff)
 }
 
 /// One stream of random numbers.

@@ -1,6 +1,17 @@
-//! The section `[history]` of the configuration.
+//! The section `[history]` of the configuration, and what its bounds add up to.
 
 use serde::Deserialize;
+
+use crate::domain::Interval;
+
+/// What one event of the ring takes at most, with its encoded bytes and its place in the rings of some workers.
+const EVENT_BYTES: u64 = 256;
+/// What one closed bar takes.
+pub(super) const BAR_BYTES: usize = 32;
+/// The most closed bars of one symbol and interval when `bars_max` does not say.
+const BARS_DEFAULT_MAX: usize = 3_000;
+/// The least for which there must be memory: one minute by the second, one hour by the minute.
+const BARS_LEAST: usize = 60;
 
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -8,14 +19,29 @@ use serde::Deserialize;
 pub struct HistoryConfig {
     /// Newest events that are kept for cursors. 1 to 16,777,216.
     pub events_max: usize,
-    /// Closed bars that are kept of each symbol and interval. At least 1, at most 100,000.
+    /// Closed bars of each symbol and interval that can be asked for, at most 100,000; 0: 3,000, or as many as
+    /// `memory_max_bytes` leaves room for.
     pub bars_max: usize,
+    /// Bars from before the start that are kept after they have been made for a reader, over all symbols. At most
+    /// 100,000,000.
+    pub past_bars_max: usize,
+    /// What all of this may take together, in bytes. At most 2^50.
+    pub memory_max_bytes: u64,
 }
 
 impl Default for HistoryConfig {
     fn default() -> Self {
-        Self { events_max: 262_144, bars_max: 3_000 }
+        Self { events_max: 262_144, bars_max: 0, past_bars_max: 500_000, memory_max_bytes: 268_435_456 }
     }
+}
+
+/// How many closed bars there are of each symbol and interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarBounds {
+    /// The most that can be asked for: those that have closed since the start and, before them, those of the past.
+    pub bars_max: usize,
+    /// The most that have closed since the start and are kept.
+    pub kept_max: usize,
 }
 
 impl HistoryConfig {
@@ -27,8 +53,77 @@ impl HistoryConfig {
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { events_max: 0 | 16_777_217.., .. } => Err(("history.events_max", "must be 1 to 16777216")),
-            Self { bars_max: 0 | 100_001.., .. } => Err(("history.bars_max", "must be 1 to 100000")),
+            Self { bars_max: 100_001.., .. } => Err(("history.bars_max", "must be at most 100000")),
+            Self { past_bars_max: 100_000_001.., .. } => Err(("history.past_bars_max", "must be at most 100000000")),
+            Self { memory_max_bytes, .. } if *memory_max_bytes > 1 << 50 => {
+                Err(("history.memory_max_bytes", "must be at most 2^50"))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns how many bars can be kept of so many symbols.
+    ///
+    /// # Errors
+    ///
+    /// Returns the arithmetic, in one line, when the bounds exceed `memory_max_bytes`.
+    pub fn bar_bounds(&self, symbols: usize) -> Result<BarBounds, String> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let bar_bytes = count(BAR_BYTES);
+        let events = count(self.events_max).saturating_mul(EVENT_BYTES);
+        let past = count(self.past_bars_max).saturating_mul(bar_bytes);
+        // One bar of every symbol and interval.
+        let row = count(symbols).saturating_mul(count(Interval::COUNT)).saturating_mul(bar_bytes);
+        let least = if self.bars_max == 0 { BARS_LEAST } else { self.bars_max };
+        let bars = row.saturating_mul(count(least));
+        let sum = events.saturating_add(past).saturating_add(bars);
+        if sum > self.memory_max_bytes {
+            return Err(format!(
+                "history.memory_max_bytes is {}, and the bounds take {sum}: history.events_max {} x {EVENT_BYTES} bytes = \
+                 {events}, history.past_bars_max {} x {BAR_BYTES} bytes = {past}, {symbols} symbols x {} intervals x \
+                 {least} bars ({}) x {BAR_BYTES} bytes = {bars}",
+                self.memory_max_bytes,
+                self.events_max,
+                self.past_bars_max,
+                Interval::COUNT,
+                if self.bars_max == 0 { "the least" } else { "history.bars_max" },
+            ));
+        }
+        if self.bars_max > 0 {
+            return Ok(BarBounds { bars_max: self.bars_max, kept_max: self.bars_max });
+        }
+        let room = (self.memory_max_bytes - events - past) / row.max(1);
+        let kept_max = usize::try_from(room).unwrap_or(usize::MAX).min(BARS_DEFAULT_MAX);
+        Ok(BarBounds { bars_max: BARS_DEFAULT_MAX, kept_max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_number_as_many_bars_are_kept_as_there_is_memory_for() {
+        let config = HistoryConfig::default();
+        let kept = |symbols| config.bar_bounds(symbols).unwrap().kept_max;
+        assert_eq!([30, 530, 10_030].map(kept), [3_000, 1_819, 96]);
+        assert!(config.bar_bounds(30_000).unwrap_err().contains("30000 symbols x 6 intervals x 60 bars"));
+    }
+
+    #[test]
+    fn bounds_that_exceed_the_memory_are_refused_with_the_arithmetic() {
+        let config = HistoryConfig { bars_max: 3_000, memory_max_bytes: 1 << 30, ..HistoryConfig::default() };
+        assert_eq!(config.bar_bounds(30), Ok(BarBounds { bars_max: 3_000, kept_max: 3_000 }));
+        let err = config.bar_bounds(10_030).unwrap_err();
+        for part in [
+            "is 1073741824,",
+            "take 5860388864:",
+            "262144 x 256 bytes = 67108864",
+            "x 3000 bars (history.bars_max) x 32",
+        ] {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+        let config = HistoryConfig { events_max: usize::MAX, ..HistoryConfig::default() };
+        assert!(config.bar_bounds(usize::MAX).is_err());
     }
 }

@@ -1,19 +1,25 @@
-//! What has happened: last values, the newest events, bars. Plain values, and one actor that owns the process's copy.
+//! What has happened: last values, the newest events, bars. Plain values, and one actor that keeps the process's copy.
 //!
 //! It answers questions; who may ask them is `transport`'s business.
 
+mod archive;
 mod bars;
 mod config;
+mod kept;
+mod past;
 mod ring;
 mod values;
 
+use std::sync::Arc;
+
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
-use crate::domain::{Interval, SymbolId, Timestamp};
 use crate::feed::Batch;
 
-pub use bars::{BarRead, Bars, PastBars};
-pub use config::HistoryConfig;
+pub use archive::{Archive, ArchiveReader, ReaderGone};
+pub use bars::{BarRead, Bars};
+pub use config::{BarBounds, HistoryConfig};
+pub use past::PastSource;
 pub use ring::Ring;
 pub use values::LastValues;
 
@@ -24,13 +30,13 @@ const MAILBOX_BATCHES_MAX: usize = 1024;
 pub struct History {
     values: LastValues,
     ring: Ring,
-    bars: Bars,
+    archive: Arc<Archive>,
 }
 
 impl History {
-    /// Returns a record that begins with these values and bars and keeps the newest `events_max` events.
-    pub fn new(values: LastValues, bars: Bars, events_max: usize) -> Self {
-        Self { values, ring: Ring::new(events_max), bars }
+    /// Returns a record that begins with these values, keeps the newest `events_max` events and puts bars into the archive.
+    pub fn new(values: LastValues, archive: Arc<Archive>, events_max: usize) -> Self {
+        Self { values, ring: Ring::new(events_max), archive }
     }
 }
 
@@ -48,8 +54,8 @@ impl Handler<Batch> for History {
     fn handle(&mut self, Batch(batch): Batch, _: &mut Self::Context) {
         for publication in batch.iter() {
             self.values.apply(publication);
-            self.bars.apply(publication);
         }
+        self.archive.apply(&batch);
         self.ring.push(batch);
     }
 }
@@ -64,28 +70,5 @@ impl Handler<ReadState> for History {
 
     fn handle(&mut self, _: ReadState, _: &mut Self::Context) -> Self::Result {
         MessageResult((self.values.clone(), self.ring.clone()))
-    }
-}
-
-/// Asks for the bars of one symbol and interval; see [`Bars::read`].
-#[derive(Message)]
-#[rtype(result = "(u64, BarRead)")]
-pub struct ReadBars {
-    /// The symbol.
-    pub id: SymbolId,
-    /// The interval.
-    pub interval: Interval,
-    /// The most bars in the answer.
-    pub limit: usize,
-    /// Only bars that began before this moment.
-    pub before: Option<Timestamp>,
-}
-
-impl Handler<ReadBars> for History {
-    type Result = MessageResult<ReadBars>;
-
-    /// Returns the bars and the offset of the newest event in them.
-    fn handle(&mut self, read: ReadBars, _: &mut Self::Context) -> Self::Result {
-        MessageResult((self.values.offset(), self.bars.read(read.id, read.interval, read.limit, read.before)))
     }
 }

@@ -1,9 +1,10 @@
 //! The past: `/api/v1/bars`.
 
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::sync::oneshot;
 
 use crate::domain::{Bar, Interval, Timestamp};
-use crate::history::ReadBars;
+use crate::history::{BarRead, ReaderGone};
 use crate::protocol::ErrorCode;
 use crate::protocol::native::encode_bar_object;
 use crate::transport::query::Parameters;
@@ -21,7 +22,7 @@ const LIMIT_DEFAULT: usize = 500;
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is wrong or the symbol unknown.
+/// Returns a problem document when a parameter is wrong, the symbol unknown, or too many such answers are being made.
 pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -38,15 +39,36 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         let name: String = symbol.chars().take(64).collect();
         Problem::client_error(ErrorCode::UnknownSymbol, format!("no such symbol: {name}"), vec![name])
     })?;
-    let read = worker.history.send(ReadBars { id, interval, limit, before }).await;
-    let (offset, read) = read.map_err(|_| Problem::unavailable("the server is shutting down"))?;
+    let permit = worker.bars_reads.clone().try_acquire_owned().map_err(|_| {
+        worker.metrics().bars_reads_refused.inc();
+        Problem::unavailable("too many reads of bars (server.bars_reads_max)")
+    })?;
     let symbol = table.instrument(id).symbol;
-    let head = format!(r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#);
+    let (answer, answered) = oneshot::channel();
+    let submitted = worker.archive.submit(permit, move |archive| {
+        // A client that has gone needs no answer.
+        if !answer.is_closed() {
+            let (offset, read) = archive.read(id, interval, limit, before);
+            let head = format!(
+                r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
+            );
+            let _ = answer.send(encode(head, &read));
+        }
+    });
+    let answer = match submitted {
+        Ok(()) => answered.await.ok(),
+        Err(ReaderGone) => None,
+    };
+    answer.map(rest::json).ok_or_else(|| Problem::unavailable("the server is shutting down"))
+}
+
+/// Returns the answer that begins with this.
+fn encode(head: String, read: &BarRead) -> Vec<u8> {
     let mut body = head.into_bytes();
     let closed = read.closed.iter().map(|bar| (bar, true));
     append_bars(closed.chain(read.open.iter().map(|bar| (bar, false))), &mut body);
     body.extend_from_slice(b"]}");
-    Ok(rest::json(body))
+    body
 }
 
 fn append_bars<'a>(bars: impl Iterator<Item = (&'a Bar, bool)>, out: &mut Vec<u8>) {

@@ -38,11 +38,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::Addr;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
+use tokio::sync::Semaphore;
 
 use crate::domain::Clock;
-use crate::history::History;
+use crate::history::ArchiveReader;
 use crate::hub::{Ender, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::session::{Session, SessionConfig};
@@ -63,8 +63,10 @@ pub use traffic::Traffic;
 pub struct Worker {
     /// The router of this thread's hub.
     pub router: SharedRouter,
-    /// The record of the stream.
-    pub history: Addr<History>,
+    /// The bars.
+    pub archive: ArchiveReader,
+    /// One permit for each read of bars that may be under way, `server.bars_reads_max`.
+    pub bars_reads: Arc<Semaphore>,
     /// What a session may do.
     pub session: Rc<SessionConfig>,
     /// The time.

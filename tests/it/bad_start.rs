@@ -53,6 +53,24 @@ async fn a_bad_value_is_refused_and_its_key_named() {
     }
 }
 
+/// Expects the run with these variables to be refused for the memory of the history, with the arithmetic.
+async fn memory_is_refused(variables: &[(&str, &str)], parts: &[&str]) {
+    let ended = run(&["--port", "0"], variables).await;
+    is_refused(&ended, &["history.memory_max_bytes is "]);
+    is_refused(&ended, parts);
+}
+
+#[actix_web::test]
+async fn a_history_that_could_outgrow_its_memory_is_refused_with_the_arithmetic() {
+    let many = ("TICKCAST__FEED__EXTRA_SYMBOLS", "10000");
+    let bars = "10030 symbols x 6 intervals x 3000 bars (history.bars_max) x 32 bytes = 5777280000";
+    memory_is_refused(&[many, ("TICKCAST__HISTORY__BARS_MAX", "3000")], &[bars]).await;
+    let events = ["is 1000000,", "history.events_max 262144 x 256 bytes = 67108864"];
+    memory_is_refused(&[("TICKCAST__HISTORY__MEMORY_MAX_BYTES", "1000000")], &events).await;
+    let past = ["history.past_bars_max 100000000 x 32 bytes = 3200000000"];
+    memory_is_refused(&[("TICKCAST__HISTORY__PAST_BARS_MAX", "100000000")], &past).await;
+}
+
 #[actix_web::test]
 async fn a_file_that_is_missing_or_not_toml_is_refused_and_named() {
     is_refused(&run(&["--config", "/nowhere/my.toml"], &[]).await, &["/nowhere/my.toml"]);

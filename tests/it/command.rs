@@ -74,6 +74,11 @@ pub(crate) async fn spawn_binary_in(directory: &Path, arguments: &[&str], variab
 }
 
 impl Process {
+    /// Returns the number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+
     /// Sends a signal, `"TERM"` or `"INT"`.
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("the process runs").to_string();

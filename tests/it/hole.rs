@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use actix::{Actor, Recipient};
 use tickcast::domain::{
-    Channel, ChannelSet, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp,
-    Trade,
+    Channel, ChannelSet, Event, EventBody, Instrument, Interval, Price, Quote, Size, Snapshot, SymbolId, SymbolTable,
+    Timestamp, Trade,
 };
 use tickcast::feed::Batch;
-use tickcast::history::{Bars, History, LastValues, PastBars};
+use tickcast::history::{Archive, BarBounds, History, LastValues};
 use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, Sink};
 use tickcast::metrics::Metrics;
 use tickcast::protocol::{Mode, Publication};
@@ -81,7 +81,9 @@ fn drain(outbox: &SharedOutbox) -> Vec<u64> {
 async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
     let config = config();
     let values = LastValues::new(vec![snapshot()]);
-    let history = History::new(values, Bars::new(vec![PastBars::default()], 10), 1_000).start();
+    let (open, bounds) = (vec![[None; Interval::COUNT]], BarBounds { bars_max: 10, kept_max: 10 });
+    let archive = Archive::new(open, bounds, Box::new(|_, _| Vec::new()), 0, config.metrics.clone());
+    let history = History::new(values, Arc::new(archive), 1_000).start();
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();
     let (hub, router) = Hub::start(&config, history.clone(), move |attach| {

@@ -45,6 +45,7 @@ mod midnight;
 mod modes;
 mod origin;
 mod page;
+mod past;
 mod poll;
 mod poll_cursor;
 mod poll_wait;

@@ -1,0 +1,198 @@
+//! All bars, for readers on any thread: nobody who asks for bars waits in the market's mailbox, nor the market for them.
+//!
+//! The `History` actor takes each batch into them under one short lock; a reader holds it while it copies at most one
+//! answer. What lies before the start is made outside of it. [`ArchiveReader`] is the thread on which answers are made.
+
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::domain::{Bar, Interval, SymbolId, Timestamp};
+use crate::history::bars::LiveRead;
+use crate::history::past::PastBars;
+use crate::history::{BarBounds, BarRead, Bars, PastSource};
+use crate::metrics::SharedMetrics;
+use crate::protocol::Publication;
+
+/// How much the reading thread gives way to those that serve the stream, in steps of `nice`.
+const NICENESS: i32 = 10;
+
+/// The bars of all symbols, see [`Self::new`].
+#[derive(Debug)]
+pub struct Archive {
+    live: RwLock<Bars>,
+    past: PastBars,
+}
+
+impl Archive {
+    /// Returns bars that begin with these open ones, one entry for each symbol; those before are made by `past`, of which
+    /// `past_bars_max` are kept.
+    pub fn new(
+        open: Vec<[Option<Bar>; Interval::COUNT]>,
+        bounds: BarBounds,
+        past: PastSource,
+        past_bars_max: usize,
+        metrics: SharedMetrics,
+    ) -> Self {
+        let past = PastBars::new(past, bounds.bars_max, past_bars_max, metrics);
+        Self { live: RwLock::new(Bars::new(open, bounds)), past }
+    }
+
+    /// Takes in the next events of the stream.
+    pub fn apply(&self, batch: &[Publication]) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        for publication in batch {
+            live.apply(publication);
+        }
+    }
+
+    /// Returns the newest `limit` bars that began before `before` (or the newest of all), the open one among them, and the
+    /// offset of the newest event in them. May have to make the past first, which takes some milliseconds.
+    pub fn read(&self, id: SymbolId, interval: Interval, limit: usize, before: Option<Timestamp>) -> (u64, BarRead) {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let LiveRead { offset, mut read, past_bars } = live.read(id, interval, limit, before);
+        drop(live);
+        let missing = limit - read.closed.len() - usize::from(read.open.is_some());
+        if missing > 0 && past_bars > 0 {
+            let past = self.past.series(id, interval);
+            let newest = &past[past.len().saturating_sub(past_bars)..];
+            let end = newest.partition_point(|bar| before.is_none_or(|before| bar.ts() < before));
+            let page = newest[end.saturating_sub(missing)..end].iter().map(Bar::from);
+            read.closed.splice(0..0, page);
+        }
+        (offset, read)
+    }
+}
+
+/// Makes answers about bars on a thread of its own, one after the other, so that no worker is held up. Cloning shares it;
+/// the thread ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct ArchiveReader {
+    queue: Sender<Job>,
+}
+
+struct Job {
+    read: Box<dyn FnOnce(&Archive) + Send>,
+    /// Is given back when the read is done: permits bound the queue.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The reading thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderGone;
+
+impl ArchiveReader {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system says when there is no thread to be had.
+    pub fn start(archive: Arc<Archive>) -> io::Result<Self> {
+        let (queue, jobs) = channel::<Job>();
+        std::thread::Builder::new().name("bars".into()).spawn(move || {
+            // A thread may always give way; where the system thinks otherwise it reads as fast as the others.
+            if let Err(err) = rustix::process::setpriority_process(None, NICENESS) {
+                log::warn!("the thread that reads bars does not give way: {err}");
+            }
+            for Job { read, _permit } in jobs {
+                read(&archive);
+            }
+        })?;
+        Ok(Self { queue })
+    }
+
+    /// Has `read` called on the reading thread, after those that wait there already.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the thread has ended.
+    pub fn submit(
+        &self,
+        permit: OwnedSemaphorePermit,
+        read: impl FnOnce(&Archive) + Send + 'static,
+    ) -> Result<(), ReaderGone> {
+        self.queue.send(Job { read: Box::new(read), _permit: permit }).map_err(|_| ReaderGone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Event, EventBody, Price, Size, Trade};
+    use crate::metrics::Metrics;
+
+    fn bar(minute: i64) -> Bar {
+        let price = Price::from_cents(100 + minute);
+        let ts = Timestamp::from_micros(minute * 60_000_000);
+        Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price }
+    }
+
+    /// Minutes 0 to 9 are past, minute 10 is open.
+    fn archive(bars_max: usize, kept_max: usize) -> Archive {
+        let mut open = [None; Interval::COUNT];
+        open[Interval::M1 as usize] = Some(bar(10));
+        let past: PastSource = Box::new(|_, _| (0..10).map(bar).collect());
+        Archive::new(vec![open], BarBounds { bars_max, kept_max }, past, 1_000, Arc::new(Metrics::default()))
+    }
+
+    fn publication(body: EventBody) -> Publication {
+        Publication::new(Event { offset: 7, seq: 1, id: SymbolId(0), symbol: "AAPL".parse().unwrap(), body })
+    }
+
+    fn close(minute: i64) -> Publication {
+        publication(EventBody::Bar(Interval::M1, Box::new(bar(minute))))
+    }
+
+    fn read(archive: &Archive, limit: usize, before: Option<i64>) -> Vec<i64> {
+        let before = before.map(|minute| Timestamp::from_micros(minute * 60_000_000));
+        let (_, read) = archive.read(SymbolId(0), Interval::M1, limit, before);
+        read.closed.iter().chain(&read.open).map(|bar| bar.ts.micros() / 60_000_000).collect()
+    }
+
+    #[test]
+    fn a_read_pages_backward_and_counts_the_open_bar() {
+        let archive = archive(100, 100);
+        assert_eq!(read(&archive, 3, None), [8, 9, 10]);
+        assert_eq!(read(&archive, 3, Some(8)), [5, 6, 7]);
+        assert_eq!(read(&archive, 1, None), [10]);
+        assert_eq!(read(&archive, 0, None), [0; 0]);
+        assert_eq!(read(&archive, 100, None).len(), 11);
+        assert_eq!(read(&archive, 5, Some(0)), [0; 0]);
+    }
+
+    #[test]
+    fn a_read_joins_what_has_closed_since_the_start_to_the_past() {
+        let archive = archive(100, 100);
+        archive.apply(&[close(10), close(11)]);
+        assert_eq!(read(&archive, 4, None), [8, 9, 10, 11]);
+        assert_eq!(read(&archive, 4, Some(11)), [7, 8, 9, 10]);
+        assert_eq!(read(&archive, 4, Some(3)), [0, 1, 2]);
+        assert_eq!(read(&archive, 100, None), (0..=11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn closing_a_bar_moves_it_to_the_closed_ones_and_forgets_the_oldest() {
+        let archive = archive(5, 5);
+        let trade = Trade { ts: bar(10).ts, price: Price::from_cents(500), size: Size::new(2) };
+        archive.apply(&[publication(EventBody::Trade(trade))]);
+        let (offset, newest) = archive.read(SymbolId(0), Interval::M1, 1, None);
+        let open = newest.open.unwrap();
+        assert_eq!((offset, open.high, open.volume), (7, Price::from_cents(500), 3));
+        archive.apply(&[publication(EventBody::Bar(Interval::M1, Box::new(open)))]);
+        assert_eq!(read(&archive, 100, None), [6, 7, 8, 9, 10]);
+        let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
+        assert_eq!((all.open, all.closed[4]), (None, open));
+    }
+
+    #[test]
+    fn where_a_bar_had_to_go_nothing_before_it_is_given() {
+        let archive = archive(100, 2);
+        archive.apply(&[close(10), close(11)]);
+        assert_eq!(read(&archive, 100, None).len(), 12);
+        archive.apply(&[close(12)]);
+        assert_eq!(read(&archive, 100, None), [11, 12]);
+        assert_eq!(read(&archive, 100, Some(11)), [0; 0]);
+    }
+}

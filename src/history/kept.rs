@@ -1,0 +1,106 @@
+//! A closed bar in 32 bytes in place of 72: there are millions of them.
+
+use std::num::NonZeroU32;
+
+use crate::domain::{Bar, Price, Timestamp};
+
+/// A bar, exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeptBar {
+    /// As nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume and
+    /// trades below 2^32.
+    Small(SmallBar),
+    /// Any other.
+    Whole(Box<Bar>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SmallBar {
+    second: u32,
+    /// Open, high, low, close, average; in units.
+    prices: [u32; 5],
+    volume: u32,
+    trades: NonZeroU32,
+}
+
+/// Microseconds in a second.
+const SECOND_MICROS: i64 = 1_000_000;
+
+impl SmallBar {
+    fn new(bar: &Bar) -> Option<Self> {
+        let micros = bar.ts.micros();
+        let price = |price: Price| u32::try_from(price.units()).ok();
+        Some(Self {
+            second: u32::try_from(micros / SECOND_MICROS).ok().filter(|_| micros % SECOND_MICROS == 0)?,
+            prices: [price(bar.open)?, price(bar.high)?, price(bar.low)?, price(bar.close)?, price(bar.vwap)?],
+            volume: u32::try_from(bar.volume).ok()?,
+            trades: NonZeroU32::new(u32::try_from(bar.trades).ok()?)?,
+        })
+    }
+}
+
+impl From<&Bar> for KeptBar {
+    fn from(bar: &Bar) -> Self {
+        SmallBar::new(bar).map_or_else(|| Self::Whole(Box::new(*bar)), Self::Small)
+    }
+}
+
+impl From<&KeptBar> for Bar {
+    fn from(kept: &KeptBar) -> Self {
+        let small = match kept {
+            KeptBar::Whole(bar) => return **bar,
+            KeptBar::Small(small) => small,
+        };
+        let [open, high, low, close, vwap] = small.prices.map(|units| Price::from_units(i64::from(units)));
+        Self {
+            ts: kept.ts(),
+            open,
+            high,
+            low,
+            close,
+            volume: u64::from(small.volume),
+            trades: u64::from(small.trades.get()),
+            vwap,
+        }
+    }
+}
+
+impl KeptBar {
+    /// Returns when the bar begins.
+    pub(super) fn ts(&self) -> Timestamp {
+        match self {
+            Self::Small(small) => Timestamp::from_micros(i64::from(small.second) * SECOND_MICROS),
+            Self::Whole(bar) => bar.ts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::config::BAR_BYTES;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_kept_bar_takes_what_the_bounds_count_for_it() {
+        assert_eq!(size_of::<KeptBar>(), BAR_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn a_bar_is_kept_exactly(
+            ts in prop::sample::select(vec![0, 1_772_463_845_000_000, 4_294_967_296_000_000, -1_000_000, 1_500_000]),
+            price in prop::sample::select(vec![0, 2_013_700, 4_294_967_295, 4_294_967_296, -1]),
+            volume in prop::sample::select(vec![0, 7, 4_294_967_295, 4_294_967_296]),
+            trades in prop::sample::select(vec![0, 1, 4_294_967_295, 4_294_967_296]),
+        ) {
+            let price = Price::from_units(price);
+            let other = Price::from_units(price.units() / 2);
+            let ts = Timestamp::from_micros(ts);
+            let bar = Bar { ts, open: price, high: price, low: other, close: other, volume, trades, vwap: price };
+            let kept = KeptBar::from(&bar);
+            prop_assert_eq!(kept.ts(), ts);
+            prop_assert_eq!(Bar::from(&kept), bar);
+        }
+    }
+}

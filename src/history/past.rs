@@ -1,0 +1,123 @@
+//! Closed bars from before the start: made by the feed when a reader asks for them, and kept for the next one.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::{Bar, Interval, SymbolId};
+use crate::history::kept::KeptBar;
+use crate::metrics::SharedMetrics;
+
+/// Makes the closed bars of one symbol and interval from before the start, oldest first, always the same.
+pub type PastSource = Box<dyn Fn(SymbolId, Interval) -> Vec<Bar> + Send + Sync>;
+
+/// The past, read by symbol and interval.
+pub(super) struct PastBars {
+    source: PastSource,
+    /// The most bars of one symbol and interval.
+    bars_max: usize,
+    kept: Mutex<Kept>,
+    metrics: SharedMetrics,
+}
+
+/// Which bars.
+type Key = (SymbolId, Interval);
+
+/// Those that have been made and are kept.
+#[derive(Debug, Default)]
+struct Kept {
+    series: HashMap<Key, Arc<[KeptBar]>>,
+    /// Their keys; the one that was made first goes first.
+    order: VecDeque<Key>,
+    bars: usize,
+    bars_max: usize,
+}
+
+impl Kept {
+    /// Keeps what has been made, and forgets others for it; what would never find room is not kept. Returns how many
+    /// series were forgotten.
+    fn keep(&mut self, key: Key, series: &Arc<[KeptBar]>) -> u64 {
+        if series.len() > self.bars_max || self.series.contains_key(&key) {
+            return 0;
+        }
+        let mut forgotten = 0;
+        while self.bars + series.len() > self.bars_max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.bars -= self.series.remove(&oldest).map_or(0, |series| series.len());
+            forgotten += 1;
+        }
+        self.bars += series.len();
+        self.order.push_back(key);
+        self.series.insert(key, series.clone());
+        forgotten
+    }
+}
+
+impl PastBars {
+    /// Returns the past from this source, the newest `bars_max` of each symbol and interval; keeps up to `kept_max` bars.
+    pub(super) fn new(source: PastSource, bars_max: usize, kept_max: usize, metrics: SharedMetrics) -> Self {
+        let kept = Mutex::new(Kept { bars_max: kept_max, ..Kept::default() });
+        Self { source, bars_max, kept, metrics }
+    }
+
+    /// Returns the closed bars of this symbol and interval, oldest first.
+    pub(super) fn series(&self, id: SymbolId, interval: Interval) -> Arc<[KeptBar]> {
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = kept().series.get(&(id, interval)) {
+            return series.clone();
+        }
+        let bars = (self.source)(id, interval);
+        let newest = &bars[bars.len().saturating_sub(self.bars_max)..];
+        let series: Arc<[KeptBar]> = newest.iter().map(KeptBar::from).collect();
+        self.metrics.past_bars_made.inc_by(series.len() as u64);
+        self.metrics.past_series_evicted.inc_by(kept().keep((id, interval), &series));
+        series
+    }
+}
+
+impl fmt::Debug for PastBars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PastBars").field("kept", &self.kept).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Price, Timestamp};
+    use crate::metrics::Metrics;
+
+    fn bars(count: i64) -> Vec<Bar> {
+        let price = Price::from_cents(100);
+        let bar = |second: i64| {
+            let ts = Timestamp::from_micros(second * 1_000_000);
+            Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price }
+        };
+        (0..count).map(bar).collect()
+    }
+
+    #[test]
+    fn what_has_been_made_is_kept_up_to_the_bound_and_the_oldest_goes_first() {
+        let metrics = Arc::new(Metrics::default());
+        let past = PastBars::new(Box::new(|id, _| bars(i64::from(id.0))), 6, 10, metrics.clone());
+        let read = |id| past.series(SymbolId(id), Interval::M1).len();
+        let counters = || (metrics.past_bars_made.get(), metrics.past_series_evicted.get());
+        assert_eq!([4, 5, 4, 5].map(read), [4, 5, 4, 5]);
+        assert_eq!(counters(), (9, 0));
+        assert_eq!(read(9), 6, "the newest ones");
+        assert_eq!(counters(), (15, 2));
+        assert_eq!(read(4), 4);
+        assert_eq!(counters(), (19, 2));
+        assert_eq!(past.kept.lock().unwrap().bars, 10);
+        assert_eq!(past.series(SymbolId(9), Interval::M1)[0].ts(), bars(9)[3].ts);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_bound_is_made_each_time() {
+        let metrics = Arc::new(Metrics::default());
+        let past = PastBars::new(Box::new(|_, _| bars(5)), 5, 4, metrics.clone());
+        assert_eq!([0, 0].map(|id| past.series(SymbolId(id), Interval::D1).len()), [5, 5]);
+        assert_eq!((metrics.past_bars_made.get(), past.kept.lock().unwrap().bars), (10, 0));
+    }
+}
