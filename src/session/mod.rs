@@ -98,7 +98,7 @@ impl Session {
             Request::Subscribe(wanted) => self.subscribe(id, &wanted, now),
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
             Request::List => self.tell_subscriptions(id, None, now),
-            Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now()), now),
+            Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now(), self.cursor_offset()), now),
         }
     }
 
@@ -108,11 +108,16 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
-        // It goes to the front, and what waits behind it must not be passed over by who takes it for a cursor.
+        self.control(encode_heartbeat(self.clock.now(), self.cursor_offset()), now)
+    }
+
+    /// Returns the offset that a message at the front of the outbox can give as a cursor: events that wait behind it are
+    /// after it.
+    fn cursor_offset(&self) -> u64 {
         let here = self.router.borrow().offset();
-        self.outbox.borrow_mut().pass_over(here);
-        let offset = self.outbox.borrow().position();
-        self.control(encode_heartbeat(self.clock.now(), offset), now)
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.pass_over(here);
+        outbox.position()
     }
 
     fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {

@@ -40,7 +40,7 @@
 /** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
-/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number }} Pong */
+/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {Trade | Quote | BarMessage} Event */

@@ -12,7 +12,7 @@ use tickcast::protocol::native::{Cursor, Selector, Subscribe};
 use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::Knowledge;
-use crate::cursor_world::{Drained, Process, SYMBOLS, Time, drain, named, request};
+use crate::cursor_world::{Drained, PING, Process, SYMBOLS, Time, drain, named, request};
 use crate::view::{Key, is_event};
 
 /// How many hubs a process has.
@@ -38,8 +38,8 @@ pub(crate) enum Step {
     /// The same, but the connection breaks and it never arrives.
     Lose(usize),
     Wait(u64),
-    /// The server says that the session is alive.
-    Heartbeat,
+    /// The server says that the session is alive, because it is asked with a `ping` or of its own accord.
+    Heartbeat(bool),
     Disconnect,
     Connect(Transport, usize),
     Restart,
@@ -135,7 +135,7 @@ impl Scene {
                 self.time.advance(ms);
                 self.process.end_windows(self.time.0);
             }
-            Step::Heartbeat => self.heartbeat(),
+            Step::Heartbeat(asked) => self.heartbeat(asked),
             Step::Disconnect => self.disconnect(),
             Step::Connect(transport, hub) => self.connect(transport, hub),
             Step::Restart => {
@@ -149,8 +149,9 @@ impl Scene {
         }
     }
 
-    fn heartbeat(&mut self) {
-        match &self.session {
+    fn heartbeat(&mut self, asked: bool) {
+        match &mut self.session {
+            Some((session, Transport::WebSocket, ..)) if asked => session.receive(PING, self.time.0).unwrap(),
             Some((session, Transport::WebSocket, ..)) => session.heartbeat(self.time.0).unwrap(),
             Some((session, Transport::EventStream, ..)) => session.keep_alive(self.time.0).unwrap(),
             _ => {}
@@ -322,7 +323,7 @@ impl Scene {
                     (cursor, topic) => self.began(recovered, hub, cursor, topic),
                 }
             }
-            if message["type"] == "heartbeat" {
+            if ["heartbeat", "pong"].iter().any(|kind| message["type"] == *kind) {
                 self.hear(message["offset"].as_u64().unwrap());
                 continue;
             }
@@ -355,7 +356,7 @@ impl Scene {
         self.session = Some((session, transport, hub, begun));
     }
 
-    /// A heartbeat tells of each subscription that has a cursor and no answer to come.
+    /// A heartbeat or pong tells of each subscription that has a cursor and no answer to come.
     fn hear(&mut self, offset: u64) {
         if self.parts.is_none() && self.asked.is_empty() {
             self.cursor = self.cursor.take().map(|cursor| Cursor { offset: cursor.offset.max(offset), ..cursor });

@@ -25,7 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (1usize..8).prop_map(Step::Drain),
         1 => (1usize..8).prop_map(Step::Lose),
         2 => (0u64..700).prop_map(Step::Wait),
-        1 => Just(Step::Heartbeat),
+        1 => prop::bool::ANY.prop_map(Step::Heartbeat),
         2 => Just(Step::Disconnect),
         4 => (transport, 0..HUBS).prop_map(|(transport, hub)| Step::Connect(transport, hub)),
         1 => Just(Step::Restart),
@@ -177,7 +177,7 @@ fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() 
     scene.step(Step::Publish(vec![(0, false), (1, false)]));
     scene.step(Step::Route(0, 1));
     // A heartbeat goes first, and the trade of S1 is in the queue then.
-    scene.step(Step::Heartbeat);
+    scene.step(Step::Heartbeat(false));
     scene.step(Step::Drain(1));
     scene.step(Step::Publish(vec![(0, false), (1, false), (0, false)]));
     scene.step(Step::Route(0, 1));
@@ -230,10 +230,16 @@ fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
 }
 
 #[test]
-fn a_heartbeat_does_not_pass_over_what_waits() {
+fn a_heartbeat_or_pong_does_not_pass_over_what_waits() {
+    for asked in [false, true] {
+        heartbeat_does_not_pass_over_what_waits(asked);
+    }
+}
+
+fn heartbeat_does_not_pass_over_what_waits(asked: bool) {
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::All)]);
     let told = |scene: &mut Scene| {
-        scene.step(Step::Heartbeat);
+        scene.step(Step::Heartbeat(asked));
         scene.step(Step::Drain(1));
         scene.knowledge.cursors[&("S1".into(), "trades".into())].offset
     };

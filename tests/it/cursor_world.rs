@@ -24,6 +24,8 @@ use crate::view::Key;
 
 /// How many symbols there are: `S0`, `S1`, …
 pub(crate) const SYMBOLS: u32 = 4;
+/// A request whose answer tells the cursor.
+pub(crate) const PING: &str = r#"{"action":"ping"}"#;
 
 /// One process: what it has published, and its hubs.
 pub(crate) struct Process {

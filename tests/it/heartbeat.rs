@@ -39,6 +39,28 @@ async fn a_session_that_hears_events_gets_no_heartbeat() {
     assert!(messages.iter().all(|message| message["type"] != "heartbeat"));
 }
 
+/// Trades and quotes go on, what is subscribed is quiet: a cursor that ages is soon older than what the server remembers.
+#[actix_web::test]
+async fn the_cursor_of_a_client_that_pings_and_so_hears_no_heartbeat_comes_with_its_pongs() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.history.events_max = 1_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &["bars.1d"]).await;
+    clock.advance_micros(10_000_000);
+    wait_until("enough events", true, || server.metrics.events_published.get() > 4_000).await;
+    let pong = loop {
+        let pong = client.ask(json!({"action": "ping"})).await.pop().unwrap();
+        assert_eq!(pong["type"], "pong");
+        if pong["offset"] == server.metrics.events_published.get() {
+            break pong;
+        }
+        tokio::time::sleep(PACE * 10).await;
+    };
+    let after = json!({"epoch": client.welcome["epoch"], "offset": pong["offset"]});
+    let mut again = Client::connect(server.address).await;
+    let request = json!({"action": "subscribe", "symbols": ["AAPL"], "channels": ["bars.1d"], "after": after});
+    assert_eq!(again.ask(request).await[0]["recovered"], true);
+}
+
 #[actix_web::test]
 async fn the_server_pings_a_silent_client_and_its_pongs_keep_it_alive() {
     let (server, _clock) = spawn_app_at_rest(|settings| {

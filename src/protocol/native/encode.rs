@@ -171,6 +171,7 @@ enum Message<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         ts: Option<i64>,
         server_ts: i64,
+        offset: u64,
     },
     Goodbye {
         reason: &'a str,
@@ -188,7 +189,10 @@ struct WireSubscription<'a> {
 }
 
 fn write(message: &Message<'_>) -> Vec<u8> {
-    serde_json::to_vec(message).expect("strings and integers always serialise")
+    let mut bytes = serde_json::to_vec(message).expect("strings and integers always serialise");
+    // What waits for a client is counted by its length.
+    bytes.shrink_to_fit();
+    bytes
 }
 
 /// Returns `welcome`, the first message of every session.
@@ -233,9 +237,9 @@ pub fn encode_error(id: Option<&RequestId>, code: ErrorCode, message: &str, symb
     write(&Message::Error { id, code: code.name(), message, symbols })
 }
 
-/// Returns `pong`, the answer to a `ping`.
-pub fn encode_pong(id: Option<&RequestId>, ts: Option<i64>, now: Timestamp) -> Vec<u8> {
-    write(&Message::Pong { id, ts, server_ts: now.micros() })
+/// Returns `pong`, the answer to a `ping`, with the session's cursor.
+pub fn encode_pong(id: Option<&RequestId>, ts: Option<i64>, now: Timestamp, offset: u64) -> Vec<u8> {
+    write(&Message::Pong { id, ts, server_ts: now.micros(), offset })
 }
 
 /// Returns `goodbye`, the last message before the server closes.
@@ -334,8 +338,8 @@ mod tests {
             String::from_utf8(error).unwrap(),
             r#"{"type":"error","code":"unknown_symbol","message":"no such symbol: \"","symbols":["\""]}"#
         );
-        let pong = encode_pong(Some(&RequestId::Integer(6.into())), Some(1), Timestamp::from_micros(2));
-        assert_eq!(String::from_utf8(pong).unwrap(), r#"{"type":"pong","id":6,"ts":1,"server_ts":2}"#);
+        let pong = encode_pong(Some(&RequestId::Integer(6.into())), Some(1), Timestamp::from_micros(2), 3);
+        assert_eq!(String::from_utf8(pong).unwrap(), r#"{"type":"pong","id":6,"ts":1,"server_ts":2,"offset":3}"#);
         let items = [SubscriptionItem {
             symbol: None,
             channels: ChannelSet::from_iter([Channel::Trades]),
