@@ -36,6 +36,12 @@ pub struct Metrics {
     pub events_skipped: Counter,
     /// Times that a session fell behind and turned to catching up.
     pub lags: Counter,
+    /// Bytes of answers that wait for clients now, of every transport (`push.waiting_bytes_max`).
+    pub waiting_bytes: Gauge,
+    /// Sessions that were ended because they held most when too much waited for all clients.
+    pub sessions_crowded_out: Counter,
+    /// Answers over HTTP that were refused because too much waited for other clients.
+    pub answers_refused: Counter,
     /// Requests from clients, of every transport.
     pub requests: Counter,
     /// Polls that are waiting now.
@@ -124,6 +130,8 @@ impl Metrics {
         counter("bytes_written", "Bytes handed to the dispatcher", &self.bytes_written);
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
         counter("lags", "Times that a session fell behind", &self.lags);
+        counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
+        counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
         counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);
@@ -144,6 +152,7 @@ impl Metrics {
         counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
         registry.register("connections", "TCP connections that are open", self.connections.clone());
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
+        registry.register("waiting_bytes", "Bytes of answers that wait for clients", self.waiting_bytes.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
         registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());

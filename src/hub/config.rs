@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 use crate::domain::SymbolTable;
 use crate::history::Ring;
@@ -30,6 +31,9 @@ pub struct PushConfig {
     /// their places; the snapshots that follow the last one come on top.
     /// Bytes, 65,536 to 1 GiB.
     pub outbox_reply_bytes_max: usize,
+    /// What waits for all clients of the process before those sessions that hold most are closed, and long answers over HTTP
+    /// are refused. Bytes, `outbox_reply_bytes_max` to 1 TiB.
+    pub waiting_bytes_max: usize,
     /// Messages are joined into frames of about this size. Bytes, 128 to 16 MiB.
     pub frame_bytes_max: usize,
 }
@@ -40,7 +44,8 @@ impl Default for PushConfig {
             coalesce_ms: 20,
             burst_writes: 2,
             outbox_events_max: 1024,
-            outbox_reply_bytes_max: 8_388_608,
+            outbox_reply_bytes_max: 1_048_576,
+            waiting_bytes_max: 33_554_432,
             frame_bytes_max: 65_536,
         }
     }
@@ -74,6 +79,11 @@ impl PushConfig {
             Self { frame_bytes_max: ..128 | 16_777_217.., .. } => {
                 Err(("push.frame_bytes_max", "must be 128 to 16777216"))
             }
+            Self { outbox_reply_bytes_max, waiting_bytes_max, .. }
+                if waiting_bytes_max < outbox_reply_bytes_max || *waiting_bytes_max > 1 << 40 =>
+            {
+                Err(("push.waiting_bytes_max", "must be push.outbox_reply_bytes_max to 1099511627776"))
+            }
             _ => Ok(()),
         }
     }
@@ -103,8 +113,17 @@ pub struct OutboxShared {
     pub ring: RefCell<Ring>,
     /// Sessions that must be closed because the ring has forgotten what they were to be sent.
     pub overtaken: RefCell<Vec<SessionKey>>,
+    /// Told when more than `waiting_bytes_max` waits in the whole process.
+    pub crowded: Notify,
     /// When windows end and alarms come.
     pub pacer: RefCell<Pacer>,
     /// Where skipped events are counted.
     pub metrics: SharedMetrics,
+}
+
+impl OutboxShared {
+    /// Returns whether more waits for all clients of the process than may.
+    pub fn is_crowded(&self) -> bool {
+        self.metrics.waiting_bytes.get() > i64::try_from(self.push.waiting_bytes_max).unwrap_or(i64::MAX)
+    }
 }

@@ -7,6 +7,7 @@ mod allowance;
 mod config;
 mod conflation;
 mod delivery;
+mod held;
 mod index;
 mod lag;
 mod merged;
@@ -35,6 +36,7 @@ use crate::protocol::native::encode_goodbye;
 
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Reply, Sink};
+pub use held::Held;
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::Outbox;
 pub use pacer::Pacer;
@@ -125,6 +127,7 @@ impl Actor for Hub {
             }
             ready(())
         }));
+        actix::spawn(relieve(self.router.clone()));
         ctx.spawn(WindowTask::new(self.router.clone()).into_actor(self));
     }
 }
@@ -211,6 +214,15 @@ pub struct End {
 
 /// Where a session wants to be told of its [`End`].
 pub type Ender = actix::Recipient<End>;
+
+/// Ends the sessions that hold most whenever too much waits in the whole process, for as long as the hub lives.
+async fn relieve(router: SharedRouter) {
+    let shared = router.borrow().shared().clone();
+    loop {
+        shared.crowded.notified().await;
+        router.borrow().relieve(Instant::now());
+    }
+}
 
 /// Ends coalescing windows when their time has come, for as long as the hub lives.
 struct WindowTask {

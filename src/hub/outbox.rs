@@ -9,6 +9,7 @@ use crate::hub::OutboxShared;
 use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Sink};
+use crate::hub::held::Held;
 use crate::hub::index::SessionKey;
 use crate::hub::lag::Lag;
 use crate::hub::merged::Merged;
@@ -28,7 +29,7 @@ pub struct Outbox {
     queue: VecDeque<Item>,
     events: usize,
     /// What the answers that wait take, at the front and in the queue.
-    reply_bytes: usize,
+    held: Held,
     lag: Option<Box<Lag>>,
     on_lag: OnLag,
     merged: Merged,
@@ -57,12 +58,12 @@ impl Outbox {
     /// Returns an empty outbox of the session `key`. It passes over everything up to the offset `seen`.
     pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
+            held: Held::new(shared.metrics.waiting_bytes.clone()),
             shared,
             key,
             front: VecDeque::new(),
             queue: VecDeque::new(),
             events: 0,
-            reply_bytes: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
             merged: Merged::default(),
@@ -165,6 +166,11 @@ impl Outbox {
     /// Takes no more events: the session is told to end, and what follows may not follow for it.
     pub fn refuse_events(&mut self) {
         self.refuses = true;
+    }
+
+    /// Returns whether the session is told to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.refuses || self.closing
     }
 
     /// Sets what happens when the outbox is full.
@@ -322,6 +328,7 @@ impl Outbox {
         self.queue = VecDeque::new();
         self.events = 0;
         self.lag = None;
+        self.count_front();
         self.forget_conflation();
     }
 

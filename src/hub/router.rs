@@ -67,6 +67,7 @@ impl Router {
                 push: config.push,
                 ring: RefCell::new(ring),
                 overtaken: RefCell::default(),
+                crowded: Notify::new(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 metrics: config.metrics.clone(),
             }),
@@ -295,6 +296,29 @@ impl Router {
     pub(super) fn end_all(&mut self, end: &End, now: Instant) {
         for (key, _) in &self.sessions {
             self.end(SessionKey(key), end, now);
+        }
+    }
+
+    /// Ends the sessions that hold most of what waits, while that is more than may wait in the whole process. A session with
+    /// less than its share of the bound is never ended: when the bound is passed, others hold more than theirs.
+    pub(super) fn relieve(&self, now: Instant) {
+        let waiting = usize::try_from(self.metrics.waiting_bytes.get()).unwrap_or(0);
+        let mut excess = waiting.saturating_sub(self.shared.push.waiting_bytes_max);
+        let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(0);
+        let share = self.shared.push.waiting_bytes_max / sessions.max(1);
+        let mut holders: Vec<_> =
+            self.sessions.iter().map(|(key, entry)| (entry.outbox.borrow().held_bytes(), key)).collect();
+        holders.retain(|(held, _)| *held > share);
+        holders.sort_unstable_by(|one, other| other.cmp(one));
+        for (held, key) in holders {
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(held);
+            if !self.sessions[key].outbox.borrow().is_ending() {
+                self.metrics.sessions_crowded_out.inc();
+                self.end(SessionKey(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
+            }
         }
     }
 

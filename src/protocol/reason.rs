@@ -69,6 +69,8 @@ pub enum CloseReason {
     InvalidText,
     /// Requests faster than `session.requests_per_second_max` for too long.
     Flood,
+    /// Control frames and tiny fragments faster than `session.control_frames_per_second_max` for too long.
+    FrameFlood,
     /// Answers that wait take `push.outbox_reply_bytes_max`: the client asks and does not read.
     UnreadReplies,
     /// No sign of life for `session.idle_timeout_ms`, or a message not finished in that time.
@@ -87,13 +89,14 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
         Self::UnsupportedData,
         Self::InvalidText,
         Self::Flood,
+        Self::FrameFlood,
         Self::UnreadReplies,
         Self::Idle,
         Self::MessageTooBig,
@@ -111,7 +114,7 @@ impl CloseReason {
             Self::ProtocolViolation => 1002,
             Self::UnsupportedData => 1003,
             Self::InvalidText => 1007,
-            Self::Flood | Self::UnreadReplies | Self::Idle => 1008,
+            Self::Flood | Self::FrameFlood | Self::UnreadReplies | Self::Idle => 1008,
             Self::MessageTooBig => 1009,
             Self::Stalled | Self::Disconnected => 1006,
             Self::Lagging | Self::HubOverrun => 1013,
@@ -127,6 +130,7 @@ impl CloseReason {
             Self::UnsupportedData => "binary messages are not part of this protocol",
             Self::InvalidText => "text is not UTF-8",
             Self::Flood => "too many requests a second",
+            Self::FrameFlood => "too many control frames a second",
             Self::UnreadReplies => "too many unread answers",
             Self::Idle => "no sign of life",
             Self::MessageTooBig => "message too big",
@@ -146,6 +150,7 @@ impl CloseReason {
             Self::UnsupportedData => "unsupported_data",
             Self::InvalidText => "invalid_text",
             Self::Flood => "flood",
+            Self::FrameFlood => "frame_flood",
             Self::UnreadReplies => "unread_replies",
             Self::Idle => "idle",
             Self::MessageTooBig => "message_too_big",

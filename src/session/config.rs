@@ -24,6 +24,9 @@ pub struct SessionConfig {
     pub message_bytes_max: usize,
     /// Requests that one session may make each second, on average over five seconds. 1 to 1,000,000.
     pub requests_per_second_max: u32,
+    /// Pings, pongs and fragments of less than 32 bytes that one session may send each second, on average over five seconds.
+    /// 1 to 1,000,000.
+    pub control_frames_per_second_max: u32,
 }
 
 impl Default for SessionConfig {
@@ -36,6 +39,7 @@ impl Default for SessionConfig {
             symbols_max: 500,
             message_bytes_max: 65_536,
             requests_per_second_max: 200,
+            control_frames_per_second_max: 200,
         }
     }
 }
@@ -87,6 +91,9 @@ impl SessionConfig {
             }
             Self { requests_per_second_max: 0 | 1_000_001.., .. } => {
                 Err(("session.requests_per_second_max", "must be 1 to 1000000"))
+            }
+            Self { control_frames_per_second_max: 0 | 1_000_001.., .. } => {
+                Err(("session.control_frames_per_second_max", "must be 1 to 1000000"))
             }
             _ => Ok(()),
         }

@@ -4,11 +4,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
 use crate::domain::{Bar, Interval, Timestamp};
-use crate::history::{BarRead, ReaderGone};
+use crate::history::ReaderGone;
 use crate::protocol::ErrorCode;
 use crate::protocol::native::encode_bar_object;
+use crate::transport::pieces::Array;
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, rest};
+use crate::transport::{Problem, Worker, pieces};
 
 /// The most bars of one answer.
 const LIMIT_MAX: usize = 10_000;
@@ -48,36 +49,24 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let submitted = worker.archive.submit(permit, move |archive| {
         // A client that has gone needs no answer.
         if !answer.is_closed() {
-            let (offset, read) = archive.read(id, interval, limit, before);
-            let head = format!(
-                r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
-            );
-            let _ = answer.send(encode(head, &read));
+            let _ = answer.send(archive.read(id, interval, limit, before));
         }
     });
     let answer = match submitted {
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    answer.map(rest::json).ok_or_else(|| Problem::unavailable("the server is shutting down"))
-}
-
-/// Returns the answer that begins with this.
-fn encode(head: String, read: &BarRead) -> Vec<u8> {
-    let mut body = head.into_bytes();
-    let closed = read.closed.iter().map(|bar| (bar, true));
-    append_bars(closed.chain(read.open.iter().map(|bar| (bar, false))), &mut body);
-    body.extend_from_slice(b"]}");
-    body
-}
-
-fn append_bars<'a>(bars: impl Iterator<Item = (&'a Bar, bool)>, out: &mut Vec<u8>) {
-    for (index, (bar, is_final)) in bars.enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        encode_bar_object(bar, is_final, out);
-    }
+    let (offset, read) = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    let head = format!(r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#);
+    let final_bars = read.closed.len();
+    let mut bars = read.closed;
+    bars.extend(read.open);
+    let mut index = 0;
+    let encode = move |bar: &Bar, out: &mut Vec<u8>| {
+        encode_bar_object(bar, index < final_bars, out);
+        index += 1;
+    };
+    pieces::json(&request, Array::new(head, bars, encode))
 }
 
 fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {

@@ -24,7 +24,7 @@ use crate::transport::tenure::Tenure;
 use crate::transport::traffic::{Meter, Metered};
 use crate::transport::turnstile::Turnstile;
 use crate::transport::wire::Wire;
-use crate::transport::{SocketConfig, Worker, routes};
+use crate::transport::{SocketConfig, Worker, pieces, routes};
 
 /// How connections are served.
 #[derive(Clone)]
@@ -71,6 +71,10 @@ where
         // `/ws/` and `//ws` are `/ws`: addresses are often put together from parts that end and begin with a slash.
         .wrap(NormalizePath::trim())
         .app_data(worker)
+        .wrap_fn(|request, app| {
+            let answer = app.call(request);
+            async move { answer.await.map(pieces::in_pieces) }
+        })
         .data_factory(ready)
         .configure(more_routes)
         .configure(move |config| routes(&ours, config));

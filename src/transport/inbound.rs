@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use futures_core::Stream;
 
 use crate::protocol::CloseReason;
+use crate::transport::frame_budget::FrameBudget;
 use crate::transport::header::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FrameHeader, TEXT};
 use crate::transport::traffic::Account;
 use crate::transport::utf8::Utf8Check;
@@ -20,19 +21,28 @@ pub(super) struct Frames {
     payload: Payload,
     codec: Codec,
     buffer: BytesMut,
+    /// Whether `buffer` is, or may be, larger than what is left in it: a chunk of the connection's read buffer, or a buffer
+    /// of which frames have been taken.
+    is_spacious: bool,
     text: TextCheck,
+    budget: FrameBudget,
     message_bytes_max: usize,
     ended: bool,
     account: Option<Arc<Account>>,
 }
 
 impl Frames {
-    /// Returns the frames in this request body; one longer than `message_bytes_max` is an error as soon as it says so. They
-    /// are told to the client's account.
-    pub(super) fn new(payload: Payload, message_bytes_max: usize, account: Option<Arc<Account>>) -> Self {
+    /// Returns the frames in this request body. A frame longer than `message_bytes_max` is an error as soon as its header
+    /// says so, a frame over `budget` as soon as it is there. Bytes are charged to the client's account.
+    pub(super) fn new(
+        payload: Payload,
+        message_bytes_max: usize,
+        budget: FrameBudget,
+        account: Option<Arc<Account>>,
+    ) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
         let (buffer, text) = (BytesMut::new(), TextCheck::default());
-        Self { payload, codec, buffer, text, message_bytes_max, ended: false, account }
+        Self { payload, codec, buffer, is_spacious: false, text, budget, message_bytes_max, ended: false, account }
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
@@ -43,6 +53,8 @@ impl Frames {
         let frame = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))?;
         match &frame {
             Some(frame) => {
+                self.is_spacious = true;
+                self.budget.charge(frame)?;
                 if let Some(account) = &self.account {
                     let payload = message_bytes(frame);
                     account.received(payload, before - self.buffer.len() - payload);
@@ -52,6 +64,14 @@ impl Frames {
             None => self.check_begun()?,
         }
         Ok(frame)
+    }
+
+    /// Copies what is left of a larger buffer, so that a frame that has begun keeps the bytes that have come of it and no
+    /// more; otherwise its first byte would keep a whole read buffer alive until its last one comes.
+    fn shrink(&mut self) {
+        if std::mem::take(&mut self.is_spacious) {
+            self.buffer = BytesMut::from(self.buffer.as_ref());
+        }
     }
 
     /// Checks what is there of a frame of which the rest is on the way; the codec would wait for the whole of it, however
@@ -91,14 +111,18 @@ impl Stream for Frames {
             }
             match frames.decode() {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Ok(None) => {}
+                Ok(None) => frames.shrink(),
                 Err(reason) => {
                     frames.ended = true;
+                    frames.buffer = BytesMut::new();
                     return Poll::Ready(Some(Err(reason)));
                 }
             }
             match ready!(Pin::new(&mut frames.payload).poll_next(cx)) {
-                Some(Ok(bytes)) if frames.buffer.is_empty() => frames.buffer = BytesMut::from(bytes),
+                Some(Ok(bytes)) if frames.buffer.is_empty() => {
+                    frames.buffer = BytesMut::from(bytes);
+                    frames.is_spacious = true;
+                }
                 Some(Ok(bytes)) => frames.buffer.extend_from_slice(&bytes),
                 // The connection is gone.
                 Some(Err(_)) | None => frames.ended = true,

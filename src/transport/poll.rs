@@ -19,7 +19,7 @@ use crate::transport::activity::half_closed;
 use crate::transport::array::MessageArray;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Transport};
-use crate::transport::{Problem, Worker, rest};
+use crate::transport::{Problem, Worker, pieces};
 
 /// How long a poll waits when the client does not say, and at the most.
 const WAIT_MS_DEFAULT: u64 = 25_000;
@@ -78,7 +78,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     if let Some(account) = account {
         account.sent(events as u64, payload, body.len() - payload);
     }
-    Ok(rest::json(body))
+    pieces::whole_json(&request, body)
 }
 
 /// The messages of one answer.

@@ -4,8 +4,9 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::SymbolId;
-use crate::protocol::native::Selector;
+use crate::domain::{Snapshot, Symbol, SymbolId};
+use crate::protocol::native::{Selector, encode_snapshot};
+use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
 
@@ -47,26 +48,18 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     parameters.finish()?;
     let session = worker.join(None, std::time::Instant::now());
     let ids = session.select(&symbols).map_err(Problem::mistake)?;
-    let mut router = worker.router.borrow_mut();
-    let head = format!(r#"{{"epoch":"{}","offset":{},"snapshots":["#, router.epoch(), router.offset());
-    let mut body = head.into_bytes();
-    append_snapshots(&mut router, &ids, &mut body);
-    body.extend_from_slice(b"]}");
-    drop(router);
-    Ok(json(body))
+    let router = worker.router.borrow();
+    let offset = router.offset();
+    let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());
+    let symbol = |id: SymbolId| router.table().instrument(id).symbol;
+    let snapshots = ids.into_iter().map(|id| (symbol(id), *router.snapshot(id))).collect();
+    let encode = move |(symbol, snapshot): &(Symbol, Snapshot), out: &mut Vec<u8>| {
+        encode_snapshot(*symbol, offset, snapshot, out);
+    };
+    pieces::json(&request, Array::new(head, snapshots, encode))
 }
 
-/// Appends the snapshots of these symbols with commas between them.
-fn append_snapshots(router: &mut crate::hub::Router, ids: &[SymbolId], out: &mut Vec<u8>) {
-    for (index, id) in ids.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(&router.snapshot_reply(*id).bytes);
-    }
-}
-
-/// Returns an answer of JSON that no cache keeps.
+/// Returns a short answer of JSON that no cache keeps.
 pub(super) fn json(body: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-store")).body(body)
+    pieces::head().body(body)
 }

@@ -30,6 +30,7 @@ use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
 use crate::session::SessionConfig;
 use crate::transport::frame::FrameWriter;
+use crate::transport::frame_budget::FrameBudget;
 use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames};
 use crate::transport::problem::Problem;
@@ -39,6 +40,9 @@ use crate::transport::{Worker, random_name};
 
 /// The shortest time between two looks at one session.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Frames of a closing session that are read while its client's close frame is awaited: a few milliseconds' work.
+const IGNORED_FRAMES_MAX: usize = 16_384;
 
 /// Opens a WebSocket whose messages `H` takes.
 ///
@@ -76,7 +80,9 @@ pub(super) fn open_on<H: MessageHandler>(
         let ender = ctx.address().recipient();
         let session = worker.join(Some(ender), now);
         let shared = outbox.insert(session.outbox().clone()).clone();
-        ctx.add_stream(Frames::new(payload, worker.session.message_bytes_max, account.clone()));
+        let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
+        let budget = FrameBudget::new(control_frames_per_second_max, now);
+        ctx.add_stream(Frames::new(payload, message_bytes_max, budget, account.clone()));
         let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
         WebSocketSession { account: account.clone(), ..actor }
     });
@@ -185,6 +191,8 @@ struct WebSocketSession<H> {
     message_since: Instant,
     last_sign: Instant,
     last_ping: Instant,
+    /// Frames that came after the session began to close.
+    ignored: usize,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
@@ -199,6 +207,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             message_since: now,
             last_sign: now,
             last_ping: now,
+            ignored: 0,
         }
     }
 
@@ -209,7 +218,10 @@ impl<H: MessageHandler> WebSocketSession<H> {
         self.last_sign = now;
         let result = match frame {
             Frame::Continuation(item) => self.receive_fragment(item, now),
-            Frame::Ping(payload) => self.outbox.borrow_mut().push_control(Control::Pong(payload), now),
+            // Copied: the payload is a part of the connection's read buffer, which it would keep alive for as long as it waits.
+            Frame::Ping(payload) => {
+                self.outbox.borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
+            }
             Frame::Pong(_) => Ok(()),
             Frame::Close(close) => return self.answer_close(close, ctx),
             message => self.receive_message(&message, now),
@@ -263,9 +275,20 @@ impl<H: MessageHandler> WebSocketSession<H> {
         }
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
+        if reason == CloseReason::UnreadReplies {
+            self.outbox.borrow_mut().forget_front();
+        }
         // A close is never refused.
         let _ = self.outbox.borrow_mut().push_control(close, Instant::now());
         true
+    }
+
+    /// Passes over a frame that came after the session began to close. A client that goes on flooding is not waited for.
+    fn ignore(&mut self, ctx: &mut Context<Self>) {
+        self.ignored += 1;
+        if self.ignored == IGNORED_FRAMES_MAX {
+            self.end(ctx);
+        }
     }
 
     fn end(&mut self, ctx: &mut Context<Self>) {
@@ -333,7 +356,7 @@ impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketS
     fn handle(&mut self, frame: Result<Frame, CloseReason>, ctx: &mut Self::Context) {
         match frame {
             Ok(frame) if self.session.is_some() || matches!(frame, Frame::Close(_)) => self.receive(frame, ctx),
-            Ok(_) => {}
+            Ok(_) => self.ignore(ctx),
             Err(reason) => self.close(reason, ctx),
         }
     }

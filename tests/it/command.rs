@@ -86,6 +86,14 @@ impl Process {
         assert!(status.success());
     }
 
+    /// Returns the bytes of memory that it keeps resident, without the pages of files such as its own code.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let id = self.child.id().expect("the process runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
     /// Waits for the next line that it prints.
     pub(crate) async fn next_line(&mut self) -> String {
         patiently("a line of the log", self.stderr.next_line()).await.unwrap().expect("the process runs")

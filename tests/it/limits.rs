@@ -6,7 +6,7 @@ use tickcast::protocol::CloseReason;
 use crate::client::Client;
 use crate::http::get;
 use crate::patience::wait_until;
-use crate::raw::{RawClient, TEXT, handshake};
+use crate::raw::{FRAGMENTS, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 fn subscriptions(answer: &Value) -> usize {
@@ -38,12 +38,40 @@ async fn a_flood_of_requests_is_closed_with_1008_and_nobody_else_notices() {
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
     let mut client = RawClient::open(server.address).await;
     // Ten a second for five seconds are allowed at once; these come faster than any refill.
-    let pings = crate::raw::frame(TEXT, br#"{"action":"ping"}"#).repeat(5_000);
+    let pings = frame(TEXT, br#"{"action":"ping"}"#).repeat(5_000);
     client.send(&pings).await;
     assert_eq!(client.close_frame().await, Some((1008, "too many requests a second".into())));
     assert_eq!(server.metrics.closes(CloseReason::Flood), 1);
     witness.events(100).await;
     assert_eq!(witness.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn a_flood_of_frames_that_bring_nothing_is_closed_with_1008_and_nobody_else_notices() {
+    let server = spawn_app(|settings| settings.session.control_frames_per_second_max = 10);
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &["trades", "quotes"]).await;
+    let empty = [frame(PING, b""), frame(PONG, b"unasked"), frame(FRAGMENTS[1], b"")];
+    for (flood, frame) in (1..).zip(empty) {
+        let mut client = RawClient::open(server.address).await;
+        client.send_frame(FRAGMENTS[0], b"").await;
+        client.send(&frame.repeat(5_000)).await;
+        assert_eq!(client.close_frame().await, Some((1008, "too many control frames a second".into())));
+        assert_eq!(server.metrics.closes(CloseReason::FrameFlood), flood);
+    }
+    witness.events(100).await;
+    assert_eq!(witness.view.missing, 0);
+}
+
+#[actix_web::test]
+async fn pings_that_come_together_are_answered_one_by_one() {
+    let (server, _clock) = spawn_app_at_rest(|_| ());
+    let mut client = RawClient::open(server.address).await;
+    let pings: Vec<_> = (0..10).flat_map(|number| frame(PING, &[number])).collect();
+    client.send(&pings).await;
+    for number in 0..10 {
+        assert_eq!(client.next_of(PONG).await, [number]);
+    }
 }
 
 #[actix_web::test]

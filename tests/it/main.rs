@@ -42,6 +42,7 @@ mod hole;
 mod lenient;
 mod limits;
 mod midnight;
+mod memory;
 mod modes;
 mod origin;
 mod page;

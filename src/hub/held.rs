@@ -1,0 +1,64 @@
+//! `Held`: the bytes of memory that wait for one client to read them, as part of the sum for the whole process.
+
+use prometheus_client::metrics::gauge::Gauge;
+
+/// Bytes that wait for one client. The sum over all clients is a gauge; what is dropped is taken off it.
+#[derive(Debug)]
+pub struct Held {
+    bytes: usize,
+    sum: Gauge,
+}
+
+impl Held {
+    /// Returns an empty share of this sum.
+    pub fn new(sum: Gauge) -> Self {
+        Self { bytes: 0, sum }
+    }
+
+    /// Adds bytes.
+    pub fn add(&mut self, bytes: usize) {
+        self.set(self.bytes.saturating_add(bytes));
+    }
+
+    /// Takes bytes off.
+    pub fn remove(&mut self, bytes: usize) {
+        self.set(self.bytes.saturating_sub(bytes));
+    }
+
+    /// Sets the number of bytes.
+    pub fn set(&mut self, bytes: usize) {
+        let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.sum.inc_by(signed(bytes) - signed(self.bytes));
+        self.bytes = bytes;
+    }
+
+    /// Returns the number of bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_has_what_each_holds_until_it_is_dropped() {
+        let sum = Gauge::default();
+        let (mut one, mut other) = (Held::new(sum.clone()), Held::new(sum.clone()));
+        one.add(100);
+        other.add(10);
+        one.remove(30);
+        assert_eq!((one.bytes(), other.bytes(), sum.get()), (70, 10, 80));
+        drop(one);
+        assert_eq!(sum.get(), 10);
+        other.remove(20);
+        assert_eq!(sum.get(), 0, "never less than nothing");
+    }
+}

@@ -1,0 +1,248 @@
+//! Answers over HTTP that wait for slow clients: counted in what waits for all clients, handed on piece by piece as the socket
+//! takes them, and, when they are long, made piece by piece too.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Version;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+
+use crate::hub::Held;
+use crate::transport::{Problem, Worker};
+
+/// A piece has about so many bytes.
+const PIECE_BYTES: usize = 16_384;
+/// An answer of at most so many bytes is made at once, and so has a `Content-Length`.
+const WHOLE_BYTES_MAX: usize = 131_072;
+
+/// Makes an answer, one piece after the other.
+pub(super) trait Pieces: Unpin + 'static {
+    /// Returns the next piece, `None` after the last one.
+    fn next_piece(&mut self) -> Option<Bytes>;
+
+    /// Returns how many bytes of memory are kept for what is still to come.
+    fn held_bytes(&self) -> usize;
+}
+
+/// A body that is made while it is sent.
+struct Body<P> {
+    pieces: P,
+    size: BodySize,
+    held: Held,
+}
+
+impl<P: Pieces> Body<P> {
+    fn new(worker: &Worker, pieces: P, size: BodySize) -> Self {
+        let mut held = Held::new(worker.metrics().waiting_bytes.clone());
+        held.set(pieces.held_bytes());
+        Self { pieces, size, held }
+    }
+}
+
+impl<P: Pieces> MessageBody for Body<P> {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let body = self.get_mut();
+        let piece = body.pieces.next_piece();
+        body.held.set(body.pieces.held_bytes());
+        Poll::Ready(piece.map(Ok))
+    }
+}
+
+/// An answer that is there, to be handed on in pieces.
+struct Whole(Bytes);
+
+impl Pieces for Whole {
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Parts that have been made already, and then others that have not.
+struct Begun<P> {
+    made: VecDeque<Bytes>,
+    rest: P,
+}
+
+impl<P: Pieces> Pieces for Begun<P> {
+    fn next_piece(&mut self) -> Option<Bytes> {
+        self.made.pop_front().or_else(|| self.rest.next_piece())
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.made.iter().map(Bytes::len).sum::<usize>() + self.rest.held_bytes()
+    }
+}
+
+/// A JSON document that ends with an array: its beginning up to `[`, the elements, `]}`.
+pub(super) struct Array<T, F> {
+    head: Vec<u8>,
+    items: std::vec::IntoIter<T>,
+    encode: F,
+    /// Bytes of memory that the elements take until the last one is made.
+    item_bytes: usize,
+    begun: bool,
+    ended: bool,
+}
+
+impl<T, F: FnMut(&T, &mut Vec<u8>)> Array<T, F> {
+    /// Returns the document with these elements, each of which `encode` appends to the buffer.
+    pub(super) fn new(head: String, items: Vec<T>, encode: F) -> Self {
+        let item_bytes = items.capacity() * size_of::<T>();
+        Self { head: head.into_bytes(), items: items.into_iter(), encode, item_bytes, begun: false, ended: false }
+    }
+}
+
+impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces for Array<T, F> {
+    fn next_piece(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        let mut piece = std::mem::take(&mut self.head);
+        piece.reserve(PIECE_BYTES);
+        while piece.len() < PIECE_BYTES {
+            let Some(item) = self.items.next() else {
+                piece.extend_from_slice(b"]}");
+                self.ended = true;
+                self.items = Vec::new().into_iter();
+                self.item_bytes = 0;
+                break;
+            };
+            if std::mem::replace(&mut self.begun, true) {
+                piece.push(b',');
+            }
+            (self.encode)(&item, &mut piece);
+        }
+        Some(piece.into())
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.item_bytes
+    }
+}
+
+/// Returns an answer of JSON that no cache keeps.
+///
+/// # Errors
+///
+/// Returns 503 when the answer is long and too much waits for other clients.
+pub(super) fn json(request: &HttpRequest, mut pieces: impl Pieces) -> Result<HttpResponse, Problem> {
+    let (mut made, mut bytes) = (VecDeque::new(), 0);
+    while bytes <= WHOLE_BYTES_MAX {
+        let Some(piece) = pieces.next_piece() else {
+            return whole_json(request, Vec::from(made).concat());
+        };
+        bytes += piece.len();
+        made.push_back(piece);
+    }
+    let worker = Worker::of(request);
+    check_room(worker)?;
+    // Older clients know no transfer coding (RFC 9112 section 6.1): the answer ends with the connection.
+    let is_chunked = request.version() >= Version::HTTP_11;
+    let mut response = head();
+    if !is_chunked {
+        response.force_close();
+    }
+    let body = Body::new(worker, Begun { made, rest: pieces }, BodySize::Stream);
+    let mut response = response.body(body);
+    response.head_mut().no_chunking(!is_chunked);
+    Ok(response)
+}
+
+/// Returns an answer of JSON that no cache keeps and that has been made already.
+///
+/// # Errors
+///
+/// Returns 503 when the answer is long and too much waits for other clients.
+pub(super) fn whole_json(request: &HttpRequest, body: Vec<u8>) -> Result<HttpResponse, Problem> {
+    if body.len() > PIECE_BYTES {
+        check_room(Worker::of(request))?;
+    }
+    Ok(head().body(body))
+}
+
+/// Returns the beginning of an answer of JSON that no cache keeps.
+pub(super) fn head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json").insert_header((CACHE_CONTROL, "no-store"));
+    response
+}
+
+/// Sees to it that an answer that has been made at once, if it is long, is counted and handed on in pieces: given whole, it
+/// would be copied whole into the buffer of its connection.
+pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let size = response.response().body().size();
+    if !matches!(size, BodySize::Sized(bytes) if bytes > PIECE_BYTES as u64) {
+        return response;
+    }
+    let (request, response) = response.into_parts();
+    let response = response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(bytes) => Body::new(Worker::of(&request), Whole(bytes), size).boxed(),
+        Err(body) => body,
+    });
+    ServiceResponse::new(request, response)
+}
+
+fn check_room(worker: &Worker) -> Result<(), Problem> {
+    if !worker.router.borrow().shared().is_crowded() {
+        return Ok(());
+    }
+    worker.metrics().answers_refused.inc();
+    Err(Problem::unavailable("too much waits for other clients (push.waiting_bytes_max)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(mut pieces: impl Pieces) -> (String, usize) {
+        let (mut text, mut longest, mut held) = (String::new(), 0, usize::MAX);
+        while let Some(piece) = pieces.next_piece() {
+            text.push_str(std::str::from_utf8(&piece).unwrap());
+            longest = longest.max(piece.len());
+            assert!(pieces.held_bytes() <= held, "less and less is held");
+            held = pieces.held_bytes();
+        }
+        assert_eq!(held, 0);
+        (text, longest)
+    }
+
+    #[test]
+    fn a_document_comes_in_pieces_whatever_its_length() {
+        for count in [0_usize, 1, 2, 10_000] {
+            let items = (0..count).collect();
+            let encode = |item: &usize, out: &mut Vec<u8>| out.extend_from_slice(item.to_string().as_bytes());
+            let (text, longest) = text(Array::new(r#"{"items":["#.into(), items, encode));
+            let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let read = document["items"].as_array().unwrap();
+            assert!(read.iter().map(|item| item.as_u64().unwrap()).eq(0..count as u64), "{count}");
+            assert!(longest < PIECE_BYTES + 100, "{longest}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_there_is_handed_on_in_pieces() {
+        for length in [1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES] {
+            let whole = "x".repeat(length);
+            let begun = Begun { made: VecDeque::from([Bytes::from("begun")]), rest: Whole(whole.clone().into()) };
+            let (text, longest) = text(begun);
+            assert!(text == format!("begun{whole}") && longest <= PIECE_BYTES);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What one client can make the server keep in memory, whatever it sends and however little it reads: measured on a process
+//! of its own.
+
+use crate::command::{Process, spawn_binary};
+use crate::http::get;
+use crate::patience::patiently;
+use crate::raw::{PING, PONG, RawClient, TEXT, frame};
+
+const MIB: u64 = 1 << 20;
+/// What one client may cost beyond an idle session.
+const CLIENT_BYTES_MAX: u64 = 2 * MIB;
+/// How many clients there are that all do their worst, and what they may cost together.
+const CLIENTS: usize = 100;
+const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
+/// Requests are not to be refused for coming too fast.
+const EAGER: [(&str, &str); 1] = [("TICKCAST__SESSION__REQUESTS_PER_SECOND_MAX", "1000000")];
+
+/// Starts a server on which little happens, so that its own memory stays as it is.
+async fn spawn_quiet(variables: &[(&str, &str)]) -> Process {
+    let quiet = [
+        ("TICKCAST__FEED__EVENTS_PER_SECOND", "1"),
+        ("TICKCAST__HISTORY__BARS_MAX", "10"),
+        ("TICKCAST__SERVER__WORKERS", "1"),
+    ];
+    spawn_binary(&[], &[&quiet, variables].concat()).await
+}
+
+/// Returns a value of `/metrics` that has no labels.
+async fn counter(server: &Process, name: &str) -> u64 {
+    let metrics = get(server.address, "/metrics").await;
+    let name = format!("tickcast_{name} ");
+    metrics.text().lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+}
+
+#[actix_web::test]
+async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
+    let unlimited = [("TICKCAST__SESSION__CONTROL_FRAMES_PER_SECOND_MAX", "1000000")];
+    let server = spawn_quiet(&unlimited).await;
+    let mut client = RawClient::open_narrow(server.address).await;
+    let before = server.resident_bytes();
+    // Among so many other frames that each ping comes in a read of its own, more or less.
+    let frames = [frame(PONG, b"unasked").repeat(249), frame(PING, b"?")].concat().repeat(100);
+    for _ in 0..100 {
+        client.send(&frames).await;
+        let more = server.resident_bytes().saturating_sub(before);
+        assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
+    }
+    // Of all these pings the last is answered, once the few are read that were under way when the socket jammed.
+    client.send(&frame(PING, b"last")).await;
+    let mut pongs = 0;
+    while client.next_of(PONG).await != b"last" {
+        pongs += 1;
+    }
+    assert!(pongs < 20_000, "{pongs} pongs");
+}
+
+/// Asks for what is answered at length, and reads nothing, until it is closed or has asked so often.
+async fn ask_unread(client: &mut RawClient, times: usize) {
+    let channels = r#"["trades","quotes","bars.1s","bars.1m","bars.5m","bars.15m","bars.1h","bars.1d"]"#;
+    let subscribe = format!(r#"{{"action":"subscribe","symbols":["*","AAPL","MSFT","NVDA"],"channels":{channels}}}"#);
+    client.send_frame(TEXT, subscribe.as_bytes()).await;
+    let list = frame(TEXT, br#"{"action":"list"}"#).repeat(100);
+    for _ in 0..times {
+        client.send(&list).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_asks_and_does_not_read_takes_little() {
+    let server = spawn_quiet(&EAGER).await;
+    let mut client = RawClient::open_narrow(server.address).await;
+    let before = server.resident_bytes();
+    let asked = async {
+        for _ in 0..200 {
+            ask_unread(&mut client, 1).await;
+            let more = server.resident_bytes().saturating_sub(before);
+            assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
+        }
+    };
+    patiently("the requests to be sent or refused", asked).await;
+}
+
+#[actix_web::test]
+async fn a_hundred_clients_that_ask_and_do_not_read_take_little() {
+    let server = spawn_quiet(&EAGER).await;
+    let before = server.resident_bytes();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(RawClient::open_narrow(server.address).await);
+    }
+    let crowded = async {
+        while counter(&server, "sessions_crowded_out_total").await == 0 {
+            for client in &mut clients {
+                ask_unread(client, 1).await;
+            }
+            let more = server.resident_bytes().saturating_sub(before);
+            assert!(more < CLIENTS_BYTES_MAX, "{more} bytes");
+        }
+    };
+    patiently("those that hold most to be ended", crowded).await;
+}
+
+#[actix_web::test]
+async fn long_answers_that_are_not_read_take_little() {
+    let server = spawn_quiet(&[("TICKCAST__HISTORY__BARS_MAX", "10000")]).await;
+    let before = server.resident_bytes();
+    let request = "GET /api/v1/bars?symbol=AAPL&limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut clients = Vec::new();
+    for _ in 0..3 * CLIENTS {
+        let mut client = RawClient::connect_narrow(server.address).await;
+        client.send(request.repeat(4).as_bytes()).await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        patiently("an answer, or that there is none", client.stream.readable()).await.unwrap();
+        let more = server.resident_bytes().saturating_sub(before);
+        assert!(more < CLIENTS_BYTES_MAX, "{more} bytes");
+    }
+}
