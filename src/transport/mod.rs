@@ -33,6 +33,7 @@ mod tenure;
 mod traffic;
 mod turnstile;
 mod utf8;
+mod watch;
 mod websocket;
 mod wire;
 

@@ -19,6 +19,7 @@ use crate::transport::activity::half_closed;
 use crate::transport::array::MessageArray;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Transport};
+use crate::transport::watch::within;
 use crate::transport::{Problem, Worker, pieces};
 
 /// How long a poll waits when the client does not say, and at the most.
@@ -56,11 +57,10 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let mut cursor = page.read_missed(&session, begun).await;
     if wait_ms > 0 && page.is_empty() && begun.recovered && cursor.is_some() {
         let waiting = Waiting::begin(worker);
-        let time_up = tokio::time::sleep(Duration::from_millis(wait_ms));
+        let first = within(Duration::from_millis(wait_ms), page.read_first(&session, begun));
         cursor = tokio::select! {
-            first = page.read_first(&session, begun) => first,
-            // The answer is empty: the cursor stays good.
-            () = time_up => session.cursor(begun),
+            // When time is up, or the server goes down, the answer is empty: the cursor stays good.
+            first = first => first.unwrap_or_else(|_| session.cursor(begun)),
             // A client that sends nothing more may be gone. One that is not gets its answer at once.
             () = half_closed(&request) => session.cursor(begun),
         };

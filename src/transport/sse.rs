@@ -27,6 +27,7 @@ use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
 use crate::transport::query::{Parameters, parse_cursor};
 use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Problem, Worker, random_name};
 
 /// The shortest time between two looks at one session.
@@ -65,8 +66,14 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let begun = session.stream(&wanted, now);
         let session = begun.is_ok().then_some(session);
         opened = Some(begun.map(|begun| (begun, outbox.clone())));
-        let connection = activity::of(&request);
-        EventStream { session, outbox, connection, config: worker.session.clone(), metrics: worker.metrics() }
+        EventStream {
+            session,
+            outbox,
+            connection: activity::of(&request),
+            config: worker.session.clone(),
+            metrics: worker.metrics(),
+            second_look: SecondLook::default(),
+        }
     });
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
@@ -203,6 +210,7 @@ struct EventStream {
     connection: Option<Rc<Activity>>,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
+    second_look: SecondLook,
 }
 
 impl EventStream {
@@ -235,12 +243,17 @@ impl EventStream {
         let now = Instant::now();
         let overdue = self.outbox.borrow().overdue(now);
         if overdue >= self.config.stall_timeout() {
+            if let Verdict::LookAgain(after) = self.second_look.judge(now) {
+                ctx.run_later(after, Self::check);
+                return;
+            }
             self.metrics.count_close(CloseReason::Stalled);
             log::debug!("stream stalled overdue_ms={}", overdue.as_millis());
             self.session = None;
             self.outbox.borrow_mut().abandon(now);
             return ctx.stop();
         }
+        self.second_look.clear();
         let heartbeat = self.outbox.borrow().last_drain() + self.silence_max();
         if overdue.is_zero()
             && heartbeat <= now

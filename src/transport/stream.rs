@@ -16,6 +16,7 @@ use crate::transport::activity::Activity;
 use crate::transport::head::{Heads, TooLong};
 use crate::transport::refusal::refuse;
 use crate::transport::traffic::Meter;
+use crate::transport::watch::{TimeIsOver, within};
 use crate::transport::wire::Wire;
 
 /// How TLS is spoken on the connections of a listener.
@@ -64,9 +65,9 @@ impl TlsSetup {
             }
             Ok(self.acceptor.accept_with(wire, |connection| connection.set_buffer_limit(limit)).await?)
         };
-        match tokio::time::timeout(self.handshake_timeout, handshake).await {
+        match within(self.handshake_timeout, handshake).await {
             Ok(stream) => Ok(Stream::new(Channel::Tls(Box::new(stream?)), activity, head_bytes_max)),
-            Err(_) => Err(HandshakeError::TimedOut),
+            Err(TimeIsOver) => Err(HandshakeError::TimedOut),
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::transport::inbound::{Assembler, Frames};
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Worker, random_name};
 
 /// The shortest time between two looks at one session.
@@ -191,6 +192,7 @@ struct WebSocketSession<H> {
     message_since: Instant,
     last_sign: Instant,
     last_ping: Instant,
+    second_look: SecondLook,
     /// Frames that came after the session began to close.
     ignored: usize,
 }
@@ -207,6 +209,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             message_since: now,
             last_sign: now,
             last_ping: now,
+            second_look: SecondLook::default(),
             ignored: 0,
         }
     }
@@ -302,17 +305,16 @@ impl<H: MessageHandler> WebSocketSession<H> {
         let now = Instant::now();
         let config = &self.config;
         let overdue = self.outbox.borrow().overdue(now);
-        if overdue >= config.stall_timeout() {
-            self.metrics.count_close(CloseReason::Stalled);
-            log::debug!("session stalled overdue_ms={}", overdue.as_millis());
-            self.session = None;
-            self.outbox.borrow_mut().abandon(now);
-            return ctx.stop();
+        let is_stalled = overdue >= config.stall_timeout();
+        let is_unfinished = self.assembler.is_open() && now - self.message_since >= config.idle_timeout();
+        if is_stalled || is_unfinished || now - self.last_sign >= config.idle_timeout() {
+            return match self.second_look.judge(now) {
+                Verdict::LookAgain(after) => _ = ctx.run_later(after, Self::check),
+                Verdict::Gone if is_stalled => self.give_up(overdue, now, ctx),
+                Verdict::Gone => self.close(CloseReason::Idle, ctx),
+            };
         }
-        let unfinished = self.assembler.is_open() && now - self.message_since >= config.idle_timeout();
-        if unfinished || now - self.last_sign >= config.idle_timeout() {
-            return self.close(CloseReason::Idle, ctx);
-        }
+        self.second_look.clear();
         let last_drain = self.outbox.borrow().last_drain();
         let jammed = !overdue.is_zero();
         let mut said = Ok(());
@@ -328,6 +330,15 @@ impl<H: MessageHandler> WebSocketSession<H> {
             return self.close(reason, ctx);
         }
         ctx.run_later(self.next_check(now), Self::check);
+    }
+
+    /// Ends a session whose socket takes nothing: no close frame would reach its client.
+    fn give_up(&mut self, overdue: Duration, now: Instant, ctx: &mut Context<Self>) {
+        self.metrics.count_close(CloseReason::Stalled);
+        log::debug!("session stalled overdue_ms={}", overdue.as_millis());
+        self.session = None;
+        self.outbox.borrow_mut().abandon(now);
+        ctx.stop();
     }
 
     /// Returns how long nothing can become due.

@@ -11,6 +11,7 @@ mod command;
 mod event_stream;
 mod http;
 mod patience;
+mod pause;
 mod proxy;
 mod raw;
 mod secure;

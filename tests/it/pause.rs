@@ -1,0 +1,89 @@
+//! A process that is stopped for a while, as a frozen container or a paused virtual machine is: whoever was there while it was
+//! away is there afterwards.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::command::{Process, spawn_binary};
+use crate::http::get;
+use crate::patience::patiently;
+use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT};
+use crate::secure::Pair;
+
+/// Every time after which the server gives up anybody is shorter than the pause.
+const PAUSE: Duration = Duration::from_secs(6);
+const SHORT: [(&str, &str); 6] = [
+    ("TICKCAST__SESSION__HEARTBEAT_MS", "1000"),
+    ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "5000"),
+    ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "5000"),
+    ("TICKCAST__SERVER__TLS__HANDSHAKE_TIMEOUT_MS", "5000"),
+    ("TICKCAST__SERVER__WORKERS", "2"),
+    ("TICKCAST__FEED__EVENTS_PER_SECOND", "100"),
+];
+const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
+const STREAM_ALL: &str = "GET /api/v1/stream?symbols=*&channels=trades,quotes HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Returns how many sessions were ended for this reason.
+async fn closes(server: &Process, reason: &str) -> u64 {
+    let line = format!("tickcast_closes_total{{reason=\"{reason}\"}} ");
+    let metrics = get(server.address, "/metrics").await;
+    metrics.text().lines().find_map(|each| each.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
+}
+
+/// Stops the process, lets `meanwhile` happen, and lets it go on.
+async fn pause(server: &Process, meanwhile: impl Future<Output = ()>) {
+    server.signal("STOP").await;
+    meanwhile.await;
+    tokio::time::sleep(PAUSE).await;
+    server.signal("CONT").await;
+}
+
+#[actix_web::test]
+async fn nobody_whose_signs_of_life_wait_in_the_socket_is_closed_after_a_pause() {
+    let server = spawn_binary(&[], &SHORT).await;
+    let mut sockets = Vec::new();
+    for _ in 0..60 {
+        let mut client = RawClient::open(server.address).await;
+        client.send_frame(TEXT, SUBSCRIBE_ALL).await;
+        sockets.push(client);
+    }
+    let mut stream = RawClient::connect(server.address).await;
+    assert_eq!(stream.request(STREAM_ALL).await.status, 200);
+    pause(&server, async {
+        for client in &mut sockets {
+            client.send_frame(PING, b"while away").await;
+        }
+    })
+    .await;
+    for client in &mut sockets {
+        client.send_frame(TEXT, br#"{"action":"list","id":"after"}"#).await;
+    }
+    for client in &mut sockets {
+        let (mut is_ponged, mut is_answered) = (false, false);
+        while !(is_ponged && is_answered) {
+            let frame = client.next_frame().await.expect("the connection lives");
+            let text = String::from_utf8_lossy(&frame.payload);
+            assert_ne!(frame.first_byte, CLOSE, "{text}");
+            is_ponged |= frame.first_byte == PONG && text == "while away";
+            is_answered |= frame.first_byte == TEXT && text.contains(r#""id":"after""#);
+        }
+    }
+    for _ in 0..10 {
+        stream.next_chunk().await;
+    }
+    assert_eq!((closes(&server, "idle").await, closes(&server, "stalled").await), (0, 0));
+}
+
+#[actix_web::test]
+async fn a_handshake_of_tls_that_waits_in_the_socket_goes_on_after_a_pause() {
+    let pair = Pair::new("pause");
+    let variables = pair.variables();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).chain(SHORT).collect();
+    let server = spawn_binary(&[], &variables).await;
+    let stream = tokio::net::TcpStream::connect(server.tls_address.unwrap()).await.unwrap();
+    // Somebody else is served meanwhile: the connection has been accepted, and its time runs.
+    get(server.address, "/healthz").await;
+    let handshake = pair.try_connect(stream, rustls::ALL_VERSIONS, &[]);
+    let (shaken, ()) = tokio::join!(patiently("the handshake", handshake), pause(&server, async {}));
+    shaken.expect("it is not given up");
+}
