@@ -1,36 +1,34 @@
-//! The pages and their assets, embedded in the binary so that it runs from any directory.
+//! The pages and their assets, embedded in the binary so that it runs from any directory, and compressed when it was built.
+//!
+//! An asset whose address has its version may be kept for good; pages, and assets without a version, are asked for again and
+//! seldom sent again.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, Encoding, EntityTag, Header,
+    HeaderValue, IfNoneMatch, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
-use rust_embed::{EmbeddedFile, RustEmbed};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use crate::transport::Problem;
 
-/// What `static/` serves. The chart library and the hash function of the handshake come from npm, see
-/// `static/package.json`.
-#[derive(RustEmbed)]
-#[folder = "static/"]
-#[include = "*.html"]
-#[include = "*.svg"]
-#[include = "css/*"]
-#[include = "js/*"]
-#[include = "node_modules/@noble/hashes/legacy.js"]
-#[include = "node_modules/@noble/hashes/_md.js"]
-#[include = "node_modules/@noble/hashes/_u64.js"]
-#[include = "node_modules/@noble/hashes/utils.js"]
-#[include = "node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs"]
-struct Assets;
+/// One file of `static/`, as `static/build.rs` has written it down.
+struct Asset {
+    /// The path below `static/`.
+    name: &'static str,
+    /// Changes with the content.
+    tag: &'static str,
+    identity: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
+}
 
-/// Fails to compile, naming the file, when `npm ci` has not been run in `static/`: `make` does.
-const _: &[u8] =
-    include_bytes!("../../static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs");
-const _: &[u8] = include_bytes!("../../static/node_modules/@noble/hashes/legacy.js");
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Scripts and connections only from here. Styles may be inline: the chart library positions its canvas so.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; \
                       img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/// RFC 8246: not asked for again, not even when the page is reloaded.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Answers `GET /`: the live chart page.
 ///
@@ -38,7 +36,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; conn
 ///
 /// Never: the page is embedded.
 pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    serve(&request, "index.html")
+    serve(&request, "index.html", "no-cache")
 }
 
 /// Answers `GET /compare`: the four transports side by side, measured.
@@ -47,7 +45,7 @@ pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, Problem>
 ///
 /// Never: the page is embedded.
 pub(super) async fn compare(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    serve(&request, "compare.html")
+    serve(&request, "compare.html", "no-cache")
 }
 
 /// Answers `GET /handshake`: the opening handshake explained on a live one.
@@ -56,36 +54,72 @@ pub(super) async fn compare(request: HttpRequest) -> Result<HttpResponse, Proble
 ///
 /// Never: the page is embedded.
 pub(super) async fn handshake(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    serve(&request, "handshake.html")
+    serve(&request, "handshake.html", "no-cache")
 }
 
-/// Answers `GET /static/…`.
+/// Answers `GET /static/…`, with or without the version of this build before the name.
 ///
 /// # Errors
 ///
 /// Returns 404 when there is no such file.
 pub(super) async fn asset(request: HttpRequest, path: web::Path<String>) -> Result<HttpResponse, Problem> {
-    serve(&request, &path)
+    match path.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('/')) {
+        Some(name) => serve(&request, name, IMMUTABLE),
+        None => serve(&request, &path, "no-cache"),
+    }
 }
 
-fn serve(request: &HttpRequest, path: &str) -> Result<HttpResponse, Problem> {
-    let file = Assets::get(path).ok_or_else(|| Problem::not_found(request.path()))?;
-    let tag = etag(&file);
-    if request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+fn serve(request: &HttpRequest, name: &str, caching: &'static str) -> Result<HttpResponse, Problem> {
+    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(|| Problem::not_found(request.path()))?;
+    let (encoding, content) = asset.encoded(request);
+    let suffix = encoding.map_or(String::new(), |encoding| format!("-{encoding}"));
+    let tag = EntityTag::new_strong(format!("{}{suffix}", asset.tag));
+    let is_known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        // RFC 9110 section 13.1.2: a list of tags, compared weakly; proxies that compress weaken them.
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(&tag)),
+        Err(_) => false,
+    };
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((ETAG, tag.to_string()))
+        .insert_header((CACHE_CONTROL, caching))
+        .insert_header((VARY, "Accept-Encoding"));
+    if is_known {
+        return Ok(response.finish());
     }
-    Ok(HttpResponse::Ok()
-        .content_type(file.metadata.mimetype())
-        .insert_header((ETAG, tag))
-        .insert_header((CACHE_CONTROL, "no-cache"))
+    if let Some(encoding) = encoding {
+        response.insert_header((CONTENT_ENCODING, encoding));
+    }
+    Ok(with_policy(&mut response, asset).body(content))
+}
+
+fn with_policy<'a>(response: &'a mut HttpResponseBuilder, asset: &Asset) -> &'a mut HttpResponseBuilder {
+    response
+        .content_type(asset.content_type())
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .body(file.data.into_owned()))
 }
 
-fn etag(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
-    let start = u128::from_be_bytes(std::array::from_fn(|index| hash[index]));
-    format!("\"{start:032x}\"")
+impl Asset {
+    /// Returns the smallest form that the client takes, with its name; identity, which has none, to clients that name nothing.
+    fn encoded(&self, request: &HttpRequest) -> (Option<&'static str>, &'static [u8]) {
+        let Ok(accepted) = AcceptEncoding::parse(request) else { return (None, self.identity) };
+        let forms = [("br", Encoding::brotli(), self.brotli), ("gzip", Encoding::gzip(), self.gzip)];
+        let accepts = |encoding: &Encoding| accepted.negotiate([encoding].into_iter()).as_ref() == Some(encoding);
+        let smaller = forms.into_iter().filter(|(.., bytes)| bytes.len() < self.identity.len());
+        let best = smaller.filter(|(_, encoding, _)| accepts(encoding)).min_by_key(|(.., bytes)| bytes.len());
+        best.map_or((None, self.identity), |(name, _, bytes)| (Some(name), bytes))
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self.name.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            // RFC 9239.
+            _ => "text/javascript; charset=utf-8",
+        }
+    }
 }

@@ -91,7 +91,7 @@ async fn a_wrong_type_or_an_unknown_key_is_a_bad_request() {
         r#"{"action":"subscribe","symbols":[1]}"#,
         r#"{"action":"subscribe","symbols":["AAPL",null]}"#,
         r#"{"action":"subscribe","symbols":["AAPL"],"channels":"trades"}"#,
-        r#"{"action":"subscribe","symbols":["AAPL"],"channels":null}"#,
+        r#"{"action":"subscribe","symbols":["AAPL"],"channels":{}}"#,
         r#"{"action":"subscribe","symbols":["AAPL"],"channels":["trades",2]}"#,
         r#"{"action":"subscribe","symbols":["AAPL"],"channel":["trades"]}"#,
         r#"{"action":"unsubscribe"}"#,

@@ -1,5 +1,7 @@
 //! The page and its assets over HTTP: types, caching, and what a browser is told for safety.
 
+use std::io::Read;
+
 use awc::http::Method;
 
 use crate::http::{get, request};
@@ -17,7 +19,7 @@ async fn assets_have_their_types() {
         ("/static/js/app.js", "text/javascript"),
         ("/static/css/page.css", "text/css"),
         ("/static/favicon.svg", "image/svg+xml"),
-        (LIBRARY, "application/javascript"),
+        (LIBRARY, "text/javascript"),
     ] {
         let answer = get(server.address, path).await;
         assert_eq!(answer.status, 200, "{path}");
@@ -56,9 +58,64 @@ async fn an_asset_that_is_known_is_not_sent_again() {
         assert_eq!(first.header("cache-control"), "no-cache", "always asked for again, seldom sent again");
         let again = request(server.address, Method::GET, path, &[("If-None-Match", &tag)]).await;
         assert_eq!((again.status, again.header("etag"), again.body.len()), (304, tag.as_str(), 0), "{path}");
-        let other = request(server.address, Method::GET, path, &[("If-None-Match", "\"other\"")]).await;
-        assert_eq!((other.status, other.body), (200, first.body), "{path}");
+        for list in [format!("W/{tag}"), format!("\"other\", W/{tag}"), format!("\"a\",{tag} , \"b\""), "*".into()] {
+            let again = request(server.address, Method::GET, path, &[("If-None-Match", &list)]).await;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{path}: {list}");
+        }
+        for unknown in ["\"other\"", "W/\"other\", \"another\"", "nonsense"] {
+            let other = request(server.address, Method::GET, path, &[("If-None-Match", unknown)]).await;
+            assert_eq!((other.status, &other.body), (200, &first.body), "{path}: {unknown}");
+        }
     }
+}
+
+#[actix_web::test]
+async fn assets_come_compressed_to_clients_that_take_that() {
+    let server = spawn_app(|_| {});
+    for path in ["/", "/static/js/app.js", "/static/css/page.css", LIBRARY] {
+        let plain = get(server.address, path).await;
+        assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "Accept-Encoding"), "{path}");
+        for (accept, encoding) in [
+            ("gzip, deflate, br, zstd", "br"),
+            ("br;q=0.5, gzip", "br"),
+            ("gzip, deflate", "gzip"),
+            ("br;q=0, gzip", "gzip"),
+            ("deflate", ""),
+            ("identity", ""),
+            ("", ""),
+        ] {
+            let answer = request(server.address, Method::GET, path, &[("Accept-Encoding", accept)]).await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, encoding), "{path}: {accept}");
+            let mut body = Vec::new();
+            match encoding {
+                "br" => drop(brotli::Decompressor::new(&answer.body[..], 4_096).read_to_end(&mut body).unwrap()),
+                "gzip" => drop(flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut body).unwrap()),
+                _ => body.extend_from_slice(&answer.body),
+            }
+            assert_eq!(body, plain.body, "{path}: {accept}");
+            let is_smaller = answer.body.len() * 10 < plain.body.len() * 6;
+            assert_eq!(is_smaller, !encoding.is_empty(), "{path}: {accept}");
+            assert_eq!(
+                answer.header("etag") == plain.header("etag"),
+                encoding.is_empty(),
+                "a form has a tag of its own"
+            );
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_a_page_names_is_kept_for_good_because_its_address_has_the_version() {
+    let server = spawn_app(|_| {});
+    let page = get(server.address, "/").await;
+    assert_eq!(page.header("cache-control"), "no-cache");
+    let script = page.text().split("src=\"").find_map(|rest| rest.split_once("/js/app.js\"")).unwrap().0.to_owned();
+    let version = script.rsplit('/').next().unwrap();
+    assert_eq!(version.len(), 16, "{script}");
+    let asset = get(server.address, &format!("/static/{version}/js/app.js")).await;
+    assert_eq!((asset.status, asset.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+    assert_eq!(asset.body, get(server.address, "/static/js/app.js").await.body);
+    assert_eq!(get(server.address, "/static/0123456789abcdef/js/app.js").await.status, 404, "of another build");
 }
 
 #[actix_web::test]
