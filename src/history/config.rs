@@ -106,7 +106,7 @@ mod tests {
     fn without_a_number_as_many_bars_are_kept_as_there_is_memory_for() {
         let config = HistoryConfig::default();
         let kept = |symbols| config.bar_bounds(symbols).unwrap().kept_max;
-        assert_eq!([30, 530, 10_030].map(kept), [3_000, 1_819, 96]);
+        assert_eq!([30, 530, 10_030].map(kept), [3_000, 1_821, 96]);
         assert!(config.bar_bounds(30_000).unwrap_err().contains("30000 symbols x 6 intervals x 60 bars"));
     }
 
