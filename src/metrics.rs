@@ -42,6 +42,8 @@ pub struct Metrics {
     pub sessions_crowded_out: Counter,
     /// Answers over HTTP that were refused because too much waited for other clients.
     pub answers_refused: Counter,
+    /// Events that recoveries and polls have looked at in the rings of the hubs, and topics that they have looked up there.
+    pub replay_events_scanned: Counter,
     /// Requests from clients, of every transport.
     pub requests: Counter,
     /// Polls that are waiting now.
@@ -132,6 +134,8 @@ impl Metrics {
         counter("lags", "Times that a session fell behind", &self.lags);
         counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
+        let scanned = &self.replay_events_scanned;
+        counter("replay_events_scanned", "Events that recoveries and polls have looked at", scanned);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
         counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);

@@ -10,6 +10,7 @@ mod price;
 mod snapshot;
 mod symbol;
 mod time;
+mod topic;
 
 pub use bar::{Bar, BarBuilder, Interval, OpenBars};
 pub use channel::{Channel, ChannelSet};
@@ -18,3 +19,4 @@ pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
 pub use time::{Clock, ManualClock, Timestamp};
+pub use topic::Topic;

@@ -3,31 +3,54 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::history::Offsets;
 use crate::protocol::Publication;
 
 /// The newest events, oldest first, without a hole.
 #[derive(Clone, Debug)]
 pub struct Ring {
     batches: VecDeque<Arc<[Publication]>>,
+    /// The newest offset of each batch, side by side: a search goes through these and not through the batches.
+    ends: VecDeque<u64>,
     events: usize,
     events_max: usize,
+    /// Where the events of each topic are; only readers that look for some topics need it.
+    offsets: Option<Offsets>,
 }
 
 impl Ring {
     /// Returns an empty ring that keeps at least `events_max` events once it is full, and at most one batch more.
     pub fn new(events_max: usize) -> Self {
-        Self { batches: VecDeque::new(), events: 0, events_max }
+        Self { batches: VecDeque::new(), ends: VecDeque::new(), events: 0, events_max, offsets: None }
+    }
+
+    /// Returns the ring as one that knows where the events of each topic are; there are so many symbols.
+    #[must_use]
+    pub fn with_offsets(mut self, symbols: usize) -> Self {
+        let mut offsets = Offsets::new(symbols);
+        self.batches.iter().flat_map(|batch| batch.iter()).for_each(|each| offsets.push(&each.event));
+        self.offsets = Some(offsets);
+        self
     }
 
     /// Appends a batch, whose first offset follows the newest one of the ring, and forgets what is too old.
     pub fn push(&mut self, batch: Arc<[Publication]>) {
+        let Some(last) = batch.last() else { return };
+        if let Some(offsets) = &mut self.offsets {
+            batch.iter().for_each(|each| offsets.push(&each.event));
+        }
         self.events += batch.len();
+        self.ends.push_back(last.event.offset);
         self.batches.push_back(batch);
         while let Some(oldest) = self.batches.front()
             && self.events - oldest.len() >= self.events_max
         {
             self.events -= oldest.len();
+            if let Some(offsets) = &mut self.offsets {
+                oldest.iter().for_each(|each| offsets.pop(&each.event));
+            }
             self.batches.pop_front();
+            self.ends.pop_front();
         }
     }
 
@@ -41,32 +64,62 @@ impl Ring {
         self.events == 0
     }
 
+    /// Returns where the events of each topic are, when the ring knows.
+    pub fn offsets(&self) -> Option<&Offsets> {
+        self.offsets.as_ref()
+    }
+
+    /// Returns whether everything after `offset` is kept. `newest` is the offset up to which the caller has pushed.
+    pub fn goes_back_to(&self, offset: u64, newest: u64) -> bool {
+        let oldest = self.batches.front().and_then(|batch| batch.first());
+        offset.saturating_add(1) >= oldest.map_or(newest + 1, |first| first.event.offset)
+    }
+
     /// Returns the batches that hold everything after `offset`, or `None` when some of it is forgotten. The first batch
     /// may begin at or before `offset`. `newest` is the offset up to which the caller has pushed.
     pub fn batches_after(&self, offset: u64, newest: u64) -> Option<impl Iterator<Item = &Arc<[Publication]>>> {
-        let oldest =
-            self.batches.front().and_then(|batch| batch.first()).map_or(newest + 1, |first| first.event.offset);
-        if offset + 1 < oldest {
+        if !self.goes_back_to(offset, newest) {
             return None;
         }
-        let start = self.batches.partition_point(|batch| batch.last().is_none_or(|last| last.event.offset <= offset));
+        let start = self.ends.partition_point(|end| *end <= offset);
         Some(self.batches.range(start..))
+    }
+
+    /// Returns the event at `offset`: its batch, and its index there. `None` when it is forgotten or has not come yet.
+    /// `near` is where the last one was found: the next ones are mostly close by.
+    pub fn find(&self, offset: u64, near: &mut usize) -> Option<(&Arc<[Publication]>, usize)> {
+        let begins_before = |place: usize| place.checked_sub(1).is_none_or(|last| self.ends[last] < offset);
+        let holds = |place: usize| self.ends.get(place).is_some_and(|end| *end >= offset && begins_before(place));
+        if !holds(*near) {
+            *near += 1;
+            if !holds(*near) {
+                *near = self.ends.partition_point(|end| *end < offset);
+            }
+        }
+        let batch = self.batches.get(*near)?;
+        let index = usize::try_from(offset.checked_sub(batch.first()?.event.offset)?).ok()?;
+        Some((batch, index))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
+    use crate::domain::{Channel, Event, EventBody, Price, Size, SymbolId, Timestamp, Topic, Trade};
     use proptest::prelude::*;
 
     fn batch(first: u64, len: u64) -> Arc<[Publication]> {
         let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(1), size: Size::new(1) };
         let publication = |offset| {
             let symbol = "AAPL".parse().unwrap();
-            Publication::new(Event { offset, seq: offset, id: SymbolId(0), symbol, body: EventBody::Trade(trade) })
+            Publication::new(Event { offset, seq: offset, id: id(offset), symbol, body: EventBody::Trade(trade) })
         };
         (first..first + len).map(publication).collect()
+    }
+
+    /// Most events are of one symbol, some of another.
+    fn id(offset: u64) -> SymbolId {
+        SymbolId(u32::from(offset.is_multiple_of(5)))
     }
 
     proptest! {
@@ -76,14 +129,38 @@ mod tests {
             events_max in 1usize..50,
             cursor in 0u64..200,
         ) {
+            let (before, after) = lens.split_at(lens.len() / 2);
             let mut ring = Ring::new(events_max);
             let mut newest = 0;
-            for len in lens {
+            for len in before {
+                ring.push(batch(newest + 1, *len));
+                newest += len;
+            }
+            ring = ring.with_offsets(2);
+            for len in after.iter().copied() {
                 ring.push(batch(newest + 1, len));
                 newest += len;
                 prop_assert!(ring.len() < events_max + 7, "bounded");
             }
             let kept = (events_max as u64).min(newest);
+            let oldest = newest - ring.len() as u64 + 1;
+            let offsets = ring.offsets().unwrap();
+            let [one, other, all] = [Some(SymbolId(0)), Some(SymbolId(1)), None].map(|symbol| {
+                let trades = Channel::Trades;
+                let topic = symbol.map_or(Topic::all(trades), |symbol| Topic::symbol(symbol, trades));
+                let places = offsets.place_after(topic, cursor)..offsets.place_after(topic, newest);
+                (symbol, places.filter_map(|place| offsets.at(topic, place)).collect::<Vec<_>>())
+            });
+            for (symbol, found) in [one, other, all] {
+                let wanted = (oldest..=newest).filter(|offset| *offset > cursor);
+                let wanted = wanted.filter(|offset| symbol.is_none_or(|symbol| id(*offset) == symbol));
+                prop_assert_eq!(found, wanted.collect::<Vec<_>>(), "of this topic, all that is kept");
+            }
+            let mut near = 0;
+            for offset in (0..newest + 3).chain([cursor, 1, 0, newest]) {
+                let found = ring.find(offset, &mut near).map(|(batch, index)| batch[index].event.offset);
+                prop_assert_eq!(found, (oldest..=newest).contains(&offset).then_some(offset));
+            }
             match ring.batches_after(cursor, newest) {
                 Some(batches) => {
                     let offsets = batches.flat_map(|batch| batch.iter()).map(|each| each.event.offset);

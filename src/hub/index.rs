@@ -5,30 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Channel, SymbolId};
 
+pub use crate::domain::Topic;
+
 /// The number of a session on its hub; reused after it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub usize);
-
-/// One channel of one symbol, or of every symbol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Topic(usize);
-
-impl Topic {
-    /// Returns the topic of one symbol's channel.
-    pub const fn symbol(id: SymbolId, channel: Channel) -> Self {
-        Self((id.index() + 1) * Channel::COUNT + channel.index())
-    }
-
-    /// Returns the topic of every symbol's channel, the one that the wildcard names.
-    pub const fn all(channel: Channel) -> Self {
-        Self(channel.index())
-    }
-
-    /// Returns the topic of every symbol's channel that this one is a part of.
-    pub(super) const fn wildcard(self) -> Self {
-        Self(self.0 % Channel::COUNT)
-    }
-}
 
 /// Returns the topic of a symbol's channel, or that of the wildcard when `id` is `None`.
 pub(super) const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
@@ -50,18 +31,18 @@ pub struct Index {
 impl Index {
     /// Returns an empty index over so many symbols.
     pub fn new(symbols: usize) -> Self {
-        Self { lists: vec![Vec::new(); (symbols + 1) * Channel::COUNT] }
+        Self { lists: vec![Vec::new(); Topic::count(symbols)] }
     }
 
     /// Returns the sessions that want the topic, in no particular order.
     #[inline]
     pub fn sessions(&self, topic: Topic) -> &[SessionKey] {
-        &self.lists[topic.0]
+        &self.lists[topic.index()]
     }
 
     /// Adds the session to the topic. Does nothing when it is there already.
     pub fn insert(&mut self, topic: Topic, session: SessionKey, links: &mut Links) {
-        let list = &mut self.lists[topic.0];
+        let list = &mut self.lists[topic.index()];
         links.entry(topic).or_insert_with(|| {
             list.push(session);
             list.len() - 1
@@ -72,7 +53,7 @@ impl Index {
     /// place: the caller must tell it (see [`Links`]).
     pub fn remove(&mut self, topic: Topic, links: &mut Links) -> Option<(SessionKey, usize)> {
         let place = links.remove(&topic)?;
-        let list = &mut self.lists[topic.0];
+        let list = &mut self.lists[topic.index()];
         list.swap_remove(place);
         if list.is_empty() {
             *list = Vec::new();
@@ -91,15 +72,17 @@ mod tests {
         fn every_list_holds_exactly_those_who_want_the_topic(
             changes in prop::collection::vec((0usize..6, 0usize..24, prop::bool::ANY), 0..200),
         ) {
+            let topics: Vec<_> =
+                [None, Some(SymbolId(0)), Some(SymbolId(1))].into_iter().flat_map(|id| Channel::ALL.map(|channel| topic(id, channel))).collect();
             let mut index = Index::new(2);
             let mut links = vec![Links::new(); 6];
             for (session, topic, wanted) in changes {
                 if wanted {
-                    index.insert(Topic(topic), SessionKey(session), &mut links[session]);
-                } else if let Some((moved, place)) = index.remove(Topic(topic), &mut links[session]) {
-                    links[moved.0].insert(Topic(topic), place);
+                    index.insert(topics[topic], SessionKey(session), &mut links[session]);
+                } else if let Some((moved, place)) = index.remove(topics[topic], &mut links[session]) {
+                    links[moved.0].insert(topics[topic], place);
                 }
-                for topic in (0..24).map(Topic) {
+                for topic in topics.iter().copied() {
                     let mut listed: Vec<_> = index.sessions(topic).iter().map(|session| session.0).collect();
                     listed.sort_unstable();
                     let wanting: Vec<_> = (0..6).filter(|session| links[*session].contains_key(&topic)).collect();

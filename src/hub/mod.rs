@@ -6,6 +6,7 @@
 mod allowance;
 mod config;
 mod conflation;
+mod course;
 mod delivery;
 mod held;
 mod index;

@@ -8,7 +8,10 @@ use crate::hub::Replay;
 use crate::hub::delivery::{Item, Sink};
 use crate::hub::index::Topic;
 use crate::hub::outbox::Outbox;
-use crate::hub::replay::Progress;
+use crate::hub::replay::{Progress, Reading};
+
+/// Events that are looked at before others have their turn: less than a millisecond.
+const SCAN_EVENTS_MAX: usize = 16_384;
 
 impl Outbox {
     /// Appends what the session has missed: it follows the answers that stand in the queue, and comes before everything from
@@ -79,8 +82,11 @@ impl Outbox {
     /// of the queue again.
     pub(super) fn drain_replay(&mut self, mut replay: Box<Replay>, sink: &mut impl Sink, events: &mut u64) -> bool {
         let ring = self.shared.ring.borrow();
-        let progress = replay.read(&ring, self.conflation.as_deref(), &mut self.merged, sink, events);
+        let mut reading = Reading { scanned_max: SCAN_EVENTS_MAX, ..Reading::default() };
+        let progress = replay.read(&ring, self.conflation.as_deref(), &mut self.merged, sink, &mut reading);
         drop(ring);
+        *events += reading.events;
+        self.shared.metrics.replay_events_scanned.inc_by(reading.scanned as u64);
         match progress {
             Progress::Done => return true,
             Progress::Paused => {}

@@ -11,13 +11,11 @@ use std::rc::Rc;
 use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::conflation::Conflation;
+use crate::hub::course::Course;
 use crate::hub::delivery::{Conflated, Delivery, Sink};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::protocol::Mode;
-
-/// Events that are looked at before others have their turn: less than a millisecond.
-const SCAN_EVENTS_MAX: usize = 16_384;
 
 /// Events between a cursor and the present; see the module.
 #[derive(Clone, Debug)]
@@ -34,8 +32,21 @@ pub struct Replay {
     others: BTreeMap<Topic, u64>,
     /// Whether it stays when everything has been read, so that new events are left in the ring for good.
     follows: bool,
+    /// The way from one wanted event to the next, when it has been begun.
+    course: Option<Course>,
     /// In mode `latest`, the newest event of each topic.
     newest: BTreeMap<Topic, Conflated>,
+}
+
+/// How much may be read, and how much has been.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    /// Events, and topics, that may be looked at.
+    pub(super) scanned_max: usize,
+    /// Events, and topics, that have been looked at.
+    pub(super) scanned: usize,
+    /// Events that have been given.
+    pub(super) events: u64,
 }
 
 /// What has come of reading.
@@ -55,7 +66,7 @@ impl Replay {
     pub(super) fn new(after: u64, since: u64, fresh: BTreeSet<Topic>, others: BTreeMap<Topic, u64>) -> Self {
         let end = after.max(since);
         let position = if fresh.is_empty() { end } else { after };
-        Self { position, end, since, fresh, others, follows: false, newest: BTreeMap::new() }
+        Self { position, end, since, fresh, others, follows: false, course: None, newest: BTreeMap::new() }
     }
 
     /// Makes it the only source of its session: whatever comes, nothing is queued, and nothing can be lost to a full queue.
@@ -99,48 +110,59 @@ impl Replay {
         self.is_behind().then_some(given)
     }
 
-    /// Gives the next events to the sink. Adds to `events` how many.
+    /// Gives the next events to the sink, and adds to `reading` how many.
     pub(super) fn read(
         &mut self,
         ring: &Ring,
         conflation: Option<&Conflation>,
         merged: &mut Merged,
         sink: &mut impl Sink,
-        events: &mut u64,
+        reading: &mut Reading,
     ) -> Progress {
-        let Some(batches) = ring.batches_after(self.position, self.end) else { return Progress::Overtaken };
-        let mut scanned = 0;
-        for batch in batches {
-            for (index, publication) in batch.iter().enumerate() {
-                let offset = publication.event.offset;
-                if offset > self.end {
-                    break;
-                }
-                if offset <= self.position {
-                    continue;
-                }
-                if sink.is_full() {
+        let mut near = 0;
+        while self.is_behind() {
+            let Some(mut course) = self.course.take().or_else(|| self.plan(ring, reading)) else {
+                return Progress::Overtaken;
+            };
+            while let Some(offset) = course.next() {
+                if sink.is_full() || reading.scanned >= reading.scanned_max {
+                    self.course = Some(course);
                     return Progress::Paused;
                 }
-                if scanned == SCAN_EVENTS_MAX {
-                    return Progress::Paused;
-                }
-                scanned += 1;
+                let Some((batch, index)) = ring.find(offset, &mut near) else { return Progress::Overtaken };
+                course.advance(ring);
+                reading.scanned += 1;
                 self.position = offset;
-                if !self.wants(&publication.event) {
+                let event = &batch[index].event;
+                if !self.wants(event) {
                     continue;
                 }
-                if conflation.is_some_and(|conflation| is_latest(conflation, &publication.event)) {
+                if conflation.is_some_and(|conflation| is_latest(conflation, event)) {
                     self.conflate(Rc::new(Delivery::new(batch.clone(), index)), merged);
                 } else {
-                    *events += self.give_held(&publication.event, sink) + 1;
-                    sink.event(publication, 0);
+                    reading.events += self.give_held(event, sink) + 1;
+                    sink.event(&batch[index], 0);
                 }
             }
+            self.position = course.end();
         }
-        self.position = self.end;
-        *events += self.give_newest(sink);
+        reading.events += self.give_newest(sink);
         if self.follows { Progress::Paused } else { Progress::Done }
+    }
+
+    /// Plans the way to the end; `None` when the ring has forgotten where it begins.
+    fn plan(&self, ring: &Ring, reading: &mut Reading) -> Option<Course> {
+        if !ring.goes_back_to(self.position, self.end) {
+            return None;
+        }
+        let topics: Vec<_> = self
+            .fresh
+            .iter()
+            .map(|topic| (*topic, 0))
+            .chain(self.others.iter().map(|(topic, after)| (*topic, *after)))
+            .collect();
+        reading.scanned += topics.len();
+        Some(Course::plan(ring, self.position, self.end, topics.into_iter()))
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -187,3 +209,7 @@ fn is_latest(conflation: &Conflation, event: &Event) -> bool {
 fn topic(event: &Event) -> Topic {
     Topic::symbol(event.id, event.channel())
 }
+
+#[cfg(test)]
+#[path = "replay_test.rs"]
+mod tests;

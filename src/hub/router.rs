@@ -65,7 +65,7 @@ impl Router {
             head: config.head.clone(),
             shared: Rc::new(OutboxShared {
                 push: config.push,
-                ring: RefCell::new(ring),
+                ring: RefCell::new(ring.with_offsets(config.table.len())),
                 overtaken: RefCell::default(),
                 crowded: Notify::new(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
@@ -85,7 +85,7 @@ impl Router {
     /// Moves a router that has no session yet to another position.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
-        *self.shared.ring.borrow_mut() = ring;
+        *self.shared.ring.borrow_mut() = ring.with_offsets(self.table.len());
     }
 
     /// Appends the batch, which follows the router's position, to the outboxes of those that want its events.
@@ -94,7 +94,7 @@ impl Router {
             self.values.apply(publication);
             let event = &publication.event;
             let channel = event.channel();
-            for (key, topic) in self.pending.take_begun(event.offset) {
+            while let Some((key, topic)) = self.pending.take_begun(event.offset) {
                 self.index.insert(topic, key, &mut self.sessions[key.0].links);
             }
             let mut delivery = None;
@@ -236,7 +236,7 @@ impl Router {
     /// Returns whether everything after `offset` is known here, or will be.
     pub fn remembers(&self, offset: u64) -> bool {
         let here = self.offset();
-        offset <= self.head() && (offset >= here || self.shared.ring.borrow().batches_after(offset, here).is_some())
+        offset <= self.head() && (offset >= here || self.shared.ring.borrow().goes_back_to(offset, here))
     }
 
     /// Returns the router's position in the stream: the offset of the newest event it has routed.

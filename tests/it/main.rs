@@ -45,6 +45,7 @@ mod limits;
 mod midnight;
 mod memory;
 mod modes;
+mod old_cursor;
 mod origin;
 mod page;
 mod past;
