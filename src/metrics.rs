@@ -44,6 +44,10 @@ pub struct Metrics {
     pub answers_refused: Counter,
     /// Events that recoveries and polls have looked at in the rings of the hubs, and topics that they have looked up there.
     pub replay_events_scanned: Counter,
+    /// What requests, and recoveries of sessions that have asked again, have cost: looks at one event.
+    pub work: Counter,
+    /// Requests that made the next one of their session wait because it had used up `session.work_per_second_max`.
+    pub requests_slowed: Counter,
     /// Requests from clients, of every transport.
     pub requests: Counter,
     /// Polls that are waiting now.
@@ -136,6 +140,8 @@ impl Metrics {
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
         let scanned = &self.replay_events_scanned;
         counter("replay_events_scanned", "Events that recoveries and polls have looked at", scanned);
+        counter("work", "What requests have cost, in looks at one event", &self.work);
+        counter("requests_slowed", "Requests over session.work_per_second_max", &self.requests_slowed);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
         counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);

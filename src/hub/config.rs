@@ -12,6 +12,7 @@ use crate::domain::SymbolTable;
 use crate::history::Ring;
 use crate::hub::SessionKey;
 use crate::hub::pacer::Pacer;
+use crate::hub::{Bucket, Turn};
 use crate::metrics::SharedMetrics;
 
 /// Of all sessions whose windows are open, this part is written to together.
@@ -36,6 +37,12 @@ pub struct PushConfig {
     pub waiting_bytes_max: usize,
     /// Messages are joined into frames of about this size. Bytes, 128 to 16 MiB.
     pub frame_bytes_max: usize,
+    /// What a hub does for requests, recoveries and polls, of all sessions together, before all others have their turn, in
+    /// each millisecond. Looks at one event, 16 to 1,000,000.
+    pub turn_work_max: u32,
+    /// What sessions of one hub may ask for together each second beyond what each has saved, on average over five seconds.
+    /// Looks at one event, 1 to 1,000,000,000.
+    pub shared_work_per_second_max: u32,
 }
 
 impl Default for PushConfig {
@@ -47,6 +54,8 @@ impl Default for PushConfig {
             outbox_reply_bytes_max: 1_048_576,
             waiting_bytes_max: 33_554_432,
             frame_bytes_max: 65_536,
+            turn_work_max: 4_096,
+            shared_work_per_second_max: 1_000_000,
         }
     }
 }
@@ -84,6 +93,10 @@ impl PushConfig {
             {
                 Err(("push.waiting_bytes_max", "must be push.outbox_reply_bytes_max to 1099511627776"))
             }
+            Self { turn_work_max: ..16 | 1_000_001.., .. } => Err(("push.turn_work_max", "must be 16 to 1000000")),
+            Self { shared_work_per_second_max: 0 | 1_000_000_001.., .. } => {
+                Err(("push.shared_work_per_second_max", "must be 1 to 1000000000"))
+            }
             _ => Ok(()),
         }
     }
@@ -117,6 +130,10 @@ pub struct OutboxShared {
     pub crowded: Notify,
     /// When windows end and alarms come.
     pub pacer: RefCell<Pacer>,
+    /// How much is done for requests and recoveries at once.
+    pub turn: RefCell<Turn>,
+    /// What sessions may ask for beyond what each has saved.
+    pub work: RefCell<Bucket>,
     /// Where skipped events are counted.
     pub metrics: SharedMetrics,
 }

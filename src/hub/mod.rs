@@ -4,6 +4,7 @@
 //! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
 
 mod allowance;
+mod bucket;
 mod config;
 mod conflation;
 mod course;
@@ -17,6 +18,7 @@ mod pacer;
 mod pending;
 mod replay;
 mod router;
+mod turn;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -35,6 +37,7 @@ use crate::history::{History, LastValues, ReadState, Ring};
 use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
+pub use bucket::Bucket;
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Reply, Sink};
 pub use held::Held;
@@ -43,6 +46,8 @@ pub use outbox::Outbox;
 pub use pacer::Pacer;
 pub use replay::Replay;
 pub use router::{Router, SharedOutbox};
+pub use turn::Turn;
+use turn::TurnTask;
 
 /// Events that a hub routes before it lets the sessions of its thread write: after a stall of the whole process a backlog
 /// waits in the mailbox, and outboxes that nobody drains meanwhile would overflow.
@@ -130,6 +135,8 @@ impl Actor for Hub {
         }));
         actix::spawn(relieve(self.router.clone()));
         ctx.spawn(WindowTask::new(self.router.clone()).into_actor(self));
+        let shared = self.router.borrow().shared().clone();
+        ctx.spawn(TurnTask::new(shared).into_actor(self));
     }
 }
 

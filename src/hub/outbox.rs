@@ -30,6 +30,8 @@ pub struct Outbox {
     events: usize,
     /// What the answers that wait take, at the front and in the queue.
     held: Held,
+    /// What recoveries have cost since the session was last asked to pay.
+    work: u64,
     lag: Option<Box<Lag>>,
     on_lag: OnLag,
     merged: Merged,
@@ -64,6 +66,7 @@ impl Outbox {
             front: VecDeque::new(),
             queue: VecDeque::new(),
             events: 0,
+            work: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
             merged: Merged::default(),
@@ -231,13 +234,13 @@ impl Outbox {
                 return Poll::Pending;
             }
             let mut messages = self.drain_front(sink);
-            let events = self.drain_queue(sink, &mut messages);
+            let events = self.drain_queue(now, sink, &mut messages);
             if messages > 0 {
                 break events;
             }
             if let Some(Item::Replay(replay)) = self.queue.front() {
                 let is_behind = replay.is_behind();
-                return self.pause_replay(is_behind, cx);
+                return self.pause_replay(is_behind, now, cx);
             }
         };
         self.last_drain = now;
@@ -284,7 +287,7 @@ impl Outbox {
     }
 
     /// Gives what is queued to the sink, and adds to `messages` how much that was. Returns how many of it were events.
-    fn drain_queue(&mut self, sink: &mut impl Sink, messages: &mut u64) -> u64 {
+    fn drain_queue(&mut self, now: Instant, sink: &mut impl Sink, messages: &mut u64) -> u64 {
         if !sink.is_full()
             && let Some(lag) = self.lag.take()
             && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
@@ -314,7 +317,7 @@ impl Outbox {
                     sink.message(&reply.bytes);
                 }
                 Item::Replay(replay) => {
-                    if !self.drain_replay(replay, sink, &mut events) {
+                    if !self.drain_replay(replay, now, sink, &mut events) {
                         break;
                     }
                 }

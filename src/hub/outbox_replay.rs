@@ -10,8 +10,8 @@ use crate::hub::index::Topic;
 use crate::hub::outbox::Outbox;
 use crate::hub::replay::{Progress, Reading};
 
-/// Events that are looked at before others have their turn: less than a millisecond.
-const SCAN_EVENTS_MAX: usize = 16_384;
+/// What reading costs at the least, in looks at one event: finding the place, and a write.
+const READ_WORK_MIN: usize = 64;
 
 impl Outbox {
     /// Appends what the session has missed: it follows the answers that stand in the queue, and comes before everything from
@@ -23,6 +23,8 @@ impl Outbox {
         let conflation = &mut self.conflation;
         replay.take_over(std::iter::from_fn(|| conflation.as_mut()?.take_any(now)));
         self.rearm(now);
+        // What it keeps while it waits counts with the answers that do.
+        self.hold(replay.bytes());
         self.queue.push_back(Item::Replay(replay));
         self.urgent = true;
         self.wake(now);
@@ -80,15 +82,33 @@ impl Outbox {
 
     /// Reads missed events as far as they fit into the write. Returns false when some are left: the replay is at the front
     /// of the queue again.
-    pub(super) fn drain_replay(&mut self, mut replay: Box<Replay>, sink: &mut impl Sink, events: &mut u64) -> bool {
+    pub(super) fn drain_replay(
+        &mut self,
+        mut replay: Box<Replay>,
+        now: Instant,
+        sink: &mut impl Sink,
+        events: &mut u64,
+    ) -> bool {
+        let is_behind = replay.is_behind();
+        let taken = if is_behind { self.shared.turn.borrow_mut().take(self.key, now) } else { 0 };
+        if is_behind && taken == 0 {
+            self.queue.push_front(Item::Replay(replay));
+            return false;
+        }
         let ring = self.shared.ring.borrow();
-        let mut reading = Reading { scanned_max: SCAN_EVENTS_MAX, ..Reading::default() };
+        let mut reading = Reading { scanned_max: taken, ..Reading::default() };
         let progress = replay.read(&ring, self.conflation.as_deref(), &mut self.merged, sink, &mut reading);
         drop(ring);
         *events += reading.events;
+        let used = if is_behind { reading.scanned.max(READ_WORK_MIN) } else { 0 };
+        self.shared.turn.borrow_mut().settle(taken, used);
+        self.work += used as u64;
         self.shared.metrics.replay_events_scanned.inc_by(reading.scanned as u64);
         match progress {
-            Progress::Done => return true,
+            Progress::Done => {
+                self.drained_reply(replay.bytes());
+                return true;
+            }
             Progress::Paused => {}
             // What is left can not be told. The router closes the session, and its client starts afresh.
             Progress::Overtaken => self.overtaken(),
@@ -109,10 +129,17 @@ impl Outbox {
         self.alarm = now;
     }
 
+    /// Takes what recoveries have cost since this was last asked.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.work)
+    }
+
     /// Lets others have their turn before more is read; or waits until there is more, or to be closed.
-    pub(super) fn pause_replay(&mut self, is_behind: bool, cx: &Context<'_>) -> Poll<Option<u64>> {
+    pub(super) fn pause_replay(&mut self, is_behind: bool, now: Instant, cx: &Context<'_>) -> Poll<Option<u64>> {
         if is_behind && !self.shared.overtaken.borrow().contains(&self.key) {
-            cx.waker().wake_by_ref();
+            // It is not the socket that is slow.
+            self.due_since = Some(now);
+            self.shared.turn.borrow_mut().queue(self.key, cx.waker());
         } else {
             self.due_since = None;
             self.waker = Some(cx.waker().clone());

@@ -115,7 +115,7 @@ impl Outbox {
     }
 
     /// Takes note that an answer of so many bytes waits. When too much waits in the whole process, the hub is told.
-    fn hold(&mut self, bytes: usize) {
+    pub(super) fn hold(&mut self, bytes: usize) {
         self.held.add(bytes + OVERHEAD_BYTES);
         if self.shared.is_crowded() {
             self.shared.crowded.notify_one();

@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
 use crate::history::Ring;
 use crate::hub::Reply;
-use crate::hub::{Pacer, PushConfig};
+use crate::hub::{Bucket, Pacer, PushConfig, Turn};
 use crate::protocol::CloseReason;
 use crate::protocol::{Publication, Rate};
 
@@ -53,6 +53,8 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
         overtaken: RefCell::default(),
         crowded: Notify::new(),
         pacer: RefCell::new(Pacer::new(push.window_step())),
+        turn: RefCell::new(Turn::new(push.turn_work_max, Instant::now())),
+        work: RefCell::new(Bucket::full(push.shared_work_per_second_max, Instant::now())),
         metrics: Arc::default(),
     })
 }

@@ -17,6 +17,9 @@ use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::protocol::Mode;
 
+/// What is kept of each topic, about: an entry of a map, and one of the course.
+const TOPIC_BYTES: usize = 64;
+
 /// Events between a cursor and the present; see the module.
 #[derive(Clone, Debug)]
 pub struct Replay {
@@ -72,6 +75,11 @@ impl Replay {
     /// Makes it the only source of its session: whatever comes, nothing is queued, and nothing can be lost to a full queue.
     pub fn follow(&mut self) {
         self.follows = true;
+    }
+
+    /// Returns about how many bytes it keeps at the most.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + (self.fresh.len() + self.others.len()) * TOPIC_BYTES
     }
 
     /// Returns whether it has nothing to give and never will.

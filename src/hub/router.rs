@@ -18,7 +18,7 @@ use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
 use crate::hub::pending::Pending;
 use crate::hub::replay::Replay;
-use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer};
+use crate::hub::{Bucket, End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
@@ -57,6 +57,7 @@ struct Entry {
 impl Router {
     /// Returns a router without sessions at the position of `values`; `ring` holds the newest events up to there.
     pub fn new(config: &HubConfig, values: LastValues, ring: Ring) -> Self {
+        let now = Instant::now();
         Self {
             index: Index::new(config.table.len()),
             snapshots: vec![None; config.table.len()],
@@ -69,6 +70,8 @@ impl Router {
                 overtaken: RefCell::default(),
                 crowded: Notify::new(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
+                turn: RefCell::new(Turn::new(config.push.turn_work_max, now)),
+                work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),
                 metrics: config.metrics.clone(),
             }),
             metrics: config.metrics.clone(),
@@ -145,6 +148,7 @@ impl Router {
         }
         entry.outbox.borrow_mut().forget_conflation();
         self.pending.forget(key);
+        self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.metrics.sessions.dec();
         if self.draining && self.sessions.is_empty() {

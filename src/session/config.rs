@@ -27,6 +27,9 @@ pub struct SessionConfig {
     /// Pings, pongs and fragments of less than 32 bytes that one session may send each second, on average over five seconds.
     /// 1 to 1,000,000.
     pub control_frames_per_second_max: u32,
+    /// What the requests of one session may cost each second, on average over five seconds. Looks at one event, 1 to
+    /// 1,000,000,000.
+    pub work_per_second_max: u32,
 }
 
 impl Default for SessionConfig {
@@ -40,6 +43,7 @@ impl Default for SessionConfig {
             message_bytes_max: 65_536,
             requests_per_second_max: 200,
             control_frames_per_second_max: 200,
+            work_per_second_max: 200_000,
         }
     }
 }
@@ -94,6 +98,9 @@ impl SessionConfig {
             }
             Self { control_frames_per_second_max: 0 | 1_000_001.., .. } => {
                 Err(("session.control_frames_per_second_max", "must be 1 to 1000000"))
+            }
+            Self { work_per_second_max: 0 | 1_000_000_001.., .. } => {
+                Err(("session.work_per_second_max", "must be 1 to 1000000000"))
             }
             _ => Ok(()),
         }

@@ -3,10 +3,10 @@
 //! Requests come in, answers go to the session's outbox. There is no socket here and no actor.
 
 mod config;
-mod flood;
 mod request;
 mod resume;
 mod wish;
+mod work;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -23,11 +23,11 @@ use crate::protocol::native::{
 use crate::protocol::{CloseReason, ErrorCode};
 
 pub use config::SessionConfig;
-use flood::RequestBudget;
 pub use request::Mistake;
 use resume::Answer;
 pub use resume::Begun;
 use wish::Wish;
+use work::Budget;
 
 /// One client. Leaves its hub when dropped.
 pub struct Session {
@@ -38,7 +38,7 @@ pub struct Session {
     config: Rc<SessionConfig>,
     /// What was asked for by name, and for `None` by the wildcard.
     wishes: BTreeMap<Option<SymbolId>, Wish>,
-    budget: RequestBudget,
+    budget: Budget,
 }
 
 impl Session {
@@ -52,7 +52,7 @@ impl Session {
         now: Instant,
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join(ender, now);
-        let budget = RequestBudget::new(config.requests_per_second_max, now);
+        let budget = Budget::new(&config, now);
         Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
     }
 
@@ -85,9 +85,15 @@ impl Session {
     ///
     /// Returns why the session must be closed. A mistake in the message is no such reason: it is answered.
     pub fn receive(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
-        if !self.budget.spend(now) {
+        if !self.budget.spend_request(now) {
             return Err(CloseReason::Flood);
         }
+        let result = self.serve(text, now);
+        self.pay(now);
+        result
+    }
+
+    fn serve(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
         self.router.borrow().metrics().requests.inc();
         let ClientMessage { id, request } = match decode(text) {
             Ok(message) => message,
@@ -121,6 +127,7 @@ impl Session {
     }
 
     fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {
+        self.budget.count(wanted.symbols.len(), 0, 0);
         let (known, unknown) = self.look_up(&wanted.symbols);
         if let Err(message) = self.check_limit(&known) {
             return self.refuse(id, ErrorCode::LimitExceeded, &message, &[], now);
@@ -141,6 +148,7 @@ impl Session {
         channels: ChannelSet,
         now: Instant,
     ) -> Result<(), CloseReason> {
+        self.budget.count(symbols.len(), 0, 0);
         let (known, unknown) = self.look_up(symbols);
         if !unknown.is_empty() {
             self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
@@ -155,7 +163,9 @@ impl Session {
         }
         for symbol in wished {
             if !self.wishes[&symbol].channels().intersection(channels).is_empty() {
-                for each in self.expand(&[symbol]) {
+                let all = self.expand(&[symbol]);
+                self.budget.count(0, 0, all.len());
+                for each in all {
                     self.outbox.borrow_mut().release(each, now);
                 }
             }
@@ -206,7 +216,7 @@ impl Session {
     }
 
     fn tell_subscriptions(
-        &self,
+        &mut self,
         id: Option<&RequestId>,
         recovered: Option<bool>,
         now: Instant,
@@ -218,6 +228,7 @@ impl Session {
             wish.modes().map(move |(mode, channels)| SubscriptionItem { symbol, channels, mode }).collect::<Vec<_>>()
         };
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
+        self.budget.count(0, 0, items.len());
         let bytes = encode_subscribed(id, &items, recovered);
         let reply = Reply { offset: router.offset(), bytes, vouches: recovered == Some(true) };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)

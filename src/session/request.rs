@@ -60,7 +60,9 @@ impl Session {
 
     fn subscribe_exactly(&mut self, wanted: &Subscribe, answer: Answer<'_>, now: Instant) -> Result<Begun, Mistake> {
         let known = self.look_up_exactly(&wanted.symbols)?;
-        self.begin(&known, wanted, answer, now).map_err(|_| {
+        let begun = self.begin(&known, wanted, answer, now);
+        self.pay(now);
+        begun.map_err(|_| {
             let message = "too many answers are waiting (push.outbox_reply_bytes_max)";
             (ErrorCode::LimitExceeded, message.into(), Vec::new())
         })

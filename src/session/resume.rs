@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::domain::{ChannelSet, SymbolId};
+use crate::domain::{Channel, ChannelSet, SymbolId};
 use crate::hub::{Replay, Topic};
 use crate::protocol::native::{Cursor, RequestId, Subscribe};
 use crate::protocol::{CloseReason, Mode};
@@ -46,6 +46,9 @@ impl Session {
         }
         let mut missed = self.wish(known, wanted.channels, wanted.mode, offset);
         let symbols = self.expand(known);
+        // With a cursor, everything that the session gets already is looked through.
+        let gone_through = symbols.len() + offset.map_or(0, |_| self.wishes.len() * Channel::COUNT);
+        self.budget.count(0, if offset.is_none() { symbols.len() } else { 0 }, gone_through);
         for symbol in &symbols {
             self.outbox.borrow_mut().release(*symbol, now);
         }

@@ -1,7 +1,7 @@
 //! What is done with the messages of a WebSocket client: the seam between the session actor, which knows frames, and what
 //! they mean. The service has one handler, [`Session`]; a program that embeds the server can bring another.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::protocol::CloseReason;
 use crate::session::Session;
@@ -35,6 +35,11 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     ///
     /// Returns why the session must be closed instead.
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason>;
+
+    /// Returns for how long the client's next message is to wait; none unless the handler says so.
+    fn pause(&mut self, _: Instant) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The native protocol.
@@ -57,5 +62,9 @@ impl MessageHandler for Session {
 
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
         Session::heartbeat(self, now)
+    }
+
+    fn pause(&mut self, now: Instant) -> Duration {
+        Session::pause(self, now)
     }
 }

@@ -1,20 +1,28 @@
 //! What a WebSocket client sends: bytes into frames, frames into messages, with bounds on size.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use actix_web::web::Payload;
 use bytes::BytesMut;
 use futures_core::Stream;
+use tokio::time::{Sleep, sleep_until};
 
 use crate::protocol::CloseReason;
 use crate::transport::frame_budget::FrameBudget;
 use crate::transport::header::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FrameHeader, TEXT};
 use crate::transport::traffic::Account;
 use crate::transport::utf8::Utf8Check;
+
+/// When the next frame may be read, if that is to be later.
+pub(super) type Gate = Rc<Cell<Option<Instant>>>;
 
 /// The frames of one connection. Ends after the first broken one.
 pub(super) struct Frames {
@@ -29,6 +37,8 @@ pub(super) struct Frames {
     message_bytes_max: usize,
     ended: bool,
     account: Option<Arc<Account>>,
+    gate: Gate,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Frames {
@@ -42,7 +52,24 @@ impl Frames {
     ) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
         let (buffer, text) = (BytesMut::new(), TextCheck::default());
-        Self { payload, codec, buffer, is_spacious: false, text, budget, message_bytes_max, ended: false, account }
+        Self {
+            payload,
+            codec,
+            buffer,
+            is_spacious: false,
+            text,
+            budget,
+            message_bytes_max,
+            ended: false,
+            account,
+            gate: Gate::default(),
+            timer: None,
+        }
+    }
+
+    /// Returns what says when the next frame may be read.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate.clone()
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
@@ -105,6 +132,12 @@ impl Stream for Frames {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frames = &mut *self;
+        if let Some(until) = frames.gate.get() {
+            let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
+            ready!(timer.as_mut().poll(cx));
+            frames.timer = None;
+            frames.gate.set(None);
+        }
         loop {
             if frames.ended {
                 return Poll::Ready(None);

@@ -47,7 +47,8 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     worker.admit(&request)?;
     let now = Instant::now();
     let mut session = worker.join(None, now);
-    let begun = session.answer(&wanted, now).map_err(Problem::mistake)?;
+    poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
+    let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
 
     // In mode `latest` there is one event of each symbol and channel at the most.

@@ -32,7 +32,7 @@ use crate::session::SessionConfig;
 use crate::transport::frame::FrameWriter;
 use crate::transport::frame_budget::FrameBudget;
 use crate::transport::handler::MessageHandler;
-use crate::transport::inbound::{Assembler, Frames};
+use crate::transport::inbound::{Assembler, Frames, Gate};
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
@@ -83,9 +83,11 @@ pub(super) fn open_on<H: MessageHandler>(
         let shared = outbox.insert(session.outbox().clone()).clone();
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
         let budget = FrameBudget::new(control_frames_per_second_max, now);
-        ctx.add_stream(Frames::new(payload, message_bytes_max, budget, account.clone()));
+        let frames = Frames::new(payload, message_bytes_max, budget, account.clone());
+        let gate = frames.gate();
+        ctx.add_stream(frames);
         let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
-        WebSocketSession { account: account.clone(), ..actor }
+        WebSocketSession { account: account.clone(), gate, ..actor }
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
@@ -195,6 +197,7 @@ struct WebSocketSession<H> {
     second_look: SecondLook,
     /// Frames that came after the session began to close.
     ignored: usize,
+    gate: Gate,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
@@ -211,6 +214,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             last_ping: now,
             second_look: SecondLook::default(),
             ignored: 0,
+            gate: Gate::default(),
         }
     }
 
@@ -229,8 +233,19 @@ impl<H: MessageHandler> WebSocketSession<H> {
             Frame::Close(close) => return self.answer_close(close, ctx),
             message => self.receive_message(&message, now),
         };
-        if let Err(reason) = result {
-            self.close(reason, ctx);
+        match result {
+            Ok(()) => self.pause(now),
+            Err(reason) => self.close(reason, ctx),
+        }
+    }
+
+    /// Reads the client's next frame later, when its requests have cost too much.
+    fn pause(&mut self, now: Instant) {
+        let pause = self.session.as_mut().map_or(Duration::ZERO, |session| session.pause(now));
+        if !pause.is_zero() {
+            self.gate.set(Some(now + pause));
+            // It is not the client who is silent.
+            self.last_sign = now + pause;
         }
     }
 

@@ -67,3 +67,4 @@ mod traffic;
 mod transports;
 mod unfinished;
 mod unsubscribe;
+mod work;

@@ -1,0 +1,240 @@
+//! `Turn`: how much a hub does for requests, recoveries and polls, of all its sessions together, before everything else on
+//! its thread has its turn. The unit of work is a look at one event of the ring, about 0.15 microseconds.
+//!
+//! Requests are served and what they cost is taken from the turn; those that follow wait. Who reads from the ring, and each
+//! poll, waits for a part of a turn, first come, first served.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep_until};
+
+use crate::hub::{OutboxShared, SessionKey};
+
+/// How long a turn is.
+const TURN: Duration = Duration::from_millis(1);
+/// So many who read have a part of each turn.
+const PARTS: i64 = 4;
+/// What was done beyond a turn is made up for in the next ones, but not for longer than so many.
+const TURNS_OWED_MAX: i64 = 100;
+
+/// What is left of the present turn, and who waits for the next one.
+#[derive(Debug)]
+pub struct Turn {
+    work_max: i64,
+    began: Instant,
+    left: i64,
+    /// Whether nobody who reads has been served in this turn: one is, whatever requests have cost.
+    is_due: bool,
+    /// Who may read, and how much. Bounded by the sessions, as are those who wait.
+    granted: BTreeMap<SessionKey, i64>,
+    waiting: BTreeMap<SessionKey, Waker>,
+    order: VecDeque<SessionKey>,
+    task: Option<Waker>,
+}
+
+impl Turn {
+    /// Returns the first turn, in which so much may be done as in every other one.
+    pub fn new(work_max: u32, now: Instant) -> Self {
+        let work_max = i64::from(work_max);
+        Self {
+            work_max,
+            began: now,
+            left: work_max,
+            is_due: true,
+            granted: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            order: VecDeque::new(),
+            task: None,
+        }
+    }
+
+    /// Takes what a request has cost.
+    pub fn spend(&mut self, work: u64, now: Instant) {
+        self.go_on(now);
+        let work = i64::try_from(work).unwrap_or(i64::MAX);
+        self.left = self.left.saturating_sub(work).max(-TURNS_OWED_MAX * self.work_max);
+    }
+
+    /// Returns for how long the requests of a session must wait, because the present turn is used up.
+    pub fn wait(&mut self, now: Instant) -> Duration {
+        self.go_on(now);
+        if self.left > 0 {
+            return Duration::ZERO;
+        }
+        let turns = 1 + -self.left / self.work_max;
+        TURN * u32::try_from(turns).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a part of the turn; 0 when others come first or nothing is left of it.
+    pub fn take(&mut self, session: SessionKey, now: Instant) -> usize {
+        self.grant(now);
+        let part = self.part();
+        let taken = match self.granted.remove(&session) {
+            Some(granted) => granted,
+            None if self.left > 0 && self.waiting.is_empty() => {
+                self.is_due = false;
+                self.left -= part;
+                part
+            }
+            None => 0,
+        };
+        usize::try_from(taken).unwrap_or_default()
+    }
+
+    /// Takes note that of what was `taken` so much was `used`, maybe more.
+    pub fn settle(&mut self, taken: usize, used: usize) {
+        let [taken, used] = [taken, used].map(|work| i64::try_from(work).unwrap_or(i64::MAX));
+        self.left = self.left.saturating_add(taken).saturating_sub(used).max(-TURNS_OWED_MAX * self.work_max);
+    }
+
+    /// Wakes the session when there is a part of a turn for it.
+    pub fn queue(&mut self, session: SessionKey, waker: &Waker) {
+        if self.waiting.insert(session, waker.clone()).is_none() {
+            self.order.push_back(session);
+        }
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+
+    /// Forgets a session that leaves.
+    pub(super) fn forget(&mut self, session: SessionKey) {
+        if let Some(granted) = self.granted.remove(&session) {
+            self.left += granted;
+        }
+        if self.waiting.remove(&session).is_some() {
+            self.order.retain(|each| *each != session);
+        }
+    }
+
+    /// Lets those who have waited longest read, as many as the turn has parts for.
+    fn grant(&mut self, now: Instant) {
+        self.go_on(now);
+        while (self.left > 0 || self.is_due)
+            && let Some(session) = self.order.pop_front()
+        {
+            let Some(waker) = self.waiting.remove(&session) else { continue };
+            self.is_due = false;
+            let part = self.part();
+            self.left -= part;
+            self.granted.insert(session, part);
+            waker.wake();
+        }
+    }
+
+    fn part(&self) -> i64 {
+        (self.work_max / PARTS).max(1)
+    }
+
+    /// Begins the turn that it is time for.
+    fn go_on(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.began);
+        if elapsed < TURN {
+            return;
+        }
+        let turns = i64::try_from(elapsed.as_nanos() / TURN.as_nanos()).unwrap_or(i64::MAX);
+        self.left = turns.saturating_mul(self.work_max).saturating_add(self.left).min(self.work_max);
+        self.began = now;
+        self.is_due = true;
+    }
+
+    /// Lets who waits read when it is time; for as long as the hub lives.
+    fn poll(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.grant(Instant::now());
+            self.task = Some(cx.waker().clone());
+            if self.order.is_empty() {
+                return Poll::Pending;
+            }
+            timer.as_mut().reset((self.began + TURN).into());
+            ready!(timer.as_mut().poll(cx));
+        }
+    }
+}
+
+/// Begins one turn after the other while somebody waits.
+pub(super) struct TurnTask {
+    shared: Rc<OutboxShared>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl TurnTask {
+    /// Returns the task of a hub.
+    pub(super) fn new(shared: Rc<OutboxShared>) -> Self {
+        Self { shared, timer: Box::pin(sleep_until(tokio::time::Instant::now())) }
+    }
+}
+
+impl Future for TurnTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { shared, timer } = &mut *self;
+        shared.turn.borrow_mut().poll(timer, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: SessionKey = SessionKey(1);
+    const OTHER: SessionKey = SessionKey(2);
+
+    #[test]
+    fn a_turn_has_parts_and_who_finds_none_is_served_in_the_order_of_coming() {
+        let mut now = Instant::now();
+        let mut turn = Turn::new(400, now);
+        assert_eq!([(); 5].map(|()| turn.take(ONE, now)), [100, 100, 100, 100, 0]);
+        turn.queue(OTHER, Waker::noop());
+        turn.queue(ONE, Waker::noop());
+        assert_eq!(turn.take(OTHER, now), 0);
+        now += TURN;
+        turn.spend(1_000, now);
+        assert_eq!((turn.take(ONE, now), turn.take(OTHER, now)), (0, 100), "one part, for who came first");
+        now += TURN;
+        assert_eq!(turn.take(ONE, now), 100, "whatever requests have cost");
+    }
+
+    #[test]
+    fn what_is_not_used_is_there_for_others() {
+        let now = Instant::now();
+        let mut turn = Turn::new(400, now);
+        for _ in 0..40 {
+            let taken = turn.take(ONE, now);
+            turn.settle(taken, 10);
+        }
+        assert_eq!(turn.take(ONE, now), 0);
+    }
+
+    #[test]
+    fn requests_wait_for_the_turn_that_makes_up_for_what_was_done_and_no_longer() {
+        let mut now = Instant::now();
+        let mut turn = Turn::new(400, now);
+        assert_eq!(turn.wait(now), Duration::ZERO);
+        turn.spend(1_000, now);
+        assert_eq!(turn.wait(now), TURN * 2);
+        now += TURN * 2;
+        assert_eq!(turn.wait(now), Duration::ZERO);
+        turn.spend(u64::MAX, now);
+        assert_eq!(turn.wait(now), TURN * 101);
+    }
+
+    #[test]
+    fn who_leaves_takes_no_part() {
+        let mut now = Instant::now();
+        let mut turn = Turn::new(4, now);
+        turn.spend(4, now);
+        turn.queue(ONE, Waker::noop());
+        turn.queue(OTHER, Waker::noop());
+        turn.forget(ONE);
+        now += TURN;
+        turn.spend(3, now);
+        assert_eq!(turn.take(OTHER, now), 1);
+    }
+}
