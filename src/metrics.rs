@@ -60,6 +60,8 @@ pub struct Metrics {
     pub origins_refused: Counter,
     /// Requests that have not arrived in time (`server.request_timeout_ms`).
     pub requests_timed_out: Counter,
+    /// Requests whose head was longer than `server.request_head_bytes_max`.
+    pub request_heads_too_long: Counter,
     /// Requests that could not be understood as HTTP.
     pub requests_malformed: Counter,
     /// Connections that were refused because `server.connections_max` was reached.
@@ -146,6 +148,8 @@ impl Metrics {
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
         counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);
         counter("requests_timed_out", "Requests that did not arrive in time", &self.requests_timed_out);
+        let too_long = &self.request_heads_too_long;
+        counter("request_heads_too_long", "Requests over server.request_head_bytes_max", too_long);
         counter("requests_malformed", "Requests that are no HTTP", &self.requests_malformed);
         counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);

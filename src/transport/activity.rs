@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 
+use crate::metrics::Metrics;
 use crate::transport::places::Places;
 
 /// How long a connection may take.
@@ -150,6 +151,11 @@ impl Activity {
             Phase::Fresh | Phase::Receiving => Some((since + self.patience.request, Dismissal::RequestTimedOut)),
             Phase::Idle => Some((since + self.patience.keep_alive, Dismissal::Idle)),
         }
+    }
+
+    /// Returns the counters.
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.places.metrics()
     }
 
     /// Asks the connection's task to end it.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::metrics::SharedMetrics;
+use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::activity::{Activity, Dismissal};
 
 /// The connections of one worker thread, over all of its listeners.
@@ -33,6 +33,11 @@ impl Places {
             busy: RefCell::default(),
             metrics,
         })
+    }
+
+    /// Returns the counters.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Takes a place for a new connection, and makes room for it when all are taken.

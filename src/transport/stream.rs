@@ -147,6 +147,7 @@ impl Stream {
                 Ok(0) => {}
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(TooLong) => {
+                    self.activity.metrics().request_heads_too_long.inc();
                     self.refuse(cx, &Problem::head_too_long());
                     return Poll::Ready(Ok(()));
                 }

@@ -5,6 +5,7 @@ use tickcast::app::Settings;
 use crate::http::get;
 use crate::patience::wait_until;
 use crate::raw::{RawClient, handshake};
+use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -33,6 +34,23 @@ async fn a_request_that_never_ends_is_given_up_whichever_it_is_on_its_connection
             let rest = client.rest().await;
             assert!(rest.starts_with("HTTP/1.1 408 "), "{served} {begun}: {rest}");
         }
+    }
+}
+
+#[actix_web::test]
+async fn within_tls_a_request_has_the_same_deadline() {
+    let pair = Pair::new("unfinished");
+    let server = spawn_app(|settings| {
+        impatient(settings);
+        pair.configure(settings);
+    });
+    for served in 0..2 {
+        let mut client = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
+        for _ in 0..served {
+            assert_eq!(client.request(HEALTHZ).await.status, 200);
+        }
+        client.send(b"GET /healthz HTTP/1.1\r\n").await;
+        assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
     }
 }
 
@@ -82,6 +100,7 @@ async fn a_head_has_at_most_16_kib() {
         let answer = client.request(&request_of(bytes)).await;
         assert_eq!(answer.status, 431, "{bytes}: {answer:?}");
     }
+    assert_eq!(server.metrics.request_heads_too_long.get(), 3);
 }
 
 #[actix_web::test]

@@ -81,11 +81,12 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let pending_bytes_max = handshakes.config.capture_pending_bytes_max;
     let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
     capture.begin(&name);
-    if !handshakes.captures.insert(&name, &capture, request.peer_addr().map(|peer| peer.ip())) {
+    let (address, began) = (request.peer_addr().map(|peer| peer.ip()), Instant::now());
+    if !handshakes.captures.insert(&name, &capture, address, began) {
         worker.metrics().captures_refused.inc();
         return Err(Problem::unavailable("too many captures (handshake.captures_max)"));
     }
-    let (look, began) = (interval(LOOK_INTERVAL), Instant::now());
+    let look = interval(LOOK_INTERVAL);
     let connection = activity::of(&request);
     let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
     Ok(HttpResponse::Ok()

@@ -1,11 +1,15 @@
-//! The captures of the whole process, in a bounded pool: none waits for its socket for ever, and when all places are taken, the
-//! address that has most of them gives one of its own to another that has fewer.
+//! The captures of the whole process, in a bounded pool. When all places are taken, one whose socket should have been opened long
+//! ago gives way, or else the address that has most of them gives one of its own to another that has fewer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::capture::Capture;
+
+/// How long a capture keeps its place without a socket when others want it. The page opens its socket at once.
+const SOCKETLESS_MAX: Duration = Duration::from_secs(5);
 
 /// Every capture, by name.
 pub(super) struct Pool {
@@ -25,6 +29,7 @@ struct Entry {
     /// Who has asked for it.
     address: Option<IpAddr>,
     number: u64,
+    began: Instant,
     is_waiting: bool,
 }
 
@@ -35,13 +40,14 @@ impl Pool {
     }
 
     /// Takes a place for a capture of this address; returns false when there is none.
-    pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, address: Option<IpAddr>) -> bool {
+    pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, address: Option<IpAddr>, now: Instant) -> bool {
         let mut entries = self.entries();
-        if entries.by_name.len() >= self.captures_max && !entries.make_room(address) {
+        if entries.by_name.len() >= self.captures_max && !entries.make_room(address, now) {
             return false;
         }
         entries.captures += 1;
-        let entry = Entry { capture: capture.clone(), address, number: entries.captures, is_waiting: true };
+        let number = entries.captures;
+        let entry = Entry { capture: capture.clone(), address, number, began: now, is_waiting: true };
         entries.by_name.insert(name.into(), entry);
         true
     }
@@ -70,24 +76,28 @@ impl Pool {
 }
 
 impl Entries {
-    /// Ends the oldest capture of the address that has most, if that has at least two more than this one.
-    fn make_room(&mut self, address: Option<IpAddr>) -> bool {
+    /// Ends the oldest capture that has been without a socket for long; or else the oldest one of the address that has most, if
+    /// that has at least two more than this one.
+    fn make_room(&mut self, address: Option<IpAddr>, now: Instant) -> bool {
+        let is_late = |entry: &Entry| entry.is_waiting && now.saturating_duration_since(entry.began) >= SOCKETLESS_MAX;
+        if self.end_oldest(is_late) {
+            return true;
+        }
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for entry in self.by_name.values() {
             *counts.entry(entry.address).or_default() += 1;
         }
         let own = counts.get(&address).copied().unwrap_or(0);
         let Some((largest, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return false };
-        if count < own + 2 {
-            return false;
-        }
-        let of_largest = self.by_name.iter().filter(|(_, entry)| entry.address == largest);
-        let Some(oldest) = of_largest.min_by_key(|(_, entry)| entry.number).map(|(name, _)| name.clone()) else {
-            return false;
-        };
-        if let Some(entry) = self.by_name.remove(&oldest) {
-            entry.capture.end();
-        }
+        count >= own + 2 && self.end_oldest(|entry| entry.address == largest)
+    }
+
+    /// Ends the oldest of those that `gives` picks; returns whether there was one.
+    fn end_oldest(&mut self, gives: impl Fn(&Entry) -> bool) -> bool {
+        let candidates = self.by_name.iter().filter(|(_, entry)| gives(entry));
+        let oldest = candidates.min_by_key(|(_, entry)| entry.number).map(|(name, _)| name.clone());
+        let Some(entry) = oldest.and_then(|oldest| self.by_name.remove(&oldest)) else { return false };
+        entry.capture.end();
         true
     }
 }
@@ -99,9 +109,13 @@ mod tests {
     use crate::metrics::Metrics;
 
     fn insert(pool: &Pool, name: &str, address: [u8; 4]) -> bool {
+        insert_at(pool, name, address, Instant::now())
+    }
+
+    fn insert_at(pool: &Pool, name: &str, address: [u8; 4], now: Instant) -> bool {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
         let capture = Arc::new(Capture::new(1_024, clock, Arc::new(Metrics::default())));
-        pool.insert(name, &capture, Some(IpAddr::from(address)))
+        pool.insert(name, &capture, Some(IpAddr::from(address)), now)
     }
 
     #[test]
@@ -116,6 +130,16 @@ mod tests {
         assert_eq!(waiting, [false, false, true, true, true, true]);
         assert!(!insert(&pool, "h", [2; 4]) && insert(&pool, "i", [4; 4]));
         assert!(!insert(&pool, "j", [5; 4]), "nobody has more than one");
+    }
+
+    #[test]
+    fn a_capture_without_a_socket_gives_way_after_a_while() {
+        let (pool, start) = (Pool::new(2), Instant::now());
+        assert!(insert_at(&pool, "a", [1; 4], start) && insert_at(&pool, "b", [1; 4], start));
+        assert!(pool.open("a").is_some());
+        assert!(!insert_at(&pool, "c", [1; 4], start + SOCKETLESS_MAX / 2));
+        assert!(insert_at(&pool, "d", [1; 4], start + SOCKETLESS_MAX));
+        assert_eq!(["a", "b", "d"].map(|name| pool.is_waiting(name)), [Some(false), None, Some(true)]);
     }
 
     #[test]
