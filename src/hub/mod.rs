@@ -183,7 +183,8 @@ impl Handler<Ready> for Hub {
 pub struct Drain {
     /// Over how long the sessions are ended, one after the other.
     pub over: Duration,
-    /// When their clients may try again: each at another moment of this range, in milliseconds.
+    /// When their clients may try again: each at another moment of this range, in milliseconds after the drain. Earlier they
+    /// would be refused, and a browser's `EventSource` that is refused does not come back.
     pub retry_after_ms: Range<u64>,
 }
 
@@ -192,16 +193,19 @@ impl Handler<Drain> for Hub {
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) -> Self::Result {
         let mut router = self.router.borrow_mut();
-        let (sessions, empty) = router.drain();
+        let (sessions, empty) = router.drain(Instant::now() + drain.over);
         let groups_max = drain.over.as_millis() / DRAIN_STEP.as_millis();
         let each = sessions.len().div_ceil(usize::try_from(groups_max).unwrap_or(usize::MAX).max(1)).max(1);
         let groups = u32::try_from(sessions.len().div_ceil(each)).unwrap_or(u32::MAX);
         for (group, keys) in (0..).zip(sessions.chunks(each)) {
             let (keys, retry_after_ms) = (keys.to_vec(), drain.retry_after_ms.clone());
             ctx.run_later(drain.over * group / groups, move |hub, _| {
+                let left_ms = hub.router.borrow().drain_left_ms(Instant::now());
                 for key in keys {
-                    let farewell = encode_goodbye("shutdown", rand::random_range(retry_after_ms.clone()));
-                    let end = End { reason: CloseReason::Shutdown, farewell: Some(farewell.into()) };
+                    let retry_after_ms = left_ms + rand::random_range(retry_after_ms.clone());
+                    let farewell =
+                        Farewell { message: encode_goodbye("shutdown", retry_after_ms).into(), retry_after_ms };
+                    let end = End { reason: CloseReason::Shutdown, farewell: Some(farewell) };
                     hub.router.borrow().end(key, &end, Instant::now());
                 }
             });
@@ -216,8 +220,17 @@ impl Handler<Drain> for Hub {
 pub struct End {
     /// Why.
     pub reason: CloseReason,
-    /// A last message to send before.
-    pub farewell: Option<Arc<[u8]>>,
+    /// What to say before.
+    pub farewell: Option<Farewell>,
+}
+
+/// The last message to a session.
+#[derive(Clone, Debug)]
+pub struct Farewell {
+    /// `goodbye`.
+    pub message: Arc<[u8]>,
+    /// When the client may come back, as the message says: in milliseconds.
+    pub retry_after_ms: u64,
 }
 
 /// Where a session wants to be told of its [`End`].

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use tokio::sync::Notify;
@@ -43,7 +43,8 @@ pub struct Router {
     overrun: Vec<SessionKey>,
     /// Room for the sessions whose window has ended, and for those whose alarm has come.
     ended: (Vec<SessionKey>, Vec<SessionKey>),
-    draining: bool,
+    /// When the drain is to be over; `None` while there is none.
+    drain_end: Option<Instant>,
     /// Told when the router is draining and its last session has left.
     empty: Rc<Notify>,
 }
@@ -80,7 +81,7 @@ impl Router {
             sessions: Slab::new(),
             overrun: Vec::new(),
             ended: Default::default(),
-            draining: false,
+            drain_end: None,
             empty: Rc::default(),
         }
     }
@@ -151,7 +152,7 @@ impl Router {
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.metrics.sessions.dec();
-        if self.draining && self.sessions.is_empty() {
+        if self.is_draining() && self.sessions.is_empty() {
             self.empty.notify_one();
         }
     }
@@ -280,7 +281,13 @@ impl Router {
 
     /// Returns whether the server is going down: no session should begin.
     pub fn is_draining(&self) -> bool {
-        self.draining
+        self.drain_end.is_some()
+    }
+
+    /// Returns how long the drain still takes, in milliseconds; 0 when there is none, or it should be over.
+    pub fn drain_left_ms(&self, now: Instant) -> u64 {
+        let left = self.drain_end.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Ends the windows that are over, rings the alarms that have come, and ends sessions whose missed events are forgotten.
@@ -339,9 +346,9 @@ impl Router {
         }
     }
 
-    /// Lets no session begin any more. Returns those that there are, and what is told when the last one has left.
-    pub(super) fn drain(&mut self) -> (Vec<SessionKey>, Rc<Notify>) {
-        self.draining = true;
+    /// Lets no session begin any more, and tells newcomers to come back after `end`. Returns those that there are, and what is told when the last one has left.
+    pub(super) fn drain(&mut self, end: Instant) -> (Vec<SessionKey>, Rc<Notify>) {
+        self.drain_end = Some(end);
         if self.sessions.is_empty() {
             self.empty.notify_one();
         }

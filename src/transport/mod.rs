@@ -135,9 +135,12 @@ impl Worker {
 
     /// Checks whether another session could begin.
     fn ready(&self) -> Result<(), Problem> {
-        if self.router.borrow().is_draining() {
-            return Err(Problem::unavailable("the server is shutting down"));
+        let router = self.router.borrow();
+        if router.is_draining() {
+            let left_ms = router.drain_left_ms(Instant::now());
+            return Err(Problem::unavailable("the server is shutting down").after_ms(left_ms));
         }
+        drop(router);
         if usize::try_from(self.metrics().sessions.get()).unwrap_or(0) >= self.connections_max {
             return Err(Problem::unavailable("too many sessions (server.connections_max)"));
         }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::protocol::ErrorCode;
 use crate::session::Mistake;
 
-/// When a client may try again that was refused for now, in seconds.
+/// When a client may try again that was refused for now, in seconds after the reason for that is over.
 const RETRY_AFTER_S: u64 = 1;
 
 /// Why a request is not served.
@@ -21,11 +21,13 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     symbols: Vec<String>,
+    /// How long the reason for a refusal lasts at least.
+    retry_after_ms: u64,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), symbols: Vec::new() }
+        Self { status, code, detail: detail.into(), symbols: Vec::new(), retry_after_ms: 0 }
     }
 
     /// Returns 400: the request is malformed.
@@ -60,6 +62,12 @@ impl Problem {
     /// Returns 503: try again later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// Tells the client to try again only when so many milliseconds are over.
+    #[must_use]
+    pub fn after_ms(self, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms, ..self }
     }
 
     /// Returns 400: HTTP was spoken where HTTPS is served.
@@ -160,7 +168,8 @@ impl ResponseError for Problem {
                 response.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+                let seconds = self.retry_after_ms.div_ceil(1_000) + RETRY_AFTER_S;
+                response.insert_header((RETRY_AFTER, seconds.to_string()));
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 response.insert_header((ALLOW, "GET, HEAD"));

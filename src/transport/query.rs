@@ -83,7 +83,11 @@ impl Parameters {
             on_lag = self.take("on_lag")?.map(|name| parse_on_lag(&name).map_err(Problem::bad_request)).transpose()?;
         }
         let mode = parse_mode(&mode, rate, channels).map_err(Problem::bad_request)?;
-        let after = self.take("after")?.map(|text| parse_cursor("'after'", &text)).transpose()?;
+        // An `EventSource` does not come back from an error: for it, a cursor that is none is void.
+        let parse = |text: String| {
+            if paced { Ok(Cursor::parse(&text).unwrap_or_else(Cursor::void)) } else { parse_cursor(&text) }
+        };
+        let after = self.take("after")?.map(parse).transpose()?;
         Ok(Subscribe { symbols, channels, mode, on_lag, after })
     }
 
@@ -106,7 +110,6 @@ impl Parameters {
     }
 }
 
-/// Returns the cursor that `text` writes down; `name` says where it stood.
-pub(super) fn parse_cursor(name: &str, text: &str) -> Result<Cursor, Problem> {
-    Cursor::parse(text).ok_or_else(|| Problem::bad_request(format!("{name} must be epoch:offset")))
+fn parse_cursor(text: &str) -> Result<Cursor, Problem> {
+    Cursor::parse(text).ok_or_else(|| Problem::bad_request("'after' must be epoch:offset"))
 }

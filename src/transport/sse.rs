@@ -3,7 +3,7 @@
 //!
 //! How events look is `event_stream`'s business, who gets what `session`'s and `hub`'s.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,14 +18,14 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::hub::{Control, End, SharedOutbox};
+use crate::hub::{Control, End, Farewell, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
-use crate::protocol::CloseReason;
 use crate::protocol::native::{Cursor, encode_goodbye};
+use crate::protocol::{CloseReason, Dialect};
 use crate::session::{Begun, Mistake, Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
-use crate::transport::query::{Parameters, parse_cursor};
+use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Problem, Worker, random_name};
@@ -50,14 +50,17 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let account = traffic::charge(&request, &mut parameters, Transport::Sse)?;
     let mut wanted = parameters.take_subscribe(true)?;
     parameters.finish()?;
-    if let Some(cursor) = last_event_id(&request)? {
+    if let Some(cursor) = last_event_id(&request) {
         // A browser that comes back repeats its first query.
         wanted.after = Some(cursor);
     }
-    worker.admit(&request)?;
+    if worker.admit(&request).is_err() {
+        return Ok(refuse(worker, wanted.after.as_ref()));
+    }
     let now = Instant::now();
     let name = random_name();
     let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
+    let retry_ms = Rc::new(Cell::new(Some(rand::random_range(RETRY_MS))));
     let actor = EventStream::create(|ctx| {
         let mut session = worker.join(Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
@@ -69,6 +72,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         EventStream {
             session,
             outbox,
+            retry_ms: retry_ms.clone(),
             connection: activity::of(&request),
             config: worker.session.clone(),
             metrics: worker.metrics(),
@@ -88,7 +92,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         epoch: worker.router.borrow().epoch().to_string(),
         begun: begun.offset,
         is_void: !begun.recovered,
-        retry_ms: Some(rand::random_range(RETRY_MS)),
+        retry_ms,
         account,
         bytes_max: worker.router.borrow().shared().push.frame_bytes_max,
     };
@@ -113,9 +117,24 @@ fn head() -> HttpResponseBuilder {
     response
 }
 
-fn last_event_id(request: &HttpRequest) -> Result<Option<Cursor>, Problem> {
-    let Some(value) = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else { return Ok(None) };
-    parse_cursor("Last-Event-ID", value.to_str().unwrap_or_default()).map(Some)
+/// Answers a client that cannot have a stream now: an `EventSource` does not come back from an error status (WHATWG HTML,
+/// section 9.2.2), but it does after the end of a stream, when that has told it to.
+fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
+    let router = worker.router.borrow();
+    let reason = if router.is_draining() { CloseReason::Shutdown.name() } else { "full" };
+    let retry_ms = router.drain_left_ms(Instant::now()) + rand::random_range(RETRY_MS);
+    let mut event = BytesMut::new();
+    let mut writer = EventWriter::new(&mut event, Dialect::Native, usize::MAX);
+    writer.message(&encode_goodbye(reason, retry_ms));
+    // The client's cursor stays good.
+    writer.finish(&after.map_or(LastId::Unchanged, |after| LastId::Cursor(after.clone())), Some(retry_ms));
+    head().body(event.freeze())
+}
+
+/// Returns what the client has seen last; a cursor that is none is void, as an error would end an `EventSource` for good.
+fn last_event_id(request: &HttpRequest) -> Option<Cursor> {
+    let value = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty())?;
+    Some(value.to_str().ok().and_then(Cursor::parse).unwrap_or_else(Cursor::void))
 }
 
 /// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
@@ -129,8 +148,8 @@ struct Body {
     /// Whether the client begins anew and has not got all snapshots yet: what it has kept from before is no good, and there
     /// is no new cursor yet.
     is_void: bool,
-    /// Said once, with the first event.
-    retry_ms: Option<u64>,
+    /// Said once, with the first event, and again when the stream ends.
+    retry_ms: Rc<Cell<Option<u64>>>,
     account: Option<Arc<Account>>,
     is_chunked: bool,
     bytes_max: usize,
@@ -207,6 +226,7 @@ struct EventStream {
     /// Gone when the session is ending: the hub sends it nothing more.
     session: Option<Session>,
     outbox: SharedOutbox,
+    retry_ms: Rc<Cell<Option<u64>>>,
     connection: Option<Rc<Activity>>,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
@@ -215,12 +235,14 @@ struct EventStream {
 
 impl EventStream {
     /// Says goodbye, and why: there is no other word for the end of a stream.
-    fn close(&mut self, reason: CloseReason, farewell: Option<&[u8]>, ctx: &mut Context<Self>) {
+    fn close(&mut self, reason: CloseReason, farewell: Option<&Farewell>, ctx: &mut Context<Self>) {
         if self.session.take().is_some() {
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
-            let goodbye = || encode_goodbye(reason.name(), rand::random_range(RETRY_MS));
-            let goodbye = farewell.map_or_else(goodbye, <[u8]>::to_vec);
+            let retry_ms = farewell.map_or_else(|| rand::random_range(RETRY_MS), |farewell| farewell.retry_after_ms);
+            let goodbye = || encode_goodbye(reason.name(), retry_ms);
+            let goodbye = farewell.map_or_else(goodbye, |farewell| farewell.message.to_vec());
+            self.retry_ms.set(Some(retry_ms));
             let now = Instant::now();
             // A client that has left so much unread will not read this either.
             let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), now);
@@ -284,7 +306,7 @@ impl Handler<End> for EventStream {
     type Result = ();
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {
-        self.close(end.reason, end.farewell.as_deref(), ctx);
+        self.close(end.reason, end.farewell.as_ref(), ctx);
     }
 }
 

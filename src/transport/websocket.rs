@@ -407,7 +407,7 @@ impl<H: MessageHandler> Handler<End> for WebSocketSession<H> {
         }
         if let Some(farewell) = end.farewell {
             // A client that has left so many answers unread will not read this one either.
-            let _ = self.outbox.borrow_mut().push_control(Control::Message(farewell.to_vec()), Instant::now());
+            let _ = self.outbox.borrow_mut().push_control(Control::Message(farewell.message.to_vec()), Instant::now());
         }
         self.close(end.reason, ctx);
     }

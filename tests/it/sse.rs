@@ -1,5 +1,8 @@
 //! `/api/v1/stream`: server-sent events carry what a WebSocket carries, and come back where they were.
 
+use std::net::SocketAddr;
+use std::time::Instant;
+
 use awc::http::Method;
 use serde_json::{Value, json};
 use tickcast::app::Settings;
@@ -163,8 +166,6 @@ async fn mistakes_are_answered_with_a_problem_before_the_stream_begins() {
     for (query, status, code) in [
         ("", 400, "bad_request"),
         ("channels=trades", 400, "bad_request"),
-        ("symbols=AAPL&after=48211", 400, "bad_request"),
-        ("symbols=AAPL&after=", 400, "bad_request"),
         ("symbols=AAPL&wait_ms=0", 400, "bad_request"),
         ("symbols=AAPL&mode=newest", 400, "bad_request"),
         ("symbols=AAPL&mode=latest&channels=bars.1m", 400, "bad_request"),
@@ -178,11 +179,6 @@ async fn mistakes_are_answered_with_a_problem_before_the_stream_begins() {
     ] {
         let answer = get(server.address, &format!("/api/v1/stream?{query}")).await;
         assert_eq!((answer.status, &answer.problem()["code"]), (status, &json!(code)), "{query}");
-    }
-    for id in ["48211", "9c1f:", "9c1f:-1"] {
-        let headers = [("Last-Event-ID", id)];
-        let answer = request(server.address, Method::GET, "/api/v1/stream?symbols=AAPL", &headers).await;
-        assert_eq!(answer.problem()["code"], "bad_request", "{id}");
     }
     for method in [Method::POST, Method::DELETE] {
         let answer = request(server.address, method, "/api/v1/stream?symbols=AAPL", &[]).await;
@@ -202,17 +198,74 @@ async fn head_is_answered_at_once_and_opens_nothing() {
     wait_until("sessions", 0, || server.sessions()).await;
 }
 
+/// Reads a stream that is refused: its only event. Returns the goodbye and the time to come back.
+async fn refused(server: SocketAddr, last_id: &str) -> (Value, u64) {
+    let mut source = EventSource::reopen(server, "symbols=AAPL", Some(last_id)).await;
+    let event = source.next_event().await.unwrap();
+    assert_eq!(event.id.as_deref(), Some(last_id), "the cursor stays good");
+    let messages: Vec<Value> = serde_json::from_str(&event.data.unwrap()).unwrap();
+    assert_eq!(source.next_event().await, None, "the stream ends");
+    assert_eq!((messages.len(), &messages[0]["type"]), (1, &json!("goodbye")));
+    assert_eq!(messages[0]["retry_after_ms"].as_u64(), event.retry);
+    (messages[0].clone(), event.retry.unwrap())
+}
+
 #[actix_web::test]
-async fn a_stream_more_than_allowed_is_refused_with_503() {
+async fn a_stream_more_than_allowed_ends_at_once_and_is_told_when_to_come_back() {
     let server = spawn_app(|settings| settings.server.connections_max = 1);
     let source = EventSource::open(server.address, "symbols=AAPL").await;
-    let refused = get(server.address, "/api/v1/stream?symbols=AAPL").await;
-    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
-    assert_eq!(refused.problem()["code"], "unavailable");
+    let (goodbye, retry_ms) = refused(server.address, "9c1f:5").await;
+    assert_eq!((&goodbye["reason"], (500..1_500).contains(&retry_ms)), (&json!("full"), true), "{goodbye}");
+    assert_eq!(server.metrics.connections_refused.get(), 1);
     drop(source);
     wait_until("sessions", 0, || server.sessions()).await;
     assert_eq!(server.metrics.closes(CloseReason::Disconnected), 1);
     EventSource::open(server.address, "symbols=AAPL").await;
+}
+
+#[actix_web::test]
+async fn while_the_server_goes_down_every_time_to_come_back_is_after_that() {
+    const DRAIN_MS: u64 = 60_000;
+    let mut server = spawn_app(|settings| {
+        settings.server.drain_ms = DRAIN_MS;
+        settings.server.shutdown_grace_ms = 2 * DRAIN_MS;
+    });
+    let mut sources = Vec::new();
+    for _ in 0..20 {
+        sources.push(EventSource::open(server.address, "symbols=AAPL").await);
+    }
+    let began = Instant::now();
+    server.shut_down();
+    let mut last = Value::Null;
+    // The first group of each worker is ended at once.
+    while let Some(message) = sources[0].next_message().await {
+        last = message;
+    }
+    assert_eq!(last["reason"], "shutdown");
+    let told_ms = last["retry_after_ms"].as_u64().unwrap();
+    assert_eq!(sources[0].retry, Some(told_ms), "an EventSource goes by its retry");
+    let (goodbye, retry_ms) = refused(server.address, "9c1f:5").await;
+    assert_eq!(goodbye["reason"], "shutdown");
+    let poll = get(server.address, "/api/v1/poll?symbols=AAPL&wait_ms=0").await;
+    let retry_after_s: u64 = poll.header("retry-after").parse().unwrap();
+    let passed_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
+    for told_ms in [told_ms, retry_ms, retry_after_s * 1_000] {
+        assert!(told_ms + passed_ms >= DRAIN_MS && told_ms <= DRAIN_MS + 2_000, "{told_ms} after {passed_ms}");
+    }
+    assert_eq!(poll.status, 503);
+}
+
+#[actix_web::test]
+async fn a_cursor_that_is_none_begins_anew_because_an_error_would_end_an_event_source_for_good() {
+    let server = spawn_app(|_| {});
+    for id in ["48211", "9c1f:", "9c1f:-1", "-", "9c1f:99999999999999999999"] {
+        for (query, last_id) in [("symbols=AAPL".to_owned(), Some(id)), (format!("symbols=AAPL&after={id}"), None)] {
+            let mut source = EventSource::reopen(server.address, &query, last_id).await;
+            let messages = source.until("the snapshot", |message| message["type"] == "snapshot").await;
+            let subscribed = messages.iter().find(|message| message["type"] == "subscribed").unwrap();
+            assert_eq!(subscribed["recovered"], false, "{id}");
+        }
+    }
 }
 
 #[actix_web::test]

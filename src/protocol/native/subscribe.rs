@@ -30,6 +30,11 @@ impl Cursor {
         plain.then(|| Self { epoch: epoch.into(), offset })
     }
 
+    /// Returns the cursor of no stream: whoever comes back with it begins anew.
+    pub fn void() -> Self {
+        Self { epoch: "void".into(), offset: 0 }
+    }
+
     /// Returns the cursor that `epoch:offset` writes down, or `None` when the text is not of that form.
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.rsplit_once(':')?;

@@ -85,3 +85,36 @@ async fn a_browser_comes_back_by_itself_and_misses_nothing() {
     assert!(epoch.len() == 16 && offset.parse::<u64>().unwrap() > 3_000, "{seen}");
     browser.close().await;
 }
+
+/// Opens so many streams as a browser lets one origin have, but one for other requests, and watches them.
+const OPEN_FIVE: &str = "(() => {
+    globalThis.sources_ = [];
+    globalThis.epochs_ = [];
+    for (let index = 0; index < 5; index += 1) {
+        const source = new EventSource('/api/v1/stream?symbols=AAPL');
+        source.onmessage = (event) => {
+            for (const message of JSON.parse(event.data)) if (message.type === 'welcome') epochs_[index] = message.epoch;
+        };
+        sources_.push(source);
+    }
+})()";
+
+#[tokio::test]
+async fn every_event_source_comes_back_after_a_restart() {
+    let first = spawn_binary(&[], &[]).await;
+    let port = first.address.port().to_string();
+    let browser = Browser::start(800, 600, "light").await;
+    browser.open(&format!("http://{}/healthz", first.address)).await;
+    browser.value(OPEN_FIVE).await;
+    browser.until("epochs_.filter(Boolean).length === 5").await;
+    browser.value("globalThis.before_ = epochs_[0]").await;
+    // The drain of the default takes two seconds, in which newcomers have no session.
+    first.signal("TERM").await;
+    assert_eq!(first.ended().await.status.code(), Some(0));
+    let second = spawn_binary(&[], &[("TICKCAST__SERVER__PORT", &port)]).await;
+    browser.until("epochs_.every((epoch) => epoch !== before_)").await;
+    let states = browser.value("sources_.map((source) => source.readyState)").await;
+    assert_eq!(states, json!([1, 1, 1, 1, 1]), "all are open");
+    browser.close().await;
+    drop(second);
+}
