@@ -75,6 +75,16 @@ impl Ring {
         offset.saturating_add(1) >= oldest.map_or(newest + 1, |first| first.event.offset)
     }
 
+    /// Returns how many events are kept at least once the ring is full.
+    pub fn events_max(&self) -> usize {
+        self.events_max
+    }
+
+    /// Returns all batches, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &Arc<[Publication]>> {
+        self.batches.iter()
+    }
+
     /// Returns the batches that hold everything after `offset`, or `None` when some of it is forgotten. The first batch
     /// may begin at or before `offset`. `newest` is the offset up to which the caller has pushed.
     pub fn batches_after(&self, offset: u64, newest: u64) -> Option<impl Iterator<Item = &Arc<[Publication]>>> {

@@ -33,7 +33,7 @@ use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 
 use crate::feed::{Attach, Batch};
-use crate::history::{History, LastValues, ReadState, Ring};
+use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
@@ -92,7 +92,7 @@ impl Hub {
 
     /// Reads from the history what this hub has missed, and routes it. No message is handled meanwhile.
     fn recover(&self, ctx: &mut Context<Self>) {
-        let state = self.history.send(ReadState).into_actor(self);
+        let state = read_state(self.history.clone()).into_actor(self);
         ctx.wait(state.then(|state, hub, _| {
             // The history ends only with the process.
             if let Ok((values, ring)) = state {
@@ -125,7 +125,7 @@ impl Actor for Hub {
         let history = self.history.clone();
         let state = async move {
             attached.await;
-            history.send(ReadState).await
+            read_state(history).await
         };
         ctx.wait(state.into_actor(self).then(|state, hub, _| {
             if let Ok((values, ring)) = state {

@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use actix::{Actor, Recipient};
+use actix::{Actor, Addr, Recipient};
 use tickcast::domain::{
     Channel, ChannelSet, Event, EventBody, Instrument, Interval, Price, Quote, Size, Snapshot, SymbolId, SymbolTable,
     Timestamp, Trade,
 };
 use tickcast::feed::Batch;
-use tickcast::history::{Archive, BarBounds, History, LastValues};
+use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
 use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, Sink};
 use tickcast::metrics::Metrics;
 use tickcast::protocol::{Mode, Publication};
@@ -68,6 +68,13 @@ fn config() -> HubConfig {
     }
 }
 
+fn history(config: &HubConfig, events_max: usize) -> Addr<History> {
+    let values = LastValues::new(vec![snapshot()]);
+    let (open, bounds) = (vec![[None; Interval::COUNT]], BarBounds { bars_max: 10, kept_max: 10 });
+    let archive = Archive::new(open, bounds, Box::new(|_, _| Vec::new()), 0, config.metrics.clone());
+    History::new(values, Arc::new(archive), events_max).start()
+}
+
 fn drain(outbox: &SharedOutbox) -> Vec<u64> {
     let mut offsets = Offsets::default();
     let context = Context::from_waker(Waker::noop());
@@ -80,10 +87,7 @@ fn drain(outbox: &SharedOutbox) -> Vec<u64> {
 #[actix_web::test]
 async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
     let config = config();
-    let values = LastValues::new(vec![snapshot()]);
-    let (open, bounds) = (vec![[None; Interval::COUNT]], BarBounds { bars_max: 10, kept_max: 10 });
-    let archive = Archive::new(open, bounds, Box::new(|_, _| Vec::new()), 0, config.metrics.clone());
-    let history = History::new(values, Arc::new(archive), 1_000).start();
+    let history = history(&config, 1_000);
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();
     let (hub, router) = Hub::start(&config, history.clone(), move |attach| {
@@ -111,4 +115,33 @@ async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_i
     assert_eq!(drain(&outbox), (1..=15).collect::<Vec<_>>());
     assert_eq!(router.borrow().offset(), 15);
     assert_eq!(config.metrics.hub_holes.get(), 1);
+}
+
+#[actix_web::test]
+async fn the_state_is_read_in_pieces_while_the_market_goes_on() {
+    let history = history(&config(), 3_000);
+    let mut next = 1;
+    let mut record = async |batches: u64, len: u64| {
+        for _ in 0..batches {
+            patiently("the history", history.send(batch(next, len))).await.unwrap();
+            next += len;
+        }
+        next - 1
+    };
+    // More batches than one piece has, and the oldest are forgotten while the pieces are read.
+    record(2_900, 1).await;
+    let reading = actix::spawn(read_state(history.clone()));
+    tokio::task::yield_now().await;
+    record(500, 10).await;
+    let (values, ring) = patiently("the state", reading).await.unwrap().unwrap();
+    let check = |values: &LastValues, ring: &Ring| {
+        let offsets: Vec<u64> = ring.batches().flat_map(|batch| batch.iter()).map(|each| each.event.offset).collect();
+        assert!(offsets.windows(2).all(|pair| pair[0] + 1 == pair[1]), "no hole");
+        assert_eq!((*offsets.last().unwrap(), ring.events_max()), (values.offset(), 3_000));
+    };
+    check(&values, &ring);
+    let newest = record(3_000, 1).await;
+    let (values, ring) = patiently("the state", read_state(history.clone())).await.unwrap();
+    check(&values, &ring);
+    assert_eq!((values.offset(), ring.len()), (newest, 3_000));
 }
