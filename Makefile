@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps conformance-deps bench compare load screenshot doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps bench compare load screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ run-tls: $(LIBRARY) ## the same, and https://localhost:8443/ beside it with a th
 	TICKCAST__SERVER__TLS__CERT=target/tls/cert.pem TICKCAST__SERVER__TLS__KEY=target/tls/key.pem \
 	  cargo run --release --locked
 
-test: $(LIBRARY) browser-deps conformance-deps lint ## format check, clippy, and every test there is
+test: $(LIBRARY) browser-deps clock-deps conformance-deps lint ## format check, clippy, and every test there is
 	npm --prefix static test
 	cargo test --locked
 
@@ -60,5 +60,5 @@ $(LIBRARY): static/package.json static/package-lock.json
 	npm --prefix static ci --no-audit --no-fund
 	@touch $@
 
-browser-deps conformance-deps:
+browser-deps clock-deps conformance-deps:
 	@tests/$@.sh

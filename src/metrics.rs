@@ -22,6 +22,12 @@ pub struct Metrics {
     pub hub_mailbox_full: Counter,
     /// Steps that the feed put off because the history's mailbox was full.
     pub history_mailbox_full: Counter,
+    /// Times that the market was too late (`feed.catch_up_max_ms`) and went on from the present.
+    pub feed_gaps: Counter,
+    /// Times that the wall clock was set back so far that the market is ahead of it for long.
+    pub feed_clock_set_back: Counter,
+    /// By how many milliseconds the market is ahead of the wall clock now; negative when it is behind.
+    pub feed_ahead_ms: Gauge,
     /// Holes that a hub found in its stream and filled from the history.
     pub hub_holes: Counter,
     /// Sessions that are open now, of every transport.
@@ -132,6 +138,8 @@ impl Metrics {
         counter("events_published", "Events that the feed has published", &self.events_published);
         counter("hub_mailbox_full", "Batches that a full hub refused", &self.hub_mailbox_full);
         counter("history_mailbox_full", "Steps put off because the history was full", &self.history_mailbox_full);
+        counter("feed_gaps", "Times that the market left out time", &self.feed_gaps);
+        counter("feed_clock_set_back", "Times that the wall clock was set back far", &self.feed_clock_set_back);
         counter("hub_holes", "Holes that a hub filled from the history", &self.hub_holes);
         counter("events_delivered", "Events written to sessions", &self.events_delivered);
         counter("writes", "Chunks handed to the dispatcher", &self.writes);
@@ -165,6 +173,8 @@ impl Metrics {
         counter("tls_handshakes_failed", "Handshakes of TLS that have failed", &self.tls_handshakes_failed);
         counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
         registry.register("connections", "TCP connections that are open", self.connections.clone());
+        let ahead = self.feed_ahead_ms.clone();
+        registry.register("feed_ahead_ms", "Milliseconds that the market is ahead of the wall clock", ahead);
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("waiting_bytes", "Bytes of answers that wait for clients", self.waiting_bytes.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());

@@ -1,15 +1,44 @@
-//! The wall clock: the one place where the time of day enters.
+//! The clocks of the machine: the one place where the time of day enters.
 
-use crate::domain::{Clock, Timestamp};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-/// The clock of the machine.
+use crate::domain::{Clock, Reading, Timestamp};
+
+/// Both clocks are read within this time of each other, unless the machine is too busy for it.
+const APART_MAX: Duration = Duration::from_millis(1);
+/// How often that is tried.
+const TRIES_MAX: usize = 3;
+
+/// The clocks of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected everywhere else")]
-        let now = chrono::Utc::now();
-        Timestamp::from_micros(now.timestamp_micros())
+    fn read(&self) -> Reading {
+        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let origin = *ORIGIN;
+        let mut before = origin.elapsed();
+        let mut reading = Reading { wall: wall(), elapsed: before };
+        // A process that is stopped between the two would see a wall clock that was set forward.
+        for _ in 1..TRIES_MAX {
+            let after = origin.elapsed();
+            if after.saturating_sub(before) <= APART_MAX {
+                break;
+            }
+            before = after;
+            reading = Reading { wall: wall(), elapsed: before };
+        }
+        reading
     }
+
+    fn now(&self) -> Timestamp {
+        wall()
+    }
+}
+
+fn wall() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected everywhere else")]
+    let now = chrono::Utc::now();
+    Timestamp::from_micros(now.timestamp_micros())
 }

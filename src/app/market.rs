@@ -37,6 +37,10 @@ impl Source for SimulatedSource {
         let event = self.0.next_event();
         (event.id, event.body)
     }
+
+    fn postpone(&mut self, micros: i64) {
+        self.0.postpone(micros);
+    }
 }
 
 fn simulator_config(feed: &FeedConfig) -> SimulatorConfig {
@@ -67,7 +71,8 @@ fn openings(past: &Backfill) -> Vec<Opening> {
 /// Makes the past and starts the present.
 pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Result<Market, StartError> {
     let config = simulator_config(&settings.feed);
-    let start = clock.now();
+    let reading = clock.read();
+    let start = reading.wall;
     let simulator = Simulator::new(&config, start)?;
     let table = Arc::new(simulator.table().clone());
     let bounds = settings.history.bar_bounds(table.len()).map_err(StartError::Memory)?;
@@ -89,7 +94,8 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
         sequencer: Sequencer::new(table.clone(), open, last, start),
         clock,
         start,
-        speed: settings.feed.speed,
+        reading,
+        config: settings.feed,
         history: history.clone().recipient(),
         head: head.clone(),
         metrics,

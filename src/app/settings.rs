@@ -371,6 +371,7 @@ mod tests {
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "-5", "feed.events_per_second"),
             ("TICKCAST__FEED__KIND", "imagined", "kind"),
             ("TICKCAST__FEED__SPEED", "0", "feed.speed"),
+            ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
             ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),
             ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::domain::Interval;
 
-/// One kind of event of a symbol; together with the symbol, what a `seq` counts and, but for [`Self::Day`], what a
+/// One kind of event of a symbol; together with the symbol, what a `seq` counts and, but for [`Self::Day`] and [`Self::Gap`], what a
 /// subscription names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
@@ -17,11 +17,13 @@ pub enum Channel {
     Bars(Interval),
     /// The beginning of a day. Nobody subscribes to it: it comes with every other channel of its symbol.
     Day,
+    /// Time that the market has left out; like [`Self::Day`].
+    Gap,
 }
 
 impl Channel {
     /// How many channels there are.
-    pub const COUNT: usize = 3 + Interval::COUNT;
+    pub const COUNT: usize = 4 + Interval::COUNT;
 
     /// Every channel in the order of [`Self::index`].
     pub const ALL: [Self; Self::COUNT] = [
@@ -34,6 +36,7 @@ impl Channel {
         Self::Bars(Interval::H1),
         Self::Bars(Interval::D1),
         Self::Day,
+        Self::Gap,
     ];
     /// Every channel that one can subscribe to.
     const SUBSCRIBABLE: [Self; 2 + Interval::COUNT] = *Self::ALL.first_chunk().expect("there are as many");
@@ -45,6 +48,7 @@ impl Channel {
             Self::Quotes => 1,
             Self::Bars(interval) => 2 + interval as usize,
             Self::Day => 2 + Interval::COUNT,
+            Self::Gap => 3 + Interval::COUNT,
         }
     }
 
@@ -60,6 +64,7 @@ impl Channel {
             Self::Bars(Interval::H1) => "bars.1h",
             Self::Bars(Interval::D1) => "bars.1d",
             Self::Day => "day",
+            Self::Gap => "gap",
         }
     }
 
@@ -67,7 +72,7 @@ impl Channel {
     pub const fn carriers(&self) -> &[Self] {
         match self {
             Self::Trades | Self::Quotes | Self::Bars(_) => std::slice::from_ref(self),
-            Self::Day => &Self::SUBSCRIBABLE,
+            Self::Day | Self::Gap => &Self::SUBSCRIBABLE,
         }
     }
 }
@@ -162,9 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_comes_with_every_channel_that_one_can_subscribe_to_and_is_none_of_them() {
-        assert_eq!("day".parse::<Channel>(), Err(()));
-        assert_eq!(Channel::Day.carriers().iter().copied().collect::<ChannelSet>(), ChannelSet::ALL);
+    fn a_day_and_a_gap_come_with_every_channel_that_one_can_subscribe_to_and_are_none_of_them() {
+        for channel in [Channel::Day, Channel::Gap] {
+            assert_eq!(channel.name().parse::<Channel>(), Err(()));
+            assert_eq!(channel.carriers().iter().copied().collect::<ChannelSet>(), ChannelSet::ALL);
+        }
         assert_eq!(Channel::Quotes.carriers(), [Channel::Quotes]);
     }
 

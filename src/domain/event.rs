@@ -38,6 +38,15 @@ pub struct Day {
     pub prev_close: Price,
 }
 
+/// Time that the market has left out: nothing has happened in it, and bars and volumes know nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gap {
+    /// Where the market broke off.
+    pub since: Timestamp,
+    /// Where it goes on.
+    pub ts: Timestamp,
+}
+
 /// What an [`Event`] is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventBody {
@@ -49,6 +58,8 @@ pub enum EventBody {
     Bar(Interval, Box<Bar>),
     /// A day that begins.
     Day(Day),
+    /// Time that was left out.
+    Gap(Gap),
 }
 
 /// One thing that happened, at its place in the stream.
@@ -74,16 +85,19 @@ impl Event {
             EventBody::Quote(_) => Channel::Quotes,
             EventBody::Bar(interval, _) => Channel::Bars(interval),
             EventBody::Day(_) => Channel::Day,
+            EventBody::Gap(_) => Channel::Gap,
         }
     }
 
-    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar or a day began.
+    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar or a day began, when a
+    /// gap ended.
     pub const fn ts(&self) -> Timestamp {
         match &self.body {
             EventBody::Trade(trade) => trade.ts,
             EventBody::Quote(quote) => quote.ts,
             EventBody::Bar(_, bar) => bar.ts,
             EventBody::Day(day) => day.ts,
+            EventBody::Gap(gap) => gap.ts,
         }
     }
 }

@@ -14,9 +14,9 @@ mod topic;
 
 pub use bar::{Bar, BarBuilder, Interval, OpenBars};
 pub use channel::{Channel, ChannelSet};
-pub use event::{Day, Event, EventBody, Quote, Trade};
+pub use event::{Day, Event, EventBody, Gap, Quote, Trade};
 pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
-pub use time::{Clock, ManualClock, Timestamp};
+pub use time::{Clock, ManualClock, Reading, Timestamp};
 pub use topic::Topic;

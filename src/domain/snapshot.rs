@@ -93,7 +93,7 @@ impl Snapshot {
                 (self.bid, self.bid_size) = (quote.bid, quote.bid_size);
                 (self.ask, self.ask_size) = (quote.ask, quote.ask_size);
             }
-            EventBody::Bar(..) => {}
+            EventBody::Bar(..) | EventBody::Gap(_) => {}
             EventBody::Day(day) => {
                 let close = day.prev_close;
                 self.ts = day.ts;

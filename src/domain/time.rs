@@ -1,7 +1,8 @@
-//! When: `Timestamp` in microseconds, and the `Clock` through which all wall-clock time enters. No calendar.
+//! When: `Timestamp` in microseconds, and the `Clock` through which all time of day enters. No calendar.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A moment: whole microseconds since 1970-01-01 00:00:00 UTC, leap seconds not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,31 +42,57 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where wall-clock time comes from. Injected, so that a run can be repeated bit for bit.
+/// What the two clocks of a machine say at the same moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock, which somebody may set to any time.
+    pub wall: Timestamp,
+    /// The monotonic clock: the time since some moment. It never goes back.
+    pub elapsed: Duration,
+}
+
+/// Where time comes from. Injected, so that a run can be repeated bit for bit.
 pub trait Clock: Send + Sync {
-    /// Returns the present moment.
-    fn now(&self) -> Timestamp;
+    /// Reads both clocks.
+    fn read(&self) -> Reading;
+
+    /// Returns the present moment by the wall clock.
+    fn now(&self) -> Timestamp {
+        self.read().wall
+    }
 }
 
 /// A clock that stands still until it is set: for tests and for runs that must repeat.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock(Mutex<Reading>);
 
 impl ManualClock {
     /// Returns a clock that stands at `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.micros()))
+        Self(Mutex::new(Reading { wall: now, elapsed: Duration::ZERO }))
     }
 
-    /// Moves the clock forward by so many microseconds.
+    /// Lets so many microseconds pass.
     pub fn advance_micros(&self, micros: i64) {
-        self.0.fetch_add(micros, Ordering::Relaxed);
+        let mut reading = self.reading();
+        reading.wall = reading.wall.plus_micros(micros);
+        reading.elapsed += Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+    }
+
+    /// Sets the wall clock forward by so many microseconds, or back when negative, while no time passes.
+    pub fn set_wall_micros(&self, micros: i64) {
+        let mut reading = self.reading();
+        reading.wall = reading.wall.plus_micros(micros);
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
+    fn read(&self) -> Reading {
+        *self.reading()
     }
 }
 
@@ -86,5 +113,7 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         clock.advance_micros(7);
         assert_eq!(clock.now().micros(), 12);
+        clock.set_wall_micros(-10);
+        assert_eq!(clock.read(), Reading { wall: Timestamp::from_micros(2), elapsed: Duration::from_micros(7) });
     }
 }

@@ -18,6 +18,8 @@ pub struct FeedConfig {
     pub extra_symbols: u32,
     /// Seconds of the market in one second of the clock; above 0, at most 1,000.
     pub speed: f64,
+    /// How much a market that is late catches up. Milliseconds of the clock, 1,000 to 86,400,000.
+    pub catch_up_max_ms: u64,
 }
 
 /// A kind of feed.
@@ -37,6 +39,7 @@ impl Default for FeedConfig {
             quotes_per_trade: 2.0,
             extra_symbols: 0,
             speed: 1.0,
+            catch_up_max_ms: 10_000,
         }
     }
 }
@@ -61,6 +64,13 @@ impl FeedConfig {
         if !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));
         }
+        if !(1_000..=86_400_000).contains(&self.catch_up_max_ms) {
+            return Err(("feed.catch_up_max_ms", "must be 1000 to 86400000"));
+        }
         Ok(())
+    }
+
+    pub(super) fn catch_up_micros(&self) -> i64 {
+        i64::try_from(self.catch_up_max_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
     }
 }

@@ -13,6 +13,7 @@ pub mod instruments;
 mod ladder;
 mod market;
 mod noise;
+mod pace;
 mod sequencer;
 pub mod simulated;
 
@@ -22,11 +23,12 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 
-use crate::domain::{Clock, EventBody, SymbolId, Timestamp};
+use crate::domain::{Clock, EventBody, Reading, SymbolId, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
 pub use config::{FeedConfig, FeedKind};
+use pace::Pace;
 pub use sequencer::Sequencer;
 
 /// How often the feed looks for events that came due.
@@ -51,6 +53,9 @@ pub trait Source: Unpin + 'static {
 
     /// Returns the next event and moves on.
     fn take(&mut self) -> (SymbolId, EventBody);
+
+    /// Lets every event that is still to come happen so many microseconds later.
+    fn postpone(&mut self, micros: i64);
 }
 
 /// Paces the market: see [`Feed::new`].
@@ -58,8 +63,9 @@ pub struct Feed<S> {
     source: S,
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
-    start: Timestamp,
-    speed: f64,
+    pace: Pace,
+    /// Whether it has been said that the market is far ahead of the wall clock.
+    is_far_ahead: bool,
     history: Recipient<Batch>,
     hubs: Vec<Recipient<Batch>>,
     /// A batch that the history has refused: nobody gets another before it has taken this one.
@@ -78,8 +84,10 @@ pub struct FeedParts<S> {
     pub clock: Arc<dyn Clock>,
     /// When the source begins.
     pub start: Timestamp,
-    /// Seconds of the market in one second of the clock, above 0.
-    pub speed: f64,
+    /// What the clock said then.
+    pub reading: Reading,
+    /// How fast it goes, and how much is caught up.
+    pub config: FeedConfig,
     /// Gets every batch, before any hub.
     pub history: Recipient<Batch>,
     /// Is set to the offset of the newest event before anybody gets it.
@@ -91,8 +99,20 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, start, speed, history, head, metrics } = parts;
-        Self { source, sequencer, clock, start, speed, history, hubs: Vec::new(), refused: None, head, metrics }
+        let FeedParts { source, sequencer, clock, start, reading, config, history, head, metrics } = parts;
+        let pace = Pace::new(start, reading, config.speed, config.catch_up_micros());
+        Self {
+            source,
+            sequencer,
+            clock,
+            pace,
+            is_far_ahead: false,
+            history,
+            hubs: Vec::new(),
+            refused: None,
+            head,
+            metrics,
+        }
     }
 
     /// Publishes what came due. Does nothing when called twice at the same moment, so that late ticks do no harm.
@@ -102,8 +122,12 @@ impl<S: Source> Feed<S> {
         {
             return;
         }
-        let now = self.market_time();
+        let now = self.pace.tick(self.clock.read());
+        self.watch_wall_clock();
         let mut due = Vec::new();
+        if self.pace.is_too_late(self.source.next_ts()) {
+            self.leave_out(now, &mut due);
+        }
         while due.len() < BATCH_EVENTS_MAX && self.source.next_ts() <= now {
             let (id, body) = self.source.take();
             self.sequencer.push(id, body, &mut due);
@@ -138,12 +162,31 @@ impl<S: Source> Feed<S> {
         true
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "microseconds of centuries fit")]
-    fn market_time(&self) -> Timestamp {
-        let elapsed = self.clock.now().micros() - self.start.micros();
-        let elapsed =
-            if (self.speed - 1.0).abs() < f64::EPSILON { elapsed } else { (elapsed as f64 * self.speed) as i64 };
-        self.start.plus_micros(elapsed)
+    /// Goes on from the present: the market is further behind than it may catch up.
+    fn leave_out(&mut self, now: Timestamp, due: &mut Vec<Publication>) {
+        let since = self.source.next_ts();
+        let micros = now.micros() - since.micros();
+        self.source.postpone(micros);
+        self.sequencer.leave_out(since, now, due);
+        self.metrics.feed_gaps.inc();
+        log::warn!(
+            "the market was too late (feed.catch_up_max_ms) and goes on from the present left_out_ms={} since={since} ts={now}",
+            micros / 1_000
+        );
+    }
+
+    /// Says so when the wall clock was set back so far that the market is ahead of it for long, and when that is over.
+    fn watch_wall_clock(&mut self) {
+        let ahead_ms = self.pace.ahead_ms();
+        self.metrics.feed_ahead_ms.set(ahead_ms);
+        if self.pace.is_far_ahead() && !self.is_far_ahead {
+            self.is_far_ahead = true;
+            self.metrics.feed_clock_set_back.inc();
+            log::warn!("the wall clock was set back: the market goes slower until it is met ahead_ms={ahead_ms}");
+        } else if self.is_far_ahead && ahead_ms <= 0 {
+            self.is_far_ahead = false;
+            log::info!("the market has met the wall clock");
+        }
     }
 }
 

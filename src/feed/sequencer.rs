@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Bar, Channel, Day, Event, EventBody, Interval, OpenBars, Price, SymbolId, SymbolTable, Timestamp};
+use crate::domain::{
+    Bar, Channel, Day, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId, SymbolTable, Timestamp,
+};
 use crate::protocol::Publication;
 
 /// Numbers events in the order in which they are pushed.
@@ -56,7 +58,7 @@ impl Sequencer {
                 self.last[id.index()] = trade.price;
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
-            EventBody::Bar(..) | EventBody::Day(_) => {}
+            EventBody::Bar(..) | EventBody::Day(_) | EventBody::Gap(_) => {}
         }
         self.number(id, body, out);
     }
@@ -83,6 +85,15 @@ impl Sequencer {
                 self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
             }
         }
+    }
+
+    /// Appends to `out` that the market breaks off at `since` and goes on at `now`: of every symbol, before the bars that this
+    /// closes.
+    pub fn leave_out(&mut self, since: Timestamp, now: Timestamp, out: &mut Vec<Publication>) {
+        for id in self.table.clone().ids() {
+            self.number(id, EventBody::Gap(Gap { since, ts: now }), out);
+        }
+        self.close_bars(now, out);
     }
 
     fn number(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {

@@ -179,6 +179,11 @@ impl Simulator {
         RawEvent { id: SymbolId(u32::try_from(index).expect("fewer than 2^32 symbols")), body }
     }
 
+    /// Lets everything that is still to come happen so many microseconds later: time passes in which nothing happens.
+    pub fn postpone(&mut self, micros: i64) {
+        self.start = self.start.plus_micros(micros);
+    }
+
     /// Appends every event up to and including this moment to `out`. Their number is bounded by the time alone.
     pub fn events_until(&mut self, until: Timestamp, out: &mut Vec<RawEvent>) {
         while self.peek_ts() <= until {
@@ -236,7 +241,7 @@ mod tests {
                     [1, bid.units(), ask.units(), sizes[0], sizes[1]].into_iter().for_each(&mut feed);
                     ts
                 }
-                EventBody::Bar(..) | EventBody::Day(_) => panic!("the market makes no bars and no days"),
+                _ => panic!("the market makes trades and quotes alone"),
             };
             feed(ts.micros() - last.micros());
             last = ts;
@@ -296,7 +301,7 @@ mod tests {
                 match body {
                     EventBody::Trade(trade) => assert!(trade.price == seen.bid || trade.price == seen.ask),
                     EventBody::Quote(quote) => *seen = quote,
-                    EventBody::Bar(..) | EventBody::Day(_) => panic!("the market makes no bars and no days"),
+                    _ => panic!("the market makes trades and quotes alone"),
                 }
                 assert!(seen.bid < seen.ask);
             }

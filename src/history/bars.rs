@@ -60,7 +60,7 @@ impl Bars {
         let symbol = &mut self.symbols[event.id.index()];
         match &event.body {
             EventBody::Trade(trade) => symbol.open.add(trade),
-            EventBody::Quote(_) | EventBody::Day(_) => {}
+            EventBody::Quote(_) | EventBody::Day(_) | EventBody::Gap(_) => {}
             EventBody::Bar(interval, bar) => {
                 symbol.open.take(*interval);
                 let closed = &mut symbol.closed[*interval as usize];

@@ -66,6 +66,8 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
         settings.feed.seed = seed;
         settings.feed.events_per_second = EVENTS_PER_SECOND;
         settings.server.workers = workers;
+        // The clock leaps faster than the market follows.
+        settings.feed.catch_up_max_ms = 86_400_000;
     });
     let mut clients = Vec::new();
     let mut idlers = Vec::new();

@@ -9,6 +9,7 @@
 mod client;
 mod command;
 mod event_stream;
+mod faked_clock;
 mod http;
 mod patience;
 mod pause;
@@ -68,3 +69,4 @@ mod transports;
 mod unfinished;
 mod unsubscribe;
 mod work;
+mod wall_clock;

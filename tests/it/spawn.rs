@@ -43,6 +43,11 @@ pub(crate) fn spawn_app_at_rest(configure: impl FnOnce(&mut Settings)) -> (TestS
 /// Starts the application with a clock that stands still at this moment.
 pub(crate) fn spawn_app_at(start: Timestamp, configure: impl FnOnce(&mut Settings)) -> (TestServer, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(start));
+    let configure = |settings: &mut Settings| {
+        // Such a clock leaps by hours, and the market catches up.
+        settings.feed.catch_up_max_ms = 86_400_000;
+        configure(settings);
+    };
     (spawn(clock.clone(), None, configure), clock)
 }
 

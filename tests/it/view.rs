@@ -110,13 +110,13 @@ pub(crate) fn key_of(message: &Value) -> Option<Key> {
         "trade" => "trades".into(),
         "quote" => "quotes".into(),
         "bar" => format!("bars.{}", message["interval"].as_str()?),
-        "day" => "day".into(),
+        kind @ ("day" | "gap") => kind.into(),
         _ => return None,
     };
     Some((message["symbol"].as_str()?.into(), channel))
 }
 
-/// Returns whether the message is a trade, a quote, a bar or the beginning of a day.
+/// Returns whether the message is an event: a trade, a quote, a bar, the beginning of a day, or a gap.
 pub(crate) fn is_event(message: &Value) -> bool {
     key_of(message).is_some()
 }
@@ -126,7 +126,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 
 fn update(snapshot: &mut Map<String, Value>, event: &Value) {
     let day = |message: &Value| message.as_i64().unwrap() / DAY_MICROS;
-    if event["type"] != "bar" && day(&event["ts"]) < day(&snapshot["ts"]) {
+    if matches!(event["type"].as_str(), Some("trade" | "quote")) && day(&event["ts"]) < day(&snapshot["ts"]) {
         // Held back over midnight: it belongs to a day that is over.
         return;
     }

@@ -14,6 +14,7 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
         EventBody::Quote(_) => b"{\"type\":\"quote\",\"symbol\":\"",
         EventBody::Bar(..) => b"{\"type\":\"bar\",\"symbol\":\"",
         EventBody::Day(_) => b"{\"type\":\"day\",\"symbol\":\"",
+        EventBody::Gap(_) => b"{\"type\":\"gap\",\"symbol\":\"",
     };
     out.extend_from_slice(kind);
     out.extend_from_slice(event.symbol.as_bytes());
@@ -37,6 +38,7 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
         }
         EventBody::Bar(_, bar) => bar_fields(out, bar, true),
         EventBody::Day(day) => price(out, b",\"prev_close\":", day.prev_close),
+        EventBody::Gap(gap) => integer(out, b",\"since\":", gap.since.micros()),
     }
     out.push(b'}');
 }
@@ -250,7 +252,7 @@ pub fn encode_goodbye(reason: &str, retry_after_ms: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Day, Interval, Quote, Size, SymbolId, Trade};
+    use crate::domain::{Day, Gap, Interval, Quote, Size, SymbolId, Trade};
     use crate::protocol::Rate;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -297,6 +299,10 @@ mod tests {
         assert_eq!(
             text(&event(EventBody::Quote(quote))),
             r#"{"type":"quote","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"bid":201.37,"bid_size":100,"ask":201.39,"ask_size":400}"#
+        );
+        assert_eq!(
+            text(&event(EventBody::Gap(Gap { since: Timestamp::from_micros(1_772_463_000_000_000), ts }))),
+            r#"{"type":"gap","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"since":1772463000000000}"#
         );
         assert_eq!(
             text(&event(EventBody::Day(Day { ts, prev_close: Price::from_cents(20_137) }))),

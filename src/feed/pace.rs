@@ -1,0 +1,178 @@
+//! `Pace`: what time it is on the market. It goes by the monotonic clock, and follows the wall clock, which somebody may set to
+//! any time, by a rule:
+//!
+//! - when the wall clock is ahead by more than the bound, the market leaps to it;
+//! - otherwise the market goes a tenth faster or slower until both agree.
+//!
+//! So the market never goes back, never stands still, and has never more to catch up than the bound. What is left out by a
+//! leap is the feed's business.
+
+use crate::domain::{Reading, Timestamp};
+
+/// The market goes faster or slower by one part of so many to meet the wall clock.
+const SLEW_PARTS: i64 = 10;
+
+/// The time of the market; see the module.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Seconds of the market in one second of the clocks.
+    speed: f64,
+    /// Microseconds of the market that may be caught up.
+    catch_up_micros: i64,
+    /// What the clocks said when the market began, and when that was on the market.
+    start: (Reading, Timestamp),
+    /// The time of the market by the monotonic clock alone.
+    steady: Timestamp,
+    now: Timestamp,
+    /// Microseconds of the market by which it is ahead of the wall clock; negative when it is behind.
+    ahead_micros: i64,
+}
+
+impl Pace {
+    /// Returns the pace of a market that begins at `start` when the clocks say `reading`. It catches up
+    /// `catch_up_micros` of the clock at the most.
+    pub(super) fn new(start: Timestamp, reading: Reading, speed: f64, catch_up_micros: i64) -> Self {
+        let catch_up_micros = scaled(catch_up_micros, speed);
+        Self { speed, catch_up_micros, start: (reading, start), steady: start, now: start, ahead_micros: 0 }
+    }
+
+    /// Returns what time it is on the market when the clocks say `reading`: not before what it has returned last.
+    pub(super) fn tick(&mut self, reading: Reading) -> Timestamp {
+        let (began, start) = self.start;
+        let elapsed = micros(reading.elapsed.saturating_sub(began.elapsed));
+        let steady = start.plus_micros(scaled(elapsed, self.speed));
+        let advance = steady.micros().saturating_sub(self.steady.micros()).max(0);
+        let wall_elapsed = reading.wall.micros().saturating_sub(began.wall.micros());
+        let wall = start.plus_micros(scaled(wall_elapsed, self.speed));
+        let now = self.now.plus_micros(advance);
+        let ahead = now.micros().saturating_sub(wall.micros());
+        self.steady = self.steady.max(steady);
+        self.now = if ahead < -self.catch_up_micros {
+            wall
+        } else {
+            let slew_max = advance / SLEW_PARTS;
+            now.plus_micros((-ahead).clamp(-slew_max, slew_max))
+        };
+        self.ahead_micros = self.now.micros().saturating_sub(wall.micros());
+        self.now
+    }
+
+    /// Returns whether a market whose next event is due at this moment has more to catch up than it may.
+    pub(super) fn is_too_late(&self, next: Timestamp) -> bool {
+        self.now.micros().saturating_sub(next.micros()) > self.catch_up_micros
+    }
+
+    /// Returns by how many milliseconds of the clock the market is ahead of the wall clock; negative when it is behind.
+    pub(super) fn ahead_ms(&self) -> i64 {
+        scaled(self.ahead_micros, 1.0 / self.speed) / 1_000
+    }
+
+    /// Returns whether the market is further ahead of the wall clock than it may be behind.
+    pub(super) fn is_far_ahead(&self) -> bool {
+        self.ahead_micros > self.catch_up_micros
+    }
+}
+
+fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Returns microseconds of the clock as microseconds of the market.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "microseconds of centuries fit")]
+fn scaled(micros: i64, speed: f64) -> i64 {
+    if (speed - 1.0).abs() < f64::EPSILON { micros } else { (micros as f64 * speed) as i64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const SECOND: i64 = 1_000_000;
+
+    /// Moves both clocks by a second after the wall clock has been set, and looks at the market each time.
+    struct Watched {
+        pace: Pace,
+        reading: Reading,
+    }
+
+    impl Watched {
+        fn new(speed: f64) -> Self {
+            let reading = Reading { wall: Timestamp::from_micros(1_000 * SECOND), elapsed: Duration::from_secs(7) };
+            Self { pace: Pace::new(reading.wall, reading, speed, 10 * SECOND), reading }
+        }
+
+        fn set_wall(&mut self, seconds: i64) {
+            self.reading.wall = self.reading.wall.plus_micros(seconds * SECOND);
+        }
+
+        /// Returns by how many milliseconds the market has gone on in a second.
+        fn second(&mut self) -> i64 {
+            let before = self.pace.now;
+            for _ in 0..1_000 {
+                self.set_wall(0);
+                self.reading.wall = self.reading.wall.plus_micros(1_000);
+                self.reading.elapsed += Duration::from_millis(1);
+                let last = self.pace.now;
+                assert!(self.pace.tick(self.reading) >= last, "never back");
+            }
+            (self.pace.now.micros() - before.micros()) / 1_000
+        }
+    }
+
+    #[test]
+    fn a_market_goes_by_its_speed_while_the_clocks_agree() {
+        for (speed, gone) in [(1.0, 1_000), (10.0, 10_000), (0.5, 500)] {
+            let mut watched = Watched::new(speed);
+            for _ in 0..100 {
+                assert_eq!(watched.second(), gone);
+            }
+            assert_eq!(watched.pace.ahead_ms(), 0);
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_makes_the_market_slower_until_both_agree() {
+        for (back, seconds) in [(5, 50), (120, 1_200), (8 * 3_600, 20)] {
+            let mut watched = Watched::new(1.0);
+            watched.set_wall(-back);
+            for _ in 0..seconds {
+                assert_eq!(watched.second(), 900, "neither silence nor a step back");
+            }
+            let left = back * 1_000 - seconds * 100;
+            assert_eq!(watched.pace.ahead_ms(), left);
+            assert_eq!(watched.pace.is_far_ahead(), left > 10_000);
+            assert_eq!(watched.second(), if left == 0 { 1_000 } else { 900 });
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_forward_is_met_faster_or_by_a_leap() {
+        let mut watched = Watched::new(1.0);
+        watched.set_wall(5);
+        for _ in 0..50 {
+            assert_eq!(watched.second(), 1_100);
+        }
+        assert_eq!((watched.second(), watched.pace.ahead_ms()), (1_000, 0));
+        for forward in [11, 8 * 3_600, 14 * 86_400, 26 * 366 * 86_400] {
+            let next = watched.pace.now;
+            watched.set_wall(forward);
+            assert_eq!(watched.second(), forward * 1_000 + 1_000);
+            assert!(watched.pace.is_too_late(next));
+            assert_eq!(watched.pace.ahead_ms(), 0);
+        }
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_catches_up_by_the_bound_at_the_most() {
+        for (speed, stopped, is_too_late) in [(1.0, 8, false), (1.0, 11, true), (10.0, 8, false), (10.0, 11, true)] {
+            let mut watched = Watched::new(speed);
+            let next = watched.pace.now;
+            watched.set_wall(stopped);
+            watched.reading.elapsed += Duration::from_secs(stopped.unsigned_abs());
+            watched.pace.tick(watched.reading);
+            assert_eq!(watched.pace.is_too_late(next), is_too_late);
+            assert_eq!(watched.pace.ahead_ms(), 0);
+        }
+    }
+}
