@@ -19,6 +19,8 @@ struct Observer {
     received: BytesMut,
     /// The name to open the socket with.
     name: String,
+    /// What a browser would send back.
+    cookie: String,
     /// What has been captured of client and server.
     bytes: [Vec<u8>; 2],
 }
@@ -30,8 +32,12 @@ impl Observer {
         let response = patiently("the observer's answer", response).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
+        let cookie = response.headers().get("set-cookie").unwrap().to_str().unwrap();
+        assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
         let body = Box::pin(response.filter_map(|chunk| async { chunk.ok() }));
-        let mut observer = Self { body, received: BytesMut::new(), name: String::new(), bytes: Default::default() };
+        let (received, bytes) = (BytesMut::new(), Default::default());
+        let mut observer = Self { body, received, name: String::new(), cookie, bytes };
         let (event, data) = observer.next().await.unwrap();
         assert_eq!(event, "capture");
         observer.name = data["capture"].as_str().unwrap().into();
@@ -211,6 +217,14 @@ async fn a_page_that_may_open_sessions_may_not_open_a_capture_unless_it_is_of_th
         assert_eq!(answer.status, status, "{origin}: {answer:?}");
     }
     assert_eq!(server.metrics.origins_refused.get(), 1);
+    // A proxy has changed the host: the cookie tells that it is the page that has asked for the capture.
+    let [mine, other] = [Observer::start(server.address).await, Observer::start(server.address).await];
+    for (cookie, status) in [(&other.cookie, 403), (&mine.cookie, 101)] {
+        let observer = if status == 101 { &mine } else { &Observer::start(server.address).await };
+        let cookies = format!("a=b; {cookie}");
+        let changes = [("Origin", Some("https://charts.example")), ("Cookie", Some(cookies.as_str()))];
+        assert_eq!(observer.open(server.address, &changes).await.1.status, status);
+    }
 }
 
 #[actix_web::test]

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::domain::Clock;
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::Problem;
+use crate::transport::{Problem, random_name};
 
 use super::framing::{Framing, Piece};
 
@@ -41,6 +41,8 @@ pub(super) enum Sender {
 
 /// The record of one connection, shared by the socket that it is taken from and by its observer.
 pub(super) struct Capture {
+    /// What the browser that asked for this capture keeps as a cookie.
+    secret: String,
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     metrics: SharedMetrics,
@@ -84,7 +86,12 @@ impl Capture {
     pub(super) fn new(pending_bytes_max: usize, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Self {
         let (pending, directions) = (BytesMut::new(), Default::default());
         let state = State { pending, pending_bytes_max, observer: None, directions, has_ended: false };
-        Self { state: Mutex::new(state), clock, metrics }
+        Self { secret: random_name(), state: Mutex::new(state), clock, metrics }
+    }
+
+    /// Returns the cookie that marks the browser which asked for the capture of this name: `NAME=VALUE`.
+    pub(super) fn cookie(&self, name: &str) -> String {
+        format!("capture-{name}={}", self.secret)
     }
 
     /// Tells the observer the name to open the socket with.

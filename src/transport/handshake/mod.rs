@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix_http::BoxedPayloadStream;
 use actix_http::header::{HttpDate, TryIntoHeaderValue};
-use actix_web::http::header::{CACHE_CONTROL, DATE};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, DATE, SET_COOKIE};
 use actix_web::rt::time::{Interval, interval};
 use actix_web::web::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
@@ -86,12 +86,15 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
         worker.metrics().captures_refused.inc();
         return Err(Problem::unavailable("too many captures (handshake.captures_max)"));
     }
+    let max_age_s = handshakes.config.capture_wait().as_secs().max(1);
+    let cookie = format!("{}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict", capture.cookie(&name));
     let look = interval(LOOK_INTERVAL);
     let connection = activity::of(&request);
     let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((SET_COOKIE, cookie))
         // Keeps nginx from collecting what it should pass on.
         .insert_header(("X-Accel-Buffering", "no"))
         .streaming(observer))
@@ -158,8 +161,11 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let Some(capture) = worker.handshakes.captures.open(&name) else {
         return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
     };
-    // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else.
-    let checked = websocket::check(worker, &request).and_then(|()| worker.check_own_origin(&request));
+    // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else. The
+    // server's own page has asked for it with the same browser, which tells where a proxy has changed the host.
+    let checked = websocket::check(worker, &request).and_then(|()| {
+        if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
+    });
     checked.and_then(|()| worker.ready()).inspect_err(|problem| {
         capture.refused(problem, &request);
         capture.end();
@@ -180,6 +186,12 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     response.headers_mut().insert(DATE, date.try_into_value().expect("a date is a good header"));
     capture.response(&response);
     Ok(response.map_body(|_, body| ServerTee { body, tap }).map_into_boxed_body())
+}
+
+/// Returns whether the request brings this cookie, `NAME=VALUE`.
+fn has_cookie(request: &HttpRequest, cookie: &str) -> bool {
+    let texts = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(';')).any(|pair| pair.trim() == cookie)
 }
 
 /// Answers `GET /handshake/attempt?case=`: makes this handshake with this server over a connection of its own, and returns
