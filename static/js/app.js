@@ -57,7 +57,7 @@ const state = {
   /** Whether the symbol list is being fetched. */
   isListing: false,
   measured_at_ms: 0,
-  market: new Market({ onWelcome, onFollowed, onLag, onNewDay: () => feed.askAnew(), onUnknown: (symbols) => symbols.forEach(remove) }),
+  market: new Market({ onWelcome, onFollowed, onLag, onUnknown: (symbols) => symbols.forEach(remove) }),
 };
 const { market } = state;
 

@@ -14,9 +14,9 @@
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 
 import { MedianMeter, RateMeter } from "./meter.js";
-import { channelOf, INTERVAL_US, isEvent } from "./protocol.js";
+import { channelOf, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
-import { applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
+import { applyDay, applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
 import { TradeLog } from "./tradelog.js";
 
 /**
@@ -24,7 +24,6 @@ import { TradeLog } from "./tradelog.js";
  * @property {() => void} onWelcome a connection began; every subscription is being asked for anew
  * @property {(symbol: string) => void} onFollowed a symbol's snapshot came
  * @property {() => void} onLag the server skipped events
- * @property {() => void} onNewDay yesterday's close and volume are other figures now
  * @property {(symbols: string[]) => void} onUnknown the server does not know these symbols
  */
 
@@ -49,8 +48,6 @@ export class Market {
   rate = new RateMeter();
   latency = new MedianMeter();
   #handlers;
-  /** The day of UTC that the figures since the previous close belong to. */
-  #day = 0;
   /** What was asked for. @type {Wishes} */
   #wanted = new Map();
 
@@ -122,7 +119,6 @@ export class Market {
       if (isWhole) this.log.push({ symbol, offset, ts, price, size, side: sideOf(ticker, price) });
       applyTrade(ticker, event);
       series?.applyTrade(event);
-      this.#noticeDay(ts);
     } else if (event.type === "quote") applyQuote(ticker, event);
     else series?.applyBar(event);
     this.changed.add(symbol);
@@ -144,6 +140,9 @@ export class Market {
       case "snapshot":
         this.#takeSnapshot(message);
         break;
+      case "day":
+        this.#takeDay(message);
+        break;
       case "lag":
         this.skipped += message.skipped;
         this.followed.clear();
@@ -163,17 +162,18 @@ export class Market {
     this.now_us = Math.max(this.now_us, ts);
     const tick = this.tickers.get(symbol)?.tick ?? 0;
     this.tickers.set(symbol, { ...fromSnapshot(snapshot), tick });
-    this.#day = Math.max(this.#day, Math.floor(ts / INTERVAL_US["1d"]));
     if (!this.followed.has(symbol)) this.followed.set(symbol, offset);
     this.changed.add(symbol);
     this.#handlers.onFollowed(symbol);
   }
 
-  /** @param {number} ts */
-  #noticeDay(ts) {
-    const day = Math.floor(ts / INTERVAL_US["1d"]);
-    if (day <= this.#day) return;
-    this.#day = day;
-    this.#handlers.onNewDay();
+  /** @param {import("./protocol.js").Day} day */
+  #takeDay(day) {
+    const ticker = this.tickers.get(day.symbol);
+    // The snapshot may know of it.
+    if (!ticker || !this.#wanted.has(day.symbol) || day.offset <= ticker.offset) return;
+    applyDay(ticker, day);
+    this.now_us = Math.max(this.now_us, day.ts);
+    this.changed.add(day.symbol);
   }
 }

@@ -37,6 +37,7 @@
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
  *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
  */
+/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day a day of UTC has begun */
 /** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
@@ -44,7 +45,7 @@
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {Trade | Quote | BarMessage} Event */
-/** @typedef {Event | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} Message */
+/** @typedef {Event | Welcome | Snapshot | Day | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} Message */
 
 /** @typedef {{ symbol: string, name: string, sector: string }} Listing */
 /** @typedef {{ symbol: string, interval: Interval, epoch: string, offset: number, bars: Bar[] }} BarsAnswer */

@@ -5,6 +5,7 @@
  * Owns: those rules. Does not own: how a record looks (`watchlist.js`, `heading.js`). Pure.
  */
 
+/** @typedef {import("./protocol.js").Day} Day */
 /** @typedef {import("./protocol.js").Snapshot} Snapshot */
 /** @typedef {import("./protocol.js").Trade} Trade */
 /** @typedef {import("./protocol.js").Quote} Quote */
@@ -23,24 +24,40 @@
  * @property {number} high
  * @property {number} low
  * @property {number} prev_close
- * @property {number} volume
+ * @property {number} volume 0 until there is a trade on this day, which sets `open`, `high` and `low`
+ * @property {number} day_us when the day of UTC began that the figures belong to
  */
+
+import { INTERVAL_US } from "./protocol.js";
 
 /**
  * @param {Snapshot} snapshot
  * @returns {Ticker}
  */
 export function fromSnapshot(snapshot) {
-  const { symbol, offset, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume } = snapshot;
-  return { symbol, offset, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume };
+  const { symbol, offset, ts, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume } = snapshot;
+  return { symbol, offset, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, day_us: ts - (ts % INTERVAL_US["1d"]) };
 }
 
 /**
- * Folds a trade into the record.
+ * Begins a day: until there is a trade, its figures are the previous close.
+ * @param {Ticker} ticker
+ * @param {Day} day
+ */
+export function applyDay(ticker, { ts, prev_close }) {
+  ticker.day_us = ts;
+  ticker.price = ticker.open = ticker.high = ticker.low = ticker.prev_close = prev_close;
+  ticker.volume = 0;
+}
+
+/**
+ * Folds a trade into the record. One of a day before, which a rate has held back, changes nothing.
  * @param {Ticker} ticker
  * @param {Trade} trade
  */
-export function applyTrade(ticker, { price, size }) {
+export function applyTrade(ticker, { ts, price, size }) {
+  if (ts < ticker.day_us) return;
+  if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
   if (price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
   ticker.price = price;
   ticker.volume += size;

@@ -16,7 +16,7 @@ const trade = (seq, more = {}) => ({
 
 const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], ...(max_hz ? { max_hz } : {}) }]]);
 const quiet = () => {};
-const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onNewDay: quiet, onUnknown: quiet };
+const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet };
 
 test("consecutive events leave no hole", () => {
   const checker = new SequenceChecker();
@@ -111,7 +111,7 @@ test("the market folds a snapshot and what follows, each event once", () => {
   const seen = [];
   const market = new Market({
     onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
-    onNewDay: () => seen.push("day"), onUnknown: (symbols) => seen.push(...symbols),
+    onUnknown: (symbols) => seen.push(...symbols),
   });
   market.want(wishes());
   const quote = { type: "quote", symbol: "AAPL", seq: 312, offset: 159, ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 };
@@ -130,8 +130,7 @@ test("the market folds a snapshot and what follows, each event once", () => {
   market.take([{ type: "lag", skipped: 7, since_offset: 160 }, trade(66)], 0, undefined);
   assert.equal(market.skipped, 7);
   assert.equal(market.sequences.holes, 7);
-  market.take([trade(67, { ts: 1_772_463_845_100_000 + 86_400_000_000 })], 0, undefined);
-  assert.deepEqual(seen, ["welcome", "AAPL", "lag", "day"]);
+  assert.deepEqual(seen, ["welcome", "AAPL", "lag"]);
 });
 
 test("a symbol that was removed stays removed, whatever is still under way", () => {
@@ -183,4 +182,24 @@ test("while only the newest values come the price goes on, but neither tape nor 
   market.take([trade(70), snapshot({ trades: 71 }), trade(72)], 0, undefined);
   assert.deepEqual(market.log.newest("AAPL", 9).map((logged) => logged.offset), [172]);
   assert.equal(market.sequences.holes, 0);
+});
+
+test("a day begins with the previous close, and its first trade sets its figures", () => {
+  const market = new Market(IGNORE);
+  market.want(wishes());
+  const midnight = 1_772_496_000_000_000;
+  const day = (offset) => ({ type: "day", symbol: "AAPL", seq: 1, offset, ts: midnight, prev_close: 200.01 });
+  const figures = () => {
+    const { price, open, high, low, prev_close, volume } = market.tickers.get("AAPL");
+    return [price, open, high, low, prev_close, volume];
+  };
+  market.take([snapshot({ trades: 57 }), day(99), trade(58)], 0, undefined);
+  assert.deepEqual(figures(), [200.01, 198, 201, 197, 199, 1_025], "the snapshot is newer than that day");
+  market.take([{ ...day(0), symbol: "MSFT" }, day(170)], 0, undefined);
+  assert.deepEqual(figures(), [200.01, 200.01, 200.01, 200.01, 200.01, 0]);
+  assert.ok(market.changed.has("AAPL"));
+  market.take([trade(75, { ts: midnight - 1, price: 500 })], 0, undefined);
+  assert.deepEqual(figures(), [200.01, 200.01, 200.01, 200.01, 200.01, 0], "what a rate has held back is of the old day");
+  market.take([trade(76, { ts: midnight + 1, price: 202 }), trade(77, { ts: midnight + 2, price: 201.5 })], 0, undefined);
+  assert.deepEqual(figures(), [201.5, 202, 202, 201.5, 200.01, 50]);
 });

@@ -10,6 +10,7 @@ mod https;
 mod language;
 mod live_chart;
 mod live_connection;
+mod live_day;
 
 use serde_json::json;
 
