@@ -51,6 +51,7 @@ const state = {
   isHistoryDue: true,
   /** Start of the bar under the crosshair. @type {number | null} */
   hovered_ts: null,
+  isFirstVisit: false,
   isFrameAsked: false,
   /** Whether the next frame paints what belongs to the charted symbol, whether it has changed or not. */
   isStageDue: true,
@@ -152,7 +153,7 @@ async function loadListings() {
   }
   const known = new Set(state.listings.map((listing) => listing.symbol));
   for (const symbol of state.watch.filter((listed) => !known.has(listed))) remove(symbol);
-  if (state.watch.length === 0 && loadChoices().watch === null) restoreFirstTen();
+  if (state.watch.length === 0 && state.isFirstVisit) restoreFirstTen();
   arrange();
 }
 
@@ -349,10 +350,11 @@ function start() {
   onLanguage(relabel);
   const saved = loadChoices();
   state.interval = saved.interval ?? state.interval;
+  state.isFirstVisit = saved.watch === null;
   markInterval();
   byId("zone").textContent = zoneName();
   if (saved.charted && saved.watch?.includes(saved.charted)) state.charted = saved.charted;
-  add(saved.watch ?? []);
+  add(saved.watch ?? FIRST_TEN);
   showHistory();
   byId("watchlist-empty").hidden = saved.watch?.length !== 0;
   byId("timeframes").addEventListener("click", (event) => {

@@ -64,7 +64,7 @@ export const korean = {
   "H": "고",
   "L": "저",
   "C": "종",
-  "Vol": "거래량",
+  "Vol": "량",
   "candlestick chart": "캔들 차트",
   "Arrow keys scroll, plus and minus zoom, End returns to the newest bar":
     "화살표 키로 이동하고, 더하기와 빼기 키로 확대·축소하며, End 키로 최신 봉으로 돌아갑니다",

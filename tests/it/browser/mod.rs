@@ -11,6 +11,7 @@ mod language;
 mod live_chart;
 mod live_connection;
 mod live_day;
+mod live_layout;
 
 use serde_json::json;
 

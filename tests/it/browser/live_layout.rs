@@ -1,0 +1,73 @@
+//! The layout of the live page: whatever the figures are, nothing is pushed about by them.
+
+use serde_json::Value;
+
+use super::driver::Browser;
+use super::open_page;
+
+/// Where everything is that stands beside a figure.
+const BOXES: &str =
+    "[...document.querySelectorAll('#watchlist th, #watchlist td, #stats > div, #legend > div, #title, .quote, \
+    #chart, .panel, #language, #status')].filter((each) => each.checkVisibility()).map((each) => [
+        each.id || each.dataset.field || each.querySelector('dt')?.textContent || each.className,
+        ...Object.values(each.getBoundingClientRect().toJSON()).slice(0, 4).map(Math.round)])";
+
+/// Lets the page believe that the server has sent snapshots with these figures.
+async fn say(browser: &Browser, price: f64, volume: u64, size: u64) {
+    let say = format!(
+        "(() => {{
+            const messages = frames_.filter(([way]) => way === 'in').flatMap(([, data]) => JSON.parse(data));
+            const newest = new Map(messages.filter(({{ type }}) => type === 'snapshot').map((each) => [each.symbol, each]));
+            const changed = {{ price: {price}, bid: {price}, ask: {price}, high: {price}, low: {price}, open: {price},
+                prev_close: {price} * 1.05, volume: {volume}, bid_size: {size}, ask_size: {size}, offset: 1e12, seq: {{ trades: 1e9, quotes: 1e9 }} }};
+            const data = JSON.stringify([...newest.values()].map((each) => ({{ ...each, ...changed }})));
+            sockets_.at(-1).dispatchEvent(new MessageEvent('message', {{ data }}));
+        }})()"
+    );
+    browser.value(&say).await;
+    browser
+        .until(&format!("Number(document.querySelector('#title-last').textContent.replaceAll(',', '')) === {price}"))
+        .await;
+    browser.value("new Promise(requestAnimationFrame)").await;
+}
+
+fn moved(before: &Value, after: &Value) -> Vec<String> {
+    let [before, after] = [before, after].map(|boxes| boxes.as_array().unwrap());
+    let pairs = before.iter().zip(after).filter(|(before, after)| before != after);
+    pairs.map(|(before, after)| format!("{before} to {after}")).collect()
+}
+
+#[tokio::test]
+async fn figures_do_not_push_their_neighbours_about() {
+    for (width, height) in [(1920, 1080), (1280, 800), (390, 844)] {
+        let (_server, browser) = open_page(width, height, "light").await;
+        say(&browser, 201.25, 999_999, 100).await;
+        let before = browser.value(BOXES).await;
+        for (price, volume, size) in [(9.5, 123, 5), (999.99, 9_999_999, 12_300), (0.1234, 1_234_000_000, 100)] {
+            say(&browser, price, volume, size).await;
+            assert_eq!(moved(&before, &browser.value(BOXES).await), [""; 0], "{width}: {price}");
+        }
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_comes_while_the_page_is_loaded_finds_its_place_free() {
+    for (width, height) in [(1280, 800), (390, 844)] {
+        let (server, browser) = open_page(width, height, "dark").await;
+        let source = "globalThis.shifts_ = [];
+            new PerformanceObserver((list) => shifts_.push(...list.getEntries().map(({ value }) => value)))
+                .observe({ type: 'layout-shift', buffered: true });";
+        browser.before_scripts(source).await;
+        browser.open(&format!("http://{}/?lang=en", server.address)).await;
+        browser.until(super::TEN_ROWS).await;
+        browser.until(super::CHART_IS_FULL).await;
+        let trades = "frames_.filter(([way, data]) => way === 'in' && data.includes('trade')).length > 200";
+        browser.until(trades).await;
+        let sum = browser.value("shifts_.reduce((sum, value) => sum + value, 0)").await.as_f64().unwrap();
+        // Of 0.1 it is called good (Core Web Vitals).
+        assert!(sum < 0.01, "{width}: {sum} {}", browser.value("shifts_").await);
+        assert_eq!(browser.console_errors().await, [""; 0]);
+        browser.close().await;
+    }
+}
