@@ -72,8 +72,6 @@ const feed = new Feed(`${location.protocol === "https:" ? "wss:" : "ws:"}//${loc
   onStatus: requestPaint,
   onFrame(messages, received_us) {
     market.take(messages, received_us, feed.clock.best?.offset_us);
-    // No frame is painted of a page that is hidden, but its title is seen.
-    if (document.hidden) paintTitle();
     requestPaint();
   },
 });
@@ -293,6 +291,8 @@ function paintStage() {
 }
 
 function requestPaint() {
+  // No frame is painted of a page that is hidden, but its title is seen.
+  if (document.hidden) paintHead();
   if (state.isFrameAsked) return;
   state.isFrameAsked = true;
   requestAnimationFrame(paint);
@@ -301,14 +301,13 @@ function requestPaint() {
 function paint() {
   state.isFrameAsked = false;
   const now_ms = performance.now();
-  connection.paint(feed.status, now_ms);
+  paintHead();
   if (state.isStageDue || market.changed.has(state.charted ?? "")) drawStage();
   for (const symbol of market.changed) {
     const ticker = market.tickers.get(symbol);
     if (ticker) watchlist.paint(ticker);
   }
   market.changed.clear();
-  paintTitle();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {
     state.measured_at_ms = now_ms;
     statusBar.paint({
@@ -322,7 +321,9 @@ function paint() {
   }
 }
 
-function paintTitle() {
+/** Paints what is seen first, or alone: the state of the connection and the title of the document. */
+function paintHead() {
+  connection.paint(feed.status, performance.now());
   heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
 }
 
