@@ -17,6 +17,9 @@ const SUBSCRIPTION_WORK: u64 = 1;
 /// What one poll costs, with all that HTTP does for it.
 const POLL_WORK: usize = 256;
 
+/// A client that owes is not read for so long at the most: it may be gone, which is noticed when it is read.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// What one client may still ask for.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -69,7 +72,7 @@ impl Session {
             router.metrics().requests_slowed.inc();
         }
         let turn = router.shared().turn.borrow_mut().wait(now);
-        owed.max(turn)
+        owed.max(turn).min(PAUSE_MAX)
     }
 
     /// Waits until it is the turn of a poll.

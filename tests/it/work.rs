@@ -42,6 +42,24 @@ async fn who_asks_for_more_than_its_budget_is_served_later_and_not_closed() {
 }
 
 #[actix_web::test]
+async fn the_next_request_of_who_owes_is_not_read_yet() {
+    let server = server(|settings| {
+        // It would take minutes to pay.
+        settings.session.work_per_second_max = 1;
+        settings.push.shared_work_per_second_max = 1;
+    });
+    let mut client = Client::connect(server.address).await;
+    client.send_json(&json!({"action": "subscribe", "symbols": ["*"], "id": 1})).await;
+    client.send_json(&json!({"action": "list", "id": 2})).await;
+    client.until("the first answer", |message| message["id"] == 1).await;
+    let before = server.metrics.requests.get();
+    for _ in 0..3 {
+        poll(&server, "symbols=AAPL").await;
+    }
+    assert_eq!(server.metrics.requests.get(), before + 3, "those of others are");
+}
+
+#[actix_web::test]
 async fn who_comes_back_has_no_new_burst() {
     let server = server(|settings| {
         settings.session.work_per_second_max = 2_000;
