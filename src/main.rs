@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use tickcast::app::{Application, Certificate, Settings, SettingsError, StartError, SystemClock};
+use tickcast::app::{
+    Application, Certificate, Settings, SettingsError, StartError, SystemClock, check_open_files, raise_open_files,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code for bad settings and an address that cannot be listened on.
@@ -26,6 +28,9 @@ struct Arguments {
     /// The TCP port of HTTP, 0 for a free one; overrides every setting
     #[arg(long)]
     port: Option<u16>,
+    /// Refuse to start when the limit of open files is too low for server.connections_max, instead of serving fewer
+    #[arg(long)]
+    strict: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +62,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut settings = settings.map_err(|err| Failure::Start(err.into()))?;
     if let Some(port) = arguments.port {
         settings.server.port = port;
+    }
+    if let Err(err) = raise_open_files() {
+        log::warn!("the limit of open files stays as it is: {err}");
+    }
+    if arguments.strict {
+        check_open_files(&settings).map_err(Failure::Start)?;
     }
     actix_web::rt::System::new().block_on(async {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;

@@ -3,6 +3,7 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
 
 mod clock;
+mod descriptors;
 mod kind;
 mod listen;
 mod market;
@@ -32,6 +33,7 @@ use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::{Handshakes, Traffic, random_name};
 
 pub use clock::SystemClock;
+pub use descriptors::{check_open_files, raise_open_files};
 pub use settings::{ServerConfig, Settings, SettingsError, TlsConfig};
 pub use tls::{Certificate, TlsError};
 
@@ -65,6 +67,18 @@ pub enum StartError {
         port: u16,
         /// What the system says.
         source: io::Error,
+    },
+    /// The system allows too few open files for what the settings promise.
+    #[error(
+        "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit -n)"
+    )]
+    OpenFiles {
+        /// What all connections and the process itself take at the most.
+        needed: usize,
+        /// The soft limit.
+        allowed: usize,
+        /// `server.connections_max`.
+        connections_max: usize,
     },
 }
 
@@ -111,6 +125,8 @@ impl Application {
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         settings.validate()?;
+        let (settings, shortage) = descriptors::fitted(settings)?;
+        let settings = &settings;
         let ServerConfig { tls, port, .. } = &settings.server;
         let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
         let bind = |port| Listener::bind(&settings.server, port);
@@ -131,10 +147,7 @@ impl Application {
             push: settings.push,
             metrics: metrics.clone(),
         };
-        let workers = match settings.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(ServerConfig::WORKERS_MAX),
-            workers => workers,
-        };
+        let workers = settings.server.worker_threads();
         let urls = [("url=http", address), ("tls_url=https", tls_address)];
         let urls = urls.map(|(name, address)| address.map_or(String::new(), |address| format!("{name}://{address}/ ")));
         log::info!(
@@ -150,6 +163,9 @@ impl Application {
         }
         for address in others(listeners.https.as_ref().map(|(listener, _)| listener)) {
             log::info!("listening also tls_url=https://{address}/");
+        }
+        if let Some(shortage) = shortage {
+            log::warn!("{shortage}");
         }
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);

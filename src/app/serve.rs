@@ -73,9 +73,8 @@ impl WorkerParts {
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
-        let places_max = server.connections_max.saturating_add(server.connections_spare_max);
         let worker = Worker {
-            places: Places::new(places_max, self.hub_config.metrics.clone()),
+            places: Places::new(server.connections_per_worker(), self.hub_config.metrics.clone()),
             router,
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
@@ -121,9 +120,7 @@ impl WorkerParts {
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
     // With one connection beyond the first two another one gives way, and takes a turn to be gone.
-    let connections_max = [server.connections_spare_max, server.turn_connections_max, 1]
-        .iter()
-        .fold(server.connections_max, |sum, more| sum.saturating_add(*more));
+    let connections_max = server.connections_per_worker().saturating_add(server.turn_connections_max).saturating_add(1);
     let mut builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max)

@@ -53,10 +53,10 @@ pub struct ServerConfig {
     /// Over how long sessions are closed then, so that their clients do not all come back at once. Milliseconds; never
     /// more than half of `shutdown_grace_ms` is taken.
     pub drain_ms: u64,
-    /// The most sessions at the same time. 1 to 1,000,000.
+    /// The most sessions at the same time, fewer when the limit of open files is too low for so many. 1 to 1,000,000.
     pub connections_max: usize,
-    /// Connections that each worker takes beyond `connections_max`, so that those refused are told so, and probes and
-    /// plain requests are answered. 1 to 100,000.
+    /// Connections that each worker takes beyond its share of `connections_max`, so that those refused are told so, and
+    /// probes and plain requests are answered. 1 to 100,000.
     pub connections_spare_max: usize,
     /// How long a request may take to arrive, from its first byte; the first one of a connection from when that was accepted.
     /// Milliseconds, 10 to 600,000.
@@ -162,7 +162,21 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// The most worker threads: what actix takes.
-    pub(super) const WORKERS_MAX: usize = 512;
+    const WORKERS_MAX: usize = 512;
+
+    /// Returns how many worker threads there are.
+    pub(super) fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(Self::WORKERS_MAX),
+            workers => workers,
+        }
+    }
+
+    /// Returns how many connections each worker keeps: its share of the sessions, and the spare ones. All workers together
+    /// keep what the descriptors suffice for, however the sessions are spread.
+    pub(super) fn connections_per_worker(&self) -> usize {
+        self.connections_max.div_ceil(self.worker_threads()).saturating_add(self.connections_spare_max)
+    }
 
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {

@@ -35,6 +35,7 @@ mod cursor_client;
 mod cursor_knowledge;
 mod cursor_schedule;
 mod cursor_world;
+mod descriptors;
 mod determinism;
 mod fragment;
 mod half_closed;
