@@ -6,11 +6,13 @@ mod clock;
 mod descriptors;
 mod kind;
 mod listen;
+mod logging;
 mod market;
 mod pinned;
 mod serve;
 mod settings;
 mod tls;
+mod watchdog;
 
 use std::future::Future;
 use std::io;
@@ -19,23 +21,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{ArbiterHandle, Recipient};
+use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::app::listen::Listener;
+use crate::app::market::SimulatedSource;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
+use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
-use crate::feed::{Attach, Batch};
+use crate::feed::{Attach, Batch, Feed};
+use crate::history::History;
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{Handshakes, Traffic, random_name};
+use crate::transport::{Handshakes, Health, Traffic, random_name};
 
 pub use clock::SystemClock;
 pub use descriptors::{check_open_files, raise_open_files};
+pub use logging::{LogConfig, LogLines, ServerLog};
 pub use settings::{ServerConfig, Settings, SettingsError, TlsConfig};
 pub use tls::{Certificate, TlsError};
+pub use watchdog::report_panics;
 
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
@@ -68,6 +75,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that listens cannot be watched.
+    #[error("cannot watch a listener: {0}")]
+    Socket(io::Error),
     /// The system allows too few open files for what the settings promise.
     #[error(
         "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit -n)"
@@ -90,6 +100,7 @@ pub struct Application {
     certificate: Option<Arc<Certificate>>,
     hubs: Hubs,
     attach: AttachFn,
+    watchdog: Watchdog,
     arbiters: [ArbiterHandle; 2],
     grace: Duration,
     drain: Duration,
@@ -169,6 +180,14 @@ impl Application {
         }
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);
+        let health = Arc::<Health>::default();
+        let watchdog = Watchdog {
+            parts: parts(&history, &feed, &listeners)?,
+            hubs: hubs.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            behind_max: Duration::from_millis(settings.server.behind_max_ms),
+        };
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let attach: AttachFn = Arc::new(move |hub| {
             let attached = feed.send(hub);
@@ -188,6 +207,7 @@ impl Application {
             traffic,
             foreign_origins: Arc::default(),
             handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
+            health,
             more_routes: Arc::new(more_routes),
         };
         let server = serve(&parts, listeners, workers);
@@ -196,7 +216,7 @@ impl Application {
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
         let drain = Duration::from_millis(settings.server.drain_ms).min(grace / 2);
         let arbiters = market.arbiters;
-        Ok(Self { server, address, tls_address, certificate, hubs, attach, arbiters, grace, drain, metrics })
+        Ok(Self { server, address, tls_address, certificate, hubs, attach, watchdog, arbiters, grace, drain, metrics })
     }
 
     /// Returns the address of HTTP; `None` when HTTPS is all that is served.
@@ -230,12 +250,17 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Returns what has made the server fail.
+    /// Returns at once, without a word to anybody, what has made the server fail: a hub, the feed, the history or what
+    /// accepts connections has ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, arbiters, grace, drain: over, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, grace, drain: over, .. } = self;
         let handle = server.handle();
-        let server = actix_web::rt::spawn(server);
-        shutdown.await;
+        let mut server = actix_web::rt::spawn(server);
+        tokio::select! {
+            () = shutdown => {}
+            failure = watchdog.watch() => return Err(failure),
+            _ = &mut server => return Err(io::Error::other("what accepts connections has ended")),
+        }
         log::info!("shutting down grace_ms={}", grace.as_millis());
         if tokio::time::timeout(grace, drain(&hubs, over, &handle)).await.is_err() {
             log::warn!("shutdown grace is over, connections are dropped");
@@ -249,6 +274,27 @@ impl Application {
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Returns the parts that the server cannot do without, beside its hubs.
+fn parts(
+    history: &Addr<History>,
+    feed: &Addr<Feed<SimulatedSource>>,
+    listeners: &Listeners,
+) -> Result<Vec<Part>, StartError> {
+    let (history, feed) = (history.clone(), feed.clone());
+    let mut parts = vec![
+        Part { name: "the feed".into(), is_alive: Box::new(move || feed.connected()) },
+        Part { name: "the history".into(), is_alive: Box::new(move || history.connected()) },
+    ];
+    let https = listeners.https.iter().map(|(listener, _)| listener);
+    for socket in listeners.http.iter().chain(https).flat_map(|listener| &listener.sockets) {
+        let name = socket.local_addr().map_or_else(|_| "a listener".into(), |address| format!("the listener of {address}"));
+        let socket = socket.try_clone().map_err(StartError::Socket)?;
+        let is_alive = Box::new(move || socket2::SockRef::from(&socket).is_listener().unwrap_or(false));
+        parts.push(Part { name, is_alive });
+    }
+    Ok(parts)
 }
 
 /// Returns what the page about the handshake needs of a server at these addresses: it reaches itself over plain HTTP where

@@ -18,7 +18,7 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
+    ConnectionConfig, ForeignOrigins, Handshakes, Health, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
 };
 
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
@@ -46,6 +46,7 @@ pub(super) struct WorkerParts {
     pub(super) traffic: Arc<Traffic>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) handshakes: Arc<Handshakes>,
+    pub(super) health: Arc<Health>,
     pub(super) more_routes: MoreRoutes,
 }
 
@@ -85,6 +86,7 @@ impl WorkerParts {
             allowed_origins: server.allowed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
             handshakes: self.handshakes.clone(),
+            health: self.health.clone(),
         };
         (hub, Rc::new(worker))
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use crate::app::LogConfig;
 use crate::app::kind::check_kinds;
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub session: SessionConfig,
     /// What the page about the handshake may take.
     pub handshake: HandshakeConfig,
+    /// The log.
+    pub log: LogConfig,
 }
 
 /// The section `[server]`.
@@ -76,6 +79,8 @@ pub struct ServerConfig {
     pub turn_connections_max: usize,
     /// Reads of bars that each worker may have under way. 1 to 1,000,000.
     pub bars_reads_max: usize,
+    /// A part of the server that is behind by so much makes `/readyz` answer 503. Milliseconds, 10 to 600,000.
+    pub behind_max_ms: u64,
     /// Clients whose traffic is accounted. 1 to 100,000.
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
@@ -153,6 +158,7 @@ impl Default for ServerConfig {
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
             bars_reads_max: 1_024,
+            behind_max_ms: 3_000,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),
@@ -198,6 +204,7 @@ impl ServerConfig {
                 Err(("server.turn_connections_max", "must be 1 to 1000000"))
             }
             Self { bars_reads_max: 0 | 1_000_001.., .. } => Err(("server.bars_reads_max", "must be 1 to 1000000")),
+            Self { behind_max_ms: ..10 | 600_001.., .. } => Err(("server.behind_max_ms", "must be 10 to 600000")),
             Self { traffic_clients_max: 0 | 100_001.., .. } => {
                 Err(("server.traffic_clients_max", "must be 1 to 100000"))
             }
@@ -304,6 +311,7 @@ impl Settings {
             .and_then(|()| self.history.validate())
             .and_then(|()| self.session.validate())
             .and_then(|()| self.handshake.validate())
+            .and_then(|()| self.log.validate())
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }
@@ -395,6 +403,8 @@ mod tests {
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
+            ("TICKCAST__SERVER__BEHIND_MAX_MS", "9", "server.behind_max_ms"),
+            ("TICKCAST__LOG__WAITING_BYTES_MAX", "1023", "log.waiting_bytes_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

@@ -58,6 +58,7 @@ pub use origin::AllowedOrigins;
 pub use places::Places;
 pub use problem::Problem;
 pub use socket::SocketConfig;
+pub use status::Health;
 pub use stream::TlsSetup;
 pub use traffic::Traffic;
 
@@ -86,6 +87,8 @@ pub struct Worker {
     pub foreign_origins: Arc<ForeignOrigins>,
     /// What the page `/handshake` has under way, in the whole process.
     pub handshakes: Arc<Handshakes>,
+    /// Whether the parts of the server get on.
+    pub health: Arc<Health>,
 }
 
 impl Worker {

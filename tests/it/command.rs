@@ -120,7 +120,7 @@ impl Process {
 
     /// Sends a signal, `"TERM"` or `"INT"`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the process runs").to_string();
+        let id = self.id().to_string();
         let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().await.unwrap();
         assert!(status.success());
     }
