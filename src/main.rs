@@ -34,7 +34,7 @@ struct Arguments {
     /// The TCP port of HTTP, 0 for a free one; overrides every setting
     #[arg(long)]
     port: Option<u16>,
-    /// Refuse to start when the limit of open files is too low for server.connections_max, instead of serving fewer
+    /// Refuse to start when the limit of open files is too low for all sessions promised, instead of serving fewer
     #[arg(long)]
     strict: bool,
 }

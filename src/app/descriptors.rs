@@ -48,8 +48,8 @@ pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
     Err(StartError::OpenFiles { needed, allowed, connections_max: settings.server.connections_max })
 }
 
-/// Returns the settings with as many connections as the present limit of open files suffices for, and one line that says so
-/// when they are fewer than before.
+/// Returns the settings with as many connections as the present limit of open files suffices for, and what to say of it when
+/// they are fewer than before.
 ///
 /// # Errors
 ///
@@ -59,14 +59,14 @@ pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Option<String>), 
     let places = fit(settings, allowed).ok_or(StartError::OpenFiles { needed, allowed, connections_max })?;
     let mut settings = settings.clone();
     (settings.server.connections_max, settings.server.connections_spare_max) = (places.sessions, places.spare);
-    let line = (allowed < needed).then(|| {
+    let shortage = (allowed < needed).then(|| {
         format!(
-            "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit \
+            "; too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit \
              -n): at most {} sessions are served",
             places.sessions
         )
     });
-    Ok((settings, line))
+    Ok((settings, shortage))
 }
 
 /// Returns the soft limit.

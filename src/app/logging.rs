@@ -12,6 +12,7 @@ use log::{Level, Log, Metadata, Record};
 use serde::Deserialize;
 
 use crate::metrics::ProcessMetrics;
+use crate::transport::HTTP_LIBRARY;
 
 /// The time between two attempts to write to a pipe that does not block and is full.
 const RETRY: Duration = Duration::from_millis(10);
@@ -185,7 +186,7 @@ impl<L: Log> Log for ServerLog<L> {
 
     fn log(&self, record: &Record<'_>) {
         let target = record.target();
-        if target.starts_with("actix_http") && record.level() < Level::Debug {
+        if target.starts_with(HTTP_LIBRARY) && record.level() < Level::Debug {
             // A malformed request is its client's mistake, counted where its connection ends.
             let mut quiet = Record::builder();
             quiet.level(Level::Debug).target(target).args(*record.args());
@@ -236,7 +237,7 @@ mod tests {
         let kept: Vec<_> = (0..1_000 - dropped).map(|_| read.recv().unwrap()).collect();
         assert!(kept.is_sorted_by_key(|line| line.trim().parse::<u32>().unwrap()), "in order: {kept:?}");
         assert!(kept.iter().all(|line| line.len() == 10 && line.ends_with('\n')), "and whole: {kept:?}");
-        lines.finish(Duration::from_secs(60));
+        lines.finish(Duration::from_mins(1));
         lines.write_all(b"later\n").unwrap();
         assert_eq!(read.recv().unwrap(), "later\n");
     }
@@ -262,7 +263,7 @@ mod tests {
         let log = ServerLog::new(Kept::default());
         let errors = log.metrics.accept_errors.get();
         for (target, text) in [
-            ("actix_http::h1::dispatcher", "stream error: bad head"),
+            (HTTP_LIBRARY, "stream error: bad head"),
             ("actix_server::accept", "Error accepting connection: Too many open files"),
             ("tickcast", "ours"),
         ] {

@@ -35,13 +35,13 @@ use crate::feed::{Attach, Batch, Feed};
 use crate::history::History;
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{Handshakes, Health, Traffic, random_name};
+use crate::transport::{Handshakes, Traffic, random_name};
 
 pub use clock::SystemClock;
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
-pub use settings::{ServerConfig, Settings, SettingsError, TlsConfig};
-pub use tls::{Certificate, TlsError};
+pub use settings::{ServerConfig, Settings, SettingsError};
+pub use tls::{Certificate, TlsConfig, TlsError};
 pub use watchdog::report_panics;
 
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
@@ -159,43 +159,18 @@ impl Application {
             metrics: metrics.clone(),
         };
         let workers = settings.server.worker_threads();
-        let urls = [("url=http", address), ("tls_url=https", tls_address)];
-        let urls = urls.map(|(name, address)| address.map_or(String::new(), |address| format!("{name}://{address}/ ")));
-        log::info!(
-            "listening {}workers={workers} symbols={} seed={} events_per_second={}",
-            urls.concat(),
-            market.table.len(),
-            settings.feed.seed,
-            settings.feed.events_per_second,
-        );
-        let others = |listener: Option<&Listener>| listener.map(|listener| listener.others.clone()).unwrap_or_default();
-        for address in others(listeners.http.as_ref()) {
-            log::info!("listening also url=http://{address}/");
-        }
-        for address in others(listeners.https.as_ref().map(|(listener, _)| listener)) {
-            log::info!("listening also tls_url=https://{address}/");
-        }
-        if let Some(shortage) = shortage {
-            log::warn!("{shortage}");
-        }
+        announce(settings, market.table.len(), &listeners, shortage);
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);
-        let health = Arc::<Health>::default();
         let watchdog = Watchdog {
             parts: parts(&history, &feed, &listeners)?,
             hubs: hubs.clone(),
-            health: health.clone(),
+            health: Arc::default(),
             metrics: metrics.clone(),
             behind_max: Duration::from_millis(settings.server.behind_max_ms),
         };
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
-        let attach: AttachFn = Arc::new(move |hub| {
-            let attached = feed.send(hub);
-            // The feed ends only with the process.
-            Box::pin(async move {
-                let _ = attached.await;
-            })
-        });
+        let attach = attach_to(feed);
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
@@ -207,14 +182,14 @@ impl Application {
             traffic,
             foreign_origins: Arc::default(),
             handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
-            health,
+            health: watchdog.health.clone(),
             more_routes: Arc::new(more_routes),
         };
         let server = serve(&parts, listeners, workers);
         let server =
             server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        let drain = Duration::from_millis(settings.server.drain_ms).min(grace / 2);
+        let drain = settings.server.drain();
         let arbiters = market.arbiters;
         Ok(Self { server, address, tls_address, certificate, hubs, attach, watchdog, arbiters, grace, drain, metrics })
     }
@@ -276,6 +251,41 @@ impl Application {
     }
 }
 
+/// Logs where the server listens, and with how many places when these are fewer than set.
+fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
+    let https = listeners.https.as_ref().map(|(listener, _)| listener);
+    let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
+    let url = |(name, listener): (&str, Option<&Listener>)| {
+        listener.map_or(String::new(), |listener| format!("{name}://{}/ ", listener.address))
+    };
+    // In the same line as what is served: it is about that.
+    let level = if shortage.is_some() { log::Level::Warn } else { log::Level::Info };
+    log::log!(
+        level,
+        "listening {}workers={} symbols={symbols} seed={} events_per_second={}{}",
+        urls.map(url).concat(),
+        settings.server.worker_threads(),
+        settings.feed.seed,
+        settings.feed.events_per_second,
+        shortage.unwrap_or_default(),
+    );
+    for (name, listener) in urls {
+        for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {
+            log::info!("listening also {name}://{address}/");
+        }
+    }
+}
+
+fn attach_to(feed: Addr<Feed<SimulatedSource>>) -> AttachFn {
+    Arc::new(move |hub| {
+        let attached = feed.send(hub);
+        // The feed ends only with the process.
+        Box::pin(async move {
+            let _ = attached.await;
+        })
+    })
+}
+
 /// Returns the parts that the server cannot do without, beside its hubs.
 fn parts(
     history: &Addr<History>,
@@ -289,7 +299,8 @@ fn parts(
     ];
     let https = listeners.https.iter().map(|(listener, _)| listener);
     for socket in listeners.http.iter().chain(https).flat_map(|listener| &listener.sockets) {
-        let name = socket.local_addr().map_or_else(|_| "a listener".into(), |address| format!("the listener of {address}"));
+        let name =
+            socket.local_addr().map_or_else(|_| "a listener".into(), |address| format!("the listener of {address}"));
         let socket = socket.try_clone().map_err(StartError::Socket)?;
         let is_alive = Box::new(move || socket2::SockRef::from(&socket).is_listener().unwrap_or(false));
         parts.push(Part { name, is_alive });

@@ -87,6 +87,7 @@ impl WorkerParts {
             foreign_origins: self.foreign_origins.clone(),
             handshakes: self.handshakes.clone(),
             health: self.health.clone(),
+            drain: self.settings.server.drain(),
         };
         (hub, Rc::new(worker))
     }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::app::LogConfig;
 use crate::app::kind::check_kinds;
+use crate::app::tls::TlsConfig;
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
@@ -89,57 +90,6 @@ pub struct ServerConfig {
     pub tls: TlsConfig,
 }
 
-/// The section `[server.tls]`. Without a certificate there is no HTTPS.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// The file with the certificate and its chain, in PEM. Empty: none.
-    pub cert: String,
-    /// The file with the certificate's private key, in PEM.
-    pub key: String,
-    /// The TCP port of HTTPS; 0 takes a free one.
-    pub port: u16,
-    /// Whether HTTPS is all that is served: nothing listens on `server.port` then.
-    pub only: bool,
-    /// How long the handshake of TLS may take. Milliseconds, 1 to 600,000.
-    pub handshake_timeout_ms: u64,
-}
-
-impl Default for TlsConfig {
-    fn default() -> Self {
-        Self { cert: String::new(), key: String::new(), port: 8443, only: false, handshake_timeout_ms: 5_000 }
-    }
-}
-
-impl TlsConfig {
-    /// Returns whether HTTPS is served.
-    pub fn is_on(&self) -> bool {
-        !self.cert.is_empty()
-    }
-
-    pub(super) fn handshake_timeout(&self) -> Duration {
-        Duration::from_millis(self.handshake_timeout_ms)
-    }
-
-    fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        match self {
-            Self { cert, key, .. } if key.is_empty() && !cert.is_empty() => {
-                Err(("server.tls.key", "must be set when server.tls.cert is"))
-            }
-            Self { cert, key, .. } if cert.is_empty() && !key.is_empty() => {
-                Err(("server.tls.cert", "must be set when server.tls.key is"))
-            }
-            Self { cert, only: true, .. } if cert.is_empty() => {
-                Err(("server.tls.cert", "must be set when server.tls.only is"))
-            }
-            Self { handshake_timeout_ms: 0 | 600_001.., .. } => {
-                Err(("server.tls.handshake_timeout_ms", "must be 1 to 600000"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -182,6 +132,11 @@ impl ServerConfig {
     /// keep what the descriptors suffice for, however the sessions are spread.
     pub(super) fn connections_per_worker(&self) -> usize {
         self.connections_max.div_ceil(self.worker_threads()).saturating_add(self.connections_spare_max)
+    }
+
+    /// Returns over how long the orderly end closes the sessions.
+    pub(super) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.min(self.shutdown_grace_ms / 2))
     }
 
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {

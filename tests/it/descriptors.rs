@@ -9,7 +9,7 @@ use crate::raw::{RawClient, handshake};
 /// Sessions that are attempted: more than 1,024 open files suffice for.
 const ATTEMPTS: usize = 3_000;
 
-/// Opens WebSockets and keeps them; returns them, and how many were refused with 503.
+/// Opens sessions and keeps them; returns them, and how many were refused with 503.
 async fn attempt(process: &Process) -> (Vec<RawClient>, usize) {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let (mut sessions, mut refused) = (Vec::new(), Vec::new());
@@ -41,9 +41,9 @@ async fn probes_answer(process: &Process, sessions: usize, ready: u16) {
 
 #[actix_web::test]
 async fn at_the_limit_of_open_files_newcomers_hear_503_and_probes_are_answered() {
-    let mut process = spawn_limited(Limits { soft: 1_024, hard: 1_024 }, &[], &[]).await;
-    let warning = process.next_line().await;
-    for part in ["server.connections_max=20000", "1024", "sessions"] {
+    let process = spawn_limited(Limits { soft: 1_024, hard: 1_024 }, &[], &[]).await;
+    let warning = process.start_line.clone();
+    for part in ["WARN", "open files", "server.connections_max=20000", "1024", "sessions"] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
     let (sessions, refused) = attempt(&process).await;

@@ -47,6 +47,7 @@ mod limits;
 mod midnight;
 mod memory;
 mod log;
+mod metrics;
 mod modes;
 mod old_cursor;
 mod origin;

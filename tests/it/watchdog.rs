@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use actix_web::{HttpResponse, web};
 use rustix::process::{ForeignRawFd, Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use tickcast::app::{Application, Settings, SystemClock};
-use tickcast::domain::{Clock, Timestamp};
+use tickcast::domain::{Clock, Reading};
 
 use crate::client::Client;
 use crate::command::{Process, spawn_binary};
@@ -51,9 +51,9 @@ impl Gate {
 struct GatedClock(Arc<Gate>);
 
 impl Clock for GatedClock {
-    fn now(&self) -> Timestamp {
+    fn read(&self) -> Reading {
         self.0.pass();
-        SystemClock.now()
+        SystemClock.read()
     }
 }
 
