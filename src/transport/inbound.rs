@@ -36,6 +36,8 @@ pub(super) struct Frames {
     budget: FrameBudget,
     message_bytes_max: usize,
     ended: bool,
+    /// Nothing more is read, not even to be thrown away: that too would keep a core busy while the session closes.
+    is_deaf: bool,
     account: Option<Arc<Account>>,
     gate: Gate,
     timer: Option<Pin<Box<Sleep>>>,
@@ -61,6 +63,7 @@ impl Frames {
             budget,
             message_bytes_max,
             ended: false,
+            is_deaf: false,
             account,
             gate: Gate::default(),
             timer: None,
@@ -139,6 +142,9 @@ impl Stream for Frames {
             frames.gate.set(None);
         }
         loop {
+            if frames.is_deaf {
+                return Poll::Pending;
+            }
             if frames.ended {
                 return Poll::Ready(None);
             }
@@ -147,6 +153,7 @@ impl Stream for Frames {
                 Ok(None) => frames.shrink(),
                 Err(reason) => {
                     frames.ended = true;
+                    frames.is_deaf = reason == CloseReason::FrameFlood;
                     frames.buffer = BytesMut::new();
                     return Poll::Ready(Some(Err(reason)));
                 }

@@ -21,6 +21,9 @@ const PIECE_BYTES: usize = 16_384;
 /// An answer of at most so many bytes is made at once, and so has a `Content-Length`.
 const WHOLE_BYTES_MAX: usize = 131_072;
 
+/// Where the assets are, which are a part of the program.
+const ASSETS: &str = "/static/";
+
 /// Makes an answer, one piece after the other.
 pub(super) trait Pieces: Unpin + 'static {
     /// Returns the next piece, `None` after the last one.
@@ -61,16 +64,20 @@ impl<P: Pieces> MessageBody for Body<P> {
 }
 
 /// An answer that is there, to be handed on in pieces.
-struct Whole(Bytes);
+struct Whole {
+    rest: Bytes,
+    /// Whether it is in memory for this client alone, and not a part of the program.
+    is_own: bool,
+}
 
 impl Pieces for Whole {
     fn next_piece(&mut self) -> Option<Bytes> {
-        let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
         (!piece.is_empty()).then_some(piece)
     }
 
     fn held_bytes(&self) -> usize {
-        self.0.len()
+        if self.is_own { self.rest.len() } else { 0 }
     }
 }
 
@@ -192,8 +199,9 @@ pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<B
         return response;
     }
     let (request, response) = response.into_parts();
+    let is_own = !request.path().starts_with(ASSETS);
     let response = response.map_body(|_, body| match body.try_into_bytes() {
-        Ok(bytes) => Body::new(Worker::of(&request), Whole(bytes), size).boxed(),
+        Ok(rest) => Body::new(Worker::of(&request), Whole { rest, is_own }, size).boxed(),
         Err(body) => body,
     });
     ServiceResponse::new(request, response)
@@ -240,7 +248,10 @@ mod tests {
     fn an_answer_that_is_there_is_handed_on_in_pieces() {
         for length in [1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES] {
             let whole = "x".repeat(length);
-            let begun = Begun { made: VecDeque::from([Bytes::from("begun")]), rest: Whole(whole.clone().into()) };
+            let begun = Begun {
+                made: VecDeque::from([Bytes::from("begun")]),
+                rest: Whole { rest: whole.clone().into(), is_own: true },
+            };
             let (text, longest) = text(begun);
             assert!(text == format!("begun{whole}") && longest <= PIECE_BYTES);
         }

@@ -91,12 +91,15 @@ pub(super) struct Stream {
     activity: Rc<Activity>,
     /// Whether the dispatcher is told that nothing more comes.
     is_ended: bool,
+    /// Whether the dispatcher is to look at what it has before it reads more: it would fill a larger and larger buffer for as
+    /// long as something comes, and the connection would keep that.
+    is_filled: bool,
 }
 
 impl Stream {
     fn new(channel: Channel, activity: Rc<Activity>, head_bytes_max: usize) -> Self {
         activity.open();
-        Self { channel, heads: Heads::new(head_bytes_max), activity, is_ended: false }
+        Self { channel, heads: Heads::new(head_bytes_max), activity, is_ended: false, is_filled: false }
     }
 
     /// Returns a connection that speaks HTTP as it is.
@@ -177,7 +180,13 @@ impl AsyncRead for Stream {
         if this.is_ended || buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        this.poll_heads(cx, buf)
+        if std::mem::take(&mut this.is_filled) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let result = this.poll_heads(cx, buf);
+        this.is_filled = buf.remaining() == 0;
+        result
     }
 }
 

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// The time in which a worker thread that is not held up reads what waits in its sockets.
 const TURN: Duration = Duration::from_millis(50);
 
+/// A look that comes so late has been held up.
+const HELD_UP: Duration = Duration::from_millis(500);
+
 /// Decides whether a client that seems to be gone is: only when it still seems so one turn later, and that turn was not held
 /// up itself.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ impl SecondLook {
     pub(super) fn judge(&mut self, now: Instant) -> Verdict {
         match self.due {
             Some(due) if now < due => Verdict::LookAgain(due - now),
-            Some(due) if now < due + TURN => Verdict::Gone,
+            Some(due) if now < due + HELD_UP => Verdict::Gone,
             _ => {
                 self.due = Some(now + TURN);
                 Verdict::LookAgain(TURN)

@@ -146,7 +146,8 @@ async fn a_ping_is_answered_with_its_own_time_and_the_servers() {
     clock.advance_micros(1);
     client.send_json(&json!({"action": "ping", "id": 6, "ts": 1_772_463_845_123_456_i64})).await;
     let server_ts = crate::spawn::START.micros() + 1;
-    let expected = json!({"type": "pong", "id": 6, "ts": 1_772_463_845_123_456_i64, "server_ts": server_ts});
+    let expected =
+        json!({"type": "pong", "id": 6, "ts": 1_772_463_845_123_456_i64, "server_ts": server_ts, "offset": 0});
     assert_eq!(client.next_message().await, expected);
 }
 
