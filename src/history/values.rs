@@ -1,19 +1,21 @@
 //! The last values of every symbol at one position of the stream.
 
+use std::sync::Arc;
+
 use crate::domain::{Snapshot, SymbolId};
 use crate::protocol::Publication;
 
 /// What a client that knows every event up to [`Self::offset`] knows.
 #[derive(Clone, Debug)]
 pub struct LastValues {
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
     offset: u64,
 }
 
 impl LastValues {
     /// Returns the values before the first event: one snapshot for each symbol of the table.
     pub fn new(snapshots: Vec<Snapshot>) -> Self {
-        Self { snapshots, offset: 0 }
+        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), offset: 0 }
     }
 
     /// Returns the offset of the newest event taken in.
@@ -26,15 +28,16 @@ impl LastValues {
         let event = &publication.event;
         debug_assert_eq!(event.offset, self.offset + 1, "the stream has no holes");
         self.offset = event.offset;
-        self.snapshots[event.id.index()].apply(event);
+        // A state that somebody holds is left to him.
+        Arc::make_mut(&mut self.snapshots[event.id.index()]).apply(event);
     }
 
-    /// Returns the values of one symbol.
+    /// Returns the values of one symbol. Those who keep them share them until the symbol's next event.
     ///
     /// # Panics
     ///
     /// Panics when there is no such symbol.
-    pub fn snapshot(&self, id: SymbolId) -> &Snapshot {
+    pub fn snapshot(&self, id: SymbolId) -> &Arc<Snapshot> {
         &self.snapshots[id.index()]
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::hub::replay::Replay;
+use crate::hub::snapshots::Snapshots;
 use crate::protocol::{CloseReason, Publication};
 
 /// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
@@ -72,7 +73,7 @@ impl Control {
     }
 }
 
-/// An answer that keeps its place among the events: `subscribed`, `snapshot`.
+/// An answer that keeps its place among the events: `welcome`, `subscribed`.
 #[derive(Debug)]
 pub struct Reply {
     /// The position of the stream at which it was made.
@@ -114,6 +115,8 @@ pub(super) enum Item {
     /// An event that stands for others too; in a box, as most do not.
     Conflated(Box<Conflated>),
     Reply(Rc<Reply>),
+    /// What follows an answer.
+    Snapshots(Box<Snapshots>),
     /// Events that are still in the ring.
     Replay(Box<Replay>),
 }
@@ -137,6 +140,7 @@ impl Item {
             Self::Event(delivery) => (delivery.offset, false),
             Self::Conflated(conflated) => (conflated.delivery.offset, false),
             Self::Reply(reply) => (reply.offset, true),
+            Self::Snapshots(snapshots) => (snapshots.offset(), true),
             Self::Replay(replay) => (replay.order(), true),
         }
     }

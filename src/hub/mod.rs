@@ -18,6 +18,7 @@ mod pacer;
 mod pending;
 mod replay;
 mod router;
+mod snapshots;
 mod turn;
 
 use std::cell::RefCell;
@@ -46,6 +47,7 @@ pub use outbox::Outbox;
 pub use pacer::Pacer;
 pub use replay::Replay;
 pub use router::{Router, SharedOutbox};
+pub use snapshots::Snapshots;
 pub use turn::Turn;
 use turn::TurnTask;
 

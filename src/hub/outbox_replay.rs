@@ -61,7 +61,8 @@ impl Outbox {
     /// by what has. `None` when that can not be told: a snapshot is queued, or what was queued was thrown away as the outbox
     /// is ending.
     pub fn cursor(&self) -> Option<u64> {
-        let is_untold = self.closing || self.queue.iter().any(|item| matches!(item, Item::Reply(_)));
+        let is_untold =
+            self.closing || self.queue.iter().any(|item| matches!(item, Item::Reply(_) | Item::Snapshots(_)));
         (!is_untold).then(|| self.position())
     }
 
@@ -73,7 +74,7 @@ impl Outbox {
         let queued = self.queue.iter().filter_map(|item| match item {
             Item::Event(delivery) => Some(delivery.offset()),
             Item::Conflated(conflated) => Some(conflated.first),
-            Item::Reply(_) => None,
+            Item::Reply(_) | Item::Snapshots(_) => None,
             Item::Replay(replay) => replay.cursor().map(|given| given + 1),
         });
         let first = queued.chain(conflated).chain(skipped).min();

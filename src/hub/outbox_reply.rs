@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::hub::delivery::{Control, Item, Reply, Sink};
 use crate::hub::outbox::Outbox;
+use crate::hub::snapshots::Snapshots;
 use crate::protocol::CloseReason;
 
 /// What an answer takes beside its bytes, about.
@@ -31,17 +32,21 @@ impl Outbox {
         {
             lag.keep_all();
         }
-        self.push_snapshot(reply, now);
+        self.push_answer(reply.bytes.len(), Item::Reply(reply), now);
         Ok(())
     }
 
-    /// Appends a snapshot, which follows an answer and is bounded by that: by one for each symbol.
-    pub fn push_snapshot(&mut self, reply: Rc<Reply>, now: Instant) {
+    /// Appends the snapshots that follow an answer. They are bounded by that: at most one for each symbol.
+    pub fn push_snapshots(&mut self, snapshots: Snapshots, now: Instant) {
+        self.push_answer(snapshots.bytes(), Item::Snapshots(Box::new(snapshots)), now);
+    }
+
+    fn push_answer(&mut self, bytes: usize, item: Item, now: Instant) {
         if self.closing {
             return;
         }
-        self.hold(reply.bytes.len());
-        self.queue.push_back(Item::Reply(reply));
+        self.hold(bytes);
+        self.queue.push_back(item);
         self.urgent = true;
         self.wake(now);
     }

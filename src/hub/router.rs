@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::gauge::Gauge;
 use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
-use crate::hub::delivery::{Delivery, Reply};
+use crate::hub::delivery::Delivery;
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
 use crate::hub::pending::Pending;
 use crate::hub::replay::Replay;
+use crate::hub::snapshots::Snapshots;
 use crate::hub::{Bucket, End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
-use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
 
 /// An outbox as the hub, the session and the transport share it; all three live on one thread.
@@ -35,13 +34,10 @@ pub struct Router {
     head: Arc<AtomicU64>,
     shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
-    /// Shows the offset.
-    progress: Gauge,
     values: LastValues,
     index: Index,
     pending: Pending,
     sessions: Slab<Entry>,
-    snapshots: Vec<Option<Rc<Reply>>>,
     /// Sessions that must be closed because they lag and want that.
     overrun: Vec<SessionKey>,
     /// Room for the sessions whose window has ended, and for those whose alarm has come.
@@ -64,7 +60,6 @@ impl Router {
         let now = Instant::now();
         Self {
             index: Index::new(config.table.len()),
-            snapshots: vec![None; config.table.len()],
             table: config.table.clone(),
             epoch: config.epoch.clone(),
             head: config.head.clone(),
@@ -78,7 +73,6 @@ impl Router {
                 work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),
                 metrics: config.metrics.clone(),
             }),
-            progress: config.metrics.new_hub(),
             metrics: config.metrics.clone(),
             values,
             pending: Pending::default(),
@@ -93,7 +87,6 @@ impl Router {
     /// Moves a router that has no session yet to another position.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
-        self.show_progress();
         *self.shared.ring.borrow_mut() = ring.with_offsets(self.table.len());
     }
 
@@ -123,14 +116,9 @@ impl Router {
             }
         }
         self.shared.ring.borrow_mut().push(batch.clone());
-        self.show_progress();
         for key in std::mem::take(&mut self.overrun) {
             self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
         }
-    }
-
-    fn show_progress(&self) {
-        self.progress.set(self.offset().try_into().unwrap_or(i64::MAX));
     }
 
     /// Takes in a session; it is told nothing until it subscribes.
@@ -229,22 +217,14 @@ impl Router {
         }
     }
 
-    /// Returns the `snapshot` message of a symbol, exact at the router's position; shared by all who ask at the same one.
-    pub fn snapshot_reply(&mut self, id: SymbolId) -> Rc<Reply> {
-        let offset = self.offset();
-        if let Some(reply) = self.snapshots[id.index()].as_ref().filter(|reply| reply.offset == offset) {
-            return reply.clone();
-        }
-        let mut bytes = Vec::with_capacity(512);
-        encode_snapshot(self.table.instrument(id).symbol, offset, self.values.snapshot(id), &mut bytes);
-        bytes.shrink_to_fit();
-        let reply = Rc::new(Reply { offset, bytes, vouches: false });
-        self.snapshots[id.index()] = Some(reply.clone());
-        reply
+    /// Returns the states of these symbols, exact at the router's position.
+    pub fn snapshots(&self, ids: &[SymbolId]) -> Snapshots {
+        let state = |id: &SymbolId| (self.table.instrument(*id).symbol, self.values.snapshot(*id).clone());
+        Snapshots::new(self.offset(), ids.iter().map(state).collect())
     }
 
     /// Returns the state of a symbol at the router's position.
-    pub fn snapshot(&self, id: SymbolId) -> &Snapshot {
+    pub fn snapshot(&self, id: SymbolId) -> &Arc<Snapshot> {
         self.values.snapshot(id)
     }
 

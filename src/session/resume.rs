@@ -61,10 +61,8 @@ impl Session {
             }
         }
         if offset.is_none() {
-            for symbol in symbols {
-                let reply = self.router.borrow_mut().snapshot_reply(symbol);
-                self.outbox.borrow_mut().push_snapshot(reply, now);
-            }
+            let snapshots = self.router.borrow().snapshots(&symbols);
+            self.outbox.borrow_mut().push_snapshots(snapshots, now);
         }
         if let Some(missed) = missed {
             self.outbox.borrow_mut().push_replay(missed, now);

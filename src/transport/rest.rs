@@ -1,12 +1,13 @@
 //! What there is, and what it is worth now: `/api/v1/symbols` and `/api/v1/snapshot`.
 
+use std::sync::Arc;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::domain::{Snapshot, Symbol, SymbolId};
 use crate::protocol::native::{Selector, encode_snapshot};
-use crate::session::select;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
@@ -47,14 +48,14 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let mut parameters = Parameters::of(&request)?;
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
-    let table = worker.router.borrow().table().clone();
-    let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
+    let session = worker.join(None, std::time::Instant::now());
+    let ids = session.select(&symbols).map_err(Problem::mistake)?;
     let router = worker.router.borrow();
     let offset = router.offset();
     let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());
     let symbol = |id: SymbolId| router.table().instrument(id).symbol;
-    let snapshots = ids.into_iter().map(|id| (symbol(id), *router.snapshot(id))).collect();
-    let encode = move |(symbol, snapshot): &(Symbol, Snapshot), out: &mut Vec<u8>| {
+    let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
+    let encode = move |(symbol, snapshot): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
         encode_snapshot(*symbol, offset, snapshot, out);
     };
     pieces::json(&request, Array::new(head, snapshots, encode))

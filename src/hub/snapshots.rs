@@ -1,0 +1,104 @@
+//! `Snapshots`: the states of symbols that follow an answer, made into messages one by one as the socket takes them.
+
+use std::mem::size_of;
+use std::sync::Arc;
+use std::vec::IntoIter;
+
+use crate::domain::{Snapshot, Symbol};
+use crate::hub::delivery::Sink;
+use crate::protocol::native::encode_snapshot;
+
+/// A symbol and its state.
+type State = (Symbol, Arc<Snapshot>);
+
+/// The states of some symbols at one position of the stream. They are shared with the router and with all other sessions
+/// until their symbol's next event: what waits costs a few bytes for each symbol, and nobody's messages are made twice.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    offset: u64,
+    states: IntoIter<State>,
+    bytes: usize,
+}
+
+impl Snapshots {
+    /// Returns these states, all as they are right after the event `offset`.
+    pub fn new(offset: u64, states: Vec<State>) -> Self {
+        let bytes = size_of::<Self>() + states.capacity() * size_of::<State>();
+        Self { offset, states: states.into_iter(), bytes }
+    }
+
+    /// Returns the position of the stream.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns the bytes of memory that they take, without what is shared.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives messages to the sink until it is full. Returns how many.
+    pub(super) fn drain(&mut self, sink: &mut impl Sink) -> u64 {
+        let (mut messages, mut bytes) = (0, Vec::new());
+        while !sink.is_full()
+            && let Some((symbol, snapshot)) = self.states.next()
+        {
+            bytes.clear();
+            encode_snapshot(symbol, self.offset, &snapshot, &mut bytes);
+            sink.message(&bytes);
+            messages += 1;
+        }
+        messages
+    }
+
+    /// Returns whether none is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.states.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bar, Price, Quote, Size, Timestamp};
+    use crate::hub::Control;
+    use crate::protocol::Publication;
+
+    /// Takes two messages in each write.
+    #[derive(Default)]
+    struct Sent(Vec<String>);
+
+    impl Sink for Sent {
+        fn control(&mut self, _: Control) {}
+
+        fn message(&mut self, bytes: &[u8]) {
+            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+        }
+
+        fn event(&mut self, _: &Publication, _: u32) {}
+
+        fn is_full(&self) -> bool {
+            self.0.len() == 2
+        }
+    }
+
+    fn snapshot(price: Price) -> Arc<Snapshot> {
+        let (ts, size) = (Timestamp::from_micros(1), Size::new(1));
+        let bar = Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price };
+        let quote = Quote { ts, bid: price, bid_size: size, ask: price, ask_size: size };
+        Arc::new(Snapshot::new(&bar, price, &quote, size))
+    }
+
+    #[test]
+    fn messages_are_made_as_they_are_taken_of_the_states_as_they_were() {
+        let mut values: Vec<_> = (1..=3).map(|dollars| snapshot(Price::from_cents(dollars * 100))).collect();
+        let symbols = ["A", "B", "C"].map(|name| name.parse::<Symbol>().unwrap());
+        let mut snapshots = Snapshots::new(7, symbols.into_iter().zip(values.iter().cloned()).collect());
+        Arc::make_mut(&mut values[2]).price = Price::from_cents(900);
+        let (mut first, mut second) = (Sent::default(), Sent::default());
+        assert_eq!((snapshots.drain(&mut first), snapshots.is_empty()), (2, false));
+        assert_eq!((snapshots.drain(&mut second), snapshots.is_empty()), (1, true));
+        assert!(first.0[1].starts_with(r#"{"type":"snapshot","symbol":"B","offset":7,"#), "{:?}", first.0);
+        assert!(second.0[0].contains(r#""price":3.00,"#), "{:?}", second.0);
+    }
+}
