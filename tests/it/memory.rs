@@ -1,9 +1,11 @@
 //! What one client can make the server keep in memory, whatever it sends and however little it reads: measured on a process
 //! of its own.
 
+use serde_json::json;
+
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
-use crate::patience::patiently;
+use crate::patience::{patiently, wait_until};
 use crate::raw::{PING, PONG, RawClient, TEXT, frame};
 
 const MIB: u64 = 1 << 20;
@@ -12,6 +14,8 @@ const CLIENT_BYTES_MAX: u64 = 2 * MIB;
 /// How many clients there are that all do their worst, and what they may cost together.
 const CLIENTS: usize = 100;
 const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
+/// What may be kept of that when they are gone.
+const REST_BYTES_MAX: u64 = 8 * MIB;
 /// Requests are not to be refused for coming too fast.
 const EAGER: [(&str, &str); 1] = [("TICKCAST__SESSION__REQUESTS_PER_SECOND_MAX", "1000000")];
 
@@ -21,6 +25,8 @@ async fn spawn_quiet(variables: &[(&str, &str)]) -> Process {
         ("TICKCAST__FEED__EVENTS_PER_SECOND", "1"),
         ("TICKCAST__HISTORY__BARS_MAX", "10"),
         ("TICKCAST__SERVER__WORKERS", "1"),
+        // However slow this test is: who does not read is to stay.
+        ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "120000"),
     ];
     spawn_binary(&[], &[&quiet, variables].concat()).await
 }
@@ -32,10 +38,27 @@ async fn counter(server: &Process, name: &str) -> u64 {
     metrics.text().lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
 }
 
+/// Waits until the process has given back what it took beyond `before`.
+async fn gives_back(server: &Process, before: u64) {
+    let more = || server.resident_bytes().saturating_sub(before) / MIB;
+    wait_until("memory is given back", true, || more() < REST_BYTES_MAX / MIB).await;
+}
+
+/// Returns a text message of the given length: a request that is answered with an error or a pong.
+fn padded_ping(bytes: usize) -> Vec<u8> {
+    let ping = json!({"action": "ping"}).to_string();
+    frame(TEXT, format!("{ping}{}", " ".repeat(bytes - ping.len())).as_bytes())
+}
+
 #[actix_web::test]
 async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
-    let unlimited = [("TICKCAST__SESSION__CONTROL_FRAMES_PER_SECOND_MAX", "1000000")];
-    let server = spawn_quiet(&unlimited).await;
+    // So little waits in the connection that pongs soon wait in the session.
+    let jammed = [
+        ("TICKCAST__SESSION__CONTROL_FRAMES_PER_SECOND_MAX", "1000000"),
+        ("TICKCAST__SERVER__WRITE_BUFFER_BYTES", "1024"),
+        ("TICKCAST__SERVER__UNSENT_BYTES_MAX", "1024"),
+    ];
+    let server = spawn_quiet(&jammed).await;
     let mut client = RawClient::open_narrow(server.address).await;
     let before = server.resident_bytes();
     // Among so many other frames that each ping comes in a read of its own, more or less.
@@ -51,7 +74,23 @@ async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
     while client.next_of(PONG).await != b"last" {
         pongs += 1;
     }
-    assert!(pongs < 20_000, "{pongs} pongs");
+    assert!(pongs < 5_000, "{pongs} pongs");
+}
+
+#[actix_web::test]
+async fn a_frame_that_has_begun_keeps_the_bytes_that_have_come_and_no_more() {
+    let server = spawn_quiet(&[]).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(RawClient::open(server.address).await);
+    }
+    let idle = server.resident_bytes();
+    for client in &mut clients {
+        client.send(&[padded_ping(60_000), vec![TEXT]].concat()).await;
+        while !client.next_of(TEXT).await.starts_with(br#"[{"type":"pong""#) {}
+    }
+    let each = server.resident_bytes().saturating_sub(idle) / CLIENTS as u64;
+    assert!(each < 16_384, "{each} bytes for each begun frame");
 }
 
 /// Asks for what is answered at length, and reads nothing, until it is closed or has asked so often.
@@ -81,7 +120,7 @@ async fn a_client_that_asks_and_does_not_read_takes_little() {
 }
 
 #[actix_web::test]
-async fn a_hundred_clients_that_ask_and_do_not_read_take_little() {
+async fn a_hundred_clients_that_ask_and_do_not_read_take_little_and_it_is_given_back() {
     let server = spawn_quiet(&EAGER).await;
     let before = server.resident_bytes();
     let mut clients = Vec::new();
@@ -98,11 +137,16 @@ async fn a_hundred_clients_that_ask_and_do_not_read_take_little() {
         }
     };
     patiently("those that hold most to be ended", crowded).await;
+    drop(clients);
+    gives_back(&server, before).await;
+    assert_eq!(counter(&server, "waiting_bytes").await, 0);
 }
 
 #[actix_web::test]
-async fn long_answers_that_are_not_read_take_little() {
+async fn long_answers_that_are_not_read_take_little_and_are_given_back() {
     let server = spawn_quiet(&[("TICKCAST__HISTORY__BARS_MAX", "10000")]).await;
+    // The past that has been read once is kept for the next reader.
+    assert_eq!(get(server.address, "/api/v1/bars?symbol=AAPL&limit=10000").await.status, 200);
     let before = server.resident_bytes();
     let request = "GET /api/v1/bars?symbol=AAPL&limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut clients = Vec::new();
@@ -115,5 +159,22 @@ async fn long_answers_that_are_not_read_take_little() {
         patiently("an answer, or that there is none", client.stream.readable()).await.unwrap();
         let more = server.resident_bytes().saturating_sub(before);
         assert!(more < CLIENTS_BYTES_MAX, "{more} bytes");
+    }
+    drop(clients);
+    gives_back(&server, before).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_subscribes_to_ten_thousand_symbols_and_does_not_read_takes_little() {
+    let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
+    let mut client = RawClient::open_narrow(server.address).await;
+    let before = server.resident_bytes();
+    let subscribe = frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#);
+    for _ in 0..100 {
+        client.send(&subscribe).await;
+        // One answer of the same worker for each of them: it is no faster than the server.
+        counter(&server, "waiting_bytes").await;
+        let more = server.resident_bytes().saturating_sub(before);
+        assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
     }
 }
