@@ -2,12 +2,18 @@
 //! again on SIGHUP.
 
 use std::env::VarError;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
-use tickcast::app::{Application, Certificate, Settings, SettingsError, StartError, SystemClock};
+use env_logger::WriteStyle;
+use tickcast::app::{
+    Application, Certificate, LogConfig, LogLines, ServerLog, Settings, SettingsError, StartError, SystemClock,
+    check_open_files, raise_open_files, report_panics,
+};
 use tikv_jemalloc_ctl::{Access, AsName};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,6 +26,8 @@ const DECAY_MS: isize = 500;
 
 /// The exit code for bad settings and an address that cannot be listened on.
 const EXIT_USAGE: u8 = 2;
+/// How long the last lines of the log may take to be read before the process ends without them.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A real-time stock ticker push service.
 ///
@@ -34,15 +42,25 @@ struct Arguments {
     /// The TCP port of HTTP, 0 for a free one; overrides every setting
     #[arg(long)]
     port: Option<u16>,
+    /// Refuse to start when the limit of open files is too low for all sessions promised, instead of serving fewer
+    #[arg(long)]
+    strict: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
-        .format_target(false)
-        .init();
+    let settings = read_settings(&arguments);
+    let lines = match begin_log(settings.as_ref().map_or_else(|_| LogConfig::default(), |settings| settings.log)) {
+        Ok(lines) => lines,
+        Err(err) => {
+            eprintln!("tickcast: no thread for the log: {err}");
+            return ExitCode::FAILURE;
+        }
+    };
+    report_panics();
     set_decay();
-    match run(&arguments) {
+    let result = settings.map_err(|err| Failure::Start(err.into())).and_then(|settings| run(&arguments, &settings));
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Start(err)) => {
             log::error!("{err}");
@@ -52,7 +70,30 @@ fn main() -> ExitCode {
             log::error!("the server failed: {err}");
             ExitCode::FAILURE
         }
+    };
+    lines.finish(LAST_LINES);
+    code
+}
+
+fn read_settings(arguments: &Arguments) -> Result<Settings, SettingsError> {
+    let profile = profile()?;
+    let mut settings = Settings::read(profile.as_deref(), arguments.config.as_deref())?;
+    if let Some(port) = arguments.port {
+        settings.server.port = port;
     }
+    Ok(settings)
+}
+
+/// Lets everything that is logged from now on be written to the standard error by a thread of its own.
+fn begin_log(config: LogConfig) -> std::io::Result<LogLines> {
+    let lines = LogLines::start(config, std::io::stderr())?;
+    let style = if std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never };
+    let mut builder = env_logger::Builder::new();
+    builder.write_style(style).parse_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"));
+    let logger = builder.format_target(false).target(env_logger::Target::Pipe(Box::new(lines.clone()))).build();
+    log::set_max_level(logger.filter());
+    log::set_boxed_logger(Box::new(ServerLog::new(logger))).map_err(std::io::Error::other)?;
+    Ok(lines)
 }
 
 enum Failure {
@@ -69,17 +110,17 @@ fn set_decay() {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let profile = profile().map_err(|err| Failure::Start(err.into()))?;
-    let settings = Settings::read(profile.as_deref(), arguments.config.as_deref());
-    let mut settings = settings.map_err(|err| Failure::Start(err.into()))?;
-    if let Some(port) = arguments.port {
-        settings.server.port = port;
+fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
+    if let Err(err) = raise_open_files() {
+        log::warn!("the limit of open files stays as it is: {err}");
+    }
+    if arguments.strict {
+        check_open_files(settings).map_err(Failure::Start)?;
     }
     actix_web::rt::System::new().block_on(async {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::Serve)?;
-        let application = Application::start(&settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
+        let application = Application::start(settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
         reload_on_hangup(hangup, application.certificate());
         application.run(shutdown).await.map_err(Failure::Serve)
     })

@@ -1,17 +1,64 @@
-//! Names and counters: everything that `/metrics` shows, in one place. Floors count here; only `transport` reads.
+//! Names and counters: everything that `/metrics` shows, in one place. Floors count here; only `transport` reads, and the
+//! watchdog of `app`, which looks whether the parts get on.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::protocol::{CloseReason, ErrorCode};
 
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// Codes of errors over HTTP beside those of [`ErrorCode`].
+pub const HTTP_ERRORS: [&str; 5] =
+    ["not_found", "method_not_allowed", "upgrade_required", "forbidden_origin", "unavailable"];
+
+/// The bounds of the histogram of ages, in seconds.
+const AGES: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// What is counted for the whole process, whatever servers run in it: there is one log and one table of open files.
+#[derive(Clone, Debug)]
+pub struct ProcessMetrics {
+    /// Lines of the log that found no room in its queue (`log.waiting_bytes_max`), or nobody to read them.
+    pub log_lines_dropped: Counter,
+    /// Connections that could not be accepted, above all for want of descriptors (EMFILE); it is tried again.
+    pub accept_errors: Counter,
+}
+
+/// The same counters for everybody.
+impl Default for ProcessMetrics {
+    fn default() -> Self {
+        static SHARED: LazyLock<ProcessMetrics> = LazyLock::new(|| ProcessMetrics {
+            log_lines_dropped: Counter::default(),
+            accept_errors: Counter::default(),
+        });
+        SHARED.clone()
+    }
+}
+
+/// A histogram of durations.
+#[derive(Clone, Debug)]
+pub struct Ages(Histogram);
+
+impl Ages {
+    /// Counts one.
+    pub fn observe(&self, age: Duration) {
+        self.0.observe(age.as_secs_f64());
+    }
+}
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self(Histogram::new(AGES))
+    }
+}
 
 /// All counters of the process. Cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -34,13 +81,13 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Events written to sessions.
     pub events_delivered: Counter,
-    /// Writes: chunks handed to the HTTP dispatcher, each at most one system call.
+    /// Writes to sockets that took something, of every connection: system calls.
     pub writes: Counter,
-    /// Bytes in those writes.
+    /// Bytes that sockets took, with everything around the messages: TLS, heads, frames.
     pub bytes_written: Counter,
-    /// Events that were skipped because a session's outbox was full (`push.outbox_events_max`).
+    /// Events that were skipped because a session's outbox was full (`push.outbox_events_max`), told or not yet told.
     pub events_skipped: Counter,
-    /// Times that a session fell behind and turned to catching up.
+    /// Times that a session fell behind and events were skipped.
     pub lags: Counter,
     /// Bytes of answers that wait for clients now, of every transport (`push.waiting_bytes_max`).
     pub waiting_bytes: Gauge,
@@ -54,6 +101,8 @@ pub struct Metrics {
     pub work: Counter,
     /// Requests that made the next one of their session wait because it had used up `session.work_per_second_max`.
     pub requests_slowed: Counter,
+    /// How long before its write an event was published: the first one of each write of events as they happen.
+    pub event_age: Ages,
     /// Requests from clients, of every transport.
     pub requests: Counter,
     /// Polls that are waiting now.
@@ -70,8 +119,18 @@ pub struct Metrics {
     pub request_heads_too_long: Counter,
     /// Requests that could not be understood as HTTP.
     pub requests_malformed: Counter,
-    /// Connections that were refused because `server.connections_max` was reached.
+    /// Sessions that were refused because `server.connections_max` was reached.
     pub connections_refused: Counter,
+    /// Sessions that were refused because the server is going down.
+    pub connections_refused_draining: Counter,
+    /// How often the feed has looked for events that came due.
+    pub feed_steps: Counter,
+    /// What there is one of in the process.
+    pub process: ProcessMetrics,
+    feed_offset: Gauge,
+    feed_lag: Gauge<f64, AtomicU64>,
+    /// The offsets of the hubs, in the order in which they were started.
+    hubs: Arc<Mutex<Vec<Gauge>>>,
     /// Connections that had to wait for their turn to begin or to end (`server.turn_connections_max`).
     pub connections_delayed: Counter,
     /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
@@ -105,9 +164,51 @@ impl Metrics {
         self.recoveries.get_or_create(&[("recovered", if recovered { "true" } else { "false" })]).inc();
     }
 
-    /// Counts an error that was answered to a client.
+    /// Counts an error that was answered to a client in a message.
     pub fn count_error(&self, code: ErrorCode) {
-        self.errors.get_or_create(&[("code", code.name())]).inc();
+        self.count_problem(code.name());
+    }
+
+    /// Counts an error that was answered to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
+    pub fn count_problem(&self, code: &'static str) {
+        self.errors.get_or_create(&[("code", code)]).inc();
+    }
+
+    /// Returns the gauge of another hub's offset.
+    ///
+    /// # Panics
+    ///
+    /// Never: nothing panics while the list is locked.
+    pub fn new_hub(&self) -> Gauge {
+        let hub = Gauge::default();
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
+        hub
+    }
+
+    /// Returns the offset of each hub, in the order in which they were started.
+    pub fn hub_offsets(&self) -> Vec<u64> {
+        let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        hubs.iter().map(|hub| hub.get().try_into().unwrap_or(0)).collect()
+    }
+
+    /// Sets the offset of the newest event that the feed has made.
+    pub fn set_feed_offset(&self, offset: u64) {
+        self.feed_offset.set(offset.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Returns the offset of the newest event that the feed has made.
+    pub fn feed_offset(&self) -> u64 {
+        self.feed_offset.get().try_into().unwrap_or(0)
+    }
+
+    /// Sets how long ago the next event that the feed will publish came due.
+    pub fn set_feed_lag(&self, lag: Duration) {
+        self.feed_lag.set(lag.as_secs_f64());
+    }
+
+    /// Returns how long ago the next event that the feed will publish came due.
+    pub fn feed_lag(&self) -> Duration {
+        Duration::try_from_secs_f64(self.feed_lag.get()).unwrap_or_default()
     }
 
     /// Counts the end of a session.
@@ -142,10 +243,10 @@ impl Metrics {
         counter("feed_clock_set_back", "Times that the wall clock was set back far", &self.feed_clock_set_back);
         counter("hub_holes", "Holes that a hub filled from the history", &self.hub_holes);
         counter("events_delivered", "Events written to sessions", &self.events_delivered);
-        counter("writes", "Chunks handed to the dispatcher", &self.writes);
-        counter("bytes_written", "Bytes handed to the dispatcher", &self.bytes_written);
+        counter("writes", "Writes to sockets", &self.writes);
+        counter("bytes_written", "Bytes that sockets took", &self.bytes_written);
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
-        counter("lags", "Times that a session fell behind", &self.lags);
+        counter("lags", "Times that a session fell behind and events were skipped", &self.lags);
         counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
         let scanned = &self.replay_events_scanned;
@@ -159,7 +260,13 @@ impl Metrics {
         let too_long = &self.request_heads_too_long;
         counter("request_heads_too_long", "Requests over server.request_head_bytes_max", too_long);
         counter("requests_malformed", "Requests that are no HTTP", &self.requests_malformed);
-        counter("connections_refused", "Connections over server.connections_max", &self.connections_refused);
+        counter("connections_refused", "Sessions over server.connections_max", &self.connections_refused);
+        let draining = &self.connections_refused_draining;
+        counter("connections_refused_draining", "Sessions refused by a server that goes down", draining);
+        counter("feed_steps", "Times that the feed has looked for events", &self.feed_steps);
+        let dropped = &self.process.log_lines_dropped;
+        counter("log_lines_dropped", "Lines of the log over log.waiting_bytes_max", dropped);
+        counter("accept_errors", "Connections that could not be accepted", &self.process.accept_errors);
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests that found no account", &self.traffic_clients_refused);
@@ -178,12 +285,36 @@ impl Metrics {
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
         registry.register("waiting_bytes", "Bytes of answers that wait for clients", self.waiting_bytes.clone());
         registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
-        registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());
-        registry.register("errors", "Errors answered to clients", self.errors.clone());
-        registry.register("closes", "Sessions ended by the server or their client", self.closes.clone());
+        self.register_labelled(&mut registry);
+        let age = "How long before its write an event was published";
+        registry.register_with_unit("event_age", age, Unit::Seconds, self.event_age.0.clone());
+        registry.register("feed_offset", "The newest offset of the feed", self.feed_offset.clone());
+        let lag = "How long ago the next event of the feed came due";
+        registry.register_with_unit("feed_lag", lag, Unit::Seconds, self.feed_lag.clone());
+        let hubs: Family<[(&str, String); 1], Gauge> = Family::default();
+        for (index, hub) in self.hubs.lock().unwrap_or_else(PoisonError::into_inner).iter().enumerate() {
+            hubs.get_or_create(&[("hub", index.to_string())]).set(hub.get());
+        }
+        registry.register("hub_offset", "The newest offset that each hub has routed", hubs);
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing to a string does not fail");
         text
+    }
+
+    /// Each label is there from the start: what appears with its first increment hides that from who watches the rate.
+    fn register_labelled(&self, registry: &mut Registry) {
+        for recovered in ["true", "false"] {
+            drop(self.recoveries.get_or_create(&[("recovered", recovered)]));
+        }
+        for code in ErrorCode::ALL.map(ErrorCode::name).into_iter().chain(HTTP_ERRORS) {
+            drop(self.errors.get_or_create(&[("code", code)]));
+        }
+        for reason in CloseReason::ALL {
+            drop(self.closes.get_or_create(&[("reason", reason.name())]));
+        }
+        registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());
+        registry.register("errors", "Errors answered to clients", self.errors.clone());
+        registry.register("closes", "Sessions ended by the server or their client", self.closes.clone());
     }
 }
 
@@ -207,5 +338,28 @@ mod tests {
         assert!(text.contains("tickcast_recoveries_total{recovered=\"true\"} 1\n"), "{text}");
         assert!(text.contains("tickcast_errors_total{code=\"bad_json\"} 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn everything_is_there_before_the_first_increment() {
+        let metrics = Metrics::default();
+        metrics.new_hub();
+        metrics.new_hub().set(7);
+        metrics.set_feed_lag(Duration::from_millis(1_500));
+        let text = metrics.render();
+        for line in [
+            "tickcast_closes_total{reason=\"flood\"} 0",
+            "tickcast_errors_total{code=\"bad_json\"} 0",
+            "tickcast_errors_total{code=\"forbidden_origin\"} 0",
+            "tickcast_recoveries_total{recovered=\"false\"} 0",
+            "tickcast_event_age_seconds_count 0",
+            "tickcast_event_age_seconds_bucket{le=\"0.001\"} 0",
+            "tickcast_hub_offset{hub=\"0\"} 0",
+            "tickcast_hub_offset{hub=\"1\"} 7",
+            "tickcast_feed_lag_seconds 1.5",
+            "tickcast_feed_offset 0",
+        ] {
+            assert!(text.lines().any(|each| each == line), "{line}: {text}");
+        }
     }
 }

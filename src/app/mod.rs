@@ -3,13 +3,16 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
 
 mod clock;
+mod descriptors;
 mod kind;
 mod listen;
+mod logging;
 mod market;
 mod pinned;
 mod serve;
 mod settings;
 mod tls;
+mod watchdog;
 
 use std::future::Future;
 use std::io;
@@ -18,22 +21,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{ArbiterHandle, Recipient};
+use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::app::listen::Listener;
+use crate::app::market::SimulatedSource;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
+use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
-use crate::feed::{Attach, Batch};
+use crate::feed::{Attach, Batch, Feed};
+use crate::history::History;
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::{Handshakes, Traffic, random_name};
 
 pub use clock::SystemClock;
-pub use settings::{ServerConfig, Settings, SettingsError, TlsConfig};
-pub use tls::{Certificate, TlsError};
+pub use descriptors::{check_open_files, raise_open_files};
+pub use logging::{LogConfig, LogLines, ServerLog};
+pub use settings::{ServerConfig, Settings, SettingsError};
+pub use tls::{Certificate, TlsConfig, TlsError};
+pub use watchdog::report_panics;
 
 /// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
@@ -66,6 +75,21 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that listens cannot be watched.
+    #[error("cannot watch a listener: {0}")]
+    Socket(io::Error),
+    /// The system allows too few open files for what the settings promise.
+    #[error(
+        "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit -n)"
+    )]
+    OpenFiles {
+        /// What all connections and the process itself take at the most.
+        needed: usize,
+        /// The soft limit.
+        allowed: usize,
+        /// `server.connections_max`.
+        connections_max: usize,
+    },
 }
 
 /// A server that has been started.
@@ -76,6 +100,7 @@ pub struct Application {
     certificate: Option<Arc<Certificate>>,
     hubs: Hubs,
     attach: AttachFn,
+    watchdog: Watchdog,
     arbiters: [ArbiterHandle; 2],
     grace: Duration,
     drain: Duration,
@@ -111,6 +136,8 @@ impl Application {
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         settings.validate()?;
+        let (settings, shortage) = descriptors::fitted(settings)?;
+        let settings = &settings;
         let ServerConfig { tls, port, .. } = &settings.server;
         let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
         let bind = |port| Listener::bind(&settings.server, port);
@@ -131,36 +158,19 @@ impl Application {
             push: settings.push,
             metrics: metrics.clone(),
         };
-        let workers = match settings.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(ServerConfig::WORKERS_MAX),
-            workers => workers,
-        };
-        let urls = [("url=http", address), ("tls_url=https", tls_address)];
-        let urls = urls.map(|(name, address)| address.map_or(String::new(), |address| format!("{name}://{address}/ ")));
-        log::info!(
-            "listening {}workers={workers} symbols={} seed={} events_per_second={}",
-            urls.concat(),
-            market.table.len(),
-            settings.feed.seed,
-            settings.feed.events_per_second,
-        );
-        let others = |listener: Option<&Listener>| listener.map(|listener| listener.others.clone()).unwrap_or_default();
-        for address in others(listeners.http.as_ref()) {
-            log::info!("listening also url=http://{address}/");
-        }
-        for address in others(listeners.https.as_ref().map(|(listener, _)| listener)) {
-            log::info!("listening also tls_url=https://{address}/");
-        }
+        let workers = settings.server.worker_threads();
+        announce(settings, market.table.len(), &listeners, shortage);
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);
+        let watchdog = Watchdog {
+            parts: parts(&history, &feed, &listeners)?,
+            hubs: hubs.clone(),
+            health: Arc::default(),
+            metrics: metrics.clone(),
+            behind_max: Duration::from_millis(settings.server.behind_max_ms),
+        };
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
-        let attach: AttachFn = Arc::new(move |hub| {
-            let attached = feed.send(hub);
-            // The feed ends only with the process.
-            Box::pin(async move {
-                let _ = attached.await;
-            })
-        });
+        let attach = attach_to(feed);
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
@@ -172,15 +182,16 @@ impl Application {
             traffic,
             foreign_origins: Arc::default(),
             handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
+            health: watchdog.health.clone(),
             more_routes: Arc::new(more_routes),
         };
         let server = serve(&parts, listeners, workers);
         let server =
             server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        let drain = Duration::from_millis(settings.server.drain_ms).min(grace / 2);
+        let drain = settings.server.drain();
         let arbiters = market.arbiters;
-        Ok(Self { server, address, tls_address, certificate, hubs, attach, arbiters, grace, drain, metrics })
+        Ok(Self { server, address, tls_address, certificate, hubs, attach, watchdog, arbiters, grace, drain, metrics })
     }
 
     /// Returns the address of HTTP; `None` when HTTPS is all that is served.
@@ -214,12 +225,17 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Returns what has made the server fail.
+    /// Returns at once, without a word to anybody, what has made the server fail: a hub, the feed, the history or what
+    /// accepts connections has ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, arbiters, grace, drain: over, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, grace, drain: over, .. } = self;
         let handle = server.handle();
-        let server = actix_web::rt::spawn(server);
-        shutdown.await;
+        let mut server = actix_web::rt::spawn(server);
+        tokio::select! {
+            () = shutdown => {}
+            failure = watchdog.watch() => return Err(failure),
+            _ = &mut server => return Err(io::Error::other("what accepts connections has ended")),
+        }
         log::info!("shutting down grace_ms={}", grace.as_millis());
         if tokio::time::timeout(grace, drain(&hubs, over, &handle)).await.is_err() {
             log::warn!("shutdown grace is over, connections are dropped");
@@ -233,6 +249,63 @@ impl Application {
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Logs where the server listens, and with how many places when these are fewer than set.
+fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
+    let https = listeners.https.as_ref().map(|(listener, _)| listener);
+    let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
+    let url = |(name, listener): (&str, Option<&Listener>)| {
+        listener.map_or(String::new(), |listener| format!("{name}://{}/ ", listener.address))
+    };
+    // In the same line as what is served: it is about that.
+    let level = if shortage.is_some() { log::Level::Warn } else { log::Level::Info };
+    log::log!(
+        level,
+        "listening {}workers={} symbols={symbols} seed={} events_per_second={}{}",
+        urls.map(url).concat(),
+        settings.server.worker_threads(),
+        settings.feed.seed,
+        settings.feed.events_per_second,
+        shortage.unwrap_or_default(),
+    );
+    for (name, listener) in urls {
+        for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {
+            log::info!("listening also {name}://{address}/");
+        }
+    }
+}
+
+fn attach_to(feed: Addr<Feed<SimulatedSource>>) -> AttachFn {
+    Arc::new(move |hub| {
+        let attached = feed.send(hub);
+        // The feed ends only with the process.
+        Box::pin(async move {
+            let _ = attached.await;
+        })
+    })
+}
+
+/// Returns the parts that the server cannot do without, beside its hubs.
+fn parts(
+    history: &Addr<History>,
+    feed: &Addr<Feed<SimulatedSource>>,
+    listeners: &Listeners,
+) -> Result<Vec<Part>, StartError> {
+    let (history, feed) = (history.clone(), feed.clone());
+    let mut parts = vec![
+        Part { name: "the feed".into(), is_alive: Box::new(move || feed.connected()) },
+        Part { name: "the history".into(), is_alive: Box::new(move || history.connected()) },
+    ];
+    let https = listeners.https.iter().map(|(listener, _)| listener);
+    for socket in listeners.http.iter().chain(https).flat_map(|listener| &listener.sockets) {
+        let name =
+            socket.local_addr().map_or_else(|_| "a listener".into(), |address| format!("the listener of {address}"));
+        let socket = socket.try_clone().map_err(StartError::Socket)?;
+        let is_alive = Box::new(move || socket2::SockRef::from(&socket).is_listener().unwrap_or(false));
+        parts.push(Part { name, is_alive });
+    }
+    Ok(parts)
 }
 
 /// Returns what the page about the handshake needs of a server at these addresses: it reaches itself over plain HTTP where

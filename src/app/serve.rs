@@ -18,7 +18,7 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Handshakes, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
+    ConnectionConfig, ForeignOrigins, Handshakes, Health, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
 };
 
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
@@ -46,6 +46,7 @@ pub(super) struct WorkerParts {
     pub(super) traffic: Arc<Traffic>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) handshakes: Arc<Handshakes>,
+    pub(super) health: Arc<Health>,
     pub(super) more_routes: MoreRoutes,
 }
 
@@ -73,9 +74,8 @@ impl WorkerParts {
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
-        let places_max = server.connections_max.saturating_add(server.connections_spare_max);
         let worker = Worker {
-            places: Places::new(places_max, self.hub_config.metrics.clone()),
+            places: Places::new(server.connections_per_worker(), self.hub_config.metrics.clone()),
             router,
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
@@ -86,6 +86,8 @@ impl WorkerParts {
             allowed_origins: server.allowed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
             handshakes: self.handshakes.clone(),
+            health: self.health.clone(),
+            drain: self.settings.server.drain(),
         };
         (hub, Rc::new(worker))
     }
@@ -121,9 +123,7 @@ impl WorkerParts {
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
     // With one connection beyond the first two another one gives way, and takes a turn to be gone.
-    let connections_max = [server.connections_spare_max, server.turn_connections_max, 1]
-        .iter()
-        .fold(server.connections_max, |sum, more| sum.saturating_add(*more));
+    let connections_max = server.connections_per_worker().saturating_add(server.turn_connections_max).saturating_add(1);
     let mut builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max)

@@ -9,7 +9,9 @@ use std::time::Duration;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use crate::app::LogConfig;
 use crate::app::kind::check_kinds;
+use crate::app::tls::TlsConfig;
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub session: SessionConfig,
     /// What the page about the handshake may take.
     pub handshake: HandshakeConfig,
+    /// The log.
+    pub log: LogConfig,
 }
 
 /// The section `[server]`.
@@ -53,10 +57,10 @@ pub struct ServerConfig {
     /// Over how long sessions are closed then, so that their clients do not all come back at once. Milliseconds; never
     /// more than half of `shutdown_grace_ms` is taken.
     pub drain_ms: u64,
-    /// The most sessions at the same time. 1 to 1,000,000.
+    /// The most sessions at the same time, fewer when the limit of open files is too low for so many. 1 to 1,000,000.
     pub connections_max: usize,
-    /// Connections that each worker takes beyond `connections_max`, so that those refused are told so, and probes and
-    /// plain requests are answered. 1 to 100,000.
+    /// Connections that each worker takes beyond its share of `connections_max`, so that those refused are told so, and
+    /// probes and plain requests are answered. 1 to 100,000.
     pub connections_spare_max: usize,
     /// How long a request may take to arrive, from its first byte; the first one of a connection from when that was accepted.
     /// Milliseconds, 10 to 600,000.
@@ -76,63 +80,14 @@ pub struct ServerConfig {
     pub turn_connections_max: usize,
     /// Reads of bars that each worker may have under way. 1 to 1,000,000.
     pub bars_reads_max: usize,
+    /// A part of the server that is behind by so much makes `/readyz` answer 503. Milliseconds, 10 to 600,000.
+    pub behind_max_ms: u64,
     /// Clients whose traffic is accounted. 1 to 100,000.
     pub traffic_clients_max: usize,
     /// Pages of other origins that may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
     /// HTTPS.
     pub tls: TlsConfig,
-}
-
-/// The section `[server.tls]`. Without a certificate there is no HTTPS.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// The file with the certificate and its chain, in PEM. Empty: none.
-    pub cert: String,
-    /// The file with the certificate's private key, in PEM.
-    pub key: String,
-    /// The TCP port of HTTPS; 0 takes a free one.
-    pub port: u16,
-    /// Whether HTTPS is all that is served: nothing listens on `server.port` then.
-    pub only: bool,
-    /// How long the handshake of TLS may take. Milliseconds, 1 to 600,000.
-    pub handshake_timeout_ms: u64,
-}
-
-impl Default for TlsConfig {
-    fn default() -> Self {
-        Self { cert: String::new(), key: String::new(), port: 8443, only: false, handshake_timeout_ms: 5_000 }
-    }
-}
-
-impl TlsConfig {
-    /// Returns whether HTTPS is served.
-    pub fn is_on(&self) -> bool {
-        !self.cert.is_empty()
-    }
-
-    pub(super) fn handshake_timeout(&self) -> Duration {
-        Duration::from_millis(self.handshake_timeout_ms)
-    }
-
-    fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        match self {
-            Self { cert, key, .. } if key.is_empty() && !cert.is_empty() => {
-                Err(("server.tls.key", "must be set when server.tls.cert is"))
-            }
-            Self { cert, key, .. } if cert.is_empty() && !key.is_empty() => {
-                Err(("server.tls.cert", "must be set when server.tls.key is"))
-            }
-            Self { cert, only: true, .. } if cert.is_empty() => {
-                Err(("server.tls.cert", "must be set when server.tls.only is"))
-            }
-            Self { handshake_timeout_ms: 0 | 600_001.., .. } => {
-                Err(("server.tls.handshake_timeout_ms", "must be 1 to 600000"))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Default for ServerConfig {
@@ -153,6 +108,7 @@ impl Default for ServerConfig {
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
             bars_reads_max: 1_024,
+            behind_max_ms: 3_000,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),
@@ -162,7 +118,26 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// The most worker threads: what actix takes.
-    pub(super) const WORKERS_MAX: usize = 512;
+    const WORKERS_MAX: usize = 512;
+
+    /// Returns how many worker threads there are.
+    pub(super) fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(Self::WORKERS_MAX),
+            workers => workers,
+        }
+    }
+
+    /// Returns how many connections each worker keeps: its share of the sessions, and the spare ones. All workers together
+    /// keep what the descriptors suffice for, however the sessions are spread.
+    pub(super) fn connections_per_worker(&self) -> usize {
+        self.connections_max.div_ceil(self.worker_threads()).saturating_add(self.connections_spare_max)
+    }
+
+    /// Returns over how long the orderly end closes the sessions.
+    pub(super) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.min(self.shutdown_grace_ms / 2))
+    }
 
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
@@ -184,6 +159,7 @@ impl ServerConfig {
                 Err(("server.turn_connections_max", "must be 1 to 1000000"))
             }
             Self { bars_reads_max: 0 | 1_000_001.., .. } => Err(("server.bars_reads_max", "must be 1 to 1000000")),
+            Self { behind_max_ms: ..10 | 600_001.., .. } => Err(("server.behind_max_ms", "must be 10 to 600000")),
             Self { traffic_clients_max: 0 | 100_001.., .. } => {
                 Err(("server.traffic_clients_max", "must be 1 to 100000"))
             }
@@ -290,6 +266,7 @@ impl Settings {
             .and_then(|()| self.history.validate())
             .and_then(|()| self.session.validate())
             .and_then(|()| self.handshake.validate())
+            .and_then(|()| self.log.validate())
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }
@@ -381,6 +358,8 @@ mod tests {
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
+            ("TICKCAST__SERVER__BEHIND_MAX_MS", "9", "server.behind_max_ms"),
+            ("TICKCAST__LOG__WAITING_BYTES_MAX", "1023", "log.waiting_bytes_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

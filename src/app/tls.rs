@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
@@ -10,11 +11,61 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-
-use crate::app::settings::TlsConfig;
+use serde::Deserialize;
 
 /// What is offered above TLS: a WebSocket is opened over HTTP/1.1 (RFC 6455), so that HTTP/2 would not help.
 const PROTOCOL: &[u8] = b"http/1.1";
+
+/// The section `[server.tls]`. Without a certificate there is no HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The file with the certificate and its chain, in PEM. Empty: none.
+    pub cert: String,
+    /// The file with the certificate's private key, in PEM.
+    pub key: String,
+    /// The TCP port of HTTPS; 0 takes a free one.
+    pub port: u16,
+    /// Whether HTTPS is all that is served: nothing listens on `server.port` then.
+    pub only: bool,
+    /// How long the handshake of TLS may take. Milliseconds, 1 to 600,000.
+    pub handshake_timeout_ms: u64,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self { cert: String::new(), key: String::new(), port: 8443, only: false, handshake_timeout_ms: 5_000 }
+    }
+}
+
+impl TlsConfig {
+    /// Returns whether HTTPS is served.
+    pub fn is_on(&self) -> bool {
+        !self.cert.is_empty()
+    }
+
+    pub(super) fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { cert, key, .. } if key.is_empty() && !cert.is_empty() => {
+                Err(("server.tls.key", "must be set when server.tls.cert is"))
+            }
+            Self { cert, key, .. } if cert.is_empty() && !key.is_empty() => {
+                Err(("server.tls.cert", "must be set when server.tls.key is"))
+            }
+            Self { cert, only: true, .. } if cert.is_empty() => {
+                Err(("server.tls.cert", "must be set when server.tls.only is"))
+            }
+            Self { handshake_timeout_ms: 0 | 600_001.., .. } => {
+                Err(("server.tls.handshake_timeout_ms", "must be 1 to 600000"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Why the certificate or its key cannot be used. Displays as one line that names the key of the settings and the file.
 #[derive(Debug, thiserror::Error)]

@@ -115,15 +115,23 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    /// Publishes what came due. Does nothing when called twice at the same moment, so that late ticks do no harm.
+    /// Publishes what came due, and says how far that has got.
     fn step(&mut self) {
+        let now = self.pace.tick(self.clock.read());
+        self.watch_wall_clock();
+        self.publish_due(now);
+        let lag = now.micros() - self.source.next_ts().micros();
+        self.metrics.set_feed_lag(Duration::from_micros(lag.try_into().unwrap_or(0)));
+        self.metrics.feed_steps.inc();
+    }
+
+    /// Does nothing when called twice at the same moment, so that late ticks do no harm.
+    fn publish_due(&mut self, now: Timestamp) {
         if let Some(batch) = self.refused.take()
             && !self.record(batch)
         {
             return;
         }
-        let now = self.pace.tick(self.clock.read());
-        self.watch_wall_clock();
         let mut due = Vec::new();
         if self.pace.is_too_late(self.source.next_ts()) {
             self.leave_out(now, &mut due);
@@ -144,6 +152,7 @@ impl<S: Source> Feed<S> {
     /// Hands the batch to the history and then to every hub. Returns false when the history is full: the batch is kept.
     fn record(&mut self, batch: Batch) -> bool {
         self.head.store(self.sequencer.offset(), Ordering::Release);
+        self.metrics.set_feed_offset(self.sequencer.offset());
         if self.history.try_send(batch.clone()).is_err() {
             self.metrics.history_mailbox_full.inc();
             self.refused = Some(batch);

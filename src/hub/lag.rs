@@ -16,6 +16,8 @@ pub(super) struct Lag {
     /// How many events the queue holds.
     events: usize,
     skipped: u64,
+    /// How many of those have been counted in the metrics.
+    counted: u64,
     since_offset: u64,
 }
 
@@ -24,7 +26,7 @@ impl Lag {
     ///
     /// What stands before an answer that vouches for it is left as it is.
     pub(super) fn begin(queue: &mut VecDeque<Item>, merged: &mut Merged) -> Self {
-        let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, since_offset: u64::MAX };
+        let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, counted: 0, since_offset: u64::MAX };
         let vouches = |item: &Item| matches!(item, Item::Reply(reply) if reply.vouches);
         let mergeable = queue.iter().rposition(vouches).map_or(0, |last| last + 1);
         let behind = queue.split_off(mergeable);
@@ -83,6 +85,12 @@ impl Lag {
     /// Returns how many events were skipped, and the offset of the first of them; `None` when there was none.
     pub(super) fn skipped(&self) -> Option<(u64, u64)> {
         (self.skipped > 0).then_some((self.skipped, self.since_offset))
+    }
+
+    /// Returns how many events were skipped since the last call, and whether they are the first ones.
+    pub(super) fn newly_skipped(&mut self) -> (u64, bool) {
+        let counted = std::mem::replace(&mut self.counted, self.skipped);
+        (self.skipped - counted, counted == 0 && self.skipped > 0)
     }
 
     /// Puts the queue into the order of the stream again. Returns what was skipped.

@@ -149,12 +149,13 @@ impl Outbox {
     /// Appends an item to a queue that may be full.
     #[cold]
     fn merge(&mut self, item: Item) {
-        let lag = self.lag.get_or_insert_with(|| {
-            self.shared.metrics.lags.inc();
-            Box::new(Lag::begin(&mut self.queue, &mut self.merged))
-        });
+        let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
         lag.push(item, &mut self.queue, &mut self.merged);
         self.events = lag.events();
+        // Now, not when the client is told: one that never reads again never is.
+        let (skipped, is_first) = lag.newly_skipped();
+        self.shared.metrics.events_skipped.inc_by(skipped);
+        self.shared.metrics.lags.inc_by(u64::from(is_first));
     }
 
     /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
@@ -292,16 +293,16 @@ impl Outbox {
             && let Some(lag) = self.lag.take()
             && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
         {
-            self.shared.metrics.events_skipped.inc_by(skipped);
             *messages += 1;
             sink.message(&encode_lag(skipped, since_offset));
         }
-        let mut events = 0;
+        let (mut events, mut first) = (0, None);
         while !sink.is_full()
             && let Some(item) = self.queue.pop_front()
         {
             match item {
                 Item::Event(delivery) => {
+                    first.get_or_insert(delivery.publication().made);
                     self.events -= 1;
                     events += 1;
                     sink.event(delivery.publication(), 0);
@@ -330,6 +331,9 @@ impl Outbox {
                     }
                 }
             }
+        }
+        if let Some(made) = first {
+            self.shared.metrics.event_age.observe(now.saturating_duration_since(made));
         }
         *messages += events;
         events

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::gauge::Gauge;
 use slab::Slab;
 use tokio::sync::Notify;
 
@@ -34,6 +35,8 @@ pub struct Router {
     head: Arc<AtomicU64>,
     shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
+    /// Shows the offset.
+    progress: Gauge,
     values: LastValues,
     index: Index,
     pending: Pending,
@@ -73,6 +76,7 @@ impl Router {
                 work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),
                 metrics: config.metrics.clone(),
             }),
+            progress: config.metrics.new_hub(),
             metrics: config.metrics.clone(),
             values,
             pending: Pending::default(),
@@ -87,6 +91,7 @@ impl Router {
     /// Moves a router that has no session yet to another position.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
+        self.show_progress();
         *self.shared.ring.borrow_mut() = ring.with_offsets(self.table.len());
     }
 
@@ -116,9 +121,14 @@ impl Router {
             }
         }
         self.shared.ring.borrow_mut().push(batch.clone());
+        self.show_progress();
         for key in std::mem::take(&mut self.overrun) {
             self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
         }
+    }
+
+    fn show_progress(&self) {
+        self.progress.set(self.offset().try_into().unwrap_or(i64::MAX));
     }
 
     /// Takes in a session; it is told nothing until it subscribes.

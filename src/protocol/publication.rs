@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use crate::domain::Event;
 use crate::protocol::native;
@@ -27,13 +28,15 @@ thread_local! {
 pub struct Publication {
     /// The event.
     pub event: Event,
+    /// When it was made: from then on it is on its way.
+    pub made: Instant,
     encoded: [OnceLock<Box<[u8]>>; Dialect::COUNT],
 }
 
 impl Publication {
     /// Returns the publication of this event, not yet encoded.
     pub fn new(event: Event) -> Self {
-        Self { event, encoded: [const { OnceLock::new() }; Dialect::COUNT] }
+        Self { event, made: Instant::now(), encoded: [const { OnceLock::new() }; Dialect::COUNT] }
     }
 
     /// Returns the event as one message of the dialect: encoded by the first caller, shared by all others. An event that

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{ChannelSet, Clock, SymbolId};
+use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
 use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::native::{
     ClientMessage, Limits, Request, RequestId, Selector, Subscribe, SubscriptionItem, WILDCARD, decode, encode_error,
@@ -23,7 +23,7 @@ use crate::protocol::native::{
 use crate::protocol::{CloseReason, ErrorCode};
 
 pub use config::SessionConfig;
-pub use request::Mistake;
+pub use request::{Mistake, select};
 use resume::Answer;
 pub use resume::Begun;
 use wish::Wish;
@@ -179,32 +179,14 @@ impl Session {
         self.tell_subscriptions(id, None, now)
     }
 
-    /// Returns the wishes that the selectors name, each once and in their order, and the names that mean nothing.
     fn look_up(&self, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
-        let router = self.router.borrow();
-        let (mut known, mut unknown) = (Vec::new(), Vec::new());
-        let (mut seen, mut complained) = (HashSet::new(), HashSet::new());
-        for selector in symbols {
-            let found = match selector {
-                Selector::All => Some(None),
-                Selector::Symbol(name) => router.table().find(name).map(Some),
-            };
-            match (found, selector) {
-                (Some(id), _) if seen.insert(id) => known.push(id),
-                (None, Selector::Symbol(name)) if complained.insert(name) => unknown.push(name.clone()),
-                _ => {}
-            }
-        }
-        (known, unknown)
+        look_up(self.router.borrow().table(), symbols)
     }
 
     fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), String> {
         let added = known.iter().filter(|wish| !self.wishes.contains_key(wish)).count();
         let symbols_max = self.config.symbols_max;
-        if self.wishes.len() + added > symbols_max {
-            return Err(format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)"));
-        }
-        Ok(())
+        if self.wishes.len() + added > symbols_max { Err(too_many(symbols_max)) } else { Ok(()) }
     }
 
     /// Returns every symbol that the wishes name, each once.
@@ -260,6 +242,28 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.router.borrow_mut().leave(self.key);
     }
+}
+
+/// Returns the wishes that the selectors name, each once and in their order, and the names that mean nothing.
+fn look_up(table: &SymbolTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let (mut seen, mut complained) = (HashSet::new(), HashSet::new());
+    for selector in symbols {
+        let found = match selector {
+            Selector::All => Some(None),
+            Selector::Symbol(name) => table.find(name).map(Some),
+        };
+        match (found, selector) {
+            (Some(id), _) if seen.insert(id) => known.push(id),
+            (None, Selector::Symbol(name)) if complained.insert(name) => unknown.push(name.clone()),
+            _ => {}
+        }
+    }
+    (known, unknown)
+}
+
+fn too_many(symbols_max: usize) -> String {
+    format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)")
 }
 
 fn unknown_symbol(names: &[String]) -> String {

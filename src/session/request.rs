@@ -2,15 +2,34 @@
 
 use std::time::Instant;
 
-use crate::domain::SymbolId;
+use crate::domain::{SymbolId, SymbolTable};
 use crate::hub::Control;
 use crate::protocol::native::{Selector, Subscribe};
 use crate::protocol::{CloseReason, ErrorCode};
 use crate::session::resume::{Answer, Begun};
-use crate::session::{Session, unknown_symbol};
+use crate::session::{Session, look_up, too_many, unknown_symbol};
 
 /// A client's mistake: its kind, what is wrong in words, and the symbols that it is about.
 pub type Mistake = (ErrorCode, String, Vec<String>);
+
+/// Returns the symbols that a request names which needs no session, as many as one session may name.
+///
+/// # Errors
+///
+/// Returns the mistake.
+pub fn select(table: &SymbolTable, symbols: &[Selector], symbols_max: usize) -> Result<Vec<SymbolId>, Mistake> {
+    let (known, unknown) = look_up(table, symbols);
+    if !unknown.is_empty() {
+        return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
+    }
+    if known.len() > symbols_max {
+        return Err((ErrorCode::LimitExceeded, too_many(symbols_max), Vec::new()));
+    }
+    if known.contains(&None) {
+        return Ok(table.ids().collect());
+    }
+    Ok(known.into_iter().flatten().collect())
+}
 
 impl Session {
     /// Subscribes and says so: `subscribed`, then what was missed, or snapshots.
@@ -29,15 +48,6 @@ impl Session {
     /// Returns the mistake. Nothing is subscribed then.
     pub fn answer(&mut self, wanted: &Subscribe, now: Instant) -> Result<Begun, Mistake> {
         self.subscribe_exactly(wanted, Answer::Unsaid, now)
-    }
-
-    /// Returns the symbols that are named, without a subscription.
-    ///
-    /// # Errors
-    ///
-    /// Returns the mistake.
-    pub fn select(&self, symbols: &[Selector]) -> Result<Vec<SymbolId>, Mistake> {
-        self.look_up_exactly(symbols).map(|known| self.expand(&known))
     }
 
     /// Returns the cursor's offset after what has been drained: that of the hub when nothing waits. `begun` is how the

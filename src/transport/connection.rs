@@ -24,7 +24,7 @@ use crate::transport::tenure::Tenure;
 use crate::transport::traffic::{Meter, Metered};
 use crate::transport::turnstile::Turnstile;
 use crate::transport::wire::Wire;
-use crate::transport::{SocketConfig, Worker, pieces, routes};
+use crate::transport::{SocketConfig, Worker, pieces, problem, routes};
 
 /// How connections are served.
 #[derive(Clone)]
@@ -78,15 +78,17 @@ where
         .data_factory(ready)
         .configure(more_routes)
         .configure(move |config| routes(&ours, config));
-    let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), |mut request: Request, app| {
+    let counted = metrics.clone();
+    let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), move |mut request: Request, app| {
         if let Some(meter) = request.conn_data::<Rc<Meter>>() {
             meter.begin_request();
         }
         let has_body = !matches!(request.payload(), Payload::None);
         let answering = request.conn_data::<Rc<Activity>>().map(|activity| activity.answer(has_body));
-        let answer = app.call(request);
+        let (answer, metrics) = (app.call(request), counted.clone());
         async move {
             let answer = answer.await?;
+            problem::count(&answer, &metrics);
             Ok(answer.map_body(|head, body| {
                 if has_body && !head.upgrade() {
                     // Where its body ends, and the next head would begin, is not looked at.
@@ -144,7 +146,7 @@ impl Opening {
         socket.apply(&stream);
         let peer = stream.peer_addr().ok();
         self.turnstile.clone().pass().await;
-        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none());
+        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone());
         let Some(tls) = tls else { return Ok((Stream::plain(wire, activity, request_head_bytes_max), peer)) };
         // Boxed: connections without TLS are not to pay for its size.
         match Box::pin(tls.accept(wire, activity, request_head_bytes_max)).await {

@@ -39,7 +39,7 @@ mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
 use tokio::sync::Semaphore;
@@ -58,8 +58,12 @@ pub use origin::AllowedOrigins;
 pub use places::Places;
 pub use problem::Problem;
 pub use socket::SocketConfig;
+pub use status::Health;
 pub use stream::TlsSetup;
 pub use traffic::Traffic;
+
+/// Where records of the log come from that say what clients have done wrong: the library that reads their requests.
+pub const HTTP_LIBRARY: &str = "actix_http";
 
 /// What the handlers of one worker thread work with.
 #[derive(Clone)]
@@ -86,6 +90,10 @@ pub struct Worker {
     pub foreign_origins: Arc<ForeignOrigins>,
     /// What the page `/handshake` has under way, in the whole process.
     pub handshakes: Arc<Handshakes>,
+    /// Whether the parts of the server get on.
+    pub health: Arc<Health>,
+    /// How long the orderly end takes to close all sessions.
+    pub drain: Duration,
 }
 
 impl Worker {
@@ -106,7 +114,11 @@ impl Worker {
     /// Checks whether another session may begin, and counts it when not. Its connection then keeps its place.
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
         self.ready().inspect_err(|_| {
-            self.metrics().connections_refused.inc();
+            let metrics = self.metrics();
+            let is_draining = self.router.borrow().is_draining();
+            let refused =
+                if is_draining { &metrics.connections_refused_draining } else { &metrics.connections_refused };
+            refused.inc();
         })?;
         activity::keep_place(request);
         Ok(())
@@ -138,11 +150,11 @@ impl Worker {
         let router = self.router.borrow();
         if router.is_draining() {
             let left_ms = router.drain_left_ms(Instant::now());
-            return Err(Problem::unavailable("the server is shutting down").after_ms(left_ms));
+            return Err(Problem::unavailable("the server is shutting down").after_ms(left_ms).closing());
         }
         drop(router);
         if usize::try_from(self.metrics().sessions.get()).unwrap_or(0) >= self.connections_max {
-            return Err(Problem::unavailable("too many sessions (server.connections_max)"));
+            return Err(Problem::unavailable("too many sessions (server.connections_max)").closing());
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::metrics::SharedMetrics;
 use crate::protocol::ErrorCode;
 use crate::session::Mistake;
 
@@ -23,11 +25,13 @@ pub struct Problem {
     symbols: Vec<String>,
     /// How long the reason for a refusal lasts at least.
     retry_after_ms: u64,
+    /// Whether the connection ends with the answer.
+    closes: bool,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), symbols: Vec::new(), retry_after_ms: 0 }
+        Self { status, code, detail: detail.into(), symbols: Vec::new(), retry_after_ms: 0, closes: false }
     }
 
     /// Returns 400: the request is malformed.
@@ -68,6 +72,12 @@ impl Problem {
     #[must_use]
     pub fn after_ms(self, retry_after_ms: u64) -> Self {
         Self { retry_after_ms, ..self }
+    }
+
+    /// Ends the connection with the answer: kept open, it would take the place of somebody who can be served.
+    #[must_use]
+    pub fn closing(self) -> Self {
+        Self { closes: true, ..self }
     }
 
     /// Returns 400: HTTP was spoken where HTTPS is served.
@@ -146,7 +156,15 @@ impl actix_web::Responder for Problem {
     type Body = actix_web::body::BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        self.error_response()
+        // The response keeps the error: it is counted on its way out.
+        HttpResponse::from_error(self)
+    }
+}
+
+/// Counts the answer if it is a problem, whichever transport has made it.
+pub(super) fn count<B>(answer: &ServiceResponse<B>, metrics: &SharedMetrics) {
+    if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
+        metrics.count_problem(problem.code);
     }
 }
 
@@ -176,10 +194,35 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
+        if self.closes {
+            response.force_close();
+        }
         response
             .insert_header((CONTENT_TYPE, "application/problem+json"))
             // What is wrong now need not be wrong the next time.
             .insert_header((CACHE_CONTROL, "no-store"))
             .body(self.document())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::HTTP_ERRORS;
+
+    #[test]
+    fn every_code_is_in_the_metrics_from_the_start() {
+        let problems = [
+            Problem::upgrade_required(""),
+            Problem::forbidden_origin(""),
+            Problem::unavailable(""),
+            Problem::not_found(""),
+            Problem::bad_request(""),
+        ];
+        for problem in problems {
+            let is_listed =
+                HTTP_ERRORS.contains(&problem.code) || ErrorCode::ALL.iter().any(|code| code.name() == problem.code);
+            assert!(is_listed, "{problem}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::domain::{Snapshot, Symbol, SymbolId};
 use crate::protocol::native::{Selector, encode_snapshot};
+use crate::session::select;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
@@ -48,8 +49,8 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let mut parameters = Parameters::of(&request)?;
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
-    let session = worker.join(None, std::time::Instant::now());
-    let ids = session.select(&symbols).map_err(Problem::mistake)?;
+    let table = worker.router.borrow().table().clone();
+    let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     let router = worker.router.borrow();
     let offset = router.offset();
     let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());

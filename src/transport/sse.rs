@@ -60,7 +60,9 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let now = Instant::now();
     let name = random_name();
     let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
-    let retry_ms = Rc::new(Cell::new(Some(rand::random_range(RETRY_MS))));
+    // The connection may break at any time, while the server goes down as well.
+    let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
+    let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = EventStream::create(|ctx| {
         let mut session = worker.join(Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
@@ -181,8 +183,6 @@ impl Stream for Body {
                 account.sent(events, payload, chunk.len() - payload + coding);
             }
             self.metrics.events_delivered.inc_by(events);
-            self.metrics.writes.inc();
-            self.metrics.bytes_written.inc_by(chunk.len() as u64);
             Poll::Ready(Some(Ok(chunk)))
         })
     }

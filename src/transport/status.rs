@@ -1,24 +1,46 @@
 //! For those who run the server: `/healthz`, `/readyz`, `/metrics`.
 
 use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
+/// What keeps the server from being ready, as its watchdog finds. Shared by all workers.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Option<String>>);
+
+impl Health {
+    /// Sets what is wrong, or that nothing is. Returns it when that is a change from one to the other.
+    pub fn set(&self, complaint: Option<String>) -> Option<Option<String>> {
+        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_change = present.is_some() != complaint.is_some();
+        present.clone_from(&complaint);
+        is_change.then_some(complaint)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        present.as_ref().map_or(Ok(()), |complaint| Err(Problem::unavailable(complaint.clone())))
+    }
+}
+
 /// Answers `GET /healthz`: the process is alive.
 pub(super) async fn healthz() -> HttpResponse {
     ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-/// Answers `GET /readyz`: 200 when the server takes clients, 503 when it is going down.
+/// Answers `GET /readyz`: 200 when the server takes clients, 503 when it is going down, full or behind.
 ///
 /// # Errors
 ///
-/// Returns a problem document when no session may begin.
+/// Returns a problem document when no session may begin, or none that would be served well.
 pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Worker::of(&request).ready()?;
+    let worker = Worker::of(&request);
+    worker.ready()?;
+    worker.health.check()?;
     Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 

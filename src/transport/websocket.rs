@@ -168,8 +168,6 @@ impl Stream for Body {
                 account.sent(events, payload, chunk.len() - payload);
             }
             self.metrics.events_delivered.inc_by(events);
-            self.metrics.writes.inc();
-            self.metrics.bytes_written.inc_by(chunk.len() as u64);
             Poll::Ready(Some(Ok(chunk)))
         })
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::metrics::SharedMetrics;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
 
@@ -20,13 +21,20 @@ pub(super) struct Wire {
     /// Whether what goes through is HTTP as it is, and not TLS, which `stream.rs` counts within.
     plain: bool,
     turnstile: Rc<Turnstile>,
+    metrics: SharedMetrics,
     /// The end that was read and waits for its turn. To take down 5,000 sessions at once keeps a thread for 0.1 s.
     end: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, meter: Rc<Meter>, turnstile: Rc<Turnstile>, plain: bool) -> Self {
-        Self { stream, meter, plain, turnstile, end: None }
+    pub(super) fn new(
+        stream: TcpStream,
+        meter: Rc<Meter>,
+        turnstile: Rc<Turnstile>,
+        plain: bool,
+        metrics: SharedMetrics,
+    ) -> Self {
+        Self { stream, meter, plain, turnstile, metrics, end: None }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -49,6 +57,8 @@ impl Wire {
 
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(len)) = result {
+            self.metrics.writes.inc();
+            self.metrics.bytes_written.inc_by(len as u64);
             self.meter.write(len, if self.plain { len } else { 0 });
         }
         result
@@ -112,7 +122,6 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream as Client};
 
     use super::*;
-    use crate::metrics::SharedMetrics;
 
     /// Reads to the end, whatever end that is.
     async fn end(mut wire: Wire) -> io::Result<usize> {
@@ -127,7 +136,8 @@ mod tests {
         let mut ends = Vec::new();
         for index in 0..10 {
             let client = Client::connect(listener.local_addr().unwrap()).await.unwrap();
-            let wire = Wire::new(listener.accept().await.unwrap().0, Rc::default(), turnstile.clone(), true);
+            let stream = listener.accept().await.unwrap().0;
+            let wire = Wire::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone());
             if index % 2 == 0 {
                 // The other end is reset, not closed.
                 client.set_zero_linger().unwrap();

@@ -9,6 +9,9 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::patience::patiently;
 
+/// Variables for free ports.
+const FREE_PORTS: [(&str, &str); 2] = [("TICKCAST__SERVER__PORT", "0"), ("TICKCAST__SERVER__TLS__PORT", "0")];
+
 /// A running server process. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -31,7 +34,26 @@ pub(crate) struct Ended {
 
 /// Returns the command with these arguments and environment variables, and none of `tickcast` from outside.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast"));
+    configured(Command::new(env!("CARGO_BIN_EXE_tickcast")), arguments, variables)
+}
+
+/// Limits of open files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) soft: u32,
+    pub(crate) hard: u32,
+}
+
+/// Returns the same command for a process with other limits of open files.
+fn limited(limits: Limits, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("sh");
+    // The soft limit first: it must not be above the hard one.
+    let script = format!("ulimit -Sn {} && ulimit -Hn {} && exec \"$0\" \"$@\"", limits.soft, limits.hard);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_tickcast")]);
+    configured(command, arguments, variables)
+}
+
+fn configured(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -44,6 +66,11 @@ pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command
 /// Runs the command to its end.
 pub(crate) async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     ended(&mut command(arguments, variables)).await
+}
+
+/// Runs the command to its end with these limits of open files.
+pub(crate) async fn run_limited(limits: Limits, arguments: &[&str]) -> Ended {
+    ended(&mut limited(limits, arguments, &[])).await
 }
 
 /// Runs this command to its end.
@@ -60,8 +87,20 @@ pub(crate) async fn spawn_binary(arguments: &[&str], variables: &[(&str, &str)])
 
 /// Starts the server in another working directory.
 pub(crate) async fn spawn_binary_in(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-    let mut command = command(arguments, &[("TICKCAST__SERVER__PORT", "0"), ("TICKCAST__SERVER__TLS__PORT", "0")]);
-    command.envs(variables.iter().copied()).current_dir(directory).stderr(Stdio::piped());
+    let mut command = command(arguments, &FREE_PORTS);
+    command.envs(variables.iter().copied()).current_dir(directory);
+    spawn_command(command).await
+}
+
+/// Starts the server with these limits of open files.
+pub(crate) async fn spawn_limited(limits: Limits, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
+    let mut command = limited(limits, arguments, &FREE_PORTS);
+    command.envs(variables.iter().copied());
+    spawn_command(command).await
+}
+
+async fn spawn_command(mut command: Command) -> Process {
+    command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
     let start_line = patiently("the start line", stderr.next_line()).await.unwrap();
@@ -81,7 +120,7 @@ impl Process {
 
     /// Sends a signal, `"TERM"` or `"INT"`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the process runs").to_string();
+        let id = self.id().to_string();
         let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().await.unwrap();
         assert!(status.success());
     }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::browser::driver::Browser;
 use crate::command::spawn_binary;
+use crate::raw::RawClient;
 
 /// Passes connections on to a server, until they are cut.
 pub(super) struct Proxy {
@@ -117,4 +118,34 @@ async fn every_event_source_comes_back_after_a_restart() {
     assert_eq!(states, json!([1, 1, 1, 1, 1]), "all are open");
     browser.close().await;
     drop(second);
+}
+
+/// Opens another source, and keeps what it is told.
+const OPEN_LATE: &str = "(() => {
+    globalThis.late_ = { types: [], recovered: [], states: [], reason: null };
+    late_.source = new EventSource('/api/v1/stream?symbols=AAPL&after=nonsense');
+    late_.source.onerror = () => late_.states.push(late_.source.readyState);
+    late_.source.onmessage = (event) => {
+        for (const message of JSON.parse(event.data)) {
+            late_.types.push(message.type);
+            if (message.type === 'subscribed') late_.recovered.push(message.recovered ?? null);
+            if (message.type === 'goodbye') late_.reason = message.reason;
+        }
+    };
+})()";
+
+#[tokio::test]
+async fn a_browser_that_finds_a_server_full_gets_in_when_there_is_room() {
+    let server = spawn_binary(&[], &[("TICKCAST__SERVER__CONNECTIONS_MAX", "1")]).await;
+    let holder = RawClient::open(server.address).await;
+    let browser = Browser::start(800, 600, "light").await;
+    browser.open(&format!("http://{}/healthz", server.address)).await;
+    browser.value(OPEN_LATE).await;
+    browser.until("late_.reason === 'full' && late_.states.length > 0").await;
+    drop(holder);
+    browser.until("late_.types.includes('trade')").await;
+    let late = browser.value("late_").await;
+    assert_eq!(late["recovered"], json!([false]), "what is no cursor is void: {late}");
+    assert!(late["states"].as_array().unwrap().iter().all(|state| state == 0), "{late}");
+    browser.close().await;
 }

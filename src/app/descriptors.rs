@@ -1,0 +1,147 @@
+//! Descriptors (open files): how many the settings need, how many the system allows, and what is served when it allows fewer.
+//!
+//! Each connection takes one. When none is left, nothing can be accepted, `/healthz` included, so the sessions are kept
+//! below the limit and some connections beyond them are always possible.
+
+use std::io;
+
+use rlimit::Resource;
+
+use crate::app::{ServerConfig, Settings, StartError};
+
+/// What the process itself holds: the standard streams, listeners, log and certificate files, with some to spare.
+const PROCESS: usize = 64;
+/// What each worker thread holds: its poll instances and their wakers.
+const PER_WORKER: usize = 4;
+/// When descriptors are short, one in so many connections is kept for those that are no sessions.
+const SPARE_PART: usize = 4;
+
+/// How many connections there may be: sessions of the whole process, and connections of each worker beyond its share of
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Places {
+    sessions: usize,
+    spare: usize,
+}
+
+/// Raises the soft limit of open files to the hard one, which needs no privilege. Returns the limit then.
+///
+/// # Errors
+///
+/// Returns what the system says when it does not let the process do that.
+pub fn raise_open_files() -> io::Result<u64> {
+    let (_, hard) = Resource::NOFILE.get()?;
+    Resource::NOFILE.set(hard, hard)?;
+    Ok(hard)
+}
+
+/// Checks that the present limit of open files suffices for all that the settings promise.
+///
+/// # Errors
+///
+/// Returns [`StartError::OpenFiles`] when it does not.
+pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
+    let (needed, allowed) = (needed(settings), allowed());
+    if allowed >= needed {
+        return Ok(());
+    }
+    Err(StartError::OpenFiles { needed, allowed, connections_max: settings.server.connections_max })
+}
+
+/// Returns the settings with as many connections as the present limit of open files suffices for, and what to say of it when
+/// they are fewer than before.
+///
+/// # Errors
+///
+/// Returns [`StartError::OpenFiles`] when the limit leaves no room for a single session.
+pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Option<String>), StartError> {
+    let (needed, allowed, connections_max) = (needed(settings), allowed(), settings.server.connections_max);
+    let places = fit(settings, allowed).ok_or(StartError::OpenFiles { needed, allowed, connections_max })?;
+    let mut settings = settings.clone();
+    (settings.server.connections_max, settings.server.connections_spare_max) = (places.sessions, places.spare);
+    let shortage = (allowed < needed).then(|| {
+        format!(
+            "; too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit \
+             -n): at most {} sessions are served",
+            places.sessions
+        )
+    });
+    Ok((settings, shortage))
+}
+
+/// Returns the soft limit.
+fn allowed() -> usize {
+    let soft = Resource::NOFILE.get().map_or(rlimit::INFINITY, |(soft, _)| soft);
+    usize::try_from(soft).unwrap_or(usize::MAX)
+}
+
+fn needed(settings: &Settings) -> usize {
+    let ServerConfig { connections_max, connections_spare_max, .. } = &settings.server;
+    let spare = connections_spare_max.saturating_mul(settings.server.worker_threads());
+    own(settings).saturating_add(*connections_max).saturating_add(spare)
+}
+
+/// What is not for connections that stay: a worker takes some more for a moment, until others have given way, and a handshake
+/// that the server makes with itself takes a second one.
+fn own(settings: &Settings) -> usize {
+    let per_worker = (PER_WORKER + 1).saturating_add(settings.server.turn_connections_max);
+    per_worker
+        .saturating_mul(settings.server.worker_threads())
+        .saturating_add(PROCESS)
+        .saturating_add(settings.handshake.attempts_max)
+}
+
+/// Returns what `allowed` descriptors suffice for; `None` when that is no session.
+fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
+    let workers = settings.server.worker_threads();
+    let ServerConfig { connections_max, connections_spare_max, .. } = settings.server;
+    let connections = allowed.saturating_sub(own(settings));
+    let spare = if allowed >= needed(settings) {
+        connections_spare_max
+    } else {
+        connections_spare_max.min(connections / SPARE_PART / workers).max(1)
+    };
+    let sessions = connections.saturating_sub(spare.saturating_mul(workers)).min(connections_max);
+    (sessions > 0).then_some(Places { sessions, spare })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(workers: usize, connections_max: usize, connections_spare_max: usize) -> Settings {
+        let mut settings = Settings::default();
+        settings.server.workers = workers;
+        settings.server.connections_max = connections_max;
+        settings.server.connections_spare_max = connections_spare_max;
+        settings
+    }
+
+    #[test]
+    fn all_connections_of_all_workers_fit_below_the_limit() {
+        for workers in [1, 2, 7] {
+            for (connections_max, spare) in [(1, 1), (3_000, 256), (20_000, 256), (usize::MAX, usize::MAX)] {
+                let settings = settings(workers, connections_max, spare);
+                for allowed in [0, 50, 120, 256, 1_024, 4_096, 65_536, 1 << 20, usize::MAX] {
+                    let Some(places) = fit(&settings, allowed) else { continue };
+                    let all = places.sessions.saturating_add(places.spare.saturating_mul(workers));
+                    assert!(all <= allowed - own(&settings), "{places:?} of {allowed} on {workers}");
+                    assert!(places.sessions > 0 && places.spare > 0, "room for sessions and for others: {places:?}");
+                    assert!(places.sessions <= connections_max && places.spare <= spare);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_decides_only_when_it_is_too_little() {
+        let settings = settings(2, 3_000, 256);
+        let whole = Places { sessions: 3_000, spare: 256 };
+        assert_eq!(needed(&settings), 3_000 + 2 * 256 + 64 + 2 * (4 + 1 + 8) + 16);
+        assert_eq!(fit(&settings, needed(&settings)), Some(whole));
+        assert_eq!(fit(&settings, usize::MAX), Some(whole));
+        let short = fit(&settings, 1_024).unwrap();
+        assert_eq!(short, Places { sessions: 690, spare: 114 });
+        assert_eq!(fit(&settings, 80), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! The log: nobody waits for it, and what clients do wrong does not fill it.
+//!
+//! Lines go into a bounded queue, and a thread of its own writes them to the standard error. When that is a pipe that nobody
+//! reads, only this thread stands still; lines that find no room are counted, and the log says so when it is read again.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use log::{Level, Log, Metadata, Record};
+use serde::Deserialize;
+
+use crate::metrics::ProcessMetrics;
+use crate::transport::HTTP_LIBRARY;
+
+/// The time between two attempts to write to a pipe that does not block and is full.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// The section `[log]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// Lines that may wait to be written. Bytes, 1,024 to 1 GiB.
+    pub waiting_bytes_max: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { waiting_bytes_max: 262_144 }
+    }
+}
+
+impl LogConfig {
+    pub(super) fn validate(self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { waiting_bytes_max: ..1_024 | 1_073_741_825.. } => {
+                Err(("log.waiting_bytes_max", "must be 1024 to 1073741824"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The queue of lines and the thread that writes them.
+#[derive(Clone)]
+pub struct LogLines(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+    written: Condvar,
+    bytes_max: usize,
+    metrics: ProcessMetrics,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Lines that found no room since this was last said.
+    dropped: u64,
+    is_writing: bool,
+}
+
+impl LogLines {
+    /// Starts the thread, which writes to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system says when it has no thread.
+    pub fn start(config: LogConfig, out: impl Write + Send + 'static) -> io::Result<Self> {
+        let lines = Self(Arc::new(Shared {
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            written: Condvar::new(),
+            bytes_max: config.waiting_bytes_max,
+            metrics: ProcessMetrics::default(),
+        }));
+        let shared = lines.0.clone();
+        std::thread::Builder::new().name("log".into()).spawn(move || shared.write_all(out))?;
+        Ok(lines)
+    }
+
+    /// Waits until all lines are written, but no longer than this.
+    pub fn finish(&self, patience: Duration) {
+        let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
+        // Whether they were or not: the process ends.
+        drop(self.0.written.wait_timeout_while(self.0.lock(), patience, is_busy));
+    }
+}
+
+/// Takes one line with each call, and never blocks.
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut state = self.0.lock();
+        if state.bytes + line.len() > self.0.bytes_max {
+            state.dropped += 1;
+            self.0.metrics.log_lines_dropped.inc();
+        } else {
+            state.bytes += line.len();
+            state.lines.push_back(line.into());
+            self.0.arrived.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes lines as they come, for as long as the process lives.
+    fn write_all(&self, mut out: impl Write) {
+        loop {
+            let line = self.next_line();
+            let is_lost = write_patiently(&mut out, &line).is_err();
+            let mut state = self.lock();
+            state.is_writing = false;
+            if is_lost {
+                // The reader has gone away.
+                state.dropped += 1;
+                self.metrics.log_lines_dropped.inc();
+            }
+            // Once there is room again, so that this is not dropped as well.
+            let dropped =
+                if is_lost || state.bytes > self.bytes_max / 2 { 0 } else { std::mem::take(&mut state.dropped) };
+            drop(state);
+            if dropped > 0 {
+                log::warn!("{dropped} lines of the log were dropped, as it was not read");
+            }
+            self.written.notify_all();
+        }
+    }
+
+    fn next_line(&self) -> Vec<u8> {
+        let mut state = self.lock();
+        loop {
+            if let Some(line) = state.lines.pop_front() {
+                state.bytes -= line.len();
+                state.is_writing = true;
+                return line;
+            }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Writes all of a line, however long that takes.
+fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
+    while !line.is_empty() {
+        match out.write(line) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(len) => line = &line[len..],
+            Err(err) if err.kind() == ErrorKind::Interrupted => {}
+            // Another process that has the pipe too may have made it so.
+            Err(err) if err.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(())
+}
+
+/// A logger that turns into counters what libraries report about clients, and hands on everything else.
+pub struct ServerLog<L> {
+    logger: L,
+    metrics: ProcessMetrics,
+}
+
+impl<L: Log> ServerLog<L> {
+    /// Returns a logger in front of this one.
+    pub fn new(logger: L) -> Self {
+        Self { logger, metrics: ProcessMetrics::default() }
+    }
+}
+
+impl<L: Log> Log for ServerLog<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.logger.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let target = record.target();
+        if target.starts_with(HTTP_LIBRARY) && record.level() < Level::Debug {
+            // A malformed request is its client's mistake, counted where its connection ends.
+            let mut quiet = Record::builder();
+            quiet.level(Level::Debug).target(target).args(*record.args());
+            return self.logger.log(&quiet.build());
+        }
+        if target.starts_with("actix_server::accept") && record.args().to_string().starts_with("Error accepting") {
+            self.metrics.accept_errors.inc();
+        }
+        self.logger.log(record);
+    }
+
+    fn flush(&self) {
+        self.logger.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// A pipe that takes a line only when somebody reads.
+    struct Pipe(mpsc::SyncSender<String>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8(bytes.into()).unwrap()).map_err(|_| ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_logs_never_waits_for_the_reader_and_what_finds_no_room_is_counted() {
+        let (sender, read) = mpsc::sync_channel(0);
+        let mut lines = LogLines::start(LogConfig { waiting_bytes_max: 1_024 }, Pipe(sender)).unwrap();
+        let line = |index: u32| format!("{index:<9}\n");
+        for index in 0..1_000 {
+            lines.write_all(line(index).as_bytes()).unwrap();
+        }
+        let dropped = usize::try_from(lines.0.lock().dropped).unwrap();
+        // One may have been on its way, and made room for another.
+        assert!((1_000 - 103..=1_000 - 102).contains(&dropped), "{dropped}");
+        let kept: Vec<_> = (0..1_000 - dropped).map(|_| read.recv().unwrap()).collect();
+        assert!(kept.is_sorted_by_key(|line| line.trim().parse::<u32>().unwrap()), "in order: {kept:?}");
+        assert!(kept.iter().all(|line| line.len() == 10 && line.ends_with('\n')), "and whole: {kept:?}");
+        lines.finish(Duration::from_mins(1));
+        lines.write_all(b"later\n").unwrap();
+        assert_eq!(read.recv().unwrap(), "later\n");
+    }
+
+    /// Keeps what it is given.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(Level, String)>>);
+
+    impl Log for Kept {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            self.0.lock().unwrap().push((record.level(), record.args().to_string()));
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn what_libraries_report_of_clients_is_no_error_of_ours() {
+        let log = ServerLog::new(Kept::default());
+        let errors = log.metrics.accept_errors.get();
+        for (target, text) in [
+            (HTTP_LIBRARY, "stream error: bad head"),
+            ("actix_server::accept", "Error accepting connection: Too many open files"),
+            ("tickcast", "ours"),
+        ] {
+            log.log(&Record::builder().level(Level::Error).target(target).args(format_args!("{text}")).build());
+        }
+        let kept = log.logger.0.lock().unwrap();
+        assert_eq!(
+            kept.iter().map(|(level, _)| *level).collect::<Vec<_>>(),
+            [Level::Debug, Level::Error, Level::Error]
+        );
+        assert_eq!(kept[0].1, "stream error: bad head");
+        assert_eq!(log.metrics.accept_errors.get(), errors + 1);
+    }
+}

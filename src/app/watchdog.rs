@@ -1,0 +1,229 @@
+//! Watches the parts that everything depends on: the feed, the history, the hubs, the listeners.
+//!
+//! A task that panics ends alone, its thread lives on: without its hub a worker would go on sending heartbeats. Nothing can
+//! take over a part's place in the stream, so the process ends when one is gone, and whoever supervises it starts it again. A
+//! part that is there but does not get on makes `/readyz` red.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::app::serve::Hubs;
+use crate::metrics::SharedMetrics;
+use crate::transport::Health;
+
+/// How often the parts are looked at while something has to be behind for `server.behind_max_ms` to be noticed.
+const LOOKS: u32 = 8;
+/// The longest time between two looks: so long a part can be gone unnoticed.
+const INTERVAL_MAX: Duration = Duration::from_millis(500);
+
+/// Whether a thread that accepts connections has panicked: actix-server does not tell.
+static ACCEPTOR_PANICKED: AtomicBool = AtomicBool::new(false);
+/// How the threads are named that accept connections.
+const ACCEPTOR: &str = "actix-server acceptor";
+
+/// Makes every panic one line of the log, and lets [`crate::app::Application::run`] end when it has ended a listener. For
+/// programs: it replaces the hook of the process, which would write to a standard error that may not be read.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        let message = info.to_string().replace('\n', " ");
+        log::error!("thread '{name}' {message}");
+        if name == ACCEPTOR {
+            ACCEPTOR_PANICKED.store(true, Ordering::Release);
+        }
+    }));
+}
+
+/// One part whose end is the end of the process.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) is_alive: Box<dyn Fn() -> bool>,
+}
+
+/// See the module.
+pub(super) struct Watchdog {
+    pub(super) parts: Vec<Part>,
+    pub(super) hubs: Hubs,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: SharedMetrics,
+    /// How far behind, in time, a part may be.
+    pub(super) behind_max: Duration,
+}
+
+impl Watchdog {
+    /// Watches until a part has ended; returns which, as an error.
+    pub(super) async fn watch(self) -> io::Error {
+        let interval = (self.behind_max / LOOKS).min(INTERVAL_MAX).max(Duration::from_millis(1));
+        // Looks are counted, not measured: after a pause of the whole process nothing is behind before it has had its turn.
+        let looks = u32::try_from(self.behind_max.as_millis() / interval.as_millis().max(1)).unwrap_or(u32::MAX);
+        let mut pace = Pace::default();
+        loop {
+            tokio::time::sleep(interval).await;
+            if let Some(name) = self.ended() {
+                return io::Error::other(format!("{name} has ended"));
+            }
+            let complaint = pace.look(&self.metrics, self.behind_max, looks);
+            if let Some(change) = self.health.set(complaint) {
+                match change {
+                    Some(complaint) => log::error!("not ready: {complaint}"),
+                    None => log::info!("ready again"),
+                }
+            }
+        }
+    }
+
+    fn ended(&self) -> Option<String> {
+        if let Some(part) = self.parts.iter().find(|part| !(part.is_alive)()) {
+            return Some(part.name.clone());
+        }
+        let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = hubs.iter().position(|hub| !hub.connected()) {
+            return Some(format!("the hub of worker {index}"));
+        }
+        ACCEPTOR_PANICKED.load(Ordering::Acquire).then(|| "the thread that accepts connections".into())
+    }
+}
+
+/// Since how many looks each part has not got on.
+#[derive(Debug, Default)]
+struct Pace {
+    hubs: Vec<Goal>,
+    feed: Goal,
+    late: u32,
+}
+
+impl Pace {
+    /// Returns what is behind for more than so many looks.
+    fn look(&mut self, metrics: &SharedMetrics, behind_max: Duration, looks: u32) -> Option<String> {
+        let steps = metrics.feed_steps.get();
+        // Its next goal is one step more, whenever it is looked at.
+        if self.feed.look(steps, steps + 1) >= looks {
+            return Some("the feed stands still".into());
+        }
+        let late = metrics.feed_lag();
+        self.late = if late > behind_max { self.late + 1 } else { 0 };
+        if self.late > 1 {
+            return Some(format!("the feed is {} ms behind", late.as_millis()));
+        }
+        let (head, offsets) = (metrics.feed_offset(), metrics.hub_offsets());
+        self.hubs.resize_with(offsets.len(), Goal::default);
+        let behind = self.hubs.iter_mut().zip(&offsets).map(|(goal, offset)| goal.look(*offset, head));
+        let (index, looked) = behind.enumerate().max_by_key(|(_, looks)| *looks)?;
+        let events = head.saturating_sub(offsets[index]);
+        (looked >= looks).then(|| format!("the hub of worker {index} is {events} events behind the feed"))
+    }
+}
+
+/// What a part has to reach, and since how many looks it has not.
+#[derive(Debug, Default)]
+struct Goal {
+    offset: u64,
+    looks: u32,
+}
+
+impl Goal {
+    /// Takes note that the part is `here` while the feed is at `head`. Once it has reached its goal, that is the next one.
+    fn look(&mut self, here: u64, head: u64) -> u32 {
+        if here >= self.offset {
+            (self.offset, self.looks) = (head, 0);
+        } else {
+            self.looks += 1;
+        }
+        self.looks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler, Message};
+
+    use super::*;
+
+    struct Mortal;
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Die;
+
+    impl Actor for Mortal {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Die> for Mortal {
+        type Result = ();
+
+        fn handle(&mut self, _: Die, _: &mut Self::Context) {
+            // As a panic does, without the hook that prints it.
+            std::panic::resume_unwind(Box::new("for the test"));
+        }
+    }
+
+    fn watchdog(parts: Vec<Part>) -> Watchdog {
+        let behind_max = Duration::from_millis(80);
+        Watchdog { parts, hubs: Hubs::default(), health: Arc::default(), metrics: SharedMetrics::default(), behind_max }
+    }
+
+    #[actix_web::test]
+    async fn a_part_that_panics_is_named() {
+        let arbiter = actix::Arbiter::new();
+        let [other, mortal] = [(); 2].map(|()| Mortal::start_in_arbiter(&arbiter.handle(), |_| Mortal));
+        let dying = mortal.clone();
+        let parts = vec![
+            Part { name: "the other".into(), is_alive: Box::new(move || other.connected()) },
+            Part { name: "the mortal".into(), is_alive: Box::new(move || mortal.connected()) },
+        ];
+        let watching = watchdog(parts);
+        assert_eq!(watching.ended(), None);
+        dying.try_send(Die).unwrap();
+        assert_eq!(watching.watch().await.to_string(), "the mortal has ended");
+        arbiter.stop();
+    }
+
+    fn look(pace: &mut Pace, metrics: &SharedMetrics) -> Option<String> {
+        pace.look(metrics, Duration::from_secs(1), 3)
+    }
+
+    #[test]
+    fn a_feed_that_does_not_step_or_is_late_is_noticed() {
+        let metrics = SharedMetrics::default();
+        let mut pace = Pace::default();
+        for _ in 0..10 {
+            metrics.feed_steps.inc();
+            assert_eq!(look(&mut pace, &metrics), None, "it has nothing to do");
+        }
+        metrics.set_feed_lag(Duration::from_secs(5));
+        metrics.feed_steps.inc();
+        assert_eq!(look(&mut pace, &metrics), None, "the first look after a pause of the whole process");
+        metrics.feed_steps.inc();
+        assert_eq!(look(&mut pace, &metrics), Some("the feed is 5000 ms behind".into()));
+        metrics.set_feed_lag(Duration::ZERO);
+        let seen: Vec<_> = (0..4).map(|_| look(&mut pace, &metrics)).collect();
+        assert_eq!(seen[..2], [None, None]);
+        assert_eq!(seen[3], Some("the feed stands still".into()));
+        metrics.feed_steps.inc();
+        assert_eq!(look(&mut pace, &metrics), None);
+    }
+
+    #[test]
+    fn a_hub_that_does_not_get_on_is_noticed_and_one_that_follows_is_not() {
+        let metrics = SharedMetrics::default();
+        let hubs = [metrics.new_hub(), metrics.new_hub()];
+        let mut pace = Pace::default();
+        let mut seen = Vec::new();
+        for step in 1..=10 {
+            metrics.feed_steps.inc();
+            metrics.set_feed_offset(step * 100);
+            // Always a little behind, but on its way.
+            hubs[0].set(i64::try_from(step * 100 - 30).unwrap());
+            seen.push(look(&mut pace, &metrics));
+        }
+        assert_eq!(seen[..3], [None, None, None]);
+        assert_eq!(seen[9], Some("the hub of worker 1 is 1000 events behind the feed".into()));
+        hubs[1].set(1_000);
+        metrics.feed_steps.inc();
+        assert_eq!(look(&mut pace, &metrics), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Descriptors (open files): the limit is raised as far as it goes, and where it ends newcomers are told so and probes are
+//! answered.
+
+use crate::command::{Limits, Process, run_limited, spawn_limited};
+use crate::http::get;
+use crate::patience::patiently;
+use crate::raw::{RawClient, handshake};
+
+/// Sessions that are attempted: more than 1,024 open files suffice for.
+const ATTEMPTS: usize = 3_000;
+
+/// Opens sessions and keeps them; returns them, and how many were refused with 503.
+async fn attempt(process: &Process) -> (Vec<RawClient>, usize) {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let (mut sessions, mut refused) = (Vec::new(), Vec::new());
+    for _ in 0..ATTEMPTS {
+        let mut client = RawClient::connect(process.address).await;
+        let answer = client.request(&handshake(&[])).await;
+        match answer.status {
+            101 => sessions.push(client),
+            503 => {
+                assert!(answer.head.contains("\r\nretry-after: "), "{answer:?}");
+                // Nor do those who keep their end of it take anybody's place.
+                refused.push(client);
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+    (sessions, refused.len())
+}
+
+async fn probes_answer(process: &Process, sessions: usize, ready: u16) {
+    for _ in 0..20 {
+        assert_eq!(get(process.address, "/healthz").await.status, 200);
+        assert_eq!(get(process.address, "/readyz").await.status, ready);
+        let metrics = get(process.address, "/metrics").await;
+        let expected = format!("tickcast_sessions {sessions}\n");
+        assert!(metrics.text().contains(&expected), "{expected}: {}", metrics.text());
+    }
+}
+
+#[actix_web::test]
+async fn at_the_limit_of_open_files_newcomers_hear_503_and_probes_are_answered() {
+    let process = spawn_limited(Limits { soft: 1_024, hard: 1_024 }, &[], &[]).await;
+    let warning = process.start_line.clone();
+    for part in ["WARN", "open files", "server.connections_max=20000", "1024", "sessions"] {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+    let (sessions, refused) = attempt(&process).await;
+    assert!((600..1_000).contains(&sessions.len()), "{}", sessions.len());
+    assert!(warning.contains(&format!("at most {} sessions", sessions.len())), "{}: {warning}", sessions.len());
+    assert_eq!(sessions.len() + refused, ATTEMPTS);
+    probes_answer(&process, sessions.len(), 503).await;
+
+    drop(sessions);
+    let free = async { while get(process.address, "/readyz").await.status != 200 {} };
+    patiently("places to be free again", free).await;
+    RawClient::open(process.address).await;
+}
+
+#[actix_web::test]
+async fn a_soft_limit_below_the_hard_one_is_raised() {
+    let limits = Limits { soft: 1_024, hard: 8_192 };
+    let variables = [("TICKCAST__SERVER__CONNECTIONS_MAX", "4000")];
+    let process = spawn_limited(limits, &["--strict"], &variables).await;
+    let (sessions, refused) = attempt(&process).await;
+    assert_eq!((sessions.len(), refused), (ATTEMPTS, 0));
+    probes_answer(&process, ATTEMPTS, 200).await;
+}
+
+#[actix_web::test]
+async fn a_limit_that_is_too_low_is_refused_when_that_is_asked_for_and_when_nobody_could_be_served() {
+    for (limit, arguments) in [(1_024, ["--port", "0", "--strict"].as_slice()), (64, &["--port", "0"])] {
+        let ended = run_limited(Limits { soft: limit, hard: limit }, arguments).await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+        for part in ["open files", "server.connections_max=20000", &format!("{limit} are allowed")] {
+            assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `/metrics`: what it says is so, on every transport, and everything is there from the start.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::event_stream::EventSource;
+use crate::http::get;
+use crate::patience::wait_until;
+use crate::raw::{RawClient, TEXT};
+use crate::spawn::{spawn_app, spawn_app_at_rest};
+
+/// Returns every sample: its name with its labels, and its value.
+async fn samples(server: std::net::SocketAddr) -> BTreeMap<String, f64> {
+    let text = get(server, "/metrics").await.text().to_owned();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name.into(), value.parse().unwrap()))
+        .collect()
+}
+
+#[actix_web::test]
+async fn nothing_appears_with_its_first_increment() {
+    let server = spawn_app(|_| {});
+    let before = samples(server.address).await;
+    for name in
+        ["errors_total{code=\"bad_json\"}", "closes_total{reason=\"flood\"}", "recoveries_total{recovered=\"true\"}"]
+    {
+        assert_eq!(before.get(&format!("tickcast_{name}")), Some(&0.0), "{name}");
+    }
+    let mut client = Client::connect(server.address).await;
+    client.send_json(&json!({"action": "dance"})).await;
+    client.until("the error", |message| message["type"] == "error").await;
+    client.subscribe(&["*"], &["trades"]).await;
+    client.events(10).await;
+    for path in ["/nowhere", "/api/v1/poll", "/api/v1/stream?symbols=XYZ", "/ws", "/api/v1/poll?symbols=AAPL&after=a:1"]
+    {
+        get(server.address, path).await;
+    }
+    drop(client);
+    wait_until("sessions", 0, || server.sessions()).await;
+    let after = samples(server.address).await;
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+}
+
+#[actix_web::test]
+async fn errors_are_counted_on_every_transport() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for (path, code) in [
+        ("/api/v1/poll?symbols=XYZ", "unknown_symbol"),
+        ("/api/v1/stream?symbols=XYZ", "unknown_symbol"),
+        ("/api/v1/snapshot?symbols=XYZ", "unknown_symbol"),
+        ("/api/v1/bars?symbol=XYZ", "unknown_symbol"),
+        ("/api/v1/poll?symbols=AAPL&channels=news", "unknown_channel"),
+        ("/api/v1/poll", "bad_request"),
+        ("/nowhere", "not_found"),
+        ("/ws", "upgrade_required"),
+    ] {
+        let name = format!("tickcast_errors_total{{code=\"{code}\"}}");
+        let before = samples(server.address).await[&name];
+        get(server.address, path).await;
+        let after = samples(server.address).await[&name];
+        assert!((after - before - 1.0).abs() < f64::EPSILON, "{path}: {before} to {after}");
+    }
+}
+
+#[actix_web::test]
+async fn writes_and_bytes_are_those_of_every_connection() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for path in ["/api/v1/snapshot", "/api/v1/poll?symbols=*&wait_ms=0", "/", "/api/v1/bars?symbol=AAPL"] {
+        let (writes, bytes) = (server.metrics.writes.get(), server.metrics.bytes_written.get());
+        let answer = get(server.address, path).await;
+        assert!(server.metrics.writes.get() > writes, "{path}");
+        let written = server.metrics.bytes_written.get() - bytes;
+        assert!(written > answer.body.len() as u64, "{path}: {written} of {} and a head", answer.body.len());
+    }
+}
+
+#[actix_web::test]
+async fn a_snapshot_is_no_session() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.server.connections_max = 1);
+    // The handler counts a session as long as it has one: with a place taken there would be none for it.
+    let _session = Client::connect(server.address).await;
+    assert_eq!(get(server.address, "/api/v1/snapshot").await.status, 200);
+    assert_eq!(server.sessions(), 1);
+}
+
+#[actix_web::test]
+async fn what_is_skipped_is_counted_when_it_is_skipped() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.push.outbox_events_max = 100;
+        settings.server.write_buffer_bytes = 4_096;
+        settings.server.unsent_bytes_max = 4_096;
+        settings.feed.events_per_second = 5_000.0;
+    });
+    let mut jammed = RawClient::open_narrow(server.address).await;
+    jammed.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#).await;
+    wait_until("session", 1, || server.sessions()).await;
+    // It reads nothing at all, so it is never told.
+    while server.metrics.events_skipped.get() == 0 {
+        clock.advance_micros(100_000);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.metrics.lags.get(), 1);
+    drop(jammed);
+}
+
+#[actix_web::test]
+async fn the_place_of_the_hubs_and_of_the_feed_and_the_age_of_events_are_told() {
+    let server = spawn_app(|settings| settings.feed.events_per_second = 2_000.0);
+    let mut source = EventSource::open(server.address, "symbols=*&channels=trades,quotes").await;
+    source.events(2_000).await;
+    let samples = samples(server.address).await;
+    let age = samples["tickcast_event_age_seconds_count"];
+    assert!(age > 10.0 && age <= samples["tickcast_writes_total"], "one for each write of events: {age}");
+    assert!(samples["tickcast_feed_offset"] >= 2_000.0);
+    for hub in ["0", "1"] {
+        let offset = samples[&format!("tickcast_hub_offset{{hub=\"{hub}\"}}")];
+        assert!((1_000.0..=samples["tickcast_feed_offset"]).contains(&offset), "{offset}");
+    }
+    assert!(samples["tickcast_feed_lag_seconds"] >= 0.0 && samples["tickcast_feed_steps_total"] > 0.0);
+}
