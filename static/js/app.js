@@ -19,19 +19,18 @@ import { mark, onLanguage, startLanguage } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Market } from "./market.js";
 import { Notice } from "./notice.js";
-import { nextOrder, sorted } from "./order.js";
-import { INTERVALS } from "./protocol.js";
 import { fetchListings } from "./rest.js";
 import { Search } from "./search.js";
 import { StatusBar } from "./statusbar.js";
-import { loadChoices, saveChoices } from "./storage.js";
+import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
 import { Tape, TAPE_ROWS } from "./tape.js";
+import { Timeframes } from "./timeframes.js";
+import { FIRST_TEN, firstTen, Watch, WATCH_MAX } from "./watch.js";
 import { Watchlist } from "./watchlist.js";
+import { WatchNote } from "./watchnote.js";
 import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
-const FIRST_TEN = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "V", "XOM"];
-const WATCH_MAX = 100;
 const PULSE_MS = 500;
 /** History is shown even without a connection when none came within this time. */
 const PATIENCE_MS = 1_500;
@@ -41,12 +40,12 @@ const LAG_QUIET_MS = 2_000;
 const state = {
   /** @type {Listing[]} */
   listings: [],
-  /** @type {string[]} */
-  watch: [],
+  watch: new Watch(),
+  /** Listed symbols that this server does not trade; it may the next time. @type {Set<string>} */
+  unknown: new Set(),
   /** @type {string | null} */
   charted: null,
   interval: /** @type {Interval} */ ("1m"),
-  order: /** @type {import("./order.js").Order} */ ({ key: null, direction: "descending" }),
   /** Whether the charted history must be fetched as soon as the symbol is followed. */
   isHistoryDue: true,
   /** Start of the bar under the crosshair. @type {number | null} */
@@ -55,12 +54,14 @@ const state = {
   isFrameAsked: false,
   /** Whether the next frame paints what belongs to the charted symbol, whether it has changed or not. */
   isStageDue: true,
+  /** The run of the server that the symbol list is of. @type {string | null} */
+  listed_epoch: null,
   /** Whether the symbol list is being fetched. */
   isListing: false,
   measured_at_ms: 0,
-  market: new Market({ onWelcome, onFollowed, onLag, onUnknown: (symbols) => symbols.forEach(remove) }),
+  market: new Market({ onWelcome, onFollowed, onLag, onUnknown: (symbols) => onUnknown([...state.unknown, ...symbols]) }),
 };
-const { market } = state;
+const { market, watch } = state;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lag_timer;
@@ -92,6 +93,8 @@ const connection = new Connection(() => feed.retryNow());
 const heading = new Heading();
 const statusBar = new StatusBar();
 const tape = new Tape(byId("tape"));
+const note = new WatchNote(undo);
+const timeframes = new Timeframes(chooseInterval);
 const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort: sort });
 const chartView = new ChartView(byId("chart"), {
   onHover(ts) {
@@ -103,19 +106,20 @@ const chartView = new ChartView(byId("chart"), {
     if (market.series && (await loader.extend(market.series))) paintStage();
   },
 });
-const search = /** @type {HTMLInputElement} */ (byId("search"));
-new Search(search, byId("search-list"), {
+new Search(/** @type {HTMLInputElement} */ (byId("search")), byId("search-list"), {
   listings: () => state.listings,
-  isListed: (symbol) => state.watch.includes(symbol),
+  isListed: (symbol) => watch.own.includes(symbol),
   onChoose: choose,
 });
 
 // What the market brings about.
 
 function onWelcome() {
-  paintStage();
   state.isHistoryDue = true;
-  if (state.listings.length === 0) void loadListings();
+  follow();
+  paintStage();
+  // Another server, or another start of it, may trade other symbols.
+  if (state.listed_epoch !== market.epoch) void loadListings();
 }
 
 /** @param {string} symbol */
@@ -142,7 +146,9 @@ async function loadListings() {
   if (state.isListing) return;
   state.isListing = true;
   try {
+    const { epoch } = market;
     state.listings = await fetchListings();
+    state.listed_epoch = epoch;
   } catch {
     // The next welcome asks again.
     return;
@@ -150,44 +156,70 @@ async function loadListings() {
     state.isListing = false;
   }
   const known = new Set(state.listings.map((listing) => listing.symbol));
-  for (const symbol of state.watch.filter((listed) => !known.has(listed))) remove(symbol);
-  if (state.watch.length === 0 && state.isFirstVisit) restoreFirstTen();
+  if (state.isFirstVisit) {
+    watch.adopt(firstTen([...known]));
+    if (!known.has(state.charted ?? "")) chart(watch.own[0] ?? null);
+  }
+  onUnknown(watch.own.filter((symbol) => !known.has(symbol)));
+}
+
+/** Marks what this server does not trade. It stays listed: the next server, or the next start, may trade it. @param {string[]} symbols */
+function onUnknown(symbols) {
+  state.unknown = new Set(symbols);
+  follow();
   arrange();
 }
 
 // What the viewer does.
 
-/** @param {string[]} symbols */
-function add(symbols) {
-  const fresh = symbols.filter((symbol) => !state.watch.includes(symbol)).slice(0, WATCH_MAX - state.watch.length);
-  if (fresh.length === 0) return;
-  state.watch = [...state.watch, ...fresh];
-  state.order.key = null;
+/** Changes the list as all tabs have it, and saves it. @param {() => void} edit */
+function change(edit) {
+  watch.adopt(loadChoices().watch ?? watch.own);
+  state.isFirstVisit = false;
+  edit();
+  saveChoice({ watch: watch.own });
   follow();
   arrange();
-  if (!state.charted) chart(fresh[0]);
 }
 
-function restoreFirstTen() {
-  const known = state.listings.map((listing) => listing.symbol);
-  const first = FIRST_TEN.filter((symbol) => known.includes(symbol));
-  add([...first, ...known.filter((symbol) => !first.includes(symbol))].slice(0, FIRST_TEN.length));
+/** @param {string[]} symbols */
+function add(symbols) {
+  change(() => {
+    const { refused } = watch.add(symbols);
+    if (refused.length > 0) note.show(mark("The list is full: {symbols} is not added, {count} symbols is the most."), { symbols: refused.join(", "), count: WATCH_MAX });
+  });
+  if (!state.charted && watch.shown.length > 0) chart(watch.shown[0]);
 }
 
 /** @param {string} symbol */
 function remove(symbol) {
-  const index = state.watch.indexOf(symbol);
-  if (index < 0) return;
-  state.watch = state.watch.filter((listed) => listed !== symbol);
-  market.forget(symbol);
-  if (state.charted === symbol) chart(state.watch[Math.min(index, state.watch.length - 1)] ?? null);
-  else follow();
-  arrange();
+  if (!watch.own.includes(symbol)) return;
+  /** @type {string | null} */
+  let next = null;
+  change(() => {
+    next = watch.remove(symbol);
+    market.forget(symbol);
+  });
+  note.show(mark("{symbol} is removed."), { symbol }, true);
+  if (state.charted === symbol) chart(next);
+}
+
+/** Puts back what was removed last. */
+function undo() {
+  /** @type {string | null} */
+  let symbol = null;
+  change(() => {
+    symbol = watch.undo();
+  });
+  note.show("");
+  if (symbol === null) return;
+  if (!state.charted) chart(symbol);
+  watchlist.focus(symbol);
 }
 
 /** Adds what was searched for; what is listed already is charted. @param {string} symbol */
 function choose(symbol) {
-  if (state.watch.includes(symbol)) chart(symbol);
+  if (watch.own.includes(symbol)) chart(symbol);
   else add([symbol]);
   watchlist.reveal(symbol);
 }
@@ -197,7 +229,7 @@ function chart(symbol) {
   if (symbol !== null && symbol === state.charted) return;
   state.charted = symbol;
   watchlist.mark(symbol);
-  save();
+  saveChoice({ charted: symbol });
   showHistory();
 }
 
@@ -205,8 +237,8 @@ function chart(symbol) {
 function chooseInterval(interval) {
   if (interval === state.interval) return;
   state.interval = interval;
-  markInterval();
-  save();
+  timeframes.mark(interval);
+  saveChoice({ interval });
   showHistory();
 }
 
@@ -230,9 +262,11 @@ function showHistory() {
 
 /** Makes the server send what is shown, and nothing else. */
 function follow() {
-  const wishes = wishesOf(state.watch, state.charted, state.interval, document.hidden);
+  const traded = watch.shown.filter((symbol) => !state.unknown.has(symbol));
+  const wishes = wishesOf(traded, state.charted, state.interval, document.hidden);
   market.want(wishes);
   feed.want(wishes);
+  note.leaveOut(Math.max(traded.length - feed.symbols_max, 0), feed.symbols_max);
 }
 
 /** Whether a series is of what the viewer has chosen, so that it may be drawn. @param {import("./candles.js").CandleSeries | null} series */
@@ -240,15 +274,10 @@ function isChosen(series) {
   return series !== null && series.symbol === state.charted && series.interval === state.interval;
 }
 
-/** Sorts once; the order then stays while prices move, so that no row runs from the pointer. @param {string} key */
+/** @param {string} key */
 function sort(key) {
-  state.order = nextOrder(state.order, key);
-  state.watch = sorted(state.watch, market.tickers, state.order);
+  watch.sort(key, market.tickers);
   arrange();
-}
-
-function save() {
-  saveChoices({ watch: state.watch, charted: state.charted, interval: state.interval });
 }
 
 // What the page shows.
@@ -259,24 +288,18 @@ function nameOf(symbol) {
 }
 
 function arrange() {
-  watchlist.arrange(state.watch, nameOf);
+  watchlist.arrange(watch.shown, nameOf, state.unknown);
   watchlist.mark(state.charted);
-  watchlist.markOrder(state.order);
-  byId("watchlist-empty").hidden = state.watch.length > 0;
-  for (const symbol of state.watch) market.changed.add(symbol);
-  save();
+  watchlist.markOrder(watch.order);
+  byId("watchlist-empty").hidden = watch.shown.length > 0;
+  for (const symbol of watch.shown) market.changed.add(symbol);
   paintStage();
-}
-
-function markInterval() {
-  for (const button of document.querySelectorAll("#timeframes button")) {
-    button.setAttribute("aria-pressed", String(button.getAttribute("data-interval") === state.interval));
-  }
 }
 
 /** Writes in another language what no frame paints again. */
 function relabel() {
   notice.relabel();
+  note.relabel();
   byId("zone").textContent = zoneName();
   watchlist.relabel();
   chartView.relabel();
@@ -352,23 +375,19 @@ function start() {
   const saved = loadChoices();
   state.interval = saved.interval ?? state.interval;
   state.isFirstVisit = saved.watch === null;
-  markInterval();
+  timeframes.mark(state.interval);
   byId("zone").textContent = zoneName();
-  if (saved.charted && saved.watch?.includes(saved.charted)) state.charted = saved.charted;
-  add(saved.watch ?? FIRST_TEN);
+  watch.adopt(saved.watch ?? FIRST_TEN);
+  state.charted = watch.own.find((symbol) => symbol === saved.charted) ?? watch.own[0] ?? null;
+  arrange();
   showHistory();
   byId("watchlist-empty").hidden = saved.watch?.length !== 0;
-  byId("timeframes").addEventListener("click", (event) => {
-    const pressed = event.target instanceof HTMLElement ? event.target.dataset.interval : undefined;
-    const interval = INTERVALS.find((known) => known === pressed);
-    if (interval) chooseInterval(interval);
+  onOtherTab((choices) => {
+    watch.adopt(choices.watch ?? watch.own);
+    follow();
+    arrange();
   });
-  byId("restore").addEventListener("click", restoreFirstTen);
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    search.focus();
-  });
+  byId("restore").addEventListener("click", () => add(firstTen(state.listings.map((listing) => listing.symbol))));
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) follow();
     else showHistory();

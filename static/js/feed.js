@@ -57,6 +57,8 @@ export class Feed {
   #asked = NOTHING;
   #backoff = new Backoff();
   #liveness = new Liveness();
+  /** The most symbols that the server sends on one connection; known when it is live. */
+  symbols_max = Infinity;
   #next_id = 1;
   #welcomed = false;
   #opened_at_ms = 0;
@@ -136,15 +138,16 @@ export class Feed {
   #onOpen() {
     this.clock.clear();
     this.#asked = NOTHING;
-    this.#ask();
     this.#pings = 0;
     this.#ping();
   }
 
   #ask() {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    for (const request of changesOf(this.#asked, this.#wanted)) this.#send(request);
-    this.#asked = this.#wanted;
+    // What the server allows is known from its first message on; a request for more would bring nothing at all.
+    if (this.#socket?.readyState !== WebSocket.OPEN || !this.#welcomed) return;
+    const wanted = new Map([...this.#wanted].slice(0, this.symbols_max));
+    for (const request of changesOf(this.#asked, wanted)) this.#send(request);
+    this.#asked = wanted;
   }
 
   /** @param {MessageEvent} event */
@@ -171,6 +174,8 @@ export class Feed {
     switch (message.type) {
       case "welcome":
         this.#welcomed = true;
+        this.symbols_max = message.limits?.symbols ?? Infinity;
+        this.#ask();
         break;
       case "pong":
         this.clock.add(message.ts, message.server_ts, received_us);

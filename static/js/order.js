@@ -11,7 +11,8 @@
 import { changeOf } from "./ticker.js";
 
 /**
- * Returns the order after a press on a column: figures greatest first, symbols from A; the other way when pressed again.
+ * Returns the order after a press on a column: figures greatest first, symbols from A; the other way when pressed again; the
+ * viewer's own order when pressed a third time.
  * @param {Order} order
  * @param {string} key
  * @returns {Order}
@@ -19,7 +20,8 @@ import { changeOf } from "./ticker.js";
 export function nextOrder(order, key) {
   const first = key === "symbol" ? "ascending" : "descending";
   const second = key === "symbol" ? "descending" : "ascending";
-  return { key, direction: order.key === key && order.direction === first ? second : first };
+  if (order.key !== key) return { key, direction: first };
+  return order.direction === first ? { key, direction: second } : { key: null, direction: "descending" };
 }
 
 /**

@@ -10,23 +10,36 @@
 import { t } from "./i18n.js";
 
 const MATCHES_MAX = 50;
+/** The `keyCode` of keys that an input method has taken (UI Events, section 7.3.1). */
+const COMPOSING = 229;
+
+/** Returns words as they are compared: full-width letters as plain ones, one case, one blank for whatever stands between. @param {string} text */
+function folded(text) {
+  return text.normalize("NFKC").toUpperCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+}
 
 /**
  * Returns the listings that fit what was typed, best first: symbol alike, symbol begins so, name begins so, a word
- * of the name begins so, anything contains it.
+ * of the name begins so, anything contains it. Punctuation and the width of letters make no difference: `brk-b` and `brkb`
+ * are BRK.B, `coca cola` is Coca-Cola.
  * @param {Listing[]} listings
  * @param {string} typed
+ * @param {(sector: string) => string} [sectorName] how the page shows a sector
  */
-export function findMatches(listings, typed) {
-  const wanted = typed.trim().toUpperCase();
+export function findMatches(listings, typed, sectorName = (sector) => sector) {
+  const wanted = folded(typed);
+  const joined = wanted.replaceAll(" ", "");
+  if (joined === "" && typed.trim() !== "") return [];
   /** @param {Listing} listing */
   const rank = ({ symbol, name, sector }) => {
-    const title = name.toUpperCase();
-    if (symbol === wanted) return 0;
-    if (symbol.startsWith(wanted)) return 1;
+    const ticker = folded(symbol).replaceAll(" ", "");
+    const title = folded(name);
+    if (ticker === joined) return 0;
+    if (ticker.startsWith(joined)) return 1;
     if (title.startsWith(wanted)) return 2;
     if (title.includes(` ${wanted}`)) return 3;
-    return `${symbol} ${title} ${sector.toUpperCase()}`.includes(wanted) ? 4 : -1;
+    const all = `${folded(symbol)} ${title} ${folded(sector)} ${folded(sectorName(sector))}`;
+    return all.includes(wanted) || all.replaceAll(" ", "").includes(joined) ? 4 : -1;
   };
   return listings
     .map((listing) => ({ listing, rank: rank(listing) }))
@@ -57,6 +70,11 @@ export class Search {
     input.addEventListener("click", () => this.#open());
     input.addEventListener("keydown", (event) => this.#onKey(event));
     input.addEventListener("blur", () => this.#close());
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      input.focus();
+    });
     // The list must not take the focus, or the field would close it before the click arrives.
     list.addEventListener("pointerdown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
@@ -66,7 +84,7 @@ export class Search {
   }
 
   #open() {
-    this.#matches = findMatches(this.#handlers.listings(), this.#input.value);
+    this.#matches = findMatches(this.#handlers.listings(), this.#input.value, t);
     this.#list.replaceChildren(...this.#matches.map((listing, index) => this.#optionOf(listing, index)));
     if (this.#matches.length === 0) {
       const none = document.createElement("li");
@@ -125,6 +143,9 @@ export class Search {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
+    // The Enter that ends a composition (Hangul, kana) chooses what was composed, not what is listed. Safari sends it after the
+    // composition has ended, with this code.
+    if (event.isComposing || event.keyCode === COMPOSING) return;
     const isOpen = !this.#list.hidden;
     const count = this.#matches.length;
     switch (event.key) {

@@ -27,11 +27,18 @@ export function loadChoices() {
   }
 }
 
-/** @param {Choices} choices */
-export function saveChoices({ watch, charted, interval }) {
+/** Saves one choice and leaves the others as they are saved: another tab may have changed them. @param {Partial<Choices>} choice */
+export function saveChoice(choice) {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ watch, charted, interval }));
+    localStorage.setItem(KEY, JSON.stringify({ ...loadChoices(), ...choice }));
   } catch {
     // Denied or full: the choice lasts as long as the page.
   }
+}
+
+/** Calls the listener whenever another tab has saved its choices. @param {(choices: Choices) => void} listener */
+export function onOtherTab(listener) {
+  addEventListener("storage", (event) => {
+    if (event.key === KEY) listener(loadChoices());
+  });
 }

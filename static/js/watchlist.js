@@ -53,8 +53,9 @@ export class Watchlist {
    * Makes the rows agree with the list, in its order.
    * @param {string[]} symbols
    * @param {(symbol: string) => string} nameOf
+   * @param {ReadonlySet<string>} unknown those that the server does not trade
    */
-  arrange(symbols, nameOf) {
+  arrange(symbols, nameOf, unknown) {
     for (const [symbol, row] of this.#rows) {
       if (symbols.includes(symbol)) continue;
       row.element.remove();
@@ -63,8 +64,9 @@ export class Watchlist {
     symbols.forEach((symbol, index) => {
       const row = this.#rows.get(symbol) ?? this.#addRow(symbol);
       const name = row.element.querySelector(".name");
-      setText(name, nameOf(symbol));
-      name?.setAttribute("title", nameOf(symbol));
+      const text = unknown.has(symbol) ? t("not traded on this server") : nameOf(symbol);
+      setText(name, text);
+      name?.setAttribute("title", text);
       const present = this.#body.rows[index];
       if (present !== row.element) this.#body.insertBefore(row.element, present ?? null);
     });

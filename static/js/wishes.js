@@ -24,7 +24,9 @@ const HIDDEN_HZ = 1;
  */
 export function wishesOf(watch, charted, interval, isHidden) {
   if (isHidden) return new Map(charted ? [[charted, { channels: ["trades"], max_hz: HIDDEN_HZ }]] : []);
-  return new Map(watch.map((symbol) => {
+  // The charted symbol first: where the server sends fewer symbols than are listed, it is not the one to go without.
+  const ordered = [...watch].sort((left, right) => Number(right === charted) - Number(left === charted));
+  return new Map(ordered.map((symbol) => {
     /** @type {Channel[]} */
     const channels = symbol === charted ? ["trades", "quotes", `bars.${interval}`] : ["trades", "quotes"];
     return [symbol, { channels }];

@@ -69,6 +69,16 @@ test("a search puts symbols before names", () => {
   assert.deepEqual(found(" ford "), ["F"]);
   assert.deepEqual(found("energy"), ["CVX"]);
   assert.deepEqual(found("zzz"), []);
+  assert.deepEqual(found("coca cola"), ["KO"]);
+  assert.deepEqual(found("cocacola"), ["KO"]);
+  assert.deepEqual(found("ＣＶＸ"), ["CVX"], "full-width letters");
+  assert.deepEqual(found("..."), []);
+  const berkshire = [{ symbol: "BRK.B", name: "Berkshire Hathaway Inc.", sector: "Financials" }];
+  for (const typed of ["brk-b", "brkb", "BRK B", "brk.b", "ｂｒｋ．ｂ"]) {
+    assert.equal(findMatches(berkshire, typed).length, 1, typed);
+  }
+  const inKorean = (sector) => ({ Energy: "에너지" })[sector] ?? sector;
+  assert.deepEqual(findMatches(listings, "에너지", inKorean).map((listing) => listing.symbol), ["CVX"]);
   assert.equal(found("").length, 5);
 });
 

@@ -106,4 +106,10 @@ export const korean = {
   "Median of the last 512 events, from the server's stamp to this page. Server clock {ahead} ms ahead, known to ±{error} ms.":
     "최근 이벤트 512건이 서버에서 이 페이지에 도착할 때까지 걸린 시간의 중앙값입니다. 서버 시계가 {ahead} ms 빠르며, 오차는 ±{error} ms입니다.",
   "local time": "현지 시각",
+  // What becomes of changes of the list.
+  "Undo": "실행 취소",
+  "{symbol} is removed.": "{symbol} 종목을 삭제했습니다.",
+  "The list is full: {symbols} is not added, {count} symbols is the most.": "목록이 가득 찼습니다. 최대 {count}종목까지 추가할 수 있어 {symbols} 종목은 추가하지 않았습니다.",
+  "not traded on this server": "이 서버에 없는 종목",
+  "This server sends at most {most} symbols: {count} rows below them stand still.": "이 서버는 최대 {most}종목까지만 보내므로 나머지 {count}개 행은 갱신되지 않습니다.",
 };

@@ -12,6 +12,7 @@ mod live_chart;
 mod live_connection;
 mod live_day;
 mod live_layout;
+mod live_list;
 
 use serde_json::json;
 

@@ -1,0 +1,50 @@
+// @ts-check
+/**
+ * The line below the watchlist: what has become of the viewer's last change, and what the server leaves out.
+ *
+ * Owns: that line and its button. Does not own: the list (`watch.js`).
+ */
+
+import { byId } from "./element.js";
+import { t } from "./i18n.js";
+
+export class WatchNote {
+  #text = byId("watchlist-note");
+  #undo = byId("watchlist-undo");
+  #left = byId("watchlist-left");
+  /** @type {{ phrase: string, values: Record<string, string | number> }} */
+  #shown = { phrase: "", values: {} };
+  /** How many rows the server has no room for, and how many it allows. */
+  #beyond = { count: 0, most: 0 };
+
+  /** @param {() => void} onUndo */
+  constructor(onUndo) {
+    this.#undo.addEventListener("click", onUndo);
+  }
+
+  /**
+   * Shows a phrase.
+   * @param {string} phrase English; empty to show nothing
+   * @param {Record<string, string | number>} [values]
+   * @param {boolean} [canUndo]
+   */
+  show(phrase, values = {}, canUndo = false) {
+    this.#shown = { phrase, values };
+    this.#undo.hidden = !canUndo;
+    this.relabel();
+  }
+
+  /** Says that the server sends fewer symbols than are listed. @param {number} count that are left out @param {number} most */
+  leaveOut(count, most) {
+    if (count === this.#beyond.count && most === this.#beyond.most) return;
+    this.#beyond = { count, most };
+    this.relabel();
+  }
+
+  /** Writes everything in another language. */
+  relabel() {
+    this.#text.textContent = this.#shown.phrase === "" ? "" : t(this.#shown.phrase, this.#shown.values);
+    const { count, most } = this.#beyond;
+    this.#left.textContent = count > 0 ? t("This server sends at most {most} symbols: {count} rows below them stand still.", { count, most }) : "";
+  }
+}

@@ -1,0 +1,99 @@
+//! The viewer's list on the live page: nothing that the viewer has done is lost, not to another tab, a sort, a limit or a server
+//! that does not know a symbol.
+
+use serde_json::json;
+
+use super::driver::Browser;
+use super::{LIVE, TEN_ROWS, open_page};
+use crate::command::spawn_binary;
+
+const SHOWN: &str =
+    "[...document.querySelectorAll('#watchlist tbody tr[data-symbol]')].map((row) => row.dataset.symbol).join()";
+const FIRST_TEN: &str = "AAPL,MSFT,NVDA,AMZN,GOOGL,META,TSLA,JPM,V,XOM";
+
+async fn add(browser: &Browser, symbol: &str) {
+    browser.fill("#search", symbol).await;
+    browser.until("document.querySelector('#search-list').children.length > 0").await;
+    browser.value("document.querySelector('#search').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))").await;
+}
+
+/// Keeps these symbols as the viewer's list, as an earlier visit would have.
+async fn keep(browser: &Browser, symbols: &[String]) {
+    let saved = json!({ "watch": symbols, "charted": symbols[0], "interval": "1m" }).to_string();
+    browser.before_scripts(&format!("localStorage.setItem('tickcast.page', {})", json!(saved))).await;
+}
+
+#[tokio::test]
+async fn what_one_tab_adds_the_other_keeps() {
+    let (server, browser) = open_page(1280, 800, "dark").await;
+    let first = browser.client.window().await.unwrap();
+    let second = browser.client.new_window(true).await.unwrap().handle;
+    browser.client.switch_to_window(second).await.unwrap();
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(TEN_ROWS).await;
+    add(&browser, "wmt").await;
+    let eleven = format!("{SHOWN} === '{FIRST_TEN},WMT'");
+    browser.until(&eleven).await;
+    browser.client.switch_to_window(first).await.unwrap();
+    browser.until(&eleven).await;
+    browser.click("[data-interval='5m']").await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(LIVE).await;
+    browser.until(&eleven).await;
+    assert_eq!(browser.value("document.querySelector('[aria-pressed=true]').dataset.interval").await, json!("5m"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn sorting_and_removing_can_be_taken_back() {
+    let (_server, browser) = open_page(1280, 800, "light").await;
+    browser.click("[data-sort=symbol]").await;
+    browser.until(&format!("{SHOWN}.startsWith('AAPL,AMZN')")).await;
+    browser.click("[data-sort=symbol]").await;
+    browser.until(&format!("{SHOWN}.startsWith('XOM,V')")).await;
+    browser.click("[data-sort=symbol]").await;
+    browser.until(&format!("{SHOWN} === '{FIRST_TEN}'")).await;
+    browser.click("tr[data-symbol=NVDA] [data-action=remove]").await;
+    browser.until(&format!("!{SHOWN}.includes('NVDA')")).await;
+    assert_eq!(browser.text("#watchlist-note").await, "NVDA is removed.");
+    browser.click("#watchlist-undo").await;
+    browser.until(&format!("{SHOWN} === '{FIRST_TEN}'")).await;
+    browser.until("document.querySelector('tr[data-symbol=NVDA] [data-field=last]').textContent !== '–'").await;
+    assert_eq!(browser.value("document.querySelector('#watchlist-undo').hidden").await, json!(true));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
+    let server = spawn_binary(&[], &[]).await;
+    let browser = Browser::start(1280, 800, "dark").await;
+    // This server has no generated symbols: a start without them must not cost the viewer the list.
+    let listed: Vec<_> = ["AAPL".into()].into_iter().chain((0..99).map(|n| format!("SYM{n:03}"))).collect();
+    keep(&browser, &listed).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until("document.querySelector('tr[data-symbol=AAPL] [data-field=last]').textContent !== '–'").await;
+    browser.until("document.querySelector('tr[data-symbol=SYM007] .name').textContent.length > 5").await;
+    assert_eq!(browser.text("tr[data-symbol=SYM007] .name").await, "not traded on this server");
+    add(&browser, "MSFT").await;
+    browser.until("document.querySelector('#watchlist-note').textContent.includes('MSFT')").await;
+    assert_eq!(browser.value("JSON.parse(localStorage.getItem('tickcast.page')).watch.length").await, json!(100));
+    assert_eq!(browser.value("document.querySelectorAll('#watchlist tbody tr[data-symbol]').length").await, json!(100));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn where_the_server_allows_few_symbols_the_first_ones_live_and_the_rest_is_said() {
+    let server = spawn_binary(&[], &[("TICKCAST__SESSION__SYMBOLS_MAX", "5")]).await;
+    let browser = Browser::start(1280, 800, "dark").await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(TEN_ROWS).await;
+    let live = "[...document.querySelectorAll('#watchlist [data-field=last]')].filter((cell) => cell.textContent !== '–').length === 5";
+    browser.until(live).await;
+    let note = "This server sends at most 5 symbols: 5 rows below them stand still.";
+    assert_eq!(browser.text("#watchlist-left").await, note);
+    // The charted symbol is among those that live, whichever it is.
+    browser.click("tr[data-symbol=XOM] .symbol").await;
+    browser.until("document.querySelector('tr[data-symbol=XOM] [data-field=last]').textContent !== '–'").await;
+    assert!(browser.messages().await.iter().all(|message| message["type"] != "error"));
+    browser.close().await;
+}
