@@ -3,6 +3,7 @@
 use crate::http::get;
 use crate::patience::wait_until;
 use crate::raw::RawClient;
+use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 /// Sends a request and nothing more.
@@ -32,6 +33,21 @@ async fn a_half_closed_client_is_answered() {
             let (head, body) = rest.split_once("\r\n\r\n").unwrap();
             let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
             assert_eq!(length.map(|length| length.parse().unwrap()), Some(body.len()), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_half_closed_client_of_tls_is_answered() {
+    let pair = Pair::new("half-closed");
+    let server = spawn_app(|settings| pair.configure(settings));
+    for path in ["/api/v1/bars?symbol=AAPL&limit=10", "/handshake/attempt?case=accepted"] {
+        for _ in 0..10 {
+            let mut client = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+            client.finish_sending().await;
+            let rest = client.rest().await;
+            assert!(rest.starts_with("HTTP/1.1 200 OK\r\n") && rest.ends_with('}'), "{path}: {rest}");
         }
     }
 }
