@@ -32,7 +32,7 @@ use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch, Feed};
-use crate::history::History;
+use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::{Handshakes, Traffic, random_name};
@@ -163,7 +163,7 @@ impl Application {
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);
         let watchdog = Watchdog {
-            parts: parts(&history, &feed, &listeners)?,
+            parts: parts(&history, &archive, &feed, &listeners)?,
             hubs: hubs.clone(),
             health: Arc::default(),
             metrics: metrics.clone(),
@@ -289,13 +289,15 @@ fn attach_to(feed: Addr<Feed<SimulatedSource>>) -> AttachFn {
 /// Returns the parts that the server cannot do without, beside its hubs.
 fn parts(
     history: &Addr<History>,
+    archive: &ArchiveReader,
     feed: &Addr<Feed<SimulatedSource>>,
     listeners: &Listeners,
 ) -> Result<Vec<Part>, StartError> {
-    let (history, feed) = (history.clone(), feed.clone());
+    let (history, archive, feed) = (history.clone(), archive.clone(), feed.clone());
     let mut parts = vec![
         Part { name: "the feed".into(), is_alive: Box::new(move || feed.connected()) },
         Part { name: "the history".into(), is_alive: Box::new(move || history.connected()) },
+        Part { name: "the reader of bars".into(), is_alive: Box::new(move || archive.is_alive()) },
     ];
     let https = listeners.https.iter().map(|(listener, _)| listener);
     for socket in listeners.http.iter().chain(https).flat_map(|listener| &listener.sockets) {

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -59,8 +60,7 @@ impl Archive {
             let past = self.past.series(id, interval);
             let newest = &past[past.len().saturating_sub(past_bars)..];
             let end = newest.partition_point(|bar| before.is_none_or(|before| bar.ts() < before));
-            let page = newest[end.saturating_sub(missing)..end].iter().map(Bar::from);
-            read.closed.splice(0..0, page);
+            read.closed.splice(0..0, newest[end.saturating_sub(missing)..end].iter().cloned());
         }
         (offset, read)
     }
@@ -71,6 +71,7 @@ impl Archive {
 #[derive(Clone, Debug)]
 pub struct ArchiveReader {
     queue: Sender<Job>,
+    thread: Arc<JoinHandle<()>>,
 }
 
 struct Job {
@@ -91,7 +92,7 @@ impl ArchiveReader {
     /// Returns what the system says when there is no thread to be had.
     pub fn start(archive: Arc<Archive>) -> io::Result<Self> {
         let (queue, jobs) = channel::<Job>();
-        std::thread::Builder::new().name("bars".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("bars".into()).spawn(move || {
             // A thread may always give way; where the system thinks otherwise it reads as fast as the others.
             if let Err(err) = rustix::process::setpriority_process(None, NICENESS) {
                 log::warn!("the thread that reads bars does not give way: {err}");
@@ -100,7 +101,12 @@ impl ArchiveReader {
                 read(&archive);
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, thread: Arc::new(thread) })
+    }
+
+    /// Returns whether the thread is there: it ends when a read panics.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
     }
 
     /// Has `read` called on the reading thread, after those that wait there already.
@@ -121,6 +127,7 @@ impl ArchiveReader {
 mod tests {
     use super::*;
     use crate::domain::{Event, EventBody, Price, Size, Trade};
+    use crate::history::KeptBar;
     use crate::metrics::Metrics;
 
     fn bar(minute: i64) -> Bar {
@@ -148,7 +155,8 @@ mod tests {
     fn read(archive: &Archive, limit: usize, before: Option<i64>) -> Vec<i64> {
         let before = before.map(|minute| Timestamp::from_micros(minute * 60_000_000));
         let (_, read) = archive.read(SymbolId(0), Interval::M1, limit, before);
-        read.closed.iter().chain(&read.open).map(|bar| bar.ts.micros() / 60_000_000).collect()
+        let times = read.closed.iter().map(KeptBar::ts).chain(read.open.map(|bar| bar.ts));
+        times.map(|ts| ts.micros() / 60_000_000).collect()
     }
 
     #[test]
@@ -183,7 +191,7 @@ mod tests {
         archive.apply(&[publication(EventBody::Bar(Interval::M1, Box::new(open)))]);
         assert_eq!(read(&archive, 100, None), [6, 7, 8, 9, 10]);
         let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
-        assert_eq!((all.open, all.closed[4]), (None, open));
+        assert_eq!((all.open, Bar::from(&all.closed[4])), (None, open));
     }
 
     #[test]
@@ -194,5 +202,23 @@ mod tests {
         archive.apply(&[close(12)]);
         assert_eq!(read(&archive, 100, None), [11, 12]);
         assert_eq!(read(&archive, 100, Some(11)), [0; 0]);
+    }
+
+    #[test]
+    fn a_read_that_panics_is_seen_and_those_that_wait_behind_it_are_told() {
+        let reader = ArchiveReader::start(Arc::new(archive(5, 5))).unwrap();
+        let permits = Arc::new(tokio::sync::Semaphore::new(2));
+        let permit = || permits.clone().try_acquire_owned().unwrap();
+        // As a panic does, without the hook that prints it.
+        reader.submit(permit(), |_| std::panic::resume_unwind(Box::new("for the test"))).unwrap();
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let _ = reader
+            .submit(permit(), move |archive| answer.send(archive.read(SymbolId(0), Interval::M1, 1, None)).unwrap());
+        answered.blocking_recv().unwrap_err();
+        while reader.is_alive() {
+            std::thread::yield_now();
+        }
+        assert_eq!(permits.available_permits(), 2);
+        assert!(reader.submit(permit(), |_| ()).is_err());
     }
 }

@@ -11,7 +11,7 @@ use crate::protocol::Publication;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BarRead {
     /// Closed bars.
-    pub closed: Vec<Bar>,
+    pub closed: Vec<KeptBar>,
     /// The bar that is still open, when it belongs to the answer.
     pub open: Option<Bar>,
 }
@@ -83,7 +83,7 @@ impl Bars {
         let end = bars.partition_point(|bar| wanted(bar.ts()));
         let start = end.saturating_sub(limit - usize::from(open.is_some()));
         let past_bars = if *is_cut { 0 } else { self.bounds.bars_max.saturating_sub(bars.len()) };
-        let closed = bars.range(start..end).map(Bar::from).collect();
+        let closed = bars.range(start..end).cloned().collect();
         LiveRead { offset: self.offset, read: BarRead { closed, open }, past_bars }
     }
 }

@@ -6,7 +6,10 @@ use crate::domain::{Bar, Price, Timestamp};
 
 /// A bar, exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum KeptBar {
+pub struct KeptBar(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
     /// As nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume and
     /// trades below 2^32.
     Small(SmallBar),
@@ -15,7 +18,7 @@ pub(super) enum KeptBar {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SmallBar {
+struct SmallBar {
     second: u32,
     /// Open, high, low, close, average; in units.
     prices: [u32; 5],
@@ -41,15 +44,15 @@ impl SmallBar {
 
 impl From<&Bar> for KeptBar {
     fn from(bar: &Bar) -> Self {
-        SmallBar::new(bar).map_or_else(|| Self::Whole(Box::new(*bar)), Self::Small)
+        Self(SmallBar::new(bar).map_or_else(|| Form::Whole(Box::new(*bar)), Form::Small))
     }
 }
 
 impl From<&KeptBar> for Bar {
     fn from(kept: &KeptBar) -> Self {
-        let small = match kept {
-            KeptBar::Whole(bar) => return **bar,
-            KeptBar::Small(small) => small,
+        let small = match &kept.0 {
+            Form::Whole(bar) => return **bar,
+            Form::Small(small) => small,
         };
         let [open, high, low, close, vwap] = small.prices.map(|units| Price::from_units(i64::from(units)));
         Self {
@@ -67,10 +70,10 @@ impl From<&KeptBar> for Bar {
 
 impl KeptBar {
     /// Returns when the bar begins.
-    pub(super) fn ts(&self) -> Timestamp {
-        match self {
-            Self::Small(small) => Timestamp::from_micros(i64::from(small.second) * SECOND_MICROS),
-            Self::Whole(bar) => bar.ts,
+    pub fn ts(&self) -> Timestamp {
+        match &self.0 {
+            Form::Small(small) => Timestamp::from_micros(i64::from(small.second) * SECOND_MICROS),
+            Form::Whole(bar) => bar.ts,
         }
     }
 }

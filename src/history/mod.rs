@@ -21,6 +21,7 @@ use crate::protocol::Publication;
 pub use archive::{Archive, ArchiveReader, ReaderGone};
 pub use bars::{BarRead, Bars};
 pub use config::{BarBounds, HistoryConfig};
+pub use kept::KeptBar;
 pub use offsets::Offsets;
 pub use past::PastSource;
 pub use ring::Ring;

@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
-use crate::domain::{Bar, Interval, Timestamp};
-use crate::history::ReaderGone;
+use crate::domain::{Interval, Timestamp};
+use crate::history::{KeptBar, ReaderGone};
 use crate::protocol::ErrorCode;
 use crate::protocol::native::encode_bar_object;
 use crate::transport::pieces::Array;
@@ -60,10 +60,10 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let head = format!(r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#);
     let final_bars = read.closed.len();
     let mut bars = read.closed;
-    bars.extend(read.open);
+    bars.extend(read.open.iter().map(KeptBar::from));
     let mut index = 0;
-    let encode = move |bar: &Bar, out: &mut Vec<u8>| {
-        encode_bar_object(bar, index < final_bars, out);
+    let encode = move |bar: &KeptBar, out: &mut Vec<u8>| {
+        encode_bar_object(&bar.into(), index < final_bars, out);
         index += 1;
     };
     pieces::json(&request, Array::new(head, bars, encode))
