@@ -138,7 +138,8 @@ impl Actor for Hub {
         actix::spawn(relieve(self.router.clone()));
         ctx.spawn(WindowTask::new(self.router.clone()).into_actor(self));
         let shared = self.router.borrow().shared().clone();
-        ctx.spawn(TurnTask::new(shared).into_actor(self));
+        // Not in this actor's context: there it would stand still while the hub waits for something.
+        actix::spawn(TurnTask::new(shared));
     }
 }
 

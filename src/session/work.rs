@@ -14,8 +14,9 @@ const NAME_WORK: u64 = 4;
 const SNAPSHOT_WORK: u64 = 8;
 /// and naming a subscription in an answer, or going through it.
 const SUBSCRIPTION_WORK: u64 = 1;
-/// What one poll costs, with all that HTTP does for it.
-const POLL_WORK: usize = 256;
+/// What one poll costs, with all that HTTP does for it: about 100 microseconds, so that a worker that serves as many as it may
+/// has half of its time for others.
+const POLL_WORK: usize = 1_024;
 
 /// A client that owes is not read for so long at the most: it may be gone, which is noticed when it is read.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
