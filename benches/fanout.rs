@@ -51,6 +51,7 @@ impl Fixture {
             table: table.clone(),
             epoch: "bench".into(),
             head: Arc::new(AtomicU64::new(0)),
+            market: Arc::default(),
             push: PushConfig::default(),
             metrics: Arc::new(Metrics::default()),
         };

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
 use crate::app::{Settings, StartError};
-use crate::domain::{Clock, EventBody, SymbolId, SymbolTable, Timestamp};
+use crate::domain::{Clock, EventBody, MarketClock, SymbolId, SymbolTable, Timestamp};
 use crate::feed::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
 use crate::feed::{Feed, FeedConfig, FeedParts, Sequencer, Source};
@@ -21,6 +21,8 @@ pub(super) struct Market {
     pub(super) feed: Addr<Feed<SimulatedSource>>,
     /// The newest offset that the feed has published.
     pub(super) head: Arc<AtomicU64>,
+    /// What time it is on the market.
+    pub(super) clock: Arc<MarketClock>,
     /// The threads of the history and of the feed.
     pub(super) arbiters: [ArbiterHandle; 2],
 }
@@ -89,6 +91,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
     let history_arbiter = Arbiter::new().handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);
     let head = Arc::new(AtomicU64::new(0));
+    let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
     let feed = Feed::new(FeedParts {
         source: SimulatedSource(simulator),
         sequencer: Sequencer::new(table.clone(), open, last, start),
@@ -96,11 +99,12 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
         start,
         reading,
         config: settings.feed,
+        market: market_clock.clone(),
         history: history.clone().recipient(),
         head: head.clone(),
         metrics,
     });
     let feed_arbiter = Arbiter::new().handle();
     let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed);
-    Ok(Market { table, history, archive, feed, head, arbiters: [history_arbiter, feed_arbiter] })
+    Ok(Market { table, history, archive, feed, head, clock: market_clock, arbiters: [history_arbiter, feed_arbiter] })
 }

@@ -155,6 +155,7 @@ impl Application {
             table: market.table.clone(),
             epoch: random_name().into(),
             head: market.head.clone(),
+            market: market.clock.clone(),
             push: settings.push,
             metrics: metrics.clone(),
         };

@@ -6,6 +6,7 @@
 mod bar;
 mod channel;
 mod event;
+mod market_clock;
 mod price;
 mod snapshot;
 mod symbol;
@@ -15,6 +16,7 @@ mod topic;
 pub use bar::{Bar, BarBuilder, Interval, OpenBars};
 pub use channel::{Channel, ChannelSet};
 pub use event::{Day, Event, EventBody, Gap, Quote, Trade};
+pub use market_clock::MarketClock;
 pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};

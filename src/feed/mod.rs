@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
 
-use crate::domain::{Clock, EventBody, Reading, SymbolId, Timestamp};
+use crate::domain::{Clock, EventBody, MarketClock, Reading, SymbolId, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
@@ -64,6 +64,7 @@ pub struct Feed<S> {
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    market: Arc<MarketClock>,
     /// Whether it has been said that the market is far ahead of the wall clock.
     is_far_ahead: bool,
     history: Recipient<Batch>,
@@ -88,6 +89,8 @@ pub struct FeedParts<S> {
     pub reading: Reading,
     /// How fast it goes, and how much is caught up.
     pub config: FeedConfig,
+    /// Is told what time it is on the market.
+    pub market: Arc<MarketClock>,
     /// Gets every batch, before any hub.
     pub history: Recipient<Batch>,
     /// Is set to the offset of the newest event before anybody gets it.
@@ -99,13 +102,14 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, start, reading, config, history, head, metrics } = parts;
+        let FeedParts { source, sequencer, clock, start, reading, config, market, history, head, metrics } = parts;
         let pace = Pace::new(start, reading, config.speed, config.catch_up_micros());
         Self {
             source,
             sequencer,
             clock,
             pace,
+            market,
             is_far_ahead: false,
             history,
             hubs: Vec::new(),
@@ -117,7 +121,9 @@ impl<S: Source> Feed<S> {
 
     /// Publishes what came due, and says how far that has got.
     fn step(&mut self) {
-        let now = self.pace.tick(self.clock.read());
+        let reading = self.clock.read();
+        let now = self.pace.tick(reading);
+        self.market.set(reading, now);
         self.watch_wall_clock();
         self.publish_due(now);
         let lag = now.micros() - self.source.next_ts().micros();

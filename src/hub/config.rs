@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use crate::domain::SymbolTable;
+use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
 use crate::hub::SessionKey;
 use crate::hub::pacer::Pacer;
@@ -111,6 +111,8 @@ pub struct HubConfig {
     pub epoch: Arc<str>,
     /// The newest offset that the feed has published.
     pub head: Arc<AtomicU64>,
+    /// What time it is on the market.
+    pub market: Arc<MarketClock>,
     /// How to send.
     pub push: PushConfig,
     /// The counters.

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::domain::{ChannelSet, Snapshot, SymbolId, SymbolTable};
+use crate::domain::{ChannelSet, MarketClock, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
 use crate::hub::delivery::Delivery;
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
@@ -33,6 +33,7 @@ pub struct Router {
     epoch: Arc<str>,
     /// The newest offset that the feed has published, maybe not yet here.
     head: Arc<AtomicU64>,
+    market: Arc<MarketClock>,
     shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
     /// Shows the offset.
@@ -66,6 +67,7 @@ impl Router {
             table: config.table.clone(),
             epoch: config.epoch.clone(),
             head: config.head.clone(),
+            market: config.market.clone(),
             shared: Rc::new(OutboxShared {
                 push: config.push,
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
@@ -257,6 +259,11 @@ impl Router {
     /// Returns the name of this process's stream.
     pub fn epoch(&self) -> &Arc<str> {
         &self.epoch
+    }
+
+    /// Returns what time it is on the market.
+    pub fn market(&self) -> &MarketClock {
+        &self.market
     }
 
     /// Returns what is traded.

@@ -17,8 +17,8 @@ use std::time::Instant;
 use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
 use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::native::{
-    ClientMessage, Limits, Request, RequestId, Selector, Subscribe, SubscriptionItem, WILDCARD, decode, encode_error,
-    encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
+    ClientMessage, Limits, Request, RequestId, Selector, Subscribe, SubscriptionItem, Times, WILDCARD, decode,
+    encode_error, encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
 };
 use crate::protocol::{CloseReason, ErrorCode};
 
@@ -74,7 +74,9 @@ impl Session {
     pub fn welcome(&self, name: &str, now: Instant) -> Result<(), CloseReason> {
         let limits = Limits { symbols: self.config.symbols_max, message_bytes: self.config.message_bytes_max };
         let router = self.router.borrow();
-        let bytes = encode_welcome(name, router.epoch(), router.offset(), self.config.heartbeat_ms, limits);
+        let (offset, speed) = (router.offset(), router.market().speed());
+        let heartbeat_ms = self.config.heartbeat_ms;
+        let bytes = encode_welcome(name, router.epoch(), offset, heartbeat_ms, limits, self.times(), speed);
         let reply = Rc::new(Reply { offset: router.offset(), bytes, vouches: false });
         self.outbox.borrow_mut().push_reply(reply, now)
     }
@@ -104,8 +106,13 @@ impl Session {
             Request::Subscribe(wanted) => self.subscribe(id, &wanted, now),
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
             Request::List => self.tell_subscriptions(id, None, now),
-            Request::Ping { ts } => self.control(encode_pong(id, ts, self.clock.now(), self.cursor_offset()), now),
+            Request::Ping { ts } => self.control(encode_pong(id, ts, self.times(), self.cursor_offset()), now),
         }
+    }
+
+    fn times(&self) -> Times {
+        let reading = self.clock.read();
+        Times { server: reading.wall, market: self.router.borrow().market().at(reading) }
     }
 
     /// Says that the session is alive although there is nothing to say.

@@ -63,6 +63,7 @@ fn config() -> HubConfig {
         table: Arc::new(SymbolTable::new(vec![instrument])),
         epoch: "9c1f".into(),
         head: Arc::new(AtomicU64::new(0)),
+        market: Arc::default(),
         push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
         metrics: Arc::new(Metrics::default()),
     }

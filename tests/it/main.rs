@@ -60,6 +60,7 @@ mod rest;
 mod session_end;
 mod shutdown;
 mod slow_client;
+mod speed;
 mod sse;
 mod start;
 mod stalled_socket;

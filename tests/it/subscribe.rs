@@ -22,7 +22,8 @@ async fn the_first_message_is_a_welcome_that_tells_the_limits() {
     let [one, other] = [Client::connect(server.address).await, Client::connect(server.address).await];
     let keys: BTreeSet<_> = one.welcome.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = ["type", "protocol", "session", "epoch", "offset", "heartbeat_ms", "limits"];
-    assert_eq!(keys, BTreeSet::from(expected), "{}", one.welcome);
+    let of_time = ["server_ts", "market_ts", "speed"];
+    assert_eq!(keys, expected.into_iter().chain(of_time).collect(), "{}", one.welcome);
     assert_eq!(one.welcome["protocol"], "tickcast.v1");
     assert_eq!(one.welcome["heartbeat_ms"], 30_000);
     assert_eq!(one.welcome["limits"], json!({"symbols": 7, "message_bytes": 4_096}));
@@ -145,9 +146,9 @@ async fn a_ping_is_answered_with_its_own_time_and_the_servers() {
     let mut client = Client::connect(server.address).await;
     clock.advance_micros(1);
     client.send_json(&json!({"action": "ping", "id": 6, "ts": 1_772_463_845_123_456_i64})).await;
-    let server_ts = crate::spawn::START.micros() + 1;
-    let expected =
-        json!({"type": "pong", "id": 6, "ts": 1_772_463_845_123_456_i64, "server_ts": server_ts, "offset": 0});
+    let now = crate::spawn::START.micros() + 1;
+    let ts = 1_772_463_845_123_456_i64;
+    let expected = json!({"type": "pong", "id": 6, "ts": ts, "server_ts": now, "market_ts": now, "offset": 0});
     assert_eq!(client.next_message().await, expected);
 }
 

@@ -122,6 +122,15 @@ pub struct Limits {
     pub message_bytes: usize,
 }
 
+/// What `welcome` and `pong` say of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The server's wall clock.
+    pub server: Timestamp,
+    /// What time it is on the market at that moment.
+    pub market: Timestamp,
+}
+
 /// One line of the list in `subscribed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionItem {
@@ -143,6 +152,9 @@ enum Message<'a> {
         offset: u64,
         heartbeat_ms: u64,
         limits: Limits,
+        server_ts: i64,
+        market_ts: i64,
+        speed: f64,
     },
     Subscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,6 +185,7 @@ enum Message<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         ts: Option<i64>,
         server_ts: i64,
+        market_ts: i64,
         offset: u64,
     },
     Goodbye {
@@ -198,8 +211,18 @@ fn write(message: &Message<'_>) -> Vec<u8> {
 }
 
 /// Returns `welcome`, the first message of every session.
-pub fn encode_welcome(session: &str, epoch: &str, offset: u64, heartbeat_ms: u64, limits: Limits) -> Vec<u8> {
-    write(&Message::Welcome { protocol: PROTOCOL, session, epoch, offset, heartbeat_ms, limits })
+pub fn encode_welcome(
+    session: &str,
+    epoch: &str,
+    offset: u64,
+    heartbeat_ms: u64,
+    limits: Limits,
+    times: Times,
+    speed: f64,
+) -> Vec<u8> {
+    let (server_ts, market_ts) = (times.server.micros(), times.market.micros());
+    let protocol = PROTOCOL;
+    write(&Message::Welcome { protocol, session, epoch, offset, heartbeat_ms, limits, server_ts, market_ts, speed })
 }
 
 /// Returns `subscribed`: everything that the session is subscribed to now, and, when the request came with a cursor, whether
@@ -240,8 +263,8 @@ pub fn encode_error(id: Option<&RequestId>, code: ErrorCode, message: &str, symb
 }
 
 /// Returns `pong`, the answer to a `ping`, with the session's cursor.
-pub fn encode_pong(id: Option<&RequestId>, ts: Option<i64>, now: Timestamp, offset: u64) -> Vec<u8> {
-    write(&Message::Pong { id, ts, server_ts: now.micros(), offset })
+pub fn encode_pong(id: Option<&RequestId>, ts: Option<i64>, times: Times, offset: u64) -> Vec<u8> {
+    write(&Message::Pong { id, ts, server_ts: times.server.micros(), market_ts: times.market.micros(), offset })
 }
 
 /// Returns `goodbye`, the last message before the server closes.
@@ -344,8 +367,12 @@ mod tests {
             String::from_utf8(error).unwrap(),
             r#"{"type":"error","code":"unknown_symbol","message":"no such symbol: \"","symbols":["\""]}"#
         );
-        let pong = encode_pong(Some(&RequestId::Integer(6.into())), Some(1), Timestamp::from_micros(2), 3);
-        assert_eq!(String::from_utf8(pong).unwrap(), r#"{"type":"pong","id":6,"ts":1,"server_ts":2,"offset":3}"#);
+        let times = Times { server: Timestamp::from_micros(2), market: Timestamp::from_micros(4) };
+        let pong = encode_pong(Some(&RequestId::Integer(6.into())), Some(1), times, 3);
+        assert_eq!(
+            String::from_utf8(pong).unwrap(),
+            r#"{"type":"pong","id":6,"ts":1,"server_ts":2,"market_ts":4,"offset":3}"#
+        );
         let items = [SubscriptionItem {
             symbol: None,
             channels: ChannelSet::from_iter([Channel::Trades]),

@@ -9,7 +9,7 @@ mod subscribe;
 
 pub use decode::{ClientMessage, DecodeError, Request, RequestId, decode};
 pub use encode::{
-    Limits, SubscriptionItem, encode_bar_object, encode_error, encode_event, encode_goodbye, encode_heartbeat,
+    Limits, SubscriptionItem, Times, encode_bar_object, encode_error, encode_event, encode_goodbye, encode_heartbeat,
     encode_lag, encode_pong, encode_snapshot, encode_subscribed, encode_welcome,
 };
 
