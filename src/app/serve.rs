@@ -81,6 +81,7 @@ impl WorkerParts {
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
+            base_path: self.settings.server.base_path.clone(),
             connections_max: server.connections_max,
             traffic: self.traffic.clone(),
             allowed_origins: server.allowed_origins.clone(),

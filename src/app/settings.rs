@@ -50,6 +50,9 @@ pub struct ServerConfig {
     pub host: String,
     /// The TCP port; 0 takes a free one.
     pub port: u16,
+    /// What every address begins with, for a proxy that passes it on: `/tickcast`; empty for nothing. Letters, digits, `-`, `.`,
+    /// `_` and `~` between slashes.
+    pub base_path: String,
     /// Worker threads, at most 512; 0 starts one for each core.
     pub workers: usize,
     /// How long the orderly end may take. Milliseconds, at most 600,000.
@@ -95,6 +98,7 @@ impl Default for ServerConfig {
         Self {
             host: "127.0.0.1".into(),
             port: 8080,
+            base_path: String::new(),
             workers: 0,
             shutdown_grace_ms: 5_000,
             drain_ms: 2_000,
@@ -142,6 +146,9 @@ impl ServerConfig {
     fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { host, .. } if host.is_empty() => Err(("server.host", "must not be empty")),
+            Self { base_path, .. } if !is_base_path(base_path) => {
+                Err(("server.base_path", "must be empty, or begin with / and not end with it, as in /tickcast"))
+            }
             Self { workers, .. } if *workers > Self::WORKERS_MAX => Err(("server.workers", "must be at most 512")),
             Self { shutdown_grace_ms: 600_001.., .. } => Err(("server.shutdown_grace_ms", "must be at most 600000")),
             Self { drain_ms: 600_001.., .. } => Err(("server.drain_ms", "must be at most 600000")),
@@ -176,6 +183,15 @@ impl ServerConfig {
             Self { tls, .. } => tls.validate(),
         }
     }
+}
+
+/// Unreserved characters of RFC 3986 section 2.3 between slashes: nothing that a URL would have to encode.
+fn is_base_path(path: &str) -> bool {
+    let is_plain = |segment: &str| {
+        let mut bytes = segment.bytes();
+        !segment.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain))
 }
 
 /// Why the settings cannot be used. Displays as one line that names the key.
@@ -341,6 +357,9 @@ mod tests {
             ("TICKCAST__SERVER__PROT", "1", "prot"),
             ("TICKCAST__SEVER__PORT", "1", "sever"),
             ("TICKCAST__SERVER__PORT", "70000", "port"),
+            ("TICKCAST__SERVER__BASE_PATH", "tickcast", "server.base_path"),
+            ("TICKCAST__SERVER__BASE_PATH", "/tickcast/", "server.base_path"),
+            ("TICKCAST__SERVER__BASE_PATH", "/a{b}", "server.base_path"),
             ("TICKCAST__SERVER__PORT", "many", "port"),
             ("TICKCAST__SERVER__ALLOWED_ORIGINS", "example.com", "allowed_origins"),
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "0", "feed.events_per_second"),

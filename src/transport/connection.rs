@@ -12,7 +12,6 @@ use actix_http::error::DispatchError;
 use actix_http::{ConnectionType, HttpService, KeepAlive, Payload, Request};
 use actix_service::{ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
-use actix_web::middleware::NormalizePath;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
@@ -68,8 +67,6 @@ where
     let (ours, places) = (worker.clone(), worker.places.clone());
     let patience = Patience { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()
-        // `/ws/` and `//ws` are `/ws`: addresses are often put together from parts that end and begin with a slash.
-        .wrap(NormalizePath::trim())
         .app_data(worker)
         .wrap_fn(|request, app| {
             let answer = app.call(request);

@@ -78,6 +78,8 @@ pub struct Worker {
     pub session: Rc<SessionConfig>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What every address begins with, `server.base_path`; mostly nothing.
+    pub base_path: String,
     /// The most sessions of the whole process, `server.connections_max`.
     pub connections_max: usize,
     /// What each client costs.
@@ -169,8 +171,30 @@ pub fn random_name() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Adds every route to an application whose data holds this worker.
+/// Adds every route to an application whose data holds this worker, below `server.base_path`; the probes are at the root as
+/// well, as those who ask do not come through the proxy.
 fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
+    let base = &worker.base_path;
+    if base.is_empty() {
+        addresses(worker, config);
+    } else {
+        probes(config);
+        config
+            .service(web::redirect(base.clone(), format!("{base}/")))
+            .service(web::scope(base).configure(|config| addresses(worker, config)));
+    }
+    config.default_service(web::to(problem::not_found));
+}
+
+fn probes(config: &mut web::ServiceConfig) {
+    config
+        .service(reading("/healthz", status::healthz))
+        .service(reading("/readyz", status::readyz))
+        .service(reading("/metrics", status::metrics));
+}
+
+fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
+    probes(config);
     let api = web::scope("/api/v1")
         .wrap(worker.allowed_origins.cors())
         .service(reading("/poll", poll::poll))
@@ -180,19 +204,21 @@ fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/bars", bars::bars))
         .service(reading("/traffic", traffic::traffic));
     config
+        // Addresses are often put together from parts that end and begin with a slash.
         .service(websocket::<Session>("/ws"))
+        .service(websocket::<Session>("/ws/"))
+        .service(websocket::<Session>("//ws"))
         .service(api)
-        .service(reading("/healthz", status::healthz))
-        .service(reading("/readyz", status::readyz))
-        .service(reading("/metrics", status::metrics))
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))
         .service(reading("/handshake/capture", handshake::observe))
         .service(reading("/handshake/ws", handshake::open))
         .service(reading("/handshake/attempt", handshake::attempt))
-        .service(reading("/static/{path:.*}", page::asset))
-        .default_service(web::to(problem::not_found));
+        // What a page refers to is relative to it.
+        .service(web::redirect("/compare/", "../compare"))
+        .service(web::redirect("/handshake/", "../handshake"))
+        .service(reading("/static/{path:.*}", page::asset));
 }
 
 /// Returns a resource that opens a WebSocket for each request, its messages taken by an `H`, to add to an application beside

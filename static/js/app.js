@@ -9,6 +9,7 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
 
+import { socketAddress } from "./address.js";
 import { ChartView } from "./chart.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
@@ -19,7 +20,7 @@ import { mark, onLanguage, startLanguage } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Market } from "./market.js";
 import { Notice } from "./notice.js";
-import { fetchListings } from "./rest.js";
+import { fetchListings, isServerReady } from "./rest.js";
 import { Search } from "./search.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
@@ -69,7 +70,8 @@ let lag_timer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let patience_timer;
 
-const feed = new Feed(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`, {
+const feed = new Feed(socketAddress("ws"), {
+  isServerReady,
   onStatus: requestPaint,
   onFrame(messages, received_us) {
     market.take(messages, received_us, feed.clock.best?.offset_us);
@@ -95,7 +97,7 @@ const statusBar = new StatusBar();
 const tape = new Tape(byId("tape"));
 const note = new WatchNote(undo);
 const timeframes = new Timeframes(chooseInterval);
-const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort: sort });
+const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort });
 const chartView = new ChartView(byId("chart"), {
   onHover(ts) {
     if (ts === state.hovered_ts) return;
@@ -275,12 +277,10 @@ function isChosen(series) {
 }
 
 /** @param {string} key */
-function sort(key) {
+function onSort(key) {
   watch.sort(key, market.tickers);
   arrange();
 }
-
-// What the page shows.
 
 /** @param {string} symbol */
 function nameOf(symbol) {

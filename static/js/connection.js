@@ -29,6 +29,9 @@ export class Connection {
     const [label, detail] = describe(status, now_ms);
     setText(this.#label, label);
     setText(this.#detail, detail);
+    const isRefused = status.state === "reconnecting" && status.isRefused === true;
+    const why = t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
+    this.#status?.setAttribute("title", isRefused ? why : "");
     if (this.#retry instanceof HTMLElement) {
       const isWaiting = status.state === "reconnecting" && status.retry_at_ms !== null;
       if (this.#retry.hidden === isWaiting) this.#retry.hidden = !isWaiting;
@@ -46,9 +49,10 @@ export function describe(status, now_ms) {
     case "connecting": return [t("Connecting"), ""];
     case "live": return [t("Live"), ""];
     case "reconnecting": {
-      if (status.retry_at_ms === null) return [t("Reconnecting"), t("now")];
+      const label = status.isRefused ? t("WebSocket refused") : t("Reconnecting");
+      if (status.retry_at_ms === null) return [label, t("now")];
       const seconds = Math.max(1, Math.ceil((status.retry_at_ms - now_ms) / 1_000));
-      return [t("Reconnecting"), t("in {seconds} s", { seconds })];
+      return [label, t("in {seconds} s", { seconds })];
     }
     case "stale": {
       if (status.silent_since_ms === null) {

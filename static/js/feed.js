@@ -19,16 +19,17 @@ import { changesOf } from "./wishes.js";
 /**
  * @typedef {{ state: "connecting" }
  *         | { state: "live" }
- *         | { state: "reconnecting", retry_at_ms: number | null }
+ *         | { state: "reconnecting", retry_at_ms: number | null, isRefused?: boolean }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
  *   `retry_at_ms` is null while an attempt is under way; `silent_since_ms` is null when the server said that it skipped
- *   events. Both count as `performance.now()` does.
+ *   events. Both count as `performance.now()` does. `isRefused` when the server answers, but no WebSocket gets through.
  */
 
 /**
  * @typedef {object} FeedHandlers
  * @property {(status: Status) => void} onStatus
  * @property {(messages: Message[], received_us: number) => void} onFrame
+ * @property {() => Promise<boolean>} [isServerReady] whether it answers over HTTP that it takes clients
  */
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -61,6 +62,9 @@ export class Feed {
   symbols_max = Infinity;
   #next_id = 1;
   #welcomed = false;
+  /** Whether the server has taken the socket, and whether it was the last to be refused although the server is there. */
+  #hasOpened = false;
+  #isRefused = false;
   #opened_at_ms = 0;
   #lag_until_ms = 0;
   #pings = 0;
@@ -123,10 +127,13 @@ export class Feed {
   #connect() {
     this.#leave();
     this.#setStatus(
-      this.status.state === "connecting" ? { state: "connecting" } : { state: "reconnecting", retry_at_ms: null },
+      this.status.state === "connecting"
+        ? { state: "connecting" }
+        : { state: "reconnecting", retry_at_ms: null, isRefused: this.#isRefused },
     );
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
+    this.#hasOpened = false;
     this.#lag_until_ms = 0;
     this.#opened_at_ms = performance.now();
     this.#liveness.begin(this.#opened_at_ms);
@@ -136,6 +143,8 @@ export class Feed {
   }
 
   #onOpen() {
+    this.#hasOpened = true;
+    this.#isRefused = false;
     this.clock.clear();
     this.#asked = NOTHING;
     this.#pings = 0;
@@ -216,10 +225,18 @@ export class Feed {
 
   #onClose() {
     if (this.#welcomed && performance.now() - this.#opened_at_ms > HELD_MS) this.#backoff.reset();
+    if (!this.#hasOpened) void this.#askWhy();
     this.#leave();
     const delay_ms = this.#backoff.next();
-    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms });
+    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms, isRefused: this.#isRefused });
     this.#retry_timer = setTimeout(() => this.#connect(), delay_ms);
+  }
+
+  /** Finds out whether only WebSockets are refused: the browser does not tell a page why one was not opened. */
+  async #askWhy() {
+    const isReady = await this.#handlers.isServerReady?.().catch(() => false);
+    this.#isRefused = isReady === true && !this.#hasOpened;
+    if (this.#isRefused && this.status.state === "reconnecting") this.#setStatus({ ...this.status, isRefused: true });
   }
 
   /** Leaves the socket, if there is one, and whatever was to come of it: closing it in order could take minutes. */

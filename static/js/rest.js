@@ -37,7 +37,7 @@ async function getJson(url, signal) {
 
 /** @returns {Promise<Listing[]>} */
 export async function fetchListings() {
-  return (await getJson("/api/v1/symbols")).symbols;
+  return (await getJson("api/v1/symbols")).symbols;
 }
 
 /**
@@ -49,5 +49,10 @@ export async function fetchListings() {
 export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal } = {}) {
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
-  return getJson(`/api/v1/bars?${query}`, signal);
+  return getJson(`api/v1/bars?${query}`, signal);
+}
+
+/** Returns whether the server answers that it takes clients. */
+export async function isServerReady() {
+  return (await fetch("readyz", { cache: "no-store" })).ok;
 }

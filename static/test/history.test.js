@@ -40,7 +40,7 @@ test("trades after the answer are folded in, those before are not", async () => 
   const urls = serve(answer(60));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [55, 60, 61, 70]);
   await loader.load("AAPL", "1m");
-  assert.deepEqual(urls, ["/api/v1/bars?symbol=AAPL&interval=1m&limit=600"]);
+  assert.deepEqual(urls, ["api/v1/bars?symbol=AAPL&interval=1m&limit=600"]);
   assert.equal(results.series[0].newest.volume, 12);
   assert.equal(results.series[0].offset, 70);
 });

@@ -62,7 +62,7 @@ for (const [page, entry, dictionary] of PAGES) {
   test(`${page} has the switch and links every page`, () => {
     const html = read(page);
     assert.match(html, /<button type="button" id="language" lang="ko">한국어<\/button>/);
-    for (const path of ["/", "/compare", "/handshake"]) assert.ok(html.includes(`<a href="${path}"`), path);
+    for (const path of ["./", "compare", "handshake"]) assert.ok(html.includes(`<a href="${path}"`), path);
     assert.equal(html.match(/aria-current="page"/g).length, 1);
   });
 }

@@ -59,7 +59,7 @@ const NATIVE = { fetch: globalThis.fetch };
 
 beforeEach(() => {
   FakeSocket.made.length = FakeStream.made.length = requests.length = 0;
-  Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeStream, fetch: fakeFetch, location: { protocol: "http:", host: "localhost" } });
+  Object.assign(globalThis, { WebSocket: FakeSocket, EventSource: FakeStream, fetch: fakeFetch, location: { href: "http://localhost/compare" } });
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
 });
 afterEach(() => {

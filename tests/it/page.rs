@@ -5,6 +5,7 @@ use std::io::Read;
 use awc::http::Method;
 
 use crate::http::{get, request};
+use crate::raw::{RawClient, handshake};
 use crate::spawn::spawn_app;
 
 const LIBRARY: &str = "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
@@ -37,8 +38,9 @@ async fn everything_that_the_pages_name_is_served() {
         for attribute in ["src=\"", "href=\""] {
             for rest in page.text().split(attribute).skip(1) {
                 let path = rest.split('"').next().unwrap();
-                if path.starts_with("/static/") {
-                    assert_eq!(get(server.address, path).await.status, 200, "{path}");
+                assert!(!path.starts_with('/'), "relative, as a proxy may serve it below a path of its own: {path}");
+                if path.starts_with("static/") {
+                    assert_eq!(get(server.address, &format!("/{path}")).await.status, 200, "{path}");
                     named += 1;
                 }
                 assert!(!path.starts_with("http"), "nothing from elsewhere: {path}");
@@ -149,4 +151,21 @@ async fn nothing_outside_of_the_assets_is_served() {
     ] {
         assert_eq!(get(server.address, path).await.status, 404, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn below_a_base_path_everything_is_served_and_the_probes_at_the_root_too() {
+    let server = spawn_app(|settings| settings.server.base_path = "/prices/live".into());
+    for path in ["/", "/compare", "/static/js/app.js", "/healthz", "/readyz", "/metrics", "/api/v1/symbols"] {
+        assert_eq!(get(server.address, &format!("/prices/live{path}")).await.status, 200, "{path}");
+    }
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/", 404), ("/api/v1/symbols", 404)]
+    {
+        assert_eq!(get(server.address, path).await.status, status, "{path}");
+    }
+    let request = "GET /prices/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = RawClient::connect(server.address).await.request(request).await;
+    assert_eq!((answer.status, answer.head.contains("location: /prices/live/\r\n")), (307, true), "{}", answer.head);
+    let request = handshake(&[]).replace("GET /ws ", "GET /prices/live/ws ");
+    assert_eq!(RawClient::connect(server.address).await.request(&request).await.status, 101);
 }

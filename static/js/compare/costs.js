@@ -35,7 +35,7 @@ export class Account {
   /** Reads it; what cannot be read stays as it was. Returns whether it could. @param {AbortSignal} signal */
   async read(signal) {
     try {
-      const { answer } = await ask(`/api/v1/traffic?client=${encodeURIComponent(this.#client)}`, signal);
+      const { answer } = await ask(`api/v1/traffic?client=${encodeURIComponent(this.#client)}`, signal);
       this.take(answer.transports);
       this.read_at_ms = performance.now();
       return true;

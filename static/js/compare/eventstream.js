@@ -32,7 +32,7 @@ export function openEventStream(wish, after, client, receiver) {
     // An empty cursor takes the last one back: the stream begins anew.
     if (cursor === "") query.delete("after");
     else query.set("after", cursor);
-    const stream = new EventSource(`/api/v1/stream?${query}`);
+    const stream = new EventSource(`api/v1/stream?${query}`);
     stream.addEventListener("message", (event) => {
       const received_us = nowMicros();
       cursor = event.lastEventId;

@@ -19,11 +19,6 @@ export function cursorText(position) {
   return `${position.epoch}:${position.offset}`;
 }
 
-/** Returns the address of a socket on this server. @param {string} path */
-export function socketAddress(path) {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
-}
-
 /** Returns how long a client waits between two polls, in milliseconds. @param {"long_poll" | "short_poll"} transport @param {Wish} wish */
 export function pollInterval(transport, wish) {
   if (transport === "short_poll") return wish.interval_ms;

@@ -6,10 +6,10 @@
  * Owns: that socket. Does not own: the estimate (`clock.js`).
  */
 
+import { socketAddress } from "../address.js";
 import { Backoff } from "../backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
-import { socketAddress } from "./query.js";
 import { TIMEOUT_MS } from "./request.js";
 
 /** Exchanges before the first estimate is believed, and the time between two of them before and after, in milliseconds. */
@@ -61,7 +61,7 @@ export class ReferenceClock {
   }
 
   #open() {
-    const socket = new WebSocket(socketAddress("/ws"), SUBPROTOCOL);
+    const socket = new WebSocket(socketAddress("ws"), SUBPROTOCOL);
     this.#socket = socket;
     this.#exchanges = 0;
     this.#expect();

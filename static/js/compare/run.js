@@ -113,7 +113,7 @@ export class Run {
     const { signal } = this.#stopping;
     const isReady = await Promise.race([clock.ready.then(() => true), pause(TIMEOUT_MS, signal)]);
     if (!isReady) throw new Failure("timeout");
-    const { answer } = await ask(`/api/v1/snapshot?symbols=${encodeURIComponent(symbols.join(","))}`, signal);
+    const { answer } = await ask(`api/v1/snapshot?symbols=${encodeURIComponent(symbols.join(","))}`, signal);
     signal.throwIfAborted();
     this.epoch = answer.epoch;
     this.startedAt = new Date().toISOString();

@@ -5,12 +5,12 @@
  * Owns: these connections. Does not own: what the messages mean (`statistics.js`).
  */
 
+import { socketAddress } from "../address.js";
 import { Backoff } from "../backoff.js";
 import { nowMicros } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { Cursor } from "./cursor.js";
 import { Failure, refusal } from "./failure.js";
-import { socketAddress } from "./query.js";
 import { pause, TIMEOUT_MS } from "./request.js";
 
 /** @typedef {import("./query.js").Wish} Wish */
@@ -76,7 +76,7 @@ class Connection {
     this.#wish = wish;
     this.#cursor = cursor;
     this.#receiver = receiver;
-    const socket = new WebSocket(socketAddress(`/ws?client=${encodeURIComponent(client)}`), SUBPROTOCOL);
+    const socket = new WebSocket(socketAddress(`ws?client=${encodeURIComponent(client)}`), SUBPROTOCOL);
     this.#socket = socket;
     const gone = new AbortController();
     const { signal } = gone;

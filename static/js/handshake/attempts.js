@@ -58,7 +58,7 @@ export class Attempts {
     this.#exchanges.delete(name);
     this.#failures.delete(name);
     try {
-      const response = await fetch(`/handshake/attempt?case=${name}`);
+      const response = await fetch(`handshake/attempt?case=${name}`);
       const answer = await response.json();
       if (response.ok) this.#exchanges.set(name, answer);
       else this.#failures.set(name, `${answer.status}, ${answer.detail}`);

@@ -12,6 +12,7 @@
 /** @typedef {{ number: number, sender: Sender, ts: number, frame: Frame }} Captured `ts` in microseconds since 1970 */
 /** Why the server has refused the handshake. @typedef {{ status: number, detail: string }} Refusal */
 
+import { socketAddress } from "../address.js";
 import { Dissector, fromHex } from "./dissector.js";
 
 /**
@@ -28,7 +29,7 @@ import { Dissector, fromHex } from "./dissector.js";
  */
 
 export class CapturedSocket {
-  #source = new EventSource("/handshake/capture");
+  #source = new EventSource("handshake/capture");
   /** @type {WebSocket | null} */
   #socket = null;
   #dissectors = { client: new Dissector(), server: new Dissector() };
@@ -102,8 +103,7 @@ export class CapturedSocket {
 
   /** @param {string} capture @param {string[]} protocols */
   #open(capture, protocols) {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}/handshake/ws?capture=${capture}`, protocols);
+    const socket = new WebSocket(socketAddress(`handshake/ws?capture=${capture}`), protocols);
     this.#socket = socket;
     socket.onopen = () => {
       this.#hasOpened = true;

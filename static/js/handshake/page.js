@@ -8,7 +8,7 @@
 /** @typedef {import("./capture.js").Captured} Captured */
 /** @typedef {import("./capture.js").Head} Head */
 /** @typedef {import("./capture.js").Refusal} Refusal */
-/** @typedef {"connecting" | "open" | "lost" | "closed" | "refused" | "failed"} State */
+/** @typedef {"connecting" | "open" | "lost" | "closed" | "hidden" | "refused" | "failed"} State */
 
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
@@ -30,6 +30,7 @@ const STATES = {
   open: mark("This page's socket is open"),
   lost: mark("The server shows no more of this socket"),
   closed: mark("This page's socket is closed"),
+  hidden: mark("This page's socket was closed while nobody saw it"),
   refused: mark("The server has refused this page's handshake"),
   failed: mark("The server cannot be reached or shows no further sockets just now"),
 };
@@ -151,6 +152,33 @@ function paintSkipped() {
 function valueOf(head, name) {
   return head?.headers.find(([known]) => known === name)?.[1] ?? "";
 }
+
+/**
+ * A page that nobody sees for so long gives its connections up: a browser has six of them for one server, and the stream of a
+ * capture takes one, so that a handful of forgotten tabs would leave no other page of this server any.
+ */
+const HIDDEN_MS = 3_000;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hidden_timer;
+
+function look() {
+  clearTimeout(hidden_timer);
+  if (document.hidden) hidden_timer = setTimeout(sleep, HIDDEN_MS);
+  else if (state === "hidden") reopen();
+}
+
+function sleep() {
+  if (state !== "connecting" && state !== "open") return;
+  socket.abandon();
+  setState("hidden");
+}
+
+document.addEventListener("visibilitychange", look);
+// A page from the back/forward cache has lost its connections.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) reopen();
+});
+look();
 
 byId("reopen").addEventListener("click", reopen);
 byId("wire").addEventListener("click", (event) => {

@@ -112,4 +112,7 @@ export const korean = {
   "The list is full: {symbols} is not added, {count} symbols is the most.": "목록이 가득 찼습니다. 최대 {count}종목까지 추가할 수 있어 {symbols} 종목은 추가하지 않았습니다.",
   "not traded on this server": "이 서버에 없는 종목",
   "This server sends at most {most} symbols: {count} rows below them stand still.": "이 서버는 최대 {most}종목까지만 보내므로 나머지 {count}개 행은 갱신되지 않습니다.",
+  "WebSocket refused": "WebSocket 거부됨",
+  "The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.":
+    "서버는 응답하지만 WebSocket이 연결되지 않습니다. 앞단의 프록시가 Host를 바꾸거나 Upgrade를 전달하지 않을 수 있습니다.",
 };

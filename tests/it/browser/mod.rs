@@ -8,6 +8,7 @@ mod handshake;
 mod handshake_break;
 mod https;
 mod language;
+mod live_address;
 mod live_chart;
 mod live_connection;
 mod live_day;
