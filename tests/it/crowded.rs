@@ -11,7 +11,7 @@ use crate::spawn::spawn_app;
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Room for 110 connections on each of two workers.
+/// Room for 60 connections on each of two workers: half of the sessions, and ten more.
 fn small(settings: &mut Settings) {
     settings.server.connections_max = 100;
     settings.server.connections_spare_max = 10;

@@ -1,7 +1,9 @@
 //! Descriptors (open files): the limit is raised as far as it goes, and where it ends newcomers are told so and probes are
 //! answered.
 
-use crate::command::{Limits, Process, run_limited, spawn_limited};
+use rlimit::{Resource, prlimit};
+
+use crate::command::{Limits, Process, run_limited, spawn_binary, spawn_limited};
 use crate::http::get;
 use crate::patience::patiently;
 use crate::raw::{RawClient, handshake};
@@ -78,4 +80,21 @@ async fn a_limit_that_is_too_low_is_refused_when_that_is_asked_for_and_when_nobo
             assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
         }
     }
+}
+
+/// The limit falls while the server runs: it keeps below the one that it has found at start.
+#[actix_web::test]
+async fn connections_that_find_no_descriptor_are_counted_and_accepted_later() {
+    let process = spawn_binary(&[], &[]).await;
+    let mut probe = RawClient::connect(process.address).await;
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(probe.request(metrics).await.body.contains("tickcast_accept_errors_total 0\n"));
+    let (pid, mut soft, mut hard) = (process.id().try_into().unwrap(), 0, 0);
+    prlimit(pid, Resource::NOFILE, None, Some((&mut soft, &mut hard))).unwrap();
+    prlimit(pid, Resource::NOFILE, Some((5, hard)), None).unwrap();
+    let mut newcomer = RawClient::connect(process.address).await;
+    let counted = async { while probe.request(metrics).await.body.contains("tickcast_accept_errors_total 0\n") {} };
+    patiently("the failure to be counted", counted).await;
+    prlimit(pid, Resource::NOFILE, Some((soft, hard)), None).unwrap();
+    assert_eq!(newcomer.request("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
 }

@@ -72,9 +72,12 @@ async fn writes_and_bytes_are_those_of_every_connection() {
     for path in ["/api/v1/snapshot", "/api/v1/poll?symbols=*&wait_ms=0", "/", "/api/v1/bars?symbol=AAPL"] {
         let (writes, bytes) = (server.metrics.writes.get(), server.metrics.bytes_written.get());
         let answer = get(server.address, path).await;
-        assert!(server.metrics.writes.get() > writes, "{path}");
-        let written = server.metrics.bytes_written.get() - bytes;
-        assert!(written > answer.body.len() as u64, "{path}: {written} of {} and a head", answer.body.len());
+        // The answer may be read before its write is counted.
+        let is_counted = || {
+            let written = server.metrics.bytes_written.get() - bytes;
+            server.metrics.writes.get() > writes && written > answer.body.len() as u64
+        };
+        wait_until(path, true, is_counted).await;
     }
 }
 
@@ -114,7 +117,7 @@ async fn the_place_of_the_hubs_and_of_the_feed_and_the_age_of_events_are_told() 
     source.events(2_000).await;
     let samples = samples(server.address).await;
     let age = samples["tickcast_event_age_seconds_count"];
-    assert!(age > 10.0 && age <= samples["tickcast_writes_total"], "one for each write of events: {age}");
+    assert!((1.0..=samples["tickcast_events_delivered_total"]).contains(&age), "one for each write of events: {age}");
     assert!(samples["tickcast_feed_offset"] >= 2_000.0);
     for hub in ["0", "1"] {
         let offset = samples[&format!("tickcast_hub_offset{{hub=\"{hub}\"}}")];
