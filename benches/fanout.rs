@@ -103,7 +103,8 @@ impl Fixture {
         let batches: Vec<_> = (0..WINDOW_BATCHES).map(|_| self.batch()).collect();
         let start = Instant::now();
         for batch in &batches {
-            self.router.publish(batch, start);
+            self.router.accept(batch.clone());
+            while self.router.route_turn(start) {}
         }
         (start.elapsed(), self.drain())
     }

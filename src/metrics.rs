@@ -103,6 +103,8 @@ pub struct Metrics {
     pub requests_slowed: Counter,
     /// How long before its write an event was published: the first one of each write of events as they happen.
     pub event_age: Ages,
+    /// Times that more came at once than a session's outbox holds, so that some of it was left in the ring for it.
+    pub bursts: Counter,
     /// Requests from clients, of every transport.
     pub requests: Counter,
     /// Polls that are waiting now.
@@ -253,6 +255,7 @@ impl Metrics {
         counter("replay_events_scanned", "Events that recoveries and polls have looked at", scanned);
         counter("work", "What requests have cost, in looks at one event", &self.work);
         counter("requests_slowed", "Requests over session.work_per_second_max", &self.requests_slowed);
+        counter("bursts", "Times that more came at once than a session's outbox holds", &self.bursts);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
         counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);

@@ -35,6 +35,12 @@ impl Ring {
 
     /// Appends a batch, whose first offset follows the newest one of the ring, and forgets what is too old.
     pub fn push(&mut self, batch: Arc<[Publication]>) {
+        self.push_keeping(batch, u64::MAX);
+    }
+
+    /// Appends a batch as [`Self::push`] does, but forgets nothing after the offset `needed`, even if that is more than the
+    /// ring should keep.
+    pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) {
         let Some(last) = batch.last() else { return };
         if let Some(offsets) = &mut self.offsets {
             batch.iter().for_each(|each| offsets.push(&each.event));
@@ -44,6 +50,7 @@ impl Ring {
         self.batches.push_back(batch);
         while let Some(oldest) = self.batches.front()
             && self.events - oldest.len() >= self.events_max
+            && oldest.last().is_none_or(|last| last.event.offset <= needed)
         {
             self.events -= oldest.len();
             if let Some(offsets) = &mut self.offsets {
@@ -52,6 +59,16 @@ impl Ring {
             self.batches.pop_front();
             self.ends.pop_front();
         }
+    }
+
+    /// Returns the offset of the newest event; `None` when the ring is empty.
+    pub fn newest(&self) -> Option<u64> {
+        self.batches.back().and_then(|batch| batch.last()).map(|last| last.event.offset)
+    }
+
+    /// Returns the least number of events that a full ring keeps.
+    pub fn capacity(&self) -> usize {
+        self.events_max
     }
 
     /// Returns how many events are kept.

@@ -1,9 +1,9 @@
 //! What a hub can be told: `[push]` of the configuration, and what it shares with the rest of the process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tokio::sync::Notify;
@@ -17,6 +17,9 @@ use crate::metrics::SharedMetrics;
 
 /// Of all sessions whose windows are open, this part is written to together.
 const WINDOW_STEPS: u64 = 4;
+
+/// The most events that a hub routes before the sessions of its thread have their turn.
+const TURN_EVENTS_MAX: usize = 256;
 
 /// The section `[push]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -72,6 +75,18 @@ impl PushConfig {
         Duration::from_micros(self.coalesce_ms * 1_000 / WINDOW_STEPS)
     }
 
+    /// Returns how many events a hub routes before the sessions of its thread have their turn: so few that an outbox which
+    /// is drained when half full never overflows.
+    pub fn turn_events_max(&self) -> usize {
+        (self.outbox_events_max / 8).clamp(1, TURN_EVENTS_MAX)
+    }
+
+    /// Returns how many events of a burst are queued for one session before the rest stays in the ring: more than half an
+    /// outbox and one turn, so the session had a turn to write in which it was due.
+    pub fn burst_events_max(&self) -> usize {
+        self.outbox_events_max / 2 + self.turn_events_max()
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -119,13 +134,44 @@ pub struct HubConfig {
     pub metrics: SharedMetrics,
 }
 
+/// How long bursts that follow each other are one: what has piled up in a stall comes in several batches.
+const BURST_TIME: Duration = Duration::from_secs(2);
+
+/// Events that have come together, more than a hub routes in one turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Burst {
+    end: u64,
+    number: u64,
+    began: Option<Instant>,
+}
+
+impl Burst {
+    /// Takes note that the events after `offset`, up to `end`, wait to be routed.
+    pub(super) fn grow(&mut self, offset: u64, end: u64, now: Instant) {
+        let is_over = offset >= self.end && self.began.is_none_or(|began| now > began + BURST_TIME);
+        if is_over {
+            self.number += 1;
+            self.began = Some(now);
+        }
+        self.end = end;
+    }
+
+    /// Returns the number of the burst when the event is one of it.
+    pub(super) fn number_at(&self, offset: u64) -> Option<u64> {
+        (offset <= self.end).then_some(self.number)
+    }
+}
+
 /// What all outboxes of a hub share.
 #[derive(Debug)]
 pub struct OutboxShared {
     /// How to send.
     pub push: PushConfig,
-    /// The newest events, up to the hub's position.
+    /// The newest events that have arrived. The hub's position is behind them while it routes them in turns; nothing may
+    /// be read beyond it.
     pub ring: RefCell<Ring>,
+    /// The burst that is being routed, or the last one.
+    pub burst: Cell<Burst>,
     /// Sessions that must be closed because the ring has forgotten what they were to be sent.
     pub overtaken: RefCell<Vec<SessionKey>>,
     /// Told when more than `waiting_bytes_max` waits in the whole process.

@@ -121,6 +121,17 @@ pub(super) enum Item {
     Replay(Box<Replay>),
 }
 
+/// What has become of an event that was given to an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits, or the session does not want it.
+    Taken,
+    /// It is one of a burst that the outbox has no room for: it is to be left in the ring, by a [`Replay`] that begins with it.
+    Overflows,
+    /// The outbox is full, and the session wants to be closed then.
+    Refused,
+}
+
 impl From<Conflated> for Item {
     fn from(conflated: Conflated) -> Self {
         if conflated.skipped == 0 { Self::Event(conflated.delivery) } else { Self::Conflated(Box::new(conflated)) }

@@ -1,7 +1,8 @@
 //! Who wants what: one `Hub` actor per worker thread, its subscription index and the outboxes of its sessions.
 //!
-//! The actor is a thin shell: batches come in through its mailbox, everything else is a plain call on the [`Router`] that
-//! it shares with the sessions of its thread. How an outbox reaches a socket is `transport`'s business.
+//! The actor is a thin shell: batches come in through its mailbox and wait in the ring until a task beside it routes them,
+//! in turns with the sessions; everything else is a plain call on the [`Router`] that they share. How an outbox reaches a
+//! socket is `transport`'s business.
 
 mod allowance;
 mod bucket;
@@ -33,6 +34,8 @@ use std::time::{Duration, Instant};
 use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 
+use tokio::sync::Notify;
+
 use crate::feed::{Attach, Batch};
 use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
@@ -40,7 +43,7 @@ use crate::protocol::native::encode_goodbye;
 
 pub use bucket::Bucket;
 pub use config::{HubConfig, OutboxShared, PushConfig};
-pub use delivery::{Control, Delivery, Reply, Sink};
+pub use delivery::{Control, Delivery, Pushed, Reply, Sink};
 pub use held::Held;
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::Outbox;
@@ -51,9 +54,6 @@ pub use snapshots::Snapshots;
 pub use turn::Turn;
 use turn::TurnTask;
 
-/// Events that a hub routes before it lets the sessions of its thread write: after a stall of the whole process a backlog
-/// waits in the mailbox, and outboxes that nobody drains meanwhile would overflow.
-const TURN_EVENTS_MAX: usize = 256;
 /// The least time between two groups of sessions that are ended when the server goes down.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 /// Batches that may wait in a hub's mailbox; past that the hub reads what it missed from the history.
@@ -70,8 +70,8 @@ pub struct Hub {
     router: SharedRouter,
     history: Addr<History>,
     attach: Box<AttachFn>,
-    /// Events routed since the sessions last had their turn.
-    routed: usize,
+    /// Told when events have arrived that are to be routed.
+    arrived: Rc<Notify>,
 }
 
 impl Hub {
@@ -84,7 +84,7 @@ impl Hub {
     ) -> (Addr<Self>, SharedRouter) {
         let router = Router::new(config, LastValues::new(Vec::new()), Ring::new(0));
         let router = Rc::new(RefCell::new(router));
-        let hub = Self { router: router.clone(), history, attach: Box::new(attach), routed: 0 };
+        let hub = Self { router: router.clone(), history, attach: Box::new(attach), arrived: Rc::default() };
         (hub.start_actor(), router)
     }
 
@@ -106,13 +106,15 @@ impl Hub {
 
     fn catch_up(&self, values: LastValues, ring: Ring) {
         let mut router = self.router.borrow_mut();
-        let offset = router.offset();
-        let now = Instant::now();
-        if let Some(batches) = ring.batches_after(offset, values.offset()) {
-            batches.for_each(|batch| router.publish(batch, now));
+        let (offset, newest) = (router.offset(), router.newest());
+        if !router.is_overrun()
+            && let Some(missed) = ring.batches_after(newest, newest)
+        {
+            missed.for_each(|batch| router.accept(batch.clone()));
+            self.arrived.notify_one();
         } else {
             log::error!("hub lost its place offset={offset} newest={}", values.offset());
-            router.end_all(&End { reason: CloseReason::HubOverrun, farewell: None }, now);
+            router.end_all(&End { reason: CloseReason::HubOverrun, farewell: None }, Instant::now());
             router.restart(values, ring);
         }
     }
@@ -135,10 +137,11 @@ impl Actor for Hub {
             }
             ready(())
         }));
+        // Tasks of their own: what the actor waits for is not waited for by its sessions.
         actix::spawn(relieve(self.router.clone()));
-        ctx.spawn(WindowTask::new(self.router.clone()).into_actor(self));
+        actix::spawn(WindowTask::new(self.router.clone()));
+        actix::spawn(route(self.router.clone(), self.arrived.clone()));
         let shared = self.router.borrow().shared().clone();
-        // Not in this actor's context: there it would stand still while the hub waits for something.
         actix::spawn(TurnTask::new(shared));
     }
 }
@@ -148,15 +151,15 @@ impl Handler<Batch> for Hub {
 
     fn handle(&mut self, Batch(batch): Batch, ctx: &mut Self::Context) {
         let mut router = self.router.borrow_mut();
-        let next = router.offset() + 1;
+        let next = router.newest() + 1;
         match batch.first().map(|first| first.event.offset) {
             Some(first) if first == next => {
-                router.publish(&batch, Instant::now());
+                router.accept(batch);
+                let is_overrun = router.is_overrun();
                 drop(router);
-                self.routed += batch.len();
-                if self.routed >= TURN_EVENTS_MAX {
-                    self.routed = 0;
-                    ctx.wait(tokio::task::yield_now().into_actor(self));
+                self.arrived.notify_one();
+                if is_overrun {
+                    self.recover(ctx);
                 }
             }
             Some(first) if first > next => {
@@ -245,6 +248,16 @@ async fn relieve(router: SharedRouter) {
     loop {
         shared.crowded.notified().await;
         router.borrow().relieve(Instant::now());
+    }
+}
+
+/// Routes what has arrived, in turns with the sessions of the thread, for as long as the hub lives.
+async fn route(router: SharedRouter, arrived: Rc<Notify>) {
+    loop {
+        arrived.notified().await;
+        while router.borrow_mut().route_turn(Instant::now()) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

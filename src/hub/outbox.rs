@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::hub::OutboxShared;
 use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
-use crate::hub::delivery::{Control, Delivery, Item, Sink};
+use crate::hub::delivery::{Control, Delivery, Item, Pushed, Sink};
 use crate::hub::held::Held;
 use crate::hub::index::SessionKey;
 use crate::hub::lag::Lag;
@@ -85,36 +85,42 @@ impl Outbox {
         }
     }
 
-    /// Appends an event; when the outbox is full, obsolete ones make room. Returns false when the session must be closed
-    /// instead, because it wants that.
+    /// Appends an event; when the outbox is full, obsolete ones make room.
     #[inline]
-    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
-        if delivery.offset() <= self.seen || self.closing || self.refuses {
-            return true;
+    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
+        let offset = delivery.offset();
+        if offset <= self.seen || self.closing || self.refuses {
+            return Pushed::Taken;
         }
-        let before = std::mem::replace(&mut self.seen, delivery.offset());
-        if let Some(Item::Replay(replay)) = self.queue.back_mut() {
-            replay.extend(delivery.offset());
+        let burst = self.shared.burst.get().number_at(offset);
+        if let Some(Item::Replay(replay)) = self.queue.back_mut()
+            && replay.extend(offset, burst)
+        {
+            self.seen = offset;
             self.wake(now);
-            return true;
+            return Pushed::Taken;
         }
         if self.conflation.is_some() && self.conflate(delivery, now) {
-            return true;
+            self.seen = offset;
+            return Pushed::Taken;
         }
         if self.lag.is_none() && self.events < self.shared.push.outbox_events_max {
+            if burst.is_some() && self.events >= self.shared.push.burst_events_max() && self.may_leave_burst() {
+                return Pushed::Overflows;
+            }
             self.queue.push_back(Item::Event(delivery.clone()));
             self.events += 1;
         } else if self.on_lag == OnLag::Close {
-            self.seen = before;
             self.refuses = true;
-            return false;
+            return Pushed::Refused;
         } else {
             self.merge(Item::Event(delivery.clone()));
         }
+        self.seen = offset;
         if !self.window || self.is_filling() {
             self.wake(now);
         }
-        true
+        Pushed::Taken
     }
 
     /// Returns whether so much waits that the window must not: half of what fits.
@@ -149,6 +155,9 @@ impl Outbox {
     /// Appends an item to a queue that may be full.
     #[cold]
     fn merge(&mut self, item: Item) {
+        if self.lag.is_none() {
+            self.queue_burst();
+        }
         let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
         lag.push(item, &mut self.queue, &mut self.merged);
         self.events = lag.events();
@@ -165,21 +174,6 @@ impl Outbox {
         }
         self.queue.push_back(item);
         self.events += 1;
-    }
-
-    /// Takes no more events: the session is told to end, and what follows may not follow for it.
-    pub fn refuse_events(&mut self) {
-        self.refuses = true;
-    }
-
-    /// Returns whether the session is told to end.
-    pub(super) fn is_ending(&self) -> bool {
-        self.refuses || self.closing
-    }
-
-    /// Sets what happens when the outbox is full.
-    pub fn set_on_lag(&mut self, on_lag: OnLag) {
-        self.on_lag = on_lag;
     }
 
     /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.

@@ -1,13 +1,28 @@
-//! The part of an outbox that knows the modes of its session's subscriptions.
+//! The part of an outbox that knows how its session is served: what happens when it is slow, the modes of its subscriptions.
 
 use std::time::Instant;
 
 use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::index::topic;
 use crate::hub::outbox::Outbox;
-use crate::protocol::Mode;
+use crate::protocol::{Mode, OnLag};
 
 impl Outbox {
+    /// Sets what happens when the outbox is full.
+    pub fn set_on_lag(&mut self, on_lag: OnLag) {
+        self.on_lag = on_lag;
+    }
+
+    /// Takes no more events: the session is told to end, and what follows may not follow for it.
+    pub fn refuse_events(&mut self) {
+        self.refuses = true;
+    }
+
+    /// Returns whether the session is told to end.
+    pub(in crate::hub) fn is_ending(&self) -> bool {
+        self.refuses || self.closing
+    }
+
     /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on. While every mode is
     /// `all` there is nothing to keep.
     pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {

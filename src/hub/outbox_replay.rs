@@ -13,6 +13,15 @@ use crate::hub::replay::{Progress, Reading};
 /// What reading costs at the least, in looks at one event: finding the place, and a write.
 const READ_WORK_MIN: usize = 64;
 
+/// Events of a burst that are looked at before others have their turn.
+const BURST_SCAN_MAX: usize = 4_096;
+/// The most bursts of which something is left in the ring for one session.
+const BURSTS_MAX: usize = 4;
+
+fn is_burst(item: &Item) -> bool {
+    matches!(item, Item::Replay(replay) if replay.is_burst())
+}
+
 impl Outbox {
     /// Appends what the session has missed: it follows the answers that stand in the queue, and comes before everything from
     /// now on. What a rate has held back goes along.
@@ -28,6 +37,41 @@ impl Outbox {
         self.queue.push_back(Item::Replay(replay));
         self.urgent = true;
         self.wake(now);
+    }
+
+    /// Returns whether events of a burst may be left in the ring from here on. Each answer that comes among them is followed by
+    /// a replay of its own; a session that asks for many while it does not read gets no more of these.
+    pub(super) fn may_leave_burst(&self) -> bool {
+        let follows_one = matches!(self.queue.back(), Some(Item::Replay(_)));
+        !follows_one && self.queue.iter().filter(|item| is_burst(item)).count() < BURSTS_MAX
+    }
+
+    /// Queues the events of a burst that have been left in the ring, as the queue is about to be merged.
+    pub(super) fn queue_burst(&mut self) {
+        if !self.queue.iter().any(is_burst) {
+            return;
+        }
+        let ring = self.shared.ring.borrow();
+        let mut queued = Vec::new();
+        for item in std::mem::take(&mut self.queue) {
+            match item {
+                Item::Replay(mut replay) if replay.is_burst() => {
+                    match replay.take_items(&ring, self.conflation.as_deref(), &mut self.merged) {
+                        Some(items) => {
+                            self.queue.extend(items);
+                            queued.push(replay.bytes());
+                        }
+                        // It is closed when it is drained.
+                        None => self.queue.push_back(Item::Replay(replay)),
+                    }
+                }
+                other => self.queue.push_back(other),
+            }
+        }
+        drop(ring);
+        for bytes in queued {
+            self.drained_reply(bytes);
+        }
     }
 
     /// Returns whether missed events are still to be read, although nothing was due.
@@ -90,9 +134,10 @@ impl Outbox {
         sink: &mut impl Sink,
         events: &mut u64,
     ) -> bool {
-        let is_behind = replay.is_behind();
-        let taken = if is_behind { self.shared.turn.borrow_mut().take(self.key, now) } else { 0 };
-        if is_behind && taken == 0 {
+        // What a burst has left is read instead of the queue, not for a request.
+        let is_charged = replay.is_behind() && !replay.is_burst();
+        let taken = if is_charged { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
+        if is_charged && taken == 0 {
             self.queue.push_front(Item::Replay(replay));
             return false;
         }
@@ -101,9 +146,12 @@ impl Outbox {
         let progress = replay.read(&ring, self.conflation.as_deref(), &mut self.merged, sink, &mut reading);
         drop(ring);
         *events += reading.events;
-        let used = if is_behind { reading.scanned.max(READ_WORK_MIN) } else { 0 };
-        self.shared.turn.borrow_mut().settle(taken, used);
-        self.work += used as u64;
+        if is_charged {
+            let used = reading.scanned.max(READ_WORK_MIN);
+            self.shared.turn.borrow_mut().settle(taken, used);
+            self.work += used as u64;
+        }
+        replay.gave(reading.events);
         self.shared.metrics.replay_events_scanned.inc_by(reading.scanned as u64);
         match progress {
             Progress::Done => {

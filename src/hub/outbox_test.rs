@@ -1,6 +1,6 @@
 //! What an outbox promises, for any order of events, answers and drains.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
@@ -14,8 +14,7 @@ use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId
 use crate::history::Ring;
 use crate::hub::Reply;
 use crate::hub::{Bucket, Pacer, PushConfig, Turn};
-use crate::protocol::CloseReason;
-use crate::protocol::{Publication, Rate};
+use crate::protocol::{CloseReason, Publication, Rate};
 
 /// Collects what is drained, `limit` messages at the most each time.
 #[derive(Default)]
@@ -50,6 +49,7 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
     Rc::new(OutboxShared {
         push,
         ring: RefCell::new(Ring::new(1_000)),
+        burst: Cell::default(),
         overtaken: RefCell::default(),
         crowded: Notify::new(),
         pacer: RefCell::new(Pacer::new(push.window_step())),
@@ -78,7 +78,7 @@ impl Fixture {
 
     fn push(&mut self, symbol: u32) {
         let delivery = self.delivery(symbol);
-        assert!(self.outbox.push_event(&delivery, self.now), "it wants to catch up");
+        assert_eq!(self.outbox.push_event(&delivery, self.now), Pushed::Taken, "it wants to catch up");
     }
 
     /// Returns the next trade of the symbol.
@@ -335,7 +335,7 @@ fn the_cursor_does_not_pass_what_was_refused() {
     fixture.push(1);
     fixture.push(1);
     let refused = fixture.delivery(1);
-    assert!(!fixture.outbox.push_event(&refused, fixture.now));
+    assert_eq!(fixture.outbox.push_event(&refused, fixture.now), Pushed::Refused);
     assert_eq!(fixture.drain(100).unwrap().1, 2);
     fixture.push(1);
     fixture.outbox.pass_over(4);
@@ -379,7 +379,7 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is() {
     fixture.push(1);
     fixture.push(1);
     let delivery = fixture.delivery(1);
-    assert!(!fixture.outbox.push_event(&delivery, fixture.now));
+    assert_eq!(fixture.outbox.push_event(&delivery, fixture.now), Pushed::Refused);
 }
 
 #[test]

@@ -10,15 +10,18 @@ use std::rc::Rc;
 
 use crate::domain::Event;
 use crate::history::Ring;
+use crate::hub::OutboxShared;
 use crate::hub::conflation::Conflation;
 use crate::hub::course::Course;
-use crate::hub::delivery::{Conflated, Delivery, Sink};
+use crate::hub::delivery::{Conflated, Delivery, Item, Sink};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::protocol::Mode;
 
 /// What is kept of each topic, about: an entry of a map, and one of the course.
 const TOPIC_BYTES: usize = 64;
+/// A burst may need one part in so many of the ring; the others are the time to read it.
+const RING_PART: u64 = 4;
 
 /// Events between a cursor and the present; see the module.
 #[derive(Clone, Debug)]
@@ -39,6 +42,31 @@ pub struct Replay {
     course: Option<Course>,
     /// In mode `latest`, the newest event of each topic.
     newest: BTreeMap<Topic, Conflated>,
+    /// For events of a burst that an outbox had no room for: how long it may become.
+    leeway: Option<Leeway>,
+}
+
+/// How far the session of a burst may fall behind, in the ring, before it counts as slow: the events of this burst come at
+/// no pace that it could keep; of later ones as many as an outbox holds, and those that it has read count no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leeway {
+    burst: u64,
+    events: u64,
+    events_max: u64,
+    /// How much of the ring it may need, bursts included.
+    offsets_max: u64,
+    /// Once an event was refused, none may follow.
+    is_over: bool,
+}
+
+impl Leeway {
+    /// Returns the leeway for the burst of which the event at `offset` is.
+    pub(super) fn new(shared: &OutboxShared, offset: u64) -> Self {
+        let events_max = shared.push.outbox_events_max as u64;
+        let offsets_max = shared.ring.borrow().capacity() as u64 / RING_PART;
+        let burst = shared.burst.get().number_at(offset).unwrap_or_default();
+        Self { burst, events: events_max, events_max, offsets_max, is_over: false }
+    }
 }
 
 /// How much may be read, and how much has been.
@@ -69,7 +97,19 @@ impl Replay {
     pub(super) fn new(after: u64, since: u64, fresh: BTreeSet<Topic>, others: BTreeMap<Topic, u64>) -> Self {
         let end = after.max(since);
         let position = if fresh.is_empty() { end } else { after };
-        Self { position, end, since, fresh, others, follows: false, course: None, newest: BTreeMap::new() }
+        let (course, newest) = (None, BTreeMap::new());
+        Self { position, end, since, fresh, others, follows: false, course, newest, leeway: None }
+    }
+
+    /// Returns the events of the topics after the offset `after`, which the session's outbox has no room for as they come
+    /// all at once. There is none until [`Self::extend`] adds the first.
+    pub(super) fn burst(after: u64, topics: BTreeMap<Topic, u64>, leeway: Leeway) -> Self {
+        Self { leeway: Some(leeway), ..Self::new(after, after, BTreeSet::new(), topics) }
+    }
+
+    /// Returns whether it stands for events of a burst, not for a recovery.
+    pub(super) fn is_burst(&self) -> bool {
+        self.leeway.is_some()
     }
 
     /// Makes it the only source of its session: whatever comes, nothing is queued, and nothing can be lost to a full queue.
@@ -84,7 +124,7 @@ impl Replay {
 
     /// Returns whether it has nothing to give and never will.
     pub(super) fn is_idle(&self) -> bool {
-        !self.follows && !self.is_behind()
+        !self.follows && !self.is_burst() && !self.is_behind()
     }
 
     /// Returns whether something is still to be read.
@@ -92,13 +132,58 @@ impl Replay {
         self.position < self.end
     }
 
-    /// Leaves an event of the session in the ring, to be read with the rest.
-    pub(super) fn extend(&mut self, offset: u64) {
-        if !self.is_behind() {
-            // What lies between is nobody's here, and the ring may forget it.
-            self.position = offset - 1;
+    /// Leaves an event of the session in the ring, to be read with the rest. Returns false when that would be too much.
+    pub(super) fn extend(&mut self, offset: u64, burst: Option<u64>) -> bool {
+        // What lies between is nobody's here, and the ring may forget it.
+        let position = if self.is_behind() { self.position } else { offset - 1 };
+        if let Some(leeway) = &mut self.leeway {
+            let is_free = burst == Some(leeway.burst);
+            if offset - position > leeway.offsets_max.max(1) || (!is_free && leeway.events == 0) {
+                leeway.is_over = true;
+            }
+            if leeway.is_over {
+                return false;
+            }
+            leeway.events -= u64::from(!is_free);
         }
-        self.end = offset;
+        (self.position, self.end) = (position, offset);
+        true
+    }
+
+    /// Takes note that so many events have been given.
+    pub(super) fn gave(&mut self, events: u64) {
+        if let Some(leeway) = &mut self.leeway {
+            leeway.events = leeway.events_max.min(leeway.events + events);
+        }
+    }
+
+    /// Takes out everything that is left to be read, as items of a queue; `None` when the ring has forgotten some of it.
+    pub(super) fn take_items(
+        &mut self,
+        ring: &Ring,
+        conflation: Option<&Conflation>,
+        merged: &mut Merged,
+    ) -> Option<Vec<Item>> {
+        let batches = ring.batches_after(self.position, self.end)?;
+        let mut items = Vec::new();
+        let (position, end) = (self.position, self.end);
+        for (batch, index) in batches.flat_map(|batch| (0..batch.len()).map(move |index| (batch, index))) {
+            let event = &batch[index].event;
+            if event.offset <= position || event.offset > end || !self.wants(event) {
+                continue;
+            }
+            let delivery = Rc::new(Delivery::new(batch.clone(), index));
+            if conflation.is_some_and(|conflation| is_latest(conflation, event)) {
+                self.conflate(delivery, merged);
+                continue;
+            }
+            items.extend(self.newest.remove(&delivery.topic()).map(Item::from));
+            items.push(Item::Event(delivery));
+        }
+        self.position = end;
+        items.extend(std::mem::take(&mut self.newest).into_values().map(Item::from));
+        items.sort_by_key(Item::order);
+        Some(items)
     }
 
     /// Takes over events that a rate has held back: what is read of their topics makes them obsolete.

@@ -1,7 +1,7 @@
 //! `Router`: the plain struct inside a hub. Knows every session of its worker and the state of the market at its own
 //! position of the stream, and appends each event to the outboxes of those that want it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, MarketClock, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
-use crate::hub::delivery::Delivery;
 use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
 use crate::hub::outbox::Outbox;
 use crate::hub::pending::Pending;
@@ -22,7 +21,7 @@ use crate::hub::replay::Replay;
 use crate::hub::snapshots::Snapshots;
 use crate::hub::{Bucket, End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
-use crate::protocol::{CloseReason, Dialect, Mode, Publication};
+use crate::protocol::{CloseReason, Mode};
 
 /// An outbox as the hub, the session and the transport share it; all three live on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
@@ -71,6 +70,7 @@ impl Router {
             shared: Rc::new(OutboxShared {
                 push: config.push,
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
+                burst: Cell::default(),
                 overtaken: RefCell::default(),
                 crowded: Notify::new(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
@@ -95,38 +95,6 @@ impl Router {
         self.values = values;
         self.show_progress();
         *self.shared.ring.borrow_mut() = ring.with_offsets(self.table.len());
-    }
-
-    /// Appends the batch, which follows the router's position, to the outboxes of those that want its events.
-    pub fn publish(&mut self, batch: &Arc<[Publication]>, now: Instant) {
-        for (index, publication) in batch.iter().enumerate() {
-            self.values.apply(publication);
-            let event = &publication.event;
-            let channel = event.channel();
-            while let Some((key, topic)) = self.pending.take_begun(event.offset) {
-                self.index.insert(topic, key, &mut self.sessions[key.0].links);
-            }
-            let mut delivery = None;
-            // A session may be found more than once; its outbox takes the event once.
-            for carrier in channel.carriers() {
-                let named = self.index.sessions(Topic::symbol(event.id, *carrier));
-                let all = self.index.sessions(Topic::all(*carrier));
-                for key in named.iter().chain(all) {
-                    let delivery = delivery.get_or_insert_with(|| {
-                        publication.encoded(Dialect::Native);
-                        Rc::new(Delivery::new(batch.clone(), index))
-                    });
-                    if !self.sessions[key.0].outbox.borrow_mut().push_event(delivery, now) {
-                        self.overrun.push(*key);
-                    }
-                }
-            }
-        }
-        self.shared.ring.borrow_mut().push(batch.clone());
-        self.show_progress();
-        for key in std::mem::take(&mut self.overrun) {
-            self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
-        }
     }
 
     fn show_progress(&self) {
@@ -362,3 +330,6 @@ impl Router {
         (self.sessions.iter().map(|(key, _)| SessionKey(key)).collect(), self.empty.clone())
     }
 }
+
+#[path = "router_turns.rs"]
+mod turns;

@@ -133,6 +133,14 @@ impl Process {
         value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
     }
 
+    /// Stops it for so long, as a machine does that is suspended, and lets it go on.
+    pub(crate) async fn suspend(&self, seconds: f64) {
+        let id = self.child.id().expect("the process runs").to_string();
+        let script = r#"kill -s STOP "$0" && sleep "$1" && kill -s CONT "$0""#;
+        let status = Command::new("sh").args(["-c", script, &id, &seconds.to_string()]).status().await.unwrap();
+        assert!(status.success());
+    }
+
     /// Waits for the next line that it prints.
     pub(crate) async fn next_line(&mut self) -> String {
         patiently("a line of the log", self.stderr.next_line()).await.unwrap().expect("the process runs")

@@ -12,42 +12,11 @@ use tickcast::protocol::native::{Cursor, Selector, Subscribe};
 use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::Knowledge;
-use crate::cursor_world::{Drained, PING, Process, SYMBOLS, Time, drain, named, request};
+use crate::cursor_world::{Drained, PING, Process, SYMBOLS, Step, Time, Transport, drain, named, request};
 use crate::view::{Key, is_event};
 
 /// How many hubs a process has.
 pub(crate) const HUBS: usize = 2;
-
-/// How a client gets its events.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Transport {
-    WebSocket,
-    EventStream,
-    Poll,
-}
-
-/// What can happen.
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    /// The market goes on.
-    Publish(Vec<(u32, bool)>),
-    /// A hub routes batches that wait for it.
-    Route(usize, usize),
-    /// The socket takes a write of so many messages.
-    Drain(usize),
-    /// The same, but the connection breaks and it never arrives.
-    Lose(usize),
-    Wait(u64),
-    /// The server says that the session is alive, because it is asked with a `ping` or of its own accord.
-    Heartbeat(bool),
-    Disconnect,
-    Connect(Transport, usize),
-    Restart,
-    /// Another request in the same session: for clients that have one subscription for each topic.
-    Ask(Key, Option<Mode>),
-    /// Such a client asks in mode `all` for what it gets already, from so many events before its newest one.
-    AskBack(Key, u64),
-}
 
 /// A subscription that is to be answered.
 struct Asked {
@@ -123,7 +92,9 @@ impl Scene {
         let now = self.time.0;
         match step {
             Step::Publish(events) => self.process.publish(&events),
+            Step::Trickle(events) => self.process.trickle(&events, now),
             Step::Route(hub, batches) => self.process.route(hub, batches, now),
+            Step::RouteTurn(hub, batches) => self.process.route_turn(hub, batches, now),
             Step::Drain(limit) => self.drain(limit),
             Step::Lose(limit) => {
                 if let Some((session, ..)) = &self.session {
@@ -282,7 +253,7 @@ impl Scene {
         if let Some(cursor) = cursor {
             let is_ours = cursor.epoch == self.process.epoch;
             assert!(is_ours || !recovered, "nothing of another process is known");
-            let missed = self.process.offset(hub).saturating_sub(cursor.offset);
+            let missed = self.process.arrived(hub).saturating_sub(cursor.offset);
             assert!(recovered || !is_ours || missed >= self.events_kept as u64, "{missed} events are kept");
         }
         if !recovered {

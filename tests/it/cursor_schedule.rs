@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use tickcast::protocol::{Mode, Rate};
 
-use crate::cursor_client::{HUBS, Scene, Step, Transport};
-use crate::cursor_world::SYMBOLS;
+use crate::cursor_client::{HUBS, Scene};
+use crate::cursor_world::{SYMBOLS, Step, Transport};
 use crate::view::Key;
 
 fn topics() -> impl Strategy<Value = Key> {
@@ -21,7 +21,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let transport = prop_oneof![Just(Transport::WebSocket), Just(Transport::EventStream), Just(Transport::Poll)];
     let step = prop_oneof![
         8 => prop::collection::vec((0..SYMBOLS, prop::bool::ANY), 1..6).prop_map(Step::Publish),
-        8 => (0..HUBS, 1usize..4).prop_map(|(hub, batches)| Step::Route(hub, batches)),
+        4 => (0..HUBS, 1usize..4).prop_map(|(hub, batches)| Step::Route(hub, batches)),
+        8 => (0..HUBS, 1usize..6).prop_map(|(hub, batches)| Step::RouteTurn(hub, batches)),
         8 => (1usize..8).prop_map(Step::Drain),
         1 => (1usize..8).prop_map(Step::Lose),
         2 => (0u64..700).prop_map(Step::Wait),
@@ -92,8 +93,7 @@ fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
         scene.step(Step::Ask(topic.clone(), Some(first)));
         scene.step(Step::Drain(100));
         for _ in 0..5 {
-            scene.step(Step::Publish(vec![(0, false), (0, false)]));
-            scene.step(Step::Route(0, 1));
+            scene.step(Step::Trickle(vec![(0, false), (0, false)]));
         }
         for _ in 0..3 {
             scene.step(Step::Wait(600));
@@ -105,8 +105,7 @@ fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
             scene.step(Step::Wait(600));
             scene.step(Step::Drain(100));
             assert_eq!(scene.recovered, recovered, "{mode_of_loss}, {events} events back");
-            scene.step(Step::Publish(vec![(0, false)]));
-            scene.step(Step::Route(0, 1));
+            scene.step(Step::Trickle(vec![(0, false)]));
             scene.step(Step::Wait(600));
             scene.step(Step::Drain(100));
         }
@@ -127,12 +126,10 @@ fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
 #[test]
 fn a_lag_begins_with_what_a_skipped_event_stood_for() {
     let mut scene = lagging(&[("S0", "trades", Mode::Latest(None)), ("S2", "trades", Mode::All)]);
-    scene.step(Step::Publish(vec![(0, false), (2, false), (0, false), (2, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (2, false), (0, false), (2, false)]));
     // Takes the first two; the trade of S0 that stays behind stands for an older one.
     scene.step(Step::Drain(1));
-    scene.step(Step::Publish(vec![(0, false), (2, false), (2, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (2, false), (2, false)]));
     scene.settle();
     assert_eq!(scene.knowledge.lags, 1);
 }
@@ -140,11 +137,9 @@ fn a_lag_begins_with_what_a_skipped_event_stood_for() {
 #[test]
 fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::All)]);
-    scene.step(Step::Publish(vec![(1, false), (1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false), (1, false)]));
     scene.step(Step::AskBack(("S1".into(), "trades".into()), 0));
-    scene.step(Step::Publish(vec![(0, false), (0, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (0, false)]));
     scene.step(Step::Drain(100));
     assert_eq!((scene.recovered, scene.knowledge.lags), (1, 1), "only what came after is skipped");
     scene.settle();
@@ -154,11 +149,9 @@ fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
 fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S1", "trades", Mode::Latest(None))]);
-    scene.step(Step::Publish(vec![(1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false)]));
     scene.step(Step::AskBack(topic.clone(), 0));
-    scene.step(Step::Publish(vec![(1, false); 3]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false); 3]));
     // The lag goes first.
     scene.step(Step::Drain(2));
     assert_eq!((scene.knowledge.lags, scene.knowledge.seqs[&topic]), (1, 1), "what was there when it was asked");
@@ -174,13 +167,11 @@ fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
 fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
-    scene.step(Step::Publish(vec![(0, false), (1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (1, false)]));
     // A heartbeat goes first, and the trade of S1 is in the queue then.
     scene.step(Step::Heartbeat(false));
     scene.step(Step::Drain(1));
-    scene.step(Step::Publish(vec![(0, false), (1, false), (0, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (1, false), (0, false)]));
     scene.step(Step::AskBack(topic.clone(), 0));
     scene.step(Step::Drain(100));
     assert_eq!(
@@ -214,11 +205,9 @@ fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
     scene.step(Step::Disconnect);
-    scene.step(Step::Publish(vec![(1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false)]));
     scene.step(Step::Connect(Transport::WebSocket, 0));
-    scene.step(Step::Publish(vec![(0, false), (1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, false), (1, false)]));
     // Two answers, and of the missed events the trade of S0; the one of S1 is held for newer ones.
     scene.step(Step::Drain(3));
     assert_eq!((scene.knowledge.seqs[&("S0".into(), "trades".into())], scene.knowledge.seqs[&topic]), (1, 0));
@@ -243,15 +232,12 @@ fn heartbeat_does_not_pass_over_what_waits(asked: bool) {
         scene.step(Step::Drain(1));
         scene.knowledge.cursors[&("S1".into(), "trades".into())].offset
     };
-    scene.step(Step::Publish(vec![(0, true)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(0, true)]));
     assert_eq!(told(&mut scene), 1, "a quote that is nobody's");
     scene.step(Step::Ask(("S3".into(), "trades".into()), Some(Mode::All)));
-    scene.step(Step::Publish(vec![(1, false), (0, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false), (0, false)]));
     assert_eq!(told(&mut scene), 1, "two trades wait behind an answer");
-    scene.step(Step::Publish(vec![(1, false), (1, false)]));
-    scene.step(Step::Route(0, 1));
+    scene.step(Step::Trickle(vec![(1, false), (1, false)]));
     assert_eq!(told(&mut scene), 1, "the first one is skipped, and the client does not know it yet");
     scene.step(Step::Disconnect);
     scene.step(Step::Connect(Transport::WebSocket, 0));

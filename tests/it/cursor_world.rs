@@ -27,6 +27,41 @@ pub(crate) const SYMBOLS: u32 = 4;
 /// A request whose answer tells the cursor.
 pub(crate) const PING: &str = r#"{"action":"ping"}"#;
 
+/// How a client gets its events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Transport {
+    WebSocket,
+    EventStream,
+    Poll,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The market goes on.
+    Publish(Vec<(u32, bool)>),
+    /// The market goes on event by event, and the first hub routes each at once.
+    Trickle(Vec<(u32, bool)>),
+    /// A hub routes batches that wait for it.
+    Route(usize, usize),
+    /// A hub routes what it does in one turn; when nothing waits there, so many batches arrive first.
+    RouteTurn(usize, usize),
+    /// The socket takes a write of so many messages.
+    Drain(usize),
+    /// The same, but the connection breaks and it never arrives.
+    Lose(usize),
+    Wait(u64),
+    /// The server says that the session is alive, because it is asked with a `ping` or of its own accord.
+    Heartbeat(bool),
+    Disconnect,
+    Connect(Transport, usize),
+    Restart,
+    /// Another request in the same session: for clients that have one subscription for each topic.
+    Ask(Key, Option<Mode>),
+    /// Such a client asks in mode `all` for what it gets already, from so many events before its newest one.
+    AskBack(Key, u64),
+}
+
 /// One process: what it has published, and its hubs.
 pub(crate) struct Process {
     pub(crate) epoch: String,
@@ -66,7 +101,8 @@ impl Process {
             let router = Router::new(&config, values, Ring::new(events_kept));
             Hub { router: Rc::new(RefCell::new(router)), mailbox: VecDeque::new() }
         };
-        Self { epoch, hubs: (0..hubs).map(|_| hub()).collect(), head, seqs: BTreeMap::new(), offsets: BTreeMap::new() }
+        let hubs = (0..hubs).map(|_| hub()).collect();
+        Self { epoch, hubs, head, seqs: BTreeMap::new(), offsets: BTreeMap::new() }
     }
 
     /// Returns the offset of the newest event.
@@ -77,6 +113,11 @@ impl Process {
     /// Returns the position of a hub.
     pub(crate) fn offset(&self, hub: usize) -> u64 {
         self.hubs[hub].router.borrow().offset()
+    }
+
+    /// Returns the newest offset that has arrived at a hub.
+    pub(crate) fn arrived(&self, hub: usize) -> u64 {
+        self.hubs[hub].router.borrow().newest()
     }
 
     /// Returns the newest `seq` of a symbol's trades, or quotes.
@@ -107,11 +148,37 @@ impl Process {
         }
     }
 
-    /// Lets a hub route what is on its way to it, so many batches at the most.
+    /// Publishes event by event; the first hub routes each at once.
+    pub(crate) fn trickle(&mut self, events: &[(u32, bool)], now: Instant) {
+        for event in events {
+            self.publish(std::slice::from_ref(event));
+            self.route(0, 1, now);
+        }
+    }
+
+    /// Lets a hub route what has arrived and what is on its way to it, so many batches at the most.
     pub(crate) fn route(&mut self, hub: usize, batches_max: usize, now: Instant) {
+        while self.hubs[hub].router.borrow_mut().route_turn(now) {}
+        for _ in 0..batches_max.min(self.hubs[hub].mailbox.len()) {
+            self.arrive(hub);
+            while self.hubs[hub].router.borrow_mut().route_turn(now) {}
+        }
+    }
+
+    /// Lets a hub route as much as it does in one turn; when nothing waits there, so many batches arrive first.
+    pub(crate) fn route_turn(&mut self, hub: usize, batches_max: usize, now: Instant) {
+        let waiting = self.hubs[hub].router.borrow().newest() > self.offset(hub);
+        for _ in 0..if waiting { 0 } else { batches_max } {
+            self.arrive(hub);
+        }
+        self.hubs[hub].router.borrow_mut().route_turn(now);
+    }
+
+    /// Lets the next batch arrive at a hub.
+    fn arrive(&mut self, hub: usize) {
         let Hub { router, mailbox } = &mut self.hubs[hub];
-        for batch in mailbox.drain(..batches_max.min(mailbox.len())) {
-            router.borrow_mut().publish(&batch, now);
+        if let Some(batch) = mailbox.pop_front() {
+            router.borrow_mut().accept(batch);
         }
     }
 

@@ -27,6 +27,7 @@ mod bad_start;
 mod bar_channel;
 mod bars;
 mod browser;
+mod burst;
 mod capture;
 mod coalescing;
 mod compare;

@@ -135,6 +135,11 @@ async fn the_day_is_recovered_from_a_cursor_on_every_transport() {
     let cursor = first["cursor"].as_str().unwrap();
     clock.advance_micros(2 * SECOND_MICROS);
     published(&server, 1_000).await;
+    // Until both hubs are there.
+    for _ in 0..2 {
+        let published = server.metrics.events_published.get();
+        while get(server.address, "/api/v1/snapshot?symbols=AAPL").await.json()["offset"].as_u64() < Some(published) {}
+    }
 
     for query in ["symbols=AAPL&channels=quotes", "symbols=*&channels=bars.1d", "symbols=AAPL&mode=latest"] {
         let answer = poll(&server, &format!("{query}&wait_ms=0&after={cursor}")).await;

@@ -14,9 +14,9 @@ use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::{View, is_event, key_of};
 
 /// Steps that are enough to fill the kernel's buffers, the server's and the outbox many times.
-const STEPS: u64 = 200;
-/// About a hundred events happen in one step.
-const STEP_MICROS: i64 = 10_000;
+const STEPS: u64 = 800;
+/// About thirty events happen in one step: so few that nobody has to wait for them.
+const STEP_MICROS: i64 = 3_000;
 
 /// So little waits anywhere that a client is jammed soon.
 fn narrow(settings: &mut Settings) {

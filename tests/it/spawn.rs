@@ -29,7 +29,7 @@ pub(crate) struct TestServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the application on a free port with two workers, a lively market, little history and large outboxes, and
+/// Starts the application on a free port with two workers, a lively market and little history, and
 /// what `configure` changes of that.
 pub(crate) fn spawn_app(configure: impl FnOnce(&mut Settings)) -> TestServer {
     spawn(Arc::new(SystemClock), None, configure)
@@ -65,8 +65,6 @@ pub(crate) fn spawn(
     settings.server.drain_ms = 0;
     settings.feed.events_per_second = 500.0;
     settings.history.bars_max = 10;
-    // A clock that leaps makes thousands of events due at once; only tests of slow clients want these skipped.
-    settings.push.outbox_events_max = 1 << 16;
     configure(&mut settings);
     let (started, starting) = mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,0 +1,120 @@
+//! What comes all at once, after a stall of the process or because many bars close together, reaches everybody who reads.
+
+use futures_util::future::join;
+use serde_json::{Value, json};
+
+use crate::client::{ALL_CHANNELS, Client};
+use crate::command::spawn_binary;
+use crate::event_stream::EventSource;
+use crate::patience::wait_until;
+use crate::raw::{RawClient, TEXT};
+use crate::spawn::spawn_app_at_rest;
+use crate::view::View;
+
+fn subscribe(symbols: &[&str], channels: &[&str], on_lag: &str) -> Value {
+    json!({"action": "subscribe", "symbols": symbols, "channels": channels, "on_lag": on_lag})
+}
+
+/// Suspends the real server for each of these times, in seconds, while clients read everything at this rate.
+async fn suspended(events_per_second: u32, stalls: &[f64]) {
+    let rate = events_per_second.to_string();
+    let variables = [("TICKCAST__FEED__EVENTS_PER_SECOND", rate.as_str()), ("TICKCAST__SERVER__WORKERS", "1")];
+    let process = spawn_binary(&[], &variables).await;
+    let mut client = Client::connect(process.address).await;
+    client.ask(subscribe(&["*"], &ALL_CHANNELS, "close")).await;
+    let query = format!("symbols=*&channels={}&on_lag=close", ALL_CHANNELS.join(","));
+    let mut source = EventSource::open(process.address, &query).await;
+    for seconds in stalls {
+        join(client.events(500), source.events(500)).await;
+        process.suspend(*seconds).await;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousand")]
+        let missed = (f64::from(events_per_second) * seconds) as usize;
+        join(client.events(missed), source.events(missed)).await;
+    }
+    join(client.events(1_000), source.events(1_000)).await;
+    for view in [client.view, source.view] {
+        assert_eq!((view.missing, view.lags), (0, 0));
+    }
+}
+
+#[actix_web::test]
+async fn a_stall_of_a_second_at_a_high_rate_costs_nobody_an_event() {
+    suspended(5_000, &[1.0, 0.3, 1.0]).await;
+}
+
+#[actix_web::test]
+async fn a_stall_of_eight_seconds_at_a_low_rate_costs_nobody_an_event() {
+    suspended(200, &[8.0]).await;
+}
+
+/// Lets the market pass a full minute while a client takes the bars of all symbols.
+async fn pass_a_minute(extra_symbols: u32) {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.extra_symbols = extra_symbols;
+        settings.feed.events_per_second = 5_000.0;
+    });
+    let mut client = Client::connect(server.address).await;
+    client.ask(subscribe(&["*"], &["bars.1s", "bars.1m"], "close")).await;
+    let symbols = 30 + extra_symbols as usize;
+    let is_minute = |message: &&Value| message["interval"] == "1m";
+    let mut minutes = 0;
+    // The minute is over after 55 seconds.
+    for _ in 0..57 {
+        let published = server.metrics.events_published.get();
+        clock.advance_micros(1_000_000);
+        wait_until("the step", true, || server.metrics.events_published.get() > published).await;
+        minutes += client.sync().await.iter().filter(is_minute).count();
+    }
+    while minutes < symbols {
+        let message = client.next_message().await;
+        minutes += usize::from(is_minute(&&message));
+    }
+    assert_eq!((client.view.missing, client.view.lags, minutes), (0, 0, symbols));
+}
+
+#[actix_web::test]
+async fn bars_of_530_symbols_that_close_together_are_all_delivered() {
+    pass_a_minute(500).await;
+}
+
+#[actix_web::test]
+async fn bars_of_1530_symbols_that_close_together_are_all_delivered() {
+    pass_a_minute(1_500).await;
+}
+
+/// A client that has not read anything of a burst is as slow as any other that does not read: it is told what it misses.
+#[actix_web::test]
+async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 10_000.0;
+        settings.server.write_buffer_bytes = 4_096;
+        settings.server.unsent_bytes_max = 4_096;
+    });
+    let mut witness = Client::connect(server.address).await;
+    witness.ask(subscribe(&["*"], &ALL_CHANNELS, "catch_up")).await;
+    let mut jammed = RawClient::open_narrow(server.address).await;
+    jammed.send_frame(TEXT, subscribe(&["*"], &ALL_CHANNELS, "catch_up").to_string().as_bytes()).await;
+    jammed.next_of(TEXT).await;
+    clock.advance_micros(1_000_000);
+    while witness.view.offset < 10_000 {
+        witness.next_message().await;
+    }
+    assert!(server.metrics.bursts.get() > 0, "more came than an outbox holds");
+    while server.metrics.lags.get() == 0 {
+        clock.advance_micros(10_000);
+        witness.events(50).await;
+        while witness.view.offset < server.metrics.events_published.get() {
+            witness.next_message().await;
+        }
+    }
+    let mut view = View::default();
+    while view.offset < witness.view.offset {
+        let messages: Vec<Value> = serde_json::from_slice(&jammed.next_of(TEXT).await).unwrap();
+        for message in &messages {
+            view.apply(message);
+        }
+    }
+    assert_eq!((view.missing, view.lags), (view.skipped, 1), "the holes are exactly what was said");
+    assert!(view.skipped > 5_000, "those of the burst as well: {}", view.skipped);
+    assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "nobody else notices");
+}
