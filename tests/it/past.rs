@@ -148,7 +148,8 @@ async fn three_thousand_readers_of_bars_hold_nothing_up() {
         let head = String::from_utf8_lossy(&answer[..answer.len().min(2_000)]).to_lowercase();
         if head.starts_with("http/1.1 200 ") {
             served += 1;
-            assert!(answer.ends_with(b"]}"), "a whole answer");
+            // A long answer is made while it is sent, in chunks.
+            assert!(answer.ends_with(b"]}") || answer.ends_with(b"]}\r\n0\r\n\r\n"), "a whole answer");
         } else {
             assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after: "), "{head}");
             refused += 1;
