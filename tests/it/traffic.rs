@@ -110,9 +110,13 @@ async fn a_websocket_is_accounted_to_the_byte() {
     }
     let (mut events, mut closing) = (0, false);
     while let Some(frame) = client.next_frame().await {
-        let header = if frame.payload.len() < 126 { 2 } else { 4 };
+        // RFC 6455 section 5.2. Frames of more than 64 KiB come when the machine is busy.
+        let header = match frame.payload.len() {
+            0..126 => 2,
+            126..65_536 => 4,
+            _ => 10,
+        };
         let wire = header + frame.payload.len() as u64;
-        assert!(frame.payload.len() < 1 << 16);
         if frame.first_byte == TEXT {
             let (_, these, payload) = contents(std::str::from_utf8(&frame.payload).unwrap());
             events += these;
