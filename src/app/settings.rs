@@ -319,6 +319,13 @@ mod tests {
     }
 
     #[test]
+    fn rates_may_be_fractions() {
+        let rates = [("TICKCAST__FEED__EVENTS_PER_SECOND", "0.5"), ("TICKCAST__FEED__QUOTES_PER_TRADE", "2.5")];
+        let feed = read(&rates).unwrap().feed;
+        assert!((feed.events_per_second - 0.5).abs() + (feed.quotes_per_trade - 2.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
     fn an_empty_variable_counts_as_not_set() {
         let settings = read(&[("TICKCAST__SERVER__PORT", ""), ("TICKCAST__SERVER__ALLOWED_ORIGINS", "")]);
         assert_eq!(settings.unwrap(), Settings::default());
