@@ -24,6 +24,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// How soon it does, in milliseconds.
 const DECAY_MS: isize = 500;
 
+/// What shells add to the number of a signal that has ended a process.
+const EXIT_SIGNAL: i32 = 128;
 /// The exit code for bad settings and an address that cannot be listened on.
 const EXIT_USAGE: u8 = 2;
 /// How long the last lines of the log may take to be read before the process ends without them.
@@ -150,14 +152,22 @@ fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     });
 }
 
-/// Waits for SIGTERM or SIGINT, from now on.
+/// Waits for SIGTERM or SIGINT, from now on. A second one ends the process at once: the operator does not want to wait for the
+/// drain.
 fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    let mut next = async move || {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => SignalKind::terminate(),
+            _ = interrupt.recv() => SignalKind::interrupt(),
         }
+    };
+    Ok(async move {
+        next().await;
+        actix_web::rt::spawn(async move {
+            let second = next().await;
+            std::process::exit(EXIT_SIGNAL + second.as_raw_value());
+        });
     })
 }

@@ -32,6 +32,7 @@ mod stream;
 mod tenure;
 mod traffic;
 mod turnstile;
+mod upgrade;
 mod utf8;
 mod watch;
 mod websocket;

@@ -96,6 +96,25 @@ async fn a_jammed_client_and_one_that_does_not_answer_do_not_keep_the_process() 
 }
 
 #[actix_web::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    let variables = [
+        ("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", "600000"),
+        ("TICKCAST__SERVER__DRAIN_MS", "300000"),
+        ("TICKCAST__SERVER__WORKERS", "1"),
+    ];
+    for (first, second, code) in [("INT", "INT", 130), ("TERM", "TERM", 143), ("INT", "TERM", 143)] {
+        let mut process = spawn_binary(&[], &variables).await;
+        let mut clients = [Client::connect(process.address).await, Client::connect(process.address).await];
+        process.signal(first).await;
+        while !process.next_line().await.contains("shutting down") {}
+        // One is ended at once, the other would be in two minutes and a half.
+        assert_eq!(clients[0].read_to_end().await.1.map(|(code, _)| code), Some(1001));
+        process.signal(second).await;
+        assert_eq!(process.ended().await.status.code(), Some(code), "{first} {second}");
+    }
+}
+
+#[actix_web::test]
 async fn a_server_at_rest_ends_at_once() {
     let process = spawn_binary(&[], &[("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", "600000")]).await;
     get(process.address, "/").await;

@@ -33,7 +33,7 @@ use tokio_rustls::TlsConnector;
 use crate::session::{Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, random_name, rest, websocket};
+use crate::transport::{Problem, Worker, random_name, rest, upgrade, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
@@ -163,7 +163,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     };
     // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else. The
     // server's own page has asked for it with the same browser, which tells where a proxy has changed the host.
-    let checked = websocket::check(worker, &request).and_then(|()| {
+    let checked = upgrade::check(worker, &request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
     checked.and_then(|()| worker.ready()).inspect_err(|problem| {
