@@ -13,6 +13,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 
+import { MarketTime } from "./markettime.js";
 import { MedianMeter, RateMeter } from "./meter.js";
 import { channelOf, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
@@ -47,6 +48,7 @@ export class Market {
   log = new TradeLog();
   rate = new RateMeter();
   latency = new MedianMeter();
+  #time = new MarketTime();
   #handlers;
   /** What was asked for. @type {Wishes} */
   #wanted = new Map();
@@ -96,7 +98,7 @@ export class Market {
         events += 1;
         this.#takeEvent(message);
         // A bar's time is its start, so it says nothing about the way it took.
-        if (ahead_us !== undefined && message.type !== "bar") this.latency.add(received_us + ahead_us - message.ts);
+        if (ahead_us !== undefined && message.type !== "bar") this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
       } else this.#takeControl(message);
     }
     this.events += events;
@@ -135,7 +137,11 @@ export class Market {
         this.followed.clear();
         if (this.epoch !== message.epoch) this.now_us = 0;
         this.epoch = message.epoch;
+        this.#time.take(message);
         this.#handlers.onWelcome();
+        break;
+      case "pong":
+        this.#time.take(message);
         break;
       case "snapshot":
         this.#takeSnapshot(message);

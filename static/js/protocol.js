@@ -22,7 +22,10 @@
  * @property {boolean} final false while the bar is still open
  */
 
-/** @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number }} Welcome */
+/**
+ * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number },
+ *             server_ts?: number, market_ts?: number, speed?: number }} Welcome
+ */
 /**
  * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
  *             skipped?: number }} Trade `skipped`, in mode `latest`: how many events this one has made obsolete
@@ -41,7 +44,7 @@
 /** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
-/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, offset: number }} Pong */
+/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {Trade | Quote | BarMessage} Event */

@@ -37,9 +37,9 @@ export function csvOf(transports) {
   const lines = [["transport", ...COLUMNS, "latency_us", "skipped", "counted"].join(",")];
   for (const [transport, { records }] of Object.entries(transports)) {
     for (const record of records) {
-      const { ts_us, received_us, skipped, counted } = record;
-      const cells = COLUMNS.map((column) => (column === "received_us" ? Math.round(received_us) : record[column]));
-      lines.push([transport, ...cells, Math.round(received_us - ts_us), skipped, Number(counted)].map(cell).join(","));
+      const { latency_us, skipped, counted } = record;
+      const cells = COLUMNS.map((column) => (column === "received_us" ? Math.round(record.received_us) : record[column]));
+      lines.push([transport, ...cells, Math.round(latency_us), skipped, Number(counted)].map(cell).join(","));
     }
   }
   return `${lines.join("\r\n")}\r\n`;

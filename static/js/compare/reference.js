@@ -9,6 +9,7 @@
 import { socketAddress } from "../address.js";
 import { Backoff } from "../backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "../clock.js";
+import { MarketTime } from "../markettime.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { TIMEOUT_MS } from "./request.js";
 
@@ -29,6 +30,8 @@ export class ReferenceClock {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #onReady = () => {};
+  /** The time of the market. */
+  market = new MarketTime();
 
   /** Becomes true when the server's time is known. @type {Promise<void>} */
   ready = new Promise((resolve) => {
@@ -71,6 +74,7 @@ export class ReferenceClock {
       const received = nowMicros();
       for (const message of JSON.parse(event.data)) {
         if (message.type === "welcome") this.#meet(message.epoch);
+        if (message.type === "welcome" || message.type === "pong") this.market.take(message);
         if (message.type === "pong") this.#take(message, received);
       }
     };

@@ -132,6 +132,7 @@ export class Run {
    */
   #open(transport, snapshots, after, clock) {
     const tally = this.tallies[transport];
+    tally.toServer = (ts) => clock.market.toServer(ts);
     tally.begin(snapshots, after.offset);
     const breakOf = (/** @type {Failure} */ { kind, detail }) => ({ kind, detail, second: this.secondsAt(clock.now()) });
     return openSource(transport, this.settings, after, this.client, {

@@ -15,7 +15,7 @@ export const RECORDS_MAX = 100_000;
 /** @typedef {import("../protocol.js").Message & { skipped?: number }} Message */
 /** @typedef {import("../protocol.js").Snapshot} Snapshot */
 /**
- * @typedef {{ symbol: string, channel: string, seq: number, offset: number, ts_us: number, received_us: number, skipped: number,
+ * @typedef {{ symbol: string, channel: string, seq: number, offset: number, ts_us: number, received_us: number, latency_us: number, skipped: number,
  *             counted: boolean }} EventRecord `skipped`: so many it stands for; `counted`: its latency counts
  */
 /**
@@ -94,6 +94,8 @@ export class Tally {
   recent = new Histogram();
   /** The price of the newest trade of each symbol: the one that is shown. @type {Map<string, number>} */
   prices = new Map();
+  /** Returns when an event happened by the server's clock. @type {(ts: number) => number} */
+  toServer = (ts) => ts;
   /** When the transport was opened. @type {number | null} */
   opened = null;
   /** @type {Map<string, number>} */
@@ -157,13 +159,15 @@ export class Tally {
     this.missed += hole - announced;
     this.#seqs.set(key, event.seq);
     this.offset = Math.max(this.offset, event.offset);
+    const happened = this.toServer(event.ts);
     if (event.type === "trade") {
-      this.staleness.show(event.symbol, event.ts, received);
+      this.staleness.show(event.symbol, happened, received);
       this.prices.set(event.symbol, event.price);
     }
-    const counted = this.opened !== null && event.ts >= this.opened;
-    if (counted) for (const histogram of [this.latencies, this.recent]) histogram.add(received - event.ts);
+    const counted = this.opened !== null && happened >= this.opened;
+    const latency_us = received - happened;
+    if (counted) for (const histogram of [this.latencies, this.recent]) histogram.add(latency_us);
     if (this.records.length >= RECORDS_MAX) this.unrecorded += 1;
-    else this.records.push({ symbol: event.symbol, channel, seq: event.seq, offset: event.offset, ts_us: event.ts, received_us: received, skipped, counted });
+    else this.records.push({ symbol: event.symbol, channel, seq: event.seq, offset: event.offset, ts_us: event.ts, received_us: received, latency_us, skipped, counted });
   }
 }

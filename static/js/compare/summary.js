@@ -109,6 +109,9 @@ function delivery({ figures, common, isLatest }, names) {
   else if (repeated === "" && names.length === TRANSPORTS.length) {
     sentences.push(t("All four have delivered the same {count} events: none is missing, none came twice.", values));
   } else if (names.length > 1) sentences.push(t("These have delivered the same {count} events, of which none is missing: {names}.", values));
+  if (lost === "" && common.count > 0 && names.some((name) => figures[name].events !== common.count)) {
+    sentences.push(t("Events that not all of them have reached are counted in the table, and not here."));
+  }
   if (repeated !== "") sentences.push(t("Events that came twice: {list}.", { list: repeated }));
   return sentences;
 }

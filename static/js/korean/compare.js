@@ -120,6 +120,8 @@ const summary = {
     "처음 끊기기 전까지 {names}에서 모두 같은 이벤트 {count}건을 전달했습니다.",
   "All four have delivered the same {count} events: none is missing, none came twice.":
     "네 방식 모두 같은 이벤트 {count}건을 전달했습니다. 빠진 것도, 두 번 온 것도 없습니다.",
+  "Events that not all of them have reached are counted in the table, and not here.":
+    "모든 방식에 도달하지 않은 이벤트는 표에만 포함되며 여기에는 포함되지 않습니다.",
   "These have delivered the same {count} events, of which none is missing: {names}.":
     "{names}에서 모두 같은 이벤트 {count}건을 빠짐없이 전달했습니다.",
   "Events that came twice: {list}.": "두 번 온 이벤트의 수는 {list}입니다.",
