@@ -120,7 +120,7 @@ fn the_past_repeats_itself_and_generated_symbols_do_not_change_its_random_stream
     }
 }
 
-/// The issue: two servers with one seed, started seconds apart, disagreed about yesterday's close.
+/// Once two servers with one seed, started seconds apart, disagreed about yesterday's close.
 #[test]
 fn days_before_the_start_depend_on_seed_and_calendar_alone() {
     let config = SimulatorConfig::default();

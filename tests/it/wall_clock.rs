@@ -155,7 +155,7 @@ async fn a_stop_of_some_seconds_is_caught_up_whole_and_a_longer_one_is_a_gap() {
     assert_eq!(server.metrics.feed_gaps.get(), 1);
 }
 
-/// The clocks of the issue, through the real binary.
+/// Set back by two minutes, forward by eight hours and by two weeks, through the real binary.
 #[actix_web::test]
 async fn the_wall_clock_of_the_real_binary_is_set_and_its_stream_goes_on() {
     let faked = FakedClock::ahead(0);
