@@ -24,6 +24,9 @@ use crate::transport::{
 /// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
+/// Answers about bars that are made for one worker at once: about so many are sent in one of its turns.
+const BARS_ANSWERS_MAX: usize = 16;
+
 /// The hub of every worker that has been started.
 pub(super) type Hubs = Arc<Mutex<Vec<Addr<Hub>>>>;
 
@@ -79,6 +82,7 @@ impl WorkerParts {
             router,
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
+            bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
             base_path: self.settings.server.base_path.clone(),

@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
 use crate::domain::{Interval, Timestamp};
-use crate::history::{KeptBar, ReaderGone};
+use crate::history::{BarRead, KeptBar, ReaderGone};
 use crate::protocol::ErrorCode;
 use crate::protocol::native::encode_bar_object;
-use crate::transport::pieces::Array;
+use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, pieces};
 
@@ -44,20 +44,29 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         worker.metrics().bars_reads_refused.inc();
         Problem::unavailable("too many reads of bars (server.bars_reads_max)")
     })?;
+    // Held until the answer is there, so that no more than a few are sent in one turn of this thread. Never closed.
+    let _few = worker.bars_answers.acquire().await;
     let symbol = table.instrument(id).symbol;
     let (answer, answered) = oneshot::channel();
     let submitted = worker.archive.submit(permit, move |archive| {
         // A client that has gone needs no answer.
         if !answer.is_closed() {
-            let _ = answer.send(archive.read(id, interval, limit, before));
+            let (offset, read) = archive.read(id, interval, limit, before);
+            let head = format!(
+                r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
+            );
+            let _ = answer.send(pieces::begin(array(head, read)));
         }
     });
     let answer = match submitted {
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    let (offset, read) = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
-    let head = format!(r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#);
+    pieces::json(&request, answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?)
+}
+
+/// Returns the document that begins so and has these bars.
+fn array(head: String, read: BarRead) -> impl Pieces + Send {
     let final_bars = read.closed.len();
     let mut bars = read.closed;
     bars.extend(read.open.iter().map(KeptBar::from));
@@ -66,7 +75,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         encode_bar_object(&bar.into(), index < final_bars, out);
         index += 1;
     };
-    pieces::json(&request, Array::new(head, bars, encode))
+    Array::new(head, bars, encode)
 }
 
 fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {

@@ -73,8 +73,10 @@ pub struct Worker {
     pub router: SharedRouter,
     /// The bars.
     pub archive: ArchiveReader,
-    /// One permit for each read of bars that may be under way, `server.bars_reads_max`.
+    /// One permit for each read of bars that may be under way or wait, `server.bars_reads_max`.
     pub bars_reads: Arc<Semaphore>,
+    /// One permit for each answer about bars that may be made for this worker at once; the others wait in order.
+    pub bars_answers: Rc<Semaphore>,
     /// What a session may do.
     pub session: Rc<SessionConfig>,
     /// The time.

@@ -31,6 +31,11 @@ pub(super) trait Pieces: Unpin + 'static {
 
     /// Returns how many bytes of memory are kept for what is still to come.
     fn held_bytes(&self) -> usize;
+
+    /// Returns whether the next piece is work, and not only handed on.
+    fn is_to_be_made(&self) -> bool {
+        false
+    }
 }
 
 /// A body that is made while it is sent.
@@ -38,13 +43,15 @@ struct Body<P> {
     pieces: P,
     size: BodySize,
     held: Held,
+    /// Whether others have had their turn since the last piece.
+    has_yielded: bool,
 }
 
 impl<P: Pieces> Body<P> {
     fn new(worker: &Worker, pieces: P, size: BodySize) -> Self {
         let mut held = Held::new(worker.metrics().waiting_bytes.clone());
         held.set(pieces.held_bytes());
-        Self { pieces, size, held }
+        Self { pieces, size, held, has_yielded: false }
     }
 }
 
@@ -55,8 +62,14 @@ impl<P: Pieces> MessageBody for Body<P> {
         self.size
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let body = self.get_mut();
+        // One piece is made in each turn of the worker thread, however much the socket takes.
+        body.has_yielded = body.pieces.is_to_be_made() && !body.has_yielded;
+        if body.has_yielded {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = body.pieces.next_piece();
         body.held.set(body.pieces.held_bytes());
         Poll::Ready(piece.map(Ok))
@@ -82,7 +95,7 @@ impl Pieces for Whole {
 }
 
 /// Parts that have been made already, and then others that have not.
-struct Begun<P> {
+pub(super) struct Begun<P> {
     made: VecDeque<Bytes>,
     rest: P,
 }
@@ -95,6 +108,31 @@ impl<P: Pieces> Pieces for Begun<P> {
     fn held_bytes(&self) -> usize {
         self.made.iter().map(Bytes::len).sum::<usize>() + self.rest.held_bytes()
     }
+
+    fn is_to_be_made(&self) -> bool {
+        self.made.is_empty() && self.rest.is_to_be_made()
+    }
+}
+
+/// An answer that can be sent.
+pub(super) enum Answer<P> {
+    /// A short one, all of it.
+    Whole(Vec<u8>),
+    /// A long one, of which the beginning has been made.
+    Long(Begun<P>),
+}
+
+/// Makes an answer if it is short, and the beginning of it if it is long. May be called on any thread.
+pub(super) fn begin<P: Pieces>(mut pieces: P) -> Answer<P> {
+    let (mut made, mut bytes) = (VecDeque::new(), 0);
+    while bytes <= WHOLE_BYTES_MAX {
+        let Some(piece) = pieces.next_piece() else {
+            return Answer::Whole(Vec::from(made).concat());
+        };
+        bytes += piece.len();
+        made.push_back(piece);
+    }
+    Answer::Long(Begun { made, rest: pieces })
 }
 
 /// A JSON document that ends with an array: its beginning up to `[`, the elements, `]}`.
@@ -142,6 +180,10 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
     fn held_bytes(&self) -> usize {
         self.item_bytes
     }
+
+    fn is_to_be_made(&self) -> bool {
+        !self.ended
+    }
 }
 
 /// Returns an answer of JSON that no cache keeps.
@@ -149,15 +191,11 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
 /// # Errors
 ///
 /// Returns 503 when the answer is long and too much waits for other clients.
-pub(super) fn json(request: &HttpRequest, mut pieces: impl Pieces) -> Result<HttpResponse, Problem> {
-    let (mut made, mut bytes) = (VecDeque::new(), 0);
-    while bytes <= WHOLE_BYTES_MAX {
-        let Some(piece) = pieces.next_piece() else {
-            return whole_json(request, Vec::from(made).concat());
-        };
-        bytes += piece.len();
-        made.push_back(piece);
-    }
+pub(super) fn json(request: &HttpRequest, answer: Answer<impl Pieces>) -> Result<HttpResponse, Problem> {
+    let pieces = match answer {
+        Answer::Whole(body) => return whole_json(request, body),
+        Answer::Long(pieces) => pieces,
+    };
     let worker = Worker::of(request);
     check_room(worker)?;
     // Older clients know no transfer coding (RFC 9112 section 6.1): the answer ends with the connection.
@@ -166,7 +204,7 @@ pub(super) fn json(request: &HttpRequest, mut pieces: impl Pieces) -> Result<Htt
     if !is_chunked {
         response.force_close();
     }
-    let body = Body::new(worker, Begun { made, rest: pieces }, BodySize::Stream);
+    let body = Body::new(worker, pieces, BodySize::Stream);
     let mut response = response.body(body);
     response.head_mut().no_chunking(!is_chunked);
     Ok(response)
@@ -242,6 +280,31 @@ mod tests {
             assert!(read.iter().map(|item| item.as_u64().unwrap()).eq(0..count as u64), "{count}");
             assert!(longest < PIECE_BYTES + 100, "{longest}");
         }
+    }
+
+    #[test]
+    fn others_have_their_turn_before_each_piece_that_is_to_be_made() {
+        let encode = |item: &usize, out: &mut Vec<u8>| out.extend_from_slice(item.to_string().as_bytes());
+        let Answer::Long(pieces) = begin(Array::new("[".into(), (0..100_000_usize).collect(), encode)) else {
+            panic!("it is long");
+        };
+        let made = pieces.made.len();
+        let held = Held::new(prometheus_client::metrics::gauge::Gauge::default());
+        let mut body = Body { pieces, size: BodySize::Stream, held, has_yielded: false };
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut polls = String::new();
+        loop {
+            match Pin::new(&mut body).poll_next(&mut context) {
+                Poll::Ready(Some(Ok(_))) => polls.push('p'),
+                Poll::Ready(None) => break,
+                Poll::Pending => polls.push('.'),
+            }
+        }
+        let (begun, rest) = polls.split_at(made);
+        assert!(
+            made > 1 && begun == "p".repeat(made) && rest.len() > 2 && rest == ".p".repeat(rest.len() / 2),
+            "{polls}"
+        );
     }
 
     #[test]
