@@ -28,6 +28,8 @@ pub(super) struct Conflation {
     slots: BTreeMap<Topic, Slot>,
     /// The slots that hold an event, in the order in which they may be sent.
     waiting: BTreeSet<(Instant, Topic)>,
+    /// The offsets of the first events that those stand for: each write of a stream asks for the least of them.
+    firsts: BTreeSet<u64>,
 }
 
 impl Conflation {
@@ -59,7 +61,8 @@ impl Conflation {
         if let Some(newest) = &mut slot.newest {
             newest.replace(delivery.clone(), merged);
         } else {
-            slot.newest = Some(Conflated::new(delivery.clone()));
+            let newest = slot.newest.insert(Conflated::new(delivery.clone()));
+            self.firsts.insert(newest.first);
             // By the rate of now: it may be another than that of the last time.
             slot.due = slot.sent.map_or(now, |sent| sent + interval);
             self.waiting.insert((slot.due, topic));
@@ -91,6 +94,12 @@ impl Conflation {
 
     /// Returns the offset of the first event that has not been sent, nor counted by one that has.
     pub(super) fn first_waiting(&self) -> Option<u64> {
+        self.firsts.first().copied()
+    }
+
+    /// Returns the same as [`first_waiting`](Self::first_waiting), by a look at all slots.
+    #[cfg(test)]
+    pub(super) fn scan_first_waiting(&self) -> Option<u64> {
         self.slots.values().filter_map(|slot| slot.newest.as_ref()).map(|newest| newest.first).min()
     }
 
@@ -98,6 +107,7 @@ impl Conflation {
         let slot = self.slots.get_mut(&topic)?;
         let newest = slot.newest.take()?;
         self.waiting.remove(&(slot.due, topic));
+        self.firsts.remove(&newest.first);
         slot.sent = Some(now);
         if self.mode(&newest.delivery) == Mode::All {
             self.slots.remove(&topic);

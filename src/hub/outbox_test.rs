@@ -157,7 +157,9 @@ proptest! {
                 Step::Wait(ms) => fixture.now += Duration::from_millis(ms),
                 Step::Drain(limit) => received.extend(fixture.drain(limit).into_iter().flat_map(|(messages, _)| messages)),
             }
-            let next = fixture.outbox.conflation.as_ref().and_then(|conflation| conflation.next_due());
+            let conflation = fixture.outbox.conflation.as_deref();
+            prop_assert!(conflation.is_none_or(|held| held.first_waiting() == held.scan_first_waiting()));
+            let next = conflation.and_then(Conflation::next_due);
             if let Some(next) = next.filter(|next| *next > fixture.now) {
                 prop_assert_eq!(fixture.outbox.alarm, Some(next), "somebody wakes the session");
             }
