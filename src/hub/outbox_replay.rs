@@ -32,8 +32,11 @@ impl Outbox {
         let conflation = &mut self.conflation;
         replay.take_over(std::iter::from_fn(|| conflation.as_mut()?.take_any(now)));
         self.rearm(now);
-        // What it keeps while it waits counts with the answers that do.
-        self.hold(replay.bytes());
+        // What a recovery keeps while it waits counts with the answers that do. Nobody has asked for a burst: after a stall
+        // every session has one, and those that name many symbols would be closed for it.
+        if !replay.is_burst() {
+            self.hold(replay.bytes());
+        }
         self.queue.push_back(Item::Replay(replay));
         self.urgent = true;
         self.wake(now);
@@ -52,25 +55,17 @@ impl Outbox {
             return;
         }
         let ring = self.shared.ring.borrow();
-        let mut queued = Vec::new();
         for item in std::mem::take(&mut self.queue) {
             match item {
                 Item::Replay(mut replay) if replay.is_burst() => {
                     match replay.take_items(&ring, self.conflation.as_deref(), &mut self.merged) {
-                        Some(items) => {
-                            self.queue.extend(items);
-                            queued.push(replay.bytes());
-                        }
+                        Some(items) => self.queue.extend(items),
                         // It is closed when it is drained.
                         None => self.queue.push_back(Item::Replay(replay)),
                     }
                 }
                 other => self.queue.push_back(other),
             }
-        }
-        drop(ring);
-        for bytes in queued {
-            self.drained_reply(bytes);
         }
     }
 
@@ -155,7 +150,9 @@ impl Outbox {
         self.shared.metrics.replay_events_scanned.inc_by(reading.scanned as u64);
         match progress {
             Progress::Done => {
-                self.drained_reply(replay.bytes());
+                if !replay.is_burst() {
+                    self.drained_reply(replay.bytes());
+                }
                 return true;
             }
             Progress::Paused => {}

@@ -15,6 +15,15 @@ fn subscribe(symbols: &[&str], channels: &[&str], on_lag: &str) -> Value {
     json!({"action": "subscribe", "symbols": symbols, "channels": channels, "on_lag": on_lag})
 }
 
+/// Reads a frame of messages.
+async fn read(client: &mut RawClient, view: &mut View) -> Vec<Value> {
+    let messages: Vec<Value> = serde_json::from_slice(&client.next_of(TEXT).await).unwrap();
+    for message in &messages {
+        view.apply(message);
+    }
+    messages
+}
+
 /// Suspends the real server for each of these times, in seconds, while clients read everything at this rate.
 async fn suspended(events_per_second: u32, stalls: &[f64]) {
     let rate = events_per_second.to_string();
@@ -109,12 +118,48 @@ async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
     }
     let mut view = View::default();
     while view.offset < witness.view.offset {
-        let messages: Vec<Value> = serde_json::from_slice(&jammed.next_of(TEXT).await).unwrap();
-        for message in &messages {
-            view.apply(message);
-        }
+        read(&mut jammed, &mut view).await;
     }
     assert_eq!((view.missing, view.lags), (view.skipped, 1), "the holes are exactly what was said");
     assert!(view.skipped > 5_000, "those of the burst as well: {}", view.skipped);
     assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "nobody else notices");
+}
+
+/// What is kept for a burst is as much as the subscriptions take, and nobody has asked for it.
+#[actix_web::test]
+async fn a_burst_ends_no_session_however_many_topics_it_has() {
+    const CLIENTS: usize = 20;
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 2_000.0;
+        settings.server.write_buffer_bytes = 4_096;
+        settings.server.unsent_bytes_max = 4_096;
+        settings.push.outbox_reply_bytes_max = 65_536;
+        settings.push.waiting_bytes_max = 65_536;
+    });
+    let symbols = crate::http::get(server.address, "/api/v1/symbols").await.json();
+    let symbols: Vec<_> = symbols["symbols"].as_array().unwrap().iter().map(|each| each["symbol"].clone()).collect();
+    let request =
+        json!({"action": "subscribe", "symbols": symbols, "channels": ALL_CHANNELS, "on_lag": "close", "id": 1});
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = RawClient::open_narrow(server.address).await;
+        client.send_frame(TEXT, request.to_string().as_bytes()).await;
+        let (mut view, mut snapshots) = (View::default(), 0);
+        while snapshots < symbols.len() {
+            let messages = read(&mut client, &mut view).await;
+            snapshots += messages.iter().filter(|message| message["type"] == "snapshot").count();
+        }
+        clients.push((client, view));
+    }
+    wait_until("nothing to wait", 0, || server.metrics.waiting_bytes.get()).await;
+    clock.advance_micros(1_000_000);
+    wait_until("a burst for each", true, || server.metrics.bursts.get() >= CLIENTS as u64).await;
+    let published = server.metrics.events_published.get();
+    for (client, view) in &mut clients {
+        while view.offset < published {
+            read(client, view).await;
+        }
+        assert_eq!((view.missing, view.lags), (0, 0));
+    }
+    assert_eq!(server.metrics.sessions_crowded_out.get(), 0);
 }
