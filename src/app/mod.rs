@@ -158,6 +158,7 @@ impl Application {
             market: market.clock.clone(),
             push: settings.push,
             metrics: metrics.clone(),
+            crowded: Arc::default(),
         };
         let workers = settings.server.worker_threads();
         announce(settings, market.table.len(), &listeners, shortage);

@@ -132,6 +132,8 @@ pub struct HubConfig {
     pub push: PushConfig,
     /// The counters.
     pub metrics: SharedMetrics,
+    /// Told when more than `waiting_bytes_max` waits: the hubs whose sessions hold most may be others.
+    pub crowded: Arc<Notify>,
 }
 
 /// How long bursts that follow each other are one: what has piled up in a stall comes in several batches.
@@ -174,8 +176,8 @@ pub struct OutboxShared {
     pub burst: Cell<Burst>,
     /// Sessions that must be closed because the ring has forgotten what they were to be sent.
     pub overtaken: RefCell<Vec<SessionKey>>,
-    /// Told when more than `waiting_bytes_max` waits in the whole process.
-    pub crowded: Notify,
+    /// Tells every hub of the process that more than `waiting_bytes_max` waits.
+    pub crowded: Arc<Notify>,
     /// When windows end and alarms come.
     pub pacer: RefCell<Pacer>,
     /// How much is done for requests and recoveries at once.

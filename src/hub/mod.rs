@@ -245,8 +245,11 @@ pub type Ender = actix::Recipient<End>;
 /// Ends the sessions that hold most whenever too much waits in the whole process, for as long as the hub lives.
 async fn relieve(router: SharedRouter) {
     let shared = router.borrow().shared().clone();
+    let mut told = shared.crowded.notified();
     loop {
-        shared.crowded.notified().await;
+        told.await;
+        // From here on: another thread may tell it while this one looks.
+        told = shared.crowded.notified();
         router.borrow().relieve(Instant::now());
     }
 }

@@ -119,11 +119,11 @@ impl Outbox {
         self.held.remove(bytes + OVERHEAD_BYTES);
     }
 
-    /// Takes note that an answer of so many bytes waits. When too much waits in the whole process, the hub is told.
+    /// Takes note that an answer of so many bytes waits. When too much waits in the whole process, all hubs are told.
     pub(super) fn hold(&mut self, bytes: usize) {
         self.held.add(bytes + OVERHEAD_BYTES);
         if self.shared.is_crowded() {
-            self.shared.crowded.notify_one();
+            self.shared.crowded.notify_waiters();
         }
     }
 

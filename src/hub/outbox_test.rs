@@ -7,7 +7,6 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use tokio::sync::Notify;
 
 use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
@@ -51,7 +50,7 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
         ring: RefCell::new(Ring::new(1_000)),
         burst: Cell::default(),
         overtaken: RefCell::default(),
-        crowded: Notify::new(),
+        crowded: Arc::default(),
         pacer: RefCell::new(Pacer::new(push.window_step())),
         turn: RefCell::new(Turn::new(push.turn_work_max, Instant::now())),
         work: RefCell::new(Bucket::full(push.shared_work_per_second_max, Instant::now())),

@@ -72,7 +72,7 @@ impl Router {
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
                 burst: Cell::default(),
                 overtaken: RefCell::default(),
-                crowded: Notify::new(),
+                crowded: config.crowded.clone(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 turn: RefCell::new(Turn::new(config.push.turn_work_max, now)),
                 work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),
@@ -285,11 +285,15 @@ impl Router {
         }
     }
 
-    /// Ends the sessions that hold most of what waits, while that is more than may wait in the whole process. A session with
-    /// less than its share of the bound is never ended: when the bound is passed, others hold more than theirs.
+    /// Ends those of this hub's sessions that hold most of what waits, while that is more than may wait in the whole process.
+    /// All hubs do so at the same time. A session with less than its share of the bound is never ended: when the bound is
+    /// passed, others hold more than theirs, on this hub or another.
     pub(super) fn relieve(&self, now: Instant) {
         let waiting = usize::try_from(self.metrics.waiting_bytes.get()).unwrap_or(0);
         let mut excess = waiting.saturating_sub(self.shared.push.waiting_bytes_max);
+        if excess == 0 {
+            return;
+        }
         let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(0);
         let share = self.shared.push.waiting_bytes_max / sessions.max(1);
         let mut holders: Vec<_> =

@@ -4,10 +4,10 @@ use tickcast::app::Settings;
 
 use crate::client::Client;
 use crate::http::get;
-use crate::patience::patiently;
-use crate::raw::RawClient;
+use crate::patience::{patiently, wait_until};
+use crate::raw::{RawClient, TEXT, frame};
 use crate::secure::Pair;
-use crate::spawn::spawn_app;
+use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -63,6 +63,52 @@ async fn connections_that_never_shake_hands_give_way_too() {
         assert_eq!(patiently("a probe", get(server.address, "/readyz")).await.status, 200);
         let mut secure = patiently("a newcomer", RawClient::connect_secure(server.tls_address.unwrap(), &pair)).await;
         assert_eq!(secure.request(HEALTHZ).await.status, 200);
+    }
+}
+
+/// Asks and does not read, until so much waits in the whole process or somebody is ended for it.
+async fn hoard(server: &TestServer, client: &mut RawClient, bytes: i64) {
+    let channels = r#"["trades","quotes","bars.1s","bars.1m","bars.5m","bars.15m","bars.1h","bars.1d"]"#;
+    let subscribe = format!(r#"{{"action":"subscribe","symbols":["*","AAPL","MSFT"],"channels":{channels}}}"#);
+    client.send_frame(TEXT, subscribe.as_bytes()).await;
+    let ended = server.metrics.sessions_crowded_out.get();
+    let is_over = || server.metrics.sessions_crowded_out.get() > ended;
+    while server.metrics.waiting_bytes.get() < bytes && !is_over() {
+        let requests = server.metrics.requests.get();
+        client.send(&frame(TEXT, br#"{"action":"list"}"#).repeat(10)).await;
+        wait_until("the answers", true, || is_over() || server.metrics.requests.get() >= requests + 10).await;
+    }
+}
+
+#[actix_web::test]
+async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
+    const BOUND: usize = 1 << 20;
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        settings.server.write_buffer_bytes = 1_024;
+        settings.server.unsent_bytes_max = 1_024;
+        settings.session.requests_per_second_max = 1_000_000;
+        settings.push.outbox_reply_bytes_max = BOUND;
+        settings.push.waiting_bytes_max = BOUND;
+    });
+    let mut witnesses = Vec::new();
+    // Connections go to the two workers by turns: with none between them, hog and modest client are on different ones. Either
+    // has each of the workers once.
+    for round in 1..=4 {
+        let mut hog = RawClient::open_narrow(server.address).await;
+        for _ in 0..round % 2 {
+            witnesses.push(Client::connect(server.address).await);
+        }
+        let mut modest = RawClient::open_narrow(server.address).await;
+        hoard(&server, &mut hog, 950_000).await;
+        // What tips the scale is less than its share.
+        hoard(&server, &mut modest, i64::MAX).await;
+        assert_eq!(patiently("the hog to be ended", hog.close_frame()).await.unwrap().0, 1008);
+        assert_eq!(server.metrics.sessions_crowded_out.get(), round, "nobody else");
+        drop(modest);
+        wait_until("what waits to be given back", 0, || server.metrics.waiting_bytes.get()).await;
+    }
+    for witness in &mut witnesses {
+        witness.sync().await;
     }
 }
 

@@ -94,6 +94,7 @@ impl Process {
             market: Arc::default(),
             push,
             metrics: Arc::new(Metrics::default()),
+            crowded: Arc::default(),
         };
         let snapshot = Snapshot::untraded(Price::from_cents(100), &standing_quote(), Size::new(1));
         let hub = || {

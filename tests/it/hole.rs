@@ -66,6 +66,7 @@ fn config() -> HubConfig {
         market: Arc::default(),
         push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
         metrics: Arc::new(Metrics::default()),
+        crowded: Arc::default(),
     }
 }
 
