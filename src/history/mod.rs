@@ -101,7 +101,7 @@ impl Handler<ReadPiece> for History {
             follows: after.is_some(),
             batches: batches.into_iter().cloned().collect(),
             values: is_last.then(|| self.values.clone()),
-            events_max: self.ring.events_max(),
+            events_max: self.ring.capacity(),
         })
     }
 }

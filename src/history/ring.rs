@@ -92,11 +92,6 @@ impl Ring {
         offset.saturating_add(1) >= oldest.map_or(newest + 1, |first| first.event.offset)
     }
 
-    /// Returns how many events are kept at least once the ring is full.
-    pub fn events_max(&self) -> usize {
-        self.events_max
-    }
-
     /// Returns all batches, oldest first.
     pub fn batches(&self) -> impl Iterator<Item = &Arc<[Publication]>> {
         self.batches.iter()

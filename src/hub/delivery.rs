@@ -112,7 +112,9 @@ impl Conflated {
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     Event(Rc<Delivery>),
-    /// An event that stands for others too; in a box, as most do not.
+    /// An event in mode `latest` that stands for itself alone.
+    Latest(Rc<Delivery>),
+    /// One that stands for others too; in a box, as most do not.
     Conflated(Box<Conflated>),
     Reply(Rc<Reply>),
     /// What follows an answer.
@@ -134,21 +136,26 @@ pub enum Pushed {
 
 impl From<Conflated> for Item {
     fn from(conflated: Conflated) -> Self {
-        if conflated.skipped == 0 { Self::Event(conflated.delivery) } else { Self::Conflated(Box::new(conflated)) }
+        if conflated.skipped == 0 { Self::Latest(conflated.delivery) } else { Self::Conflated(Box::new(conflated)) }
     }
 }
 
 impl Item {
     /// Returns whether it is one event.
     pub(super) fn is_event(&self) -> bool {
-        matches!(self, Self::Event(_) | Self::Conflated(_))
+        matches!(self, Self::Event(_)) || self.is_latest()
+    }
+
+    /// Returns whether it is one event in mode `latest`.
+    pub(super) fn is_latest(&self) -> bool {
+        matches!(self, Self::Latest(_) | Self::Conflated(_))
     }
 
     /// Sorts items as the stream has them: a reply follows the event at whose position it was made, a replay what was there
     /// before it.
     pub(super) fn order(&self) -> (u64, bool) {
         match self {
-            Self::Event(delivery) => (delivery.offset, false),
+            Self::Event(delivery) | Self::Latest(delivery) => (delivery.offset, false),
             Self::Conflated(conflated) => (conflated.delivery.offset, false),
             Self::Reply(reply) => (reply.offset, true),
             Self::Snapshots(snapshots) => (snapshots.offset(), true),

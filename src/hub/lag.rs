@@ -40,13 +40,13 @@ impl Lag {
     /// Appends an item. An event takes the place of the one that it makes obsolete; an answer keeps its own.
     pub(super) fn push(&mut self, item: Item, queue: &mut VecDeque<Item>, merged: &mut Merged) {
         let topic = match &item {
-            Item::Event(delivery) => delivery.topic(),
+            Item::Event(delivery) | Item::Latest(delivery) => delivery.topic(),
             Item::Conflated(conflated) => conflated.delivery.topic(),
             _ => return queue.push_back(item),
         };
         if let Some(place) = self.newest.get(&topic) {
             let (newest, skipped, first) = match std::mem::replace(&mut queue[*place], item) {
-                Item::Event(obsolete) => (obsolete.offset(), 0, obsolete.offset()),
+                Item::Event(obsolete) | Item::Latest(obsolete) => (obsolete.offset(), 0, obsolete.offset()),
                 Item::Conflated(obsolete) => (obsolete.delivery.offset(), obsolete.skipped, obsolete.first),
                 _ => return,
             };

@@ -27,7 +27,10 @@ pub struct Outbox {
     key: SessionKey,
     front: VecDeque<Control>,
     queue: VecDeque<Item>,
+    /// Events in the queue; in mode `all` only, unless there is a lag.
     events: usize,
+    /// Events in the queue in mode `latest`, unless there is a lag: bounded by their topics, they take no room from others.
+    latest: usize,
     /// What the answers that wait take, at the front and in the queue.
     held: Held,
     /// What recoveries have cost since the session was last asked to pay.
@@ -66,6 +69,7 @@ impl Outbox {
             front: VecDeque::new(),
             queue: VecDeque::new(),
             events: 0,
+            latest: 0,
             work: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
@@ -125,7 +129,7 @@ impl Outbox {
 
     /// Returns whether so much waits that the window must not: half of what fits.
     fn is_filling(&self) -> bool {
-        self.events > self.shared.push.outbox_events_max / 2
+        self.events + self.latest > self.shared.push.outbox_events_max / 2
     }
 
     /// Takes an event in mode `latest`; returns false when its mode is another.
@@ -160,20 +164,11 @@ impl Outbox {
         }
         let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
         lag.push(item, &mut self.queue, &mut self.merged);
-        self.events = lag.events();
+        (self.events, self.latest) = (lag.events(), 0);
         // Now, not when the client is told: one that never reads again never is.
         let (skipped, is_first) = lag.newly_skipped();
         self.shared.metrics.events_skipped.inc_by(skipped);
         self.shared.metrics.lags.inc_by(u64::from(is_first));
-    }
-
-    /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
-    fn push_conflated(&mut self, item: Item) {
-        if self.lag.is_some() {
-            return self.merge(item);
-        }
-        self.queue.push_back(item);
-        self.events += 1;
     }
 
     /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.
@@ -265,7 +260,7 @@ impl Outbox {
     /// Moves the conflated events that may go into the queue, to their places in the stream; while the queue is full they
     /// are better off where they are, as newer ones can still take their place.
     fn collect_conflated(&mut self, now: Instant) {
-        if self.events >= self.shared.push.outbox_events_max {
+        if self.events + self.latest >= self.shared.push.outbox_events_max {
             return;
         }
         let mut took = false;
@@ -285,10 +280,14 @@ impl Outbox {
     fn drain_queue(&mut self, now: Instant, sink: &mut impl Sink, messages: &mut u64) -> u64 {
         if !sink.is_full()
             && let Some(lag) = self.lag.take()
-            && let Some((skipped, since_offset)) = lag.end(&mut self.queue)
         {
-            *messages += 1;
-            sink.message(&encode_lag(skipped, since_offset));
+            let skipped = lag.end(&mut self.queue);
+            self.latest = self.queue.iter().filter(|item| item.is_latest()).count();
+            self.events -= self.latest;
+            if let Some((skipped, since_offset)) = skipped {
+                *messages += 1;
+                sink.message(&encode_lag(skipped, since_offset));
+            }
         }
         let (mut events, mut first) = (0, None);
         while !sink.is_full()
@@ -301,8 +300,14 @@ impl Outbox {
                     events += 1;
                     sink.event(delivery.publication(), 0);
                 }
+                Item::Latest(delivery) => {
+                    first.get_or_insert(delivery.publication().made);
+                    self.latest -= 1;
+                    events += 1;
+                    sink.event(delivery.publication(), 0);
+                }
                 Item::Conflated(conflated) => {
-                    self.events -= 1;
+                    self.latest -= 1;
                     events += 1;
                     sink.event(conflated.delivery.publication(), conflated.skipped);
                 }
@@ -335,7 +340,7 @@ impl Outbox {
 
     fn forget_queue(&mut self) {
         self.queue = VecDeque::new();
-        self.events = 0;
+        (self.events, self.latest) = (0, 0);
         self.lag = None;
         self.count_front();
         self.forget_conflation();

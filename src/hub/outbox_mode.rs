@@ -3,11 +3,21 @@
 use std::time::Instant;
 
 use crate::domain::{ChannelSet, SymbolId};
+use crate::hub::delivery::Item;
 use crate::hub::index::topic;
 use crate::hub::outbox::Outbox;
 use crate::protocol::{Mode, OnLag};
 
 impl Outbox {
+    /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
+    pub(super) fn push_conflated(&mut self, item: Item) {
+        if self.lag.is_some() {
+            return self.merge(item);
+        }
+        self.queue.push_back(item);
+        self.latest += 1;
+    }
+
     /// Sets what happens when the outbox is full.
     pub fn set_on_lag(&mut self, on_lag: OnLag) {
         self.on_lag = on_lag;

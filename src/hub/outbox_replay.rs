@@ -111,7 +111,7 @@ impl Outbox {
         let conflated = self.conflation.as_ref().and_then(|conflation| conflation.first_waiting());
         let skipped = self.lag.as_ref().and_then(|lag| lag.skipped()).map(|(_, since_offset)| since_offset);
         let queued = self.queue.iter().filter_map(|item| match item {
-            Item::Event(delivery) => Some(delivery.offset()),
+            Item::Event(delivery) | Item::Latest(delivery) => Some(delivery.offset()),
             Item::Conflated(conflated) => Some(conflated.first),
             Item::Reply(_) | Item::Snapshots(_) => None,
             Item::Replay(replay) => replay.cursor().map(|given| given + 1),
@@ -169,10 +169,7 @@ impl Outbox {
             return;
         }
         overtaken.push(self.key);
-        // The router looks when an alarm has come; this one has.
-        let now = Some(self.last_drain);
-        self.shared.pacer.borrow_mut().set_alarm(self.alarm, now, self.key);
-        self.alarm = now;
+        self.shared.pacer.borrow_mut().hurry();
     }
 
     /// Takes what recoveries have cost since this was last asked.

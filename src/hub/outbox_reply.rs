@@ -96,7 +96,7 @@ impl Outbox {
     /// Events beyond the bound, and beyond one for each topic, are there because an answer follows them: they count with it.
     fn check_replies(&self) -> Result<(), CloseReason> {
         let newest = self.lag.as_ref().map_or(0, |lag| lag.topics());
-        let pinned = self.events.saturating_sub(self.shared.push.outbox_events_max + newest);
+        let pinned = (self.events + self.latest).saturating_sub(self.shared.push.outbox_events_max + newest);
         let is_full = self.held.bytes() + pinned * EVENT_BYTES >= self.shared.push.outbox_reply_bytes_max;
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }

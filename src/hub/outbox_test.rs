@@ -15,6 +15,9 @@ use crate::hub::Reply;
 use crate::hub::{Bucket, Pacer, PushConfig, Turn};
 use crate::protocol::{CloseReason, Publication, Rate};
 
+#[path = "outbox_edge_test.rs"]
+mod edge;
+
 /// Collects what is drained, `limit` messages at the most each time.
 #[derive(Default)]
 struct Collected {
@@ -162,8 +165,7 @@ proptest! {
             if let Some(next) = next.filter(|next| *next > fixture.now) {
                 prop_assert_eq!(fixture.outbox.alarm, Some(next), "somebody wakes the session");
             }
-            let answers = fixture.outbox.queue.len() - fixture.outbox.events;
-            prop_assert!(fixture.outbox.events <= events_max.max(6) + 6 + answers, "bounded");
+            fixture.check_counts(events_max);
         }
         // The longest interval is two seconds: after it nothing is held back.
         for _ in 0..2 {

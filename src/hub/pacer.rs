@@ -25,6 +25,8 @@ pub struct Pacer {
     windows: BTreeMap<Instant, Vec<SessionKey>>,
     /// At most one for each session.
     alarms: BTreeSet<(Instant, SessionKey)>,
+    /// Whether there is something to do at once.
+    hurries: bool,
     waker: Option<Waker>,
 }
 
@@ -32,7 +34,14 @@ impl Pacer {
     /// Returns a pacer whose windows end at whole steps.
     pub fn new(step: Duration) -> Self {
         let step = step.max(STEP_MIN);
-        Self { start: Instant::now(), step, windows: BTreeMap::new(), alarms: BTreeSet::new(), waker: None }
+        Self {
+            start: Instant::now(),
+            step,
+            windows: BTreeMap::new(),
+            alarms: BTreeSet::new(),
+            hurries: false,
+            waker: None,
+        }
     }
 
     /// Opens a window for the session that ends with the first step at or after `end`.
@@ -60,6 +69,12 @@ impl Pacer {
         }
     }
 
+    /// Ends the wait at once, whatever the times: there is a session to be closed.
+    pub fn hurry(&mut self) {
+        self.hurries = true;
+        self.wake();
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -68,6 +83,7 @@ impl Pacer {
 
     /// Moves the sessions whose window has ended into `windows` and those whose alarm has come into `alarms`.
     pub fn take_ended(&mut self, now: Instant, windows: &mut Vec<SessionKey>, alarms: &mut Vec<SessionKey>) {
+        self.hurries = false;
         while let Some(entry) = self.windows.first_entry().filter(|entry| *entry.key() <= now) {
             windows.append(&mut entry.remove());
         }
@@ -80,6 +96,9 @@ impl Pacer {
     /// Waits until the first time has come. Keeps the waker when there is none, or an earlier one may come.
     pub fn poll_ended(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            if self.hurries {
+                return Poll::Ready(());
+            }
             let window = self.windows.first_key_value().map(|(end, _)| *end);
             let alarm = self.alarms.first().map(|(time, _)| *time);
             self.waker = Some(cx.waker().clone());

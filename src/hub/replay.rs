@@ -4,8 +4,9 @@
 //! While nothing stands behind it, new events of the session are left in the ring too, so that a long recovery loses
 //! nothing. Which cursors can be served is decided by `session`.
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
 use crate::domain::Event;
@@ -127,15 +128,15 @@ impl Replay {
         !self.follows && !self.is_burst() && !self.is_behind()
     }
 
-    /// Returns whether something is still to be read.
+    /// Returns whether something is still to be given.
     pub fn is_behind(&self) -> bool {
-        self.position < self.end
+        self.position < self.end || !self.newest.is_empty()
     }
 
     /// Leaves an event of the session in the ring, to be read with the rest. Returns false when that would be too much.
     pub(super) fn extend(&mut self, offset: u64, burst: Option<u64>) -> bool {
         // What lies between is nobody's here, and the ring may forget it.
-        let position = if self.is_behind() { self.position } else { offset - 1 };
+        let position = if self.position < self.end { self.position } else { offset - 1 };
         if let Some(leeway) = &mut self.leeway {
             let is_free = burst == Some(leeway.burst);
             if offset - position > leeway.offsets_max.max(1) || (!is_free && leeway.events == 0) {
@@ -213,7 +214,7 @@ impl Replay {
         reading: &mut Reading,
     ) -> Progress {
         let mut near = 0;
-        while self.is_behind() {
+        while self.position < self.end {
             let Some(mut course) = self.course.take().or_else(|| self.plan(ring, reading)) else {
                 return Progress::Overtaken;
             };
@@ -240,7 +241,7 @@ impl Replay {
             self.position = course.end();
         }
         reading.events += self.give_newest(sink);
-        if self.follows { Progress::Paused } else { Progress::Done }
+        if self.follows || !self.newest.is_empty() { Progress::Paused } else { Progress::Done }
     }
 
     /// Plans the way to the end; `None` when the ring has forgotten where it begins.
@@ -284,13 +285,20 @@ impl Replay {
         })
     }
 
+    /// Gives what is held, in the order of the stream and as much as fits into the write; the rest is there for the next one.
     fn give_newest(&mut self, sink: &mut impl Sink) -> u64 {
-        let mut newest: Vec<_> = std::mem::take(&mut self.newest).into_values().collect();
-        newest.sort_by_key(|each| each.delivery.offset());
-        for each in &newest {
+        // Not sorted: of many, one write takes a few.
+        let place = |(topic, each): (&Topic, &Conflated)| Reverse((each.delivery.offset(), *topic));
+        let mut places: BinaryHeap<_> = self.newest.iter().map(place).collect();
+        let mut events = 0;
+        while !sink.is_full()
+            && let Some(Reverse((_, topic))) = places.pop()
+            && let Some(each) = self.newest.remove(&topic)
+        {
             sink.event(each.delivery.publication(), each.skipped);
+            events += 1;
         }
-        newest.len() as u64
+        events
     }
 }
 

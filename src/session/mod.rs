@@ -160,21 +160,25 @@ impl Session {
         if !unknown.is_empty() {
             self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
         }
-        let (wished, missing): (Vec<_>, Vec<_>) = known.into_iter().partition(|id| self.wishes.contains_key(id));
-        if !missing.is_empty() {
-            let names: Vec<_> = missing.into_iter().map(|id| self.name(id)).collect();
+        let has = |id: &Option<SymbolId>| self.wishes.get(id).map_or(ChannelSet::EMPTY, Wish::channels);
+        // Who names no channel means those that there are.
+        let lacks = |id: &&Option<SymbolId>| match channels {
+            ChannelSet::ALL => has(id).is_empty(),
+            named => !named.difference(has(id)).is_empty(),
+        };
+        let names: Vec<_> = known.iter().filter(lacks).map(|id| self.name(*id)).collect();
+        let wished: Vec<_> = known.into_iter().filter(|id| !has(id).intersection(channels).is_empty()).collect();
+        if !names.is_empty() {
             self.refuse(id, ErrorCode::NotSubscribed, &format!("not subscribed: {}", listed(&names)), &names, now)?;
         }
         if wished.is_empty() {
             return Ok(());
         }
         for symbol in wished {
-            if !self.wishes[&symbol].channels().intersection(channels).is_empty() {
-                let all = self.expand(&[symbol]);
-                self.budget.count(0, 0, all.len());
-                for each in all {
-                    self.outbox.borrow_mut().release(each, now);
-                }
+            let all = self.expand(&[symbol]);
+            self.budget.count(0, 0, all.len());
+            for each in all {
+                self.outbox.borrow_mut().release(each, now);
             }
             self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
             if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)

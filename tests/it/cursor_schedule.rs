@@ -129,7 +129,7 @@ fn a_lag_begins_with_what_a_skipped_event_stood_for() {
     scene.step(Step::Trickle(vec![(0, false), (2, false), (0, false), (2, false)]));
     // Takes the first two; the trade of S0 that stays behind stands for an older one.
     scene.step(Step::Drain(1));
-    scene.step(Step::Trickle(vec![(0, false), (2, false), (2, false)]));
+    scene.step(Step::Trickle(vec![(0, false), (2, false), (2, false), (2, false)]));
     scene.settle();
     assert_eq!(scene.knowledge.lags, 1);
 }
@@ -151,14 +151,14 @@ fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
     let mut scene = lagging(&[("S1", "trades", Mode::Latest(None))]);
     scene.step(Step::Trickle(vec![(1, false)]));
     scene.step(Step::AskBack(topic.clone(), 0));
-    scene.step(Step::Trickle(vec![(1, false); 3]));
+    scene.step(Step::Trickle(vec![(1, false); 4]));
     // The lag goes first.
     scene.step(Step::Drain(2));
     assert_eq!((scene.knowledge.lags, scene.knowledge.seqs[&topic]), (1, 1), "what was there when it was asked");
     scene.step(Step::Drain(100));
     assert_eq!(
         (scene.recovered, scene.knowledge.lags, scene.knowledge.seqs[&topic]),
-        (1, 1, 4),
+        (1, 1, 5),
         "only what came after"
     );
 }
@@ -171,7 +171,7 @@ fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() 
     // A heartbeat goes first, and the trade of S1 is in the queue then.
     scene.step(Step::Heartbeat(false));
     scene.step(Step::Drain(1));
-    scene.step(Step::Trickle(vec![(0, false), (1, false), (0, false)]));
+    scene.step(Step::Trickle(vec![(0, false), (1, false), (0, false), (0, false)]));
     scene.step(Step::AskBack(topic.clone(), 0));
     scene.step(Step::Drain(100));
     assert_eq!(

@@ -1,13 +1,14 @@
 //! A hub that misses a batch, as it does when its mailbox is full, reads it from the history before it goes on.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr, Arbiter, Recipient};
 use tickcast::domain::{
     Channel, ChannelSet, Event, EventBody, Instrument, Interval, Price, Quote, Size, Snapshot, SymbolId, SymbolTable,
     Timestamp, Trade,
@@ -71,10 +72,14 @@ fn config() -> HubConfig {
 }
 
 fn history(config: &HubConfig, events_max: usize) -> Addr<History> {
+    record(config, events_max).start()
+}
+
+fn record(config: &HubConfig, events_max: usize) -> History {
     let values = LastValues::new(vec![snapshot()]);
     let (open, bounds) = (vec![[None; Interval::COUNT]], BarBounds { bars_max: 10, kept_max: 10 });
     let archive = Archive::new(open, bounds, Box::new(|_, _| Vec::new()), 0, config.metrics.clone());
-    History::new(values, Arc::new(archive), events_max).start()
+    History::new(values, Arc::new(archive), events_max)
 }
 
 fn drain(outbox: &SharedOutbox) -> Vec<u64> {
@@ -139,11 +144,46 @@ async fn the_state_is_read_in_pieces_while_the_market_goes_on() {
     let check = |values: &LastValues, ring: &Ring| {
         let offsets: Vec<u64> = ring.batches().flat_map(|batch| batch.iter()).map(|each| each.event.offset).collect();
         assert!(offsets.windows(2).all(|pair| pair[0] + 1 == pair[1]), "no hole");
-        assert_eq!((*offsets.last().unwrap(), ring.events_max()), (values.offset(), 3_000));
+        assert_eq!((*offsets.last().unwrap(), ring.capacity()), (values.offset(), 3_000));
     };
     check(&values, &ring);
     let newest = record(3_000, 1).await;
     let (values, ring) = patiently("the state", read_state(history.clone())).await.unwrap();
     check(&values, &ring);
     assert_eq!((values.offset(), ring.len()), (newest, 3_000));
+}
+
+#[actix_web::test]
+async fn while_a_hub_reads_the_history_the_windows_of_its_sessions_end() {
+    let mut config = config();
+    config.push = PushConfig { coalesce_ms: 200, burst_writes: 1, ..PushConfig::default() };
+    let thread = Arbiter::new();
+    let recording = config.clone();
+    let history = History::start_in_arbiter(&thread.handle(), move |_| record(&recording, 1_000));
+    let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
+    let slot = attached.clone();
+    let (hub, router) = Hub::start(&config, history, move |attach| {
+        *slot.borrow_mut() = Some(attach.0);
+        Box::pin(async {})
+    });
+    patiently("the hub", hub.send(Ready)).await.unwrap();
+    let recipient = attached.borrow().clone().expect("the hub has attached itself");
+    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+    let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+    thread.spawn_fn(move || _ = blocked.recv());
+
+    let mut offsets = Offsets::default();
+    for offset in [1, 2] {
+        patiently("the hub", recipient.send(batch(offset, 1))).await.unwrap();
+        if offset == 2 {
+            // It has missed something, and the history does not answer.
+            recipient.try_send(batch(9, 1)).unwrap();
+        }
+        let drained = poll_fn(|cx| outbox.borrow_mut().poll_drain(cx, Instant::now(), &mut offsets));
+        assert_eq!(patiently("a write", drained).await, Some(1));
+    }
+    assert_eq!((offsets.0, config.metrics.hub_holes.get()), (vec![1, 2], 1));
+    go_on.send(()).unwrap();
+    thread.stop();
 }

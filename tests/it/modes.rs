@@ -112,3 +112,28 @@ async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_1013() {
     assert_eq!(payload, [&1013_u16.to_be_bytes()[..], b"too slow: the outbox is full"].concat());
     wait_until("only the witness is left", 1, || server.sessions()).await;
 }
+
+#[actix_web::test]
+async fn a_recovery_in_mode_latest_comes_in_frames_of_the_usual_size() {
+    const FRAME_BYTES_MAX: usize = 4_096;
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.extra_symbols = 1_000;
+        settings.feed.events_per_second = 5_000.0;
+        settings.push.frame_bytes_max = FRAME_BYTES_MAX;
+    });
+    let mut witness = Client::connect(server.address).await;
+    witness.subscribe(&["*"], &["bars.1m"]).await;
+    clock.advance_micros(5_000_000);
+    wait_until("events", true, || server.metrics.events_published.get() > 25_000).await;
+    let mut client = RawClient::open(server.address).await;
+    let after = json!({"epoch": witness.welcome["epoch"], "offset": 0});
+    let request = json!({"action": "subscribe", "symbols": ["*"], "mode": "latest", "after": after});
+    client.send_frame(TEXT, request.to_string().as_bytes()).await;
+    let mut trades = 0;
+    while trades < 900 {
+        let frame = client.next_of(TEXT).await;
+        assert!(frame.len() < FRAME_BYTES_MAX + 512, "{} bytes in one frame", frame.len());
+        let messages: Vec<Value> = serde_json::from_slice(&frame).unwrap();
+        trades += messages.iter().filter(|message| message["type"] == "trade").count();
+    }
+}

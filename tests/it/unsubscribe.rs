@@ -89,3 +89,28 @@ async fn unsubscribing_what_was_never_subscribed_is_an_error_that_names_it() {
     assert_eq!(error["symbols"], json!(["MSFT", "*"]));
     assert_eq!(messages.last().unwrap()["subscriptions"], json!([]), "what was subscribed is ended");
 }
+
+#[actix_web::test]
+async fn a_channel_that_was_not_subscribed_is_answered_with_an_error_and_the_others_end() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &["trades"]).await;
+    client.subscribe(&["MSFT"], &["trades", "quotes"]).await;
+    let unsubscribe = |symbols: &[&str], channels: &[&str]| json!({"action": "unsubscribe", "symbols": symbols, "channels": channels});
+    let error = client.ask(unsubscribe(&["AAPL"], &["quotes"])).await.pop().unwrap();
+    assert_eq!((&error["code"], &error["symbols"]), (&json!("not_subscribed"), &json!(["AAPL"])));
+    for (symbols, channels, left) in [
+        (vec!["AAPL", "MSFT"], vec!["quotes"], json!([["AAPL", ["trades"]], ["MSFT", ["trades"]]])),
+        (vec!["MSFT", "AAPL"], vec!["bars.1m", "trades"], json!([])),
+    ] {
+        let error = client.ask(unsubscribe(&symbols, &channels)).await.pop().unwrap();
+        assert_eq!(error["code"], "not_subscribed", "{symbols:?} {channels:?}");
+        let answer = client.until("the answer", |message| message["type"] == "subscribed").await.pop().unwrap();
+        let subscriptions = answer["subscriptions"].as_array().unwrap().iter();
+        let subscriptions: Vec<_> = subscriptions.map(|each| json!([each["symbol"], each["channels"]])).collect();
+        assert_eq!(json!(subscriptions), left);
+    }
+    client.subscribe(&["AAPL"], &["trades"]).await;
+    let answer = client.ask(json!({"action": "unsubscribe", "symbols": ["AAPL"]})).await.pop().unwrap();
+    assert_eq!(answer["subscriptions"], json!([]), "who names no channel means those that there are");
+}

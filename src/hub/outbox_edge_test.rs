@@ -1,0 +1,68 @@
+//! The edges of an outbox: what counts when it is full, and what happens at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::hub::Replay;
+use crate::hub::index::Topic;
+
+/// How many symbols the other tests push.
+const SYMBOLS: usize = 6;
+
+impl Fixture {
+    /// The counts are those of the queue, and bounded.
+    pub(super) fn check_counts(&self, events_max: usize) {
+        let outbox = &self.outbox;
+        let counted = |is: fn(&Item) -> bool| outbox.queue.iter().filter(|item| is(item)).count();
+        let (events, latest) = (counted(Item::is_event), counted(Item::is_latest));
+        let answers = outbox.queue.len() - events;
+        assert_eq!(outbox.events + outbox.latest, events, "what is counted is what waits");
+        if outbox.lag.is_none() {
+            assert_eq!(outbox.latest, latest, "in mode `latest`");
+        }
+        assert!(outbox.events <= events_max.max(SYMBOLS) + SYMBOLS + answers, "bounded");
+        assert!(outbox.latest <= events_max + SYMBOLS + answers, "bounded");
+    }
+}
+
+#[test]
+fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_lags() {
+    let mut fixture = Fixture::new(2, 0);
+    fixture.outbox.set_on_lag(OnLag::Close);
+    (0..6).for_each(|symbol| fixture.subscribe(symbol, Mode::Latest(None)));
+    assert_eq!(fixture.drain(100).unwrap().0.len(), 6, "snapshots");
+    (0..6).for_each(|symbol| fixture.push(symbol));
+    assert_eq!(fixture.drain(1).unwrap().1, 1, "the others stand in the queue");
+    fixture.push(7);
+    fixture.push(7);
+    fixture.check_counts(2);
+    let third = fixture.delivery(7);
+    assert_eq!(fixture.outbox.push_event(&third, fixture.now), Pushed::Refused, "two in mode `all` are what fits");
+    let (messages, events) = fixture.drain(100).unwrap();
+    let symbols: Vec<_> = messages.iter().map(|message| message["symbol"].as_str().unwrap()).collect();
+    assert_eq!((symbols, events), (vec!["S1", "S2", "S3", "S4", "S5", "S7", "S7"], 7));
+    assert_eq!((fixture.outbox.events, fixture.outbox.latest), (0, 0));
+}
+
+#[test]
+fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _guard = runtime.enter();
+    let mut fixture = Fixture::new(10, 0);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.1)));
+    fixture.push(1);
+    fixture.drain(100);
+    // The ring does not have them.
+    let missed = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
+    fixture.outbox.push_replay(Box::new(Replay::new(0, 5, missed, BTreeMap::new())), fixture.now);
+    fixture.reply();
+    assert!(fixture.drain(100).is_none());
+    fixture.push(1);
+    assert!(fixture.outbox.alarm.is_some_and(|alarm| alarm > fixture.now), "it holds an event back, for long");
+    let shared = fixture.outbox.shared.clone();
+    assert_eq!(*shared.overtaken.borrow(), [SessionKey(0)]);
+    let (mut timer, cx) = (Pacer::timer(), &mut Context::from_waker(Waker::noop()));
+    assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_ready());
+    shared.pacer.borrow_mut().take_ended(fixture.now, &mut Vec::new(), &mut Vec::new());
+    assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_pending(), "once");
+}
