@@ -32,7 +32,9 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use actix::fut::ready;
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+};
 
 use tokio::sync::Notify;
 
@@ -138,11 +140,17 @@ impl Actor for Hub {
             ready(())
         }));
         // Tasks of their own: what the actor waits for is not waited for by its sessions.
-        actix::spawn(relieve(self.router.clone()));
-        actix::spawn(WindowTask::new(self.router.clone()));
-        actix::spawn(route(self.router.clone(), self.arrived.clone()));
         let shared = self.router.borrow().shared().clone();
-        actix::spawn(TurnTask::new(shared));
+        let tasks = [
+            actix::spawn(relieve(self.router.clone())),
+            actix::spawn(WindowTask::new(self.router.clone())),
+            actix::spawn(route(self.router.clone(), self.arrived.clone())),
+            actix::spawn(TurnTask::new(shared)),
+        ];
+        for task in tasks {
+            // It ends only by a panic. A hub that lacks one of them serves nobody: it ends as well, and that is noticed.
+            ctx.spawn(task.into_actor(self).map(|_, _, ctx| ctx.stop()));
+        }
     }
 }
 

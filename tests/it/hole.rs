@@ -1,11 +1,12 @@
-//! A hub that misses a batch, as it does when its mailbox is full, reads it from the history before it goes on.
+//! A hub that misses a batch, as it does when its mailbox is full, reads it from the history before it goes on; one that cannot
+//! go on ends.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -15,11 +16,11 @@ use tickcast::domain::{
 };
 use tickcast::feed::Batch;
 use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
-use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, Sink};
+use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink};
 use tickcast::metrics::Metrics;
 use tickcast::protocol::{Mode, Publication};
 
-use crate::patience::patiently;
+use crate::patience::{patiently, wait_until};
 
 /// Keeps the offsets of the events that come out of an outbox.
 #[derive(Default)]
@@ -91,18 +92,24 @@ fn drain(outbox: &SharedOutbox) -> Vec<u64> {
     offsets.0
 }
 
-#[actix_web::test]
-async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
-    let config = config();
-    let history = history(&config, 1_000);
+/// Starts a hub; returns it, its router, and where it takes batches.
+async fn start(config: &HubConfig, history: &Addr<History>) -> (Addr<Hub>, SharedRouter, Recipient<Batch>) {
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();
-    let (hub, router) = Hub::start(&config, history.clone(), move |attach| {
+    let (hub, router) = Hub::start(config, history.clone(), move |attach| {
         *slot.borrow_mut() = Some(attach.0);
         Box::pin(async {})
     });
     patiently("the hub", hub.send(Ready)).await.unwrap();
     let recipient = attached.borrow().clone().expect("the hub has attached itself");
+    (hub, router, recipient)
+}
+
+#[actix_web::test]
+async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
+    let config = config();
+    let history = history(&config, 1_000);
+    let (hub, router, recipient) = start(&config, &history).await;
     let (key, outbox) = router.borrow_mut().join(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
 
@@ -160,14 +167,7 @@ async fn while_a_hub_reads_the_history_the_windows_of_its_sessions_end() {
     let thread = Arbiter::new();
     let recording = config.clone();
     let history = History::start_in_arbiter(&thread.handle(), move |_| record(&recording, 1_000));
-    let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
-    let slot = attached.clone();
-    let (hub, router) = Hub::start(&config, history, move |attach| {
-        *slot.borrow_mut() = Some(attach.0);
-        Box::pin(async {})
-    });
-    patiently("the hub", hub.send(Ready)).await.unwrap();
-    let recipient = attached.borrow().clone().expect("the hub has attached itself");
+    let (_hub, router, recipient) = start(&config, &history).await;
     let (key, outbox) = router.borrow_mut().join(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
     let (go_on, blocked) = std::sync::mpsc::channel::<()>();
@@ -186,4 +186,55 @@ async fn while_a_hub_reads_the_history_the_windows_of_its_sessions_end() {
     assert_eq!((offsets.0, config.metrics.hub_holes.get()), (vec![1, 2], 1));
     go_on.send(()).unwrap();
     thread.stop();
+}
+
+/// A session's task that cannot be woken: whoever tries panics.
+struct Deadly;
+
+impl Wake for Deadly {
+    fn wake(self: Arc<Self>) {
+        // As a panic does, without the hook that prints it.
+        std::panic::resume_unwind(Box::new("for the test"));
+    }
+}
+
+/// A hub, its router, and the outbox of a session that has got the first event and whose task cannot be woken.
+async fn start_deadly(push: PushConfig) -> (Addr<Hub>, SharedRouter, Recipient<Batch>) {
+    let config = HubConfig { push, ..config() };
+    let (hub, router, recipient) = start(&config, &history(&config, 1_000)).await;
+    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+    patiently("the hub", recipient.send(batch(1, 1))).await.unwrap();
+    wait_until("the routed offset", 1, || router.borrow().offset()).await;
+    assert_eq!(drain(&outbox), [1]);
+    let waker = Waker::from(Arc::new(Deadly));
+    let drained = outbox.borrow_mut().poll_drain(&Context::from_waker(&waker), Instant::now(), &mut Offsets::default());
+    assert!(drained.is_pending() && hub.connected());
+    (hub, router, recipient)
+}
+
+#[actix_web::test]
+async fn a_hub_whose_routing_panics_ends() {
+    let (hub, router, recipient) = start_deadly(PushConfig { coalesce_ms: 0, ..PushConfig::default() }).await;
+    patiently("the hub", recipient.send(batch(2, 1))).await.unwrap();
+    wait_until("a living hub", false, || hub.connected()).await;
+    assert_eq!(router.borrow().newest(), 2, "it has got the event");
+}
+
+#[actix_web::test]
+async fn a_hub_whose_windows_panic_ends() {
+    // The first write opens a window: the session is woken when that is over.
+    let push = PushConfig { coalesce_ms: 100, burst_writes: 1, ..PushConfig::default() };
+    let (hub, _, recipient) = start_deadly(push).await;
+    patiently("the hub", recipient.send(batch(2, 1))).await.unwrap();
+    wait_until("a living hub", false, || hub.connected()).await;
+}
+
+#[actix_web::test]
+async fn a_hub_whose_turns_panic_ends() {
+    let (hub, router, _) = start_deadly(PushConfig::default()).await;
+    let (key, _) = router.borrow_mut().join(None, Instant::now());
+    let shared = router.borrow().shared().clone();
+    shared.turn.borrow_mut().queue(key, &Waker::from(Arc::new(Deadly)));
+    wait_until("a living hub", false, || hub.connected()).await;
 }
