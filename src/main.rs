@@ -26,7 +26,7 @@ const DECAY_MS: isize = 500;
 
 /// What shells add to the number of a signal that has ended a process.
 const EXIT_SIGNAL: i32 = 128;
-/// The exit code for bad settings and an address that cannot be listened on.
+/// The exit code for bad settings, an address that cannot be listened on, and threads that are not to be had.
 const EXIT_USAGE: u8 = 2;
 /// How long the last lines of the log may take to be read before the process ends without them.
 const LAST_LINES: Duration = Duration::from_secs(1);

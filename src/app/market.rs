@@ -88,7 +88,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
     let archive = Arc::new(archive);
     let history = History::new(LastValues::new(snapshots), archive.clone(), settings.history.events_max);
     let archive = ArchiveReader::start(archive).map_err(StartError::Thread)?;
-    let history_arbiter = Arbiter::new().handle();
+    let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);
     let head = Arc::new(AtomicU64::new(0));
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
@@ -104,7 +104,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
         head: head.clone(),
         metrics,
     });
-    let feed_arbiter = Arbiter::new().handle();
+    let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed);
     Ok(Market { table, history, archive, feed, head, clock: market_clock, arbiters: [history_arbiter, feed_arbiter] })
 }

@@ -11,6 +11,7 @@ mod market;
 mod pinned;
 mod serve;
 mod settings;
+mod threads;
 mod tls;
 mod watchdog;
 
@@ -62,7 +63,7 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("bad configuration: {0}")]
     Tls(#[from] TlsError),
-    /// The system has no thread for the readers of bars.
+    /// The system has no thread for a part of the server.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
     /// The address cannot be listened on.
@@ -120,7 +121,7 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, the certificate, or an address.
+    /// Returns what keeps the server from starting: settings, the certificate, an address, or too few threads.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         Self::start_with(settings, clock, |_| {})
     }
@@ -129,7 +130,7 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, the certificate, or an address.
+    /// Returns what keeps the server from starting: settings, the certificate, an address, or too few threads.
     pub fn start_with(
         settings: &Settings,
         clock: Arc<dyn Clock>,
@@ -149,6 +150,8 @@ impl Application {
         let listeners = Listeners { http, https };
         let address = listeners.http.as_ref().map(|listener| listener.address);
         let tls_address = listeners.https.as_ref().map(|(listener, _)| listener.address);
+        let workers = settings.server.worker_threads();
+        threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
         let metrics: SharedMetrics = Arc::new(Metrics::default());
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = HubConfig {
@@ -160,7 +163,6 @@ impl Application {
             metrics: metrics.clone(),
             crowded: Arc::default(),
         };
-        let workers = settings.server.worker_threads();
         announce(settings, market.table.len(), &listeners, shortage);
         let hubs = Hubs::default();
         let (history, archive, feed) = (market.history, market.archive, market.feed);

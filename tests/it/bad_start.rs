@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::command::{Ended, command, ended, run};
+use tokio::process::Command;
+
+use crate::command::{Ended, command, configured, ended, run};
 use crate::secure::Pair;
 
 /// A certificate of X.509 version 1, as `openssl x509 -req` makes it when it is given no extensions.
@@ -178,4 +180,31 @@ async fn a_port_of_https_that_is_taken_is_refused_and_named() {
         ("TICKCAST__SERVER__TLS__PORT", &port),
     ];
     is_refused(&run(&["--port", "0"], &variables).await, &[&port, "in use"]);
+}
+
+/// Starts as a user of its own who may have so many threads.
+async fn run_with_threads(threads: u32) -> Ended {
+    // Nobody else on this machine has this number.
+    let user = 1_000_000_000 + std::process::id();
+    let limit = format!("--nproc={threads}");
+    let arguments = [&limit, env!("CARGO_BIN_EXE_tickcast"), "--port", "0"];
+    let mut command = configured(Command::new("prlimit"), &arguments, &[("TICKCAST__SERVER__WORKERS", "8")]);
+    // The allocator's own threads and complaints are not counted.
+    command.env("_RJEM_MALLOC_CONF", "background_thread:false");
+    ended(command.uid(user).gid(user)).await
+}
+
+#[actix_web::test]
+async fn a_system_that_has_no_thread_is_told_of_in_one_line() {
+    // Only the superuser can become somebody whose threads are all known.
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: needs to run as root");
+    }
+    let log = run_with_threads(1).await;
+    assert_eq!((log.status.code(), log.stderr.lines().count()), (Some(1), 1), "{log:?}");
+    assert!(log.stderr.contains("no thread for the log"), "{log:?}");
+    // The main thread and that of the log take two; 8 workers and 4 others follow.
+    for threads in [2, 3, 4, 5, 9, 12] {
+        is_refused(&run_with_threads(threads).await, &["cannot start a thread: "]);
+    }
 }

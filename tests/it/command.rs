@@ -53,7 +53,8 @@ fn limited(limits: Limits, arguments: &[&str], variables: &[(&str, &str)]) -> Co
     configured(command, arguments, variables)
 }
 
-fn configured(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+/// Returns this command with these arguments and environment variables, and none of `tickcast` from outside.
+pub(crate) fn configured(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
             command.env_remove(name);
