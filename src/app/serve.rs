@@ -21,8 +21,8 @@ use crate::transport::{
     ConnectionConfig, ForeignOrigins, Handshakes, Health, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
 };
 
-/// How much later than a session's stall the kernel ends its connection, so that the session can count the reason.
-const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
+/// How much later than a session's stall its connection is ended, so that the session can count the reason.
+const TAKE_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
 /// Answers about bars that are made for one worker at once: about so many are sent in one of its turns.
 const BARS_ANSWERS_MAX: usize = 16;
@@ -106,7 +106,8 @@ impl WorkerParts {
         });
         ConnectionConfig {
             socket: SocketConfig {
-                user_timeout: self.settings.session.stall_timeout() + USER_TIMEOUT_MARGIN,
+                take_timeout: self.settings.session.stall_timeout() + TAKE_TIMEOUT_MARGIN,
+                take_bytes_min: self.settings.session.stall_bytes_min,
                 keepalive: Duration::from_millis(server.tcp_keepalive_ms),
                 unsent_bytes_max: server.unsent_bytes_max,
             },

@@ -393,6 +393,7 @@ mod tests {
             ("TICKCAST__FEED__SPEED", "on", "feed.speed"),
             ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "15000", "session.idle_timeout_ms"),
             ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "2147483648", "session.stall_timeout_ms"),
+            ("TICKCAST__SESSION__STALL_BYTES_MIN", "0", "session.stall_bytes_min"),
             ("TICKCAST__SERVER__TLS__CERT", "cert.pem", "server.tls.key"),
             ("TICKCAST__SERVER__TLS__KEY", "key.pem", "server.tls.cert"),
             ("TICKCAST__SERVER__TLS__ONLY", "true", "server.tls.cert"),

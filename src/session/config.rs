@@ -16,6 +16,8 @@ pub struct SessionConfig {
     /// A session whose socket has taken nothing for so long is ended. Milliseconds, 10 to an hour: Linux refuses a
     /// `TCP_USER_TIMEOUT` of 2^31 ms (tcp(7)).
     pub stall_timeout_ms: u64,
+    /// A socket that takes fewer bytes than these within `stall_timeout_ms` has taken nothing. 1 to 16 MiB.
+    pub stall_bytes_min: u64,
     /// How long the closing handshake may take. Milliseconds, 10 to 600,000.
     pub close_timeout_ms: u64,
     /// The most symbols of one session; the wildcard counts as one. 1 to 1,000,000.
@@ -38,6 +40,7 @@ impl Default for SessionConfig {
             heartbeat_ms: 15_000,
             idle_timeout_ms: 60_000,
             stall_timeout_ms: 10_000,
+            stall_bytes_min: 1_024,
             close_timeout_ms: 1_000,
             symbols_max: 500,
             message_bytes_max: 65_536,
@@ -86,6 +89,7 @@ impl SessionConfig {
             Self { stall_timeout_ms: ..10 | 3_600_001.., .. } => {
                 Err(("session.stall_timeout_ms", "must be 10 to 3600000"))
             }
+            Self { stall_bytes_min: 0 | 16_777_217.., .. } => Err(("session.stall_bytes_min", "must be 1 to 16777216")),
             Self { close_timeout_ms: ..10 | 600_001.., .. } => {
                 Err(("session.close_timeout_ms", "must be 10 to 600000"))
             }

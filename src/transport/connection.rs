@@ -143,7 +143,7 @@ impl Opening {
         socket.apply(&stream);
         let peer = stream.peer_addr().ok();
         self.turnstile.clone().pass().await;
-        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone());
+        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone(), socket);
         let Some(tls) = tls else { return Ok((Stream::plain(wire, activity, request_head_bytes_max), peer)) };
         // Boxed: connections without TLS are not to pay for its size.
         match Box::pin(tls.accept(wire, activity, request_head_bytes_max)).await {

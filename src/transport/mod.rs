@@ -17,6 +17,7 @@ mod head;
 mod header;
 mod inbound;
 mod origin;
+mod pace;
 mod page;
 mod places;
 mod pieces;

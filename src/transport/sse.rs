@@ -26,7 +26,7 @@ use crate::session::{Begun, Mistake, Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::traffic::{self, Account, Meter, Transport};
 use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Problem, Worker, random_name};
 
@@ -76,6 +76,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             outbox,
             retry_ms: retry_ms.clone(),
             connection: activity::of(&request),
+            meter: traffic::meter(&request),
             config: worker.session.clone(),
             metrics: worker.metrics(),
             second_look: SecondLook::default(),
@@ -228,6 +229,7 @@ struct EventStream {
     outbox: SharedOutbox,
     retry_ms: Rc<Cell<Option<u64>>>,
     connection: Option<Rc<Activity>>,
+    meter: Rc<Meter>,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
     second_look: SecondLook,
@@ -264,7 +266,7 @@ impl EventStream {
         let Some(session) = &self.session else { return };
         let now = Instant::now();
         let overdue = self.outbox.borrow().overdue(now);
-        if overdue >= self.config.stall_timeout() {
+        if self.meter.pace().stalled_for(overdue, now) >= self.config.stall_timeout() {
             if let Verdict::LookAgain(after) = self.second_look.judge(now) {
                 ctx.run_later(after, Self::check);
                 return;

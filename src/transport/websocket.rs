@@ -31,7 +31,7 @@ use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames, Gate};
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Transport};
+use crate::transport::traffic::{self, Account, Meter, Transport};
 use crate::transport::upgrade::{check, lists};
 use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Worker, random_name};
@@ -84,7 +84,7 @@ pub(super) fn open_on<H: MessageHandler>(
         let gate = frames.gate();
         ctx.add_stream(frames);
         let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
-        WebSocketSession { account: account.clone(), gate, ..actor }
+        WebSocketSession { account: account.clone(), gate, meter: traffic::meter(request), ..actor }
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
@@ -143,6 +143,7 @@ struct WebSocketSession<H> {
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
     account: Option<Arc<Account>>,
+    meter: Rc<Meter>,
     assembler: Assembler,
     message_since: Instant,
     last_sign: Instant,
@@ -161,6 +162,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             config: worker.session.clone(),
             metrics: worker.metrics(),
             account: None,
+            meter: Rc::default(),
             assembler: Assembler::default(),
             message_since: now,
             last_sign: now,
@@ -273,7 +275,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         let now = Instant::now();
         let config = &self.config;
         let overdue = self.outbox.borrow().overdue(now);
-        let is_stalled = overdue >= config.stall_timeout();
+        let is_stalled = self.meter.pace().stalled_for(overdue, now) >= config.stall_timeout();
         let is_unfinished = self.assembler.is_open() && now - self.message_since >= config.idle_timeout();
         if is_stalled || is_unfinished || now - self.last_sign >= config.idle_timeout() {
             return match self.second_look.judge(now) {

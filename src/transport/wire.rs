@@ -1,16 +1,19 @@
 //! The accepted TCP connection as a stream that counts: what the kernel gave and took is told to the connection's meter. Its end
-//! is passed on in its turn.
+//! is passed on in its turn. A peer that takes next to nothing of what waits is reset.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
+use crate::transport::SocketConfig;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
 
@@ -22,6 +25,11 @@ pub(super) struct Wire {
     plain: bool,
     turnstile: Rc<Turnstile>,
     metrics: SharedMetrics,
+    socket: SocketConfig,
+    /// Looks again whether a socket that takes nothing still does not.
+    look: Option<Pin<Box<Sleep>>>,
+    /// When the socket last took nothing, since it has been without the kernel's timeout.
+    jammed: Option<Instant>,
     /// The end that was read and waits for its turn. To take down 5,000 sessions at once keeps a thread for 0.1 s.
     end: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>>,
 }
@@ -33,8 +41,9 @@ impl Wire {
         turnstile: Rc<Turnstile>,
         plain: bool,
         metrics: SharedMetrics,
+        socket: SocketConfig,
     ) -> Self {
-        Self { stream, meter, plain, turnstile, metrics, end: None }
+        Self { stream, meter, plain, turnstile, metrics, socket, look: None, jammed: None, end: None }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -55,13 +64,52 @@ impl Wire {
         Poll::Ready(result)
     }
 
-    fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(len)) = result {
-            self.metrics.writes.inc();
-            self.metrics.bytes_written.inc_by(len as u64);
-            self.meter.write(len, if self.plain { len } else { 0 });
+    /// Takes note of what has become of so many bytes that were offered to the socket.
+    fn written(
+        &mut self,
+        result: Poll<io::Result<usize>>,
+        offered: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        match result {
+            Poll::Ready(Ok(len)) => {
+                self.metrics.writes.inc();
+                self.metrics.bytes_written.inc_by(len as u64);
+                self.meter.write(len, if self.plain { len } else { 0 });
+                self.meter.pace().took(len, offered, self.socket.take_bytes_min, now);
+                if self.jammed.is_some_and(|jammed| now - jammed >= self.socket.take_timeout) {
+                    self.jammed = None;
+                    self.look = None;
+                    self.socket.set_user_timeout(&self.stream, true);
+                }
+                result
+            }
+            Poll::Ready(Err(_)) => result,
+            Poll::Pending => self.poll_pace(now, cx).map(Err),
         }
-        result
+    }
+
+    /// Waits for a jammed socket, but not for one that keeps no pace.
+    fn poll_pace(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.jammed.replace(now).is_none() {
+            self.socket.set_user_timeout(&self.stream, false);
+        }
+        let deadline = self.meter.pace().waits(now) + self.socket.take_timeout;
+        if now >= deadline {
+            // Nobody reads what the kernel still has.
+            let _ = self.stream.set_zero_linger();
+            return Poll::Ready(io::ErrorKind::TimedOut.into());
+        }
+        let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        if look.deadline() != deadline.into() {
+            look.as_mut().reset(deadline.into());
+        }
+        if look.as_mut().poll(cx).is_ready() {
+            // It has become so late just now.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -89,7 +137,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(result)
+        self.written(result, bytes.len(), cx)
     }
 
     fn poll_write_vectored(
@@ -98,7 +146,7 @@ impl AsyncWrite for Wire {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(result)
+        self.written(result, slices.iter().map(|slice| slice.len()).sum(), cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -117,11 +165,19 @@ impl AsyncWrite for Wire {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::time::Duration;
 
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream as Client};
 
     use super::*;
+
+    const SOCKET: SocketConfig = SocketConfig {
+        take_timeout: Duration::from_mins(1),
+        take_bytes_min: 1,
+        keepalive: Duration::from_mins(1),
+        unsent_bytes_max: 16_384,
+    };
 
     /// Reads to the end, whatever end that is.
     async fn end(mut wire: Wire) -> io::Result<usize> {
@@ -137,7 +193,7 @@ mod tests {
         for index in 0..10 {
             let client = Client::connect(listener.local_addr().unwrap()).await.unwrap();
             let stream = listener.accept().await.unwrap().0;
-            let wire = Wire::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone());
+            let wire = Wire::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone(), SOCKET);
             if index % 2 == 0 {
                 // The other end is reset, not closed.
                 client.set_zero_linger().unwrap();

@@ -1,9 +1,14 @@
 //! Clients whose socket takes nothing, over TCP and over TLS: the session ends in time, and the kernel's connection with it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use actix_web::rt::spawn;
 use tickcast::app::Settings;
 use tickcast::protocol::CloseReason;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::interval;
 
 use crate::client::{ALL_CHANNELS, Client};
 use crate::patience::{patiently, wait_until};
@@ -14,6 +19,8 @@ use crate::spawn::{TestServer, spawn_app};
 const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
 
 const STREAM_ALL: &[u8] = b"GET /api/v1/stream?symbols=*&channels=trades,quotes HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+const LAG: &[u8] = br#""type":"lag""#;
 
 /// So little waits anywhere that a client is jammed soon, and it may be so for half a second.
 fn narrow(settings: &mut Settings) {
@@ -79,6 +86,64 @@ async fn a_stalled_reader_over_tcp_is_ended_in_time() {
     wait_until("sessions", 2, || server.sessions()).await;
     is_ended(&server, &mut witness, server.address, address).await;
     drop(jammed);
+}
+
+/// Reads so many bytes twenty times a second, until the connection ends or a `lag` is told; returns whether one was.
+async fn sip(stream: &mut TcpStream, bytes: usize) -> bool {
+    let mut ticks = interval(Duration::from_millis(50));
+    let (mut received, mut sip) = (Vec::new(), vec![0; bytes]);
+    while !received.windows(LAG.len()).rev().take(bytes + LAG.len()).any(|window| window == LAG) {
+        ticks.tick().await;
+        match patiently("bytes from the server", stream.read(&mut sip)).await {
+            Ok(0) | Err(_) => return false,
+            Ok(len) => received.extend_from_slice(&sip[..len]),
+        }
+    }
+    true
+}
+
+/// Connects somebody who asks for everything, by a WebSocket or a stream.
+async fn ask(server: &TestServer, is_websocket: bool) -> RawClient {
+    let mut client = RawClient::connect_narrow(server.address).await;
+    if is_websocket {
+        client.upgrade().await;
+        client.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    } else {
+        client.send(STREAM_ALL).await;
+    }
+    wait_until("sessions", 1, || server.sessions()).await;
+    client
+}
+
+/// What waits for one socket takes it longer than it may stall.
+fn patient(settings: &mut Settings) {
+    narrow(settings);
+    settings.server.write_buffer_bytes = 65_536;
+    settings.session.stall_timeout_ms = 1_000;
+}
+
+#[actix_web::test]
+async fn a_slow_reader_that_takes_something_all_the_time_is_told_of_its_lag() {
+    for is_websocket in [true, false] {
+        let server = spawn_app(patient);
+        let mut slow = ask(&server, is_websocket).await;
+        assert!(sip(&mut slow.stream, 2_048).await, "is_websocket={is_websocket}: the connection lives");
+        assert_eq!((server.sessions(), server.metrics.closes(CloseReason::Stalled)), (1, 0));
+    }
+}
+
+#[actix_web::test]
+async fn a_reader_that_drips_is_ended_in_time() {
+    for is_websocket in [true, false] {
+        let server = spawn_app(patient);
+        let mut dripping = ask(&server, is_websocket).await;
+        let address = dripping.stream.local_addr().unwrap();
+        let dripping = spawn(async move { sip(&mut dripping.stream, 1).await });
+        // What the client's kernel has received before the end it still gives to the client.
+        wait_until("connection in the kernel", false, || is_held(server.address, address)).await;
+        dripping.abort();
+        assert_eq!((server.sessions(), server.metrics.closes(CloseReason::Stalled)), (0, 1));
+    }
 }
 
 /// What is no session has no watch of its own: the kernel ends it, a second after a session would be.

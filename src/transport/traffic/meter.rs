@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use crate::transport::pace::Pace;
 use crate::transport::traffic::account::{Account, Carried};
 use crate::transport::traffic::cpu::ThreadTime;
 
@@ -25,6 +26,7 @@ pub(in crate::transport) struct Meter {
     /// What belongs to the present request, should it be charged.
     head: Cell<Carried>,
     working: Cell<Option<ThreadTime>>,
+    pace: Pace,
 }
 
 impl Meter {
@@ -34,6 +36,11 @@ impl Meter {
         self.upgraded.set(false);
         self.head.set(self.ahead.take());
         self.account.take();
+    }
+
+    /// Returns at which pace the socket takes what is written.
+    pub(in crate::transport) const fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Charges the present request and its answer to an account.

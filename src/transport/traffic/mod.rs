@@ -51,6 +51,11 @@ pub(super) fn charge(
     Ok((request.method() != Method::HEAD).then_some(account))
 }
 
+/// Returns the meter of the connection of this request; one of its own in tests without one.
+pub(super) fn meter(request: &HttpRequest) -> Rc<Meter> {
+    request.conn_data::<Rc<Meter>>().cloned().unwrap_or_default()
+}
+
 /// Makes what the client sends from now on part of this request: a WebSocket has been opened.
 pub(super) fn upgrade(request: &HttpRequest) {
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {

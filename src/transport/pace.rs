@@ -1,0 +1,74 @@
+//! At which pace a socket takes what is written to it: a client that is slow is served, one that takes next to nothing is not.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// The pace of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When it last took all that there was, or as much as it must at the least.
+    progress: Cell<Option<Instant>>,
+    /// Since when it has owed that; `None` while nothing waits.
+    waits_since: Cell<Option<Instant>>,
+    /// What it has taken since then. Bytes.
+    taken: Cell<u64>,
+}
+
+impl Pace {
+    /// Takes note that the socket has taken `len` bytes of `offered`; `bytes_min` of them are progress.
+    pub(super) fn took(&self, len: usize, offered: usize, bytes_min: u64, now: Instant) {
+        let taken = self.taken.get() + len as u64;
+        if len == offered || taken >= bytes_min {
+            self.progress.set(Some(now));
+            self.waits_since.set(None);
+            self.taken.set(0);
+        } else {
+            self.taken.set(taken);
+        }
+    }
+
+    /// Takes note that the socket takes nothing now. Returns since when it has made no progress.
+    pub(super) fn waits(&self, now: Instant) -> Instant {
+        let since = self.waits_since.get().unwrap_or(now);
+        self.waits_since.set(Some(since));
+        since
+    }
+
+    /// Returns for how long the socket has made no progress, of the time `overdue` for which something has been due.
+    pub(super) fn stalled_for(&self, overdue: Duration, now: Instant) -> Duration {
+        self.progress.get().map_or(overdue, |progress| overdue.min(now.saturating_duration_since(progress)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_slow_socket_makes_progress_and_one_that_drips_makes_none() {
+        let start = Instant::now();
+        let (slow, dripping) = (Pace::default(), Pace::default());
+        for second in 1..=20 {
+            let now = start + SECOND * second;
+            slow.took(600, 32_768, 1_024, now);
+            slow.waits(now);
+            dripping.took(1, 32_768, 1_024, now);
+            assert_eq!(dripping.waits(now), start + SECOND);
+        }
+        let now = start + SECOND * 20;
+        assert_eq!(slow.stalled_for(SECOND * 20, now), Duration::ZERO);
+        assert_eq!(dripping.stalled_for(SECOND * 20, now), SECOND * 20);
+    }
+
+    #[test]
+    fn a_socket_that_takes_all_there_is_owes_nothing() {
+        let start = Instant::now();
+        let pace = Pace::default();
+        pace.waits(start);
+        pace.took(2, 2, 1_024, start + SECOND);
+        assert_eq!(pace.waits(start + SECOND * 60), start + SECOND * 60);
+        assert_eq!(pace.stalled_for(Duration::ZERO, start + SECOND * 60), Duration::ZERO);
+    }
+}
