@@ -26,6 +26,16 @@ impl Fixture {
 }
 
 #[test]
+fn a_session_that_wants_to_be_closed_when_it_lags_is() {
+    let mut fixture = Fixture::new(2, 0);
+    fixture.outbox.set_on_lag(OnLag::Close);
+    fixture.push(1);
+    fixture.push(1);
+    let delivery = fixture.delivery(1);
+    assert_eq!(fixture.outbox.push_event(&delivery, fixture.now), Pushed::Refused);
+}
+
+#[test]
 fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_lags() {
     let mut fixture = Fixture::new(2, 0);
     fixture.outbox.set_on_lag(OnLag::Close);

@@ -376,16 +376,6 @@ fn a_lag_ends_when_there_is_room_to_tell_it() {
 }
 
 #[test]
-fn a_session_that_wants_to_be_closed_when_it_lags_is() {
-    let mut fixture = Fixture::new(2, 0);
-    fixture.outbox.set_on_lag(OnLag::Close);
-    fixture.push(1);
-    fixture.push(1);
-    let delivery = fixture.delivery(1);
-    assert_eq!(fixture.outbox.push_event(&delivery, fixture.now), Pushed::Refused);
-}
-
-#[test]
 fn a_new_rate_holds_from_the_next_event_on() {
     let mut fixture = Fixture::new(10, 0);
     fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.001)));
