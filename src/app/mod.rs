@@ -11,6 +11,7 @@ mod market;
 mod pinned;
 mod serve;
 mod settings;
+mod settings_error;
 mod threads;
 mod tls;
 mod watchdog;
@@ -41,7 +42,8 @@ use crate::transport::{Handshakes, Traffic, random_name};
 pub use clock::SystemClock;
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
-pub use settings::{ServerConfig, Settings, SettingsError};
+pub use settings::{ServerConfig, Settings};
+pub use settings_error::SettingsError;
 pub use tls::{Certificate, TlsConfig, TlsError};
 pub use watchdog::report_panics;
 

@@ -2,14 +2,14 @@
 //!
 //! `config/default.toml` is compiled into the binary; a test proves that it says what the code says.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::app::LogConfig;
+use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
 use crate::app::tls::TlsConfig;
 use crate::feed::FeedConfig;
@@ -192,47 +192,6 @@ fn is_base_path(path: &str) -> bool {
         !segment.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
     };
     path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain))
-}
-
-/// Why the settings cannot be used. Displays as one line that names the key.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file or a value could not be read.
-    #[error("{}", in_one_line(.0))]
-    Read(#[from] ConfigError),
-    /// A file of settings cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system, or that the file is not UTF-8.
-        source: io::Error,
-    },
-    /// A value is of another kind than its default.
-    #[error("{key} must be {kind}, not {value}")]
-    Kind {
-        /// The key, with its section.
-        key: String,
-        /// What its default is.
-        kind: &'static str,
-        /// What was given, with where it was given.
-        value: String,
-    },
-    /// A value is out of its range.
-    #[error("{key} {complaint}")]
-    Value {
-        /// The key, with its section.
-        key: &'static str,
-        /// What is wrong with it.
-        complaint: &'static str,
-    },
-}
-
-/// Leaves out the drawing of the place that a parser of TOML adds to its complaint.
-fn in_one_line(err: &ConfigError) -> String {
-    let text = err.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.contains(" | "));
-    lines.collect::<Vec<_>>().join(", ")
 }
 
 impl Settings {

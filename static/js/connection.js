@@ -31,7 +31,8 @@ export class Connection {
     setText(this.#detail, detail);
     const isRefused = status.state === "reconnecting" && status.isRefused === true;
     const why = t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
-    this.#status?.setAttribute("title", isRefused ? why : "");
+    const title = isRefused ? why : "";
+    if (this.#status instanceof HTMLElement && this.#status.title !== title) this.#status.title = title;
     if (this.#retry instanceof HTMLElement) {
       const isWaiting = status.state === "reconnecting" && status.retry_at_ms !== null;
       if (this.#retry.hidden === isWaiting) this.#retry.hidden = !isWaiting;
