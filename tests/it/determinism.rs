@@ -70,6 +70,7 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
         settings.feed.catch_up_max_ms = 86_400_000;
         // Clients that read as slowly as these would otherwise be overtaken: the ring is renewed every 1.3 seconds here.
         settings.history.events_max = 1 << 20;
+        settings.history.memory_max_bytes = 1 << 30;
     });
     let mut clients = Vec::new();
     let mut idlers = Vec::new();

@@ -56,7 +56,7 @@ export class Account {
     }
   }
 
-  /** Takes in what the server has said: its figures only grow, unless it is another one. @param {Costs} costs */
+  /** Takes in what the server has said: its requests and bytes only grow, unless it is another one. @param {Costs} costs */
   take(costs) {
     if (this.#latest && hasShrunk(this.#latest, costs)) this.#former = this.total;
     this.#latest = costs;
@@ -69,10 +69,14 @@ export function wireOf(cost) {
   return cost ? cost.bytes_up.wire + cost.bytes_down.wire : 0;
 }
 
-/** Returns whether any figure is smaller than it was. @param {any} before @param {any} after @returns {boolean} */
+/**
+ * Returns whether these are figures of another server: fewer requests, or fewer bytes on the wire. The parts of the bytes may
+ * shrink, as what a connection that breaks has not written yet is counted as payload, and taken off its headers.
+ * @param {Costs} before @param {Costs} after
+ */
 function hasShrunk(before, after) {
-  if (typeof before === "number") return after < before;
-  return Object.keys(before).some((key) => hasShrunk(before[key], after[key]));
+  const transports = /** @type {Transport[]} */ (Object.keys(before));
+  return transports.some((name) => after[name].requests < before[name].requests || wireOf(after[name]) < wireOf(before[name]));
 }
 
 /** Adds up figure by figure. @template T @param {T} left @param {T} right @returns {T} */
