@@ -75,9 +75,9 @@ pub struct ArchiveReader {
 }
 
 struct Job {
-    read: Box<dyn FnOnce(&Archive) + Send>,
-    /// Is given back when the read is done: permits bound the queue.
-    _permit: OwnedSemaphorePermit,
+    read: Box<dyn FnOnce(&Archive, OwnedSemaphorePermit) + Send>,
+    /// Permits bound the queue.
+    permit: OwnedSemaphorePermit,
 }
 
 /// The reading thread has ended.
@@ -97,8 +97,8 @@ impl ArchiveReader {
             if let Err(err) = rustix::process::setpriority_process(None, NICENESS) {
                 log::warn!("the thread that reads bars does not give way: {err}");
             }
-            for Job { read, _permit } in jobs {
-                read(&archive);
+            for Job { read, permit } in jobs {
+                read(&archive, permit);
             }
         })?;
         Ok(Self { queue, thread: Arc::new(thread) })
@@ -109,7 +109,7 @@ impl ArchiveReader {
         !self.thread.is_finished()
     }
 
-    /// Has `read` called on the reading thread, after those that wait there already.
+    /// Has `read` called on the reading thread, after those that wait there already. It gives the permit back when it is done.
     ///
     /// # Errors
     ///
@@ -117,9 +117,9 @@ impl ArchiveReader {
     pub fn submit(
         &self,
         permit: OwnedSemaphorePermit,
-        read: impl FnOnce(&Archive) + Send + 'static,
+        read: impl FnOnce(&Archive, OwnedSemaphorePermit) + Send + 'static,
     ) -> Result<(), ReaderGone> {
-        self.queue.send(Job { read: Box::new(read), _permit: permit }).map_err(|_| ReaderGone)
+        self.queue.send(Job { read: Box::new(read), permit }).map_err(|_| ReaderGone)
     }
 }
 
@@ -210,15 +210,15 @@ mod tests {
         let permits = Arc::new(tokio::sync::Semaphore::new(2));
         let permit = || permits.clone().try_acquire_owned().unwrap();
         // As a panic does, without the hook that prints it.
-        reader.submit(permit(), |_| std::panic::resume_unwind(Box::new("for the test"))).unwrap();
+        reader.submit(permit(), |_, _permit| std::panic::resume_unwind(Box::new("for the test"))).unwrap();
         let (answer, answered) = tokio::sync::oneshot::channel();
         let _ = reader
-            .submit(permit(), move |archive| answer.send(archive.read(SymbolId(0), Interval::M1, 1, None)).unwrap());
+            .submit(permit(), move |archive, _| answer.send(archive.read(SymbolId(0), Interval::M1, 1, None)).unwrap());
         answered.blocking_recv().unwrap_err();
         while reader.is_alive() {
             std::thread::yield_now();
         }
         assert_eq!(permits.available_permits(), 2);
-        assert!(reader.submit(permit(), |_| ()).is_err());
+        assert!(reader.submit(permit(), |_, _| ()).is_err());
     }
 }

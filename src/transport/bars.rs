@@ -48,14 +48,17 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let _few = worker.bars_answers.acquire().await;
     let symbol = table.instrument(id).symbol;
     let (answer, answered) = oneshot::channel();
-    let submitted = worker.archive.submit(permit, move |archive| {
+    let submitted = worker.archive.submit(permit, move |archive, permit| {
         // A client that has gone needs no answer.
         if !answer.is_closed() {
             let (offset, read) = archive.read(id, interval, limit, before);
             let head = format!(
                 r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
             );
-            let _ = answer.send(pieces::begin(array(head, read)));
+            let made = pieces::begin(array(head, read));
+            // Whoever has the answer may ask again.
+            drop(permit);
+            let _ = answer.send(made);
         }
     });
     let answer = match submitted {

@@ -18,6 +18,8 @@ use crate::transport::{Problem, Worker};
 
 /// A piece has about so many bytes.
 const PIECE_BYTES: usize = 16_384;
+/// Nearly every element is shorter than that: a piece ends where one more might not fit, or its buffer would grow to twice as much.
+const ELEMENT_BYTES: usize = 1_024;
 /// An answer of at most so many bytes is made at once, and so has a `Content-Length`.
 const WHOLE_BYTES_MAX: usize = 131_072;
 
@@ -160,8 +162,8 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
             return None;
         }
         let mut piece = std::mem::take(&mut self.head);
-        piece.reserve(PIECE_BYTES);
-        while piece.len() < PIECE_BYTES {
+        piece.reserve_exact(PIECE_BYTES.saturating_sub(piece.len()));
+        while piece.len() < PIECE_BYTES - ELEMENT_BYTES {
             let Some(item) = self.items.next() else {
                 piece.extend_from_slice(b"]}");
                 self.ended = true;
