@@ -74,8 +74,11 @@ pub struct ArchiveReader {
     thread: Arc<JoinHandle<()>>,
 }
 
+/// What is done with the archive; the permit is its to give back.
+type Read = Box<dyn FnOnce(&Archive, OwnedSemaphorePermit) + Send>;
+
 struct Job {
-    read: Box<dyn FnOnce(&Archive, OwnedSemaphorePermit) + Send>,
+    read: Read,
     /// Permits bound the queue.
     permit: OwnedSemaphorePermit,
 }

@@ -65,6 +65,8 @@ pub(super) struct Activity {
     has_body: Cell<bool>,
     /// Whether the socket takes nothing at the moment, so that a part of an answer waits.
     is_jammed: Cell<bool>,
+    /// Whether memory is kept for the present answer until it is read.
+    is_kept: Cell<bool>,
     /// Whether the client has shut down its sending side, or is gone.
     is_half_closed: Cell<bool>,
     dismissal: Cell<Option<Dismissal>>,
@@ -83,6 +85,7 @@ impl Activity {
             has_begun_next: Cell::default(),
             has_body: Cell::default(),
             is_jammed: Cell::default(),
+            is_kept: Cell::default(),
             is_half_closed: Cell::default(),
             dismissal: Cell::default(),
             waker: RefCell::default(),
@@ -126,6 +129,16 @@ impl Activity {
     fn answered(self: &Rc<Self>) {
         let is_receiving = self.has_begun_next.get() || self.has_body.get();
         self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
+    }
+
+    /// Notes that memory is kept for the present answer until it is read.
+    pub(super) fn keep(&self) {
+        self.is_kept.set(true);
+    }
+
+    /// Returns for how long there has been an answer for which memory is kept; `None` when there is none.
+    pub(super) fn kept_for(&self, now: Instant) -> Option<Duration> {
+        self.is_kept.get().then(|| now.saturating_duration_since(self.since.get()))
     }
 
     /// Notes that the client sends nothing more.
@@ -182,6 +195,7 @@ impl Activity {
 
     fn enter(self: &Rc<Self>, phase: Phase) {
         self.phase.set(phase);
+        self.is_kept.set(false);
         self.since.set(Instant::now());
         self.places.move_to(self, phase != Phase::Answering && !(phase == Phase::Idle && self.is_jammed.get()));
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
@@ -14,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
 use crate::hub::Held;
-use crate::transport::{Problem, Worker};
+use crate::transport::{Problem, Worker, activity};
 
 /// A piece has about so many bytes.
 const PIECE_BYTES: usize = 16_384;
@@ -50,9 +51,14 @@ struct Body<P> {
 }
 
 impl<P: Pieces> Body<P> {
-    fn new(worker: &Worker, pieces: P, size: BodySize) -> Self {
-        let mut held = Held::new(worker.metrics().waiting_bytes.clone());
+    fn new(request: &HttpRequest, pieces: P, size: BodySize) -> Self {
+        let mut held = Held::new(Worker::of(request).metrics().waiting_bytes.clone());
         held.set(pieces.held_bytes());
+        if held.bytes() > 0
+            && let Some(activity) = activity::of(request)
+        {
+            activity.keep();
+        }
         Self { pieces, size, held, has_yielded: false }
     }
 }
@@ -198,15 +204,14 @@ pub(super) fn json(request: &HttpRequest, answer: Answer<impl Pieces>) -> Result
         Answer::Whole(body) => return whole_json(request, body),
         Answer::Long(pieces) => pieces,
     };
-    let worker = Worker::of(request);
-    check_room(worker)?;
+    check_room(Worker::of(request))?;
     // Older clients know no transfer coding (RFC 9112 section 6.1): the answer ends with the connection.
     let is_chunked = request.version() >= Version::HTTP_11;
     let mut response = head();
     if !is_chunked {
         response.force_close();
     }
-    let body = Body::new(worker, pieces, BodySize::Stream);
+    let body = Body::new(request, pieces, BodySize::Stream);
     let mut response = response.body(body);
     response.head_mut().no_chunking(!is_chunked);
     Ok(response)
@@ -241,17 +246,19 @@ pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<B
     let (request, response) = response.into_parts();
     let is_own = !request.path().starts_with(ASSETS);
     let response = response.map_body(|_, body| match body.try_into_bytes() {
-        Ok(rest) => Body::new(Worker::of(&request), Whole { rest, is_own }, size).boxed(),
+        Ok(rest) => Body::new(&request, Whole { rest, is_own }, size).boxed(),
         Err(body) => body,
     });
     ServiceResponse::new(request, response)
 }
 
+/// Refuses a long answer when too much waits, and lets who is slow at reading his give way to the next.
 fn check_room(worker: &Worker) -> Result<(), Problem> {
     if !worker.router.borrow().shared().is_crowded() {
         return Ok(());
     }
     worker.metrics().answers_refused.inc();
+    worker.places.relieve(Instant::now());
     Err(Problem::unavailable("too much waits for other clients (push.waiting_bytes_max)"))
 }
 

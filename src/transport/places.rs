@@ -4,9 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::activity::{Activity, Dismissal};
+
+/// Who has read at a long answer for so long gives way when too much waits for all clients.
+const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// The connections of one worker thread, over all of its listeners.
 #[derive(Debug)]
@@ -47,12 +51,29 @@ impl Places {
         if self.connections.get() > self.connections_max {
             let oldest = self.idle.borrow_mut().pop_first().or_else(|| self.busy.borrow_mut().pop_first());
             if let Some((_, oldest)) = oldest {
-                self.metrics.connections_dismissed.inc();
-                oldest.place().take();
-                oldest.dismiss(Dismissal::Crowded);
+                self.dismiss(&oldest);
             }
         }
         self.move_to(activity, true);
+    }
+
+    /// Ends the oldest answer for which memory is kept, if its client has had time enough to read it: somebody else has been
+    /// refused for it.
+    pub(super) fn relieve(&self, now: Instant) {
+        let is_slow = |activity: &Activity| activity.kept_for(now).is_some_and(|time| time >= SLOW_AFTER);
+        let mut busy = self.busy.borrow_mut();
+        let oldest = busy.iter().find(|(_, activity)| is_slow(activity)).map(|(key, _)| *key);
+        let oldest = oldest.and_then(|key| busy.remove(&key));
+        drop(busy);
+        if let Some(oldest) = oldest {
+            self.dismiss(&oldest);
+        }
+    }
+
+    fn dismiss(&self, activity: &Activity) {
+        self.metrics.connections_dismissed.inc();
+        activity.place().take();
+        activity.dismiss(Dismissal::Crowded);
     }
 
     /// Notes that a connection has become idle, or has begun to be answered.
@@ -135,5 +156,28 @@ mod tests {
         }
         assert_eq!((places.idle.borrow().len(), places.busy.borrow().len(), places.connections.get()), (0, 0, 0));
         assert_eq!((places.metrics.connections.get(), places.metrics.connections_dismissed.get()), (0, 3));
+    }
+
+    #[test]
+    fn the_oldest_long_answer_gives_way_to_others_once_its_client_has_had_time() {
+        let places = Places::new(4, SharedMetrics::default());
+        let [short, session, long, next] = [(); 4].map(|()| {
+            let activity = Activity::begin(PATIENCE, &places);
+            activity.open();
+            activity
+        });
+        let answers = [&short, &session, &long, &next].map(|activity| activity.answer(false));
+        for activity in [&session, &long, &next] {
+            activity.keep();
+        }
+        places.keep(&session);
+        let now = Instant::now();
+        places.relieve(now);
+        assert!(!dismissed(&long), "it has just begun");
+        places.relieve(now + SLOW_AFTER);
+        assert_eq!([&short, &session, &long, &next].map(|activity| dismissed(activity)), [false, false, true, false]);
+        drop(answers);
+        places.relieve(now + SLOW_AFTER);
+        assert!(!dismissed(&next), "it has ended");
     }
 }

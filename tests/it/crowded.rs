@@ -133,3 +133,26 @@ async fn answers_that_nobody_reads_give_way_and_sessions_do_not() {
     assert!(server.metrics.connections_dismissed.get() > 0);
     assert_eq!((witness.view.missing, server.sessions()), (0, 1));
 }
+
+#[actix_web::test]
+async fn long_answers_that_are_not_read_do_not_keep_others_from_theirs() {
+    const BOUND: usize = 1 << 20;
+    const PATH: &str = "/api/v1/bars?symbol=AAPL&limit=10000";
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        settings.server.workers = 1;
+        settings.history.bars_max = 10_000;
+        settings.push.waiting_bytes_max = BOUND;
+    });
+    let mut hogs = Vec::new();
+    while server.metrics.answers_refused.get() == 0 {
+        let mut hog = RawClient::connect_narrow(server.address).await;
+        hog.send(format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+        patiently("an answer", hog.stream.readable()).await.unwrap();
+        hogs.push(hog);
+    }
+    assert_eq!(get(server.address, PATH).await.status, 503, "they have just begun");
+    // Who is refused comes back; those that hold the room have had their time by then.
+    let served = async { while get(server.address, PATH).await.status != 200 {} };
+    patiently("others to be served", served).await;
+    assert!(server.metrics.connections_dismissed.get() > 0);
+}
