@@ -49,8 +49,10 @@ async fn every_client_gets_the_same_events() {
     for client in &mut clients {
         client.subscribe(&["*"], &["trades", "quotes"]).await;
     }
-    for client in &mut clients {
-        let mut events = client.events(3_000).await;
+    // Side by side: a client that does not read meanwhile would lag.
+    let [one, other] = &mut clients;
+    let (one, other) = tokio::join!(one.events(10_000), other.events(10_000));
+    for mut events in [one, other] {
         events.retain(is_event);
         streams.push(events);
     }
