@@ -103,10 +103,15 @@ async fn what_is_skipped_is_counted_when_it_is_skipped() {
     jammed.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#).await;
     wait_until("session", 1, || server.sessions()).await;
     // It reads nothing at all, so it is never told.
-    while server.metrics.events_skipped.get() == 0 {
-        clock.advance_micros(100_000);
-        tokio::task::yield_now().await;
-    }
+    let skipping = async {
+        while server.metrics.events_skipped.get() == 0 {
+            // A few events for each step of the feed: more at once would be a burst, which waits in the ring.
+            clock.advance_micros(1_000);
+            let steps = server.metrics.feed_steps.get();
+            wait_until("a step of the feed", true, || server.metrics.feed_steps.get() > steps + 1).await;
+        }
+    };
+    patiently("events to be skipped", skipping).await;
     assert_eq!(server.metrics.lags.get(), 1);
     drop(jammed);
 }
