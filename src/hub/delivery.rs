@@ -63,10 +63,10 @@ pub enum Control {
 }
 
 impl Control {
-    /// Returns the bytes that it keeps.
-    pub(super) fn len(&self) -> usize {
+    /// Returns the bytes that it keeps: an encoder's vector has room for more than is in it.
+    pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Message(bytes) => bytes.len(),
+            Self::Message(bytes) => bytes.capacity(),
             Self::Text(bytes) | Self::Binary(bytes) | Self::Pong(bytes) => bytes.len(),
             Self::Ping | Self::Close(_) | Self::CloseAnswer(_) => 0,
         }

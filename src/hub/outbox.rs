@@ -312,7 +312,7 @@ impl Outbox {
                     sink.event(conflated.delivery.publication(), conflated.skipped);
                 }
                 Item::Reply(reply) => {
-                    self.drained_reply(reply.bytes.len());
+                    self.drained_reply(reply.bytes.capacity());
                     *messages += 1;
                     sink.message(&reply.bytes);
                 }

@@ -32,7 +32,7 @@ impl Outbox {
         {
             lag.keep_all();
         }
-        self.push_answer(reply.bytes.len(), Item::Reply(reply), now);
+        self.push_answer(reply.bytes.capacity(), Item::Reply(reply), now);
         Ok(())
     }
 
@@ -69,7 +69,7 @@ impl Outbox {
         if matches!(control, Control::Pong(_)) {
             self.forget_pongs(now);
         }
-        self.hold(control.len());
+        self.hold(control.bytes());
         self.front.push_back(control);
         if closes {
             self.closing = true;
@@ -88,7 +88,7 @@ impl Outbox {
             if let Some(place) = self.front.iter().position(is_pong)
                 && let Some(pong) = self.front.remove(place)
             {
-                self.drained_reply(pong.len());
+                self.drained_reply(pong.bytes());
             }
         }
     }
@@ -107,7 +107,7 @@ impl Outbox {
         while !sink.is_full()
             && let Some(control) = self.front.pop_front()
         {
-            self.drained_reply(control.len());
+            self.drained_reply(control.bytes());
             sink.control(control);
             messages += 1;
         }
@@ -129,7 +129,7 @@ impl Outbox {
 
     /// Counts what is held anew when nothing but the front is left.
     pub(super) fn count_front(&mut self) {
-        self.held.set(self.front.iter().map(|control| control.len() + OVERHEAD_BYTES).sum());
+        self.held.set(self.front.iter().map(|control| control.bytes() + OVERHEAD_BYTES).sum());
     }
 
     /// Returns what the answers that wait take, in bytes.

@@ -297,7 +297,7 @@ struct Bytes(usize, u32);
 
 impl Sink for Bytes {
     fn control(&mut self, control: Control) {
-        self.0 += control.len();
+        self.0 += control.bytes();
     }
 
     fn message(&mut self, bytes: &[u8]) {
