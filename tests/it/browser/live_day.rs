@@ -15,11 +15,11 @@ use crate::spawn::spawn_app_at;
 const MIDNIGHT: Timestamp = Timestamp::from_micros(1_772_496_000_000_000);
 const MINUTE_MICROS: i64 = 60_000_000;
 /// What the rows show, as numbers.
-const ROWS: &str = "Object.fromEntries([...document.querySelectorAll('#watchlist tbody tr[data-symbol]')].map((row) => [
+pub(super) const ROWS: &str = "Object.fromEntries([...document.querySelectorAll('#watchlist tbody tr[data-symbol]')].map((row) => [
     row.dataset.symbol, Object.fromEntries(['last', 'change', 'volume'].map((field) =>
         [field, row.querySelector(`[data-field=${field}]`).textContent.replace('\u{2212}', '-').replaceAll(',', '')]))]))";
 
-fn shown(snapshot: &Value) -> Value {
+pub(super) fn shown(snapshot: &Value) -> Value {
     let figure = |name: &str| snapshot[name].as_f64().unwrap();
     let change = figure("price") - figure("prev_close");
     let change = if format!("{change:.2}").ends_with("0.00") { "0.00".into() } else { format!("{change:+.2}") };

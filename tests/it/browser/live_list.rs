@@ -18,7 +18,7 @@ async fn add(browser: &Browser, symbol: &str) {
 }
 
 /// Keeps these symbols as the viewer's list, as an earlier visit would have.
-async fn keep(browser: &Browser, symbols: &[String]) {
+pub(super) async fn keep(browser: &Browser, symbols: &[String]) {
     let saved = json!({ "watch": symbols, "charted": symbols[0], "interval": "1m" }).to_string();
     browser.before_scripts(&format!("localStorage.setItem('tickcast.page', {})", json!(saved))).await;
 }

@@ -14,6 +14,7 @@ mod live_connection;
 mod live_day;
 mod live_layout;
 mod live_list;
+mod live_midnight;
 
 use serde_json::json;
 

@@ -1,0 +1,158 @@
+//! Midnight UTC over the real binary, with 1,030 symbols and a page whose list is as long as it may be: every row and every
+//! snapshot is right in the first moment of the new day.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::LIVE;
+use super::driver::Browser;
+use super::live_day::{ROWS, shown};
+use super::live_list::keep;
+use crate::client::{ALL_CHANNELS, Client};
+use crate::faked_clock::{FakedClock, machine_seconds};
+use crate::http::get;
+use crate::patience::PATIENCE;
+use crate::view::said;
+
+const SECOND_MICROS: i64 = 1_000_000;
+const SYMBOLS: usize = 1_030;
+/// The most that the page lists.
+const ROWS_MAX: usize = 100;
+
+/// Folds what the socket says into what each row must show, and compares all rows after each painting: at that time the page has
+/// painted all that has come. Collects in `wrong_` what differs, in `days_` by symbol how late the market already was when its day
+/// came, and in `turned_` how late it was when its row first showed the new day, in microseconds after `midnight`. `ahead` is how far
+/// the server's clock is ahead of this one, in milliseconds.
+const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
+    Object.assign(globalThis, { wrong_: [], days_: {}, turned_: {}, painted_: 0 });
+    const [fold, write] = [{}, (figure) => figure.toFixed(2)];
+    let newest = 0;
+    const change = ({ price, prev_close }) => {
+        const text = write(price - prev_close).replace('-0.00', '0.00');
+        return /^-|^0.00$/.test(text) ? text : `+${text}`;
+    };
+    const take = (message) => {
+        const { type, symbol, ts } = message;
+        const known = fold[symbol];
+        if (type === 'snapshot') fold[symbol] = { ...message };
+        if (known && type === 'trade') Object.assign(known, { price: message.price, volume: known.volume + message.size });
+        if (known && type === 'quote') Object.assign(known, { bid: message.bid, ask: message.ask });
+        if (known && type === 'day') {
+            Object.assign(known, { price: message.prev_close, prev_close: message.prev_close, volume: 0 });
+            days_[symbol] = newest - midnight;
+        }
+        if (type === 'trade' || type === 'quote' || type === 'day') newest = Math.max(newest, ts);
+    };
+    frames_.filter(([way]) => way === 'in').forEach(([, data]) => JSON.parse(data).forEach(take));
+    sockets_.at(-1).addEventListener('message', ({ data }) => JSON.parse(data).forEach(take));
+    const table = document.querySelector('#watchlist');
+    new MutationObserver(() => {
+        for (const row of table.querySelectorAll('tbody tr[data-symbol]')) {
+            const { symbol } = row.dataset;
+            const known = fold[symbol];
+            const text = (field) => row.querySelector(`[data-field=${field}]`).textContent;
+            const shown = ['last', 'change', 'bid', 'ask', 'volume'].map(text).join(' ').replaceAll(',', '').replace('\u{2212}', '-');
+            const right = [write(known.price), change(known), write(known.bid), write(known.ask), known.volume].join(' ');
+            if (shown !== right) wrong_.push([symbol, shown, right]);
+            else if (symbol in days_ && !(symbol in turned_)) {
+                turned_[symbol] = newest - midnight;
+                painted_ = Date.now() + ahead - midnight / 1_000;
+            }
+        }
+    }).observe(table, { childList: true, characterData: true, subtree: true });
+}";
+
+/// Reads until every symbol has told of its day. None does so after the market is two seconds into it.
+async fn read_days(client: &mut Client, midnight: i64) {
+    let mut left = SYMBOLS;
+    let told = client
+        .until("the day of every symbol", |message| {
+            left -= usize::from(message["type"] == "day");
+            left == 0
+        })
+        .await;
+    let mut newest = 0;
+    for message in told {
+        match message["type"].as_str().unwrap() {
+            "day" => {
+                assert_eq!(message["ts"], midnight, "{message}");
+                assert!(newest < midnight + 2 * SECOND_MICROS, "{message} after {newest}");
+            }
+            "trade" | "quote" => newest = message["ts"].as_i64().unwrap(),
+            _ => {}
+        }
+    }
+}
+
+fn assert_new(snapshot: &Value, midnight: i64) {
+    assert!(snapshot["ts"].as_i64().unwrap() >= midnight, "{snapshot}");
+    let close = &snapshot["prev_close"];
+    if snapshot["volume"] == 0 {
+        assert!(["price", "open", "high", "low"].iter().all(|name| snapshot[*name] == *close), "{snapshot}");
+    }
+    // At the most a few trades since: a day has had thousands of shares of each.
+    assert!(snapshot["volume"].as_u64().unwrap() < 100_000, "{snapshot}");
+}
+
+#[actix_web::test]
+async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_page() {
+    let faked = FakedClock::ahead(0);
+    let process = faked.spawn(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "1000")]).await;
+    let listed = get(process.address, "/api/v1/symbols").await.json();
+    let listed = listed["symbols"].as_array().unwrap().iter().take(ROWS_MAX);
+    let listed: Vec<String> = listed.map(|each| each["symbol"].as_str().unwrap().into()).collect();
+    let browser = Browser::start(1280, 800, "dark").await;
+    keep(&browser, &listed).await;
+    browser.open(&format!("http://{}/?lang=en", process.address)).await;
+    browser.until(LIVE).await;
+    let filled = format!("Object.values({ROWS}).filter(({{ last }}) => last !== '–').length");
+    browser.until(&format!("{filled} === {ROWS_MAX}")).await;
+    let mut client = Client::connect(process.address).await;
+    client.subscribe(&["*"], &ALL_CHANNELS).await;
+
+    // However long it took to get here, there are two seconds to midnight.
+    let now = machine_seconds();
+    let midnight = (now / 86_400 + 1) * 86_400;
+    let ahead = midnight - now - 2;
+    let midnight = midnight * SECOND_MICROS;
+    browser.value(&format!("({WATCH_THE_ROWS})({midnight}, {ahead} * 1_000)")).await;
+    faked.set_ahead(ahead);
+    read_days(&mut client, midnight).await;
+    let answer = get(process.address, "/api/v1/snapshot").await.json();
+    while client.view.offset < answer["offset"].as_u64().unwrap() {
+        client.next_message().await;
+    }
+    let snapshots = answer["snapshots"].as_array().unwrap();
+    assert_eq!(snapshots.len(), SYMBOLS);
+    for snapshot in snapshots {
+        assert_new(snapshot, midnight);
+        assert_eq!(client.view.snapshot(snapshot["symbol"].as_str().unwrap()), said(snapshot));
+    }
+    assert_eq!((client.view.missing, client.view.skipped), (0, 0));
+
+    browser.until(&format!("Object.keys(turned_).length === {ROWS_MAX} || wrong_.length > 0")).await;
+    assert_eq!(browser.value("wrong_.slice(0, 5)").await, json!([]));
+    let latest =
+        async |name: &str| browser.value(&format!("Math.max(...Object.values({name}))")).await.as_i64().unwrap();
+    let told = latest("days_").await;
+    assert!(told < 2 * SECOND_MICROS, "the last row is told {told} µs after midnight");
+    let (market, clock) = (latest("turned_").await, browser.value("painted_").await);
+    println!("all rows have the new day when the market is {market} µs into it, and the clock {clock} ms");
+    // The page and the server agree, in a moment in which the page has got everything that the answer knows.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let rows = browser.value(ROWS).await;
+        let answer = get(process.address, "/api/v1/snapshot").await.json();
+        let snapshots = answer["snapshots"].as_array().unwrap();
+        let right = |symbol: &String| shown(snapshots.iter().find(|each| each["symbol"] == **symbol).unwrap());
+        if listed.iter().all(|symbol| rows[symbol] == right(symbol)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{rows}: {answer}");
+    }
+    assert_eq!(browser.value("wrong_").await, json!([]));
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
