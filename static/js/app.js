@@ -108,7 +108,7 @@ const chartView = new ChartView(byId("chart"), {
     if (market.series && (await loader.extend(market.series))) paintStage();
   },
 });
-new Search(/** @type {HTMLInputElement} */ (byId("search")), byId("search-list"), {
+const search = new Search(/** @type {HTMLInputElement} */ (byId("search")), byId("search-list"), {
   listings: () => state.listings,
   isListed: (symbol) => watch.own.includes(symbol),
   onChoose: choose,
@@ -151,9 +151,9 @@ async function loadListings() {
     const { epoch } = market;
     state.listings = await fetchListings();
     state.listed_epoch = epoch;
+    search.refresh();
   } catch {
-    // The next welcome asks again.
-    return;
+    return; // The next welcome asks again.
   } finally {
     state.isListing = false;
   }

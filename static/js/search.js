@@ -98,6 +98,11 @@ export class Search {
     this.#activate(this.#input.value.trim() && this.#matches.length > 0 ? 0 : -1);
   }
 
+  /** Lists the matches anew if the list is open, as when the symbols have come. */
+  refresh() {
+    if (!this.#list.hidden) this.#open();
+  }
+
   #close() {
     this.#list.hidden = true;
     this.#input.setAttribute("aria-expanded", "false");

@@ -100,7 +100,8 @@ impl Browser {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+    /// Sends a command of the Chrome debugging protocol and returns its result.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.extension("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.unwrap()
     }
 

@@ -97,3 +97,61 @@ async fn where_the_server_allows_few_symbols_the_first_ones_live_and_the_rest_is
     assert!(browser.messages().await.iter().all(|message| message["type"] != "error"));
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_search_that_is_open_when_the_symbols_come_lists_them() {
+    let (server, browser) = open_page(1280, 800, "dark").await;
+    let hold = "(() => {
+        const plain = fetch;
+        const held = new Promise((resolve) => { globalThis.release_ = resolve; });
+        globalThis.fetch = async (...rest) => {
+            if (`${rest[0]}`.includes('api/v1/symbols')) await held;
+            return plain(...rest);
+        };
+    })()";
+    browser.before_scripts(hold).await;
+    browser.open(&format!("http://{}/?lang=en", server.address)).await;
+    browser.until(LIVE).await;
+    browser.fill("#search", "coca").await;
+    browser
+        .until("document.querySelector('#search-list .none')?.textContent === 'The symbol list is not loaded yet'")
+        .await;
+    browser.value("release_()").await;
+    browser.until("document.querySelector('#search-list [aria-selected=true]')?.dataset.symbol === 'KO'").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_enter_that_ends_a_composition_chooses_nothing() {
+    let (server, browser) = open_page(1280, 800, "light").await;
+    browser.open(&format!("http://{}/?lang=ko", server.address)).await;
+    browser.until(TEN_ROWS).await;
+    browser.click("#search").await;
+    // As an input method does: the text is marked while it is composed, and keys are reported as 229.
+    let composed = json!({ "text": "필수소비재", "selectionStart": 5, "selectionEnd": 5 });
+    browser.devtools("Input.imeSetComposition", composed).await;
+    let option = "document.querySelector('#search-list [aria-selected=true]')?.dataset.symbol ?? ''";
+    browser.until(&format!("({option}) !== ''")).await;
+    let chosen = browser.value(option).await;
+    let chosen = chosen.as_str().unwrap();
+    let listens = "document.addEventListener('keydown', ({ key, isComposing, keyCode }) => {
+        (globalThis.keys_ ??= []).push([key, isComposing, keyCode]);
+    })";
+    browser.value(listens).await;
+    let enter = async |code: u32| {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let key = json!({ "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": code });
+            browser.devtools("Input.dispatchKeyEvent", key).await;
+        }
+    };
+    enter(229).await;
+    browser.devtools("Input.insertText", json!({ "text": "필수소비재" })).await;
+    // Safari's, which comes when the composition has ended.
+    enter(229).await;
+    assert_eq!(browser.value("keys_").await, json!([["Enter", true, 229], ["Enter", false, 229]]));
+    assert_eq!(browser.value(SHOWN).await, json!(FIRST_TEN), "no Enter has chosen yet");
+    assert_eq!(browser.value("document.querySelector('#search').value").await, json!("필수소비재"));
+    enter(13).await;
+    browser.until(&format!("{SHOWN} === '{FIRST_TEN},{chosen}'")).await;
+    browser.close().await;
+}
