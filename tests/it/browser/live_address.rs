@@ -54,3 +54,32 @@ async fn a_page_of_the_handshake_that_nobody_sees_gives_its_connections_up() {
     assert_eq!(browser.value("sockets_.filter((socket) => socket.readyState === 1).length").await, json!(1));
     browser.close().await;
 }
+
+#[tokio::test]
+async fn six_pages_of_the_handshake_leave_a_seventh_its_connections() {
+    let (server, browser) = open_page("").await;
+    for path in ["handshake", "handshake", "handshake", "handshake", "handshake", "handshake", ""] {
+        let tab = browser.client.new_window(true).await.unwrap().handle;
+        browser.client.switch_to_window(tab).await.unwrap();
+        browser.open(&format!("http://{}/{path}", server.address)).await;
+        browser.until(if path.is_empty() { LIVE } else { OPEN }).await;
+    }
+    browser.until(CHART_IS_FULL).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_handshake_is_live_when_the_reader_goes_back_to_it() {
+    let (server, browser) = open_page("").await;
+    let listen = "(globalThis.kept_ = [], addEventListener('pageshow', ({ persisted }) => kept_.push(persisted)))";
+    browser.value(listen).await;
+    browser.open(&format!("http://{}/compare", server.address)).await;
+    browser.client.back().await.unwrap();
+    browser.until("location.pathname === '/handshake'").await;
+    browser.until("globalThis.kept_?.length !== 0").await;
+    // Kept by the browser as it was (the back/forward cache), not loaded again: its socket is gone.
+    assert_eq!(browser.value("globalThis.kept_").await, json!([true]));
+    browser.until(OPEN).await;
+    browser.until("document.querySelectorAll('#frames li').length >= 2").await;
+    browser.close().await;
+}

@@ -1,12 +1,15 @@
 //! The chart of the live page: it shows what is chosen or nothing, its box has the last price, and a reader of the past stays
 //! where he is.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::driver::Browser;
 use super::event_source::Proxy;
 use super::{CHART_IS_FULL, LIVE, open_page};
 use crate::command::spawn_binary;
+use crate::patience::PATIENCE;
 
 /// Collects in `wrong_` what was drawn for two frames on end although something else was chosen.
 const WATCH_THE_CHART: &str = "(() => {
@@ -33,9 +36,10 @@ const HOLD: &str = "(() => {
 const NOTHING_IS_DRAWN: &str = "document.querySelector('#chart').dataset.symbol === ''
     && document.querySelector('#chart').dataset.bars === '0'
     && document.querySelector('#legend [data-part=close]').textContent === '–'";
-/// Writes down the texts in boxes on the chart's axes, and every last price.
+/// Writes down the texts in boxes on the chart's axes, every last price, and the times on the axis.
 const WATCH_THE_BOX: &str = "(() => {
     globalThis.boxes_ = [];
+    globalThis.times_ = new Set();
     const last = document.querySelector('#title-last');
     globalThis.lasts_ = [last.textContent];
     new MutationObserver(() => lasts_.push(last.textContent)).observe(last, { childList: true, characterData: true, subtree: true });
@@ -43,6 +47,7 @@ const WATCH_THE_BOX: &str = "(() => {
     const soft = getComputedStyle(document.documentElement).getPropertyValue('--text-soft').trim();
     CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
         if (this.fillStyle !== soft) boxes_.push(text);
+        else if (/^\\d\\d:\\d\\d$/.test(text)) times_.add(text);
         return plain.call(this, text, ...rest);
     };
 })()";
@@ -140,6 +145,49 @@ async fn the_box_on_the_axis_has_the_last_price_wherever_the_chart_stands() {
 }
 
 #[tokio::test]
+async fn the_box_keeps_the_last_price_when_a_phone_is_swiped() {
+    let (_server, browser) = open_page(390, 844, "dark").await;
+    browser.devtools("Emulation.setTouchEmulationEnabled", json!({ "enabled": true, "maxTouchPoints": 1 })).await;
+    browser.value(WATCH_THE_BOX).await;
+    browser.until(BOX_IS_LAST).await;
+    let clear = "(() => { boxes_.length = 0; times_.clear(); lasts_.splice(0, lasts_.length - 3); })()";
+    browser.value(clear).await;
+    browser.until("lasts_.length > 8 && times_.size > 1").await;
+    browser.value("globalThis.before_ = new Set(times_)").await;
+    let chart = browser.value("document.querySelector('#chart').getBoundingClientRect().toJSON()").await;
+    let [left, top, height] = ["left", "top", "height"].map(|name| chart[name].as_f64().unwrap());
+    let touch = async |kind: &str, x: Option<f64>| {
+        let points: Vec<_> = x.map(|x| json!({ "x": left + x, "y": top + height / 3.0 })).into_iter().collect();
+        browser.devtools("Input.dispatchTouchEvent", json!({ "type": kind, "touchPoints": points })).await;
+    };
+    // From left to right, which goes back in time. A finger that rests for a quarter of a second, as it does on a machine that is
+    // busy, moves the crosshair instead, until there is a tap.
+    let is_panned = "times_.size > 1 && [...times_].every((time) => !before_.has(time))";
+    let deadline = Instant::now() + PATIENCE;
+    while browser.value(is_panned).await != json!(true) {
+        assert!(Instant::now() < deadline, "a swipe moves the chart");
+        touch("touchStart", Some(20.0)).await;
+        for x in [120.0, 220.0, 300.0] {
+            touch("touchMove", Some(x)).await;
+        }
+        touch("touchEnd", None).await;
+        touch("touchStart", Some(150.0)).await;
+        touch("touchEnd", None).await;
+        browser.value("times_.clear()").await;
+        browser.until("times_.size > 1").await;
+    }
+    browser.value("(async () => { for (let n = 0; n < 4; n += 1) await new Promise(requestAnimationFrame); })()").await;
+    browser.value(clear).await;
+    browser.until("lasts_.length > 8 && times_.size > 1").await;
+    assert_eq!(browser.value("[...times_].filter((time) => before_.has(time))").await, json!([]), "it has been panned");
+    let strange = browser.value("boxes_.filter((text) => !lasts_.includes(text))").await;
+    assert_eq!(strange, json!([]), "{}", browser.value("lasts_").await);
+    browser.until(BOX_IS_LAST).await;
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_reader_of_the_past_stays_there_when_the_connection_breaks_lags_or_the_server_ends() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = Proxy::start(server.address).await;
@@ -215,6 +263,9 @@ async fn only_the_bars_that_are_drawn_are_subscribed_to() {
         browser.click(selector).await;
     }
     browser.until(&drawn("TSLA", "5m")).await;
+    browser.value("sockets_.at(-1).send(JSON.stringify({ action: 'list', id: 'now' }))").await;
+    let answered = "frames_.some(([way, data]) => way === 'in' && data.includes('\"id\":\"now\"'))";
+    browser.until(answered).await;
     let bars = "(() => {
         const messages = frames_.filter(([way]) => way === 'in').flatMap(([, data]) => JSON.parse(data));
         const { subscriptions } = messages.findLast(({ type }) => type === 'subscribed');

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::driver::Browser;
 use super::open_page;
+use crate::command::spawn_binary;
 
 /// Where everything is that stands beside a figure.
 const BOXES: &str =
@@ -52,9 +53,12 @@ async fn figures_do_not_push_their_neighbours_about() {
 }
 
 #[tokio::test]
-async fn what_comes_while_the_page_is_loaded_finds_its_place_free() {
+async fn what_comes_while_the_page_is_loaded_and_in_ten_minutes_after_finds_its_place_free() {
     for (width, height) in [(1280, 800), (390, 844)] {
-        let (server, browser) = open_page(width, height, "dark").await;
+        // Ten minutes of this market take ten seconds.
+        let variables = [("TICKCAST__FEED__SPEED", "60"), ("TICKCAST__FEED__EVENTS_PER_SECOND", "5")];
+        let server = spawn_binary(&[], &variables).await;
+        let browser = Browser::start(width, height, "dark").await;
         let source = "globalThis.shifts_ = [];
             new PerformanceObserver((list) => shifts_.push(...list.getEntries().map(({ value }) => value)))
                 .observe({ type: 'layout-shift', buffered: true });";
@@ -62,11 +66,14 @@ async fn what_comes_while_the_page_is_loaded_finds_its_place_free() {
         browser.open(&format!("http://{}/?lang=en", server.address)).await;
         browser.until(super::TEN_ROWS).await;
         browser.until(super::CHART_IS_FULL).await;
-        let trades = "frames_.filter(([way, data]) => way === 'in' && data.includes('trade')).length > 200";
-        browser.until(trades).await;
+        let times = "frames_.filter(([way]) => way === 'in').flatMap(([, data]) => JSON.parse(data))
+            .filter(({ type }) => type === 'trade').map(({ ts }) => ts)";
+        browser.until(&format!("((times) => times.at(-1) - times[0] > 600e6)({times})")).await;
+        assert!(browser.value(&format!("{times}.length")).await.as_u64() > Some(200));
         let sum = browser.value("shifts_.reduce((sum, value) => sum + value, 0)").await.as_f64().unwrap();
-        // Of 0.1 it is called good (Core Web Vitals).
-        assert!(sum < 0.01, "{width}: {sum} {}", browser.value("shifts_").await);
+        // Up to 0.1 it is called good (Core Web Vitals). What is left is the word for the state of the connection; figures that push
+        // others about make it 0.005 and more.
+        assert!(sum < 0.004, "{width}: {sum} {}", browser.value("shifts_").await);
         assert_eq!(browser.console_errors().await, [""; 0]);
         browser.close().await;
     }
