@@ -138,7 +138,9 @@ function paintSummary(of, now) {
   const voids = Object.fromEntries(TRANSPORTS.flatMap((name) => tallies[name].voids.slice(0, 1).map(({ at_us }) => [name, of.secondsOf(at_us)])));
   const common = inCommon(lasting(failures).map((name) => tallies[name]));
   const sentences = summarize({ figures: now, common, failures, voids, isLatest: max_hz !== null, interval_ms, seconds, error_us: clock?.error_us ?? null });
-  list.replaceChildren(...sentences.map((sentence) => element("li", {}, sentence)));
+  // No line ends between a number and its unit.
+  const joined = sentences.map((sentence) => sentence.replaceAll(/(?<=\d) (?=(ms|s|B|kB|MB)\b)/g, "\u00a0"));
+  list.replaceChildren(...joined.map((sentence) => element("li", {}, sentence)));
 }
 
 byId("controls").addEventListener("submit", start);

@@ -62,7 +62,7 @@ const heads = {
 };
 
 const keys = {
-  "2. From Sec-WebSocket-Key to Sec-WebSocket-Accept": "2. Sec-WebSocket-Key에서 Sec-WebSocket-Accept까지",
+  "2. From Sec‑WebSocket‑Key to Sec‑WebSocket‑Accept": "2. Sec‑WebSocket‑Key에서 Sec‑WebSocket‑Accept까지",
   "The server proves that it has understood the request as WebSocket: it appends a fixed text to the key, hashes it and returns the result. A cache or a server that knows only HTTP would not. It is no encryption and authenticates nobody. Change the key and see what follows.":
     "서버는 요청을 WebSocket 요청으로 이해했음을 증명하기 위해, 키 뒤에 정해진 문자열을 붙이고 해시를 구해 돌려줍니다. 캐시나 HTTP만 아는 서버는 이렇게 하지 않습니다. 이것은 암호화가 아니며 누구도 인증하지 않습니다. 키를 바꾸어 결과를 확인해 보십시오.",
   "The key: 16 random bytes in Base64": "키: 무작위 16바이트를 Base64로 나타낸 값",
