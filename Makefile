@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps bench compare load screenshot doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps bench compare load hostile screenshot doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ load: $(LIBRARY) ## load a server of its own with 1,000 sessions and report
 	  target/release/tickcast --port 18080 & server=$$!; trap "kill $$server" EXIT; \
 	  while kill -0 $$server && ! (: </dev/tcp/127.0.0.1/18080) 2>/dev/null; do sleep 0.1; done; \
 	  target/release/tickcast-load --url ws://127.0.0.1:18080/ws --sessions 1000 --symbols SYM000..SYM499 --pid $$server
+
+hostile: $(LIBRARY) ## what one hostile client does to the latency of 100 others; fails when that is too much (5 minutes)
+	cargo build --release --locked --bins
+	node benches/hostile.mjs
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture again
 	cargo test --locked --test it nothing_overlaps

@@ -135,6 +135,8 @@ pub struct Metrics {
     hubs: Arc<Mutex<Vec<Gauge>>>,
     /// Connections that had to wait for their turn to begin or to end (`server.turn_connections_max`).
     pub connections_delayed: Counter,
+    /// Answers over HTTP, and pieces of long ones, that had to wait for their turn (`server.turn_answers_max`).
+    pub answers_delayed: Counter,
     /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
     pub traffic_clients_evicted: Counter,
     /// Requests served without an account because there were too many clients that may not be forgotten.
@@ -271,6 +273,7 @@ impl Metrics {
         counter("log_lines_dropped", "Lines of the log over log.waiting_bytes_max", dropped);
         counter("accept_errors", "Connections that could not be accepted", &self.process.accept_errors);
         counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
+        counter("answers_delayed", "Answers and pieces of answers that waited for their turn", &self.answers_delayed);
         counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
         counter("traffic_clients_refused", "Requests that found no account", &self.traffic_clients_refused);
         counter("bars_reads_refused", "Reads of bars over server.bars_reads_max", &self.bars_reads_refused);

@@ -50,10 +50,10 @@ export function watch(...pids) {
   };
 }
 
-/// Waits until nobody else is busy, at most so long; returns whether it is so.
-export async function quiet(waitMs) {
+/// Waits until nobody but these is busy, at most so long; returns whether it is so.
+export async function quiet(waitMs, ...pids) {
   for (const limit = Date.now() + waitMs; ; ) {
-    const watched = watch();
+    const watched = watch(...pids);
     await sleep(PROBE_MS);
     if (watched.stop() <= FOREIGN_MAX) return true;
     if (Date.now() > limit) return false;

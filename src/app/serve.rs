@@ -18,7 +18,8 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Handshakes, Health, Places, SocketConfig, TlsSetup, Traffic, Worker, connections,
+    ConnectionConfig, ForeignOrigins, Handshakes, Health, Order, Places, SocketConfig, TlsSetup, Traffic, Turnstile,
+    Worker, connections,
 };
 
 /// How much later than a session's stall its connection is ended, so that the session can count the reason.
@@ -83,6 +84,11 @@ impl WorkerParts {
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),
+            answer_turns: Turnstile::paced(
+                server.turn_answers_max,
+                Order::OldestFirst,
+                self.hub_config.metrics.answers_delayed.clone(),
+            ),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
             base_path: self.settings.server.base_path.clone(),

@@ -81,6 +81,9 @@ pub struct ServerConfig {
     /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. 1 to
     /// 1,000,000.
     pub turn_connections_max: usize,
+    /// Answers over HTTP that are begun, or pieces of 16 KiB of long ones, in one turn of a worker thread; of many turns each
+    /// takes a millisecond at least. 1 to 1,000,000.
+    pub turn_answers_max: usize,
     /// Reads of bars that each worker may have under way. 1 to 1,000,000.
     pub bars_reads_max: usize,
     /// A part of the server that is behind by so much makes `/readyz` answer 503. Milliseconds, 10 to 600,000.
@@ -111,6 +114,7 @@ impl Default for ServerConfig {
             write_buffer_bytes: 32_768,
             unsent_bytes_max: 16_384,
             turn_connections_max: 8,
+            turn_answers_max: 4,
             bars_reads_max: 1_024,
             behind_max_ms: 3_000,
             traffic_clients_max: 256,
@@ -165,6 +169,7 @@ impl ServerConfig {
             Self { turn_connections_max: 0 | 1_000_001.., .. } => {
                 Err(("server.turn_connections_max", "must be 1 to 1000000"))
             }
+            Self { turn_answers_max: 0 | 1_000_001.., .. } => Err(("server.turn_answers_max", "must be 1 to 1000000")),
             Self { bars_reads_max: 0 | 1_000_001.., .. } => Err(("server.bars_reads_max", "must be 1 to 1000000")),
             Self { behind_max_ms: ..10 | 600_001.., .. } => Err(("server.behind_max_ms", "must be 10 to 600000")),
             Self { traffic_clients_max: 0 | 100_001.., .. } => {
@@ -341,6 +346,7 @@ mod tests {
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
             ("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "0", "server.connections_spare_max"),
             ("TICKCAST__SERVER__TURN_CONNECTIONS_MAX", "0", "server.turn_connections_max"),
+            ("TICKCAST__SERVER__TURN_ANSWERS_MAX", "0", "server.turn_answers_max"),
             ("TICKCAST__SERVER__TRAFFIC_CLIENTS_MAX", "0", "server.traffic_clients_max"),
             ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
             ("TICKCAST__SERVER__BEHIND_MAX_MS", "9", "server.behind_max_ms"),

@@ -9,6 +9,7 @@ const BURST_SECONDS: f64 = 5.0;
 #[derive(Debug)]
 pub struct Bucket {
     per_second: f64,
+    saved_max: f64,
     left: f64,
     filled: Instant,
 }
@@ -17,7 +18,12 @@ impl Bucket {
     /// Returns a budget of which nothing has been used for long.
     pub fn full(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second);
-        Self { per_second, left: per_second * BURST_SECONDS, filled: now }
+        Self::saving(per_second, per_second * BURST_SECONDS, now)
+    }
+
+    /// Returns a budget of which nothing has been used for long, and so much may be used at once.
+    pub fn saving(per_second: f64, saved_max: f64, now: Instant) -> Self {
+        Self { per_second, saved_max, left: saved_max, filled: now }
     }
 
     /// Returns a budget of which everything has just been used.
@@ -28,7 +34,7 @@ impl Bucket {
     fn fill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now.max(self.filled);
-        self.left = (self.left + elapsed * self.per_second).min(self.per_second * BURST_SECONDS);
+        self.left = (self.left + elapsed * self.per_second).min(self.saved_max);
     }
 
     /// Takes so much when it is there; returns whether it was.

@@ -13,6 +13,8 @@ use crate::transport::{Problem, Worker, pieces};
 
 /// The most bars of one answer.
 const LIMIT_MAX: usize = 10_000;
+/// An answer of more bars is a long one, which is refused before anything is made of it when too much waits for other clients.
+const LIMIT_SHORT: usize = 1_000;
 /// How many bars an answer has when the client does not say.
 const LIMIT_DEFAULT: usize = 500;
 
@@ -44,6 +46,10 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         worker.metrics().bars_reads_refused.inc();
         Problem::unavailable("too many reads of bars (server.bars_reads_max)")
     })?;
+    worker.answer_turns.clone().pass().await;
+    if limit > LIMIT_SHORT {
+        pieces::check_room(worker)?;
+    }
     // Held until the answer is there, so that no more than a few are sent in one turn of this thread. Never closed.
     let _few = worker.bars_answers.acquire().await;
     let symbol = table.instrument(id).symbol;

@@ -21,7 +21,7 @@ use crate::transport::answer::Answer;
 use crate::transport::stream::{HandshakeError, OverTls, Stream, TlsSetup};
 use crate::transport::tenure::Tenure;
 use crate::transport::traffic::{Meter, Metered};
-use crate::transport::turnstile::Turnstile;
+use crate::transport::turnstile::{Order, Turnstile};
 use crate::transport::wire::Wire;
 use crate::transport::{SocketConfig, Worker, pieces, problem, routes};
 
@@ -63,7 +63,8 @@ where
     Shutdown: Future<Output = ()> + 'static,
 {
     let metrics = worker.metrics();
-    let turnstile = Turnstile::new(config.turn_connections_max, metrics.clone());
+    let turnstile =
+        Turnstile::new(config.turn_connections_max, Order::NewestFirst, metrics.connections_delayed.clone());
     let (ours, places) = (worker.clone(), worker.places.clone());
     let patience = Patience { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()

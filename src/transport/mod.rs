@@ -63,6 +63,7 @@ pub use socket::SocketConfig;
 pub use status::Health;
 pub use stream::TlsSetup;
 pub use traffic::Traffic;
+pub use turnstile::{Order, Turnstile};
 
 /// Where records of the log come from that say what clients have done wrong: the library that reads their requests.
 pub const HTTP_LIBRARY: &str = "actix_http";
@@ -78,6 +79,8 @@ pub struct Worker {
     pub bars_reads: Arc<Semaphore>,
     /// One permit for each answer about bars that may be made for this worker at once; the others wait in order.
     pub bars_answers: Rc<Semaphore>,
+    /// How many answers over HTTP, and pieces of long ones, are made in one turn of this thread.
+    pub answer_turns: Rc<Turnstile>,
     /// What a session may do.
     pub session: Rc<SessionConfig>,
     /// The time.

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -15,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
 use crate::hub::Held;
+use crate::transport::turnstile::Turnstile;
 use crate::transport::{Problem, Worker, activity};
 
 /// A piece has about so many bytes.
@@ -34,11 +36,6 @@ pub(super) trait Pieces: Unpin + 'static {
 
     /// Returns how many bytes of memory are kept for what is still to come.
     fn held_bytes(&self) -> usize;
-
-    /// Returns whether the next piece is work, and not only handed on.
-    fn is_to_be_made(&self) -> bool {
-        false
-    }
 }
 
 /// A body that is made while it is sent.
@@ -46,8 +43,9 @@ struct Body<P> {
     pieces: P,
     size: BodySize,
     held: Held,
-    /// Whether others have had their turn since the last piece.
-    has_yielded: bool,
+    turns: Rc<Turnstile>,
+    /// Waits for the turn of the next piece.
+    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl<P: Pieces> Body<P> {
@@ -59,7 +57,7 @@ impl<P: Pieces> Body<P> {
         {
             activity.keep();
         }
-        Self { pieces, size, held, has_yielded: false }
+        Self { pieces, size, held, turns: Worker::of(request).answer_turns.clone(), turn: None }
     }
 }
 
@@ -72,12 +70,10 @@ impl<P: Pieces> MessageBody for Body<P> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let body = self.get_mut();
-        // One piece is made in each turn of the worker thread, however much the socket takes.
-        body.has_yielded = body.pieces.is_to_be_made() && !body.has_yielded;
-        if body.has_yielded {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        // However much the sockets take: all answers of the worker thread together have a few pieces in each of its turns.
+        let turn = body.turn.get_or_insert_with(|| Box::pin(body.turns.clone().pass()));
+        ready!(turn.as_mut().poll(context));
+        body.turn = None;
         let piece = body.pieces.next_piece();
         body.held.set(body.pieces.held_bytes());
         Poll::Ready(piece.map(Ok))
@@ -115,10 +111,6 @@ impl<P: Pieces> Pieces for Begun<P> {
 
     fn held_bytes(&self) -> usize {
         self.made.iter().map(Bytes::len).sum::<usize>() + self.rest.held_bytes()
-    }
-
-    fn is_to_be_made(&self) -> bool {
-        self.made.is_empty() && self.rest.is_to_be_made()
     }
 }
 
@@ -188,10 +180,6 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
     fn held_bytes(&self) -> usize {
         self.item_bytes
     }
-
-    fn is_to_be_made(&self) -> bool {
-        !self.ended
-    }
 }
 
 /// Returns an answer of JSON that no cache keeps.
@@ -253,7 +241,11 @@ pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<B
 }
 
 /// Refuses a long answer when too much waits, and lets who is slow at reading his give way to the next.
-fn check_room(worker: &Worker) -> Result<(), Problem> {
+///
+/// # Errors
+///
+/// Returns 503 when it is so.
+pub(super) fn check_room(worker: &Worker) -> Result<(), Problem> {
     if !worker.router.borrow().shared().is_crowded() {
         return Ok(());
     }
@@ -264,7 +256,14 @@ fn check_room(worker: &Worker) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use prometheus_client::metrics::counter::Counter;
+
     use super::*;
+    use crate::transport::turnstile::Order;
+
+    const PER_TURN: usize = 4;
 
     fn text(mut pieces: impl Pieces) -> (String, usize) {
         let (mut text, mut longest, mut held) = (String::new(), 0, usize::MAX);
@@ -291,29 +290,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn others_have_their_turn_before_each_piece_that_is_to_be_made() {
+    #[actix_web::test]
+    async fn all_answers_together_have_a_few_pieces_in_each_turn_and_get_on_at_the_same_pace() {
+        let delayed = Counter::default();
+        let turns = Turnstile::new(PER_TURN, Order::OldestFirst, delayed.clone());
+        let sent = Rc::new(RefCell::new([0; 100]));
         let encode = |item: &usize, out: &mut Vec<u8>| out.extend_from_slice(item.to_string().as_bytes());
-        let Answer::Long(pieces) = begin(Array::new("[".into(), (0..100_000_usize).collect(), encode)) else {
-            panic!("it is long");
+        let answer = |index: usize| {
+            let Answer::Long(pieces) = begin(Array::new("[".into(), (0..50_000_usize).collect(), encode)) else {
+                panic!("it is long");
+            };
+            assert!(pieces.made.len() > 1, "both those that are there and those that are not are counted");
+            let held = Held::new(prometheus_client::metrics::gauge::Gauge::default());
+            let mut body = Body { pieces, size: BodySize::Stream, held, turns: turns.clone(), turn: None };
+            let sent = sent.clone();
+            actix_web::rt::spawn(async move {
+                while std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.is_some() {
+                    sent.borrow_mut()[index] += 1;
+                }
+            })
         };
-        let made = pieces.made.len();
-        let held = Held::new(prometheus_client::metrics::gauge::Gauge::default());
-        let mut body = Body { pieces, size: BodySize::Stream, held, has_yielded: false };
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let mut polls = String::new();
-        loop {
-            match Pin::new(&mut body).poll_next(&mut context) {
-                Poll::Ready(Some(Ok(_))) => polls.push('p'),
-                Poll::Ready(None) => break,
-                Poll::Pending => polls.push('.'),
-            }
+        let answers: Vec<_> = (0..100).map(answer).collect();
+        // As a hub does that has an event to route: it goes on when all others have had their turn.
+        while !answers.iter().all(actix_web::rt::task::JoinHandle::is_finished) {
+            let before: usize = sent.borrow().iter().sum();
+            tokio::task::yield_now().await;
+            let sent = sent.borrow();
+            assert!(sent.iter().sum::<usize>() - before <= PER_TURN, "{sent:?} after {before}");
+            assert!(sent.iter().max().unwrap() - sent.iter().min().unwrap() <= PER_TURN + 1, "{sent:?}");
         }
-        let (begun, rest) = polls.split_at(made);
-        assert!(
-            made > 1 && begun == "p".repeat(made) && rest.len() > 2 && rest == ".p".repeat(rest.len() / 2),
-            "{polls}"
-        );
+        assert!(sent.borrow().iter().all(|pieces| *pieces > 8), "{sent:?}");
+        assert!(delayed.get() > 500, "{}", delayed.get());
     }
 
     #[test]

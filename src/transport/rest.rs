@@ -32,6 +32,7 @@ struct SymbolItem<'a> {
 /// Returns a problem document when a parameter is given.
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
+    Worker::of(&request).answer_turns.clone().pass().await;
     let table = Worker::of(&request).router.borrow().table().clone();
     let item = |each: &'_ crate::domain::Instrument| (each.symbol, each.name.clone(), each.sector.clone());
     let items: Vec<_> = table.instruments().iter().map(item).collect();
@@ -49,6 +50,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let mut parameters = Parameters::of(&request)?;
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
+    worker.answer_turns.clone().pass().await;
     let table = worker.router.borrow().table().clone();
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     let router = worker.router.borrow();

@@ -1,40 +1,68 @@
-//! How many connections begin and end in one turn of a worker thread: neither a storm of newcomers nor a crowd that leaves at
-//! once must keep those that stream waiting.
+//! How much is done in one turn of a worker thread of what others must not wait for: how many connections begin and end, as
+//! neither a storm of newcomers nor a crowd that leaves at once must keep those that stream waiting, and how many pieces of
+//! long answers are made.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
-use crate::metrics::SharedMetrics;
+use crate::hub::Bucket;
 
-/// Lets a few connections of one worker thread through, then all other tasks of the thread have their turn, then a few more.
-///
-/// The last to come is the first to go on: in a storm some wait for its end, but whoever comes meanwhile is served at once,
-/// where first come, first served would make everybody wait for as long as the queue is (B. Maurer, "Fail at Scale", ACM
-/// Queue 13.8, 2015, "adaptive LIFO").
+/// How many turns there are in a second where they are paced, so that a crowd does not take the whole thread, let alone the
+/// machine, and how many may follow each other at once after a time without any.
+const TURNS_PER_SECOND: f64 = 1_000.0;
+const TURNS_SAVED_MAX: f64 = 32.0;
+
+/// Who of those that wait goes on first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The last to come: in a storm of newcomers some wait for its end, but whoever comes meanwhile is served at once, where
+    /// first come, first served would make everybody wait for as long as the queue is (B. Maurer, "Fail at Scale", ACM Queue
+    /// 13.8, 2015, "adaptive LIFO").
+    NewestFirst,
+    /// The first to come, so that all get on at the same pace.
+    OldestFirst,
+}
+
+/// Lets a few tasks of one worker thread through, then all other tasks of the thread have their turn, then a few more.
 #[derive(Debug)]
-pub(super) struct Turnstile {
+pub struct Turnstile {
     per_turn: usize,
+    order: Order,
+    pace: Option<RefCell<Bucket>>,
     /// Those that have gone through in this turn.
     passed: Cell<usize>,
     /// At most one for each connection.
-    waiting: RefCell<Vec<oneshot::Sender<()>>>,
-    metrics: SharedMetrics,
+    waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
+    delayed: Counter,
 }
 
 impl Turnstile {
-    /// Returns a turnstile that lets so many through in each turn, at least 1.
-    pub(super) fn new(per_turn: usize, metrics: SharedMetrics) -> Rc<Self> {
-        Rc::new(Self { per_turn, passed: Cell::new(0), waiting: RefCell::default(), metrics })
+    /// Returns a turnstile that lets so many through in each turn, at least 1, and counts those that had to wait.
+    pub fn new(per_turn: usize, order: Order, delayed: Counter) -> Rc<Self> {
+        Self::with_pace(per_turn, order, None, delayed)
     }
 
-    /// Waits until the connection may begin, or end.
+    /// Returns a turnstile whose turns are at least a millisecond apart when there have been many.
+    pub fn paced(per_turn: usize, order: Order, delayed: Counter) -> Rc<Self> {
+        let pace = Bucket::saving(TURNS_PER_SECOND, TURNS_SAVED_MAX, Instant::now());
+        Self::with_pace(per_turn, order, Some(RefCell::new(pace)), delayed)
+    }
+
+    fn with_pace(per_turn: usize, order: Order, pace: Option<RefCell<Bucket>>, delayed: Counter) -> Rc<Self> {
+        Rc::new(Self { per_turn, order, pace, passed: Cell::new(0), waiting: RefCell::default(), delayed })
+    }
+
+    /// Waits until the task may go on.
     pub(super) async fn pass(self: Rc<Self>) {
         if self.passed.get() >= self.per_turn {
-            self.metrics.connections_delayed.inc();
+            self.delayed.inc();
             let (go, gone) = oneshot::channel();
-            self.waiting.borrow_mut().push(go);
+            self.waiting.borrow_mut().push_back(go);
             // It is counted by the turn that lets it through.
             let _ = gone.await;
             return;
@@ -48,10 +76,14 @@ impl Turnstile {
     async fn turn(self: Rc<Self>) {
         loop {
             tokio::task::yield_now().await;
+            let pause = self.pause(Instant::now());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             let mut waiting = self.waiting.borrow_mut();
             let mut passed = 0;
             while passed < self.per_turn
-                && let Some(next) = waiting.pop()
+                && let Some(next) = self.next(&mut waiting)
             {
                 // Whoever has gone away meanwhile takes no place.
                 passed += usize::from(next.send(()).is_ok());
@@ -60,6 +92,21 @@ impl Turnstile {
             if passed == 0 {
                 return waiting.shrink_to_fit();
             }
+        }
+    }
+
+    /// Takes note of a turn that ends, and returns how long it is to the next one.
+    fn pause(&self, now: Instant) -> Duration {
+        let Some(pace) = &self.pace else { return Duration::ZERO };
+        let mut pace = pace.borrow_mut();
+        pace.owe(1.0, now);
+        pace.until_paid(now)
+    }
+
+    fn next(&self, waiting: &mut VecDeque<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>> {
+        match self.order {
+            Order::NewestFirst => waiting.pop_back(),
+            Order::OldestFirst => waiting.pop_front(),
         }
     }
 }
@@ -79,9 +126,9 @@ mod tests {
         })
     }
 
-    #[actix_web::test]
-    async fn others_have_their_turn_between_a_few_newcomers_and_the_last_goes_first() {
-        let turnstile = Turnstile::new(3, SharedMetrics::default());
+    /// What comes about when 26 tasks come at once, the fifth of which then goes away.
+    async fn storm(order: Order) -> String {
+        let turnstile = Turnstile::new(3, order, Counter::default());
         let log = Log::default();
         let stop = Rc::new(Cell::new(false));
         let streaming = {
@@ -101,23 +148,44 @@ mod tests {
         }
         stop.set(true);
         streaming.await.unwrap();
-        let log = log.borrow();
-        let order: String = log.chars().filter(|each| *each != '.').collect();
-        assert_eq!(order, "abczyxwvutsrqponmlkjihgfd", "{log}");
-        assert!(log.split('.').all(|turn| turn.len() <= 3), "{log}");
-        assert_eq!(turnstile.metrics.connections_delayed.get(), 23);
+        assert_eq!(turnstile.delayed.get(), 23);
+        log.take()
+    }
+
+    #[actix_web::test]
+    async fn others_have_their_turn_between_a_few_and_the_order_is_as_chosen() {
+        for (order, expected) in
+            [(Order::NewestFirst, "abczyxwvutsrqponmlkjihgfd"), (Order::OldestFirst, "abcdfghijklmnopqrstuvwxyz")]
+        {
+            let log = storm(order).await;
+            assert_eq!(log.replace('.', ""), expected, "{log}");
+            assert!(log.split('.').all(|turn| turn.len() <= 3), "{log}");
+        }
+    }
+
+    #[test]
+    fn many_turns_are_a_millisecond_apart_and_a_few_are_not() {
+        let turnstile = Turnstile::paced(1, Order::OldestFirst, Counter::default());
+        let now = Instant::now() + Duration::from_secs(1);
+        let pauses: Vec<_> = (0..34).map(|_| turnstile.pause(now).as_millis()).collect();
+        assert_eq!(pauses, [vec![0; 32], vec![1, 2]].concat());
+        let rested = now + Duration::from_millis(12);
+        let pauses: Vec<_> = (0..11).map(|_| turnstile.pause(rested).as_millis()).collect();
+        assert_eq!(pauses, [vec![0; 10], vec![1]].concat());
+        let unpaced = Turnstile::new(1, Order::OldestFirst, Counter::default());
+        assert!((0..100).all(|_| unpaced.pause(now).is_zero()));
     }
 
     #[actix_web::test]
     async fn after_a_storm_newcomers_do_not_wait() {
-        let turnstile = Turnstile::new(1, SharedMetrics::default());
+        let turnstile = Turnstile::new(1, Order::NewestFirst, Counter::default());
         for _ in 0..3 {
             turnstile.clone().pass().await;
             // The turn ends, and finds nobody.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(turnstile.metrics.connections_delayed.get(), 0);
+        assert_eq!(turnstile.delayed.get(), 0);
         assert_eq!(turnstile.passed.get(), 0);
     }
 }

@@ -171,6 +171,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream as Client};
 
     use super::*;
+    use crate::transport::turnstile::Order;
 
     const SOCKET: SocketConfig = SocketConfig {
         take_timeout: Duration::from_mins(1),
@@ -187,7 +188,7 @@ mod tests {
     #[actix_web::test]
     async fn connections_that_end_all_at_once_do_so_in_turns() {
         let metrics = SharedMetrics::default();
-        let turnstile = Turnstile::new(2, metrics.clone());
+        let turnstile = Turnstile::new(2, Order::NewestFirst, metrics.connections_delayed.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut ends = Vec::new();
         for index in 0..10 {

@@ -115,6 +115,7 @@ async fn ten_thousand_symbols_take_at_most_400_megabytes_and_have_a_past_like_a_
     let process = spawn_binary(&[], &[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
     assert!(process.start_line.contains("symbols=10030"), "{}", process.start_line);
     assert_eq!(snapshot(process.address, "SYM9999").await["symbol"], "SYM9999");
+    assert_eq!(counter(process.address, "past_bars_made").await, 0, "the past is made when somebody asks for it");
     let resident = resident_kib(process.id());
     assert!(resident * 1_024 <= 400_000_000, "{resident} KiB");
     for symbol in ["AAPL", "SYM000", "SYM9999"] {
@@ -157,6 +158,7 @@ async fn three_thousand_readers_of_bars_hold_nothing_up() {
     for name in ["history_mailbox_full", "hub_mailbox_full", "hub_holes"] {
         assert_eq!(counter(process.address, name).await, 0, "{name}");
     }
+    assert!(counter(process.address, "answers_delayed").await > 0, "those that stream have had their turn meanwhile");
     // The others were refused because too many answers wait for their clients (`push.waiting_bytes_max`).
     let waiting = counter(process.address, "answers_refused").await;
     assert_eq!(counter(process.address, "bars_reads_refused").await + waiting, refused);

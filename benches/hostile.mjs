@@ -1,0 +1,139 @@
+// What one hostile client does to the others: the p99 latency of 100 clients, quiet and under each attack, by turns.
+//
+//     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
+//
+// With --control each attack is also made on a second server beside the first: by how much that moves the p99 is the machine's doing,
+// and the attacker's. Ends with 1 when an attack moves the p99 by a quarter or more, with 2 when nothing could be measured.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+
+import { TARGET } from "./compare/paths.mjs";
+import { quiet, watch } from "./compare/quiet.mjs";
+
+const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls"];
+/// By so much more than in quiet is too much.
+const MOVED_MAX = 0.25;
+const START_MS_MAX = 20_000;
+const MARKET = {
+  TICKCAST__FEED__EXTRA_SYMBOLS: "500",
+  TICKCAST__FEED__EVENTS_PER_SECOND: "5300",
+  TICKCAST__FEED__QUOTES_PER_TRADE: "0",
+};
+const OPTIONS = {
+  rounds: { type: "string", default: "3" },
+  seconds: { type: "string", default: "8" },
+  attack: { type: "string", multiple: true, default: ATTACKS },
+  control: { type: "boolean", default: false },
+  // As many events as the server keeps for cursors take so long to come.
+  "fill-s": { type: "string", default: "50" },
+  // How long to wait at most for others to leave the machine alone before each measurement.
+  "quiet-ms": { type: "string", default: "30000" },
+  server: { type: "string", default: join(TARGET, "release", "tickcast") },
+};
+
+/// Every process that has been started here.
+const children = [];
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+
+function start(command, args, env = {}) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  children.push(child);
+  child.output = child.errors = "";
+  child.stdout.on("data", (chunk) => (child.output += chunk));
+  child.stderr.on("data", (chunk) => (child.errors = (child.errors + chunk).slice(-20_000)));
+  child.ended = new Promise((resolve) => {
+    child.on("error", (err) => resolve(`cannot start: ${err.message}`));
+    child.on("close", (code, signal) => resolve(code ?? signal));
+  });
+  return child;
+}
+
+/// The servers' processes.
+const servers = [];
+
+async function server(file) {
+  const child = start(file, ["--port", "0"], MARKET);
+  servers.push(child.pid);
+  for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
+    const found = child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//);
+    if (found) return { port: found[1], pid: child.pid };
+  }
+  throw new Error(`the server does not listen: ${child.errors}`);
+}
+
+/// Returns what 100 clients of `victim` see while somebody attacks `attacked`: ms; and what the victim and all who take no part
+/// have used of a core.
+async function measure({ victim, kind, attacked }, chosen) {
+  await quiet(Number(chosen["quiet-ms"]), ...servers);
+  // It gives way to those that measure.
+  const attack = kind && start("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
+  const load = start(join(TARGET, "release", "tickcast-load"), [
+    ...["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"],
+    ...["--sessions", "100", "--duration-s", chosen.seconds],
+  ]);
+  const watched = watch(...new Set([victim, load, ...(attack ? [attack, attacked] : [])].map(({ pid }) => pid)));
+  const code = await load.ended;
+  const others = watched.stop();
+  if (attack) {
+    const died = await Promise.race([attack.ended, sleep(0, null)]);
+    if (died !== null) throw new Error(`the attack ended with ${died}: ${attack.errors}`);
+    attack.kill("SIGKILL");
+    await attack.ended;
+  }
+  if (code !== 0 && code !== 1) throw new Error(`tickcast-load ended with ${code}: ${load.errors}`);
+  const { latency_us: latency, server: used } = JSON.parse(load.output);
+  return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others };
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const ms = (number) => number.toFixed(1).padStart(7);
+const percent = (number) => `${(100 * number).toFixed(0)} %`.padStart(6);
+
+/// Prints the table; returns whether every attack moves the p99 by little enough.
+function report(cells) {
+  const figure = ({ results }, name) => median(results.map((result) => result[name]));
+  const calm = figure(cells[0], "p99");
+  console.log(`${" ".repeat(28)} p50 ms  p99 ms  at most   moved  server  others`);
+  let met = true;
+  for (const cell of cells) {
+    const moved = figure(cell, "p99") / calm - 1;
+    const isMet = !cell.kind || cell.isControl || moved < MOVED_MAX;
+    met &&= isMet;
+    const numbers = [ms(figure(cell, "p50")), ms(figure(cell, "p99")), ms(figure(cell, "most")), ` ${percent(moved)}`];
+    const shares = [percent(figure(cell, "cpu")), percent(figure(cell, "others"))];
+    console.log(`${cell.label.padEnd(28)}${numbers.join(" ")}  ${shares.join("  ")}${isMet ? "" : "  too much"}`);
+  }
+  return met;
+}
+
+async function run() {
+  const { values: chosen } = parseArgs({ options: OPTIONS });
+  const unknown = chosen.attack.find((kind) => !ATTACKS.includes(kind));
+  if (unknown) throw new Error(`there is no attack '${unknown}': ${ATTACKS.join(", ")}`);
+  const victim = await server(chosen.server);
+  const other = chosen.control && (await server(chosen.server));
+  const attacks = chosen.attack.flatMap((kind) => [
+    { label: kind, kind, attacked: victim },
+    ...(other ? [{ label: `${kind}, another server`, kind, attacked: other, isControl: true }] : []),
+  ]);
+  const cells = [{ label: "quiet", kind: null }, ...attacks].map((cell) => ({ ...cell, victim, results: [] }));
+  await sleep(Number(chosen["fill-s"]) * 1_000);
+  for (let round = 1; round <= Number(chosen.rounds); round += 1) {
+    for (const cell of cells) {
+      const result = await measure(cell, chosen);
+      cell.results.push(result);
+      const { p99, cpu, others } = result;
+      console.error(`round ${round}: ${cell.label}: p99 ${p99.toFixed(1)} ms, server${percent(cpu)}, others${percent(others)} of a core`);
+    }
+  }
+  return report(cells);
+}
+
+const code = await run().then(
+  (met) => (met ? 0 : 1),
+  (err) => (console.error(`hostile: ${err.message}`), 2),
+);
+process.exit(code);

@@ -1,0 +1,95 @@
+// One hostile client: asks for as much as it can, reads all answers and looks at none. Raw sockets and requests made in advance,
+// so that it costs little itself.
+//
+//     node benches/hostile/attack.mjs KIND PORT        until it is ended
+import { get } from "node:http";
+import { connect } from "node:net";
+
+/// How long a connection takes at the least, so that one that is refused does not spin.
+const BACK_MS = 50;
+/// How far back a cursor goes: not quite as far as the server keeps events (history.events_max).
+const EVENTS_BACK = 250_000;
+/// Answers on one connection before the next one.
+const ANSWERS = 8;
+
+const [, , kind, port] = process.argv;
+const waste = Buffer.allocUnsafe(1 << 20);
+
+function open(head, onEnd) {
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    socket.destroy();
+    onEnd();
+  };
+  const onread = { buffer: waste, callback: () => true };
+  const socket = connect({ host: "127.0.0.1", port: Number(port), onread });
+  socket.on("connect", () => socket.write(head)).on("end", end).on("error", end).on("close", end);
+  return socket;
+}
+
+/// Asks for a path again and again, so many at the same time.
+function requests(path, parallel) {
+  const ask = (connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
+  const head = ask("keep-alive").repeat(ANSWERS - 1) + ask("close");
+  const one = () => {
+    const began = performance.now();
+    open(head, () => setTimeout(one, Math.max(0, BACK_MS - (performance.now() - began))));
+  };
+  for (let index = 0; index < parallel; index += 1) one();
+}
+
+/// A text frame with the mask 0, which leaves the text as it is.
+function frame(message) {
+  const text = Buffer.from(JSON.stringify(message));
+  const length = text.length < 126 ? [0x80 | text.length] : [0x80 | 126, text.length >> 8, text.length & 0xff];
+  return Buffer.concat([Buffer.from([0x81, ...length, 0, 0, 0, 0]), text]);
+}
+
+const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
+
+/// Sends these frames at once, again and again, on one WebSocket that comes back whenever it is closed.
+function frames(bytes, everyMs) {
+  const one = () => {
+    const timer = setInterval(() => socket.writableLength < 1 << 20 && socket.write(bytes), everyMs);
+    const socket = open(HANDSHAKE, () => {
+      clearInterval(timer);
+      setTimeout(one, BACK_MS);
+    });
+  };
+  one();
+}
+
+/// Returns the oldest cursor that the server still knows, nearly.
+function oldest() {
+  return new Promise((resolve, reject) => {
+    const request = get(`http://127.0.0.1:${port}/api/v1/snapshot?symbols=AAPL`, async (response) => {
+      const { epoch, offset } = JSON.parse(Buffer.concat(await response.toArray()));
+      resolve({ epoch, offset: Math.max(0, offset - EVENTS_BACK) });
+    });
+    request.on("error", reject);
+  });
+}
+
+const attacks = {
+  /// The largest subscription, as often as one session may ask.
+  subscribes: () => frames(frame({ action: "subscribe", symbols: ["*"], channels: ["trades", "quotes", "bars.1s", "bars.1m", "bars.1d"] }), 5),
+  /// Every second a burst of requests that go back as far as one can for what seldom comes.
+  cursors: async () => {
+    const [symbols, channels, after] = [["AAPL"], ["bars.1h"], await oldest()];
+    const pair = [frame({ action: "subscribe", symbols, channels, after }), frame({ action: "unsubscribe", symbols, channels })];
+    frames(Buffer.concat(Array(500).fill(pair).flat()), 1_000);
+  },
+  /// A thousand long answers about bars at the same time, and as many short ones.
+  bars: () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=3000", 1_000),
+  "short-bars": () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=1", 1_000),
+  /// 300 polls with an old cursor at the same time.
+  polls: async () => {
+    const { epoch, offset } = await oldest();
+    requests(`/api/v1/poll?symbols=AAPL&channels=bars.1h&wait_ms=0&after=${epoch}:${offset}`, 300);
+  },
+};
+
+await attacks[kind]();
