@@ -78,3 +78,24 @@ async fn what_comes_while_the_page_is_loaded_and_in_ten_minutes_after_finds_its_
         browser.close().await;
     }
 }
+
+#[tokio::test]
+async fn on_a_phone_nothing_moves_when_the_connection_is_lost() {
+    for language in ["en", "ko"] {
+        let server = spawn_binary(&[], &[]).await;
+        let browser = Browser::start(390, 844, "dark").await;
+        browser.open(&format!("http://{}/?lang={language}", server.address)).await;
+        browser.until(super::LIVE).await;
+        let top = "document.querySelector('main').getBoundingClientRect().top";
+        let before = browser.value(top).await;
+        server.signal("TERM").await;
+        server.ended().await;
+        // A number of two digits, as long as it gets.
+        browser.until("document.querySelector('#retry').checkVisibility()").await;
+        let longest = format!("(document.querySelector('#status-detail').textContent += '0', {top})");
+        assert_eq!(browser.value(&longest).await, before, "{language}");
+        let sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.value(sideways).await, 0, "{language}");
+        browser.close().await;
+    }
+}
