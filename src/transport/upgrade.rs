@@ -2,12 +2,13 @@
 //!
 //! What is opened then is `websocket`'s business.
 
-use actix_web::HttpRequest;
-use actix_web::http::Version;
+use actix_http::ws::hash_key;
 use actix_web::http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
 };
+use actix_web::http::{Method, Version};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
@@ -21,19 +22,34 @@ pub(super) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     worker.check_origin(request)
 }
 
-/// Checks what actix-web-actors is lenient about: the version (RFC 6455 section 4.4) and the key (section 4.1, item 7); and that
-/// no body stands between the handshake and the first frame.
+/// Begins the answer that opens the WebSocket of a request that has been checked (RFC 6455 section 4.2.2).
+pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
+    let key = request.headers().get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    let mut response = HttpResponse::SwitchingProtocols();
+    response.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, hash_key(key).as_slice()));
+    response
+}
+
+/// Checks the request by RFC 6455 section 4.2.1, and that no body stands between the handshake and the first frame.
+/// actix-web-actors looks at the first of several headers only, and takes other versions and any key.
 fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let has = |name, token: &str| lists(request, name, |part| part.eq_ignore_ascii_case(token));
     if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
         return Err(Problem::upgrade_required("this address speaks WebSocket: send Connection: Upgrade"));
     }
+    if request.method() != Method::GET {
+        return Err(Problem::bad_request("a WebSocket is opened by GET"));
+    }
     if request.version() < Version::HTTP_11 {
         return Err(Problem::bad_request("a WebSocket is opened by HTTP/1.1"));
     }
     if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
         return Err(Problem::bad_request("a WebSocket handshake has no body"));
+    }
+    // Neither may come twice (RFC 6455 sections 11.3.1 and 11.3.5).
+    if [SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_KEY].into_iter().any(|name| headers.get_all(name).count() > 1) {
+        return Err(Problem::bad_request("Sec-WebSocket-Key and Sec-WebSocket-Version may come once"));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Problem::upgrade_required("only version 13 of the WebSocket protocol is spoken here"));

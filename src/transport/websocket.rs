@@ -32,7 +32,7 @@ use crate::transport::inbound::{Assembler, Frames, Gate};
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Meter, Transport};
-use crate::transport::upgrade::{check, lists};
+use crate::transport::upgrade::{accept, check, lists};
 use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Worker, random_name};
 
@@ -65,8 +65,7 @@ pub(super) fn open_on<H: MessageHandler>(
 ) -> Result<HttpResponse, Problem> {
     check(worker, request)?;
     worker.admit(request)?;
-    let mut response =
-        ws::handshake(request).map_err(|err| Problem::bad_request(format!("not a WebSocket handshake: {err}")))?;
+    let mut response = accept(request);
     if lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == SUBPROTOCOL) {
         response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
     }

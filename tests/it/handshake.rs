@@ -85,13 +85,42 @@ async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
 #[actix_web::test]
 async fn a_websocket_that_is_offered_among_others_is_spoken() {
     let server = spawn_app(|_| {});
-    for offered in ["websocket, h2c", "h2c,WebSocket"] {
+    // A list may be cut into several header lines (RFC 9110 section 5.3) and have empty elements (section 5.6.1).
+    let upgrades = [
+        "websocket, h2c",
+        "h2c,WebSocket",
+        "h2c\r\nUpgrade: websocket",
+        "websocket\r\nUpgrade: h2c",
+        "h2c, IRC/6.9\r\nUpgrade: TLS/1.0 \t, \t WebSocket \t,, RTA/x11",
+        ",websocket,",
+    ];
+    let connections =
+        ["Upgrade", "keep-alive\r\nConnection: Upgrade", "UPGRADE\r\nConnection: keep-alive", "Foo ,\tupgrade\t, Bar"];
+    for offered in upgrades.into_iter().flat_map(|upgrade| connections.map(|connection| (upgrade, connection))) {
         let mut client = RawClient::connect(server.address).await;
-        let answer = client.request(&handshake(&[("Upgrade", Some(offered))])).await;
+        let changes = [("Upgrade", Some(offered.0)), ("Connection", Some(offered.1))];
+        let answer = client.request(&handshake(&changes)).await;
         assert_eq!(answer.status, 101, "{offered:?}: {answer:?}");
         client.send_frame(PING, b"are you there").await;
         assert_eq!(client.next_of(PONG).await, b"are you there", "{offered:?}");
     }
+}
+
+#[actix_web::test]
+async fn what_only_looks_like_a_websocket_opens_none() {
+    let server = spawn_app(|_| {});
+    // Its token has no version (RFC 6455 section 11.2).
+    for offered in ["websocket/13", "websockets", "web socket", "h2c\r\nUpgrade: websocket/13", "web\r\nUpgrade: socket"] {
+        let answer = RawClient::connect(server.address).await.request(&handshake(&[("Upgrade", Some(offered))])).await;
+        assert_eq!(answer.status, 426, "{offered:?}: {answer:?}");
+    }
+    // These may come once (RFC 6455 sections 11.3.1 and 11.3.5).
+    for (header, value) in [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")] {
+        let twice = format!("{value}\r\n{header}: {value}");
+        let answer = RawClient::connect(server.address).await.request(&handshake(&[(header, Some(&twice))])).await;
+        assert_eq!(answer.status, 400, "{header}: {answer:?}");
+    }
+    assert_eq!(server.sessions(), 0);
 }
 
 #[actix_web::test]
