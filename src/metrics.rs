@@ -17,8 +17,16 @@ use crate::protocol::{CloseReason, ErrorCode};
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// Codes of errors over HTTP beside those of [`ErrorCode`].
-pub const HTTP_ERRORS: [&str; 5] =
-    ["not_found", "method_not_allowed", "upgrade_required", "forbidden_origin", "unavailable"];
+pub const HTTP_ERRORS: [&str; 8] = [
+    "not_found",
+    "method_not_allowed",
+    "upgrade_required",
+    "forbidden_origin",
+    "unavailable",
+    "request_timeout",
+    "head_too_long",
+    "tls_required",
+];
 
 /// The bounds of the histogram of ages, in seconds.
 const AGES: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];

@@ -55,6 +55,23 @@ fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_
 }
 
 #[test]
+fn a_full_outbox_in_which_nothing_is_obsolete_skips_nothing_and_is_no_lag() {
+    let mut fixture = Fixture::new(2, 0);
+    let counted = |fixture: &Fixture| {
+        let metrics = &fixture.outbox.shared.metrics;
+        (metrics.lags.get(), metrics.events_skipped.get())
+    };
+    (0..5).for_each(|symbol| fixture.push(symbol));
+    assert!(fixture.outbox.lag.is_some(), "more waits than fits");
+    assert_eq!(counted(&fixture), (0, 0));
+    let (messages, events) = fixture.drain(100).unwrap();
+    assert_eq!((messages.len(), events), (5, 5), "all of them, and no `lag`");
+    (0..5).chain([4]).for_each(|symbol| fixture.push(symbol));
+    assert_eq!(counted(&fixture), (1, 1));
+    assert_eq!(fixture.drain(100).unwrap().0[0]["type"], "lag");
+}
+
+#[test]
 fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _guard = runtime.enter();

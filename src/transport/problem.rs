@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, S
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::metrics::SharedMetrics;
+use crate::metrics::{Metrics, SharedMetrics};
 use crate::protocol::ErrorCode;
 use crate::session::Mistake;
 
@@ -123,6 +123,11 @@ impl Problem {
         document.to_string()
     }
 
+    /// Counts it as an error that is answered.
+    pub(super) fn count_in(&self, metrics: &Metrics) {
+        metrics.count_problem(self.code);
+    }
+
     /// Returns the whole answer as it is sent on a connection that ends with it, for what never becomes a request.
     pub(super) fn to_http(&self) -> Vec<u8> {
         let document = self.document();
@@ -164,7 +169,7 @@ impl actix_web::Responder for Problem {
 /// Counts the answer if it is a problem, whichever transport has made it.
 pub(super) fn count<B>(answer: &ServiceResponse<B>, metrics: &SharedMetrics) {
     if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
-        metrics.count_problem(problem.code);
+        problem.count_in(metrics);
     }
 }
 
@@ -218,6 +223,9 @@ mod tests {
             Problem::unavailable(""),
             Problem::not_found(""),
             Problem::bad_request(""),
+            Problem::request_timeout(),
+            Problem::head_too_long(),
+            Problem::tls_required(),
         ];
         for problem in problems {
             let is_listed =

@@ -5,14 +5,19 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::metrics::Metrics;
 use crate::transport::Problem;
 
 /// The most bytes that are read and thrown away before the answer: unread bytes at the end would make the kernel reset the
 /// connection, and the client might not see the answer.
 const DISCARDED_BYTES_MAX: usize = 1 << 18;
 
-/// Writes the answer, as far as the socket takes it at once.
-pub(super) fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, problem: &Problem) {
+/// Writes the answer, as far as the socket takes it at once, and counts it.
+pub(super) fn refuse<S>(stream: &mut S, cx: &mut Context<'_>, problem: &Problem, metrics: &Metrics)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    problem.count_in(metrics);
     let mut discarded = 0;
     let mut buffer = [0; 4_096];
     while discarded < DISCARDED_BYTES_MAX {

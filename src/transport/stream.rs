@@ -57,7 +57,7 @@ impl TlsSetup {
             if wire.begins_with_a_letter().await? {
                 let problem = Problem::tls_required();
                 poll_fn(|cx| {
-                    refuse(&mut wire, cx, &problem);
+                    refuse(&mut wire, cx, &problem, activity.metrics());
                     Poll::Ready(())
                 })
                 .await;
@@ -126,7 +126,7 @@ impl Stream {
     fn refuse(&mut self, cx: &mut Context<'_>, problem: &Problem) {
         self.is_ended = true;
         if !self.activity.is_answering() {
-            refuse(&mut self.channel, cx, problem);
+            refuse(&mut self.channel, cx, problem, self.activity.metrics());
         }
     }
 

@@ -9,6 +9,7 @@ use crate::event_stream::EventSource;
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
 use crate::raw::{RawClient, TEXT};
+use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
@@ -64,6 +65,28 @@ async fn errors_are_counted_on_every_transport() {
         get(server.address, path).await;
         let after = samples(server.address).await[&name];
         assert!((after - before - 1.0).abs() < f64::EPSILON, "{path}: {before} to {after}");
+    }
+}
+
+#[actix_web::test]
+async fn refusals_of_what_never_becomes_a_request_are_counted_too() {
+    let pair = Pair::new("refusals");
+    let server = spawn_app(|settings| {
+        pair.configure(settings);
+        settings.server.request_timeout_ms = 200;
+    });
+    let too_long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    for (address, request, status, code) in [
+        (server.address, "GET / HTTP/1.1\r\n", "408", "request_timeout"),
+        (server.address, too_long.as_str(), "431", "head_too_long"),
+        (server.tls_address.unwrap(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "400", "tls_required"),
+    ] {
+        let name = format!("tickcast_errors_total{{code=\"{code}\"}}");
+        assert_eq!(samples(server.address).await.get(&name), Some(&0.0), "{code}");
+        let mut client = RawClient::connect(address).await;
+        client.send(request.as_bytes()).await;
+        assert!(client.rest().await.starts_with(&format!("HTTP/1.1 {status} ")), "{code}");
+        assert_eq!(samples(server.address).await[&name], 1.0, "{code}");
     }
 }
 

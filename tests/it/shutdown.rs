@@ -7,7 +7,7 @@ use crate::client::{ALL_CHANNELS, Client};
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
-use crate::raw::{RawClient, TEXT};
+use crate::raw::{RawClient, TEXT, handshake};
 use crate::spawn::spawn_app;
 
 /// Expects the last words of a server that goes down.
@@ -160,4 +160,26 @@ async fn sessions_are_closed_one_after_the_other_while_newcomers_are_told_to_go_
     }
     assert!(retries.len() > 1, "they are not told to come back all at once: {retries:?}");
     assert_eq!(server.metrics.closes(CloseReason::Shutdown), 12);
+}
+
+#[actix_web::test]
+async fn sessions_that_a_server_refuses_because_it_goes_down_are_counted_as_such() {
+    let mut server = spawn_app(|settings| {
+        // One session of a worker is ended at once, the next one half of the time later.
+        settings.server.workers = 1;
+        settings.server.drain_ms = 60_000;
+        settings.server.shutdown_grace_ms = 120_000;
+    });
+    let clients = [RawClient::open(server.address).await, RawClient::open(server.address).await];
+    server.shut_down();
+    let draining = async { while get(server.address, "/readyz").await.status == 200 {} };
+    patiently("the server to go down", draining).await;
+    let counted = || (server.metrics.connections_refused_draining.get(), server.metrics.connections_refused.get());
+    assert_eq!(counted(), (0, 0), "nobody has wanted a session");
+    assert_eq!(RawClient::connect(server.address).await.request(&handshake(&[])).await.status, 503);
+    for (path, status) in [("/api/v1/stream?symbols=AAPL", 200), ("/api/v1/poll?symbols=AAPL", 503)] {
+        assert_eq!(get(server.address, path).await.status, status, "{path}");
+    }
+    assert_eq!(counted(), (3, 0));
+    drop(clients);
 }
