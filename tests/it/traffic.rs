@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::http::get;
-use crate::patience::PATIENCE;
+use crate::patience::{PATIENCE, patiently};
 use crate::raw::{CLOSE, FRAGMENTS, PING, RawClient, TEXT, frame, handshake};
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
@@ -262,9 +262,12 @@ async fn the_cpu_time_of_an_account_is_no_more_than_that_of_the_process() {
     assert!(last < process_us() - before);
 }
 
+/// An account that was used within so long is kept, whoever comes.
+const KEPT_MICROS: i64 = 60_000_000;
+
 #[actix_web::test]
-async fn a_client_one_too_many_takes_the_place_of_an_idle_one_or_is_served_without_an_account() {
-    let server = spawn_app(|settings| settings.server.traffic_clients_max = 2);
+async fn a_client_one_too_many_takes_the_place_of_one_that_is_idle_for_long_or_is_served_without_an_account() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.server.traffic_clients_max = 2);
     let open = async |name: &str| {
         let mut client = RawClient::connect(server.address).await;
         let request = handshake(&[]).replacen("/ws", &format!("/ws?client={name}"), 1);
@@ -277,23 +280,34 @@ async fn a_client_one_too_many_takes_the_place_of_an_idle_one_or_is_served_witho
     let (first, answer) = open("first").await;
     assert_eq!(answer.status, 101);
     assert_eq!(poll("idle").await.status, 200);
+    clock.advance_micros(KEPT_MICROS - 1);
+    assert_eq!((poll("third").await.status, known("third").await, known("idle").await), (200, 404, 200));
+    // That was a use, too.
+    clock.advance_micros(KEPT_MICROS - 1);
+    assert_eq!((poll("third").await.status, known("third").await), (200, 404));
+    clock.advance_micros(1);
     // The end of the idle one's connection may come later than its answer.
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while known("third").await != 200 {
-        assert_eq!(poll("third").await.status, 200);
-        assert!(std::time::Instant::now() < deadline);
-    }
+    let served = async {
+        while known("third").await != 200 {
+            assert_eq!(poll("third").await.status, 200);
+        }
+    };
+    patiently("an account", served).await;
     assert_eq!((known("first").await, known("idle").await, known("third").await), (200, 404, 200));
     assert_eq!(server.metrics.traffic_clients_evicted.get(), 1);
 
-    let second = loop {
-        let (second, answer) = open("second").await;
-        assert_eq!(answer.status, 101);
-        if known("second").await == 200 {
-            break second;
+    clock.advance_micros(KEPT_MICROS);
+    let opened = async {
+        loop {
+            let (second, answer) = open("second").await;
+            assert_eq!(answer.status, 101);
+            if known("second").await == 200 {
+                break second;
+            }
         }
-        assert!(std::time::Instant::now() < deadline);
     };
+    let second = patiently("an account", opened).await;
+    clock.advance_micros(KEPT_MICROS);
     let refused = server.metrics.traffic_clients_refused.get();
     assert_eq!((poll("fourth").await.status, known("fourth").await), (200, 404));
     assert_eq!(server.metrics.traffic_clients_refused.get(), refused + 1);
@@ -302,14 +316,16 @@ async fn a_client_one_too_many_takes_the_place_of_an_idle_one_or_is_served_witho
 }
 
 #[actix_web::test]
-async fn many_names_that_are_used_once_do_not_make_the_server_forget_one_that_comes_back() {
+async fn many_new_names_of_one_address_do_not_make_the_server_forget_those_that_were_used_just_now() {
     let server = spawn_app(|settings| settings.server.traffic_clients_max = 16);
     let poll = async |name: &str| get(server.address, &format!("/api/v1/poll?symbols=AAPL&client={name}")).await.status;
-    assert_eq!((poll("known").await, poll("known").await), (200, 200));
-    for number in 0..50 {
+    assert_eq!((poll("once").await, poll("known").await, poll("known").await), (200, 200, 200));
+    for number in 0..300 {
         assert_eq!(poll(&format!("x{number}")).await, 200);
     }
     assert_eq!(traffic(&server, "known").await["long_poll"]["requests"], 2);
+    assert_eq!(traffic(&server, "once").await["long_poll"]["requests"], 1);
+    assert_eq!(server.metrics.traffic_clients_evicted.get(), 0);
 }
 
 #[actix_web::test]

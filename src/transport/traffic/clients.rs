@@ -3,9 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::metrics::SharedMetrics;
 use crate::transport::traffic::account::{Account, Figures, Transport};
+
+/// An account that was used within so long is kept: one more client has none, which does it no harm.
+const KEPT: Duration = Duration::from_mins(1);
+/// Only an address that has so many more of them than the one that asks loses those too.
+const EXCESS: usize = 2;
 
 /// Every client that is accounted, shared by all workers.
 #[derive(Debug)]
@@ -18,8 +24,6 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 struct Clients {
     by_name: HashMap<String, Client>,
-    /// How many requests have been accounted: the time by which clients age.
-    requests: u64,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +32,8 @@ struct Client {
     /// Who has named it first.
     address: Option<IpAddr>,
     requests: u64,
-    last_request: u64,
+    /// When it was last charged or read, or seen with a connection; by the monotonic clock.
+    used: Duration,
 }
 
 impl Client {
@@ -45,48 +50,64 @@ impl Traffic {
     }
 
     /// Returns the account of a client, which may be new; `None` when there are too many that may not be forgotten for one of
-    /// this address.
-    pub(super) fn account(&self, name: &str, address: Option<IpAddr>, transport: Transport) -> Option<Arc<Account>> {
+    /// this address. `now` is the time of the monotonic clock.
+    pub(super) fn account(
+        &self,
+        name: &str,
+        address: Option<IpAddr>,
+        transport: Transport,
+        now: Duration,
+    ) -> Option<Arc<Account>> {
         let clients = &mut *self.lock();
         if !clients.by_name.contains_key(name) {
-            if clients.by_name.len() >= self.clients_max && !self.evict(clients, address) {
+            if clients.by_name.len() >= self.clients_max && !self.evict(clients, address, now) {
                 self.metrics.traffic_clients_refused.inc();
                 return None;
             }
             clients.by_name.insert(name.to_owned(), Client { address, ..Client::default() });
         }
-        clients.requests += 1;
         let client = clients.by_name.get_mut(name)?;
         client.requests += 1;
-        client.last_request = clients.requests;
+        client.used = now;
         Some(client.accounts[transport as usize].clone())
     }
 
     /// Removes an idle client of the address that has most of them: the one with the fewest requests, and of these the one that
     /// has been idle for longest. So nobody can make the server forget others' by using many names. Returns false when there is
-    /// none, or when that address has no more than the one that asks.
-    fn evict(&self, clients: &mut Clients, address: Option<IpAddr>) -> bool {
+    /// none that has been unused for long, or when that address has no more than the one that asks.
+    fn evict(&self, clients: &mut Clients, address: Option<IpAddr>, now: Duration) -> bool {
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
-        for client in clients.by_name.values() {
+        for client in clients.by_name.values_mut() {
             *counts.entry(client.address).or_default() += 1;
+            if !client.is_idle() {
+                client.used = now;
+            }
         }
         let own = counts.get(&address).copied().unwrap_or(0);
         let most = counts.values().copied().max().unwrap_or(0);
-        let gives = |client: &Client| client.address == address || counts[&client.address] > own;
+        let is_unused = |client: &Client| now.saturating_sub(client.used) >= KEPT;
+        let gives = |client: &Client| {
+            let count = counts[&client.address];
+            let is_less = client.address == address || count > own;
+            (is_less && is_unused(client)) || (client.address != address && count >= own + EXCESS)
+        };
         let idle = clients
             .by_name
             .iter()
             .filter(|(_, client)| counts[&client.address] == most && gives(client) && client.is_idle());
-        let least = idle.min_by_key(|(_, client)| (client.requests, client.last_request)).map(|(name, _)| name.clone());
+        let least = idle.min_by_key(|(_, client)| (client.requests, client.used)).map(|(name, _)| name.clone());
         let Some(least) = least else { return false };
         clients.by_name.remove(&least);
         self.metrics.traffic_clients_evicted.inc();
         true
     }
 
-    /// Returns the figures of a client over each transport; `None` when it is not known, or no longer.
-    pub(super) fn figures(&self, name: &str) -> Option<[Figures; Transport::ALL.len()]> {
-        Some(self.lock().by_name.get(name)?.accounts.each_ref().map(|account| account.figures()))
+    /// Returns the figures of a client over each transport; `None` when it is not known, or no longer. Who reads them uses them.
+    pub(super) fn figures(&self, name: &str, now: Duration) -> Option<[Figures; Transport::ALL.len()]> {
+        let mut clients = self.lock();
+        let client = clients.by_name.get_mut(name)?;
+        client.used = now;
+        Some(client.accounts.each_ref().map(|account| account.figures()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Clients> {
@@ -104,17 +125,22 @@ mod tests {
         names
     }
 
+    const START: Duration = Duration::ZERO;
+
     #[test]
     fn the_client_that_has_been_idle_for_longest_gives_way() {
         let metrics = SharedMetrics::default();
         let traffic = Traffic::new(3, metrics.clone());
-        let busy = traffic.account("a", None, Transport::Sse).unwrap();
-        for name in ["b", "c", "b", "d"] {
-            drop(traffic.account(name, None, Transport::LongPoll).unwrap());
+        let busy = traffic.account("a", None, Transport::Sse, START).unwrap();
+        let mut now = START;
+        for name in ["b", "c", "b", "d", "d"] {
+            drop(traffic.account(name, None, Transport::LongPoll, now).unwrap());
+            now += KEPT;
         }
         assert_eq!(names(&traffic), ["a", "b", "d"]);
         drop(busy);
-        drop(traffic.account("e", None, Transport::LongPoll).unwrap());
+        now += KEPT;
+        drop(traffic.account("e", None, Transport::LongPoll, now).unwrap());
         assert_eq!(names(&traffic), ["b", "d", "e"]);
         assert_eq!((metrics.traffic_clients_evicted.get(), metrics.traffic_clients_refused.get()), (2, 0));
     }
@@ -123,25 +149,46 @@ mod tests {
     fn while_all_are_busy_a_new_one_is_refused_and_known_ones_are_not() {
         let metrics = SharedMetrics::default();
         let traffic = Traffic::new(2, metrics.clone());
-        let busy = ["a", "b"].map(|name| traffic.account(name, None, Transport::WebSocket).unwrap());
-        assert!(traffic.account("c", None, Transport::WebSocket).is_none());
-        assert!(traffic.account("a", None, Transport::LongPoll).is_some());
+        let busy = ["a", "b"].map(|name| traffic.account(name, None, Transport::WebSocket, START).unwrap());
+        assert!(traffic.account("c", None, Transport::WebSocket, KEPT).is_none());
+        assert!(traffic.account("a", None, Transport::LongPoll, KEPT).is_some());
         assert_eq!((metrics.traffic_clients_evicted.get(), metrics.traffic_clients_refused.get()), (0, 1));
         drop(busy);
+        assert!(traffic.account("c", None, Transport::WebSocket, KEPT * 2 - Duration::from_nanos(1)).is_none());
+        assert!(
+            traffic.account("c", None, Transport::WebSocket, KEPT * 2).is_some(),
+            "it has ended so long ago at least"
+        );
     }
 
     #[test]
-    fn many_names_of_one_address_are_forgotten_for_each_other_and_for_those_of_others() {
+    fn many_names_of_one_address_are_forgotten_for_those_of_others_and_not_for_each_other() {
         let traffic = Traffic::new(4, SharedMetrics::default());
         let [one, other] = [[1; 4], [2; 4]].map(|address| Some(IpAddr::from(address)));
-        let poll = |name: &str, address| traffic.account(name, address, Transport::LongPoll).is_some();
+        let poll = |name: &str, address| traffic.account(name, address, Transport::LongPoll, START).is_some();
         assert!(poll("mine", other) && poll("known", one) && poll("known", one));
         for number in 0..300 {
-            assert!(poll(&format!("x{number}"), one));
+            assert_eq!(poll(&format!("x{number}"), one), number < 2);
         }
-        assert_eq!(names(&traffic), ["known", "mine", "x298", "x299"]);
+        assert_eq!(names(&traffic), ["known", "mine", "x0", "x1"]);
         assert!(poll("yours", other));
-        assert_eq!(names(&traffic), ["known", "mine", "x299", "yours"]);
+        assert_eq!(names(&traffic).len(), 4);
+        assert!(["known", "mine", "yours"].into_iter().all(|name| names(&traffic).contains(&name.to_owned())));
+        assert!(!poll("ours", other), "either has two");
+    }
+
+    #[test]
+    fn many_addresses_with_one_name_each_make_the_server_forget_none_that_was_used_just_now() {
+        let traffic = Traffic::new(4, SharedMetrics::default());
+        let poll = |number: u8, now| {
+            let address = Some(IpAddr::from([10, 0, 0, number]));
+            traffic.account(&format!("x{number}"), address, Transport::LongPoll, now).is_some()
+        };
+        for number in 0..200 {
+            assert_eq!(poll(number, START), number < 4);
+        }
+        assert!(traffic.figures("x0", KEPT).is_some());
+        assert!(poll(200, KEPT) && traffic.figures("x0", KEPT).is_some(), "it has just been read");
     }
 
     #[test]

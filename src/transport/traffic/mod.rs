@@ -43,7 +43,9 @@ pub(super) fn charge(
 ) -> Result<Option<Arc<Account>>, Problem> {
     let Some(name) = take_name(parameters)? else { return Ok(None) };
     let address = request.peer_addr().map(|peer| peer.ip());
-    let Some(account) = Worker::of(request).traffic.account(&name, address, transport) else { return Ok(None) };
+    let worker = Worker::of(request);
+    let now = worker.clock.read().elapsed;
+    let Some(account) = worker.traffic.account(&name, address, transport, now) else { return Ok(None) };
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {
         meter.charge(&account);
     }
@@ -95,7 +97,8 @@ pub(super) async fn traffic(request: HttpRequest) -> Result<HttpResponse, Proble
     let mut parameters = Parameters::of(&request)?;
     let client = take_name(&mut parameters)?.ok_or_else(|| Problem::bad_request("'client' is missing"))?;
     parameters.finish()?;
-    let figures = Worker::of(&request).traffic.figures(&client);
+    let worker = Worker::of(&request);
+    let figures = worker.traffic.figures(&client, worker.clock.read().elapsed);
     let [websocket, sse, long_poll, short_poll] = figures.ok_or_else(|| Problem::no_such_client(&client))?;
     let transports = Transports { websocket, sse, long_poll, short_poll };
     let body = serde_json::to_vec(&Answer { client: &client, transports }).expect("numbers become JSON");
