@@ -109,7 +109,8 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     Ok(response)
 }
 
-fn head() -> HttpResponseBuilder {
+/// Begins the answer that is a stream of events.
+pub(super) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
@@ -123,9 +124,7 @@ fn head() -> HttpResponseBuilder {
 /// Answers a client that cannot have a stream now: an `EventSource` does not come back from an error status (WHATWG HTML,
 /// section 9.2.2), but it does after the end of a stream, when that has told it to.
 fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
-    let router = worker.router.borrow();
-    let reason = if router.is_draining() { CloseReason::Shutdown.name() } else { "full" };
-    let retry_ms = router.drain_left_ms(Instant::now()) + rand::random_range(RETRY_MS);
+    let (reason, retry_ms) = refusal(worker);
     let mut event = BytesMut::new();
     let mut writer = EventWriter::new(&mut event, Dialect::Native, usize::MAX);
     writer.message(&encode_goodbye(reason, retry_ms));
@@ -135,6 +134,13 @@ fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
 }
 
 /// Returns what the client has seen last; a cursor that is none is void, as an error would end an `EventSource` for good.
+/// Returns why a stream cannot begin now, and after how many milliseconds its client may come back.
+pub(super) fn refusal(worker: &Worker) -> (&'static str, u64) {
+    let router = worker.router.borrow();
+    let reason = if router.is_draining() { CloseReason::Shutdown.name() } else { "full" };
+    (reason, router.drain_left_ms(Instant::now()) + rand::random_range(RETRY_MS))
+}
+
 fn last_event_id(request: &HttpRequest) -> Option<Cursor> {
     let value = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty())?;
     Some(value.to_str().ok().and_then(Cursor::parse).unwrap_or_else(Cursor::void))

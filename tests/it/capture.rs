@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tickcast::transport::AllowedOrigins;
 
 use crate::http::{get, request};
-use crate::patience::patiently;
+use crate::patience::{patiently, wait_until};
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
@@ -241,13 +241,40 @@ async fn a_capture_whose_socket_is_not_opened_ends_and_gives_its_place_back() {
     }
 }
 
+/// Expects that a capture is refused in a way that an `EventSource` survives: it comes back only after the end of a stream.
+async fn refuses(server: SocketAddr, reason: &str) {
+    let refused = get(server, "/handshake/capture").await;
+    assert_eq!((refused.status, refused.header("content-type")), (200, "text/event-stream"), "{}", refused.text());
+    let (event, retry) = refused.text().split_once("\nretry: ").unwrap();
+    let (name, data) = event.split_once("\ndata: ").unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    let retry_ms: u64 = retry.strip_suffix("\n\n").unwrap().parse().unwrap();
+    assert_eq!((name, data), ("event: goodbye", json!({"reason": reason, "retry_after_ms": retry_ms})));
+    assert!((500..62_000).contains(&retry_ms), "{retry_ms}");
+}
+
+#[actix_web::test]
+async fn a_server_that_is_full_or_goes_down_refuses_captures_as_streams() {
+    let mut server = spawn_app(|settings| {
+        // One session of a worker is ended at once, the next one half of the time later.
+        settings.server.workers = 1;
+        settings.server.connections_max = 2;
+        settings.server.drain_ms = 60_000;
+        settings.server.shutdown_grace_ms = 120_000;
+    });
+    let sessions = [RawClient::open(server.address).await, RawClient::open(server.address).await];
+    refuses(server.address, "full").await;
+    server.shut_down();
+    wait_until("sessions", 1, || server.sessions()).await;
+    refuses(server.address, "shutdown").await;
+    drop(sessions);
+}
+
 #[actix_web::test]
 async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
     let server = spawn_app(|settings| settings.handshake.captures_max = 1);
     let observer = Observer::start(server.address).await;
-    let refused = get(server.address, "/handshake/capture").await;
-    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
-    assert!(refused.problem()["detail"].as_str().unwrap().contains("handshake.captures_max"));
+    refuses(server.address, "full").await;
     assert_eq!(server.metrics.captures_refused.get(), 1);
     let left = handshake(&[]).replace("/ws", &format!("/handshake/ws?capture={}", observer.name));
     drop(observer);
@@ -257,7 +284,8 @@ async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
             .await
             .request("GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n")
             .await;
-        if answer.status == 200 {
+        assert_eq!(answer.status, 200);
+        if answer.head.contains("set-cookie: capture-") {
             break answer;
         }
     };
@@ -324,7 +352,7 @@ async fn a_proxy_is_told_not_to_hold_the_events_back() {
     let server = spawn_app(|_| {});
     let request = "GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n";
     let answer = RawClient::connect(server.address).await.request(request).await;
-    for header in ["x-accel-buffering: no", "cache-control: no-store"] {
+    for header in ["x-accel-buffering: no", "cache-control: no-store, no-transform"] {
         assert!(answer.head.contains(&format!("\r\n{header}\r\n")), "{answer:?}");
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix_http::BoxedPayloadStream;
 use actix_http::header::{HttpDate, TryIntoHeaderValue};
-use actix_web::http::header::{CACHE_CONTROL, COOKIE, DATE, SET_COOKIE};
+use actix_web::http::header::{COOKIE, DATE, SET_COOKIE};
 use actix_web::rt::time::{Interval, interval};
 use actix_web::web::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
@@ -33,7 +33,7 @@ use tokio_rustls::TlsConnector;
 use crate::session::{Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, random_name, rest, upgrade, websocket};
+use crate::transport::{Problem, Worker, random_name, rest, sse, upgrade, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
@@ -67,15 +67,17 @@ impl Handshakes {
 }
 
 /// Answers `GET /handshake/capture`: server-sent events that name a capture, and then show what happens on the socket
-/// that is opened with this name.
+/// that is opened with this name. Whoever cannot have a capture now is told when to come back, and the stream ends.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is given, or there are as many captures as there may be.
+/// Returns a problem document when a parameter is given.
 pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
     let worker = Worker::of(&request).clone();
-    worker.ready()?;
+    if worker.ready().is_err() {
+        return Ok(refuse(&worker));
+    }
     let handshakes = &worker.handshakes;
     let name = random_name();
     let pending_bytes_max = handshakes.config.capture_pending_bytes_max;
@@ -84,20 +86,22 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let (address, began) = (request.peer_addr().map(|peer| peer.ip()), Instant::now());
     if !handshakes.captures.insert(&name, &capture, address, began) {
         worker.metrics().captures_refused.inc();
-        return Err(Problem::unavailable("too many captures (handshake.captures_max)"));
+        return Ok(refuse(&worker));
     }
     let max_age_s = handshakes.config.capture_wait().as_secs().max(1);
     let cookie = format!("{}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict", capture.cookie(&name));
     let look = interval(LOOK_INTERVAL);
     let connection = activity::of(&request);
     let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((SET_COOKIE, cookie))
-        // Keeps nginx from collecting what it should pass on.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(observer))
+    Ok(sse::head().insert_header((SET_COOKIE, cookie)).streaming(observer))
+}
+
+/// Answers an observer that cannot have a capture now, as [`sse`] does: an `EventSource` comes back from the end of a stream,
+/// and from no error status.
+fn refuse(worker: &Worker) -> HttpResponse {
+    let (reason, retry_after_ms) = sse::refusal(worker);
+    let data = json!({ "reason": reason, "retry_after_ms": retry_after_ms });
+    sse::head().body(format!("event: goodbye\ndata: {data}\nretry: {retry_after_ms}\n\n"))
 }
 
 /// The events of one capture as the body of a response. The capture lasts as long as this.

@@ -25,6 +25,7 @@ import { Dissector, fromHex } from "./dissector.js";
  * @property {() => void} [onOpen]
  * @property {(event: CloseEvent, hasOpened: boolean) => void} [onClose] the browser's view of the end
  * @property {() => void} [onEnd] the server's view of the end: nothing more follows
+ * @property {() => void} [onBusy] the server has no place for this socket now; the browser asks again by itself
  * @property {() => void} [onLost] the server shows nothing, or nothing more, because it is not there or too busy
  */
 
@@ -35,6 +36,8 @@ export class CapturedSocket {
   #dissectors = { client: new Dissector(), server: new Dissector() };
   #frames = 0;
   #hasOpened = false;
+  /** Whether the server has told the browser to come back. */
+  #isPutOff = false;
   #handlers;
 
   /**
@@ -44,7 +47,14 @@ export class CapturedSocket {
    */
   constructor(protocols, handlers) {
     this.#handlers = handlers;
-    this.#on("capture", ({ capture }) => this.#open(capture, protocols));
+    this.#on("capture", ({ capture }) => {
+      this.#isPutOff = false;
+      this.#open(capture, protocols);
+    });
+    this.#on("goodbye", () => {
+      this.#isPutOff = true;
+      this.#handlers.onBusy?.();
+    });
     this.#on("request", (head) => this.#handlers.onRequest?.(head));
     this.#on("response", (head) => this.#handlers.onResponse?.(head));
     this.#on("refused", (refusal) => this.#handlers.onRefused?.(refusal));
@@ -59,6 +69,7 @@ export class CapturedSocket {
       this.#handlers.onEnd?.();
     });
     this.#source.onerror = () => {
+      if (this.#isPutOff && this.#source.readyState === EventSource.CONNECTING) return;
       // The browser would ask for another capture, which is not that of this socket.
       this.#source.close();
       this.#handlers.onLost?.();

@@ -8,7 +8,7 @@
 /** @typedef {import("./capture.js").Captured} Captured */
 /** @typedef {import("./capture.js").Head} Head */
 /** @typedef {import("./capture.js").Refusal} Refusal */
-/** @typedef {"connecting" | "open" | "lost" | "closed" | "hidden" | "refused" | "failed"} State */
+/** @typedef {"connecting" | "busy" | "open" | "lost" | "closed" | "hidden" | "refused" | "failed"} State */
 
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
@@ -27,6 +27,7 @@ import { Pulse } from "./pulse.js";
 /** @type {Readonly<Record<State, string>>} */
 const STATES = {
   connecting: mark("Connecting"),
+  busy: mark("The server shows no further sockets just now; this page asks again"),
   open: mark("This page's socket is open"),
   lost: mark("The server shows no more of this socket"),
   closed: mark("This page's socket is closed"),
@@ -86,21 +87,29 @@ function open() {
       setState("refused");
     },
     onOpen() {
-      if (state !== "connecting") return setState("lost");
+      if (!isBeginning()) return setState("lost");
       setState("open");
       send(JSON.stringify(MESSAGES.subscribe()));
     },
     onClose(event, hasOpened) {
       // The server's word on why a socket was never opened comes before or after the browser's, which does not know.
       if (hasOpened) setState("closed");
-      else if (state === "connecting") setState("failed");
+      else if (isBeginning()) setState("failed");
       closing.closed(event, hasOpened);
     },
+    onBusy() {
+      setState("busy");
+    },
     onLost() {
-      if (state === "connecting") setState("failed");
+      if (isBeginning()) setState("failed");
       else if (state === "open") setState("lost");
     },
   });
+}
+
+/** Whether there is no socket yet. */
+function isBeginning() {
+  return state === "connecting" || state === "busy";
 }
 
 function reopen() {
@@ -168,7 +177,7 @@ function look() {
 }
 
 function sleep() {
-  if (state !== "connecting" && state !== "open") return;
+  if (!isBeginning() && state !== "open") return;
   socket.abandon();
   setState("hidden");
 }

@@ -123,6 +123,7 @@ const frames = {
   "Send a `ping` message": "`ping` 메시지 보내기",
   "Your own text": "직접 입력한 텍스트",
   "Send": "보내기",
+  "The server shows no further sockets just now; this page asks again": "지금은 서버가 소켓을 더 보여 줄 수 없어, 이 페이지가 다시 요청합니다",
   "Captured, newest first": "캡처한 프레임(최신순)",
   "No frame has been captured yet.": "아직 캡처한 프레임이 없습니다.",
   "Frames that are not shown, because they came faster than this page takes them:": "이 페이지가 받는 속도보다 빨리 와서 표시하지 않은 프레임 수:",

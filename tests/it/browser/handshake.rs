@@ -152,10 +152,10 @@ async fn the_closing_handshake_is_shown_whoever_begins_it() {
 
 #[tokio::test]
 async fn what_is_said_of_an_attempt_follows_its_answer() {
-    let variables = [("TICKCAST__SERVER__ALLOWED_ORIGINS", "*"), ("TICKCAST__SERVER__CONNECTIONS_MAX", "1")];
+    let variables = [("TICKCAST__SERVER__ALLOWED_ORIGINS", "*"), ("TICKCAST__SERVER__CONNECTIONS_MAX", "2")];
     let server = spawn_binary(&[], &variables).await;
-    let mut only = RawClient::connect(server.address).await;
-    only.upgrade().await;
+    // One place is for the page's own socket, which waits for it.
+    let all = [RawClient::open(server.address).await, RawClient::open(server.address).await];
     let browser = Browser::start(1280, 900, "light").await;
     browser.open(&format!("http://{}/handshake", server.address)).await;
     browser.until("document.querySelector('[data-case=accepted]').dataset.status === '503'").await;
@@ -164,7 +164,7 @@ async fn what_is_said_of_an_attempt_follows_its_answer() {
     browser.until(&says("takes no more sockets")).await;
     browser.click("[data-case=foreign_origin]").await;
     browser.until(&says("has answered 503 this time")).await;
-    drop(only);
+    drop(all);
     // The server notices when it looks at the connection.
     while browser.value(&says("lets that site in")).await != json!(true) {
         browser.click("[data-case=foreign_origin]").await;

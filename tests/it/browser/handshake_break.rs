@@ -65,6 +65,22 @@ async fn a_server_that_stops_is_shown_closing_and_then_as_not_there() {
 }
 
 #[tokio::test]
+async fn a_page_that_finds_no_place_for_its_socket_says_so_and_takes_the_next_one() {
+    let variables = [("TICKCAST__HANDSHAKE__CAPTURES_MAX", "1")];
+    let server = spawn_binary(&[], &variables).await;
+    let (first, second) = (Browser::start(1280, 900, "light").await, Browser::start(1280, 900, "light").await);
+    let address = format!("http://{}/handshake", server.address);
+    first.open(&address).await;
+    first.until(OPEN).await;
+    second.open(&address).await;
+    second.until("document.querySelector('#socket').dataset.state === 'busy'").await;
+    first.close().await;
+    second.until(OPEN).await;
+    second.until("document.querySelectorAll('#frames li').length >= 2").await;
+    second.close().await;
+}
+
+#[tokio::test]
 async fn a_capture_that_breaks_off_is_said_and_a_new_socket_can_be_opened() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = CountingProxy::start(server.address).await;
