@@ -88,6 +88,7 @@ impl WorkerParts {
                 server.turn_answers_max,
                 Order::OldestFirst,
                 self.hub_config.metrics.answers_delayed.clone(),
+                self.health.clone(),
             ),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),

@@ -2,7 +2,7 @@
 //!
 //! A task that panics ends alone, its thread lives on: without its hub a worker would go on sending heartbeats. Nothing can
 //! take over a part's place in the stream, so the process ends when one is gone, and whoever supervises it starts it again. A
-//! part that is there but does not get on makes `/readyz` red.
+//! part that is there but does not get on makes `/readyz` red. What is no actor says itself that it has ended (`Health::end`).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,7 +83,8 @@ impl Watchdog {
         if let Some(index) = hubs.iter().position(|hub| !hub.connected()) {
             return Some(format!("the hub of worker {index}"));
         }
-        ACCEPTOR_PANICKED.load(Ordering::Acquire).then(|| "the thread that accepts connections".into())
+        let ended = || ACCEPTOR_PANICKED.load(Ordering::Acquire).then_some("the thread that accepts connections");
+        self.health.ended().or_else(ended).map(Into::into)
     }
 }
 
@@ -180,6 +181,14 @@ mod tests {
         dying.try_send(Die).unwrap();
         assert_eq!(watching.watch().await.to_string(), "the mortal has ended");
         arbiter.stop();
+    }
+
+    #[actix_web::test]
+    async fn a_part_that_says_itself_that_it_has_ended_is_named() {
+        let watching = watchdog(Vec::new());
+        watching.health.end("the turnstile of a worker");
+        watching.health.end("another part");
+        assert_eq!(watching.watch().await.to_string(), "the turnstile of a worker has ended");
     }
 
     fn look(pace: &mut Pace, metrics: &SharedMetrics) -> Option<String> {

@@ -63,8 +63,12 @@ where
     Shutdown: Future<Output = ()> + 'static,
 {
     let metrics = worker.metrics();
-    let turnstile =
-        Turnstile::new(config.turn_connections_max, Order::NewestFirst, metrics.connections_delayed.clone());
+    let turnstile = Turnstile::new(
+        config.turn_connections_max,
+        Order::NewestFirst,
+        metrics.connections_delayed.clone(),
+        worker.health.clone(),
+    );
     let (ours, places) = (worker.clone(), worker.places.clone());
     let patience = Patience { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()

@@ -293,7 +293,7 @@ mod tests {
     #[actix_web::test]
     async fn all_answers_together_have_a_few_pieces_in_each_turn_and_get_on_at_the_same_pace() {
         let delayed = Counter::default();
-        let turns = Turnstile::new(PER_TURN, Order::OldestFirst, delayed.clone());
+        let turns = Turnstile::new(PER_TURN, Order::OldestFirst, delayed.clone(), std::sync::Arc::default());
         let sent = Rc::new(RefCell::new([0; 100]));
         let encode = |item: &usize, out: &mut Vec<u8>| out.extend_from_slice(item.to_string().as_bytes());
         let answer = |index: usize| {

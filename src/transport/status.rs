@@ -1,28 +1,42 @@
 //! For those who run the server: `/healthz`, `/readyz`, `/metrics`.
 
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
-/// What keeps the server from being ready, as its watchdog finds. Shared by all workers.
+/// What keeps the server from being ready, as its watchdog finds, and what has ended, as it is to find. Shared by all workers.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Option<String>>);
+pub struct Health {
+    complaint: Mutex<Option<String>>,
+    ended: OnceLock<&'static str>,
+}
 
 impl Health {
+    /// Says that a part of the server has ended by a panic.
+    pub fn end(&self, part: &'static str) {
+        // Another one may have ended before.
+        let _ = self.ended.set(part);
+    }
+
+    /// Returns the first part that has said so.
+    pub fn ended(&self) -> Option<&'static str> {
+        self.ended.get().copied()
+    }
+
     /// Sets what is wrong, or that nothing is. Returns it when that is a change from one to the other.
     pub fn set(&self, complaint: Option<String>) -> Option<Option<String>> {
-        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         let is_change = present.is_some() != complaint.is_some();
         present.clone_from(&complaint);
         is_change.then_some(complaint)
     }
 
     fn check(&self) -> Result<(), Problem> {
-        let present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         present.as_ref().map_or(Ok(()), |complaint| Err(Problem::unavailable(complaint.clone())))
     }
 }

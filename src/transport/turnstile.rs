@@ -5,12 +5,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
 use crate::hub::Bucket;
+use crate::transport::Health;
 
 /// How many turns there are in a second where they are paced, so that a crowd does not take the whole thread, let alone the
 /// machine, and how many may follow each other at once after a time without any.
@@ -39,22 +41,40 @@ pub struct Turnstile {
     /// At most one for each connection.
     waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
     delayed: Counter,
+    health: Arc<Health>,
+}
+
+/// Tells when the task that ends the turns has panicked: whoever waits would do so for ever.
+struct Watched(Rc<Turnstile>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.health.end("the turnstile of a worker");
+        }
+    }
 }
 
 impl Turnstile {
     /// Returns a turnstile that lets so many through in each turn, at least 1, and counts those that had to wait.
-    pub fn new(per_turn: usize, order: Order, delayed: Counter) -> Rc<Self> {
-        Self::with_pace(per_turn, order, None, delayed)
+    pub fn new(per_turn: usize, order: Order, delayed: Counter, health: Arc<Health>) -> Rc<Self> {
+        Self::with_pace(per_turn, order, None, delayed, health)
     }
 
     /// Returns a turnstile whose turns are at least a millisecond apart when there have been many.
-    pub fn paced(per_turn: usize, order: Order, delayed: Counter) -> Rc<Self> {
+    pub fn paced(per_turn: usize, order: Order, delayed: Counter, health: Arc<Health>) -> Rc<Self> {
         let pace = Bucket::saving(TURNS_PER_SECOND, TURNS_SAVED_MAX, Instant::now());
-        Self::with_pace(per_turn, order, Some(RefCell::new(pace)), delayed)
+        Self::with_pace(per_turn, order, Some(RefCell::new(pace)), delayed, health)
     }
 
-    fn with_pace(per_turn: usize, order: Order, pace: Option<RefCell<Bucket>>, delayed: Counter) -> Rc<Self> {
-        Rc::new(Self { per_turn, order, pace, passed: Cell::new(0), waiting: RefCell::default(), delayed })
+    fn with_pace(
+        per_turn: usize,
+        order: Order,
+        pace: Option<RefCell<Bucket>>,
+        delayed: Counter,
+        health: Arc<Health>,
+    ) -> Rc<Self> {
+        Rc::new(Self { per_turn, order, pace, passed: Cell::new(0), waiting: RefCell::default(), delayed, health })
     }
 
     /// Waits until the task may go on.
@@ -74,21 +94,23 @@ impl Turnstile {
 
     /// Ends the turn, and begins others for as long as somebody waits.
     async fn turn(self: Rc<Self>) {
+        let watched = Watched(self);
+        let turnstile = &watched.0;
         loop {
             tokio::task::yield_now().await;
-            let pause = self.pause(Instant::now());
+            let pause = turnstile.pause(Instant::now());
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let mut waiting = self.waiting.borrow_mut();
+            let mut waiting = turnstile.waiting.borrow_mut();
             let mut passed = 0;
-            while passed < self.per_turn
-                && let Some(next) = self.next(&mut waiting)
+            while passed < turnstile.per_turn
+                && let Some(next) = turnstile.next(&mut waiting)
             {
                 // Whoever has gone away meanwhile takes no place.
                 passed += usize::from(next.send(()).is_ok());
             }
-            self.passed.set(passed);
+            turnstile.passed.set(passed);
             if passed == 0 {
                 return waiting.shrink_to_fit();
             }
@@ -113,6 +135,9 @@ impl Turnstile {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::task::{Context, Wake, Waker};
+
     use super::*;
 
     /// What came about: `.` for a turn of those that stream, letters for those that went through.
@@ -128,7 +153,7 @@ mod tests {
 
     /// What comes about when 26 tasks come at once, the fifth of which then goes away.
     async fn storm(order: Order) -> String {
-        let turnstile = Turnstile::new(3, order, Counter::default());
+        let turnstile = Turnstile::new(3, order, Counter::default(), Arc::default());
         let log = Log::default();
         let stop = Rc::new(Cell::new(false));
         let streaming = {
@@ -165,20 +190,44 @@ mod tests {
 
     #[test]
     fn many_turns_are_a_millisecond_apart_and_a_few_are_not() {
-        let turnstile = Turnstile::paced(1, Order::OldestFirst, Counter::default());
+        let turnstile = Turnstile::paced(1, Order::OldestFirst, Counter::default(), Arc::default());
         let now = Instant::now() + Duration::from_secs(1);
         let pauses: Vec<_> = (0..34).map(|_| turnstile.pause(now).as_millis()).collect();
         assert_eq!(pauses, [vec![0; 32], vec![1, 2]].concat());
         let rested = now + Duration::from_millis(12);
         let pauses: Vec<_> = (0..11).map(|_| turnstile.pause(rested).as_millis()).collect();
         assert_eq!(pauses, [vec![0; 10], vec![1]].concat());
-        let unpaced = Turnstile::new(1, Order::OldestFirst, Counter::default());
+        let unpaced = Turnstile::new(1, Order::OldestFirst, Counter::default(), Arc::default());
         assert!((0..100).all(|_| unpaced.pause(now).is_zero()));
+    }
+
+    /// The task of a connection that cannot be woken: whoever tries panics.
+    struct Deadly;
+
+    impl Wake for Deadly {
+        fn wake(self: Arc<Self>) {
+            // As a panic does, without the hook that prints it.
+            std::panic::resume_unwind(Box::new("for the test"));
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_turn_that_panics_says_so_and_one_that_is_dropped_does_not() {
+        let turnstile = Turnstile::new(1, Order::NewestFirst, Counter::default(), Arc::default());
+        turnstile.clone().pass().await;
+        let mut waiting = Box::pin(turnstile.clone().pass());
+        let waker = Waker::from(Arc::new(Deadly));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(Watched(turnstile.clone()));
+        assert_eq!(turnstile.health.ended(), None);
+        while turnstile.health.ended().is_none() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[actix_web::test]
     async fn after_a_storm_newcomers_do_not_wait() {
-        let turnstile = Turnstile::new(1, Order::NewestFirst, Counter::default());
+        let turnstile = Turnstile::new(1, Order::NewestFirst, Counter::default(), Arc::default());
         for _ in 0..3 {
             turnstile.clone().pass().await;
             // The turn ends, and finds nobody.

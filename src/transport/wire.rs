@@ -165,6 +165,7 @@ impl AsyncWrite for Wire {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::io::AsyncReadExt;
@@ -188,7 +189,7 @@ mod tests {
     #[actix_web::test]
     async fn connections_that_end_all_at_once_do_so_in_turns() {
         let metrics = SharedMetrics::default();
-        let turnstile = Turnstile::new(2, Order::NewestFirst, metrics.connections_delayed.clone());
+        let turnstile = Turnstile::new(2, Order::NewestFirst, metrics.connections_delayed.clone(), Arc::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut ends = Vec::new();
         for index in 0..10 {

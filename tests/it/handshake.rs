@@ -110,7 +110,9 @@ async fn a_websocket_that_is_offered_among_others_is_spoken() {
 async fn what_only_looks_like_a_websocket_opens_none() {
     let server = spawn_app(|_| {});
     // Its token has no version (RFC 6455 section 11.2).
-    for offered in ["websocket/13", "websockets", "web socket", "h2c\r\nUpgrade: websocket/13", "web\r\nUpgrade: socket"] {
+    for offered in
+        ["websocket/13", "websockets", "web socket", "h2c\r\nUpgrade: websocket/13", "web\r\nUpgrade: socket"]
+    {
         let answer = RawClient::connect(server.address).await.request(&handshake(&[("Upgrade", Some(offered))])).await;
         assert_eq!(answer.status, 426, "{offered:?}: {answer:?}");
     }

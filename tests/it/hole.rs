@@ -231,6 +231,22 @@ async fn a_hub_whose_windows_panic_ends() {
 }
 
 #[actix_web::test]
+#[expect(clippy::await_holding_refcell_ref, reason = "who finds it borrowed is to panic")]
+async fn a_hub_whose_relief_panics_ends() {
+    let config = config();
+    let (hub, router, _) = start(&config, &history(&config, 1_000)).await;
+    let (_, outbox) = router.borrow_mut().join(None, Instant::now());
+    let borrowed = outbox.borrow_mut();
+    config.metrics.waiting_bytes.set(i64::MAX);
+    let is_alive = || {
+        config.crowded.notify_waiters();
+        hub.connected()
+    };
+    wait_until("a living hub", false, is_alive).await;
+    drop(borrowed);
+}
+
+#[actix_web::test]
 async fn a_hub_whose_turns_panic_ends() {
     let (hub, router, _) = start_deadly(PushConfig::default()).await;
     let (key, _) = router.borrow_mut().join(None, Instant::now());
