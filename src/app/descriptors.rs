@@ -8,6 +8,7 @@ use std::io;
 use rlimit::Resource;
 
 use crate::app::{ServerConfig, Settings, StartError};
+use crate::transport::Room;
 
 /// What the process itself holds: the standard streams, listeners, log and certificate files, with some to spare.
 const PROCESS: usize = 64;
@@ -16,12 +17,12 @@ const PER_WORKER: usize = 4;
 /// When descriptors are short, one in so many connections is kept for those that are no sessions.
 const SPARE_PART: usize = 4;
 
-/// How many connections there may be: sessions of the whole process, and connections of each worker beyond its share of
-/// them.
+/// How many connections there may be: sessions of the whole process, and connections beyond them for each worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Places {
     sessions: usize,
     spare: usize,
+    room: Room,
 }
 
 /// Raises the soft limit of open files to the hard one, which needs no privilege. Returns the limit then.
@@ -48,13 +49,13 @@ pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
     Err(StartError::OpenFiles { needed, allowed, connections_max: settings.server.connections_max })
 }
 
-/// Returns the settings with as many connections as the present limit of open files suffices for, and what to say of it when
-/// they are fewer than before.
+/// Returns the settings with as many connections as the present limit of open files suffices for, how they may be spread over the
+/// workers, and what to say of it when they are fewer than before.
 ///
 /// # Errors
 ///
 /// Returns [`StartError::OpenFiles`] when the limit leaves no room for a single session.
-pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Option<String>), StartError> {
+pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Room, Option<String>), StartError> {
     let (needed, allowed, connections_max) = (needed(settings), allowed(), settings.server.connections_max);
     let places = fit(settings, allowed).ok_or(StartError::OpenFiles { needed, allowed, connections_max })?;
     let mut settings = settings.clone();
@@ -66,7 +67,7 @@ pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Option<String>), 
             places.sessions
         )
     });
-    Ok((settings, shortage))
+    Ok((settings, places.room, shortage))
 }
 
 /// Returns the soft limit.
@@ -102,7 +103,11 @@ fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
         connections_spare_max.min(connections / SPARE_PART / workers).max(1)
     };
     let sessions = connections.saturating_sub(spare.saturating_mul(workers)).min(connections_max);
-    (sessions > 0).then_some(Places { sessions, spare })
+    let all = sessions.saturating_add(spare.saturating_mul(workers));
+    // The kernel spreads connections as it likes, and they end as their clients like. One worker may have all of them where
+    // every other one could have as many at the same moment: then no descriptor is wanting, however many are accepted at once.
+    let each = (connections / workers).min(all).max(sessions.div_ceil(workers).saturating_add(spare));
+    (sessions > 0).then_some(Places { sessions, spare, room: Room { all, each } })
 }
 
 #[cfg(test)]
@@ -124,8 +129,14 @@ mod tests {
                 let settings = settings(workers, connections_max, spare);
                 for allowed in [0, 50, 120, 256, 1_024, 4_096, 65_536, 1 << 20, usize::MAX] {
                     let Some(places) = fit(&settings, allowed) else { continue };
-                    let all = places.sessions.saturating_add(places.spare.saturating_mul(workers));
-                    assert!(all <= allowed - own(&settings), "{places:?} of {allowed} on {workers}");
+                    let (room, connections) = (places.room, allowed - own(&settings));
+                    assert_eq!(room.all, places.sessions.saturating_add(places.spare.saturating_mul(workers)));
+                    assert!(room.all <= connections, "{places:?} of {allowed} on {workers}");
+                    assert!(
+                        room.each <= room.all
+                            && room.each.saturating_mul(workers) < connections.saturating_add(workers)
+                    );
+                    assert!(room.each.saturating_mul(workers) >= room.all, "room for all wherever they are");
                     assert!(places.sessions > 0 && places.spare > 0, "room for sessions and for others: {places:?}");
                     assert!(places.sessions <= connections_max && places.spare <= spare);
                 }
@@ -136,12 +147,15 @@ mod tests {
     #[test]
     fn what_is_allowed_decides_only_when_it_is_too_little() {
         let settings = settings(2, 3_000, 256);
-        let whole = Places { sessions: 3_000, spare: 256 };
+        let all = 3_000 + 2 * 256;
+        let even = Places { sessions: 3_000, spare: 256, room: Room { all, each: all / 2 } };
+        let whole = Places { room: Room { all, each: all }, ..even };
         assert_eq!(needed(&settings), 3_000 + 2 * 256 + 64 + 2 * (4 + 1 + 8) + 16);
-        assert_eq!(fit(&settings, needed(&settings)), Some(whole));
+        assert_eq!(fit(&settings, needed(&settings)), Some(even));
+        assert_eq!(fit(&settings, needed(&settings) + all), Some(whole));
         assert_eq!(fit(&settings, usize::MAX), Some(whole));
         let short = fit(&settings, 1_024).unwrap();
-        assert_eq!(short, Places { sessions: 690, spare: 114 });
+        assert_eq!(short, Places { sessions: 690, spare: 114, room: Room { all: 918, each: 459 } });
         assert_eq!(fit(&settings, 80), None);
     }
 }

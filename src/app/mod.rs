@@ -139,7 +139,7 @@ impl Application {
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         settings.validate()?;
-        let (settings, shortage) = descriptors::fitted(settings)?;
+        let (settings, room, shortage) = descriptors::fitted(settings)?;
         let settings = &settings;
         let ServerConfig { tls, port, .. } = &settings.server;
         let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
@@ -185,6 +185,7 @@ impl Application {
             archive,
             clock,
             settings: settings.clone(),
+            room,
             traffic,
             foreign_origins: Arc::default(),
             handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),

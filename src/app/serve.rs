@@ -18,8 +18,8 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Handshakes, Health, Order, Places, SocketConfig, TlsSetup, Traffic, Turnstile,
-    Worker, connections,
+    ConnectionConfig, ForeignOrigins, Handshakes, Health, Order, Places, Room, SocketConfig, TlsSetup, Traffic,
+    Turnstile, Worker, connections,
 };
 
 /// How much later than a session's stall its connection is ended, so that the session can count the reason.
@@ -47,6 +47,7 @@ pub(super) struct WorkerParts {
     pub(super) archive: ArchiveReader,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
+    pub(super) room: Room,
     pub(super) traffic: Arc<Traffic>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) handshakes: Arc<Handshakes>,
@@ -79,7 +80,7 @@ impl WorkerParts {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
         let worker = Worker {
-            places: Places::new(server.connections_per_worker(), self.hub_config.metrics.clone()),
+            places: Places::new(self.room, self.hub_config.metrics.clone()),
             router,
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
@@ -135,8 +136,8 @@ impl WorkerParts {
 /// Returns what the system says of a socket that it does not let go on.
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
-    // With one connection beyond the first two another one gives way, and takes a turn to be gone.
-    let connections_max = server.connections_per_worker().saturating_add(server.turn_connections_max).saturating_add(1);
+    // With one connection beyond its room another one gives way, and takes a turn to be gone.
+    let connections_max = parts.room.each.saturating_add(server.turn_connections_max).saturating_add(1);
     let mut builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max)

@@ -62,8 +62,8 @@ pub struct ServerConfig {
     pub drain_ms: u64,
     /// The most sessions at the same time, fewer when the limit of open files is too low for so many. 1 to 1,000,000.
     pub connections_max: usize,
-    /// Connections that each worker takes beyond its share of `connections_max`, so that those refused are told so, and
-    /// probes and plain requests are answered. 1 to 100,000.
+    /// Connections beyond `connections_max` for each worker, so that those refused are told so, and probes and plain requests
+    /// are answered. 1 to 100,000.
     pub connections_spare_max: usize,
     /// How long a request may take to arrive, from its first byte; the first one of a connection from when that was accepted.
     /// Milliseconds, 10 to 600,000.
@@ -134,12 +134,6 @@ impl ServerConfig {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(Self::WORKERS_MAX),
             workers => workers,
         }
-    }
-
-    /// Returns how many connections each worker keeps: its share of the sessions, and the spare ones. All workers together
-    /// keep what the descriptors suffice for, however the sessions are spread.
-    pub(super) fn connections_per_worker(&self) -> usize {
-        self.connections_max.div_ceil(self.worker_threads()).saturating_add(self.connections_spare_max)
     }
 
     /// Returns over how long the orderly end closes the sessions.

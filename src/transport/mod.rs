@@ -57,7 +57,7 @@ pub use foreign::ForeignOrigins;
 pub use handler::MessageHandler;
 pub use handshake::{HandshakeConfig, Handshakes};
 pub use origin::AllowedOrigins;
-pub use places::Places;
+pub use places::{Places, Room};
 pub use problem::Problem;
 pub use socket::SocketConfig;
 pub use status::Health;

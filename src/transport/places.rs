@@ -1,4 +1,4 @@
-//! How many connections one worker thread has, and which of them gives way when there is one too many: those without a
+//! How many connections there are, and which of a worker thread gives way when there is one too many: those without a
 //! request first, then those whose answer is no session, the oldest of each first.
 
 use std::cell::{Cell, RefCell};
@@ -12,10 +12,19 @@ use crate::transport::activity::{Activity, Dismissal};
 /// Who has read at a long answer for so long gives way when too much waits for all clients.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
 
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of all worker threads together.
+    pub all: usize,
+    /// Of each of them: more than its share, where there are descriptors enough, as the kernel does not spread them evenly.
+    pub each: usize,
+}
+
 /// The connections of one worker thread, over all of its listeners.
 #[derive(Debug)]
 pub struct Places {
-    connections_max: usize,
+    room: Room,
     connections: Cell<usize>,
     /// Counts up: the smaller a key, the older what it stands for.
     next: Cell<u64>,
@@ -27,10 +36,11 @@ pub struct Places {
 }
 
 impl Places {
-    /// Returns places for so many connections; with one more, another one gives way.
-    pub fn new(connections_max: usize, metrics: SharedMetrics) -> Rc<Self> {
+    /// Returns places for so many connections; with one more, another one of this thread gives way. Those of all threads are
+    /// counted by the gauge of `metrics`.
+    pub fn new(room: Room, metrics: SharedMetrics) -> Rc<Self> {
         Rc::new(Self {
-            connections_max,
+            room,
             connections: Cell::default(),
             next: Cell::default(),
             idle: RefCell::default(),
@@ -47,8 +57,8 @@ impl Places {
     /// Takes a place for a new connection, and makes room for it when all are taken.
     pub(super) fn enter(&self, activity: &Rc<Activity>) {
         self.connections.set(self.connections.get() + 1);
-        self.metrics.connections.inc();
-        if self.connections.get() > self.connections_max {
+        let all = self.metrics.connections.inc() + 1;
+        if usize::try_from(all).is_ok_and(|all| all > self.room.all) || self.connections.get() > self.room.each {
             let oldest = self.idle.borrow_mut().pop_first().or_else(|| self.busy.borrow_mut().pop_first());
             if let Some((_, oldest)) = oldest {
                 self.dismiss(&oldest);
@@ -116,6 +126,8 @@ mod tests {
     use super::*;
     use crate::transport::activity::Patience;
 
+    /// Room for four connections of one thread.
+    const FOUR: Room = Room { all: 4, each: 4 };
     const PATIENCE: Patience = Patience { request: Duration::from_secs(5), keep_alive: Duration::from_secs(75) };
 
     fn dismissed(activity: &Activity) -> bool {
@@ -124,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_oldest_without_a_request_gives_way_then_the_oldest_answer_and_no_session_ever() {
-        let places = Places::new(4, SharedMetrics::default());
+        let places = Places::new(FOUR, SharedMetrics::default());
         let enter = || {
             let activity = Activity::begin(PATIENCE, &places);
             activity.open();
@@ -159,8 +171,28 @@ mod tests {
     }
 
     #[test]
+    fn one_thread_may_have_more_than_its_share_but_no_more_than_all_or_each_may() {
+        let metrics = SharedMetrics::default();
+        let [one, other] = [(); 2].map(|()| Places::new(Room { all: 6, each: 5 }, metrics.clone()));
+        let enter = |places| {
+            let activity = Activity::begin(PATIENCE, places);
+            activity.open();
+            activity
+        };
+        let crowd: Vec<_> = (0..5).map(|_| enter(&one)).collect();
+        let first = enter(&other);
+        assert_eq!(metrics.connections_dismissed.get(), 0);
+        let last = enter(&other);
+        assert!(dismissed(&first) && crowd.iter().all(|activity| !dismissed(activity)), "all together are too many");
+        first.end();
+        last.end();
+        let sixth = enter(&one);
+        assert!(dismissed(&crowd[0]) && !dismissed(&sixth), "it has as many as it may");
+    }
+
+    #[test]
     fn the_oldest_long_answer_gives_way_to_others_once_its_client_has_had_time() {
-        let places = Places::new(4, SharedMetrics::default());
+        let places = Places::new(FOUR, SharedMetrics::default());
         let [short, session, long, next] = [(); 4].map(|()| {
             let activity = Activity::begin(PATIENCE, &places);
             activity.open();

@@ -48,6 +48,33 @@ async fn silent_unfinished_and_idle_connections_give_way_to_whoever_asks() {
 }
 
 #[actix_web::test]
+async fn an_uneven_spread_over_the_workers_takes_no_place_from_anybody() {
+    let server = spawn_app(small);
+    let mut sessions = Vec::new();
+    for _ in 0..100 {
+        sessions.push(RawClient::open(server.address).await);
+    }
+    // Connections go to the workers by turns: what is left is all on one of them.
+    let mut is_even = false;
+    sessions.retain(|_| {
+        is_even = !is_even;
+        is_even
+    });
+    wait_until("sessions", 50, || server.sessions()).await;
+    let mut idle = Vec::new();
+    // With these that one has 75, and both together have 100 of 120.
+    for _ in 0..50 {
+        let mut client = RawClient::connect(server.address).await;
+        assert_eq!(client.request(HEALTHZ).await.status, 200);
+        idle.push(client);
+    }
+    for client in &mut idle {
+        assert_eq!(client.request(HEALTHZ).await.status, 200, "it has kept its place");
+    }
+    assert_eq!((server.metrics.connections_dismissed.get(), server.sessions()), (0, 50));
+}
+
+#[actix_web::test]
 async fn connections_that_never_shake_hands_give_way_too() {
     let pair = Pair::new("crowded");
     let server = spawn_app(|settings| {
