@@ -47,6 +47,8 @@ pub(super) enum Dismissal {
     RequestTimedOut,
     /// It has been without a request for too long.
     Idle,
+    /// Its session was closed, and it takes nothing of what was written before that.
+    Jammed,
 }
 
 /// The state of one connection, shared by its stream, its service and its task.
@@ -149,6 +151,11 @@ impl Activity {
     /// Returns whether the client has shut down its sending side, or is gone: only what is written to it tells which.
     pub(super) fn is_half_closed(&self) -> bool {
         self.is_half_closed.get()
+    }
+
+    /// Returns whether the socket takes nothing at the moment.
+    pub(super) fn is_jammed(&self) -> bool {
+        self.is_jammed.get()
     }
 
     /// Returns whether an answer is being made or written.

@@ -19,6 +19,7 @@ mod inbound;
 mod origin;
 mod pace;
 mod page;
+mod parting;
 mod places;
 mod pieces;
 mod poll;

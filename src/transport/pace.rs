@@ -12,6 +12,8 @@ pub(super) struct Pace {
     waits_since: Cell<Option<Instant>>,
     /// What it has taken since then. Bytes.
     taken: Cell<u64>,
+    /// Whether nothing of what waits in the kernel is to reach the client any more.
+    is_given_up: Cell<bool>,
 }
 
 impl Pace {
@@ -32,6 +34,21 @@ impl Pace {
         let since = self.waits_since.get().unwrap_or(now);
         self.waits_since.set(Some(since));
         since
+    }
+
+    /// Returns whether the socket has made progress since then.
+    pub(super) fn has_progressed(&self, since: Instant) -> bool {
+        self.progress.get().is_some_and(|progress| progress >= since)
+    }
+
+    /// Lets the end of the connection be a reset.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.set(true);
+    }
+
+    /// Returns whether the end of the connection is to be a reset.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.get()
     }
 
     /// Returns for how long the socket has made no progress, of the time `overdue` for which something has been due.

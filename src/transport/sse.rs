@@ -25,6 +25,7 @@ use crate::protocol::{CloseReason, Dialect};
 use crate::session::{Begun, Mistake, Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
+use crate::transport::parting::reset_when_jammed;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Meter, Transport};
 use crate::transport::watch::{SecondLook, Verdict};
@@ -247,6 +248,7 @@ impl EventStream {
         if self.session.take().is_some() {
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
+            reset_when_jammed(reason, self.connection.clone(), self.meter.clone(), self.config.close_timeout());
             let retry_ms = farewell.map_or_else(|| rand::random_range(RETRY_MS), |farewell| farewell.retry_after_ms);
             let goodbye = || encode_goodbye(reason.name(), retry_ms);
             let goodbye = farewell.map_or_else(goodbye, |farewell| farewell.message.to_vec());

@@ -25,10 +25,12 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
 use crate::session::SessionConfig;
+use crate::transport::activity::{self, Activity};
 use crate::transport::frame::FrameWriter;
 use crate::transport::frame_budget::FrameBudget;
 use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames, Gate};
+use crate::transport::parting::reset_when_jammed;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Meter, Transport};
@@ -83,7 +85,8 @@ pub(super) fn open_on<H: MessageHandler>(
         let gate = frames.gate();
         ctx.add_stream(frames);
         let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
-        WebSocketSession { account: account.clone(), gate, meter: traffic::meter(request), ..actor }
+        let (meter, connection) = (traffic::meter(request), activity::of(request));
+        WebSocketSession { account: account.clone(), gate, meter, connection, ..actor }
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
@@ -143,6 +146,7 @@ struct WebSocketSession<H> {
     metrics: SharedMetrics,
     account: Option<Arc<Account>>,
     meter: Rc<Meter>,
+    connection: Option<Rc<Activity>>,
     assembler: Assembler,
     message_since: Instant,
     last_sign: Instant,
@@ -162,6 +166,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             metrics: worker.metrics(),
             account: None,
             meter: Rc::default(),
+            connection: None,
             assembler: Assembler::default(),
             message_since: now,
             last_sign: now,
@@ -230,6 +235,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         if !self.begin_close(reason, Control::Close(reason)) {
             return self.end(ctx);
         }
+        reset_when_jammed(reason, self.connection.clone(), self.meter.clone(), self.config.close_timeout());
         ctx.run_later(self.config.close_timeout(), Self::end);
     }
 

@@ -103,7 +103,7 @@ async fn a_frame_that_has_begun_keeps_the_bytes_that_have_come_and_no_more() {
 }
 
 /// Asks for what is answered at length, and reads nothing, until it is closed or has asked so often. Returns whether the server
-/// has taken that: of a session that it has closed it reads no more, and its socket stays jammed until the stall timeout.
+/// has taken that: of a session that it has closed it reads no more, and its socket is reset when the close timeout is over.
 async fn ask_unread(client: &mut RawClient, times: usize) -> bool {
     let channels = r#"["trades","quotes","bars.1s","bars.1m","bars.5m","bars.15m","bars.1h","bars.1d"]"#;
     let subscribe = format!(r#"{{"action":"subscribe","symbols":["*","AAPL","MSFT","NVDA"],"channels":{channels}}}"#);

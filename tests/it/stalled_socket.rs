@@ -12,7 +12,7 @@ use tokio::time::interval;
 
 use crate::client::{ALL_CHANNELS, Client};
 use crate::patience::{patiently, wait_until};
-use crate::raw::{RawClient, TEXT};
+use crate::raw::{PONG, RawClient, TEXT, frame};
 use crate::secure::Pair;
 use crate::spawn::{TestServer, spawn_app};
 
@@ -143,6 +143,45 @@ async fn a_reader_that_drips_is_ended_in_time() {
         wait_until("connection in the kernel", false, || is_held(server.address, address)).await;
         dripping.abort();
         assert_eq!((server.sessions(), server.metrics.closes(CloseReason::Stalled)), (0, 1));
+    }
+}
+
+/// Floods the server until it has been closed for that, and reads nothing; whatever was written waits for it.
+async fn jam_and_flood(server: &TestServer, frame: &[u8], reason: CloseReason) -> RawClient {
+    let mut hostile = RawClient::open_narrow(server.address).await;
+    hostile.send_frame(TEXT, SUBSCRIBE_ALL).await;
+    let jammed = || server.metrics.events_skipped.get() > 0;
+    wait_until("a jammed socket", true, jammed).await;
+    let frames = frame.repeat(2_000);
+    while server.metrics.closes(reason) == 0 {
+        hostile.send(&frames).await;
+    }
+    hostile
+}
+
+#[actix_web::test]
+async fn the_jammed_socket_of_a_session_that_was_closed_is_reset_soon() {
+    let list = frame(TEXT, br#"{"action":"list"}"#);
+    for (frame, reason) in [
+        (frame(PONG, b""), CloseReason::FrameFlood),
+        (list.clone(), CloseReason::Flood),
+        (list, CloseReason::UnreadReplies),
+    ] {
+        let server = spawn_app(|settings| {
+            narrow(settings);
+            // Who does not read is not yet taken for stalled when this test has given up.
+            settings.session.stall_timeout_ms = 120_000;
+            settings.session.close_timeout_ms = 100;
+            if reason == CloseReason::UnreadReplies {
+                settings.push.outbox_reply_bytes_max = 65_536;
+                settings.session.requests_per_second_max = 1_000_000;
+            }
+        });
+        let hostile = jam_and_flood(&server, &frame, reason).await;
+        let address = hostile.stream.local_addr().unwrap();
+        wait_until("connection in the kernel", false, || is_held(server.address, address)).await;
+        wait_until("connections", 0, || server.metrics.connections.get()).await;
+        assert_eq!(server.sessions(), 0, "{reason:?}");
     }
 }
 
