@@ -55,6 +55,7 @@ impl Fixture {
             push: PushConfig::default(),
             metrics: Arc::new(Metrics::default()),
             crowded: Arc::default(),
+            pauses: Arc::default(),
         };
         let (price, size) = (Price::from_cents(100), Size::new(1));
         let quote = Quote { ts: Timestamp::default(), bid: price, bid_size: size, ask: price, ask_size: size };

@@ -164,6 +164,7 @@ impl Application {
             push: settings.push,
             metrics: metrics.clone(),
             crowded: Arc::default(),
+            pauses: Arc::default(),
         };
         announce(settings, market.table.len(), &listeners, shortage);
         let hubs = Hubs::default();
@@ -173,6 +174,7 @@ impl Application {
             hubs: hubs.clone(),
             health: Arc::default(),
             metrics: metrics.clone(),
+            pauses: hub_config.pauses.clone(),
             behind_max: Duration::from_millis(settings.server.behind_max_ms),
         };
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));

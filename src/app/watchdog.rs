@@ -7,16 +7,15 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::app::serve::Hubs;
+use crate::hub::{LOOK_INTERVAL_MAX, Pauses};
 use crate::metrics::SharedMetrics;
 use crate::transport::Health;
 
 /// How often the parts are looked at while something has to be behind for `server.behind_max_ms` to be noticed.
 const LOOKS: u32 = 8;
-/// The longest time between two looks: so long a part can be gone unnoticed.
-const INTERVAL_MAX: Duration = Duration::from_millis(500);
 
 /// Whether a thread that accepts connections has panicked: actix-server does not tell.
 static ACCEPTOR_PANICKED: AtomicBool = AtomicBool::new(false);
@@ -49,6 +48,8 @@ pub(super) struct Watchdog {
     pub(super) hubs: Hubs,
     pub(super) health: Arc<Health>,
     pub(super) metrics: SharedMetrics,
+    /// Told at each look that the process runs.
+    pub(super) pauses: Arc<Pauses>,
     /// How far behind, in time, a part may be.
     pub(super) behind_max: Duration,
 }
@@ -56,12 +57,14 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Watches until a part has ended; returns which, as an error.
     pub(super) async fn watch(self) -> io::Error {
-        let interval = (self.behind_max / LOOKS).min(INTERVAL_MAX).max(Duration::from_millis(1));
+        let interval = (self.behind_max / LOOKS).min(LOOK_INTERVAL_MAX).max(Duration::from_millis(1));
         // Looks are counted, not measured: after a pause of the whole process nothing is behind before it has had its turn.
         let looks = u32::try_from(self.behind_max.as_millis() / interval.as_millis().max(1)).unwrap_or(u32::MAX);
         let mut pace = Pace::default();
+        self.pauses.look(Instant::now());
         loop {
             tokio::time::sleep(interval).await;
+            self.pauses.look(Instant::now());
             if let Some(name) = self.ended() {
                 return io::Error::other(format!("{name} has ended"));
             }
@@ -164,7 +167,8 @@ mod tests {
 
     fn watchdog(parts: Vec<Part>) -> Watchdog {
         let behind_max = Duration::from_millis(80);
-        Watchdog { parts, hubs: Hubs::default(), health: Arc::default(), metrics: SharedMetrics::default(), behind_max }
+        let (hubs, metrics) = (Hubs::default(), SharedMetrics::default());
+        Watchdog { parts, hubs, health: Arc::default(), metrics, pauses: Arc::default(), behind_max }
     }
 
     #[actix_web::test]

@@ -1,9 +1,15 @@
-//! `Bucket`: a rate with a burst. What was not used in the last seconds may be used at once.
+//! `Bucket`: a rate with a burst. What was not used in the last seconds may be used at once, and what was not used while the
+//! process stood still, right after that.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::hub::Pauses;
 
 /// Seconds of unused budget that may be spent at once.
 const BURST_SECONDS: f64 = 5.0;
+/// What a longer pause brings is no more than what this one does: clients that were silent for longer would have been closed.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// A budget that fills at a rate; see the module.
 #[derive(Debug)]
@@ -12,6 +18,14 @@ pub struct Bucket {
     saved_max: f64,
     left: f64,
     filled: Instant,
+    excuse: Option<Excuse>,
+}
+
+/// The pauses of the process, and for how long it had stood still when the bucket was last filled.
+#[derive(Debug)]
+struct Excuse {
+    pauses: Arc<Pauses>,
+    known: Duration,
 }
 
 impl Bucket {
@@ -23,7 +37,14 @@ impl Bucket {
 
     /// Returns a budget of which nothing has been used for long, and so much may be used at once.
     pub fn saving(per_second: f64, saved_max: f64, now: Instant) -> Self {
-        Self { per_second, saved_max, left: saved_max, filled: now }
+        Self { per_second, saved_max, left: saved_max, filled: now, excuse: None }
+    }
+
+    /// Lets what comes right after a pause of the process be spread over the pause: it has been sent meanwhile.
+    #[must_use]
+    pub fn excusing(self, pauses: Arc<Pauses>) -> Self {
+        let known = pauses.total(self.filled);
+        Self { excuse: Some(Excuse { pauses, known }), ..self }
     }
 
     /// Returns a budget of which everything has just been used.
@@ -32,9 +53,15 @@ impl Bucket {
     }
 
     fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
+        let fresh = now.saturating_duration_since(self.filled).as_secs_f64() * self.per_second;
         self.filled = now.max(self.filled);
-        self.left = (self.left + elapsed * self.per_second).min(self.saved_max);
+        let paused = self.excuse.as_mut().map_or(Duration::ZERO, |excuse| {
+            let total = excuse.pauses.total(now);
+            total.saturating_sub(std::mem::replace(&mut excuse.known, total)).min(PAUSE_MAX)
+        });
+        // What the last pause has brought is for what comes right after it, and is lost again at the same rate.
+        let beyond = (self.left - self.saved_max - fresh).max(0.0);
+        self.left = (self.left + fresh).min(self.saved_max + beyond + paused.as_secs_f64() * self.per_second);
     }
 
     /// Takes so much when it is there; returns whether it was.
@@ -81,6 +108,28 @@ mod tests {
         let later = start + Duration::from_secs(1);
         let allowed = (0..100).filter(|_| budget.spend(1.0, later)).count();
         assert_eq!(allowed, 10);
+    }
+
+    #[test]
+    fn after_a_pause_of_the_process_as_much_more_is_allowed_as_was_within_it_and_not_for_long() {
+        let (start, pauses) = (Instant::now(), Arc::<Pauses>::default());
+        let run = |from: Instant, seconds: u64| {
+            (0..=seconds * 2)
+                .for_each(|look| pauses.look(from + Duration::from_millis(500) * u32::try_from(look).unwrap()));
+            from + Duration::from_secs(seconds)
+        };
+        let now = run(start, 2);
+        let bucket = || Bucket::full(10, now).excusing(pauses.clone());
+        let (mut early, mut late, mut long) = (bucket(), bucket(), bucket());
+        let allowed = |budget: &mut Bucket, now| (0..10_000).filter(|_| budget.spend(1.0, now)).count();
+        let after = now + Duration::from_millis(20_500);
+        assert_eq!(allowed(&mut early, after), 50 + 200, "before anybody has looked");
+        late.spend(1.0, after);
+        let later = run(after, 15);
+        assert_eq!(allowed(&mut early, after), 0, "once");
+        assert_eq!(allowed(&mut late, later), 50 + 199 - 150, "what is not used at once is lost");
+        assert_eq!(allowed(&mut long, later + Duration::from_hours(1)), 50 + 600);
+        assert_eq!(allowed(&mut Bucket::full(10, after).excusing(pauses.clone()), after), 50, "it was not there");
     }
 
     #[test]

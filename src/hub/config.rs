@@ -12,7 +12,7 @@ use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
 use crate::hub::SessionKey;
 use crate::hub::pacer::Pacer;
-use crate::hub::{Bucket, Turn};
+use crate::hub::{Bucket, Pauses, Turn};
 use crate::metrics::SharedMetrics;
 
 /// Of all sessions whose windows are open, this part is written to together.
@@ -134,6 +134,8 @@ pub struct HubConfig {
     pub metrics: SharedMetrics,
     /// Told when more than `waiting_bytes_max` waits: the hubs whose sessions hold most may be others.
     pub crowded: Arc<Notify>,
+    /// For how long the process has stood still.
+    pub pauses: Arc<Pauses>,
 }
 
 /// How long bursts that follow each other are one: what has piled up in a stall comes in several batches.
@@ -178,6 +180,8 @@ pub struct OutboxShared {
     pub overtaken: RefCell<Vec<SessionKey>>,
     /// Tells every hub of the process that more than `waiting_bytes_max` waits.
     pub crowded: Arc<Notify>,
+    /// For how long the process has stood still.
+    pub pauses: Arc<Pauses>,
     /// When windows end and alarms come.
     pub pacer: RefCell<Pacer>,
     /// How much is done for requests and recoveries at once.

@@ -54,6 +54,7 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
         burst: Cell::default(),
         overtaken: RefCell::default(),
         crowded: Arc::default(),
+        pauses: Arc::default(),
         pacer: RefCell::new(Pacer::new(push.window_step())),
         turn: RefCell::new(Turn::new(push.turn_work_max, Instant::now())),
         work: RefCell::new(Bucket::full(push.shared_work_per_second_max, Instant::now())),

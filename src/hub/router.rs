@@ -73,6 +73,7 @@ impl Router {
                 burst: Cell::default(),
                 overtaken: RefCell::default(),
                 crowded: config.crowded.clone(),
+                pauses: config.pauses.clone(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 turn: RefCell::new(Turn::new(config.push.turn_work_max, now)),
                 work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),

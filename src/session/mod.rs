@@ -52,7 +52,7 @@ impl Session {
         now: Instant,
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join(ender, now);
-        let budget = Budget::new(&config, now);
+        let budget = Budget::new(&config, router.borrow().shared().pauses.clone(), now);
         Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
     }
 

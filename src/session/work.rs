@@ -1,9 +1,10 @@
 //! What the requests of a session cost, and how fast it may ask. A client that asks for more than its budget of work is
 //! slowed: its next request is read later.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::hub::Bucket;
+use crate::hub::{Bucket, Pauses};
 use crate::session::{Session, SessionConfig};
 
 /// What each of these costs, in looks at one event: reading, understanding and answering a request,
@@ -33,8 +34,8 @@ pub(super) struct Budget {
 impl Budget {
     /// Returns the budget of a session that begins now. It has saved no work yet: what it needs at once comes from the
     /// budget that all sessions of the hub share, so that to come back brings nothing new.
-    pub(super) fn new(config: &SessionConfig, now: Instant) -> Self {
-        let requests = Bucket::full(config.requests_per_second_max, now);
+    pub(super) fn new(config: &SessionConfig, pauses: Arc<Pauses>, now: Instant) -> Self {
+        let requests = Bucket::full(config.requests_per_second_max, now).excusing(pauses);
         Self { requests, work: Bucket::empty(config.work_per_second_max, now), spent: 0 }
     }
 

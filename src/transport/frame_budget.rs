@@ -5,47 +5,25 @@ use std::time::Instant;
 use actix_http::ws::{Frame, Item};
 use bytes::Bytes;
 
+use crate::hub::Bucket;
 use crate::protocol::CloseReason;
 
-/// Seconds of unused budget that a client may spend at once.
-const BURST_SECONDS: f64 = 5.0;
 /// A fragment with at least so many bytes is not charged: the size of its message bounds how many there are.
 const FRAGMENT_BYTES_MIN: usize = 32;
 
-/// A token bucket for control frames and for fragments of less than 32 bytes. Complete messages are requests, which have a
-/// budget of their own.
+/// A budget for control frames and for fragments of less than 32 bytes. Complete messages are requests, which have one of their
+/// own.
 #[derive(Debug)]
-pub(super) struct FrameBudget {
-    per_second: f64,
-    tokens: f64,
-    filled: Instant,
-}
+pub(super) struct FrameBudget(pub(super) Bucket);
 
 impl FrameBudget {
-    /// Returns a full budget.
-    pub(super) fn new(frames_per_second_max: u32, now: Instant) -> Self {
-        let per_second = f64::from(frames_per_second_max);
-        Self { per_second, tokens: per_second * BURST_SECONDS, filled: now }
-    }
-
     /// Charges a frame.
     ///
     /// # Errors
     ///
     /// Returns [`CloseReason::FrameFlood`] when the budget is used up.
     pub(super) fn charge(&mut self, frame: &Frame) -> Result<(), CloseReason> {
-        if is_charged(frame) { self.spend(Instant::now()) } else { Ok(()) }
-    }
-
-    fn spend(&mut self, now: Instant) -> Result<(), CloseReason> {
-        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + elapsed * self.per_second).min(self.per_second * BURST_SECONDS);
-        if self.tokens < 1.0 {
-            return Err(CloseReason::FrameFlood);
-        }
-        self.tokens -= 1.0;
-        Ok(())
+        if !is_charged(frame) || self.0.spend(1.0, Instant::now()) { Ok(()) } else { Err(CloseReason::FrameFlood) }
     }
 }
 
@@ -62,16 +40,6 @@ fn is_charged(frame: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_burst_is_allowed_and_then_the_rate_holds() {
-        let start = Instant::now();
-        let mut budget = FrameBudget::new(10, start);
-        let allowed = |budget: &mut FrameBudget, now| (0..100).filter(|_| budget.spend(now).is_ok()).count();
-        assert_eq!(allowed(&mut budget, start), 50);
-        assert_eq!(allowed(&mut budget, start + Duration::from_secs(1)), 10);
-    }
 
     #[test]
     fn frames_that_bring_next_to_nothing_are_charged() {

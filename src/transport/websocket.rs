@@ -20,7 +20,7 @@ use actix_web_actors::ws;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::hub::{Control, End, SharedOutbox};
+use crate::hub::{Bucket, Control, End, SharedOutbox};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
@@ -80,7 +80,8 @@ pub(super) fn open_on<H: MessageHandler>(
         let session = worker.join(Some(ender), now);
         let shared = outbox.insert(session.outbox().clone()).clone();
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
-        let budget = FrameBudget::new(control_frames_per_second_max, now);
+        let pauses = worker.router.borrow().shared().pauses.clone();
+        let budget = FrameBudget(Bucket::full(control_frames_per_second_max, now).excusing(pauses));
         let frames = Frames::new(payload, message_bytes_max, budget, account.clone());
         let gate = frames.gate();
         ctx.add_stream(frames);

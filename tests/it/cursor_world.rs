@@ -95,6 +95,7 @@ impl Process {
             push,
             metrics: Arc::new(Metrics::default()),
             crowded: Arc::default(),
+            pauses: Arc::default(),
         };
         let snapshot = Snapshot::untraded(Price::from_cents(100), &standing_quote(), Size::new(1));
         let hub = || {

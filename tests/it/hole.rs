@@ -69,6 +69,7 @@ fn config() -> HubConfig {
         push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
         metrics: Arc::new(Metrics::default()),
         crowded: Arc::default(),
+        pauses: Arc::default(),
     }
 }
 

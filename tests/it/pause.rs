@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::patience::patiently;
-use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT};
+use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame};
 use crate::secure::Pair;
 
 /// Every time after which the server gives up anybody is shorter than the pause.
@@ -72,6 +72,33 @@ async fn nobody_whose_signs_of_life_wait_in_the_socket_is_closed_after_a_pause()
         stream.next_chunk().await;
     }
     assert_eq!((closes(&server, "idle").await, closes(&server, "stalled").await), (0, 0));
+}
+
+/// What a client that lives sends while the process is stopped: as much as it may in that time, and more than at once.
+const SENT_MEANWHILE: usize = 1_200;
+
+#[actix_web::test]
+async fn what_a_client_has_sent_while_the_process_was_stopped_is_no_flood() {
+    let server = spawn_binary(&[], &SHORT).await;
+    let ping = |id: usize| frame(TEXT, format!(r#"{{"action":"ping","id":{id}}}"#).as_bytes());
+    let requests: Vec<u8> = (1..=SENT_MEANWHILE).flat_map(ping).collect();
+    let frames = [frame(PONG, b"unasked").repeat(SENT_MEANWHILE), frame(PING, b"last")].concat();
+    let mut clients = [RawClient::open(server.address).await, RawClient::open(server.address).await];
+    pause(&server, async {
+        clients[0].send(&requests).await;
+        clients[1].send(&frames).await;
+    })
+    .await;
+    let last = format!(r#""id":{SENT_MEANWHILE},"#);
+    while !String::from_utf8_lossy(&clients[0].next_of(TEXT).await).contains(&last) {}
+    while clients[1].next_of(PONG).await != b"last" {}
+    // That time is spent: the same again is a flood, as it was before.
+    let again = [requests, frames].map(|sent| sent.repeat(5));
+    for ((client, again), reason) in clients.iter_mut().zip(&again).zip(["flood", "frame_flood"]) {
+        client.send(again).await;
+        assert_eq!(client.close_frame().await.map(|(code, _)| code), Some(1008), "{reason}");
+        assert_eq!(closes(&server, reason).await, 1, "{reason}");
+    }
 }
 
 #[actix_web::test]
