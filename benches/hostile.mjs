@@ -1,9 +1,11 @@
 // What one hostile client does to the others: the p99 latency of 100 clients, quiet and under each attack, by turns.
 //
 //     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
+//                               [--realtime]
 //
 // With --control each attack is also made on a second server beside the first: by how much that moves the p99 is the machine's doing,
-// and the attacker's. Ends with 1 when an attack moves the p99 by a quarter or more, with 2 when nothing could be measured.
+// and the attacker's. With --realtime (as root) servers and load generator go before everything else on the machine, so that others
+// who work on it do not disturb. Ends with 1 when an attack moves the p99 by a quarter or more, with 2 when nothing could be measured.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,6 +32,7 @@ const OPTIONS = {
   "fill-s": { type: "string", default: "50" },
   // How long to wait at most for others to leave the machine alone before each measurement.
   "quiet-ms": { type: "string", default: "30000" },
+  realtime: { type: "boolean", default: false },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 };
 
@@ -54,8 +57,11 @@ function start(command, args, env = {}) {
 /// The servers' processes.
 const servers = [];
 
-async function server(file) {
-  const child = start(file, ["--port", "0"], MARKET);
+/// A program and its arguments, at a real-time priority when that is asked for.
+const prior = ({ realtime }, priority, program, args) => (realtime ? ["chrt", ["-r", priority, program, ...args]] : [program, args]);
+
+async function server(chosen) {
+  const child = start(...prior(chosen, "1", chosen.server, ["--port", "0"]), MARKET);
   servers.push(child.pid);
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
     const found = child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//);
@@ -70,10 +76,9 @@ async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
   // It gives way to those that measure.
   const attack = kind && start("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
-  const load = start(join(TARGET, "release", "tickcast-load"), [
-    ...["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"],
-    ...["--sessions", "100", "--duration-s", chosen.seconds],
-  ]);
+  const args = ["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"];
+  args.push("--sessions", "100", "--duration-s", chosen.seconds);
+  const load = start(...prior(chosen, "2", join(TARGET, "release", "tickcast-load"), args));
   const watched = watch(...new Set([victim, load, ...(attack ? [attack, attacked] : [])].map(({ pid }) => pid)));
   const code = await load.ended;
   const others = watched.stop();
@@ -113,8 +118,8 @@ async function run() {
   const { values: chosen } = parseArgs({ options: OPTIONS });
   const unknown = chosen.attack.find((kind) => !ATTACKS.includes(kind));
   if (unknown) throw new Error(`there is no attack '${unknown}': ${ATTACKS.join(", ")}`);
-  const victim = await server(chosen.server);
-  const other = chosen.control && (await server(chosen.server));
+  const victim = await server(chosen);
+  const other = chosen.control && (await server(chosen));
   const attacks = chosen.attack.flatMap((kind) => [
     { label: kind, kind, attacked: victim },
     ...(other ? [{ label: `${kind}, another server`, kind, attacked: other, isControl: true }] : []),

@@ -149,6 +149,26 @@ Buffers, watchlist, two short runs each, CPU µs per delivery: as configured 3.1
 3.26 and 3.26; unsent_bytes_max 4 KiB 2.99 and 3.16, 128 KiB 3.22 and 3.20. That is noise: the sizes do not cost throughput here, so
 they are chosen for what may wait for a slow client. They are limits and not allocations: an idle session has none of it.
 
+## One hostile client
+
+\`make hostile\`: the p99 of 100 clients (20 of 530 symbols each, 5,300 events a second) in quiet and while one client attacks, by turns, against a
+release build with the default settings on 2 cores; clients, server and attacker share them. 2026-11-26, medians of 3 rounds of 3 s. Others worked on
+the machine, so server and load generator ran at real-time priority (\`--realtime\`), and the attacker below everything of the measurement.
+
+| attack | p99 ms | at most ms | moved | server, share of a core |
+| --- | --: | --: | --: | --: |
+| quiet | 21.2 | 23.6 | | 19 % |
+| subscribes: \`"*"\` of five channels, 200 a second | 21.2 | 24.9 | 0 % | 24 % |
+| cursors: bursts of 1,000 requests, up to 100,000 events back | 21.2 | 24.7 | 0 % | 18 % |
+| bars: 1,000 connections that ask for 3,000 bars | 21.1 | 22.5 | -1 % | 57 % |
+| short-bars: 1,000 connections that ask for one bar | 21.1 | 22.8 | -1 % | 57 % |
+| polls: 300 connections with an old cursor | 21.2 | 22.4 | 0 % | 40 % |
+
+Before answers over HTTP had a bound for each turn of a worker (\`server.turn_answers_max\`), \`bars\` took 150 % of a core; one of three such rounds
+had a p99 of 55 ms. Without real-time priority, beside builds that took the rest of both cores, it was 144 and 48 ms in two rounds, against 22 ms in
+quiet and 30 and 22 ms while the same attack was made on another server. On such a machine the p99 in quiet is anything from 21 to 700 ms, so that
+nothing more can be said of it: measure on one that is left alone, or with \`--realtime\`.
+
 ## Commands
 
     make bench                                    # everything on this page
