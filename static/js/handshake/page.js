@@ -8,7 +8,7 @@
 /** @typedef {import("./capture.js").Captured} Captured */
 /** @typedef {import("./capture.js").Head} Head */
 /** @typedef {import("./capture.js").Refusal} Refusal */
-/** @typedef {"connecting" | "busy" | "open" | "lost" | "closed" | "hidden" | "refused" | "failed"} State */
+/** @typedef {"connecting" | "busy" | "open" | "lost" | "closed" | "hidden" | "shared" | "refused" | "failed"} State */
 
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
@@ -23,6 +23,7 @@ import { showRequest, showResponse } from "./heads.js";
 import { KeySteps } from "./keys.js";
 import { Offers } from "./offers.js";
 import { Pulse } from "./pulse.js";
+import { Sharing } from "./sharing.js";
 
 /** @type {Readonly<Record<State, string>>} */
 const STATES = {
@@ -32,6 +33,7 @@ const STATES = {
   lost: mark("The server shows no more of this socket"),
   closed: mark("This page's socket is closed"),
   hidden: mark("This page's socket was closed while nobody saw it"),
+  shared: mark("This page's socket was closed, as pages that were opened later need its connection"),
   refused: mark("The server has refused this page's handshake"),
   failed: mark("The server cannot be reached or shows no further sockets just now"),
 };
@@ -50,6 +52,7 @@ const frames = new FrameList();
 const pulse = new Pulse();
 const attempts = new Attempts();
 const closing = new Closing(() => socket);
+const sharing = new Sharing(() => giveUp("shared"));
 
 /** @type {State} */
 let state = "connecting";
@@ -63,6 +66,7 @@ let socket = open();
 
 function open() {
   setState("connecting");
+  sharing.begin();
   return new CapturedSocket([SUBPROTOCOL], {
     onRequest(head) {
       heads.request = head;
@@ -172,14 +176,15 @@ let hidden_timer;
 
 function look() {
   clearTimeout(hidden_timer);
-  if (document.hidden) hidden_timer = setTimeout(sleep, HIDDEN_MS);
+  if (document.hidden) hidden_timer = setTimeout(() => giveUp("hidden"), HIDDEN_MS);
   else if (state === "hidden") reopen();
 }
 
-function sleep() {
+/** Closes the connections. @param {"hidden" | "shared"} why */
+function giveUp(why) {
   if (!isBeginning() && state !== "open") return;
   socket.abandon();
-  setState("hidden");
+  setState(why);
 }
 
 document.addEventListener("visibilitychange", look);

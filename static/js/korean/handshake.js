@@ -18,6 +18,7 @@ const lead = {
   "The server shows no more of this socket": "서버가 이 소켓의 내용을 더 이상 보여 주지 않습니다",
   "This page's socket is closed": "이 페이지의 소켓이 닫혔습니다",
   "This page's socket was closed while nobody saw it": "보이지 않는 동안 이 페이지의 소켓을 닫았습니다",
+  "This page's socket was closed, as pages that were opened later need its connection": "나중에 연 페이지에 연결이 필요하여 이 페이지의 소켓을 닫았습니다",
   "The server has refused this page's handshake": "서버가 이 페이지의 핸드셰이크를 거부했습니다",
   "The server cannot be reached or shows no further sockets just now": "서버에 연결할 수 없거나, 서버가 지금은 소켓을 더 보여 줄 수 없습니다",
   "{status}, {detail}": "{status}, {detail}",

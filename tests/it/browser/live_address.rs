@@ -69,6 +69,25 @@ async fn six_pages_of_the_handshake_leave_a_seventh_its_connections() {
 }
 
 #[tokio::test]
+async fn six_windows_of_the_handshake_side_by_side_leave_a_seventh_its_connections() {
+    let (server, browser) = open_page("").await;
+    let first = browser.client.window().await.unwrap();
+    for path in ["handshake", "handshake", "handshake", "handshake", "handshake", ""] {
+        let window = browser.client.new_window(false).await.unwrap().handle;
+        browser.client.switch_to_window(window).await.unwrap();
+        browser.open(&format!("http://{}/{path}", server.address)).await;
+        browser.until(if path.is_empty() { LIVE } else { OPEN }).await;
+    }
+    browser.until(CHART_IS_FULL).await;
+    browser.client.switch_to_window(first).await.unwrap();
+    assert_eq!(browser.value("document.hidden").await, false);
+    browser.until("document.querySelector('#socket').dataset.state === 'shared'").await;
+    browser.click("#reopen").await;
+    browser.until(OPEN).await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_page_of_the_handshake_is_live_when_the_reader_goes_back_to_it() {
     let (server, browser) = open_page("").await;
     let listen = "(globalThis.kept_ = [], addEventListener('pageshow', ({ persisted }) => kept_.push(persisted)))";
