@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::domain::{Snapshot, Symbol};
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
 use crate::hub::replay::Replay;
 use crate::hub::snapshots::Snapshots;
+use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Publication};
+
+/// Nearly every snapshot has fewer bytes as a message.
+const SNAPSHOT_BYTES: usize = 512;
 
 /// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
 #[derive(Debug)]
@@ -172,6 +177,16 @@ pub trait Sink {
     fn message(&mut self, bytes: &[u8]);
     /// Takes one event, and how many it has made obsolete in mode `latest`.
     fn event(&mut self, publication: &Publication, skipped: u32);
+    /// Takes one event that it may keep; see [`Self::event`].
+    fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
+        self.event(delivery.publication(), skipped);
+    }
+    /// Takes the state of a symbol right after the event `offset`. It may keep that, too.
+    fn snapshot(&mut self, symbol: Symbol, offset: u64, snapshot: &Arc<Snapshot>) {
+        let mut bytes = Vec::with_capacity(SNAPSHOT_BYTES);
+        encode_snapshot(symbol, offset, snapshot, &mut bytes);
+        self.message(&bytes);
+    }
     /// Returns whether this is enough for one write.
     fn is_full(&self) -> bool;
 }

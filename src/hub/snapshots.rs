@@ -6,7 +6,6 @@ use std::vec::IntoIter;
 
 use crate::domain::{Snapshot, Symbol};
 use crate::hub::delivery::Sink;
-use crate::protocol::native::encode_snapshot;
 
 /// A symbol and its state.
 type State = (Symbol, Arc<Snapshot>);
@@ -39,13 +38,11 @@ impl Snapshots {
 
     /// Gives messages to the sink until it is full. Returns how many.
     pub(super) fn drain(&mut self, sink: &mut impl Sink) -> u64 {
-        let (mut messages, mut bytes) = (0, Vec::new());
+        let mut messages = 0;
         while !sink.is_full()
             && let Some((symbol, snapshot)) = self.states.next()
         {
-            bytes.clear();
-            encode_snapshot(symbol, self.offset, &snapshot, &mut bytes);
-            sink.message(&bytes);
+            sink.snapshot(symbol, self.offset, &snapshot);
             messages += 1;
         }
         messages

@@ -1,8 +1,19 @@
 //! Messages of the dialect as the elements of one JSON array.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::protocol::{Dialect, Publication};
+
+/// Appends an event, and how many it has made obsolete in mode `latest`.
+pub(super) fn put_event(buffer: &mut impl BufMut, publication: &Publication, dialect: Dialect, skipped: u32) {
+    let bytes = publication.encoded(dialect);
+    if skipped == 0 {
+        return buffer.put_slice(bytes);
+    }
+    // The bytes are everybody's; what this session has not been sent is said before the closing brace.
+    buffer.put_slice(&bytes[..bytes.len() - 1]);
+    buffer.put_slice(format!(",\"skipped\":{skipped}}}").as_bytes());
+}
 
 /// Writes elements to the end of a buffer, with commas between them; the brackets are the caller's.
 pub(super) struct MessageArray<'a> {
@@ -20,27 +31,23 @@ impl<'a> MessageArray<'a> {
 
     /// Appends a message.
     pub(super) fn message(&mut self, bytes: &[u8]) {
-        if self.messages > 0 {
-            self.buffer.extend_from_slice(b",");
-        }
-        self.messages += 1;
-        self.append(bytes);
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        self.payload += bytes.len();
-        self.buffer.extend_from_slice(bytes);
+        self.append(|buffer| buffer.put_slice(bytes));
     }
 
     /// Appends an event, and how many it has made obsolete in mode `latest`.
     pub(super) fn event(&mut self, publication: &Publication, skipped: u32) {
-        let bytes = publication.encoded(self.dialect);
-        if skipped == 0 {
-            return self.message(bytes);
+        let dialect = self.dialect;
+        self.append(|buffer| put_event(buffer, publication, dialect, skipped));
+    }
+
+    fn append(&mut self, put: impl FnOnce(&mut BytesMut)) {
+        if self.messages > 0 {
+            self.buffer.put_slice(b",");
         }
-        // The bytes are everybody's; what this session has not been sent is said before the closing brace.
-        self.message(&bytes[..bytes.len() - 1]);
-        self.append(format!(",\"skipped\":{skipped}}}").as_bytes());
+        self.messages += 1;
+        let before = self.buffer.len();
+        put(self.buffer);
+        self.payload += self.buffer.len() - before;
     }
 
     /// Returns how many elements there are.

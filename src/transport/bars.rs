@@ -71,7 +71,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    pieces::json(&request, answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?)
+    pieces::json(&request, answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?, None)
 }
 
 /// Returns the document that begins so and has these bars.

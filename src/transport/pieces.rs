@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
 use crate::hub::Held;
+use crate::transport::sse::chunk_header_bytes;
+use crate::transport::traffic::Account;
 use crate::transport::turnstile::Turnstile;
 use crate::transport::{Problem, Worker, activity};
 
@@ -25,6 +28,9 @@ const PIECE_BYTES: usize = 16_384;
 const ELEMENT_BYTES: usize = 1_024;
 /// An answer of at most so many bytes is made at once, and so has a `Content-Length`.
 const WHOLE_BYTES_MAX: usize = 131_072;
+
+/// The end of a body in the chunked coding.
+const LAST_CHUNK_BYTES: usize = b"0\r\n\r\n".len();
 
 /// Where the assets are, which are a part of the program.
 const ASSETS: &str = "/static/";
@@ -46,10 +52,12 @@ struct Body<P> {
     turns: Rc<Turnstile>,
     /// Waits for the turn of the next piece.
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whose account has what the chunked coding puts around the pieces.
+    account: Option<Arc<Account>>,
 }
 
 impl<P: Pieces> Body<P> {
-    fn new(request: &HttpRequest, pieces: P, size: BodySize) -> Self {
+    fn new(request: &HttpRequest, pieces: P, size: BodySize, account: Option<Arc<Account>>) -> Self {
         let mut held = Held::new(Worker::of(request).metrics().waiting_bytes.clone());
         held.set(pieces.held_bytes());
         if held.bytes() > 0
@@ -57,7 +65,7 @@ impl<P: Pieces> Body<P> {
         {
             activity.keep();
         }
-        Self { pieces, size, held, turns: Worker::of(request).answer_turns.clone(), turn: None }
+        Self { pieces, size, held, turns: Worker::of(request).answer_turns.clone(), turn: None, account }
     }
 }
 
@@ -76,6 +84,9 @@ impl<P: Pieces> MessageBody for Body<P> {
         body.turn = None;
         let piece = body.pieces.next_piece();
         body.held.set(body.pieces.held_bytes());
+        if let Some(account) = &body.account {
+            account.sent(0, 0, piece.as_ref().map_or(LAST_CHUNK_BYTES, |piece| chunk_header_bytes(piece.len())));
+        }
         Poll::Ready(piece.map(Ok))
     }
 }
@@ -152,6 +163,11 @@ impl<T, F: FnMut(&T, &mut Vec<u8>)> Array<T, F> {
         let item_bytes = items.capacity() * size_of::<T>();
         Self { head: head.into_bytes(), items: items.into_iter(), encode, item_bytes, begun: false, ended: false }
     }
+
+    /// Counts so many bytes more, which the elements keep elsewhere.
+    pub(super) fn keeping(self, bytes: usize) -> Self {
+        Self { item_bytes: self.item_bytes + bytes, ..self }
+    }
 }
 
 impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces for Array<T, F> {
@@ -182,12 +198,16 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
     }
 }
 
-/// Returns an answer of JSON that no cache keeps.
+/// Returns an answer of JSON that no cache keeps. What the chunked coding of a long one adds to it is counted for the account.
 ///
 /// # Errors
 ///
 /// Returns 503 when the answer is long and too much waits for other clients.
-pub(super) fn json(request: &HttpRequest, answer: Answer<impl Pieces>) -> Result<HttpResponse, Problem> {
+pub(super) fn json(
+    request: &HttpRequest,
+    answer: Answer<impl Pieces>,
+    account: Option<Arc<Account>>,
+) -> Result<HttpResponse, Problem> {
     let pieces = match answer {
         Answer::Whole(body) => return whole_json(request, body),
         Answer::Long(pieces) => pieces,
@@ -199,7 +219,7 @@ pub(super) fn json(request: &HttpRequest, answer: Answer<impl Pieces>) -> Result
     if !is_chunked {
         response.force_close();
     }
-    let body = Body::new(request, pieces, BodySize::Stream);
+    let body = Body::new(request, pieces, BodySize::Stream, account.filter(|_| is_chunked));
     let mut response = response.body(body);
     response.head_mut().no_chunking(!is_chunked);
     Ok(response)
@@ -234,7 +254,7 @@ pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<B
     let (request, response) = response.into_parts();
     let is_own = !request.path().starts_with(ASSETS);
     let response = response.map_body(|_, body| match body.try_into_bytes() {
-        Ok(rest) => Body::new(&request, Whole { rest, is_own }, size).boxed(),
+        Ok(rest) => Body::new(&request, Whole { rest, is_own }, size, None).boxed(),
         Err(body) => body,
     });
     ServiceResponse::new(request, response)
@@ -302,7 +322,8 @@ mod tests {
             };
             assert!(pieces.made.len() > 1, "both those that are there and those that are not are counted");
             let held = Held::new(prometheus_client::metrics::gauge::Gauge::default());
-            let mut body = Body { pieces, size: BodySize::Stream, held, turns: turns.clone(), turn: None };
+            let mut body =
+                Body { pieces, size: BodySize::Stream, held, turns: turns.clone(), turn: None, account: None };
             let sent = sent.clone();
             actix_web::rt::spawn(async move {
                 while std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.is_some() {

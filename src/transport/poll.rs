@@ -4,21 +4,24 @@
 //! first. Beyond that it costs one timer.
 
 use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::BytesMut;
 
-use crate::hub::{Control, SharedOutbox, Sink};
-use crate::protocol::native::Cursor;
-use crate::protocol::{Mode, Publication};
+use crate::domain::{Snapshot, Symbol};
+use crate::hub::{Control, Delivery, SharedOutbox, Sink};
+use crate::protocol::native::{Cursor, encode_snapshot};
+use crate::protocol::{Dialect, Mode, Publication};
 use crate::session::{Begun, Session};
 use crate::transport::activity::half_closed;
-use crate::transport::array::MessageArray;
+use crate::transport::array::put_event;
+use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Transport};
+use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::watch::within;
 use crate::transport::{Problem, Worker, pieces};
 
@@ -27,6 +30,10 @@ const WAIT_MS_DEFAULT: u64 = 25_000;
 const WAIT_MS_MAX: u64 = 60_000;
 /// The most events of one answer in mode `all`; its cursor tells where the next goes on.
 const EVENTS_MAX: usize = 1024;
+/// What an event takes while it waits, about, with its part of a batch that the ring has let go.
+const EVENT_BYTES: usize = 256;
+/// The end of the document.
+const TAIL_BYTES: usize = 2;
 
 /// Answers `GET /api/v1/poll?symbols=&channels=&mode=&after=&wait_ms=`: see `docs/PROTOCOL.md`.
 ///
@@ -53,10 +60,9 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
 
     // In mode `latest` there is one event of each symbol and channel at the most.
     let events_max = if wanted.mode == Mode::All { EVENTS_MAX } else { usize::MAX };
-    let mut buffer = BytesMut::new();
-    let mut page = Page::new(&mut buffer, session.outbox(), events_max);
+    let mut page = Page::new(session.outbox(), events_max);
     let mut cursor = page.read_missed(&session, begun).await;
-    if wait_ms > 0 && page.is_empty() && begun.recovered && cursor.is_some() {
+    if wait_ms > 0 && page.elements.is_empty() && begun.recovered && cursor.is_some() {
         let waiting = Waiting::begin(worker);
         let first = within(Duration::from_millis(wait_ms), page.read_first(&session, begun));
         cursor = tokio::select! {
@@ -67,37 +73,82 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         };
         drop(waiting);
     }
-    let (mut events, mut payload) = (page.events, page.messages.payload());
     let offset = cursor.unwrap_or_else(|| {
         // What was read is incomplete.
-        buffer.clear();
-        (events, payload) = (0, 0);
+        page.forget();
         begun.offset
     });
-    worker.metrics().events_delivered.inc_by(events as u64);
-    let body = body(worker, offset, begun.recovered, &buffer);
-    if let Some(account) = account {
-        account.sent(events as u64, payload, body.len() - payload);
+    worker.metrics().events_delivered.inc_by(page.events as u64);
+    let head = head(worker, offset, begun.recovered);
+    let answer = pieces::begin(page.into_pieces(head, account.clone()));
+    pieces::json(&request, answer, account)
+}
+
+/// One message of an answer: what is shared with others is made of it as the socket takes it.
+enum Element {
+    Made(Box<[u8]>),
+    Event(Rc<Delivery>, u32),
+    Snapshot(Symbol, u64, Arc<Snapshot>),
+}
+
+impl Element {
+    /// Returns the bytes that it keeps elsewhere, about.
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Made(bytes) => bytes.len(),
+            Self::Event(..) => EVENT_BYTES,
+            Self::Snapshot(..) => 0,
+        }
     }
-    pieces::whole_json(&request, body)
+
+    fn encode(&self, dialect: Dialect, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Made(made) => bytes.extend_from_slice(made),
+            Self::Event(delivery, skipped) => put_event(bytes, delivery.publication(), dialect, *skipped),
+            Self::Snapshot(symbol, offset, snapshot) => encode_snapshot(*symbol, *offset, snapshot, bytes),
+        }
+    }
 }
 
 /// The messages of one answer.
-struct Page<'a> {
+struct Page {
     outbox: SharedOutbox,
-    messages: MessageArray<'a>,
+    dialect: Dialect,
+    elements: Vec<Element>,
     events: usize,
     events_max: usize,
 }
 
-impl<'a> Page<'a> {
-    fn new(buffer: &'a mut BytesMut, outbox: &SharedOutbox, events_max: usize) -> Self {
-        let messages = MessageArray::new(buffer, outbox.borrow().dialect());
-        Self { outbox: outbox.clone(), messages, events: 0, events_max }
+impl Page {
+    fn new(outbox: &SharedOutbox, events_max: usize) -> Self {
+        let dialect = outbox.borrow().dialect();
+        Self { outbox: outbox.clone(), dialect, elements: Vec::new(), events: 0, events_max }
     }
 
-    fn is_empty(&self) -> bool {
-        self.messages.len() == 0
+    fn forget(&mut self) {
+        self.elements = Vec::new();
+        self.events = 0;
+    }
+
+    /// Returns the answer that begins with `head`, and has it counted for the client as it is made.
+    fn into_pieces(mut self, head: String, account: Option<Arc<Account>>) -> impl Pieces {
+        let dialect = self.dialect;
+        if let Some(account) = &account {
+            account.sent(self.events as u64, 0, head.len() + TAIL_BYTES);
+        }
+        let kept = self.elements.iter().map(Element::kept_bytes).sum();
+        self.elements.shrink_to_fit();
+        let mut framing = 0;
+        let encode = move |element: &Element, bytes: &mut Vec<u8>| {
+            let before = bytes.len();
+            element.encode(dialect, bytes);
+            if let Some(account) = &account {
+                // A comma before each but the first.
+                account.sent(0, bytes.len() - before, framing);
+                framing = 1;
+            }
+        };
+        Array::new(head, self.elements, encode).keeping(kept)
     }
 
     /// Reads what is there. Returns the cursor after it, `None` when the outbox has ended.
@@ -127,16 +178,27 @@ impl<'a> Page<'a> {
     }
 }
 
-impl Sink for Page<'_> {
+impl Sink for Page {
     fn control(&mut self, _: Control) {}
 
     fn message(&mut self, bytes: &[u8]) {
-        self.messages.message(bytes);
+        self.elements.push(Element::Made(bytes.into()));
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
-        self.messages.event(publication, skipped);
+        let mut bytes = Vec::with_capacity(EVENT_BYTES);
+        put_event(&mut bytes, publication, self.dialect, skipped);
+        self.message(&bytes);
         self.events += 1;
+    }
+
+    fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
+        self.elements.push(Element::Event(delivery.clone(), skipped));
+        self.events += 1;
+    }
+
+    fn snapshot(&mut self, symbol: Symbol, offset: u64, snapshot: &Arc<Snapshot>) {
+        self.elements.push(Element::Snapshot(symbol, offset, snapshot.clone()));
     }
 
     fn is_full(&self) -> bool {
@@ -160,12 +222,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn body(worker: &Worker, offset: u64, recovered: bool, messages: &[u8]) -> Vec<u8> {
+fn head(worker: &Worker, offset: u64, recovered: bool) -> String {
     let epoch = worker.router.borrow().epoch().to_string();
     let cursor = Cursor { epoch, offset };
-    let head = format!(
+    format!(
         r#"{{"epoch":"{}","offset":{offset},"cursor":"{cursor}","recovered":{recovered},"messages":["#,
         cursor.epoch
-    );
-    [head.as_bytes(), messages, b"]}"].concat()
+    )
 }

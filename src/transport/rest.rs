@@ -61,7 +61,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let encode = move |(symbol, snapshot): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
         encode_snapshot(*symbol, offset, snapshot, out);
     };
-    pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)))
+    pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }
 
 /// Returns a short answer of JSON that no cache keeps.

@@ -198,7 +198,7 @@ impl Stream for Body {
 
 /// Returns what the chunked coding puts around so many bytes (RFC 9112 section 7.1): their number in hexadecimal and two line
 /// ends.
-fn chunk_header_bytes(bytes: usize) -> usize {
+pub(super) fn chunk_header_bytes(bytes: usize) -> usize {
     format!("{bytes:x}\r\n\r\n").len()
 }
 
