@@ -61,6 +61,19 @@ impl Ring {
         }
     }
 
+    /// Returns up to which offset the ring would forget everything if so many events were added; see [`Self::push_keeping`].
+    pub fn would_forget(&self, added: usize, needed: u64) -> Option<u64> {
+        let (mut events, mut forgotten) = (self.events + added, None);
+        for (batch, end) in self.batches.iter().zip(&self.ends) {
+            events -= batch.len();
+            if events < self.events_max || *end > needed {
+                break;
+            }
+            forgotten = Some(*end);
+        }
+        forgotten
+    }
+
     /// Returns the offset of the newest event; `None` when the ring is empty.
     pub fn newest(&self) -> Option<u64> {
         self.batches.back().and_then(|batch| batch.last()).map(|last| last.event.offset)
@@ -160,7 +173,12 @@ mod tests {
             }
             ring = ring.with_offsets(2);
             for len in after.iter().copied() {
-                ring.push(batch(newest + 1, len));
+                let pushed = batch(newest + 1, len);
+                let forgotten = ring.would_forget(pushed.len(), u64::MAX);
+                let oldest = |ring: &Ring| ring.batches().next().map_or(1, |oldest| oldest[0].event.offset);
+                let before = oldest(&ring);
+                ring.push(pushed);
+                prop_assert_eq!(forgotten, Some(oldest(&ring) - 1).filter(|_| oldest(&ring) > before));
                 newest += len;
                 prop_assert!(ring.len() < events_max + 7, "bounded");
             }

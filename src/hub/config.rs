@@ -1,6 +1,7 @@
 //! What a hub can be told: `[push]` of the configuration, and what it shares with the rest of the process.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -176,6 +177,8 @@ pub struct OutboxShared {
     pub ring: RefCell<Ring>,
     /// The burst that is being routed, or the last one.
     pub burst: Cell<Burst>,
+    /// Sessions for which something of a burst may be left in the ring, each with an offset up to which it needs nothing.
+    pub bursts: RefCell<BTreeSet<(u64, SessionKey)>>,
     /// Sessions that must be closed because the ring has forgotten what they were to be sent.
     pub overtaken: RefCell<Vec<SessionKey>>,
     /// Tells every hub of the process that more than `waiting_bytes_max` waits.

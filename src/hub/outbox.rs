@@ -41,6 +41,8 @@ pub struct Outbox {
     /// What is subscribed in mode `latest`; `None` for most sessions.
     conflation: Option<Box<Conflation>>,
     alarm: Option<Instant>,
+    /// Where this session stands among those of which the ring may keep something, see [`OutboxShared::bursts`].
+    burst: Option<u64>,
     /// The newest offset that was pushed or passed over: what comes twice, or from before a cursor, is not sent.
     seen: u64,
     /// Whether the allowance is used up: events wait for the window to end.
@@ -76,6 +78,7 @@ impl Outbox {
             merged: Merged::default(),
             conflation: None,
             alarm: None,
+            burst: None,
             seen,
             window: false,
             allowance: Allowance::new(now),
@@ -154,21 +157,6 @@ impl Outbox {
         if next.is_some() && ahead.is_none() && !self.window {
             self.wake(now);
         }
-    }
-
-    /// Appends an item to a queue that may be full.
-    #[cold]
-    fn merge(&mut self, item: Item) {
-        if self.lag.is_none() {
-            self.queue_burst();
-        }
-        let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
-        lag.push(item, &mut self.queue, &mut self.merged);
-        (self.events, self.latest) = (lag.events(), 0);
-        // Now, not when the client is told: one that never reads again never is.
-        let (skipped, is_first) = lag.newly_skipped();
-        self.shared.metrics.events_skipped.inc_by(skipped);
-        self.shared.metrics.lags.inc_by(u64::from(is_first));
     }
 
     /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.
@@ -298,18 +286,18 @@ impl Outbox {
                     first.get_or_insert(delivery.publication().made);
                     self.events -= 1;
                     events += 1;
-                    sink.event(delivery.publication(), 0);
+                    sink.delivery(&delivery, 0);
                 }
                 Item::Latest(delivery) => {
                     first.get_or_insert(delivery.publication().made);
                     self.latest -= 1;
                     events += 1;
-                    sink.event(delivery.publication(), 0);
+                    sink.delivery(&delivery, 0);
                 }
                 Item::Conflated(conflated) => {
                     self.latest -= 1;
                     events += 1;
-                    sink.event(conflated.delivery.publication(), conflated.skipped);
+                    sink.delivery(&conflated.delivery, conflated.skipped);
                 }
                 Item::Reply(reply) => {
                     self.drained_reply(reply.bytes.capacity());
@@ -343,12 +331,13 @@ impl Outbox {
         (self.events, self.latest) = (0, 0);
         self.lag = None;
         self.count_front();
-        self.forget_conflation();
+        self.forget_marks();
     }
 
-    /// Forgets what is held back, and the alarm for it: the session's number may soon be another's.
-    pub(super) fn forget_conflation(&mut self) {
+    /// Forgets what is held back, the alarm for it, and what is to be saved: the session's number may soon be another's.
+    pub(super) fn forget_marks(&mut self) {
         self.conflation = None;
+        self.mark_burst(None);
         if let Some(alarm) = self.alarm.take() {
             self.shared.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
         }

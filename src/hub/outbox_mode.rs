@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::delivery::Item;
 use crate::hub::index::topic;
+use crate::hub::lag::Lag;
 use crate::hub::outbox::Outbox;
 use crate::protocol::{Mode, OnLag};
 
@@ -16,6 +17,28 @@ impl Outbox {
         }
         self.queue.push_back(item);
         self.latest += 1;
+    }
+
+    /// Appends an item to a queue that may be full.
+    #[cold]
+    pub(super) fn merge(&mut self, item: Item) {
+        if self.lag.is_none() {
+            self.queue_burst();
+        }
+        self.lag_with([item]);
+    }
+
+    /// Merges the queue, unless that has been done, and appends these items to it.
+    pub(super) fn lag_with(&mut self, items: impl IntoIterator<Item = Item>) {
+        let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
+        for item in items {
+            lag.push(item, &mut self.queue, &mut self.merged);
+        }
+        (self.events, self.latest) = (lag.events(), 0);
+        // Now, not when the client is told: one that never reads again never is.
+        let (skipped, is_first) = lag.newly_skipped();
+        self.shared.metrics.events_skipped.inc_by(skipped);
+        self.shared.metrics.lags.inc_by(u64::from(is_first));
     }
 
     /// Sets what happens when the outbox is full.

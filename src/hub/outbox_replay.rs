@@ -5,10 +5,11 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::hub::Replay;
-use crate::hub::delivery::{Item, Sink};
+use crate::hub::delivery::{Item, Pushed, Sink};
 use crate::hub::index::Topic;
 use crate::hub::outbox::Outbox;
 use crate::hub::replay::{Progress, Reading};
+use crate::protocol::OnLag;
 
 /// What reading costs at the least, in looks at one event: finding the place, and a write.
 const READ_WORK_MIN: usize = 64;
@@ -36,6 +37,8 @@ impl Outbox {
         // every session has one, and those that name many symbols would be closed for it.
         if !replay.is_burst() {
             self.hold(replay.bytes());
+        } else if self.burst.is_none() {
+            self.mark_burst(Some(replay.position()));
         }
         self.queue.push_back(Item::Replay(replay));
         self.urgent = true;
@@ -47,6 +50,43 @@ impl Outbox {
     pub(super) fn may_leave_burst(&self) -> bool {
         let follows_one = matches!(self.queue.back(), Some(Item::Replay(_)));
         !follows_one && self.queue.iter().filter(|item| is_burst(item)).count() < BURSTS_MAX
+    }
+
+    /// Has the session looked at before the ring forgets events after this offset.
+    pub(super) fn mark_burst(&mut self, position: Option<u64>) {
+        let mut bursts = self.shared.bursts.borrow_mut();
+        if let Some(old) = std::mem::replace(&mut self.burst, position) {
+            bursts.remove(&(old, self.key));
+        }
+        bursts.extend(position.map(|position| (position, self.key)));
+    }
+
+    /// Queues what bursts have left, when the ring is about to forget some of it: everything up to this offset. If that is more
+    /// than fits, it is merged.
+    pub(in crate::hub) fn save_burst(&mut self, forgotten: u64) -> Pushed {
+        let positions = self.queue.iter().filter_map(|item| match item {
+            // One that is not behind may be extended, from after what is routed by then.
+            Item::Replay(replay) if replay.is_burst() && !replay.is_behind() => Some(forgotten),
+            Item::Replay(replay) if replay.is_burst() => Some(replay.position()),
+            _ => None,
+        });
+        let position = positions.min();
+        if position.is_none_or(|position| position >= forgotten) {
+            self.mark_burst(position);
+            return Pushed::Taken;
+        }
+        self.mark_burst(None);
+        self.queue_burst();
+        self.latest = self.queue.iter().filter(|item| item.is_latest()).count();
+        self.events = self.queue.iter().filter(|item| item.is_event()).count() - self.latest;
+        if self.events > self.shared.push.outbox_events_max {
+            if self.on_lag == OnLag::Close {
+                self.refuses = true;
+                return Pushed::Refused;
+            }
+            self.lag_with([]);
+        }
+        Pushed::Taken
     }
 
     /// Queues the events of a burst that have been left in the ring, as the queue is about to be merged.

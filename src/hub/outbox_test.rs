@@ -52,6 +52,7 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
         push,
         ring: RefCell::new(Ring::new(1_000)),
         burst: Cell::default(),
+        bursts: RefCell::default(),
         overtaken: RefCell::default(),
         crowded: Arc::default(),
         pauses: Arc::default(),

@@ -192,6 +192,11 @@ impl Replay {
         self.newest.extend(conflated.into_iter().map(|each| (each.delivery.topic(), each)));
     }
 
+    /// Returns the offset up to which everything has been read.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Returns its place among the items of a queue: no event that has been read stands behind it.
     pub(super) fn order(&self) -> u64 {
         self.position.max(self.since)
@@ -280,7 +285,7 @@ impl Replay {
     fn give_held(&mut self, event: &Event, sink: &mut impl Sink) -> u64 {
         let held = if self.newest.is_empty() { None } else { self.newest.remove(&topic(event)) };
         held.map_or(0, |held| {
-            sink.event(held.delivery.publication(), held.skipped);
+            sink.delivery(&held.delivery, held.skipped);
             1
         })
     }
@@ -295,7 +300,7 @@ impl Replay {
             && let Some(Reverse((_, topic))) = places.pop()
             && let Some(each) = self.newest.remove(&topic)
         {
-            sink.event(each.delivery.publication(), each.skipped);
+            sink.delivery(&each.delivery, each.skipped);
             events += 1;
         }
         events

@@ -71,6 +71,7 @@ impl Router {
                 push: config.push,
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
                 burst: Cell::default(),
+                bursts: RefCell::default(),
                 overtaken: RefCell::default(),
                 crowded: config.crowded.clone(),
                 pauses: config.pauses.clone(),
@@ -126,7 +127,7 @@ impl Router {
                 self.sessions[moved.0].links.insert(topic, place);
             }
         }
-        entry.outbox.borrow_mut().forget_conflation();
+        entry.outbox.borrow_mut().forget_marks();
         self.pending.forget(key);
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
@@ -338,3 +339,7 @@ impl Router {
 
 #[path = "router_turns.rs"]
 mod turns;
+
+#[cfg(test)]
+#[path = "router_test.rs"]
+mod tests;

@@ -16,9 +16,21 @@ use crate::protocol::{CloseReason, Dialect, Publication};
 const UNROUTED_EVENTS_MAX: usize = 65_536;
 
 impl Router {
-    /// Takes in a batch that follows [`Self::newest`]; [`Self::route_turn`] routes it. The ring keeps it until then.
+    /// Takes in a batch that follows [`Self::newest`]; [`Self::route_turn`] routes it. The ring keeps it until then. What it
+    /// forgets for it of bursts is queued first.
     pub fn accept(&mut self, batch: Arc<[Publication]>) {
+        let forgotten = self.shared.ring.borrow().would_forget(batch.len(), self.offset());
+        self.save_bursts(forgotten.unwrap_or_default());
         self.shared.ring.borrow_mut().push_keeping(batch, self.offset());
+    }
+
+    fn save_bursts(&mut self, forgotten: u64) {
+        let next = || self.shared.bursts.borrow().first().copied().filter(|(position, _)| *position < forgotten);
+        while let Some((_, key)) = next() {
+            if self.sessions[key.0].outbox.borrow_mut().save_burst(forgotten) == Pushed::Refused {
+                self.overrun.push(key);
+            }
+        }
     }
 
     /// Returns the offset of the newest event that has arrived; it may still have to be routed.

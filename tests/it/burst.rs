@@ -8,7 +8,7 @@ use crate::command::spawn_binary;
 use crate::event_stream::EventSource;
 use crate::patience::wait_until;
 use crate::raw::{RawClient, TEXT};
-use crate::spawn::spawn_app_at_rest;
+use crate::spawn::{START, spawn_app_at_rest};
 use crate::view::View;
 
 fn subscribe(symbols: &[&str], channels: &[&str], on_lag: &str) -> Value {
@@ -123,6 +123,41 @@ async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
     assert_eq!((view.missing, view.lags), (view.skipped, 1), "the holes are exactly what was said");
     assert!(view.skipped > 5_000, "those of the burst as well: {}", view.skipped);
     assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "nobody else notices");
+}
+
+/// However fast the market goes on: what a burst has left in the ring is queued before it is forgotten there.
+#[actix_web::test]
+async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.extra_symbols = 1_500;
+        settings.feed.events_per_second = 2_000.0;
+        settings.history.events_max = 16_384;
+        settings.server.write_buffer_bytes = 4_096;
+        settings.server.unsent_bytes_max = 4_096;
+    });
+    let symbols = 1_530;
+    let mut witness = Client::connect(server.address).await;
+    witness.ask(subscribe(&["*"], &["trades"], "catch_up")).await;
+    let mut jammed = RawClient::open_narrow(server.address).await;
+    jammed.send_frame(TEXT, subscribe(&["*"], &["bars.1m"], "catch_up").to_string().as_bytes()).await;
+    let (mut view, mut snapshots) = (View::default(), 0);
+    while snapshots < symbols {
+        let messages = read(&mut jammed, &mut view).await;
+        snapshots += messages.iter().filter(|message| message["type"] == "snapshot").count();
+    }
+    // The minute is over after 55.9 seconds, and all its bars close at once; nothing else is wanted for a minute.
+    let mut time = START.micros();
+    for _ in 0..56 + 20 {
+        clock.advance_micros(1_000_000);
+        time += 1_000_000;
+        while witness.next_message().await["ts"].as_i64().is_none_or(|ts| ts < time - 100_000) {}
+    }
+    assert!(server.metrics.bursts.get() > 0, "more came than an outbox holds");
+    let mut bars = 0;
+    while bars < symbols {
+        bars += read(&mut jammed, &mut view).await.iter().filter(|message| message["type"] == "bar").count();
+    }
+    assert_eq!((view.missing, view.lags), (0, 0), "one of each symbol: nothing is skipped");
 }
 
 /// What is kept for a burst is as much as the subscriptions take, and nobody has asked for it.
