@@ -87,7 +87,7 @@ fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     fixture.push(1);
     assert!(fixture.outbox.alarm.is_some_and(|alarm| alarm > fixture.now), "it holds an event back, for long");
     let shared = fixture.outbox.shared.clone();
-    assert_eq!(*shared.overtaken.borrow(), [SessionKey(0)]);
+    assert_eq!(*shared.overtaken.borrow(), [SessionKey::new(0)]);
     let (mut timer, cx) = (Pacer::timer(), &mut Context::from_waker(Waker::noop()));
     assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_ready());
     shared.pacer.borrow_mut().take_ended(fixture.now, &mut Vec::new(), &mut Vec::new());

@@ -76,7 +76,7 @@ impl Fixture {
         let config =
             PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
         let now = Instant::now();
-        let outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
+        let outbox = Outbox::new(shared(config), SessionKey::new(0), 0, now);
         Self { outbox, now, offset: 0, seq: HashMap::new() }
     }
 
@@ -267,7 +267,7 @@ fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
 fn unread_answers_are_bounded_by_their_bytes() {
     let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
     let now = Instant::now();
-    let mut outbox = Outbox::new(shared(config), SessionKey(0), 0, now);
+    let mut outbox = Outbox::new(shared(config), SessionKey::new(0), 0, now);
     let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000], vouches: false });
     let answer = || Control::Message(vec![b' '; 10_000]);
     for _ in 0..5 {

@@ -107,10 +107,10 @@ impl Router {
     pub fn join(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
         let offset = self.offset();
         let vacant = self.sessions.vacant_entry();
-        let key = SessionKey(vacant.key());
+        let key = SessionKey::new(vacant.key());
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
-        vacant.insert(Entry { outbox: outbox.clone(), links: Links::new(), ender });
+        vacant.insert(Entry { outbox: outbox.clone(), links: Links::default(), ender });
         self.metrics.sessions.inc();
         (key, outbox)
     }
@@ -121,12 +121,9 @@ impl Router {
     ///
     /// Panics when the session has left already.
     pub fn leave(&mut self, key: SessionKey) {
-        let mut entry = self.sessions.remove(key.0);
-        for topic in entry.links.keys().copied().collect::<Vec<_>>() {
-            if let Some((moved, place)) = self.index.remove(topic, &mut entry.links) {
-                self.sessions[moved.0].links.insert(topic, place);
-            }
-        }
+        let entry = self.sessions.remove(key.index());
+        let sessions = &mut self.sessions;
+        self.index.remove_all(entry.links, |moved, topic, place| sessions[moved.index()].links.moved(topic, place));
         entry.outbox.borrow_mut().forget_marks();
         self.pending.forget(key);
         self.shared.turn.borrow_mut().forget(key);
@@ -139,9 +136,9 @@ impl Router {
 
     /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`, in this mode.
     pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        self.sessions[key.0].outbox.borrow_mut().set_mode(id, channels, mode);
+        self.sessions[key.index()].outbox.borrow_mut().set_mode(id, channels, mode);
         for channel in channels.iter() {
-            let links = &mut self.sessions[key.0].links;
+            let links = &mut self.sessions[key.index()].links;
             self.pending.remove(key, topic(id, channel));
             self.index.insert(topic(id, channel), key, links);
         }
@@ -159,7 +156,8 @@ impl Router {
         after: u64,
     ) -> Box<Replay> {
         let since = self.offset();
-        let mut others: BTreeMap<_, _> = self.sessions[key.0].links.keys().map(|topic| (*topic, since)).collect();
+        let mut others: BTreeMap<_, _> =
+            self.sessions[key.index()].links.topics().map(|topic| (topic, since)).collect();
         others.extend(self.pending.of(key));
         let mut missed = BTreeSet::new();
         for (id, channel) in ids.iter().flat_map(|id| channels.iter().map(move |channel| (*id, channel))) {
@@ -170,13 +168,13 @@ impl Router {
             if after > since {
                 self.pending.insert(key, topic, after);
             } else {
-                self.index.insert(topic, key, &mut self.sessions[key.0].links);
+                self.index.insert(topic, key, &mut self.sessions[key.index()].links);
             }
             if !others.contains_key(&Topic::all(channel)) {
                 missed.insert(topic);
             }
         }
-        let mut outbox = self.sessions[key.0].outbox.borrow_mut();
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
         outbox.begin_anew(&missed, &others);
         for id in ids {
             outbox.set_mode(*id, channels, mode);
@@ -187,14 +185,14 @@ impl Router {
 
     /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
     pub fn unsubscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
-        self.sessions[key.0].outbox.borrow_mut().unset_mode(id, channels);
+        self.sessions[key.index()].outbox.borrow_mut().unset_mode(id, channels);
         for channel in channels.iter() {
-            let links = &mut self.sessions[key.0].links;
+            let links = &mut self.sessions[key.index()].links;
             self.pending.remove(key, topic(id, channel));
             if let Some((moved, place)) = self.index.remove(topic(id, channel), links)
                 && moved != key
             {
-                self.sessions[moved.0].links.insert(topic(id, channel), place);
+                self.sessions[moved.index()].links.moved(topic(id, channel), place);
             }
         }
     }
@@ -271,7 +269,7 @@ impl Router {
     pub fn end_windows(&mut self, now: Instant) {
         let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
         self.shared.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
-        let outbox = |key: SessionKey| self.sessions.get(key.0).map(|entry| entry.outbox.borrow_mut());
+        let outbox = |key: SessionKey| self.sessions.get(key.index()).map(|entry| entry.outbox.borrow_mut());
         windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
         alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
         for key in self.shared.overtaken.take() {
@@ -283,7 +281,7 @@ impl Router {
     /// Tells every session to end; one that gave no recipient for it finds its outbox finished.
     pub(super) fn end_all(&mut self, end: &End, now: Instant) {
         for (key, _) in &self.sessions {
-            self.end(SessionKey(key), end, now);
+            self.end(SessionKey::new(key), end, now);
         }
     }
 
@@ -309,14 +307,14 @@ impl Router {
             excess = excess.saturating_sub(held);
             if !self.sessions[key].outbox.borrow().is_ending() {
                 self.metrics.sessions_crowded_out.inc();
-                self.end(SessionKey(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
+                self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
             }
         }
     }
 
     /// Tells one session to end.
     pub(super) fn end(&self, key: SessionKey, end: &End, now: Instant) {
-        let Some(entry) = self.sessions.get(key.0) else { return };
+        let Some(entry) = self.sessions.get(key.index()) else { return };
         match &entry.ender {
             // Its mailbox holds nothing but this message; when it is closed or full the session is ending already.
             Some(ender) => {
@@ -333,7 +331,7 @@ impl Router {
         if self.sessions.is_empty() {
             self.empty.notify_one();
         }
-        (self.sessions.iter().map(|(key, _)| SessionKey(key)).collect(), self.empty.clone())
+        (self.sessions.iter().map(|(key, _)| SessionKey::new(key)).collect(), self.empty.clone())
     }
 }
 

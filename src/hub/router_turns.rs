@@ -27,7 +27,7 @@ impl Router {
     fn save_bursts(&mut self, forgotten: u64) {
         let next = || self.shared.bursts.borrow().first().copied().filter(|(position, _)| *position < forgotten);
         while let Some((_, key)) = next() {
-            if self.sessions[key.0].outbox.borrow_mut().save_burst(forgotten) == Pushed::Refused {
+            if self.sessions[key.index()].outbox.borrow_mut().save_burst(forgotten) == Pushed::Refused {
                 self.overrun.push(key);
             }
         }
@@ -75,7 +75,7 @@ impl Router {
         self.values.apply(publication);
         let event = &publication.event;
         while let Some((key, topic)) = self.pending.take_begun(event.offset) {
-            self.index.insert(topic, key, &mut self.sessions[key.0].links);
+            self.index.insert(topic, key, &mut self.sessions[key.index()].links);
         }
         let mut delivery = None;
         let mut refused = std::mem::take(&mut self.overrun);
@@ -99,7 +99,7 @@ impl Router {
     /// Appends an event to the outbox of one session, or leaves it in the ring for it.
     #[inline]
     fn push(&self, key: SessionKey, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
-        let entry = &self.sessions[key.0];
+        let entry = &self.sessions[key.index()];
         let mut outbox = entry.outbox.borrow_mut();
         let pushed = outbox.push_event(delivery, now);
         if pushed != Pushed::Overflows {
@@ -107,7 +107,7 @@ impl Router {
         }
         self.metrics.bursts.inc();
         let before = delivery.offset() - 1;
-        let mut topics: BTreeMap<_, _> = entry.links.keys().map(|topic| (*topic, before)).collect();
+        let mut topics: BTreeMap<_, _> = entry.links.topics().map(|topic| (topic, before)).collect();
         topics.extend(self.pending.of(key));
         let leeway = Leeway::new(&self.shared, delivery.offset());
         outbox.push_replay(Box::new(Replay::burst(before, topics, leeway)), now);

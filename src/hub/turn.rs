@@ -183,8 +183,8 @@ impl Future for TurnTask {
 mod tests {
     use super::*;
 
-    const ONE: SessionKey = SessionKey(1);
-    const OTHER: SessionKey = SessionKey(2);
+    const ONE: SessionKey = SessionKey::new(1);
+    const OTHER: SessionKey = SessionKey::new(2);
 
     #[test]
     fn a_turn_has_parts_and_who_finds_none_is_served_in_the_order_of_coming() {

@@ -132,15 +132,18 @@ impl Session {
                 self.outbox.borrow_mut().set_modes(*symbol, wish.channels(), Mode::All);
             }
         }
+        // In the order in which the hub keeps them.
+        let mut known = known.to_vec();
+        known.sort_unstable();
         let mut router = self.router.borrow_mut();
         let since = offset.unwrap_or_else(|| router.offset());
-        for symbol in known {
+        for symbol in &known {
             self.wishes.entry(*symbol).or_default().insert(channels, mode, since);
         }
         if let Some(offset) = offset {
-            return Some(router.subscribe_after(self.key, known, channels, mode, offset));
+            return Some(router.subscribe_after(self.key, &known, channels, mode, offset));
         }
-        for symbol in known {
+        for symbol in &known {
             router.subscribe(self.key, *symbol, channels, mode);
         }
         None

@@ -25,9 +25,12 @@ impl Wish {
             let since = self.since(channel).unwrap_or(since);
             let set = ChannelSet::from_iter([channel]);
             self.remove(set);
-            match self.0.iter_mut().find(|part| part.mode == mode && part.since == since) {
-                Some(part) => part.channels = part.channels.union(set),
-                None => self.0.push(Part { channels: set, mode, since }),
+            if let Some(part) = self.0.iter_mut().find(|part| part.mode == mode && part.since == since) {
+                part.channels = part.channels.union(set);
+            } else {
+                // Most have no second part, and some sessions name thousands of symbols.
+                self.0.reserve_exact(1);
+                self.0.push(Part { channels: set, mode, since });
             }
         }
     }
