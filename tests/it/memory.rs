@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::client::{ALL_CHANNELS, Client};
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
@@ -16,12 +17,16 @@ const CLIENT_BYTES_MAX: u64 = 2 * MIB;
 /// How many clients there are that all do their worst, and what they may cost together.
 const CLIENTS: usize = 100;
 const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
-/// What may be kept of that when they are gone: the allocator keeps some of what each thread has freed.
-const REST_BYTES_MAX: u64 = 16 * MIB;
+/// What may be kept of that when they are gone, also after several such crowds: what lies between blocks in use.
+const REST_BYTES_MAX: u64 = 12 * MIB;
 /// A server that reads at all has read so much long before.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 /// Requests are not to be refused for coming too fast.
 const EAGER: [(&str, &str); 1] = [("TICKCAST__SESSION__REQUESTS_PER_SECOND_MAX", "1000000")];
+
+/// Nor to be slowed for what they cost.
+const EAGER_WORK: [(&str, &str); 2] =
+    [("TICKCAST__SESSION__WORK_PER_SECOND_MAX", "100000000"), ("TICKCAST__PUSH__TURN_WORK_MAX", "1000000")];
 
 /// Starts a server on which little happens, so that its own memory stays as it is.
 async fn spawn_quiet(variables: &[(&str, &str)]) -> Process {
@@ -189,4 +194,42 @@ async fn a_client_that_subscribes_to_ten_thousand_symbols_and_does_not_read_take
         let more = server.resident_bytes().saturating_sub(before);
         assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
     }
+}
+
+#[actix_web::test]
+async fn polls_of_ten_thousand_symbols_that_are_not_read_take_little() {
+    const POLLS: u64 = 8;
+    let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
+    let before = server.resident_bytes();
+    let mut clients = Vec::new();
+    for _ in 0..POLLS {
+        let mut client = RawClient::connect_narrow(server.address).await;
+        client.send(b"GET /api/v1/poll?symbols=*&wait_ms=0 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        patiently("the beginning of the answer", client.stream.readable()).await.unwrap();
+        clients.push(client);
+    }
+    let each = || server.resident_bytes().saturating_sub(before) / POLLS;
+    wait_until("little for each", true, || each() < CLIENT_BYTES_MAX).await;
+    let answer = clients[0].next_bytes().await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+#[actix_web::test]
+async fn a_session_with_many_subscriptions_takes_little() {
+    const SESSIONS: u64 = 50;
+    let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "500"), EAGER_WORK[0], EAGER_WORK[1]]).await;
+    let symbols: Vec<_> = (0..500).map(|number| format!("SYM{number:03}")).collect();
+    let symbols: Vec<_> = symbols.iter().map(String::as_str).collect();
+    let mut clients = vec![Client::connect(server.address).await];
+    clients[0].subscribe(&symbols, &ALL_CHANNELS).await;
+    clients[0].sync().await;
+    let before = server.resident_bytes();
+    for _ in 0..SESSIONS {
+        let mut client = Client::connect(server.address).await;
+        client.subscribe(&symbols, &ALL_CHANNELS).await;
+        client.sync().await;
+        clients.push(client);
+    }
+    let each = || server.resident_bytes().saturating_sub(before) / SESSIONS;
+    wait_until("256 KiB at most for 4,000 subscriptions", true, || each() < 256 << 10).await;
 }
