@@ -33,7 +33,8 @@ pub struct PushConfig {
     /// Events that wait for one session before it turns to catching up. 1 to 1,048,576.
     pub outbox_events_max: usize,
     /// What answers that wait for one session take before it is closed, with the events beyond the bound that they hold in
-    /// their places; the snapshots that follow the last one come on top.
+    /// their places; the snapshots that follow the last one come on top. Also what the newest events of a session that lags
+    /// take before it is closed, beyond `outbox_events_max`.
     /// Bytes, 65,536 to 1 GiB.
     pub outbox_reply_bytes_max: usize,
     /// What waits for all clients of the process before those sessions that hold most are closed, and long answers over HTTP

@@ -37,6 +37,11 @@ impl Delivery {
         &self.batch[self.index]
     }
 
+    /// Returns the same event without the others of its batch; `None` when there are none.
+    pub(super) fn copy(&self) -> Option<Self> {
+        (self.batch.len() > 1).then(|| Self::new(Arc::new([self.publication().clone()]), 0))
+    }
+
     /// Returns the event's offset, without a look at the event.
     pub const fn offset(&self) -> u64 {
         self.offset

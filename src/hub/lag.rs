@@ -2,11 +2,16 @@
 //! counted; answers keep their place.
 
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 use crate::domain::{Channel, SymbolId};
 use crate::hub::delivery::Item;
 use crate::hub::index::Topic;
 use crate::hub::merged::Merged;
+
+/// What a merged event takes, about, while the ring keeps it too; and what its copy takes beside that.
+const EVENT_BYTES: usize = 96;
+const COPY_BYTES: usize = 416;
 
 /// What has been merged away since a queue was full.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub(super) struct Lag {
     newest: HashMap<Topic, usize>,
     /// How many events the queue holds.
     events: usize,
+    /// How many of these are copies.
+    copies: usize,
     skipped: u64,
     /// How many of those have been counted in the metrics.
     counted: u64,
@@ -26,7 +33,8 @@ impl Lag {
     ///
     /// What stands before an answer that vouches for it is left as it is.
     pub(super) fn begin(queue: &mut VecDeque<Item>, merged: &mut Merged) -> Self {
-        let mut lag = Self { newest: HashMap::new(), events: 0, skipped: 0, counted: 0, since_offset: u64::MAX };
+        let mut lag =
+            Self { newest: HashMap::new(), events: 0, copies: 0, skipped: 0, counted: 0, since_offset: u64::MAX };
         let vouches = |item: &Item| matches!(item, Item::Reply(reply) if reply.vouches);
         let mergeable = queue.iter().rposition(vouches).map_or(0, |last| last + 1);
         let behind = queue.split_off(mergeable);
@@ -34,6 +42,7 @@ impl Lag {
         for item in behind {
             lag.push(item, queue, merged);
         }
+        queue.shrink_to(queue.len() * 2);
         lag
     }
 
@@ -75,6 +84,27 @@ impl Lag {
     /// Returns how many events the queue holds.
     pub(super) fn events(&self) -> usize {
         self.events
+    }
+
+    /// Copies the events up to this offset: the ring is about to forget them, and each would keep its whole batch.
+    pub(super) fn copy(&mut self, queue: &mut VecDeque<Item>, offset: u64) {
+        let deliveries = queue.iter_mut().filter_map(|item| match item {
+            Item::Event(delivery) | Item::Latest(delivery) => Some(delivery),
+            Item::Conflated(conflated) => Some(&mut conflated.delivery),
+            Item::Reply(_) | Item::Snapshots(_) | Item::Replay(_) => None,
+        });
+        self.copies = 0;
+        for delivery in deliveries.filter(|delivery| delivery.offset() <= offset) {
+            self.copies += 1;
+            if let Some(copy) = delivery.copy() {
+                *delivery = Rc::new(copy);
+            }
+        }
+    }
+
+    /// Returns what its events take, about, beyond those that any session may have waiting.
+    pub(super) fn bytes(&self, events_max: usize) -> usize {
+        self.events.saturating_sub(events_max) * EVENT_BYTES + self.copies.saturating_sub(events_max) * COPY_BYTES
     }
 
     /// Returns of how many topics an event may still be made obsolete.

@@ -4,30 +4,61 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::index::Topic;
 
-/// For each topic, the newest event that was merged away. Bounded by the topics.
+/// Topics that are told apart, at most.
+const TOPICS_MAX: usize = 8_192;
+
+/// For each topic, the newest event that was merged away; of too many topics only the newest of all, so that more seems to be
+/// missed than is.
 #[derive(Debug, Default)]
-pub(super) struct Merged(BTreeMap<Topic, u64>);
+pub(super) struct Merged {
+    newest: BTreeMap<Topic, u64>,
+    /// Of any topic, maybe.
+    of_all: Option<u64>,
+}
 
 impl Merged {
     /// Adds an event.
     pub(super) fn insert(&mut self, topic: Topic, offset: u64) {
-        let newest = self.0.entry(topic).or_default();
+        let newest = self.newest.entry(topic).or_default();
         *newest = offset.max(*newest);
+        if self.newest.len() > TOPICS_MAX {
+            self.of_all = std::mem::take(&mut self.newest).into_values().chain(self.of_all).max();
+        }
     }
 
     /// Returns the offset of the newest one of a topic.
     pub(super) fn newest(&self, topic: Topic) -> Option<u64> {
-        self.0.get(&topic).copied()
+        self.newest.get(&topic).copied().max(self.of_all)
     }
 
     /// Returns whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.newest.is_empty() && self.of_all.is_none()
     }
 
     /// Forgets those of the topics that begin anew with `fresh`, which may name wildcards; but not of `others`, which go on.
     pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, others: &BTreeMap<Topic, u64>) {
         let begins = |topic: &Topic| fresh.contains(topic) || fresh.contains(&topic.wildcard());
-        self.0.retain(|topic, _| others.contains_key(topic) || !begins(topic));
+        self.newest.retain(|topic, _| others.contains_key(topic) || !begins(topic));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Channel, SymbolId};
+
+    #[test]
+    fn of_too_many_topics_the_newest_event_of_all_counts_for_each() {
+        let topic = |id| Topic::symbol(SymbolId(id), Channel::Trades);
+        let mut merged = Merged::default();
+        assert!(merged.is_empty());
+        (0..8_192).for_each(|id| merged.insert(topic(id), 10_000 + u64::from(id)));
+        assert_eq!((merged.newest(topic(5)), merged.newest(topic(9_000))), (Some(10_005), None));
+        merged.insert(topic(9_000), 7);
+        assert_eq!((merged.newest(topic(5)), merged.newest(topic(9_001))), (Some(18_191), Some(18_191)));
+        merged.insert(topic(5), 30_000);
+        assert_eq!((merged.newest(topic(5)), merged.newest(topic(6))), (Some(30_000), Some(18_191)));
+        assert!(!merged.is_empty());
     }
 }

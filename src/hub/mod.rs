@@ -260,7 +260,9 @@ async fn relieve(router: SharedRouter) {
         told.await;
         // From here on: another thread may tell it while this one looks.
         told = shared.crowded.notified();
-        router.borrow().relieve(Instant::now());
+        while router.borrow().relieve(Instant::now()) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

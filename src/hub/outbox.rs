@@ -33,6 +33,8 @@ pub struct Outbox {
     latest: usize,
     /// What the answers that wait take, at the front and in the queue.
     held: Held,
+    /// How much of it is of a lag.
+    lag_bytes: usize,
     /// What recoveries have cost since the session was last asked to pay.
     work: u64,
     lag: Option<Box<Lag>>,
@@ -72,6 +74,7 @@ impl Outbox {
             queue: VecDeque::new(),
             events: 0,
             latest: 0,
+            lag_bytes: 0,
             work: 0,
             lag: None,
             on_lag: OnLag::CatchUp,
@@ -122,6 +125,10 @@ impl Outbox {
             return Pushed::Refused;
         } else {
             self.merge(Item::Event(delivery.clone()));
+            if self.is_lag_too_long() {
+                self.refuses = true;
+                return Pushed::Refused;
+            }
         }
         self.seen = offset;
         if !self.window || self.is_filling() {
@@ -270,6 +277,7 @@ impl Outbox {
             && let Some(lag) = self.lag.take()
         {
             let skipped = lag.end(&mut self.queue);
+            self.count_lag();
             self.latest = self.queue.iter().filter(|item| item.is_latest()).count();
             self.events -= self.latest;
             if let Some((skipped, since_offset)) = skipped {
@@ -329,7 +337,7 @@ impl Outbox {
     fn forget_queue(&mut self) {
         self.queue = VecDeque::new();
         (self.events, self.latest) = (0, 0);
-        self.lag = None;
+        (self.lag, self.lag_bytes) = (None, 0);
         self.count_front();
         self.forget_marks();
     }

@@ -9,6 +9,9 @@ use crate::hub::lag::Lag;
 use crate::hub::outbox::Outbox;
 use crate::protocol::{Mode, OnLag};
 
+/// One part of the ring of so many is copied at once.
+const COPY_PART: u64 = 64;
+
 impl Outbox {
     /// Appends an event that a rate has held back, beyond the bound if need be: there is one for each subscription.
     pub(super) fn push_conflated(&mut self, item: Item) {
@@ -30,7 +33,12 @@ impl Outbox {
 
     /// Merges the queue, unless that has been done, and appends these items to it.
     pub(super) fn lag_with(&mut self, items: impl IntoIterator<Item = Item>) {
-        let lag = self.lag.get_or_insert_with(|| Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
+        if self.lag.is_none() {
+            self.lag = Some(Box::new(Lag::begin(&mut self.queue, &mut self.merged)));
+            // What the ring forgets is to be copied.
+            self.mark_burst(Some(0));
+        }
+        let Some(lag) = &mut self.lag else { return };
         for item in items {
             lag.push(item, &mut self.queue, &mut self.merged);
         }
@@ -39,6 +47,40 @@ impl Outbox {
         let (skipped, is_first) = lag.newly_skipped();
         self.shared.metrics.events_skipped.inc_by(skipped);
         self.shared.metrics.lags.inc_by(u64::from(is_first));
+        self.count_lag();
+    }
+
+    /// Copies what the ring is about to forget, everything up to this offset, and a little more, so as not to look at each
+    /// batch.
+    pub(super) fn copy_lag(&mut self, forgotten: u64) {
+        let ahead = self.shared.ring.borrow().capacity() as u64 / COPY_PART;
+        let offset = forgotten + ahead.max(1);
+        if let Some(lag) = &mut self.lag {
+            lag.copy(&mut self.queue, offset);
+        }
+        self.mark_burst(Some(offset));
+        self.count_lag();
+    }
+
+    /// Counts what a lag takes with the answers that wait.
+    pub(super) fn count_lag(&mut self) {
+        let events_max = self.shared.push.outbox_events_max;
+        let bytes = self.lag.as_ref().map_or(0, |lag| lag.bytes(events_max));
+        if bytes == self.lag_bytes {
+            return;
+        }
+        self.held.remove(self.lag_bytes);
+        self.held.add(bytes);
+        if bytes > self.lag_bytes && self.shared.is_crowded() {
+            self.shared.crowded.notify_waiters();
+        }
+        self.lag_bytes = bytes;
+    }
+
+    /// Returns whether a lag takes more than may wait for one session: it has too many symbols and channels for the newest event
+    /// of each to be kept.
+    pub(super) fn is_lag_too_long(&self) -> bool {
+        self.lag_bytes > 0 && self.held.bytes() > self.shared.push.outbox_reply_bytes_max
     }
 
     /// Sets what happens when the outbox is full.

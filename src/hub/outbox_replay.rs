@@ -64,6 +64,11 @@ impl Outbox {
     /// Queues what bursts have left, when the ring is about to forget some of it: everything up to this offset. If that is more
     /// than fits, it is merged.
     pub(in crate::hub) fn save_burst(&mut self, forgotten: u64) -> Pushed {
+        if self.lag.is_some() {
+            self.copy_lag(forgotten);
+            self.refuses |= self.is_lag_too_long();
+            return if self.refuses { Pushed::Refused } else { Pushed::Taken };
+        }
         let positions = self.queue.iter().filter_map(|item| match item {
             // One that is not behind may be extended, from after what is routed by then.
             Item::Replay(replay) if replay.is_burst() && !replay.is_behind() => Some(forgotten),

@@ -137,6 +137,11 @@ impl Outbox {
         self.held.bytes()
     }
 
+    /// Counts what is held no more: the session is told to end, and it is about to be freed.
+    pub(in crate::hub) fn write_off(&mut self) {
+        self.held.set(0);
+    }
+
     /// Forgets what waits at the front: the client leaves too much unread, and gets nothing but the close that follows.
     pub fn forget_front(&mut self) {
         self.front = VecDeque::new();

@@ -285,31 +285,25 @@ impl Router {
         }
     }
 
-    /// Ends those of this hub's sessions that hold most of what waits, while that is more than may wait in the whole process.
-    /// All hubs do so at the same time. A session with less than its share of the bound is never ended: when the bound is
-    /// passed, others hold more than theirs, on this hub or another.
-    pub(super) fn relieve(&self, now: Instant) {
-        let waiting = usize::try_from(self.metrics.waiting_bytes.get()).unwrap_or(0);
-        let mut excess = waiting.saturating_sub(self.shared.push.waiting_bytes_max);
-        if excess == 0 {
-            return;
+    /// Ends the one of this hub's sessions that holds most, when more waits in the whole process than may; returns whether there
+    /// was one. What it holds counts no more from then on, on no hub: hubs that do so at the same time end one session too many
+    /// each, at the most. One with less than its share of the bound is never ended: when the bound is passed, others hold more
+    /// than theirs, on this hub or another.
+    pub(super) fn relieve(&self, now: Instant) -> bool {
+        if !self.shared.is_crowded() {
+            return false;
         }
         let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(0);
         let share = self.shared.push.waiting_bytes_max / sessions.max(1);
-        let mut holders: Vec<_> =
-            self.sessions.iter().map(|(key, entry)| (entry.outbox.borrow().held_bytes(), key)).collect();
-        holders.retain(|(held, _)| *held > share);
-        holders.sort_unstable_by(|one, other| other.cmp(one));
-        for (held, key) in holders {
-            if excess == 0 {
-                break;
-            }
-            excess = excess.saturating_sub(held);
-            if !self.sessions[key].outbox.borrow().is_ending() {
-                self.metrics.sessions_crowded_out.inc();
-                self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
-            }
+        let holders = self.sessions.iter().map(|(key, entry)| (entry.outbox.borrow().held_bytes(), key));
+        let Some((_, key)) = holders.filter(|(held, _)| *held > share).max() else { return false };
+        let outbox = &self.sessions[key].outbox;
+        if !outbox.borrow().is_ending() {
+            self.metrics.sessions_crowded_out.inc();
+            self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
         }
+        outbox.borrow_mut().write_off();
+        true
     }
 
     /// Tells one session to end.

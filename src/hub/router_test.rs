@@ -1,5 +1,6 @@
 //! What a router does with what waits for its sessions: of a burst that is read slowly, and when too much waits.
 
+use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
@@ -33,36 +34,49 @@ impl Sink for Taken {
     }
 }
 
-/// A router of two symbols, with a ring of 40 events and outboxes of 8; and the time, which stands still.
+/// How many symbols there are.
+const SYMBOLS: u32 = 40;
+
+/// A router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
 fn router() -> (Router, Instant) {
-    let instrument =
-        |name: &str| Instrument { symbol: name.parse().unwrap(), name: String::new(), sector: String::new() };
+    let symbol = |id: u32| format!("S{id}").parse().unwrap();
+    let instrument = |id| Instrument { symbol: symbol(id), name: String::new(), sector: String::new() };
     let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
     let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
+    let push =
+        PushConfig { coalesce_ms: 0, outbox_events_max: 16, outbox_reply_bytes_max: 1_000, ..PushConfig::default() };
     let config = HubConfig {
-        table: Arc::new(SymbolTable::new(vec![instrument("AAPL"), instrument("MSFT")])),
+        table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
         epoch: "9c1f".into(),
         head: Arc::default(),
         market: Arc::default(),
-        push: PushConfig { coalesce_ms: 0, outbox_events_max: 8, ..PushConfig::default() },
+        push,
         metrics: Arc::default(),
         crowded: Arc::default(),
         pauses: Arc::default(),
     };
-    let values = LastValues::new(vec![Snapshot::untraded(Price::from_cents(100), &quote, size); 2]);
-    (Router::new(&config, values, Ring::new(40)), Instant::now())
+    let values = vec![Snapshot::untraded(Price::from_cents(100), &quote, size); SYMBOLS as usize];
+    (Router::new(&config, LastValues::new(values), Ring::new(40)), Instant::now())
+}
+
+/// Lets the router route a trade of each of these symbols, all of which come at once.
+fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
+    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
+    let event = |(offset, id)| {
+        let symbol = format!("S{id}").parse().unwrap();
+        Event { offset, seq: offset, id: SymbolId(id), symbol, body: EventBody::Trade(trade) }
+    };
+    let events = (router.newest() + 1..).zip(ids).map(event);
+    let batch: Arc<[Publication]> = events.map(Publication::new).collect();
+    let weak = Arc::downgrade(&batch);
+    router.accept(batch);
+    while router.route_turn(now) {}
+    weak
 }
 
 /// Lets the router route so many trades of a symbol, all of which come at once.
-fn trade(router: &mut Router, id: u32, count: u64, now: Instant) {
-    let first = router.newest() + 1;
-    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-    let event = |offset| {
-        let symbol = ["AAPL", "MSFT"][id as usize].parse().unwrap();
-        Event { offset, seq: offset, id: SymbolId(id), symbol, body: EventBody::Trade(trade) }
-    };
-    router.accept((first..first + count).map(|offset| Publication::new(event(offset))).collect());
-    while router.route_turn(now) {}
+fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
+    trade_each(router, std::iter::repeat_n(id, count), now);
 }
 
 /// A session that wants the trades of the first symbol.
@@ -84,18 +98,18 @@ fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
 fn what_a_burst_has_left_becomes_a_lag_before_the_ring_forgets_it() {
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, OnLag::CatchUp, now);
-    trade(&mut router, 0, 15, now);
+    trade(&mut router, 0, 20, now);
     assert_eq!(router.metrics().bursts.get(), 1);
     assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
     // Nothing of this is for the session, and the ring forgets the rest of the burst.
-    (0..20).for_each(|_| trade(&mut router, 1, 5, now));
+    (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     router.end_windows(now);
     let taken = take(&outbox, 100, now).expect("it lives");
     assert_eq!(
         (taken.offsets, taken.messages),
-        (vec![15], vec![r#"{"type":"lag","skipped":11,"since_offset":4}"#.into()])
+        (vec![20], vec![r#"{"type":"lag","skipped":16,"since_offset":4}"#.into()])
     );
-    assert_eq!((router.metrics().lags.get(), router.metrics().events_skipped.get()), (1, 11));
+    assert_eq!((router.metrics().lags.get(), router.metrics().events_skipped.get()), (1, 16));
 }
 
 #[test]
@@ -104,17 +118,17 @@ fn what_a_burst_has_left_is_queued_when_there_is_room_by_then() {
     let (key, outbox) = join(&mut router, OnLag::Close, now);
     for round in 0..3 {
         let before = router.offset();
-        trade(&mut router, 0, 12, now);
+        trade(&mut router, 0, 16, now);
         assert_eq!(router.metrics().bursts.get(), round + 1);
-        let all: Vec<_> = (before + 1..=before + 12).collect();
+        let all: Vec<_> = (before + 1..=before + 16).collect();
         assert_eq!(take(&outbox, 7, now).unwrap().offsets, all[..7]);
-        (0..20).for_each(|_| trade(&mut router, 1, 5, now));
+        (0..50).for_each(|_| trade(&mut router, 1, 2, now));
         router.end_windows(now);
         let taken = take(&outbox, 100, now).expect("it lives");
         assert_eq!((taken.offsets, taken.messages), (all[7..].to_vec(), Vec::new()), "nothing is lost");
         assert!(router.shared().bursts.borrow().is_empty());
     }
-    trade(&mut router, 0, 12, now);
+    trade(&mut router, 0, 16, now);
     router.leave(key);
     assert!(router.shared().bursts.borrow().is_empty(), "nobody's");
 }
@@ -124,7 +138,103 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is_closed_when_the_ring_forget
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, OnLag::Close, now);
     trade(&mut router, 0, 20, now);
-    (0..20).for_each(|_| trade(&mut router, 1, 5, now));
+    (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     assert!(take(&outbox, 100, now).is_none());
     assert_eq!(router.metrics().lags.get(), 0);
+}
+
+/// A session that wants the trades of the symbols up to this one.
+fn join_many(router: &mut Router, symbols: u32, now: Instant) -> SharedOutbox {
+    let (key, outbox) = router.join(None, now);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    (0..symbols).for_each(|id| router.subscribe(key, Some(SymbolId(id)), trades, Mode::All));
+    outbox
+}
+
+#[test]
+fn a_session_that_lags_keeps_nothing_of_batches_that_the_ring_has_forgotten() {
+    let (mut router, now) = router();
+    let outbox = join_many(&mut router, 17, now);
+    // One at a time: no burst. Each event comes with others that nobody wants.
+    let batches: Vec<_> = (0..17)
+        .chain(0..17)
+        .map(|id| {
+            let batch = trade_each(&mut router, [id, 30], now);
+            (id, batch)
+        })
+        .collect();
+    assert_eq!(router.metrics().lags.get(), 1);
+    (0..40).for_each(|_| trade(&mut router, 30, 2, now));
+    assert!(batches.iter().all(|(_, batch)| batch.upgrade().is_none()));
+    let taken = take(&outbox, 100, now).expect("it lives");
+    let newest: Vec<_> = (0..17).map(|id| 2 * (17 + id) + 1).collect();
+    assert_eq!(
+        (taken.offsets, taken.messages),
+        (newest, vec![r#"{"type":"lag","skipped":17,"since_offset":1}"#.into()])
+    );
+    assert_eq!(router.metrics().waiting_bytes.get(), 0);
+}
+
+#[test]
+fn a_session_that_lags_with_more_symbols_than_can_be_kept_is_closed() {
+    let (mut router, now) = router();
+    let outbox = join_many(&mut router, SYMBOLS, now);
+    // Sixteen events and as many bytes as answers may have: ten events of 96 bytes.
+    (0..26).for_each(|id| drop(trade_each(&mut router, [id], now)));
+    (0..26).for_each(|id| drop(trade_each(&mut router, [id], now)));
+    assert_eq!(router.metrics().waiting_bytes.get(), 960);
+    assert!(!outbox.borrow().is_ending());
+    trade(&mut router, 26, 1, now);
+    assert!(outbox.borrow().is_ending());
+    assert_eq!(router.metrics().waiting_bytes.get(), 0);
+    assert!(take(&outbox, 100, now).is_none());
+}
+
+/// Is told to end, and has no time for it yet.
+struct Busy;
+
+impl actix::Actor for Busy {
+    type Context = actix::Context<Self>;
+}
+
+impl actix::Handler<End> for Busy {
+    type Result = ();
+
+    fn handle(&mut self, _: End, _: &mut Self::Context) {}
+}
+
+#[test]
+fn hubs_that_end_those_who_hold_most_end_no_more_than_they_must() {
+    const HELD: usize = 100_000;
+    let system = actix::System::new();
+    let (one, now) = router();
+    let mut config = HubConfig {
+        table: one.table().clone(),
+        epoch: one.epoch().clone(),
+        head: Arc::default(),
+        market: Arc::default(),
+        push: PushConfig {
+            waiting_bytes_max: 20 * HELD + HELD / 2,
+            outbox_reply_bytes_max: HELD * 2,
+            ..PushConfig::default()
+        },
+        metrics: Arc::default(),
+        crowded: Arc::default(),
+        pauses: Arc::default(),
+    };
+    config.push.coalesce_ms = 0;
+    let hub = || Router::new(&config, LastValues::new(Vec::new()), Ring::new(40));
+    let ender = || system.block_on(async { actix::Actor::start(Busy).recipient() });
+    let mut hubs = [hub(), hub(), hub(), hub()];
+    for router in &mut hubs {
+        for _ in 0..6 {
+            let (_, outbox) = router.join(Some(ender()), now);
+            let message = Control::Message(vec![b'x'; HELD]);
+            outbox.borrow_mut().push_control(message, now).unwrap();
+        }
+    }
+    // Each looks before the sessions that others have ended are gone: 24 hold what 20 may.
+    while hubs.iter().map(|router| router.relieve(now)).filter(|ended| *ended).count() > 0 {}
+    assert_eq!(config.metrics.sessions_crowded_out.get(), 4);
+    assert!(!hubs[0].shared().is_crowded());
 }

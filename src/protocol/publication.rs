@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// An event ready to be sent: shared by everybody who gets it, on every thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Publication {
     /// The event.
     pub event: Event,
