@@ -87,6 +87,8 @@ pub struct Metrics {
     pub hub_holes: Counter,
     /// Sessions that are open now, of every transport.
     pub sessions: Gauge,
+    /// Sessions that have begun, of every transport: each poll is one.
+    pub sessions_opened: Counter,
     /// Events written to sessions.
     pub events_delivered: Counter,
     /// Writes to sockets that took something, of every connection: system calls.
@@ -258,6 +260,7 @@ impl Metrics {
         counter("writes", "Writes to sockets", &self.writes);
         counter("bytes_written", "Bytes that sockets took", &self.bytes_written);
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
+        counter("sessions_opened", "Sessions that have begun", &self.sessions_opened);
         counter("lags", "Times that a session fell behind and events were skipped", &self.lags);
         counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);

@@ -112,6 +112,7 @@ impl Router {
         let outbox = Rc::new(RefCell::new(outbox));
         vacant.insert(Entry { outbox: outbox.clone(), links: Links::default(), ender });
         self.metrics.sessions.inc();
+        self.metrics.sessions_opened.inc();
         (key, outbox)
     }
 

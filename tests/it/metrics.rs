@@ -107,11 +107,16 @@ async fn writes_and_bytes_are_those_of_every_connection() {
 
 #[actix_web::test]
 async fn a_snapshot_is_no_session() {
-    let (server, _clock) = spawn_app_at_rest(|settings| settings.server.connections_max = 1);
-    // The handler counts a session as long as it has one: with a place taken there would be none for it.
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let opened = || server.metrics.sessions_opened.get();
+    for path in ["/api/v1/snapshot", "/api/v1/snapshot?symbols=AAPL", "/api/v1/symbols", "/api/v1/bars?symbol=AAPL"] {
+        assert_eq!(get(server.address, path).await.status, 200, "{path}");
+        assert_eq!(opened(), 0, "{path}: none has begun, not even for as long as it was answered");
+    }
     let _session = Client::connect(server.address).await;
-    assert_eq!(get(server.address, "/api/v1/snapshot").await.status, 200);
-    assert_eq!(server.sessions(), 1);
+    assert_eq!(opened(), 1);
+    get(server.address, "/api/v1/poll?symbols=AAPL").await;
+    assert_eq!(opened(), 2);
 }
 
 #[actix_web::test]
