@@ -99,6 +99,8 @@ pub struct Metrics {
     pub events_skipped: Counter,
     /// Times that a session fell behind and events were skipped.
     pub lags: Counter,
+    /// Pings without a pong: too many pongs waited for one client, or one waited while its socket took nothing.
+    pub pongs_skipped: Counter,
     /// Bytes of answers that wait for clients now, of every transport (`push.waiting_bytes_max`).
     pub waiting_bytes: Gauge,
     /// Sessions that were ended because they held most when too much waited for all clients.
@@ -159,6 +161,8 @@ pub struct Metrics {
     pub past_series_evicted: Counter,
     /// Captures that were refused because `handshake.captures_max` was reached.
     pub captures_refused: Counter,
+    /// Captures that were ended to make room for others.
+    pub captures_dismissed: Counter,
     /// Frames that were left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
     pub capture_frames_skipped: Counter,
     /// Handshakes that were not shown because `handshake.attempts_max` was reached.
@@ -256,12 +260,13 @@ impl Metrics {
         counter("feed_gaps", "Times that the market left out time", &self.feed_gaps);
         counter("feed_clock_set_back", "Times that the wall clock was set back far", &self.feed_clock_set_back);
         counter("hub_holes", "Holes that a hub filled from the history", &self.hub_holes);
+        counter("sessions_opened", "Sessions that have begun", &self.sessions_opened);
         counter("events_delivered", "Events written to sessions", &self.events_delivered);
         counter("writes", "Writes to sockets", &self.writes);
         counter("bytes_written", "Bytes that sockets took", &self.bytes_written);
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
-        counter("sessions_opened", "Sessions that have begun", &self.sessions_opened);
         counter("lags", "Times that a session fell behind and events were skipped", &self.lags);
+        counter("pongs_skipped", "Pings that were not answered, as newer ones had come", &self.pongs_skipped);
         counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
         let scanned = &self.replay_events_scanned;
@@ -291,6 +296,7 @@ impl Metrics {
         counter("past_bars_made", "Bars from before the start made for readers", &self.past_bars_made);
         counter("past_series_evicted", "Series over history.past_bars_max", &self.past_series_evicted);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
+        counter("captures_dismissed", "Captures ended to make room", &self.captures_dismissed);
         let skipped = &self.capture_frames_skipped;
         counter("capture_frames_skipped", "Frames over handshake.capture_pending_bytes_max", skipped);
         counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
@@ -305,6 +311,14 @@ impl Metrics {
         self.register_labelled(&mut registry);
         let age = "How long before its write an event was published";
         registry.register_with_unit("event_age", age, Unit::Seconds, self.event_age.0.clone());
+        self.register_places(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a string does not fail");
+        text
+    }
+
+    /// Where the feed and the hubs are in the stream.
+    fn register_places(&self, registry: &mut Registry) {
         registry.register("feed_offset", "The newest offset of the feed", self.feed_offset.clone());
         let lag = "How long ago the next event of the feed came due";
         registry.register_with_unit("feed_lag", lag, Unit::Seconds, self.feed_lag.clone());
@@ -313,9 +327,6 @@ impl Metrics {
             hubs.get_or_create(&[("hub", index.to_string())]).set(hub.get());
         }
         registry.register("hub_offset", "The newest offset that each hub has routed", hubs);
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("writing to a string does not fail");
-        text
     }
 
     /// Each label is there from the start: what appears with its first increment hides that from who watches the rate.

@@ -93,3 +93,27 @@ fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     shared.pacer.borrow_mut().take_ended(fixture.now, &mut Vec::new(), &mut Vec::new());
     assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_pending(), "once");
 }
+
+/// Only the most recent ping must be answered (RFC 6455 section 5.5.3).
+#[test]
+fn of_more_pongs_than_may_wait_the_oldest_are_skipped_and_counted() {
+    let mut fixture = Fixture::new(10, 0);
+    let metrics = fixture.outbox.shared.metrics.clone();
+    let push = |fixture: &mut Fixture, number: u8| {
+        fixture.outbox.push_control(Control::Pong(vec![number].into()), fixture.now).unwrap();
+    };
+    let waiting = |fixture: &Fixture| -> Vec<u8> {
+        let pongs = fixture.outbox.front.iter().map(|control| match control {
+            Control::Pong(payload) => payload[0],
+            other => panic!("{other:?}"),
+        });
+        pongs.collect()
+    };
+    (0..16).for_each(|number| push(&mut fixture, number));
+    assert_eq!((waiting(&fixture), metrics.pongs_skipped.get()), ((0..16).collect(), 0));
+    push(&mut fixture, 16);
+    assert_eq!((waiting(&fixture), metrics.pongs_skipped.get()), ((1..17).collect(), 1));
+    fixture.now += Duration::from_millis(100);
+    push(&mut fixture, 17);
+    assert_eq!((waiting(&fixture), metrics.pongs_skipped.get()), (vec![17], 17), "the socket is jammed");
+}

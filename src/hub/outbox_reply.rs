@@ -89,6 +89,7 @@ impl Outbox {
                 && let Some(pong) = self.front.remove(place)
             {
                 self.drained_reply(pong.bytes());
+                self.shared.metrics.pongs_skipped.inc();
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::event_stream::EventSource;
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
-use crate::raw::{RawClient, TEXT};
+use crate::raw::{PING, PONG, RawClient, TEXT, frame};
 use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
@@ -117,6 +117,21 @@ async fn a_snapshot_is_no_session() {
     assert_eq!(opened(), 1);
     get(server.address, "/api/v1/poll?symbols=AAPL").await;
     assert_eq!(opened(), 2);
+}
+
+#[actix_web::test]
+async fn pings_that_get_no_pong_are_counted() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let mut client = RawClient::open(server.address).await;
+    let pings: Vec<u8> = (0..100).flat_map(|number| frame(PING, &[number])).collect();
+    client.send(&pings).await;
+    let (mut answered, mut last) = (1, client.next_of(PONG).await);
+    while last != [99] {
+        let pong = client.next_of(PONG).await;
+        assert!(pong > last, "in their order");
+        (answered, last) = (answered + 1, pong);
+    }
+    assert_eq!(server.metrics.pongs_skipped.get(), 100 - answered);
 }
 
 #[actix_web::test]

@@ -149,6 +149,12 @@ impl Capture {
         state.has_ended = true;
     }
 
+    /// Ends it because its place is wanted by another.
+    pub(super) fn dismiss(&self) {
+        self.metrics.captures_dismissed.inc();
+        self.end();
+    }
+
     /// Takes what the observer has not been given; `None` when nothing will follow. Wakes this waker when there is more.
     pub(super) fn poll_take(&self, waker: &Waker) -> Poll<Option<Bytes>> {
         let mut state = self.state();

@@ -97,7 +97,7 @@ impl Entries {
         let candidates = self.by_name.iter().filter(|(_, entry)| gives(entry));
         let oldest = candidates.min_by_key(|(_, entry)| entry.number).map(|(name, _)| name.clone());
         let Some(entry) = oldest.and_then(|oldest| self.by_name.remove(&oldest)) else { return false };
-        entry.capture.end();
+        entry.capture.dismiss();
         true
     }
 }
@@ -106,15 +106,15 @@ impl Entries {
 mod tests {
     use super::*;
     use crate::domain::{ManualClock, Timestamp};
-    use crate::metrics::Metrics;
+    use crate::metrics::SharedMetrics;
 
     fn insert(pool: &Pool, name: &str, address: [u8; 4]) -> bool {
-        insert_at(pool, name, address, Instant::now())
+        insert_at(pool, name, address, Instant::now(), &SharedMetrics::default())
     }
 
-    fn insert_at(pool: &Pool, name: &str, address: [u8; 4], now: Instant) -> bool {
+    fn insert_at(pool: &Pool, name: &str, address: [u8; 4], now: Instant, metrics: &SharedMetrics) -> bool {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
-        let capture = Arc::new(Capture::new(1_024, clock, Arc::new(Metrics::default())));
+        let capture = Arc::new(Capture::new(1_024, clock, metrics.clone()));
         pool.insert(name, &capture, Some(IpAddr::from(address)), now)
     }
 
@@ -134,11 +134,14 @@ mod tests {
 
     #[test]
     fn a_capture_without_a_socket_gives_way_after_a_while() {
-        let (pool, start) = (Pool::new(2), Instant::now());
-        assert!(insert_at(&pool, "a", [1; 4], start) && insert_at(&pool, "b", [1; 4], start));
+        let (pool, start, metrics) = (Pool::new(2), Instant::now(), SharedMetrics::default());
+        let insert_at = |name, now| insert_at(&pool, name, [1; 4], now, &metrics);
+        assert!(insert_at("a", start) && insert_at("b", start));
         assert!(pool.open("a").is_some());
-        assert!(!insert_at(&pool, "c", [1; 4], start + SOCKETLESS_MAX / 2));
-        assert!(insert_at(&pool, "d", [1; 4], start + SOCKETLESS_MAX));
+        assert!(!insert_at("c", start + SOCKETLESS_MAX / 2));
+        assert_eq!(metrics.captures_dismissed.get(), 0);
+        assert!(insert_at("d", start + SOCKETLESS_MAX));
+        assert_eq!(metrics.captures_dismissed.get(), 1);
         assert_eq!(["a", "b", "d"].map(|name| pool.is_waiting(name)), [Some(false), None, Some(true)]);
     }
 
