@@ -1,5 +1,7 @@
 //! The orderly end: everybody is told, every connection ends, and the process exits with 0.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use tickcast::protocol::CloseReason;
 
@@ -181,5 +183,37 @@ async fn sessions_that_a_server_refuses_because_it_goes_down_are_counted_as_such
         assert_eq!(get(server.address, path).await.status, status, "{path}");
     }
     assert_eq!(counted(), (3, 0));
+    drop(clients);
+}
+
+#[actix_web::test]
+async fn the_times_to_come_back_lie_behind_the_end_of_the_drain() {
+    const DRAIN_MS: u64 = 60_000;
+    let mut server = spawn_app(|settings| {
+        // One session is ended at once, the next one half of the time later.
+        settings.server.workers = 1;
+        settings.server.drain_ms = DRAIN_MS;
+        settings.server.shutdown_grace_ms = 2 * DRAIN_MS;
+    });
+    let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
+    let began = Instant::now();
+    // Whatever has passed until an answer is there, and what it says is to pass, come to more than the drain.
+    let lies_behind = |what: &str, retry_after_ms: u64| {
+        let since = began.elapsed().as_secs() + 1;
+        assert!(since * 1_000 + retry_after_ms >= DRAIN_MS, "{what}: {retry_after_ms} ms, {since} s after the signal");
+    };
+    server.shut_down();
+    let (messages, close) = clients[0].read_to_end().await;
+    assert_eq!(close, Some((1001, "server shutting down".into())));
+    lies_behind("goodbye", messages.last().unwrap()["retry_after_ms"].as_u64().unwrap());
+    let refused = RawClient::connect(server.address).await.request(&handshake(&[])).await;
+    let seconds = refused.head.split("\r\nretry-after: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    lies_behind("handshake", seconds.parse::<u64>().unwrap() * 1_000);
+    for path in ["/api/v1/poll?symbols=AAPL", "/readyz"] {
+        lies_behind(path, get(server.address, path).await.header("retry-after").parse::<u64>().unwrap() * 1_000);
+    }
+    let stream = get(server.address, "/api/v1/stream?symbols=AAPL").await;
+    let retry_ms = stream.text().lines().find_map(|line| line.strip_prefix("retry: ")).unwrap();
+    lies_behind("stream", retry_ms.parse().unwrap());
     drop(clients);
 }
