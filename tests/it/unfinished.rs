@@ -2,8 +2,10 @@
 
 use tickcast::app::Settings;
 
+use crate::client::Client;
+use crate::command::spawn_binary;
 use crate::http::get;
-use crate::patience::wait_until;
+use crate::patience::{patiently, wait_until};
 use crate::raw::{RawClient, handshake};
 use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
@@ -86,6 +88,43 @@ async fn many_unfinished_second_requests_are_gone_after_the_deadline_and_a_newco
     for client in &mut clients {
         assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
     }
+}
+
+#[actix_web::test]
+async fn two_thousand_unfinished_second_requests_are_gone_after_the_deadline_and_newcomers_are_served_meanwhile() {
+    const CLIENTS: usize = 2_000;
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    // Room for all of them, and time enough for all to be there at once.
+    let variables =
+        [("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "4000"), ("TICKCAST__SERVER__REQUEST_TIMEOUT_MS", "10000")];
+    let process = spawn_binary(&[], &variables).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = RawClient::connect(process.address).await;
+        assert_eq!(client.request(HEALTHZ).await.status, 200);
+        clients.push(client);
+    }
+    for client in &mut clients {
+        client.send(b"G").await;
+    }
+    let metrics = async || get(process.address, "/metrics").await.text().to_owned();
+    assert_eq!(get(process.address, "/readyz").await.status, 200);
+    let mut session = Client::connect(process.address).await;
+    session.subscribe(&["*"], &["trades"]).await;
+    session.events(10).await;
+    let meanwhile = metrics().await;
+    for expected in ["requests_timed_out_total 0", "connections_dismissed_total 0"] {
+        assert!(meanwhile.contains(&format!("tickcast_{expected}\n")), "all are there still: {meanwhile}");
+    }
+    for client in &mut clients {
+        assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
+    }
+    let timed_out = format!("tickcast_requests_timed_out_total {CLIENTS}\n");
+    // The session, and the one that asks.
+    let gone = async { while !metrics().await.contains("tickcast_connections 2\n") {} };
+    patiently("all others to be gone", gone).await;
+    assert!(metrics().await.contains(&timed_out), "by the deadline");
+    session.events(10).await;
 }
 
 #[actix_web::test]
