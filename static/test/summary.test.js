@@ -54,6 +54,17 @@ test("a loss is counted once, although it is a hole as well", () => {
   assert.doesNotMatch(text, /holes|delivered/);
 });
 
+test("events that not all transports have reached are said to be in the table alone, when there are any", () => {
+  const said = /not all of them have reached are counted in the table, and not here/;
+  const common = (count, absent = [0, 0, 0, 0]) => ({ common: { count, absent, isCutShort: false } });
+  assert.match(say(400, common(2), { events: 3 }), said);
+  assert.match(say(400, common(1)), said);
+  assert.doesNotMatch(say(400, common(2)), said, "all have reached all");
+  assert.doesNotMatch(say(400, common(2, [0, 0, 0, 1]), { events: 3 }), said, "what is missing is said instead");
+  assert.doesNotMatch(say(400, common(0)), said, "no event is common");
+  assert.doesNotMatch(say(400, { ...common(1), isLatest: true }), said, "newest values are not counted so");
+});
+
 test("who came back, and with what loss, is said", () => {
   const text = say(400, { voids: { sse: 7.2 }, common: { count: 2, absent: [0, 0, 0, 0], isCutShort: true } }, { reconnected: 2 });
   assert.match(text, /nobody knows what was lost: server-sent events at 7 s\./);
