@@ -121,7 +121,6 @@ async fn a_jammed_client_still_gets_its_pongs_first() {
 async fn a_stalled_session_is_ended_and_nobody_else_notices() {
     let server = spawn_app(|settings| {
         narrow(settings);
-        settings.push.outbox_events_max = 10_000;
         settings.session.stall_timeout_ms = 500;
     });
     let mut witness = Client::connect(server.address).await;
