@@ -82,16 +82,34 @@ impl Outbox {
         }
         self.mark_burst(None);
         self.queue_burst();
-        self.latest = self.queue.iter().filter(|item| item.is_latest()).count();
-        self.events = self.queue.iter().filter(|item| item.is_event()).count() - self.latest;
+        self.count_events();
         if self.events > self.shared.push.outbox_events_max {
             if self.on_lag == OnLag::Close {
-                self.refuses = true;
+                self.refuse_rest();
                 return Pushed::Refused;
             }
             self.lag_with([]);
         }
         Pushed::Taken
+    }
+
+    /// Refuses the events that do not fit, and all that follow: the session is to be closed, and the word for that has room.
+    fn refuse_rest(&mut self) {
+        self.refuses = true;
+        let events = self.queue.iter().enumerate().filter(|(_, item)| item.is_event() && !item.is_latest());
+        if let Some((index, first)) =
+            events.map(|(index, item)| (index, item.order().0)).nth(self.shared.push.outbox_events_max)
+        {
+            self.queue.truncate(index);
+            self.seen = self.seen.min(first - 1);
+        }
+        self.count_events();
+    }
+
+    /// Counts the events of the queue anew.
+    fn count_events(&mut self) {
+        self.latest = self.queue.iter().filter(|item| item.is_latest()).count();
+        self.events = self.queue.iter().filter(|item| item.is_event()).count() - self.latest;
     }
 
     /// Queues the events of a burst that have been left in the ring, as the queue is about to be merged.

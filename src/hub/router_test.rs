@@ -87,6 +87,15 @@ fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, Shared
     (key, outbox)
 }
 
+/// A session that wants the trades of the first symbol, or to be told that it is closed.
+fn join_ended(router: &mut Router, now: Instant) -> (SessionKey, SharedOutbox) {
+    let ender = actix::System::new().block_on(async { actix::Actor::start(Busy).recipient() });
+    let (key, outbox) = router.join(Some(ender), now);
+    router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+    outbox.borrow_mut().set_on_lag(OnLag::Close);
+    (key, outbox)
+}
+
 /// Takes what waits, at most so many events; `None` when the session has ended.
 fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
     let mut taken = Taken { limit, ..Taken::default() };
@@ -141,6 +150,20 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is_closed_when_the_ring_forget
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     assert!(take(&outbox, 100, now).is_none());
     assert_eq!(router.metrics().lags.get(), 0);
+}
+
+#[test]
+fn a_session_that_is_closed_for_a_long_burst_is_told_so() {
+    let (mut router, now) = router();
+    let (_, outbox) = join_ended(&mut router, now);
+    // Together they would take more than answers may.
+    trade(&mut router, 0, 39, now);
+    trade(&mut router, 1, 40, now);
+    assert!(outbox.borrow().is_ending());
+    outbox.borrow_mut().push_control(Control::Message(b"goodbye".to_vec()), now).expect("there is room for it");
+    let taken = take(&outbox, 100, now).expect("it lives");
+    assert_eq!(taken.offsets, (1..=16).collect::<Vec<_>>(), "what fits, without a hole");
+    assert_eq!(outbox.borrow().cursor(), Some(16));
 }
 
 /// A session that wants the trades of the symbols up to this one.
