@@ -142,8 +142,9 @@ own user code in steps of 20 ms uWebSockets comes near tickcast's default; that 
 An idle session is about 12.5 KiB, counted by allocation (2026-11-22, before TLS came in): a page each of the two 8 KiB buffers of the dispatcher (8 KiB), and 3.6 KiB in
 about 25 allocations that fill the third: the connection's task 1.2, the session's actor 0.8, tokio's socket 0.3, the outbox 0.2,
 the rest actix's request, payload and shutdown signal. To reach 4 KiB both buffers must go: the session would have to own the socket
-after the upgrade, and share one read and one write buffer with all others of its thread. mimalloc made it 20 KiB, so the
-system's allocator stays; link-time optimisation over everything ("fat") took 3 % of the CPU of each delivery.
+after the upgrade, and share one read and one write buffer with all others of its thread. mimalloc made it 20 KiB.
+These figures are from before the binary had the allocator jemalloc, which it has for the memory that it gives back (docs/ARCHITECTURE.md).
+Link-time optimisation over everything ("fat") took 3 % of the CPU of each delivery.
 
 Buffers, watchlist, two short runs each, CPU µs per delivery: as configured 3.10 and 3.24; write_buffer_bytes 8 KiB 3.14 and 3.08, 128 KiB
 3.26 and 3.26; unsent_bytes_max 4 KiB 2.99 and 3.16, 128 KiB 3.22 and 3.20. That is noise: the sizes do not cost throughput here, so
@@ -152,14 +153,15 @@ they are chosen for what may wait for a slow client. They are limits and not all
 ## One hostile client
 
 \`make hostile\`: the p99 of 100 clients (20 of 530 symbols each, 5,300 events a second) in quiet and while one client attacks, by turns, against a
-release build with the default settings on 2 cores; clients, server and attacker share them. 2026-11-26, medians of 3 rounds of 3 s. Others worked on
-the machine, so server and load generator ran at real-time priority (\`--realtime\`), and the attacker below everything of the measurement.
+release build with the default settings on 2 cores; clients, server and attacker share them. 2026-11-26, medians of 3 rounds of 3 s
+(\`--seconds 3\`). Others worked on the machine, so server and load generator ran at real-time priority (\`--realtime\`), and the attacker
+below everything of the measurement. The oldest cursor is 250,000 events back, or at the first event of a server that has not had so many yet (\`--fill-s\`).
 
 | attack | p99 ms | at most ms | moved | server, share of a core |
 | --- | --: | --: | --: | --: |
 | quiet | 21.2 | 23.6 | | 19 % |
 | subscribes: \`"*"\` of five channels, 200 a second | 21.2 | 24.9 | 0 % | 24 % |
-| cursors: bursts of 1,000 requests, up to 100,000 events back | 21.2 | 24.7 | 0 % | 18 % |
+| cursors: bursts of 1,000 requests, from the oldest cursor | 21.2 | 24.7 | 0 % | 18 % |
 | bars: 1,000 connections that ask for 3,000 bars | 21.1 | 22.5 | -1 % | 57 % |
 | short-bars: 1,000 connections that ask for one bar | 21.1 | 22.8 | -1 % | 57 % |
 | polls: 300 connections with an old cursor | 21.2 | 22.4 | 0 % | 40 % |
@@ -171,9 +173,11 @@ nothing more can be said of it: measure on one that is left alone, or with \`--r
 
 ## Commands
 
-    make bench                                    # everything on this page
+    make bench                                    # everything on this page but the hostile client
     node benches/compare.mjs --workload hot       # one workload
     node benches/compare.mjs --quick              # does it work at all
+    make hostile                                  # one hostile client, five minutes
+    node benches/hostile.mjs --realtime           # the same beside others who use the machine, as root
 
 One measurement, as it was made (watchlist, tickcast):
 
