@@ -343,3 +343,22 @@ async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
     }
     handle.stop(true).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn when_the_thread_of_the_history_or_of_the_feed_ends_the_server_ends_and_says_so() {
+        for (index, failure) in ["the history has ended", "the feed has ended"].into_iter().enumerate() {
+            let mut settings = Settings::default();
+            settings.server.port = 0;
+            settings.server.workers = 1;
+            let application = Application::start(&settings, Arc::new(SystemClock)).unwrap();
+            assert!(application.arbiters[index].stop());
+            let running = application.run(std::future::pending());
+            let ended = tokio::time::timeout(Duration::from_mins(1), running).await.expect("it ends");
+            assert_eq!(ended.unwrap_err().to_string(), failure);
+        }
+    }
+}
