@@ -254,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_comes_byte_by_byte_is_parsed_a_few_times() {
+        let line = format!("X: {}\r\n", "x".repeat(173));
+        let head = format!("GET / HTTP/1.1\r\n{}\r\n", line.repeat(90)).into_bytes();
+        assert!((16_000..16_384).contains(&head.len()), "{}", head.len());
+        let mut heads = Heads::new(16_384);
+        // Each parse sets `look_at` anew.
+        let mut parsed = vec![heads.look_at];
+        for byte in &head[..head.len() - 1] {
+            assert_eq!(heads.take(&mut [*byte]), Ok(0), "the parser of actix-http gets nothing yet");
+            parsed.extend((heads.look_at != parsed[parsed.len() - 1]).then_some(heads.look_at));
+            let unread = heads.held.len() - heads.scanned;
+            assert!(unread < 200, "the end is looked for from the last line on: {unread}");
+        }
+        assert!((2..16).contains(&parsed.len()), "{} times", parsed.len());
+        assert_eq!(pass(&mut heads, b"\n", 1), Ok(head));
+    }
+
+    #[test]
     fn an_offer_of_websocket_among_others_is_made_plain_and_any_other_left_out() {
         for (given, passed) in [
             ("Upgrade: websocket, h2c\r\nConnection: Upgrade", "Upgrade: websocket     \r\nConnection: Upgrade"),
