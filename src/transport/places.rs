@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::activity::{Activity, Dismissal};
+use crate::transport::watch::another_turn;
 
 /// Who has read at a long answer for so long gives way when too much waits for all clients.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub struct Places {
     idle: RefCell<BTreeMap<u64, Rc<Activity>>>,
     /// Those that are being answered and are no session.
     busy: RefCell<BTreeMap<u64, Rc<Activity>>>,
+    /// Whether an answer that is read too slowly is about to be looked at again.
+    is_relieving: Cell<bool>,
     metrics: SharedMetrics,
 }
 
@@ -45,6 +48,7 @@ impl Places {
             next: Cell::default(),
             idle: RefCell::default(),
             busy: RefCell::default(),
+            is_relieving: Cell::default(),
             metrics,
         })
     }
@@ -67,17 +71,27 @@ impl Places {
         self.move_to(activity, true);
     }
 
-    /// Ends the oldest answer for which memory is kept, if its client has had time enough to read it: somebody else has been
-    /// refused for it.
-    pub(super) fn relieve(&self, now: Instant) {
-        let is_slow = |activity: &Activity| activity.kept_for(now).is_some_and(|time| time >= SLOW_AFTER);
-        let mut busy = self.busy.borrow_mut();
-        let oldest = busy.iter().find(|(_, activity)| is_slow(activity)).map(|(key, _)| *key);
-        let oldest = oldest.and_then(|key| busy.remove(&key));
-        drop(busy);
-        if let Some(oldest) = oldest {
-            self.dismiss(&oldest);
+    /// Ends the oldest answer for which memory is kept, if its client has had time enough to read it, and has not one turn later:
+    /// somebody else has been refused for it.
+    pub(super) fn relieve(self: &Rc<Self>, now: Instant) {
+        if self.slowest(now).is_none() || self.is_relieving.replace(true) {
+            return;
         }
+        let places = self.clone();
+        actix_web::rt::spawn(async move {
+            another_turn().await;
+            places.is_relieving.set(false);
+            let oldest = places.slowest(now).and_then(|key| places.busy.borrow_mut().remove(&key));
+            if let Some(oldest) = oldest {
+                places.dismiss(&oldest);
+            }
+        });
+    }
+
+    /// Returns the key of the oldest answer that is kept and was slow at this time.
+    fn slowest(&self, now: Instant) -> Option<u64> {
+        let is_slow = |activity: &Activity| activity.kept_for(now).is_some_and(|time| time >= SLOW_AFTER);
+        self.busy.borrow().iter().find(|(_, activity)| is_slow(activity)).map(|(key, _)| *key)
     }
 
     fn dismiss(&self, activity: &Activity) {
@@ -190,8 +204,8 @@ mod tests {
         assert!(dismissed(&crowd[0]) && !dismissed(&sixth), "it has as many as it may");
     }
 
-    #[test]
-    fn the_oldest_long_answer_gives_way_to_others_once_its_client_has_had_time() {
+    #[actix_web::test]
+    async fn the_oldest_long_answer_gives_way_to_others_once_its_client_has_had_time() {
         let places = Places::new(FOUR, SharedMetrics::default());
         let [short, session, long, next] = [(); 4].map(|()| {
             let activity = Activity::begin(PATIENCE, &places);
@@ -204,12 +218,22 @@ mod tests {
         }
         places.keep(&session);
         let now = Instant::now();
-        places.relieve(now);
+        let relieved = async |now| {
+            places.relieve(now);
+            assert!(!dismissed(&next), "it is looked at again");
+            while places.is_relieving.get() {
+                tokio::task::yield_now().await;
+            }
+        };
+        relieved(now).await;
         assert!(!dismissed(&long), "it has just begun");
-        places.relieve(now + SLOW_AFTER);
+        relieved(now + SLOW_AFTER).await;
         assert_eq!([&short, &session, &long, &next].map(|activity| dismissed(activity)), [false, false, true, false]);
-        drop(answers);
         places.relieve(now + SLOW_AFTER);
-        assert!(!dismissed(&next), "it has ended");
+        drop(answers);
+        while places.is_relieving.get() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!dismissed(&next), "it has ended before the second look");
     }
 }

@@ -1,4 +1,5 @@
-//! The task of one connection within its bounds: it ends when its deadline is over, or when it has to give way.
+//! The task of one connection within its bounds: it ends when its deadline is over and still is at a second look, or when it
+//! has to give way.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
 use crate::transport::activity::{Activity, Dismissal};
+use crate::transport::watch::{SecondLook, Verdict};
 
 pin_project! {
     /// A future that serves one connection.
@@ -21,6 +23,7 @@ pin_project! {
         place: Place,
         // Set at the first deadline and again at the one that has come by then: a request costs no timer.
         timer: Option<Pin<Box<Sleep>>>,
+        second_look: SecondLook,
         metrics: SharedMetrics,
     }
 }
@@ -36,7 +39,7 @@ impl Drop for Place {
 
 impl<F> Tenure<F> {
     pub(super) fn new(connection: F, activity: Rc<Activity>, metrics: SharedMetrics) -> Self {
-        Self { connection, place: Place(activity), timer: None, metrics }
+        Self { connection, place: Place(activity), timer: None, second_look: SecondLook::default(), metrics }
     }
 }
 
@@ -57,7 +60,7 @@ impl<F: Future<Output = Result<(), DispatchError>>> Future for Tenure<F> {
             }
             return Poll::Ready(result);
         }
-        let dismissal = ready!(poll_deadline(this.timer, activity, cx));
+        let dismissal = ready!(poll_deadline(this.timer, this.second_look, activity, cx));
         if dismissal == Dismissal::RequestTimedOut {
             this.metrics.requests_timed_out.inc();
         }
@@ -68,23 +71,36 @@ impl<F: Future<Output = Result<(), DispatchError>>> Future for Tenure<F> {
     }
 }
 
-fn poll_deadline(timer: &mut Option<Pin<Box<Sleep>>>, activity: &Activity, cx: &mut Context<'_>) -> Poll<Dismissal> {
+fn poll_deadline(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    second_look: &mut SecondLook,
+    activity: &Activity,
+    cx: &mut Context<'_>,
+) -> Poll<Dismissal> {
     loop {
         let Some((deadline, dismissal)) = activity.deadline() else {
+            second_look.clear();
             // The timer goes on: most answers are short. When it is over and nothing is due, there is none.
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
                 *timer = None;
             }
             return Poll::Pending;
         };
-        let sleeping = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        if sleeping.deadline() > deadline.into() {
-            sleeping.as_mut().reset(deadline.into());
+        let now = Instant::now();
+        let look = if now < deadline {
+            second_look.clear();
+            deadline
+        } else {
+            match second_look.judge(now) {
+                Verdict::Gone => return Poll::Ready(dismissal),
+                Verdict::LookAgain(wait) => now + wait,
+            }
+        };
+        let sleeping = timer.get_or_insert_with(|| Box::pin(sleep_until(look.into())));
+        if sleeping.deadline() > look.into() {
+            sleeping.as_mut().reset(look.into());
         }
         ready!(sleeping.as_mut().poll(cx));
-        if Instant::now() >= deadline {
-            return Poll::Ready(dismissal);
-        }
         *timer = None;
     }
 }

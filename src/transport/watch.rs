@@ -48,6 +48,17 @@ impl SecondLook {
     }
 }
 
+/// Waits until the sockets have been read once more.
+pub(super) async fn another_turn() {
+    loop {
+        let due = Instant::now() + TURN;
+        tokio::time::sleep(TURN).await;
+        if due.elapsed() < HELD_UP {
+            return;
+        }
+    }
+}
+
 /// The time given to a future is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeIsOver;

@@ -16,6 +16,7 @@ use crate::metrics::SharedMetrics;
 use crate::transport::SocketConfig;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
+use crate::transport::watch::{SecondLook, Verdict};
 
 /// A TCP connection whose bytes are counted.
 pub(super) struct Wire {
@@ -28,6 +29,7 @@ pub(super) struct Wire {
     socket: SocketConfig,
     /// Looks again whether a socket that takes nothing still does not.
     look: Option<Pin<Box<Sleep>>>,
+    second_look: SecondLook,
     /// When the socket last took nothing, since it has been without the kernel's timeout.
     jammed: Option<Instant>,
     /// The end that was read and waits for its turn. To take down 5,000 sessions at once keeps a thread for 0.1 s.
@@ -43,7 +45,8 @@ impl Wire {
         metrics: SharedMetrics,
         socket: SocketConfig,
     ) -> Self {
-        Self { stream, meter, plain, turnstile, metrics, socket, look: None, jammed: None, end: None }
+        let second_look = SecondLook::default();
+        Self { stream, meter, plain, turnstile, metrics, socket, look: None, second_look, jammed: None, end: None }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -96,14 +99,22 @@ impl Wire {
             self.socket.set_user_timeout(&self.stream, false);
         }
         let deadline = self.meter.pace().waits(now) + self.socket.take_timeout;
-        if now >= deadline {
-            // Nobody reads what the kernel still has.
-            let _ = self.stream.set_zero_linger();
-            return Poll::Ready(io::ErrorKind::TimedOut.into());
-        }
-        let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        if look.deadline() != deadline.into() {
-            look.as_mut().reset(deadline.into());
+        let next = if now < deadline {
+            self.second_look.clear();
+            deadline
+        } else {
+            match self.second_look.judge(now) {
+                Verdict::LookAgain(wait) => now + wait,
+                Verdict::Gone => {
+                    // Nobody reads what the kernel still has.
+                    let _ = self.stream.set_zero_linger();
+                    return Poll::Ready(io::ErrorKind::TimedOut.into());
+                }
+            }
+        };
+        let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(next.into())));
+        if look.deadline() != next.into() {
+            look.as_mut().reset(next.into());
         }
         if look.as_mut().poll(cx).is_ready() {
             // It has become so late just now.

@@ -1,18 +1,23 @@
 //! A process that is stopped for a while, as a frozen container or a paused virtual machine is: whoever was there while it was
 //! away is there afterwards.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::patience::patiently;
-use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame};
+use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::secure::Pair;
 
 /// Every time after which the server gives up anybody is shorter than the pause.
 const PAUSE: Duration = Duration::from_secs(6);
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 8] = [
+    ("TICKCAST__SERVER__REQUEST_TIMEOUT_MS", "5000"),
+    ("TICKCAST__SERVER__KEEP_ALIVE_MS", "5000"),
     ("TICKCAST__SESSION__HEARTBEAT_MS", "1000"),
     ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "5000"),
     ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "5000"),
@@ -20,6 +25,8 @@ const SHORT: [(&str, &str); 6] = [
     ("TICKCAST__SERVER__WORKERS", "2"),
     ("TICKCAST__FEED__EVENTS_PER_SECOND", "100"),
 ];
+/// The kernel has no more for who has got nothing for so long from a process that is stopped.
+const QUIET: Duration = Duration::from_millis(100);
 const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
 const STREAM_ALL: &str = "GET /api/v1/stream?symbols=*&channels=trades,quotes HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -113,4 +120,80 @@ async fn a_handshake_of_tls_that_waits_in_the_socket_goes_on_after_a_pause() {
     let handshake = pair.try_connect(stream, rustls::ALL_VERSIONS, &[]);
     let (shaken, ()) = tokio::join!(patiently("the handshake", handshake), pause(&server, async {}));
     shaken.expect("it is not given up");
+}
+
+const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[actix_web::test]
+async fn a_request_that_was_sent_while_the_process_was_stopped_is_answered() {
+    let server = spawn_binary(&[], &SHORT).await;
+    let handshake = handshake(&[]);
+    let (begun, rest) = HEALTHZ.split_at(HEALTHZ.len() / 2);
+    // Whether there has been a request before, what is sent before the pause and what during it, and the status of the answer.
+    let kinds = [
+        ("a begun head", false, begun, rest, 200),
+        ("a fresh connection", false, "", HEALTHZ, 200),
+        ("a fresh connection for a WebSocket", false, "", &handshake, 101),
+        ("a connection that is kept", true, "", HEALTHZ, 200),
+        ("a begun head on a connection that is kept", true, begun, rest, 200),
+    ];
+    let mut clients = Vec::new();
+    for kind in kinds.repeat(60) {
+        let mut client = RawClient::connect(server.address).await;
+        let (_, is_kept, before, ..) = kind;
+        if is_kept {
+            assert_eq!(client.request(HEALTHZ).await.status, 200);
+        }
+        client.send(before.as_bytes()).await;
+        clients.push((client, kind));
+    }
+    // All have been accepted, and what they have sent has been read.
+    for _ in 0..10 {
+        get(server.address, "/healthz").await;
+    }
+    pause(&server, async {
+        for (client, (.., during, _)) in &mut clients {
+            client.send(during.as_bytes()).await;
+        }
+    })
+    .await;
+    let mut unanswered = BTreeMap::<_, usize>::new();
+    for (client, (kind, .., status)) in &mut clients {
+        let answer = client.next_bytes_or_end().await;
+        if !answer.starts_with(format!("HTTP/1.1 {status} ").as_bytes()) {
+            let first_line = String::from_utf8_lossy(&answer).lines().next().map(str::to_owned);
+            *unanswered.entry((*kind, first_line)).or_default() += 1;
+        }
+    }
+    assert!(unanswered.is_empty(), "of {}: {unanswered:?}", clients.len());
+}
+
+#[actix_web::test]
+async fn who_has_read_while_the_process_was_stopped_gets_the_rest() {
+    let variables = [("TICKCAST__HISTORY__BARS_MAX", "10000"), ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "2000")];
+    let variables: Vec<_> = SHORT.into_iter().chain(variables).collect();
+    let server = spawn_binary(&[], &variables).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = RawClient::connect_narrow(server.address).await;
+        client
+            .send(b"GET /api/v1/bars?symbol=AAPL&limit=10000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await;
+        patiently("an answer", client.stream.readable()).await.unwrap();
+        clients.push((client, Vec::new()));
+    }
+    pause(&server, async {
+        for (client, read) in &mut clients {
+            // All that the kernel has.
+            while let Ok(bytes) = timeout(QUIET, client.next_bytes()).await {
+                read.extend(bytes);
+            }
+        }
+    })
+    .await;
+    for (mut client, mut read) in clients {
+        read.extend(client.rest().await.into_bytes());
+        let end = String::from_utf8_lossy(&read[read.len().saturating_sub(20)..]).into_owned();
+        assert!(end.ends_with("]}") || end.ends_with("0\r\n\r\n"), "{} bytes, then {end:?}", read.len());
+    }
 }

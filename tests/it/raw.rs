@@ -154,6 +154,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         self.received.split().to_vec()
     }
 
+    /// Returns the bytes that come next, none at the end of the connection.
+    pub(crate) async fn next_bytes_or_end(&mut self) -> Vec<u8> {
+        let _ = !self.received.is_empty() || self.receive().await;
+        self.received.split().to_vec()
+    }
+
     /// Returns the next chunk of a body in the chunked coding (RFC 9112 section 7.1).
     pub(crate) async fn next_chunk(&mut self) -> Vec<u8> {
         loop {
