@@ -40,6 +40,8 @@ async fn a_byte_order_mark_and_keys_that_are_null_are_no_mistakes() {
         .to_string(),
         json!({"action": "subscribe", "id": 1, "symbols": ["AAPL"], "after": {"epoch": epoch, "offset": 0.0}})
             .to_string(),
+        r#"{"action":"list","id":1.0}"#.to_owned(),
+        r#"{"action":"list","id":10e-1}"#.to_owned(),
     ] {
         client.send_text(request.clone()).await;
         let answer = loop {

@@ -105,7 +105,11 @@ fn take_id(object: &mut Map<String, Value>) -> Result<Option<RequestId>, Complai
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= REQUEST_ID_BYTES_MAX => Ok(Some(RequestId::Text(text))),
         Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(RequestId::Integer(number))),
-        Some(_) => Err(bad(format!("'id' must be an integer or a string of at most {REQUEST_ID_BYTES_MAX} bytes"))),
+        Some(value) => {
+            value.as_f64().and_then(whole_number).map(|number| Some(RequestId::Integer(number))).ok_or_else(|| {
+                bad(format!("'id' must be an integer of 64 bits or a string of at most {REQUEST_ID_BYTES_MAX} bytes"))
+            })
+        }
     }
 }
 
@@ -219,6 +223,17 @@ fn whole(value: &Value) -> Option<i64> {
     value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MAX).map(|float| float as i64)
 }
 
+/// Does the same for any integer of 64 bits but the least: some that need more bits come as the same float.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the bounds")]
+fn whole_number(float: f64) -> Option<Number> {
+    const I64_END: f64 = 9_223_372_036_854_775_808.0;
+    let is_whole = float.fract() == 0.0;
+    if is_whole && float.abs() < I64_END {
+        return Some((float as i64).into());
+    }
+    (is_whole && (0.0..2.0 * I64_END).contains(&float)).then(|| (float as u64).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +278,22 @@ mod tests {
     }
 
     #[test]
+    fn an_id_may_be_any_integer_of_64_bits_also_written_as_a_whole_float() {
+        for (id, echoed) in [
+            ("1.0", "1"),
+            ("1e3", "1000"),
+            ("-0.0", "0"),
+            ("-2.50e1", "-25"),
+            ("1e19", "10000000000000000000"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("-9223372036854775808", "-9223372036854775808"),
+        ] {
+            let message = decode(&format!(r#"{{"action":"list","id":{id}}}"#)).unwrap();
+            assert_eq!(serde_json::to_string(&message.id).unwrap(), echoed, "{id}");
+        }
+    }
+
+    #[test]
     fn each_mistake_has_its_code() {
         for text in ["", "{", "nonsense", "{\"action\":\"list\"} {}", "\u{0}", &"[".repeat(10_000)] {
             assert_eq!(code(text), ErrorCode::BadJson, "{text:.20}");
@@ -274,6 +305,9 @@ mod tests {
             "{}",
             r#"{"action":1}"#,
             r#"{"action":"list","id":1.5}"#,
+            r#"{"action":"list","id":18446744073709551616}"#,
+            r#"{"action":"list","id":-9223372036854775809}"#,
+            r#"{"action":"list","id":1e300}"#,
             r#"{"action":null}"#,
             r#"{"action":"list","id":[]}"#,
             r#"{"action":"list","extra":1}"#,
