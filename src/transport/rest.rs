@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::{Snapshot, Symbol, SymbolId};
+use crate::domain::{Instrument, Snapshot, Symbol, SymbolId};
 use crate::protocol::native::{Selector, encode_snapshot};
 use crate::session::select;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
-
-#[derive(Serialize)]
-struct Symbols<'a> {
-    symbols: Vec<SymbolItem<'a>>,
-}
 
 #[derive(Serialize)]
 struct SymbolItem<'a> {
@@ -29,15 +24,22 @@ struct SymbolItem<'a> {
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is given.
+/// Returns a problem document when a parameter is given, or when the list is long and too much waits for other clients.
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = Worker::of(&request).router.borrow().table().clone();
-    let item = |each: &'_ crate::domain::Instrument| (each.symbol, each.name.clone(), each.sector.clone());
-    let items: Vec<_> = table.instruments().iter().map(item).collect();
-    let symbols = items.iter().map(|(symbol, name, sector)| SymbolItem { symbol: symbol.as_str(), name, sector });
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(Symbols { symbols: symbols.collect() }))
+    let ids = table.ids().collect();
+    let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
+        let Instrument { symbol, name, sector, .. } = table.instrument(*id);
+        let item = SymbolItem { symbol: symbol.as_str(), name, sector };
+        // Neither a buffer in memory nor a text can fail.
+        let _ = serde_json::to_writer(out, &item);
+    };
+    let answer = pieces::begin(Array::new(r#"{"symbols":["#.into(), ids, encode));
+    let mut response = pieces::json(&request, answer, None)?;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
 /// Answers `GET /api/v1/snapshot?symbols=`: the snapshots of these symbols, or of all, at one position of the stream.

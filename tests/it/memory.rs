@@ -215,6 +215,33 @@ async fn polls_of_ten_thousand_symbols_that_are_not_read_take_little() {
 }
 
 #[actix_web::test]
+async fn lists_of_ten_thousand_symbols_that_are_not_read_take_little_and_are_refused_when_too_much_waits() {
+    const WAITING_BYTES_MAX: u64 = 16 * MIB;
+    let waiting_bytes_max = WAITING_BYTES_MAX.to_string();
+    let variables =
+        [("TICKCAST__FEED__EXTRA_SYMBOLS", "10000"), ("TICKCAST__PUSH__WAITING_BYTES_MAX", &waiting_bytes_max)];
+    let server = spawn_quiet(&variables).await;
+    let before = server.resident_bytes();
+    let (mut clients, mut statuses) = (Vec::new(), Vec::new());
+    for _ in 0..3 * CLIENTS {
+        let mut client = RawClient::connect_narrow(server.address).await;
+        client.send(b"GET /api/v1/symbols HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let answer = client.next_bytes().await;
+        statuses.push(String::from_utf8_lossy(&answer[9..12]).into_owned());
+        clients.push(client);
+    }
+    let more = server.resident_bytes().saturating_sub(before);
+    assert!(more < CLIENTS_BYTES_MAX, "{more} bytes");
+    assert_eq!(statuses[0], "200");
+    assert!(statuses.contains(&"503".to_owned()), "{statuses:?}");
+    assert!(counter(&server, "waiting_bytes").await <= WAITING_BYTES_MAX + MIB);
+    assert!(counter(&server, "answers_refused_total").await > 0);
+    drop(clients);
+    gives_back(&server, before).await;
+    assert_eq!(counter(&server, "waiting_bytes").await, 0);
+}
+
+#[actix_web::test]
 async fn a_session_with_many_subscriptions_takes_little() {
     const SESSIONS: u64 = 50;
     let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "500"), EAGER_WORK[0], EAGER_WORK[1]]).await;
