@@ -9,6 +9,8 @@ use std::ops::Range;
 use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
+use crate::transport::request_body::{Faulty, RequestBody};
+
 /// As many headers as actix-http takes.
 const HEADERS_MAX: usize = 96;
 
@@ -28,25 +30,35 @@ pub(super) struct Heads {
     scanned: usize,
     /// With how many bytes after them it is worth a look whether they can be the beginning of a head at all.
     look_at: usize,
-    /// Whether all that follows is passed on as it comes: a body, the frames of a WebSocket, or what is no HTTP.
-    is_open: bool,
+    /// What comes next.
+    next: Next,
 }
 
 /// What follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Follows {
+enum Next {
     Head,
+    /// A body, and nothing after it.
+    Body(RequestBody),
+    /// The frames of a WebSocket, a tunnel, or what is no HTTP: all of it is passed on as it comes.
     Other,
+    /// Nothing that is passed on.
+    Nothing,
 }
 
 impl Heads {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, held: BytesMut::new(), ready: 0, scanned: 0, look_at: 1, is_open: false }
+        Self { bytes_max, held: BytesMut::new(), ready: 0, scanned: 0, look_at: 1, next: Next::Head }
     }
 
     /// Returns whether everything is passed on as it comes.
     pub(super) fn is_open(&self) -> bool {
-        self.is_open && self.held.is_empty()
+        self.next == Next::Other && self.held.is_empty()
+    }
+
+    /// Returns whether nothing more is passed on: what comes is thrown away.
+    pub(super) fn is_shut(&self) -> bool {
+        self.next == Next::Nothing
     }
 
     /// Returns whether the beginning of a head is held back.
@@ -54,7 +66,8 @@ impl Heads {
         self.held.len() > self.ready
     }
 
-    /// Takes bytes that were just read; returns how many of them, from the first, are passed on at once. The others are held.
+    /// Takes bytes that were just read; returns how many of them, from the first, are passed on at once. The others are held, or
+    /// thrown away when they follow a body.
     ///
     /// # Errors
     ///
@@ -65,7 +78,9 @@ impl Heads {
         }
         if self.held.is_empty() {
             let passed = self.pass(fresh)?;
-            self.held.extend_from_slice(&fresh[passed..]);
+            if !self.is_shut() {
+                self.held.extend_from_slice(&fresh[passed..]);
+            }
             return Ok(passed);
         }
         self.held.extend_from_slice(fresh);
@@ -73,6 +88,9 @@ impl Heads {
         let passed = self.pass(&mut held[self.ready..]);
         self.held = held;
         self.ready += passed?;
+        if self.is_shut() {
+            self.held.truncate(self.ready);
+        }
         Ok(0)
     }
 
@@ -98,30 +116,40 @@ impl Heads {
         true
     }
 
-    /// Returns how many of these bytes are whole heads, or follow one that opens the way.
+    /// Returns how many of these bytes are whole heads, or what may follow them.
     fn pass(&mut self, bytes: &mut [u8]) -> Result<usize, TooLong> {
         let mut passed = 0;
-        while !self.is_open {
+        loop {
             let rest = &mut bytes[passed..];
-            let Some(head) = self.find(rest) else {
-                return if rest.len() > self.bytes_max { Err(TooLong) } else { Ok(passed) };
-            };
-            (self.scanned, self.look_at) = (0, 1);
-            match head {
-                Ok((len, _)) if len > self.bytes_max => return Err(TooLong),
-                Ok((len, follows)) => {
+            match &mut self.next {
+                Next::Other => return Ok(bytes.len()),
+                Next::Nothing => return Ok(passed),
+                Next::Body(body) => {
+                    let Some(len) = body.end(rest) else { return Ok(bytes.len()) };
                     passed += len;
-                    self.is_open = follows == Follows::Other;
+                    self.next = Next::Nothing;
                 }
-                // The dispatcher finds the same fault, and answers it.
-                Err(_) => self.is_open = true,
+                Next::Head => {
+                    let Some(head) = self.find(rest) else {
+                        return if rest.len() > self.bytes_max { Err(TooLong) } else { Ok(passed) };
+                    };
+                    (self.scanned, self.look_at) = (0, 1);
+                    match head {
+                        Ok((len, _)) if len > self.bytes_max => return Err(TooLong),
+                        Ok((len, next)) => {
+                            passed += len;
+                            self.next = next;
+                        }
+                        // The dispatcher finds the same fault, and answers it.
+                        Err(_) => self.next = Next::Other,
+                    }
+                }
             }
         }
-        Ok(bytes.len())
     }
 
     /// Looks for the head that begins here: its length and what follows it.
-    fn find(&mut self, bytes: &mut [u8]) -> Option<Result<(usize, Follows), httparse::Error>> {
+    fn find(&mut self, bytes: &mut [u8]) -> Option<Result<(usize, Next), httparse::Error>> {
         if bytes.is_empty() {
             return None;
         }
@@ -159,7 +187,7 @@ impl Heads {
 }
 
 /// Parses a head; adds what is to be overwritten with blanks. `None` when it is incomplete.
-fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, Follows)>, httparse::Error> {
+fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, Next)>, httparse::Error> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(len) = request.parse(bytes)? else { return Ok(None) };
@@ -185,11 +213,16 @@ fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, 
     }
     let is_alone = || named("upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
     let opens_websocket = websocket.is_some() && (!upgrade.is_empty() || is_alone());
-    let has_body = named("transfer-encoding").next().is_some()
-        || named("content-length").any(|value| value.trim_ascii() != b"0")
-        || request.method == Some("CONNECT");
-    let follows = if has_body || opens_websocket { Follows::Other } else { Follows::Head };
-    Ok(Some((len, follows)))
+    // In the order in which actix-http looks.
+    let next = match RequestBody::announced(named("transfer-encoding"), named("content-length")) {
+        Err(Faulty) => Next::Nothing,
+        Ok(Some(body @ RequestBody::Chunks(..))) => Next::Body(body),
+        _ if opens_websocket => Next::Other,
+        Ok(Some(body)) => Next::Body(body),
+        Ok(None) if request.method == Some("CONNECT") => Next::Other,
+        Ok(None) => Next::Head,
+    };
+    Ok(Some((len, next)))
 }
 
 /// The parts of a list with commas.
@@ -297,15 +330,57 @@ mod tests {
         fn heads_bodies_and_frames_are_passed_on_in_order_however_they_are_cut(heads in 0..5_usize, tail in 0..4_usize, piece in 1..90_usize) {
             let tail = [
                 "",
-                "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n\n\nGET \0\r\n\r\nmore",
+                "POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\n\n\nGET \0\r\n\r\nmore!",
                 "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
                 "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\u{1}\r\n\r\nframes",
             ][tail];
             let text = [GET.repeat(heads).as_str(), tail].concat();
             let mut gate = Heads::new(1_000);
             prop_assert_eq!(pass(&mut gate, text.as_bytes(), piece).unwrap(), text.as_bytes());
-            prop_assert_eq!(gate.is_open(), !tail.is_empty());
+            prop_assert_eq!(gate.is_open(), tail.ends_with("frames"));
+            prop_assert_eq!(gate.is_shut(), tail.starts_with("POST"));
             prop_assert!(!gate.is_partial());
+        }
+
+        #[test]
+        fn nothing_is_passed_on_after_a_body(heads in 0..3_usize, body in 0..3_usize, piece in 1..90_usize) {
+            let body = [
+                "Content-Length: 005\r\n\r\nhello",
+                "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            ][body];
+            let text = [GET.repeat(heads).as_str(), "CONNECT / HTTP/1.1\r\n", body].concat();
+            let more = [&text, GET, &"x".repeat(5_000)].concat();
+            let mut gate = Heads::new(1_000);
+            prop_assert_eq!(pass(&mut gate, more.as_bytes(), piece).unwrap(), text.as_bytes());
+            prop_assert!(gate.is_shut() && !gate.is_partial());
+        }
+    }
+
+    #[test]
+    fn a_length_of_zero_is_no_body_and_one_that_is_no_number_shuts_the_connection() {
+        for (headers, next) in [
+            ("Content-Length: 0", Next::Head),
+            ("Content-Length:  00 ", Next::Head),
+            ("Content-Length: 00\r\nUpgrade: websocket", Next::Other),
+            ("Content-Length: 05", Next::Body(RequestBody::Length(5))),
+            ("Content-Length: 5\r\nUpgrade: websocket", Next::Other),
+            ("Content-Length:", Next::Nothing),
+            ("Content-Length: +0", Next::Nothing),
+            ("Content-Length: -0", Next::Nothing),
+            ("Content-Length: 0, 0", Next::Nothing),
+            ("Content-Length: 0\r\nContent-Length: 0", Next::Nothing),
+            ("Content-Length: 0x0", Next::Nothing),
+            ("Content-Length: 18446744073709551616", Next::Nothing),
+            ("Transfer-Encoding: identity", Next::Nothing),
+            ("Transfer-Encoding: gzip, chunked", Next::Nothing),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", Next::Nothing),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 0", Next::Nothing),
+        ] {
+            let mut heads = Heads::new(1_000);
+            let head = format!("GET / HTTP/1.1\r\n{headers}\r\n\r\n");
+            assert_eq!(pass(&mut heads, head.as_bytes(), 1_000).unwrap(), head.as_bytes());
+            assert_eq!(heads.next, next, "{headers}");
         }
     }
 }

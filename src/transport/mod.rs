@@ -26,6 +26,7 @@ mod poll;
 mod problem;
 mod query;
 mod refusal;
+mod request_body;
 mod rest;
 mod socket;
 mod sse;

@@ -8,9 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::metrics::Metrics;
 use crate::transport::Problem;
 
-/// The most bytes that are read and thrown away before the answer: unread bytes at the end would make the kernel reset the
+/// The most bytes that are read and thrown away before the answer, or before the end of one: unread bytes at the end would make the kernel reset the
 /// connection, and the client might not see the answer.
-const DISCARDED_BYTES_MAX: usize = 1 << 18;
+pub(super) const DISCARDED_BYTES_MAX: usize = 1 << 18;
 
 /// Writes the answer, as far as the socket takes it at once, and counts it.
 pub(super) fn refuse<S>(stream: &mut S, cx: &mut Context<'_>, problem: &Problem, metrics: &Metrics)

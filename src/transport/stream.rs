@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use crate::transport::Problem;
 use crate::transport::activity::Activity;
 use crate::transport::head::{Heads, TooLong};
-use crate::transport::refusal::refuse;
+use crate::transport::refusal::{DISCARDED_BYTES_MAX, refuse};
 use crate::transport::traffic::Meter;
 use crate::transport::watch::{TimeIsOver, within};
 use crate::transport::wire::Wire;
@@ -89,6 +89,8 @@ pub(super) struct Stream {
     channel: Channel,
     heads: Heads,
     activity: Rc<Activity>,
+    /// Bytes after the body of a request that have been thrown away.
+    discarded: usize,
     /// Whether the dispatcher is told that nothing more comes.
     is_ended: bool,
     /// Whether the dispatcher is to look at what it has before it reads more: it would fill a larger and larger buffer for as
@@ -99,7 +101,7 @@ pub(super) struct Stream {
 impl Stream {
     fn new(channel: Channel, activity: Rc<Activity>, head_bytes_max: usize) -> Self {
         activity.open();
-        Self { channel, heads: Heads::new(head_bytes_max), activity, is_ended: false, is_filled: false }
+        Self { channel, heads: Heads::new(head_bytes_max), activity, discarded: 0, is_ended: false, is_filled: false }
     }
 
     /// Returns a connection that speaks HTTP as it is.
@@ -136,6 +138,10 @@ impl Stream {
             if self.heads.give_to(buf) {
                 return Poll::Ready(Ok(()));
             }
+            if self.discarded > DISCARDED_BYTES_MAX {
+                // The rest is left to the kernel. The answer goes on, and the connection ends with it.
+                return Poll::Pending;
+            }
             let before = buf.filled().len();
             ready!(Pin::new(&mut self.channel).poll_read(cx, buf))?;
             let fresh = &mut buf.filled_mut()[before..];
@@ -143,7 +149,11 @@ impl Stream {
                 self.activity.half_close();
                 return Poll::Ready(Ok(()));
             }
+            let was_shut = self.heads.is_shut();
             let passed = self.heads.take(fresh);
+            if was_shut {
+                self.discarded += fresh.len();
+            }
             buf.set_filled(before + passed.unwrap_or(0));
             self.activity.received(self.heads.is_partial());
             match passed {

@@ -75,6 +75,57 @@ async fn a_body_that_never_ends_ends_its_connection() {
 }
 
 #[actix_web::test]
+async fn after_a_request_with_a_length_of_zero_the_next_one_has_the_same_limits() {
+    let server = spawn_app(impatient);
+    for length in ["0", "00", "000 ", " 0"] {
+        let first = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+        for (second, status) in [(request_of(60_000).as_str(), 431), ("G", 408), (HEALTHZ, 200)] {
+            let mut client = RawClient::connect(server.address).await;
+            assert_eq!(client.request(&first).await.status, 200, "{length:?}");
+            assert_eq!(client.request(second).await.status, status, "{length:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_length_that_is_no_number_is_answered_with_400_and_nothing_after_it() {
+    let server = spawn_app(|_| {});
+    for length in ["", "+0", "-0", "0, 0", "0x0", "0\r\nContent-Length: 0", "1e0", "18446744073709551616"] {
+        let mut client = RawClient::connect(server.address).await;
+        let first = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+        client.send([&first, HEALTHZ].concat().as_bytes()).await;
+        let rest = client.rest().await;
+        assert!(rest.starts_with("HTTP/1.1 400 "), "{length:?}: {rest}");
+        assert_eq!(rest.matches("HTTP/1.1 ").count(), 1, "{length:?}: {rest}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_behind_a_body_is_not_served_and_the_connection_ends_with_the_answer() {
+    // Nothing waits for a deadline.
+    let server = spawn_app(|settings| settings.server.request_timeout_ms = 60_000);
+    for body in [
+        "Content-Length: 5\r\n\r\nhello",
+        "Content-Length: 05\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n",
+        "Upgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        for (method, status) in [("POST", 405), ("GET", 200), ("CONNECT", 405)] {
+            for behind in [HEALTHZ, &request_of(60_000)] {
+                let request = format!("{method} /healthz HTTP/1.1\r\nHost: localhost\r\n{body}{behind}");
+                let mut client = RawClient::connect(server.address).await;
+                client.send(request.as_bytes()).await;
+                let rest = client.rest().await;
+                assert!(rest.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {body}: {rest}");
+                assert_eq!(rest.matches("HTTP/1.1 ").count(), 1, "{method} {body}: {rest}");
+            }
+        }
+    }
+    assert_eq!(server.metrics.request_heads_too_long.get(), 0, "they are no heads");
+}
+
+#[actix_web::test]
 async fn many_unfinished_second_requests_are_gone_after_the_deadline_and_a_newcomer_is_served_meanwhile() {
     let server = spawn_app(impatient);
     let mut clients = Vec::new();
