@@ -153,23 +153,21 @@ they are chosen for what may wait for a slow client. They are limits and not all
 ## One hostile client
 
 \`make hostile\`: the p99 of 100 clients (20 of 530 symbols each, 5,300 events a second) in quiet and while one client attacks, by turns, against a
-release build with the default settings on 2 cores; clients, server and attacker share them. 2026-11-26, medians of 3 rounds of 3 s
-(\`--seconds 3\`). Others worked on the machine, so server and load generator ran at real-time priority (\`--realtime\`), and the attacker
-below everything of the measurement. The oldest cursor is 250,000 events back, or at the first event of a server that has not had so many yet (\`--fill-s\`).
+release build with the default settings on 2 cores, which clients, server and attacker share; the attacker runs with nice 19.
+2026-11-26, medians of 3 rounds of 5 s (\`--seconds 5\`). The oldest cursor is 250,000 events back.
 
 | attack | p99 ms | at most ms | moved | server, share of a core |
 | --- | --: | --: | --: | --: |
-| quiet | 21.2 | 23.6 | | 19 % |
-| subscribes: \`"*"\` of five channels, 200 a second | 21.2 | 24.9 | 0 % | 24 % |
-| cursors: bursts of 1,000 requests, from the oldest cursor | 21.2 | 24.7 | 0 % | 18 % |
-| bars: 1,000 connections that ask for 3,000 bars | 21.1 | 22.5 | -1 % | 57 % |
-| short-bars: 1,000 connections that ask for one bar | 21.1 | 22.8 | -1 % | 57 % |
-| polls: 300 connections with an old cursor | 21.2 | 22.4 | 0 % | 40 % |
+| quiet | 21.3 | 26.0 | | 13 % |
+| subscribes: \`"*"\` of five channels, 200 a second | 21.2 | 25.1 | 0 % | 19 % |
+| cursors: bursts of 1,000 requests, from the oldest cursor | 21.2 | 24.9 | 0 % | 13 % |
+| bars: 1,000 connections that ask for 3,000 bars | 21.6 | 26.9 | 1 % | 48 % |
+| short-bars: 1,000 connections that ask for one bar | 21.4 | 26.6 | 0 % | 48 % |
+| polls: 300 connections with an old cursor | 21.4 | 25.9 | 1 % | 31 % |
 
-Before answers over HTTP had a bound for each turn of a worker (\`server.turn_answers_max\`), \`bars\` took 150 % of a core; one of three such rounds
-had a p99 of 55 ms. Without real-time priority, beside builds that took the rest of both cores, it was 144 and 48 ms in two rounds, against 22 ms in
-quiet and 30 and 22 ms while the same attack was made on another server. On such a machine the p99 in quiet is anything from 21 to 700 ms, so that
-nothing more can be said of it: measure on one that is left alone, or with \`--realtime\`.
+Before answers over HTTP had a bound for each turn of a worker (\`server.turn_answers_max\`), \`bars\` took 150 % of a core, and the p99 was
+144 and 48 ms in two rounds beside other work, against 22 ms in quiet and 30 and 22 ms while the same attack was made on another server.
+On a machine that is full the p99 in quiet is anything from 21 to 700 ms: measure on one that is left alone, or with \`--realtime\`.
 
 ## Commands
 
