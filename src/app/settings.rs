@@ -217,8 +217,14 @@ impl Settings {
         let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
         for path in profile.as_deref().into_iter().chain(file) {
             // Read here as well, because the error of the parser of settings does not name a file that cannot be read.
-            std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
-            layers = layers.add_source(File::from(path).format(FileFormat::Toml));
+            let text =
+                std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
+            layers = if path.is_file() {
+                layers.add_source(File::from(path).format(FileFormat::Toml))
+            } else {
+                // A pipe can be read once.
+                layers.add_source(File::from_str(&text, FileFormat::Toml))
+            };
         }
         let merged = layers.add_source(environment).build()?;
         check_kinds(&defaults.build()?.cache, &merged.cache)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
+use actix_web::http::header::{Accept, CACHE_CONTROL, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
@@ -58,17 +58,26 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
     Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 
-/// Answers `GET /metrics` in the text format of Prometheus 0.0.4, or in that of `OpenMetrics` 1.0 when `Accept` names it.
+/// Answers `GET /metrics` in the text format of Prometheus 0.0.4, or in that of `OpenMetrics` 1.0 when `Accept` names it
+/// and does not prefer the other.
 pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
     let text = Worker::of(&request).metrics().render();
-    let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    if accept
-        .flat_map(|value| value.split(','))
-        .any(|kind| kind.trim_start().starts_with("application/openmetrics-text"))
-    {
+    if prefers_open_metrics(&request) {
         return ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text);
     }
     ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus_text(&text))
+}
+
+/// Weighs what is accepted (RFC 9110 section 12.5.1). `OpenMetrics` must be named.
+fn prefers_open_metrics(request: &HttpRequest) -> bool {
+    let Ok(accept) = Accept::parse(request) else { return false };
+    let quality = |kind: &str| {
+        let of_kind = accept.iter().filter(|accepted| accepted.item.essence_str() == kind);
+        of_kind.map(|accepted| accepted.quality).max()
+    };
+    let open_metrics = quality("application/openmetrics-text").unwrap_or(Quality::ZERO);
+    let plain = ["text/plain", "text/*", "*/*"].into_iter().find_map(quality).unwrap_or(Quality::ZERO);
+    open_metrics > Quality::ZERO && open_metrics >= plain
 }
 
 /// Returns a text in the format of `OpenMetrics` 1.0 in that of Prometheus 0.0.4: the name of a counter has its `_total` in the

@@ -1,6 +1,7 @@
 //! What keeps the binary from starting: one clear line, and exit code 2.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use tokio::process::Command;
@@ -100,6 +101,15 @@ async fn a_file_that_cannot_be_read_is_refused_and_named() {
     std::fs::write(&path, b"[server]\nhost = \"caf\xe9\"\n").unwrap();
     is_refused(&run(&["--config", path.to_str().unwrap()], &[]).await, &[path.to_str().unwrap()]);
     std::fs::remove_file(&path).unwrap();
+}
+
+#[actix_web::test]
+async fn settings_are_read_from_a_pipe() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"[server]\nhost = \"192.0.2.1\"\n").unwrap();
+    drop(writer);
+    let mut command = command(&["--port", "0", "--config", "/dev/stdin"], &[]);
+    is_refused(&ended(command.stdin(reader)).await, &["192.0.2.1"]);
 }
 
 #[actix_web::test]

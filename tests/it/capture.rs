@@ -368,3 +368,13 @@ async fn an_observer_without_a_socket_does_not_hold_up_the_end() {
     server.shut_down();
     assert!(observer.next().await.is_none());
 }
+
+#[actix_web::test]
+async fn head_is_answered_and_captures_nothing() {
+    let server = spawn_app(|_| {});
+    let answer = request(server.address, Method::HEAD, "/handshake/capture", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("content-type"), answer.header("set-cookie")),
+        (200, "text/event-stream", "")
+    );
+}

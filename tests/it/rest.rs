@@ -172,14 +172,24 @@ async fn metrics_are_open_metrics_when_that_is_asked_for() {
         "application/openmetrics-text",
         "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4",
         "text/html, application/openmetrics-text",
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1",
     ] {
         let answer = request(server.address, Method::GET, "/metrics", &[("Accept", accept)]).await;
         assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
         assert!(answer.text().contains("# TYPE tickcast_requests counter\n"), "{}", answer.text());
         assert!(answer.text().ends_with("# EOF\n"));
     }
-    let answer = request(server.address, Method::GET, "/metrics", &[("Accept", "*/*")]).await;
-    assert!(answer.header("content-type").starts_with("text/plain"));
+    for accept in [
+        "*/*",
+        "",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;q=0.1, text/plain",
+        "application/openmetrics-text;q=0.1, text/*;q=0.2",
+        "application/openmetrics-text; version=1.0.0; q=0.5, */*",
+    ] {
+        let answer = request(server.address, Method::GET, "/metrics", &[("Accept", accept)]).await;
+        assert!(answer.header("content-type").starts_with("text/plain"), "{accept:?}");
+    }
 }
 
 #[actix_web::test]

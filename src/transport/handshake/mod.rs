@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix_http::BoxedPayloadStream;
 use actix_http::header::{HttpDate, TryIntoHeaderValue};
+use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, DATE, SET_COOKIE};
 use actix_web::rt::time::{Interval, interval};
 use actix_web::web::Payload;
@@ -77,6 +78,10 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let worker = Worker::of(&request).clone();
     if worker.ready().is_err() {
         return Ok(refuse(&worker));
+    }
+    if request.method() == Method::HEAD {
+        // Nobody would see what is captured.
+        return Ok(sse::head().finish());
     }
     let handshakes = &worker.handshakes;
     let name = random_name();
