@@ -57,7 +57,7 @@ impl Default for PushConfig {
             burst_writes: 2,
             outbox_events_max: 1024,
             outbox_reply_bytes_max: 1_048_576,
-            waiting_bytes_max: 25_165_824,
+            waiting_bytes_max: 16_777_216,
             frame_bytes_max: 65_536,
             turn_work_max: 4_096,
             shared_work_per_second_max: 1_000_000,
