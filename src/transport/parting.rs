@@ -9,9 +9,7 @@ use tokio::time::sleep;
 use crate::protocol::CloseReason;
 use crate::transport::activity::{Activity, Dismissal};
 use crate::transport::traffic::Meter;
-
-/// A look that comes so late has been held up: what the client has taken meanwhile may not have been noticed.
-const LATE: Duration = Duration::from_millis(50);
+use crate::transport::watch::TURN;
 
 /// Resets the connection of a session that is being closed for this reason when its socket is jammed and makes no progress
 /// for so long. A client that is merely slow, or a server that goes down, is no reason: the close is to reach it.
@@ -30,7 +28,8 @@ pub(super) fn reset_when_jammed(
             if !connection.is_jammed() {
                 return;
             }
-            if since.elapsed() < close_timeout + LATE && !meter.pace().has_progressed(since) {
+            // A look that comes later has been held up: what the client has taken meanwhile may not have been noticed.
+            if since.elapsed() < close_timeout + TURN && !meter.pace().has_progressed(since) {
                 log::debug!("jammed socket reset reason={}", reason.name());
                 meter.pace().give_up();
                 return connection.dismiss(Dismissal::Jammed);

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
 use crate::transport::activity::{Activity, Dismissal};
-use crate::transport::watch::{SecondLook, Verdict};
+use crate::transport::watch::SecondLook;
 
 pin_project! {
     /// A future that serves one connection.
@@ -87,15 +87,7 @@ fn poll_deadline(
             return Poll::Pending;
         };
         let now = Instant::now();
-        let look = if now < deadline {
-            second_look.clear();
-            deadline
-        } else {
-            match second_look.judge(now) {
-                Verdict::Gone => return Poll::Ready(dismissal),
-                Verdict::LookAgain(wait) => now + wait,
-            }
-        };
+        let Some(look) = second_look.next(deadline, now) else { return Poll::Ready(dismissal) };
         let sleeping = timer.get_or_insert_with(|| Box::pin(sleep_until(look.into())));
         if sleeping.deadline() > look.into() {
             sleeping.as_mut().reset(look.into());

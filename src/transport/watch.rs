@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// The time in which a worker thread that is not held up reads what waits in its sockets.
-const TURN: Duration = Duration::from_millis(50);
+pub(super) const TURN: Duration = Duration::from_millis(50);
 
 /// A look that comes so late has been held up.
 const HELD_UP: Duration = Duration::from_millis(500);
@@ -39,6 +39,18 @@ impl SecondLook {
                 self.due = Some(now + TURN);
                 Verdict::LookAgain(TURN)
             }
+        }
+    }
+
+    /// Returns when to look next at what must have happened by `deadline`; `None` when it has not, by a second look either.
+    pub(super) fn next(&mut self, deadline: Instant, now: Instant) -> Option<Instant> {
+        if now < deadline {
+            self.clear();
+            return Some(deadline);
+        }
+        match self.judge(now) {
+            Verdict::LookAgain(wait) => Some(now + wait),
+            Verdict::Gone => None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::metrics::SharedMetrics;
 use crate::transport::SocketConfig;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
-use crate::transport::watch::{SecondLook, Verdict};
+use crate::transport::watch::SecondLook;
 
 /// A TCP connection whose bytes are counted.
 pub(super) struct Wire {
@@ -99,18 +99,10 @@ impl Wire {
             self.socket.set_user_timeout(&self.stream, false);
         }
         let deadline = self.meter.pace().waits(now) + self.socket.take_timeout;
-        let next = if now < deadline {
-            self.second_look.clear();
-            deadline
-        } else {
-            match self.second_look.judge(now) {
-                Verdict::LookAgain(wait) => now + wait,
-                Verdict::Gone => {
-                    // Nobody reads what the kernel still has.
-                    let _ = self.stream.set_zero_linger();
-                    return Poll::Ready(io::ErrorKind::TimedOut.into());
-                }
-            }
+        let Some(next) = self.second_look.next(deadline, now) else {
+            // Nobody reads what the kernel still has.
+            let _ = self.stream.set_zero_linger();
+            return Poll::Ready(io::ErrorKind::TimedOut.into());
         };
         let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(next.into())));
         if look.deadline() != next.into() {
