@@ -18,7 +18,7 @@ const CLIENT_BYTES_MAX: u64 = 2 * MIB;
 const CLIENTS: usize = 100;
 const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
 /// What may be kept of that when they are gone, also after several such crowds: what lies between blocks in use.
-const REST_BYTES_MAX: u64 = 12 * MIB;
+const REST_BYTES_MAX: u64 = 8 * MIB;
 /// A server that reads at all has read so much long before.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 /// Requests are not to be refused for coming too fast.

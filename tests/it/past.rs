@@ -135,7 +135,9 @@ async fn counter(server: SocketAddr, name: &str) -> u64 {
 
 #[actix_web::test]
 async fn three_thousand_readers_of_bars_hold_nothing_up() {
-    let process = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "5000")]).await;
+    // As many answers as are read may wait: that is the most work.
+    let settings = [("TICKCAST__FEED__EVENTS_PER_SECOND", "5000"), ("TICKCAST__PUSH__WAITING_BYTES_MAX", "1073741824")];
+    let process = spawn_binary(&[], &settings).await;
     let mut sockets = Vec::new();
     for _ in 0..3_000 {
         sockets.push(patiently("a connection", TcpStream::connect(process.address)).await.unwrap());
@@ -160,15 +162,12 @@ async fn three_thousand_readers_of_bars_hold_nothing_up() {
     let answers = join_all(answers).await;
     let served = answers.iter().filter(|is_served| **is_served).count();
     let refused = (answers.len() - served) as u64;
-    // How many are read in time is a matter of the machine; so many answers may wait at once.
-    assert!(served >= 200, "{served}");
+    assert!(served >= 1_000, "{served}");
     for name in ["history_mailbox_full", "hub_mailbox_full", "hub_holes"] {
         assert_eq!(counter(process.address, name).await, 0, "{name}");
     }
     assert!(counter(process.address, "answers_delayed").await > 0, "those that stream have had their turn meanwhile");
-    // The others were refused because too many answers wait for their clients (`push.waiting_bytes_max`).
-    let waiting = counter(process.address, "answers_refused").await;
-    assert_eq!(counter(process.address, "bars_reads_refused").await + waiting, refused);
+    assert_eq!(counter(process.address, "bars_reads_refused").await, refused);
 }
 
 #[actix_web::test]
