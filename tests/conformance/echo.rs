@@ -61,6 +61,8 @@ impl EchoServer {
         settings.server.drain_ms = 0;
         settings.history.bars_max = 10;
         settings.session.message_bytes_max = MESSAGE_BYTES_MAX;
+        // A whole message waits as one answer; by default no more than one such message may wait in the process.
+        settings.push.waiting_bytes_max = 4 * MESSAGE_BYTES_MAX;
         let (started, starting) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
