@@ -8,6 +8,7 @@
 pub mod domain;
 pub mod protocol;
 pub mod metrics;
+pub mod rate;
 pub mod feed;
 pub mod history;
 pub mod hub;

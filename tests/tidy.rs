@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The floors from the ground up; one may name itself and those before it. `metrics` is beside them and above `protocol`.
-const FLOORS: [&str; 9] = ["domain", "protocol", "metrics", "feed", "history", "hub", "session", "transport", "app"];
+/// The floors from the ground up; one may name itself and those before it. `metrics` and `rate` are beside them.
+const FLOORS: [&str; 10] =
+    ["domain", "protocol", "metrics", "rate", "feed", "history", "hub", "session", "transport", "app"];
 /// A file has at most so many lines.
 const LINES_MAX: usize = 400;
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::app::serve::Hubs;
-use crate::hub::{LOOK_INTERVAL_MAX, Pauses};
 use crate::metrics::SharedMetrics;
+use crate::rate::{LOOK_INTERVAL_MAX, Pauses};
 use crate::transport::Health;
 
 /// How often the parts are looked at while something has to be behind for `server.behind_max_ms` to be noticed.

@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 
 use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
-use crate::hub::SessionKey;
 use crate::hub::pacer::Pacer;
-use crate::hub::{Bucket, Pauses, Turn};
+use crate::hub::{SessionKey, Turn};
 use crate::metrics::SharedMetrics;
+use crate::rate::{Pauses, RateLimiter};
 
 /// Of all sessions whose windows are open, this part is written to together.
 const WINDOW_STEPS: u64 = 4;
@@ -191,7 +191,7 @@ pub struct OutboxShared {
     /// How much is done for requests and recoveries at once.
     pub turn: RefCell<Turn>,
     /// What sessions may ask for beyond what each has saved.
-    pub work: RefCell<Bucket>,
+    pub work: RefCell<RateLimiter>,
     /// Where skipped events are counted.
     pub metrics: SharedMetrics,
 }

@@ -4,8 +4,6 @@
 //! in turns with the sessions; everything else is a plain call on the [`Router`] that they share. How an outbox reaches a
 //! socket is `transport`'s business.
 
-mod allowance;
-mod bucket;
 mod config;
 mod conflation;
 mod course;
@@ -16,7 +14,6 @@ mod lag;
 mod merged;
 mod outbox;
 mod pacer;
-mod pauses;
 mod pending;
 mod replay;
 mod router;
@@ -44,14 +41,12 @@ use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
-pub use bucket::Bucket;
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Pushed, Reply, Sink};
 pub use held::Held;
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::Outbox;
 pub use pacer::Pacer;
-pub use pauses::{LOOK_INTERVAL_MAX, Pauses};
 pub use replay::Replay;
 pub use router::{Router, SharedOutbox};
 pub use snapshots::Snapshots;

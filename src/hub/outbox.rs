@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::hub::OutboxShared;
-use crate::hub::allowance::Allowance;
 use crate::hub::conflation::Conflation;
 use crate::hub::delivery::{Control, Delivery, Item, Pushed, Sink};
 use crate::hub::held::Held;
@@ -15,6 +14,7 @@ use crate::hub::lag::Lag;
 use crate::hub::merged::Merged;
 use crate::protocol::native::encode_lag;
 use crate::protocol::{Dialect, Mode, OnLag};
+use crate::rate::RateLimiter;
 
 /// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
 const IDLE_CAPACITY: usize = 32;
@@ -47,9 +47,9 @@ pub struct Outbox {
     burst: Option<u64>,
     /// The newest offset that was pushed or passed over: what comes twice, or from before a cursor, is not sent.
     seen: u64,
-    /// Whether the allowance is used up: events wait for the window to end.
+    /// Whether the limit of writes is used up: events wait for the window to end.
     window: bool,
-    allowance: Allowance,
+    writes: RateLimiter,
     /// Something is there that waits for no window.
     urgent: bool,
     /// An event was refused, or the session is told to end: no other may follow, and no cursor may pass that.
@@ -66,6 +66,7 @@ pub struct Outbox {
 impl Outbox {
     /// Returns an empty outbox of the session `key`. It passes over everything up to the offset `seen`.
     pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
+        let writes = RateLimiter::every(shared.push.coalesce(), shared.push.burst_writes, now);
         Self {
             held: Held::new(shared.metrics.waiting_bytes.clone()),
             shared,
@@ -84,7 +85,7 @@ impl Outbox {
             burst: None,
             seen,
             window: false,
-            allowance: Allowance::new(now),
+            writes,
             urgent: false,
             refuses: false,
             closing: false,
@@ -241,14 +242,13 @@ impl Outbox {
         Poll::Ready(Some(events))
     }
 
-    /// Counts a write of events, and opens a window when it has used up the allowance.
+    /// Counts a write of events, and opens a window when it has used up the limit.
     fn open_window(&mut self, now: Instant) {
-        let push = &self.shared.push;
-        if push.coalesce_ms > 0
-            && let Some(next) = self.allowance.count_write(now, push.coalesce(), push.burst_writes)
-        {
+        self.writes.take(1, now);
+        let wait = self.writes.wait(1, now);
+        if !wait.is_zero() {
             self.window = true;
-            self.shared.pacer.borrow_mut().open_window(next, self.key);
+            self.shared.pacer.borrow_mut().open_window(now + wait, self.key);
         }
     }
 

@@ -12,8 +12,9 @@ use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
 use crate::history::Ring;
 use crate::hub::Reply;
-use crate::hub::{Bucket, Pacer, PushConfig, Turn};
+use crate::hub::{Pacer, PushConfig, Turn};
 use crate::protocol::{CloseReason, Publication, Rate};
+use crate::rate::RateLimiter;
 
 #[path = "outbox_edge_test.rs"]
 mod edge;
@@ -58,7 +59,7 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
         pauses: Arc::default(),
         pacer: RefCell::new(Pacer::new(push.window_step())),
         turn: RefCell::new(Turn::new(push.turn_work_max, Instant::now())),
-        work: RefCell::new(Bucket::full(push.shared_work_per_second_max, Instant::now())),
+        work: RefCell::new(RateLimiter::per_second(push.shared_work_per_second_max, Instant::now())),
         metrics: Arc::default(),
     })
 }

@@ -19,9 +19,10 @@ use crate::hub::outbox::Outbox;
 use crate::hub::pending::Pending;
 use crate::hub::replay::Replay;
 use crate::hub::snapshots::Snapshots;
-use crate::hub::{Bucket, End, Ender, HubConfig, OutboxShared, Pacer, Turn};
+use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Mode};
+use crate::rate::RateLimiter;
 
 /// An outbox as the hub, the session and the transport share it; all three live on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
@@ -77,7 +78,7 @@ impl Router {
                 pauses: config.pauses.clone(),
                 pacer: RefCell::new(Pacer::new(config.push.window_step())),
                 turn: RefCell::new(Turn::new(config.push.turn_work_max, now)),
-                work: RefCell::new(Bucket::full(config.push.shared_work_per_second_max, now)),
+                work: RefCell::new(RateLimiter::per_second(config.push.shared_work_per_second_max, now)),
                 metrics: config.metrics.clone(),
             }),
             progress: config.metrics.new_hub(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::hub::{Bucket, Pauses};
+use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
 /// What each of these costs, in looks at one event: reading, understanding and answering a request,
@@ -25,8 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What one client may still ask for.
 #[derive(Debug)]
 pub(super) struct Budget {
-    requests: Bucket,
-    work: Bucket,
+    requests: RateLimiter,
+    work: RateLimiter,
     /// What the present request has cost.
     spent: u64,
 }
@@ -35,14 +35,15 @@ impl Budget {
     /// Returns the budget of a session that begins now. It has saved no work yet: what it needs at once comes from the
     /// budget that all sessions of the hub share, so that to come back brings nothing new.
     pub(super) fn new(config: &SessionConfig, pauses: Arc<Pauses>, now: Instant) -> Self {
-        let requests = Bucket::full(config.requests_per_second_max, now).excusing(pauses);
-        Self { requests, work: Bucket::empty(config.work_per_second_max, now), spent: 0 }
+        let requests = RateLimiter::per_second(config.requests_per_second_max, now).with_pauses(pauses);
+        let work = RateLimiter::per_second(config.work_per_second_max, now).used_up();
+        Self { requests, work, spent: 0 }
     }
 
     /// Takes one request from the budget; returns false when there is none left.
     pub(super) fn spend_request(&mut self, now: Instant) -> bool {
         self.spent = REQUEST_WORK;
-        self.requests.spend(1.0, now)
+        self.requests.allow(1, now)
     }
 
     /// Takes note that so many symbols were named, snapshots made, and subscriptions gone through.
@@ -60,15 +61,14 @@ impl Session {
         let router = self.router.borrow();
         router.metrics().work.inc_by(spent + read);
         router.shared().turn.borrow_mut().spend(spent, now);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let missing = self.budget.work.spend_some((spent + read) as f64, now);
-        let missing = router.shared().work.borrow_mut().spend_some(missing, now);
-        self.budget.work.owe(missing, now);
+        let missing = self.budget.work.take(u32::try_from(spent + read).unwrap_or(u32::MAX), now);
+        let missing = router.shared().work.borrow_mut().take(missing, now);
+        self.budget.work.charge(missing, now);
     }
 
     /// Returns for how long the client's next request is to wait.
     pub fn pause(&mut self, now: Instant) -> Duration {
-        let owed = self.budget.work.until_paid(now);
+        let owed = self.budget.work.wait(0, now);
         let router = self.router.borrow();
         if !owed.is_zero() {
             router.metrics().requests_slowed.inc();

@@ -5,8 +5,8 @@ use std::time::Instant;
 use actix_http::ws::{Frame, Item};
 use bytes::Bytes;
 
-use crate::hub::Bucket;
 use crate::protocol::CloseReason;
+use crate::rate::RateLimiter;
 
 /// A fragment with at least so many bytes is not charged: the size of its message bounds how many there are.
 const FRAGMENT_BYTES_MIN: usize = 32;
@@ -14,7 +14,7 @@ const FRAGMENT_BYTES_MIN: usize = 32;
 /// A budget for control frames and for fragments of less than 32 bytes. Complete messages are requests, which have one of their
 /// own.
 #[derive(Debug)]
-pub(super) struct FrameBudget(pub(super) Bucket);
+pub(super) struct FrameBudget(pub(super) RateLimiter);
 
 impl FrameBudget {
     /// Charges a frame.
@@ -23,7 +23,7 @@ impl FrameBudget {
     ///
     /// Returns [`CloseReason::FrameFlood`] when the budget is used up.
     pub(super) fn charge(&mut self, frame: &Frame) -> Result<(), CloseReason> {
-        if !is_charged(frame) || self.0.spend(1.0, Instant::now()) { Ok(()) } else { Err(CloseReason::FrameFlood) }
+        if !is_charged(frame) || self.0.allow(1, Instant::now()) { Ok(()) } else { Err(CloseReason::FrameFlood) }
     }
 }
 

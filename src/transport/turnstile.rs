@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
-use crate::hub::Bucket;
+use crate::rate::RateLimiter;
 use crate::transport::Health;
 
-/// How many turns there are in a second where they are paced, so that a crowd does not take the whole thread, let alone the
-/// machine, and how many may follow each other at once after a time without any.
-const TURNS_PER_SECOND: f64 = 1_000.0;
-const TURNS_SAVED_MAX: f64 = 32.0;
+/// The least time between two turns of a paced turnstile, on average, so that a crowd does not take the whole thread; and how
+/// many turns may follow each other at once after a quiet time.
+const TURN_INTERVAL: Duration = Duration::from_millis(1);
+const TURNS_SAVED_MAX: u32 = 32;
 
 /// Who of those that wait goes on first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Order {
 pub struct Turnstile {
     per_turn: usize,
     order: Order,
-    pace: Option<RefCell<Bucket>>,
+    pace: Option<RefCell<RateLimiter>>,
     /// Those that have gone through in this turn.
     passed: Cell<usize>,
     /// At most one for each connection.
@@ -63,14 +63,14 @@ impl Turnstile {
 
     /// Returns a turnstile whose turns are at least a millisecond apart when there have been many.
     pub fn paced(per_turn: usize, order: Order, delayed: Counter, health: Arc<Health>) -> Rc<Self> {
-        let pace = Bucket::saving(TURNS_PER_SECOND, TURNS_SAVED_MAX, Instant::now());
+        let pace = RateLimiter::every(TURN_INTERVAL, TURNS_SAVED_MAX, Instant::now());
         Self::with_pace(per_turn, order, Some(RefCell::new(pace)), delayed, health)
     }
 
     fn with_pace(
         per_turn: usize,
         order: Order,
-        pace: Option<RefCell<Bucket>>,
+        pace: Option<RefCell<RateLimiter>>,
         delayed: Counter,
         health: Arc<Health>,
     ) -> Rc<Self> {
@@ -121,8 +121,8 @@ impl Turnstile {
     fn pause(&self, now: Instant) -> Duration {
         let Some(pace) = &self.pace else { return Duration::ZERO };
         let mut pace = pace.borrow_mut();
-        pace.owe(1.0, now);
-        pace.until_paid(now)
+        pace.charge(1, now);
+        pace.wait(0, now)
     }
 
     fn next(&self, waiting: &mut VecDeque<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>> {

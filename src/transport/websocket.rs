@@ -20,10 +20,11 @@ use actix_web_actors::ws;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::hub::{Bucket, Control, End, SharedOutbox};
+use crate::hub::{Control, End, SharedOutbox};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
+use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
 use crate::transport::activity::{self, Activity};
 use crate::transport::frame::FrameWriter;
@@ -81,7 +82,7 @@ pub(super) fn open_on<H: MessageHandler>(
         let shared = outbox.insert(session.outbox().clone()).clone();
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
         let pauses = worker.router.borrow().shared().pauses.clone();
-        let budget = FrameBudget(Bucket::full(control_frames_per_second_max, now).excusing(pauses));
+        let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = Frames::new(payload, message_bytes_max, budget, account.clone());
         let gate = frames.gate();
         ctx.add_stream(frames);
