@@ -17,14 +17,14 @@ run-tls: $(LIBRARY) ## the same, and https://localhost:8443/ beside it with a th
 
 test: $(LIBRARY) browser-deps clock-deps conformance-deps lint ## format check, clippy, and every test there is
 	npm --prefix static test
-	cargo test --locked
+	cargo test --locked --workspace
 
 lint: $(LIBRARY)
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## format the code
-	cargo fmt
+	cargo fmt --all
 
 conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write docs/CONFORMANCE.md
 	CONFORMANCE_WRITE=1 cargo test --locked --test conformance
@@ -53,7 +53,7 @@ screenshot: $(LIBRARY) browser-deps ## take the README's picture again
 	cp target/tmp/screenshots/1280-dark.png docs/screenshot.png
 
 doc: $(LIBRARY) ## build the documentation of the code
-	cargo doc --locked --no-deps
+	cargo doc --locked --workspace --no-deps
 
 clean: ## remove everything that was built or installed here
 	cargo clean

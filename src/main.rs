@@ -11,9 +11,10 @@ use std::time::Duration;
 use clap::Parser;
 use env_logger::WriteStyle;
 use tickcast::app::{
-    Application, Certificate, LogConfig, LogLines, ServerLog, Settings, SettingsError, StartError, SystemClock,
-    check_open_files, raise_open_files, report_panics,
+    Application, Certificate, LogConfig, LogLines, ServerLog, Settings, SettingsError, StartError, check_open_files,
+    raise_open_files, report_panics,
 };
+use tickcast::domain::SystemClock;
 use tikv_jemalloc_ctl::{Access, AsName};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -13,7 +13,10 @@ const FLOORS: [&str; 10] =
 /// A file has at most so many lines.
 const LINES_MAX: usize = 400;
 
-/// Crates that only some places may name: the word, and the places as prefixes of paths below `src/`.
+/// Where the code of each crate is, and what its paths begin with below: the floors of the core count like those of the server.
+const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/")];
+
+/// Crates that only some places may name: the word, and the places as prefixes of paths, see [`CRATES`].
 const RESERVED: [(&str, &[&str]); 10] = [
     ("actix_web_actors", &["transport/websocket.rs"]),
     ("actix_service", &["transport/connection.rs"]),
@@ -23,8 +26,8 @@ const RESERVED: [(&str, &[&str]); 10] = [
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
     ("rustls", &["app/"]),
     ("tokio_rustls", &["transport/", "app/"]),
-    ("serde", &["protocol/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bin/"]),
-    ("env_logger", &["main.rs", "bin/"]),
+    ("serde", &["protocol/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bench/"]),
+    ("env_logger", &["main.rs"]),
 ];
 
 type Tree = BTreeMap<String, String>;
@@ -40,7 +43,8 @@ fn complaints(tree: &Tree) -> Vec<String> {
         if lines > LINES_MAX {
             found.push(format!("{path}: {lines} lines, more than {LINES_MAX}"));
         }
-        let Some(source) = path.strip_prefix("src/") else { continue };
+        let Some(source) = in_crate(path) else { continue };
+        let source = source.as_str();
         for (number, line) in text.lines().enumerate() {
             if line.trim_start().starts_with("//") {
                 continue;
@@ -51,6 +55,11 @@ fn complaints(tree: &Tree) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns where a file is in its crate; `None` for what belongs to none.
+fn in_crate(path: &str) -> Option<String> {
+    CRATES.iter().find_map(|(folder, name)| Some(format!("{name}{}", path.strip_prefix(folder)?)))
 }
 
 /// The words after `crate::` (or `tickcast::`) that name a floor above the file's own.
@@ -99,7 +108,7 @@ fn read(root: &Path, folder: &str, tree: &mut Tree) {
 fn the_repository_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tree = Tree::new();
-    for folder in ["src", "tests", "benches", "examples"] {
+    for folder in ["src", "crates", "tests", "benches", "examples"] {
         read(root, folder, &mut tree);
     }
     assert!(tree.len() > 40, "the files were found");
@@ -108,9 +117,11 @@ fn the_repository_is_tidy() {
 }
 
 #[test]
-fn lib_rs_lists_every_floor_in_the_direction_of_the_data() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let listed: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+fn the_crates_list_every_floor_in_the_direction_of_the_data() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = ["crates/core/src/lib.rs", "src/lib.rs"].map(|path| std::fs::read_to_string(root.join(path)).unwrap());
+    let lines = text.iter().flat_map(|text| text.lines());
+    let listed: Vec<_> = lines.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(listed, FLOORS);
 }
 
@@ -125,7 +136,7 @@ fn a_floor_that_names_one_above_it_is_found() {
         about("src/hub/x.rs", "use crate::session::Session;"),
         ["src/hub/x.rs:2: hub names session, a floor above it"]
     );
-    assert_eq!(about("src/domain/x.rs", "fn f(x: crate::protocol::Y) {}").len(), 1);
+    assert_eq!(about("crates/core/src/domain/x.rs", "fn f(x: crate::protocol::Y) {}").len(), 1);
     assert_eq!(about("src/metrics.rs", "use crate::feed::Feed;").len(), 1);
     assert_eq!(about("src/session/mod.rs", "use crate::{hub, app};").len(), 1);
     assert!(about("src/session/mod.rs", "use crate::hub::Hub;\n// crate::app").is_empty());
@@ -135,14 +146,15 @@ fn a_floor_that_names_one_above_it_is_found() {
 fn a_crate_in_the_wrong_place_is_found() {
     for (path, line) in [
         ("src/transport/sse.rs", "use actix_web_actors::ws;"),
-        ("src/domain/price.rs", "#[derive(serde::Serialize)]"),
-        ("src/domain/price.rs", "use serde_json::json;"),
-        ("src/domain/price.rs", "use actix::Actor;"),
-        ("src/protocol/mod.rs", "use actix_rt::spawn;"),
+        ("crates/core/src/domain/price.rs", "#[derive(serde::Serialize)]"),
+        ("crates/core/src/domain/price.rs", "use serde_json::json;"),
+        ("crates/core/src/domain/price.rs", "use actix::Actor;"),
+        ("crates/core/src/protocol/mod.rs", "use actix_rt::spawn;"),
         ("src/session/mod.rs", "use actix::prelude::*;"),
         ("src/feed/simulated.rs", "impl actix::Actor for Simulator {}"),
         ("src/hub/router.rs", "use actix_web::HttpResponse;"),
         ("src/app/mod.rs", "env_logger::init();"),
+        ("crates/bench/src/client.rs", "use actix::Actor;"),
     ] {
         assert_eq!(about(path, line).len(), 1, "{path}: {line}");
     }

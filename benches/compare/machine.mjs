@@ -22,7 +22,7 @@ const locked = (name) => {
 
 export function machine() {
   const { packages } = JSON.parse(readFileSync(join(PEERS, "package-lock.json"), "utf8"));
-  const changed = said("git", "status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock");
+  const changed = said("git", "status", "--porcelain", "--", "src", "crates", "Cargo.toml", "Cargo.lock");
   return {
     date: new Date().toISOString().slice(0, 10),
     cpu: cpus()[0].model,

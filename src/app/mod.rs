@@ -2,7 +2,6 @@
 //!
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
 
-mod clock;
 mod descriptors;
 mod kind;
 mod listen;
@@ -39,7 +38,6 @@ use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::{Handshakes, Traffic, random_name};
 
-pub use clock::SystemClock;
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
 pub use settings::{ServerConfig, Settings};
@@ -346,6 +344,8 @@ async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::SystemClock;
+
     use super::*;
 
     #[actix_web::test]

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tickcast::app::{Application, Settings, SystemClock};
+use tickcast::app::{Application, Settings};
+use tickcast::domain::SystemClock;
 use tickcast::hub::Control;
 use tickcast::protocol::CloseReason;
 use tickcast::session::Session;

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tickcast::app::SystemClock;
-use tickcast::domain::Clock;
+use tickcast::domain::{Clock, SystemClock};
 
 use crate::command::{Process, spawn_binary};
 

@@ -30,7 +30,6 @@ mod browser;
 mod burst;
 mod capture;
 mod coalescing;
-mod compare;
 mod crowded;
 mod cursor_client;
 mod cursor_knowledge;

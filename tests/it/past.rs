@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tickcast::app::SystemClock;
-use tickcast::domain::{Clock, ManualClock};
+use tickcast::domain::{Clock, ManualClock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use actix::Recipient;
-use tickcast::app::{Application, Settings, SystemClock};
-use tickcast::domain::{Clock, ManualClock, Timestamp};
+use tickcast::app::{Application, Settings};
+use tickcast::domain::{Clock, ManualClock, SystemClock, Timestamp};
 use tickcast::feed::Batch;
 use tickcast::metrics::SharedMetrics;
 use tokio::sync::oneshot;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 
 use actix_web::{HttpResponse, web};
 use rustix::process::{ForeignRawFd, Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
-use tickcast::app::{Application, Settings, SystemClock};
-use tickcast::domain::{Clock, Reading};
+use tickcast::app::{Application, Settings};
+use tickcast::domain::{Clock, Reading, SystemClock};
 
 use crate::client::Client;
 use crate::command::{Process, spawn_binary};

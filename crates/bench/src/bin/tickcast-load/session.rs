@@ -6,7 +6,7 @@
 //! another `list`; the snapshots between tell where each stream stands at that very place.
 
 use serde::Deserialize;
-use tickcast::domain::Channel;
+use tickcast_core::domain::Channel;
 
 use crate::frame::{self, FrameError, Incoming};
 use crate::options::Unit;

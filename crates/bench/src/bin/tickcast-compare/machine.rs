@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tickcast::app::SystemClock;
-use tickcast::domain::Clock;
+use tickcast_core::domain::{Clock, SystemClock};
 
 use crate::result::Machine;
 

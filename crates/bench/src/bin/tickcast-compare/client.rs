@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use tickcast::app::SystemClock;
-use tickcast::domain::Clock;
+use tickcast_core::domain::{Clock, SystemClock};
 
 use crate::event_stream::EventReader;
 use crate::frame::{self, FrameError, FrameReader, Incoming};

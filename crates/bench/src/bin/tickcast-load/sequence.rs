@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use tickcast::domain::Channel;
+use tickcast_core::domain::Channel;
 
 /// The most symbols that are told apart; events of further ones are counted and not checked.
 const SYMBOLS_MAX: usize = 65_536;

@@ -1,9 +1,9 @@
 //! The clocks of the machine: the one place where the time of day enters.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::domain::{Clock, Reading, Timestamp};
+use super::{Clock, Reading, Timestamp};
 
 /// Both clocks are read within this time of each other, unless the machine is too busy for it.
 const APART_MAX: Duration = Duration::from_millis(1);
@@ -37,8 +37,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// Returns the time of day; 1970 when the machine's clock is set to before that.
 fn wall() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected everywhere else")]
-    let now = chrono::Utc::now();
-    Timestamp::from_micros(now.timestamp_micros())
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tickcast::domain::{Channel, ChannelSet};
+use tickcast_core::domain::{Channel, ChannelSet};
 
 use crate::report;
 use crate::target::Target;

@@ -8,7 +8,6 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tickcast::app::Settings;
 
 use crate::result::Pace;
 
@@ -21,11 +20,8 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// The longest line that it says first, in bytes.
 const LINE_BYTES_MAX: usize = 4_096;
 
-/// Returns when servers write: their defaults, which each is told.
-pub(crate) fn pace() -> Pace {
-    let Settings { push, session, .. } = Settings::default();
-    Pace { coalesce_ms: push.coalesce_ms, burst_writes: push.burst_writes, heartbeat_ms: session.heartbeat_ms }
-}
+/// When servers write, which each is told: the defaults of `config/default.toml`.
+pub(crate) const PACE: Pace = Pace { coalesce_ms: 20, burst_writes: 2, heartbeat_ms: 15_000 };
 
 /// The two cores of a run.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +75,7 @@ impl Server {
         let symbols = SYMBOLS + SYMBOLS_BUILT_IN;
         #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
         let events_per_second = events_per_second * symbols as f64;
-        let Pace { coalesce_ms, burst_writes, heartbeat_ms } = pace();
+        let Pace { coalesce_ms, burst_writes, heartbeat_ms } = PACE;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
@@ -183,6 +179,20 @@ mod tests {
         let (mut speaker, said) = UnixStream::pair().unwrap();
         speaker.write_all(&vec![b'x'; LINE_BYTES_MAX]).unwrap();
         assert_eq!(first_line(said, START_MAX).unwrap().len(), LINE_BYTES_MAX, "an endless line");
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_defaults() {
+        let defaults = include_str!("../../../../../config/default.toml");
+        let section = |name: &str| defaults.split_once(name).unwrap().1.split("\n[").next().unwrap();
+        let Pace { coalesce_ms, burst_writes, heartbeat_ms } = PACE;
+        for (section, line) in [
+            (section("\n[push]"), format!("\ncoalesce_ms = {coalesce_ms}\n")),
+            (section("\n[push]"), format!("\nburst_writes = {burst_writes}\n")),
+            (section("\n[session]"), format!("\nheartbeat_ms = {heartbeat_ms}\n")),
+        ] {
+            assert!(section.contains(&line), "{line}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What exists in the market: symbols, prices, trades, quotes, bars and the events that carry them.
 //!
-//! Pure values on the standard library alone. How they are written on a wire is `protocol`'s business, where they come
+//! Pure values on the standard library alone, and the clock of the machine. How they are written on a wire is `protocol`'s business, where they come
 //! from is `feed`'s.
 
 mod bar;
@@ -10,6 +10,7 @@ mod market_clock;
 mod price;
 mod snapshot;
 mod symbol;
+mod system_clock;
 mod time;
 mod topic;
 
@@ -20,5 +21,6 @@ pub use market_clock::MarketClock;
 pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
+pub use system_clock::SystemClock;
 pub use time::{Clock, ManualClock, Reading, Timestamp};
 pub use topic::Topic;

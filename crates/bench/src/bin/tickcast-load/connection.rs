@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
-use tickcast::app::SystemClock;
-use tickcast::domain::Clock;
+use tickcast_core::domain::{Clock, SystemClock};
 
 use crate::frame::FrameReader;
 use crate::handshake;

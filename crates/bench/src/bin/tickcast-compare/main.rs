@@ -141,7 +141,7 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
         pinned: plan.method.cores.is_some(),
         quick: plan.quick,
         arguments: without_paths(std::env::args().skip(1)),
-        pace: Some(server::pace()),
+        pace: Some(server::PACE),
         idle: plan.idle.iter().zip(idle).map(|(cell, measurements)| Idle::new(cell.rate, measurements)).collect(),
         samples,
         delayed,

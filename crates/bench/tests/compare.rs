@@ -1,19 +1,32 @@
 //! `tickcast-compare` from outside: a tiny comparison on real servers, and what keeps it from beginning.
 
+#![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::command::Ended;
-use crate::patience::patiently;
+/// How long a comparison may take before its test fails. Only a bound: a machine that is slow enough to need it is broken.
+const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs the comparison with this folder to write to, and these arguments.
+/// What a comparison has left behind.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stderr: String,
+}
+
+/// Runs the comparison with this folder to write to, and these arguments. The server is the one that `cargo test --workspace` has
+/// built beside it.
 async fn compare(out: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast-compare"));
-    command.args(["--server", env!("CARGO_BIN_EXE_tickcast")]).arg("--out").arg(out).args(arguments).kill_on_drop(true);
-    let output = patiently("the comparison to end", command.output()).await.unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    Ended { status: output.status, stdout, stderr }
+    let compare = Path::new(env!("CARGO_BIN_EXE_tickcast-compare"));
+    let server = compare.with_file_name("tickcast");
+    assert!(server.exists(), "{} is missing: test the whole workspace, or build it first", server.display());
+    let mut command = Command::new(compare);
+    command.arg("--server").arg(server).arg("--out").arg(out).args(arguments).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("waited in vain for its end").unwrap();
+    Ended { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -24,7 +37,7 @@ fn total(groups: &serde_json::Value, key: &str) -> u64 {
     groups.as_array().unwrap().iter().map(|group| group[key].as_u64().unwrap()).sum()
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost() {
     let out = folder("comparison");
     // The wait for the last events ends as soon as they are there: it is long for machines that are slow.
@@ -32,7 +45,7 @@ async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost(
         ["--clients", "2", "--rates", "60", "--low-rates", "", "--short-poll-ms", "50", "--window-s", "0.25"];
     let more = ["--warmup-s", "0.1", "--drain-s", "8", "--round-trip-ms", "10"];
     let ended = compare(&out, &[&arguments[..], &more].concat()).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 
     let data = std::fs::read(out.join("comparison/comparison.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
@@ -66,7 +79,7 @@ async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost(
     }
     let again = folder("comparison-again");
     let raw = out.join("comparison/comparison.json");
-    assert_eq!(compare(&again, &["--from", raw.to_str().unwrap()]).await.status.code(), Some(0));
+    assert_eq!(compare(&again, &["--from", raw.to_str().unwrap()]).await.code, Some(0));
     assert_eq!(std::fs::read_to_string(again.join("COMPARISON.md")).unwrap(), page, "the page comes from the raw data");
     for name in ["bytes.svg", "cpu.svg", "latency.svg", "requests.svg"] {
         let plot = std::fs::read_to_string(out.join("comparison").join(name)).unwrap();
@@ -76,7 +89,7 @@ async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost(
     }
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn what_cannot_be_compared_is_refused_with_one_line() {
     let out = folder("comparison-refused");
     for (arguments, part) in [
@@ -87,7 +100,7 @@ async fn what_cannot_be_compared_is_refused_with_one_line() {
         (&["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
     ] {
         let ended = compare(&out, arguments).await;
-        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
         assert!(ended.stderr.contains(part), "{part}: {ended:?}");
     }
 }

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
-use tickcast::app::SystemClock;
-use tickcast::domain::Clock;
+use tickcast_core::domain::{Clock, SystemClock};
 
 use crate::client::{Client, Group, Traffic};
 use crate::intake::Intake;
