@@ -36,7 +36,7 @@ use crate::feed::{Attach, Batch, Feed};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{Handshakes, Traffic, random_name};
+use crate::transport::{Inspector, Traffic, random_name};
 
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
@@ -188,7 +188,7 @@ impl Application {
             room,
             traffic,
             foreign_origins: Arc::default(),
-            handshakes: Arc::new(handshakes(settings, address, tls_address.zip(certificate.as_ref()))),
+            inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),
             more_routes: Arc::new(more_routes),
         };
@@ -319,15 +319,15 @@ fn parts(
 
 /// Returns what the page about the handshake needs of a server at these addresses: it reaches itself over plain HTTP where
 /// it can.
-fn handshakes(
+fn inspector(
     settings: &Settings,
     address: Option<SocketAddr>,
     secure: Option<(SocketAddr, &Arc<Certificate>)>,
-) -> Handshakes {
+) -> Inspector {
     let secure = secure.map(|(address, certificate)| (address, Some(pinned::connector(certificate))));
     let reached = address.map(|address| (address, None)).or(secure);
     let (address, tls) = reached.expect("settings without HTTP have a certificate");
-    Handshakes::new(settings.handshake.clone(), address, tls)
+    Inspector::new(settings.handshake.clone(), address, tls)
 }
 
 /// Says goodbye everywhere within the time `over`, while the listener still tells newcomers to go elsewhere; then waits for

@@ -18,7 +18,7 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Handshakes, Health, Order, Places, Room, SocketConfig, TlsSetup, Traffic,
+    ConnectionConfig, ForeignOrigins, Health, Inspector, Order, Places, Room, SocketConfig, TlsSetup, Traffic,
     Turnstile, Worker, connections,
 };
 
@@ -50,7 +50,7 @@ pub(super) struct WorkerParts {
     pub(super) room: Room,
     pub(super) traffic: Arc<Traffic>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
-    pub(super) handshakes: Arc<Handshakes>,
+    pub(super) inspector: Arc<Inspector>,
     pub(super) health: Arc<Health>,
     pub(super) more_routes: MoreRoutes,
 }
@@ -98,7 +98,7 @@ impl WorkerParts {
             traffic: self.traffic.clone(),
             allowed_origins: server.allowed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
-            handshakes: self.handshakes.clone(),
+            inspector: self.inspector.clone(),
             health: self.health.clone(),
             drain: self.settings.server.drain(),
         };

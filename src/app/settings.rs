@@ -16,7 +16,7 @@ use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
 use crate::session::SessionConfig;
-use crate::transport::{AllowedOrigins, HandshakeConfig};
+use crate::transport::{AllowedOrigins, InspectorConfig};
 
 const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 /// The prefix and separator of the environment's keys: `TICKCAST__SERVER__PORT`.
@@ -37,7 +37,7 @@ pub struct Settings {
     /// What one session may do.
     pub session: SessionConfig,
     /// What the page about the handshake may take.
-    pub handshake: HandshakeConfig,
+    pub handshake: InspectorConfig,
     /// The log.
     pub log: LogConfig,
 }

@@ -12,7 +12,7 @@ mod foreign;
 mod frame;
 mod frame_budget;
 mod handler;
-mod handshake;
+mod inspect;
 mod head;
 mod header;
 mod inbound;
@@ -57,7 +57,7 @@ use crate::session::{Session, SessionConfig};
 pub use connection::{ConnectionConfig, connections};
 pub use foreign::ForeignOrigins;
 pub use handler::MessageHandler;
-pub use handshake::{HandshakeConfig, Handshakes};
+pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
 pub use places::{Places, Room};
 pub use problem::Problem;
@@ -100,7 +100,7 @@ pub struct Worker {
     /// Those that were refused, in the whole process.
     pub foreign_origins: Arc<ForeignOrigins>,
     /// What the page `/handshake` has under way, in the whole process.
-    pub handshakes: Arc<Handshakes>,
+    pub inspector: Arc<Inspector>,
     /// Whether the parts of the server get on.
     pub health: Arc<Health>,
     /// How long the orderly end takes to close all sessions.
@@ -221,9 +221,9 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))
-        .service(reading("/handshake/capture", handshake::observe))
-        .service(reading("/handshake/ws", handshake::open))
-        .service(reading("/handshake/attempt", handshake::attempt))
+        .service(reading("/handshake/capture", inspect::observe))
+        .service(reading("/handshake/ws", inspect::open))
+        .service(reading("/handshake/attempt", inspect::attempt))
         // What a page refers to is relative to it.
         .service(web::redirect("/compare/", "../compare"))
         .service(web::redirect("/handshake/", "../handshake"))

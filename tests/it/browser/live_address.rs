@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::driver::Browser;
-use super::handshake::{OPEN, open_page};
+use super::inspect::{OPEN, open_page};
 use super::{CHART_IS_FULL, LIVE, TEN_ROWS};
 use crate::command::spawn_binary;
 use crate::proxy::CountingProxy;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// Bounds of what the page `/handshake` makes the server keep and do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HandshakeConfig {
+pub struct InspectorConfig {
     /// The most captures at the same time, 1 to 1,024; one more is answered with 503.
     pub captures_max: usize,
     /// Bytes of events that may wait in one capture for its observer; frames that find no room are left out, and said so,
@@ -23,7 +23,7 @@ pub struct HandshakeConfig {
     pub attempt_timeout_ms: u64,
 }
 
-impl Default for HandshakeConfig {
+impl Default for InspectorConfig {
     fn default() -> Self {
         Self {
             captures_max: 64,
@@ -36,7 +36,7 @@ impl Default for HandshakeConfig {
     }
 }
 
-impl HandshakeConfig {
+impl InspectorConfig {
     /// Returns how long a capture waits for its socket.
     pub(super) const fn capture_wait(&self) -> Duration {
         Duration::from_millis(self.capture_wait_ms)

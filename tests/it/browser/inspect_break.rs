@@ -1,7 +1,7 @@
 //! The page about the handshake when it lasts, and when something breaks: it never goes silent.
 
 use super::driver::Browser;
-use super::handshake::{ACCEPTED, OPEN, open_page, open_page_of};
+use super::inspect::{ACCEPTED, OPEN, open_page, open_page_of};
 use crate::command::spawn_binary;
 use crate::proxy::CountingProxy;
 

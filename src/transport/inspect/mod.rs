@@ -1,8 +1,10 @@
-//! What the page `/handshake` needs of the server: a WebSocket whose handshake and bytes are shown to an observer as the
-//! server sees them, and handshakes that are refused.
+//! The backend of the page `/handshake`: it captures the handshake and the bytes of a WebSocket and streams them to an
+//! observer, and it sends handshakes to this server that a browser's script cannot send. The handshake itself is
+//! `transport/upgrade.rs`.
 //!
-//! `capture.rs` is what an observer is told, `pool.rs` how many there are, `framing.rs` where frames begin, `tee.rs` where the bytes are taken from,
-//! `attempt.rs` makes handshakes with this server. The session on a captured socket is that of `/ws`, opened by the same code.
+//! `capture.rs` writes the observer's events, `pool.rs` bounds the captures, `framing.rs` finds the frames in the bytes, `tee.rs`
+//! copies the bytes, `attempt.rs` sends handshakes to this server. The session on a captured socket is that of `/ws`, opened by
+//! the same code.
 
 mod attempt;
 mod capture;
@@ -41,23 +43,23 @@ use capture::Capture;
 use pool::Pool;
 use tee::{ClientTee, ServerTee, Tap};
 
-pub use config::HandshakeConfig;
+pub use config::InspectorConfig;
 
 /// How often an observer looks whether the server is going down.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The captures and attempts of the whole process.
-pub struct Handshakes {
-    config: HandshakeConfig,
+pub struct Inspector {
+    config: InspectorConfig,
     itself: Itself,
     captures: Pool,
     attempts: Arc<Semaphore>,
 }
 
-impl Handshakes {
+impl Inspector {
     /// Returns the record of a server that listens on `address` for plain HTTP, or, when there is a connector that accepts
     /// its certificate, for HTTPS.
-    pub fn new(config: HandshakeConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
+    pub fn new(config: InspectorConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
         Self {
             itself: Itself::new(address, tls),
             captures: Pool::new(config.captures_max),
@@ -83,17 +85,17 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
         // Nobody would see what is captured.
         return Ok(sse::head().finish());
     }
-    let handshakes = &worker.handshakes;
+    let inspector = &worker.inspector;
     let name = random_name();
-    let pending_bytes_max = handshakes.config.capture_pending_bytes_max;
+    let pending_bytes_max = inspector.config.capture_pending_bytes_max;
     let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
     capture.begin(&name);
     let (address, began) = (request.peer_addr().map(|peer| peer.ip()), Instant::now());
-    if !handshakes.captures.insert(&name, &capture, address, began) {
+    if !inspector.captures.insert(&name, &capture, address, began) {
         worker.metrics().captures_refused.inc();
         return Ok(refuse(&worker));
     }
-    let max_age_s = handshakes.config.capture_wait().as_secs().max(1);
+    let max_age_s = inspector.config.capture_wait().as_secs().max(1);
     let cookie = format!("{}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict", capture.cookie(&name));
     let look = interval(LOOK_INTERVAL);
     let connection = activity::of(&request);
@@ -131,12 +133,11 @@ impl Stream for Observer {
                 return Poll::Ready(events.map(Ok));
             }
             ready!(self.look.poll_tick(cx));
-            let handshakes = &self.worker.handshakes;
-            let is_waiting = handshakes.captures.is_waiting(&self.name) == Some(true);
+            let inspector = &self.worker.inspector;
+            let is_waiting = inspector.captures.is_waiting(&self.name) == Some(true);
             // A socket that is open will be closed, and the capture end with it.
-            let is_over = || {
-                self.worker.router.borrow().is_draining() || self.began.elapsed() >= handshakes.config.capture_wait()
-            };
+            let is_over =
+                || self.worker.router.borrow().is_draining() || self.began.elapsed() >= inspector.config.capture_wait();
             if is_waiting && is_over() {
                 return Poll::Ready(None);
             }
@@ -152,7 +153,7 @@ impl Stream for Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.worker.handshakes.captures.remove(&self.name);
+        self.worker.inspector.captures.remove(&self.name);
         self.capture.forget();
     }
 }
@@ -167,7 +168,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("capture")?.unwrap_or_default();
     parameters.finish()?;
-    let Some(capture) = worker.handshakes.captures.open(&name) else {
+    let Some(capture) = worker.inspector.captures.open(&name) else {
         return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
     };
     // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else. The
@@ -185,7 +186,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let boxed: BoxedPayloadStream = Box::pin(tee);
     let payload = Payload::from_request(&request, &mut dev::Payload::from(boxed)).await;
     let payload = payload.map_err(|err| Problem::bad_request(err.to_string()))?;
-    let heartbeat_ms = worker.session.heartbeat_ms.min(worker.handshakes.config.heartbeat_ms);
+    let heartbeat_ms = worker.session.heartbeat_ms.min(worker.inspector.config.heartbeat_ms);
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
     let mut response = websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, payload, None)
         .inspect_err(|problem| capture.refused(problem, &request))?;
@@ -218,14 +219,14 @@ pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Proble
         return Err(Problem::bad_request(format!("'case' must be one of {}", names.join(", "))));
     };
     let worker = Worker::of(&request);
-    let handshakes = &worker.handshakes;
-    let _place = handshakes.attempts.try_acquire().map_err(|_| {
+    let inspector = &worker.inspector;
+    let _place = inspector.attempts.try_acquire().map_err(|_| {
         worker.metrics().attempts_refused.inc();
         Problem::unavailable("too many handshakes are being shown (handshake.attempts_max)")
     })?;
-    let itself = &handshakes.itself;
+    let itself = &inspector.itself;
     let sent = case.request(itself.address());
-    let answer = tokio::time::timeout(handshakes.config.attempt_timeout(), itself.exchange(&sent)).await;
+    let answer = tokio::time::timeout(inspector.config.attempt_timeout(), itself.exchange(&sent)).await;
     let answer = answer.map_err(|_| Problem::unavailable("the server did not answer itself in time"))?;
     let answer =
         answer.map_err(|err| Problem::unavailable(format!("the server cannot reach itself: {}", err.kind())))?;
