@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tickcast::protocol::{CloseReason, Reconnect};
+
 /// The floors from the ground up; one may name itself and those before it. `metrics` and `rate` are beside them.
 const FLOORS: [&str; 10] =
     ["domain", "protocol", "metrics", "rate", "feed", "history", "hub", "session", "transport", "app"];
@@ -123,6 +125,29 @@ fn the_crates_list_every_floor_in_the_direction_of_the_data() {
     let lines = text.iter().flat_map(|text| text.lines());
     let listed: Vec<_> = lines.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(listed, FLOORS);
+}
+
+/// Returns the cells of a close reason in the table of `docs/PROTOCOL.md`: code, reason, delay, cursor.
+fn row(reason: CloseReason) -> [String; 4] {
+    let code = if reason == CloseReason::ClientClosed { "the client's".into() } else { reason.code().to_string() };
+    let (delay, cursor) = match reason.reconnect() {
+        Reconnect::Never => ("never".into(), ""),
+        Reconnect::Resume { delay_ms } => (format!("{} s", f64::from(u32::try_from(delay_ms).unwrap()) / 1e3), "keep"),
+        Reconnect::Restart => ("`retry_after_ms` of `goodbye`".into(), "drop"),
+    };
+    [code, format!("`{}`", reason.name()), delay, cursor.into()]
+}
+
+#[test]
+fn the_close_reasons_in_the_protocol_document_are_those_of_the_code() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap();
+    let table = text.lines().skip_while(|line| !line.starts_with("| code | reason |")).skip(2);
+    let documented = table.take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        [1, 2, 4, 5].map(|cell| cells[cell].to_owned())
+    });
+    let documented: Vec<_> = documented.collect();
+    assert_eq!(documented, CloseReason::ALL.map(row));
 }
 
 /// Returns the complaints about a tree of this one file.

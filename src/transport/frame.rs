@@ -206,7 +206,7 @@ mod tests {
         let frames = frames(buffer);
         assert_eq!(frames[..3], [Frame::Text("[1]".into()), Frame::Pong("abc".into()), Frame::Text("[2]".into())]);
         let Frame::Close(Some(close)) = &frames[3] else { panic!() };
-        assert_eq!(u16::from(close.code), 1008);
+        assert_eq!(u16::from(close.code), 4000);
         assert_eq!(close.description.as_deref(), Some("too many requests a second"));
     }
 }

@@ -129,7 +129,7 @@ async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
         hoard(&server, &mut hog, 950_000).await;
         // What tips the scale is less than its share.
         hoard(&server, &mut modest, i64::MAX).await;
-        assert_eq!(patiently("the hog to be ended", hog.close_frame()).await.unwrap().0, 1008);
+        assert_eq!(patiently("the hog to be ended", hog.close_frame()).await.unwrap().0, 4002);
         assert_eq!(server.metrics.sessions_crowded_out.get(), round, "nobody else");
         drop(modest);
         wait_until("what waits to be given back", 0, || server.metrics.waiting_bytes.get()).await;

@@ -92,7 +92,7 @@ async fn the_server_pings_a_silent_client_and_its_pongs_keep_it_alive() {
 }
 
 #[actix_web::test]
-async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_1008() {
+async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_4003() {
     let server = spawn_app(|settings| {
         settings.session.heartbeat_ms = 50;
         settings.session.idle_timeout_ms = 300;
@@ -101,7 +101,7 @@ async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_1008() {
     let mut client = RawClient::open(server.address).await;
     let request = json!({"action": "subscribe", "symbols": ["*"]}).to_string();
     client.send_frame(TEXT, request.as_bytes()).await;
-    assert_eq!(client.close_frame().await, Some((1008, "no sign of life".into())));
+    assert_eq!(client.close_frame().await, Some((4003, "no sign of life".into())));
     assert_eq!(server.metrics.closes(CloseReason::Idle), 1);
     wait_until("sessions", 0, || server.sessions()).await;
 }
@@ -120,7 +120,7 @@ async fn a_message_that_never_ends_is_no_sign_of_life() {
         client.send_frame(FRAGMENTS[1], b" ").await;
         tokio::time::sleep(PACE).await;
     }
-    assert_eq!(client.close_frame().await, Some((1008, "no sign of life".into())));
+    assert_eq!(client.close_frame().await, Some((4003, "no sign of life".into())));
 }
 
 #[actix_web::test]
@@ -137,5 +137,5 @@ async fn a_frame_that_drips_is_no_sign_of_life() {
         client.send(b" ").await;
         tokio::time::sleep(PACE).await;
     }
-    assert_eq!(client.close_frame().await, Some((1008, "no sign of life".into())));
+    assert_eq!(client.close_frame().await, Some((4003, "no sign of life".into())));
 }

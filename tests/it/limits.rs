@@ -32,7 +32,7 @@ async fn more_symbols_than_allowed_are_refused_and_none_of_them_is_subscribed() 
 }
 
 #[actix_web::test]
-async fn a_flood_of_requests_is_closed_with_1008_and_nobody_else_notices() {
+async fn a_flood_of_requests_is_closed_with_4000_and_nobody_else_notices() {
     let server = spawn_app(|settings| settings.session.requests_per_second_max = 10);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -40,14 +40,14 @@ async fn a_flood_of_requests_is_closed_with_1008_and_nobody_else_notices() {
     // Ten a second for five seconds are allowed at once; these come faster than any refill.
     let pings = frame(TEXT, br#"{"action":"ping"}"#).repeat(5_000);
     client.send(&pings).await;
-    assert_eq!(client.close_frame().await, Some((1008, "too many requests a second".into())));
+    assert_eq!(client.close_frame().await, Some((4000, "too many requests a second".into())));
     assert_eq!(server.metrics.closes(CloseReason::Flood), 1);
     witness.events(100).await;
     assert_eq!(witness.view.missing, 0);
 }
 
 #[actix_web::test]
-async fn a_flood_of_frames_that_bring_nothing_is_closed_with_1008_and_nobody_else_notices() {
+async fn a_flood_of_frames_that_bring_nothing_is_closed_with_4001_and_nobody_else_notices() {
     let server = spawn_app(|settings| settings.session.control_frames_per_second_max = 10);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -56,7 +56,7 @@ async fn a_flood_of_frames_that_bring_nothing_is_closed_with_1008_and_nobody_els
         let mut client = RawClient::open(server.address).await;
         client.send_frame(FRAGMENTS[0], b"").await;
         client.send(&frame.repeat(5_000)).await;
-        assert_eq!(client.close_frame().await, Some((1008, "too many control frames a second".into())));
+        assert_eq!(client.close_frame().await, Some((4001, "too many control frames a second".into())));
         assert_eq!(server.metrics.closes(CloseReason::FrameFlood), flood);
     }
     witness.events(100).await;
@@ -85,7 +85,7 @@ async fn a_burst_within_the_limit_is_served() {
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_and_does_not_read_is_closed_with_1008() {
+async fn a_client_that_asks_and_does_not_read_is_closed_with_4002() {
     let server = spawn_app(|settings| {
         settings.push.outbox_reply_bytes_max = 100_000;
         settings.session.requests_per_second_max = 1_000_000;

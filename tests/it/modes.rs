@@ -91,7 +91,7 @@ async fn subscribing_again_changes_the_mode_in_place() {
 }
 
 #[actix_web::test]
-async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_1013() {
+async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_4004() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.events_per_second = 10_000.0;
         settings.push.outbox_events_max = 300;
@@ -109,7 +109,7 @@ async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_1013() {
         flood(&server, &clock, &mut witness, 1).await;
     }
     let payload = jammed.next_of(CLOSE).await;
-    assert_eq!(payload, [&1013_u16.to_be_bytes()[..], b"too slow: the outbox is full"].concat());
+    assert_eq!(payload, [&4004_u16.to_be_bytes()[..], b"too slow: the outbox is full"].concat());
     wait_until("only the witness is left", 1, || server.sessions()).await;
 }
 

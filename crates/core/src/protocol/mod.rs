@@ -9,4 +9,4 @@ mod reason;
 
 pub use mode::{Mode, OnLag, Rate};
 pub use publication::{Dialect, Publication};
-pub use reason::{CloseReason, ErrorCode};
+pub use reason::{CloseReason, ErrorCode, Reconnect};

@@ -1,9 +1,9 @@
-//! The one table of what can go wrong with a client: error codes, which are answered, and close reasons, which end the
-//! session with a code of RFC 6455 section 7.4.1.
+//! Two tables. Error codes: a client's request is refused and its session goes on. Close reasons: the session ends with a
+//! close code (RFC 6455 section 7.4), and the client learns from the code whether and how to reconnect.
 
 use std::fmt;
 
-/// A client's mistake. It is answered with an `error` message (or a problem document over HTTP) and the session lives.
+/// A client's mistake. The server answers with an `error` message (a problem document over HTTP) and keeps the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The text is not JSON.
@@ -16,7 +16,7 @@ pub enum ErrorCode {
     UnknownSymbol,
     /// A channel that does not exist.
     UnknownChannel,
-    /// An unsubscribe of what was never subscribed.
+    /// An unsubscribe from a symbol or channel that is not subscribed.
     NotSubscribed,
     /// More than a limit of the session allows; the `message` names the limit.
     LimitExceeded,
@@ -34,7 +34,7 @@ impl ErrorCode {
         Self::LimitExceeded,
     ];
 
-    /// Returns the code as it stands on the wire and as a metric label.
+    /// Returns the value of `code` in the message, which is also the label in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BadJson => "bad_json",
@@ -54,37 +54,52 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// Why the server ends a session.
+/// Why a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The client said goodbye. Its own code is sent back, not this one's.
+    /// The client sent a close frame. The server echoes the client's code instead of [`CloseReason::code`].
     ClientClosed,
     /// The server is shutting down.
     Shutdown,
     /// A frame that breaks RFC 6455.
     ProtocolViolation,
-    /// A binary message where the dialect has none.
+    /// A binary message, although the dialect has only text.
     UnsupportedData,
-    /// Text that is not UTF-8.
+    /// A text message that is not UTF-8.
     InvalidText,
-    /// Requests faster than `session.requests_per_second_max` for too long.
-    Flood,
-    /// Control frames and tiny fragments faster than `session.control_frames_per_second_max` for too long.
-    FrameFlood,
-    /// Answers that wait take `push.outbox_reply_bytes_max`: the client asks and does not read.
-    UnreadReplies,
-    /// No sign of life for `session.idle_timeout_ms`, or a message not finished in that time.
-    Idle,
     /// A message over `session.message_bytes_max`.
     MessageTooBig,
-    /// The client's socket took nothing for `session.stall_timeout_ms`; it gets no close frame, as none would arrive.
+    /// The hub missed events that the history no longer has, so that its sessions have a hole.
+    HubOverrun,
+    /// Requests over `session.requests_per_second_max`, averaged over five seconds.
+    Flood,
+    /// Control frames and tiny fragments over `session.control_frames_per_second_max`, averaged over five seconds.
+    FrameFlood,
+    /// Queued answers over `push.outbox_reply_bytes_max`: the client sends requests but does not read the answers.
+    UnreadReplies,
+    /// No frame from the client for `session.idle_timeout_ms`, or a message that was not complete in that time.
+    Idle,
+    /// The outbox was full and the client had asked for `"on_lag":"close"`, or the ring evicted events that the client had
+    /// not read yet.
+    Lagging,
+    /// The client's socket accepted no data for `session.stall_timeout_ms`. No close frame is sent, because none would arrive.
     Stalled,
     /// The connection ended without a closing handshake.
     Disconnected,
-    /// The outbox was full and the client had asked with `"on_lag":"close"` to be closed then.
-    Lagging,
-    /// The hub lost its place in the stream and could not recover it.
-    HubOverrun,
+}
+
+/// What a client should do after its session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconnect {
+    /// Do not reconnect: the client's own bytes ended the session, and the same bytes would end the next one.
+    Never,
+    /// Reconnect with the cursor, which still points into this run of the server, after `delay_ms` or more.
+    Resume {
+        /// The least delay before the first attempt, in milliseconds.
+        delay_ms: u64,
+    },
+    /// Reconnect without the cursor, after the `retry_after_ms` of the `goodbye`: the next run of the server has another epoch.
+    Restart,
 }
 
 impl CloseReason {
@@ -95,18 +110,19 @@ impl CloseReason {
         Self::ProtocolViolation,
         Self::UnsupportedData,
         Self::InvalidText,
+        Self::MessageTooBig,
+        Self::HubOverrun,
         Self::Flood,
         Self::FrameFlood,
         Self::UnreadReplies,
         Self::Idle,
-        Self::MessageTooBig,
+        Self::Lagging,
         Self::Stalled,
         Self::Disconnected,
-        Self::Lagging,
-        Self::HubOverrun,
     ];
 
-    /// Returns the close code of RFC 6455 section 7.4.1. [`Self::Stalled`] and [`Self::Disconnected`] are never sent.
+    /// Returns the close code: a registered one where its meaning is exactly the reason, else one of 4000 to 4999, the range
+    /// for private use (RFC 6455 section 7.4.2). 1006 is never sent; client libraries report it when no close frame came.
     pub const fn code(self) -> u16 {
         match self {
             Self::ClientClosed => 1000,
@@ -114,14 +130,37 @@ impl CloseReason {
             Self::ProtocolViolation => 1002,
             Self::UnsupportedData => 1003,
             Self::InvalidText => 1007,
-            Self::Flood | Self::FrameFlood | Self::UnreadReplies | Self::Idle => 1008,
             Self::MessageTooBig => 1009,
+            Self::HubOverrun => 1013,
+            Self::Flood => 4000,
+            Self::FrameFlood => 4001,
+            Self::UnreadReplies => 4002,
+            Self::Idle => 4003,
+            Self::Lagging => 4004,
             Self::Stalled | Self::Disconnected => 1006,
-            Self::Lagging | Self::HubOverrun => 1013,
         }
     }
 
-    /// Returns the text that goes with the code: at most 123 bytes.
+    /// Returns what the client should do next.
+    pub const fn reconnect(self) -> Reconnect {
+        match self {
+            Self::ClientClosed => Reconnect::Resume { delay_ms: 0 },
+            Self::Shutdown => Reconnect::Restart,
+            Self::ProtocolViolation | Self::UnsupportedData | Self::InvalidText | Self::MessageTooBig => {
+                Reconnect::Never
+            }
+            // The budgets of requests and frames are averaged over five seconds.
+            Self::Flood | Self::FrameFlood => Reconnect::Resume { delay_ms: 5_000 },
+            Self::HubOverrun
+            | Self::UnreadReplies
+            | Self::Idle
+            | Self::Lagging
+            | Self::Stalled
+            | Self::Disconnected => Reconnect::Resume { delay_ms: 500 },
+        }
+    }
+
+    /// Returns the reason in the close frame: at most 123 bytes (RFC 6455 section 5.5).
     pub const fn text(self) -> &'static str {
         match self {
             Self::ClientClosed => "",
@@ -129,15 +168,15 @@ impl CloseReason {
             Self::ProtocolViolation => "broken WebSocket frame",
             Self::UnsupportedData => "binary messages are not part of this protocol",
             Self::InvalidText => "text is not UTF-8",
+            Self::MessageTooBig => "message too big",
+            Self::HubOverrun => "server overloaded, try again later",
             Self::Flood => "too many requests a second",
             Self::FrameFlood => "too many control frames a second",
             Self::UnreadReplies => "too many unread answers",
             Self::Idle => "no sign of life",
-            Self::MessageTooBig => "message too big",
+            Self::Lagging => "too slow: the outbox is full",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
-            Self::Lagging => "too slow: the outbox is full",
-            Self::HubOverrun => "server overloaded, try again later",
         }
     }
 
@@ -149,15 +188,15 @@ impl CloseReason {
             Self::ProtocolViolation => "protocol_violation",
             Self::UnsupportedData => "unsupported_data",
             Self::InvalidText => "invalid_text",
+            Self::MessageTooBig => "message_too_big",
+            Self::HubOverrun => "hub_overrun",
             Self::Flood => "flood",
             Self::FrameFlood => "frame_flood",
             Self::UnreadReplies => "unread_replies",
             Self::Idle => "idle",
-            Self::MessageTooBig => "message_too_big",
+            Self::Lagging => "lagging",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
-            Self::Lagging => "lagging",
-            Self::HubOverrun => "hub_overrun",
         }
     }
 }
@@ -170,7 +209,21 @@ mod tests {
     fn every_close_reason_fits_into_a_close_frame() {
         for reason in CloseReason::ALL {
             assert!(reason.text().len() <= 123, "{reason:?}: RFC 6455 section 5.5");
-            assert!((1000..=1013).contains(&reason.code()));
+        }
+    }
+
+    #[test]
+    fn every_code_that_is_sent_stands_for_one_reason() {
+        let mut codes: Vec<_> =
+            CloseReason::ALL.iter().map(|reason| reason.code()).filter(|code| *code != 1006).collect();
+        codes.sort_unstable();
+        assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
+    }
+
+    #[test]
+    fn a_client_may_reconnect_after_every_private_code_below_4500() {
+        for reason in CloseReason::ALL.iter().filter(|reason| reason.code() >= 4000) {
+            assert_eq!(reason.code() >= 4500, reason.reconnect() == Reconnect::Never, "{reason:?}");
         }
     }
 
