@@ -1,6 +1,7 @@
 # The only door to tickcast. `make` alone lists what it can do.
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
+LINTERS := static/node_modules/typescript/package.json
 
 .PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps bench compare load hostile screenshot doc clean
 
@@ -15,11 +16,12 @@ run-tls: $(LIBRARY) ## the same, and https://localhost:8443/ beside it with a th
 	TICKCAST__SERVER__TLS__CERT=target/tls/cert.pem TICKCAST__SERVER__TLS__KEY=target/tls/key.pem \
 	  cargo run --release --locked
 
-test: $(LIBRARY) browser-deps clock-deps conformance-deps lint ## format check, clippy, and every test there is
+test: lint browser-deps clock-deps conformance-deps ## lint, and every test there is
 	npm --prefix static test
 	cargo test --locked --workspace
 
-lint: $(LIBRARY)
+lint: $(LINTERS) ## format check, clippy, TypeScript's checks of the scripts, and Biome
+	npm --prefix static run lint
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
@@ -61,8 +63,14 @@ clean: ## remove everything that was built or installed here
 
 $(LIBRARY): static/package.json static/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
-	npm --prefix static ci --no-audit --no-fund
+	npm --prefix static ci --omit=dev --no-audit --no-fund
 	@touch $@
+
+# Installs the libraries too; touching their stamp keeps `make run` from installing again, without the tools.
+$(LINTERS): static/package.json static/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
+	npm --prefix static ci --no-audit --no-fund
+	@touch $@ $(LIBRARY)
 
 browser-deps clock-deps conformance-deps:
 	@tests/$@.sh

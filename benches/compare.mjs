@@ -1,3 +1,4 @@
+// @ts-check
 // The side-by-side benchmark: tickcast against the servers of benches/peers, on this machine, over loopback, in one go.
 //
 //     node benches/compare.mjs                     the whole matrix, three rounds, then docs/BENCHMARKS.md (about 15 minutes)
@@ -11,8 +12,9 @@ import { dirname, relative } from "node:path";
 import { parseArgs } from "node:util";
 
 import { build } from "./compare/build.mjs";
+import { endAll } from "./compare/child.mjs";
 import { machine } from "./compare/machine.mjs";
-import { endAll, measure } from "./compare/measure.mjs";
+import { measure } from "./compare/measure.mjs";
 import { RESULTS, PAGE, ROOT } from "./compare/paths.mjs";
 import { medians } from "./compare/medians.mjs";
 import { page, terminal } from "./compare/report.mjs";
@@ -29,7 +31,7 @@ const HELP = `usage: node benches/compare.mjs [options]
   --results FILE     where the results go [default: ${relative(ROOT, RESULTS)}]
   --page FILE        where the page goes [default: docs/BENCHMARKS.md after a whole matrix, else nowhere]`;
 
-/// Ends with one line on what is wrong with the command line.
+/** Ends with one line on what is wrong with the command line. */
 function usage(message) {
   console.error(`compare: ${message}\n${HELP}`);
   process.exit(2);
@@ -53,7 +55,7 @@ function options() {
       },
     }));
   } catch (err) {
-    usage(err.message);
+    usage(err instanceof Error ? err.message : String(err));
   }
   if (values.help) {
     console.log(HELP);
@@ -71,7 +73,7 @@ function options() {
   return { ...values, rounds, seconds };
 }
 
-/// Returns every measurement of one round, in its order.
+/** Returns every measurement of one round, in its order. */
 function matrix({ workload: names, server: servers }) {
   const chosen = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
   const all = chosen.flatMap((workload) => variants(workload).map((variant) => ({ workload, variant })));
@@ -105,7 +107,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 process.on("exit", endAll);
 
-/// Joins the results of several calls.
+/** Joins the results of several calls. */
 function joined(files) {
   const parts = files.map((file) => JSON.parse(readFileSync(file, "utf8")));
   const minutes = parts.reduce((sum, part) => sum + part.minutes, 0);

@@ -1,3 +1,4 @@
+// @ts-check
 // What one hostile client does to the others: the p99 latency of 100 clients, quiet and under each attack, by turns.
 //
 //     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
@@ -6,16 +7,16 @@
 // With --control each attack is also made on a second server beside the first: by how much that moves the p99 is the machine's doing,
 // and the attacker's. With --realtime (as root) servers and load generator go before everything else on the machine, so that others
 // who work on it do not disturb. Ends with 1 when an attack moves the p99 by a quarter or more, with 2 when nothing could be measured.
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
+import { Child, endAll } from "./compare/child.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { quiet, watch } from "./compare/quiet.mjs";
 
 const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls"];
-/// By so much more than in quiet is too much.
+/** By so much more than in quiet is too much. */
 const MOVED_MAX = 0.25;
 const START_MS_MAX = 20_000;
 const MARKET = {
@@ -23,10 +24,10 @@ const MARKET = {
   TICKCAST__FEED__EVENTS_PER_SECOND: "5300",
   TICKCAST__FEED__QUOTES_PER_TRADE: "0",
 };
-const OPTIONS = {
+const OPTIONS = /** @type {const} */ ({
   rounds: { type: "string", default: "3" },
   seconds: { type: "string", default: "8" },
-  attack: { type: "string", multiple: true, default: ATTACKS },
+  attack: { type: "string", multiple: true },
   control: { type: "boolean", default: false },
   // As many events as the server keeps for cursors take so long to come.
   "fill-s": { type: "string", default: "50" },
@@ -34,34 +35,20 @@ const OPTIONS = {
   "quiet-ms": { type: "string", default: "30000" },
   realtime: { type: "boolean", default: false },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
-};
+});
 
-/// Every process that has been started here.
-const children = [];
-process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+process.on("exit", endAll);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
-function start(command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  children.push(child);
-  child.output = child.errors = "";
-  child.stdout.on("data", (chunk) => (child.output += chunk));
-  child.stderr.on("data", (chunk) => (child.errors = (child.errors + chunk).slice(-20_000)));
-  child.ended = new Promise((resolve) => {
-    child.on("error", (err) => resolve(`cannot start: ${err.message}`));
-    child.on("close", (code, signal) => resolve(code ?? signal));
-  });
-  return child;
-}
-
-/// The servers' processes.
+/** The servers' processes. */
 const servers = [];
 
-/// A program and its arguments, at a real-time priority when that is asked for.
-const prior = ({ realtime }, priority, program, args) => (realtime ? ["chrt", ["-r", priority, program, ...args]] : [program, args]);
+/** A program and its arguments, at a real-time priority when that is asked for. */
+const prior = ({ realtime }, priority, program, args) =>
+  /** @type {[string, string[]]} */ (realtime ? ["chrt", ["-r", priority, program, ...args]] : [program, args]);
 
 async function server(chosen) {
-  const child = start(...prior(chosen, "1", chosen.server, ["--port", "0"]), MARKET);
+  const child = new Child(...prior(chosen, "1", chosen.server, ["--port", "0"]), MARKET);
   servers.push(child.pid);
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
     const found = child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//);
@@ -70,15 +57,17 @@ async function server(chosen) {
   throw new Error(`the server does not listen: ${child.errors}`);
 }
 
-/// Returns what 100 clients of `victim` see while somebody attacks `attacked`: ms; and what the victim and all who take no part
-/// have used of a core.
+/**
+ * Returns what 100 clients of `victim` see while somebody attacks `attacked`: ms; and what the victim and all who take no part
+ * have used of a core.
+ */
 async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
   // It gives way to those that measure.
-  const attack = kind && start("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
+  const attack = kind && new Child("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
   const args = ["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"];
   args.push("--sessions", "100", "--duration-s", chosen.seconds);
-  const load = start(...prior(chosen, "2", join(TARGET, "release", "tickcast-load"), args));
+  const load = new Child(...prior(chosen, "2", join(TARGET, "release", "tickcast-load"), args));
   const watched = watch(...new Set([victim, load, ...(attack ? [attack, attacked] : [])].map(({ pid }) => pid)));
   const code = await load.ended;
   const others = watched.stop();
@@ -93,11 +82,15 @@ async function measure({ victim, kind, attacked }, chosen) {
   return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others };
 }
 
+/** @typedef {Awaited<ReturnType<typeof server>>} Server */
+/** @typedef {Awaited<ReturnType<typeof measure>>} Result */
+/** @typedef {{ label: string, kind: string | null, attacked: Server, isControl?: boolean, victim: Server, results: Result[] }} Cell */
+
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const ms = (number) => number.toFixed(1).padStart(7);
 const percent = (number) => `${(100 * number).toFixed(0)} %`.padStart(6);
 
-/// Prints the table; returns whether every attack moves the p99 by little enough.
+/** Prints the table; returns whether every attack moves the p99 by little enough. */
 function report(cells) {
   const figure = ({ results }, name) => median(results.map((result) => result[name]));
   const calm = figure(cells[0], "p99");
@@ -116,15 +109,17 @@ function report(cells) {
 
 async function run() {
   const { values: chosen } = parseArgs({ options: OPTIONS });
-  const unknown = chosen.attack.find((kind) => !ATTACKS.includes(kind));
+  const kinds = chosen.attack ?? ATTACKS;
+  const unknown = kinds.find((kind) => !ATTACKS.includes(kind));
   if (unknown) throw new Error(`there is no attack '${unknown}': ${ATTACKS.join(", ")}`);
   const victim = await server(chosen);
   const other = chosen.control && (await server(chosen));
-  const attacks = chosen.attack.flatMap((kind) => [
+  const attacks = kinds.flatMap((kind) => [
     { label: kind, kind, attacked: victim },
     ...(other ? [{ label: `${kind}, another server`, kind, attacked: other, isControl: true }] : []),
   ]);
-  const cells = [{ label: "quiet", kind: null }, ...attacks].map((cell) => ({ ...cell, victim, results: [] }));
+  /** @type {Cell[]} */
+  const cells = [{ label: "quiet", kind: null, attacked: victim }, ...attacks].map((cell) => ({ ...cell, victim, results: [] }));
   await sleep(Number(chosen["fill-s"]) * 1_000);
   for (let round = 1; round <= Number(chosen.rounds); round += 1) {
     for (const cell of cells) {
@@ -139,6 +134,9 @@ async function run() {
 
 const code = await run().then(
   (met) => (met ? 0 : 1),
-  (err) => (console.error(`hostile: ${err.message}`), 2),
+  (err) => {
+    console.error(`hostile: ${err.message}`);
+    return 2;
+  },
 );
 process.exit(code);

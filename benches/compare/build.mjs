@@ -1,3 +1,4 @@
+// @ts-check
 // Makes ready what is measured: packages by their lock files, release builds. Measures nothing.
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -5,7 +6,7 @@ import { join } from "node:path";
 
 import { PEERS, PEERS_TARGET, ROOT, TARGET } from "./paths.mjs";
 
-/// A build that takes longer is ended.
+/** A build that takes longer is ended. */
 const BUILD_MS_MAX = 30 * 60_000;
 
 function call(command, args, options) {
@@ -13,7 +14,7 @@ function call(command, args, options) {
   if (error || status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);
 }
 
-/// Builds whatever is not up to date.
+/** Builds whatever is not up to date. */
 export function build({ skip }) {
   if (skip) return;
   const installed = join(PEERS, "node_modules", ".package-lock.json");

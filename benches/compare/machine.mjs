@@ -1,3 +1,4 @@
+// @ts-check
 // What the measurements were made on: machine, commit, versions. Measures nothing.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";

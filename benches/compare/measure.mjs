@@ -1,8 +1,9 @@
+// @ts-check
 // One measurement: a server on core 0, the load generator on core 1, its report, and the end of both. Judges nothing.
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Child } from "./child.mjs";
 import { TARGET } from "./paths.mjs";
 import { FOREIGN_MAX, quiet, watch } from "./quiet.mjs";
 import { servers } from "./servers.mjs";
@@ -12,42 +13,24 @@ const SERVER_CORE = "0";
 const LOAD_CORE = "1";
 const START_MS_MAX = 20_000;
 const END_MS_MAX = 6_000;
-/// What connecting, warming up and checking may take beside the measurement itself.
+/** What connecting, warming up and checking may take beside the measurement itself. */
 const LOAD_MS_EXTRA = 60_000;
 const WARMUP_S = 1;
 const CONNECT_RATE = 2_500;
-/// A measurement that others have disturbed is made again, so often and after such a wait for quiet.
+/** A measurement that others have disturbed is made again, so often and after such a wait for quiet. */
 const TRIES = 3;
 const QUIET_MS_MAX = 60_000;
 
 const QUICK_STORM = { sessions: 250, afterS: 0.2, staysS: 0.6, goesS: 0.2 };
 
-/// Every process that has been started here and has not ended.
-const alive = new Set();
-
-function start(core, command, args, env = {}) {
-  const child = spawn("taskset", ["-c", core, command, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  alive.add(child);
-  child.output = "";
-  child.stdout.on("data", (chunk) => (child.output += chunk));
-  child.stderr.on("data", (chunk) => (child.errors = ((child.errors ?? "") + chunk).slice(-20_000)));
-  child.ended = new Promise((resolve) => {
-    child.on("error", (err) => (alive.delete(child), resolve(`cannot start: ${err.message}`)));
-    child.on("close", (code, signal) => (alive.delete(child), resolve(code ?? signal)));
-  });
-  return child;
+/** Starts a program on one core. @param {string} core @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [env] */
+function start(core, command, args, env) {
+  return new Child("taskset", ["-c", core, command, ...args], env);
 }
 
-/// Kills what is left; for the end of this process.
-export function endAll() {
-  for (const child of alive) child.kill("SIGKILL");
-}
-
+/** @param {Child} child */
 async function end(child) {
-  if (!alive.has(child)) return;
+  if (!child.isAlive) return;
   child.kill("SIGTERM");
   if ((await Promise.race([child.ended, sleep(END_MS_MAX, "late")])) === "late") {
     child.kill("SIGKILL");
@@ -55,18 +38,18 @@ async function end(child) {
   }
 }
 
-/// Returns the port that the server says it listens on.
+/** Returns the port that the server says it listens on. */
 async function port(child, pattern) {
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; ) {
-    const found = `${child.output}\n${child.errors ?? ""}`.match(pattern);
+    const found = `${child.output}\n${child.errors}`.match(pattern);
     if (found) return Number(found[1]);
     const ended = await Promise.race([child.ended, sleep(20, null)]);
-    if (ended !== null) throw new Error(`the server has ended with ${ended}: ${child.errors ?? ""}`);
+    if (ended !== null) throw new Error(`the server has ended with ${ended}: ${child.errors}`);
   }
   throw new Error("the server does not say that it listens");
 }
 
-/// The load generator's arguments.
+/** The load generator's arguments. */
 export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick) {
   const scaled = (count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
   const args = ["--url", url, "--pid", String(pid), "--json", "--allow-lag", "--connect-rate", String(CONNECT_RATE)];
@@ -78,7 +61,7 @@ export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick)
   return args;
 }
 
-/// Returns `{ report, env, load, foreign }` of one measurement, or `{ error }`.
+/** Returns `{ report, env, load, foreign }` of one measurement, or `{ error }`. */
 export async function measure(variant, options) {
   let result;
   for (let attempt = 1; attempt <= (options.tries ?? TRIES); attempt += 1) {
@@ -107,10 +90,10 @@ async function measureOnce(whole, { quick, seconds }) {
     const foreign = watched.stop();
     await end(load);
     if (code === "late") return { error: "the load generator took too long" };
-    if (code !== 0 && code !== 1) return { error: `the load generator ended with ${code}: ${load.errors ?? ""}` };
+    if (code !== 0 && code !== 1) return { error: `the load generator ended with ${code}: ${load.errors}` };
     return { report: JSON.parse(load.output), env: how.env, load: args, foreign, waits: await waits };
   } catch (err) {
-    return { error: err.message };
+    return { error: String(err) };
   } finally {
     await end(server);
   }

@@ -1,3 +1,4 @@
+// @ts-check
 // Numbers: the figures of each run, and their medians over the rounds. Knows nothing of words or pages.
 
 export function median(values) {
@@ -7,7 +8,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/// The figures that are shown, of one report of the load generator.
+/** The figures that are shown, of one report of the load generator. */
 const FIGURES = {
   cpuMicros: ({ server }) => server?.cpu_us_per_event,
   systemMicros: ({ server }) => server?.cpu_system_us_per_event,
@@ -31,7 +32,7 @@ const FIGURES = {
   missing: ({ completeness }) => completeness.missing,
 };
 
-/// Returns rows `{ workload, label, runs, failures, figures, spread }` in the order of the runs.
+/** Returns rows `{ workload, label, runs, failures, figures, spread }` in the order of the runs. */
 export function medians(runs) {
   const rows = new Map();
   for (const run of runs) {
@@ -55,5 +56,5 @@ export function medians(runs) {
   });
 }
 
-/// Returns a row of the table, or undefined.
+/** Returns a row of the table, or undefined. */
 export const find = (table, workload, label) => table.find((row) => row.workload === workload && row.label === label);

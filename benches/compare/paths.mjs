@@ -1,10 +1,11 @@
+// @ts-check
 // Where things are. Creates nothing.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const PEERS = join(ROOT, "benches", "peers");
-/// What cargo builds goes below the folder that tickcast itself is built in.
+/** What cargo builds goes below the folder that tickcast itself is built in. */
 export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
 export const PEERS_TARGET = join(TARGET, "peers");
 export const RESULTS = join(TARGET, "compare.json");

@@ -1,3 +1,4 @@
+// @ts-check
 // Results as text: for the terminal, and as docs/BENCHMARKS.md. Computes nothing but ratios.
 import { find } from "./medians.mjs";
 import { verdicts } from "./verdict.mjs";
@@ -8,7 +9,7 @@ const count = (value) => (value === null || value === undefined ? "–" : Math.r
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(0)} %`);
 const millis = (micros) => fixed(micros === null ? null : micros / 1000, 2);
 
-/// The window that a row writes in, as its label says: rows are compared with the floor that has the same.
+/** The window that a row writes in, as its label says: rows are compared with the floor that has the same. */
 const floorOf = (table, workload, label) =>
   (workload !== "hot" && (label === "tickcast" || label.includes("20 ms")) && find(table, workload, "floor, 20 ms window")) ||
   find(table, workload, "floor");
@@ -66,7 +67,7 @@ function cells(table, workload) {
 
 const names = (table) => workloads.filter(({ name }) => table.some((row) => row.workload === name));
 
-/// Returns the tables in columns of equal width.
+/** Returns the tables in columns of equal width. */
 export function terminal(table) {
   const parts = names(table).map(({ name, about }) => {
     const lines = cells(table, name);
@@ -81,13 +82,13 @@ export function terminal(table) {
 
 const markdown = (lines) => [lines[0], lines[0].map((_, column) => (column ? "--:" : "---")), ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
 
-/// Says how long the measurements of a workload were.
+/** Says how long the measurements of a workload were. */
 function lengths(runs, workload) {
   const loads = runs.filter((run) => run.workload === workload && run.load).map(({ load }) => load[load.indexOf("--duration-s") + 1]);
   return `Each measurement: ${[...new Set(loads)].join(" or ")} s.`;
 }
 
-/// Returns the page.
+/** Returns the page. */
 export function page({ machine, rounds, minutes, runs }, table) {
   const { versions } = machine;
   const sections = names(table).map(({ name, about }) => {

@@ -1,24 +1,25 @@
+// @ts-check
 // How each server is started: command, environment, how it tells its port. Ends none.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { PEERS, PEERS_TARGET, TARGET } from "./paths.mjs";
 
-/// The bun that npm has installed for this machine; its own package wants to download one at install.
+/** The bun that npm has installed for this machine; its own package wants to download one at install. */
 export function bunBinary() {
   const folder = join(PEERS, "node_modules", "@oven");
   return join(folder, readdirSync(folder)[0], "bin", "bun");
 }
 
-/// What the load generator says to a server that is not tickcast.
+/** What the load generator says to a server that is not tickcast. */
 export const SUBSCRIBE = '{"action":"subscribe","symbols":{symbols},"channels":{channels}}';
 
 const LISTENING = /listening (\d+)/;
 
-/// The built-in symbols of tickcast, each as active as a generated one on average.
+/** The built-in symbols of tickcast, each as active as a generated one on average. */
 const BUILT_IN_SYMBOLS = 30;
 
-/// A peer: the same environment for each of them.
+/** A peer: the same environment for each of them. */
 const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed = false, env = {} }) => ({
   command: typeof command === "function" ? command() : command,
   args,
@@ -36,7 +37,7 @@ const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed =
   subscribe: SUBSCRIBE,
 });
 
-/// tickcast: the rate is chosen such that the generated symbols together get the market's.
+/** tickcast: the rate is chosen such that the generated symbols together get the market's. */
 const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
   command: join(TARGET, "release", "tickcast"),
   args: ["--port", "0"],
@@ -52,7 +53,7 @@ const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
   subscribe: null,
 });
 
-/// By name: a function from a market to how the server is started with it.
+/** By name: a function from a market to how the server is started with it. */
 export const servers = {
   tickcast,
   floor: peer(join(PEERS_TARGET, "release", "peer-floor"), []),

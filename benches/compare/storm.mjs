@@ -1,3 +1,4 @@
+// @ts-check
 // A storm beside a measurement: clients that connect all at once, and later vanish all at once, while somebody new knocks again
 // and again. Measures how long that one waits; judges nothing.
 import { randomBytes } from "node:crypto";
@@ -7,14 +8,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 const KNOCK_MS = 50;
 const KNOCK_MS_MAX = 10_000;
 
-/// Milliseconds until a new client's handshake is answered, or null when it is not let in.
+/** Milliseconds until a new client's handshake is answered, or null when it is not let in. */
 function knock(url) {
   const began = performance.now();
   const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64") };
   return new Promise((resolve) => {
     const request = get(url.replace(/^ws/, "http"), { headers, agent: false, timeout: KNOCK_MS_MAX });
-    const end = (result) => (resolve(result), request.destroy());
-    request.on("upgrade", (_, socket) => (end(performance.now() - began), socket.destroy()));
+    const end = (result) => {
+      resolve(result);
+      request.destroy();
+    };
+    request.on("upgrade", (_, socket) => {
+      end(performance.now() - began);
+      socket.destroy();
+    });
     for (const failure of ["response", "timeout", "error"]) request.on(failure, () => end(null));
   });
 }
@@ -26,8 +33,10 @@ async function knockFor(url, seconds, waits) {
   }
 }
 
-/// Brings `sessions` idle clients with start() after `afterS` seconds, lets them vanish `staysS` later without a word, and goes on
-/// knocking for `goesS`. Returns how long newcomers waited, in milliseconds; null stands for one that was not let in.
+/**
+ * Brings `sessions` idle clients with start() after `afterS` seconds, lets them vanish `staysS` later without a word, and goes on
+ * knocking for `goesS`. Returns how long newcomers waited, in milliseconds; null stands for one that was not let in.
+ */
 export async function storm({ sessions, afterS, staysS, goesS }, url, start) {
   await sleep(afterS * 1000);
   const waits = [];

@@ -1,3 +1,4 @@
+// @ts-check
 // The bars of the project and whether they are met, with the figures that say so. Measures and formats nothing else.
 import { find } from "./medians.mjs";
 
@@ -7,7 +8,7 @@ const MIB = 1024 * KIB;
 const times = (value) => `${value.toFixed(2)} times`;
 const ms = (micros) => `${(micros / 1000).toFixed(2)} ms`;
 
-/// A bar on the ratio of one figure of two rows.
+/** A bar on the ratio of one figure of two rows. */
 const ratio = (workload, ours, theirs, figure, most, what, format) => ({
   workload,
   bar: what,
@@ -20,7 +21,7 @@ const ratio = (workload, ours, theirs, figure, most, what, format) => ({
 
 const micros = (value) => `${value.toFixed(2)} µs`;
 
-/// A bar on one figure.
+/** A bar on one figure. */
 const most = (workload, label, figure, limit, what, format) => ({
   workload,
   bar: what,
@@ -79,6 +80,6 @@ const bars = [
   },
 ];
 
-/// Returns `{ workload, bar, met, said }` for every bar that these results can judge.
+/** Returns `{ workload, bar, met, said }` for every bar that these results can judge. */
 export const verdicts = (table) =>
   bars.map(({ workload, bar, judge }) => ({ workload, bar, ...judge(table) })).filter(({ said }) => said !== undefined);

@@ -1,3 +1,4 @@
+// @ts-check
 // What is measured: markets, clients, and which servers in which settings take part. Starts nothing.
 
 const PUBLISH = { MODE: "publish" };
@@ -10,7 +11,7 @@ const floor = (coalesceMs) => ({
 });
 const peer = (server, env = {}, label = server) => ({ server, label, env });
 
-/// `market` is what every server gets, `load` what the load generator is told; `seconds` the length of one measurement.
+/** `market` is what every server gets, `load` what the load generator is told; `seconds` the length of one measurement. */
 export const workloads = [
   {
     name: "hot",
@@ -96,7 +97,7 @@ export const workloads = [
   },
 ];
 
-/// Returns the variants of a workload, each with its whole market and load.
+/** Returns the variants of a workload, each with its whole market and load. */
 export function variants(workload) {
   return workload.variants.map((variant) => ({
     ...variant,

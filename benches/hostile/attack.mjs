@@ -1,3 +1,4 @@
+// @ts-check
 // One hostile client: asks for as much as it can, reads all answers and looks at none. Raw sockets and requests made in advance,
 // so that it costs little itself.
 //
@@ -5,11 +6,11 @@
 import { get } from "node:http";
 import { connect } from "node:net";
 
-/// How long a connection takes at the least, so that one that is refused does not spin.
+/** How long a connection takes at the least, so that one that is refused does not spin. */
 const BACK_MS = 50;
-/// How far back a cursor goes: not quite as far as the server keeps events (history.events_max).
+/** How far back a cursor goes: not quite as far as the server keeps events (history.events_max). */
 const EVENTS_BACK = 250_000;
-/// Answers on one connection before the next one.
+/** Answers on one connection before the next one. */
 const ANSWERS = 8;
 
 const [, , kind, port] = process.argv;
@@ -29,7 +30,7 @@ function open(head, onEnd) {
   return socket;
 }
 
-/// Asks for a path again and again, so many at the same time.
+/** Asks for a path again and again, so many at the same time. */
 function requests(path, parallel) {
   const ask = (connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
   const head = ask("keep-alive").repeat(ANSWERS - 1) + ask("close");
@@ -40,7 +41,7 @@ function requests(path, parallel) {
   for (let index = 0; index < parallel; index += 1) one();
 }
 
-/// A text frame with the mask 0, which leaves the text as it is.
+/** A text frame with the mask 0, which leaves the text as it is. */
 function frame(message) {
   const text = Buffer.from(JSON.stringify(message));
   const length = text.length < 126 ? [0x80 | text.length] : [0x80 | 126, text.length >> 8, text.length & 0xff];
@@ -50,7 +51,7 @@ function frame(message) {
 const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
-/// Sends these frames at once, again and again, on one WebSocket that comes back whenever it is closed.
+/** Sends these frames at once, again and again, on one WebSocket that comes back whenever it is closed. */
 function frames(bytes, everyMs) {
   const one = () => {
     const timer = setInterval(() => socket.writableLength < 1 << 20 && socket.write(bytes), everyMs);
@@ -62,11 +63,11 @@ function frames(bytes, everyMs) {
   one();
 }
 
-/// Returns the oldest cursor that the server still knows, nearly.
+/** Returns the oldest cursor that the server still knows, nearly. */
 function oldest() {
   return new Promise((resolve, reject) => {
     const request = get(`http://127.0.0.1:${port}/api/v1/snapshot?symbols=AAPL`, async (response) => {
-      const { epoch, offset } = JSON.parse(Buffer.concat(await response.toArray()));
+      const { epoch, offset } = JSON.parse(Buffer.concat(await response.toArray()).toString());
       resolve({ epoch, offset: Math.max(0, offset - EVENTS_BACK) });
     });
     request.on("error", reject);
@@ -74,18 +75,18 @@ function oldest() {
 }
 
 const attacks = {
-  /// The largest subscription, as often as one session may ask.
+  /** The largest subscription, as often as one session may ask. */
   subscribes: () => frames(frame({ action: "subscribe", symbols: ["*"], channels: ["trades", "quotes", "bars.1s", "bars.1m", "bars.1d"] }), 5),
-  /// Every second a burst of requests that go back as far as one can for what seldom comes.
+  /** Every second a burst of requests that go back as far as one can for what seldom comes. */
   cursors: async () => {
     const [symbols, channels, after] = [["AAPL"], ["bars.1h"], await oldest()];
     const pair = [frame({ action: "subscribe", symbols, channels, after }), frame({ action: "unsubscribe", symbols, channels })];
     frames(Buffer.concat(Array(500).fill(pair).flat()), 1_000);
   },
-  /// A thousand long answers about bars at the same time, and as many short ones.
+  /** A thousand long answers about bars at the same time, and as many short ones. */
   bars: () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=3000", 1_000),
   "short-bars": () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=1", 1_000),
-  /// 300 polls with an old cursor at the same time.
+  /** 300 polls with an old cursor at the same time. */
   polls: async () => {
     const { epoch, offset } = await oldest();
     requests(`/api/v1/poll?symbols=AAPL&channels=bars.1h&wait_ms=0&after=${epoch}:${offset}`, 300);

@@ -1,3 +1,4 @@
+// @ts-check
 // The market of the JavaScript peers: settings from the environment, the arrivals of trades, their text, the clock, and the
 // reading of a subscription. The same arrivals and bytes as in market/src/lib.rs. How texts reach a client is not its business.
 
@@ -16,7 +17,7 @@ export const settings = {
   mode: process.env.MODE ?? "publish",
 };
 
-/// Microseconds since 1970, finer than Date.now(): the monotonic clock, set by the wall clock at one of its ticks.
+/** Microseconds since 1970, finer than Date.now(): the monotonic clock, set by the wall clock at one of its ticks. */
 const origin = (() => {
   const before = Date.now();
   let tick = before;
@@ -25,7 +26,7 @@ const origin = (() => {
 })();
 export const nowMicros = () => Math.floor((origin + performance.now()) * 1000);
 
-/// mulberry32: a generator that is alike in every language.
+/** mulberry32: a generator that is alike in every language. */
 const generator = (seed) => () => {
   seed = (seed + 0x6d2b79f5) | 0;
   let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
@@ -52,7 +53,7 @@ class Market {
     this.#next += (settings.fixed ? 1 : -Math.log(1 - this.#random())) * (1e6 / settings.eventsPerSecond);
   }
 
-  /// Calls each(symbol's number, text of one trade) for everything that came due.
+  /** Calls each(symbol's number, text of one trade) for everything that came due. */
   takeDue(each) {
     const now = nowMicros();
     while (this.#next <= now) {
@@ -70,7 +71,7 @@ class Market {
     }
   }
 
-  /// The numbers of the known symbols that a subscribe message names.
+  /** The numbers of the known symbols that a subscribe message names. */
   wanted(text) {
     const request = JSON.parse(text);
     if (request.action !== "subscribe") return [];
@@ -78,10 +79,12 @@ class Market {
   }
 }
 
-export const market = settings.symbols > 0 ? new Market() : null;
+export const market = new Market();
 
-/// Calls step() every STEP_MS for as long as the process lives, on a schedule of its own: the time that a step takes does not
-/// put off the next.
+/**
+ * Calls step() every STEP_MS for as long as the process lives, on a schedule of its own: the time that a step takes does not
+ * put off the next.
+ */
 export function everyStep(step) {
   let next = performance.now();
   const tick = () => {
@@ -93,13 +96,23 @@ export function everyStep(step) {
   tick();
 }
 
-/// Joins the trades of one step for each session; the sessions are what subscribe() has been called with.
-///
-/// Both forms share the text of a single trade among all that get only this one, so it is flattened and encoded once.
+/** @typedef {{ joined: string }} Pending the trades of this step as one array */
+/** @typedef {{ pending: Pending | null }} Session */
+
+/**
+ * Joins the trades of one step for each session; the sessions are what subscribe() has been called with.
+ *
+ * Both forms share the text of a single trade among all that get only this one, so it is flattened and encoded once.
+ *
+ * @template {Session} S a session of the peer
+ */
 export class Joiner {
+  /** The sessions of each symbol. @type {S[][]} */
   #subscribers = market.names.map(() => []);
+  /** @type {S[]} */
   #dirty = [];
 
+  /** @param {S} session @param {number[]} symbols */
   subscribe(session, symbols) {
     session.pending = null;
     for (const symbol of symbols) {
@@ -107,21 +120,26 @@ export class Joiner {
     }
   }
 
+  /** @param {S} session */
   forget(session) {
     for (const list of this.#subscribers) {
       const place = list.indexOf(session);
-      if (place >= 0) list[place] = list.at(-1), list.pop();
+      if (place < 0) continue;
+      list[place] = list[list.length - 1];
+      list.pop();
     }
   }
 
-  /// Calls send(session, text) once for each session that has something new.
+  /** Calls `send` once for each session that has something new. @param {(session: S, text: string) => void} send */
   step(send) {
     market.takeDue((symbol, text) => {
       const subscribers = this.#subscribers[symbol];
       if (subscribers.length === 0) return;
       const alone = { text, joined: `[${text}]` };
       // Sessions whose step has been the same so far share the joined text too.
+      /** @type {Pending | null} */
       let last = null;
+      /** @type {Pending | null} */
       let joined = null;
       for (const session of subscribers) {
         const pending = session.pending;
@@ -138,9 +156,9 @@ export class Joiner {
       }
     });
     for (const session of this.#dirty) {
-      const { joined } = session.pending;
+      const { pending } = session;
       session.pending = null;
-      send(session, joined);
+      if (pending) send(session, pending.joined);
     }
     this.#dirty.length = 0;
   }

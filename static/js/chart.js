@@ -8,6 +8,7 @@
 
 import {
   CandlestickSeries,
+  ColorType,
   createChartEx,
   CrosshairMode,
   defaultHorzScaleBehavior,
@@ -21,7 +22,8 @@ import { formatTime, tickWeight } from "./zone.js";
 
 /** @typedef {import("./candles.js").CandleSeries} CandleSeries */
 /** @typedef {import("./protocol.js").Bar} Bar */
-/** @typedef {import("../node_modules/lightweight-charts/dist/typings.js").IPriceLine} PriceLine */
+/** @typedef {import("lightweight-charts").IPriceLine} PriceLine */
+/** @typedef {import("lightweight-charts").UTCTimestamp} UTCTimestamp */
 
 /** More new bars than this at once, as after a hidden hour, are drawn anew as a whole. */
 const TAIL_MAX = 100;
@@ -34,6 +36,7 @@ class WallClockScale extends defaultHorzScaleBehavior() {
   utc = false;
 
   /**
+   * @override
    * @param {readonly { timeWeight: number, originalTime: unknown }[]} points
    * @param {number} startIndex
    */
@@ -45,6 +48,11 @@ class WallClockScale extends defaultHorzScaleBehavior() {
       points[index].timeWeight = tickWeight(previous, current, this.utc);
     }
   }
+}
+
+/** Returns the start of a bar in seconds, as the library counts. @param {Bar} bar */
+function timeOf({ ts }) {
+  return /** @type {UTCTimestamp} */ (ts / 1e6);
 }
 
 /** Writes a label of the time axis. @param {number} at_s @param {number} type @param {boolean} utc */
@@ -89,7 +97,7 @@ export class ChartView {
   constructor(container, { onHover, onNeedOlder }) {
     this.#container = container;
     // `autoSize` follows the container with a ResizeObserver.
-    this.#chart = createChartEx(container, this.#scale, /** @type {any} */ ({ autoSize: true }));
+    this.#chart = createChartEx(container, this.#scale, { autoSize: true });
     this.#candles = this.#chart.addSeries(CandlestickSeries, {
       priceFormat: { type: "custom", minMove: 0.0001, formatter: formatPrice },
       // The library's own box has the close of the newest bar in view, which is not the last price once the chart is panned.
@@ -157,7 +165,7 @@ export class ChartView {
     const { bars, interval, symbol } = series;
     if (!keepsView) {
       this.#scale.utc = interval === "1d";
-      this.#chart.applyOptions(/** @type {any} */ (this.#timeOptions(interval === "1s", interval !== "1d")));
+      this.#chart.applyOptions(this.#timeOptions(interval === "1s", interval !== "1d"));
     }
     const view = keepsView ? this.#view() : null;
     this.#candles.setData(bars.map((bar) => this.#candleOf(bar)));
@@ -195,7 +203,7 @@ export class ChartView {
   relabel() {
     if (!this.#drawn) return;
     const { interval } = this.#drawn.series;
-    this.#chart.applyOptions(/** @type {any} */ (this.#timeOptions(interval === "1s", interval !== "1d")));
+    this.#chart.applyOptions(this.#timeOptions(interval === "1s", interval !== "1d"));
   }
 
   /**
@@ -236,13 +244,13 @@ export class ChartView {
 
   /** @param {Bar} bar */
   #candleOf(bar) {
-    return /** @type {any} */ ({ time: bar.ts / 1e6, open: bar.open, high: bar.high, low: bar.low, close: bar.close });
+    return { time: timeOf(bar), open: bar.open, high: bar.high, low: bar.low, close: bar.close };
   }
 
   /** @param {Bar} bar */
   #volumeOf(bar) {
     const color = bar.close >= bar.open ? this.#colours.up_volume : this.#colours.down_volume;
-    return /** @type {any} */ ({ time: bar.ts / 1e6, value: bar.volume, color });
+    return { time: timeOf(bar), value: bar.volume, color };
   }
 
   /**
@@ -281,7 +289,7 @@ export class ChartView {
     const crossline = { color: crosshair, labelBackgroundColor: label, width: /** @type {1} */ (1) };
     this.#chart.applyOptions({
       layout: {
-        background: /** @type {any} */ ({ type: "solid", color: panel }),
+        background: { type: ColorType.Solid, color: panel },
         textColor: text,
         fontFamily: font,
         fontSize: 11,
@@ -290,7 +298,7 @@ export class ChartView {
       grid: { vertLines: { color: grid }, horzLines: { color: grid } },
       crosshair: { mode: CrosshairMode.Normal, vertLine: crossline, horzLine: crossline },
       rightPriceScale: { borderColor: line, entireTextOnly: true, scaleMargins: { top: 0.06, bottom: 0.06 } },
-      timeScale: /** @type {any} */ ({ borderColor: line }),
+      timeScale: { borderColor: line },
     });
     // Rising candles are hollow, so that colour is not the only sign.
     this.#candles.applyOptions({

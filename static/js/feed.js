@@ -163,6 +163,7 @@ export class Feed {
   #onMessage(event) {
     const received_us = nowMicros();
     this.#liveness.heard(performance.now());
+    /** @type {Message[] | null} */
     let messages;
     try {
       messages = JSON.parse(event.data);

@@ -50,8 +50,24 @@
 /** @typedef {Trade | Quote | BarMessage} Event */
 /** @typedef {Event | Welcome | Snapshot | Day | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} Message */
 
+
+/** @typedef {{ epoch: string, offset: number }} Position a cursor: all events up to it have come */
+/**
+ * @typedef {{ action: "subscribe" | "unsubscribe", symbols: string[], channels?: string[], mode?: "all" | "latest", max_hz?: number,
+ *             after?: Position }} Request
+ */
+
 /** @typedef {{ symbol: string, name: string, sector: string }} Listing */
-/** @typedef {{ symbol: string, interval: Interval, epoch: string, offset: number, bars: Bar[] }} BarsAnswer */
+/** @typedef {{ symbol: string, interval: Interval, epoch: string, offset: number, bars: Bar[] }} BarsAnswer of `/api/v1/bars` */
+/** @typedef {Position & { snapshots: Snapshot[] }} SnapshotAnswer of `/api/v1/snapshot` */
+/** @typedef {Position & { cursor: string, recovered: boolean, messages: Message[] }} PollAnswer of `/api/v1/poll` */
+/** @typedef {{ title?: string, status?: number, detail?: string, code?: string, symbols?: string[] }} Problem an error over HTTP (RFC 9457) */
+
+/** @typedef {"websocket" | "sse" | "long_poll" | "short_poll"} Transport */
+/** @typedef {{ wire: number, payload: number, framing: number, headers: number, tls: number }} Bytes */
+/** @typedef {{ requests: number, connections: number, events: number, bytes_up: Bytes, bytes_down: Bytes, cpu_us: number }} Cost */
+/** @typedef {Record<Transport, Cost>} Costs */
+/** @typedef {{ client: string, transports: Costs }} TrafficAnswer of `/api/v1/traffic` */
 
 export const SUBPROTOCOL = "tickcast.v1.json";
 

@@ -22,22 +22,27 @@ export class AnswerError extends Error {
 }
 
 /**
- * Answers the JSON of a URL.
+ * Returns the JSON of a URL.
+ * @template T what the server answers at this address
  * @param {string} url
  * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
  * @throws {AnswerError} when the server has answered with an error
  * @throws {TypeError} when it has not answered
  */
 async function getJson(url, signal) {
   const response = await fetch(url, { signal, headers: { accept: "application/json" } });
   if (response.ok) return response.json();
+  /** @type {import("./protocol.js").Problem | null} */
   const problem = await response.json().catch(() => null);
   throw new AnswerError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
 }
 
 /** @returns {Promise<Listing[]>} */
 export async function fetchListings() {
-  return (await getJson("api/v1/symbols")).symbols;
+  /** @type {{ symbols: Listing[] }} */
+  const { symbols } = await getJson("api/v1/symbols");
+  return symbols;
 }
 
 /**

@@ -1,16 +1,24 @@
+// @ts-check
 // Checks the join of history and pushed events, and the folding of trades into candles.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { barStart, CandleSeries } from "../js/candles.js";
+import * as messages from "./messages.js";
 
 const MINUTE = 60_000_000;
 const START = 1_772_463_840_000_000;
 
+/** @typedef {import("../js/protocol.js").Bar} Bar */
+/** @typedef {import("../js/protocol.js").BarsAnswer} BarsAnswer */
+
+/** @param {number} ts @param {number} close @param {Partial<Bar>} [more] @returns {Bar} */
 const bar = (ts, close, more = {}) => ({
   ts, open: 100, high: Math.max(100, close), low: Math.min(100, close), close, volume: 10, trades: 1, vwap: close, final: true, ...more,
 });
-const seriesOf = (bars, { offset = 50, interval = "1m", bars_max } = {}) =>
-  new CandleSeries({ symbol: "AAPL", interval, epoch: "e1", offset, bars }, bars_max);
+/** @param {Bar[]} bars @param {Partial<BarsAnswer>} [more] @returns {BarsAnswer} */
+const answer = (bars, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: "e1", offset: 50, bars, ...more });
+/** @param {Bar[]} bars @param {Partial<BarsAnswer>} [more] @param {number} [bars_max] */
+const seriesOf = (bars, more, bars_max) => new CandleSeries(answer(bars, more), bars_max);
 const trade = (offset, ts, price, size = 5) => ({ offset, ts, price, size });
 
 test("a bar starts at a whole multiple of its interval", () => {
@@ -60,7 +68,7 @@ test("an empty history starts with the first trade", () => {
 
 test("a pushed bar that agrees changes nothing but its finality", () => {
   const series = seriesOf([bar(START, 101, { final: false })]);
-  const changed = series.applyBar({ type: "bar", symbol: "AAPL", interval: "1m", seq: 1, offset: 51, ...bar(START, 101) });
+  const changed = series.applyBar(messages.bar(1, 51, bar(START, 101)));
   assert.equal(changed, false);
   assert.equal(series.newest.final, true);
   assert.equal(series.newest.volume, 10);
@@ -68,7 +76,7 @@ test("a pushed bar that agrees changes nothing but its finality", () => {
 
 test("a pushed bar corrects an older one, which asks for a whole redraw", () => {
   const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102)]);
-  const message = { type: "bar", symbol: "AAPL", interval: "1m", seq: 1, offset: 51, ...bar(START, 105, { volume: 70 }) };
+  const message = messages.bar(1, 51, bar(START, 105, { volume: 70 }));
   assert.equal(series.applyBar(message), true);
   assert.equal(series.bars[0].close, 105);
   assert.equal(series.bars.length, 2);
@@ -77,9 +85,9 @@ test("a pushed bar corrects an older one, which asks for a whole redraw", () => 
 
 test("a pushed bar of another interval or from before the history is ignored", () => {
   const series = seriesOf([bar(START, 101)]);
-  const message = { type: "bar", symbol: "AAPL", seq: 1, ...bar(START, 90) };
-  assert.equal(series.applyBar({ ...message, interval: "5m", offset: 51 }), false);
-  assert.equal(series.applyBar({ ...message, interval: "1m", offset: 50 }), false);
+  const message = messages.bar(1, 51, bar(START, 90));
+  assert.equal(series.applyBar({ ...message, interval: "5m" }), false);
+  assert.equal(series.applyBar({ ...message, offset: 50 }), false);
   assert.equal(series.newest.close, 101);
 });
 
@@ -91,7 +99,7 @@ test("older bars go in front once, without those already held", () => {
 });
 
 test("the bars stay bounded from both ends", () => {
-  const series = seriesOf([], { bars_max: 20 });
+  const series = seriesOf([], {}, 20);
   for (let index = 0; index < 500; index += 1) {
     series.applyTrade(trade(51 + index, START + index * MINUTE, 100 + index));
     assert.ok(series.bars.length <= 20);
@@ -122,7 +130,7 @@ test("a newer answer joins the bars held, and those before it stay", () => {
   series.applyTrade(trade(60, START + 2 * MINUTE + 5, 400));
   const { changes, revision } = series;
   const newer = [bar(START + 2 * MINUTE, 104), bar(START + 3 * MINUTE, 105, { final: false })];
-  assert.equal(series.renew({ epoch: "e1", offset: 70, bars: newer }), true);
+  assert.equal(series.renew(answer(newer, { offset: 70 })), true);
   assert.deepEqual(series.bars.map((held) => held.close), [101, 102, 104, 105]);
   assert.equal(series.applyTrade(trade(70, START + 3 * MINUTE, 1)), false);
   assert.equal(series.applyTrade(trade(71, START + 3 * MINUTE, 106)), true);
@@ -132,10 +140,10 @@ test("a newer answer joins the bars held, and those before it stay", () => {
 test("bars that lie apart, or of another run of the server, take the place of those held", () => {
   const far = [bar(START + 9 * MINUTE, 109)];
   const apart = seriesOf([bar(START, 101)]);
-  assert.equal(apart.renew({ epoch: "e1", offset: 70, bars: far }), false);
+  assert.equal(apart.renew(answer(far, { offset: 70 })), false);
   assert.deepEqual(apart.bars, far);
   const other = seriesOf([bar(START - MINUTE, 100), bar(START, 101)], { offset: 900 });
-  assert.equal(other.renew({ epoch: "e2", offset: 7, bars: [bar(START, 55)] }), false);
+  assert.equal(other.renew(answer([bar(START, 55)], { epoch: "e2", offset: 7 })), false);
   assert.deepEqual([other.epoch, other.bars.map((held) => held.close)], ["e2", [55]]);
   assert.equal(other.applyTrade(trade(8, START + 5, 56)), true);
 });

@@ -1,3 +1,4 @@
+// @ts-check
 // Checks the arithmetic of the comparison: percentiles, the age of prices, holes, breaks, what is common, costs, figures, CSV.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,12 +12,17 @@ import { ANSWER_EVENTS_MAX } from "../js/compare/poll.js";
 import { csvOf } from "../js/compare/raw.js";
 import { nextSecond } from "../js/compare/run.js";
 import { RECORDS_MAX, Staleness, Tally } from "../js/compare/statistics.js";
-import { cost, quote, snapshot, tallyOf, trade } from "./comparison.js";
+import { forEach } from "../js/compare/transports.js";
+import { BEGIN, cost, tallyOf } from "./comparison.js";
+import { quote, trade } from "./messages.js";
 
 test("a percentile is wrong by one percent at the most, whatever the values", () => {
   // Latencies from microseconds to minutes, of which the low bits come from a multiplicative generator (Park and Miller).
   let state = 7;
-  const next = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const next = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
   const histogram = new Histogram();
   const values = Array.from({ length: 5_000 }, () => 10 ** (next() * 8));
   for (const value of values) histogram.add(value);
@@ -87,7 +93,7 @@ test("what lag has announced is merged: the holes that follow use it up", () => 
 
 test("the latency is of events made since the transport was opened", () => {
   const tally = new Tally();
-  tally.begin([snapshot], 10);
+  tally.begin([BEGIN], 10);
   tally.take([trade(5, 11)], 11_700);
   tally.open(12_000);
   tally.take([trade(6, 11)], 12_100);
@@ -101,7 +107,7 @@ test("after a cursor that was void nothing is a hole, and the numbers begin anew
   const age = tally.staleness.meanAt(14_000);
   tally.restart("b", 14_000);
   assert.equal(tally.staleness.meanAt(90_000), age, "no age is counted until there is a price of which it is known");
-  tally.take([{ ...snapshot, offset: 2, seq: { trades: 900, quotes: 3 } }, trade(901, 3)], 15_000);
+  tally.take([{ ...BEGIN, offset: 2, seq: { trades: 900, quotes: 3 } }, trade(901, 3)], 15_000);
   assert.deepEqual([tally.events, tally.missed, tally.repeated, tally.offset], [3, 0, 0, 3]);
   assert.deepEqual(tally.voids, [{ at_us: 14_000, offset: 13, records: 2, epoch: "b" }]);
 });
@@ -134,7 +140,7 @@ test("an event that none has got is missing as well, and a void cursor ends the 
   const complete = tallyOf(trade(5, 11), trade(6, 13), trade(7, 15));
   const restarted = tallyOf(trade(5, 11), trade(6, 13));
   restarted.restart("b", 14_000);
-  restarted.take([{ ...snapshot, offset: 2 }, trade(5, 3)], 16_000);
+  restarted.take([{ ...BEGIN, offset: 2 }, trade(5, 3)], 16_000);
   assert.deepEqual(inCommon([complete, restarted]), { to: 13, count: 2, absent: [0, 0], isCutShort: true });
 });
 
@@ -148,7 +154,7 @@ test("figures add both directions up, for each event that the server has sent", 
 
 test("costs go on where a server that was started again begins anew", () => {
   const account = new Account("desk-1");
-  const costs = (requests) => ({ websocket: { ...cost(0, 0), requests }, sse: { ...cost(0, 0), requests: 1 } });
+  const costs = (requests) => ({ ...forEach(() => ({ ...cost(0, 0), requests: 1 })), websocket: { ...cost(0, 0), requests } });
   for (const requests of [2, 5, 1, 3]) account.take(costs(requests));
   assert.deepEqual([account.total.websocket.requests, account.total.sse.requests], [8, 2]);
   account.take(costs(0));

@@ -1,20 +1,26 @@
-// Makes what the tests of the comparison are fed with: messages, tallies, costs.
+// @ts-check
+// Makes what the tests of the comparison are fed with: the state that it begins with, tallies, costs.
 import { Tally } from "../js/compare/statistics.js";
+import { snapshot } from "./messages.js";
 
-export const trade = (seq, offset, more = {}) => ({ type: "trade", symbol: "AAPL", seq, offset, ts: offset * 1_000, price: 100 + seq, size: 1, ...more });
-export const quote = (seq, offset, more = {}) => ({ type: "quote", symbol: "AAPL", seq, offset, ts: offset * 1_000, ...more });
-export const snapshot = { type: "snapshot", symbol: "AAPL", offset: 10, ts: 8_000, price: 99, seq: { trades: 4, quotes: 0 } };
+/** @typedef {import("../js/protocol.js").Message & { ts: number }} Timed */
 
-/** Returns what a transport has delivered, each message half a millisecond after it was made. */
+export const BEGIN = snapshot({ trades: 4, quotes: 0 }, { offset: 10, ts: 8_000, price: 99 });
+
+/** Returns what a transport has delivered, each message half a millisecond after it was made. @param {Timed[]} messages */
 export function tallyOf(...messages) {
   const tally = new Tally();
-  tally.begin([snapshot], 10);
+  tally.begin([BEGIN], 10);
   tally.open(0);
   for (const message of messages) tally.take([message], message.ts + 500);
   return tally;
 }
 
+/** @param {number} wire @returns {import("../js/protocol.js").Bytes} */
 const bytes = (wire) => ({ wire, payload: wire / 2, framing: wire / 4, headers: wire / 4, tls: 0 });
 
-/** Returns what the server says of so many events and bytes. */
+/**
+ * Returns what the server says of so many events and bytes.
+ * @param {number} events @param {number} wire @returns {import("../js/protocol.js").Cost}
+ */
 export const cost = (events, wire) => ({ requests: 3, connections: 1, events, bytes_up: bytes(wire / 5), bytes_down: bytes((wire * 4) / 5), cpu_us: 5_000 });

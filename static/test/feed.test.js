@@ -1,3 +1,4 @@
+// @ts-check
 // Checks when the page notices that nothing comes any more, and when it comes back. The socket, the clock and the page's events
 // are the test's own.
 import assert from "node:assert/strict";
@@ -15,6 +16,9 @@ class FakeSocket {
   readyState = 0;
   sent = [];
   isAnswering = true;
+  onopen = () => {};
+  /** @type {((event: { data: string }) => void) | null} */
+  onmessage = null;
   /** How long a pong takes. */
   trip_ms = 0;
   constructor() {

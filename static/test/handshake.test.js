@@ -1,3 +1,4 @@
+// @ts-check
 // Checks the key's way to its answer, and that frames come apart as RFC 6455 puts them together.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -67,7 +68,7 @@ test("the examples of RFC 6455 section 5.7 come apart", () => {
 test("frames of every length, masked or not, come apart however the bytes are cut", () => {
   const key = [0x3a, 0x7f, 0x00, 0xc5];
   const lengths = [0, 1, 125, 126, 127, 65_535, 65_536];
-  const payloads = lengths.flatMap((length) => [[length, key], [length, null]]);
+  const payloads = lengths.flatMap((length) => /** @type {[number, number[] | null][]} */ ([[length, key], [length, null]]));
   const frames = payloads.map(([length, mask]) => frame(0x82, randomBytes(length), mask));
   const stream = Buffer.concat(frames);
   for (const step of [1 << 20, 4_096, 977]) {
@@ -79,7 +80,7 @@ test("frames of every length, masked or not, come apart however the bytes are cu
     assert.equal(dissector.isWithinFrame, false);
     for (const { parts, bytes } of found) {
       assert.equal(parts[0].start, 0);
-      parts.slice(1).forEach((part, index) => assert.equal(part.start, parts[index].end, "no byte is left out"));
+      for (const [index, part] of parts.slice(1).entries()) assert.equal(part.start, parts[index].end, "no byte is left out");
       assert.equal(parts.at(-1).end, bytes.length);
     }
   }

@@ -1,3 +1,4 @@
+// @ts-check
 // Checks that history and stream are joined only when the join is exact. The server is a stub of `fetch`.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";

@@ -1,3 +1,4 @@
+// @ts-check
 // Checks that every phrase of every page has its Korean, that no translation is left over, and that both say it alike.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -73,7 +74,7 @@ test("a phrase without a dictionary stays English and is filled in", () => {
 });
 
 test("code and stress become elements, never markup", () => {
-  globalThis.document = { createElement: (tag) => ({ tag, textContent: "" }) };
+  Object.assign(globalThis, { document: { createElement: (tag) => ({ tag, textContent: "" }) } });
   try {
     const nodes = nodesOf("Send `{text}` *now*.", { text: "<b>" });
     assert.deepEqual(nodes, ["Send ", { tag: "code", textContent: "<b>" }, " ", { tag: "strong", textContent: "now" }, "."]);
@@ -84,6 +85,6 @@ test("code and stress become elements, never markup", () => {
 
 test("every module that a page names is there", () => {
   for (const [page] of PAGES) {
-    for (const [, path] of read(page).matchAll(/(?:href|src)="\/static\/([^"]+)"/g)) assert.ok(existsSync(new URL(`../${path}`, import.meta.url)), path);
+    for (const [, path] of read(page).matchAll(/(?:href|src)="static\/([^"]+)"/g)) assert.ok(existsSync(new URL(`../${path}`, import.meta.url)), path);
   }
 });

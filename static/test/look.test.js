@@ -1,11 +1,14 @@
+// @ts-check
 // Checks how figures and times are written, what a search finds, how columns sort, and that the files name no stranger.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { describe } from "../js/connection.js";
 import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
 import { findMatches } from "../js/search.js";
+import { fromSnapshot } from "../js/ticker.js";
+import { snapshot } from "./messages.js";
 import { modulesOf } from "./modules.js";
 
 process.env.TZ = "America/New_York";
@@ -42,6 +45,7 @@ test("a day begins where the viewer's does", () => {
 });
 
 test("boundaries weigh by what they begin", () => {
+  /** @param {Parameters<typeof Date.UTC>} parts */
   const at = (...parts) => Date.UTC(...parts) / 1_000;
   assert.equal(tickWeight(at(2025, 11, 31), at(2026, 0, 1), true), 70);
   assert.equal(tickWeight(at(2026, 0, 31), at(2026, 1, 1), true), 60);
@@ -83,7 +87,7 @@ test("a search puts symbols before names", () => {
 });
 
 test("columns sort by figure, greatest first, and the other way when pressed again", () => {
-  const ticker = (price, prev_close) => ({ price, prev_close, volume: 1, bid: 1, ask: 1 });
+  const ticker = (price, prev_close) => fromSnapshot(snapshot({}, { price, prev_close }));
   const tickers = new Map([["A", ticker(10, 11)], ["B", ticker(30, 29)], ["C", ticker(20, 20)]]);
   const down = nextOrder({ key: null, direction: "descending" }, "last");
   assert.deepEqual(sorted(["X", "A", "B", "C"], tickers, down), ["B", "C", "A", "X"]);
@@ -101,13 +105,26 @@ test("every state of the connection has words of its own", () => {
   assert.deepEqual(describe({ state: "stale", silent_since_ms: null, skipped: 312 }, 0), ["Stale", "312 events skipped"]);
 });
 
+test("every script is type-checked, and none opts out of it", () => {
+  const root = new URL("../../", import.meta.url);
+  const scripts = ["static/js", "static/test", "benches"].flatMap((folder) => readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.m?js$/.test(name) && !name.includes("node_modules"))
+    .map((name) => `${folder}/${name}`));
+  assert.ok(scripts.length > 90);
+  for (const name of scripts) {
+    const text = readFileSync(new URL(name, root), "utf8");
+    assert.ok(text.startsWith("// @ts-check\n"), name);
+    assert.doesNotMatch(text, /@ts-(?:ignore|nocheck|expect-error)\b|[{<,|] ?any ?[}>,|[]/, name);
+  }
+});
+
 test("each page preloads every module, and the lock file names no registry", () => {
   const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
   for (const [name, entry] of [["index.html", "js/app.js"], ["compare.html", "js/compare/page.js"], ["handshake.html", "js/handshake/page.js"]]) {
     const page = read(name);
     const modules = modulesOf(entry);
     for (const module of modules) assert.ok(page.includes(`<link rel="modulepreload" href="static/${module}">`), module);
-    const preloaded = [...page.matchAll(/rel="modulepreload" href="\/static\/(.+?)"/g)].map((match) => match[1]);
+    const preloaded = [...page.matchAll(/rel="modulepreload" href="static\/(.+?)"/g)].map((match) => match[1]);
     assert.deepEqual(preloaded.filter((module) => !modules.includes(module)), [], `${name} preloads what it needs only`);
     assert.ok(modules.length > 15);
   }

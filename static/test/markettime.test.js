@@ -1,3 +1,4 @@
+// @ts-check
 // Checks that latency is counted by the server's clock, however fast the market goes.
 import assert from "node:assert/strict";
 import { test } from "node:test";

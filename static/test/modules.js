@@ -1,3 +1,4 @@
+// @ts-check
 // Finds the modules that a module is made of.
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";

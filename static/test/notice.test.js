@@ -1,3 +1,4 @@
+// @ts-check
 // Checks when the chart says that it is loading: the clock and the elements are the test's own.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -10,7 +11,7 @@ beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout"] });
   const made = (id) => ({ id, hidden: true, textContent: "", addEventListener() {} });
   elements = Object.fromEntries(["chart-message", "chart-message-text", "chart-retry"].map((id) => [id, made(id)]));
-  globalThis.document = { getElementById: (id) => elements[id] };
+  Object.assign(globalThis, { document: { getElementById: (id) => elements[id] } });
 });
 
 afterEach(() => {

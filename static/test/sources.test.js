@@ -1,3 +1,4 @@
+// @ts-check
 // Checks how each transport of the comparison comes back after a break, what it takes for an end, and how extra clients and the
 // reference clock do. Sockets, streams and answers are scripted; timers are the test's own.
 import assert from "node:assert/strict";
@@ -7,7 +8,7 @@ import { Crowd } from "../js/compare/crowd.js";
 import { ANSWER_EVENTS_MAX } from "../js/compare/poll.js";
 import { ReferenceClock } from "../js/compare/reference.js";
 import { openSource } from "../js/compare/transports.js";
-import { trade } from "./comparison.js";
+import { snapshot, trade } from "./messages.js";
 
 const WISH = { symbols: ["AAPL", "MSFT"], channels: ["trades"], max_hz: null, interval_ms: 1_000 };
 const AFTER = { epoch: "a", offset: 10 };
@@ -15,7 +16,6 @@ const BACKOFF_MS = 15_000;
 
 /** A target whose listeners the test calls. */
 class Fake extends EventTarget {
-  static made = [];
   static OPEN = 1;
   static CLOSED = 2;
   readyState = 1;
@@ -23,7 +23,6 @@ class Fake extends EventTarget {
   constructor(address) {
     super();
     this.address = String(address);
-    this.constructor.made.push(this);
   }
   send(text) {
     this.sent.push(JSON.parse(text));
@@ -41,14 +40,24 @@ class Fake extends EventTarget {
   }
 }
 class FakeSocket extends Fake {
+  /** @type {FakeSocket[]} */
   static made = [];
+  constructor(address) {
+    super(address);
+    FakeSocket.made.push(this);
+  }
 }
 class FakeStream extends Fake {
+  /** @type {FakeStream[]} */
   static made = [];
+  constructor(address) {
+    super(address);
+    FakeStream.made.push(this);
+  }
 }
 
 /** Requests that wait for an answer. */
-let requests = [];
+const requests = [];
 const fakeFetch = (url, { signal }) => new Promise((resolve, reject) => {
   const answer = (status, body) => resolve(new Response(JSON.stringify(body), { status }));
   const request = { url, query: new URLSearchParams(url.split("?")[1]), answer, fail: () => reject(new TypeError("fetch failed")) };
@@ -81,7 +90,7 @@ function open(transport, wish = WISH) {
   const log = [];
   const source = openSource(transport, wish, AFTER, "desk-1", {
     opened: (recovered, epoch) => log.push(`opened ${recovered} ${epoch}`),
-    take: (messages) => log.push(...messages.filter((message) => message.seq !== undefined && message.type === "trade").map((message) => message.offset)),
+    take: (messages) => log.push(...messages.filter((message) => message.type === "trade").map((message) => message.offset)),
     reached: () => {},
     lost: ({ kind }) => log.push(`lost ${kind}`),
     failed: ({ kind, detail }) => log.push(`failed ${kind} ${detail}`),
@@ -121,14 +130,14 @@ test("a WebSocket whose cursor is void goes on from its snapshots, when all have
     FakeSocket.made.at(-1).tell("open");
     return FakeSocket.made.at(-1).sent[0].after;
   };
-  const snapshot = (symbol) => ({ type: "snapshot", symbol, offset: 3, ts: 1, price: 1, seq: {} });
+  const snapshotOf = (symbol) => snapshot({}, { symbol, offset: 3 });
   FakeSocket.made[0].tell("open");
   assert.deepEqual(await again(), AFTER);
-  FakeSocket.made.at(-1).say(welcome("b"), subscribed(false), snapshot("AAPL"));
+  FakeSocket.made.at(-1).say(welcome("b"), subscribed(false), snapshotOf("AAPL"));
   assert.equal(await again(), undefined, "one of two snapshots is no cursor");
-  FakeSocket.made.at(-1).say(welcome("b"), subscribed(), snapshot("AAPL"), snapshot("MSFT"), trade(2, 4));
+  FakeSocket.made.at(-1).say(welcome("b"), subscribed(), snapshotOf("AAPL"), snapshotOf("MSFT"), trade(2, 4));
   assert.deepEqual(await again(), { epoch: "b", offset: 4 });
-  assert.ok(log.includes("opened false b"), log);
+  assert.ok(log.includes("opened false b"), log.join());
   await source.close();
 });
 

@@ -1,3 +1,4 @@
+// @ts-check
 // Checks what judges the stream: sequence numbers, the log of trades, the meters, the market that uses them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -5,16 +6,19 @@ import { Market } from "../js/market.js";
 import { MedianMeter, RateMeter } from "../js/meter.js";
 import { SequenceChecker } from "../js/sequences.js";
 import { TradeLog } from "../js/tradelog.js";
+import * as messages from "./messages.js";
+import { snapshot } from "./messages.js";
 
-const snapshot = (seq, more = {}) => ({
-  type: "snapshot", symbol: "AAPL", offset: 100, ts: 1_772_463_845_000_000, price: 200, size: 5, bid: 199.99, bid_size: 100,
-  ask: 200.01, ask_size: 200, open: 198, high: 201, low: 197, prev_close: 199, volume: 1_000, seq, ...more,
-});
-const trade = (seq, more = {}) => ({
-  type: "trade", symbol: "AAPL", seq, offset: 100 + seq, ts: 1_772_463_845_100_000, price: 200.01, size: 25, ...more,
-});
+/** @typedef {import("../js/protocol.js").Channel} Channel */
+/** @typedef {import("../js/protocol.js").Day} Day */
+/** @typedef {import("../js/protocol.js").Message} Message */
+/** @typedef {import("../js/protocol.js").Trade} Trade */
 
-const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], ...(max_hz ? { max_hz } : {}) }]]);
+/** @param {number} seq @param {Partial<Trade>} [more] */
+const trade = (seq, more = {}) => messages.trade(seq, 100 + seq, { ts: 1_772_463_845_100_000, price: 200.01, size: 25, ...more });
+
+/** @param {number} [max_hz] @returns {import("../js/wishes.js").Wishes} */
+const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], max_hz }]]);
 const quiet = () => {};
 const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet };
 
@@ -46,9 +50,7 @@ test("a repeated event is refused", () => {
 test("channels are numbered apart", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57, quotes: 311 }));
-  checker.accept({ type: "quote", symbol: "AAPL", seq: 312 });
-  checker.accept({ type: "bar", symbol: "AAPL", interval: "1m", seq: 9 });
-  checker.accept({ type: "bar", symbol: "AAPL", interval: "1m", seq: 11 });
+  for (const event of [messages.quote(312, 1), messages.bar(9, 2), messages.bar(11, 3)]) checker.accept(event);
   checker.accept(trade(58));
   assert.equal(checker.holes, 1);
 });
@@ -114,10 +116,11 @@ test("the market folds a snapshot and what follows, each event once", () => {
     onUnknown: (symbols) => seen.push(...symbols),
   });
   market.want(wishes());
-  const quote = { type: "quote", symbol: "AAPL", seq: 312, offset: 159, ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 };
+  const quote = messages.quote(312, 159, { ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 });
+  const novelty = /** @type {Message} */ (/** @type {unknown} */ ({ type: "novelty" }));
   market.take([
     { type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, trade(57),
-    snapshot({ trades: 57, quotes: 311 }), trade(58), trade(58), quote, { type: "novelty" },
+    snapshot({ trades: 57, quotes: 311 }), trade(58), trade(58), quote, novelty,
   ], 0, undefined);
   const ticker = market.tickers.get("AAPL");
   assert.deepEqual(seen, ["welcome", "AAPL"]);
@@ -155,7 +158,8 @@ test("events that a newer one has made obsolete are no hole", () => {
 
 test("a channel that was given up for a while leaves no hole", () => {
   const market = new Market(IGNORE);
-  const bar = (seq) => ({ type: "bar", symbol: "AAPL", interval: "1m", seq, offset: 200 + seq, ts: 1 });
+  const bar = (seq) => messages.bar(seq, 200 + seq);
+  /** @param {Channel[]} channels */
   const following = (...channels) => market.want(new Map([["AAPL", { channels }]]));
   following("trades", "bars.1m");
   market.take([snapshot({ trades: 57, "bars.1m": 1 }), bar(2)], 0, undefined);
@@ -188,6 +192,7 @@ test("a day begins with the previous close, and its first trade sets its figures
   const market = new Market(IGNORE);
   market.want(wishes());
   const midnight = 1_772_496_000_000_000;
+  /** @param {number} offset @returns {Day} */
   const day = (offset) => ({ type: "day", symbol: "AAPL", seq: 1, offset, ts: midnight, prev_close: 200.01 });
   const figures = () => {
     const { price, open, high, low, prev_close, volume } = market.tickers.get("AAPL");

@@ -1,10 +1,12 @@
+// @ts-check
 // Checks the sentences about a run: that they say what the figures say, and of whom.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { figuresOf } from "../js/compare/figures.js";
 import { summarize } from "../js/compare/summary.js";
 import { TRANSPORTS } from "../js/compare/transports.js";
-import { cost, tallyOf, trade } from "./comparison.js";
+import { cost, tallyOf } from "./comparison.js";
+import { trade } from "./messages.js";
 
 /** A run of two events over each transport, with 200, 300, 1,000 and so many bytes. */
 function outcome(shortWire, more = {}, short = {}) {

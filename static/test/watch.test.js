@@ -1,9 +1,12 @@
+// @ts-check
 // Checks the viewer's list: its own order outlives sorting, removals can be undone, tabs agree.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fromSnapshot } from "../js/ticker.js";
 import { WATCH_MAX, Watch } from "../js/watch.js";
+import { snapshot } from "./messages.js";
 
-const tickers = new Map(["A", "B", "C"].map((symbol, index) => [symbol, { symbol, price: (index * 2) % 5, volume: index }]));
+const tickers = new Map(["A", "B", "C"].map((symbol, index) => [symbol, fromSnapshot(snapshot({}, { symbol, price: (index * 2) % 5, volume: index }))]));
 
 function listOf(...symbols) {
   const watch = new Watch();

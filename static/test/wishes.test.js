@@ -1,9 +1,11 @@
+// @ts-check
 // Checks what the page asks for, shown and hidden, and the requests that lead there.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changesOf, wishesOf } from "../js/wishes.js";
 
 const WATCH = ["AAPL", "MSFT", "KO"];
+/** @param {string} [charted] @param {import("../js/protocol.js").Interval} [interval] @param {string[]} [watch] */
 const shown = (charted = "AAPL", interval = "1m", watch = WATCH) => wishesOf(watch, charted, interval, false);
 const hidden = (charted = "AAPL") => wishesOf(WATCH, charted, "1m", true);
 

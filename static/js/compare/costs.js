@@ -6,11 +6,11 @@
  */
 
 import { ask, pause } from "./request.js";
+import { forEach, TRANSPORTS } from "./transports.js";
 
-/** @typedef {import("./transports.js").Transport} Transport */
-/** @typedef {{ wire: number, payload: number, framing: number, headers: number, tls: number }} Bytes */
-/** @typedef {{ requests: number, connections: number, events: number, bytes_up: Bytes, bytes_down: Bytes, cpu_us: number }} Cost */
-/** @typedef {Record<Transport, Cost>} Costs */
+/** @typedef {import("../protocol.js").Cost} Cost */
+/** @typedef {import("../protocol.js").Costs} Costs */
+/** @typedef {import("../protocol.js").Transport} Transport */
 
 /** The server counts bytes when the kernel has taken them, so its last figures are read until they rest. */
 const SETTLE_MS = 150;
@@ -35,6 +35,7 @@ export class Account {
   /** Reads it; what cannot be read stays as it was. Returns whether it could. @param {AbortSignal} signal */
   async read(signal) {
     try {
+      /** @type {import("./request.js").Answered<import("../protocol.js").TrafficAnswer>} */
       const { answer } = await ask(`api/v1/traffic?client=${encodeURIComponent(this.#client)}`, signal);
       this.take(answer.transports);
       this.read_at_ms = performance.now();
@@ -75,13 +76,19 @@ export function wireOf(cost) {
  * @param {Costs} before @param {Costs} after
  */
 function hasShrunk(before, after) {
-  const transports = /** @type {Transport[]} */ (Object.keys(before));
-  return transports.some((name) => after[name].requests < before[name].requests || wireOf(after[name]) < wireOf(before[name]));
+  return TRANSPORTS.some((name) => after[name].requests < before[name].requests || wireOf(after[name]) < wireOf(before[name]));
 }
 
-/** Adds up figure by figure. @template T @param {T} left @param {T} right @returns {T} */
+/** Adds up figure by figure. @param {Costs} left @param {Costs} right @returns {Costs} */
 function sum(left, right) {
-  if (typeof left === "number") return /** @type {any} */ (left + Number(right));
-  const [one, other] = /** @type {Record<string, any>[]} */ ([left, right]);
-  return /** @type {any} */ (Object.fromEntries(Object.keys(one).map((key) => [key, sum(one[key], other[key])])));
+  return forEach((transport) => {
+    const { bytes_up, bytes_down, ...counts } = left[transport];
+    const other = right[transport];
+    return { ...sumOf(counts, other), bytes_up: sumOf(bytes_up, other.bytes_up), bytes_down: sumOf(bytes_down, other.bytes_down) };
+  });
+}
+
+/** @template {Record<string, number>} T @param {T} one @param {Readonly<Record<keyof T, number>>} other @returns {T} */
+function sumOf(one, other) {
+  return /** @type {T} */ (Object.fromEntries(Object.entries(one).map(([key, figure]) => [key, figure + other[key]])));
 }

@@ -76,6 +76,7 @@ export class Crowd {
       query.set("after", turn.cursor);
       query.set("wait_ms", String(wait_ms));
       try {
+        /** @type {import("./request.js").Answered<import("../protocol.js").PollAnswer>} */
         const { answer } = await ask(`api/v1/poll?${query}`, signal, wait_ms + TIMEOUT_MS);
         turn.cursor = answer.cursor;
         if (!turn.isServed) this.served[turn.transport] += 1;

@@ -11,7 +11,7 @@ import { nowMicros } from "../clock.js";
 import { Failure } from "./failure.js";
 import { cursorText, queryOf } from "./query.js";
 
-/** @typedef {import("./statistics.js").Message} Message */
+/** @typedef {import("../protocol.js").Message} Message */
 
 /**
  * Opens the source.

@@ -45,12 +45,12 @@ export function failureOf(err) {
 
 /**
  * Returns the failure that an error of the native protocol is, be it a message or a problem document.
- * @param {{ code?: string, symbols?: string[], message?: string, detail?: string, title?: string } | null} error
+ * @param {import("../protocol.js").Problem | import("../protocol.js").ErrorMessage} error
  * @param {{ isFinal?: boolean, retry_after_ms?: number }} [after]
  */
 export function refusal(error, after = { isFinal: true }) {
-  if (error?.code === "unknown_symbol" && error.symbols) return new Failure("unknown_symbol", error.symbols.join(", "), after);
-  return new Failure("refused", error?.detail ?? error?.message ?? error?.title ?? "", after);
+  if (error.code === "unknown_symbol" && error.symbols) return new Failure("unknown_symbol", error.symbols.join(", "), after);
+  return new Failure("refused", "message" in error ? error.message : error.detail ?? error.title, after);
 }
 
 /** Says a cause in the language of the page. @param {Cause} cause */

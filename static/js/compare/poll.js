@@ -36,6 +36,7 @@ export function openPoll(transport, wish, after, client, receiver) {
   /** Asks once. Returns whether the answer was full. @param {AbortSignal} signal */
   const poll = async (signal) => {
     query.set("after", cursor);
+    /** @type {import("./request.js").Answered<import("../protocol.js").PollAnswer>} */
     const { answer, received_us } = await ask(`api/v1/poll?${query}`, signal, wait_ms + TIMEOUT_MS);
     if (isDown || !answer.recovered) receiver.opened(answer.recovered, answer.epoch);
     isDown = false;

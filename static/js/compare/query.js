@@ -6,7 +6,7 @@
  */
 
 /** @typedef {{ symbols: string[], channels: string[], max_hz: number | null, interval_ms: number }} Wish */
-/** @typedef {{ epoch: string, offset: number }} Position a cursor, as the protocol has it */
+/** @typedef {import("../protocol.js").Position} Position */
 
 /** Returns the parameters of a stream or a poll. @param {Wish} wish @param {string} client */
 export function queryOf(wish, client) {

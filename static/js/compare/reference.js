@@ -72,7 +72,9 @@ export class ReferenceClock {
     socket.onclose = () => this.#reopen();
     socket.onmessage = (event) => {
       const received = nowMicros();
-      for (const message of JSON.parse(event.data)) {
+      /** @type {import("../protocol.js").Message[]} */
+      const messages = JSON.parse(event.data);
+      for (const message of messages) {
         if (message.type === "welcome") this.#meet(message.epoch);
         if (message.type === "welcome" || message.type === "pong") this.market.take(message);
         if (message.type === "pong") this.#take(message, received);

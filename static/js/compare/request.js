@@ -8,6 +8,8 @@
 import { nowMicros } from "../clock.js";
 import { Failure, refusal } from "./failure.js";
 
+/** @template T @typedef {{ answer: T, received_us: number }} Answered */
+
 /** How long an answer may take, beyond what the request itself lets the server wait, in milliseconds. */
 export const TIMEOUT_MS = 5_000;
 /** Statuses of the client's that a later attempt may not get: request timeout, too many requests. */
@@ -16,10 +18,11 @@ const UNAVAILABLE = 503;
 
 /**
  * Gets JSON, and the moment at which all of it had come, before it is parsed.
+ * @template T what the server answers at this address
  * @param {string} url
  * @param {AbortSignal} signal ends the request
  * @param {number} [timeout_ms]
- * @returns {Promise<{ answer: any, received_us: number }>}
+ * @returns {Promise<Answered<T>>}
  * @throws {import("./failure.js").Failure}
  */
 export async function ask(url, signal, timeout_ms = TIMEOUT_MS) {
@@ -57,10 +60,11 @@ export function pause(ms, signal) {
   });
 }
 
-/** @param {string} text */
+/** @param {string} text @returns {import("../protocol.js").Problem | null} */
 function problemIn(text) {
   try {
-    return JSON.parse(text);
+    const answer = JSON.parse(text);
+    return answer instanceof Object ? answer : null;
   } catch {
     return null;
   }

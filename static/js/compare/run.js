@@ -113,6 +113,7 @@ export class Run {
     const { signal } = this.#stopping;
     const isReady = await Promise.race([clock.ready.then(() => true), pause(TIMEOUT_MS, signal)]);
     if (!isReady) throw new Failure("timeout");
+    /** @type {import("./request.js").Answered<import("../protocol.js").SnapshotAnswer>} */
     const { answer } = await ask(`api/v1/snapshot?symbols=${encodeURIComponent(symbols.join(","))}`, signal);
     signal.throwIfAborted();
     this.epoch = answer.epoch;

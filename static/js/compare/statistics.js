@@ -12,7 +12,7 @@ import { Histogram } from "./histogram.js";
 /** The most events of one transport that are kept for the raw data and to be compared one by one. */
 export const RECORDS_MAX = 100_000;
 
-/** @typedef {import("../protocol.js").Message & { skipped?: number }} Message */
+/** @typedef {import("../protocol.js").Message} Message */
 /** @typedef {import("../protocol.js").Snapshot} Snapshot */
 /**
  * @typedef {{ symbol: string, channel: string, seq: number, offset: number, ts_us: number, received_us: number, latency_us: number, skipped: number,
@@ -141,7 +141,7 @@ export class Tally {
     for (const [channel, seq] of Object.entries(snapshot.seq)) this.#seqs.set(`${channel} ${snapshot.symbol}`, seq);
   }
 
-  /** @param {import("../protocol.js").Event & { skipped?: number }} event @param {number} received */
+  /** @param {import("../protocol.js").Event} event @param {number} received */
   #event(event, received) {
     const channel = channelOf(event);
     const key = `${channel} ${event.symbol}`;

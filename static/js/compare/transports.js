@@ -11,10 +11,10 @@ import { openPoll } from "./poll.js";
 import { openWebSocket } from "./websocket.js";
 
 /** @typedef {import("./failure.js").Failure} Failure */
-/** @typedef {import("./query.js").Position} Position */
+/** @typedef {import("../protocol.js").Message} Message */
+/** @typedef {import("../protocol.js").Position} Position */
+/** @typedef {import("../protocol.js").Transport} Transport */
 /** @typedef {import("./query.js").Wish} Wish */
-/** @typedef {import("./statistics.js").Message} Message */
-/** @typedef {"websocket" | "sse" | "long_poll" | "short_poll"} Transport */
 /**
  * @typedef {object} Receiver
  * @property {(recovered: boolean, epoch: string) => void} opened events are on their way from now on, for the first time or

@@ -14,7 +14,7 @@ import { Failure, refusal } from "./failure.js";
 import { pause, TIMEOUT_MS } from "./request.js";
 
 /** @typedef {import("./query.js").Wish} Wish */
-/** @typedef {import("./statistics.js").Message} Message */
+/** @typedef {import("../protocol.js").Message} Message */
 /** @typedef {import("./transports.js").Receiver} Receiver */
 
 const CHECK_MS = 500;

@@ -59,9 +59,8 @@ export class Attempts {
     this.#failures.delete(name);
     try {
       const response = await fetch(`handshake/attempt?case=${name}`);
-      const answer = await response.json();
-      if (response.ok) this.#exchanges.set(name, answer);
-      else this.#failures.set(name, `${answer.status}, ${answer.detail}`);
+      if (response.ok) this.#exchanges.set(name, await response.json());
+      else this.#failures.set(name, reasonOf(await response.json()));
     } catch {
       // It is not there, or something that is not this server has answered.
       this.#failures.set(name, "");
@@ -96,6 +95,11 @@ export class Attempts {
 export function noteOf(name, status) {
   const note = NOTES[`${name} ${status}`];
   return note ? t(note) : t("The server has answered {status} this time; its answer says why.", { status });
+}
+
+/** @param {import("../protocol.js").Problem} problem */
+function reasonOf({ status, detail }) {
+  return `${status}, ${detail}`;
 }
 
 /** @param {string} reason */

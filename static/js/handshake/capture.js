@@ -11,6 +11,12 @@
 /** @typedef {{ line: string, headers: [string, string | null][] }} Head */
 /** @typedef {{ number: number, sender: Sender, ts: number, frame: Frame }} Captured `ts` in microseconds since 1970 */
 /** Why the server has refused the handshake. @typedef {{ status: number, detail: string }} Refusal */
+/**
+ * The events of a capture (docs/PROTOCOL.md).
+ * @typedef {{ capture: { capture: string }, goodbye: { reason: string, retry_after_ms: number }, request: Head, response: Head,
+ *             refused: Refusal, bytes: { sender: Sender, ts: number, hex: string },
+ *             skipped: { sender: Sender, frames: number, bytes: number }, end: { ts: number } }} CaptureEvents
+ */
 
 import { socketAddress } from "../address.js";
 import { Dissector, fromHex } from "./dissector.js";
@@ -28,6 +34,11 @@ import { Dissector, fromHex } from "./dissector.js";
  * @property {() => void} [onBusy] the server has no place for this socket now; the browser asks again by itself
  * @property {() => void} [onLost] the server shows nothing, or nothing more, because it is not there or too busy
  */
+
+/** Returns the value of a header, or null when it is absent or not shown. @param {Head | null} head @param {string} name in lower case */
+export function headerOf(head, name) {
+  return head?.headers.find(([known]) => known === name)?.[1] ?? null;
+}
 
 export class CapturedSocket {
   #source = new EventSource("handshake/capture");
@@ -61,7 +72,7 @@ export class CapturedSocket {
     this.#on("bytes", (chunk) => this.#take(chunk));
     this.#on("skipped", ({ sender, frames }) => {
       // What has come of a frame that was cut off belongs to nothing.
-      this.#dissectors[/** @type {Sender} */ (sender)] = new Dissector();
+      this.#dissectors[sender] = new Dissector();
       this.#handlers.onSkipped?.(frames);
     });
     this.#on("end", () => {
@@ -107,7 +118,7 @@ export class CapturedSocket {
     this.#socket?.close();
   }
 
-  /** @param {string} name @param {(data: any) => void} listener */
+  /** @template {keyof CaptureEvents} Name @param {Name} name @param {(data: CaptureEvents[Name]) => void} listener */
   #on(name, listener) {
     this.#source.addEventListener(name, (event) => listener(JSON.parse(/** @type {MessageEvent} */ (event).data)));
   }
@@ -123,7 +134,7 @@ export class CapturedSocket {
     socket.onclose = (event) => this.#handlers.onClose?.(event, this.#hasOpened);
   }
 
-  /** @param {{ sender: Sender, ts: number, hex: string }} chunk */
+  /** @param {CaptureEvents["bytes"]} chunk */
   #take({ sender, ts, hex }) {
     for (const frame of this.#dissectors[sender].push(fromHex(hex))) {
       this.#frames += 1;

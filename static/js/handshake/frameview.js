@@ -43,6 +43,7 @@ export function directionOf(sender) {
 /** Returns everything about a frame. @param {Captured} captured */
 export function frameDetail({ number, sender, frame }) {
   const values = { number, direction: directionOf(sender), opcode: opcodeName(frame.opcode), count: frame.bytes.length };
+  /** @type {HTMLElement[]} */
   const detail = [
     element("h3", {}, t("Frame {number}, {direction}: {opcode}, {count} bytes", values)),
     bits(frame),

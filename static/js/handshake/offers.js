@@ -21,7 +21,7 @@
 
 import { byId, element } from "../element.js";
 import { mark, nodesOf, t } from "../i18n.js";
-import { CapturedSocket } from "./capture.js";
+import { CapturedSocket, headerOf } from "./capture.js";
 
 /** A token of HTTP (RFC 9110 section 5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -81,8 +81,8 @@ export class Offers {
       this.paint();
     };
     const socket = new CapturedSocket(names, {
-      onRequest: (head) => learn({ sent: valueOf(head) }),
-      onResponse: (head) => learn({ chosen: valueOf(head) }),
+      onRequest: (head) => learn({ sent: headerOf(head, HEADER) }),
+      onResponse: (head) => learn({ chosen: headerOf(head, HEADER) }),
       onRefused: (refusal) => learn({ refusal }),
       onLost: () => learn({ isLost: true }),
       onOpen: () => {
@@ -134,11 +134,6 @@ export class Offers {
       { code: this.#trial?.code ?? ABNORMAL },
     );
   }
-}
-
-/** @param {Head} head @returns {string | null} */
-function valueOf({ headers }) {
-  return headers.find(([name]) => name === HEADER)?.[1] ?? null;
 }
 
 /** @param {string | null} value */

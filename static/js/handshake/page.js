@@ -16,7 +16,7 @@ import { korean } from "../korean/handshake.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { setData, setText } from "../write.js";
 import { Attempts } from "./attempts.js";
-import { CapturedSocket } from "./capture.js";
+import { CapturedSocket, headerOf } from "./capture.js";
 import { Closing } from "./closing.js";
 import { FrameList } from "./frames.js";
 import { showRequest, showResponse } from "./heads.js";
@@ -38,6 +38,7 @@ const STATES = {
   failed: mark("The server cannot be reached or shows no further sockets just now"),
 };
 /** What the buttons of section 4 send. */
+/** @type {Readonly<Record<string, () => object>>} */
 const MESSAGES = {
   subscribe: () => ({ action: "subscribe", id: 1, symbols: ["AAPL"], channels: ["trades"], mode: "latest", max_hz: 1 }),
   unsubscribe: () => ({ action: "unsubscribe", id: 2, symbols: ["AAPL"] }),
@@ -75,7 +76,7 @@ function open() {
     onResponse(head) {
       heads.response = head;
       paintHeads();
-      keys.learn({ key: valueOf(heads.request, "sec-websocket-key"), accept: valueOf(head, "sec-websocket-accept") });
+      keys.learn({ key: headerOf(heads.request, "sec-websocket-key") ?? "", accept: headerOf(head, "sec-websocket-accept") ?? "" });
     },
     onFrame(captured) {
       frames.add(captured);
@@ -161,11 +162,6 @@ function paintSkipped() {
   setText(byId("skipped-count"), String(skipped));
 }
 
-/** @param {Head | null} head @param {string} name */
-function valueOf(head, name) {
-  return head?.headers.find(([known]) => known === name)?.[1] ?? "";
-}
-
 /**
  * A page that nobody sees for so long gives its connections up: a browser has six of them for one server, and the stream of a
  * capture takes one, so that a handful of forgotten tabs would leave no other page of this server any.
@@ -197,7 +193,7 @@ look();
 byId("reopen").addEventListener("click", reopen);
 byId("wire").addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("button") : null;
-  const message = MESSAGES[/** @type {keyof typeof MESSAGES} */ (button?.dataset.send)];
+  const message = MESSAGES[button?.dataset.send ?? ""];
   if (message) send(JSON.stringify(message()));
 });
 byId("say").addEventListener("submit", (event) => {

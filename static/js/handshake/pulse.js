@@ -50,6 +50,7 @@ export class Pulse {
   /** @param {Captured} captured */
   #readWelcome({ frame }) {
     try {
+      /** @type {import("../protocol.js").Message[]} */
       const [welcome] = JSON.parse(new TextDecoder().decode(frame.payload));
       if (welcome.type === "welcome") this.#heartbeat_ms = welcome.heartbeat_ms;
     } catch {
