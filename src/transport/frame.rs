@@ -4,13 +4,11 @@
 use bytes::BytesMut;
 
 use crate::hub::{Control, Sink};
+use crate::protocol::websocket::{
+    BINARY, CLOSE, CONTROL_BYTES_MAX, FIN, FrameHeader, HEADER_BYTES_MAX, PING, PONG, TEXT,
+};
 use crate::protocol::{CloseReason, Dialect, Publication};
 
-const FIN_TEXT: u8 = 0x81;
-const FIN_BINARY: u8 = 0x82;
-const FIN_CLOSE: u8 = 0x88;
-const FIN_PING: u8 = 0x89;
-const FIN_PONG: u8 = 0x8A;
 /// Room kept for the header of a text frame, enough for 65,535 bytes of payload.
 const HEADER_BYTES: usize = 4;
 
@@ -41,28 +39,18 @@ impl<'a> FrameWriter<'a> {
         let Some(start) = self.open.take() else { return };
         self.buffer.extend_from_slice(b"]");
         let payload = self.buffer.len() - start - HEADER_BYTES;
-        self.buffer[start] = FIN_TEXT;
-        if let Ok(len) = u16::try_from(payload) {
-            if len < 126 {
-                // The shortest form is mandatory: move the payload to the left.
-                self.buffer[start + 1] = len.to_be_bytes()[1];
-                self.buffer.copy_within(start + HEADER_BYTES.., start + 2);
-                self.buffer.truncate(start + 2 + payload);
-            } else {
-                self.buffer[start + 1] = 126;
-                self.buffer[start + 2..start + HEADER_BYTES].copy_from_slice(&len.to_be_bytes());
-            }
-        } else {
-            self.buffer[start + 1] = 127;
-            self.buffer.extend_from_slice(&[0; 6]);
+        let header = FrameHeader::new(FIN | TEXT, payload as u64, None);
+        if header.bytes != HEADER_BYTES {
+            self.buffer.extend_from_slice(&[0; HEADER_BYTES_MAX]);
             let from = start + HEADER_BYTES;
-            self.buffer.copy_within(from..from + payload, from + 6);
-            self.buffer[start + 2..start + 10].copy_from_slice(&(payload as u64).to_be_bytes());
+            self.buffer.copy_within(from..from + payload, start + header.bytes);
+            self.buffer.truncate(start + header.bytes + payload);
         }
+        self.buffer[start..start + header.bytes].copy_from_slice(header.encode(&mut [0; HEADER_BYTES_MAX]));
     }
 
     fn control_frame(&mut self, opcode: u8, payload: &[u8]) {
-        self.whole_frame(opcode, &payload[..payload.len().min(125)]);
+        self.whole_frame(opcode, &payload[..payload.len().min(CONTROL_BYTES_MAX)]);
     }
 
     fn message_frame(&mut self, opcode: u8, payload: &[u8]) {
@@ -73,22 +61,15 @@ impl<'a> FrameWriter<'a> {
     /// Writes a frame of any length, its header in the shortest form.
     fn whole_frame(&mut self, opcode: u8, payload: &[u8]) {
         self.end_text();
-        let length = (payload.len() as u64).to_be_bytes();
-        match payload.len() {
-            ..126 => self.buffer.extend_from_slice(&[opcode, length[7]]),
-            126..=0xFFFF => self.buffer.extend_from_slice(&[opcode, 126, length[6], length[7]]),
-            _ => {
-                self.buffer.extend_from_slice(&[opcode, 127]);
-                self.buffer.extend_from_slice(&length);
-            }
-        }
+        let header = FrameHeader::new(FIN | opcode, payload.len() as u64, None);
+        self.buffer.extend_from_slice(header.encode(&mut [0; HEADER_BYTES_MAX]));
         self.buffer.extend_from_slice(payload);
     }
 
     fn close_frame(&mut self, reason: CloseReason) {
         let mut payload = reason.code().to_be_bytes().to_vec();
         payload.extend_from_slice(reason.text().as_bytes());
-        self.control_frame(FIN_CLOSE, &payload);
+        self.control_frame(CLOSE, &payload);
     }
 }
 
@@ -96,13 +77,13 @@ impl Sink for FrameWriter<'_> {
     fn control(&mut self, control: Control) {
         match control {
             Control::Message(bytes) => self.message(&bytes),
-            Control::Text(payload) => self.message_frame(FIN_TEXT, &payload),
-            Control::Binary(payload) => self.message_frame(FIN_BINARY, &payload),
-            Control::Ping => self.control_frame(FIN_PING, b""),
-            Control::Pong(payload) => self.control_frame(FIN_PONG, &payload),
+            Control::Text(payload) => self.message_frame(TEXT, &payload),
+            Control::Binary(payload) => self.message_frame(BINARY, &payload),
+            Control::Ping => self.control_frame(PING, b""),
+            Control::Pong(payload) => self.control_frame(PONG, &payload),
             Control::Close(reason) => self.close_frame(reason),
-            Control::CloseAnswer(None) => self.control_frame(FIN_CLOSE, b""),
-            Control::CloseAnswer(Some(code)) => self.control_frame(FIN_CLOSE, &code.to_be_bytes()),
+            Control::CloseAnswer(None) => self.control_frame(CLOSE, b""),
+            Control::CloseAnswer(Some(code)) => self.control_frame(CLOSE, &code.to_be_bytes()),
         }
     }
 

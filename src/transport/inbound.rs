@@ -16,8 +16,8 @@ use futures_core::Stream;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::protocol::CloseReason;
+use crate::protocol::websocket::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FIN, FrameHeader, TEXT};
 use crate::transport::frame_budget::FrameBudget;
-use crate::transport::header::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FrameHeader, TEXT};
 use crate::transport::traffic::Account;
 use crate::transport::utf8::Utf8Check;
 
@@ -77,7 +77,7 @@ impl Frames {
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
         let before = self.buffer.len();
-        if self.buffer.first() == Some(&CLOSE) {
+        if self.buffer.first() == Some(&(FIN | CLOSE)) {
             self.check_close()?;
         }
         let frame = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))?;
@@ -107,8 +107,8 @@ impl Frames {
     /// Checks what is there of a frame of which the rest is on the way; the codec would wait for the whole of it, however
     /// long it claims to be.
     fn check_begun(&mut self) -> Result<(), CloseReason> {
-        let Some(header) = FrameHeader::peek(&self.buffer) else { return Ok(()) };
-        if header.is_control() && (header.payload_bytes > CONTROL_BYTES_MAX || !header.is_last()) {
+        let Ok(header) = FrameHeader::parse(&self.buffer) else { return Ok(()) };
+        if header.is_control() && (header.payload_bytes > CONTROL_BYTES_MAX as u64 || !header.is_last()) {
             return Err(CloseReason::ProtocolViolation);
         }
         if header.payload_bytes > self.message_bytes_max as u64 {
@@ -120,9 +120,11 @@ impl Frames {
     /// Checks the text of a close frame: the codec has one error for text that is not UTF-8 and for a bad code, which is
     /// closed with another code.
     fn check_close(&self) -> Result<(), CloseReason> {
-        let complete = |header: &FrameHeader| (self.buffer.len() - header.bytes) as u64 >= header.payload_bytes;
-        let header = FrameHeader::peek(&self.buffer).filter(complete);
-        let Some(header) = header.filter(|header| header.payload_bytes <= CONTROL_BYTES_MAX) else { return Ok(()) };
+        let Ok(header) = FrameHeader::parse(&self.buffer) else { return Ok(()) };
+        let is_complete = self.buffer.len() as u64 >= header.frame_bytes();
+        if !is_complete || header.mask.is_none() || header.payload_bytes > CONTROL_BYTES_MAX as u64 {
+            return Ok(());
+        }
         let mut text = Utf8Check::default();
         // The first two bytes are the code.
         header.unmask(&self.buffer, 2, |piece| text.push(piece))?;

@@ -14,7 +14,6 @@ mod frame_budget;
 mod handler;
 mod inspect;
 mod head;
-mod header;
 mod inbound;
 mod origin;
 mod pace;

@@ -4,11 +4,10 @@
 
 use std::borrow::Cow;
 
+use crate::protocol::websocket::{CLOSE, FrameHeader};
+
 /// Frames up to this many bytes, header and all, come in one piece: every control frame has at most 139. In bytes.
-const WHOLE_BYTES_MAX: u64 = 1_024;
-/// The shortest header, in bytes.
-const HEADER_BYTES_MIN: usize = 2;
-const OPCODE_CLOSE: u8 = 8;
+const WHOLE_BYTES_MAX: usize = 1_024;
 
 /// A run of bytes that belong to one frame.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,45 +55,21 @@ impl Framing {
 
     fn begin(&mut self) -> Piece<'static> {
         let held = std::mem::take(&mut self.held);
-        self.left = frame_len(&held).map_or(0, |(_, total)| total.saturating_sub(held.len() as u64));
-        Piece { begins: true, closes: held[0] & 0x0F == OPCODE_CLOSE, bytes: held.into() }
+        let header = FrameHeader::parse(&held);
+        self.left = header.map_or(0, |header| header.frame_bytes().saturating_sub(held.len() as u64));
+        Piece { begins: true, closes: held[0] & 0x0F == CLOSE, bytes: held.into() }
     }
 }
 
 /// Returns how many bytes are held of a frame that begins so, before it is given out.
 fn wanted(begun: &[u8]) -> usize {
-    match frame_len(begun) {
-        Some((_, total @ ..=WHOLE_BYTES_MAX)) => usize::try_from(total).expect("it is short"),
-        Some((header, _)) => header,
-        // Without its second byte nothing is known about the length of a header; with it, this is.
-        None => begun.get(1).map_or(HEADER_BYTES_MIN, |second| header_len(*second)),
+    match FrameHeader::parse(begun) {
+        Ok(header) => {
+            let whole = usize::try_from(header.frame_bytes()).ok();
+            whole.filter(|bytes| *bytes <= WHOLE_BYTES_MAX).unwrap_or(header.bytes)
+        }
+        Err(header_bytes) => header_bytes,
     }
-}
-
-/// Returns how long the header of a frame is that begins so, and the whole frame; `None` when the header is not complete.
-fn frame_len(begun: &[u8]) -> Option<(usize, u64)> {
-    let second = *begun.get(1)?;
-    let header = header_len(second);
-    if begun.len() < header {
-        return None;
-    }
-    let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
-    let payload = match second & 0x7F {
-        126 => big_endian(&begun[2..4]),
-        127 => big_endian(&begun[2..10]),
-        short => u64::from(short),
-    };
-    Some((header, payload.saturating_add(header as u64)))
-}
-
-/// Returns how long the header is with this second byte: the length may take 2 or 8 more, the masking key 4.
-fn header_len(second: u8) -> usize {
-    let length = match second & 0x7F {
-        126 => 2,
-        127 => 8,
-        _ => 0,
-    };
-    HEADER_BYTES_MIN + length + if second & 0x80 == 0 { 0 } else { 4 }
 }
 
 #[cfg(test)]
@@ -102,16 +77,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::websocket::HEADER_BYTES_MAX;
 
     /// Returns a frame with this first byte, mask or not, and a payload of zeros.
     fn frame(first: u8, masked: bool, payload: usize) -> Vec<u8> {
-        let bit = if masked { 0x80 } else { 0 };
-        let mut frame = match payload {
-            0..126 => vec![first, bit | u8::try_from(payload).unwrap()],
-            126..65_536 => [&[first, bit + 126][..], &u16::try_from(payload).unwrap().to_be_bytes()].concat(),
-            _ => [&[first, bit + 127][..], &(payload as u64).to_be_bytes()].concat(),
-        };
-        frame.resize(frame.len() + payload + if masked { 4 } else { 0 }, 0);
+        let header = FrameHeader::new(first, payload as u64, masked.then_some([0; 4]));
+        let mut frame = header.encode(&mut [0; HEADER_BYTES_MAX]).to_vec();
+        frame.resize(frame.len() + payload, 0);
         frame
     }
 

@@ -6,6 +6,7 @@ mod mode;
 pub mod native;
 mod publication;
 mod reason;
+pub mod websocket;
 
 pub use mode::{Mode, OnLag, Rate};
 pub use publication::{Dialect, Publication};

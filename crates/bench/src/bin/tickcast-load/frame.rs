@@ -1,28 +1,11 @@
 //! WebSocket frames (RFC 6455 section 5): reads what a server sends, in place in the read buffer; writes what a client
 //! sends. Knows neither sockets nor what messages mean.
 
+use tickcast_core::protocol::websocket::{BINARY, CONTINUATION, CONTROL_BYTES_MAX, FIN, FrameHeader, HEADER_BYTES_MAX};
+pub(crate) use tickcast_core::protocol::websocket::{CLOSE, PING, PONG, TEXT};
+
 /// The longest message of a server, in bytes.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// The longest header of a frame that is not masked.
-const HEADER_BYTES_MAX: usize = 10;
-
-/// The bit that tells that a frame is masked.
-const MASKED: u8 = 0x80;
-/// The length that tells that the real one follows in 16 bits.
-const LEN_16: u8 = 0x7E;
-/// The length that tells that the real one follows in 64 bits.
-const LEN_64: u8 = 0x7F;
-
-const CONTINUATION: u8 = 0x0;
-/// The opcode of a text message.
-pub(crate) const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-/// The opcode of a close frame.
-pub(crate) const CLOSE: u8 = 0x8;
-/// The opcode of a ping.
-pub(crate) const PING: u8 = 0x9;
-/// The opcode of a pong.
-pub(crate) const PONG: u8 = 0xA;
 
 /// What a server has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +70,9 @@ impl FrameReader {
         mut sink: impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut at = 0;
-        while let Some((header, payload_at, len)) = parse_header(&bytes[at..])? {
-            let Some(payload) = bytes[at..].get(payload_at..payload_at + len) else { break };
-            at += payload_at + len;
+        while let Some((header, len)) = parse_header(&bytes[at..])? {
+            let Some(payload) = bytes[at..].get(header.bytes..header.bytes + len) else { break };
+            at += header.bytes + len;
             self.frames += 1;
             self.take_frame(header, payload, &mut sink)?;
         }
@@ -102,19 +85,19 @@ impl FrameReader {
 
     fn take_frame<E: From<FrameError>>(
         &mut self,
-        header: Header,
+        header: FrameHeader,
         payload: &[u8],
         sink: &mut impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        match (header.opcode, self.fragmented) {
-            (TEXT | BINARY, false) if header.fin => sink(Incoming::Message(payload)),
+        match (header.opcode(), self.fragmented) {
+            (TEXT | BINARY, false) if header.is_last() => sink(Incoming::Message(payload)),
             (TEXT | BINARY, false) | (CONTINUATION, true) => {
                 if self.fragments.len() + payload.len() > MESSAGE_BYTES_MAX {
                     return Err(FrameError::TooBig.into());
                 }
                 self.fragments.extend_from_slice(payload);
-                self.fragmented = !header.fin;
-                if header.fin {
+                self.fragmented = !header.is_last();
+                if header.is_last() {
                     let message = std::mem::take(&mut self.fragments);
                     sink(Incoming::Message(&message))?;
                 }
@@ -137,48 +120,24 @@ impl FrameReader {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Header {
-    fin: bool,
-    opcode: u8,
-}
-
-/// Returns the header, where the payload begins and how long it is; `None` when the header is not all there.
+/// Returns the header of the frame that begins here, and how long its payload is; `None` when the header is not all there.
 #[inline]
-fn parse_header(bytes: &[u8]) -> Result<Option<(Header, usize, usize)>, FrameError> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    let header = Header { fin: first & 0x80 != 0, opcode: first & 0x0F };
-    let is_control = header.opcode & 0x8 != 0;
-    if first & 0x70 != 0 || second & MASKED != 0 || (is_control && (!header.fin || *second > 125)) {
+fn parse_header(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, FrameError> {
+    let Ok(header) = FrameHeader::parse(bytes) else { return Ok(None) };
+    let is_bad_control = header.is_control() && (!header.is_last() || header.payload_bytes > CONTROL_BYTES_MAX as u64);
+    if header.is_extended() || header.mask.is_some() || is_bad_control {
         return Err(FrameError::Protocol);
     }
-    let (at, len) = match *second {
-        LEN_16 => (4, rest.first_chunk().map(|len| u64::from(u16::from_be_bytes(*len)))),
-        LEN_64 => (HEADER_BYTES_MAX, rest.first_chunk().map(|len| u64::from_be_bytes(*len))),
-        len => (2, Some(u64::from(len))),
-    };
-    let Some(len) = len else { return Ok(None) };
-    match usize::try_from(len) {
-        Ok(len) if len <= MESSAGE_BYTES_MAX => Ok(Some((header, at, len))),
+    match usize::try_from(header.payload_bytes) {
+        Ok(len) if len <= MESSAGE_BYTES_MAX => Ok(Some((header, len))),
         _ => Err(FrameError::TooBig),
     }
 }
 
 /// Appends a whole client frame, masked as section 5.3 demands. The key needs to be no secret on a loopback connection.
 pub(crate) fn append_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
-    out.push(0x80 | opcode);
-    match (payload.len(), u16::try_from(payload.len())) {
-        (len @ ..=125, _) => out.push(MASKED | len.to_le_bytes()[0]),
-        (_, Ok(len)) => {
-            out.push(MASKED | LEN_16);
-            out.extend_from_slice(&len.to_be_bytes());
-        }
-        (len, Err(_)) => {
-            out.push(MASKED | LEN_64);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&mask);
+    let header = FrameHeader::new(FIN | opcode, payload.len() as u64, Some(mask));
+    out.extend_from_slice(header.encode(&mut [0; HEADER_BYTES_MAX]));
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
