@@ -16,14 +16,14 @@ use std::time::Instant;
 
 use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
 use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
-use crate::protocol::native::{
-    ClientMessage, Limits, Request, RequestId, Selector, Subscribe, SubscriptionItem, Times, WILDCARD, decode,
-    encode_error, encode_heartbeat, encode_pong, encode_subscribed, encode_welcome,
+use crate::protocol::native::{decode, encode_message};
+use crate::protocol::{
+    ClientMessage, CloseReason, DecodeError, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
+    ServerMessage, Subscribe, Subscribed, SubscriptionItem, Times, WILDCARD, Welcome,
 };
-use crate::protocol::{CloseReason, ErrorCode};
 
 pub use config::SessionConfig;
-pub use request::{Mistake, select};
+pub use request::select;
 use resume::Answer;
 pub use resume::Begun;
 use wish::Wish;
@@ -74,11 +74,16 @@ impl Session {
     pub fn welcome(&self, name: &str, now: Instant) -> Result<(), CloseReason> {
         let limits = Limits { symbols: self.config.symbols_max, message_bytes: self.config.message_bytes_max };
         let router = self.router.borrow();
-        let (offset, speed) = (router.offset(), router.market().speed());
-        let heartbeat_ms = self.config.heartbeat_ms;
-        let bytes = encode_welcome(name, router.epoch(), offset, heartbeat_ms, limits, self.times(), speed);
-        let reply = Rc::new(Reply { offset: router.offset(), bytes, vouches: false });
-        self.outbox.borrow_mut().push_reply(reply, now)
+        let welcome = Welcome {
+            session: name.into(),
+            epoch: router.epoch().clone(),
+            offset: router.offset(),
+            heartbeat_ms: self.config.heartbeat_ms,
+            limits,
+            times: self.times(),
+            speed: router.market().speed(),
+        };
+        self.reply(&ServerMessage::Welcome(welcome.into()), router.offset(), false, now)
     }
 
     /// Serves one message of the client.
@@ -99,14 +104,16 @@ impl Session {
         self.router.borrow().metrics().requests.inc();
         let ClientMessage { id, request } = match decode(text) {
             Ok(message) => message,
-            Err(err) => return self.refuse(err.id.as_ref(), err.code, &err.message, &[], now),
+            Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
         };
-        let id = id.as_ref();
         match request {
-            Request::Subscribe(wanted) => self.subscribe(id, &wanted, now),
-            Request::Unsubscribe { symbols, channels } => self.unsubscribe(id, &symbols, channels, now),
-            Request::List => self.tell_subscriptions(id, None, now),
-            Request::Ping { ts } => self.control(encode_pong(id, ts, self.times(), self.cursor_offset()), now),
+            Request::Subscribe(wanted) => self.subscribe(id.as_ref(), &wanted, now),
+            Request::Unsubscribe { symbols, channels } => self.unsubscribe(id.as_ref(), &symbols, channels, now),
+            Request::List => self.tell_subscriptions(id.as_ref(), None, now),
+            Request::Ping { ts } => {
+                let pong = Pong { id, ts, times: self.times(), offset: self.cursor_offset() };
+                self.control(&ServerMessage::Pong(pong.into()), now)
+            }
         }
     }
 
@@ -121,7 +128,7 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
-        self.control(encode_heartbeat(self.clock.now(), self.cursor_offset()), now)
+        self.control(&ServerMessage::Heartbeat { ts: self.clock.now(), offset: self.cursor_offset() }, now)
     }
 
     /// Returns the offset that a message at the front of the outbox can give as a cursor: events that wait behind it are
@@ -136,11 +143,11 @@ impl Session {
     fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {
         self.budget.count(wanted.symbols.len(), 0, 0);
         let (known, unknown) = self.look_up(&wanted.symbols);
-        if let Err(message) = self.check_limit(&known) {
-            return self.refuse(id, ErrorCode::LimitExceeded, &message, &[], now);
+        if let Err(mistake) = self.check_limit(&known) {
+            return self.refuse(id, mistake, now);
         }
         if !unknown.is_empty() {
-            self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
+            self.refuse(id, unknown_symbols(unknown), now)?;
         }
         if known.is_empty() {
             return Ok(());
@@ -158,7 +165,7 @@ impl Session {
         self.budget.count(symbols.len(), 0, 0);
         let (known, unknown) = self.look_up(symbols);
         if !unknown.is_empty() {
-            self.refuse(id, ErrorCode::UnknownSymbol, &unknown_symbol(&unknown), &unknown, now)?;
+            self.refuse(id, unknown_symbols(unknown), now)?;
         }
         let has = |id: &Option<SymbolId>| self.wishes.get(id).map_or(ChannelSet::EMPTY, Wish::channels);
         // Who names no channel means those that there are.
@@ -169,7 +176,7 @@ impl Session {
         let names: Vec<_> = known.iter().filter(lacks).map(|id| self.name(*id)).collect();
         let wished: Vec<_> = known.into_iter().filter(|id| !has(id).intersection(channels).is_empty()).collect();
         if !names.is_empty() {
-            self.refuse(id, ErrorCode::NotSubscribed, &format!("not subscribed: {}", listed(&names)), &names, now)?;
+            self.refuse(id, about(ErrorCode::NotSubscribed, "not subscribed", names), now)?;
         }
         if wished.is_empty() {
             return Ok(());
@@ -194,7 +201,7 @@ impl Session {
         look_up(self.router.borrow().table(), symbols)
     }
 
-    fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), String> {
+    fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), Mistake> {
         let added = known.iter().filter(|wish| !self.wishes.contains_key(wish)).count();
         let symbols_max = self.config.symbols_max;
         if self.wishes.len() + added > symbols_max { Err(too_many(symbols_max)) } else { Ok(()) }
@@ -222,9 +229,9 @@ impl Session {
         };
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
         self.budget.count(0, 0, items.len());
-        let bytes = encode_subscribed(id, &items, recovered);
-        let reply = Reply { offset: router.offset(), bytes, vouches: recovered == Some(true) };
-        self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
+        let subscribed = Subscribed { id: id.cloned(), items, recovered };
+        let vouches = recovered == Some(true);
+        self.reply(&ServerMessage::Subscribed(subscribed.into()), router.offset(), vouches, now)
     }
 
     fn name(&self, id: Option<SymbolId>) -> String {
@@ -232,21 +239,29 @@ impl Session {
         id.map_or_else(|| WILDCARD.into(), |id| router.table().instrument(id).symbol.to_string())
     }
 
-    fn refuse(
-        &self,
-        id: Option<&RequestId>,
-        code: ErrorCode,
-        message: &str,
-        symbols: &[String],
-        now: Instant,
-    ) -> Result<(), CloseReason> {
-        self.router.borrow().metrics().count_error(code);
-        self.control(encode_error(id, code, message, symbols), now)
+    fn refuse(&self, id: Option<&RequestId>, mistake: Mistake, now: Instant) -> Result<(), CloseReason> {
+        self.router.borrow().metrics().count_error(mistake.code);
+        self.control(&ServerMessage::Error { id: id.cloned(), mistake: mistake.into() }, now)
     }
 
-    fn control(&self, message: Vec<u8>, now: Instant) -> Result<(), CloseReason> {
-        self.outbox.borrow_mut().push_control(Control::Message(message), now)
+    /// Sends a message before everything that waits.
+    fn control(&self, message: &ServerMessage, now: Instant) -> Result<(), CloseReason> {
+        self.outbox.borrow_mut().push_control(Control::Message(encoded(message)), now)
     }
+
+    /// Sends a message after the event at `offset`.
+    fn reply(&self, message: &ServerMessage, offset: u64, vouches: bool, now: Instant) -> Result<(), CloseReason> {
+        let reply = Reply { offset, bytes: encoded(message), vouches };
+        self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
+    }
+}
+
+fn encoded(message: &ServerMessage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_message(message, &mut bytes);
+    // What waits for a client is counted by its length.
+    bytes.shrink_to_fit();
+    bytes
 }
 
 impl Drop for Session {
@@ -273,12 +288,17 @@ fn look_up(table: &SymbolTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>,
     (known, unknown)
 }
 
-fn too_many(symbols_max: usize) -> String {
-    format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)")
+fn too_many(symbols_max: usize) -> Mistake {
+    let message = format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)");
+    Mistake::new(ErrorCode::LimitExceeded, message)
 }
 
-fn unknown_symbol(names: &[String]) -> String {
-    format!("no such symbol: {}", listed(names))
+fn unknown_symbols(names: Vec<String>) -> Mistake {
+    about(ErrorCode::UnknownSymbol, "no such symbol", names)
+}
+
+fn about(code: ErrorCode, message: &str, symbols: Vec<String>) -> Mistake {
+    Mistake { code, message: format!("{message}: {}", listed(&symbols)), symbols }
 }
 
 /// Names the first few; the complete list goes beside the message.

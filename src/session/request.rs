@@ -4,13 +4,9 @@ use std::time::Instant;
 
 use crate::domain::{SymbolId, SymbolTable};
 use crate::hub::Control;
-use crate::protocol::native::{Selector, Subscribe};
-use crate::protocol::{CloseReason, ErrorCode};
+use crate::protocol::{CloseReason, ErrorCode, Mistake, Selector, Subscribe};
 use crate::session::resume::{Answer, Begun};
-use crate::session::{Session, look_up, too_many, unknown_symbol};
-
-/// A client's mistake: its kind, what is wrong in words, and the symbols that it is about.
-pub type Mistake = (ErrorCode, String, Vec<String>);
+use crate::session::{Session, look_up, too_many, unknown_symbols};
 
 /// Returns the symbols that a request names which needs no session, as many as one session may name.
 ///
@@ -20,10 +16,10 @@ pub type Mistake = (ErrorCode, String, Vec<String>);
 pub fn select(table: &SymbolTable, symbols: &[Selector], symbols_max: usize) -> Result<Vec<SymbolId>, Mistake> {
     let (known, unknown) = look_up(table, symbols);
     if !unknown.is_empty() {
-        return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
+        return Err(unknown_symbols(unknown));
     }
     if known.len() > symbols_max {
-        return Err((ErrorCode::LimitExceeded, too_many(symbols_max), Vec::new()));
+        return Err(too_many(symbols_max));
     }
     if known.contains(&None) {
         return Ok(table.ids().collect());
@@ -73,17 +69,16 @@ impl Session {
         let begun = self.begin(&known, wanted, answer, now);
         self.pay(now);
         begun.map_err(|_| {
-            let message = "too many answers are waiting (push.outbox_reply_bytes_max)";
-            (ErrorCode::LimitExceeded, message.into(), Vec::new())
+            Mistake::new(ErrorCode::LimitExceeded, "too many answers are waiting (push.outbox_reply_bytes_max)")
         })
     }
 
     fn look_up_exactly(&self, symbols: &[Selector]) -> Result<Vec<Option<SymbolId>>, Mistake> {
         let (known, unknown) = self.look_up(symbols);
         if !unknown.is_empty() {
-            return Err((ErrorCode::UnknownSymbol, unknown_symbol(&unknown), unknown));
+            return Err(unknown_symbols(unknown));
         }
-        self.check_limit(&known).map_err(|message| (ErrorCode::LimitExceeded, message, Vec::new()))?;
+        self.check_limit(&known)?;
         Ok(known)
     }
 }

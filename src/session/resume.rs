@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
 use crate::hub::{Replay, Topic};
-use crate::protocol::native::{Cursor, RequestId, Subscribe};
-use crate::protocol::{CloseReason, Mode};
+use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
 

@@ -5,8 +5,8 @@ use tokio::sync::oneshot;
 
 use crate::domain::{Interval, Timestamp};
 use crate::history::{BarRead, KeptBar, ReaderGone};
-use crate::protocol::ErrorCode;
 use crate::protocol::native::encode_bar_object;
+use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, pieces};
@@ -40,7 +40,8 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     };
     let id = table.find(&symbol).ok_or_else(|| {
         let name: String = symbol.chars().take(64).collect();
-        Problem::client_error(ErrorCode::UnknownSymbol, format!("no such symbol: {name}"), vec![name])
+        let message = format!("no such symbol: {name}");
+        Problem::mistake(Mistake { code: ErrorCode::UnknownSymbol, message, symbols: vec![name] })
     })?;
     let permit = worker.bars_reads.clone().try_acquire_owned().map_err(|_| {
         worker.metrics().bars_reads_refused.inc();

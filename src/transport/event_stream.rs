@@ -4,8 +4,7 @@
 use bytes::BytesMut;
 
 use crate::hub::{Control, Sink};
-use crate::protocol::native::Cursor;
-use crate::protocol::{Dialect, Publication};
+use crate::protocol::{Cursor, Dialect, Publication};
 use crate::transport::array::MessageArray;
 
 /// Writes one event to the end of a buffer.

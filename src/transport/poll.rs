@@ -14,8 +14,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{Snapshot, Symbol};
 use crate::hub::{Control, Delivery, SharedOutbox, Sink};
-use crate::protocol::native::{Cursor, encode_snapshot};
-use crate::protocol::{Dialect, Mode, Publication};
+use crate::protocol::native::encode_snapshot;
+use crate::protocol::{Cursor, Dialect, Mode, Publication};
 use crate::session::{Begun, Session};
 use crate::transport::activity::half_closed;
 use crate::transport::array::put_event;

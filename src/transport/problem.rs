@@ -9,8 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::protocol::ErrorCode;
-use crate::session::Mistake;
+use crate::protocol::{ErrorCode, Mistake};
 
 /// When a client may try again that was refused for now, in seconds after the reason for that is over.
 const RETRY_AFTER_S: u64 = 1;
@@ -36,21 +35,16 @@ impl Problem {
 
     /// Returns 400: the request is malformed.
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::client_error(ErrorCode::BadRequest, detail, Vec::new())
+        Self::mistake(Mistake::new(ErrorCode::BadRequest, detail))
     }
 
-    /// Returns the answer to a client's mistake: 404 for what does not exist by name, 400 for the rest.
-    pub fn client_error(code: ErrorCode, detail: impl Into<String>, symbols: Vec<String>) -> Self {
+    /// Returns the answer to a client's mistake: 404 for an unknown symbol, 400 for the others.
+    pub fn mistake(Mistake { code, message, symbols }: Mistake) -> Self {
         let status = match code {
             ErrorCode::UnknownSymbol => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { symbols, ..Self::new(status, code.name(), detail) }
-    }
-
-    /// Returns the answer to what a session has refused.
-    pub fn mistake((code, detail, symbols): Mistake) -> Self {
-        Self::client_error(code, detail, symbols)
+        Self { symbols, ..Self::new(status, code.name(), message) }
     }
 
     /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address is for WebSocket version 13.

@@ -6,8 +6,8 @@ use actix_web::HttpRequest;
 use actix_web::web::Query;
 
 use crate::domain::{Channel, ChannelSet};
-use crate::protocol::native::{Cursor, Selector, Subscribe, WILDCARD, parse_mode, parse_on_lag};
-use crate::protocol::{ErrorCode, Rate};
+use crate::protocol::native::{parse_mode, parse_on_lag};
+use crate::protocol::{Cursor, ErrorCode, Mistake, Rate, Selector, Subscribe, WILDCARD};
 use crate::transport::Problem;
 
 /// The parameters that have not been taken yet.
@@ -66,7 +66,7 @@ impl Parameters {
         let text = self.take("channels")?.unwrap_or_else(|| Channel::Trades.name().into());
         let parse = |name: &str| {
             let detail = || format!("no such channel: {}", name.chars().take(64).collect::<String>());
-            name.parse().map_err(|()| Problem::client_error(ErrorCode::UnknownChannel, detail(), Vec::new()))
+            name.parse().map_err(|()| Problem::mistake(Mistake::new(ErrorCode::UnknownChannel, detail())))
         };
         text.split(',').map(str::trim).map(parse).collect()
     }

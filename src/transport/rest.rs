@@ -7,7 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::domain::{Instrument, Snapshot, Symbol, SymbolId};
-use crate::protocol::native::{Selector, encode_snapshot};
+use crate::protocol::native::encode_message;
+use crate::protocol::{Selector, ServerMessage};
 use crate::session::select;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
@@ -60,8 +61,8 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());
     let symbol = |id: SymbolId| router.table().instrument(id).symbol;
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
-    let encode = move |(symbol, snapshot): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
-        encode_snapshot(*symbol, offset, snapshot, out);
+    let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
+        encode_message(&ServerMessage::Snapshot { symbol: *symbol, offset, state: state.clone() }, out);
     };
     pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }

@@ -20,9 +20,9 @@ use futures_core::Stream;
 
 use crate::hub::{Control, End, Farewell, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
-use crate::protocol::native::{Cursor, encode_goodbye};
-use crate::protocol::{CloseReason, Dialect};
-use crate::session::{Begun, Mistake, Session, SessionConfig};
+use crate::protocol::native::encode_goodbye;
+use crate::protocol::{CloseReason, Cursor, Dialect, Mistake};
+use crate::session::{Begun, Session, SessionConfig};
 use crate::transport::activity::{self, Activity};
 use crate::transport::event_stream::{EventWriter, LastId};
 use crate::transport::parting::reset_when_jammed;

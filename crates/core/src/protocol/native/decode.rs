@@ -1,68 +1,17 @@
-//! What a client says in the native dialect: text in, a checked request or a precise complaint out. Nothing panics.
+//! A client's JSON into a [`Request`], or into a [`Mistake`] that names the key and the reason. Nothing panics.
 
-use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::{Channel, ChannelSet};
-use crate::protocol::native::{Cursor, Selector, Subscribe, WILDCARD, parse_mode, parse_on_lag};
-use crate::protocol::{ErrorCode, Mode, OnLag, Rate};
+use crate::protocol::{
+    ClientMessage, Cursor, DecodeError, ErrorCode, Mistake, Mode, OnLag, Rate, Request, RequestId, Selector, Subscribe,
+    WILDCARD,
+};
 
 /// The longest `id` that is echoed, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The longest part of a client's own text that an error message repeats, in characters.
 const QUOTED_CHARS_MAX: usize = 64;
-
-/// A client's name for its request: any string of at most 128 bytes, or any integer of 64 bits. Echoed as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(untagged)]
-pub enum RequestId {
-    /// An integer.
-    Integer(Number),
-    /// A string.
-    Text(String),
-}
-
-/// What a client asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Begin to send these channels of these symbols.
-    Subscribe(Subscribe),
-    /// Send these channels of these symbols no more.
-    Unsubscribe {
-        /// At least one.
-        symbols: Vec<Selector>,
-        /// At least one; every channel when the client named none.
-        channels: ChannelSet,
-    },
-    /// Tell what is subscribed.
-    List,
-    /// Answer with the server's time.
-    Ping {
-        /// The client's own time stamp, echoed.
-        ts: Option<i64>,
-    },
-}
-
-/// One message of a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientMessage {
-    /// To be echoed in the answer.
-    pub id: Option<RequestId>,
-    /// What is asked for.
-    pub request: Request,
-}
-
-/// Why a client's message cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct DecodeError {
-    /// The message's `id`, where it could be read.
-    pub id: Option<RequestId>,
-    /// The kind of mistake.
-    pub code: ErrorCode,
-    /// What is wrong, in words.
-    pub message: String,
-}
 
 /// Reads one client message.
 ///
@@ -70,7 +19,7 @@ pub struct DecodeError {
 ///
 /// Returns what is wrong with it, as precisely as can be said.
 pub fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
-    let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, code, message };
+    let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, mistake: Mistake::new(code, message) };
     // RFC 8259 section 8.1: a byte order mark may be ignored. Some editors and .NET writers begin every text with one.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
@@ -234,13 +183,43 @@ fn whole_number(float: f64) -> Option<Number> {
     (is_whole && (0.0..2.0 * I64_END).contains(&float)).then(|| (float as u64).into())
 }
 
+/// Returns the mode of this name, which goes with a rate only when it is `latest`, which does not go with bars.
+///
+/// # Errors
+///
+/// Returns what does not go together.
+pub fn parse_mode(name: &str, rate: Option<Rate>, channels: ChannelSet) -> Result<Mode, &'static str> {
+    match (name, rate) {
+        ("all", None) => Ok(Mode::All),
+        ("all", Some(_)) => Err("'max_hz' goes only with the mode 'latest'"),
+        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Bars(_))) => {
+            Err("the mode 'latest' is not for bars: every bar is final")
+        }
+        ("latest", rate) => Ok(Mode::Latest(rate)),
+        _ => Err("'mode' must be 'all' or 'latest'"),
+    }
+}
+
+/// Returns what this name says of a session that lags.
+///
+/// # Errors
+///
+/// Returns the names there are.
+pub fn parse_on_lag(name: &str) -> Result<OnLag, &'static str> {
+    match name {
+        "catch_up" => Ok(OnLag::CatchUp),
+        "close" => Ok(OnLag::Close),
+        _ => Err("'on_lag' must be 'catch_up' or 'close'"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn code(text: &str) -> ErrorCode {
-        decode(text).unwrap_err().code
+        decode(text).unwrap_err().mistake.code
     }
 
     #[test]
@@ -289,7 +268,7 @@ mod tests {
             ("-9223372036854775808", "-9223372036854775808"),
         ] {
             let message = decode(&format!(r#"{{"action":"list","id":{id}}}"#)).unwrap();
-            assert_eq!(serde_json::to_string(&message.id).unwrap(), echoed, "{id}");
+            assert_eq!(message.id, Some(RequestId::Integer(echoed.parse().unwrap())), "{id}");
         }
     }
 
@@ -326,7 +305,7 @@ mod tests {
         assert_eq!(code(r#"{"action":"dance"}"#), ErrorCode::UnknownAction);
         assert_eq!(code(r#"{"action":"subscribe","symbols":["A"],"channels":["bars"]}"#), ErrorCode::UnknownChannel);
         let err = decode(r#"{"action":"subscribe","id":"q","symbols":["AAPL"],"after":{}}"#).unwrap_err();
-        assert_eq!((err.code, err.id), (ErrorCode::BadRequest, Some(RequestId::Text("q".into()))));
+        assert_eq!((err.mistake.code, err.id), (ErrorCode::BadRequest, Some(RequestId::Text("q".into()))));
     }
 
     #[test]
@@ -379,7 +358,7 @@ mod tests {
     #[test]
     fn an_error_message_repeats_only_the_beginning_of_a_long_text() {
         let err = decode(&format!(r#"{{"action":"{}"}}"#, "x".repeat(60_000))).unwrap_err();
-        assert!(err.message.len() < 200);
+        assert!(err.mistake.message.len() < 200);
     }
 
     proptest! {

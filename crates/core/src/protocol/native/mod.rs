@@ -1,23 +1,19 @@
 //! The native dialect, `tickcast.v1`: JSON text, described in `docs/PROTOCOL.md`.
 //!
-//! `encode` writes what the server says, `decode` reads what a client says. A server frame is `[`, messages joined by
-//! commas, `]`; the joining is done by whoever collects the messages.
+//! `decode` turns a client's JSON into requests; `encode` turns events and snapshots into JSON, `message` the other messages.
+//! A server frame is `[`, messages joined by commas, `]`.
 
 mod decode;
 mod encode;
-mod subscribe;
+mod message;
 
-pub use decode::{ClientMessage, DecodeError, Request, RequestId, decode};
-pub use encode::{
-    Limits, SubscriptionItem, Times, encode_bar_object, encode_error, encode_event, encode_goodbye, encode_heartbeat,
-    encode_lag, encode_pong, encode_snapshot, encode_subscribed, encode_welcome,
-};
+pub use decode::{decode, parse_mode, parse_on_lag};
+pub use encode::{encode_bar_object, encode_event, encode_snapshot};
+pub use message::{encode_goodbye, encode_lag, encode_message};
 
-pub use subscribe::{Cursor, Selector, Subscribe, parse_mode, parse_on_lag};
+pub use crate::protocol::{Cursor, Selector, Subscribe};
 
 /// The name of the protocol, in `welcome`.
 pub const PROTOCOL: &str = "tickcast.v1";
 /// The name for `Sec-WebSocket-Protocol` (RFC 6455 section 1.9).
 pub const SUBPROTOCOL: &str = "tickcast.v1.json";
-/// The name that stands for every symbol.
-pub const WILDCARD: &str = "*";

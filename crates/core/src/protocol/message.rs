@@ -1,0 +1,149 @@
+//! `ServerMessage`: what the server sends a session, as a value. A dialect turns it into bytes when it is written.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use crate::domain::{ChannelSet, Snapshot, Symbol, Timestamp};
+use crate::protocol::{Mistake, Mode, RequestId};
+
+/// One message to a client. Events are not among them: a session refers to a [`Publication`](crate::protocol::Publication),
+/// which all sessions share.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ServerMessage {
+    /// The first message of a session.
+    Welcome(Box<Welcome>),
+    /// The answer to `subscribe`, `unsubscribe` and `list`.
+    Subscribed(Box<Subscribed>),
+    /// The state of a symbol right after the event `offset`.
+    Snapshot {
+        /// The symbol.
+        symbol: Symbol,
+        /// The position in the stream.
+        offset: u64,
+        /// The state, shared with the router.
+        state: Arc<Snapshot>,
+    },
+    /// The session was too slow, so events were skipped.
+    Lag {
+        /// How many, at least one.
+        skipped: u64,
+        /// The offset of the first of them.
+        since_offset: u64,
+    },
+    /// The server had nothing else to send for `session.heartbeat_ms`.
+    Heartbeat {
+        /// The server's wall clock.
+        ts: Timestamp,
+        /// The session's cursor.
+        offset: u64,
+    },
+    /// The answer to `ping`.
+    Pong(Box<Pong>),
+    /// The answer to a request that was refused, or to a part of one.
+    Error {
+        /// The request's own id.
+        id: Option<RequestId>,
+        /// What is wrong with the request.
+        mistake: Box<Mistake>,
+    },
+    /// The last message before the server ends the session.
+    Goodbye {
+        /// Why: the name of a close reason, or `full` when there is no place for a session.
+        reason: &'static str,
+        /// The client should not reconnect earlier. Milliseconds.
+        retry_after_ms: u64,
+    },
+}
+
+/// The fields of [`ServerMessage::Welcome`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Welcome {
+    /// The session's random name.
+    pub session: String,
+    /// The name of this run of the server.
+    pub epoch: Arc<str>,
+    /// The hub's position in the stream.
+    pub offset: u64,
+    /// `session.heartbeat_ms`.
+    pub heartbeat_ms: u64,
+    /// The limits of the session.
+    pub limits: Limits,
+    /// The time now.
+    pub times: Times,
+    /// Seconds that pass on the market in one second.
+    pub speed: f64,
+}
+
+/// The limits of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most symbols that one session can name; the wildcard counts as one.
+    pub symbols: usize,
+    /// The longest message that a client can send, in bytes.
+    pub message_bytes: usize,
+}
+
+/// The same moment by two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The server's wall clock.
+    pub server: Timestamp,
+    /// The market's clock.
+    pub market: Timestamp,
+}
+
+/// The fields of [`ServerMessage::Subscribed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The request's own id.
+    pub id: Option<RequestId>,
+    /// Everything that the session is subscribed to after the request.
+    pub items: Vec<SubscriptionItem>,
+    /// Whether every event after the request's cursor follows; `None` when the request had no cursor.
+    pub recovered: Option<bool>,
+}
+
+/// The channels of one symbol that are served in one mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionItem {
+    /// The symbol, or `None` for the wildcard.
+    pub symbol: Option<Symbol>,
+    /// The channels, at least one.
+    pub channels: ChannelSet,
+    /// Their mode.
+    pub mode: Mode,
+}
+
+/// The fields of [`ServerMessage::Pong`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pong {
+    /// The request's own id.
+    pub id: Option<RequestId>,
+    /// The client's time stamp, echoed.
+    pub ts: Option<i64>,
+    /// The time now.
+    pub times: Times,
+    /// The session's cursor.
+    pub offset: u64,
+}
+
+impl ServerMessage {
+    /// Returns the bytes of memory that the message takes, rounded up. What it shares with others is not counted.
+    pub fn bytes(&self) -> usize {
+        let heap = match self {
+            Self::Welcome(welcome) => size_of::<Welcome>() + welcome.session.capacity(),
+            Self::Subscribed(subscribed) => {
+                let items = subscribed.items.capacity() * size_of::<SubscriptionItem>();
+                size_of::<Subscribed>() + items + id_bytes(subscribed.id.as_ref())
+            }
+            Self::Pong(pong) => size_of::<Pong>() + id_bytes(pong.id.as_ref()),
+            Self::Error { id, mistake } => id_bytes(id.as_ref()) + mistake.bytes(),
+            Self::Snapshot { .. } | Self::Lag { .. } | Self::Heartbeat { .. } | Self::Goodbye { .. } => 0,
+        };
+        size_of::<Self>() + heap
+    }
+}
+
+fn id_bytes(id: Option<&RequestId>) -> usize {
+    if let Some(RequestId::Text(text)) = id { text.capacity() } else { 0 }
+}

@@ -1,0 +1,207 @@
+//! The other messages into JSON, by serde.
+
+use bytes::BufMut;
+use serde::Serialize;
+use serde_json::Number;
+
+use crate::domain::{Channel, Symbol};
+use crate::protocol::native::PROTOCOL;
+use crate::protocol::native::encode::encode_snapshot;
+use crate::protocol::{
+    Limits, Mistake, Mode, Pong, RequestId, ServerMessage, Subscribed, SubscriptionItem, WILDCARD, Welcome,
+};
+
+/// Appends a message as one JSON object.
+pub fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
+    let wire = match message {
+        ServerMessage::Snapshot { symbol, offset, state } => return encode_snapshot(*symbol, *offset, state, out),
+        ServerMessage::Welcome(welcome) => wire_welcome(welcome),
+        ServerMessage::Subscribed(subscribed) => wire_subscribed(subscribed),
+        ServerMessage::Lag { skipped, since_offset } => Wire::Lag { skipped: *skipped, since_offset: *since_offset },
+        ServerMessage::Heartbeat { ts, offset } => Wire::Heartbeat { ts: ts.micros(), offset: *offset },
+        ServerMessage::Pong(pong) => wire_pong(pong),
+        ServerMessage::Error { id, mistake } => wire_error(id.as_ref(), mistake),
+        ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
+    };
+    // Strings and numbers always serialise, and a buffer in memory takes them.
+    let _ = serde_json::to_writer(out.writer(), &wire);
+}
+
+/// Returns `lag`.
+pub fn encode_lag(skipped: u64, since_offset: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_message(&ServerMessage::Lag { skipped, since_offset }, &mut out);
+    out
+}
+
+/// Returns `goodbye`.
+pub fn encode_goodbye(reason: &'static str, retry_after_ms: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_message(&ServerMessage::Goodbye { reason, retry_after_ms }, &mut out);
+    out
+}
+
+/// The messages that serde writes.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Wire<'a> {
+    Welcome {
+        protocol: &'a str,
+        session: &'a str,
+        epoch: &'a str,
+        offset: u64,
+        heartbeat_ms: u64,
+        limits: WireLimits,
+        server_ts: i64,
+        market_ts: i64,
+        speed: f64,
+    },
+    Subscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<WireId<'a>>,
+        subscriptions: Vec<WireSubscription<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
+    },
+    Lag {
+        skipped: u64,
+        since_offset: u64,
+    },
+    Heartbeat {
+        ts: i64,
+        offset: u64,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<WireId<'a>>,
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        symbols: &'a [String],
+    },
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<WireId<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ts: Option<i64>,
+        server_ts: i64,
+        market_ts: i64,
+        offset: u64,
+    },
+    Goodbye {
+        reason: &'a str,
+        retry_after_ms: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct WireLimits {
+    symbols: usize,
+    message_bytes: usize,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WireId<'a> {
+    Integer(&'a Number),
+    Text(&'a str),
+}
+
+#[derive(Serialize)]
+struct WireSubscription<'a> {
+    symbol: &'a str,
+    channels: Vec<&'static str>,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_hz: Option<Number>,
+}
+
+fn wire_id(id: Option<&RequestId>) -> Option<WireId<'_>> {
+    id.map(|id| match id {
+        RequestId::Integer(number) => WireId::Integer(number),
+        RequestId::Text(text) => WireId::Text(text),
+    })
+}
+
+fn wire_welcome(welcome: &Welcome) -> Wire<'_> {
+    let Limits { symbols, message_bytes } = welcome.limits;
+    Wire::Welcome {
+        protocol: PROTOCOL,
+        session: &welcome.session,
+        epoch: &welcome.epoch,
+        offset: welcome.offset,
+        heartbeat_ms: welcome.heartbeat_ms,
+        limits: WireLimits { symbols, message_bytes },
+        server_ts: welcome.times.server.micros(),
+        market_ts: welcome.times.market.micros(),
+        speed: welcome.speed,
+    }
+}
+
+fn wire_subscribed(subscribed: &Subscribed) -> Wire<'_> {
+    let subscriptions = subscribed.items.iter().map(wire_subscription).collect();
+    Wire::Subscribed { id: wire_id(subscribed.id.as_ref()), subscriptions, recovered: subscribed.recovered }
+}
+
+fn wire_subscription(item: &SubscriptionItem) -> WireSubscription<'_> {
+    WireSubscription {
+        symbol: item.symbol.as_ref().map_or(WILDCARD, Symbol::as_str),
+        channels: item.channels.iter().map(Channel::name).collect(),
+        mode: item.mode.name(),
+        max_hz: if let Mode::Latest(Some(rate)) = item.mode { number(rate.hz()) } else { None },
+    }
+}
+
+fn wire_pong(pong: &Pong) -> Wire<'_> {
+    let (server_ts, market_ts) = (pong.times.server.micros(), pong.times.market.micros());
+    Wire::Pong { id: wire_id(pong.id.as_ref()), ts: pong.ts, server_ts, market_ts, offset: pong.offset }
+}
+
+fn wire_error<'a>(id: Option<&'a RequestId>, mistake: &'a Mistake) -> Wire<'a> {
+    let Mistake { code, message, symbols } = mistake;
+    Wire::Error { id: wire_id(id), code: code.name(), message, symbols }
+}
+
+/// Returns the number as one would write it: without decimals when there are none.
+#[expect(clippy::cast_possible_truncation, reason = "a rate is at most 1,000")]
+fn number(value: f64) -> Option<Number> {
+    if value.fract() == 0.0 { Some(Number::from(value as i64)) } else { Number::from_f64(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChannelSet, Timestamp};
+    use crate::protocol::{ErrorCode, Rate, Times};
+
+    fn message(message: &ServerMessage) -> String {
+        let mut out = Vec::new();
+        encode_message(message, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn control_messages_begin_with_their_type_and_leave_out_what_is_absent() {
+        let symbols = vec!["\"".to_owned()];
+        let mistake = Mistake { symbols, ..Mistake::new(ErrorCode::UnknownSymbol, "no such symbol: \"") };
+        assert_eq!(
+            message(&ServerMessage::Error { id: None, mistake: mistake.into() }),
+            r#"{"type":"error","code":"unknown_symbol","message":"no such symbol: \"","symbols":["\""]}"#
+        );
+        let times = Times { server: Timestamp::from_micros(2), market: Timestamp::from_micros(4) };
+        let pong = Pong { id: Some(RequestId::Integer(6.into())), ts: Some(1), times, offset: 3 };
+        assert_eq!(
+            message(&ServerMessage::Pong(pong.into())),
+            r#"{"type":"pong","id":6,"ts":1,"server_ts":2,"market_ts":4,"offset":3}"#
+        );
+        let items = vec![SubscriptionItem {
+            symbol: None,
+            channels: ChannelSet::from_iter([Channel::Trades]),
+            mode: Mode::Latest(Rate::from_hz(4.0)),
+        }];
+        assert_eq!(
+            message(&ServerMessage::Subscribed(Subscribed { id: None, items, recovered: None }.into())),
+            r#"{"type":"subscribed","subscriptions":[{"symbol":"*","channels":["trades"],"mode":"latest","max_hz":4}]}"#
+        );
+    }
+}
