@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
@@ -22,21 +22,15 @@ use crate::hub::{Control, End, Farewell, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_goodbye;
 use crate::protocol::{CloseReason, Cursor, Dialect, Mistake};
-use crate::session::{Begun, Session, SessionConfig};
-use crate::transport::activity::{self, Activity};
+use crate::session::{Begun, Session};
 use crate::transport::event_stream::{EventWriter, LastId};
-use crate::transport::parting::reset_when_jammed;
+use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Meter, Transport};
-use crate::transport::watch::{SecondLook, Verdict};
+use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Problem, Worker, random_name};
 
-/// The shortest time between two looks at one session.
-const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// When a client that has lost its stream may come back: each at another moment of this range, in milliseconds.
 const RETRY_MS: Range<u64> = 500..1_500;
-/// How long the stream of a client is silent that may be gone.
-const DOUBT_SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Where a client tells what it has seen last, when it comes back.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -74,13 +68,10 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         opened = Some(begun.map(|begun| (begun, outbox.clone())));
         EventStream {
             session,
+            liveness: Liveness::new(&request, outbox.clone(), worker.session.clone()),
             outbox,
             retry_ms: retry_ms.clone(),
-            connection: activity::of(&request),
-            meter: traffic::meter(&request),
-            config: worker.session.clone(),
             metrics: worker.metrics(),
-            second_look: SecondLook::default(),
         }
     });
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
@@ -235,11 +226,8 @@ struct EventStream {
     session: Option<Session>,
     outbox: SharedOutbox,
     retry_ms: Rc<Cell<Option<u64>>>,
-    connection: Option<Rc<Activity>>,
-    meter: Rc<Meter>,
-    config: Rc<SessionConfig>,
+    liveness: Liveness,
     metrics: SharedMetrics,
-    second_look: SecondLook,
 }
 
 impl EventStream {
@@ -248,7 +236,7 @@ impl EventStream {
         if self.session.take().is_some() {
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
-            reset_when_jammed(reason, self.connection.clone(), self.meter.clone(), self.config.close_timeout());
+            self.liveness.reset_if_jammed(reason);
             let retry_ms = farewell.map_or_else(|| rand::random_range(RETRY_MS), |farewell| farewell.retry_after_ms);
             let goodbye = || encode_goodbye(reason.name(), retry_ms);
             let goodbye = farewell.map_or_else(goodbye, |farewell| farewell.message.to_vec());
@@ -261,42 +249,23 @@ impl EventStream {
         ctx.stop();
     }
 
-    /// Returns how long the stream may be silent: less for a client that sends nothing more, as it may be gone, and only what is
-    /// written to it tells.
-    fn silence_max(&self) -> Duration {
-        let is_in_doubt = self.connection.as_ref().is_some_and(|connection| connection.is_half_closed());
-        let heartbeat = self.config.heartbeat();
-        if is_in_doubt { heartbeat.min(DOUBT_SILENCE_MAX) } else { heartbeat }
-    }
-
-    /// Looks whether the session has stalled or has been silent for long, and comes back when that may have changed.
     fn check(&mut self, ctx: &mut Context<Self>) {
         let Some(session) = &self.session else { return };
         let now = Instant::now();
-        let overdue = self.outbox.borrow().overdue(now);
-        if self.meter.pace().stalled_for(overdue, now) >= self.config.stall_timeout() {
-            if let Verdict::LookAgain(after) = self.second_look.judge(now) {
-                ctx.run_later(after, Self::check);
-                return;
-            }
-            self.metrics.count_close(CloseReason::Stalled);
-            log::debug!("stream stalled overdue_ms={}", overdue.as_millis());
-            self.session = None;
-            self.outbox.borrow_mut().abandon(now);
-            return ctx.stop();
+        match self.liveness.check(now, || session.keep_alive(now)) {
+            Ok(next) => _ = ctx.run_later(next, Self::check),
+            Err(CloseReason::Stalled) => self.give_up(now, ctx),
+            Err(reason) => self.close(reason, None, ctx),
         }
-        self.second_look.clear();
-        let heartbeat = self.outbox.borrow().last_drain() + self.silence_max();
-        if overdue.is_zero()
-            && heartbeat <= now
-            && let Err(reason) = session.keep_alive(now)
-        {
-            return self.close(reason, None, ctx);
-        }
-        let stall = now + self.config.stall_timeout() / 4;
-        // What is overdue because the socket is jammed is looked at again with the stall.
-        let due = if heartbeat > now { heartbeat.min(stall) } else { stall };
-        ctx.run_later(due.saturating_duration_since(now).max(CHECK_INTERVAL_MIN), Self::check);
+    }
+
+    /// Ends a stream whose socket takes nothing: no farewell would reach its client.
+    fn give_up(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        self.session = None;
+        self.metrics.count_close(CloseReason::Stalled);
+        log::debug!("stream closed reason={}", CloseReason::Stalled.name());
+        self.outbox.borrow_mut().abandon(now);
+        ctx.stop();
     }
 }
 

@@ -26,21 +26,16 @@ use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
-use crate::transport::activity::{self, Activity};
 use crate::transport::frame::FrameWriter;
 use crate::transport::frame_budget::FrameBudget;
 use crate::transport::handler::MessageHandler;
 use crate::transport::inbound::{Assembler, Frames, Gate};
-use crate::transport::parting::reset_when_jammed;
+use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Meter, Transport};
+use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::upgrade::{accept, check, lists};
-use crate::transport::watch::{SecondLook, Verdict};
 use crate::transport::{Worker, random_name};
-
-/// The shortest time between two looks at one session.
-const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// Frames of a closing session that are read while its client's close frame is awaited: a few milliseconds' work.
 const IGNORED_FRAMES_MAX: usize = 16_384;
@@ -86,9 +81,17 @@ pub(super) fn open_on<H: MessageHandler>(
         let frames = Frames::new(payload, message_bytes_max, budget, account.clone());
         let gate = frames.gate();
         ctx.add_stream(frames);
-        let actor = WebSocketSession::new(H::open(session, &name, now), shared, worker, now);
-        let (meter, connection) = (traffic::meter(request), activity::of(request));
-        WebSocketSession { account: account.clone(), gate, meter, connection, ..actor }
+        WebSocketSession {
+            session: Some(H::open(session, &name, now)),
+            liveness: Liveness::new(request, shared.clone(), worker.session.clone()).with_pings(now),
+            outbox: shared,
+            config: worker.session.clone(),
+            metrics: worker.metrics(),
+            account: account.clone(),
+            assembler: Assembler::default(),
+            ignored: 0,
+            gate,
+        }
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
@@ -147,43 +150,19 @@ struct WebSocketSession<H> {
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
     account: Option<Arc<Account>>,
-    meter: Rc<Meter>,
-    connection: Option<Rc<Activity>>,
+    liveness: Liveness,
     assembler: Assembler,
-    message_since: Instant,
-    last_sign: Instant,
-    last_ping: Instant,
-    second_look: SecondLook,
     /// Frames that came after the session began to close.
     ignored: usize,
     gate: Gate,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
-    fn new(session: H, outbox: SharedOutbox, worker: &Worker, now: Instant) -> Self {
-        Self {
-            outbox,
-            session: Some(session),
-            config: worker.session.clone(),
-            metrics: worker.metrics(),
-            account: None,
-            meter: Rc::default(),
-            connection: None,
-            assembler: Assembler::default(),
-            message_since: now,
-            last_sign: now,
-            last_ping: now,
-            second_look: SecondLook::default(),
-            ignored: 0,
-            gate: Gate::default(),
-        }
-    }
-
     fn receive(&mut self, frame: Frame, ctx: &mut Context<Self>) {
         let account = self.account.clone();
         let _working = account.as_ref().map(|account| account.working());
         let now = Instant::now();
-        self.last_sign = now;
+        self.liveness.heard(now);
         let result = match frame {
             Frame::Continuation(item) => self.receive_fragment(item, now),
             // Copied: the payload is a part of the connection's read buffer, which it would keep alive for as long as it waits.
@@ -205,16 +184,15 @@ impl<H: MessageHandler> WebSocketSession<H> {
         let pause = self.session.as_mut().map_or(Duration::ZERO, |session| session.pause(now));
         if !pause.is_zero() {
             self.gate.set(Some(now + pause));
-            // It is not the client who is silent.
-            self.last_sign = now + pause;
+            // The client is not silent: the server does not read.
+            self.liveness.heard(now + pause);
         }
     }
 
     fn receive_fragment(&mut self, item: Item, now: Instant) -> Result<(), CloseReason> {
-        if !self.assembler.is_open() {
-            self.message_since = now;
-        }
-        match self.assembler.push(item, self.config.message_bytes_max, H::BINARY)? {
+        let message = self.assembler.push(item, self.config.message_bytes_max, H::BINARY)?;
+        self.liveness.set_unfinished(self.assembler.is_open(), now);
+        match message {
             Some(message) => self.receive_message(&message, now),
             None => Ok(()),
         }
@@ -237,7 +215,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         if !self.begin_close(reason, Control::Close(reason)) {
             return self.end(ctx);
         }
-        reset_when_jammed(reason, self.connection.clone(), self.meter.clone(), self.config.close_timeout());
+        self.liveness.reset_if_jammed(reason);
         ctx.run_later(self.config.close_timeout(), Self::end);
     }
 
@@ -276,58 +254,24 @@ impl<H: MessageHandler> WebSocketSession<H> {
         ctx.stop();
     }
 
-    /// Looks whether something is to be said, or the client is gone, and comes back when that may have changed.
     fn check(&mut self, ctx: &mut Context<Self>) {
         let Some(session) = &self.session else { return };
         let now = Instant::now();
-        let config = &self.config;
-        let overdue = self.outbox.borrow().overdue(now);
-        let is_stalled = self.meter.pace().stalled_for(overdue, now) >= config.stall_timeout();
-        let is_unfinished = self.assembler.is_open() && now - self.message_since >= config.idle_timeout();
-        if is_stalled || is_unfinished || now - self.last_sign >= config.idle_timeout() {
-            return match self.second_look.judge(now) {
-                Verdict::LookAgain(after) => _ = ctx.run_later(after, Self::check),
-                Verdict::Gone if is_stalled => self.give_up(overdue, now, ctx),
-                Verdict::Gone => self.close(CloseReason::Idle, ctx),
-            };
+        match self.liveness.check(now, || session.heartbeat(now)) {
+            Ok(next) => _ = ctx.run_later(next, Self::check),
+            Err(CloseReason::Stalled) => self.give_up(CloseReason::Stalled, ctx),
+            Err(reason) => self.close(reason, ctx),
         }
-        self.second_look.clear();
-        let last_drain = self.outbox.borrow().last_drain();
-        let jammed = !overdue.is_zero();
-        let mut said = Ok(());
-        if !jammed && now - last_drain >= config.heartbeat() {
-            said = session.heartbeat(now);
-        }
-        let silent_since = self.last_sign.max(self.last_ping);
-        if said.is_ok() && !jammed && now - silent_since >= config.heartbeat() {
-            self.last_ping = now;
-            said = self.outbox.borrow_mut().push_control(Control::Ping, now);
-        }
-        if let Err(reason) = said {
-            return self.close(reason, ctx);
-        }
-        ctx.run_later(self.next_check(now), Self::check);
     }
 
-    /// Ends a session whose socket takes nothing: no close frame would reach its client.
-    fn give_up(&mut self, overdue: Duration, now: Instant, ctx: &mut Context<Self>) {
-        self.metrics.count_close(CloseReason::Stalled);
-        log::debug!("session stalled overdue_ms={}", overdue.as_millis());
-        self.session = None;
-        self.outbox.borrow_mut().abandon(now);
-        ctx.stop();
-    }
-
-    /// Returns how long nothing can become due.
-    fn next_check(&self, now: Instant) -> Duration {
-        let config = &self.config;
-        let heartbeat = self.outbox.borrow().last_drain() + config.heartbeat();
-        let ping = self.last_sign.max(self.last_ping) + config.heartbeat();
-        let idle = self.last_sign + config.idle_timeout();
-        let stall = now + config.stall_timeout() / 4;
-        // What is overdue because the socket is jammed is looked at again with the stall.
-        let due = [heartbeat, ping, idle].into_iter().filter(|due| *due > now).min().unwrap_or(stall);
-        due.min(stall).saturating_duration_since(now).max(CHECK_INTERVAL_MIN)
+    /// Ends a session without a close frame, because none would reach its client.
+    fn give_up(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        if self.session.take().is_some() {
+            self.metrics.count_close(reason);
+            log::debug!("session closed reason={}", reason.name());
+            self.outbox.borrow_mut().abandon(Instant::now());
+            ctx.stop();
+        }
     }
 }
 
@@ -351,12 +295,7 @@ impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketS
 
     /// The connection is gone, or nothing that follows on it can be understood.
     fn finished(&mut self, ctx: &mut Self::Context) {
-        if self.session.take().is_some() {
-            self.metrics.count_close(CloseReason::Disconnected);
-            log::debug!("session closed reason=disconnected");
-            self.outbox.borrow_mut().abandon(Instant::now());
-            ctx.stop();
-        }
+        self.give_up(CloseReason::Disconnected, ctx);
     }
 }
 
