@@ -30,12 +30,15 @@ export class Backoff {
     if (Number.isFinite(delay_ms)) this.#told_ms = Math.min(Math.max(0, delay_ms), DELAY_MS_MAX);
   }
 
-  /** Returns the next delay in milliseconds: from half the bound of this attempt up to the bound. */
-  next() {
+  /**
+   * Returns the next delay in milliseconds: from half the bound of this attempt up to the bound.
+   * @param {number} [least_ms] the least delay that the close code allows
+   */
+  next(least_ms = 0) {
     const told = this.#told_ms;
     this.#told_ms = null;
     if (told !== null) return told;
-    const bound = Math.min(DELAY_MS_FIRST * 2 ** this.#attempt, DELAY_MS_MAX);
+    const bound = Math.max(Math.min(DELAY_MS_FIRST * 2 ** this.#attempt, DELAY_MS_MAX), 2 * least_ms);
     this.#attempt = Math.min(this.#attempt + 1, 16);
     return bound * (0.5 + this.#random() / 2);
   }

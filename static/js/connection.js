@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Shows the state of the connection: by a shape, by words, and by colour.
+ * Shows the state of the connection: by a shape, by words, and by colour; and why it was closed.
  *
- * Owns: the status element and the retry button. Does not own: the status (`feed.js`). The running countdown is kept
+ * Owns: the status element, the reason below it, and the retry button. Does not own: the status (`feed.js`). The running countdown is kept
  * from screen readers; they hear each change of state once.
  */
 
@@ -16,6 +16,7 @@ export class Connection {
   #status = document.querySelector("#status");
   #label = document.querySelector("#status-label");
   #detail = document.querySelector("#status-detail");
+  #reason = document.querySelector("#status-reason");
   #retry = document.querySelector("#retry");
 
   /** @param {() => void} onRetry */
@@ -29,12 +30,9 @@ export class Connection {
     const [label, detail] = describe(status, now_ms);
     setText(this.#label, label);
     setText(this.#detail, detail);
-    const isRefused = status.state === "reconnecting" && status.isRefused === true;
-    const why = t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
-    const title = isRefused ? why : "";
-    if (this.#status instanceof HTMLElement && this.#status.title !== title) this.#status.title = title;
+    setText(this.#reason, describeReason(status));
     if (this.#retry instanceof HTMLElement) {
-      const isWaiting = status.state === "reconnecting" && status.retry_at_ms !== null;
+      const isWaiting = status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null);
       if (this.#retry.hidden === isWaiting) this.#retry.hidden = !isWaiting;
     }
   }
@@ -49,6 +47,7 @@ export function describe(status, now_ms) {
   switch (status.state) {
     case "connecting": return [t("Connecting"), ""];
     case "live": return [t("Live"), ""];
+    case "closed": return [t("Disconnected"), ""];
     case "reconnecting": {
       const label = status.isRefused ? t("WebSocket refused") : t("Reconnecting");
       if (status.retry_at_ms === null) return [label, t("now")];
@@ -62,4 +61,14 @@ export function describe(status, now_ms) {
       return [t("Stale"), t("nothing for {seconds} s", { seconds: Math.round((now_ms - status.silent_since_ms) / 1_000) })];
     }
   }
+}
+
+/** Returns why the connection was closed, and what follows; empty when there is nothing to say. @param {Status} status */
+export function describeReason(status) {
+  if (status.state === "closed") {
+    return t("{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.", { reason: t(status.reason) });
+  }
+  if (status.state !== "reconnecting") return "";
+  if (status.isRefused) return t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
+  return status.reason === "" ? "" : t(status.reason);
 }

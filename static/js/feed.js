@@ -14,15 +14,18 @@ import { Backoff } from "./backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "./clock.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
 import { SUBPROTOCOL } from "./protocol.js";
+import { adviceOf } from "./reconnect.js";
 import { changesOf } from "./wishes.js";
 
 /**
  * @typedef {{ state: "connecting" }
  *         | { state: "live" }
- *         | { state: "reconnecting", retry_at_ms: number | null, isRefused?: boolean }
+ *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
+ *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
  *   `retry_at_ms` is null while an attempt is under way; `silent_since_ms` is null when the server said that it skipped
- *   events. Both count as `performance.now()` does. `isRefused` when the server answers, but no WebSocket gets through.
+ *   events. Both count as `performance.now()` does. `reason` is a phrase for `t()`, empty when the connection was never open.
+ *   `isRefused` when the server answers, but no WebSocket gets through. `closed`: the page does not reconnect by itself.
  */
 
 /**
@@ -42,6 +45,8 @@ const HELD_MS = 5_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
+/** The close code for an end without a close frame. */
+const ABNORMAL = 1006;
 /** @type {Wishes} */
 const NOTHING = new Map();
 
@@ -65,6 +70,8 @@ export class Feed {
   /** Whether the server has taken the socket, and whether it was the last to be refused although the server is there. */
   #hasOpened = false;
   #isRefused = false;
+  /** Why the last connection was closed: a phrase for `t()`. */
+  #reason = "";
   #opened_at_ms = 0;
   #lag_until_ms = 0;
   #pings = 0;
@@ -93,7 +100,7 @@ export class Feed {
     // A page that sleeps reads nothing: what was sent to it meanwhile would be old, and hold up the server.
     document.addEventListener("freeze", () => {
       this.#leave();
-      this.#setStatus({ state: "reconnecting", retry_at_ms: null });
+      this.#setStatus({ state: "reconnecting", retry_at_ms: null, reason: "" });
     });
   }
 
@@ -109,13 +116,15 @@ export class Feed {
     this.#ask();
   }
 
-  /** Tries at once instead of waiting for the countdown. Does nothing unless one is running. */
+  /** Connects at once if a countdown is running, or if the page does not reconnect by itself. */
   retryNow() {
-    if (this.status.state === "reconnecting" && this.status.retry_at_ms !== null) this.#connect();
+    const { status } = this;
+    if (status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null)) this.#connect();
   }
 
   /** Connects at once, or makes sure that the connection is still one: this machine, its network or this page has changed. */
   #wake() {
+    if (this.status.state === "closed") return;
     const now = performance.now();
     this.#backoff.reset();
     if (this.#welcomed) {
@@ -129,7 +138,7 @@ export class Feed {
     this.#setStatus(
       this.status.state === "connecting"
         ? { state: "connecting" }
-        : { state: "reconnecting", retry_at_ms: null, isRefused: this.#isRefused },
+        : { state: "reconnecting", retry_at_ms: null, reason: this.#reason, isRefused: this.#isRefused },
     );
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
@@ -139,12 +148,13 @@ export class Feed {
     this.#liveness.begin(this.#opened_at_ms);
     socket.onopen = () => this.#onOpen();
     socket.onmessage = (event) => this.#onMessage(event);
-    socket.onclose = () => this.#onClose();
+    socket.onclose = ({ code }) => this.#onClose(code);
   }
 
   #onOpen() {
     this.#hasOpened = true;
     this.#isRefused = false;
+    this.#reason = "";
     this.clock.clear();
     this.#asked = NOTHING;
     this.#pings = 0;
@@ -221,15 +231,19 @@ export class Feed {
   /** Gives up a connection that answers nothing. That has taken time enough, so the next attempt comes soon. */
   #giveUp() {
     this.#backoff.reset();
-    this.#onClose();
+    this.#onClose(null);
   }
 
-  #onClose() {
+  /** @param {number | null} code null: this page has given the connection up */
+  #onClose(code) {
     if (this.#welcomed && performance.now() - this.#opened_at_ms > HELD_MS) this.#backoff.reset();
-    if (!this.#hasOpened) void this.#askWhy();
+    const advice = adviceOf(code ?? ABNORMAL);
+    if (this.#hasOpened) this.#reason = advice.phrase;
+    else void this.#askWhy();
     this.#leave();
-    const delay_ms = this.#backoff.next();
-    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms, isRefused: this.#isRefused });
+    if (!advice.reconnects) return this.#setStatus({ state: "closed", reason: this.#reason });
+    const delay_ms = this.#backoff.next(code === null ? 0 : advice.delay_ms);
+    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms, reason: this.#reason, isRefused: this.#isRefused });
     this.#retry_timer = setTimeout(() => this.#connect(), delay_ms);
   }
 

@@ -84,6 +84,13 @@ test("delays double up to their bound and start anew after a reset", () => {
   assert.equal(backoff.next(), 500);
 });
 
+test("no delay is below the least that a close code allows", () => {
+  assert.deepEqual([0, 0.5].map((random) => new Backoff(() => random).next(5_000)), [5_000, 7_500]);
+  const backoff = new Backoff(() => 0);
+  for (let attempt = 0; attempt < 8; attempt += 1) backoff.next(500);
+  assert.equal(backoff.next(500), 7_500, "and they still grow");
+});
+
 test("jitter takes away up to half", () => {
   assert.equal(new Backoff(() => 0).next(), 250);
   assert.equal(new Backoff(() => 0.5).next(), 375);

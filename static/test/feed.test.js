@@ -3,6 +3,7 @@
 // are the test's own.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
+import { describeReason } from "../js/connection.js";
 import { Feed } from "../js/feed.js";
 
 const NATIVE = { WebSocket: globalThis.WebSocket, document: globalThis.document, addEventListener: globalThis.addEventListener };
@@ -17,6 +18,8 @@ class FakeSocket {
   sent = [];
   isAnswering = true;
   onopen = () => {};
+  /** @type {((event: { code: number }) => void) | null} */
+  onclose = null;
   /** @type {((event: { data: string }) => void) | null} */
   onmessage = null;
   /** How long a pong takes. */
@@ -156,10 +159,10 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
   test(`after ${event} a countdown ends at once`, () => {
     live();
     for (let attempt = 0; attempt < 8; attempt += 1) {
-      sockets.at(-1).onclose();
+      sockets.at(-1).onclose({ code: 1006 });
       while (sockets.at(-1).readyState !== 0) pass(50);
     }
-    sockets.at(-1).onclose();
+    sockets.at(-1).onclose({ code: 1006 });
     const before = sockets.length;
     (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
     assert.equal(sockets.length, before + 1);
@@ -186,5 +189,47 @@ test("a page that is thawed has what is new, and no connection is held while it 
   assert.equal(socket.readyState, FakeSocket.CLOSED);
   assert.equal(feed.status.state, "reconnecting");
   document.dispatchEvent(new Event("resume"));
+  assert.equal(sockets.length, 2);
+});
+
+for (const code of [1002, 1003, 1007, 1009, 4500, 4999]) {
+  test(`after close code ${code}, which every reconnect would bring again, the page makes no attempt by itself`, () => {
+    live().onclose({ code });
+    assert.equal(feed.status.state, "closed");
+    assert.match(describeReason(feed.status), /does not reconnect by itself/);
+    globalThis.window_.dispatchEvent(new Event("online"));
+    pass(60_000);
+    assert.equal(sockets.length, 1);
+    feed.retryNow();
+    assert.equal(sockets.length, 2, "the viewer may ask for one");
+  });
+}
+
+for (const [code, least_ms, reason] of /** @type {[number, number, string][]} */ ([
+  [1006, 500, "the connection was lost"], [1013, 500, "the server is overloaded"], [4000, 5_000, "this page sent too many requests"],
+  [4003, 500, "the server heard nothing from this page"], [4004, 500, "this page could not keep up with the prices"],
+  [4499, 500, "the server closed the connection"],
+])) {
+  test(`after close code ${code} the page reconnects, not within ${least_ms} ms, and names the reason until then`, () => {
+    live().onclose({ code });
+    assert.equal(describeReason(feed.status), reason);
+    pass(least_ms - 50);
+    assert.equal(sockets.length, 1);
+    pass(least_ms + 550);
+    assert.equal(sockets.length, 2);
+    assert.equal(describeReason(feed.status), reason);
+    sockets[1].open();
+    assert.equal(describeReason(feed.status), "");
+  });
+}
+
+test("after a goodbye the page reconnects when the server has asked for it", () => {
+  const socket = live();
+  socket.say({ type: "goodbye", reason: "shutdown", retry_after_ms: 840 });
+  socket.onclose({ code: 1001 });
+  assert.equal(describeReason(feed.status), "the server is restarting");
+  pass(800);
+  assert.equal(sockets.length, 1);
+  pass(50);
   assert.equal(sockets.length, 2);
 });

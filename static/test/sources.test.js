@@ -124,7 +124,7 @@ test("a WebSocket that breaks is made again with its last cursor", async () => {
 test("a WebSocket whose cursor is void goes on from its snapshots, when all have come", async () => {
   const { source, log } = open("websocket");
   const again = async () => {
-    FakeSocket.made.at(-1).tell("close", { code: 1001, reason: "" });
+    FakeSocket.made.at(-1).tell("close", { code: 4003, reason: "" });
     await settle();
     await pass(BACKOFF_MS);
     FakeSocket.made.at(-1).tell("open");
@@ -139,6 +139,46 @@ test("a WebSocket whose cursor is void goes on from its snapshots, when all have
   assert.deepEqual(await again(), { epoch: "b", offset: 4 });
   assert.ok(log.includes("opened false b"), log.join());
   await source.close();
+});
+
+test("a WebSocket of a server that restarts is made again without its cursor", async () => {
+  const { source, log } = open("websocket");
+  FakeSocket.made[0].tell("open");
+  FakeSocket.made[0].say(welcome("a"), subscribed(true), { type: "goodbye", reason: "shutdown", retry_after_ms: 840 });
+  FakeSocket.made[0].tell("close", { code: 1001, reason: "" });
+  await settle();
+  await pass(840);
+  const second = FakeSocket.made[1];
+  second.tell("open");
+  assert.equal(second.sent[0].after, undefined);
+  second.say(welcome("b"), subscribed(undefined), snapshot({}, { symbol: "AAPL", offset: 3 }), snapshot({}, { symbol: "MSFT", offset: 3 }), trade(2, 4));
+  assert.deepEqual(log, ["opened true a", "lost closed", "opened false b", 4]);
+  await source.close();
+});
+
+test("a WebSocket that was closed for a flood is made again after five seconds, with its cursor", async () => {
+  const { source } = open("websocket");
+  FakeSocket.made[0].tell("open");
+  FakeSocket.made[0].say(welcome("a"), subscribed(true), trade(5, 11));
+  FakeSocket.made[0].tell("close", { code: 4000, reason: "too many requests a second" });
+  await settle();
+  await pass(4_990);
+  assert.equal(FakeSocket.made.length, 1);
+  await pass(5_010);
+  FakeSocket.made[1].tell("open");
+  assert.deepEqual(FakeSocket.made[1].sent[0].after, { epoch: "a", offset: 11 });
+  await source.close();
+});
+
+test("a WebSocket whose messages the server rejects is an end", async () => {
+  const { log } = open("websocket");
+  FakeSocket.made[0].tell("open");
+  FakeSocket.made[0].say(welcome("a"));
+  FakeSocket.made[0].tell("close", { code: 1009, reason: "message too big" });
+  await settle();
+  await pass(BACKOFF_MS);
+  assert.deepEqual(log, ["failed closed 1009 message too big"]);
+  assert.equal(FakeSocket.made.length, 1);
 });
 
 test("an error message on the WebSocket is an end", async () => {

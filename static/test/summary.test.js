@@ -30,7 +30,7 @@ test("the sentences say what the figures say", () => {
 test("a transport that has broken off is named, and left out of every comparison", () => {
   const common = { count: 2, absent: [0, 0, 0], isCutShort: false };
   const sentences = summarize(outcome(400, { failures: { websocket: broken }, common }));
-  assert.equal(sentences[0], "Broken off and not come back, so left out of what follows: WebSocket at 12 s (the server closed the connection, 1006).");
+  assert.equal(sentences[0], "Broken off and not come back, so left out of what follows: WebSocket at 12 s (the connection was lost (1006)).");
   const rest = sentences.slice(1).join("\n");
   assert.doesNotMatch(rest, /WebSocket|All four|×/);
   assert.match(rest, /These have delivered the same 2 events, of which none is missing: server-sent events, long poll, short poll\./);

@@ -42,6 +42,11 @@ export class Cursor {
     this.#recent = [];
   }
 
+  /** Drops the cursor: the server's next run has another epoch. */
+  drop() {
+    this.#position = null;
+  }
+
   /** Takes in what has come. @param {readonly import("../protocol.js").Message[]} messages */
   take(messages) {
     for (const message of messages) {

@@ -6,13 +6,13 @@
  */
 
 import { mark, t } from "../i18n.js";
+import { adviceOf } from "../reconnect.js";
 
 /** @typedef {"closed" | "refused" | "unavailable" | "unknown_symbol" | "unreachable" | "timeout" | "unreadable" | "internal"} Kind */
-/** @typedef {{ kind: Kind, detail: string }} Cause `detail` is code and reason, names, or the server's own words */
+/** @typedef {{ kind: Kind, detail: string }} Cause `detail` is the close code and its reason, names, or the server's own words */
 
-/** @type {Record<Kind, string>} */
+/** @type {Record<Exclude<Kind, "closed">, string>} */
 const PHRASES = {
-  closed: mark("the server closed the connection, {detail}"),
   refused: mark("the server refused: {detail}"),
   unavailable: mark("the server is going down or is full"),
   unknown_symbol: mark("no such symbol: {detail}"),
@@ -26,15 +26,16 @@ export class Failure extends Error {
   /**
    * @param {Kind} kind
    * @param {string} [detail]
-   * @param {{ isFinal?: boolean, retry_after_ms?: number }} [after] `isFinal`: asking again would bring the same;
-   *   `retry_after_ms`: when the server wants to be asked again
+   * @param {{ isFinal?: boolean, retry_after_ms?: number, least_ms?: number }} [after] `isFinal`: asking again would bring the same;
+   *   `retry_after_ms`: when the server wants to be asked again; `least_ms`: no attempt before that
    */
-  constructor(kind, detail = "", { isFinal = false, retry_after_ms } = {}) {
+  constructor(kind, detail = "", { isFinal = false, retry_after_ms, least_ms } = {}) {
     super(`${kind} ${detail}`.trim());
     this.kind = kind;
     this.detail = detail;
     this.isFinal = isFinal;
     this.retry_after_ms = retry_after_ms;
+    this.least_ms = least_ms;
   }
 }
 
@@ -55,5 +56,7 @@ export function refusal(error, after = { isFinal: true }) {
 
 /** Says a cause in the language of the page. @param {Cause} cause */
 export function describeCause({ kind, detail }) {
-  return t(PHRASES[kind], { detail });
+  if (kind !== "closed") return t(PHRASES[kind], { detail });
+  const code = Number.parseInt(detail, 10);
+  return t("{reason} ({code})", { reason: t(adviceOf(code).phrase), code });
 }

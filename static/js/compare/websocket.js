@@ -9,6 +9,7 @@ import { socketAddress } from "../address.js";
 import { Backoff } from "../backoff.js";
 import { nowMicros } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
+import { adviceOf } from "../reconnect.js";
 import { Cursor } from "./cursor.js";
 import { Failure, refusal } from "./failure.js";
 import { pause, TIMEOUT_MS } from "./request.js";
@@ -21,6 +22,8 @@ const CHECK_MS = 500;
 /** A connection that held for so long starts the backoff anew. */
 const HELD_MS = 5_000;
 const NORMAL = 1000;
+/** The close code for an end without a close frame. */
+const ABNORMAL = 1006;
 
 /**
  * Opens the source.
@@ -39,7 +42,7 @@ export function openWebSocket(wish, after, client, receiver) {
       if (failure.isFinal) return receiver.failed(failure);
       receiver.lost(failure);
       if (performance.now() - begun > HELD_MS) backoff.reset();
-      await pause(backoff.next(), closing.signal);
+      await pause(backoff.next(failure.least_ms), closing.signal);
     }
   };
   const done = run();
@@ -89,9 +92,7 @@ class Connection {
     });
     socket.addEventListener("open", () => this.#subscribe(), { signal });
     socket.addEventListener("message", (event) => this.#onMessage(event, backoff), { signal });
-    socket.addEventListener("close", ({ code, reason }) => {
-      this.#end(this.#isSubscribed ? new Failure("closed", `${code} ${reason}`.trim()) : new Failure("unreachable"));
-    }, { signal });
+    socket.addEventListener("close", (event) => this.#onClose(event), { signal });
     closing.addEventListener("abort", () => this.#close(), { signal });
   }
 
@@ -122,6 +123,15 @@ class Connection {
     }
     this.#cursor.take(messages);
     this.#receiver.take(messages, received_us);
+  }
+
+  /** @param {CloseEvent} event */
+  #onClose({ code, reason }) {
+    const { reconnects, keepsCursor, delay_ms } = adviceOf(code);
+    if (!keepsCursor) this.#cursor.drop();
+    const after = { isFinal: !reconnects, least_ms: delay_ms };
+    const isReached = this.#isSubscribed || code !== ABNORMAL;
+    this.#end(isReached ? new Failure("closed", `${code} ${reason}`.trim(), after) : new Failure("unreachable", "", after));
   }
 
   /** @param {boolean} recovered */

@@ -4,6 +4,7 @@
  */
 
 import { masthead } from "./masthead.js";
+import { reconnect } from "./reconnect.js";
 
 /** The lead and the controls. */
 const controls = {
@@ -147,7 +148,7 @@ const summary = {
 
 /** Why something did not work. */
 const failures = {
-  "the server closed the connection, {detail}": "서버가 연결을 닫음, {detail}",
+  "{reason} ({code})": "{reason}({code})",
   "the server refused: {detail}": "서버가 거절함: {detail}",
   "the server is going down or is full": "서버가 종료 중이거나 가득 참",
   "no such symbol: {detail}": "없는 종목: {detail}",
@@ -158,4 +159,4 @@ const failures = {
 };
 
 /** @type {Readonly<Record<string, string>>} */
-export const korean = { ...masthead, ...controls, ...table, ...summary, ...failures };
+export const korean = { ...masthead, ...controls, ...table, ...summary, ...failures, ...reconnect };

@@ -4,6 +4,7 @@
  */
 
 import { masthead } from "./masthead.js";
+import { reconnect } from "./reconnect.js";
 
 /** The sectors of config/symbols.toml, as the Global Industry Classification Standard names them. */
 const sectors = {
@@ -24,11 +25,15 @@ const sectors = {
 export const korean = {
   ...masthead,
   ...sectors,
+  ...reconnect,
   // The connection.
   "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 실시간 시세",
   "Connecting": "연결 중",
   "Reconnecting": "다시 연결 중",
   "Stale": "지연됨",
+  "Disconnected": "연결 종료됨",
+  "{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.":
+    "{reason}. 다시 연결해도 서버가 또 닫을 것이므로 이 페이지는 스스로 다시 연결하지 않습니다. 페이지를 새로 고치십시오.",
   "now": "지금 시도",
   "in {seconds} s": "{seconds}초 후",
   "{count} events skipped": "이벤트 {count}건 건너뜀",

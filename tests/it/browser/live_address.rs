@@ -33,8 +33,8 @@ async fn a_proxy_that_changes_host_is_given_as_the_reason() {
     let browser = Browser::start(1280, 800, "dark").await;
     browser.open(&format!("http://{}/?lang=en", proxy.address)).await;
     browser.until("document.querySelector('#status-label').textContent === 'WebSocket refused'").await;
-    let title = browser.value("document.querySelector('#status').title").await;
-    assert!(title.as_str().unwrap().contains("may change Host"), "{title}");
+    let reason = browser.value("document.querySelector('#status-reason').textContent").await;
+    assert!(reason.as_str().unwrap().contains("may change Host"), "{reason}");
     browser.close().await;
 }
 

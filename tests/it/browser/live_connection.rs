@@ -33,6 +33,21 @@ async fn a_server_that_stands_still_is_noticed_and_so_is_its_return() {
 }
 
 #[tokio::test]
+async fn a_page_whose_requests_the_server_rejects_tells_the_viewer_and_stops() {
+    // The request for ten rows is longer than that, so the server closes with 1009.
+    let server = spawn_binary(&[], &[("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "128")]).await;
+    for (language, words) in [("en", "rejected what this page sent"), ("ko", "메시지를 거부함")] {
+        let browser = Browser::start(390, 844, "light").await;
+        browser.open(&format!("http://{}/?lang={language}", server.address)).await;
+        browser.until(&format!("{STATE} === 'closed'")).await;
+        let reason = browser.value("document.querySelector('#status-reason').textContent").await;
+        assert!(reason.as_str().unwrap().contains(words), "{reason}");
+        assert_eq!(browser.value("document.querySelector('#retry').hidden").await, json!(false));
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_quiet_market_is_live() {
     let server = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "1")]).await;
     // That is one event in three seconds for the ten rows: silence is longer, again and again, than what is called stale.

@@ -1,0 +1,17 @@
+// @ts-check
+/**
+ * Korean for why a connection was closed. The keys are the English phrases (`i18n.js`).
+ */
+
+/** @type {Readonly<Record<string, string>>} */
+export const reconnect = {
+  "the server rejected what this page sent": "서버가 이 페이지의 메시지를 거부함",
+  "this page sent too many requests": "이 페이지가 요청을 너무 많이 보냄",
+  "the server closed the connection": "서버가 연결을 닫음",
+  "the server is restarting": "서버가 다시 시작하는 중",
+  "the connection was lost": "연결이 끊김",
+  "the server is overloaded": "서버에 과부하가 걸림",
+  "this page did not read the server's answers": "이 페이지가 서버의 응답을 읽지 않음",
+  "the server heard nothing from this page": "서버가 이 페이지에서 아무것도 받지 못함",
+  "this page could not keep up with the prices": "이 페이지가 시세를 따라가지 못함",
+};
