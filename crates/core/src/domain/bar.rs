@@ -1,4 +1,4 @@
-//! Trades summed up over time: `Bar`, its `Interval`, and the `BarBuilder` that makes bars out of trades.
+//! Aggregates of trades over time: `Bar`, its `Interval`, and the `BarBuilder` that makes bars from trades.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ pub enum Interval {
 impl Interval {
     /// How many intervals there are.
     pub const COUNT: usize = 6;
-    /// Every interval, shortest first; each divides the next.
+    /// Every interval, shortest first; each one divides the next.
     pub const ALL: [Self; Self::COUNT] = [Self::S1, Self::M1, Self::M5, Self::M15, Self::H1, Self::D1];
 
     /// Returns the length in microseconds.
@@ -53,7 +53,7 @@ impl Interval {
         }
     }
 
-    /// Returns when the interval that holds `ts` begins.
+    /// Returns the start of the interval that contains `ts`.
     pub const fn start_of(self, ts: Timestamp) -> Timestamp {
         ts.floor_to(self.micros())
     }
@@ -73,10 +73,10 @@ impl FromStr for Interval {
     }
 }
 
-/// The trades of one symbol over one interval, summed up. An interval without a trade has no bar.
+/// The trades of one symbol in one interval, aggregated. An interval without a trade has no bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bar {
-    /// When the interval begins.
+    /// Start of the interval.
     pub ts: Timestamp,
     /// Price of the first trade.
     pub open: Price,
@@ -94,7 +94,7 @@ pub struct Bar {
     pub vwap: Price,
 }
 
-/// The bar of one symbol and interval that is still open: trades go in, [`Bar`]s come out.
+/// The open bar of one symbol and interval: trades go in, a [`Bar`] comes out.
 ///
 /// ```
 /// use tickcast::domain::{BarBuilder, Price, Size, Timestamp, Trade};
@@ -113,13 +113,13 @@ pub struct BarBuilder {
 }
 
 impl BarBuilder {
-    /// Returns a builder that goes on where this bar stands; the average price resumes from the rounded one.
+    /// Returns a builder that continues this bar; the average price resumes from the rounded one.
     pub fn resume(bar: Bar) -> Self {
         Self { notional: i128::from(bar.vwap.units()) * i128::from(bar.volume), bar: Some(bar) }
     }
 
-    /// Takes a trade into the open bar; `start` is where its interval begins. A trade of another interval than the open
-    /// bar's begins a new bar: call [`Self::take`] first so as not to lose the old one.
+    /// Adds a trade to the open bar; `start` is the start of its interval. A trade of another interval replaces the
+    /// open bar by a new one: call [`Self::take`] first, or the old bar is lost.
     pub fn add(&mut self, start: Timestamp, trade: &Trade) {
         let (price, size) = (trade.price, u64::from(trade.size.shares()));
         match &mut self.bar {
@@ -147,7 +147,7 @@ impl BarBuilder {
         }
     }
 
-    /// Takes a whole shorter bar that follows what is already in the open bar; `start` as for [`Self::add`].
+    /// Merges a shorter bar that follows the trades already in the open bar; `start` as for [`Self::add`].
     pub fn merge(&mut self, start: Timestamp, part: &Bar) {
         let notional = i128::from(part.vwap.units()) * i128::from(part.volume);
         match &mut self.bar {
@@ -166,17 +166,17 @@ impl BarBuilder {
         }
     }
 
-    /// Returns the open bar as it stands, or `None` when there has been no trade.
+    /// Returns the open bar so far, or `None` before the first trade.
     pub fn bar(&self) -> Option<Bar> {
         self.bar.map(|bar| Bar { vwap: self.vwap(&bar), ..bar })
     }
 
-    /// Returns when the open bar began, or `None` when there is none; cheaper than [`Self::bar`].
+    /// Returns the start of the open bar, or `None` before the first trade; cheaper than [`Self::bar`].
     pub fn start(&self) -> Option<Timestamp> {
         self.bar.map(|bar| bar.ts)
     }
 
-    /// Returns the open bar and forgets it.
+    /// Returns the open bar and resets the builder.
     pub fn take(&mut self) -> Option<Bar> {
         let bar = self.bar();
         *self = Self::default();
@@ -193,35 +193,36 @@ impl BarBuilder {
     }
 }
 
-/// The open bars of one symbol, one of each interval: every trade goes into all of them, each is taken when its interval
-/// ends.
+/// The open bars of one symbol, one per interval: every trade is added to all of them, and each is taken when its
+/// interval ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenBars([BarBuilder; Interval::COUNT]);
 
 impl OpenBars {
-    /// Returns open bars that go on where these stand, by interval.
+    /// Returns builders that continue these bars, by interval.
     pub fn resume(bars: [Option<Bar>; Interval::COUNT]) -> Self {
         Self(bars.map(|bar| bar.map(BarBuilder::resume).unwrap_or_default()))
     }
 
-    /// Takes a trade into the bar of every interval.
+    /// Adds a trade to the bar of every interval.
     pub fn add(&mut self, trade: &Trade) {
         for (builder, interval) in self.0.iter_mut().zip(Interval::ALL) {
             builder.add(interval.start_of(trade.ts), trade);
         }
     }
 
-    /// Returns the open bar of the interval as it stands, or `None` when there has been no trade.
+    /// Returns the open bar of the interval so far, or `None` before the first trade.
     pub fn bar(&self, interval: Interval) -> Option<Bar> {
         self.0[interval as usize].bar()
     }
 
-    /// Returns the open bar of the interval and forgets it.
+    /// Returns the open bar of the interval and resets its builder.
     pub fn take(&mut self, interval: Interval) -> Option<Bar> {
         self.0[interval as usize].take()
     }
 
-    /// Returns the bar of the interval and forgets it when it began before `ts`; a bar that is still running stays.
+    /// Returns the open bar of the interval and resets its builder, if the bar began before `ts`; else leaves the bar
+    /// open.
     pub fn take_before(&mut self, interval: Interval, ts: Timestamp) -> Option<Bar> {
         let over = self.0[interval as usize].start().is_some_and(|start| start < interval.start_of(ts));
         over.then(|| self.take(interval)).flatten()

@@ -1,12 +1,12 @@
-//! The kinds of event, and sets of those that one can subscribe to.
+//! Kinds of events (`Channel`), and sets of the kinds that clients can subscribe to (`ChannelSet`).
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::Interval;
 
-/// One kind of event of a symbol; together with the symbol, what a `seq` counts and, but for [`Self::Day`] and [`Self::Gap`], what a
-/// subscription names.
+/// A kind of events of a symbol. Each channel of a symbol has its own `seq`, and a subscription names channels, except
+/// [`Self::Day`] and [`Self::Gap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// Executed trades.
@@ -15,9 +15,9 @@ pub enum Channel {
     Quotes,
     /// Bars of one interval, at their close.
     Bars(Interval),
-    /// The beginning of a day. Nobody subscribes to it: it comes with every other channel of its symbol.
+    /// Begins of days. No client subscribes to them: they come with every other channel of their symbol.
     Day,
-    /// Time that the market has left out; like [`Self::Day`].
+    /// Jumps of the market's time; delivered like [`Self::Day`].
     Gap,
 }
 
@@ -38,10 +38,10 @@ impl Channel {
         Self::Day,
         Self::Gap,
     ];
-    /// Every channel that one can subscribe to.
+    /// Every channel that a client can subscribe to.
     const SUBSCRIBABLE: [Self; 2 + Interval::COUNT] = *Self::ALL.first_chunk().expect("there are as many");
 
-    /// Returns the dense number of the channel, from 0 to [`Self::COUNT`] − 1.
+    /// Returns the index of the channel, from 0 to [`Self::COUNT`] − 1.
     pub const fn index(self) -> usize {
         match self {
             Self::Trades => 0,
@@ -68,7 +68,7 @@ impl Channel {
         }
     }
 
-    /// Returns the channels whose subscribers get the events of this one.
+    /// Returns the channels whose subscribers get the events of this one: itself, or every channel for a day and a gap.
     pub const fn carriers(&self) -> &[Self] {
         match self {
             Self::Trades | Self::Quotes | Self::Bars(_) => std::slice::from_ref(self),
@@ -86,7 +86,7 @@ impl fmt::Display for Channel {
 impl FromStr for Channel {
     type Err = ();
 
-    /// Finds a channel that one can subscribe to.
+    /// Returns the channel with this name, if clients can subscribe to it.
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::SUBSCRIBABLE.into_iter().find(|channel| channel.name() == text).ok_or(())
     }
@@ -97,9 +97,9 @@ impl FromStr for Channel {
 pub struct ChannelSet(u16);
 
 impl ChannelSet {
-    /// The set without a channel.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
-    /// The set of every channel that one can subscribe to.
+    /// The set of every channel that a client can subscribe to.
     pub const ALL: Self = Self((1 << Channel::SUBSCRIBABLE.len()) - 1);
 
     /// Returns whether the channel is in the set.
@@ -130,12 +130,12 @@ impl ChannelSet {
         Self(self.0 & !other.0)
     }
 
-    /// Returns whether there is no channel in the set.
+    /// Returns whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Returns the channels of the set in the order of their index.
+    /// Returns the channels of the set, in the order of their index.
     pub fn iter(self) -> impl Iterator<Item = Channel> {
         Channel::ALL.into_iter().filter(move |channel| self.contains(*channel))
     }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_and_a_gap_come_with_every_channel_that_one_can_subscribe_to_and_are_none_of_them() {
+    fn days_and_gaps_come_with_every_subscribable_channel_and_are_not_subscribable() {
         for channel in [Channel::Day, Channel::Gap] {
             assert_eq!(channel.name().parse::<Channel>(), Err(()));
             assert_eq!(channel.carriers().iter().copied().collect::<ChannelSet>(), ChannelSet::ALL);

@@ -1,53 +1,54 @@
-//! What happens in the market: `Trade`, `Quote`, `Day`, and the `Event` that places one of them in the stream.
+//! Events of the market: `Trade`, `Quote`, `Day`, `Gap`, and `Event`, which numbers one of them in the stream.
 
 use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp};
 
 /// One execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trade {
-    /// When it happened.
+    /// Time of the execution.
     pub ts: Timestamp,
     /// Price per share.
     pub price: Price,
-    /// Shares that changed hands, at least one.
+    /// Shares traded, at least one.
     pub size: Size,
 }
 
 /// The best bid and ask after a change of either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quote {
-    /// When it changed.
+    /// Time of the change.
     pub ts: Timestamp,
-    /// The highest price somebody would pay.
+    /// Highest price of a buyer.
     pub bid: Price,
     /// Shares wanted at the bid.
     pub bid_size: Size,
-    /// The lowest price somebody would sell at; above the bid.
+    /// Lowest price of a seller; above the bid.
     pub ask: Price,
     /// Shares offered at the ask.
     pub ask_size: Size,
 }
 
-/// The beginning of a day of one symbol: until it trades, its first, highest, lowest and last price are `prev_close`, and
-/// its volume is 0.
+/// The begin of a day of one symbol. Until the first trade of the day, open, high, low and last price are `prev_close`,
+/// and the volume is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Day {
-    /// When the day begins: midnight UTC.
+    /// Start of the day: midnight UTC.
     pub ts: Timestamp,
-    /// The last price before.
+    /// Last price before.
     pub prev_close: Price,
 }
 
-/// Time that the market has left out: nothing has happened in it, and bars and volumes know nothing of it.
+/// A jump of the market's time: no event happened between `since` and `ts`, and bars and volumes do not cover that
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Gap {
-    /// Where the market broke off.
+    /// Time before the jump.
     pub since: Timestamp,
-    /// Where it goes on.
+    /// Time after the jump.
     pub ts: Timestamp,
 }
 
-/// What an [`Event`] is about.
+/// The kind and the values of an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventBody {
     /// A trade.
@@ -56,29 +57,29 @@ pub enum EventBody {
     Quote(Quote),
     /// A bar that has closed. Boxed: bars are rare and three times the size of the rest.
     Bar(Interval, Box<Bar>),
-    /// A day that begins.
+    /// The begin of a day.
     Day(Day),
-    /// Time that was left out.
+    /// A jump of the market's time.
     Gap(Gap),
 }
 
-/// One thing that happened, at its place in the stream.
+/// One event of the market, numbered in the stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Event {
-    /// Its number in the whole stream: 1 for the first event of the process, without holes.
+    /// Number of the event in the whole stream: 1 for the first event of the process, without holes.
     pub offset: u64,
-    /// Its number among the events of its symbol and channel: from 1, without holes.
+    /// Number of the event in its topic (symbol and channel): from 1, without holes.
     pub seq: u64,
-    /// The symbol's number.
+    /// Index of the symbol.
     pub id: SymbolId,
     /// The symbol.
     pub symbol: Symbol,
-    /// What happened.
+    /// Kind and values.
     pub body: EventBody,
 }
 
 impl Event {
-    /// Returns the channel that carries the event.
+    /// Returns the channel of the event.
     pub const fn channel(&self) -> Channel {
         match self.body {
             EventBody::Trade(_) => Channel::Trades,
@@ -89,8 +90,8 @@ impl Event {
         }
     }
 
-    /// Returns the time stamp on the wire: when a trade or quote happened, when a bar or a day began, when a
-    /// gap ended.
+    /// Returns the timestamp that clients see: the time of a trade or quote, the start of a bar or a day, the end of a
+    /// gap.
     pub const fn ts(&self) -> Timestamp {
         match &self.body {
             EventBody::Trade(trade) => trade.ts,

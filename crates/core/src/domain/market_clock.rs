@@ -1,31 +1,30 @@
-//! `MarketClock`: what time it is on the market, for those who tell clients.
+//! `MarketClock`: the present time of the market, for messages to clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::{Reading, Timestamp};
 
-/// The time of the market as its feed has told it last, and its speed; see `docs/PROTOCOL.md`.
+/// The time of the market, extrapolated from the time that the feed set last; see `docs/PROTOCOL.md`.
 #[derive(Debug)]
 pub struct MarketClock {
     speed: f64,
-    /// A moment by the monotonic clock, and what time it was then on the market.
+    /// The last time set: monotonic clock, and the market's time at that moment.
     told: Mutex<(Duration, Timestamp)>,
 }
 
 impl MarketClock {
-    /// Returns the clock of a market on which it is `now` when the machine's clocks say `reading`, and that goes on by so many
-    /// seconds in a second.
+    /// Returns a clock that shows `now` at the reading `reading`, and advances by `speed` seconds per second.
     pub fn new(reading: Reading, now: Timestamp, speed: f64) -> Self {
         Self { speed, told: Mutex::new((reading.elapsed, now)) }
     }
 
-    /// Tells that it is `now` on the market when the machine's clocks say `reading`.
+    /// Sets the market's time to `now` at the reading `reading`.
     pub fn set(&self, reading: Reading, now: Timestamp) {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = (reading.elapsed, now);
     }
 
-    /// Returns what time it is on the market when the machine's clocks say `reading`.
+    /// Returns the market's time at the reading `reading`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "microseconds of centuries fit")]
     pub fn at(&self, reading: Reading) -> Timestamp {
         let (elapsed, now) = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,7 +32,7 @@ impl MarketClock {
         now.plus_micros((since * self.speed) as i64)
     }
 
-    /// Returns how many seconds of the market there are in a second.
+    /// Returns how many seconds the market's time advances per second.
     pub fn speed(&self) -> f64 {
         self.speed
     }
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_market_goes_on_at_its_speed_from_what_was_told_last() {
+    fn the_market_time_advances_at_its_speed_from_the_time_set_last() {
         let at = |seconds| Reading { wall: Timestamp::default(), elapsed: Duration::from_secs(seconds) };
         let clock = MarketClock::new(at(5), Timestamp::from_micros(100), 10.0);
         assert_eq!(clock.at(at(7)), Timestamp::from_micros(20_000_100));

@@ -1,7 +1,7 @@
-//! What exists in the market: symbols, prices, trades, quotes, bars and the events that carry them.
+//! The values of a market: symbols, prices, trades, quotes, bars, and the events that carry them.
 //!
-//! Pure values on the standard library alone, and the clock of the machine. How they are written on a wire is `protocol`'s business, where they come
-//! from is `feed`'s.
+//! Pure values that depend on the standard library alone, and the system clock. The floor `protocol` formats them, the
+//! floor `feed` creates them.
 
 mod bar;
 mod channel;

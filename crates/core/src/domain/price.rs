@@ -1,4 +1,4 @@
-//! Money and quantity: `Price` in fixed point and `Size` in shares. Not their formatting on a wire.
+//! Money and quantity: `Price` in fixed point and `Size` in shares. Dialects format them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,12 +22,12 @@ impl Price {
     /// Units in one cent, the tick of US shares above one dollar (SEC Rule 612).
     pub const UNITS_PER_CENT: i64 = 100;
 
-    /// Returns the price of so many units of 1e-4 US dollar.
+    /// Returns the price of `units` times 1e-4 US dollar.
     pub const fn from_units(units: i64) -> Self {
         Self(units)
     }
 
-    /// Returns the price of so many whole cents.
+    /// Returns the price of this many whole cents.
     pub const fn from_cents(cents: i64) -> Self {
         Self(cents * Self::UNITS_PER_CENT)
     }
@@ -37,7 +37,8 @@ impl Price {
         self.0
     }
 
-    /// Returns the price in US dollars as the nearest `f64`; for arithmetic that is approximate anyway, never for a wire.
+    /// Returns the price in US dollars as the nearest `f64`, for approximate arithmetic. Never send it: it has a
+    /// rounding error.
     #[expect(clippy::cast_precision_loss, reason = "approximate by contract")]
     pub fn to_dollars(self) -> f64 {
         self.0 as f64 / Self::UNITS_PER_DOLLAR as f64
@@ -59,14 +60,14 @@ impl fmt::Display for Price {
     }
 }
 
-/// Why a text is not a [`Price`].
+/// The reason why a text is not a [`Price`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PriceError {
     /// Not of the form `digits[.digits]`.
     Malformed,
     /// More than four decimals.
     TooPrecise,
-    /// More dollars than a price can hold.
+    /// More dollars than a `Price` can hold.
     TooLarge,
 }
 
@@ -107,7 +108,7 @@ impl FromStr for Price {
 pub struct Size(u32);
 
 impl Size {
-    /// Returns the size of so many shares.
+    /// Returns the size of this many shares.
     pub const fn new(shares: u32) -> Self {
         Self(shares)
     }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_is_the_inverse_of_printing_and_refuses_what_is_not_a_price() {
+    fn parsing_is_the_inverse_of_printing_and_refuses_malformed_prices() {
         for units in [0, 1, 99, 100, 2_013_725, i64::MAX] {
             assert_eq!(Price::from_units(units).to_string().parse(), Ok(Price::from_units(units)));
         }

@@ -1,11 +1,11 @@
-//! The state of one symbol after some event: what a new subscriber must know before the next event makes sense.
+//! The state of one symbol directly after an event: a new subscriber needs it to interpret the next event.
 
 use crate::domain::{Bar, Channel, Event, EventBody, Price, Quote, Size, Timestamp};
 
-/// The last values of one symbol and its present day, in UTC.
+/// The last values of one symbol and the figures of its present day (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When the last trade or quote happened, or the day began if that was later.
+    /// Time of the last trade or quote, or start of the day if that is later.
     pub ts: Timestamp,
     /// Price of the last trade.
     pub price: Price,
@@ -19,23 +19,23 @@ pub struct Snapshot {
     pub ask: Price,
     /// Shares offered at the ask.
     pub ask_size: Size,
-    /// First price of the day; until there is one, this and the next two are `prev_close`.
+    /// First price of the day. Before the first trade of the day, `open`, `high` and `low` are `prev_close`.
     pub open: Price,
     /// Highest price of the day.
     pub high: Price,
     /// Lowest price of the day.
     pub low: Price,
-    /// Last price of the day before.
+    /// Last price of the previous day.
     pub prev_close: Price,
-    /// Shares traded during the day; 0 until there is a trade.
+    /// Shares traded during the day; 0 before the first trade.
     pub volume: u64,
-    /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 where there was none yet.
+    /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 before the first event.
     pub seq: [u64; Channel::COUNT],
 }
 
 impl Snapshot {
-    /// Returns the state at the start of the stream: the open bar of the day so far, the close of the day before, the
-    /// quote that stands, and no event yet.
+    /// Returns the state before the first event of the stream: the open bar of the day, the close of the previous day,
+    /// and the present quote.
     pub fn new(today: &Bar, prev_close: Price, quote: &Quote, last_size: Size) -> Self {
         Self {
             ts: quote.ts,
@@ -54,7 +54,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the state at the start of the stream of a symbol that has not traded yet that day.
+    /// Returns the state before the first event of the stream, of a symbol without a trade on that day.
     pub fn untraded(prev_close: Price, quote: &Quote, last_size: Size) -> Self {
         Self {
             ts: quote.ts,
@@ -73,7 +73,7 @@ impl Snapshot {
         }
     }
 
-    /// Takes the symbol's next event into the state.
+    /// Updates the state by the symbol's next event.
     pub fn apply(&mut self, event: &Event) {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_turns_the_last_price_into_all_others_and_its_first_trade_opens_it() {
+    fn a_day_resets_all_prices_to_the_last_one_and_its_first_trade_opens_it() {
         let mut snapshot = Snapshot::untraded(Price::from_cents(100), &quote(), Size::new(1));
         assert_eq!(figures(&snapshot), ([100, 100, 100, 100], 0));
         snapshot.apply(&event(1, trade(1, 110, 5)));

@@ -1,11 +1,11 @@
-//! The names of what is traded: `Symbol`, its dense number `SymbolId`, and the table that ties the two.
+//! Names of instruments: `Symbol`, its index `SymbolId`, and the `SymbolTable` that maps between them.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// A ticker such as `AAPL` or `BRK.B`: 1 to [`Symbol::LEN_MAX`] characters of `A`–`Z`, `0`–`9`, `.` and `-`, beginning
-/// with a letter. Held inline, so that an event needs no allocation to carry its own name.
+/// A ticker such as `AAPL` or `BRK.B`: 1 to [`Symbol::LEN_MAX`] characters of `A`–`Z`, `0`–`9`, `.` and `-`, starting
+/// with a letter. Stored inline, so that an event carries its symbol without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol {
     bytes: [u8; Symbol::LEN_MAX],
@@ -31,12 +31,12 @@ impl Symbol {
     }
 }
 
-/// Why a text is not a [`Symbol`].
+/// The reason why a text is not a [`Symbol`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SymbolError {
     /// No character, or more than [`Symbol::LEN_MAX`].
     Length,
-    /// A character that no ticker has.
+    /// A character that is not allowed in a ticker.
     Character,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for SymbolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length => write!(f, "a symbol has 1 to {} characters", Symbol::LEN_MAX),
-            Self::Character => f.write_str("a symbol begins with A to Z and consists of A to Z, 0 to 9, '.' and '-'"),
+            Self::Character => f.write_str("a symbol starts with A to Z and consists of A to Z, 0 to 9, '.' and '-'"),
         }
     }
 }
@@ -82,29 +82,29 @@ impl fmt::Debug for Symbol {
     }
 }
 
-/// The dense number of a symbol in its [`SymbolTable`], from 0; an index into per-symbol arrays.
+/// The index of a symbol in its [`SymbolTable`], from 0, for arrays of values per symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolId(pub u32);
 
 impl SymbolId {
-    /// Returns the number as an index.
+    /// Returns the index as `usize`.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// What is traded under a symbol.
+/// The description of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {
     /// The ticker.
     pub symbol: Symbol,
-    /// The company's name, for people.
+    /// Name of the company, for display.
     pub name: String,
-    /// The sector of the economy, for people and for the simulator's correlations.
+    /// Sector of the economy, for display and for the simulator's correlations.
     pub sector: String,
 }
 
-/// Every instrument there is, in the order of its [`SymbolId`]; fixed for the life of the process.
+/// All instruments, in the order of their [`SymbolId`]; fixed for the life of the process.
 #[derive(Clone, Debug, Default)]
 pub struct SymbolTable {
     instruments: Vec<Instrument>,
@@ -112,53 +112,53 @@ pub struct SymbolTable {
 }
 
 impl SymbolTable {
-    /// Returns the table of these instruments. Of two with the same symbol the later is found by [`Self::id`].
+    /// Returns the table of these instruments. If two have the same symbol, [`Self::id`] finds the later one.
     ///
     /// # Panics
     ///
-    /// Panics when there are more than `u32::MAX` instruments.
+    /// Panics if there are more than `u32::MAX` instruments.
     pub fn new(instruments: Vec<Instrument>) -> Self {
         let number = |index: usize| SymbolId(u32::try_from(index).expect("fewer than 2^32 instruments"));
         let ids = instruments.iter().enumerate().map(|(index, each)| (each.symbol, number(index))).collect();
         Self { instruments, ids }
     }
 
-    /// Returns the number of the symbol, or `None` when there is no such symbol.
+    /// Returns the index of the symbol, or `None` if the table does not contain it.
     pub fn id(&self, symbol: Symbol) -> Option<SymbolId> {
         self.ids.get(&symbol).copied()
     }
 
-    /// Returns the number of the symbol with this name, or `None` when there is no such symbol. The case of letters and
-    /// blanks around the name make no difference, because people type `aapl, msft`.
+    /// Returns the index of the symbol with this name, or `None` if the table does not contain it. Ignores case and
+    /// surrounding blanks, because people type `aapl, msft`.
     pub fn find(&self, name: &str) -> Option<SymbolId> {
         self.id(name.trim().to_ascii_uppercase().parse().ok()?)
     }
 
-    /// Returns the instrument with this number.
+    /// Returns the instrument with this index.
     ///
     /// # Panics
     ///
-    /// Panics when the number is not of this table.
+    /// Panics if the index is not of this table.
     pub fn instrument(&self, id: SymbolId) -> &Instrument {
         &self.instruments[id.index()]
     }
 
-    /// Returns every number of the table, ascending.
+    /// Returns every index of the table, ascending.
     pub fn ids(&self) -> impl Iterator<Item = SymbolId> + use<> {
         (0..u32::try_from(self.instruments.len()).unwrap_or(u32::MAX)).map(SymbolId)
     }
 
-    /// Returns every instrument in the order of its number.
+    /// Returns every instrument, in the order of its index.
     pub fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
 
-    /// Returns how many instruments there are.
+    /// Returns the number of instruments.
     pub fn len(&self) -> usize {
         self.instruments.len()
     }
 
-    /// Returns whether there is no instrument at all.
+    /// Returns whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.instruments.is_empty()
     }
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_symbol_keeps_its_text_and_refuses_what_no_ticker_is() {
+    fn a_symbol_keeps_its_text_and_refuses_invalid_tickers() {
         for text in ["A", "BRK.B", "SYM499", "ABCDEFGHIJKLMNO", "X-1"] {
             assert_eq!(text.parse::<Symbol>().unwrap().as_str(), text);
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_finds_each_instrument_by_name_and_number() {
+    fn the_table_finds_each_instrument_by_name_and_by_index() {
         let instrument = |symbol: &str| Instrument {
             symbol: symbol.parse().unwrap(),
             name: format!("{symbol} Inc."),

@@ -1,16 +1,16 @@
-//! The clocks of the machine: the one place where the time of day enters.
+//! The system clocks: the only place that reads the time of day.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Clock, Reading, Timestamp};
 
-/// Both clocks are read within this time of each other, unless the machine is too busy for it.
+/// The two clocks must be read within this time of each other; else the reading is repeated.
 const APART_MAX: Duration = Duration::from_millis(1);
-/// How often that is tried.
+/// Readings at most; on a machine that is too busy the last one counts.
 const TRIES_MAX: usize = 3;
 
-/// The clocks of the machine.
+/// The clocks of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -20,7 +20,7 @@ impl Clock for SystemClock {
         let origin = *ORIGIN;
         let mut before = origin.elapsed();
         let mut reading = Reading { wall: wall(), elapsed: before };
-        // A process that is stopped between the two would see a wall clock that was set forward.
+        // If the process is stopped between the two reads, the wall clock seems to have been set forward.
         for _ in 1..TRIES_MAX {
             let after = origin.elapsed();
             if after.saturating_sub(before) <= APART_MAX {
@@ -37,7 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns the time of day; 1970 when the machine's clock is set to before that.
+/// Returns the time of day, or 1970 if the system clock is set to an earlier time.
 fn wall() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected everywhere else")]
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,15 +1,15 @@
-//! When: `Timestamp` in microseconds, and the `Clock` through which all time of day enters. No calendar.
+//! Time: `Timestamp` in microseconds, and the `Clock` through which every component reads the time of day. No calendar.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A moment: whole microseconds since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+/// A moment in whole microseconds since 1970-01-01 00:00:00 UTC, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Returns the moment so many microseconds after 1970-01-01 UTC.
+    /// Returns the moment this many microseconds after 1970-01-01 UTC.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -19,7 +19,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the moment so many microseconds later (earlier when negative).
+    /// Returns the moment this many microseconds later (earlier if negative).
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros))
@@ -29,7 +29,7 @@ impl Timestamp {
     ///
     /// # Panics
     ///
-    /// Panics when `micros` is zero.
+    /// Panics if `micros` is zero.
     #[must_use]
     pub const fn floor_to(self, micros: i64) -> Self {
         Self(self.0 - self.0.rem_euclid(micros))
@@ -42,44 +42,44 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What the two clocks of a machine say at the same moment.
+/// Both clocks of the machine, read at the same moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The wall clock, which somebody may set to any time.
+    /// The wall clock, which an administrator may set to any time.
     pub wall: Timestamp,
-    /// The monotonic clock: the time since some moment. It never goes back.
+    /// The monotonic clock: the time since some fixed moment. It never goes back.
     pub elapsed: Duration,
 }
 
-/// Where time comes from. Injected, so that a run can be repeated bit for bit.
+/// A source of time. Injected, so that a run can be repeated bit by bit.
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn read(&self) -> Reading;
 
-    /// Returns the present moment by the wall clock.
+    /// Returns the present time of the wall clock.
     fn now(&self) -> Timestamp {
         self.read().wall
     }
 }
 
-/// A clock that stands still until it is set: for tests and for runs that must repeat.
+/// A clock that moves only when it is set: for tests and for repeatable runs.
 #[derive(Debug, Default)]
 pub struct ManualClock(Mutex<Reading>);
 
 impl ManualClock {
-    /// Returns a clock that stands at `now`.
+    /// Returns a clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
         Self(Mutex::new(Reading { wall: now, elapsed: Duration::ZERO }))
     }
 
-    /// Lets so many microseconds pass.
+    /// Advances both clocks by this many microseconds.
     pub fn advance_micros(&self, micros: i64) {
         let mut reading = self.reading();
         reading.wall = reading.wall.plus_micros(micros);
         reading.elapsed += Duration::from_micros(u64::try_from(micros).unwrap_or(0));
     }
 
-    /// Sets the wall clock forward by so many microseconds, or back when negative, while no time passes.
+    /// Sets the wall clock forward by this many microseconds, or back if negative; the monotonic clock does not move.
     pub fn set_wall_micros(&self, micros: i64) {
         let mut reading = self.reading();
         reading.wall = reading.wall.plus_micros(micros);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_clock_moves_only_when_it_is_told() {
+    fn a_manual_clock_moves_only_when_it_is_set() {
         let clock = ManualClock::new(Timestamp::from_micros(5));
         assert_eq!(clock.now(), clock.now());
         clock.advance_micros(7);
