@@ -1,26 +1,26 @@
-//! When something happens in the market, to which symbol, and whether it is a trade or a quote.
+//! Times of events: when the next event happens, of which symbol, and whether it is a trade or a quote.
 //!
-//! One Poisson process split at random: that makes independent Poisson processes of every symbol and kind. What the event
-//! says is `book`'s business.
+//! One Poisson process, split at random, which gives an independent Poisson process for every symbol and kind. `book`
+//! computes the prices and sizes of an event.
 
 use crate::feed::instruments::Listing;
 use crate::feed::noise::{Noise, Stream};
 
-/// The longest time from one event to the next, in microseconds: 31 years.
+/// Longest time between two events, in microseconds: 31 years.
 const GAP_MICROS_MAX: f64 = 1e15;
 
-/// The time, place and kind of one event.
+/// Time, symbol and kind of one event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     /// Microseconds since the start of the stream.
     pub(super) elapsed_micros: i64,
-    /// The number of the symbol.
+    /// Index of the symbol.
     pub(super) index: usize,
-    /// A quote, or else a trade.
+    /// True for a quote, false for a trade.
     pub(super) is_quote: bool,
 }
 
-/// All arrivals in the order in which they happen.
+/// The arrivals of all events, in the order of time.
 #[derive(Clone, Debug)]
 pub(super) struct Arrivals {
     noise: Noise,
@@ -28,13 +28,14 @@ pub(super) struct Arrivals {
     quote_probability: f64,
     symbols: AliasTable,
     elapsed_micros: i64,
-    /// The part of a microsecond that the whole ones leave over, so that rounding never adds up.
+    /// The fraction of a microsecond that is left over, carried to the next arrival so that rounding errors do not add
+    /// up.
     elapsed_fraction: f64,
 }
 
 impl Arrivals {
-    /// Returns the arrivals at this mean rate (events per second, above 0), split over the symbols by weight and over the
-    /// kinds so that this many quotes come for each trade on average.
+    /// Returns arrivals with this mean rate (events per second, above 0), split over the symbols by weight, and over
+    /// the kinds so that `quotes_per_trade` quotes come per trade on average.
     pub(super) fn new(listings: &[Listing], seed: u64, events_per_second: f64, quotes_per_trade: f64) -> Self {
         Self {
             noise: Noise::new(seed, Stream::Arrivals),
@@ -61,18 +62,18 @@ impl Arrivals {
     }
 }
 
-/// Picks numbers with given odds in constant time: Vose's form of Walker's alias method.
+/// Draws an index with given probabilities in constant time: Vose's form of Walker's alias method.
 #[derive(Clone, Debug)]
 struct AliasTable {
     cells: Vec<Cell>,
 }
 
-/// One of as many equally likely cells as there are numbers; it belongs to at most two of them.
+/// One of n equally likely cells for n indices; each cell is divided between at most two of them.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
-    /// The part of the cell that is its own number's, in 2^-32.
+    /// The part of the cell for its own index, in 2^-32.
     own_part: u64,
-    /// Whose the rest is.
+    /// The index for the rest of the cell.
     alias: usize,
 }
 
@@ -95,7 +96,7 @@ impl AliasTable {
         Self { cells }
     }
 
-    /// Returns the number that these random bits pick.
+    /// Returns the index for these random bits.
     fn pick(&self, bits: u64) -> usize {
         let index = (((bits >> 32) * self.cells.len() as u64) >> 32) as usize;
         let cell = self.cells[index];
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Returns the odds that the table really gives.
+    /// Returns the probabilities that the table implements.
     #[expect(clippy::cast_precision_loss, reason = "parts of 2^-32")]
     fn odds(table: &AliasTable) -> Vec<f64> {
         let mut odds = vec![0.0; table.cells.len()];
@@ -127,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_alias_table_gives_each_number_its_share(weights in prop::collection::vec(0.01..100.0_f64, 1..600)) {
+        fn the_alias_table_gives_each_index_its_probability(weights in prop::collection::vec(0.01..100.0_f64, 1..600)) {
             let total: f64 = weights.iter().sum();
             for (odds, weight) in odds(&AliasTable::new(&weights)).into_iter().zip(&weights) {
                 prop_assert!((odds - weight / total).abs() < 1e-6);
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_can_be_picked_and_nothing_else() {
+    fn every_cell_can_be_drawn_and_nothing_else() {
         let table = AliasTable::new(&[1.0, 2.0, 3.0]);
         assert_eq!([0, u64::MAX / 2, u64::MAX].map(|bits| table.pick(bits) < 3), [true; 3]);
         let last = AliasTable::new(&[1.0]);

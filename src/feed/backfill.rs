@@ -1,10 +1,10 @@
-//! The past of the simulated market: bars of every interval up to the start of the stream, and the state at the start.
+//! The past of the simulated market: bars of every interval before the start of the stream, and the state at the start.
 //!
-//! Nothing of it is kept: it is made when somebody asks for it, from seed and calendar alone, hour by hour, so that every
-//! start of the same market sees the same past (`calendar`). Only the last hours before the start lead to the start
-//! prices, with which every live stream of a seed begins. Bars are made one by one rather than trade by trade: the ends of
-//! a bar are points of a motion, its extremes those of a Brownian bridge between them (`bridge`). What happens from the
-//! start on is `simulated`'s business.
+//! Bars of the past are not stored. They are computed on request, from seed and calendar alone, hour by hour, so that
+//! every start of the same market has the same past (`calendar`). Only the last hours before the start lead to the
+//! start prices, with which every live stream of a seed begins. A bar is computed directly rather than from trades: its
+//! ends are points of a random walk, its extremes those of a Brownian bridge between them (`bridge`). `simulated`
+//! generates the events after the start.
 
 use crate::domain::{Bar, Interval, Price, Quote, Size, Snapshot, SymbolId, Timestamp};
 use crate::feed::book::Book;
@@ -16,36 +16,36 @@ use crate::feed::market::{Loadings, cents_ln, deviation, mid_cents};
 use crate::feed::noise::{Noise, Stream};
 use crate::feed::simulated::{SimulatorConfig, SimulatorError};
 
-/// Whole days before the day of the start for which there are bars of one minute, five, and fifteen.
+/// Whole days before the day of the start with bars of one, five and fifteen minutes.
 const MINUTES_DAYS: i64 = 2;
-/// Those for which there are bars of one hour.
+/// The same for bars of one hour.
 const HOURS_DAYS: i64 = 30;
-/// Those for which there are bars of one day.
+/// The same for bars of one day.
 const DAYS_DAYS: i64 = 250;
-/// How long before the start prices begin to go to the start price, in microseconds, counted from a full hour: six hours.
-/// Less on a day that is younger, so that all days before are the same at every start.
+/// How long before the start the prices begin to move towards the start price, in microseconds, rounded to a full hour:
+/// six hours. Never before midnight, so that all previous days are the same at every start.
 const LEAD_MICROS: i64 = 6 * Interval::H1.micros();
-/// How far back there are bars of one second, in microseconds: one hour, within the lead.
+/// How far back bars of one second reach, in microseconds: one hour, within the lead.
 const SECONDS_MICROS: i64 = Interval::H1.micros();
-/// The most bars of one second over all symbols: with more than 1,111 symbols there are fewer of each, so that the launch
-/// takes no longer.
+/// Most bars of one second over all symbols. With more than 1,111 symbols each has fewer, so that the start takes no
+/// longer.
 const SECONDS_BARS_MAX: i64 = 4_000_000;
-/// Minutes of an hour, with both ends.
+/// Minutes of an hour, both ends included.
 const MINUTES: usize = 61;
-/// The number of the first symbol's own motion; the market's is 0, those of the sectors follow.
+/// Index of the first symbol's own motion; the market's is 0, followed by those of the sectors.
 const SYMBOL_MOTION: u32 = 1 << 16;
 
-/// One symbol at the start of the stream.
+/// The state of one symbol at the start of the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opening {
-    /// The symbol's number.
+    /// Index of the symbol.
     pub id: SymbolId,
-    /// The bars that are open at the start, by `Interval as usize`: the live trades go on with them. Each has at least one
+    /// The bars that are open at the start, by `Interval as usize`; live trades continue them. Each has at least one
     /// trade, because the last trade of the past happens at the start, at the start price.
     pub open: [Bar; Interval::COUNT],
-    /// The last price of the days before, or the first of this day when there was no trade before it.
+    /// Last price of the previous days, or the first price of this day if no trade came before.
     pub prev_close: Price,
-    /// The quote that stands when the live stream begins.
+    /// The quote at the start of the live stream.
     pub quote: Quote,
     /// Shares of the last trade.
     pub last_size: Size,
@@ -58,11 +58,11 @@ impl Opening {
     }
 }
 
-/// Makes the past of any symbol, as often as asked, always the same.
+/// Computes the past of any symbol; the result is the same every time.
 ///
-/// There are bars of one second for the last hour (less with very many symbols), of one, five and fifteen minutes for this
-/// day and the two before, of one hour for thirty days before and of one day for 250. A longer bar is the merge of the
-/// shorter ones, whether these can still be asked for or not.
+/// Bars of one second cover the last hour (less with very many symbols), bars of one, five and fifteen minutes this day
+/// and the two days before, bars of one hour thirty days, and bars of one day 250 days. A longer bar is always the
+/// merge of the shorter ones, even where these are no longer available.
 ///
 /// ```
 /// use tickcast::domain::{Interval, SymbolId, Timestamp};
@@ -78,31 +78,31 @@ impl Opening {
 pub struct Backfill {
     seed: u64,
     start: Timestamp,
-    /// The day of the start, since 1970-01-01.
+    /// Day of the start, in days since 1970-01-01.
     today: i64,
-    /// Whole hours of today before the lead.
+    /// Whole hours of the present day before the lead.
     hours: usize,
     listings: Vec<Listing>,
     sectors: Vec<usize>,
     books: Vec<Book>,
     /// Trades per second of a symbol of weight 1.
     trades_per_weight: f64,
-    /// By sector, by day up to today: what the market and the sector add to the logarithm of the price of a symbol of
-    /// volatility 1.
+    /// By sector, by day up to today: the contribution of market and sector to the logarithm of the price of a symbol
+    /// with volatility 1.
     factors: Vec<Vec<Day>>,
-    /// The bars of the lead, oldest first; each ends where the next begins, the last at the start.
+    /// The bars of the lead, oldest first; each ends where the next begins, the last one at the start.
     lead: Vec<Span>,
-    /// As `factors`, at the beginning of each bar of the lead, counted from the start.
+    /// Like `factors`, at the begin of each bar of the lead, relative to the start.
     lead_factors: Vec<Vec<f64>>,
     tables: BarTables,
 }
 
 impl Backfill {
-    /// Returns the past before `start` of the market of this configuration.
+    /// Returns the past before `start` of the market with this configuration.
     ///
     /// # Errors
     ///
-    /// Names the value of the configuration that is out of its range.
+    /// Returns the first value that is out of its range.
     pub fn new(config: &SimulatorConfig, start: Timestamp) -> Result<Self, SimulatorError> {
         let listings = config.listings()?;
         let (books, _) = Book::all(&listings, config.seed, start);
@@ -129,28 +129,28 @@ impl Backfill {
         })
     }
 
-    /// Returns how many symbols there are, numbered from 0.
+    /// Returns the number of symbols; their indices count from 0.
     pub fn symbols(&self) -> u32 {
         u32::try_from(self.listings.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns the symbol at the start of the stream.
+    /// Returns the state of the symbol at the start of the stream.
     ///
     /// # Panics
     ///
-    /// Panics when there is no such symbol.
+    /// Panics if there is no such symbol.
     pub fn opening(&self, id: SymbolId) -> Opening {
         let (_, open, last_size) = self.walk(id, self.today, Interval::D1);
         let prev_close = self.prev_close(id).unwrap_or(open[Interval::D1 as usize].open);
         Opening { id, open, prev_close, quote: self.books[id.index()].quote, last_size }
     }
 
-    /// Returns the bars of this symbol and interval that have closed before the start, oldest first. Takes a time that
-    /// grows with the days that they go back: for bars of one day some ten milliseconds.
+    /// Returns the bars of this symbol and interval that closed before the start, oldest first. The time that this
+    /// takes grows with the number of days: some ten milliseconds for bars of one day.
     ///
     /// # Panics
     ///
-    /// Panics when there is no such symbol.
+    /// Panics if there is no such symbol.
     pub fn bars(&self, id: SymbolId, interval: Interval) -> Vec<Bar> {
         let days = match interval {
             Interval::S1 => 0,
@@ -162,8 +162,8 @@ impl Backfill {
         std::mem::take(&mut ladder.into_bars()[interval as usize])
     }
 
-    /// Walks from the beginning of a day to the start. Returns the bars that have closed, from `kept` on, those that are
-    /// open, and the size of the last trade.
+    /// Computes all bars from the begin of `first_day` to the start. Returns the closed bars of `kept` and longer
+    /// intervals, the open bars, and the size of the last trade.
     fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {
         let mut sampler = self.sampler(id);
         let mut ladder = Ladder::new(kept);
@@ -180,7 +180,7 @@ impl Backfill {
         (ladder, open, last_size)
     }
 
-    /// Returns the last price before today, or `None` when there was no trade on any of the days that have bars.
+    /// Returns the last price before today, or `None` if there was no trade on any of the days that have bars.
     fn prev_close(&self, id: SymbolId) -> Option<Price> {
         let mut sampler = self.sampler(id);
         for number in (self.today - DAYS_DAYS..self.today).rev() {
@@ -203,7 +203,7 @@ impl Backfill {
         Sampler::new(book, listing.volatility, trades_per_second, &self.tables, noise)
     }
 
-    /// Returns what the logarithm of the price differs by from that of the start price, on these days.
+    /// Returns the difference between the logarithm of the price on these days and that of the start price.
     fn days(&self, id: SymbolId, first: i64, last: i64) -> Vec<Day> {
         let (index, volatility) = (id.index(), self.listings[id.index()].volatility);
         let own_loading = Loadings::new(volatility).own;
@@ -217,8 +217,8 @@ impl Backfill {
         days
     }
 
-    /// Makes the minutes of one hour at whose ends the logarithm of the price differs by `ends` from that of the start
-    /// price. Within an hour symbols move independently.
+    /// Computes the minutes of one hour. `ends` are the differences between the logarithm of the price at both ends and
+    /// that of the start price. Within an hour, symbols move independently.
     fn hour(
         &self,
         id: SymbolId,
@@ -251,14 +251,15 @@ impl Backfill {
         }
     }
 
-    /// Makes the bars of the lead: from a price whose logarithm differs by `from` from that of the start price to that.
-    /// Returns the bar of the shortest interval that is open at the start, and the size of the last trade.
+    /// Computes the bars of the lead, from a price whose logarithm differs by `from` from that of the start price, to
+    /// the start price. Returns the bar of the shortest interval that is open at the start, and the size of the last
+    /// trade.
     fn lead(&self, id: SymbolId, from: f64, sampler: &mut Sampler<'_>, ladder: &mut Ladder) -> (Bar, Size) {
         let (index, listing) = (id.index(), &self.listings[id.index()]);
         let factors = &self.lead_factors[self.sectors[index]];
         let own_loading = Loadings::new(listing.volatility).own;
         let mut noise = Noise::new(self.seed, Stream::PastSymbol(id.0));
-        // Walked backward from the start, then bent so as to begin at `from`.
+        // A random walk backward from the start, bent so that it begins at `from`.
         let (mut changes, mut own) = (vec![0.0; self.lead.len() + 1], 0.0);
         for (at, span) in self.lead.iter().enumerate().rev() {
             own += own_loading * noise.normal() * span.deviation;
@@ -267,7 +268,7 @@ impl Backfill {
         let seconds: f64 = self.lead.iter().map(|span| span.seconds).sum();
         let (turn, mut left) = (from - changes[0], seconds);
         for (change, span) in changes.iter_mut().zip(&self.lead) {
-            // A lead without any length, at midnight, has no room for a way from one price to the other: a gap.
+            // A lead of zero length (a start at midnight) cannot connect the two prices: the price jumps.
             *change += if seconds > 0.0 { turn * left / seconds } else { 0.0 };
             left -= span.seconds;
         }
@@ -284,7 +285,7 @@ impl Backfill {
     }
 }
 
-/// Returns the bars of the lead: minutes, then seconds, the last of which the start is in.
+/// Returns the bars of the lead: minutes, then seconds. The last one contains the start.
 #[expect(clippy::cast_precision_loss, reason = "a span is at most a minute of microseconds")]
 fn spans(from: Timestamp, start: Timestamp, symbols: usize) -> Vec<Span> {
     let bars_most = SECONDS_BARS_MAX / i64::try_from(symbols).unwrap_or(i64::MAX).max(1);
@@ -303,7 +304,7 @@ fn spans(from: Timestamp, start: Timestamp, symbols: usize) -> Vec<Span> {
     spans
 }
 
-/// Returns what the market and each sector add on each day, see the field of the same name.
+/// Returns the contributions of market and sectors on each day, see the field of the same name.
 fn factors(seed: u64, today: i64, sectors: usize) -> Vec<Vec<Day>> {
     let loadings = Loadings::new(1.0);
     let of = |motion: u32| days(seed, motion, today - DAYS_DAYS..=today);
@@ -318,7 +319,7 @@ fn factors(seed: u64, today: i64, sectors: usize) -> Vec<Vec<Day>> {
     (1..).take(sectors).map(sector).collect()
 }
 
-/// Returns what the market and each sector add during the lead, see the field of the same name.
+/// Returns the contributions of market and sectors during the lead, see the field of the same name.
 fn lead_factors(lead: &[Span], sectors: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut noise = Noise::new(seed, Stream::PastFactors);
     let loadings = Loadings::new(1.0);

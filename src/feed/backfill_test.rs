@@ -1,4 +1,4 @@
-//! What the past promises: sound, full, the same at every start, and like the live market.
+//! Tests of the past: valid and complete bars, the same at every start, with the statistics of the live market.
 
 use super::*;
 use crate::domain::{BarBuilder, Channel};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
 
-/// One symbol with all of its closed bars, by `Interval as usize`.
+/// One symbol with all its closed bars, by `Interval as usize`.
 struct SymbolPast {
     bars: [Vec<Bar>; Interval::COUNT],
     opening: Opening,
@@ -48,7 +48,8 @@ fn check(past: &SymbolPast, start: Timestamp) {
     assert_eq!(opening.snapshot().price, today.close);
 }
 
-/// Every longer bar is the merge of the shorter ones, from the first that begins with the oldest shorter one.
+/// Asserts that every longer bar is the merge of the shorter ones, from the first one that begins with the oldest
+/// shorter bar.
 fn check_merges(past: &SymbolPast, shorter: Interval, longer: Interval) {
     let all = |interval: Interval| {
         let bars = past.bars[interval as usize].iter().copied();
@@ -72,7 +73,7 @@ fn check_merges(past: &SymbolPast, shorter: Interval, longer: Interval) {
 }
 
 #[test]
-fn the_past_is_sound_full_and_ends_where_the_live_stream_begins() {
+fn the_past_is_valid_complete_and_ends_where_the_live_stream_begins() {
     let config = SimulatorConfig::default();
     let market = Simulator::new(&config, START).unwrap();
     let all = past(&config, START);
@@ -92,14 +93,14 @@ fn the_past_is_sound_full_and_ends_where_the_live_stream_begins() {
 }
 
 #[test]
-fn a_candle_opens_near_the_close_of_the_one_before() {
+fn a_candle_opens_near_the_close_of_the_previous_one() {
     let config = SimulatorConfig::default();
     let past = past(&config, START);
     for (id, listing) in (0..).zip(config.listings().unwrap()) {
         for interval in [Interval::S1, Interval::M1, Interval::M5, Interval::M15, Interval::H1] {
             for pair in past.bars(SymbolId(id), interval).windows(2) {
                 let gap = (pair[1].open.to_dollars() - pair[0].close.to_dollars()).abs();
-                // Where the book is wide a trade at the bid follows one at the ask.
+                // With a wide spread, a trade at the bid may follow one at the ask.
                 let wide = listing.start_price.to_dollars() * 10e-4 + 0.05;
                 assert!(gap <= wide, "{} {interval} {gap} {pair:?}", listing.instrument.symbol);
             }
@@ -108,7 +109,7 @@ fn a_candle_opens_near_the_close_of_the_one_before() {
 }
 
 #[test]
-fn the_past_repeats_itself_and_generated_symbols_do_not_change_its_random_streams() {
+fn the_past_is_repeatable_and_generated_symbols_do_not_change_its_random_numbers() {
     let config = SimulatorConfig { extra_symbols: 2, ..SimulatorConfig::default() };
     let (one, two) = (past(&config, START), past(&config, START));
     let other = past(&SimulatorConfig { seed: 43, ..config }, START);
@@ -120,7 +121,7 @@ fn the_past_repeats_itself_and_generated_symbols_do_not_change_its_random_stream
     }
 }
 
-/// Once two servers with one seed, started seconds apart, disagreed about yesterday's close.
+/// Regression: two servers with one seed, started seconds apart, had different closes of the previous day.
 #[test]
 fn days_before_the_start_depend_on_seed_and_calendar_alone() {
     let config = SimulatorConfig::default();
@@ -146,7 +147,7 @@ fn days_before_the_start_depend_on_seed_and_calendar_alone() {
 const DAY: i64 = Interval::D1.micros();
 
 #[test]
-fn the_change_since_yesterday_is_like_that_of_one_day() {
+fn the_change_since_yesterday_has_the_size_of_a_change_over_one_day() {
     let config = SimulatorConfig { extra_symbols: 2_000, ..SimulatorConfig::default() };
     let past = past(&config, START);
     let moves = (0..).zip(config.listings().unwrap()).map(|(id, listing)| {
@@ -156,13 +157,13 @@ fn the_change_since_yesterday_is_like_that_of_one_day() {
     });
     let moves: Vec<f64> = moves.collect();
     let squares: f64 = moves.iter().map(|change| change * change).sum();
-    // All symbols share a market, so that one day says little about it.
+    // All symbols share the market factor, so the variance of one day is a weak statistic.
     assert!((0.3..2.5).contains(&(squares / 2_030.0)), "{squares}");
     assert!(moves.iter().all(|change| change.abs() < 6.0));
 }
 
 #[test]
-fn the_snapshot_goes_on_with_the_live_stream() {
+fn the_live_stream_continues_the_snapshot() {
     let opening = past(&SimulatorConfig::default(), START).opening(SymbolId(0));
     let snapshot = opening.snapshot();
     assert_eq!(snapshot.ts, START);
@@ -184,7 +185,7 @@ fn very_many_symbols_have_the_same_past_with_fewer_seconds() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_past_is_sound_at_any_start_and_rate(
+    fn the_past_is_valid_at_any_start_and_rate(
         seconds in 100_000_000_i64..4_000_000_000,
         micros in prop::sample::select(vec![0_i64, 1, 999_999, 500_000]),
         alignment in prop::sample::select(Interval::ALL.to_vec()),

@@ -1,46 +1,47 @@
-//! The two best orders of one symbol: how a bid and an ask stand around the mid price, and how much trades at them.
+//! The order book of one symbol, best bid and ask only: their distance from the mid price, and the sizes of orders and
+//! trades.
 //!
-//! Where the mid price comes from is `market`'s business, when something happens `arrivals`'.
+//! `market` computes the mid price, `arrivals` the times of the events.
 
 use crate::domain::{Price, Quote, Size, Timestamp, Trade};
 use crate::feed::instruments::{Listing, weight_mean};
 use crate::feed::market::cents_ln;
 use crate::feed::noise::{Noise, Stream};
 
-/// The mean spread of a symbol of mean weight, as a part of its price: 0.8 basis points.
+/// Mean spread of a symbol of mean weight, relative to its price: 0.8 basis points.
 const SPREAD_RATIO: f64 = 0.8e-4;
-/// The least mean spread, in cents.
+/// Smallest mean spread, in cents.
 const SPREAD_CENTS_MIN: f64 = 1.1;
-/// The least bid, in cents.
+/// Smallest bid, in cents.
 const BID_CENTS_MIN: i64 = 10;
-/// The median value of a trade, in cents.
+/// Median value of a trade, in cents.
 const TRADE_CENTS_MEDIAN: f64 = 12_000e2;
-/// The standard deviation of the logarithm of the size of a trade.
+/// Standard deviation of the logarithm of the size of a trade.
 pub(super) const SHARES_LN_DEVIATION: f64 = 1.1;
-/// The greatest size of a trade, in shares.
+/// Largest size of a trade, in shares.
 const SHARES_MAX: f64 = 1e6;
-/// The median value of an order that stands, in cents.
+/// Median value of a resting order, in cents.
 const ORDER_CENTS_MEDIAN: f64 = 50_000e2;
-/// The standard deviation of the logarithm of the size of an order.
+/// Standard deviation of the logarithm of the size of an order.
 const LOTS_LN_DEVIATION: f64 = 0.7;
-/// The greatest size of an order, in round lots.
+/// Largest size of an order, in round lots.
 const LOTS_MAX: f64 = 1e4;
 /// Shares in a round lot.
 const LOT_SHARES: u32 = 100;
 
-/// The standing bid and ask of one symbol.
+/// Best bid and ask of one symbol.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Book {
     spread_ratio: f64,
     lots_median_ln: f64,
-    /// The logarithm of the median size of a trade, in shares.
+    /// Logarithm of the median size of a trade, in shares.
     pub(super) shares_median_ln: f64,
-    /// What stands.
+    /// The present quote.
     pub(super) quote: Quote,
 }
 
 impl Book {
-    /// Returns the books of all symbols as they stand at the start, and the stream that goes on from there.
+    /// Returns the books of all symbols at the start, and the random numbers for their further changes.
     pub(super) fn all(listings: &[Listing], seed: u64, start: Timestamp) -> (Vec<Self>, Noise) {
         let mut noise = Noise::new(seed, Stream::Orders);
         let weight_mean = weight_mean(listings);
@@ -48,7 +49,7 @@ impl Book {
         (books.collect(), noise)
     }
 
-    /// Busy symbols have narrow spreads, expensive ones wide spreads and small sizes.
+    /// Symbols with much trading have narrow spreads; expensive symbols have wide spreads and small sizes.
     fn new(listing: &Listing, weight_mean: f64, start: Timestamp, noise: &mut Noise) -> Self {
         let start_cents_ln = cents_ln(listing.start_price);
         let quiet = (weight_mean / listing.weight).sqrt().clamp(0.6, 2.0);
@@ -73,11 +74,11 @@ impl Book {
         (mid_cents * self.spread_ratio).max(SPREAD_CENTS_MIN)
     }
 
-    /// Sets a bid and an ask around the mid price. At least one of the four values changes.
+    /// Sets bid and ask around the mid price. At least one of the four values changes.
     pub(super) fn requote(&mut self, mid_cents: f64, ts: Timestamp, noise: &mut Noise) {
         let mean = self.spread_cents(mid_cents);
         let spread = nearest(mean * (0.5 + noise.uniform())).max(1);
-        // Quotes flicker: the middle of a book wanders around the mid price by up to half a spread.
+        // Quotes flicker: the middle between bid and ask deviates from the mid price by up to half a spread.
         let middle = mid_cents + mean * (noise.uniform() - 0.5);
         #[expect(clippy::cast_precision_loss, reason = "a spread in cents is far below 2^53")]
         let bid = nearest(middle - spread as f64 / 2.0).max(BID_CENTS_MIN);
@@ -93,7 +94,7 @@ impl Book {
         self.quote = Quote { ts, bid, ask, ..self.quote };
     }
 
-    /// Returns a trade at the standing bid or ask.
+    /// Returns a trade at the present bid or ask.
     pub(super) fn trade(&self, ts: Timestamp, noise: &mut Noise) -> Trade {
         let price = if noise.bits() & 1 == 0 { self.quote.bid } else { self.quote.ask };
         Trade { ts, price, size: self.trade_size(noise) }
@@ -104,7 +105,7 @@ impl Book {
         Size::new(whole(libm::exp(self.shares_median_ln + SHARES_LN_DEVIATION * noise.normal()), SHARES_MAX))
     }
 
-    /// Returns the size of an order: log-normal in round lots, and not what it was.
+    /// Returns the size of an order: log-normal in round lots, and different from `before`.
     fn order_size(&self, before: Size, noise: &mut Noise) -> Size {
         let lots = whole(libm::exp(self.lots_median_ln + LOTS_LN_DEVIATION * noise.normal()), LOTS_MAX);
         let size = lots * LOT_SHARES;
@@ -140,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_book_is_sound_at_any_price(mid_cents in 10.0..1e10_f64, index in 0_usize..30, seed: u64) {
+        fn a_book_is_valid_at_any_price(mid_cents in 10.0..1e10_f64, index in 0_usize..30, seed: u64) {
             let (mut book, _) = book(index);
             let mut noise = Noise::new(seed, Stream::Orders);
             for _ in 0..20 {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_symbols_quote_one_to_three_cents_and_expensive_ones_more() {
+    fn symbols_with_much_trading_have_spreads_of_one_to_three_cents_and_expensive_ones_more() {
         let listings = listings(0).unwrap();
         let mean = |index: usize| {
             let (mut book, mut noise) = book(index);

@@ -1,52 +1,53 @@
-//! One bar of the past, made at once instead of from its trades: a Brownian bridge between two known mid prices.
+//! One bar of the past, computed directly instead of from its trades: a Brownian bridge between two known mid prices.
 //!
-//! What it gives is close to what the live market would give over the same time: the number of trades is exact, the
-//! extremes and the volume come from distributions fitted to those of single trades. Which spans there are and where
-//! their ends lie is `backfill`'s business.
+//! The result is close to that of the live market over the same time: the number of trades has the exact distribution,
+//! extremes and volume have distributions fitted to those of single trades. `backfill` divides the past into spans and
+//! computes their ends.
 
 use crate::domain::{Bar, Interval, Price, Size, Timestamp};
 use crate::feed::book::{Book, SHARES_LN_DEVIATION, nearest};
 use crate::feed::noise::Noise;
 
-/// How far a trade is from the mid price at most, in mean spreads: half a spread, and what quotes flicker; a little less,
-/// because the first and the last trade of a short bar may meet the same quote.
+/// Largest distance of a trade from the mid price, in mean spreads: half a spread, and the flicker of quotes. A little
+/// less, because the first and the last trade of a short bar may meet the same quote.
 const TRADE_SPREADS: f64 = 0.9;
-/// How far beyond the extremes of the mid price those of the trades lie, in mean spreads.
+/// Distance between the extremes of the trades and those of the mid price, in mean spreads.
 const EXTREME_SPREADS: f64 = 0.6;
-/// How much less far a motion seen at moments goes than one seen always, in standard deviations of one step between them
-/// (Broadie, Glasserman and Kou, "A continuity correction for discrete barrier options", 1997).
+/// How much smaller the extremes of a motion are if it is sampled at moments instead of continuously, in standard
+/// deviations of one step (Broadie, Glasserman and Kou, "A continuity correction for discrete barrier options", 1997).
 const DISCRETE_SHIFT: f64 = 0.5826;
-/// Up to how many trades on average their number is drawn exactly; beyond, from the normal distribution.
+/// Up to this mean the number of trades is drawn from the exact distribution, above it from the normal distribution.
 const COUNT_EXACT_MEAN_MAX: f64 = 16.0;
-/// The greatest number of trades that is told apart where it is drawn exactly; more come less than once in 1e15 bars.
+/// Largest number of trades in the table of the exact distribution; more happen less than once in 1e15 bars.
 const COUNT_EXACT_MAX: usize = 64;
-/// Up to how many trades the distribution of their volume is skewed; beyond, it is as good as normal.
+/// Up to this number of trades the distribution of their volume is skewed; above it the normal distribution is good
+/// enough.
 const VOLUME_SKEWED_MAX: u64 = 64;
-/// How many equally likely reaches of a bridge are told apart, as a power of 2.
+/// Number of equally likely reaches of a bridge in the table, as a power of 2.
 const REACH_BITS: u32 = 10;
-/// The least price, in cents.
+/// Smallest price, in cents.
 const PRICE_CENTS_MIN: i64 = 10;
 
-/// The time that one bar covers.
+/// The time covered by one bar.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// When it begins.
+    /// Start of the time.
     pub(super) start: Timestamp,
-    /// Which bar this is.
+    /// Interval of the bar.
     pub(super) interval: Interval,
-    /// Its length, shorter than the interval in the last span of the past alone.
+    /// Length. Shorter than the interval only in the last span of the past.
     pub(super) seconds: f64,
-    /// The standard deviation over the span of a Brownian motion with standard deviation 1 over a year.
+    /// Standard deviation, over the span, of a Brownian motion with standard deviation 1 over a year.
     pub(super) deviation: f64,
 }
 
-/// Makes the bars of one symbol.
+/// Draws the bars of one symbol.
 #[derive(Debug)]
 pub(super) struct Sampler<'past> {
     book: &'past Book,
     volatility: f64,
     trades_per_second: f64,
-    /// The median size of a trade, in shares.
+    /// Median size of a trade, in shares.
     shares_median: f64,
     /// By `Interval as usize`: the number of trades in a whole interval.
     counts: [TradeCount; Interval::COUNT],
@@ -68,13 +69,13 @@ impl<'past> Sampler<'past> {
         Self { book, volatility, trades_per_second, shares_median, counts, tables, noise }
     }
 
-    /// Goes on with other random numbers.
+    /// Continues with other random numbers.
     pub(super) fn reseed(&mut self, noise: Noise) {
         self.noise = noise;
     }
 
-    /// Returns the bar between the mid prices (in cents) at the beginning and at the end of the span, or `None` when there
-    /// is no trade in it.
+    /// Returns the bar between the mid prices (in cents) at the begin and at the end of the span, or `None` if there is
+    /// no trade in it.
     pub(super) fn bar(&mut self, span: &Span, mids: [f64; 2]) -> Option<Bar> {
         let trades = self.counts[span.interval as usize].draw(&mut self.noise);
         if trades == 0 {
@@ -91,7 +92,7 @@ impl<'past> Sampler<'past> {
         let close = price.units() / Price::UNITS_PER_CENT;
         let ends = [self.trade_cents(mid), close];
         let bar = self.bar_between(span, [mid, price.to_dollars() * 100.0], ends, trades);
-        // What is left of the volume when every other trade had one share; all of it when there was no other.
+        // The rest of the volume if every other trade had one share; all of it if there was no other trade.
         let size_max = bar.volume - (trades - 1);
         let size = if trades == 1 { size_max } else { u64::from(self.book.trade_size(&mut self.noise).shares()) };
         (bar, Size::new(u32::try_from(size.min(size_max)).unwrap_or(u32::MAX)))
@@ -124,8 +125,8 @@ impl<'past> Sampler<'past> {
         }
     }
 
-    /// Returns the highest and the lowest price in cents: of the bridge, less what is missed between trades, and half a
-    /// spread beyond. The two are drawn independently.
+    /// Returns the highest and the lowest price in cents: the extremes of the bridge, reduced by what happens unseen
+    /// between trades, and extended by half a spread. The two are drawn independently.
     fn extremes(&mut self, span: &Span, [from, to]: [f64; 2], trades: u64) -> [f64; 2] {
         let seen = seen_part(trades);
         let deviation = self.volatility * span.deviation * seen.sqrt() * to;
@@ -139,7 +140,7 @@ impl<'past> Sampler<'past> {
     }
 }
 
-/// Returns which part of a span lies between its first and its last trade on average.
+/// Returns the mean part of a span between its first and its last trade.
 fn seen_part(trades: u64) -> f64 {
     count(trades - 1) / count(trades + 1)
 }
@@ -150,24 +151,25 @@ fn seen_between([from, to]: [f64; 2], trades: u64) -> [f64; 2] {
     [from + unseen, to - unseen]
 }
 
-/// What the samplers of all symbols share, computed once.
+/// Tables shared by the samplers of all symbols, computed once.
 #[derive(Debug)]
 pub(super) struct BarTables {
-    /// By the number of trades less one: the sum of log-normal sizes, taken as log-normal with the same mean and variance.
+    /// By the number of trades less one: the sum of log-normal sizes, approximated as log-normal with the same mean and
+    /// variance.
     volumes: Vec<Volume>,
-    /// What a bridge of variance 1 adds to the square of its change, before the root is taken: twice an exponential
-    /// variate, as its quantiles in the middle of equally likely parts.
+    /// The term that a bridge of variance 1 adds to the square of its change, under the root: twice an exponential
+    /// variate, as quantiles in the middle of equally likely parts.
     reaches: Vec<f64>,
-    /// The mean size of a trade when the median is one share.
+    /// Mean size of a trade if the median is one share.
     size_mean: f64,
-    /// The variance of the size of a trade when the mean is one share.
+    /// Variance of the size of a trade if the mean is one share.
     size_variance: f64,
 }
 
 /// The log-normal distribution of the volume of a number of trades.
 #[derive(Clone, Copy, Debug)]
 struct Volume {
-    /// In shares, when the median size of a trade is one share.
+    /// In shares, if the median size of a trade is one share.
     median: f64,
     /// The standard deviation of the logarithm.
     deviation: f64,
@@ -191,12 +193,12 @@ impl BarTables {
         }
     }
 
-    /// Returns the reach that the highest bits pick.
+    /// Returns the reach for the highest bits.
     fn reach(&self, bits: u64) -> f64 {
         self.reaches[(bits >> (u64::BITS - REACH_BITS)) as usize]
     }
 
-    /// Returns the volume of at least one trade, in shares: at least one for each.
+    /// Returns the volume of one or more trades, in shares: at least one per trade.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; too low is raised after")]
     fn volume(&self, shares_median: f64, trades: u64, noise: &mut Noise) -> u64 {
         let normal = noise.normal();
@@ -213,7 +215,7 @@ impl BarTables {
 #[derive(Debug)]
 struct TradeCount {
     mean: f64,
-    /// The probabilities of at most 0, 1, 2 and so on; empty when the mean is too great for that.
+    /// The probabilities of at most 0, 1, 2 and so on; empty if the mean is too large for a table.
     cumulative: Vec<f64>,
 }
 
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_the_past_are_like_those_of_the_live_market() {
+    fn bars_of_the_past_have_the_statistics_of_the_live_market() {
         let config = SimulatorConfig::default();
         let mut market = Simulator::new(&config, START).unwrap();
         let mut live: Vec<Ladder> = (0..30).map(|_| Ladder::new(Interval::S1)).collect();
@@ -333,7 +335,7 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand bars")]
     fn the_past_has_the_volatility_of_its_listing() {
         let config = SimulatorConfig::default();
-        // The distance of a trade from the mid price shows in a minute, not in an hour.
+        // The distance of a trade from the mid price is visible in a minute, not in an hour.
         for (interval, highest) in [(Interval::M1, 1.4), (Interval::H1, 1.1)] {
             for (past, listing) in past(&config, interval).zip(config.listings().unwrap()) {
                 let closes = past.iter().map(|bar| libm::log(bar.close.to_dollars()));

@@ -1,8 +1,8 @@
-//! Where prices stood on past days: a motion for the market, each sector and each symbol, known at every full hour.
+//! Prices on past days: a motion for the market, each sector and each symbol, known at every full hour.
 //!
-//! A function of seed and calendar alone, so that every start sees the same past: each day has random numbers of its own.
-//! A motion stays near 0, where the live stream begins: it is pulled back (an Ornstein-Uhlenbeck process), so that the
-//! distance between the close of any day and the start price is like the change over one day.
+//! A function of seed and calendar alone, so that every start has the same past: each day has its own random numbers. A
+//! motion is pulled back to 0, the level at which the live stream begins (an Ornstein-Uhlenbeck process), so that the
+//! distance between the close of any day and the start price is that of a change over one day.
 
 use std::ops::RangeInclusive;
 
@@ -10,18 +10,18 @@ use crate::domain::Interval;
 use crate::feed::market::deviation;
 use crate::feed::noise::{Noise, Stream};
 
-/// Full hours of a day, with both midnights.
+/// Full hours of a day, both midnights included.
 pub(super) const HOURS: usize = 25;
-/// How many days a motion remembers; what lies before that weighs less than 1e-5.
+/// Days that influence a motion; the weight of earlier days is less than 1e-5.
 const MEMORY_DAYS: i64 = 24;
-/// The part of the distance from 0 that is left after one day: exp(-1/2), with which the distance of a close from 0 has
+/// The part of the distance from 0 that remains after one day: exp(-1/2). With it the distance of a close from 0 has
 /// the standard deviation of one free day.
 const KEPT: f64 = 0.606_530_659_712_633_4;
 
 /// The motion of one day at each full hour, in units of a Brownian motion with standard deviation 1 over a year.
 pub(super) type Day = [f64; HOURS];
 
-/// What pushes a motion on one day.
+/// The random numbers of a motion on one day.
 struct Push {
     /// The change of the close, as a standard normal variate.
     close: f64,
@@ -36,12 +36,12 @@ impl Push {
     }
 }
 
-/// Returns a motion on these days, counted from 1970-01-01; each day begins where the one before ends.
+/// Returns a motion on these days, counted from 1970-01-01; each day begins where the previous one ends.
 pub(super) fn days(seed: u64, motion: u32, days: RangeInclusive<i64>) -> Vec<Day> {
     let pushes: Vec<Push> =
         (days.start() - MEMORY_DAYS..=*days.end()).map(|day| Push::new(seed, motion, day)).collect();
     let scale = deviation(Interval::D1.micros()) * (1.0 - KEPT * KEPT).sqrt();
-    // Summed up from the same days in the same order for whichever range is asked.
+    // The sum always starts with the same day, so that its rounding errors do not depend on the range.
     let memory = usize::try_from(MEMORY_DAYS).unwrap_or(0);
     let closes: Vec<f64> = pushes
         .windows(memory)
@@ -61,14 +61,14 @@ fn between(push: &Push, [from, to]: [f64; 2]) -> Day {
     day
 }
 
-/// Bends a path that is known at equal distances so that it begins and ends here.
+/// Bends a path with equal steps so that it begins and ends at these values.
 pub(super) fn bridge(path: &mut [f64], [from, to]: [f64; 2]) {
     let last = path.len() - 1;
     let (shift, turn) = (from - path[0], to - from - (path[last] - path[0]));
     for (index, value) in path.iter_mut().enumerate() {
         *value += shift + turn * part(index, last);
     }
-    // Exactly, so that what follows goes on from the same number.
+    // Exactly: the next day continues from the same number.
     (path[0], path[last]) = (from, to);
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_the_same_whichever_days_are_asked_for_and_goes_on_where_the_one_before_ended() {
+    fn a_day_does_not_depend_on_the_range_of_days_and_continues_the_previous_one() {
         let all = days(42, 7, -3..=300);
         for (index, day) in all.iter().enumerate() {
             let number = i64::try_from(index).unwrap() - 3;
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "a few thousand days")]
-    fn a_close_is_as_far_from_zero_as_one_day_goes_and_hours_move_freely() {
+    fn a_close_is_as_far_from_zero_as_a_change_of_one_day_and_hours_move_freely() {
         let all = days(1, 0, 0..=20_000);
         let deviation_of = |values: Vec<f64>| (values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64).sqrt();
         let closes = deviation_of(all.iter().map(|day| day[0]).collect());

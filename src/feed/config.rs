@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// Where prices come from, and how fast.
+/// Source and speed of prices.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedConfig {
@@ -18,7 +18,7 @@ pub struct FeedConfig {
     pub extra_symbols: u32,
     /// Seconds of the market in one second of the clock; above 0, at most 1,000.
     pub speed: f64,
-    /// How much a market that is late catches up. Milliseconds of the clock, 1,000 to 86,400,000.
+    /// How much time a market that is late catches up, in milliseconds of the clock: 1,000 to 86,400,000.
     pub catch_up_max_ms: u64,
 }
 
@@ -49,7 +49,7 @@ impl FeedConfig {
     ///
     /// # Errors
     ///
-    /// Returns the key and what is wrong with it.
+    /// Returns the key and the rule that its value breaks.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         let within = |value: f64, low: f64, high: f64| value > low && value <= high;
         if !within(self.events_per_second, 0.0, 1_000_000.0) {

@@ -1,6 +1,7 @@
-//! What is traded in the simulated market: the built-in symbols of `config/symbols.toml` and generated ones for load.
+//! The instruments of the simulated market: the built-in symbols of `config/symbols.toml`, and generated symbols for
+//! load tests.
 //!
-//! Reads and checks; how prices move is `market`'s business.
+//! Parses and validates them; `market` moves their prices.
 
 use config::{Config, File, FileFormat};
 use serde::Deserialize;
@@ -11,17 +12,17 @@ use crate::feed::noise::{Noise, Stream};
 
 const BUILT_IN: &str = include_str!("../../config/symbols.toml");
 
-/// The least start price of a symbol.
+/// Smallest start price of a symbol.
 const START_PRICE_MIN: Price = Price::from_cents(100);
-/// The greatest start price of a symbol.
+/// Largest start price of a symbol.
 const START_PRICE_MAX: Price = Price::from_cents(100_000_000);
-/// The most symbols one file may list.
+/// Most symbols in one file.
 const LISTINGS_MAX: usize = 10_000;
 
-/// One instrument of the simulated market, with what the simulator must know of it.
+/// One instrument of the simulated market, with the parameters of its simulation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing {
-    /// What is traded.
+    /// Symbol, name and sector.
     pub instrument: Instrument,
     /// The mid price at the start of the stream: whole cents, from 1 to 1,000,000 dollars.
     pub start_price: Price,
@@ -31,7 +32,7 @@ pub struct Listing {
     pub weight: f64,
 }
 
-/// Why a list of symbols cannot be used. Where it says which entry, entries count from 1.
+/// The reason why a list of symbols cannot be used. Entries count from 1.
 #[derive(Debug, Error)]
 pub enum ListingError {
     /// Not TOML, or a key is missing, unknown or of the wrong type; the cause names the line or the key.
@@ -40,20 +41,20 @@ pub enum ListingError {
     /// No symbol at all, or too many.
     #[error("symbols: {0} entries, not 1 to {LISTINGS_MAX}")]
     Count(usize),
-    /// The ticker is not one.
+    /// The ticker is not valid.
     #[error("symbols: entry {entry}, ticker {ticker:?}: {source}")]
     Ticker {
-        /// Which entry.
+        /// Number of the entry.
         entry: usize,
-        /// What stands there.
+        /// The invalid text.
         ticker: String,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         source: SymbolError,
     },
     /// Two entries have the same ticker.
     #[error("symbols: entry {entry}: {ticker} is listed twice")]
     Duplicate {
-        /// The later entry.
+        /// Number of the later entry.
         entry: usize,
         /// The ticker of both.
         ticker: Symbol,
@@ -61,31 +62,32 @@ pub enum ListingError {
     /// The start price is not a decimal number.
     #[error("symbols: {ticker}: start_price {text:?}: {source}")]
     StartPrice {
-        /// Whose.
+        /// Ticker of the entry.
         ticker: Symbol,
-        /// What stands there.
+        /// The invalid text.
         text: String,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         source: PriceError,
     },
     /// A value is out of its range.
     #[error("symbols: {ticker}: {key} {expected}")]
     Range {
-        /// Whose.
+        /// Ticker of the entry.
         ticker: Symbol,
-        /// Which value.
+        /// Key of the value.
         key: &'static str,
-        /// What it must be.
+        /// The permitted range.
         expected: &'static str,
     },
 }
 
-/// Returns the built-in symbols in the order of `config/symbols.toml`, then so many generated ones: `SYM000`, `SYM001`
-/// and so on, each with the mean weight of the built-in ones, the rest of its properties depending on its number alone.
+/// Returns the built-in symbols in the order of `config/symbols.toml`, then `extra_symbols` generated ones: `SYM000`,
+/// `SYM001` and so on. A generated symbol has the mean weight of the built-in ones; its other properties depend on its
+/// number alone.
 ///
 /// # Errors
 ///
-/// Returns what is wrong with the compiled-in `config/symbols.toml`; a test proves that nothing is.
+/// Returns the first mistake in the compiled-in `config/symbols.toml`; a test proves that there is none.
 pub fn listings(extra_symbols: u32) -> Result<Vec<Listing>, ListingError> {
     let mut listings = parse(BUILT_IN)?;
     let sectors: Vec<String> = sectors(&listings).1.into_iter().map(String::from).collect();
@@ -97,7 +99,7 @@ pub fn listings(extra_symbols: u32) -> Result<Vec<Listing>, ListingError> {
     Ok(listings)
 }
 
-/// Returns the number of each listing's sector, and the sectors in the order of their numbers: of first appearance.
+/// Returns the index of each listing's sector, and the sectors in the order of their first appearance.
 pub(super) fn sectors(listings: &[Listing]) -> (Vec<usize>, Vec<&str>) {
     let mut names: Vec<&str> = Vec::new();
     let numbers = listings.iter().map(|listing| {
@@ -175,7 +177,7 @@ fn check(entry: usize, text: ListingEntry) -> Result<Listing, ListingError> {
     Ok(Listing { instrument, start_price, volatility: text.volatility, weight: text.weight })
 }
 
-/// Prices spread evenly over the logarithms of 15 to 400 dollars, volatilities over 0.18 to 0.60.
+/// Prices are spread evenly over the logarithms of 15 to 400 dollars, volatilities over 0.18 to 0.60.
 #[expect(clippy::cast_possible_truncation, reason = "at most 40,000 cents")]
 fn generate(index: u32, sector: String, weight: f64) -> Result<Listing, ListingError> {
     let ticker = format!("SYM{index:03}");
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_symbols_follow_each_as_active_as_the_mean() {
+    fn generated_symbols_follow_and_each_has_the_mean_rate() {
         let built_in = listings(0).unwrap();
         let all = listings(1_500).unwrap();
         assert_eq!(all[..30], built_in);
@@ -221,18 +223,18 @@ mod tests {
             assert!((0.18..0.60).contains(&listing.volatility));
             assert!((Price::from_cents(1_500)..=Price::from_cents(40_000)).contains(&listing.start_price));
         }
-        assert_eq!(listings(3).unwrap()[..], all[..33], "a symbol does not depend on how many there are");
+        assert_eq!(listings(3).unwrap()[..], all[..33], "a symbol does not depend on the number of symbols");
     }
 
     #[test]
-    fn a_good_entry_is_read_exactly() {
+    fn a_valid_entry_is_parsed_exactly() {
         let listings = parse(ENTRY).unwrap();
         assert_eq!(listings[0].start_price, Price::from_cents(20_137));
         assert_eq!(listings[0].instrument.name, "Apple");
     }
 
     #[test]
-    fn a_bad_value_is_refused_with_a_message_that_names_it() {
+    fn an_invalid_value_is_refused_with_a_message_that_names_it() {
         for (from, to, message) in [
             ("\"AAPL\"", "\"aapl\"", "entry 1, ticker \"aapl\": a symbol begins with A to Z"),
             ("201.37", "201.375", "AAPL: start_price must be whole cents from 1.00 to 1000000.00"),

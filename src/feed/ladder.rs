@@ -1,6 +1,7 @@
-//! Bars of every interval out of bars of mixed lengths: each closed bar is pushed at its own rung and merged upward.
+//! Merges bars of mixed lengths into bars of every interval: each closed bar is pushed at its own interval and merged
+//! into the longer ones.
 //!
-//! What is in the bars is `bridge`'s business.
+//! `bridge` computes the bars.
 
 use crate::domain::{Bar, BarBuilder, Interval, Timestamp};
 
@@ -13,12 +14,12 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    /// Returns an empty ladder that keeps the closed bars of this interval and of longer ones.
+    /// Returns an empty ladder that keeps the closed bars of `kept` and of longer intervals.
     pub(super) fn new(kept: Interval) -> Self {
         Self { kept, bars: Default::default(), builders: Default::default() }
     }
 
-    /// Takes a closed bar that follows everything pushed so far.
+    /// Adds a closed bar that follows all bars pushed before.
     pub(super) fn push(&mut self, interval: Interval, bar: Bar) {
         if interval >= self.kept {
             self.bars[interval as usize].push(bar);
@@ -30,11 +31,11 @@ impl Ladder {
         }
     }
 
-    /// Takes the open bar of the shortest interval and returns the open bars of all, as they stand at `now`.
+    /// Adds the open bar of the shortest interval and returns the open bars of all intervals at the time `now`.
     ///
     /// # Panics
     ///
-    /// Never: every builder has just taken a bar.
+    /// Never: every builder has just received a bar.
     pub(super) fn finish(&mut self, shortest: Bar, now: Timestamp) -> [Bar; Interval::COUNT] {
         let mut open = [shortest; Interval::COUNT];
         for pair in Interval::ALL.windows(2) {
@@ -52,7 +53,7 @@ impl Ladder {
         self.bars
     }
 
-    /// Closes the bar of this interval unless it is the one that begins at `start`.
+    /// Closes the bar of this interval, unless it begins at `start`.
     fn close_before(&mut self, interval: Interval, start: Timestamp) {
         let builder = &mut self.builders[interval as usize];
         if builder.start().is_some_and(|open| open != start)
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_mixed_lengths_are_merged_upward_and_the_open_ones_kept_apart() {
+    fn bars_of_mixed_lengths_are_merged_into_longer_ones_and_open_bars_are_returned_apart() {
         let mut ladder = Ladder::new(Interval::S1);
         for (interval, bar) in [
             bar(0, Interval::H1, 100),

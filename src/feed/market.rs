@@ -1,7 +1,7 @@
-//! How the mid prices move: correlated geometric Brownian motion, looked at only when somebody needs a price.
+//! Mid prices: correlated geometric Brownian motion, sampled only when a price is needed.
 //!
-//! The logarithm of each price is the sum of a market factor, a factor of its sector and noise of its own, each a Brownian
-//! motion without drift. Knows nothing of bids, asks and events: that is `book`'s and `simulated`'s business.
+//! The logarithm of each price is the sum of a market factor, a sector factor and noise of its own, each a Brownian
+//! motion without drift. `book` derives bids and asks from the mid price, `simulated` the events.
 
 use crate::domain::Price;
 use crate::feed::instruments::{Listing, sectors};
@@ -9,25 +9,27 @@ use crate::feed::noise::{Noise, Stream};
 
 /// The part of each symbol's variance that all symbols share: the correlation of two symbols of different sectors.
 pub(super) const MARKET_SHARE: f64 = 0.30;
-/// The part that the symbols of one sector share: with the market's part, the correlation of two of them.
+/// The part that the symbols of one sector share. Added to the market's part: the correlation of two symbols of one
+/// sector.
 pub(super) const SECTOR_SHARE: f64 = 0.25;
 
-/// A year in microseconds. The simulated market never closes, so the year has 365 days of 24 hours; the price of one
-/// second moves less than in a year of 252 days of 6.5 hours.
+/// A year in microseconds. The simulated market never closes, so the year has 365 days of 24 hours, and the price moves
+/// less in a second than with a year of 252 days of 6.5 hours.
 const YEAR_MICROS: f64 = 365.0 * 86_400.0 * 1e6;
 
-/// The least mid price, in cents: where a path would lead below, the price waits here.
+/// Smallest mid price, in cents: a path below it is cut off here.
 const MID_CENTS_MIN: f64 = 10.0;
-/// The greatest mid price, in cents: far below the end of the exact range of `f64`.
+/// Largest mid price, in cents: far below the limit of exact integers in `f64`.
 const MID_CENTS_MAX: f64 = 1e10;
 
-/// Returns the standard deviation over so many microseconds of a Brownian motion with standard deviation 1 over a year.
+/// Returns the standard deviation, over this many microseconds, of a Brownian motion with standard deviation 1 over a
+/// year.
 #[expect(clippy::cast_precision_loss, reason = "a rounding error of 1e-16 of the time that has passed")]
 pub(super) fn deviation(micros: i64) -> f64 {
     (micros as f64 / YEAR_MICROS).sqrt()
 }
 
-/// Returns the mid price in cents at this distance from the start price on the scale of logarithms.
+/// Returns the mid price in cents at this logarithmic distance from the start price.
 pub(super) fn mid_cents(start_cents_ln: f64, change_ln: f64) -> f64 {
     libm::exp(start_cents_ln + change_ln).clamp(MID_CENTS_MIN, MID_CENTS_MAX)
 }
@@ -37,19 +39,20 @@ pub(super) fn cents_ln(price: Price) -> f64 {
     libm::log(price.to_dollars() * 100.0)
 }
 
-/// How strongly one symbol follows each factor: what each adds to the logarithm of the price per unit of the factor.
+/// The factor loadings of one symbol: how much each factor contributes to the logarithm of the price, per unit of the
+/// factor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loadings {
-    /// On the market.
+    /// Of the market.
     pub(super) market: f64,
-    /// On its sector.
+    /// Of the sector.
     pub(super) sector: f64,
-    /// On its own noise.
+    /// Of the symbol's own noise.
     pub(super) own: f64,
 }
 
 impl Loadings {
-    /// Returns the loadings that add up to this yearly volatility.
+    /// Returns the loadings that result in this yearly volatility.
     pub(super) fn new(volatility: f64) -> Self {
         Self {
             market: volatility * MARKET_SHARE.sqrt(),
@@ -59,8 +62,8 @@ impl Loadings {
     }
 }
 
-/// A Brownian motion with standard deviation 1 over a year, known at the moments at which it was looked at. Its step from
-/// one look to the next is normal with variance proportional to the time between, so looking seldom is exact.
+/// A Brownian motion with standard deviation 1 over a year, sampled at moments. A step between two samples is normal
+/// with variance proportional to the time between, so a low sampling rate is exact, too.
 #[derive(Clone, Copy, Debug, Default)]
 struct Path {
     value: f64,
@@ -93,7 +96,7 @@ pub(super) struct Market {
 }
 
 impl Market {
-    /// Returns a market in which every symbol stands at its start price.
+    /// Returns a market in which every symbol is at its start price.
     pub(super) fn new(listings: &[Listing], seed: u64) -> Self {
         let (numbers, names) = sectors(listings);
         let securities = listings.iter().zip(numbers).map(|(listing, sector)| Security {
@@ -110,7 +113,7 @@ impl Market {
         }
     }
 
-    /// Returns the mid price of a symbol in cents so many microseconds after the start; time never goes back.
+    /// Returns the mid price of a symbol in cents, this many microseconds after the start; the time must not decrease.
     pub(super) fn mid_cents(&mut self, index: usize, elapsed_micros: i64) -> f64 {
         let change_ln = self.change_ln(index, elapsed_micros);
         mid_cents(self.securities[index].start_cents_ln, change_ln)
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
     use crate::feed::instruments::listings;
 
-    /// Changes of three symbols over steps of one minute, each step looked at so many times.
+    /// Changes of three symbols over steps of one minute, each step sampled this many times.
     fn changes(symbols: [usize; 3], steps: i64, looks: i64) -> Vec<[f64; 3]> {
         let mut market = Market::new(&listings(0).unwrap(), 5);
         let mut last = [0.0; 3];
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "a few thousand rows")]
-    fn volatility_and_correlations_are_those_promised_however_often_one_looks() {
+    fn volatility_and_correlations_are_those_promised_at_any_sampling_rate() {
         let listings = listings(0).unwrap();
         let symbols = [0, 1, 7];
         for looks in [1, 3] {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_stays_between_its_floor_and_its_ceiling() {
+    fn a_price_stays_between_its_minimum_and_its_maximum() {
         for (change_ln, cents) in [(-1e3, MID_CENTS_MIN), (1e3, MID_CENTS_MAX), (f64::INFINITY, MID_CENTS_MAX)] {
             assert!((mid_cents(9.9, change_ln) - cents).abs() < 1e-9);
         }

@@ -1,7 +1,5 @@
-//! Where prices come from: the `Feed` actor, which paces a simulator by the clock and hands each batch to the history
-//! and to every hub.
-//!
-//! It lives on an arbiter thread of its own. What is done with a batch is the receivers' business.
+//! The source of events: the `Feed` actor takes events from a simulator when the clock says that they are due, numbers
+//! them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
 
 mod arrivals;
 pub mod backfill;
@@ -31,71 +29,72 @@ pub use config::{FeedConfig, FeedKind};
 use pace::Pace;
 pub use sequencer::Sequencer;
 
-/// How often the feed looks for events that came due.
+/// Time between two steps.
 const STEP: Duration = Duration::from_millis(1);
-/// The most simulated events in one batch; what is due beyond that comes with the next step.
+/// Most simulated events in one batch; the rest follows in the next step.
 const BATCH_EVENTS_MAX: usize = 4096;
 
-/// The events of one step, in the order of their offsets, shared by everybody.
+/// The events of one step, in the order of their offsets, shared by all receivers.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Batch(pub Arc<[Publication]>);
 
-/// Asks the feed to send every batch from now on to this hub.
+/// Asks the feed to send every further batch to this hub.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Attach(pub Recipient<Batch>);
 
-/// What the feed takes its events from.
+/// A generator of events.
 pub trait Source: Unpin + 'static {
-    /// Returns when the next event will happen.
+    /// Returns the time of the next event.
     fn next_ts(&self) -> Timestamp;
 
-    /// Returns the next event and moves on.
+    /// Returns the next event and advances.
     fn take(&mut self) -> (SymbolId, EventBody);
 
-    /// Lets every event that is still to come happen so many microseconds later.
+    /// Moves every future event this many microseconds later.
     fn postpone(&mut self, micros: i64);
 }
 
-/// Paces the market: see [`Feed::new`].
+/// Publishes the events of a source when they are due: see [`Feed::new`].
 pub struct Feed<S> {
     source: S,
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
     pace: Pace,
     market: Arc<MarketClock>,
-    /// Whether it has been said that the market is far ahead of the wall clock.
+    /// Whether the log has already reported that the market is far ahead of the wall clock.
     is_far_ahead: bool,
     history: Recipient<Batch>,
     hubs: Vec<Recipient<Batch>>,
-    /// A batch that the history has refused: nobody gets another before it has taken this one.
+    /// A batch that the history's full mailbox refused. No receiver gets a later one before the history has accepted
+    /// this one.
     refused: Option<Batch>,
     head: Arc<AtomicU64>,
     metrics: SharedMetrics,
 }
 
-/// What a [`Feed`] works with.
+/// The components of a [`Feed`].
 pub struct FeedParts<S> {
-    /// Makes the events.
+    /// Generates the events.
     pub source: S,
-    /// Numbers them.
+    /// Numbers the events.
     pub sequencer: Sequencer,
-    /// Tells when they are due.
+    /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// When the source begins.
+    /// Time of the market at which the source begins.
     pub start: Timestamp,
-    /// What the clock said then.
+    /// Reading of the clock at that moment.
     pub reading: Reading,
-    /// How fast it goes, and how much is caught up.
+    /// Speed of the market, and limit of catching up.
     pub config: FeedConfig,
-    /// Is told what time it is on the market.
+    /// Gets the market's time in each step.
     pub market: Arc<MarketClock>,
-    /// Gets every batch, before any hub.
+    /// Receives every batch, before any hub.
     pub history: Recipient<Batch>,
-    /// Is set to the offset of the newest event before anybody gets it.
+    /// Set to the offset of the newest event before any receiver gets the event.
     pub head: Arc<AtomicU64>,
-    /// Counts.
+    /// Counters.
     pub metrics: SharedMetrics,
 }
 
@@ -119,7 +118,7 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    /// Publishes what came due, and says how far that has got.
+    /// Publishes the events that are due, and updates the gauges.
     fn step(&mut self) {
         let reading = self.clock.read();
         let now = self.pace.tick(reading);
@@ -131,7 +130,7 @@ impl<S: Source> Feed<S> {
         self.metrics.feed_steps.inc();
     }
 
-    /// Does nothing when called twice at the same moment, so that late ticks do no harm.
+    /// A second call at the same moment does nothing, so that a late tick is harmless.
     fn publish_due(&mut self, now: Timestamp) {
         if let Some(batch) = self.refused.take()
             && !self.record(batch)
@@ -155,7 +154,8 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    /// Hands the batch to the history and then to every hub. Returns false when the history is full: the batch is kept.
+    /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's
+    /// mailbox is full.
     fn record(&mut self, batch: Batch) -> bool {
         self.head.store(self.sequencer.offset(), Ordering::Release);
         self.metrics.set_feed_offset(self.sequencer.offset());
@@ -164,8 +164,8 @@ impl<S: Source> Feed<S> {
             self.refused = Some(batch);
             return false;
         }
-        // A hub that is full misses the batch, sees the hole in the offsets, and reads it from the history. One that has
-        // stopped is forgotten.
+        // A hub with a full mailbox misses the batch, detects the hole in the offsets, and reads the events from the
+        // history. A hub that has stopped is removed.
         self.hubs.retain(|hub| match hub.try_send(batch.clone()) {
             Ok(()) => true,
             Err(actix::dev::SendError::Full(_)) => {
@@ -177,7 +177,7 @@ impl<S: Source> Feed<S> {
         true
     }
 
-    /// Goes on from the present: the market is further behind than it may catch up.
+    /// Continues from the present, because the market is late by more than it may catch up.
     fn leave_out(&mut self, now: Timestamp, due: &mut Vec<Publication>) {
         let since = self.source.next_ts();
         let micros = now.micros() - since.micros();
@@ -190,7 +190,8 @@ impl<S: Source> Feed<S> {
         );
     }
 
-    /// Says so when the wall clock was set back so far that the market is ahead of it for long, and when that is over.
+    /// Logs when the wall clock was set back so far that the market is far ahead of it, and when the market has met it
+    /// again.
     fn watch_wall_clock(&mut self) {
         let ahead_ms = self.pace.ahead_ms();
         self.metrics.feed_ahead_ms.set(ahead_ms);

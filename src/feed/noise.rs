@@ -1,39 +1,40 @@
-//! The randomness of the simulator: independent `ChaCha8` streams of one seed, and the two distributions drawn from them.
+//! The randomness of the simulator: independent `ChaCha8` streams of one seed, and the two distributions drawn from
+//! them.
 //!
-//! Every number here is the same to the last bit on every machine: `ChaCha8` is fixed by its specification, and the
-//! distributions use `libm` and basic arithmetic alone. `rand_distr` is not used because it computes with the platform's
-//! mathematics as soon as any crate of the build turns on `num-traits/std`, which test tools do. Each variate costs
-//! exactly one draw. What the numbers mean is the business of the files that draw them.
+//! Every number is the same to the last bit on every machine: `ChaCha8` is fixed by its specification, and the
+//! distributions use `libm` and basic arithmetic alone. `rand_distr` is not used because it computes with the
+//! platform's mathematics as soon as any crate of the build turns on `num-traits/std`, which test tools do. Each
+//! variate takes exactly one draw.
 
 use rand::distr::Open01;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream of random numbers is for; streams of one seed are independent of each other.
+/// The purpose of a stream of random numbers; streams of one seed are independent of each other.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
-    /// When events happen, to which symbol, and of which kind.
+    /// Times of events, their symbols and their kinds.
     Arrivals,
     /// The paths of the mid prices.
     Prices,
     /// Spreads and sizes.
     Orders,
-    /// What moves the market and the sectors in the hours before the start.
+    /// Factors of the market and the sectors in the hours before the start.
     PastFactors,
-    /// The hours before the start of one symbol, by its number.
+    /// The hours before the start of one symbol, by its index.
     PastSymbol(u32),
     /// One day of a motion of the past.
     PastDay {
-        /// Whose: of the market, a sector or a symbol; below 2^24.
+        /// Index of the motion: market, sector or symbol; below 2^24.
         motion: u32,
-        /// Since 1970-01-01; days 2^32 apart would be the same.
+        /// Days since 1970-01-01; days 2^32 apart would be the same.
         day: i64,
     },
     /// One hour of the past of one symbol.
     PastHour {
-        /// Its number, below 2^24.
+        /// Index of the symbol, below 2^24.
         symbol: u32,
-        /// Since 1970-01-01; hours 2^32 apart would be the same.
+        /// Hours since 1970-01-01; hours 2^32 apart would be the same.
         hour: i64,
     },
     /// The properties of one generated symbol, by its place among the generated ones.
@@ -55,7 +56,7 @@ impl Stream {
     }
 }
 
-/// Returns a number that is another one for each pair: 24 bits of the first, 32 of the time.
+/// Returns a different number for each pair: 24 bits of the index, 32 of the time.
 fn of_time(index: u32, time: i64) -> u64 {
     (u64::from(index & 0xff_ffff) << 32) | (time.cast_unsigned() & 0xffff_ffff)
 }
@@ -79,27 +80,27 @@ impl Noise {
         self.0.random()
     }
 
-    /// Returns a number from 0 to 1, 1 excluded, evenly distributed.
+    /// Returns a uniformly distributed number from 0 to 1, excluding 1.
     pub(super) fn uniform(&mut self) -> f64 {
         self.0.random()
     }
 
-    /// Returns a number of the standard normal distribution; at most about 8.2 from zero.
+    /// Returns a standard normal variate; at most about 8.2 from zero.
     pub(super) fn normal(&mut self) -> f64 {
         normal_quantile(self.0.sample(Open01))
     }
 
-    /// Returns a positive number of the exponential distribution with mean 1; at most about 36.8.
+    /// Returns an exponential variate with mean 1; at most about 36.8.
     pub(super) fn exponential(&mut self) -> f64 {
         let uniform: f64 = self.0.sample(Open01);
         -libm::log(uniform)
     }
 }
 
-/// Returns the value below which a standard normal variate falls with this probability (0 and 1 excluded).
+/// Returns the quantile of the standard normal distribution for this probability (0 and 1 excluded).
 ///
-/// Peter Acklam's rational approximation, relative error below 1.2e-9: more than any statistic of a run can show, at the
-/// cost of one division in nineteen cases of twenty.
+/// Peter Acklam's rational approximation, relative error below 1.2e-9: more accurate than any statistic of a run can
+/// show, at the cost of one division in nineteen cases of twenty.
 fn normal_quantile(probability: f64) -> f64 {
     const TAIL: f64 = 0.024_25;
     if probability < TAIL {
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_and_seeds_differ_and_each_repeats_itself() {
+    fn streams_and_seeds_differ_and_each_is_repeatable() {
         let first = |seed, stream| Noise::new(seed, stream).bits();
         assert_eq!(first(1, Stream::Prices), first(1, Stream::Prices));
         assert_ne!(first(1, Stream::Prices), first(2, Stream::Prices));

@@ -1,42 +1,42 @@
-//! `Pace`: what time it is on the market. It goes by the monotonic clock, and follows the wall clock, which somebody may set to
-//! any time, by a rule:
+//! `Pace`: the time of the market. It advances with the monotonic clock, and follows the wall clock, which an
+//! administrator may set to any time, by this rule:
 //!
-//! - when the wall clock is ahead by more than the bound, the market leaps to it;
-//! - otherwise the market goes a tenth faster or slower until both agree.
+//! - if the wall clock is ahead by more than the bound, the market jumps to it;
+//! - otherwise the market runs a tenth faster or slower until both agree.
 //!
-//! So the market never goes back, never stands still, and has never more to catch up than the bound. What is left out by a
-//! leap is the feed's business.
+//! So the market never goes back, never stands still, and never has more to catch up than the bound. The feed publishes
+//! a `gap` for a jump.
 
 use crate::domain::{Reading, Timestamp};
 
-/// The market goes faster or slower by one part of so many to meet the wall clock.
+/// The market runs faster or slower by one part in this many to meet the wall clock.
 const SLEW_PARTS: i64 = 10;
 
 /// The time of the market; see the module.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Seconds of the market in one second of the clocks.
+    /// Seconds of the market per second of the clocks.
     speed: f64,
-    /// Microseconds of the market that may be caught up.
+    /// Largest lateness that is caught up, in microseconds of the market.
     catch_up_micros: i64,
-    /// What the clocks said when the market began, and when that was on the market.
+    /// Reading of the clocks and time of the market at the start.
     start: (Reading, Timestamp),
-    /// The time of the market by the monotonic clock alone.
+    /// Time of the market by the monotonic clock alone.
     steady: Timestamp,
     now: Timestamp,
-    /// Microseconds of the market by which it is ahead of the wall clock; negative when it is behind.
+    /// Microseconds of the market by which it is ahead of the wall clock; negative if it is behind.
     ahead_micros: i64,
 }
 
 impl Pace {
-    /// Returns the pace of a market that begins at `start` when the clocks say `reading`. It catches up
-    /// `catch_up_micros` of the clock at the most.
+    /// Returns the pace of a market that begins at `start` with the clocks at `reading`, and that catches up at most
+    /// `catch_up_micros` of the clock.
     pub(super) fn new(start: Timestamp, reading: Reading, speed: f64, catch_up_micros: i64) -> Self {
         let catch_up_micros = scaled(catch_up_micros, speed);
         Self { speed, catch_up_micros, start: (reading, start), steady: start, now: start, ahead_micros: 0 }
     }
 
-    /// Returns what time it is on the market when the clocks say `reading`: not before what it has returned last.
+    /// Returns the time of the market when the clocks are at `reading`: never earlier than the last result.
     pub(super) fn tick(&mut self, reading: Reading) -> Timestamp {
         let (began, start) = self.start;
         let elapsed = micros(reading.elapsed.saturating_sub(began.elapsed));
@@ -57,12 +57,12 @@ impl Pace {
         self.now
     }
 
-    /// Returns whether a market whose next event is due at this moment has more to catch up than it may.
+    /// Returns whether a market whose next event is due at `next` is later than it may catch up.
     pub(super) fn is_too_late(&self, next: Timestamp) -> bool {
         self.now.micros().saturating_sub(next.micros()) > self.catch_up_micros
     }
 
-    /// Returns by how many milliseconds of the clock the market is ahead of the wall clock; negative when it is behind.
+    /// Returns by how many milliseconds of the clock the market is ahead of the wall clock; negative if it is behind.
     pub(super) fn ahead_ms(&self) -> i64 {
         scaled(self.ahead_micros, 1.0 / self.speed) / 1_000
     }
@@ -77,7 +77,7 @@ fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Returns microseconds of the clock as microseconds of the market.
+/// Converts microseconds of the clock to microseconds of the market.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "microseconds of centuries fit")]
 fn scaled(micros: i64, speed: f64) -> i64 {
     if (speed - 1.0).abs() < f64::EPSILON { micros } else { (micros as f64 * speed) as i64 }
@@ -90,7 +90,7 @@ mod tests {
 
     const SECOND: i64 = 1_000_000;
 
-    /// Moves both clocks by a second after the wall clock has been set, and looks at the market each time.
+    /// A market after a change of the wall clock: each step moves both clocks by a second and ticks the market.
     struct Watched {
         pace: Pace,
         reading: Reading,
@@ -106,7 +106,7 @@ mod tests {
             self.reading.wall = self.reading.wall.plus_micros(seconds * SECOND);
         }
 
-        /// Returns by how many milliseconds the market has gone on in a second.
+        /// Returns by how many milliseconds the market advances in a second.
         fn second(&mut self) -> i64 {
             let before = self.pace.now;
             for _ in 0..1_000 {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_market_goes_by_its_speed_while_the_clocks_agree() {
+    fn a_market_advances_at_its_speed_while_the_clocks_agree() {
         for (speed, gone) in [(1.0, 1_000), (10.0, 10_000), (0.5, 500)] {
             let mut watched = Watched::new(speed);
             for _ in 0..100 {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_is_set_forward_is_met_faster_or_by_a_leap() {
+    fn a_wall_clock_that_is_set_forward_is_met_by_a_faster_market_or_by_a_jump() {
         let mut watched = Watched::new(1.0);
         watched.set_wall(5);
         for _ in 0..50 {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_was_stopped_catches_up_by_the_bound_at_the_most() {
+    fn a_process_that_was_stopped_catches_up_by_the_bound_at_most() {
         for (speed, stopped, is_too_late) in [(1.0, 8, false), (1.0, 11, true), (10.0, 8, false), (10.0, 11, true)] {
             let mut watched = Watched::new(speed);
             let next = watched.pace.now;

@@ -1,7 +1,5 @@
-//! The one counter of the stream: gives each event its `offset` and `seq`, and adds the bars that close
-//! and the days that begin on the way.
-//!
-//! Pure. Where the events come from is `simulated`'s business, who gets them the actor's.
+//! Numbers the stream: gives each event its `offset` and `seq`, and inserts the bars that close and the days that begin
+//! in between. Pure.
 
 use std::sync::Arc;
 
@@ -16,16 +14,16 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
-    /// The last price of each symbol.
+    /// Last price of each symbol.
     last: Vec<Price>,
-    /// When the present day has begun.
+    /// Start of the present day.
     day: Timestamp,
-    /// When the shortest open bars end.
+    /// End of the shortest open bars.
     boundary: Timestamp,
 }
 
 impl Sequencer {
-    /// Returns a sequencer at offset 0 that goes on with these open bars and last prices, one entry for each symbol of the
+    /// Returns a sequencer at offset 0 that continues these open bars and last prices, one entry for each symbol of the
     /// table.
     pub fn new(
         table: Arc<SymbolTable>,
@@ -49,7 +47,7 @@ impl Sequencer {
         self.offset
     }
 
-    /// Appends the event to `out`, after the bars that closed and the day that began before it happened.
+    /// Appends the event to `out`, after the bars that closed and the day that began before it.
     pub fn push(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {
         match &body {
             EventBody::Trade(trade) => {
@@ -63,8 +61,8 @@ impl Sequencer {
         self.number(id, body, out);
     }
 
-    /// Appends the bars that have closed by `now` to `out`: shortest interval first, symbols in the order of the table. When
-    /// a day has begun, so it has for every symbol: whether and when it trades is no matter.
+    /// Appends the bars that closed by `now` to `out`: shortest interval first, symbols in the order of the table. A
+    /// new day begins for every symbol, whether it trades or not.
     pub fn close_bars(&mut self, now: Timestamp, out: &mut Vec<Publication>) {
         if now < self.boundary {
             return;
@@ -87,8 +85,7 @@ impl Sequencer {
         }
     }
 
-    /// Appends to `out` that the market breaks off at `since` and goes on at `now`: of every symbol, before the bars that this
-    /// closes.
+    /// Appends a gap from `since` to `now` of every symbol to `out`, before the bars that the jump closes.
     pub fn leave_out(&mut self, since: Timestamp, now: Timestamp, out: &mut Vec<Publication>) {
         for id in self.table.clone().ids() {
             self.number(id, EventBody::Gap(Gap { since, ts: now }), out);
@@ -143,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_published_when_it_closes_and_before_what_comes_after_it() {
+    fn a_bar_is_published_when_it_closes_and_before_the_next_event() {
         let (mut sequencer, mut out) = (sequencer(), Vec::new());
         sequencer.push(SymbolId(1), trade(500), &mut out);
         sequencer.close_bars(Timestamp::from_micros(999_999), &mut out);
@@ -168,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_begins_for_all_symbols_behind_its_bars_and_before_its_first_event_and_once() {
+    fn a_day_begins_once_for_all_symbols_after_its_bars_and_before_its_first_event() {
         let (mut sequencer, mut out) = (sequencer(), Vec::new());
         sequencer.push(SymbolId(1), trade(86_399_500), &mut out);
         out.clear();

@@ -1,8 +1,8 @@
-//! The simulated market: one seed in, one endless stream of trades and quotes out.
+//! The simulated market: an endless stream of trades and quotes, generated from one seed.
 //!
-//! Pure: no clock, no actor, no randomness but the seed's. The stream of (symbol, kind, prices, sizes, gap to the event
-//! before) depends on the configuration alone; the start only shifts the time stamps. Pacing it by a clock is the feed
-//! actor's business, the time before the start `backfill`'s.
+//! Pure: no clock, no actor, no randomness but the seed's. The sequence of (symbol, kind, prices, sizes, time since the
+//! previous event) depends on the configuration alone; the start only shifts the timestamps. The feed actor paces it by
+//! a clock, `backfill` generates the time before the start.
 
 use thiserror::Error;
 
@@ -13,32 +13,32 @@ use crate::feed::instruments::{Listing, ListingError, listings};
 use crate::feed::market::Market;
 use crate::feed::noise::Noise;
 
-/// What a simulated market is made from.
+/// The parameters of a simulated market.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimulatorConfig {
-    /// Fixes the stream.
+    /// Seed of the stream.
     pub seed: u64,
-    /// The mean rate of trades plus quotes over all symbols, above 0 and at most [`Self::EVENTS_PER_SECOND_MAX`].
+    /// Mean rate of trades plus quotes over all symbols, above 0 and at most [`Self::EVENTS_PER_SECOND_MAX`].
     pub events_per_second: f64,
-    /// Quotes for each trade on average, from 0 (trades only) to [`Self::QUOTES_PER_TRADE_MAX`].
+    /// Mean number of quotes per trade, from 0 (trades only) to [`Self::QUOTES_PER_TRADE_MAX`].
     pub quotes_per_trade: f64,
     /// Generated symbols beside the built-in ones, at most [`Self::EXTRA_SYMBOLS_MAX`].
     pub extra_symbols: u32,
 }
 
 impl SimulatorConfig {
-    /// The greatest mean rate, in events per second.
+    /// Highest mean rate, in events per second.
     pub const EVENTS_PER_SECOND_MAX: f64 = 1e6;
-    /// The most quotes for each trade.
+    /// Most quotes per trade.
     pub const QUOTES_PER_TRADE_MAX: f64 = 1_000.0;
-    /// The most generated symbols.
+    /// Most generated symbols.
     pub const EXTRA_SYMBOLS_MAX: u32 = 10_000;
 
     /// Checks every value against its range.
     ///
     /// # Errors
     ///
-    /// Names the first value that is out of its range.
+    /// Returns the first value that is out of its range.
     pub fn validate(&self) -> Result<(), SimulatorError> {
         let rate = self.events_per_second;
         if !(rate > 0.0 && rate <= Self::EVENTS_PER_SECOND_MAX) {
@@ -66,13 +66,13 @@ impl Default for SimulatorConfig {
     }
 }
 
-/// Why there can be no such market. The messages begin with the name of the key.
+/// The reason why a configuration is refused. The messages begin with the name of the key.
 #[derive(Debug, Error)]
 pub enum SimulatorError {
     /// The mean rate is out of its range.
     #[error("events_per_second must be above 0 and at most 1000000, not {0}")]
     EventsPerSecond(f64),
-    /// The mean number of quotes for each trade is out of its range.
+    /// The mean number of quotes per trade is out of its range.
     #[error("quotes_per_trade must be from 0 to 1000, not {0}")]
     QuotesPerTrade(f64),
     /// There are too many generated symbols.
@@ -83,19 +83,19 @@ pub enum SimulatorError {
     Listings(#[from] ListingError),
 }
 
-/// One trade or quote, before it has a place in the stream.
+/// One trade or quote, not numbered yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RawEvent {
-    /// The symbol's number.
+    /// Index of the symbol.
     pub id: SymbolId,
-    /// What happened: a trade or a quote, never a bar.
+    /// A trade or a quote, never a bar.
     pub body: EventBody,
 }
 
-/// The live market. As an iterator it never ends.
+/// The live market, an endless iterator.
 ///
-/// A trade is always at the bid or the ask of the quote of its symbol that stands in the stream. With
-/// `quotes_per_trade = 0` no quote is in the stream; then the book moves unseen before each trade.
+/// A trade is always at the bid or the ask of the last quote of its symbol in the stream. With `quotes_per_trade = 0`
+/// the stream has no quotes, and the book changes unseen before each trade.
 ///
 /// ```
 /// use tickcast::domain::Timestamp;
@@ -125,7 +125,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// Names the value of the configuration that is out of its range.
+    /// Returns the first value of the configuration that is out of its range.
     pub fn new(config: &SimulatorConfig, start: Timestamp) -> Result<Self, SimulatorError> {
         let listings = config.listings()?;
         let (books, orders) = Book::all(&listings, config.seed, start);
@@ -148,21 +148,22 @@ impl Simulator {
         &self.table
     }
 
-    /// Returns the standing quote of a symbol, also where the stream has no quotes; its `ts` is when it last changed.
+    /// Returns the present quote of a symbol, even if the stream has no quotes; its `ts` is the time of the last
+    /// change.
     ///
     /// # Panics
     ///
-    /// Panics when the number is not of this market's table.
+    /// Panics if the index is not of this market's table.
     pub fn standing_quote(&self, id: SymbolId) -> Quote {
         self.books[id.index()].quote
     }
 
-    /// Returns when the next event happens: at or after the start and every event before it.
+    /// Returns the time of the next event, which is never before the start or before an earlier event.
     pub fn peek_ts(&self) -> Timestamp {
         self.start.plus_micros(self.next.elapsed_micros)
     }
 
-    /// Returns the next event and moves on.
+    /// Returns the next event and advances.
     ///
     /// # Panics
     ///
@@ -179,12 +180,13 @@ impl Simulator {
         RawEvent { id: SymbolId(u32::try_from(index).expect("fewer than 2^32 symbols")), body }
     }
 
-    /// Lets everything that is still to come happen so many microseconds later: time passes in which nothing happens.
+    /// Moves every future event this many microseconds later.
     pub fn postpone(&mut self, micros: i64) {
         self.start = self.start.plus_micros(micros);
     }
 
-    /// Appends every event up to and including this moment to `out`. Their number is bounded by the time alone.
+    /// Appends every event up to and including the time `until` to `out`. Only the length of that time bounds their
+    /// number.
     pub fn events_until(&mut self, until: Timestamp, out: &mut Vec<RawEvent>) {
         while self.peek_ts() <= until {
             out.push(self.next_event());
@@ -212,7 +214,7 @@ mod tests {
     const DEFAULT: SimulatorConfig =
         SimulatorConfig { seed: 42, events_per_second: 200.0, quotes_per_trade: 2.0, extra_symbols: 0 };
 
-    /// What [`hash`] gave when the market was settled: a change of either changes the stream of every seed.
+    /// Expected result of [`hash`]: if it changes, the stream of every seed has changed.
     const GOLDEN: u64 = 0xf081_f181_ce70_8466;
     const GOLDEN_TRADES_ONLY: u64 = 0x1727_ed11_138c_ce5f;
 
@@ -220,7 +222,7 @@ mod tests {
         Simulator::new(config, Timestamp::default()).unwrap()
     }
 
-    /// The FNV-1a hash of what a seed fixes: symbols, kinds, prices, sizes and gaps.
+    /// FNV-1a hash of everything that a seed determines: symbols, kinds, prices, sizes and gaps.
     fn hash(config: &SimulatorConfig, start: Timestamp, count: usize) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut feed = |value: i64| {
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trade_is_at_the_bid_or_ask_that_a_client_has_seen() {
+    fn every_trade_is_at_the_bid_or_ask_of_the_last_quote() {
         for quotes_per_trade in [0.1, 2.0, 20.0] {
             let mut market = simulator(&SimulatorConfig { quotes_per_trade, ..DEFAULT });
             let mut seen: Vec<Quote> = market.table().ids().map(|id| market.standing_quote(id)).collect();
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn without_quotes_there_are_only_trades_and_the_book_moves_unseen() {
+    fn without_quotes_there_are_only_trades_and_the_book_changes_unseen() {
         let mut market = simulator(&SimulatorConfig { quotes_per_trade: 0.0, ..DEFAULT });
         let first = market.standing_quote(SymbolId(0));
         assert!(market.by_ref().take(10_000).all(|event| matches!(event.body, EventBody::Trade(_))));
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn events_until_takes_exactly_what_came_due() {
+    fn events_until_returns_exactly_the_due_events() {
         let (mut all, mut due) = (simulator(&DEFAULT), simulator(&DEFAULT));
         let mut out = Vec::new();
         for millisecond in 0..5_000 {
@@ -328,7 +330,7 @@ mod tests {
         assert!(out.iter().all(|event| Some(event) == all.next().as_ref()));
     }
 
-    /// A watchlist must be seen to live: at the default rate each of the first ten prices changes within three seconds.
+    /// The watchlist must look alive: at the default rate each of its first ten prices changes within three seconds.
     #[test]
     fn the_prices_of_the_watchlist_move_within_three_seconds() {
         let mut market = simulator(&DEFAULT);
