@@ -97,7 +97,7 @@ pub struct Bar {
 /// The open bar of one symbol and interval: trades go in, a [`Bar`] comes out.
 ///
 /// ```
-/// use tickcast::domain::{BarBuilder, Price, Size, Timestamp, Trade};
+/// use tickcast_core::domain::{BarBuilder, Price, Size, Timestamp, Trade};
 /// let trade = |cents, shares| Trade { ts: Timestamp::default(), price: Price::from_cents(cents), size: Size::new(shares) };
 /// let mut builder = BarBuilder::default();
 /// builder.add(Timestamp::default(), &trade(100, 10));

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Displays with at least two decimals and at most four, never with a rounding error.
 ///
 /// ```
-/// use tickcast::domain::Price;
+/// use tickcast_core::domain::Price;
 /// assert_eq!(Price::from_cents(20_137).to_string(), "201.37");
 /// assert_eq!(Price::from_units(2_013_725).to_string(), "201.3725");
 /// assert_eq!("199.8".parse::<Price>().unwrap().to_string(), "199.80");

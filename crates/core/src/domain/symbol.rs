@@ -44,7 +44,7 @@ impl fmt::Display for SymbolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length => write!(f, "a symbol has 1 to {} characters", Symbol::LEN_MAX),
-            Self::Character => f.write_str("a symbol starts with A to Z and consists of A to Z, 0 to 9, '.' and '-'"),
+            Self::Character => f.write_str("a symbol begins with A to Z and consists of A to Z, 0 to 9, '.' and '-'"),
         }
     }
 }
