@@ -1,7 +1,8 @@
-//! All bars, for readers on any thread: nobody who asks for bars waits in the market's mailbox, nor the market for them.
+//! All bars, for readers on any thread. Readers do not wait in the history's mailbox, and the history waits for a
+//! reader only while the reader copies one answer.
 //!
-//! The `History` actor takes each batch into them under one short lock; a reader holds it while it copies at most one
-//! answer. What lies before the start is made outside of it. [`ArchiveReader`] is the thread on which answers are made.
+//! The `History` actor writes each batch into the archive under a short lock. Bars from before the start are computed
+//! outside of the lock. [`ArchiveReader`] is the thread that reads the archive.
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -17,7 +18,7 @@ use crate::history::{BarBounds, BarRead, Bars, PastSource};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
-/// How much the reading thread gives way to those that serve the stream, in steps of `nice`.
+/// Niceness of the reading thread, so that threads that serve the stream run first.
 const NICENESS: i32 = 10;
 
 /// The bars of all symbols, see [`Self::new`].
@@ -28,8 +29,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Returns bars that begin with these open ones, one entry for each symbol; those before are made by `past`, of which
-    /// `past_bars_max` are kept.
+    /// Returns an archive that continues these open bars, one entry per symbol. `past` computes the bars from before
+    /// the start, of which up to `past_bars_max` are cached.
     pub fn new(
         open: Vec<[Option<Bar>; Interval::COUNT]>,
         bounds: BarBounds,
@@ -41,7 +42,7 @@ impl Archive {
         Self { live: RwLock::new(Bars::new(open, bounds)), past }
     }
 
-    /// Takes in the next events of the stream.
+    /// Adds the next events of the stream.
     pub fn apply(&self, batch: &[Publication]) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         for publication in batch {
@@ -49,8 +50,8 @@ impl Archive {
         }
     }
 
-    /// Returns the newest `limit` bars that began before `before` (or the newest of all), the open one among them, and the
-    /// offset of the newest event in them. May have to make the past first, which takes some milliseconds.
+    /// Returns the newest `limit` bars that began before `before` (or the newest of all), including the open bar, and
+    /// the offset of the newest event in them. If the past has to be computed first, this takes some milliseconds.
     pub fn read(&self, id: SymbolId, interval: Interval, limit: usize, before: Option<Timestamp>) -> (u64, BarRead) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let LiveRead { offset, mut read, past_bars } = live.read(id, interval, limit, before);
@@ -66,20 +67,20 @@ impl Archive {
     }
 }
 
-/// Makes answers about bars on a thread of its own, one after the other, so that no worker is held up. Cloning shares it;
-/// the thread ends with the last clone.
+/// Reads the archive on a thread of its own, one request after another, so that no worker waits. Clones share the
+/// thread, which ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct ArchiveReader {
     queue: Sender<Job>,
     thread: Arc<JoinHandle<()>>,
 }
 
-/// What is done with the archive; the permit is its to give back.
+/// A read. It drops the permit when its answer is complete.
 type Read = Box<dyn FnOnce(&Archive, OwnedSemaphorePermit) + Send>;
 
 struct Job {
     read: Read,
-    /// Permits bound the queue.
+    /// The permits bound the queue.
     permit: OwnedSemaphorePermit,
 }
 
@@ -92,13 +93,13 @@ impl ArchiveReader {
     ///
     /// # Errors
     ///
-    /// Returns what the system says when there is no thread to be had.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub fn start(archive: Arc<Archive>) -> io::Result<Self> {
         let (queue, jobs) = channel::<Job>();
         let thread = std::thread::Builder::new().name("bars".into()).spawn(move || {
-            // A thread may always give way; where the system thinks otherwise it reads as fast as the others.
+            // Every thread may raise its niceness. If the system refuses, reads run at normal priority.
             if let Err(err) = rustix::process::setpriority_process(None, NICENESS) {
-                log::warn!("the thread that reads bars does not give way: {err}");
+                log::warn!("the thread that reads bars keeps its normal priority: {err}");
             }
             for Job { read, permit } in jobs {
                 read(&archive, permit);
@@ -107,16 +108,16 @@ impl ArchiveReader {
         Ok(Self { queue, thread: Arc::new(thread) })
     }
 
-    /// Returns whether the thread is there: it ends when a read panics.
+    /// Returns whether the thread runs: a panic in a read ends it.
     pub fn is_alive(&self) -> bool {
         !self.thread.is_finished()
     }
 
-    /// Has `read` called on the reading thread, after those that wait there already. It gives the permit back when it is done.
+    /// Queues `read` for the reading thread. `read` drops the permit when its answer is complete.
     ///
     /// # Errors
     ///
-    /// Returns an error when the thread has ended.
+    /// Returns an error if the thread has ended.
     pub fn submit(
         &self,
         permit: OwnedSemaphorePermit,
@@ -130,7 +131,7 @@ impl ArchiveReader {
 mod tests {
     use super::*;
     use crate::domain::{Event, EventBody, Price, Size, Trade};
-    use crate::history::KeptBar;
+    use crate::history::CompactBar;
     use crate::metrics::Metrics;
 
     fn bar(minute: i64) -> Bar {
@@ -139,7 +140,7 @@ mod tests {
         Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price }
     }
 
-    /// Minutes 0 to 9 are past, minute 10 is open.
+    /// Minutes 0 to 9 are before the start, minute 10 is open.
     fn archive(bars_max: usize, kept_max: usize) -> Archive {
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(bar(10));
@@ -158,7 +159,7 @@ mod tests {
     fn read(archive: &Archive, limit: usize, before: Option<i64>) -> Vec<i64> {
         let before = before.map(|minute| Timestamp::from_micros(minute * 60_000_000));
         let (_, read) = archive.read(SymbolId(0), Interval::M1, limit, before);
-        let times = read.closed.iter().map(KeptBar::ts).chain(read.open.map(|bar| bar.ts));
+        let times = read.closed.iter().map(CompactBar::ts).chain(read.open.map(|bar| bar.ts));
         times.map(|ts| ts.micros() / 60_000_000).collect()
     }
 
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_joins_what_has_closed_since_the_start_to_the_past() {
+    fn a_read_joins_bars_from_before_and_after_the_start() {
         let archive = archive(100, 100);
         archive.apply(&[close(10), close(11)]);
         assert_eq!(read(&archive, 4, None), [8, 9, 10, 11]);
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_a_bar_moves_it_to_the_closed_ones_and_forgets_the_oldest() {
+    fn closing_a_bar_moves_it_to_the_closed_ones_and_evicts_the_oldest() {
         let archive = archive(5, 5);
         let trade = Trade { ts: bar(10).ts, price: Price::from_cents(500), size: Size::new(2) };
         archive.apply(&[publication(EventBody::Trade(trade))]);
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_bar_had_to_go_nothing_before_it_is_given() {
+    fn after_an_eviction_no_bar_before_the_hole_is_returned() {
         let archive = archive(100, 2);
         archive.apply(&[close(10), close(11)]);
         assert_eq!(read(&archive, 100, None).len(), 12);
@@ -208,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_panics_is_seen_and_those_that_wait_behind_it_are_told() {
+    fn a_panic_in_a_read_is_detected_and_the_reads_behind_it_fail() {
         let reader = ArchiveReader::start(Arc::new(archive(5, 5))).unwrap();
         let permits = Arc::new(tokio::sync::Semaphore::new(2));
         let permit = || permits.clone().try_acquire_owned().unwrap();
-        // As a panic does, without the hook that prints it.
+        // Like a panic, but without the hook that prints it.
         reader.submit(permit(), |_, _permit| std::panic::resume_unwind(Box::new("for the test"))).unwrap();
         let (answer, answered) = tokio::sync::oneshot::channel();
         let _ = reader

@@ -1,22 +1,23 @@
-//! The bars of every symbol and interval since the start of the stream: the closed ones, bounded, and the open one.
+//! The bars of every symbol and interval since the start of the stream: a bounded number of closed ones, and the open
+//! one.
 
 use std::collections::VecDeque;
 
 use crate::domain::{Bar, EventBody, Interval, OpenBars, SymbolId, Timestamp};
 use crate::history::BarBounds;
-use crate::history::kept::KeptBar;
+use crate::history::compact_bar::CompactBar;
 use crate::protocol::Publication;
 
-/// What a read of bars gives: oldest first, the last one open when `open` is set.
+/// The result of a read of bars: oldest first; if `open` is set, it is the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BarRead {
     /// Closed bars.
-    pub closed: Vec<KeptBar>,
-    /// The bar that is still open, when it belongs to the answer.
+    pub closed: Vec<CompactBar>,
+    /// The open bar, if it belongs to the result.
     pub open: Option<Bar>,
 }
 
-/// Every symbol's bars; see [`Self::new`].
+/// The bars of every symbol; see [`Self::new`].
 #[derive(Clone, Debug)]
 pub struct Bars {
     symbols: Vec<SymbolBars>,
@@ -32,28 +33,28 @@ struct SymbolBars {
 
 #[derive(Clone, Debug, Default)]
 struct ClosedBars {
-    bars: VecDeque<KeptBar>,
-    /// Whether one has been forgotten: then there is a hole between the past and the oldest one.
+    bars: VecDeque<CompactBar>,
+    /// Whether a bar has been evicted: then there is a hole between the past and the oldest bar.
     is_cut: bool,
 }
 
-/// What the live part of a read gives.
+/// The live part of the result of a read.
 #[derive(Debug)]
 pub(super) struct LiveRead {
     pub(super) offset: u64,
     pub(super) read: BarRead,
-    /// How many bars of the past, the newest ones, come before those that are kept here; 0 when there is a hole between.
+    /// How many of the newest bars of the past precede the bars here; 0 if there is a hole between.
     pub(super) past_bars: usize,
 }
 
 impl Bars {
-    /// Returns bars that begin with these open ones, one entry for each symbol, and keep as many as the bounds say.
+    /// Returns bars that continue these open ones, one entry per symbol.
     pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds) -> Self {
         let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open) };
         Self { symbols: open.into_iter().map(symbol).collect(), bounds, offset: 0 }
     }
 
-    /// Takes in the next event of the stream.
+    /// Adds the next event of the stream.
     pub fn apply(&mut self, publication: &Publication) {
         let event = &publication.event;
         self.offset = event.offset;
@@ -68,13 +69,13 @@ impl Bars {
                     closed.bars.pop_front();
                     closed.is_cut = true;
                 }
-                closed.bars.push_back(KeptBar::from(&**bar));
+                closed.bars.push_back(CompactBar::from(&**bar));
             }
         }
     }
 
-    /// Returns the newest `limit` bars that began before `before` (or the newest of all), the open one among them, as far
-    /// as they are kept here.
+    /// Returns the newest `limit` bars that began before `before` (or the newest of all), including the open bar, as
+    /// far as they are stored here.
     pub(super) fn read(&self, id: SymbolId, interval: Interval, limit: usize, before: Option<Timestamp>) -> LiveRead {
         let symbol = &self.symbols[id.index()];
         let wanted = |ts: Timestamp| before.is_none_or(|before| ts < before);

@@ -1,31 +1,31 @@
-//! The section `[history]` of the configuration, and what its bounds add up to.
+//! The section `[history]` of the configuration, and the memory that its bounds add up to.
 
 use serde::Deserialize;
 
 use crate::domain::Interval;
 
-/// What one event of the ring takes at most, with its encoded bytes and its place in the rings of some workers.
+/// Most bytes of one event in the rings, encoded bytes included.
 const EVENT_BYTES: u64 = 256;
-/// What one closed bar takes.
+/// Bytes of one closed bar.
 pub(super) const BAR_BYTES: usize = 32;
-/// The most closed bars of one symbol and interval when `bars_max` does not say.
+/// Most closed bars of one symbol and interval if `bars_max` is 0.
 const BARS_DEFAULT_MAX: usize = 3_000;
-/// The least for which there must be memory: one minute by the second, one hour by the minute.
+/// Fewest closed bars for which there must be memory: one minute of seconds, one hour of minutes.
 const BARS_LEAST: usize = 60;
 
-/// How much of the past is kept.
+/// Bounds of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryConfig {
-    /// Newest events that are kept for cursors. 1 to 16,777,216.
+    /// Newest events in the ring, for cursors. 1 to 16,777,216.
     pub events_max: usize,
-    /// Closed bars of each symbol and interval that can be asked for, at most 100,000; 0: 3,000, or as many as
-    /// `memory_max_bytes` leaves room for.
+    /// Closed bars of each symbol and interval for readers, at most 100,000. 0 means 3,000, or as many as fit into
+    /// `memory_max_bytes`.
     pub bars_max: usize,
-    /// Bars from before the start that are kept after they have been made for a reader, over all symbols. At most
+    /// Bars from before the start that are cached after they were computed for a reader, over all symbols. At most
     /// 100,000,000.
     pub past_bars_max: usize,
-    /// What all of this may take together, in bytes. At most 2^50.
+    /// Most memory for all of this, in bytes. At most 2^50.
     pub memory_max_bytes: u64,
 }
 
@@ -35,12 +35,12 @@ impl Default for HistoryConfig {
     }
 }
 
-/// How many closed bars there are of each symbol and interval.
+/// Numbers of closed bars of each symbol and interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BarBounds {
-    /// The most that can be asked for: those that have closed since the start and, before them, those of the past.
+    /// Most bars for a reader: those closed since the start and, before them, those of the past.
     pub bars_max: usize,
-    /// The most that have closed since the start and are kept.
+    /// Most bars closed since the start that are stored.
     pub kept_max: usize,
 }
 
@@ -49,7 +49,7 @@ impl HistoryConfig {
     ///
     /// # Errors
     ///
-    /// Returns the key and what is wrong with it.
+    /// Returns the key and the rule that its value breaks.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { events_max: 0 | 16_777_217.., .. } => Err(("history.events_max", "must be 1 to 16777216")),
@@ -62,11 +62,11 @@ impl HistoryConfig {
         }
     }
 
-    /// Returns how many bars can be kept of so many symbols.
+    /// Returns how many bars fit into memory with this many symbols.
     ///
     /// # Errors
     ///
-    /// Returns the arithmetic, in one line, when the bounds exceed `memory_max_bytes`.
+    /// Returns the arithmetic, in one line, if the bounds exceed `memory_max_bytes`.
     pub fn bar_bounds(&self, symbols: usize) -> Result<BarBounds, String> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let bar_bytes = count(BAR_BYTES);
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_number_as_many_bars_are_kept_as_there_is_memory_for() {
+    fn without_a_number_as_many_bars_are_stored_as_fit_into_memory() {
         let config = HistoryConfig::default();
         let kept = |symbols| config.bar_bounds(symbols).unwrap().kept_max;
         assert_eq!([30, 530, 10_030].map(kept), [3_000, 1_821, 96]);

@@ -1,11 +1,10 @@
-//! What has happened: last values, the newest events, bars. Plain values, and one actor that keeps the process's copy.
-//!
-//! It answers questions; who may ask them is `transport`'s business.
+//! The state of the market and its recent past: last values, the newest events, bars. Plain values, and the actor
+//! `History`, which keeps the process's copy of them. `transport` decides which reads a client is permitted.
 
 mod archive;
 mod bars;
 mod config;
-mod kept;
+mod compact_bar;
 mod offsets;
 mod past;
 mod ring;
@@ -20,19 +19,20 @@ use crate::protocol::Publication;
 
 pub use archive::{Archive, ArchiveReader, ReaderGone};
 pub use bars::{BarRead, Bars};
+pub use compact_bar::CompactBar;
 pub use config::{BarBounds, HistoryConfig};
-pub use kept::KeptBar;
 pub use offsets::Offsets;
 pub use past::PastSource;
 pub use ring::Ring;
 pub use values::LastValues;
 
-/// Batches that may wait in the history's mailbox; past that the feed waits.
+/// Capacity of the history's mailbox in batches. If it is full, the feed waits.
 const MAILBOX_BATCHES_MAX: usize = 1024;
-/// Batches of one piece of the state: what a hub reads takes the history a few microseconds at a time.
+/// Batches in one piece of the state: a hub reads pieces, so that the history's thread is never busy for more than some
+/// microseconds.
 const PIECE_BATCHES_MAX: usize = 1024;
 
-/// The record of the stream, on an arbiter thread of its own.
+/// Records the stream, on an arbiter thread of its own.
 pub struct History {
     values: LastValues,
     ring: Ring,
@@ -40,7 +40,8 @@ pub struct History {
 }
 
 impl History {
-    /// Returns a record that begins with these values, keeps the newest `events_max` events and puts bars into the archive.
+    /// Returns a history that begins with these values, keeps the newest `events_max` events and writes bars into the
+    /// archive.
     pub fn new(values: LastValues, archive: Arc<Archive>, events_max: usize) -> Self {
         Self { values, ring: Ring::new(events_max), archive }
     }
@@ -70,13 +71,13 @@ impl Handler<Batch> for History {
 #[derive(Message)]
 #[rtype(result = "Piece")]
 struct ReadPiece {
-    /// The offset up to which events are known already; `None` for the first piece.
+    /// The offset up to which the reader has the events; `None` for the first piece.
     after: Option<u64>,
 }
 
-/// The next events, and the values when these are the newest ones.
+/// The next events; with the values if these are the newest events.
 struct Piece {
-    /// Whether the events follow those that are known; otherwise they are the oldest that are kept.
+    /// Whether the events follow those that the reader has. Otherwise they are the oldest in the ring.
     follows: bool,
     batches: Vec<Arc<[Publication]>>,
     values: Option<LastValues>,
@@ -106,12 +107,12 @@ impl Handler<ReadPiece> for History {
     }
 }
 
-/// Returns the values and the newest events, both up to the same offset. They are read in pieces, between which the history
-/// takes in what comes: a ring of one event in each batch has 262,144 batches.
+/// Returns the values and the newest events, both up to the same offset. Reads them in pieces, between which the
+/// history accepts new batches: with one event per batch the ring has 262,144 batches.
 ///
 /// # Errors
 ///
-/// Returns an error when the history has ended.
+/// Returns an error if the history has ended.
 pub async fn read_state(history: Addr<History>) -> Result<(LastValues, Ring), MailboxError> {
     let (mut ring, mut after) = (Ring::new(0), None);
     loop {

@@ -1,42 +1,43 @@
-//! Closed bars from before the start: made by the feed when a reader asks for them, and kept for the next one.
+//! Closed bars from before the start: computed by the feed when a reader asks for them, and cached for the next reader.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Bar, Interval, SymbolId};
-use crate::history::kept::KeptBar;
+use crate::history::compact_bar::CompactBar;
 use crate::metrics::SharedMetrics;
 
-/// Makes the closed bars of one symbol and interval from before the start, oldest first, always the same.
+/// Computes the closed bars of one symbol and interval from before the start, oldest first; the result is the same
+/// every time.
 pub type PastSource = Box<dyn Fn(SymbolId, Interval) -> Vec<Bar> + Send + Sync>;
 
-/// The past, read by symbol and interval.
+/// A cache of the past by symbol and interval.
 pub(super) struct PastBars {
     source: PastSource,
-    /// The most bars of one symbol and interval.
+    /// Most bars of one symbol and interval.
     bars_max: usize,
     kept: Mutex<Kept>,
     metrics: SharedMetrics,
 }
 
-/// Which bars.
+/// Key of a series.
 type Key = (SymbolId, Interval);
 
-/// Those that have been made and are kept.
+/// The cached series.
 #[derive(Debug, Default)]
 struct Kept {
-    series: HashMap<Key, Arc<[KeptBar]>>,
-    /// Their keys; the one that was made first goes first.
+    series: HashMap<Key, Arc<[CompactBar]>>,
+    /// Their keys, in the order in which they were computed; the first is evicted first.
     order: VecDeque<Key>,
     bars: usize,
     bars_max: usize,
 }
 
 impl Kept {
-    /// Keeps what has been made, and forgets others for it; what would never find room is not kept. Returns how many
-    /// series were forgotten.
-    fn keep(&mut self, key: Key, series: &Arc<[KeptBar]>) -> u64 {
+    /// Caches a series and evicts others if necessary; a series that is larger than the cache is not cached. Returns
+    /// how many series were evicted.
+    fn keep(&mut self, key: Key, series: &Arc<[CompactBar]>) -> u64 {
         if series.len() > self.bars_max || self.series.contains_key(&key) {
             return 0;
         }
@@ -55,21 +56,22 @@ impl Kept {
 }
 
 impl PastBars {
-    /// Returns the past from this source, the newest `bars_max` of each symbol and interval; keeps up to `kept_max` bars.
+    /// Returns the past of this source, the newest `bars_max` bars of each symbol and interval; caches up to `kept_max`
+    /// bars.
     pub(super) fn new(source: PastSource, bars_max: usize, kept_max: usize, metrics: SharedMetrics) -> Self {
         let kept = Mutex::new(Kept { bars_max: kept_max, ..Kept::default() });
         Self { source, bars_max, kept, metrics }
     }
 
     /// Returns the closed bars of this symbol and interval, oldest first.
-    pub(super) fn series(&self, id: SymbolId, interval: Interval) -> Arc<[KeptBar]> {
+    pub(super) fn series(&self, id: SymbolId, interval: Interval) -> Arc<[CompactBar]> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = kept().series.get(&(id, interval)) {
             return series.clone();
         }
         let bars = (self.source)(id, interval);
         let newest = &bars[bars.len().saturating_sub(self.bars_max)..];
-        let series: Arc<[KeptBar]> = newest.iter().map(KeptBar::from).collect();
+        let series: Arc<[CompactBar]> = newest.iter().map(CompactBar::from).collect();
         self.metrics.past_bars_made.inc_by(series.len() as u64);
         self.metrics.past_series_evicted.inc_by(kept().keep((id, interval), &series));
         series
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_made_is_kept_up_to_the_bound_and_the_oldest_goes_first() {
+    fn series_are_cached_up_to_the_bound_and_the_oldest_is_evicted_first() {
         let metrics = Arc::new(Metrics::default());
         let past = PastBars::new(Box::new(|id, _| bars(i64::from(id.0))), 6, 10, metrics.clone());
         let read = |id| past.series(SymbolId(id), Interval::M1).len();
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_the_bound_is_made_each_time() {
+    fn a_series_larger_than_the_cache_is_computed_each_time() {
         let metrics = Arc::new(Metrics::default());
         let past = PastBars::new(Box::new(|_, _| bars(5)), 5, 4, metrics.clone());
         assert_eq!([0, 0].map(|id| past.series(SymbolId(id), Interval::D1).len()), [5, 5]);

@@ -1,11 +1,11 @@
-//! The last values of every symbol at one position of the stream.
+//! The last values of every symbol at one offset of the stream.
 
 use std::sync::Arc;
 
 use crate::domain::{Snapshot, SymbolId};
 use crate::protocol::Publication;
 
-/// What a client that knows every event up to [`Self::offset`] knows.
+/// The state of every symbol directly after the event [`Self::offset`].
 #[derive(Clone, Debug)]
 pub struct LastValues {
     snapshots: Vec<Arc<Snapshot>>,
@@ -13,30 +13,30 @@ pub struct LastValues {
 }
 
 impl LastValues {
-    /// Returns the values before the first event: one snapshot for each symbol of the table.
+    /// Returns the values before the first event: one snapshot per symbol of the table.
     pub fn new(snapshots: Vec<Snapshot>) -> Self {
         Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), offset: 0 }
     }
 
-    /// Returns the offset of the newest event taken in.
+    /// Returns the offset of the newest event applied.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Takes in the next event of the stream.
+    /// Applies the next event of the stream.
     pub fn apply(&mut self, publication: &Publication) {
         let event = &publication.event;
         debug_assert_eq!(event.offset, self.offset + 1, "the stream has no holes");
         self.offset = event.offset;
-        // A state that somebody holds is left to him.
+        // If another owner holds the state, this copies it (copy on write).
         Arc::make_mut(&mut self.snapshots[event.id.index()]).apply(event);
     }
 
-    /// Returns the values of one symbol. Those who keep them share them until the symbol's next event.
+    /// Returns the values of one symbol. Owners of a clone share it until the symbol's next event.
     ///
     /// # Panics
     ///
-    /// Panics when there is no such symbol.
+    /// Panics if there is no such symbol.
     pub fn snapshot(&self, id: SymbolId) -> &Arc<Snapshot> {
         &self.snapshots[id.index()]
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
 use crate::domain::{Interval, Timestamp};
-use crate::history::{BarRead, KeptBar, ReaderGone};
+use crate::history::{BarRead, CompactBar, ReaderGone};
 use crate::protocol::native::encode_bar_object;
 use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::pieces::{Array, Pieces};
@@ -79,9 +79,9 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
 fn array(head: String, read: BarRead) -> impl Pieces + Send {
     let final_bars = read.closed.len();
     let mut bars = read.closed;
-    bars.extend(read.open.iter().map(KeptBar::from));
+    bars.extend(read.open.iter().map(CompactBar::from));
     let mut index = 0;
-    let encode = move |bar: &KeptBar, out: &mut Vec<u8>| {
+    let encode = move |bar: &CompactBar, out: &mut Vec<u8>| {
         encode_bar_object(&bar.into(), index < final_bars, out);
         index += 1;
     };

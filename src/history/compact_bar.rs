@@ -1,19 +1,19 @@
-//! A closed bar in 32 bytes in place of 72: there are millions of them.
+//! `CompactBar`: a closed bar in 32 bytes instead of 72, because millions of them are stored.
 
 use std::num::NonZeroU32;
 
 use crate::domain::{Bar, Price, Timestamp};
 
-/// A bar, exactly.
+/// A bar without loss of precision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptBar(Form);
+pub struct CompactBar(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
-    /// As nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume and
+    /// Nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume and
     /// trades below 2^32.
     Small(SmallBar),
-    /// Any other.
+    /// Any other bar.
     Whole(Box<Bar>),
 }
 
@@ -42,14 +42,14 @@ impl SmallBar {
     }
 }
 
-impl From<&Bar> for KeptBar {
+impl From<&Bar> for CompactBar {
     fn from(bar: &Bar) -> Self {
         Self(SmallBar::new(bar).map_or_else(|| Form::Whole(Box::new(*bar)), Form::Small))
     }
 }
 
-impl From<&KeptBar> for Bar {
-    fn from(kept: &KeptBar) -> Self {
+impl From<&CompactBar> for Bar {
+    fn from(kept: &CompactBar) -> Self {
         let small = match &kept.0 {
             Form::Whole(bar) => return **bar,
             Form::Small(small) => small,
@@ -68,8 +68,8 @@ impl From<&KeptBar> for Bar {
     }
 }
 
-impl KeptBar {
-    /// Returns when the bar begins.
+impl CompactBar {
+    /// Returns the start of the bar.
     pub fn ts(&self) -> Timestamp {
         match &self.0 {
             Form::Small(small) => Timestamp::from_micros(i64::from(small.second) * SECOND_MICROS),
@@ -85,13 +85,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_kept_bar_takes_what_the_bounds_count_for_it() {
-        assert_eq!(size_of::<KeptBar>(), BAR_BYTES);
+    fn a_compact_bar_has_the_size_that_the_bounds_assume() {
+        assert_eq!(size_of::<CompactBar>(), BAR_BYTES);
     }
 
     proptest! {
         #[test]
-        fn a_bar_is_kept_exactly(
+        fn a_compact_bar_is_exact(
             ts in prop::sample::select(vec![0, 1_772_463_845_000_000, 4_294_967_296_000_000, -1_000_000, 1_500_000]),
             price in prop::sample::select(vec![0, 2_013_700, 4_294_967_295, 4_294_967_296, -1]),
             volume in prop::sample::select(vec![0, 7, 4_294_967_295, 4_294_967_296]),
@@ -101,7 +101,7 @@ mod tests {
             let other = Price::from_units(price.units() / 2);
             let ts = Timestamp::from_micros(ts);
             let bar = Bar { ts, open: price, high: price, low: other, close: other, volume, trades, vwap: price };
-            let kept = KeptBar::from(&bar);
+            let kept = CompactBar::from(&bar);
             prop_assert_eq!(kept.ts(), ts);
             prop_assert_eq!(Bar::from(&kept), bar);
         }
