@@ -1,5 +1,5 @@
-//! Names and counters: everything that `/metrics` shows, in one place. Floors count here; only `transport` reads, and the
-//! watchdog of `app`, which looks whether the parts get on.
+//! All counters and gauges of `/metrics`, in one place. Every floor counts here; `transport` renders them, and the
+//! watchdog of `app` reads the progress of feed and hubs.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::protocol::{CloseReason, ErrorCode};
 
 type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// Codes of errors over HTTP beside those of [`ErrorCode`].
+/// Codes of errors over HTTP, beside those of [`ErrorCode`].
 pub const HTTP_ERRORS: [&str; 8] = [
     "not_found",
     "method_not_allowed",
@@ -28,19 +28,19 @@ pub const HTTP_ERRORS: [&str; 8] = [
     "tls_required",
 ];
 
-/// The bounds of the histogram of ages, in seconds.
+/// Bounds of the histogram of event ages, in seconds.
 const AGES: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// What is counted for the whole process, whatever servers run in it: there is one log and one table of open files.
+/// Counters of the whole process, even if it runs several servers: there is one log and one table of open files.
 #[derive(Clone, Debug)]
 pub struct ProcessMetrics {
-    /// Lines of the log that found no room in its queue (`log.waiting_bytes_max`), or nobody to read them.
+    /// Lines of the log that were dropped: the queue was full (`log.waiting_bytes_max`) or standard error closed.
     pub log_lines_dropped: Counter,
-    /// Connections that could not be accepted, above all for want of descriptors (EMFILE); it is tried again.
+    /// Failed attempts to accept a connection, mostly for lack of file descriptors (EMFILE). The server tries again.
     pub accept_errors: Counter,
 }
 
-/// The same counters for everybody.
+/// Returns the same counters to every caller.
 impl Default for ProcessMetrics {
     fn default() -> Self {
         static SHARED: LazyLock<ProcessMetrics> = LazyLock::new(|| ProcessMetrics {
@@ -56,7 +56,7 @@ impl Default for ProcessMetrics {
 pub struct Ages(Histogram);
 
 impl Ages {
-    /// Counts one.
+    /// Records one duration.
     pub fn observe(&self, age: Duration) {
         self.0.observe(age.as_secs_f64());
     }
@@ -68,108 +68,108 @@ impl Default for Ages {
     }
 }
 
-/// All counters of the process. Cloning shares them.
+/// All counters of one server. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Events that the feed has published.
     pub events_published: Counter,
-    /// Batches that a hub's mailbox refused because it was full; the hub reads them from the history instead.
+    /// Batches that a hub's full mailbox refused; the hub reads them from the history instead.
     pub hub_mailbox_full: Counter,
-    /// Steps that the feed put off because the history's mailbox was full.
+    /// Steps that the feed postponed because the history's mailbox was full.
     pub history_mailbox_full: Counter,
-    /// Times that the market was too late (`feed.catch_up_max_ms`) and went on from the present.
+    /// Jumps of the market to the present, because it was late by more than `feed.catch_up_max_ms`.
     pub feed_gaps: Counter,
-    /// Times that the wall clock was set back so far that the market is ahead of it for long.
+    /// Times that the wall clock was set back so far that the market is far ahead of it.
     pub feed_clock_set_back: Counter,
-    /// By how many milliseconds the market is ahead of the wall clock now; negative when it is behind.
+    /// Milliseconds by which the market is ahead of the wall clock; negative if it is behind.
     pub feed_ahead_ms: Gauge,
-    /// Holes that a hub found in its stream and filled from the history.
+    /// Holes that a hub detected in its stream and filled from the history.
     pub hub_holes: Counter,
-    /// Sessions that are open now, of every transport.
+    /// Open sessions, of every transport.
     pub sessions: Gauge,
-    /// Sessions that have begun, of every transport: each poll is one.
+    /// Sessions begun, of every transport: each poll is one.
     pub sessions_opened: Counter,
     /// Events written to sessions.
     pub events_delivered: Counter,
-    /// Writes to sockets that took something, of every connection: system calls.
+    /// Successful writes to sockets, of every connection: system calls.
     pub writes: Counter,
-    /// Bytes that sockets took, with everything around the messages: TLS, heads, frames.
+    /// Bytes written to sockets, including TLS, HTTP heads and frames.
     pub bytes_written: Counter,
-    /// Events that were skipped because a session's outbox was full (`push.outbox_events_max`), told or not yet told.
+    /// Events skipped because a session's outbox was full (`push.outbox_events_max`), announced or not yet.
     pub events_skipped: Counter,
     /// Times that a session fell behind and events were skipped.
     pub lags: Counter,
-    /// Pings without a pong: too many pongs waited for one client, or one waited while its socket took nothing.
+    /// Pings without a pong, because too many pongs were queued for the client, or its socket accepted nothing.
     pub pongs_skipped: Counter,
-    /// Bytes of answers that wait for clients now, of every transport (`push.waiting_bytes_max`).
+    /// Bytes of queued answers, of every transport (`push.waiting_bytes_max`).
     pub waiting_bytes: Gauge,
-    /// Sessions that were ended because they held most when too much waited for all clients.
+    /// Sessions ended because they had the most queued bytes when the limit for all clients was exceeded.
     pub sessions_crowded_out: Counter,
-    /// Answers over HTTP that were refused because too much waited for other clients.
+    /// Answers over HTTP refused because the limit of queued bytes for all clients was exceeded.
     pub answers_refused: Counter,
-    /// Events that recoveries and polls have looked at in the rings of the hubs, and topics that they have looked up there.
+    /// Events that recoveries and polls have read in the rings of the hubs, and topics that they have looked up there.
     pub replay_events_scanned: Counter,
-    /// What requests, and recoveries of sessions that have asked again, have cost: looks at one event.
+    /// Cost of requests, and of recoveries of sessions that sent another request, in units of one event read.
     pub work: Counter,
-    /// Requests that made the next one of their session wait because it had used up `session.work_per_second_max`.
+    /// Requests that delayed the next request of their session because it had used up `session.work_per_second_max`.
     pub requests_slowed: Counter,
-    /// How long before its write an event was published: the first one of each write of events as they happen.
+    /// Time from the publication of an event to its write: the first event of each write of live events.
     pub event_age: Ages,
-    /// Times that more came at once than a session's outbox holds, so that some of it was left in the ring for it.
+    /// Times that more events arrived at once than fit into a session's outbox, and the rest was read from the ring.
     pub bursts: Counter,
     /// Requests from clients, of every transport.
     pub requests: Counter,
-    /// Polls that are waiting now.
+    /// Polls waiting for events.
     pub polls_waiting: Gauge,
-    /// TCP connections that are open now.
+    /// Open TCP connections.
     pub connections: Gauge,
-    /// Connections without a request, or with an answer that was no session, that were closed to make room for new ones.
+    /// Connections that were closed to make room for new ones: without a request, or an answer, not a session.
     pub connections_dismissed: Counter,
-    /// Requests that were refused because they came from pages of other origins (`server.allowed_origins`).
+    /// Requests refused because of their `Origin` (`server.allowed_origins`).
     pub origins_refused: Counter,
-    /// Requests that have not arrived in time (`server.request_timeout_ms`).
+    /// Requests that were not complete in time (`server.request_timeout_ms`).
     pub requests_timed_out: Counter,
-    /// Requests whose head was longer than `server.request_head_bytes_max`.
+    /// Requests with a head longer than `server.request_head_bytes_max`.
     pub request_heads_too_long: Counter,
-    /// Requests that could not be understood as HTTP.
+    /// Requests that are not valid HTTP.
     pub requests_malformed: Counter,
-    /// Sessions that were refused because `server.connections_max` was reached.
+    /// Sessions refused because `server.connections_max` was reached.
     pub connections_refused: Counter,
-    /// Sessions that were refused because the server is going down.
+    /// Sessions refused because the server is shutting down.
     pub connections_refused_draining: Counter,
-    /// How often the feed has looked for events that came due.
+    /// Steps of the feed.
     pub feed_steps: Counter,
-    /// What there is one of in the process.
+    /// Counters of the process.
     pub process: ProcessMetrics,
     feed_offset: Gauge,
     feed_lag: Gauge<f64, AtomicU64>,
-    /// The offsets of the hubs, in the order in which they were started.
+    /// Offsets of the hubs, in the order of their start.
     hubs: Arc<Mutex<Vec<Gauge>>>,
-    /// Connections that had to wait for their turn to begin or to end (`server.turn_connections_max`).
+    /// Connections that waited for a turn to begin or to end (`server.turn_connections_max`).
     pub connections_delayed: Counter,
-    /// Answers over HTTP, and pieces of long ones, that had to wait for their turn (`server.turn_answers_max`).
+    /// Answers over HTTP, and pieces of long answers, that waited for a turn (`server.turn_answers_max`).
     pub answers_delayed: Counter,
-    /// Clients whose accounts were given up for new ones (`server.traffic_clients_max`).
+    /// Traffic accounts that were evicted for new ones (`server.traffic_clients_max`).
     pub traffic_clients_evicted: Counter,
-    /// Requests served without an account because there were too many clients that may not be forgotten.
+    /// Requests served without a traffic account, because every account was in use.
     pub traffic_clients_refused: Counter,
-    /// Reads of bars that were refused because as many were under way (`server.bars_reads_max`).
+    /// Reads of bars refused because too many were running (`server.bars_reads_max`).
     pub bars_reads_refused: Counter,
-    /// Bars from before the start that have been made for readers.
+    /// Bars from before the start that were computed for readers.
     pub past_bars_made: Counter,
-    /// Symbols and intervals whose bars from before the start were forgotten for others (`history.past_bars_max`).
+    /// Series of bars from before the start that were evicted from the cache (`history.past_bars_max`).
     pub past_series_evicted: Counter,
-    /// Captures that were refused because `handshake.captures_max` was reached.
+    /// Captures refused because `handshake.captures_max` was reached.
     pub captures_refused: Counter,
-    /// Captures that were ended to make room for others.
+    /// Captures ended to make room for others.
     pub captures_dismissed: Counter,
-    /// Frames that were left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
+    /// Frames left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
     pub capture_frames_skipped: Counter,
-    /// Handshakes that were not shown because `handshake.attempts_max` was reached.
+    /// Handshake attempts refused because `handshake.attempts_max` was reached.
     pub attempts_refused: Counter,
-    /// Handshakes of TLS that have failed.
+    /// Failed TLS handshakes.
     pub tls_handshakes_failed: Counter,
-    /// Handshakes of TLS that took too long (`server.tls.handshake_timeout_ms`).
+    /// TLS handshakes that took longer than `server.tls.handshake_timeout_ms`.
     pub tls_handshake_timeouts: Counter,
     recoveries: Labelled,
     errors: Labelled,
@@ -177,17 +177,17 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts a subscription that came with a cursor, and whether everything after that could be given.
+    /// Counts a subscription with a cursor, and whether it was recovered.
     pub fn count_recovery(&self, recovered: bool) {
         self.recoveries.get_or_create(&[("recovered", if recovered { "true" } else { "false" })]).inc();
     }
 
-    /// Counts an error that was answered to a client in a message.
+    /// Counts an error sent to a client in a message.
     pub fn count_error(&self, code: ErrorCode) {
         self.count_problem(code.name());
     }
 
-    /// Counts an error that was answered to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
+    /// Counts an error sent to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
     pub fn count_problem(&self, code: &'static str) {
         self.errors.get_or_create(&[("code", code)]).inc();
     }
@@ -196,35 +196,35 @@ impl Metrics {
     ///
     /// # Panics
     ///
-    /// Never: nothing panics while the list is locked.
+    /// Never: no code panics while the list is locked.
     pub fn new_hub(&self) -> Gauge {
         let hub = Gauge::default();
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         hub
     }
 
-    /// Returns the offset of each hub, in the order in which they were started.
+    /// Returns the offset of each hub, in the order of their start.
     pub fn hub_offsets(&self) -> Vec<u64> {
         let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.iter().map(|hub| hub.get().try_into().unwrap_or(0)).collect()
     }
 
-    /// Sets the offset of the newest event that the feed has made.
+    /// Sets the offset of the newest event that the feed has published.
     pub fn set_feed_offset(&self, offset: u64) {
         self.feed_offset.set(offset.try_into().unwrap_or(i64::MAX));
     }
 
-    /// Returns the offset of the newest event that the feed has made.
+    /// Returns the offset of the newest event that the feed has published.
     pub fn feed_offset(&self) -> u64 {
         self.feed_offset.get().try_into().unwrap_or(0)
     }
 
-    /// Sets how long ago the next event that the feed will publish came due.
+    /// Sets how long ago the next event to be published was due.
     pub fn set_feed_lag(&self, lag: Duration) {
         self.feed_lag.set(lag.as_secs_f64());
     }
 
-    /// Returns how long ago the next event that the feed will publish came due.
+    /// Returns how long ago the next event to be published was due.
     pub fn feed_lag(&self) -> Duration {
         Duration::try_from_secs_f64(self.feed_lag.get()).unwrap_or_default()
     }
@@ -234,7 +234,7 @@ impl Metrics {
         self.closes.get_or_create(&[("reason", reason.name())]).inc();
     }
 
-    /// Returns how many errors with this code have been answered.
+    /// Returns how many errors with this code were sent.
     pub fn errors(&self, code: ErrorCode) -> u64 {
         self.errors.get_or_create(&[("code", code.name())]).get()
     }
@@ -244,7 +244,7 @@ impl Metrics {
         self.closes.get_or_create(&[("reason", reason.name())]).get()
     }
 
-    /// Returns everything as text in the `OpenMetrics` format 1.0, which Prometheus reads.
+    /// Returns all metrics as text in the `OpenMetrics` format 1.0, which Prometheus reads.
     ///
     /// # Panics
     ///
@@ -254,62 +254,66 @@ impl Metrics {
         let mut counter = |name: &str, help: &str, counter: &Counter<u64, AtomicU64>| {
             registry.register(name, help, counter.clone());
         };
-        counter("events_published", "Events that the feed has published", &self.events_published);
-        counter("hub_mailbox_full", "Batches that a full hub refused", &self.hub_mailbox_full);
-        counter("history_mailbox_full", "Steps put off because the history was full", &self.history_mailbox_full);
-        counter("feed_gaps", "Times that the market left out time", &self.feed_gaps);
+        counter("events_published", "Events published by the feed", &self.events_published);
+        counter("hub_mailbox_full", "Batches refused by a hub's full mailbox", &self.hub_mailbox_full);
+        counter(
+            "history_mailbox_full",
+            "Steps postponed because the history's mailbox was full",
+            &self.history_mailbox_full,
+        );
+        counter("feed_gaps", "Jumps of the market to the present", &self.feed_gaps);
         counter("feed_clock_set_back", "Times that the wall clock was set back far", &self.feed_clock_set_back);
         counter("hub_holes", "Holes that a hub filled from the history", &self.hub_holes);
-        counter("sessions_opened", "Sessions that have begun", &self.sessions_opened);
+        counter("sessions_opened", "Sessions begun", &self.sessions_opened);
         counter("events_delivered", "Events written to sessions", &self.events_delivered);
         counter("writes", "Writes to sockets", &self.writes);
-        counter("bytes_written", "Bytes that sockets took", &self.bytes_written);
+        counter("bytes_written", "Bytes written to sockets", &self.bytes_written);
         counter("events_skipped", "Events skipped because an outbox was full", &self.events_skipped);
         counter("lags", "Times that a session fell behind and events were skipped", &self.lags);
-        counter("pongs_skipped", "Pings that were not answered, as newer ones had come", &self.pongs_skipped);
+        counter("pongs_skipped", "Pings not answered, because newer ones had arrived", &self.pongs_skipped);
         counter("sessions_crowded_out", "Sessions over push.waiting_bytes_max", &self.sessions_crowded_out);
         counter("answers_refused", "Answers over push.waiting_bytes_max", &self.answers_refused);
         let scanned = &self.replay_events_scanned;
-        counter("replay_events_scanned", "Events that recoveries and polls have looked at", scanned);
-        counter("work", "What requests have cost, in looks at one event", &self.work);
+        counter("replay_events_scanned", "Events read by recoveries and polls", scanned);
+        counter("work", "Cost of requests, in units of one event read", &self.work);
         counter("requests_slowed", "Requests over session.work_per_second_max", &self.requests_slowed);
-        counter("bursts", "Times that more came at once than a session's outbox holds", &self.bursts);
+        counter("bursts", "Times that more events arrived at once than fit into an outbox", &self.bursts);
         counter("requests", "Requests from clients", &self.requests);
         counter("connections_dismissed", "Connections closed to make room", &self.connections_dismissed);
-        counter("origins_refused", "Requests from pages of other origins", &self.origins_refused);
-        counter("requests_timed_out", "Requests that did not arrive in time", &self.requests_timed_out);
+        counter("origins_refused", "Requests refused because of their Origin", &self.origins_refused);
+        counter("requests_timed_out", "Requests not complete in time", &self.requests_timed_out);
         let too_long = &self.request_heads_too_long;
         counter("request_heads_too_long", "Requests over server.request_head_bytes_max", too_long);
-        counter("requests_malformed", "Requests that are no HTTP", &self.requests_malformed);
+        counter("requests_malformed", "Requests that are not valid HTTP", &self.requests_malformed);
         counter("connections_refused", "Sessions over server.connections_max", &self.connections_refused);
         let draining = &self.connections_refused_draining;
-        counter("connections_refused_draining", "Sessions refused by a server that goes down", draining);
-        counter("feed_steps", "Times that the feed has looked for events", &self.feed_steps);
+        counter("connections_refused_draining", "Sessions refused because the server is shutting down", draining);
+        counter("feed_steps", "Steps of the feed", &self.feed_steps);
         let dropped = &self.process.log_lines_dropped;
         counter("log_lines_dropped", "Lines of the log over log.waiting_bytes_max", dropped);
-        counter("accept_errors", "Connections that could not be accepted", &self.process.accept_errors);
-        counter("connections_delayed", "Connections that waited for their turn", &self.connections_delayed);
-        counter("answers_delayed", "Answers and pieces of answers that waited for their turn", &self.answers_delayed);
-        counter("traffic_clients_evicted", "Clients whose accounts were given up", &self.traffic_clients_evicted);
-        counter("traffic_clients_refused", "Requests that found no account", &self.traffic_clients_refused);
+        counter("accept_errors", "Failed attempts to accept a connection", &self.process.accept_errors);
+        counter("connections_delayed", "Connections that waited for a turn", &self.connections_delayed);
+        counter("answers_delayed", "Answers and pieces of answers that waited for a turn", &self.answers_delayed);
+        counter("traffic_clients_evicted", "Traffic accounts evicted for new ones", &self.traffic_clients_evicted);
+        counter("traffic_clients_refused", "Requests without a traffic account", &self.traffic_clients_refused);
         counter("bars_reads_refused", "Reads of bars over server.bars_reads_max", &self.bars_reads_refused);
-        counter("past_bars_made", "Bars from before the start made for readers", &self.past_bars_made);
+        counter("past_bars_made", "Bars from before the start computed for readers", &self.past_bars_made);
         counter("past_series_evicted", "Series over history.past_bars_max", &self.past_series_evicted);
         counter("captures_refused", "Captures over handshake.captures_max", &self.captures_refused);
         counter("captures_dismissed", "Captures ended to make room", &self.captures_dismissed);
         let skipped = &self.capture_frames_skipped;
         counter("capture_frames_skipped", "Frames over handshake.capture_pending_bytes_max", skipped);
         counter("attempts_refused", "Handshakes over handshake.attempts_max", &self.attempts_refused);
-        counter("tls_handshakes_failed", "Handshakes of TLS that have failed", &self.tls_handshakes_failed);
-        counter("tls_handshake_timeouts", "Handshakes of TLS that took too long", &self.tls_handshake_timeouts);
-        registry.register("connections", "TCP connections that are open", self.connections.clone());
+        counter("tls_handshakes_failed", "Failed TLS handshakes", &self.tls_handshakes_failed);
+        counter("tls_handshake_timeouts", "TLS handshakes that took too long", &self.tls_handshake_timeouts);
+        registry.register("connections", "Open TCP connections", self.connections.clone());
         let ahead = self.feed_ahead_ms.clone();
-        registry.register("feed_ahead_ms", "Milliseconds that the market is ahead of the wall clock", ahead);
-        registry.register("sessions", "Sessions that are open", self.sessions.clone());
-        registry.register("waiting_bytes", "Bytes of answers that wait for clients", self.waiting_bytes.clone());
-        registry.register("polls_waiting", "Polls that are waiting", self.polls_waiting.clone());
+        registry.register("feed_ahead_ms", "Milliseconds by which the market is ahead of the wall clock", ahead);
+        registry.register("sessions", "Open sessions", self.sessions.clone());
+        registry.register("waiting_bytes", "Bytes of queued answers", self.waiting_bytes.clone());
+        registry.register("polls_waiting", "Polls waiting for events", self.polls_waiting.clone());
         self.register_labelled(&mut registry);
-        let age = "How long before its write an event was published";
+        let age = "Time from the publication of an event to its write";
         registry.register_with_unit("event_age", age, Unit::Seconds, self.event_age.0.clone());
         self.register_places(&mut registry);
         let mut text = String::new();
@@ -317,19 +321,20 @@ impl Metrics {
         text
     }
 
-    /// Where the feed and the hubs are in the stream.
+    /// Progress of the feed and the hubs in the stream.
     fn register_places(&self, registry: &mut Registry) {
-        registry.register("feed_offset", "The newest offset of the feed", self.feed_offset.clone());
-        let lag = "How long ago the next event of the feed came due";
+        registry.register("feed_offset", "Offset of the newest event of the feed", self.feed_offset.clone());
+        let lag = "How long ago the next event of the feed was due";
         registry.register_with_unit("feed_lag", lag, Unit::Seconds, self.feed_lag.clone());
         let hubs: Family<[(&str, String); 1], Gauge> = Family::default();
         for (index, hub) in self.hubs.lock().unwrap_or_else(PoisonError::into_inner).iter().enumerate() {
             hubs.get_or_create(&[("hub", index.to_string())]).set(hub.get());
         }
-        registry.register("hub_offset", "The newest offset that each hub has routed", hubs);
+        registry.register("hub_offset", "Offset of the newest event routed by each hub", hubs);
     }
 
-    /// Each label is there from the start: what appears with its first increment hides that from who watches the rate.
+    /// Every label exists from the start. If a label appeared with its first increment, a rate over it would miss that
+    /// increment.
     fn register_labelled(&self, registry: &mut Registry) {
         for recovered in ["true", "false"] {
             drop(self.recoveries.get_or_create(&[("recovered", recovered)]));
@@ -342,7 +347,7 @@ impl Metrics {
         }
         registry.register("recoveries", "Subscriptions that came with a cursor", self.recoveries.clone());
         registry.register("errors", "Errors answered to clients", self.errors.clone());
-        registry.register("closes", "Sessions ended by the server or their client", self.closes.clone());
+        registry.register("closes", "Sessions ended by the server or the client", self.closes.clone());
     }
 }
 
@@ -354,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_shows_under_its_name() {
+    fn every_count_is_rendered_under_its_name() {
         let metrics = Metrics::default();
         metrics.count_close(CloseReason::Flood);
         metrics.count_error(ErrorCode::BadJson);
@@ -369,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_there_before_the_first_increment() {
+    fn every_metric_is_rendered_before_its_first_increment() {
         let metrics = Metrics::default();
         metrics.new_hub();
         metrics.new_hub().set(7);
