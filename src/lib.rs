@@ -1,9 +1,10 @@
 //! tickcast: a real-time stock ticker push service.
 //!
-//! A feed makes market events, one hub per worker thread routes them, and per-session WebSocket actors push them to
-//! clients, each getting only the symbols it asked for, without polling. The modules are the floors of the building,
-//! listed in the direction in which data flows; a floor names those above it in this list and none below (see
-//! `docs/ARCHITECTURE.md`; `tests/tidy.rs` enforces it). The two lowest, `domain` and `protocol`, are a crate of their own.
+//! A feed produces market events, one hub per worker thread routes them, and WebSocket sessions push them to clients:
+//! each client gets only the symbols that it subscribed to, without polling. The modules are the floors of the
+//! architecture, listed in the direction of the data; a floor may use those above it in this list, and none below (see
+//! `docs/ARCHITECTURE.md`; `tests/tidy.rs` checks it). The two lowest, `domain` and `protocol`, are a crate of their
+//! own.
 
 pub use tickcast_core::{domain, protocol};
 

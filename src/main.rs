@@ -1,5 +1,5 @@
-//! The `tickcast` command: reads settings, starts the server, ends it in order on SIGTERM and SIGINT; reads its certificate
-//! again on SIGHUP.
+//! The `tickcast` command: reads the settings, starts the server, shuts it down on SIGTERM and SIGINT, and reloads its
+//! certificate on SIGHUP.
 
 use std::env::VarError;
 use std::io::IsTerminal;
@@ -18,18 +18,18 @@ use tickcast::domain::SystemClock;
 use tikv_jemalloc_ctl::{Access, AsName};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Memory that is freed goes back to the system, whatever the load was before.
+/// jemalloc returns freed memory to the system after a peak load.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How soon it does, in milliseconds.
+/// Delay of that return, in milliseconds.
 const DECAY_MS: isize = 500;
 
-/// What shells add to the number of a signal that has ended a process.
+/// A shell reports a process that was ended by a signal with this number plus the signal's.
 const EXIT_SIGNAL: i32 = 128;
-/// The exit code for bad settings, an address that cannot be listened on, and threads that are not to be had.
+/// Exit code for bad settings, an address that is in use, or a lack of threads.
 const EXIT_USAGE: u8 = 2;
-/// How long the last lines of the log may take to be read before the process ends without them.
+/// How long the process waits at its end for the last lines of the log to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A real-time stock ticker push service.
@@ -87,7 +87,7 @@ fn read_settings(arguments: &Arguments) -> Result<Settings, SettingsError> {
     Ok(settings)
 }
 
-/// Lets everything that is logged from now on be written to the standard error by a thread of its own.
+/// Directs the log to standard error through a queue and a thread of its own.
 fn begin_log(config: LogConfig) -> std::io::Result<LogLines> {
     let lines = LogLines::start(config, std::io::stderr())?;
     let style = if std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never };
@@ -104,7 +104,7 @@ enum Failure {
     Serve(std::io::Error),
 }
 
-/// Tells the allocator when freed memory goes back to the system: what this thread frees, and the threads to come.
+/// Sets the delay after which the allocator returns freed memory, for this thread and all later ones.
 fn set_decay() {
     for name in ["arena.0.dirty_decay_ms\0", "arenas.dirty_decay_ms\0"] {
         if let Err(err) = name.name().write(DECAY_MS) {
@@ -115,7 +115,7 @@ fn set_decay() {
 
 fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
     if let Err(err) = raise_open_files() {
-        log::warn!("the limit of open files stays as it is: {err}");
+        log::warn!("the limit of open files was not raised: {err}");
     }
     if arguments.strict {
         check_open_files(settings).map_err(Failure::Start)?;
@@ -129,7 +129,7 @@ fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
     })
 }
 
-/// Returns the profile that the environment names; an empty variable counts as not set.
+/// Returns the profile from the environment; an empty variable counts as not set.
 fn profile() -> Result<Option<String>, SettingsError> {
     match std::env::var("TICKCAST_PROFILE") {
         Ok(profile) => Ok(Some(profile).filter(|profile| !profile.is_empty())),
@@ -140,8 +140,8 @@ fn profile() -> Result<Option<String>, SettingsError> {
     }
 }
 
-/// Reads the certificate again on every SIGHUP. Without one there is nothing to read, and the server goes on: a supervisor
-/// that reloads all of its services must not end this one.
+/// Reloads the certificate on every SIGHUP. Without a certificate the signal is ignored: a supervisor that reloads all
+/// its services must not end this one.
 fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -153,8 +153,8 @@ fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     });
 }
 
-/// Waits for SIGTERM or SIGINT, from now on. A second one ends the process at once: the operator does not want to wait for the
-/// drain.
+/// Waits for SIGTERM or SIGINT. A second signal ends the process at once, for an operator who does not want to wait for
+/// the drain.
 fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

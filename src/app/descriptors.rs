@@ -1,7 +1,8 @@
-//! Descriptors (open files): how many the settings need, how many the system allows, and what is served when it allows fewer.
+//! File descriptors: how many the settings need, how many the system permits, and how the server reduces its limits if
+//! they are too few.
 //!
-//! Each connection takes one. When none is left, nothing can be accepted, `/healthz` included, so the sessions are kept
-//! below the limit and some connections beyond them are always possible.
+//! Each connection takes one. Without a free one no connection can be accepted, not even for `/healthz`. So the number
+//! of sessions is kept below the limit, and some connections beyond them are always possible.
 
 use std::io;
 
@@ -10,14 +11,14 @@ use rlimit::Resource;
 use crate::app::{ServerConfig, Settings, StartError};
 use crate::transport::Room;
 
-/// What the process itself holds: the standard streams, listeners, log and certificate files, with some to spare.
+/// Descriptors of the process itself: standard streams, listeners, log and certificate files, and a reserve.
 const PROCESS: usize = 64;
-/// What each worker thread holds: its poll instances and their wakers.
+/// Descriptors of each worker thread: its poll instances and their wakers.
 const PER_WORKER: usize = 4;
-/// When descriptors are short, one in so many connections is kept for those that are no sessions.
+/// If descriptors are short, one in this many connections is reserved for those without a session.
 const SPARE_PART: usize = 4;
 
-/// How many connections there may be: sessions of the whole process, and connections beyond them for each worker.
+/// Limits of connections: sessions of the whole process, and further connections of each worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Places {
     sessions: usize,
@@ -25,22 +26,22 @@ struct Places {
     room: Room,
 }
 
-/// Raises the soft limit of open files to the hard one, which needs no privilege. Returns the limit then.
+/// Raises the soft limit of open files to the hard limit, which needs no privilege. Returns the new limit.
 ///
 /// # Errors
 ///
-/// Returns what the system says when it does not let the process do that.
+/// Returns the error of the operating system if it refuses.
 pub fn raise_open_files() -> io::Result<u64> {
     let (_, hard) = Resource::NOFILE.get()?;
     Resource::NOFILE.set(hard, hard)?;
     Ok(hard)
 }
 
-/// Checks that the present limit of open files suffices for all that the settings promise.
+/// Checks that the limit of open files suffices for all connections in the settings.
 ///
 /// # Errors
 ///
-/// Returns [`StartError::OpenFiles`] when it does not.
+/// Returns [`StartError::OpenFiles`] if it does not.
 pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
     let (needed, allowed) = (needed(settings), allowed());
     if allowed >= needed {
@@ -49,12 +50,12 @@ pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
     Err(StartError::OpenFiles { needed, allowed, connections_max: settings.server.connections_max })
 }
 
-/// Returns the settings with as many connections as the present limit of open files suffices for, how they may be spread over the
-/// workers, and what to say of it when they are fewer than before.
+/// Returns the settings with as many connections as the limit of open files permits, the spread of the connections over
+/// the workers, and a warning for the log if the limits were reduced.
 ///
 /// # Errors
 ///
-/// Returns [`StartError::OpenFiles`] when the limit leaves no room for a single session.
+/// Returns [`StartError::OpenFiles`] if the limit leaves no room for a single session.
 pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Room, Option<String>), StartError> {
     let (needed, allowed, connections_max) = (needed(settings), allowed(), settings.server.connections_max);
     let places = fit(settings, allowed).ok_or(StartError::OpenFiles { needed, allowed, connections_max })?;
@@ -82,8 +83,8 @@ fn needed(settings: &Settings) -> usize {
     own(settings).saturating_add(*connections_max).saturating_add(spare)
 }
 
-/// What is not for connections that stay: a worker takes some more for a moment, until others have given way, and a handshake
-/// that the server makes with itself takes a second one.
+/// Descriptors that are not for lasting connections: a worker exceeds its limit for a moment before it closes others,
+/// and an inspected handshake takes a second connection, from the server to itself.
 fn own(settings: &Settings) -> usize {
     let per_worker = (PER_WORKER + 1).saturating_add(settings.server.turn_connections_max);
     per_worker
@@ -92,7 +93,7 @@ fn own(settings: &Settings) -> usize {
         .saturating_add(settings.handshake.attempts_max)
 }
 
-/// Returns what `allowed` descriptors suffice for; `None` when that is no session.
+/// Returns the limits for `allowed` descriptors; `None` if no session fits.
 fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
     let workers = settings.server.worker_threads();
     let ServerConfig { connections_max, connections_spare_max, .. } = settings.server;
@@ -104,8 +105,8 @@ fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
     };
     let sessions = connections.saturating_sub(spare.saturating_mul(workers)).min(connections_max);
     let all = sessions.saturating_add(spare.saturating_mul(workers));
-    // The kernel spreads connections as it likes, and they end as their clients like. One worker may have all of them where
-    // every other one could have as many at the same moment: then no descriptor is wanting, however many are accepted at once.
+    // The kernel spreads connections unevenly. A worker accepts only as many at once as leave every other worker the
+    // same number of descriptors, so that a burst of connections never takes the last one.
     let each = (connections / workers).min(all).max(sessions.div_ceil(workers).saturating_add(spare));
     (sessions > 0).then_some(Places { sessions, spare, room: Room { all, each } })
 }
@@ -136,8 +137,11 @@ mod tests {
                         room.each <= room.all
                             && room.each.saturating_mul(workers) < connections.saturating_add(workers)
                     );
-                    assert!(room.each.saturating_mul(workers) >= room.all, "room for all wherever they are");
-                    assert!(places.sessions > 0 && places.spare > 0, "room for sessions and for others: {places:?}");
+                    assert!(
+                        room.each.saturating_mul(workers) >= room.all,
+                        "all connections fit, on whichever workers they are"
+                    );
+                    assert!(places.sessions > 0 && places.spare > 0, "sessions and spare connections fit: {places:?}");
                     assert!(places.sessions <= connections_max && places.spare <= spare);
                 }
             }
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_decides_only_when_it_is_too_little() {
+    fn the_limit_of_open_files_matters_only_if_it_is_too_low() {
         let settings = settings(2, 3_000, 256);
         let all = 3_000 + 2 * 256;
         let even = Places { sessions: 3_000, spare: 256, room: Room { all, each: all / 2 } };

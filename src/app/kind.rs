@@ -1,18 +1,18 @@
-//! The kind of each setting, held against its default: `workers = true` is no number.
+//! Checks the type of each setting against that of its default: `workers = true` is not a number.
 //!
-//! The `config` crate converts between kinds as it likes (`true` to 1, 8080.7 to 8081, `"on"` to 1). A setting that was
-//! mistaken for another would start a server that nobody asked for. Ranges are the sections' own.
+//! The `config` crate converts between types (`true` to 1, 8080.7 to 8081, `"on"` to 1), so that a typing mistake would
+//! start a server with unintended settings. Each section checks the ranges.
 
 use config::{Value, ValueKind};
 
 use crate::app::SettingsError;
 
-/// Checks that every value of `settings` is of the kind of its default. Keys without a default are unknown, and left to the
-/// deserializer.
+/// Checks that every value of `settings` has the type of its default. Keys without a default are unknown, and left to
+/// the deserializer.
 ///
 /// # Errors
 ///
-/// Returns the first key whose value is of another kind.
+/// Returns the first key whose value has another type.
 pub(super) fn check_kinds(defaults: &Value, settings: &Value) -> Result<(), SettingsError> {
     check("", defaults, settings)
 }
@@ -20,7 +20,7 @@ pub(super) fn check_kinds(defaults: &Value, settings: &Value) -> Result<(), Sett
 fn check(key: &str, default: &Value, value: &Value) -> Result<(), SettingsError> {
     let kind = match (&default.kind, &value.kind) {
         (ValueKind::Table(defaults), ValueKind::Table(values)) => {
-            // In the order of their names, so that the same mistakes give the same message at every start.
+            // Sorted by name, so that the same mistakes give the same message at every start.
             let mut names: Vec<_> = defaults.keys().filter(|name| values.contains_key(*name)).collect();
             names.sort();
             return names.into_iter().try_for_each(|name| {
@@ -40,7 +40,7 @@ fn check(key: &str, default: &Value, value: &Value) -> Result<(), SettingsError>
     Err(SettingsError::Kind { key: key.into(), kind, value: format!("{:?}{origin}", value.to_string()) })
 }
 
-/// The environment has strings only.
+/// Values from the environment are always strings.
 fn is_boolean(value: &Value) -> bool {
     match &value.kind {
         ValueKind::Boolean(_) => true,

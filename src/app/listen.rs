@@ -1,23 +1,23 @@
-//! The sockets that the server listens on: HTTP, HTTPS, or both side by side; each on every address of its host.
+//! The listening sockets: HTTP, HTTPS, or both; each on every address of its host.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use crate::app::{ServerConfig, StartError};
 
-/// Connections that may wait to be accepted.
+/// Connections in the kernel's queue of a listening socket.
 const BACKLOG: u32 = 4096;
-/// How many free ports are tried for one that is free on every address of the host.
+/// How many free ports are tried until one is free on every address of the host.
 const FREE_PORTS_MAX: usize = 16;
 
-/// What listens on one port.
+/// The listening sockets of one port.
 #[derive(Debug)]
 pub(super) struct Listener {
-    /// One for each address.
+    /// One socket per address.
     pub(super) sockets: Vec<TcpListener>,
     /// The first address.
     pub(super) address: SocketAddr,
-    /// All others, as `localhost` has them.
+    /// All other addresses, such as the second one of `localhost`.
     pub(super) others: Vec<SocketAddr>,
 }
 
@@ -26,17 +26,17 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns why none of its addresses can be listened on, or that one of them is taken.
+    /// Returns the error of the operating system if no address can be listened on, or if one of them is in use.
     pub(super) fn bind(server: &ServerConfig, port: u16) -> Result<Self, StartError> {
         bind(&server.host, port).map_err(|source| StartError::Listen { host: server.host.clone(), port, source })
     }
 }
 
 fn bind(host: &str, port: u16) -> io::Result<Listener> {
-    // As it stands in a URL.
+    // An IPv6 address in the notation of URLs.
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let addresses: Vec<_> = if host.eq_ignore_ascii_case("localhost") {
-        // Both, whatever the table of hosts says (RFC 6761 section 6.3): a browser may try either.
+        // Both address families, whatever the hosts file contains (RFC 6761 section 6.3): a browser may try either.
         vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
     } else {
         let mut addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
@@ -55,7 +55,7 @@ fn bind(host: &str, port: u16) -> io::Result<Listener> {
     result
 }
 
-/// Listens on all of these addresses that there are; where the port is 0, on one that is free on all of them.
+/// Listens on all of these addresses that the machine has. With port 0, on a port that is free on all of them.
 fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
     let mut listening = Vec::new();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);

@@ -1,7 +1,9 @@
-//! The log: nobody waits for it, and what clients do wrong does not fill it.
+//! The log. A thread that logs never waits for the reader of standard error, and mistakes of clients do not fill the
+//! log.
 //!
-//! Lines go into a bounded queue, and a thread of its own writes them to the standard error. When that is a pipe that nobody
-//! reads, only this thread stands still; lines that find no room are counted, and the log says so when it is read again.
+//! Lines go into a bounded queue, and a thread of its own writes them to standard error. If standard error is a pipe
+//! that no process reads, only this thread blocks. Lines that do not fit into the queue are dropped and counted, and
+//! the log reports their number as soon as it can be written again.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -14,14 +16,14 @@ use serde::Deserialize;
 use crate::metrics::ProcessMetrics;
 use crate::transport::HTTP_LIBRARY;
 
-/// The time between two attempts to write to a pipe that does not block and is full.
+/// Time between two attempts to write to a non-blocking pipe that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// The section `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// Lines that may wait to be written. Bytes, 1,024 to 1 GiB.
+    /// Size of the queue. Bytes, 1,024 to 1 GiB.
     pub waiting_bytes_max: usize,
 }
 
@@ -42,7 +44,7 @@ impl LogConfig {
     }
 }
 
-/// The queue of lines and the thread that writes them.
+/// The queue of lines, and the thread that writes them.
 #[derive(Clone)]
 pub struct LogLines(Arc<Shared>);
 
@@ -58,7 +60,7 @@ struct Shared {
 struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that found no room since this was last said.
+    /// Lines dropped since the last report.
     dropped: u64,
     is_writing: bool,
 }
@@ -68,7 +70,7 @@ impl LogLines {
     ///
     /// # Errors
     ///
-    /// Returns what the system says when it has no thread.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub fn start(config: LogConfig, out: impl Write + Send + 'static) -> io::Result<Self> {
         let lines = Self(Arc::new(Shared {
             state: Mutex::default(),
@@ -82,15 +84,15 @@ impl LogLines {
         Ok(lines)
     }
 
-    /// Waits until all lines are written, but no longer than this.
+    /// Waits until all lines are written, but at most `patience`.
     pub fn finish(&self, patience: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
-        // Whether they were or not: the process ends.
+        // The result does not matter, because the process ends.
         drop(self.0.written.wait_timeout_while(self.0.lock(), patience, is_busy));
     }
 }
 
-/// Takes one line with each call, and never blocks.
+/// Each call appends one line, and never blocks.
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.lock();
@@ -115,7 +117,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes lines as they come, for as long as the process lives.
+    /// Writes lines as they arrive, for the life of the process.
     fn write_all(&self, mut out: impl Write) {
         loop {
             let line = self.next_line();
@@ -123,11 +125,11 @@ impl Shared {
             let mut state = self.lock();
             state.is_writing = false;
             if is_lost {
-                // The reader has gone away.
+                // The reader has closed the pipe.
                 state.dropped += 1;
                 self.metrics.log_lines_dropped.inc();
             }
-            // Once there is room again, so that this is not dropped as well.
+            // Reported only when the queue has room again, or the report would be dropped, too.
             let dropped =
                 if is_lost || state.bytes > self.bytes_max / 2 { 0 } else { std::mem::take(&mut state.dropped) };
             drop(state);
@@ -151,14 +153,14 @@ impl Shared {
     }
 }
 
-/// Writes all of a line, however long that takes.
+/// Writes a whole line, however long that takes.
 fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     while !line.is_empty() {
         match out.write(line) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(len) => line = &line[len..],
             Err(err) if err.kind() == ErrorKind::Interrupted => {}
-            // Another process that has the pipe too may have made it so.
+            // Another process that shares the pipe may have made it non-blocking.
             Err(err) if err.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
             Err(err) => return Err(err),
         }
@@ -166,14 +168,14 @@ fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A logger that turns into counters what libraries report about clients, and hands on everything else.
+/// A logger that counts messages of libraries about mistakes of clients, and passes everything else on.
 pub struct ServerLog<L> {
     logger: L,
     metrics: ProcessMetrics,
 }
 
 impl<L: Log> ServerLog<L> {
-    /// Returns a logger in front of this one.
+    /// Returns a logger in front of `logger`.
     pub fn new(logger: L) -> Self {
         Self { logger, metrics: ProcessMetrics::default() }
     }
@@ -187,7 +189,7 @@ impl<L: Log> Log for ServerLog<L> {
     fn log(&self, record: &Record<'_>) {
         let target = record.target();
         if target.starts_with(HTTP_LIBRARY) && record.level() < Level::Debug {
-            // A malformed request is its client's mistake, counted where its connection ends.
+            // A malformed request is its client's mistake; it is counted where its connection ends.
             let mut quiet = Record::builder();
             quiet.level(Level::Debug).target(target).args(*record.args());
             return self.logger.log(&quiet.build());
@@ -209,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe that takes a line only when somebody reads.
+    /// A pipe that accepts a line only when the test reads.
     struct Pipe(mpsc::SyncSender<String>);
 
     impl Write for Pipe {
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn who_logs_never_waits_for_the_reader_and_what_finds_no_room_is_counted() {
+    fn a_thread_that_logs_never_waits_for_the_reader_and_dropped_lines_are_counted() {
         let (sender, read) = mpsc::sync_channel(0);
         let mut lines = LogLines::start(LogConfig { waiting_bytes_max: 1_024 }, Pipe(sender)).unwrap();
         let line = |index: u32| format!("{index:<9}\n");
@@ -232,7 +234,7 @@ mod tests {
             lines.write_all(line(index).as_bytes()).unwrap();
         }
         let dropped = usize::try_from(lines.0.lock().dropped).unwrap();
-        // One may have been on its way, and made room for another.
+        // One line may have been on its way to the pipe, and made room for another.
         assert!((1_000 - 103..=1_000 - 102).contains(&dropped), "{dropped}");
         let kept: Vec<_> = (0..1_000 - dropped).map(|_| read.recv().unwrap()).collect();
         assert!(kept.is_sorted_by_key(|line| line.trim().parse::<u32>().unwrap()), "in order: {kept:?}");
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(read.recv().unwrap(), "later\n");
     }
 
-    /// Keeps what it is given.
+    /// Stores the records it receives.
     #[derive(Default)]
     struct Kept(Mutex<Vec<(Level, String)>>);
 
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libraries_report_of_clients_is_no_error_of_ours() {
+    fn messages_of_libraries_about_clients_are_not_logged_as_errors() {
         let log = ServerLog::new(Kept::default());
         let errors = log.metrics.accept_errors.get();
         for (target, text) in [

@@ -1,4 +1,4 @@
-//! Puts the market together: the simulator, its past, the history and the feed, each actor on its thread.
+//! Starts the market: the simulator, its past, the history and the feed, each actor on its own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,15 +19,15 @@ pub(super) struct Market {
     pub(super) history: Addr<History>,
     pub(super) archive: ArchiveReader,
     pub(super) feed: Addr<Feed<SimulatedSource>>,
-    /// The newest offset that the feed has published.
+    /// Offset of the newest event that the feed has published.
     pub(super) head: Arc<AtomicU64>,
-    /// What time it is on the market.
+    /// Time of the market.
     pub(super) clock: Arc<MarketClock>,
-    /// The threads of the history and of the feed.
+    /// Threads of the history and of the feed.
     pub(super) arbiters: [ArbiterHandle; 2],
 }
 
-/// The simulator as the feed sees it.
+/// The simulator as a source of the feed.
 pub(super) struct SimulatedSource(Simulator);
 
 impl Source for SimulatedSource {
@@ -54,7 +54,8 @@ fn simulator_config(feed: &FeedConfig) -> SimulatorConfig {
     }
 }
 
-/// Returns every symbol at the start of the stream. On all cores: for 10,000 symbols one takes more than a second.
+/// Returns the state of every symbol at the start of the stream. Uses all cores: for 10,000 symbols one core takes more
+/// than a second.
 fn openings(past: &Backfill) -> Vec<Opening> {
     let ids: Vec<SymbolId> = (0..past.symbols()).map(SymbolId).collect();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -63,14 +64,14 @@ fn openings(past: &Backfill) -> Vec<Opening> {
         let parts = ids.chunks(ids.len().div_ceil(threads).max(1));
         let parts: Vec<_> =
             parts.map(|ids| (ids, std::thread::Builder::new().spawn_scoped(scope, move || of(ids)))).collect();
-        // A part for which there is no thread is made by this one.
+        // If a thread cannot be started, this thread does its part.
         let made =
             parts.into_iter().map(|(ids, part)| part.ok().and_then(|part| part.join().ok()).unwrap_or_else(|| of(ids)));
         made.flatten().collect()
     })
 }
 
-/// Makes the past and starts the present.
+/// Computes the state at the start, and starts the actors.
 pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Result<Market, StartError> {
     let config = simulator_config(&settings.feed);
     let reading = clock.read();

@@ -1,6 +1,6 @@
-//! The whole: settings, wiring of actors, listening, the orderly end.
+//! The whole server: settings, wiring of actors, listeners, shutdown.
 //!
-//! [`Application::start`] binds and starts everything; [`Application::run`] serves until it is told to end.
+//! [`Application::start`] binds and starts everything; [`Application::run`] serves until shutdown.
 
 mod descriptors;
 mod kind;
@@ -45,25 +45,26 @@ pub use settings_error::SettingsError;
 pub use tls::{Certificate, TlsConfig, TlsError};
 pub use watchdog::report_panics;
 
-/// Clients of a server that goes down are told to come back within this time, each at another moment, in milliseconds.
+/// Range of the random delay, after the end of the drain, within which clients of a server that shuts down should
+/// reconnect. In milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
 
-/// Why the server cannot start. Displays as one line.
+/// The reason why the server cannot start. Displays as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings are not usable.
+    /// The settings are invalid.
     #[error("bad configuration: {0}")]
     Settings(#[from] SettingsError),
-    /// The feed cannot be made from these settings.
+    /// The feed refuses the settings.
     #[error("bad configuration: {0}")]
     Feed(#[from] SimulatorError),
-    /// What the history may keep exceeds its memory; says how.
+    /// The bounds of the history exceed its memory; contains the arithmetic.
     #[error("bad configuration: {0}")]
     Memory(String),
     /// The certificate cannot be used.
     #[error("bad configuration: {0}")]
     Tls(#[from] TlsError),
-    /// The system has no thread for a part of the server.
+    /// The operating system cannot start a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
     /// The address cannot be listened on.
@@ -73,18 +74,18 @@ pub enum StartError {
         host: String,
         /// `server.port` or `server.tls.port`.
         port: u16,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A socket that listens cannot be watched.
+    /// A listening socket cannot be registered with the event loop.
     #[error("cannot watch a listener: {0}")]
     Socket(io::Error),
-    /// The system allows too few open files for what the settings promise.
+    /// The limit of open files is too low for the settings.
     #[error(
         "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit -n)"
     )]
     OpenFiles {
-        /// What all connections and the process itself take at the most.
+        /// Descriptors for all connections and the process itself.
         needed: usize,
         /// The soft limit.
         allowed: usize,
@@ -112,25 +113,26 @@ pub struct Application {
 type AttachFn = Arc<dyn Fn(Attach) -> Attaching + Send + Sync>;
 type Attaching = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Routes of a program that embeds the server.
+/// Additional routes of a program that embeds the server.
 type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 impl Application {
-    /// Binds the addresses, makes the market's past and starts all actors and workers. Must be called within an actix
-    /// system.
+    /// Binds the addresses, computes the market's past and starts all actors and workers. Must be called within an
+    /// actix system.
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, the certificate, an address, or too few threads.
+    /// Returns why the server cannot start: settings, the certificate, an address, or a lack of threads.
     pub fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         Self::start_with(settings, clock, |_| {})
     }
 
-    /// Does what [`Application::start`] does and adds routes before those of the service: for programs that embed the server.
+    /// Like [`Application::start`], with routes that take precedence over those of the service: for programs that embed
+    /// the server.
     ///
     /// # Errors
     ///
-    /// Returns what keeps the server from starting: settings, the certificate, an address, or too few threads.
+    /// Returns why the server cannot start: settings, the certificate, an address, or a lack of threads.
     pub fn start_with(
         settings: &Settings,
         clock: Arc<dyn Clock>,
@@ -201,12 +203,12 @@ impl Application {
         Ok(Self { server, address, tls_address, certificate, hubs, attach, watchdog, arbiters, grace, drain, metrics })
     }
 
-    /// Returns the address of HTTP; `None` when HTTPS is all that is served.
+    /// Returns the address of HTTP; `None` if only HTTPS is served.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Returns the address of HTTPS; `None` when it is not served.
+    /// Returns the address of HTTPS; `None` if it is not served.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
     }
@@ -216,8 +218,8 @@ impl Application {
         self.certificate.clone()
     }
 
-    /// Hands every batch from now on to `receiver` too, as to a hub: for programs that embed the server. A receiver whose
-    /// mailbox is full misses batches.
+    /// Sends every further batch to `receiver` too, as to a hub: for programs that embed the server. A receiver with a
+    /// full mailbox misses batches.
     pub async fn attach(&self, receiver: Recipient<Batch>) {
         (self.attach)(Attach(receiver)).await;
     }
@@ -227,13 +229,13 @@ impl Application {
         self.metrics.clone()
     }
 
-    /// Serves until `shutdown` is ready; then says goodbye to every session and closes it with 1001, one after the other over
-    /// `server.drain_ms`, and returns when all connections have ended or `server.shutdown_grace_ms` is over.
+    /// Serves until `shutdown` is ready. Then sends `goodbye` to every session and closes it with 1001, spread over
+    /// `server.drain_ms`, and returns when all connections have ended or after `server.shutdown_grace_ms`.
     ///
     /// # Errors
     ///
-    /// Returns at once, without a word to anybody, what has made the server fail: a hub, the feed, the history or what
-    /// accepts connections has ended.
+    /// Returns at once, without `goodbye`, if a hub, the feed, the history or a thread that accepts connections has
+    /// ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { server, hubs, watchdog, arbiters, grace, drain: over, .. } = self;
         let handle = server.handle();
@@ -252,20 +254,20 @@ impl Application {
         }
         match tokio::time::timeout(Duration::ZERO, server).await {
             Ok(Ok(result)) => result,
-            // The grace is over, or the task is gone with its runtime: nothing is left to wait for.
+            // Either the grace period is over, or the task has ended with its runtime: there is nothing to wait for.
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 }
 
-/// Logs where the server listens, and with how many places when these are fewer than set.
+/// Logs the addresses of the server, and the reduced number of sessions if descriptors are short.
 fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
     let https = listeners.https.as_ref().map(|(listener, _)| listener);
     let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
     let url = |(name, listener): (&str, Option<&Listener>)| {
         listener.map_or(String::new(), |listener| format!("{name}://{}/ ", listener.address))
     };
-    // In the same line as what is served: it is about that.
+    // One line for both, because the second part qualifies the first.
     let level = if shortage.is_some() { log::Level::Warn } else { log::Level::Info };
     log::log!(
         level,
@@ -293,7 +295,7 @@ fn attach_to(feed: Addr<Feed<SimulatedSource>>) -> AttachFn {
     })
 }
 
-/// Returns the parts that the server cannot do without, beside its hubs.
+/// Returns the parts that must live, beside the hubs.
 fn parts(
     history: &Addr<History>,
     archive: &ArchiveReader,
@@ -317,8 +319,8 @@ fn parts(
     Ok(parts)
 }
 
-/// Returns what the page about the handshake needs of a server at these addresses: it reaches itself over plain HTTP where
-/// it can.
+/// Returns the configuration of the page `/handshake` for a server at these addresses. The server connects to itself
+/// over plain HTTP if it can.
 fn inspector(
     settings: &Settings,
     address: Option<SocketAddr>,
@@ -330,13 +332,13 @@ fn inspector(
     Inspector::new(settings.handshake.clone(), address, tls)
 }
 
-/// Says goodbye everywhere within the time `over`, while the listener still tells newcomers to go elsewhere; then waits for
-/// all connections to end.
+/// Ends all sessions within the time `over`, while the listener still refuses new ones with 503; then waits for all
+/// connections to end.
 async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
     let hubs = std::mem::take(&mut *hubs.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let drained: Vec<_> = hubs.iter().map(|hub| hub.send(Drain { over, retry_after_ms: RETRY_AFTER_MS })).collect();
     for drained in drained {
-        // A hub that is gone has no session left.
+        // A hub that has ended has no session left.
         let _ = drained.await;
     }
     handle.stop(true).await;
@@ -349,7 +351,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn when_the_thread_of_the_history_or_of_the_feed_ends_the_server_ends_and_says_so() {
+    async fn when_the_thread_of_the_history_or_of_the_feed_ends_the_server_ends_with_an_error() {
         for (index, failure) in ["the history has ended", "the feed has ended"].into_iter().enumerate() {
             let mut settings = Settings::default();
             settings.server.port = 0;

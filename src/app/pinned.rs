@@ -1,8 +1,8 @@
-//! TLS from this server to itself, for the page that shows handshakes when there is no plain HTTP: a client that accepts the
-//! certificate that the server shows, and no other.
+//! TLS from this server to itself, for the page `/handshake` when there is no plain HTTP: a client that accepts only
+//! the certificate that the server presents (certificate pinning).
 //!
-//! It asks for no authority's word and compares no names: being the same certificate, to the byte, is a narrower condition.
-//! That the other end has the key is checked as always.
+//! The client does not check an authority's signature or the host name: equality of the certificate, byte by byte, is
+//! the stricter condition. It checks as always that the server has the private key.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use tokio_rustls::TlsConnector;
 
 use crate::app::tls::Certificate;
 
-/// Accepts the certificate of this server alone.
+/// Accepts only the certificate of this server.
 #[derive(Debug)]
 struct Pinned(Arc<Certificate>);
 
-/// Returns a client of a server that shows this certificate.
+/// Returns a client for a server that presents this certificate.
 pub(super) fn connector(certificate: &Arc<Certificate>) -> TlsConnector {
     let builder = ClientConfig::builder_with_provider(certificate.provider().clone());
     let builder = builder.with_safe_default_protocol_versions().expect("the provider speaks both versions");

@@ -1,4 +1,4 @@
-//! What runs on each worker thread: one hub, and the connections of every listener.
+//! Starts the worker threads: one hub each, and the connections of every listener.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,10 +22,11 @@ use crate::transport::{
     Turnstile, Worker, connections,
 };
 
-/// How much later than a session's stall its connection is ended, so that the session can count the reason.
+/// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
+/// first.
 const TAKE_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
-/// Answers about bars that are made for one worker at once: about so many are sent in one of its turns.
+/// Reads of bars that run for one worker at once: about as many answers are sent in one of its turns.
 const BARS_ANSWERS_MAX: usize = 16;
 
 /// The hub of every worker that has been started.
@@ -37,7 +38,7 @@ pub(super) struct Listeners {
     pub(super) https: Option<(Listener, Arc<rustls::ServerConfig>)>,
 }
 
-/// What every worker is made from.
+/// Everything that a worker is made from.
 #[derive(Clone)]
 pub(super) struct WorkerParts {
     pub(super) hub_config: HubConfig,
@@ -56,13 +57,13 @@ pub(super) struct WorkerParts {
 }
 
 thread_local! {
-    /// What the listeners of one worker thread share. A worker thread belongs to one server and ends with it; its listeners
-    /// keep this alive.
+    /// Shared by the listeners of one worker thread, which keep it alive. A worker thread belongs to one server and
+    /// ends with it.
     static SHARED: RefCell<Option<(WeakAddr<Hub>, Weak<Worker>)>> = const { RefCell::new(None) };
 }
 
 impl WorkerParts {
-    /// Returns the hub of this thread and what handlers work with; starts them for the first listener.
+    /// Returns the hub of this thread and the state for its handlers; starts them for the first listener.
     fn worker(&self) -> (Addr<Hub>, Rc<Worker>) {
         SHARED.with_borrow_mut(|shared| {
             let running = shared.as_ref().and_then(|(hub, worker)| Some((hub.upgrade()?, worker.upgrade()?)));
@@ -133,10 +134,10 @@ impl WorkerParts {
 ///
 /// # Errors
 ///
-/// Returns what the system says of a socket that it does not let go on.
+/// Returns the error of the operating system if a listening socket cannot be registered.
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
-    // With one connection beyond its room another one gives way, and takes a turn to be gone.
+    // A worker with one connection too many closes another one, which takes a turn to end.
     let connections_max = parts.room.each.saturating_add(server.turn_connections_max).saturating_add(1);
     let mut builder = Server::build()
         .workers(workers)
@@ -152,7 +153,7 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
             let (parts, config, stopping) = (parts.clone(), config.clone(), stopping.clone());
             builder = builder.listen(listener.address.to_string(), socket, move || {
                 let (hub, worker) = parts.worker();
-                // The worker takes no connection before its hub has found its place in the stream.
+                // The worker accepts no connection before its hub has read the stream.
                 let ready = move || {
                     let ready = hub.send(Ready);
                     async move { ready.await.map_err(io::Error::other) }

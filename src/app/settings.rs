@@ -1,6 +1,7 @@
-//! Settings: every key with its default, overridden by files and by the environment, checked before anything starts.
+//! Settings: every key with its default, overridden by files and by the environment, validated before the server
+//! starts.
 //!
-//! `config/default.toml` is compiled into the binary; a test proves that it says what the code says.
+//! `config/default.toml` is compiled into the binary; a test compares it with the defaults in the code.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,24 +20,24 @@ use crate::session::SessionConfig;
 use crate::transport::{AllowedOrigins, InspectorConfig};
 
 const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
-/// The prefix and separator of the environment's keys: `TICKCAST__SERVER__PORT`.
+/// Prefix and separator of environment variables: `TICKCAST__SERVER__PORT`.
 const ENVIRONMENT: (&str, &str) = ("TICKCAST", "__");
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where and how to listen.
+    /// Addresses, connections, HTTP.
     pub server: ServerConfig,
-    /// Where prices come from.
+    /// Source of prices.
     pub feed: FeedConfig,
-    /// How events are sent.
+    /// Delivery of events.
     pub push: PushConfig,
-    /// How much of the past is kept.
+    /// Size of the history.
     pub history: HistoryConfig,
-    /// What one session may do.
+    /// Limits of one session.
     pub session: SessionConfig,
-    /// What the page about the handshake may take.
+    /// Limits of the page `/handshake`.
     pub handshake: InspectorConfig,
     /// The log.
     pub log: LogConfig,
@@ -50,47 +51,47 @@ pub struct ServerConfig {
     pub host: String,
     /// The TCP port; 0 takes a free one.
     pub port: u16,
-    /// What every address begins with, for a proxy that passes it on: `/tickcast`; empty for nothing. Letters, digits, `-`, `.`,
-    /// `_` and `~` between slashes.
+    /// Prefix of every address, for a proxy that does not strip it: `/tickcast`; empty for none. Letters, digits, `-`,
+    /// `.`, `_` and `~` between slashes.
     pub base_path: String,
-    /// Worker threads, at most 512; 0 starts one for each core.
+    /// Worker threads, at most 512; 0 starts one per core.
     pub workers: usize,
-    /// How long the orderly end may take. Milliseconds, at most 600,000.
+    /// Longest time for a shutdown. Milliseconds, at most 600,000.
     pub shutdown_grace_ms: u64,
-    /// Over how long sessions are closed then, so that their clients do not all come back at once. Milliseconds; never
-    /// more than half of `shutdown_grace_ms` is taken.
+    /// Time over which a shutdown closes the sessions, so that their clients do not all reconnect at once.
+    /// Milliseconds; limited to half of `shutdown_grace_ms`.
     pub drain_ms: u64,
-    /// The most sessions at the same time, fewer when the limit of open files is too low for so many. 1 to 1,000,000.
+    /// Most sessions at the same time, fewer if the limit of open files is too low. 1 to 1,000,000.
     pub connections_max: usize,
-    /// Connections beyond `connections_max` for each worker, so that those refused are told so, and probes and plain requests
-    /// are answered. 1 to 100,000.
+    /// Connections beyond `connections_max` for each worker, so that refused clients get an answer, and probes and
+    /// plain requests are served. 1 to 100,000.
     pub connections_spare_max: usize,
-    /// How long a request may take to arrive, from its first byte; the first one of a connection from when that was accepted.
-    /// Milliseconds, 10 to 600,000.
+    /// Longest time for a request to arrive, from its first byte; for the first request of a connection, from the
+    /// accept. Milliseconds, 10 to 600,000.
     pub request_timeout_ms: u64,
-    /// How long a connection stays open without a request. Milliseconds, 10 to 3,600,000.
+    /// Longest time of a connection without a request. Milliseconds, 10 to 3,600,000.
     pub keep_alive_ms: u64,
-    /// The longest head of a request. Bytes, 1,024 to 65,536.
+    /// Longest head of a request. Bytes, 1,024 to 65,536.
     pub request_head_bytes_max: usize,
-    /// How long the kernel waits for a sign of life before it asks the peer for one. Milliseconds, 1,000 to 3,600,000.
+    /// Silence after which the kernel probes the peer (TCP keepalive). Milliseconds, 1,000 to 3,600,000.
     pub tcp_keepalive_ms: u64,
-    /// Bytes that wait for one socket in the server before its outbox begins to fill. 1,024 to 16 MiB.
+    /// Bytes buffered in the server for one socket before its outbox begins to fill. 1,024 to 16 MiB.
     pub write_buffer_bytes: usize,
-    /// Unsent bytes in the kernel beyond which a socket takes no more (`TCP_NOTSENT_LOWAT`). 1,024 to 16 MiB.
+    /// Unsent bytes in the kernel beyond which a socket is not writable (`TCP_NOTSENT_LOWAT`). 1,024 to 16 MiB.
     pub unsent_bytes_max: u32,
-    /// Connections that begin and end in one turn of a worker thread, before those that stream have theirs. 1 to
+    /// Connections that begin or end in one turn of a worker thread, before its sessions have their turn. 1 to
     /// 1,000,000.
     pub turn_connections_max: usize,
-    /// Answers over HTTP that are begun, or pieces of 16 KiB of long ones, in one turn of a worker thread; of many turns each
-    /// takes a millisecond at least. 1 to 1,000,000.
+    /// Answers over HTTP that begin, or pieces of 16 KiB of long answers, in one turn of a worker thread; in a series
+    /// of turns each lasts at least a millisecond. 1 to 1,000,000.
     pub turn_answers_max: usize,
-    /// Reads of bars that each worker may have under way. 1 to 1,000,000.
+    /// Reads of bars that each worker may have running or waiting. 1 to 1,000,000.
     pub bars_reads_max: usize,
-    /// A part of the server that is behind by so much makes `/readyz` answer 503. Milliseconds, 10 to 600,000.
+    /// Time for which a part of the server may be behind before `/readyz` answers 503. Milliseconds, 10 to 600,000.
     pub behind_max_ms: u64,
-    /// Clients whose traffic is accounted. 1 to 100,000.
+    /// Most traffic accounts. 1 to 100,000.
     pub traffic_clients_max: usize,
-    /// Pages of other origins that may open sessions; in the environment a list with commas.
+    /// Origins whose pages may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
     /// HTTPS.
     pub tls: TlsConfig,
@@ -125,10 +126,10 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// The most worker threads: what actix takes.
+    /// Most worker threads: a limit of actix.
     const WORKERS_MAX: usize = 512;
 
-    /// Returns how many worker threads there are.
+    /// Returns the number of worker threads.
     pub(super) fn worker_threads(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(Self::WORKERS_MAX),
@@ -136,7 +137,7 @@ impl ServerConfig {
         }
     }
 
-    /// Returns over how long the orderly end closes the sessions.
+    /// Returns the time over which a shutdown closes the sessions.
     pub(super) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms.min(self.shutdown_grace_ms / 2))
     }
@@ -184,7 +185,7 @@ impl ServerConfig {
     }
 }
 
-/// Unreserved characters of RFC 3986 section 2.3 between slashes: nothing that a URL would have to encode.
+/// Unreserved characters of RFC 3986 section 2.3 between slashes, so that no part of a URL needs percent-encoding.
 fn is_base_path(path: &str) -> bool {
     let is_plain = |segment: &str| {
         let mut bytes = segment.bytes();
@@ -194,7 +195,7 @@ fn is_base_path(path: &str) -> bool {
 }
 
 impl Settings {
-    /// Reads the settings: the defaults, then `config/<profile>.toml` of the present directory, then `file`, then the
+    /// Reads the settings: the defaults, then `config/<profile>.toml` of the current directory, then `file`, then the
     /// environment.
     ///
     /// # Errors
@@ -204,8 +205,8 @@ impl Settings {
         Self::layered(profile, file, Self::environment())
     }
 
-    /// Returns the source of the environment's keys. A variable that is empty counts as not set: `KEY= tickcast` and
-    /// compose files with `KEY=${KEY}` mean the default.
+    /// Returns the source of settings from the environment. An empty variable counts as not set: `KEY= tickcast`, and
+    /// compose files with `KEY=${KEY}`, mean the default.
     fn environment() -> Environment {
         let (prefix, separator) = ENVIRONMENT;
         Environment::with_prefix(prefix).prefix_separator(separator).separator(separator).ignore_empty(true)
@@ -216,13 +217,13 @@ impl Settings {
         let mut layers = defaults.clone();
         let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
         for path in profile.as_deref().into_iter().chain(file) {
-            // Read here as well, because the error of the parser of settings does not name a file that cannot be read.
+            // Read here, because the errors of the `config` crate do not name a file that cannot be read.
             let text =
                 std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
             layers = if path.is_file() {
                 layers.add_source(File::from(path).format(FileFormat::Toml))
             } else {
-                // A pipe can be read once.
+                // As a string, because a pipe can be read only once.
                 layers.add_source(File::from_str(&text, FileFormat::Toml))
             };
         }
@@ -237,7 +238,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Returns the first key that is not.
+    /// Returns the first key whose value is not.
     pub fn validate(&self) -> Result<(), SettingsError> {
         self.server
             .validate()
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_defaults_says_what_the_code_says() {
+    fn the_file_of_defaults_equals_the_defaults_in_the_code() {
         assert_eq!(read(&[]).unwrap(), Settings::default());
     }
 
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!(settings.unwrap(), Settings::default());
     }
 
-    /// Appends the environment's name of each number below `table`.
+    /// Appends the environment variable of each number below `table`.
     fn numbers(prefix: &str, table: config::Map<String, Value>, names: &mut Vec<String>) {
         for (key, value) in table {
             let name = format!("{prefix}__{}", key.to_uppercase());
@@ -312,7 +313,7 @@ mod tests {
         let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml)).build().unwrap();
         let mut names = Vec::new();
         numbers("TICKCAST", defaults.cache.into_table().unwrap(), &mut names);
-        // Every seed is a good one.
+        // Every seed is valid.
         names.retain(|name| name != "TICKCAST__FEED__SEED");
         assert!(names.len() > 20, "{names:?}");
         for name in names {

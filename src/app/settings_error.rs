@@ -1,17 +1,17 @@
-//! Why settings are refused, in one line that names the key or the file.
+//! The reason why settings are refused, in one line that names the key or the file.
 
 use std::io;
 use std::path::PathBuf;
 
 use config::ConfigError;
 
-/// Why the settings cannot be used. Displays as one line that names the key.
+/// The reason why settings are refused. Displays as one line that names the key.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A file or a value could not be read.
     #[error("{}", in_one_line(.0))]
     Read(#[from] ConfigError),
-    /// A file of settings cannot be read.
+    /// A settings file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     File {
         /// The file.
@@ -19,14 +19,14 @@ pub enum SettingsError {
         /// The error of the operating system, or that the file is not UTF-8.
         source: io::Error,
     },
-    /// A value is of another kind than its default.
+    /// A value has another type than its default.
     #[error("{key} must be {kind}, not {value}")]
     Kind {
         /// The key, with its section.
         key: String,
-        /// What its default is.
+        /// Type of the default.
         kind: &'static str,
-        /// What was given, with where it was given.
+        /// The value, and where it was set.
         value: String,
     },
     /// A value is out of its range.
@@ -34,12 +34,12 @@ pub enum SettingsError {
     Value {
         /// The key, with its section.
         key: &'static str,
-        /// What is wrong with it.
+        /// The rule that the value breaks.
         complaint: &'static str,
     },
 }
 
-/// Leaves out the drawing of the place that a parser of TOML adds to its complaint.
+/// Removes the excerpt of the file, over several lines, that the TOML parser adds to its message.
 fn in_one_line(err: &ConfigError) -> String {
     let text = err.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.contains(" | "));

@@ -1,21 +1,20 @@
-//! Whether there are threads enough. Who starts the workers panics when there are not, so that is found out before.
+//! Checks before the start that the system has enough threads, because actix panics if a worker cannot be started.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// The threads of a server beside its workers: of the feed, of the history, of the reader of bars, and of what accepts
-/// connections.
+/// Threads beside the workers: feed, history, reader of bars, and the thread that accepts connections.
 pub(super) const BESIDE_WORKERS: usize = 4;
 
-/// Starts so many threads at the same time, and ends them.
+/// Starts this many threads at the same time, and ends them.
 ///
 /// # Errors
 ///
-/// Returns what the system says when it has fewer.
+/// Returns the error of the operating system if it has fewer.
 pub(super) fn check(threads: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     std::thread::scope(|scope| {
-        // All of them wait here until the last one is there, or one is not to be had.
+        // All threads wait for this lock until the last one has started or one has failed to start.
         let _shut = gate.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..threads {
             std::thread::Builder::new().spawn_scoped(scope, || drop(gate.lock()))?;

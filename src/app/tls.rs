@@ -1,4 +1,4 @@
-//! TLS: the certificate and its key from PEM files, read again on request, and what is spoken with them.
+//! TLS: the certificate and its key from PEM files, reloaded on request, and the configuration of the protocol.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,22 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use serde::Deserialize;
 
-/// What is offered above TLS: a WebSocket is opened over HTTP/1.1 (RFC 6455), so that HTTP/2 would not help.
+/// The protocol offered by ALPN. A WebSocket is opened over HTTP/1.1 (RFC 6455), so that HTTP/2 would not help.
 const PROTOCOL: &[u8] = b"http/1.1";
 
 /// The section `[server.tls]`. Without a certificate there is no HTTPS.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The file with the certificate and its chain, in PEM. Empty: none.
+    /// The file with the certificate and its chain, in PEM; empty for none.
     pub cert: String,
     /// The file with the certificate's private key, in PEM.
     pub key: String,
     /// The TCP port of HTTPS; 0 takes a free one.
     pub port: u16,
-    /// Whether HTTPS is all that is served: nothing listens on `server.port` then.
+    /// Whether only HTTPS is served; then nothing listens on `server.port`.
     pub only: bool,
-    /// How long the handshake of TLS may take. Milliseconds, 1 to 600,000.
+    /// Longest time for a TLS handshake. Milliseconds, 1 to 600,000.
     pub handshake_timeout_ms: u64,
 }
 
@@ -67,30 +67,31 @@ impl TlsConfig {
     }
 }
 
-/// Why the certificate or its key cannot be used. Displays as one line that names the key of the settings and the file.
+/// The reason why the certificate or its key cannot be used. Displays as one line that names the key of the settings
+/// and the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file could not be read.
+    /// A file cannot be read.
     #[error("{key} {path}: {source}")]
     Read {
         /// `server.tls.cert` or `server.tls.key`.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// The content of a file is invalid.
     #[error("{key} {path}: {complaint}")]
     Content {
         /// `server.tls.cert` or `server.tls.key`.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The rule that the file breaks.
         complaint: String,
     },
-    /// The key is another certificate's.
+    /// The private key belongs to another certificate.
     #[error("server.tls.key {key} does not belong to server.tls.cert {cert}")]
     Mismatch {
         /// The file of the certificate.
@@ -100,7 +101,7 @@ pub enum TlsError {
     },
 }
 
-/// The certificate that the server shows, with its chain and its key. New connections get the newest one.
+/// The certificate that the server presents, with its chain and its private key. New connections get the newest one.
 #[derive(Debug)]
 pub struct Certificate {
     cert: PathBuf,
@@ -114,7 +115,7 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// Returns what is wrong with them.
+    /// Returns the first mistake in them.
     pub(super) fn read(config: &TlsConfig) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let (cert, key) = (PathBuf::from(&config.cert), PathBuf::from(&config.key));
@@ -122,7 +123,7 @@ impl Certificate {
         Ok(Self { cert, key, provider, current })
     }
 
-    /// Reads the files again. If anything is wrong with them, that is logged, and the certificate stays what it was.
+    /// Reads the files again. If they are invalid, logs the error and keeps the old certificate.
     pub fn reload(&self) {
         let cert = self.cert.display();
         match read_pair(&self.cert, &self.key, &self.provider) {
@@ -134,17 +135,17 @@ impl Certificate {
         }
     }
 
-    /// Returns what new connections are shown.
+    /// Returns the certificate for new connections.
     pub(super) fn current(&self) -> Arc<CertifiedKey> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns what does the cryptography.
+    /// Returns the implementation of the cryptography.
     pub(super) const fn provider(&self) -> &Arc<CryptoProvider> {
         &self.provider
     }
 
-    /// Returns how TLS is spoken with this certificate: versions 1.2 and 1.3, and HTTP/1.1 in it.
+    /// Returns the configuration of TLS with this certificate: versions 1.2 and 1.3, and HTTP/1.1 by ALPN.
     pub(super) fn server_config(self: Arc<Self>) -> Arc<rustls::ServerConfig> {
         let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone());
         let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("the provider speaks both versions");
@@ -167,29 +168,29 @@ fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Certi
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let chain = chain.map_err(|err| of_cert(in_words(&err)))?;
     if chain.is_empty() {
-        return Err(of_cert("there is no certificate in PEM in it".into()));
+        return Err(of_cert("contains no certificate in PEM".into()));
     }
     if chain.iter().any(|cert| is_version_1(cert)) {
-        return Err(of_cert("a certificate in it is one of X.509 version 1; version 3 is needed".into()));
+        return Err(of_cert("contains a certificate of X.509 version 1; version 3 is needed".into()));
     }
     let text = read_file("server.tls.key", key)?;
     let private = PrivateKeyDer::from_pem_slice(&text).map_err(|err| match err {
-        pem::Error::NoItemsFound => of_key("there is no private key in PEM in it".into()),
+        pem::Error::NoItemsFound => of_key("contains no private key in PEM".into()),
         err => of_key(in_words(&err)),
     })?;
     let private = provider.key_provider.load_private_key(private);
-    let private = private.map_err(|_| of_key("the private key is malformed, or of a kind that is not known".into()))?;
+    let private = private.map_err(|_| of_key("the private key is malformed, or of an unknown kind".into()))?;
     let pair = CertifiedKey::new(chain, private);
     match pair.keys_match() {
-        // A key that cannot tell its public half may belong to the certificate.
+        // A key that cannot compute its public half may belong to the certificate.
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(pair),
         Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch { cert: cert.into(), key: key.into() }),
         Err(err) => Err(of_cert(err.to_string())),
     }
 }
 
-/// Returns whether a certificate in DER is one of X.509 version 1: it begins with its serial number, where later versions begin
-/// with the version (RFC 5280 section 4.1).
+/// Returns whether a certificate in DER has X.509 version 1: it begins with its serial number, where later versions
+/// begin with the version (RFC 5280 section 4.1).
 fn is_version_1(der: &[u8]) -> bool {
     const SEQUENCE: u8 = 0x30;
     const INTEGER: u8 = 0x02;
@@ -207,11 +208,11 @@ fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|source| TlsError::Read { key, path: path.into(), source })
 }
 
-/// The parser of PEM shows bytes as numbers; what matters is that the file is broken.
+/// The PEM parser's messages show bytes as numbers; these texts name the mistake.
 fn in_words(err: &pem::Error) -> String {
     match err {
-        pem::Error::Base64Decode(_) => "the PEM in it is not Base64".into(),
-        pem::Error::MissingSectionEnd { .. } => "the PEM in it has no end".into(),
-        _ => "the PEM in it is malformed".into(),
+        pem::Error::Base64Decode(_) => "malformed PEM: not Base64".into(),
+        pem::Error::MissingSectionEnd { .. } => "malformed PEM: no end line".into(),
+        _ => "malformed PEM".into(),
     }
 }

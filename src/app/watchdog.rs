@@ -1,8 +1,9 @@
-//! Watches the parts that everything depends on: the feed, the history, the hubs, the listeners.
+//! The watchdog: checks that the feed, the history, the hubs and the listeners live and make progress.
 //!
-//! A task that panics ends alone, its thread lives on: without its hub a worker would go on sending heartbeats. Nothing can
-//! take over a part's place in the stream, so the process ends when one is gone, and whoever supervises it starts it again. A
-//! part that is there but does not get on makes `/readyz` red. What is no actor says itself that it has ended (`Health::end`).
+//! A panic ends one task, not its thread: a worker without its hub would go on sending heartbeats. A new hub, feed or
+//! history could not continue the stream of the old one, so the process ends if one of them has ended, and its
+//! supervisor restarts it. If a part lives but makes no progress, `/readyz` fails. A part that is not an actor reports
+//! its own end (`Health::end`).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +15,17 @@ use crate::metrics::SharedMetrics;
 use crate::rate::{LOOK_INTERVAL_MAX, Pauses};
 use crate::transport::Health;
 
-/// How often the parts are looked at while something has to be behind for `server.behind_max_ms` to be noticed.
+/// Number of checks within `server.behind_max_ms`, the time after which a part without progress counts as behind.
 const LOOKS: u32 = 8;
 
-/// Whether a thread that accepts connections has panicked: actix-server does not tell.
+/// Set if a thread that accepts connections has panicked, which actix-server does not report.
 static ACCEPTOR_PANICKED: AtomicBool = AtomicBool::new(false);
-/// How the threads are named that accept connections.
+/// Name of the threads that accept connections.
 const ACCEPTOR: &str = "actix-server acceptor";
 
-/// Makes every panic one line of the log, and lets [`crate::app::Application::run`] end when it has ended a listener. For
-/// programs: it replaces the hook of the process, which would write to a standard error that may not be read.
+/// Logs every panic in one line, and lets [`crate::app::Application::run`] end if the panic has ended a listener. For
+/// programs: it replaces the panic hook of the process, which writes to standard error and would block if no process
+/// reads that.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
@@ -36,7 +38,7 @@ pub fn report_panics() {
     }));
 }
 
-/// One part whose end is the end of the process.
+/// A part of the server. If it ends, the process ends.
 pub(super) struct Part {
     pub(super) name: String,
     pub(super) is_alive: Box<dyn Fn() -> bool>,
@@ -48,17 +50,18 @@ pub(super) struct Watchdog {
     pub(super) hubs: Hubs,
     pub(super) health: Arc<Health>,
     pub(super) metrics: SharedMetrics,
-    /// Told at each look that the process runs.
+    /// Must be told at each check that the process runs.
     pub(super) pauses: Arc<Pauses>,
-    /// How far behind, in time, a part may be.
+    /// Time that a part may be behind.
     pub(super) behind_max: Duration,
 }
 
 impl Watchdog {
-    /// Watches until a part has ended; returns which, as an error.
+    /// Watches until a part has ended; returns an error that names it.
     pub(super) async fn watch(self) -> io::Error {
         let interval = (self.behind_max / LOOKS).min(LOOK_INTERVAL_MAX).max(Duration::from_millis(1));
-        // Looks are counted, not measured: after a pause of the whole process nothing is behind before it has had its turn.
+        // The number of checks is compared, not the time, so that no part counts as behind right after a pause of the
+        // whole process.
         let looks = u32::try_from(self.behind_max.as_millis() / interval.as_millis().max(1)).unwrap_or(u32::MAX);
         let mut pace = Pace::default();
         self.pauses.look(Instant::now());
@@ -91,7 +94,7 @@ impl Watchdog {
     }
 }
 
-/// Since how many looks each part has not got on.
+/// For each part, the number of checks since its last progress.
 #[derive(Debug, Default)]
 struct Pace {
     hubs: Vec<Goal>,
@@ -100,10 +103,10 @@ struct Pace {
 }
 
 impl Pace {
-    /// Returns what is behind for more than so many looks.
+    /// Returns a description of the first part that has made no progress for `looks` checks, or that is late.
     fn look(&mut self, metrics: &SharedMetrics, behind_max: Duration, looks: u32) -> Option<String> {
         let steps = metrics.feed_steps.get();
-        // Its next goal is one step more, whenever it is looked at.
+        // The feed's goal is one step more than at the last check.
         if self.feed.look(steps, steps + 1) >= looks {
             return Some("the feed stands still".into());
         }
@@ -121,7 +124,7 @@ impl Pace {
     }
 }
 
-/// What a part has to reach, and since how many looks it has not.
+/// The offset that a part has to reach, and the number of checks since it was set.
 #[derive(Debug, Default)]
 struct Goal {
     offset: u64,
@@ -129,7 +132,8 @@ struct Goal {
 }
 
 impl Goal {
-    /// Takes note that the part is `here` while the feed is at `head`. Once it has reached its goal, that is the next one.
+    /// Records that the part is at `here` while the feed is at `head`. If the part has reached its goal, `head` is the
+    /// next one.
     fn look(&mut self, here: u64, head: u64) -> u32 {
         if here >= self.offset {
             (self.offset, self.looks) = (head, 0);
@@ -160,7 +164,7 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, _: Die, _: &mut Self::Context) {
-            // As a panic does, without the hook that prints it.
+            // Like a panic, but without the hook that prints it.
             std::panic::resume_unwind(Box::new("for the test"));
         }
     }
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_part_that_says_itself_that_it_has_ended_is_named() {
+    async fn a_part_that_reports_its_own_end_is_named() {
         let watching = watchdog(Vec::new());
         watching.health.end("the turnstile of a worker");
         watching.health.end("another part");
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_does_not_step_or_is_late_is_noticed() {
+    fn a_feed_that_makes_no_step_or_is_late_is_detected() {
         let metrics = SharedMetrics::default();
         let mut pace = Pace::default();
         for _ in 0..10 {
@@ -209,7 +213,7 @@ mod tests {
         }
         metrics.set_feed_lag(Duration::from_secs(5));
         metrics.feed_steps.inc();
-        assert_eq!(look(&mut pace, &metrics), None, "the first look after a pause of the whole process");
+        assert_eq!(look(&mut pace, &metrics), None, "the first check after a pause of the whole process");
         metrics.feed_steps.inc();
         assert_eq!(look(&mut pace, &metrics), Some("the feed is 5000 ms behind".into()));
         metrics.set_feed_lag(Duration::ZERO);
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_that_does_not_get_on_is_noticed_and_one_that_follows_is_not() {
+    fn a_hub_without_progress_is_detected_and_one_that_follows_is_not() {
         let metrics = SharedMetrics::default();
         let hubs = [metrics.new_hub(), metrics.new_hub()];
         let mut pace = Pace::default();
@@ -229,7 +233,7 @@ mod tests {
         for step in 1..=10 {
             metrics.feed_steps.inc();
             metrics.set_feed_offset(step * 100);
-            // Always a little behind, but on its way.
+            // Always a little behind, but with progress.
             hubs[0].set(i64::try_from(step * 100 - 30).unwrap());
             seen.push(look(&mut pace, &metrics));
         }
