@@ -1,4 +1,4 @@
-# The only door to tickcast. `make` alone lists what it can do.
+# All commands of the project; `make` lists them.
 SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
@@ -8,19 +8,19 @@ LINTERS := static/node_modules/typescript/package.json
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-run: $(LIBRARY) ## build and start the service; prints the address of the page
+run: $(LIBRARY) ## build and start the server; prints the address of the live chart
 	cargo run --release --locked
 
-run-tls: $(LIBRARY) ## the same, and https://localhost:8443/ beside it with a throw-away certificate
+run-tls: $(LIBRARY) ## the same, with HTTPS on https://localhost:8443/ and a self-signed certificate
 	cargo run --locked --example certificate -- target/tls
 	TICKCAST__SERVER__TLS__CERT=target/tls/cert.pem TICKCAST__SERVER__TLS__KEY=target/tls/key.pem \
 	  cargo run --release --locked
 
-test: lint browser-deps clock-deps conformance-deps ## lint, and every test there is
+test: lint browser-deps clock-deps conformance-deps ## run all checks and tests
 	npm --prefix static test
 	cargo test --locked --workspace
 
-lint: $(LINTERS) ## format check, clippy, TypeScript's checks of the scripts, and Biome
+lint: $(LINTERS) ## check the code: rustfmt, clippy, TypeScript, Biome
 	npm --prefix static run lint
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -31,7 +31,7 @@ fmt: ## format the code
 conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write docs/CONFORMANCE.md
 	CONFORMANCE_WRITE=1 cargo test --locked --test conformance
 
-bench: $(LIBRARY) ## measure the hot paths (criterion), then compare with other servers (20 minutes)
+bench: $(LIBRARY) ## benchmark the hot paths (criterion), then compare with other servers (20 minutes)
 	cargo bench --locked
 	node benches/compare.mjs
 
@@ -39,18 +39,18 @@ compare: $(LIBRARY) ## compare the four transports and write docs/COMPARISON.md 
 	cargo build --release --locked --bins
 	target/release/tickcast-compare
 
-load: $(LIBRARY) ## load a server of its own with 1,000 sessions and report
+load: $(LIBRARY) ## load a server with 1,000 sessions and report
 	cargo build --release --locked --bins
 	@TICKCAST__FEED__EVENTS_PER_SECOND=5300 TICKCAST__FEED__QUOTES_PER_TRADE=0 TICKCAST__FEED__EXTRA_SYMBOLS=500 \
 	  target/release/tickcast --port 18080 & server=$$!; trap "kill $$server" EXIT; \
 	  while kill -0 $$server && ! (: </dev/tcp/127.0.0.1/18080) 2>/dev/null; do sleep 0.1; done; \
 	  target/release/tickcast-load --url ws://127.0.0.1:18080/ws --sessions 1000 --symbols SYM000..SYM499 --pid $$server
 
-hostile: $(LIBRARY) ## what one hostile client does to the latency of 100 others; fails when that is too much (5 minutes)
+hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency of 100 others; fails if the p99 rises by a quarter (5 minutes)
 	cargo build --release --locked --bins
 	node benches/hostile.mjs
 
-screenshot: $(LIBRARY) browser-deps ## take the README's picture again
+screenshot: $(LIBRARY) browser-deps ## take the README's screenshot again
 	cargo test --locked --test it nothing_overlaps
 	cp target/tmp/screenshots/1280-dark.png docs/screenshot.png
 
@@ -66,7 +66,7 @@ $(LIBRARY): static/package.json static/package-lock.json
 	npm --prefix static ci --omit=dev --no-audit --no-fund
 	@touch $@
 
-# Installs the libraries too; touching their stamp keeps `make run` from installing again, without the tools.
+# Installs the libraries too, and touches their stamp, or `make run` would reinstall them without the linters.
 $(LINTERS): static/package.json static/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
 	npm --prefix static ci --no-audit --no-fund
