@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use hdrhistogram::Histogram;
+use tickcast_bench::scan::{Object, scan};
 
-use crate::scan::{Object, scan};
 use crate::tail::{Tail, seq_of_snapshot};
 
 /// Latencies above ten minutes count as ten minutes.

@@ -6,7 +6,7 @@
 //! # The method
 //!
 //! - Each cell has a server of its own, with the same seed, on one core; this program is on another, one thread and one
-//!   `epoll` for all clients. All transports are read by the same code from the message on.
+//!   `epoll` (a tokio runtime) for all clients. All transports are read by the same code from the message on.
 //! - Bytes are those that `read` and `write` moved, headers and framing included, within the window.
 //! - An event belongs to the window by its own time stamp, and its latency is that of the `read` that brought it: what is
 //!   late is not left out.
@@ -14,7 +14,6 @@
 //!   Where the rest is less than these measurements differ by there is no verdict.
 //! - What a client should have got is told by the server: from the snapshots that it began with to those after the window.
 //!
-//! What is read in common with `tickcast-load` is read by the same files.
 
 #![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
 
@@ -22,10 +21,8 @@ mod cell;
 mod cheap;
 mod client;
 mod crossover;
-mod event_stream;
 #[cfg(test)]
 mod example;
-mod http;
 mod idle;
 mod intake;
 mod machine;
@@ -40,50 +37,19 @@ mod table;
 mod tail;
 mod transport;
 
-#[allow(dead_code, reason = "tickcast-load uses the rest")]
-#[path = "../tickcast-load/frame.rs"]
-mod frame;
-#[path = "../tickcast-load/handshake.rs"]
-mod handshake;
-#[path = "../tickcast-load/interrupt.rs"]
-mod interrupt;
-#[path = "../tickcast-load/limit.rs"]
-mod limit;
-#[allow(dead_code, reason = "tickcast-load uses the rest")]
-#[path = "../tickcast-load/process.rs"]
-mod process;
-#[allow(dead_code, reason = "tickcast-load uses the rest")]
-#[path = "../tickcast-load/scan.rs"]
-mod scan;
-#[allow(dead_code, reason = "tickcast-load uses the rest")]
-#[path = "../tickcast-load/target.rs"]
-mod target;
-
-use std::io::Write;
+use std::cell::Cell as Counter;
 use std::process::ExitCode;
+use std::rc::Rc;
 
-use clap::Parser;
+use tickcast_bench::command::{self, block_on, count_interrupts, print, raise_open_files};
 
-use crate::cell::{Bench, Cell};
+use crate::cell::{Cell, measure};
 use crate::idle::Idle;
 use crate::options::{Arguments, IDLE_MEASUREMENTS, Plan};
-use crate::result::{Comparison, Measurement, Sample, Together};
-
-/// The exit code for a comparison that shows faults.
-const EXIT_FAULTS: u8 = 1;
-/// The exit code when there was no comparison.
-const EXIT_USAGE: u8 = 2;
+use crate::result::{Comparison, Machine, Measurement, Sample, Together};
 
 fn main() -> ExitCode {
-    match compare(Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_FAULTS),
-        Err(message) => {
-            // There is nobody left to tell when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "tickcast-compare: {message}");
-            ExitCode::from(EXIT_USAGE)
-        }
-    }
+    command::main(compare)
 }
 
 /// Returns the arguments that say how it is measured; where files lie on this machine is nothing to write down.
@@ -110,7 +76,7 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
         return Ok(comparison.is_clean());
     }
     let plan = Plan::new(arguments)?;
-    limit::raise_open_files(plan.connections())?;
+    raise_open_files(plan.connections())?;
     page::prepare(&plan.out)?;
     if let Some(cores) = plan.method.cores {
         cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
@@ -118,23 +84,30 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
     // Looked at before: the comparison itself changes files.
     let machine = machine::look();
     machine::check(&machine, &plan.out)?;
-    let mut bench = Bench::new().map_err(|err| format!("cannot begin: {err}"))?;
+    let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
+    page::write(&plan.out, &comparison)?;
+    print(&table::foot(&comparison, &plan.out))?;
+    Ok(comparison.is_clean())
+}
+
+async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String> {
+    let interrupts = count_interrupts().map_err(|err| format!("cannot begin: {err}"))?;
     let mut idle = vec![Vec::new(); plan.idle.len()];
-    measure_idle(&mut bench, &plan, &mut idle)?;
+    measure_idle(plan, &interrupts, &mut idle).await?;
     print(&table::head())?;
-    let samples = measure_each(&mut bench, &plan.cells, &plan)?;
+    let samples = measure_each(&plan.cells, plan, &interrupts).await?;
     print("\nThrough the proxy:")?;
-    let delayed = measure_each(&mut bench, &plan.delayed, &plan)?;
-    let Measurement { groups, .. } = bench.measure(&plan.together, &plan.method)?;
+    let delayed = measure_each(&plan.delayed, plan, &interrupts).await?;
+    let Measurement { groups, .. } = measure(&plan.together, &plan.method, &interrupts).await?;
     // Once more: what the machine does in minutes is a part of the spread.
-    measure_idle(&mut bench, &plan, &mut idle)?;
+    measure_idle(plan, &interrupts, &mut idle).await?;
     let together = Together {
         clients: plan.together.clients,
         rate: plan.together.rate,
         same_events: groups.windows(2).all(|pair| pair[0].digests == pair[1].digests),
         transports: groups,
     };
-    let comparison = Comparison {
+    Ok(Comparison {
         machine,
         seed: plan.method.seed,
         symbols_per_client: plan.method.symbols_per_client,
@@ -146,27 +119,24 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
         samples,
         delayed,
         together,
-    };
-    page::write(&plan.out, &comparison)?;
-    print(&table::foot(&comparison, &plan.out))?;
-    Ok(comparison.is_clean())
+    })
 }
 
 /// Measures servers without clients, one for each rate and turn, and appends the part of a core that each takes.
-fn measure_idle(bench: &mut Bench, plan: &Plan, measurements: &mut [Vec<f64>]) -> Result<(), String> {
+async fn measure_idle(plan: &Plan, interrupts: &Rc<Counter<u32>>, idle: &mut [Vec<f64>]) -> Result<(), String> {
     for _ in 0..IDLE_MEASUREMENTS {
-        for (cell, measurements) in plan.idle.iter().zip(&mut *measurements) {
-            let Measurement { took, server_cpu, .. } = bench.measure(cell, &plan.method)?;
+        for (cell, measurements) in plan.idle.iter().zip(&mut *idle) {
+            let Measurement { took, server_cpu, .. } = measure(cell, &plan.method, interrupts).await?;
             measurements.push(server_cpu.as_secs_f64() / took.as_secs_f64());
         }
     }
     Ok(())
 }
 
-fn measure_each(bench: &mut Bench, cells: &[Cell], plan: &Plan) -> Result<Vec<Sample>, String> {
+async fn measure_each(cells: &[Cell], plan: &Plan, interrupts: &Rc<Counter<u32>>) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for cell in cells {
-        let Measurement { took, server_cpu, own_cpu, groups } = bench.measure(cell, &plan.method)?;
+        let Measurement { took, server_cpu, own_cpu, groups } = measure(cell, &plan.method, interrupts).await?;
         for result in groups {
             let sample = Sample {
                 clients: cell.clients,
@@ -182,8 +152,4 @@ fn measure_each(bench: &mut Bench, cells: &[Cell], plan: &Plan) -> Result<Vec<Sa
         }
     }
     Ok(samples)
-}
-
-fn print(text: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{text}").map_err(|err| format!("cannot print: {err}"))
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tickcast_bench::http::get_request;
+
 use crate::crossover::significant;
 use crate::result::{Comparison, GroupResult, Pace};
-use crate::transport::{Transport, header_names};
 
 /// Returns the section.
 pub(crate) fn section(comparison: &Comparison) -> String {
@@ -14,7 +15,8 @@ pub(crate) fn section(comparison: &Comparison) -> String {
         [] => "no arguments".into(),
         some => format!("arguments `{}`", some.join(" ")),
     };
-    let request = Transport::LongPoll.request("", "", "");
+    let request = get_request("", "/", "");
+    let headers = request.lines().skip(1).filter_map(|line| Some(format!("`{}`", line.split_once(':')?.0)));
     format!(
         "## How it was measured\n\n\
          - {date}, commit `{commit}`; {cpu}, {count} cores, {memory} GiB, Linux {kernel}; loopback; server and generator {cores}.\n\
@@ -41,7 +43,7 @@ pub(crate) fn section(comparison: &Comparison) -> String {
         seed = comparison.seed,
         symbols = comparison.symbols_per_client,
         pace = comparison.pace.map(|pace| words_of_pace(pace, comparison)).unwrap_or_default(),
-        headers = header_names(&request).iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and "),
+        headers = headers.collect::<Vec<_>>().join(" and "),
         idle = words_of_idle(comparison),
         complete = words_of_completeness(comparison),
     )

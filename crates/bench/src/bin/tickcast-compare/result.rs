@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tickcast_bench::traffic::Traffic;
 
-use crate::client::Traffic;
 use crate::idle::{Idle, Net};
 use crate::intake::Intake;
 use crate::transport::Transport;

@@ -2,31 +2,29 @@
 //! With it a loss at the very end is seen, which leaves no hole behind it.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use serde::Deserialize;
-
-use crate::http::{Piece, ResponseReader};
-use crate::scan::{Object, scan};
-
-/// How long the server may take to connect, and to each part of its answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of one read.
-const READ_BYTES: usize = 64 << 10;
+use tickcast_bench::connection::get;
+use tickcast_bench::scan::Object;
 
 /// How far the stream had come at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
     /// The time stamp of the newest event of the whole market, in microseconds since 1970.
     pub(crate) newest: i64,
-    seqs: HashMap<Box<[u8]>, u64>,
+    seqs: HashMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    snapshots: Vec<Snapshot>,
 }
 
 #[derive(Deserialize)]
 struct Snapshot {
+    symbol: String,
+    ts: i64,
     seq: Numbers,
 }
 
@@ -43,92 +41,40 @@ pub(crate) fn seq_of_snapshot(object: &Object<'_>) -> Option<u64> {
 impl Tail {
     /// Returns the number of the newest trade of this symbol.
     pub(crate) fn seq(&self, symbol: &str) -> Option<u64> {
-        self.seqs.get(symbol.as_bytes()).copied()
-    }
-
-    /// Reads the answer of `/api/v1/snapshot`.
-    fn parse(body: &[u8]) -> Result<Self, String> {
-        let mut tail = Self::default();
-        let mut is_whole = true;
-        let scanned = scan(body, b"ts", &mut |object| {
-            if object.kind == b"snapshot" {
-                match (object.ts, seq_of_snapshot(object)) {
-                    (Some(ts), Some(seq)) => {
-                        tail.newest = tail.newest.max(ts);
-                        tail.seqs.insert(object.symbol.into(), seq);
-                    }
-                    _ => is_whole = false,
-                }
-            }
-        });
-        if scanned.is_ok() && is_whole && !tail.seqs.is_empty() {
-            Ok(tail)
-        } else {
-            Err("snapshots that make no sense".into())
-        }
+        self.seqs.get(symbol).copied()
     }
 
     /// Asks a server for the snapshots of all symbols, all at one position of the stream.
-    fn ask(address: SocketAddr) -> Result<Self, String> {
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|err| err.to_string())?;
-        stream.set_read_timeout(Some(TIMEOUT)).map_err(|err| err.to_string())?;
-        let request = format!("GET /api/v1/snapshot HTTP/1.1\r\nHost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).map_err(|err| err.to_string())?;
-        let (mut reader, mut body, mut is_complete) = (ResponseReader::default(), Vec::new(), false);
-        let mut chunk = vec![0; READ_BYTES];
-        while !is_complete {
-            let len = stream.read(&mut chunk).map_err(|err| err.to_string())?;
-            if len == 0 {
-                return Err("the server has closed the connection".into());
-            }
-            reader.take(&chunk[..len], |piece| {
-                match piece {
-                    Piece::Head(200) => {}
-                    Piece::Head(status) => return Err(format!("status {status}")),
-                    Piece::Data(data) => body.extend_from_slice(data),
-                    Piece::End => is_complete = true,
-                }
-                Ok(())
-            })?;
-        }
-        Self::parse(&body)
+    ///
+    /// # Errors
+    ///
+    /// Returns why it does not tell, in one line.
+    pub(crate) async fn ask(address: SocketAddr) -> Result<Self, String> {
+        Self::parse(&get(address, "/api/v1/snapshot").await?)
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, String> {
+        let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| !answer.snapshots.is_empty());
+        let Answer { snapshots } = answer.ok_or("snapshots that make no sense")?;
+        let newest = snapshots.iter().map(|snapshot| snapshot.ts).max().unwrap_or_default();
+        let seqs = snapshots.into_iter().map(|snapshot| (snapshot.symbol, snapshot.seq.trades));
+        Ok(Self { newest, seqs: seqs.collect() })
     }
 }
 
 #[cfg(test)]
 impl<const N: usize> From<[(&str, u64); N]> for Tail {
     fn from(seqs: [(&str, u64); N]) -> Self {
-        let seqs = seqs.into_iter().map(|(symbol, seq)| (symbol.as_bytes().into(), seq));
-        Self { newest: 0, seqs: seqs.collect() }
-    }
-}
-
-/// A question on its way, on a thread of its own: the clients are served meanwhile.
-#[derive(Debug)]
-pub(crate) struct Asking(Receiver<Result<Tail, String>>);
-
-impl Asking {
-    /// Begins to ask the server at this address.
-    pub(crate) fn begin(address: SocketAddr) -> Self {
-        let (sender, receiver) = sync_channel(1);
-        // Nobody waits for the answer any more when the run has failed meanwhile.
-        std::thread::spawn(move || sender.send(Tail::ask(address)));
-        Self(receiver)
-    }
-
-    /// Returns the answer, once it is there.
-    pub(crate) fn answer(&self) -> Option<Result<Tail, String>> {
-        match self.0.try_recv() {
-            Ok(answer) => Some(answer),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err("nobody asked".into())),
-        }
+        Self { newest: 0, seqs: seqs.map(|(symbol, seq)| (symbol.to_owned(), seq)).into() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
+
+    use tickcast_bench::command::block_on;
 
     use super::*;
 
@@ -165,7 +111,7 @@ mod tests {
             }
             stream.write_all(answer).unwrap();
         });
-        let answer = Asking::begin(address).0.recv().unwrap();
+        let answer = block_on(Tail::ask(address)).unwrap();
         server.join().unwrap();
         answer
     }

@@ -31,25 +31,21 @@ impl Transport {
         matches!(self, Self::LongPoll | Self::ShortPoll(_))
     }
 
-    /// Returns the request for events of these symbols (with commas between) after the cursor; that of a WebSocket is its
-    /// handshake, which knows no symbols.
-    pub(crate) fn request(self, authority: &str, symbols: &str, cursor: &str) -> String {
-        let (path, accept) = match self {
-            Self::WebSocket => ("/ws".to_owned(), ""),
-            Self::EventStream => (format!("/api/v1/stream?symbols={symbols}&channels=trades"), "text/event-stream"),
-            Self::LongPoll | Self::ShortPoll(_) => {
-                let wait = if self == Self::LongPoll { "" } else { "&wait_ms=0" };
-                let after = if cursor.is_empty() { String::new() } else { format!("&after={cursor}") };
-                (format!("/api/v1/poll?symbols={symbols}&channels=trades{wait}{after}"), "application/json")
-            }
-        };
-        format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: {accept}\r\n\r\n")
+    /// Returns the time between two questions of short polls.
+    pub(crate) fn interval(self) -> Duration {
+        if let Self::ShortPoll(interval) = self { interval } else { Duration::ZERO }
     }
-}
 
-/// Returns the names of the headers of a request.
-pub(crate) fn header_names(request: &str) -> Vec<&str> {
-    request.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect()
+    /// Returns the path for events of these symbols (with commas between) after the cursor.
+    pub(crate) fn path(self, symbols: &str, cursor: &str) -> String {
+        let after = if cursor.is_empty() { String::new() } else { format!("&after={cursor}") };
+        match self {
+            Self::WebSocket => "/ws".into(),
+            Self::EventStream => format!("/api/v1/stream?symbols={symbols}&channels=trades"),
+            Self::LongPoll => format!("/api/v1/poll?symbols={symbols}&channels=trades{after}"),
+            Self::ShortPoll(_) => format!("/api/v1/poll?symbols={symbols}&channels=trades&wait_ms=0{after}"),
+        }
+    }
 }
 
 /// Returns what a WebSocket client says to subscribe to these symbols (with commas between).
@@ -64,16 +60,9 @@ mod tests {
 
     #[test]
     fn a_poll_goes_on_after_its_cursor() {
-        let first = Transport::LongPoll.request("h:1", "A,B", "");
-        assert!(first.starts_with("GET /api/v1/poll?symbols=A,B&channels=trades HTTP/1.1\r\nHost: h:1\r\n"), "{first}");
-        let next = Transport::ShortPoll(Duration::from_secs(1)).request("h:1", "A", "e:5");
-        assert!(next.contains("&wait_ms=0&after=e:5 HTTP/1.1\r\n") && next.ends_with("\r\n\r\n"), "{next}");
-    }
-
-    #[test]
-    fn the_headers_of_a_request_are_named() {
-        assert_eq!(header_names(&Transport::LongPoll.request("h:1", "A", "e:5")), ["Host", "Accept"]);
-        assert_eq!(header_names("GET /a:b HTTP/1.1\r\n\r\n").len(), 0);
+        assert_eq!(Transport::LongPoll.path("A,B", ""), "/api/v1/poll?symbols=A,B&channels=trades");
+        let next = Transport::ShortPoll(Duration::from_secs(1)).path("A", "e:5");
+        assert_eq!(next, "/api/v1/poll?symbols=A&channels=trades&wait_ms=0&after=e:5");
     }
 
     #[test]

@@ -1,32 +1,39 @@
-//! All connections of a run on one thread and one poll: dials them at the rate that was asked for, lets each do what its
-//! socket is ready for, and counts how they end. When to do what is `run`'s business.
+//! All sessions of a run: dials them at the rate that was asked for, lets each read and answer, and counts how they end. When
+//! what happens is `run`'s business.
 
-use std::collections::VecDeque;
-use std::io;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
-use mio::event::Event;
-use mio::{Events, Poll, Token, Waker};
+use tickcast_bench::connection::{Connection, Desk, Ended, Sender, WebSocket};
+use tickcast_bench::frame::{Control, Data, OpCode};
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::connection::{Connection, ConnectionEnd, Desk, Readiness, Role};
-use crate::handshake;
 use crate::options::Plan;
 use crate::sequence::SymbolNumbers;
-use crate::session::{Reception, Session, Standing};
+use crate::session::{LIST_VERIFIED, Reception, Session, Standing};
 use crate::tally::Tally;
 use crate::watchlist::Watchlist;
 
-/// The token that wakes the poll for something else than a connection.
-const WAKE: Token = Token(usize::MAX);
-/// Events that one turn handles at the most.
-const EVENTS_MAX: usize = 1_024;
-/// Connections that one turn dials at the most, so that those that are open are read in between.
+/// Connections that are dialled in one go, so that those that are open are read in between.
 const DIALS_PER_TURN_MAX: usize = 64;
 /// How long a connection may take to become a session.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections from one source address: below the 28,232 ports that Linux gives out for one.
 const CONNECTIONS_PER_SOURCE: usize = 25_000;
+
+/// What a session is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It subscribes and is measured.
+    Active,
+    /// It subscribes to nothing.
+    Idle,
+    /// It subscribes to everything and never reads.
+    Stalled,
+}
 
 /// How many sessions there were.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,259 +48,216 @@ pub(crate) struct Census {
     pub(crate) stalled_ended: usize,
 }
 
-/// All connections of a run.
 #[derive(Debug)]
-pub(crate) struct Crowd<'a> {
-    plan: &'a Plan,
-    watchlist: &'a Watchlist,
-    poll: Poll,
-    events: Events,
-    desk: Desk,
-    connections: Vec<Connection>,
-    /// Connections in the order in which they were dialled, until they are open or over.
-    opening: VecDeque<usize>,
-    /// Connections that had more to read when their turn was over.
-    again: Vec<usize>,
-    started: Instant,
-    failed_at_once: usize,
-    census: Census,
+struct Client {
+    role: Role,
+    session: RefCell<Session>,
+    /// While it is open.
+    sender: RefCell<Option<Rc<Sender>>>,
 }
 
-impl<'a> Crowd<'a> {
+/// All sessions of a run.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) desk: Rc<Desk>,
+    pub(crate) reception: RefCell<Reception>,
+    clients: Vec<Client>,
+    census: Cell<Census>,
+}
+
+impl Crowd {
     /// Returns a crowd without a connection.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the system gives no poll.
-    pub(crate) fn new(plan: &'a Plan, watchlist: &'a Watchlist) -> io::Result<Self> {
+    pub(crate) fn new(plan: &Rc<Plan>, watchlist: &Watchlist) -> Rc<Self> {
+        let (templates, channels) = (plan.templates(), plan.channels());
+        let client = |number| {
+            let role = match number {
+                _ if number < plan.sessions() => Role::Active,
+                _ if number < plan.sessions() + plan.idle => Role::Idle,
+                _ => Role::Stalled,
+            };
+            let symbols = match role {
+                Role::Active => watchlist.draw(number),
+                Role::Stalled if plan.is_native() => vec!["*"],
+                Role::Stalled => watchlist.all(),
+                Role::Idle => Vec::new(),
+            };
+            let said = templates.iter().flat_map(|template| template.render(number, &symbols, &channels));
+            let session = Session::new(if role == Role::Idle { Vec::new() } else { said.collect() });
+            Client { role, session: RefCell::new(session), sender: RefCell::default() }
+        };
+        let clients = (0..plan.connections()).map(client).collect();
         let reception = Reception {
-            tally: Tally::new(),
+            tally: Tally::default(),
             symbols: SymbolNumbers::default(),
             ts_key: plan.ts_key.clone().into_bytes(),
             ts_unit: plan.ts_unit,
-            channels: plan.channels.iter().filter_map(|name| name.parse().ok()).collect(),
+            channels: channels.iter().filter_map(|name| name.parse().ok()).collect(),
         };
-        let request = handshake::request(&plan.target, plan.subprotocol.as_deref());
-        Ok(Self {
-            plan,
-            watchlist,
-            poll: Poll::new()?,
-            events: Events::with_capacity(EVENTS_MAX),
-            desk: Desk::new(request, reception),
-            connections: Vec::with_capacity(plan.connections()),
-            opening: VecDeque::new(),
-            again: Vec::new(),
-            started: Instant::now(),
-            failed_at_once: 0,
-            census: Census::default(),
-        })
+        let (reception, census) = (RefCell::new(reception), Cell::default());
+        Rc::new(Self { plan: Rc::clone(plan), desk: Rc::default(), reception, clients, census })
     }
 
-    /// Returns what ends a wait from another thread.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the system gives none.
-    pub(crate) fn waker(&self) -> io::Result<Waker> {
-        Waker::new(self.poll.registry(), WAKE)
+    /// Connects all of them, each as a task, at the rate of the plan.
+    pub(crate) async fn dial(self: Rc<Self>) {
+        let (started, rate) = (Instant::now(), f64::from(self.plan.connect_rate));
+        for number in 0..self.clients.len() {
+            #[expect(clippy::cast_precision_loss, reason = "there are at most SESSIONS_MAX of them")]
+            let due = started + if rate > 0.0 { Duration::from_secs_f64(number as f64 / rate) } else { Duration::ZERO };
+            if due > Instant::now() {
+                sleep_until(due).await;
+            } else if number % DIALS_PER_TURN_MAX == 0 {
+                yield_now().await;
+            }
+            spawn_local(Rc::clone(&self).serve(number));
+        }
     }
 
-    /// Returns what was received.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.desk.reception.tally
+    /// One session from `connect` to its end.
+    async fn serve(self: Rc<Self>, number: usize) {
+        let (client, started) = (&self.clients[number], Instant::now());
+        let opened = timeout(OPEN_TIMEOUT, open(&self.plan, number, &self.desk)).await;
+        let socket = match opened.unwrap_or_else(|_| Err("no answer in time".into())) {
+            Ok(socket) => socket,
+            Err(reason) => {
+                self.count(|census| census.failed += 1);
+                *self.reception.borrow_mut().tally.failed.entry(reason).or_default() += 1;
+                return;
+            }
+        };
+        self.count(|census| census.opened += 1);
+        self.reception.borrow_mut().tally.take_connect(started.elapsed());
+        let code = match self.converse(client, socket).await {
+            Ended::Closed(code) => code,
+            Ended::Lost(_) => 1006,
+            Ended::Broken(_) => 1002,
+        };
+        *client.sender.borrow_mut() = None;
+        if client.role == Role::Stalled {
+            self.count(|census| census.stalled_ended += 1);
+        } else {
+            self.count(|census| census.dropped += 1);
+            *self.reception.borrow_mut().tally.closes.entry(code).or_default() += 1;
+        }
     }
 
-    /// Returns what was received, to begin or end a window.
-    pub(crate) fn tally_mut(&mut self) -> &mut Tally {
-        &mut self.desk.reception.tally
+    /// Subscribes, then reads, until the session is over; returns why it is.
+    async fn converse(&self, client: &Client, mut socket: WebSocket) -> Ended {
+        let sender = Rc::clone(socket.connection().sender());
+        *client.sender.borrow_mut() = Some(Rc::clone(&sender));
+        let mut talk = async || -> Result<(), Ended> {
+            for text in &client.session.borrow().subscribe {
+                sender.frame(OpCode::Data(Data::Text), text.as_bytes())?;
+            }
+            if client.role == Role::Stalled {
+                return Ok(socket.connection().gone().await?);
+            }
+            loop {
+                let take = |text: &[u8], now| {
+                    client.session.borrow_mut().take_message(text, now, &mut self.reception.borrow_mut());
+                };
+                socket.receive(take).await?;
+                if let Some(question) = client.session.borrow_mut().question.take() {
+                    sender.frame(OpCode::Data(Data::Text), question.as_bytes())?;
+                }
+            }
+        };
+        match talk().await {
+            Ok(()) => Ended::Closed(1006),
+            Err(ended) => ended,
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Census)) {
+        let mut census = self.census.get();
+        count(&mut census);
+        self.census.set(census);
     }
 
     /// Returns how many sessions there were.
     pub(crate) fn census(&self) -> Census {
-        self.census
+        self.census.get()
     }
 
-    /// Returns the sessions that are measured.
-    pub(crate) fn active(&self) -> impl Iterator<Item = &Connection> {
-        self.connections.iter().filter(|connection| connection.role() == Role::Active)
+    /// Lets `look` see each session that is measured.
+    pub(crate) fn each_active(&self, mut look: impl FnMut(&mut Session)) {
+        let active = self.clients.iter().filter(|client| client.role == Role::Active);
+        active.for_each(|client| look(&mut client.session.borrow_mut()));
     }
 
-    /// Begins the count of each session's events.
-    pub(crate) fn begin_window(&mut self) {
-        self.connections.iter_mut().for_each(|connection| connection.session_mut().begin_window());
-    }
-
-    /// Returns whether everyone has been dialled, and nobody waits for an answer to what was asked first.
+    /// Returns whether every connection is open or over, and nobody waits for an answer to what was asked first.
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_dialled() && self.opening.is_empty() && !self.any_open(Standing::Subscribing)
+        self.is_dialled() && !self.is_any_open(|client| client.session.borrow().standing == Standing::Subscribing)
     }
 
     /// Returns whether nobody waits for the final snapshots.
     pub(crate) fn is_verified(&self) -> bool {
-        !self.any_open(Standing::Verifying)
+        !self.is_any_open(|client| client.session.borrow().standing == Standing::Verifying)
     }
 
-    /// Returns whether no connection is left, but for those that never read.
+    /// Returns whether no session is left, but for those that never read.
     pub(crate) fn is_gone(&self) -> bool {
-        !self.connections.iter().any(|connection| connection.is_open() && connection.role() != Role::Stalled)
+        !self.is_any_open(|client| client.role != Role::Stalled)
     }
 
     /// Returns whether no session is left at all, and none will come.
     pub(crate) fn is_empty(&self) -> bool {
-        self.is_dialled() && self.opening.is_empty() && !self.connections.iter().any(Connection::is_open)
-    }
-
-    fn any_open(&self, standing: Standing) -> bool {
-        self.connections.iter().any(|connection| connection.is_open() && connection.session().standing() == standing)
-    }
-
-    fn dialled(&self) -> usize {
-        self.connections.len() + self.failed_at_once
+        self.is_dialled() && !self.is_any_open(|_| true)
     }
 
     fn is_dialled(&self) -> bool {
-        self.dialled() == self.plan.connections()
+        self.census().opened + self.census().failed == self.clients.len()
     }
 
-    /// Waits until something happens, no longer than `timeout`, and deals with it.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the poll fails.
-    pub(crate) fn turn(&mut self, timeout: Duration) -> io::Result<()> {
-        let timeout = if self.again.is_empty() { timeout } else { Duration::ZERO };
-        if let Err(err) = self.poll.poll(&mut self.events, Some(timeout))
-            && err.kind() != io::ErrorKind::Interrupted
-        {
-            return Err(err);
-        }
-        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        for event in events.iter().filter(|event| event.token() != WAKE) {
-            self.advance(event.token().0, readiness(event));
-        }
-        self.events = events;
-        // To the very end: what the poll had to say of these has been said, the other side's end too.
-        let more = Readiness { readable: true, closed: true, ..Readiness::default() };
-        for number in std::mem::take(&mut self.again) {
-            self.advance(number, more);
-        }
-        Ok(())
+    fn is_any_open(&self, is: impl Fn(&Client) -> bool) -> bool {
+        self.clients.iter().any(|client| client.sender.borrow().is_some() && is(client))
     }
 
-    fn advance(&mut self, number: usize, ready: Readiness) {
-        let Some(connection) = self.connections.get_mut(number) else { return };
-        let was_open = connection.is_open();
-        let advanced = connection.advance(ready, &mut self.desk);
-        self.census.opened += usize::from(!was_open && connection.is_open());
-        match advanced {
-            Ok(false) => {}
-            Ok(true) => self.again.push(number),
-            Err(end) => self.end(number, end),
-        }
-    }
-
-    fn end(&mut self, number: usize, end: ConnectionEnd) {
-        let connection = &mut self.connections[number];
-        connection.end();
-        let role = connection.role();
-        match end {
-            ConnectionEnd::Failed(reason) => self.count_failed(reason),
-            ConnectionEnd::Closed(_) if role == Role::Stalled => self.census.stalled_ended += 1,
-            ConnectionEnd::Closed(code) => {
-                self.census.dropped += 1;
-                *self.tally_mut().closes.entry(code).or_default() += 1;
+    /// Lets the measured sessions of a tickcast server ask where every stream stands.
+    pub(crate) fn verify(&self) {
+        let mut asking: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Active).collect();
+        asking.retain(|client| client.sender.borrow().is_some() && client.session.borrow_mut().verify());
+        for client in asking {
+            let session = client.session.borrow();
+            for text in session.subscribe.iter().map(String::as_str).chain([LIST_VERIFIED]) {
+                client.say(OpCode::Data(Data::Text), text.as_bytes());
             }
         }
     }
 
-    fn count_failed(&mut self, reason: String) {
-        self.census.failed += 1;
-        *self.tally_mut().failed.entry(reason).or_default() += 1;
+    /// Says something to the servers of stalled sessions, so that they tell whether they still hold the connection.
+    pub(crate) fn probe(&self) {
+        let stalled = self.clients.iter().filter(|client| client.role == Role::Stalled);
+        stalled.for_each(|client| client.say(OpCode::Control(Control::Pong), b""));
     }
 
-    /// Dials those whose time has come and gives up on those that have taken too long. Returns when to come back, or `None`
-    /// when all have been dialled.
-    pub(crate) fn dial(&mut self, now: Instant) -> Option<Instant> {
-        while let Some(number) = self.opening.front().copied() {
-            match self.connections[number].opening_for(now) {
-                Some(waiting) if waiting < OPEN_TIMEOUT => break,
-                Some(_) => self.end(number, ConnectionEnd::Failed("no answer in time".into())),
-                None => {}
-            }
-            self.opening.pop_front();
-        }
-        let rate = f64::from(self.plan.connect_rate);
-        let elapsed = now - self.started;
-        for _ in 0..DIALS_PER_TURN_MAX {
-            if self.is_dialled() {
-                return None;
-            }
-            let number = self.dialled();
-            #[expect(clippy::cast_precision_loss, reason = "there are at most SESSIONS_MAX of them")]
-            let due = if rate > 0.0 { Duration::from_secs_f64(number as f64 / rate) } else { Duration::ZERO };
-            if due > elapsed {
-                return Some(self.started + due);
-            }
-            self.dial_one(number);
-        }
-        Some(now)
-    }
-
-    fn dial_one(&mut self, number: usize) {
-        let Plan { sessions, idle, target, .. } = self.plan;
-        let role = match number {
-            _ if number < *sessions => Role::Active,
-            _ if number < sessions + idle => Role::Idle,
-            _ => Role::Stalled,
-        };
-        let session = Session::new(number, self.subscription(role, number));
-        let index = self.connections.len();
-        let token = (self.poll.registry(), Token(index));
-        match Connection::dial(target.address, source(self.plan, number), token, (role, session)) {
-            Ok(connection) => {
-                self.connections.push(connection);
-                self.opening.push_back(index);
-            }
-            Err(err) => {
-                self.failed_at_once += 1;
-                self.count_failed(err.kind().to_string());
-            }
-        }
-    }
-
-    fn subscription(&self, role: Role, number: usize) -> Vec<String> {
-        let symbols = match role {
-            Role::Active => self.watchlist.draw(number),
-            Role::Idle => return Vec::new(),
-            Role::Stalled if self.plan.is_native => vec!["*"],
-            Role::Stalled => self.watchlist.all(),
-        };
-        let channels: Vec<_> = self.plan.channels.iter().map(String::as_str).collect();
-        self.plan.templates.iter().flat_map(|template| template.render(number, &symbols, &channels)).collect()
-    }
-
-    /// Lets every session that is open say something.
-    pub(crate) fn each_open(&mut self, role: Option<Role>, say: impl Fn(&mut Session)) {
-        for number in 0..self.connections.len() {
-            let connection = &mut self.connections[number];
-            if connection.is_open() && role.is_none_or(|role| role == connection.role()) {
-                say(connection.session_mut());
-                if let Err(end) = connection.flush() {
-                    self.end(number, end);
-                }
-            }
-        }
+    /// Ends every session in order.
+    pub(crate) fn close(&self) {
+        self.clients.iter().for_each(|client| client.say(OpCode::Control(Control::Close), &1000_u16.to_be_bytes()));
     }
 }
 
-fn readiness(event: &Event) -> Readiness {
-    let closed = event.is_read_closed() || event.is_error();
-    Readiness { readable: event.is_readable(), writable: event.is_writable(), closed }
+impl Client {
+    fn say(&self, opcode: OpCode, payload: &[u8]) {
+        // Where the connection is lost the session's own task finds out.
+        let _ = self.sender.borrow().as_ref().map(|sender| sender.frame(opcode, payload));
+    }
+}
+
+/// Opens the WebSocket of one session.
+///
+/// # Errors
+///
+/// Returns why there is none, in a few words that do not change from session to session.
+pub(crate) async fn open(plan: &Plan, number: usize, desk: &Rc<Desk>) -> Result<WebSocket, String> {
+    let source = source(plan.connections(), number);
+    let connection = Connection::dial(plan.url.address, source, desk).await.map_err(|err| err.kind().to_string())?;
+    WebSocket::open(connection, &plan.url, plan.subprotocol.as_deref()).await
 }
 
 /// Returns the address to connect from when one is not enough for all.
-fn source(plan: &Plan, number: usize) -> Option<IpAddr> {
-    if plan.connections() <= CONNECTIONS_PER_SOURCE {
+fn source(connections: usize, number: usize) -> Option<IpAddr> {
+    if connections <= CONNECTIONS_PER_SOURCE {
         return None;
     }
     let last = u8::try_from(number / CONNECTIONS_PER_SOURCE + 1).ok()?;
@@ -303,29 +267,18 @@ fn source(plan: &Plan, number: usize) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-    use std::net::TcpListener;
-
-    fn plan(arguments: &[&str]) -> Plan {
-        let line = ["tickcast-load"].iter().chain(arguments);
-        Plan::new(crate::options::Arguments::try_parse_from(line).unwrap()).unwrap()
-    }
 
     #[test]
     fn many_connections_come_from_several_addresses() {
-        let few = plan(&["--idle", "25000"]);
-        assert_eq!(source(&few, 24_999), None);
-        let many = plan(&["--idle", "60000"]);
-        let last = |number| source(&many, number).map(|address| address.to_string());
+        assert_eq!(source(25_000, 24_999), None);
+        let last = |number| source(60_000, number).map(|address| address.to_string());
         assert_eq!(last(24_999).as_deref(), Some("127.0.0.1"));
         assert_eq!(last(59_999).as_deref(), Some("127.0.0.3"));
 
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let poll = Poll::new().unwrap();
-        let who = (Role::Idle, Session::new(0, Vec::new()));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let from = IpAddr::from([127, 0, 0, 3]);
-        let _connection =
-            Connection::dial(listener.local_addr().unwrap(), Some(from), (poll.registry(), Token(0)), who).unwrap();
+        let (to, desk) = (listener.local_addr().unwrap(), Rc::default());
+        let _connection = tickcast_bench::command::block_on(Connection::dial(to, Some(from), &desk)).unwrap().unwrap();
         assert_eq!(listener.accept().unwrap().1.ip(), from);
     }
 }

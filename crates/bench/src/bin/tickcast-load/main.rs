@@ -5,7 +5,7 @@
 //!
 //! # The method
 //!
-//! - One thread, one edge-triggered `epoll`, one read buffer for all sessions. Frames and messages are read in place; no
+//! - One thread, one edge-triggered `epoll` (a tokio runtime), one read buffer for all sessions. Frames and messages are read in place; no
 //!   JSON value is built. Nothing is sent but the subscription, pongs, and the questions that a tickcast server is asked
 //!   before and after the measurement.
 //! - Latency of an event is the time of the `read` that brought its last byte minus the event's own `ts`, both from this
@@ -20,78 +20,70 @@
 //!   lost, at the tail too.
 //! - CPU time of the server is that of all its threads over the window; memory is sampled every second.
 
-mod connection;
-mod crowd;
-mod frame;
-mod handshake;
-mod interrupt;
-mod limit;
 mod options;
-mod probe;
-mod process;
 mod progress;
-mod report;
-mod run;
-mod scan;
 mod sequence;
-mod session;
-mod table;
 mod tally;
-mod target;
+mod session;
 mod template;
-mod watch;
 mod watchlist;
+mod watch;
+mod crowd;
+mod run;
+mod report;
 
-use std::io::Write;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
 
-use clap::Parser;
+use tickcast_bench::command::{self, block_on, print, raise_open_files};
+use tickcast_bench::frame::{Control, OpCode};
+use tickcast_bench::process::Process;
+use tokio::time::timeout;
 
-use crate::options::{Arguments, Plan};
-use crate::process::Process;
+use crate::options::Plan;
 use crate::report::Report;
 use crate::watch::Watch;
 use crate::watchlist::Watchlist;
 
-/// The exit code for a run that shows faults.
-const EXIT_FAULTS: u8 = 1;
-/// The exit code when there was no run.
-const EXIT_USAGE: u8 = 2;
+/// How long the server may take to answer the first connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    match measure(Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_FAULTS),
-        Err(message) => {
-            // There is nobody left to tell when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "tickcast-load: {message}");
-            ExitCode::from(EXIT_USAGE)
-        }
-    }
+    command::main(measure)
 }
 
 /// Makes the run and prints its report; returns whether it was clean.
-fn measure(arguments: Arguments) -> Result<bool, String> {
-    let plan = Plan::new(arguments)?;
-    limit::raise_open_files(plan.connections())?;
-    let watch = |pid| Watch::begin(Process::new(pid)).map_err(|err| format!("cannot watch process {pid}: {err}"));
-    // The first look proves that there is such a process, the second is taken after the probe.
-    plan.pid.map(watch).transpose()?;
-    let watchlist = watchlist(&plan)?;
-    probe::probe(&plan)?;
-    let watch = plan.pid.map(watch).transpose()?;
-    let outcome = run::run(&plan, &watchlist, watch).map_err(|err| format!("cannot go on: {err}"))?;
-    let report = Report::new(&plan, &outcome);
-    let text = if plan.json { report.json() } else { table::render(&report) };
-    writeln!(std::io::stdout(), "{text}").map_err(|err| format!("cannot print the report: {err}"))?;
+fn measure(plan: Plan) -> Result<bool, String> {
+    plan.check()?;
+    raise_open_files(plan.connections())?;
+    let plan = Rc::new(plan);
+    let outcome = block_on(async {
+        let watch =
+            |pid| Process::new(pid).and_then(Watch::begin).map_err(|err| format!("cannot watch process {pid}: {err}"));
+        // The first look proves that there is such a process, the second is taken after the probe.
+        plan.pid.map(watch).transpose()?;
+        let symbols = match &plan.symbols.0 {
+            Some(symbols) => symbols.clone(),
+            None if plan.needs_symbols() => watchlist::fetch(&plan.url).await?,
+            None => Vec::new(),
+        };
+        let watchlist = Watchlist::new(symbols, plan.symbols_per_session, plan.seed);
+        probe(&plan).await?;
+        let watch = plan.pid.map(watch).transpose()?;
+        run::run(&plan, &watchlist, watch).await.map_err(|err| format!("cannot go on: {err}"))
+    });
+    let report = Report::new(&plan, &outcome.map_err(|err| format!("cannot begin: {err}"))??);
+    print(&if plan.json { report.json() } else { report.table() })?;
     Ok(report.clean)
 }
 
-fn watchlist(plan: &Plan) -> Result<Watchlist, String> {
-    let symbols = match &plan.symbols {
-        Some(symbols) => symbols.clone(),
-        None if plan.needs_symbols() => watchlist::fetch(&plan.target)?,
-        None => Vec::new(),
-    };
-    Ok(Watchlist::new(symbols, plan.symbols_per_session, plan.seed))
+/// Opens one session before all others and closes it again, so that a mistake in the address is an error and not a measurement.
+async fn probe(plan: &Plan) -> Result<(), String> {
+    let opened = timeout(PROBE_TIMEOUT, crowd::open(plan, 0, &Rc::default())).await;
+    let socket = opened.unwrap_or_else(|_| Err("no answer in time".into()));
+    let socket = socket.map_err(|err| format!("{} opens no WebSocket: {err}", plan.url))?;
+    // The server is there: whether it takes the goodbye does not matter.
+    let _ = socket.connection().sender().frame(OpCode::Control(Control::Close), &1000_u16.to_be_bytes());
+    Ok(())
 }

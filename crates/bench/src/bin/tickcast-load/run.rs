@@ -1,25 +1,26 @@
 //! The run: connect, warm up, measure, verify, part. Each phase is bounded in time; what was seen is handed over raw, and
 //! judged in `report`.
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
+use tickcast_bench::command::count_interrupts;
+use tickcast_bench::process::{CpuTime, Process};
+use tickcast_bench::traffic::Traffic;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
 
-use crate::connection::Role;
 use crate::crowd::{Census, Crowd};
-use crate::interrupt::Interrupt;
 use crate::options::Plan;
-use crate::process::{CpuTime, Process};
 use crate::progress::Progress;
 use crate::sequence::Completeness;
 use crate::session::{Session, Standing};
-use crate::tally::Counters;
+use crate::tally::{Counters, Tally};
 use crate::watch::{Usage, Watch};
 use crate::watchlist::Watchlist;
 
-/// The longest wait in one turn, so that signals, samples and the bar have their time.
-const TURN_MAX: Duration = Duration::from_millis(100);
 /// The time between two looks whether a phase is over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long the last connections and snapshots may take, beyond the time that the connect rate needs.
@@ -32,7 +33,7 @@ const PART_MAX: Duration = Duration::from_secs(2);
 const PROBE: Duration = Duration::from_millis(200);
 
 /// What was seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Whether the user has ended the run early.
     pub(crate) interrupted: bool,
@@ -40,22 +41,14 @@ pub(crate) struct Outcome {
     pub(crate) settled: bool,
     /// How long the measurement took.
     pub(crate) window: Duration,
-    /// What was received in the window.
-    pub(crate) counters: Counters,
+    /// The events of the window.
+    pub(crate) events: u64,
+    /// What they have used the network for.
+    pub(crate) traffic: Traffic,
     /// What was received since the first connection.
-    pub(crate) counters_total: Counters,
-    /// Latencies of the window.
-    pub(crate) latency: Histogram<u64>,
-    /// Times to connect.
-    pub(crate) connect: Histogram<u64>,
+    pub(crate) tally: Tally,
     /// How many sessions there were.
     pub(crate) census: Census,
-    /// Failed connections by reason.
-    pub(crate) failed: Vec<(String, u64)>,
-    /// Ended sessions by close code.
-    pub(crate) closes: Vec<(u16, u64)>,
-    /// The first `error` message of the server.
-    pub(crate) first_error: Option<String>,
     /// Events of each measured session in the window, sorted.
     pub(crate) events_by_session: Vec<u64>,
     /// Sessions of a tickcast server.
@@ -79,137 +72,110 @@ pub(crate) struct Outcome {
 /// # Errors
 ///
 /// Returns what keeps this process from going on; what the server does wrong is part of the outcome.
-pub(crate) fn run(plan: &Plan, watchlist: &Watchlist, watch: Option<Watch>) -> io::Result<Outcome> {
-    let crowd = Crowd::new(plan, watchlist)?;
-    let interrupt = Interrupt::listen(crowd.waker()?)?;
-    let mut run = Run { plan, crowd, interrupt, watch, watch_failed: None, progress: Progress::new() };
-    let outcome = run.phases();
+pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> io::Result<Outcome> {
+    let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts()?);
+    let mut run = Run { crowd, interrupts, watch, watch_failed: None, progress: Progress::new() };
+    let outcome = run.phases().await;
     run.progress.finish();
     outcome
 }
 
-struct Run<'a> {
-    plan: &'a Plan,
-    crowd: Crowd<'a>,
-    interrupt: Interrupt,
+struct Run {
+    crowd: Rc<Crowd>,
+    interrupts: Rc<Cell<u32>>,
     watch: Option<Watch>,
     watch_failed: Option<String>,
     progress: Progress,
 }
 
-impl<'a> Run<'a> {
-    fn phases(&mut self) -> io::Result<Outcome> {
-        let own = Process::own();
-        let dialling = match self.plan.connect_rate {
+impl Run {
+    async fn phases(&mut self) -> io::Result<Outcome> {
+        let (crowd, own) = (Rc::clone(&self.crowd), Process::own()?);
+        let dialling = match crowd.plan.connect_rate {
             0 => Duration::ZERO,
-            rate => Duration::from_secs((self.plan.connections() / rate as usize) as u64),
+            rate => Duration::from_secs((crowd.plan.connections() / rate as usize) as u64),
         };
-        let settled = self.wait("connecting", dialling + SETTLE_MAX, 1, Crowd::is_settled)?;
-        self.wait("warming up", self.plan.warmup, 1, |_| false)?;
+        spawn_local(Rc::clone(&crowd).dial());
+        let settled = self.wait("connecting", dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
+        self.wait("warming up", crowd.plan.warmup_s, 1, |_| false).await;
 
-        self.crowd.begin_window();
-        self.crowd.tally_mut().recording = true;
-        let (began, counters, own_cpu) = (Instant::now(), self.crowd.tally().counters, own.cpu_time()?);
+        crowd.each_active(Session::begin_window);
+        crowd.reception.borrow_mut().tally.recording = true;
+        let counters = |crowd: &Crowd| crowd.reception.borrow().tally.counters;
+        let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
+        let (Counters { events, .. }, traffic) = (counters(&crowd), crowd.desk.traffic());
         self.watch(|watch| watch.begin_window(began));
-        self.wait("measuring", self.plan.duration, 1, Crowd::is_empty)?;
+        self.wait("measuring", crowd.plan.duration_s, 1, Crowd::is_empty).await;
         let ended = Instant::now();
         self.watch(|watch| watch.end_window(ended));
         let own_cpu = own.cpu_time()?.since(&own_cpu);
-        let counters = self.crowd.tally().counters.since(&counters);
-        self.crowd.tally_mut().recording = false;
-        let mut events_by_session: Vec<_> =
-            self.crowd.active().map(|connection| connection.session().events_in_window()).collect();
-        events_by_session.sort_unstable();
-
-        let interrupted = self.interrupt.count_so_far() > 0;
-        self.crowd.each_open(Some(Role::Active), Session::verify);
-        self.wait("verifying", VERIFY_MAX, 2, Crowd::is_verified)?;
-        if self.plan.stalled > 0 {
-            self.crowd.each_open(Some(Role::Stalled), Session::probe);
-            self.wait("verifying", PROBE, 2, |_| false)?;
-        }
-        let outcome = Outcome {
-            interrupted,
+        let mut outcome = Outcome {
+            interrupted: self.interrupts.get() > 0,
             settled,
             window: ended - began,
-            counters,
-            events_by_session,
+            events: counters(&crowd).events - events,
+            traffic: crowd.desk.traffic().since(&traffic),
             own_cpu,
             own_resident_peak: own.resident_bytes_peak()?,
-            ..self.outcome()
+            ..Outcome::default()
         };
-        self.crowd.each_open(None, Session::close);
-        self.wait("parting", PART_MAX, 2, Crowd::is_gone)?;
+        crowd.reception.borrow_mut().tally.recording = false;
+        crowd.each_active(|session| outcome.events_by_session.push(session.events_in_window()));
+        outcome.events_by_session.sort_unstable();
+
+        crowd.verify();
+        self.wait("verifying", VERIFY_MAX, 2, Crowd::is_verified).await;
+        if crowd.plan.stalled > 0 {
+            crowd.probe();
+            self.wait("verifying", PROBE, 2, |_| false).await;
+        }
+        self.conclude(&mut outcome);
+        crowd.close();
+        self.wait("parting", PART_MAX, 2, Crowd::is_gone).await;
         Ok(outcome)
     }
 
-    /// Returns what is known at the end of the sessions, before they are closed.
-    fn outcome(&mut self) -> Outcome {
-        let (mut completeness, mut native, mut verified, mut unannounced) = (Completeness::default(), 0, 0, 0);
-        for session in self.crowd.active().map(crate::connection::Connection::session) {
+    /// Adds what is known at the end of the sessions, before they are closed.
+    fn conclude(&mut self, outcome: &mut Outcome) {
+        self.crowd.each_active(|session| {
             let counts = session.completeness();
-            completeness.add(&counts);
-            native += usize::from(session.standing() != Standing::Foreign);
-            verified += usize::from(session.standing() == Standing::Verified);
-            unannounced += usize::from(counts.missing != session.lag_skipped());
-        }
-        let server = match self.watch_failed.take() {
+            outcome.completeness.add(&counts);
+            outcome.native += usize::from(session.standing != Standing::Foreign);
+            outcome.verified += usize::from(session.standing == Standing::Verified);
+            outcome.unannounced += usize::from(counts.missing != session.lag_skipped);
+        });
+        outcome.server = match self.watch_failed.take() {
             Some(err) => Some(Err(err)),
             None => self.watch.take().map(|watch| Ok(watch.finish())),
         };
-        let tally = self.crowd.tally();
-        Outcome {
-            interrupted: false,
-            settled: false,
-            window: Duration::ZERO,
-            counters: Counters::default(),
-            counters_total: tally.counters,
-            latency: tally.latency.clone(),
-            connect: tally.connect.clone(),
-            census: self.crowd.census(),
-            failed: tally.failed.clone().into_iter().collect(),
-            closes: tally.closes.clone().into_iter().collect(),
-            first_error: tally.first_error.clone(),
-            events_by_session: Vec::new(),
-            native,
-            verified,
-            completeness,
-            unannounced,
-            server,
-            own_cpu: CpuTime::default(),
-            own_resident_peak: 0,
-        }
+        outcome.census = self.crowd.census();
+        outcome.tally = std::mem::take(&mut self.crowd.reception.borrow_mut().tally);
     }
 
-    /// Serves the connections until `done`, the end of the time, or the user's `interrupts_max`th request to end. Returns
+    /// Lets the sessions go on until `done`, the end of the time, or the user's `interrupts_max`th request to end. Returns
     /// whether it is done.
-    fn wait(
+    async fn wait(
         &mut self,
         phase: &'static str,
         longest: Duration,
         interrupts_max: u32,
-        done: impl Fn(&Crowd<'a>) -> bool,
-    ) -> io::Result<bool> {
+        done: impl Fn(&Crowd) -> bool,
+    ) -> bool {
         let began = Instant::now();
         let until = began + longest;
-        let mut look_at = began;
         loop {
             let now = Instant::now();
-            if now >= look_at {
-                if done(&self.crowd) {
-                    return Ok(true);
-                }
-                look_at = now + LOOK_INTERVAL;
+            if done(&self.crowd) {
+                return true;
             }
-            if now >= until || self.interrupt.count_so_far() >= interrupts_max {
-                return Ok(false);
+            if now >= until || self.interrupts.get() >= interrupts_max {
+                return false;
             }
             self.watch(|watch| watch.tick(now));
             let share = (now - began).as_secs_f64() / longest.as_secs_f64();
-            let (census, events) = (self.crowd.census(), self.crowd.tally().counters.events);
+            let (census, events) = (self.crowd.census(), self.crowd.reception.borrow().tally.counters.events);
             self.progress.show(now, phase, share, || format!("{} sessions, {events} events", census.opened));
-            let next = self.crowd.dial(now).unwrap_or(now + TURN_MAX);
-            self.crowd.turn(next.min(until).min(now + TURN_MAX) - now)?;
+            sleep(LOOK_INTERVAL.min(until - now)).await;
         }
     }
 
@@ -225,11 +191,12 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
-    use crate::options::Arguments;
+    use serde_json::json;
+    use tickcast_bench::command::{block_on, parse};
+
     use crate::report::Report;
     use crate::session::LIST_READY;
 
@@ -257,9 +224,10 @@ mod tests {
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || serve(listener));
         let basic = ["tickcast-load", "--url", &url, "--warmup-s", "0", "--duration-s", "0.3", "--symbols", "A"];
-        let plan = Plan::new(Arguments::try_parse_from(basic.iter().chain(more)).unwrap()).unwrap();
+        let plan: Rc<Plan> = Rc::new(parse(basic.iter().chain(more)).unwrap());
         let watchlist = Watchlist::new(vec!["A".into()], 1, 1);
-        let outcome = run(&plan, &watchlist, Some(Watch::begin(Process::own()).unwrap())).unwrap();
+        let watch = Watch::begin(Process::own().unwrap()).unwrap();
+        let outcome = block_on(run(&plan, &watchlist, Some(watch))).unwrap().unwrap();
         server.join().unwrap();
         Report::new(&plan, &outcome)
     }
@@ -278,13 +246,14 @@ mod tests {
             // Until the client says goodbye.
             let _ = kept.read_to_end(&mut Vec::new());
         };
-        let report = run_against(serve, &["--sessions", "3", "--subscribe", ""]);
-        assert_eq!((report.sessions.opened, report.sessions.dropped, report.sessions.failed), (3, 2, 0));
-        assert_eq!(report.closes.into_iter().collect::<Vec<_>>(), [(1001, 1), (1006, 1)]);
-        let counts = report.completeness;
-        assert_eq!((counts.due, counts.arrived, counts.missing, counts.repeated), (8, 6, 2, 0));
-        assert_eq!(report.failures, ["2 sessions were dropped", "2 events are missing"]);
-        assert!(!report.clean && report.server.is_some());
+        let Report { clean, value } = run_against(serve, &["--sessions", "3", "--subscribe", ""]);
+        let sessions = &value["sessions"];
+        assert_eq!((&sessions["opened"], &sessions["dropped"], &sessions["failed"]), (&json!(3), &json!(2), &json!(0)));
+        assert_eq!(value["closes"], json!({ "1001": 1, "1006": 1 }));
+        let counts = ["due", "arrived", "missing", "repeated"].map(|key| value["completeness"][key].as_u64().unwrap());
+        assert_eq!(counts, [8, 6, 2, 0]);
+        assert_eq!(value["failures"], json!(["2 sessions were dropped", "2 events are missing"]));
+        assert!(!clean && !value["server"].is_null());
     }
 
     #[test]
@@ -299,10 +268,10 @@ mod tests {
             }
             stream.write_all(&[0x88, 0]).unwrap();
         };
-        let report = run_against(serve, &["--sessions", "1", "--subscribe", ""]);
-        assert_eq!((report.completeness.arrived, report.completeness.missing), (60, 0));
-        assert_eq!(report.closes.into_iter().collect::<Vec<_>>(), [(1005, 1)]);
-        assert!(report.window_s < 0.3, "there is nothing to wait for");
+        let Report { value, .. } = run_against(serve, &["--sessions", "1", "--subscribe", ""]);
+        assert_eq!((&value["completeness"]["arrived"], &value["completeness"]["missing"]), (&json!(60), &json!(0)));
+        assert_eq!(value["closes"], json!({ "1005": 1 }));
+        assert!(value["window_s"].as_f64() < Some(0.3), "there is nothing to wait for");
     }
 
     #[test]
@@ -324,10 +293,13 @@ mod tests {
             let _ = stream.read_to_end(&mut Vec::new());
         };
         let report = run_against(serve, &["--sessions", "1"]);
-        assert_eq!(report.failures, [""; 0]);
-        assert_eq!((report.sessions.verified, report.completeness.due, report.completeness.arrived), (1, 1, 1));
-        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
-        assert_eq!((&json["clean"], &json["completeness"]["missing"]), (&true.into(), &0.into()));
-        assert!(crate::table::render(&report).ends_with("clean"));
+        let Report { clean, value } = &report;
+        assert_eq!((*clean, &value["failures"]), (true, &json!([])));
+        assert_eq!(value["sessions"]["verified"], 1);
+        let counts = ["due", "arrived", "missing"].map(|key| value["completeness"][key].as_u64().unwrap());
+        assert_eq!(counts, [1, 1, 0]);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&report.json()).unwrap(), *value);
+        let table = report.table();
+        assert!(table.contains("arrived 1") && table.ends_with("clean"), "{table}");
     }
 }

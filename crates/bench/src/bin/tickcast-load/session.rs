@@ -5,26 +5,26 @@
 //! its place in the stream: when it comes, every snapshot has come. At the end the session subscribes again and asks for
 //! another `list`; the snapshots between tell where each stream stands at that very place.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
+use tickcast_bench::scan::{Object, scan};
 use tickcast_core::domain::Channel;
 
-use crate::frame::{self, FrameError, Incoming};
 use crate::options::Unit;
-use crate::scan::{Object, scan};
 use crate::sequence::{Completeness, SequenceTable, SymbolNumbers};
 use crate::tally::Tally;
 
 /// Asks for an answer behind the first snapshots.
 pub(crate) const LIST_READY: &str = r#"{"action":"list","id":"tickcast-load:ready"}"#;
 /// Asks for an answer behind the final snapshots.
-const LIST_VERIFIED: &str = r#"{"action":"list","id":"tickcast-load:verified"}"#;
-/// Answers that wait for the socket beyond which the server is taken to be hostile, in bytes.
-const OUTBOUND_BYTES_MAX: usize = 1 << 20;
+pub(crate) const LIST_VERIFIED: &str = r#"{"action":"list","id":"tickcast-load:verified"}"#;
 
 /// How far a session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nothing is known of the server's protocol.
+    #[default]
     Foreign,
     /// Subscribed, not all snapshots are there.
     Subscribing,
@@ -34,21 +34,6 @@ pub(crate) enum Standing {
     Verifying,
     /// Has them: [`Completeness`] is complete to the end.
     Verified,
-}
-
-/// Why a session ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionEnd {
-    /// The server has closed it, with this code.
-    Closed(u16),
-    /// What the server sends cannot be understood.
-    Broken(FrameError),
-}
-
-impl From<FrameError> for SessionEnd {
-    fn from(err: FrameError) -> Self {
-        Self::Broken(err)
-    }
 }
 
 /// What all sessions share while they read.
@@ -67,68 +52,35 @@ pub(crate) struct Reception {
 }
 
 /// One client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Session {
-    standing: Standing,
-    mask: [u8; 4],
-    subscribe: Vec<String>,
+    /// How far it has come.
+    pub(crate) standing: Standing,
+    /// What it says to subscribe.
+    pub(crate) subscribe: Vec<String>,
+    /// A question that is to be sent, once.
+    pub(crate) question: Option<&'static str>,
+    /// How much the server has announced as skipped.
+    pub(crate) lag_skipped: u64,
     sequences: SequenceTable,
-    lag_skipped: u64,
     events: u64,
     events_before: u64,
-    /// Frames that wait for the socket.
-    pub(crate) outbound: Vec<u8>,
 }
 
 impl Session {
     /// Returns a session that will subscribe with these messages.
-    pub(crate) fn new(number: usize, subscribe: Vec<String>) -> Self {
-        let [a, b, c, d, ..] = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-        Self {
-            standing: Standing::Foreign,
-            mask: [a, b, c, d],
-            subscribe,
-            sequences: SequenceTable::default(),
-            lag_skipped: 0,
-            events: 0,
-            events_before: 0,
-            outbound: Vec::new(),
-        }
+    pub(crate) fn new(subscribe: Vec<String>) -> Self {
+        Self { subscribe, ..Self::default() }
     }
 
-    /// Returns how far it has come.
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// Subscribes.
-    pub(crate) fn subscribe(&mut self) {
-        for text in &self.subscribe {
-            frame::append_frame(&mut self.outbound, frame::TEXT, text.as_bytes(), self.mask);
-        }
-    }
-
-    /// Asks a tickcast server where every stream stands.
-    pub(crate) fn verify(&mut self) {
-        if self.standing == Standing::Ready && !self.subscribe.is_empty() {
+    /// Returns whether a tickcast server is to be asked now where every stream stands: by subscribing again, and
+    /// [`LIST_VERIFIED`].
+    pub(crate) fn verify(&mut self) -> bool {
+        let is_asking = self.standing == Standing::Ready && !self.subscribe.is_empty();
+        if is_asking {
             self.standing = Standing::Verifying;
-            self.subscribe();
-            self.say(frame::TEXT, LIST_VERIFIED.as_bytes());
         }
-    }
-
-    /// Says that the session ends.
-    pub(crate) fn close(&mut self) {
-        self.say(frame::CLOSE, &1000_u16.to_be_bytes());
-    }
-
-    /// Says something to a server from which nothing is read, so that it tells whether it still holds the connection.
-    pub(crate) fn probe(&mut self) {
-        self.say(frame::PONG, b"");
-    }
-
-    fn say(&mut self, opcode: u8, payload: &[u8]) {
-        frame::append_frame(&mut self.outbound, opcode, payload, self.mask);
+        is_asking
     }
 
     /// Begins the count of [`events_in_window`](Self::events_in_window).
@@ -146,37 +98,9 @@ impl Session {
         self.sequences.completeness()
     }
 
-    /// Returns how much the server has announced as skipped.
-    pub(crate) fn lag_skipped(&self) -> u64 {
-        self.lag_skipped
-    }
-
-    /// Takes what the server has sent, read at `now` (microseconds since 1970).
-    ///
-    /// # Errors
-    ///
-    /// Returns why the session is over.
+    /// Takes a message of the server, read at `now` (microseconds since 1970).
     #[inline]
-    pub(crate) fn receive(
-        &mut self,
-        incoming: Incoming<'_>,
-        now: i64,
-        reception: &mut Reception,
-    ) -> Result<(), SessionEnd> {
-        match incoming {
-            Incoming::Message(text) => self.take_message(text, now, reception),
-            Incoming::Ping(_) if self.outbound.len() > OUTBOUND_BYTES_MAX => {
-                return Err(SessionEnd::Broken(FrameError::TooBig));
-            }
-            Incoming::Ping(payload) => self.say(frame::PONG, payload),
-            Incoming::Pong => {}
-            Incoming::Close(code) => return Err(SessionEnd::Closed(code)),
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn take_message(&mut self, text: &[u8], now: i64, reception: &mut Reception) {
+    pub(crate) fn take_message(&mut self, text: &[u8], now: i64, reception: &mut Reception) {
         let Reception { tally, symbols, ts_key, ts_unit, channels } = reception;
         if ts_key.is_empty() {
             tally.counters.events += 1;
@@ -220,34 +144,35 @@ impl Session {
         symbols: &mut SymbolNumbers,
         channels: &[Channel],
     ) {
-        match object.kind {
-            b"snapshot" => self.take_snapshot(object, symbols, channels),
-            b"welcome" if self.standing == Standing::Foreign && is_tickcast(object) => {
+        match (object.kind, self.standing) {
+            (b"snapshot", _) => self.take_snapshot(object, symbols, channels),
+            (b"welcome", Standing::Foreign) if is_tickcast(object) => {
                 self.standing = Standing::Ready;
                 if !self.subscribe.is_empty() {
                     self.standing = Standing::Subscribing;
-                    self.say(frame::TEXT, LIST_READY.as_bytes());
+                    self.question = Some(LIST_READY);
                 }
             }
-            b"subscribed" => match (object.id, self.standing) {
-                (b"tickcast-load:ready", Standing::Subscribing) => self.standing = Standing::Ready,
-                (b"tickcast-load:verified", Standing::Verifying) => self.standing = Standing::Verified,
-                _ => {}
-            },
-            b"lag" => {
+            (b"subscribed", Standing::Subscribing) if object.id == b"tickcast-load:ready" => {
+                self.standing = Standing::Ready;
+            }
+            (b"subscribed", Standing::Verifying) if object.id == b"tickcast-load:verified" => {
+                self.standing = Standing::Verified;
+            }
+            (b"lag", _) => {
                 self.lag_skipped += object.skipped;
                 tally.counters.lags += 1;
                 tally.counters.lag_skipped += object.skipped;
             }
-            b"error" => tally.take_error(object.raw),
+            (b"error", _) => tally.take_error(object.raw),
             _ => {}
         }
     }
 
     fn take_snapshot(&mut self, object: &Object<'_>, symbols: &mut SymbolNumbers, channels: &[Channel]) {
-        let Ok(snapshot) = serde_json::from_slice::<Snapshot>(object.raw) else { return };
+        let Ok(Snapshot { seq }) = serde_json::from_slice(object.raw) else { return };
         for channel in channels {
-            let seq = snapshot.seq.get(channel.name()).copied();
+            let seq = seq.get(channel.name()).copied();
             if let Some((seq, stream)) = seq.zip(symbols.stream(object.symbol, *channel)) {
                 self.sequences.take_snapshot(stream, seq);
             }
@@ -257,7 +182,7 @@ impl Session {
 
 #[derive(Deserialize)]
 struct Snapshot {
-    seq: std::collections::HashMap<String, u64>,
+    seq: HashMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -282,7 +207,7 @@ mod tests {
 
     fn reception(ts_key: &str) -> Reception {
         Reception {
-            tally: Tally::new(),
+            tally: Tally::default(),
             symbols: SymbolNumbers::default(),
             ts_key: ts_key.into(),
             ts_unit: Unit::Us,
@@ -291,9 +216,9 @@ mod tests {
     }
 
     fn run(texts: &[&str]) -> (Session, Reception) {
-        let (mut session, mut reception) = (Session::new(0, vec!["hello".into()]), reception("ts"));
+        let (mut session, mut reception) = (Session::new(vec!["hello".into()]), reception("ts"));
         for text in texts {
-            session.receive(Incoming::Message(text.as_bytes()), 1_000, &mut reception).unwrap();
+            session.take_message(text.as_bytes(), 1_000, &mut reception);
             if session.standing == Standing::Ready {
                 session.verify();
             }
@@ -315,25 +240,21 @@ mod tests {
         let ready = format!(r#"[{{"type":"subscribed","id":"tickcast-load:ready","subscriptions":[]}},{}]"#, trade(6));
         let last = format!(r#"[{},{},{{"type":"subscribed","id":"tickcast-load:verified"}}]"#, trade(7), snapshot(8));
         let (session, reception) = run(&[WELCOME, &first, &ready, &last]);
-        assert_eq!(session.standing(), Standing::Verified);
+        assert_eq!(session.standing, Standing::Verified);
         let counts = session.completeness();
         assert_eq!((counts.streams, counts.due, counts.arrived, counts.missing), (1, 3, 2, 1), "number 8 never came");
         assert_eq!((reception.tally.counters.events, session.events_in_window()), (2, 2));
     }
 
     #[test]
-    fn lag_errors_and_pings_are_taken_note_of() {
+    fn lag_and_errors_are_taken_note_of() {
         let text =
             r#"[{"type":"lag","skipped":7,"since_offset":3},{"type":"error","code":"flood","message":"m"},nonsense"#;
-        let (mut session, mut reception) = run(&[text, r#"{"type":"heartbeat","ts":1}"#]);
+        let (session, reception) = run(&[text, r#"{"type":"heartbeat","ts":1}"#]);
         let counters = reception.tally.counters;
         assert_eq!((counters.lags, counters.lag_skipped, counters.errors, counters.malformed), (1, 7, 1, 1));
-        assert_eq!((counters.events, session.lag_skipped()), (0, 7));
+        assert_eq!((counters.events, session.lag_skipped), (0, 7));
         assert!(reception.tally.first_error.is_some_and(|text| text.contains("flood")));
-        reception.tally.first_error = None;
-        session.receive(Incoming::Ping(b"x"), 0, &mut reception).unwrap();
-        assert_eq!(session.outbound.len(), 7, "a masked pong");
-        assert_eq!(session.receive(Incoming::Close(1001), 0, &mut reception), Err(SessionEnd::Closed(1001)));
     }
 
     #[test]
@@ -341,11 +262,10 @@ mod tests {
         let nested = r#"{"stream":"x","data":[{"s":"A","ts":400},{"s":"B","ts":500}]}"#;
         let (session, reception) = run(&[nested, r#"{"ts":600}"#, "\"hello\""]);
         assert_eq!((reception.tally.counters.events, session.completeness().streams), (3, 0));
-        assert_eq!(session.standing(), Standing::Foreign);
+        assert_eq!(session.standing, Standing::Foreign);
 
-        let mut session = Session::new(0, Vec::new());
-        let mut reception = self::reception("");
-        session.receive(Incoming::Message(b"\x00\x01"), 0, &mut reception).unwrap();
+        let (mut session, mut reception) = (Session::default(), self::reception(""));
+        session.take_message(b"\x00\x01", 0, &mut reception);
         assert_eq!((reception.tally.counters.events, reception.tally.counters.malformed), (1, 0));
     }
 

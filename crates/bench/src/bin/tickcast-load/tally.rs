@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 /// Latencies above ten minutes count as ten minutes.
 const LATENCY_MICROS_MAX: u64 = 600_000_000;
@@ -13,12 +14,6 @@ const ERROR_CHARS_MAX: usize = 200;
 /// Sums over all sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// `read` calls that brought something.
-    pub(crate) reads: u64,
-    /// Bytes that they brought, frame headers included.
-    pub(crate) bytes: u64,
-    /// WebSocket frames.
-    pub(crate) frames: u64,
     /// Market events.
     pub(crate) events: u64,
     /// Whole messages that are not of the shape of JSON.
@@ -29,25 +24,8 @@ pub(crate) struct Counters {
     pub(crate) lag_skipped: u64,
     /// `error` messages.
     pub(crate) errors: u64,
-    /// Events with a time stamp from the future.
+    /// Events of the window with a time stamp from the future.
     pub(crate) early: u64,
-}
-
-impl Counters {
-    /// Returns what was added since an earlier look.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
-        Self {
-            reads: self.reads - earlier.reads,
-            bytes: self.bytes - earlier.bytes,
-            frames: self.frames - earlier.frames,
-            events: self.events - earlier.events,
-            malformed: self.malformed - earlier.malformed,
-            lags: self.lags - earlier.lags,
-            lag_skipped: self.lag_skipped - earlier.lag_skipped,
-            errors: self.errors - earlier.errors,
-            early: self.early - earlier.early,
-        }
-    }
 }
 
 /// Everything that is counted over all sessions.
@@ -69,9 +47,8 @@ pub(crate) struct Tally {
     pub(crate) first_error: Option<String>,
 }
 
-impl Tally {
-    /// Returns an empty tally.
-    pub(crate) fn new() -> Self {
+impl Default for Tally {
+    fn default() -> Self {
         let histogram = || Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order");
         Self {
             counters: Counters::default(),
@@ -83,7 +60,9 @@ impl Tally {
             first_error: None,
         }
     }
+}
 
+impl Tally {
     /// Takes an event that was stamped `ts` and read at `now`, both in microseconds since 1970.
     #[inline]
     pub(crate) fn take_latency(&mut self, ts: i64, now: i64) {
@@ -109,13 +88,43 @@ impl Tally {
     }
 }
 
+/// A distribution, in microseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Quantiles {
+    count: u64,
+    mean: f64,
+    min: u64,
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    p99_9: u64,
+    max: u64,
+}
+
+impl Quantiles {
+    /// Returns what a histogram says; `None` when it is empty.
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        (!histogram.is_empty()).then(|| Self {
+            count: histogram.len(),
+            mean: histogram.mean(),
+            min: histogram.min(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: histogram.max(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn latencies_count_only_in_the_window_and_never_below_zero() {
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         tally.take_latency(0, 5);
         tally.recording = true;
         tally.take_latency(100, 350);

@@ -1,6 +1,7 @@
 //! What a session sends to subscribe: texts with placeholders, filled in for each session.
 
 use std::fmt::Write;
+use std::str::FromStr;
 
 /// The subscription of our own protocol.
 pub(crate) const NATIVE: &str = r#"{"action":"subscribe","id":{session},"symbols":{symbols},"channels":{channels}}"#;
@@ -29,51 +30,39 @@ enum Part {
     Session,
 }
 
-impl Part {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "symbols" => Self::Symbols,
-            "symbols_csv" => Self::SymbolsCsv,
-            "symbol" => Self::Symbol,
-            "channels" => Self::Channels,
-            "session" => Self::Session,
-            _ => return None,
-        })
-    }
-}
+impl FromStr for Template {
+    type Err = String;
 
-impl Template {
     /// Reads a template. A placeholder is a lower-case word in braces, so that the braces of JSON stand for themselves.
-    ///
-    /// # Errors
-    ///
-    /// Returns what is wrong with it, in words.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        let mut rest = text;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             plain.push_str(before);
             let word = after.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
-            if !word.is_empty() && after[word.len()..].starts_with('}') {
-                let part = Part::parse(word).ok_or_else(|| {
-                    format!(
-                        "unknown placeholder {{{word}}}: use {{symbols}}, {{symbols_csv}}, {{symbol}}, {{channels}}, {{session}}"
-                    )
-                })?;
-                parts.extend([Part::Text(std::mem::take(&mut plain)), part]);
-                rest = &after[word.len() + 1..];
-            } else {
+            if word.is_empty() || !after[word.len()..].starts_with('}') {
                 plain.push('{');
                 rest = after;
+                continue;
             }
+            let part = match word {
+                "symbols" => Part::Symbols,
+                "symbols_csv" => Part::SymbolsCsv,
+                "symbol" => Part::Symbol,
+                "channels" => Part::Channels,
+                "session" => Part::Session,
+                _ => return Err(format!("unknown placeholder {{{word}}}: --help lists them")),
+            };
+            parts.extend([Part::Text(std::mem::take(&mut plain)), part]);
+            rest = &after[word.len() + 1..];
         }
         plain.push_str(rest);
         parts.push(Part::Text(plain));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         Ok(Self { parts })
     }
+}
 
+impl Template {
     /// Returns whether the template needs to know symbols.
     pub(crate) fn names_symbols(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Symbols | Part::SymbolsCsv | Part::Symbol))
@@ -116,7 +105,7 @@ mod tests {
     use super::*;
 
     fn render(text: &str) -> Vec<String> {
-        Template::parse(text).unwrap().render(7, &["AAPL", "BRK.B"], &["trades"])
+        text.parse::<Template>().unwrap().render(7, &["AAPL", "BRK.B"], &["trades"])
     }
 
     #[test]
@@ -131,13 +120,13 @@ mod tests {
         assert_eq!(render(r#"{"s":"{symbol}"}"#), [r#"{"s":"AAPL"}"#, r#"{"s":"BRK.B"}"#]);
         assert_eq!(render("{"), ["{"]);
         assert_eq!(render(""), [""; 0]);
-        assert!(!Template::parse("hello {session}").unwrap().names_symbols());
-        assert!(Template::parse(NATIVE).unwrap().names_symbols());
+        assert!(!"hello {session}".parse::<Template>().unwrap().names_symbols());
+        assert!(NATIVE.parse::<Template>().unwrap().names_symbols());
     }
 
     #[test]
     fn an_unknown_placeholder_is_refused_by_name() {
-        let err = Template::parse(r#"{"symbols":{symbol_list}}"#).unwrap_err();
+        let err = r#"{"symbols":{symbol_list}}"#.parse::<Template>().unwrap_err();
         assert!(err.contains("{symbol_list}"), "{err}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::process::{CpuTime, Process, tcp_bytes};
+use tickcast_bench::process::{CpuTime, Process, tcp_bytes};
 
 /// The time between two looks at the memory.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_process_that_is_not_there_cannot_be_watched() {
-        assert!(Watch::begin(Process::new(u32::MAX)).is_err());
-        let mut watch = Watch::begin(Process::own()).unwrap();
+        assert!(Process::new(u32::MAX).and_then(Watch::begin).is_err());
+        let mut watch = Watch::begin(Process::own().unwrap()).unwrap();
         let now = Instant::now();
         watch.begin_window(now).unwrap();
         watch.tick(now + SAMPLE_INTERVAL).unwrap();

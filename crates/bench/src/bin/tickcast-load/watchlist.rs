@@ -1,22 +1,16 @@
 //! Which symbols each session asks for: the list as it is written on the command line, the server's own list, and each
 //! session's draw from it, the same in every run with the same seed.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::str::FromStr;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-
-use crate::target::Target;
+use tickcast_bench::connection::get;
+use tickcast_bench::target::Target;
 
 /// The most symbols that can be named.
 const SYMBOLS_MAX: usize = 100_000;
-/// The longest answer with the server's symbols, in bytes.
-const ANSWER_BYTES_MAX: u64 = 16 << 20;
-/// How long the server may take for it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What sessions choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +43,20 @@ impl Watchlist {
     }
 }
 
-/// Reads a list such as `AAPL,MSFT,SYM000..SYM499`.
-///
-/// # Errors
-///
-/// Returns what is wrong with it, in words.
-pub(crate) fn parse_list(text: &str) -> Result<Vec<String>, String> {
+/// The symbols of a command line, `None` for all that the server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Symbols(pub(crate) Option<Vec<String>>);
+
+impl FromStr for Symbols {
+    type Err = String;
+
+    /// Reads `auto` or a list such as `AAPL,MSFT,SYM000..SYM499`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(if text == "auto" { None } else { Some(parse_list(text)?) }))
+    }
+}
+
+fn parse_list(text: &str) -> Result<Vec<String>, String> {
     let mut symbols = Vec::new();
     for item in text.split(',') {
         match item.split_once("..") {
@@ -62,7 +64,7 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<String>, String> {
                 format!("bad symbols '{item}': a range is a name with two numbers of the same width, as SYM000..SYM499")
             })?),
             None if item.is_empty() || !item.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                return Err(format!("bad symbols '{text}': write them with commas between"));
+                return Err("bad symbols: write them with commas between".into());
             }
             None => symbols.push(item.into()),
         }
@@ -72,7 +74,7 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<String>, String> {
     }
     let unique: std::collections::HashSet<_> = symbols.iter().collect();
     if unique.len() < symbols.len() {
-        return Err(format!("bad symbols '{text}': a name stands there twice"));
+        return Err("bad symbols: a name stands there twice".into());
     }
     Ok(symbols)
 }
@@ -93,34 +95,21 @@ fn range(first: &str, last: &str) -> Option<Vec<String>> {
 /// # Errors
 ///
 /// Returns why they are not known, in words.
-pub(crate) fn fetch(target: &Target) -> Result<Vec<String>, String> {
-    let hint = "name the symbols with --symbols";
-    let answer = get(target).map_err(|err| format!("cannot reach {}: {err}", target.authority))?;
-    let body = answer.split_once("\r\n\r\n").filter(|(head, _)| head.split(' ').nth(1) == Some("200"));
-    let (_, body) = body.ok_or_else(|| format!("the server has no /api/v1/symbols: {hint}"))?;
-    let list: Symbols =
-        serde_json::from_str(body).map_err(|err| format!("cannot read /api/v1/symbols: {err}: {hint}"))?;
+pub(crate) async fn fetch(target: &Target) -> Result<Vec<String>, String> {
+    let fail = |reason: String| format!("{} names no symbols: {reason}: name them with --symbols", target.authority);
+    let body = get(target.address, "/api/v1/symbols").await.map_err(fail)?;
+    let list: Listed = serde_json::from_slice(&body).map_err(|err| fail(err.to_string()))?;
     Ok(list.symbols.into_iter().map(|item| item.symbol).take(SYMBOLS_MAX).collect())
 }
 
 #[derive(Deserialize)]
-struct Symbols {
+struct Listed {
     symbols: Vec<Symbol>,
 }
 
 #[derive(Deserialize)]
 struct Symbol {
     symbol: String,
-}
-
-fn get(target: &Target) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&target.address, ANSWER_TIMEOUT)?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    // HTTP/1.0, so that the answer comes in one piece and ends with the connection.
-    write!(stream, "GET /api/v1/symbols HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", target.authority)?;
-    let mut bytes = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| std::io::Error::other("the answer is not text"))
 }
 
 #[cfg(test)]

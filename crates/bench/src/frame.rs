@@ -1,15 +1,21 @@
 //! WebSocket frames (RFC 6455 section 5): reads what a server sends, in place in the read buffer; writes what a client
 //! sends. Knows neither sockets nor what messages mean.
 
-use tickcast_core::protocol::websocket::{BINARY, CONTINUATION, CONTROL_BYTES_MAX, FIN, FrameHeader, HEADER_BYTES_MAX};
-pub(crate) use tickcast_core::protocol::websocket::{CLOSE, PING, PONG, TEXT};
+use std::io::Cursor;
+
+use tungstenite::protocol::frame::FrameHeader;
+pub use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// The longest message of a server, in bytes.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 20;
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// The longest payload of a control frame (section 5.5).
+const CONTROL_BYTES_MAX: u64 = 125;
+/// The key of client frames; it needs to be no secret on loopback.
+const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
 /// What a server has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Incoming<'a> {
+pub enum Incoming<'a> {
     /// A whole message, put together when it came in fragments.
     Message(&'a [u8]),
     /// To be answered with the same payload.
@@ -22,90 +28,67 @@ pub(crate) enum Incoming<'a> {
 
 /// Why what a server sends cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrameError {
+pub enum FrameError {
     /// Reserved bits, a reserved opcode, a mask, a bad control frame, fragments out of order.
     Protocol,
     /// Longer than [`MESSAGE_BYTES_MAX`].
     TooBig,
 }
 
-/// Cuts one connection's bytes into messages. Between two reads it holds nothing but the beginning of an unfinished frame
-/// and the fragments of an unfinished message.
+/// Cuts one connection's bytes into messages. Between two reads it holds nothing but the fragments of an unfinished message.
 #[derive(Debug, Default)]
-pub(crate) struct FrameReader {
-    rest: Vec<u8>,
+pub struct FrameReader {
     fragments: Vec<u8>,
     fragmented: bool,
     /// How many frames have been read.
-    frames: u64,
+    pub frames: u64,
 }
 
 impl FrameReader {
-    /// Puts the unfinished frame at the start of the buffer, which grows until there is as much room again as `room_min`
-    /// behind it, and returns where the next bytes belong.
-    pub(crate) fn restore(&self, buffer: &mut Vec<u8>, room_min: usize) -> usize {
-        let len = self.rest.len();
-        if buffer.len() < len + room_min {
-            buffer.resize(len + room_min, 0);
-        }
-        buffer[..len].copy_from_slice(&self.rest);
-        len
-    }
-
-    /// Keeps bytes that cannot be read as frames yet, in place of what was kept before.
-    pub(crate) fn keep(&mut self, bytes: &[u8]) {
-        self.rest.clear();
-        self.rest.extend_from_slice(bytes);
-    }
-
-    /// Hands everything that is complete to `sink`, and keeps the rest. `bytes` begins with what
-    /// [`restore`](Self::restore) has put there.
+    /// Hands every message and control frame that is complete to `sink`; returns how many bytes these were. The rest has to
+    /// come again, with more behind it.
     ///
     /// # Errors
     ///
     /// Returns why the connection must end, or what `sink` returned. The reader is of no use then.
-    pub(crate) fn take<E: From<FrameError>>(
+    pub fn take<E: From<FrameError>>(
         &mut self,
         bytes: &[u8],
         mut sink: impl FnMut(Incoming<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<usize, E> {
         let mut at = 0;
-        while let Some((header, len)) = parse_header(&bytes[at..])? {
-            let Some(payload) = bytes[at..].get(header.bytes..header.bytes + len) else { break };
-            at += header.bytes + len;
+        while let Some((header, payload_at, len)) = parse_header(&bytes[at..])? {
+            let Some(payload) = bytes[at..].get(payload_at..payload_at + len) else { break };
+            at += payload_at + len;
             self.frames += 1;
-            self.take_frame(header, payload, &mut sink)?;
+            self.take_frame(&header, payload, &mut sink)?;
         }
-        self.keep(&bytes[at..]);
-        if at == bytes.len() && self.rest.capacity() > MESSAGE_BYTES_MAX / 256 {
-            self.rest = Vec::new();
-        }
-        Ok(())
+        Ok(at)
     }
 
     fn take_frame<E: From<FrameError>>(
         &mut self,
-        header: FrameHeader,
+        header: &FrameHeader,
         payload: &[u8],
         sink: &mut impl FnMut(Incoming<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        match (header.opcode(), self.fragmented) {
-            (TEXT | BINARY, false) if header.is_last() => sink(Incoming::Message(payload)),
-            (TEXT | BINARY, false) | (CONTINUATION, true) => {
+        match (header.opcode, self.fragmented) {
+            (OpCode::Data(Data::Text | Data::Binary), false) if header.is_final => sink(Incoming::Message(payload)),
+            (OpCode::Data(Data::Text | Data::Binary), false) | (OpCode::Data(Data::Continue), true) => {
                 if self.fragments.len() + payload.len() > MESSAGE_BYTES_MAX {
                     return Err(FrameError::TooBig.into());
                 }
                 self.fragments.extend_from_slice(payload);
-                self.fragmented = !header.is_last();
-                if header.is_last() {
+                self.fragmented = !header.is_final;
+                if header.is_final {
                     let message = std::mem::take(&mut self.fragments);
                     sink(Incoming::Message(&message))?;
                 }
                 Ok(())
             }
-            (PING, _) => sink(Incoming::Ping(payload)),
-            (PONG, _) => sink(Incoming::Pong),
-            (CLOSE, _) => match payload {
+            (OpCode::Control(Control::Ping), _) => sink(Incoming::Ping(payload)),
+            (OpCode::Control(Control::Pong), _) => sink(Incoming::Pong),
+            (OpCode::Control(Control::Close), _) => match payload {
                 [] => sink(Incoming::Close(1005)),
                 [_] => Err(FrameError::Protocol.into()),
                 [high, low, ..] => sink(Incoming::Close(u16::from_be_bytes([*high, *low]))),
@@ -113,72 +96,68 @@ impl FrameReader {
             _ => Err(FrameError::Protocol.into()),
         }
     }
-
-    /// Returns how many frames were read since the last call.
-    pub(crate) fn take_frame_count(&mut self) -> u64 {
-        std::mem::take(&mut self.frames)
-    }
 }
 
-/// Returns the header of the frame that begins here, and how long its payload is; `None` when the header is not all there.
+/// Returns the header, where the payload begins and how long it is; `None` when the header is not all there.
 #[inline]
-fn parse_header(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, FrameError> {
-    let Ok(header) = FrameHeader::parse(bytes) else { return Ok(None) };
-    let is_bad_control = header.is_control() && (!header.is_last() || header.payload_bytes > CONTROL_BYTES_MAX as u64);
-    if header.is_extended() || header.mask.is_some() || is_bad_control {
+fn parse_header(bytes: &[u8]) -> Result<Option<(FrameHeader, usize, usize)>, FrameError> {
+    let mut cursor = Cursor::new(bytes);
+    let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(|_| FrameError::Protocol)? else {
+        return Ok(None);
+    };
+    let is_control = matches!(header.opcode, OpCode::Control(_));
+    let is_reserved = header.rsv1 || header.rsv2 || header.rsv3;
+    if is_reserved || header.mask.is_some() || (is_control && (!header.is_final || len > CONTROL_BYTES_MAX)) {
         return Err(FrameError::Protocol);
     }
-    match usize::try_from(header.payload_bytes) {
-        Ok(len) if len <= MESSAGE_BYTES_MAX => Ok(Some((header, len))),
+    match (usize::try_from(cursor.position()), usize::try_from(len)) {
+        (Ok(at), Ok(len)) if len <= MESSAGE_BYTES_MAX => Ok(Some((header, at, len))),
         _ => Err(FrameError::TooBig),
     }
 }
 
-/// Appends a whole client frame, masked as section 5.3 demands. The key needs to be no secret on a loopback connection.
-pub(crate) fn append_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
-    let header = FrameHeader::new(FIN | opcode, payload.len() as u64, Some(mask));
-    out.extend_from_slice(header.encode(&mut [0; HEADER_BYTES_MAX]));
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+/// Returns a whole client frame, masked as section 5.3 demands.
+pub fn client_frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = FrameHeader { opcode, mask: Some(MASK), ..FrameHeader::default() };
+    // A vector takes everything.
+    let _ = header.format(payload.len() as u64, &mut out);
+    out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
+    use tungstenite::protocol::frame::Frame;
+    use tungstenite::protocol::{Role, WebSocket};
 
-    fn server_frame(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![u8::from(fin) << 7 | opcode];
-        match payload.len() {
-            len @ ..=125 => bytes.push(u8::try_from(len).unwrap()),
-            len @ 126..=65_535 => {
-                bytes.push(126);
-                bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
-            }
-            len => {
-                bytes.push(127);
-                bytes.extend((len as u64).to_be_bytes());
-            }
-        }
-        bytes.extend_from_slice(payload);
+    const TEXT: OpCode = OpCode::Data(Data::Text);
+    const BINARY: OpCode = OpCode::Data(Data::Binary);
+    const CONTINUATION: OpCode = OpCode::Data(Data::Continue);
+    const CLOSE: OpCode = OpCode::Control(Control::Close);
+    const PING: OpCode = OpCode::Control(Control::Ping);
+    const PONG: OpCode = OpCode::Control(Control::Pong);
+
+    fn server_frame(is_final: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+        let header = FrameHeader { is_final, opcode, ..FrameHeader::default() };
+        let mut bytes = Vec::new();
+        Frame::from_payload(header, payload.to_vec().into()).format(&mut bytes).unwrap();
         bytes
     }
 
     /// Reads the stream in pieces of these lengths, and what is left in one; lists what came out.
     fn read(stream: &[u8], pieces: &[usize]) -> Result<Vec<String>, FrameError> {
-        let (mut reader, mut buffer, mut out) = (FrameReader::default(), vec![0xEE; 8], Vec::new());
-        let mut stream = stream;
+        let (mut reader, mut out, mut from, mut to) = (FrameReader::default(), Vec::new(), 0, 0);
         for piece in pieces.iter().copied().chain([usize::MAX]) {
-            let (now, later) = stream.split_at(piece.min(stream.len()));
-            stream = later;
-            let at = reader.restore(&mut buffer, now.len());
-            buffer[at..at + now.len()].copy_from_slice(now);
-            reader.take(&buffer[..at + now.len()], |incoming| {
+            to = stream.len().min(piece.saturating_add(to));
+            from += reader.take(&stream[from..to], |incoming| {
                 out.push(format!("{incoming:?}"));
                 Ok::<(), FrameError>(())
             })?;
         }
-        assert!(reader.rest.is_empty(), "the stream ends with a whole frame");
+        assert_eq!(from, stream.len(), "the stream ends with a whole frame");
         Ok(out)
     }
 
@@ -232,8 +211,7 @@ mod tests {
     fn another_decoder_reads_what_is_written() {
         for len in [0, 1, 125, 126, 65_535, 65_536] {
             let payload = vec![b'x'; len];
-            let mut bytes = Vec::new();
-            append_frame(&mut bytes, TEXT, &payload, [1, 2, 3, 4]);
+            let bytes = client_frame(TEXT, &payload);
             let end = bytes.len() as u64;
             let mut server = WebSocket::from_raw_socket(std::io::Cursor::new(bytes), Role::Server, None);
             assert_eq!(server.read().unwrap().into_text().unwrap().as_bytes(), payload);

@@ -1,0 +1,126 @@
+//! The frame of a measuring program: command line, limits, signals, runtime, exit code. 0 is a clean run, 1 one with faults,
+//! 2 no run.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Parser;
+use rlimit::Resource;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+
+/// Files that are open beside the connections.
+const FILES_BESIDE: u64 = 64;
+
+/// Runs a program with its command line; `run` returns whether everything was clean, or why there was no run.
+pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> ExitCode {
+    match parse(std::env::args_os()).and_then(run) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            // With standard error closed there is nowhere to report this.
+            let _ = writeln!(io::stderr(), "{}: {message}", A::command().get_name());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Reads a command line; `--help` and `--version` print and end the program.
+///
+/// # Errors
+///
+/// Returns what is wrong, in one line.
+pub fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<A, String> {
+    A::try_parse_from(line).map_err(|err| {
+        if !err.use_stderr() {
+            err.exit();
+        }
+        let text = err.to_string();
+        let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        lines.join(" ").trim_start_matches("error: ").into()
+    })
+}
+
+/// Reads a number of seconds for an option.
+///
+/// # Errors
+///
+/// Returns which numbers are allowed.
+pub fn seconds(text: &str, min: f64, max: f64) -> Result<Duration, String> {
+    let value = text.parse().ok().filter(|value| (min..=max).contains(value));
+    value.map(Duration::from_secs_f64).ok_or_else(|| format!("must be {min} to {max} seconds"))
+}
+
+/// Prints a line.
+///
+/// # Errors
+///
+/// Returns why standard output takes none, in one line.
+pub fn print(text: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{text}").map_err(|err| format!("cannot print: {err}"))
+}
+
+/// Raises the limit of open files to what so many connections need.
+///
+/// # Errors
+///
+/// Returns one line that says what the limit is and how to raise it.
+pub fn raise_open_files(connections: usize) -> Result<(), String> {
+    let needed = connections as u64 + FILES_BESIDE;
+    let (soft, hard) = Resource::NOFILE.get().map_err(|err| format!("cannot read the limit of open files: {err}"))?;
+    if needed <= soft {
+        return Ok(());
+    }
+    Resource::NOFILE.set(needed, hard.max(needed)).map_err(|err| {
+        format!(
+            "{connections} connections need {needed} open files, the limit is {hard}: raise it with 'ulimit -n' ({err})"
+        )
+    })
+}
+
+/// Runs a future, and the tasks that it spawns with [`spawn_local`], on this thread.
+///
+/// # Errors
+///
+/// Returns what the system refuses to the runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(LocalSet::new().block_on(&runtime, future))
+}
+
+/// Counts Ctrl-C and SIGTERM from now on, instead of being ended by them.
+///
+/// # Errors
+///
+/// Returns why the system does not tell of signals.
+pub fn count_interrupts() -> io::Result<Rc<Cell<u32>>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let count = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&count);
+    spawn_local(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            counted.set(counted.get() + 1);
+        }
+    });
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_connections_need_nothing_and_too_many_are_refused_in_one_line() {
+        assert_eq!(raise_open_files(1), Ok(()));
+        let err = raise_open_files(usize::MAX / 2).unwrap_err();
+        assert!(err.contains("open files") && !err.contains('\n'), "{err}");
+    }
+}

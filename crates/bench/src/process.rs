@@ -1,0 +1,158 @@
+//! What a process costs, from `/proc`: its CPU time and memory, and the memory of all TCP sockets of the machine.
+
+use std::io;
+use std::time::Duration;
+
+use procfs::ProcResult;
+use procfs::process::Status;
+
+/// The unit of `utime` and `stime`: Linux shows every program 100 ticks a second, whatever the kernel counts in.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A process that is looked at.
+#[derive(Debug)]
+pub struct Process(procfs::process::Process);
+
+/// CPU time since a process began, or of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// The part in its own code, to 10 ms.
+    pub user: Duration,
+    /// The part in the kernel, to 10 ms.
+    pub system: Duration,
+    /// What the scheduler has counted for the threads that there are, to the nanosecond.
+    scheduled: Option<Duration>,
+    /// For how long threads were ready to run and others had the CPU, summed over the threads that there are; `None` where
+    /// the system does not tell.
+    pub waited: Option<Duration>,
+}
+
+impl CpuTime {
+    /// Returns the time since an earlier look.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let difference = |(now, then): (Duration, Duration)| now.saturating_sub(then);
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            scheduled: self.scheduled.zip(earlier.scheduled).map(difference),
+            waited: self.waited.zip(earlier.waited).map(difference),
+        }
+    }
+
+    /// Returns all of it: to the nanosecond, unless a thread has ended and taken its count along.
+    pub fn total(&self) -> Duration {
+        let coarse = self.user + self.system;
+        self.scheduled.filter(|fine| fine.abs_diff(coarse) <= TICK * 4).unwrap_or(coarse)
+    }
+}
+
+impl Process {
+    /// Returns the process with this number.
+    ///
+    /// # Errors
+    ///
+    /// Returns that there is none.
+    pub fn new(pid: u32) -> io::Result<Self> {
+        let process = procfs::process::Process::new(i32::try_from(pid).map_err(io::Error::other)?);
+        process.map(Self).map_err(io::Error::other)
+    }
+
+    /// Returns this process.
+    ///
+    /// # Errors
+    ///
+    /// Returns that the system shows no processes.
+    pub fn own() -> io::Result<Self> {
+        procfs::process::Process::myself().map(Self).map_err(io::Error::other)
+    }
+
+    /// Returns the CPU time of all its threads.
+    ///
+    /// # Errors
+    ///
+    /// Returns what keeps it from being known: most often the process is gone.
+    pub fn cpu_time(&self) -> io::Result<CpuTime> {
+        let stat = self.0.stat().map_err(io::Error::other)?;
+        let ticks = |count: u64| TICK * u32::try_from(count).unwrap_or(u32::MAX);
+        let (scheduled, waited) = self.scheduled().ok().unzip();
+        Ok(CpuTime { user: ticks(stat.utime), system: ticks(stat.stime), scheduled, waited })
+    }
+
+    /// Returns for how long its threads ran, and for how long they waited to.
+    fn scheduled(&self) -> ProcResult<(Duration, Duration)> {
+        let mut sums = (Duration::ZERO, Duration::ZERO);
+        for thread in self.0.tasks()? {
+            let stat = thread?.schedstat()?;
+            sums.0 += Duration::from_nanos(stat.sum_exec_runtime);
+            sums.1 += Duration::from_nanos(stat.run_delay);
+        }
+        Ok(sums)
+    }
+
+    /// Returns how many bytes of memory are resident now.
+    ///
+    /// # Errors
+    ///
+    /// Returns what keeps it from being known: most often the process is gone.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        self.kib(|status| status.vmrss)
+    }
+
+    /// Returns the most that was resident since the process began.
+    ///
+    /// # Errors
+    ///
+    /// Returns what keeps it from being known: most often the process is gone.
+    pub fn resident_bytes_peak(&self) -> io::Result<u64> {
+        self.kib(|status| status.vmhwm)
+    }
+
+    fn kib(&self, figure: fn(&Status) -> Option<u64>) -> io::Result<u64> {
+        let kib = figure(&self.0.status().map_err(io::Error::other)?);
+        kib.map(|kib| kib * 1_024).ok_or_else(|| io::Error::other("the process shows no memory"))
+    }
+}
+
+/// Returns the memory that all TCP sockets of this machine hold in the kernel, in bytes.
+pub fn tcp_bytes() -> Option<u64> {
+    tcp_pages(&std::fs::read_to_string("/proc/net/sockstat").ok()?).map(|pages| pages * procfs::page_size())
+}
+
+fn tcp_pages(sockstat: &str) -> Option<u64> {
+    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP: "))?;
+    line.split(' ').skip_while(|word| *word != "mem").nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_time_and_memory() {
+        let own = Process::own().unwrap();
+        let resident = own.resident_bytes().unwrap();
+        assert!(resident > 1 << 20 && own.resident_bytes_peak().unwrap() >= resident - (1 << 20));
+        let before = own.cpu_time().unwrap();
+        let mut sum = 0_u64;
+        while own.cpu_time().unwrap().since(&before).total() < Duration::from_millis(20) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(Process::new(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn the_finer_count_is_taken_unless_a_thread_has_taken_it_along() {
+        let [user, system] = [Duration::from_millis(30), Duration::from_millis(20)];
+        let fine =
+            |millis| CpuTime { user, system, scheduled: Some(Duration::from_millis(millis)), waited: None }.total();
+        assert_eq!(fine(47), Duration::from_millis(47));
+        assert_eq!(fine(5), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn the_memory_of_sockets_is_read() {
+        let sockstat = "sockets: used 9\nTCP: inuse 4 orphan 0 tw 0 alloc 5 mem 3\nUDP: inuse 0 mem 1\n";
+        assert_eq!(tcp_pages(sockstat), Some(3));
+    }
+}
