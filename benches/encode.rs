@@ -1,4 +1,4 @@
-//! What it costs to write one message of the native dialect. The aim: one trade in at most 200 ns.
+//! Benchmark: encoding one message of the native dialect. Goal: one trade in at most 200 ns.
 
 use std::hint::black_box;
 

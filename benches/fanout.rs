@@ -1,5 +1,5 @@
-//! What it costs to route one event to one session: index lookup plus outbox append. The aim: at most 60 ns for each
-//! delivery. Draining the outboxes is not measured here, `make load` measures the whole.
+//! Benchmark: routing one event to one session, that is index lookup plus outbox append. Goal: at most 60 ns per
+//! delivery. Draining the outboxes is not included; `make load` measures the whole server.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -100,7 +100,7 @@ impl Fixture {
         events
     }
 
-    /// Returns the time that routing took and the deliveries it made.
+    /// Returns the time for routing, and the number of deliveries.
     fn window(&mut self) -> (Duration, u64) {
         let batches: Vec<_> = (0..WINDOW_BATCHES).map(|_| self.batch()).collect();
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! How many events the simulated market makes per second on one core, and how long its past takes.
+//! Benchmark: events per second of the simulated market on one core, and the time to compute its past.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const STEP_EVENTS: usize = 10_000;
 /// The afternoon of a working day.
 const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
 
-/// The default market, and the one of the load tests.
+/// The default market, and that of the load tests.
 fn markets() -> [(&'static str, SimulatorConfig); 3] {
     let default = SimulatorConfig::default();
     let load = SimulatorConfig { events_per_second: 5_300.0, extra_symbols: 500, ..default };

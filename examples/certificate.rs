@@ -1,5 +1,5 @@
-//! Makes a throw-away certificate for `localhost` and `127.0.0.1`, as `make run-tls` wants it: `cert.pem` and `key.pem` in the
-//! directory that is given. It is signed by itself, so that browsers warn of it.
+//! Creates a self-signed certificate for `localhost` and `127.0.0.1`, for `make run-tls`: `cert.pem` and `key.pem` in
+//! the given directory. Browsers warn about it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What the certificate is for.
+/// Names in the certificate.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn write_pair(directory: &std::path::Path) -> io::Result<()> {
     let pair = rcgen::generate_simple_self_signed(NAMES.map(String::from)).map_err(io::Error::other)?;
     fs::create_dir_all(directory)?;
     fs::write(directory.join("cert.pem"), pair.cert.pem())?;
-    // The key is nobody else's business.
+    // Only the owner may read the key.
     let mut key = fs::OpenOptions::new();
     let mut key = key.create(true).write(true).truncate(true).mode(0o600).open(directory.join("key.pem"))?;
     key.write_all(pair.signing_key.serialize_pem().as_bytes())

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The browser tests need Debian's chromium and chromium-driver, and any font that has Korean: without one its text is boxes,
-# whose widths say nothing.
+# The browser tests need Debian's chromium and chromium-driver, and a font with Korean letters: without one Korean text is painted
+# as boxes, and tests of its width prove nothing.
 set -euo pipefail
 
 has_korean_font() {
   if command -v fc-list >/dev/null; then
     [ -n "$(fc-list :lang=ko family)" ]
   else
-    # Nothing can tell of other fonts; this one can be asked for.
+    # Without fc-list other fonts cannot be detected, but this package can.
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' fonts-nanum 2>/dev/null)" = installed ]
   fi
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian packages that some tests need where it may, and says what is missing where not.
+# Installs the given Debian packages as root, or else reports that they are missing.
 # Usage: debian-install.sh WHO PACKAGE...
 set -euo pipefail
 

@@ -1,6 +1,8 @@
-//! Keeps the architecture: the direction between floors, who may name which crate, file length, file headers.
+//! Checks the architecture: the direction of dependencies between floors, the files that may name a crate, the length
+//! and the header of files, and the table of close reasons in the protocol document.
 //!
-//! The rules are those of `docs/ARCHITECTURE.md`. The last tests feed the checker small bad trees, to show that it bites.
+//! The rules are those of `docs/ARCHITECTURE.md`. The last tests feed invalid files to the checker, to prove that it
+//! finds them.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -9,16 +11,17 @@ use std::path::Path;
 
 use tickcast::protocol::{CloseReason, Reconnect};
 
-/// The floors from the ground up; one may name itself and those before it. `metrics` and `rate` are beside them.
+/// The floors from the lowest; one may name itself and those before it. `metrics` and `rate` are beside them.
 const FLOORS: [&str; 10] =
     ["domain", "protocol", "metrics", "rate", "feed", "history", "hub", "session", "transport", "app"];
-/// A file has at most so many lines.
+/// Most lines of a file.
 const LINES_MAX: usize = 400;
 
-/// Where the code of each crate is, and what its paths begin with below: the floors of the core count like those of the server.
+/// The source directory of each crate, and the prefix of its paths below; floors of the core count like those of the
+/// server.
 const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/")];
 
-/// Crates that only some places may name: the word, and the places as prefixes of paths, see [`CRATES`].
+/// Crates that only some files may name: the crate, and the prefixes of paths of these files, see [`CRATES`].
 const RESERVED: [(&str, &[&str]); 10] = [
     ("actix_web_actors", &["transport/websocket.rs"]),
     ("actix_service", &["transport/connection.rs"]),
@@ -34,7 +37,7 @@ const RESERVED: [(&str, &[&str]); 10] = [
 
 type Tree = BTreeMap<String, String>;
 
-/// Returns one line for each rule that a file breaks. Paths are relative to the repository.
+/// Returns one line per broken rule and file. Paths are relative to the repository.
 fn complaints(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in tree {
@@ -59,12 +62,12 @@ fn complaints(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// Returns where a file is in its crate; `None` for what belongs to none.
+/// Returns the path of a file in its crate; `None` if it belongs to no crate.
 fn in_crate(path: &str) -> Option<String> {
     CRATES.iter().find_map(|(folder, name)| Some(format!("{name}{}", path.strip_prefix(folder)?)))
 }
 
-/// The words after `crate::` (or `tickcast::`) that name a floor above the file's own.
+/// Returns the floors after `crate::` (or `tickcast::`) that are above the file's own.
 fn upward(source: &str, line: &str) -> Vec<String> {
     let own = source.split(['/', '.']).next().unwrap();
     let Some(level) = FLOORS.iter().position(|floor| *floor == own) else { return Vec::new() };
@@ -76,7 +79,7 @@ fn upward(source: &str, line: &str) -> Vec<String> {
     above.map(|named| format!("{own} names {named}, a floor above it")).collect()
 }
 
-/// Reserved crates that the line names although its file may not.
+/// Returns the reserved crates that the line names although its file may not.
 fn reserved(source: &str, line: &str) -> Vec<String> {
     let words: Vec<_> = line.split(|c: char| !is_word(c)).collect();
     let refused = |(word, places): &&(&str, &[&str])| {
@@ -150,7 +153,7 @@ fn the_close_reasons_in_the_protocol_document_are_those_of_the_code() {
     assert_eq!(documented, CloseReason::ALL.map(row));
 }
 
-/// Returns the complaints about a tree of this one file.
+/// Returns the complaints about a tree with only this file.
 fn about(path: &str, text: &str) -> Vec<String> {
     complaints(&Tree::from([(path.into(), format!("//! Doc.\n{text}"))]))
 }

@@ -2,8 +2,8 @@
 
 Usage: cases.py [--without-echo] URL GROUP...
 
-The verdicts are those of the cases themselves. Nearly all cases want what they send echoed; with --without-echo only those
-run that expect no message in return, and the server's greeting, which no case knows, is passed over.
+The verdicts are those of the cases themselves. Nearly all cases expect an echo. With --without-echo only the cases run that expect no
+message in return, and the server's first message, which no case expects, is ignored.
 """
 
 import argparse
@@ -19,19 +19,19 @@ import kosoku
 from kosoku import _report_assets
 from kosoku.cases import CASES
 
-# On the path since the import above.
+# In the module path since the import above.
 from case import Case
 
-# Cases at the same time. Most of them spend a second on waiting for what must not come.
+# Concurrent cases. Most of them wait a second to see that no message arrives.
 CONCURRENCY = 16
-# The group about large messages, measured in what the machine can do: more at the same time would only wait for each other.
+# Concurrent cases of the group with large messages, limited by the machine: more would only wait for each other.
 HEAVY_GROUP = "9"
 HEAVY_CONCURRENCY = 2
-# Many cases end after one second on the clock, with whatever has arrived by then. Those that do not come out well run again,
-# alone: a server that breaks a rule breaks it again, one that was kept from running does not.
+# Many cases end after one second, with the data that have arrived by then. Cases that fail run again, alone: a server that breaks a
+# rule breaks it again, a server that had too little CPU time does not.
 TRIES = 3
 GOOD = ("OK", "INFORMATIONAL")
-# Some cases are patient for minutes with a server that does not answer. The end comes as SIGALRM then.
+# Some cases wait minutes for a server that does not answer; SIGALRM ends them.
 SECONDS_MAX = 600
 
 GREETING = '[{"type":"welcome"'

@@ -1,4 +1,4 @@
-//! The session actor of the service with another handler: whatever a client sends, text or binary, it gets back.
+//! The session actor of the service with an echoing message handler: it sends every text and binary message back.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -16,10 +16,10 @@ use tokio::sync::oneshot;
 
 use crate::patience::PATIENCE;
 
-/// The longest message of the cases, and the most that can be configured.
+/// Longest message of the cases, and the largest value that can be configured.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// Sends back what it is sent, through the outbox of a session that subscribes to nothing.
+/// Sends every message back, through the outbox of a session without subscriptions.
 struct Echo(Session);
 
 impl Echo {
@@ -48,7 +48,7 @@ impl MessageHandler for Echo {
     }
 }
 
-/// The service with an echo at `/echo`, on a free port and a thread of its own. Ends when dropped.
+/// The service with an echo at `/echo`, on a free port and a thread of its own. Shuts down when dropped.
 pub(crate) struct EchoServer {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -62,7 +62,7 @@ impl EchoServer {
         settings.server.drain_ms = 0;
         settings.history.bars_max = 10;
         settings.session.message_bytes_max = MESSAGE_BYTES_MAX;
-        // A whole message waits as one answer; by default no more than one such message may wait in the process.
+        // A whole message is queued as one answer; by default the process permits no more than one of that size.
         settings.push.waiting_bytes_max = 4 * MESSAGE_BYTES_MAX;
         let (started, starting) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -72,8 +72,8 @@ impl EchoServer {
                     config.service(websocket::<Echo>("/echo"));
                 };
                 let application = Application::start_with(&settings, Arc::new(SystemClock), echo);
-                let application = application.expect("these settings are good");
-                // The test may have failed meanwhile.
+                let application = application.expect("valid settings");
+                // If the test has failed, nobody receives this.
                 let _ = started.send(application.address().expect("HTTP is served"));
                 let shutdown = async {
                     let _ = stopped.await;
@@ -88,9 +88,9 @@ impl EchoServer {
 
 impl Drop for EchoServer {
     fn drop(&mut self) {
-        // It may have failed already.
+        // The server may have failed already.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let ended = self.thread.take().map(JoinHandle::join);
-        assert!(std::thread::panicking() || !matches!(ended, Some(Err(_))), "the server did not end in order");
+        assert!(std::thread::panicking() || !matches!(ended, Some(Err(_))), "the server did not shut down");
     }
 }

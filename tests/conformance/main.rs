@@ -1,7 +1,7 @@
-//! Conformance with RFC 6455: the Autobahn cases against the session actor, once with an echo for its handler and once as
-//! the service has it. What they say is `docs/CONFORMANCE.md`; `make conformance` writes it.
+//! Conformance with RFC 6455: the Autobahn cases against the session actor, once with an echoing handler and once with
+//! the service's own. `docs/CONFORMANCE.md` is the report; `make conformance` writes it.
 //!
-//! A test binary of its own, because cases wait for fixed times and other tests keep the machine busy.
+//! A test binary of its own, because the cases wait for fixed times and other tests keep the machine busy.
 
 #![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
 
@@ -21,15 +21,15 @@ use std::path::Path;
 use echo::EchoServer;
 use suite::Run;
 
-/// The cases that want an echo, the others among them: all but compression, which is not offered.
+/// The groups of cases run against the echo: all but compression, which the server does not offer.
 const GROUPS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "9", "10"];
-/// The groups that have cases which want none.
+/// The groups that contain cases without an echo.
 const GROUPS_WITHOUT_ECHO: [&str; 6] = ["2", "3", "4", "5", "6", "7"];
-/// The variable of the environment that has the report written instead of compared.
+/// Environment variable: if set, the report is written instead of compared.
 const WRITE: &str = "CONFORMANCE_WRITE";
 
 #[actix_web::test]
-async fn every_case_passes_and_the_report_says_what_the_run_said() {
+async fn every_case_passes_and_the_report_equals_the_run() {
     let server = EchoServer::start();
     let echo = Run::of(&format!("ws://{}/echo", server.address), &GROUPS, false);
     drop(server);
@@ -45,5 +45,5 @@ async fn every_case_passes_and_the_report_says_what_the_run_said() {
         std::fs::write(&path, &report).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == report, "docs/CONFORMANCE.md is not what this run says; `make conformance` writes:\n{report}");
+    assert!(kept == report, "docs/CONFORMANCE.md differs from this run; `make conformance` writes:\n{report}");
 }

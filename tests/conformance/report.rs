@@ -1,52 +1,51 @@
-//! `docs/CONFORMANCE.md`: what two runs of the Autobahn cases say, as a page. Nothing in it changes from run to run.
+//! `docs/CONFORMANCE.md`: the results of two runs of the Autobahn cases as a page that does not change from run to run.
 
 use std::fmt::Write;
 
 use crate::suite::{Behavior, Group, Run, Verdict};
 
-/// The lock file, for the versions of what reads and writes frames.
+/// The lock file, for the versions of the crates below.
 const LOCK: &str = include_str!("../../Cargo.lock");
-/// What reads and writes frames and opens the connection.
+/// The crates that read and write frames and open the connection.
 const CRATES: [&str; 3] = ["actix-http", "actix-web", "actix-web-actors"];
 
 const HEAD: &str = "\
 # Conformance with RFC 6455
 
-What the cases of the Autobahn TestSuite say about the WebSockets of tickcast. `make test` runs them all and fails when one
-fails, or when this page is not what the run says; `make conformance` writes the page.
+Results of the Autobahn TestSuite for the WebSockets of tickcast. `make test` runs all cases and fails if a case fails, or if this
+page differs from the results; `make conformance` writes the page.
 ";
 
 const ECHO: &str = "
 ## With an echo
 
-The session actor of the service (`src/transport/websocket.rs`), with a handler that sends back what it is sent, as nearly
-all cases want it. That handler is part of the tests, the service has none; the longest message is set to 16 MiB.
+The session actor of the service (`src/transport/websocket.rs`) with an echoing message handler, which nearly all cases need. The
+handler is part of the tests, not of the service; the longest message is set to 16 MiB.
 ";
 
 const SERVICE: &str = "
 ## `/ws` itself
 
-The `tickcast` binary with its default settings, on those cases that expect no message in return. The greeting (`welcome`),
-which no case knows, is passed over.
+The `tickcast` binary with its default settings, on the cases that expect no message in return. The first message (`welcome`),
+which no case expects, is ignored.
 ";
 
 const NON_STRICT: &str = "
 ## Non-strict
 
-The service may do what it does, but the case would rather have seen something else.
+The behaviour is permitted, but the case expected another one.
 ";
 
 const UTF8: &str = "
-6.4.1 to 6.4.4 send text that ceases to be UTF-8 in the middle and want the connection failed at that byte. In 6.4.1 and
-6.4.2 the byte ends a fragment; in 6.4.3 and 6.4.4 it lies within a frame of which the rest is still to come, where a codec
-that gives out whole frames has nothing to say yet. So text is checked as it arrives, before the codec has its frame
-(`src/transport/utf8.rs`).
+6.4.1 to 6.4.4 send text with an invalid byte in the middle and expect the connection to fail at that byte. In 6.4.1 and 6.4.2
+the byte ends a fragment; in 6.4.3 and 6.4.4 it is within an incomplete frame, which a codec of whole frames does not return yet.
+So the service checks text as it arrives, before the codec has the frame (`src/transport/utf8.rs`).
 ";
 
 const INFORMATIONAL: &str = "
 ## Informational
 
-RFC 6455 leaves open what should happen, and any outcome passes.
+RFC 6455 does not specify the behaviour, so every result passes.
 ";
 
 const NOT_RUN: &str = "
@@ -107,7 +106,7 @@ fn push_table(page: &mut String, run: &Run, with_left_out: bool) {
     push_line(page, format_args!("| all | {}", sum.cells(with_left_out)));
 }
 
-/// How many cases have come out how.
+/// Numbers of cases by result.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     run: usize,
@@ -150,7 +149,7 @@ impl Counts {
     }
 }
 
-/// Names the cases that have come out this way.
+/// Lists the cases with this result.
 fn push_cases(page: &mut String, echo: &Run, service: &Run, behavior: Behavior) {
     page.push('\n');
     let mut any = false;

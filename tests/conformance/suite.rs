@@ -1,16 +1,16 @@
-//! The Autobahn cases, run by `cases.py` in the environment that `tests/conformance-deps.sh` makes.
+//! The Autobahn cases, run by `cases.py` in the environment that `tests/conformance-deps.sh` installs.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-/// What one run of `cases.py` says.
+/// The output of one run of `cases.py`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Run {
-    /// The version of what runs the cases.
+    /// Version of the program that runs the cases.
     pub(crate) suite: String,
-    /// The version of the case files.
+    /// Version of the case files.
     pub(crate) cases: String,
     pub(crate) groups: Vec<Group>,
     pub(crate) verdicts: Vec<Verdict>,
@@ -21,24 +21,24 @@ pub(crate) struct Run {
 pub(crate) struct Group {
     pub(crate) number: String,
     pub(crate) name: String,
-    /// How many cases the suite has in it, be they run or not.
+    /// Number of cases of the suite in the group, run or not.
     pub(crate) known: usize,
 }
 
-/// What the suite says about one case.
+/// The suite's result of one case.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) id: String,
-    /// What the case does.
+    /// Description of the case.
     pub(crate) description: String,
     pub(crate) behavior: Behavior,
-    /// Whether the messages, and the closing handshake, were as RFC 6455 has them.
+    /// Whether the messages and the closing handshake complied with RFC 6455.
     pub(crate) passed: bool,
-    /// The closing handshake, in the suite's word.
+    /// The suite's result of the closing handshake.
     pub(crate) close: String,
-    /// Why, in the suite's words.
+    /// The suite's explanation.
     pub(crate) detail: String,
-    /// What the suite received.
+    /// The data that the suite received.
     pub(crate) received: String,
 }
 
@@ -47,10 +47,10 @@ pub(crate) struct Verdict {
 pub(crate) enum Behavior {
     #[serde(rename = "OK")]
     Ok,
-    /// Allowed, but something better was expected.
+    /// Permitted, but the suite expected better.
     #[serde(rename = "NON-STRICT")]
     NonStrict,
-    /// RFC 6455 leaves open what should happen.
+    /// RFC 6455 does not specify the behaviour.
     #[serde(rename = "INFORMATIONAL")]
     Informational,
     #[serde(rename = "UNIMPLEMENTED")]
@@ -81,7 +81,7 @@ impl Run {
         self.verdicts.iter().filter(|verdict| verdict.id.split('.').next() == Some(&group.number))
     }
 
-    /// Returns a line about each case that did not pass.
+    /// Returns one line per case that did not pass.
     pub(crate) fn failures(&self) -> Vec<String> {
         let failed = self.verdicts.iter().filter(|verdict| !verdict.passed);
         let line = |Verdict { id, behavior, close, detail, received, .. }: &Verdict| {

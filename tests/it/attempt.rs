@@ -1,4 +1,4 @@
-//! Handshakes that the server makes with itself, to show how they are answered.
+//! Handshake attempts: the server opens connections to itself, and shows request and response.
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -13,7 +13,7 @@ async fn attempt(server: std::net::SocketAddr, case: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn each_case_shows_what_was_sent_and_what_the_server_answered() {
+async fn each_case_shows_its_request_and_the_servers_response() {
     let server = spawn_app(|_| {});
     for (case, sent, absent, status, said) in [
         ("accepted", "Upgrade: websocket", "Origin", "101 Switching Protocols", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
@@ -48,12 +48,12 @@ async fn each_case_shows_what_was_sent_and_what_the_server_answered() {
 }
 
 #[actix_web::test]
-async fn a_server_that_speaks_tls_alone_shows_them_over_tls_whatever_names_its_certificate_has() {
+async fn a_server_with_only_https_shows_attempts_over_tls_whatever_names_its_certificate_has() {
     let pair = Pair::for_names("attempt", &["elsewhere.example"]);
     let server = spawn_app(|settings| {
         pair.configure(settings);
         settings.server.tls.only = true;
-        // As many addresses as there are: it must find one of them.
+        // The server must choose an address at which it can reach itself.
         settings.server.host = "0.0.0.0".into();
     });
     let address = ([127, 0, 0, 1], server.address.port()).into();
@@ -74,7 +74,7 @@ async fn a_server_that_speaks_tls_alone_shows_them_over_tls_whatever_names_its_c
 }
 
 #[actix_web::test]
-async fn nothing_but_the_case_can_be_chosen() {
+async fn only_the_case_can_be_chosen() {
     let server = spawn_app(|_| {});
     for query in ["", "?case=", "?case=smuggled", "?case=bad_key&host=192.0.2.1", "?case=bad_key&case=accepted"] {
         let answer = get(server.address, &format!("/handshake/attempt{query}")).await;
@@ -93,7 +93,7 @@ async fn a_server_that_listens_on_every_address_reaches_itself() {
 }
 
 #[actix_web::test]
-async fn more_attempts_than_allowed_at_the_same_time_are_refused() {
+async fn attempts_over_the_limit_are_refused() {
     let server = spawn_app(|settings| settings.handshake.attempts_max = 1);
     while server.metrics.attempts_refused.get() == 0 {
         let answers = join_all((0..20).map(|_| get(server.address, "/handshake/attempt?case=no_upgrade"))).await;

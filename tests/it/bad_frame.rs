@@ -1,4 +1,4 @@
-//! Broken WebSocket frames: each closes its session with the fitting code of RFC 6455, and no other.
+//! Invalid WebSocket frames: each closes its own session with the right code of RFC 6455, and no other session.
 
 use tickcast::protocol::CloseReason;
 
@@ -8,7 +8,7 @@ use crate::patience::wait_until;
 use crate::raw::{BINARY, CLOSE, FRAGMENTS, PING, PONG, RawClient, TEXT, frame};
 use crate::spawn::{TestServer, spawn_app};
 
-/// Sends the bytes from a client of their own; expects its session, and no other, to be closed with this code.
+/// Sends the bytes from a new client; expects its session, and no other, to be closed with this code.
 async fn closes_with(code: u16, cases: &[(&str, Vec<u8>)]) {
     let server = spawn_app(|settings| settings.session.close_timeout_ms = 50);
     let mut witness = Client::connect(server.address).await;
@@ -24,7 +24,7 @@ async fn closes_with(code: u16, cases: &[(&str, Vec<u8>)]) {
     assert_eq!(closes, cases.len() as u64, "each is counted once");
 }
 
-/// Sees that the server and the session that was there before work, and that no other is left.
+/// Asserts that the server and the other session still work, and that no further session is left.
 async fn lives_on(server: &TestServer, witness: &mut Client) {
     wait_until("sessions", 1, || server.sessions()).await;
     witness.events(5).await;
@@ -36,7 +36,7 @@ fn unmasked(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     [&[first_byte, u8::try_from(payload.len()).unwrap()], payload].concat()
 }
 
-/// Returns the frames of a text cut into pieces.
+/// Returns the frames of a text cut into fragments.
 fn fragments(pieces: &[&[u8]]) -> Vec<u8> {
     let last = pieces.len() - 1;
     let first_byte = |index| match index {
@@ -80,7 +80,7 @@ async fn frames_that_break_the_protocol_are_closed_with_1002() {
 }
 
 #[actix_web::test]
-async fn a_close_that_breaks_the_protocol_is_closed_with_1002() {
+async fn a_close_frame_that_breaks_the_protocol_is_closed_with_1002() {
     let close = |payload: &[u8]| frame(CLOSE, payload);
     let mut cases = vec![("half a code", close(&[0x03]))];
     for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
@@ -116,7 +116,7 @@ async fn text_that_is_not_utf8_is_closed_with_1007() {
 }
 
 #[actix_web::test]
-async fn text_is_closed_with_1007_at_the_byte_that_breaks_it() {
+async fn text_is_closed_with_1007_at_the_first_invalid_byte() {
     let long = [&[b'x'; 10_000], [0xFF].as_slice(), &[b'x'; 10_000]].concat();
     let ends_before = |frames: &[u8], bytes: usize| frames[..frames.len() - bytes].to_vec();
     let cases = [

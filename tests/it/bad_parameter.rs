@@ -1,4 +1,4 @@
-//! Mistakes in query strings: each URL answers each with its status and code as a problem document.
+//! Invalid query strings: every URL answers every mistake with its status and code in a problem document.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ async fn refuses(status: u16, code: &str, paths: &[&str]) {
         let answer = get(server.address, path).await;
         let problem = answer.problem();
         assert_eq!((answer.status, &problem["code"]), (status, &json!(code)), "{path:.100}: {problem}");
-        assert!(answer.text().len() < 1_000, "only the beginning of what was sent is repeated");
+        assert!(answer.text().len() < 1_000, "only the begin of the text is quoted");
     }
     lives_on(&server).await;
 }
@@ -37,7 +37,7 @@ async fn a_missing_parameter_is_answered_with_400() {
 }
 
 #[actix_web::test]
-async fn a_parameter_that_does_not_exist_is_answered_with_400() {
+async fn an_unknown_parameter_is_answered_with_400() {
     let long = format!("/api/v1/symbols?{}=1", "x".repeat(5_000));
     let paths = [
         "/api/v1/symbols?symbols=AAPL",
@@ -72,7 +72,7 @@ async fn a_repeated_parameter_is_answered_with_400() {
 }
 
 #[actix_web::test]
-async fn a_number_that_is_none_or_out_of_range_is_answered_with_400() {
+async fn an_invalid_number_is_answered_with_400() {
     let paths = [
         "/api/v1/bars?symbol=AAPL&limit=0",
         "/api/v1/bars?symbol=AAPL&limit=-1",
@@ -167,18 +167,18 @@ async fn an_unknown_symbol_is_answered_with_404_and_named() {
 }
 
 #[actix_web::test]
-async fn more_symbols_than_a_session_may_have_are_answered_with_400() {
+async fn more_symbols_than_the_limit_are_answered_with_400() {
     let server = spawn_app(|settings| settings.session.symbols_max = 2);
     for path in ["/api/v1/poll?symbols=AAPL,MSFT,NVDA", "/api/v1/snapshot?symbols=AAPL,MSFT,NVDA"] {
         let answer = get(server.address, path).await;
         assert_eq!((answer.status, &answer.problem()["code"]), (400, &json!("limit_exceeded")), "{path}");
     }
-    assert_eq!(get(server.address, "/api/v1/snapshot").await.status, 200, "all of them are one wish");
+    assert_eq!(get(server.address, "/api/v1/snapshot").await.status, 200, "all of them are one subscription");
     lives_on(&server).await;
 }
 
 #[actix_web::test]
-async fn bytes_that_are_not_utf8_are_answered_and_harm_nobody() {
+async fn bytes_that_are_not_utf8_are_answered_and_the_server_goes_on() {
     let server = spawn_app(|_| {});
     for path in
         ["/api/v1/snapshot?symbols=%FF", "/api/v1/poll?symbols=%FF%FE", "/api/v1/bars?symbol=%", "/api/v1/poll?%FF=1"]

@@ -1,4 +1,4 @@
-//! Mistakes in what a client says: each is answered with its code, and the session lives on, as do all others.
+//! Invalid requests: each is answered with its error code, and all sessions go on.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::http::get;
 use crate::raw::{RawClient, TEXT};
 use crate::spawn::{TestServer, spawn_app};
 
-/// A session that makes mistakes, one that was there before, and, last to be dropped, their server.
+/// A session that makes mistakes, an older session, and their server, which is dropped last.
 struct Scene {
     client: Client,
     witness: Client,
@@ -41,7 +41,7 @@ impl Scene {
         self.lives_on().await;
     }
 
-    /// Sees that server and sessions work as before, with nothing subscribed by mistake.
+    /// Asserts that server and sessions work as before, and that nothing was subscribed by mistake.
     async fn lives_on(mut self) {
         let list = self.client.ask(json!({"action": "list"})).await.pop().unwrap();
         assert_eq!(list["subscriptions"], json!([]));
@@ -129,7 +129,7 @@ async fn a_channel_that_does_not_exist_is_an_unknown_channel_and_nothing_is_subs
 }
 
 #[actix_web::test]
-async fn a_cursor_that_is_none_is_a_bad_request() {
+async fn an_invalid_cursor_is_a_bad_request() {
     let texts = [
         r#"{"action":"subscribe","symbols":["AAPL"],"after":[]}"#,
         r#"{"action":"subscribe","symbols":["AAPL"],"after":"9c1f:48211"}"#,
@@ -144,7 +144,7 @@ async fn a_cursor_that_is_none_is_a_bad_request() {
 }
 
 #[actix_web::test]
-async fn a_mode_or_rate_that_makes_no_sense_is_a_bad_request() {
+async fn an_invalid_mode_or_rate_is_a_bad_request() {
     let texts = [
         r#"{"action":"subscribe","symbols":["AAPL"],"mode":"newest"}"#,
         r#"{"action":"subscribe","symbols":["AAPL"],"mode":"latest","max_hz":0}"#,
@@ -168,7 +168,7 @@ async fn unknown_symbols_alone_are_an_error_that_lists_them() {
 }
 
 #[actix_web::test]
-async fn of_known_and_unknown_symbols_the_known_are_subscribed_and_one_error_lists_the_others() {
+async fn known_symbols_are_subscribed_and_one_error_lists_the_unknown_ones() {
     let mut scene = Scene::new().await;
     let request = json!({"action": "subscribe", "id": 9, "symbols": ["XYZ", "AAPL", "NOPE", "MSFT", "XYZ"]});
     scene.client.send_json(&request).await;
@@ -217,7 +217,7 @@ async fn an_id_that_is_too_long_is_a_bad_request() {
 }
 
 #[actix_web::test]
-async fn a_key_given_twice_does_no_harm() {
+async fn a_repeated_key_does_no_harm() {
     let scene = Scene::new().await;
     let mut client = RawClient::open(scene.server.address).await;
     client.next_of(TEXT).await;

@@ -1,4 +1,4 @@
-//! What keeps the binary from starting: one clear line, and exit code 2.
+//! Errors at start: one clear line, and exit code 2.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::command::{Ended, command, configured, ended, run};
 use crate::secure::Pair;
 
-/// A certificate of X.509 version 1, as `openssl x509 -req` makes it when it is given no extensions.
+/// A certificate of X.509 version 1, as `openssl x509 -req` creates it without extensions.
 const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
 MIIBIzCBywIULTQqDw3APuUNdG2afGZa1Nn1ncswCgYIKoZIzj0EAwIwFDESMBAG
 A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNjAwMDAzOVoYDzIxMjYxMTAyMDAwMDM5
@@ -21,7 +21,7 @@ zPZI3Z28uA==
 -----END CERTIFICATE-----
 ";
 
-/// Expects the run to have been refused with one line that contains all of `parts`.
+/// Expects the run to be refused with one line that contains all of `parts`.
 fn is_refused(ended: &Ended, parts: &[&str]) {
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""), "{ended:?}");
@@ -56,7 +56,7 @@ async fn a_bad_value_is_refused_and_its_key_named() {
     }
 }
 
-/// Expects the run with these variables to be refused for the memory of the history, with the arithmetic.
+/// Expects the run with these variables to be refused because of the history's memory, with the arithmetic.
 async fn memory_is_refused(variables: &[(&str, &str)], parts: &[&str]) {
     let ended = run(&["--port", "0"], variables).await;
     is_refused(&ended, &["history.memory_max_bytes is "]);
@@ -64,7 +64,7 @@ async fn memory_is_refused(variables: &[(&str, &str)], parts: &[&str]) {
 }
 
 #[actix_web::test]
-async fn a_history_that_could_outgrow_its_memory_is_refused_with_the_arithmetic() {
+async fn a_history_that_could_exceed_its_memory_is_refused_with_the_arithmetic() {
     let many = ("TICKCAST__FEED__EXTRA_SYMBOLS", "10000");
     let bars = "10030 symbols x 6 intervals x 3000 bars (history.bars_max) x 32 bytes = 5777280000";
     memory_is_refused(&[many, ("TICKCAST__HISTORY__BARS_MAX", "3000")], &[bars]).await;
@@ -123,26 +123,26 @@ async fn a_profile_or_a_key_that_is_not_utf_8_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_port_that_is_taken_is_refused_and_named() {
+async fn a_port_that_is_in_use_is_refused_and_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     is_refused(&run(&["--port", &port], &[]).await, &[&port, "in use"]);
 }
 
 #[actix_web::test]
-async fn a_host_that_is_not_here_is_refused_and_named() {
+async fn a_host_of_another_machine_is_refused_and_named() {
     let variables = [("TICKCAST__SERVER__HOST", "192.0.2.1")];
     is_refused(&run(&["--port", "0"], &variables).await, &["192.0.2.1"]);
 }
 
-/// Starts with these files as certificate and key.
+/// Starts the server with these files as certificate and key.
 async fn run_with(cert: &str, key: &str) -> Ended {
     let variables = [("TICKCAST__SERVER__TLS__CERT", cert), ("TICKCAST__SERVER__TLS__KEY", key)];
     run(&["--port", "0"], &variables).await
 }
 
 #[actix_web::test]
-async fn a_certificate_or_key_that_cannot_be_used_is_refused_and_named() {
+async fn an_invalid_certificate_or_key_is_refused_and_named() {
     let (pair, other) = (Pair::new("bad-start"), Pair::new("bad-start-other"));
     let (cert, key, directory) = (pair.cert(), pair.key(), pair.directory());
     let missing = format!("{directory}/missing.pem");
@@ -179,7 +179,7 @@ async fn a_certificate_or_key_that_cannot_be_used_is_refused_and_named() {
 }
 
 #[actix_web::test]
-async fn a_port_of_https_that_is_taken_is_refused_and_named() {
+async fn an_https_port_that_is_in_use_is_refused_and_named() {
     let pair = Pair::new("taken");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -192,28 +192,28 @@ async fn a_port_of_https_that_is_taken_is_refused_and_named() {
     is_refused(&run(&["--port", "0"], &variables).await, &[&port, "in use"]);
 }
 
-/// Starts as a user of its own who may have so many threads.
+/// Starts the server as another user who may have this many threads.
 async fn run_with_threads(threads: u32) -> Ended {
-    // Nobody else on this machine has this number.
+    // No other user of this machine has this number.
     let user = 1_000_000_000 + std::process::id();
     let limit = format!("--nproc={threads}");
     let arguments = [&limit, env!("CARGO_BIN_EXE_tickcast"), "--port", "0"];
     let mut command = configured(Command::new("prlimit"), &arguments, &[("TICKCAST__SERVER__WORKERS", "8")]);
-    // The allocator's own threads and complaints are not counted.
+    // The allocator's own threads and complaints would disturb the count.
     command.env("_RJEM_MALLOC_CONF", "background_thread:false");
     ended(command.uid(user).gid(user)).await
 }
 
 #[actix_web::test]
-async fn a_system_that_has_no_thread_is_told_of_in_one_line() {
-    // Only the superuser can become somebody whose threads are all known.
+async fn a_lack_of_threads_is_reported_in_one_line() {
+    // Only root can become another user, whose threads are all known.
     if !rustix::process::geteuid().is_root() {
         return eprintln!("skipped: needs to run as root");
     }
     let log = run_with_threads(1).await;
     assert_eq!((log.status.code(), log.stderr.lines().count()), (Some(1), 1), "{log:?}");
     assert!(log.stderr.contains("no thread for the log"), "{log:?}");
-    // The main thread and that of the log take two; 8 workers and 4 others follow.
+    // Two threads are the main thread and that of the log; 8 workers and 4 others follow.
     for threads in [2, 3, 4, 5, 9, 12] {
         is_refused(&run_with_threads(threads).await, &["cannot start a thread: "]);
     }

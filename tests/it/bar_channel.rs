@@ -1,4 +1,4 @@
-//! The bars channels: a bar closes when its time is over, and says what its trades were.
+//! The bar channels: a bar is published when its interval has ended, and aggregates its trades.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::view::is_event;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
-/// What a bar must say that has these trades, without `vwap`.
+/// Returns the bar message for these trades, without `vwap`.
 fn bar_of(trades: &[Value]) -> Value {
     let prices = || trades.iter().map(|trade| trade["price"].as_f64().unwrap());
     let volume: u64 = trades.iter().map(|trade| trade["size"].as_u64().unwrap()).sum();
@@ -24,7 +24,7 @@ fn bar_of(trades: &[Value]) -> Value {
     })
 }
 
-/// Returns the volume-weighted mean price of these trades.
+/// Returns the volume-weighted average price of these trades.
 fn vwap_of(trades: &[Value]) -> f64 {
     let number = |value: &Value| value.as_f64().unwrap();
     let notional: f64 = trades.iter().map(|trade| number(&trade["price"]) * number(&trade["size"])).sum();
@@ -32,7 +32,7 @@ fn vwap_of(trades: &[Value]) -> f64 {
 }
 
 #[actix_web::test]
-async fn a_bar_says_what_the_trades_of_its_time_were() {
+async fn a_bar_aggregates_the_trades_of_its_interval() {
     let server = spawn_app(|settings| {
         settings.feed.events_per_second = 40.0;
         settings.feed.speed = 60.0;
@@ -61,7 +61,7 @@ async fn a_bar_says_what_the_trades_of_its_time_were() {
         assert_eq!(ts.rem_euclid(MINUTE_MICROS), 0, "a bar has the time of its beginning");
         let first = closed.insert(symbol.clone(), ts).is_none();
         let seen = trades.remove(&(symbol, ts));
-        // The client came in the middle of the first bar.
+        // The client subscribed in the middle of the first bar.
         if first {
             continue;
         }
@@ -77,12 +77,12 @@ async fn a_bar_says_what_the_trades_of_its_time_were() {
 }
 
 #[actix_web::test]
-async fn every_interval_closes_at_the_end_of_its_time() {
+async fn every_interval_closes_at_its_end() {
     const HOUR_MICROS: i64 = 60 * MINUTE_MICROS;
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 1.0);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["NVDA"], &["bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d"]).await;
-    // It is four minutes past three o'clock: a day ends nine hours later.
+    // The clock starts at four minutes past three o'clock: a day ends nine hours later.
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for _ in 0..9 {
         clock.advance_micros(HOUR_MICROS);

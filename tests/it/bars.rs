@@ -1,4 +1,4 @@
-//! `/api/v1/bars`: the past is there from the start, complete and in order.
+//! `/api/v1/bars`: the past is complete and in order from the start.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn ts(bar: &Value) -> i64 {
 }
 
 #[actix_web::test]
-async fn two_days_of_minutes_are_there_at_the_start() {
+async fn two_days_of_minutes_are_available_at_the_start() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 3_000);
     for symbol in ["AAPL", "MSFT", "NVDA"] {
         let bars = bars(&server, &format!("symbol={symbol}&limit=3000")).await;
@@ -54,7 +54,7 @@ async fn bars_of_busy_symbols_are_contiguous() {
 }
 
 #[actix_web::test]
-async fn every_interval_is_there_and_every_bar_makes_sense() {
+async fn every_interval_is_available_and_every_bar_is_valid() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 200);
     for (interval, micros) in INTERVALS {
         let answer = get(server.address, &format!("/api/v1/bars?symbol=AAPL&interval={interval}")).await.json();
@@ -91,7 +91,7 @@ async fn paging_backward_with_before_gives_every_bar_once() {
 }
 
 #[actix_web::test]
-async fn before_is_also_understood_as_a_time_of_rfc_3339() {
+async fn before_accepts_times_of_rfc_3339() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 500);
     let micros = bars(&server, "symbol=MSFT&limit=5&before=1772461800000000").await;
     assert_eq!(ts(micros.last().unwrap()), 1_772_461_800_000_000 - MINUTE_MICROS);
@@ -108,7 +108,7 @@ async fn before_is_also_understood_as_a_time_of_rfc_3339() {
 }
 
 #[actix_web::test]
-async fn before_is_also_understood_in_milliseconds_and_seconds() {
+async fn before_accepts_milliseconds_and_seconds() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 500);
     let micros = bars(&server, "symbol=MSFT&limit=5&before=1772461800000000").await;
     assert_eq!(micros.len(), 5);
@@ -133,7 +133,7 @@ async fn limit_counts_the_open_bar_and_defaults_to_500() {
 }
 
 #[actix_web::test]
-async fn no_more_bars_are_kept_than_allowed_while_the_market_goes_on() {
+async fn no_more_bars_are_kept_than_the_limit_while_the_market_goes_on() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.history.bars_max = 20;
         settings.feed.events_per_second = 20.0;

@@ -1,4 +1,5 @@
-//! What comes all at once, after a stall of the process or because many bars close together, reaches everybody who reads.
+//! Bursts: events that arrive at once, after a stall of the process or because many bars close together, reach every
+//! client that reads.
 
 use futures_util::future::join;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ async fn read(client: &mut RawClient, view: &mut View) -> Vec<Value> {
     messages
 }
 
-/// Suspends the real server for each of these times, in seconds, while clients read everything at this rate.
+/// Suspends the real server for each of these times, in seconds, while clients read all events at this rate.
 async fn suspended(events_per_second: u32, stalls: &[f64]) {
     let rate = events_per_second.to_string();
     let variables = [("TICKCAST__FEED__EVENTS_PER_SECOND", rate.as_str()), ("TICKCAST__SERVER__WORKERS", "1")];
@@ -47,16 +48,16 @@ async fn suspended(events_per_second: u32, stalls: &[f64]) {
 }
 
 #[actix_web::test]
-async fn a_stall_of_a_second_at_a_high_rate_costs_nobody_an_event() {
+async fn a_stall_of_a_second_at_a_high_rate_loses_no_event() {
     suspended(5_000, &[1.0, 0.3, 1.0]).await;
 }
 
 #[actix_web::test]
-async fn a_stall_of_eight_seconds_at_a_low_rate_costs_nobody_an_event() {
+async fn a_stall_of_eight_seconds_at_a_low_rate_loses_no_event() {
     suspended(200, &[8.0]).await;
 }
 
-/// Lets the market pass a full minute while a client takes the bars of all symbols.
+/// Advances the market past a full minute while a client reads the bars of all symbols.
 async fn pass_a_minute(extra_symbols: u32) {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.extra_symbols = extra_symbols;
@@ -67,7 +68,7 @@ async fn pass_a_minute(extra_symbols: u32) {
     let symbols = 30 + extra_symbols as usize;
     let is_minute = |message: &&Value| message["interval"] == "1m";
     let mut minutes = 0;
-    // The minute is over after 55 seconds.
+    // The minute ends after 55 seconds.
     for _ in 0..57 {
         let published = server.metrics.events_published.get();
         clock.advance_micros(1_000_000);
@@ -91,7 +92,7 @@ async fn bars_of_1530_symbols_that_close_together_are_all_delivered() {
     pass_a_minute(1_500).await;
 }
 
-/// A client that has not read anything of a burst is as slow as any other that does not read: it is told what it misses.
+/// A client that has not read any of a burst is slow like any other that does not read: it is sent a `lag`.
 #[actix_web::test]
 async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
     let (server, clock) = spawn_app_at_rest(|settings| {
@@ -120,12 +121,12 @@ async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
     while view.offset < witness.view.offset {
         read(&mut jammed, &mut view).await;
     }
-    assert_eq!((view.missing, view.lags), (view.skipped, 1), "the holes are exactly what was said");
+    assert_eq!((view.missing, view.lags), (view.skipped, 1), "the holes equal the announced events");
     assert!(view.skipped > 5_000, "those of the burst as well: {}", view.skipped);
-    assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "nobody else notices");
+    assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "the witness has lost nothing");
 }
 
-/// However fast the market goes on: what a burst has left in the ring is queued before it is forgotten there.
+/// Events of a burst that are left in the ring are queued before the ring evicts them, however fast the market is.
 #[actix_web::test]
 async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
     let (server, clock) = spawn_app_at_rest(|settings| {
@@ -145,7 +146,7 @@ async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
         let messages = read(&mut jammed, &mut view).await;
         snapshots += messages.iter().filter(|message| message["type"] == "snapshot").count();
     }
-    // The minute is over after 55.9 seconds, and all its bars close at once; nothing else is wanted for a minute.
+    // The minute ends after 55.9 seconds, and all its bars close at once; no other event is subscribed to for a minute.
     let mut time = START.micros();
     for _ in 0..56 + 20 {
         clock.advance_micros(1_000_000);
@@ -160,7 +161,7 @@ async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
     assert_eq!((view.missing, view.lags), (0, 0), "one of each symbol: nothing is skipped");
 }
 
-/// What is kept for a burst is as much as the subscriptions take, and nobody has asked for it.
+/// A burst keeps state per subscription, without a request of the client, so it does not count as unread answers.
 #[actix_web::test]
 async fn a_burst_ends_no_session_however_many_topics_it_has() {
     const CLIENTS: usize = 20;
@@ -186,7 +187,7 @@ async fn a_burst_ends_no_session_however_many_topics_it_has() {
         }
         clients.push((client, view));
     }
-    wait_until("nothing to wait", 0, || server.metrics.waiting_bytes.get()).await;
+    wait_until("no unread answers", 0, || server.metrics.waiting_bytes.get()).await;
     clock.advance_micros(1_000_000);
     wait_until("a burst for each", true, || server.metrics.bursts.get() >= CLIENTS as u64).await;
     let published = server.metrics.events_published.get();

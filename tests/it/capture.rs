@@ -1,4 +1,4 @@
-//! Captures: what the observer of a socket is shown of it is what was really sent, and no more than is allowed.
+//! Captures: an observer of a socket is shown exactly the bytes that were sent, and nothing that it may not see.
 
 use std::net::SocketAddr;
 
@@ -13,15 +13,15 @@ use crate::patience::{patiently, wait_until};
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
-/// One who reads `/handshake/capture`.
+/// A reader of `/handshake/capture`.
 struct Observer {
     body: std::pin::Pin<Box<dyn Stream<Item = Bytes>>>,
     received: BytesMut,
-    /// The name to open the socket with.
+    /// Name for opening the socket.
     name: String,
-    /// What a browser would send back.
+    /// Cookie that a browser would send back.
     cookie: String,
-    /// What has been captured of client and server.
+    /// Captured bytes of client and server.
     bytes: [Vec<u8>; 2],
 }
 
@@ -58,7 +58,7 @@ impl Observer {
         }
     }
 
-    /// Reads up to an event, collecting the bytes that come before it; returns its data.
+    /// Reads up to an event, collecting the bytes before it; returns its data.
     async fn until(&mut self, wanted: &str) -> Value {
         loop {
             let (event, data) = self.next().await.unwrap_or_else(|| panic!("no {wanted}"));
@@ -80,7 +80,7 @@ impl Observer {
         }
     }
 
-    /// Opens the socket that is observed.
+    /// Opens the observed socket.
     async fn open(&self, server: SocketAddr, changes: &[(&str, Option<&str>)]) -> (RawClient, crate::raw::Answer) {
         let request = handshake(changes).replace("GET /ws", &format!("GET /handshake/ws?capture={}", self.name));
         let mut client = RawClient::connect(server).await;
@@ -149,7 +149,7 @@ async fn every_byte_of_both_directions_is_shown_up_to_the_end() {
 }
 
 #[actix_web::test]
-async fn a_captured_socket_is_pinged_as_often_as_the_page_wants() {
+async fn a_captured_socket_is_pinged_at_the_interval_of_the_page() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.heartbeat_ms = 20);
     let mut observer = Observer::start(server.address).await;
     let (mut client, _) = observer.open(server.address, &[]).await;
@@ -180,7 +180,7 @@ async fn a_capture_has_one_socket_and_a_socket_needs_a_capture() {
 }
 
 #[actix_web::test]
-async fn a_refused_handshake_is_said_and_ends_the_capture() {
+async fn a_refused_handshake_is_reported_and_ends_the_capture() {
     let server = spawn_app(|_| {});
     let secret = [("Cookie", Some("secret=1")), ("X-Token", Some("secret")), ("User-Agent", Some("secret"))];
     for (change, status) in [
@@ -192,7 +192,7 @@ async fn a_refused_handshake_is_said_and_ends_the_capture() {
         let mut observer = Observer::start(server.address).await;
         let (_, answer) = observer.open(server.address, &[secret.as_slice(), &[change]].concat()).await;
         assert_eq!(answer.status, status);
-        // The first event, so that nothing of the request is shown.
+        // The first event: no part of the request is shown.
         let (event, refused) = observer.next().await.unwrap();
         assert_eq!((event.as_str(), &refused["status"]), ("refused", &json!(status)));
         let origin = (change.0 == "Origin").then_some("https://evil.example");
@@ -205,7 +205,7 @@ async fn a_refused_handshake_is_said_and_ends_the_capture() {
 }
 
 #[actix_web::test]
-async fn a_page_that_may_open_sessions_may_not_open_a_capture_unless_it_is_of_this_server() {
+async fn a_page_of_a_listed_origin_may_open_sessions_but_no_capture() {
     let server = spawn_app(|settings| {
         settings.server.allowed_origins = AllowedOrigins::parse(&["https://charts.example"]).unwrap();
     });
@@ -217,7 +217,7 @@ async fn a_page_that_may_open_sessions_may_not_open_a_capture_unless_it_is_of_th
         assert_eq!(answer.status, status, "{origin}: {answer:?}");
     }
     assert_eq!(server.metrics.origins_refused.get(), 1);
-    // A proxy has changed the host: the cookie tells that it is the page that has asked for the capture.
+    // A proxy has changed the host: the cookie proves that the page itself asked for the capture.
     let [mine, other] = [Observer::start(server.address).await, Observer::start(server.address).await];
     for (cookie, status) in [(&other.cookie, 403), (&mine.cookie, 101)] {
         let observer = if status == 101 { &mine } else { &Observer::start(server.address).await };
@@ -241,7 +241,8 @@ async fn a_capture_whose_socket_is_not_opened_ends_and_gives_its_place_back() {
     }
 }
 
-/// Expects that a capture is refused in a way that an `EventSource` survives: it comes back only after the end of a stream.
+/// Expects that a capture is refused in a way that an `EventSource` survives: it reconnects only after the end of a
+/// stream, not after an error status.
 async fn refuses(server: SocketAddr, reason: &str) {
     let refused = get(server, "/handshake/capture").await;
     assert_eq!((refused.status, refused.header("content-type")), (200, "text/event-stream"), "{}", refused.text());
@@ -254,9 +255,9 @@ async fn refuses(server: SocketAddr, reason: &str) {
 }
 
 #[actix_web::test]
-async fn a_server_that_is_full_or_goes_down_refuses_captures_as_streams() {
+async fn a_server_that_is_full_or_shuts_down_refuses_captures_like_streams() {
     let mut server = spawn_app(|settings| {
-        // One session of a worker is ended at once, the next one half of the time later.
+        // One session of a worker is ended at once, the next one after half of the drain.
         settings.server.workers = 1;
         settings.server.connections_max = 2;
         settings.server.drain_ms = 60_000;
@@ -271,14 +272,14 @@ async fn a_server_that_is_full_or_goes_down_refuses_captures_as_streams() {
 }
 
 #[actix_web::test]
-async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
+async fn captures_are_limited_in_number_and_last_as_long_as_their_observers() {
     let server = spawn_app(|settings| settings.handshake.captures_max = 1);
     let observer = Observer::start(server.address).await;
     refuses(server.address, "full").await;
     assert_eq!(server.metrics.captures_refused.get(), 1);
     let left = handshake(&[]).replace("/ws", &format!("/handshake/ws?capture={}", observer.name));
     drop(observer);
-    // The server notices when it looks at the connection.
+    // The server detects the end of the observer only when it writes.
     let again = loop {
         let answer = RawClient::connect(server.address)
             .await
@@ -294,13 +295,13 @@ async fn captures_are_as_many_as_allowed_and_last_as_long_as_their_observers() {
     assert_eq!(answer.status, 400, "the first capture has gone with its observer");
 }
 
-/// A `ping` message with an id of up to 128 bytes, which comes back.
+/// A `ping` message with an id of up to 128 bytes, which the server echoes.
 fn ping_of(id: &str) -> String {
     json!({"action": "ping", "id": id}).to_string()
 }
 
 #[actix_web::test]
-async fn an_observer_that_reads_is_shown_everything_however_long_it_lasts() {
+async fn an_observer_that_reads_is_shown_every_byte_however_long_the_capture() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_pending_bytes_max = 8_192);
     let mut observer = Observer::start(server.address).await;
     let (mut client, _) = observer.open(server.address, &[]).await;
@@ -323,22 +324,22 @@ async fn an_observer_that_reads_is_shown_everything_however_long_it_lasts() {
 }
 
 #[actix_web::test]
-async fn a_frame_that_finds_no_room_is_left_out_and_said_and_what_follows_is_shown() {
+async fn a_frame_over_the_limit_is_left_out_and_reported_and_later_frames_are_shown() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.handshake.capture_pending_bytes_max = 1_024);
     let mut observer = Observer::start(server.address).await;
     let (mut client, _) = observer.open(server.address, &[]).await;
-    // While the heads of the handshake wait for the observer, the first frame may find no room either.
+    // While the heads of the handshake are unread, the first frame may be over the limit, too.
     let is_first =
         |(event, data): (String, Value)| event == "skipped" || (event == "bytes" && data["sender"] == "server");
     while !is_first(observer.next().await.unwrap()) {}
     let before = server.metrics.capture_frames_skipped.get();
     let long = json!({"action": "list", "id": 1, "more": "x".repeat(900)}).to_string();
     client.send_frame(TEXT, long.as_bytes()).await;
-    // In hexadecimal it is twice as long.
+    // In hexadecimal the frame is twice as long.
     let skipped = observer.until("skipped").await;
     assert_eq!(skipped, json!({"sender": "client", "frames": 1, "bytes": frame(TEXT, long.as_bytes()).len()}));
     observer.until_server_sent(b"\"id\":1").await;
-    // Nothing waits now. The snapshots of thirty symbols are too long, too.
+    // The observer has read everything. The snapshots of thirty symbols are over the limit, too.
     client.send_frame(TEXT, br#"{"action":"subscribe","id":2,"symbols":["*"],"channels":["trades"]}"#).await;
     let skipped = observer.until("skipped").await;
     assert_eq!((&skipped["sender"], &skipped["frames"]), (&json!("server"), &json!(1)));
@@ -352,7 +353,7 @@ async fn a_frame_that_finds_no_room_is_left_out_and_said_and_what_follows_is_sho
 }
 
 #[actix_web::test]
-async fn a_proxy_is_told_not_to_hold_the_events_back() {
+async fn a_proxy_is_told_not_to_buffer_the_events() {
     let server = spawn_app(|_| {});
     let request = "GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n";
     let answer = RawClient::connect(server.address).await.request(request).await;
@@ -362,7 +363,7 @@ async fn a_proxy_is_told_not_to_hold_the_events_back() {
 }
 
 #[actix_web::test]
-async fn an_observer_without_a_socket_does_not_hold_up_the_end() {
+async fn an_observer_without_a_socket_does_not_delay_the_shutdown() {
     let mut server = spawn_app(|settings| settings.server.shutdown_grace_ms = 600_000);
     let mut observer = Observer::start(server.address).await;
     server.shut_down();

@@ -1,4 +1,4 @@
-//! A well-behaved WebSocket client of the native protocol.
+//! A correct WebSocket client of the native protocol.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,22 +14,22 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::patience::{PATIENCE, patiently};
 use crate::view::View;
 
-/// Every channel that there is.
+/// Every channel.
 pub(crate) const ALL_CHANNELS: [&str; 8] =
     ["trades", "quotes", "bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d"];
 /// How many of the last messages a failing test prints.
 const PRINTED_MAX: usize = 10;
 
-/// One client. Answers pings while it reads, and takes every message into its view.
+/// One client. Answers pings while it reads, and applies every message to its view.
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     waiting: VecDeque<Value>,
     requests: u64,
     /// The first message.
     pub(crate) welcome: Value,
-    /// The subprotocol that the server has chosen.
+    /// The subprotocol chosen by the server.
     pub(crate) protocol: Option<String>,
-    /// What the messages read so far say of the market.
+    /// The state of the market according to the messages read so far.
     pub(crate) view: View,
 }
 
@@ -57,22 +57,22 @@ impl Client {
         client
     }
 
-    /// Sends a message as it is.
+    /// Sends a message.
     pub(crate) async fn send(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
-    /// Sends a text as it is.
+    /// Sends a text.
     pub(crate) async fn send_text(&mut self, text: impl Into<Utf8Bytes>) {
         self.send(Message::Text(text.into())).await;
     }
 
-    /// Sends a request as it is.
+    /// Sends a request.
     pub(crate) async fn send_json(&mut self, request: &Value) {
         self.send_text(request.to_string()).await;
     }
 
-    /// Sends a request under an `id` of its own; returns all messages up to its answer, which is the last one.
+    /// Sends a request with an `id` of its own; returns all messages up to and including its answer.
     pub(crate) async fn ask(&mut self, mut request: Value) -> Vec<Value> {
         self.requests += 1;
         let id = json!(format!("request {}", self.requests));
@@ -87,7 +87,7 @@ impl Client {
         self.ask(request).await.pop().unwrap()
     }
 
-    /// Asks what is subscribed, and returns all messages before the answer: it keeps its place among the events.
+    /// Sends `list`, and returns all messages before the answer, which keeps its place among the events.
     pub(crate) async fn sync(&mut self) -> Vec<Value> {
         let mut messages = self.ask(json!({"action": "list"})).await;
         assert_eq!(messages.pop().unwrap()["type"], "subscribed");
@@ -98,7 +98,7 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// Panics when the connection ends instead.
+    /// Panics if the connection ends instead.
     pub(crate) async fn next_frame(&mut self) -> Vec<Value> {
         match self.next_text().await {
             Ok(text) => {
@@ -133,11 +133,11 @@ impl Client {
         message
     }
 
-    /// Reads until `is_last`; returns what was read, that message included.
+    /// Reads until `is_last`; returns all messages read, the last one included.
     ///
     /// # Panics
     ///
-    /// Panics with the last messages when none like that comes.
+    /// Panics with the last messages if no such message arrives.
     pub(crate) async fn until(&mut self, what: &str, mut is_last: impl FnMut(&Value) -> bool) -> Vec<Value> {
         let mut read = Vec::new();
         let reading = async {
@@ -147,12 +147,12 @@ impl Client {
         };
         if tokio::time::timeout(PATIENCE, reading).await.is_err() {
             let last = &read[read.len().saturating_sub(PRINTED_MAX)..];
-            panic!("waited in vain for {what}; got {} messages, the last ones {last:#?}", read.len());
+            panic!("timed out waiting for {what}; got {} messages, the last ones {last:#?}", read.len());
         }
         read
     }
 
-    /// Reads until so many more events have come; returns everything that was read.
+    /// Reads until this many more events have arrived; returns all messages read.
     pub(crate) async fn events(&mut self, count: usize) -> Vec<Value> {
         let mut left = count;
         self.until(&format!("{count} events"), |message| {
@@ -162,8 +162,8 @@ impl Client {
         .await
     }
 
-    /// Reads to the end of the connection; returns the messages that came before it, and the code and reason of the
-    /// server's close frame.
+    /// Reads to the end of the connection; returns the messages before it, and the code and reason of the server's
+    /// close frame.
     pub(crate) async fn read_to_end(&mut self) -> (Vec<Value>, Option<(u16, String)>) {
         let mut messages: Vec<Value> = self.waiting.drain(..).collect();
         loop {

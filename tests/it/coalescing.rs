@@ -1,4 +1,4 @@
-//! Coalescing: events that come close together are written together.
+//! Coalescing: events close to each other are written together.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ async fn events_of_one_window_arrive_joined_in_one_frame() {
     for _ in 0..6 {
         lengths.push(client.next_frame().await.iter().filter(|message| is_event(message)).count());
     }
-    // About 300 events come due in a window.
+    // About 300 events are due in a window.
     assert!(lengths.iter().any(|length| *length >= 100), "{lengths:?}");
 }
 
@@ -36,12 +36,12 @@ async fn without_coalescing_nothing_is_lost_or_reordered() {
 }
 
 #[actix_web::test]
-async fn an_answer_waits_for_no_window() {
+async fn an_answer_does_not_wait_for_a_window() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.push.coalesce_ms = 10_000);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["*"], &["trades", "quotes"]).await;
     clock.advance_micros(1_000_000);
-    // Twenty windows would be more than patience.
+    // Twenty windows would take longer than the test's patience.
     let pings = async {
         for id in 0..20 {
             client.send_json(&json!({"action": "ping", "id": id})).await;

@@ -9,22 +9,22 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::patience::patiently;
 
-/// Variables for free ports.
+/// Environment variables for free ports.
 const FREE_PORTS: [(&str, &str); 2] = [("TICKCAST__SERVER__PORT", "0"), ("TICKCAST__SERVER__TLS__PORT", "0")];
 
 /// A running server process. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
     stderr: Lines<BufReader<ChildStderr>>,
-    /// The line that it prints when it listens.
+    /// The line printed when it listens.
     pub(crate) start_line: String,
-    /// Where it listens for HTTP, or for HTTPS when that is all there is.
+    /// Address of HTTP, or of HTTPS if only that is served.
     pub(crate) address: SocketAddr,
-    /// Where it listens for HTTPS.
+    /// Address of HTTPS.
     pub(crate) tls_address: Option<SocketAddr>,
 }
 
-/// What a process has left behind.
+/// Exit status and output of a process that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -32,7 +32,8 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Returns the command with these arguments and environment variables, and none of `tickcast` from outside.
+/// Returns the command with these arguments and environment variables, without the caller's own variables of
+/// `tickcast`.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     configured(Command::new(env!("CARGO_BIN_EXE_tickcast")), arguments, variables)
 }
@@ -47,13 +48,13 @@ pub(crate) struct Limits {
 /// Returns the same command for a process with other limits of open files.
 fn limited(limits: Limits, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sh");
-    // The soft limit first: it must not be above the hard one.
+    // The soft limit first, because it must not exceed the hard one.
     let script = format!("ulimit -Sn {} && ulimit -Hn {} && exec \"$0\" \"$@\"", limits.soft, limits.hard);
     command.args(["-c", &script, env!("CARGO_BIN_EXE_tickcast")]);
     configured(command, arguments, variables)
 }
 
-/// Returns this command with these arguments and environment variables, and none of `tickcast` from outside.
+/// Adds these arguments and environment variables to the command, without the caller's own variables of `tickcast`.
 pub(crate) fn configured(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
@@ -114,7 +115,7 @@ async fn spawn_command(mut command: Command) -> Process {
 }
 
 impl Process {
-    /// Returns the number of the process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("the process runs")
     }
@@ -126,7 +127,7 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Returns the bytes of memory that it keeps resident, without the pages of files such as its own code.
+    /// Returns the resident memory in bytes, without pages of files such as the program's code.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let id = self.child.id().expect("the process runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -134,7 +135,7 @@ impl Process {
         value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
     }
 
-    /// Stops it for so long, as a machine does that is suspended, and lets it go on.
+    /// Stops the process for this long, as if the machine were suspended.
     pub(crate) async fn suspend(&self, seconds: f64) {
         let id = self.child.id().expect("the process runs").to_string();
         let script = r#"kill -s STOP "$0" && sleep "$1" && kill -s CONT "$0""#;
@@ -142,12 +143,12 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Waits for the next line that it prints.
+    /// Waits for the next line of output.
     pub(crate) async fn next_line(&mut self) -> String {
         patiently("a line of the log", self.stderr.next_line()).await.unwrap().expect("the process runs")
     }
 
-    /// Waits for the end; returns the exit status and the rest of what it printed.
+    /// Waits for the end; returns the exit status and the rest of the output.
     pub(crate) async fn ended(mut self) -> Ended {
         let status = patiently("the process to end", self.child.wait()).await.unwrap();
         let mut stderr = String::new();

@@ -1,4 +1,4 @@
-//! More connections than there is room for: those that are silent or idle give way, and whoever asks is answered.
+//! More connections than the limits permit: silent and idle ones are closed, so that new requests are answered.
 
 use tickcast::app::Settings;
 
@@ -11,7 +11,7 @@ use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Room for 60 connections on each of two workers: half of the sessions, and ten more.
+/// Limits of 60 connections on each of two workers: half of the sessions, and ten more.
 fn small(settings: &mut Settings) {
     settings.server.connections_max = 100;
     settings.server.connections_spare_max = 10;
@@ -19,7 +19,7 @@ fn small(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn silent_unfinished_and_idle_connections_give_way_to_whoever_asks() {
+async fn silent_unfinished_and_idle_connections_are_closed_for_new_requests() {
     for kind in ["", "G", HEALTHZ] {
         let server = spawn_app(small);
         let mut witness = Client::connect(server.address).await;
@@ -48,13 +48,13 @@ async fn silent_unfinished_and_idle_connections_give_way_to_whoever_asks() {
 }
 
 #[actix_web::test]
-async fn an_uneven_spread_over_the_workers_takes_no_place_from_anybody() {
+async fn an_uneven_spread_over_the_workers_closes_no_connection_too_many() {
     let server = spawn_app(small);
     let mut sessions = Vec::new();
     for _ in 0..100 {
         sessions.push(RawClient::open(server.address).await);
     }
-    // Connections go to the workers by turns: what is left is all on one of them.
+    // The kernel gives connections to the workers in turn: those that are left are all on one worker.
     let mut is_even = false;
     sessions.retain(|_| {
         is_even = !is_even;
@@ -62,7 +62,7 @@ async fn an_uneven_spread_over_the_workers_takes_no_place_from_anybody() {
     });
     wait_until("sessions", 50, || server.sessions()).await;
     let mut idle = Vec::new();
-    // With these that one has 75, and both together have 100 of 120.
+    // With these the worker has 75 connections, and both together 100 of 120.
     for _ in 0..50 {
         let mut client = RawClient::connect(server.address).await;
         assert_eq!(client.request(HEALTHZ).await.status, 200);
@@ -75,7 +75,7 @@ async fn an_uneven_spread_over_the_workers_takes_no_place_from_anybody() {
 }
 
 #[actix_web::test]
-async fn connections_that_never_shake_hands_give_way_too() {
+async fn connections_without_a_tls_handshake_are_closed_for_new_requests() {
     let pair = Pair::new("crowded");
     let server = spawn_app(|settings| {
         small(settings);
@@ -93,7 +93,7 @@ async fn connections_that_never_shake_hands_give_way_too() {
     }
 }
 
-/// Asks and does not read, until so much waits in the whole process or somebody is ended for it.
+/// Sends requests and does not read, until the process has queued this many bytes or has ended a session for it.
 async fn hoard(server: &TestServer, client: &mut RawClient, bytes: i64) {
     let channels = r#"["trades","quotes","bars.1s","bars.1m","bars.5m","bars.15m","bars.1h","bars.1d"]"#;
     let subscribe = format!(r#"{{"action":"subscribe","symbols":["*","AAPL","MSFT"],"channels":{channels}}}"#);
@@ -108,7 +108,7 @@ async fn hoard(server: &TestServer, client: &mut RawClient, bytes: i64) {
 }
 
 #[actix_web::test]
-async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
+async fn the_session_with_most_unread_bytes_is_ended_on_any_worker() {
     const BOUND: usize = 1 << 20;
     let (server, _clock) = spawn_app_at_rest(|settings| {
         settings.server.write_buffer_bytes = 1_024;
@@ -118,8 +118,8 @@ async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
         settings.push.waiting_bytes_max = BOUND;
     });
     let mut witnesses = Vec::new();
-    // Connections go to the two workers by turns: with none between them, hog and modest client are on different ones. Either
-    // has each of the workers once.
+    // The kernel gives connections to the two workers in turn: without a witness in between, hog and modest client are
+    // on different workers. Each of them is on each worker once.
     for round in 1..=4 {
         let mut hog = RawClient::open_narrow(server.address).await;
         for _ in 0..round % 2 {
@@ -127,12 +127,12 @@ async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
         }
         let mut modest = RawClient::open_narrow(server.address).await;
         hoard(&server, &mut hog, 950_000).await;
-        // What tips the scale is less than its share.
+        // The bytes that exceed the limit are less than the client's share.
         hoard(&server, &mut modest, i64::MAX).await;
         assert_eq!(patiently("the hog to be ended", hog.close_frame()).await.unwrap().0, 4002);
         assert_eq!(server.metrics.sessions_crowded_out.get(), round, "nobody else");
         drop(modest);
-        wait_until("what waits to be given back", 0, || server.metrics.waiting_bytes.get()).await;
+        wait_until("unread answers to be freed", 0, || server.metrics.waiting_bytes.get()).await;
     }
     for witness in &mut witnesses {
         witness.sync().await;
@@ -140,7 +140,7 @@ async fn who_hoards_most_is_ended_on_whichever_worker_he_is() {
 }
 
 #[actix_web::test]
-async fn answers_that_nobody_reads_give_way_and_sessions_do_not() {
+async fn unread_answers_are_closed_for_new_requests_and_sessions_are_not() {
     let server = spawn_app(|settings| {
         small(settings);
         settings.history.bars_max = 10_000;
@@ -162,7 +162,7 @@ async fn answers_that_nobody_reads_give_way_and_sessions_do_not() {
 }
 
 #[actix_web::test]
-async fn long_answers_that_are_not_read_do_not_keep_others_from_theirs() {
+async fn unread_long_answers_do_not_block_those_of_others() {
     const BOUND: usize = 1 << 20;
     const PATH: &str = "/api/v1/bars?symbol=AAPL&limit=10000";
     let (server, _clock) = spawn_app_at_rest(|settings| {
@@ -178,8 +178,8 @@ async fn long_answers_that_are_not_read_do_not_keep_others_from_theirs() {
         hogs.push(hog);
     }
     assert_eq!(get(server.address, PATH).await.status, 503, "they have just begun");
-    // Who is refused comes back; those that hold the room have had their time by then.
+    // A refused client tries again; by then the unread answers have had their time.
     let served = async { while get(server.address, PATH).await.status != 200 {} };
-    patiently("others to be served", served).await;
+    patiently("other clients to be served", served).await;
     assert!(server.metrics.connections_dismissed.get() > 0);
 }

@@ -1,5 +1,5 @@
-//! A client of the small market of `cursor_world` that comes and goes, moves between transports, keeps its cursor as the
-//! protocol tells it to, and checks everything that it gets.
+//! A client of the small market of `cursor_world` that disconnects and reconnects, moves between transports, keeps its
+//! cursor as the protocol demands, and checks every message.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,18 +15,18 @@ use crate::cursor_knowledge::Knowledge;
 use crate::cursor_world::{Drained, PING, Process, SYMBOLS, Step, Time, Transport, drain, named, request};
 use crate::view::{Key, is_event};
 
-/// How many hubs a process has.
+/// Hubs per process.
 pub(crate) const HUBS: usize = 2;
 
-/// A subscription that is to be answered.
+/// A subscription without an answer yet.
 struct Asked {
     cursor: Option<Cursor>,
     /// Its topic, if it is for one.
     topic: Option<Key>,
     mode: Mode,
-    /// Whether the session gets that already.
+    /// Whether the session was subscribed to the topic before.
     goes_on: bool,
-    /// Where the hub was.
+    /// The hub's offset at the request.
     position: u64,
 }
 
@@ -39,25 +39,26 @@ pub(crate) struct Scene {
     time: Time,
     pub(crate) knowledge: Knowledge,
     pub(crate) session: Option<(Session, Transport, usize, Begun)>,
-    /// The subscriptions that are to be answered.
+    /// Subscriptions without an answer yet.
     asked: Vec<Asked>,
-    /// The cursor of a client that has one subscription.
+    /// Cursor of a client with one subscription.
     cursor: Option<Cursor>,
-    /// How many snapshots of the present session have come: before all have, there is no cursor.
+    /// Snapshots received in the present session: before the last one, there is no cursor.
     snapshots: u32,
-    /// How often a request to go back has been granted.
+    /// Number of recovered subscriptions.
     pub(crate) recovered: u32,
     mode: Mode,
-    /// The symbols of a client that has one subscription: so many of the first ones.
+    /// Symbols of a client with one subscription: this many of the first ones.
     symbols: u32,
-    /// The topics of a client that has one subscription for each.
+    /// Topics of a client with one subscription per topic.
     parts: Option<BTreeMap<Key, Mode>>,
-    /// Topics whose unsubscription is not answered yet: until then the client does not know where they have ended.
+    /// Topics with an unsubscription that is not answered yet: until then the client does not know at which event they
+    /// end.
     ending: Vec<Key>,
 }
 
 impl Scene {
-    /// Returns a client without a session; it has one subscription in this mode, or one for each topic.
+    /// Returns a client without a session, with one subscription in this mode, or one per topic.
     pub(crate) fn new(events_kept: usize, outbox_events_max: usize, mode: Mode, by_parts: bool) -> Self {
         let push = PushConfig { outbox_events_max, coalesce_ms: 20, ..PushConfig::default() };
         let process = Process::start(0, HUBS, events_kept, push);
@@ -81,13 +82,13 @@ impl Scene {
         }
     }
 
-    /// Lets a client with one subscription want so many symbols only.
+    /// Limits a client with one subscription to this many symbols.
     pub(crate) fn narrow(mut self, symbols: u32) -> Self {
         self.symbols = symbols;
         self
     }
 
-    /// Lets this happen.
+    /// Executes a step.
     pub(crate) fn step(&mut self, step: Step) {
         let now = self.time.0;
         match step {
@@ -140,7 +141,7 @@ impl Scene {
     fn connect(&mut self, mut transport: Transport, hub: usize) {
         self.disconnect();
         if self.mode != Mode::All && transport == Transport::WebSocket {
-            // In mode `latest` a client of a WebSocket keeps a cursor for each topic.
+            // In mode `latest` a WebSocket client keeps a cursor per topic.
             transport = Transport::EventStream;
         }
         let now = self.time.0;
@@ -206,7 +207,7 @@ impl Scene {
         self.subscribe(topic, Mode::All, events, true);
     }
 
-    /// Asks for a topic from so many events before its newest one.
+    /// Subscribes to a topic with a cursor this many events before its newest one.
     fn subscribe(&mut self, topic: &Key, mode: Mode, events: u64, goes_on: bool) {
         let Some((session, _, hub, _)) = &mut self.session else { return };
         let mut cursor = self.knowledge.cursors.get(topic).cloned();
@@ -221,7 +222,8 @@ impl Scene {
         }
     }
 
-    /// What goes on in a session is recovered from a cursor if everything after that has come, or will.
+    /// Asserts that a subscription which the session already had is recovered if and only if every event after the
+    /// cursor has been sent or will be.
     fn went_on(&mut self, recovered: bool, mode: Mode, cursor: &Cursor, topic: &Key) {
         if recovered {
             self.recovered += 1;
@@ -236,19 +238,20 @@ impl Scene {
         }
     }
 
-    /// Returns whether mode `latest` was asked for after a request: what is still to be read comes in that mode.
+    /// Returns whether mode `latest` was requested after the request for all events: the unsent events are then sent in
+    /// that mode.
     fn is_conflated_later(&self, topic: &Key) -> bool {
         self.asked.iter().any(|asked| asked.mode != Mode::All && asked.topic.as_ref() == Some(topic))
     }
 
-    /// Takes note that nothing may be skipped between a cursor and where the hub was when it was asked for.
+    /// Records that no event between the cursor and the hub's offset at the request may be skipped.
     fn vouch(&mut self, cursor: &Cursor, topic: &Key, position: u64) {
         if !self.is_conflated_later(topic) {
             self.knowledge.vouched.entry(topic.clone()).or_default().push((cursor.offset, position));
         }
     }
 
-    /// What the server says of a cursor must be so: what its hub keeps for certain is recovered.
+    /// Asserts that `recovered` is right: a cursor within the guaranteed part of the ring must be recovered.
     fn began(&mut self, recovered: bool, hub: usize, cursor: Option<Cursor>, topic: Option<Key>) {
         if let Some(cursor) = cursor {
             let is_ours = cursor.epoch == self.process.epoch;
@@ -257,7 +260,7 @@ impl Scene {
             assert!(recovered || !is_ours || missed >= self.events_kept as u64, "{missed} events are kept");
         }
         if !recovered {
-            // What was kept is no good any more, and until all snapshots are there nothing is.
+            // The old state is void, and the client has no cursor before the last snapshot.
             self.cursor = None;
             topic.and_then(|topic| self.knowledge.cursors.remove(&topic));
         }
@@ -265,7 +268,7 @@ impl Scene {
 
     fn drain(&mut self, limit: usize) {
         let Some((session, transport, hub, begun)) = self.session.take() else { return };
-        // A poll has no pages in mode `latest`, and none of snapshots.
+        // A poll in mode `latest` has one answer without pages, and so have snapshots.
         let is_whole = transport == Transport::Poll && (self.mode != Mode::All || !begun.recovered);
         let limit = if is_whole { usize::MAX } else { limit };
         let messages = match drain(&session, limit, self.time.0) {
@@ -314,7 +317,7 @@ impl Scene {
                 }
             }
             Transport::Poll => {
-                // One answer, and the next one is asked for at another time.
+                // One answer; the next poll is another step.
                 let offset = session.cursor(begun);
                 if let Some(offset) = offset {
                     self.keep_cursor(offset);
@@ -327,7 +330,7 @@ impl Scene {
         self.session = Some((session, transport, hub, begun));
     }
 
-    /// A heartbeat or pong tells of each subscription that has a cursor and no answer to come.
+    /// Takes a heartbeat or pong as cursor of each subscription that has a cursor and no unanswered request.
     fn hear(&mut self, offset: u64) {
         if self.parts.is_none() && self.asked.is_empty() {
             self.cursor = self.cursor.take().map(|cursor| Cursor { offset: cursor.offset.max(offset), ..cursor });
@@ -344,7 +347,7 @@ impl Scene {
         self.cursor = Some(Cursor { epoch: self.process.epoch.clone(), offset });
     }
 
-    /// Lets everything arrive.
+    /// Lets every message arrive.
     pub(crate) fn settle(&mut self) {
         for hub in 0..HUBS {
             self.process.route(hub, usize::MAX, self.time.0);

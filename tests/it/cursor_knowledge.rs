@@ -1,4 +1,5 @@
-//! What a client of the small market of `cursor_world` knows of it, and whether all that it misses was announced.
+//! The knowledge of a client of the small market of `cursor_world`, and the check that every missing event was
+//! announced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,56 +9,56 @@ use tickcast::protocol::native::Cursor;
 use crate::cursor_world::Process;
 use crate::view::{Key, is_event, key_of};
 
-/// Events that were said to be skipped.
+/// Events announced as skipped.
 struct Announced {
-    /// None of them is older.
+    /// Smallest possible offset.
     from: u64,
-    /// None is newer.
+    /// Largest possible offset.
     to: u64,
     count: u64,
 }
 
-/// Returns whether each missing event can be one of those announced, and none is two of them.
+/// Returns whether each missing event can be assigned to one of those announced, and to no other event's.
 fn is_announced(missing: &BTreeSet<u64>, announced: &[Announced]) -> bool {
     let mut left: Vec<_> = announced.iter().map(|each| (each.to, each.from, each.count)).collect();
     left.sort_unstable();
-    // The one that ends first cannot serve a later event so well.
+    // Greedy: the announcement that ends first is the least useful for later events.
     missing.iter().all(|offset| {
         let fits = |(to, from, count): &&mut (u64, u64, u64)| *count > 0 && (*from..=*to).contains(offset);
         left.iter_mut().find(fits).map(|(.., count)| *count -= 1).is_some()
     })
 }
 
-/// What a client knows: the newest `seq` of each topic, and what it may miss because it was told so.
+/// The newest `seq` of each topic, and the events that may be missing because they were announced.
 #[derive(Default)]
 pub(crate) struct Knowledge {
     pub(crate) epoch: String,
     pub(crate) seqs: BTreeMap<Key, u64>,
-    /// The cursor of each topic: its newest message.
+    /// Cursor of each topic: its newest message.
     pub(crate) cursors: BTreeMap<Key, Cursor>,
-    /// Of each topic, between which offsets nothing may be skipped, as the session was told.
+    /// By topic, the ranges of offsets in which no event may be skipped, because the session was answered `recovered`.
     pub(crate) vouched: BTreeMap<Key, Vec<(u64, u64)>>,
     missing: BTreeSet<u64>,
     announced: Vec<Announced>,
     pub(crate) lags: u64,
-    /// The newest event of each topic that has not come.
+    /// Newest missing event of each topic.
     pub(crate) missed: BTreeMap<Key, u64>,
-    /// What the snapshots that come belong to, when the client has a subscription for each topic.
+    /// The topic of the snapshots that arrive, if the client has a subscription per topic.
     pub(crate) begun: Option<Key>,
-    /// In mode `latest` a stream's cursor may be older than the newest value that came: what comes after a break may be what
-    /// has come already, until something newer does.
+    /// In mode `latest` a stream's cursor may be older than the newest value received: after a reconnect the same value
+    /// may be repeated, until a newer one arrives.
     may_repeat: bool,
-    /// The topics of which something newer has come in this session.
+    /// Topics with a newer event in the present session.
     renewed: BTreeSet<Key>,
 }
 
 impl Knowledge {
-    /// Returns the knowledge of a client that knows nothing yet.
+    /// Returns the knowledge of a client without any.
     pub(crate) fn new(may_repeat: bool) -> Self {
         Self { may_repeat, ..Self::default() }
     }
 
-    /// Takes a message from a hub at this position, and checks it.
+    /// Applies a message from a hub at this offset, and checks it.
     pub(crate) fn apply(&mut self, message: &Value, process: &Process, position: u64) {
         match message["type"].as_str().unwrap() {
             "lag" => {
@@ -68,12 +69,13 @@ impl Knowledge {
             "snapshot" => {
                 for (channel, seq) in message["seq"].as_object().unwrap() {
                     let key = (message["symbol"].as_str().unwrap().into(), channel.clone());
-                    // What else it says may be newer than what another subscription is just going back to.
+                    // The snapshot's other values may be newer than the cursor of another subscription that is being
+                    // recovered.
                     if self.begun.as_ref().is_some_and(|begun| *begun != key) {
                         continue;
                     }
                     self.cursors.insert(key.clone(), self.cursor_at(message));
-                    // What is newer comes, although it may have been missed before: on a hub that is further on than this.
+                    // A newer event arrives although it was counted as missing on another hub that was further on.
                     self.missed.retain(|topic, missed| *topic != key || *missed <= message["offset"].as_u64().unwrap());
                     self.seqs.insert(key, seq.as_u64().unwrap());
                 }
@@ -90,20 +92,20 @@ impl Knowledge {
         if seq <= last && self.may_repeat && !self.renewed.contains(&key) {
             return;
         }
-        assert!(seq > last, "none twice, none too late: {message} after {last}");
+        assert!(seq > last, "repeated or out of order: {message} after {last}");
         let offset = message["offset"].as_u64().unwrap();
         let cursor = self.cursors.get(&key).map_or(0, |cursor| cursor.offset);
         assert!(
             offset > cursor || self.may_repeat,
-            "a cursor has gone past what was to come: {message} after {cursor}"
+            "a cursor passed an event that was still to be sent: {message} after {cursor}"
         );
         self.renewed.insert(key.clone());
         let skipped = message["skipped"].as_u64().unwrap();
         let hole = seq - last - 1;
-        // After a break what it stands for may be known in part.
+        // After a reconnect, part of the events that this one stands for may be known.
         assert!(
             skipped <= hole || self.may_repeat,
-            "more are said to be skipped than are missing: {message} after {last}"
+            "more events announced as skipped than missing: {message} after {last}"
         );
         let missing: Vec<_> = (last + 1..seq).map(|seq| process.offset_of(&key, seq)).collect();
         if let ([from, ..], [.., to]) = (&missing[..], &missing[..]) {
@@ -114,10 +116,7 @@ impl Knowledge {
             assert_eq!(broken, None, "skipped, after it was recovered from {after} to {to}: {message} after {last}");
         }
         self.missing.extend(&missing);
-        assert!(
-            is_announced(&self.missing, &self.announced),
-            "a hole that nobody has announced: {message} after {last}"
-        );
+        assert!(is_announced(&self.missing, &self.announced), "a hole that was not announced: {message} after {last}");
         if hole > 0 {
             self.missed.insert(key.clone(), process.offset_of(&key, seq - 1));
         }
@@ -125,7 +124,7 @@ impl Knowledge {
         self.seqs.insert(key, seq);
     }
 
-    /// Forgets what was missing in a process that has ended.
+    /// Forgets the missing events of a process that has ended.
     pub(crate) fn restart(&mut self) {
         self.missed.clear();
         self.missing.clear();

@@ -1,5 +1,5 @@
-//! A small market with time under control: processes that can be restarted, two hubs in each that need not be equally far,
-//! and sessions on them without a socket.
+//! A small market with simulated time: processes that can be restarted, with two hubs each that are not at the same
+//! offset, and sessions on them without sockets.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,12 +22,12 @@ use tickcast::session::{Session, SessionConfig};
 
 use crate::view::Key;
 
-/// How many symbols there are: `S0`, `S1`, …
+/// Number of symbols: `S0`, `S1`, …
 pub(crate) const SYMBOLS: u32 = 4;
-/// A request whose answer tells the cursor.
+/// A request whose answer contains the cursor.
 pub(crate) const PING: &str = r#"{"action":"ping"}"#;
 
-/// How a client gets its events.
+/// The transport of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Transport {
     WebSocket,
@@ -35,34 +35,35 @@ pub(crate) enum Transport {
     Poll,
 }
 
-/// What can happen.
+/// A step of a schedule.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// The market goes on.
+    /// Events are published.
     Publish(Vec<(u32, bool)>),
-    /// The market goes on event by event, and the first hub routes each at once.
+    /// Events are published one by one, and the first hub routes each at once.
     Trickle(Vec<(u32, bool)>),
-    /// A hub routes batches that wait for it.
+    /// A hub routes batches of its mailbox.
     Route(usize, usize),
-    /// A hub routes what it does in one turn; when nothing waits there, so many batches arrive first.
+    /// A hub routes one turn; if its ring has nothing to route, this many batches arrive first.
     RouteTurn(usize, usize),
-    /// The socket takes a write of so many messages.
+    /// The socket accepts a write of this many messages.
     Drain(usize),
-    /// The same, but the connection breaks and it never arrives.
+    /// The same, but the connection breaks before the data arrive.
     Lose(usize),
     Wait(u64),
-    /// The server says that the session is alive, because it is asked with a `ping` or of its own accord.
+    /// The server sends an offset, in a `pong` if true, else in a heartbeat.
     Heartbeat(bool),
     Disconnect,
     Connect(Transport, usize),
     Restart,
-    /// Another request in the same session: for clients that have one subscription for each topic.
+    /// Another request in the same session: for clients with one subscription per topic.
     Ask(Key, Option<Mode>),
-    /// Such a client asks in mode `all` for what it gets already, from so many events before its newest one.
+    /// Such a client subscribes in mode `all` to a topic that it already has, with a cursor this many events before the
+    /// newest.
     AskBack(Key, u64),
 }
 
-/// One process: what it has published, and its hubs.
+/// One process: its published events, and its hubs.
 pub(crate) struct Process {
     pub(crate) epoch: String,
     hubs: Vec<Hub>,
@@ -73,12 +74,12 @@ pub(crate) struct Process {
 
 struct Hub {
     router: SharedRouter,
-    /// Batches that are on their way to it.
+    /// Batches in the hub's mailbox.
     mailbox: VecDeque<Arc<[Publication]>>,
 }
 
 impl Process {
-    /// Starts a process under this name whose hubs keep this many events.
+    /// Starts a process with this epoch, whose hubs keep this many events.
     pub(crate) fn start(number: usize, hubs: usize, events_kept: usize, push: PushConfig) -> Self {
         let instrument = |symbol| Instrument {
             symbol: format!("S{symbol}").parse().unwrap(),
@@ -112,12 +113,12 @@ impl Process {
         self.head.load(Ordering::Relaxed)
     }
 
-    /// Returns the position of a hub.
+    /// Returns the offset of a hub.
     pub(crate) fn offset(&self, hub: usize) -> u64 {
         self.hubs[hub].router.borrow().offset()
     }
 
-    /// Returns the newest offset that has arrived at a hub.
+    /// Returns the newest offset in a hub's ring.
     pub(crate) fn arrived(&self, hub: usize) -> u64 {
         self.hubs[hub].router.borrow().newest()
     }
@@ -132,7 +133,7 @@ impl Process {
         self.offsets[&(symbol[1..].parse().unwrap(), channel == "quotes", seq)]
     }
 
-    /// Publishes a batch: a trade, or a quote, of each of these symbols. The hubs do not know it yet.
+    /// Publishes a batch: a trade or a quote of each of these symbols. It stays in the mailboxes of the hubs.
     pub(crate) fn publish(&mut self, events: &[(u32, bool)]) {
         let first = self.head() + 1;
         let publication = |(offset, (symbol, is_quote)): (u64, &(u32, bool))| {
@@ -150,7 +151,7 @@ impl Process {
         }
     }
 
-    /// Publishes event by event; the first hub routes each at once.
+    /// Publishes events one by one; the first hub routes each at once.
     pub(crate) fn trickle(&mut self, events: &[(u32, bool)], now: Instant) {
         for event in events {
             self.publish(std::slice::from_ref(event));
@@ -158,7 +159,7 @@ impl Process {
         }
     }
 
-    /// Lets a hub route what has arrived and what is on its way to it, so many batches at the most.
+    /// Lets a hub route its ring and up to this many batches of its mailbox.
     pub(crate) fn route(&mut self, hub: usize, batches_max: usize, now: Instant) {
         while self.hubs[hub].router.borrow_mut().route_turn(now) {}
         for _ in 0..batches_max.min(self.hubs[hub].mailbox.len()) {
@@ -167,7 +168,7 @@ impl Process {
         }
     }
 
-    /// Lets a hub route as much as it does in one turn; when nothing waits there, so many batches arrive first.
+    /// Lets a hub route one turn; if its ring has nothing to route, this many batches arrive first.
     pub(crate) fn route_turn(&mut self, hub: usize, batches_max: usize, now: Instant) {
         let waiting = self.hubs[hub].router.borrow().newest() > self.offset(hub);
         for _ in 0..if waiting { 0 } else { batches_max } {
@@ -176,7 +177,7 @@ impl Process {
         self.hubs[hub].router.borrow_mut().route_turn(now);
     }
 
-    /// Lets the next batch arrive at a hub.
+    /// Moves the next batch of a hub's mailbox into its ring.
     fn arrive(&mut self, hub: usize) {
         let Hub { router, mailbox } = &mut self.hubs[hub];
         if let Some(batch) = mailbox.pop_front() {
@@ -184,7 +185,7 @@ impl Process {
         }
     }
 
-    /// Ends what is over by now.
+    /// Ends the windows that are over.
     pub(crate) fn end_windows(&self, now: Instant) {
         for hub in &self.hubs {
             hub.router.borrow_mut().end_windows(now);
@@ -212,7 +213,7 @@ fn standing_quote() -> Quote {
     Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size }
 }
 
-/// Collects what is drained in one write, events with `skipped`.
+/// Collects the messages of one write, events with their `skipped`.
 struct Written {
     messages: Vec<Value>,
     limit: usize,
@@ -240,7 +241,7 @@ impl Sink for Written {
     }
 }
 
-/// What a look at an outbox gives.
+/// Result of draining an outbox.
 pub(crate) enum Drained {
     /// The messages of one write.
     Messages(Vec<Value>),
@@ -250,7 +251,7 @@ pub(crate) enum Drained {
     Ended,
 }
 
-/// Takes one write of about `limit` messages.
+/// Drains one write of about `limit` messages.
 pub(crate) fn drain(session: &Session, limit: usize, now: Instant) -> Drained {
     let mut written = Written { messages: Vec::new(), limit };
     let cx = Context::from_waker(Waker::noop());
@@ -261,17 +262,17 @@ pub(crate) fn drain(session: &Session, limit: usize, now: Instant) -> Drained {
     }
 }
 
-/// The time of a test: it moves when it is told.
+/// The time of a test: it advances only by calls.
 pub(crate) struct Time(pub(crate) Instant);
 
 impl Time {
-    /// Goes on by so much.
+    /// Advances by this many milliseconds.
     pub(crate) fn advance(&mut self, ms: u64) {
         self.0 += Duration::from_millis(ms);
     }
 }
 
-/// Returns the names of so many of the first symbols, or the wildcard for all.
+/// Returns the names of this many of the first symbols, or the wildcard for all.
 pub(crate) fn named(symbols: u32) -> Vec<String> {
     if symbols == SYMBOLS { vec!["*".to_owned()] } else { (0..symbols).map(|symbol| format!("S{symbol}")).collect() }
 }

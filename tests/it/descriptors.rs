@@ -1,4 +1,4 @@
-//! Descriptors (open files): the limit is raised as far as it goes, and where it ends newcomers are told so and probes are
+//! File descriptors: the soft limit is raised to the hard one; at the limit further clients get 503, and probes are
 //! answered.
 
 use rlimit::{Resource, prlimit};
@@ -8,10 +8,10 @@ use crate::http::get;
 use crate::patience::patiently;
 use crate::raw::{RawClient, handshake};
 
-/// Sessions that are attempted: more than 1,024 open files suffice for.
+/// Attempted sessions: more than 1,024 open files permit.
 const ATTEMPTS: usize = 3_000;
 
-/// Opens sessions and keeps them; returns them, and how many were refused with 503.
+/// Opens sessions and keeps them; returns them, and the number of those refused with 503.
 async fn attempt(process: &Process) -> (Vec<RawClient>, usize) {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let (mut sessions, mut refused) = (Vec::new(), Vec::new());
@@ -22,7 +22,7 @@ async fn attempt(process: &Process) -> (Vec<RawClient>, usize) {
             101 => sessions.push(client),
             503 => {
                 assert!(answer.head.contains("\r\nretry-after: "), "{answer:?}");
-                // Nor do those who keep their end of it take anybody's place.
+                // Clients that keep their end of a refused connection take no place either.
                 refused.push(client);
             }
             _ => panic!("{answer:?}"),
@@ -42,7 +42,7 @@ async fn probes_answer(process: &Process, sessions: usize, ready: u16) {
 }
 
 #[actix_web::test]
-async fn at_the_limit_of_open_files_newcomers_hear_503_and_probes_are_answered() {
+async fn at_the_limit_of_open_files_clients_get_503_and_probes_are_answered() {
     let process = spawn_limited(Limits { soft: 1_024, hard: 1_024 }, &[], &[]).await;
     let warning = process.start_line.clone();
     for part in ["WARN", "open files", "server.connections_max=20000", "1024", "sessions"] {
@@ -71,7 +71,7 @@ async fn a_soft_limit_below_the_hard_one_is_raised() {
 }
 
 #[actix_web::test]
-async fn a_limit_that_is_too_low_is_refused_when_that_is_asked_for_and_when_nobody_could_be_served() {
+async fn a_limit_that_is_too_low_is_refused_with_strict_or_if_no_session_fits() {
     for (limit, arguments) in [(1_024, ["--port", "0", "--strict"].as_slice()), (64, &["--port", "0"])] {
         let ended = run_limited(Limits { soft: limit, hard: limit }, arguments).await;
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");
@@ -82,9 +82,9 @@ async fn a_limit_that_is_too_low_is_refused_when_that_is_asked_for_and_when_nobo
     }
 }
 
-/// The limit falls while the server runs: it keeps below the one that it has found at start.
+/// The limit is lowered while the server runs; the server has adapted to the one at its start.
 #[actix_web::test]
-async fn connections_that_find_no_descriptor_are_counted_and_accepted_later() {
+async fn connections_without_a_descriptor_are_counted_and_accepted_later() {
     let process = spawn_binary(&[], &[]).await;
     let mut probe = RawClient::connect(process.address).await;
     let metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";

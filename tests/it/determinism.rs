@@ -1,4 +1,4 @@
-//! One seed gives one stream, whatever the number of workers, the clients, and the pace at which the clock is looked at.
+//! One seed gives one stream, whatever the number of workers and clients, and the steps of the clock.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::spawn::spawn;
 
 const EVENTS: u64 = 1_000_000;
 const EVENTS_PER_SECOND: f64 = 200_000.0;
-/// More than the mean time between two: the feed has made most of what is due when it has made so many.
+/// More than the mean time between two events: once the feed has published this many, it is nearly up to date.
 const MICROS_PER_EVENT: u64 = 6;
-/// How far behind a hub may be when the clock moves on.
+/// Most events that a hub may be behind when the clock advances.
 const BEHIND_MAX: u64 = 8_192;
-/// Two seconds before midnight, so that bars of every interval close on the way.
+/// Two seconds before midnight, so that bars of every interval close during the test.
 const START: Timestamp = Timestamp::from_micros(1_772_495_998_123_456);
 
-/// Hashes the first [`EVENTS`] events of the stream: position, symbol and content of each.
+/// Hashes the first [`EVENTS`] events of the stream: offset, symbol and content of each.
 struct Hashing {
     hasher: DefaultHasher,
     offset: u64,
@@ -34,7 +34,7 @@ impl Actor for Hashing {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // It must miss nothing, however busy the machine is.
+        // The receiver must not miss a batch, however busy the machine is.
         ctx.set_mailbox_capacity(1 << 20);
     }
 }
@@ -61,7 +61,7 @@ impl Handler<Batch> for Hashing {
     }
 }
 
-/// Returns the hash of a run with this seed and number of workers, the clock moved in steps of `step_micros`.
+/// Returns the hash of a run with this seed and number of workers, with the clock moved in steps of `step_micros`.
 async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64) -> u64 {
     let (done, mut hash) = oneshot::channel();
     let hashing = Hashing { hasher: DefaultHasher::new(), offset: 0, done: Some(done) }.start();
@@ -70,7 +70,7 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
         settings.feed.seed = seed;
         settings.feed.events_per_second = EVENTS_PER_SECOND;
         settings.server.workers = workers;
-        // The clock leaps faster than the market follows.
+        // The clock jumps faster than the market follows.
         settings.feed.catch_up_max_ms = 86_400_000;
     });
     let mut clients = Vec::new();
@@ -85,7 +85,7 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
     }
     let mut moved_micros = 0_u64;
     loop {
-        // As fast as the feed and the hubs are, on any machine: a hub that is too far behind gives up.
+        // As fast as the feed and the hubs are on this machine: a hub that is too far behind loses its place.
         let newest = server.metrics.feed_offset();
         let is_near = |offset: u64| newest.saturating_sub(offset) < BEHIND_MAX;
         let is_made = newest * MICROS_PER_EVENT + step_micros.unsigned_abs() >= moved_micros;
@@ -93,7 +93,7 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
             moved_micros += step_micros.unsigned_abs();
             clock.advance_micros(step_micros);
         }
-        // Clients that come, ask and go while the market runs.
+        // Clients connect, send requests and disconnect while the market runs.
         if with_clients {
             let mut client = Client::connect(server.address).await;
             client.subscribe(&["MSFT", "NVDA"], &ALL_CHANNELS).await;

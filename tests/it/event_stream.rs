@@ -1,4 +1,4 @@
-//! A well-behaved client of server-sent events (WHATWG HTML, section 9.2): it keeps the last id and comes back with it.
+//! A correct client of server-sent events (WHATWG HTML, section 9.2): it stores the last id and reconnects with it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::view::View;
 /// How many of the last messages a failing test prints.
 const PRINTED_MAX: usize = 10;
 
-/// What the fields between two empty lines say.
+/// The fields of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SentEvent {
     pub(crate) data: Option<String>,
@@ -30,11 +30,11 @@ pub(crate) struct EventSource {
     received: String,
     waiting: VecDeque<Value>,
     pub(crate) headers: HeaderMap,
-    /// The cursor: what the client would come back with.
+    /// The cursor with which the client would reconnect.
     pub(crate) last_id: Option<String>,
-    /// How long the client would wait, in milliseconds.
+    /// The client's delay before it reconnects, in milliseconds.
     pub(crate) retry: Option<u64>,
-    /// What the messages read so far say of the market.
+    /// The state of the market according to the messages read so far.
     pub(crate) view: View,
 }
 
@@ -44,7 +44,7 @@ impl EventSource {
         Self::reopen(server, query, None).await
     }
 
-    /// Opens a stream as a client that comes back does.
+    /// Opens a stream with the id of a previous one.
     pub(crate) async fn reopen(server: SocketAddr, query: &str, last_id: Option<&str>) -> Self {
         let client = awc::Client::builder().timeout(PATIENCE).finish();
         let mut request = client.get(format!("http://{server}/api/v1/stream?{query}"));
@@ -67,7 +67,7 @@ impl EventSource {
         }
     }
 
-    /// Returns the next event, or comment; `None` at the end of the stream.
+    /// Returns the next event or comment; `None` at the end of the stream.
     pub(crate) async fn next_event(&mut self) -> Option<SentEvent> {
         let end = loop {
             if let Some(end) = self.received.find("\n\n") {
@@ -89,13 +89,13 @@ impl EventSource {
                 (other, _) => panic!("unexpected field {other}"),
             }
         }
-        // An empty id takes back the last one.
+        // An empty id resets the last one.
         self.last_id = event.id.clone().or(self.last_id.take()).filter(|id| !id.is_empty());
         self.retry = event.retry.or(self.retry);
         Some(event)
     }
 
-    /// Returns the messages of the next event that has some, past the view; `None` at the end of the stream.
+    /// Returns the messages of the next event that has some, without the view; `None` at the end of the stream.
     pub(crate) async fn next_messages(&mut self) -> Option<Vec<Value>> {
         let data = loop {
             if let Some(data) = self.next_event().await?.data {
@@ -118,7 +118,7 @@ impl EventSource {
         Some(message)
     }
 
-    /// Reads until `is_last`; returns what was read, that message included.
+    /// Reads until `is_last`; returns all messages read, the last one included.
     pub(crate) async fn until(&mut self, what: &str, mut is_last: impl FnMut(&Value) -> bool) -> Vec<Value> {
         let mut read = Vec::new();
         while !read.last().is_some_and(&mut is_last) {
@@ -131,7 +131,7 @@ impl EventSource {
         read
     }
 
-    /// Reads until so many more events have come, and the rest of the last write; returns everything that was read.
+    /// Reads until this many more events have arrived, and the rest of the last write; returns all messages read.
     pub(crate) async fn events(&mut self, count: usize) -> Vec<Value> {
         let mut left = count;
         let mut read = self

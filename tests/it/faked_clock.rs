@@ -1,4 +1,5 @@
-//! The real binary with a wall clock that a test can set, by Debian's `faketime`; its monotonic clock stays the machine's.
+//! The real binary with a wall clock set by the test, through Debian's `faketime`; its monotonic clock is the
+//! machine's.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use crate::command::{Process, spawn_binary};
 pub(crate) struct FakedClock(PathBuf);
 
 impl FakedClock {
-    /// Returns a clock that is so many seconds ahead of the machine's, or behind when negative.
+    /// Returns a clock that is this many seconds ahead of the machine's, or behind if negative.
     pub(crate) fn ahead(seconds: i64) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -20,9 +21,9 @@ impl FakedClock {
         clock
     }
 
-    /// Sets it.
+    /// Sets the clock.
     pub(crate) fn set_ahead(&self, seconds: i64) {
-        // In one go: the process may look at any time.
+        // Atomically, because the process may read the file at any time.
         let written = self.0.with_extension("new");
         std::fs::write(&written, format!("{seconds:+}\n")).unwrap();
         std::fs::rename(written, &self.0).unwrap();

@@ -1,4 +1,4 @@
-//! Fragmented messages (RFC 6455 section 5.4) are put together.
+//! Fragmented messages (RFC 6455 section 5.4) are reassembled.
 
 use crate::raw::{FRAGMENTS, PING, PONG, RawClient, TEXT, frame};
 use crate::spawn::spawn_app_at_rest;
@@ -13,7 +13,7 @@ async fn is_understood(client: &mut RawClient, bytes: &[u8]) {
 }
 
 #[actix_web::test]
-async fn a_text_in_fragments_is_put_together_wherever_it_is_cut() {
+async fn a_text_in_fragments_is_reassembled_wherever_it_is_cut() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = RawClient::open(server.address).await;
     client.next_of(TEXT).await;
@@ -24,7 +24,7 @@ async fn a_text_in_fragments_is_put_together_wherever_it_is_cut() {
 }
 
 #[actix_web::test]
-async fn a_text_in_fragments_of_one_byte_is_put_together() {
+async fn a_text_in_fragments_of_one_byte_is_reassembled() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = RawClient::open(server.address).await;
     client.next_of(TEXT).await;

@@ -1,4 +1,5 @@
-//! Clients that shut down their sending side after the request: they are answered; those that are gone are forgotten.
+//! Clients that shut down their sending side after the request (half-close): they are answered, and forgotten once they
+//! have gone.
 
 use crate::http::get;
 use crate::patience::wait_until;
@@ -6,7 +7,7 @@ use crate::raw::RawClient;
 use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
-/// Sends a request and nothing more.
+/// Sends a request and shuts down the sending side.
 async fn ask(server: std::net::SocketAddr, path: &str) -> RawClient {
     let mut client = RawClient::connect(server).await;
     client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
@@ -53,7 +54,7 @@ async fn a_half_closed_client_of_tls_is_answered() {
 }
 
 #[actix_web::test]
-async fn a_half_closed_client_whose_poll_would_wait_is_answered_at_once_and_one_that_is_gone_forgotten() {
+async fn a_waiting_poll_of_a_half_closed_client_is_answered_at_once_and_of_a_gone_client_forgotten() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let cursor = get(server.address, "/api/v1/poll?symbols=AAPL").await.json()["cursor"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/poll?symbols=AAPL&wait_ms=60000&after={cursor}");
@@ -68,7 +69,7 @@ async fn a_half_closed_client_whose_poll_would_wait_is_answered_at_once_and_one_
 }
 
 #[actix_web::test]
-async fn a_stream_goes_on_for_a_half_closed_client_and_ends_for_one_that_is_gone() {
+async fn a_stream_continues_for_a_half_closed_client_and_ends_for_a_gone_one() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.session.heartbeat_ms = 300_000;
         settings.session.idle_timeout_ms = 600_000;

@@ -1,4 +1,4 @@
-//! The opening handshake: what does not open a WebSocket is told why.
+//! The opening handshake: a request that opens no WebSocket is answered with the reason.
 
 use awc::http::Method;
 
@@ -25,7 +25,7 @@ async fn a_request_without_upgrade_is_answered_with_426() {
 }
 
 #[actix_web::test]
-async fn another_version_of_the_protocol_is_answered_with_426_and_the_version_spoken_here() {
+async fn another_version_of_websocket_is_answered_with_426_and_the_supported_version() {
     let server = spawn_app(|_| {});
     for version in [None, Some("8"), Some("12"), Some("14"), Some("131"), Some("thirteen"), Some("")] {
         let request = handshake(&[("Sec-WebSocket-Version", version)]);
@@ -68,7 +68,7 @@ async fn another_method_is_answered_with_405() {
 }
 
 #[actix_web::test]
-async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
+async fn header_names_and_tokens_are_accepted_in_any_case_and_among_others() {
     let server = spawn_app(|_| {});
     for changes in [
         [("Upgrade", Some("WebSocket")), ("Connection", Some("upgrade"))],
@@ -83,7 +83,7 @@ async fn header_names_and_tokens_are_understood_in_any_case_and_among_others() {
 }
 
 #[actix_web::test]
-async fn a_websocket_that_is_offered_among_others_is_spoken() {
+async fn a_websocket_offered_among_other_protocols_is_opened() {
     let server = spawn_app(|_| {});
     // A list may be cut into several header lines (RFC 9110 section 5.3) and have empty elements (section 5.6.1).
     let upgrades = [
@@ -107,16 +107,16 @@ async fn a_websocket_that_is_offered_among_others_is_spoken() {
 }
 
 #[actix_web::test]
-async fn what_only_looks_like_a_websocket_opens_none() {
+async fn a_request_that_only_resembles_a_handshake_opens_no_websocket() {
     let server = spawn_app(|_| {});
-    // Its token has no version (RFC 6455 section 11.2).
+    // The token has no version (RFC 6455 section 11.2).
     for offered in
         ["websocket/13", "websockets", "web socket", "h2c\r\nUpgrade: websocket/13", "web\r\nUpgrade: socket"]
     {
         let answer = RawClient::connect(server.address).await.request(&handshake(&[("Upgrade", Some(offered))])).await;
         assert_eq!(answer.status, 426, "{offered:?}: {answer:?}");
     }
-    // These may come once (RFC 6455 sections 11.3.1 and 11.3.5).
+    // These headers may occur once (RFC 6455 sections 11.3.1 and 11.3.5).
     for (header, value) in [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")] {
         let twice = format!("{value}\r\n{header}: {value}");
         let answer = RawClient::connect(server.address).await.request(&handshake(&[(header, Some(&twice))])).await;
@@ -137,7 +137,7 @@ async fn a_handshake_with_a_body_is_answered_with_400() {
 }
 
 #[actix_web::test]
-async fn a_client_that_merely_offers_http_2_keeps_its_connection() {
+async fn a_client_that_offers_http_2_keeps_its_connection() {
     let server = spawn_app(|_| {});
     let mut client = RawClient::connect(server.address).await;
     for _ in 0..3 {
@@ -150,12 +150,12 @@ async fn a_client_that_merely_offers_http_2_keeps_its_connection() {
 }
 
 #[actix_web::test]
-async fn a_subprotocol_that_is_not_spoken_here_is_not_chosen() {
+async fn an_unknown_subprotocol_is_not_chosen() {
     let server = spawn_app(|_| {});
     for offered in ["soap", "tickcast.v2.json", "TICKCAST.V1.JSON, wamp"] {
         let request = handshake(&[("Sec-WebSocket-Protocol", Some(offered))]);
         let answer = RawClient::connect(server.address).await.request(&request).await;
-        assert_eq!(answer.status, 101, "RFC 6455 section 4.2.2 leaves it to the client to end this");
+        assert_eq!(answer.status, 101, "by RFC 6455 section 4.2.2 the client ends this");
         assert!(!answer.head.contains("sec-websocket-protocol"), "{answer:?}");
     }
 }
@@ -180,7 +180,7 @@ async fn http_1_0_opens_no_websocket() {
 }
 
 #[actix_web::test]
-async fn refused_handshakes_leave_no_session_and_harm_nobody() {
+async fn refused_handshakes_leave_no_session_and_the_server_goes_on() {
     let server = spawn_app(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;

@@ -1,4 +1,4 @@
-//! Silence: the server says that it lives, and ends sessions of which nothing is heard.
+//! Silence: the server sends heartbeats, and ends sessions whose clients are silent.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::patience::wait_until;
 use crate::raw::{FRAGMENTS, PING, PONG, RawClient, TEXT};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
-/// How slowly a client drips that does.
+/// Pace of a client that drips.
 const PACE: Duration = Duration::from_millis(1);
 
 #[actix_web::test]
-async fn after_a_silence_the_server_says_heartbeat() {
+async fn after_a_silence_the_server_sends_a_heartbeat() {
     let server = spawn_app(|settings| settings.session.heartbeat_ms = 50);
     let mut client = Client::connect(server.address).await;
     let [first, second] = [client.next_message().await, client.next_message().await];
@@ -28,7 +28,7 @@ async fn after_a_silence_the_server_says_heartbeat() {
 }
 
 #[actix_web::test]
-async fn a_session_that_hears_events_gets_no_heartbeat() {
+async fn a_session_with_events_gets_no_heartbeat() {
     const HEARTBEAT_MICROS: i64 = 200_000;
     let server = spawn_app(|settings| {
         settings.session.heartbeat_ms = 200;
@@ -41,15 +41,16 @@ async fn a_session_that_hears_events_gets_no_heartbeat() {
     let is_over = |message: &serde_json::Value| message["ts"].as_i64() > Some(first + 10 * HEARTBEAT_MICROS);
     for message in client.until("ten times as long", is_over).await {
         let ts = message["ts"].as_i64().unwrap();
-        // On a machine that stalls there may be one, but only after a silence.
+        // On a machine that stalls a heartbeat is permitted, but only after a silence.
         assert!(message["type"] != "heartbeat" || ts - last >= HEARTBEAT_MICROS / 2, "{} after an event", ts - last);
         last = ts;
     }
 }
 
-/// Trades and quotes go on, what is subscribed is quiet: a cursor that ages is soon older than what the server remembers.
+/// Trades and quotes go on, but the subscribed channel is quiet: without new offsets the cursor would soon be too old
+/// for the ring.
 #[actix_web::test]
-async fn the_cursor_of_a_client_that_pings_and_so_hears_no_heartbeat_comes_with_its_pongs() {
+async fn a_client_that_pings_and_so_gets_no_heartbeats_gets_its_cursor_from_the_pongs() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.history.events_max = 1_000);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &["bars.1d"]).await;
@@ -76,7 +77,7 @@ async fn the_server_pings_a_silent_client_and_its_pongs_keep_it_alive() {
         settings.session.idle_timeout_ms = 3_000;
     });
     let mut client = RawClient::open(server.address).await;
-    // Long enough for it to be closed if pongs did not count.
+    // Long enough for the session to be closed if pongs did not count.
     for _ in 0..16 {
         let payload = client.next_of(PING).await;
         client.send_frame(PONG, &payload).await;
@@ -92,7 +93,7 @@ async fn the_server_pings_a_silent_client_and_its_pongs_keep_it_alive() {
 }
 
 #[actix_web::test]
-async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_4003() {
+async fn a_client_that_sends_nothing_and_answers_no_ping_is_closed_with_4003() {
     let server = spawn_app(|settings| {
         settings.session.heartbeat_ms = 50;
         settings.session.idle_timeout_ms = 300;
@@ -107,7 +108,7 @@ async fn a_client_that_says_nothing_and_answers_no_ping_is_closed_with_4003() {
 }
 
 #[actix_web::test]
-async fn a_message_that_never_ends_is_no_sign_of_life() {
+async fn a_message_that_never_ends_does_not_keep_its_session_alive() {
     let server = spawn_app(|settings| {
         settings.session.heartbeat_ms = 250;
         settings.session.idle_timeout_ms = 300;
@@ -115,7 +116,7 @@ async fn a_message_that_never_ends_is_no_sign_of_life() {
     });
     let mut client = RawClient::open(server.address).await;
     client.send_frame(FRAGMENTS[0], b"{").await;
-    // Each fragment is a frame, but the message does not end with any of them.
+    // Each fragment is a frame, but none of them ends the message.
     while server.metrics.closes(CloseReason::Idle) == 0 {
         client.send_frame(FRAGMENTS[1], b" ").await;
         tokio::time::sleep(PACE).await;
@@ -124,14 +125,14 @@ async fn a_message_that_never_ends_is_no_sign_of_life() {
 }
 
 #[actix_web::test]
-async fn a_frame_that_drips_is_no_sign_of_life() {
+async fn a_frame_that_drips_does_not_keep_its_session_alive() {
     let server = spawn_app(|settings| {
         settings.session.heartbeat_ms = 250;
         settings.session.idle_timeout_ms = 300;
         settings.session.close_timeout_ms = 50;
     });
     let mut client = RawClient::open(server.address).await;
-    // A text of 60,000 bytes: less would do, more than is allowed would be refused.
+    // A text of 60,000 bytes: the test ends before a shorter one would, and a longer one is over the limit.
     client.send(&[TEXT, 0x80 | 0x7E, 0xEA, 0x60, 1, 2, 3, 4]).await;
     while server.metrics.closes(CloseReason::Idle) == 0 {
         client.send(b" ").await;

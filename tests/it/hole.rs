@@ -1,5 +1,5 @@
-//! A hub that misses a batch, as it does when its mailbox is full, reads it from the history before it goes on; one that cannot
-//! go on ends.
+//! A hub that misses a batch because its mailbox was full reads the batch from the history; a hub that cannot continue
+//! ends.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ use tickcast::protocol::{Mode, Publication, Rate};
 
 use crate::patience::{patiently, wait_until};
 
-/// Keeps the offsets of the events that come out of an outbox.
+/// Collects the offsets of the events drained from an outbox.
 #[derive(Default)]
 struct Offsets(Vec<u64>);
 
@@ -32,7 +32,7 @@ impl Sink for Offsets {
     }
 
     fn message(&mut self, bytes: &[u8]) {
-        panic!("nobody has asked for {}", String::from_utf8_lossy(bytes));
+        panic!("no subscription to {}", String::from_utf8_lossy(bytes));
     }
 
     fn event(&mut self, publication: &Publication, _: u32) {
@@ -93,7 +93,7 @@ fn drain(outbox: &SharedOutbox) -> Vec<u64> {
     offsets.0
 }
 
-/// Starts a hub; returns it, its router, and where it takes batches.
+/// Starts a hub; returns it, its router, and its recipient of batches.
 async fn start(config: &HubConfig, history: &Addr<History>) -> (Addr<Hub>, SharedRouter, Recipient<Batch>) {
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();
@@ -107,14 +107,14 @@ async fn start(config: &HubConfig, history: &Addr<History>) -> (Addr<Hub>, Share
 }
 
 #[actix_web::test]
-async fn a_hub_that_has_missed_batches_gives_its_sessions_every_event_once_and_in_order() {
+async fn a_hub_that_has_missed_batches_sends_every_event_once_and_in_order() {
     let config = config();
     let history = history(&config, 1_000);
     let (hub, router, recipient) = start(&config, &history).await;
     let (key, outbox) = router.borrow_mut().join(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
 
-    // The history gets everything, the hub misses the second and the third batch, and gets the fifth twice.
+    // The history gets every batch; the hub misses the second and the third, and gets the fifth twice.
     for (first, len, is_missed) in
         [(1, 3, false), (4, 5, true), (9, 1, true), (10, 2, false), (12, 4, false), (12, 4, false)]
     {
@@ -143,7 +143,7 @@ async fn the_state_is_read_in_pieces_while_the_market_goes_on() {
         }
         next - 1
     };
-    // More batches than one piece has, and the oldest are forgotten while the pieces are read.
+    // More batches than one piece has; the oldest are evicted while the pieces are read.
     record(2_900, 1).await;
     let reading = actix::spawn(read_state(history.clone()));
     tokio::task::yield_now().await;
@@ -161,7 +161,7 @@ async fn the_state_is_read_in_pieces_while_the_market_goes_on() {
     assert_eq!((values.offset(), ring.len()), (newest, 3_000));
 }
 
-/// A session gets its first event at once, and the second one by the hub's clock, while the hub reads the history.
+/// A session gets its first event at once, and the second one by the hub's timer, while the hub reads the history.
 async fn gets_while_the_hub_reads(coalesce_ms: u64, mode: Mode) {
     let mut config = config();
     config.push = PushConfig { coalesce_ms, burst_writes: 1, ..PushConfig::default() };
@@ -178,7 +178,7 @@ async fn gets_while_the_hub_reads(coalesce_ms: u64, mode: Mode) {
     for offset in [1, 2] {
         patiently("the hub", recipient.send(batch(offset, 1))).await.unwrap();
         if offset == 2 {
-            // It has missed something, and the history does not answer.
+            // The hub has missed a batch, and the history does not answer.
             recipient.try_send(batch(9, 1)).unwrap();
             wait_until("a hub that reads", 1, || config.metrics.hub_holes.get()).await;
         }
@@ -191,26 +191,26 @@ async fn gets_while_the_hub_reads(coalesce_ms: u64, mode: Mode) {
 }
 
 #[actix_web::test]
-async fn while_a_hub_reads_the_history_the_windows_of_its_sessions_end() {
+async fn windows_end_while_a_hub_reads_the_history() {
     gets_while_the_hub_reads(1_000, Mode::All).await;
 }
 
 #[actix_web::test]
-async fn while_a_hub_reads_the_history_the_alarms_of_its_sessions_come() {
+async fn alarms_fire_while_a_hub_reads_the_history() {
     gets_while_the_hub_reads(0, Mode::Latest(Rate::from_hz(1.0))).await;
 }
 
-/// A session's task that cannot be woken: whoever tries panics.
+/// A waker that panics, for a session whose task cannot be woken.
 struct Deadly;
 
 impl Wake for Deadly {
     fn wake(self: Arc<Self>) {
-        // As a panic does, without the hook that prints it.
+        // Like a panic, but without the hook that prints it.
         std::panic::resume_unwind(Box::new("for the test"));
     }
 }
 
-/// A hub, its router, and the outbox of a session that has got the first event and whose task cannot be woken.
+/// Returns a hub, its router, and the outbox of a session that has got the first event and whose waker panics.
 async fn start_deadly(push: PushConfig) -> (Addr<Hub>, SharedRouter, Recipient<Batch>) {
     let config = HubConfig { push, ..config() };
     let (hub, router, recipient) = start(&config, &history(&config, 1_000)).await;
@@ -226,7 +226,7 @@ async fn start_deadly(push: PushConfig) -> (Addr<Hub>, SharedRouter, Recipient<B
 }
 
 #[actix_web::test]
-async fn a_hub_whose_routing_panics_ends() {
+async fn a_hub_ends_if_its_routing_panics() {
     let (hub, router, recipient) = start_deadly(PushConfig { coalesce_ms: 0, ..PushConfig::default() }).await;
     patiently("the hub", recipient.send(batch(2, 1))).await.unwrap();
     wait_until("a living hub", false, || hub.connected()).await;
@@ -234,8 +234,8 @@ async fn a_hub_whose_routing_panics_ends() {
 }
 
 #[actix_web::test]
-async fn a_hub_whose_windows_panic_ends() {
-    // The first write opens a window: the session is woken when that is over.
+async fn a_hub_ends_if_its_windows_panic() {
+    // The first write opens a window: the session is woken when the window ends.
     let push = PushConfig { coalesce_ms: 100, burst_writes: 1, ..PushConfig::default() };
     let (hub, _, recipient) = start_deadly(push).await;
     patiently("the hub", recipient.send(batch(2, 1))).await.unwrap();
@@ -243,8 +243,8 @@ async fn a_hub_whose_windows_panic_ends() {
 }
 
 #[actix_web::test]
-#[expect(clippy::await_holding_refcell_ref, reason = "who finds it borrowed is to panic")]
-async fn a_hub_whose_relief_panics_ends() {
+#[expect(clippy::await_holding_refcell_ref, reason = "the router is borrowed, so that the hub panics")]
+async fn a_hub_ends_if_its_relief_panics() {
     let config = config();
     let (hub, router, _) = start(&config, &history(&config, 1_000)).await;
     let (_, outbox) = router.borrow_mut().join(None, Instant::now());
@@ -259,7 +259,7 @@ async fn a_hub_whose_relief_panics_ends() {
 }
 
 #[actix_web::test]
-async fn a_hub_whose_turns_panic_ends() {
+async fn a_hub_ends_if_its_turns_panic() {
     let (hub, router, _) = start_deadly(PushConfig::default()).await;
     let (key, _) = router.borrow_mut().join(None, Instant::now());
     let shared = router.borrow().shared().clone();

@@ -1,4 +1,4 @@
-//! A well-behaved HTTP client. Each request has a connection of its own, so that successive ones meet successive workers.
+//! A correct HTTP client. Each request has its own connection, so that successive requests reach successive workers.
 
 use std::net::SocketAddr;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::patience::{PATIENCE, patiently};
 
-/// The longest body that is read, in bytes.
+/// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// What the server has answered.
+/// An HTTP response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// Returns the body of a good answer as JSON.
+    /// Returns the body of a successful response as JSON.
     pub(crate) fn json(&self) -> Value {
         assert_eq!((self.status, self.header("content-type")), (200, "application/json"), "{}", self.text());
         serde_json::from_slice(&self.body).unwrap()

@@ -1,4 +1,4 @@
-//! Where people and programs slip in ways whose meaning is plain, they are understood: lower case, blanks, slashes, `null`.
+//! Harmless mistakes with an obvious meaning are accepted: lower case, blanks, slashes, `null`.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ async fn symbols_are_found_in_lower_case_and_with_blanks_after_the_comma() {
 }
 
 #[actix_web::test]
-async fn a_byte_order_mark_and_keys_that_are_null_are_no_mistakes() {
+async fn a_byte_order_mark_and_null_keys_are_accepted() {
     let server = spawn_app(|_| {});
     let mut client = Client::connect(server.address).await;
     let epoch = client.welcome["epoch"].clone();
@@ -55,7 +55,7 @@ async fn a_byte_order_mark_and_keys_that_are_null_are_no_mistakes() {
 }
 
 #[actix_web::test]
-async fn slashes_too_many_make_no_other_address() {
+async fn redundant_slashes_are_ignored() {
     let server = spawn_app(|_| {});
     for path in ["/ws/", "//ws"] {
         let request = handshake(&[]).replace("GET /ws ", &format!("GET {path} "));

@@ -1,4 +1,4 @@
-//! Limits: what one session, and all of them together, may do.
+//! Limits of one session, and of all sessions together.
 
 use serde_json::{Value, json};
 use tickcast::protocol::CloseReason;
@@ -14,7 +14,7 @@ fn subscriptions(answer: &Value) -> usize {
 }
 
 #[actix_web::test]
-async fn more_symbols_than_allowed_are_refused_and_none_of_them_is_subscribed() {
+async fn more_symbols_than_the_limit_are_refused_and_none_of_them_is_subscribed() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.session.symbols_max = 3);
     let mut client = Client::connect(server.address).await;
     let refused = client.subscribe(&["AAPL", "MSFT", "NVDA", "TSLA"], &["trades"]).await;
@@ -23,7 +23,7 @@ async fn more_symbols_than_allowed_are_refused_and_none_of_them_is_subscribed() 
     let list = client.ask(json!({"action": "list"})).await.pop().unwrap();
     assert_eq!(subscriptions(&list), 0);
 
-    // The wildcard counts as one, what is named twice or is there already as none.
+    // The wildcard counts as one symbol; a repeated symbol does not count.
     assert_eq!(subscriptions(&client.subscribe(&["*", "AAPL", "AAPL", "MSFT"], &["trades"]).await), 3);
     assert_eq!(subscriptions(&client.subscribe(&["AAPL", "*"], &["quotes"]).await), 3);
     assert_eq!(client.subscribe(&["NVDA"], &["trades"]).await["code"], "limit_exceeded");
@@ -32,12 +32,12 @@ async fn more_symbols_than_allowed_are_refused_and_none_of_them_is_subscribed() 
 }
 
 #[actix_web::test]
-async fn a_flood_of_requests_is_closed_with_4000_and_nobody_else_notices() {
+async fn a_flood_of_requests_is_closed_with_4000_and_other_sessions_go_on() {
     let server = spawn_app(|settings| settings.session.requests_per_second_max = 10);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
     let mut client = RawClient::open(server.address).await;
-    // Ten a second for five seconds are allowed at once; these come faster than any refill.
+    // Ten a second for five seconds are permitted at once; these arrive faster than any refill.
     let pings = frame(TEXT, br#"{"action":"ping"}"#).repeat(5_000);
     client.send(&pings).await;
     assert_eq!(client.close_frame().await, Some((4000, "too many requests a second".into())));
@@ -47,7 +47,7 @@ async fn a_flood_of_requests_is_closed_with_4000_and_nobody_else_notices() {
 }
 
 #[actix_web::test]
-async fn a_flood_of_frames_that_bring_nothing_is_closed_with_4001_and_nobody_else_notices() {
+async fn a_flood_of_control_frames_and_tiny_fragments_is_closed_with_4001_and_other_sessions_go_on() {
     let server = spawn_app(|settings| settings.session.control_frames_per_second_max = 10);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -64,7 +64,7 @@ async fn a_flood_of_frames_that_bring_nothing_is_closed_with_4001_and_nobody_els
 }
 
 #[actix_web::test]
-async fn pings_that_come_together_are_answered_one_by_one() {
+async fn pings_that_arrive_together_are_answered_one_by_one() {
     let (server, _clock) = spawn_app_at_rest(|_| ());
     let mut client = RawClient::open(server.address).await;
     let pings: Vec<_> = (0..10).flat_map(|number| frame(PING, &[number])).collect();
@@ -85,7 +85,7 @@ async fn a_burst_within_the_limit_is_served() {
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_and_does_not_read_is_closed_with_4002() {
+async fn a_client_that_sends_requests_and_does_not_read_is_closed_with_4002() {
     let server = spawn_app(|settings| {
         settings.push.outbox_reply_bytes_max = 100_000;
         settings.session.requests_per_second_max = 1_000_000;
@@ -99,7 +99,7 @@ async fn a_client_that_asks_and_does_not_read_is_closed_with_4002() {
 }
 
 #[actix_web::test]
-async fn a_session_more_than_allowed_is_refused_with_503_and_when_to_come_back() {
+async fn a_session_over_the_limit_is_refused_with_503_and_retry_after() {
     for workers in [1, 2] {
         let server = spawn_app(|settings| {
             settings.server.workers = workers;
@@ -117,7 +117,7 @@ async fn a_session_more_than_allowed_is_refused_with_503_and_when_to_come_back()
         assert_eq!((poll.status, poll.header("retry-after")), (503, "1"));
         assert_eq!(poll.problem()["code"], "unavailable");
         assert_eq!(get(server.address, "/readyz").await.status, 503);
-        assert_eq!(get(server.address, "/healthz").await.status, 200, "it lives all the same");
+        assert_eq!(get(server.address, "/healthz").await.status, 200, "still live");
         assert!(server.metrics.connections_refused.get() >= 2);
 
         drop(one);

@@ -1,4 +1,4 @@
-//! The log of the process: nobody waits for its reader, and what clients do wrong does not fill it.
+//! The log of the process: no thread waits for its reader, and mistakes of clients do not fill it.
 
 use crate::client::Client;
 use crate::command::spawn_binary;
@@ -6,7 +6,7 @@ use crate::http::get;
 use crate::patience::patiently;
 use crate::raw::RawClient;
 
-/// Many lines for each request.
+/// Many lines per request.
 const CHATTY: [(&str, &str); 3] =
     [("RUST_LOG", "info,actix_http=trace"), ("TICKCAST__LOG__WAITING_BYTES_MAX", "4096"), ("RUST_LOG_STYLE", "never")];
 
@@ -16,7 +16,7 @@ fn metric(text: &str, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
 }
 
-/// Makes requests until the pipe of the log is full, and lines have been dropped.
+/// Sends requests until the pipe of the log is full and lines have been dropped.
 async fn fill(server: std::net::SocketAddr) {
     let filling = async {
         while metric(get(server, "/metrics").await.text(), "tickcast_log_lines_dropped_total") < 10 {
@@ -27,7 +27,7 @@ async fn fill(server: std::net::SocketAddr) {
 }
 
 #[actix_web::test]
-async fn a_log_that_nobody_reads_stops_neither_clients_nor_the_end() {
+async fn an_unread_log_delays_neither_clients_nor_the_shutdown() {
     let process = spawn_binary(&[], &CHATTY).await;
     let mut client = Client::connect(process.address).await;
     client.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -41,7 +41,7 @@ async fn a_log_that_nobody_reads_stops_neither_clients_nor_the_end() {
 }
 
 #[actix_web::test]
-async fn when_the_log_is_read_again_it_says_how_many_lines_are_missing() {
+async fn when_the_log_is_read_again_it_reports_the_number_of_dropped_lines() {
     let mut process = spawn_binary(&[], &CHATTY).await;
     fill(process.address).await;
     let said = async {
@@ -57,7 +57,7 @@ async fn when_the_log_is_read_again_it_says_how_many_lines_are_missing() {
 }
 
 #[actix_web::test]
-async fn what_is_no_request_is_counted_and_no_error_of_the_log() {
+async fn invalid_http_is_counted_and_not_logged_as_an_error() {
     let process = spawn_binary(&[], &[]).await;
     let garbage = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".as_slice(),

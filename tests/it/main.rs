@@ -1,8 +1,8 @@
 //! The integration tests: one crate that starts the real server and talks to it over real sockets.
 //!
-//! `spawn` starts it inside the test, `command` starts the binary; `client`, `event_stream`, `raw` and `http` talk to it,
-//! `secure` over TLS; `view` is what a client knows of the market. Every other module is one behaviour of the server. Nothing
-//! here sleeps: what takes time is waited for, for as long as [`patience::PATIENCE`].
+//! `spawn` starts it inside the test, `command` starts the binary; `client`, `event_stream`, `raw` and `http` talk to
+//! it, `secure` over TLS; `view` is the state of the market that a client derives from its messages. Every other module
+//! tests one behaviour of the server. No test sleeps: a test waits for a condition, for at most [`patience::PATIENCE`].
 
 #![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! What one client can make the server keep in memory, whatever it sends and however little it reads: measured on a process
-//! of its own.
+//! Memory that one client can make the server keep, whatever it sends and however little it reads: measured on a
+//! process of its own.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use crate::patience::{patiently, wait_until};
 use crate::raw::{PING, PONG, RawClient, TEXT, frame};
 
 const MIB: u64 = 1 << 20;
-/// What one client may cost beyond an idle session.
+/// Most memory of one client beyond that of an idle session.
 const CLIENT_BYTES_MAX: u64 = 2 * MIB;
-/// How many clients there are that all do their worst, and what they may cost together.
+/// Number of clients that all do their worst. Their memory together is limited, too.
 const CLIENTS: usize = 100;
 const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
-/// What may be kept of that when they are gone, also after several such crowds: what lies between blocks in use.
+/// Most memory that remains after they have gone, also after several such crowds: fragmentation.
 const REST_BYTES_MAX: u64 = 8 * MIB;
-/// A server that reads at all has read so much long before.
+/// A server that reads this socket at all has read this much long before.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
-/// Requests are not to be refused for coming too fast.
+/// Permits any rate of requests.
 const EAGER: [(&str, &str); 1] = [("TICKCAST__SESSION__REQUESTS_PER_SECOND_MAX", "1000000")];
 
-/// Nor to be slowed for what they cost.
+/// Permits any cost of requests.
 const EAGER_WORK: [(&str, &str); 2] =
     [("TICKCAST__SESSION__WORK_PER_SECOND_MAX", "100000000"), ("TICKCAST__PUSH__TURN_WORK_MAX", "1000000")];
 
-/// Starts a server on which little happens, so that its own memory stays as it is.
+/// Starts a server with few events, so that its own memory is constant.
 async fn spawn_quiet(variables: &[(&str, &str)]) -> Process {
     let quiet = [
         ("TICKCAST__FEED__EVENTS_PER_SECOND", "1"),
         ("TICKCAST__HISTORY__BARS_MAX", "10"),
         ("TICKCAST__SERVER__WORKERS", "1"),
-        // However slow this test is: who does not read is to stay.
+        // However slow this test is, a client that does not read must stay.
         ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "120000"),
     ];
     spawn_binary(&[], &[&quiet, variables].concat()).await
@@ -47,10 +47,10 @@ async fn counter(server: &Process, name: &str) -> u64 {
     metrics.text().lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
 }
 
-/// Waits until the process has given back what it took beyond `before`.
+/// Waits until the process has returned its memory beyond `before` to the system.
 async fn gives_back(server: &Process, before: u64) {
     let more = || server.resident_bytes().saturating_sub(before) / MIB;
-    wait_until("memory is given back", true, || more() < REST_BYTES_MAX / MIB).await;
+    wait_until("memory is returned", true, || more() < REST_BYTES_MAX / MIB).await;
 }
 
 /// Returns a text message of the given length: a request that is answered with an error or a pong.
@@ -60,8 +60,8 @@ fn padded_ping(bytes: usize) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
-    // So little waits in the connection that pongs soon wait in the session.
+async fn a_ping_whose_pong_is_queued_keeps_only_its_payload() {
+    // The connection's buffers are small, so that pongs are soon queued in the session.
     let jammed = [
         ("TICKCAST__SESSION__CONTROL_FRAMES_PER_SECOND_MAX", "1000000"),
         ("TICKCAST__SERVER__WRITE_BUFFER_BYTES", "1024"),
@@ -70,18 +70,18 @@ async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
     let server = spawn_quiet(&jammed).await;
     let mut client = RawClient::open_narrow(server.address).await;
     let before = server.resident_bytes();
-    // Among so many other frames that each ping comes in a read of its own, more or less.
+    // Between so many other frames, nearly every ping arrives in a read of its own.
     let frames = [frame(PONG, b"unasked").repeat(249), frame(PING, b"?")].concat().repeat(100);
     for _ in 0..100 {
         let sent = tokio::time::timeout(TAKEN_WITHIN, client.send(&frames)).await;
         let more = server.resident_bytes().saturating_sub(before);
         assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
         if sent.is_err() {
-            // A server that reads no more of a client that reads nothing keeps nothing more of it.
+            // The server no longer reads this client, so it keeps no more of it.
             return;
         }
     }
-    // Of all these pings the last is answered, once the few are read that were under way when the socket jammed.
+    // Of all these pings the last one is answered, after the few that were on their way when the socket jammed.
     client.send(&frame(PING, b"last")).await;
     let mut pongs = 0;
     while client.next_of(PONG).await != b"last" {
@@ -91,7 +91,7 @@ async fn a_ping_that_waits_for_its_pong_keeps_nothing_but_its_payload() {
 }
 
 #[actix_web::test]
-async fn a_frame_that_has_begun_keeps_the_bytes_that_have_come_and_no_more() {
+async fn an_incomplete_frame_keeps_only_the_bytes_that_have_arrived() {
     let server = spawn_quiet(&[]).await;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -102,13 +102,14 @@ async fn a_frame_that_has_begun_keeps_the_bytes_that_have_come_and_no_more() {
         client.send(&[padded_ping(60_000), vec![TEXT]].concat()).await;
         while !client.next_of(TEXT).await.starts_with(br#"[{"type":"pong""#) {}
     }
-    // What was freed goes back after a while.
+    // Freed memory is returned to the system after a delay.
     let each = || server.resident_bytes().saturating_sub(idle) / CLIENTS as u64;
     wait_until("32 KiB at most for each begun frame", true, || each() < 32_768).await;
 }
 
-/// Asks for what is answered at length, and reads nothing, until it is closed or has asked so often. Returns whether the server
-/// has taken that: of a session that it has closed it reads no more, and its socket is reset when the close timeout is over.
+/// Sends requests with long answers, and reads nothing, until the session is closed or all requests are sent. Returns
+/// whether the server has read them: it reads no more of a session that it has closed, and resets the socket after the
+/// close timeout.
 async fn ask_unread(client: &mut RawClient, times: usize) -> bool {
     let channels = r#"["trades","quotes","bars.1s","bars.1m","bars.5m","bars.15m","bars.1h","bars.1d"]"#;
     let subscribe = format!(r#"{{"action":"subscribe","symbols":["*","AAPL","MSFT","NVDA"],"channels":{channels}}}"#);
@@ -118,7 +119,7 @@ async fn ask_unread(client: &mut RawClient, times: usize) -> bool {
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_and_does_not_read_takes_little() {
+async fn a_client_that_sends_requests_and_does_not_read_uses_little_memory() {
     let server = spawn_quiet(&EAGER).await;
     let mut client = RawClient::open_narrow(server.address).await;
     let before = server.resident_bytes();
@@ -136,7 +137,7 @@ async fn a_client_that_asks_and_does_not_read_takes_little() {
 }
 
 #[actix_web::test]
-async fn a_hundred_clients_that_ask_and_do_not_read_take_little_and_it_is_given_back() {
+async fn a_hundred_clients_that_send_requests_and_do_not_read_use_little_memory_and_it_is_returned() {
     let server = spawn_quiet(&EAGER).await;
     let before = server.resident_bytes();
     let (mut clients, mut closed) = (Vec::new(), Vec::new());
@@ -153,16 +154,16 @@ async fn a_hundred_clients_that_ask_and_do_not_read_take_little_and_it_is_given_
             assert!(more < CLIENTS_BYTES_MAX, "{more} bytes");
         }
     };
-    patiently("those that hold most to be ended", crowded).await;
+    patiently("sessions with most unread answers to be ended", crowded).await;
     drop((clients, closed));
     gives_back(&server, before).await;
     assert_eq!(counter(&server, "waiting_bytes").await, 0);
 }
 
 #[actix_web::test]
-async fn long_answers_that_are_not_read_take_little_and_are_given_back() {
+async fn unread_long_answers_use_little_memory_and_it_is_returned() {
     let server = spawn_quiet(&[("TICKCAST__HISTORY__BARS_MAX", "10000")]).await;
-    // The past that has been read once is kept for the next reader.
+    // Bars of the past are cached once they have been read.
     assert_eq!(get(server.address, "/api/v1/bars?symbol=AAPL&limit=10000").await.status, 200);
     let before = server.resident_bytes();
     let request = "GET /api/v1/bars?symbol=AAPL&limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -182,14 +183,14 @@ async fn long_answers_that_are_not_read_take_little_and_are_given_back() {
 }
 
 #[actix_web::test]
-async fn a_client_that_subscribes_to_ten_thousand_symbols_and_does_not_read_takes_little() {
+async fn a_client_that_subscribes_to_ten_thousand_symbols_and_does_not_read_uses_little_memory() {
     let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
     let mut client = RawClient::open_narrow(server.address).await;
     let before = server.resident_bytes();
     let subscribe = frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#);
     for _ in 0..100 {
         client.send(&subscribe).await;
-        // One answer of the same worker for each of them: it is no faster than the server.
+        // One request to the same worker per client, so that the loop is no faster than the server.
         counter(&server, "waiting_bytes").await;
         let more = server.resident_bytes().saturating_sub(before);
         assert!(more < CLIENT_BYTES_MAX, "{more} bytes");
@@ -197,7 +198,7 @@ async fn a_client_that_subscribes_to_ten_thousand_symbols_and_does_not_read_take
 }
 
 #[actix_web::test]
-async fn polls_of_ten_thousand_symbols_that_are_not_read_take_little() {
+async fn unread_polls_of_ten_thousand_symbols_use_little_memory() {
     const POLLS: u64 = 8;
     let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
     let before = server.resident_bytes();
@@ -215,7 +216,7 @@ async fn polls_of_ten_thousand_symbols_that_are_not_read_take_little() {
 }
 
 #[actix_web::test]
-async fn lists_of_ten_thousand_symbols_that_are_not_read_take_little_and_are_refused_when_too_much_waits() {
+async fn unread_lists_of_ten_thousand_symbols_use_little_memory_and_are_refused_over_the_limit() {
     const WAITING_BYTES_MAX: u64 = 16 * MIB;
     let waiting_bytes_max = WAITING_BYTES_MAX.to_string();
     let variables =
@@ -242,7 +243,7 @@ async fn lists_of_ten_thousand_symbols_that_are_not_read_take_little_and_are_ref
 }
 
 #[actix_web::test]
-async fn a_session_with_many_subscriptions_takes_little() {
+async fn a_session_with_many_subscriptions_uses_little_memory() {
     const SESSIONS: u64 = 50;
     let server = spawn_quiet(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "500"), EAGER_WORK[0], EAGER_WORK[1]]).await;
     let symbols: Vec<_> = (0..500).map(|number| format!("SYM{number:03}")).collect();

@@ -1,4 +1,4 @@
-//! `/metrics`: what it says is so, on every transport, and everything is there from the start.
+//! `/metrics`: every value is right, on every transport, and every metric exists from the start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::secure::Pair;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
-/// How slowly a client pings that reads nothing.
+/// Pace of pings of a client that reads nothing.
 const PACE: Duration = Duration::from_millis(1);
 
 /// Returns every sample: its name with its labels, and its value.
@@ -28,7 +28,7 @@ async fn samples(server: std::net::SocketAddr) -> BTreeMap<String, f64> {
 }
 
 #[actix_web::test]
-async fn nothing_appears_with_its_first_increment() {
+async fn no_metric_appears_only_with_its_first_increment() {
     let server = spawn_app(|_| {});
     let before = samples(server.address).await;
     for name in
@@ -73,7 +73,7 @@ async fn errors_are_counted_on_every_transport() {
 }
 
 #[actix_web::test]
-async fn refusals_of_what_never_becomes_a_request_are_counted_too() {
+async fn refused_connections_and_incomplete_requests_are_counted_as_errors_too() {
     let pair = Pair::new("refusals");
     let server = spawn_app(|settings| {
         pair.configure(settings);
@@ -95,12 +95,12 @@ async fn refusals_of_what_never_becomes_a_request_are_counted_too() {
 }
 
 #[actix_web::test]
-async fn writes_and_bytes_are_those_of_every_connection() {
+async fn writes_and_bytes_include_those_of_every_connection() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     for path in ["/api/v1/snapshot", "/api/v1/poll?symbols=*&wait_ms=0", "/", "/api/v1/bars?symbol=AAPL"] {
         let (writes, bytes) = (server.metrics.writes.get(), server.metrics.bytes_written.get());
         let answer = get(server.address, path).await;
-        // The answer may be read before its write is counted.
+        // The test may read the answer before the server counts its write.
         let is_counted = || {
             let written = server.metrics.bytes_written.get() - bytes;
             server.metrics.writes.get() > writes && written > answer.body.len() as u64
@@ -110,7 +110,7 @@ async fn writes_and_bytes_are_those_of_every_connection() {
 }
 
 #[actix_web::test]
-async fn a_snapshot_is_no_session() {
+async fn a_rest_snapshot_does_not_count_as_a_session() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let opened = || server.metrics.sessions_opened.get();
     for path in ["/api/v1/snapshot", "/api/v1/snapshot?symbols=AAPL", "/api/v1/symbols", "/api/v1/bars?symbol=AAPL"] {
@@ -124,14 +124,14 @@ async fn a_snapshot_is_no_session() {
 }
 
 #[actix_web::test]
-async fn pings_that_get_no_pong_are_counted() {
+async fn pings_without_a_pong_are_counted() {
     let (server, _clock) = spawn_app_at_rest(|settings| {
         settings.session.control_frames_per_second_max = 1_000_000;
         settings.server.write_buffer_bytes = 1_024;
         settings.server.unsent_bytes_max = 1_024;
     });
     let mut client = RawClient::open_narrow(server.address).await;
-    // It reads nothing until its socket is jammed and pongs have gone.
+    // The client reads nothing until its socket is jammed and pongs have been dropped.
     let mut sent = 0;
     let jamming = async {
         while server.metrics.pongs_skipped.get() == 0 {
@@ -151,7 +151,7 @@ async fn pings_that_get_no_pong_are_counted() {
 }
 
 #[actix_web::test]
-async fn what_is_skipped_is_counted_when_it_is_skipped() {
+async fn skipped_events_are_counted_when_they_are_skipped() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.push.outbox_events_max = 100;
         settings.server.write_buffer_bytes = 4_096;
@@ -161,10 +161,10 @@ async fn what_is_skipped_is_counted_when_it_is_skipped() {
     let mut jammed = RawClient::open_narrow(server.address).await;
     jammed.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#).await;
     wait_until("session", 1, || server.sessions()).await;
-    // It reads nothing at all, so it is never told.
+    // The client reads nothing at all, so it never gets the `lag`.
     let skipping = async {
         while server.metrics.events_skipped.get() == 0 {
-            // A few events for each step of the feed: more at once would be a burst, which waits in the ring.
+            // A few events per step of the feed: more at once would be a burst, which is left in the ring.
             clock.advance_micros(1_000);
             let steps = server.metrics.feed_steps.get();
             wait_until("a step of the feed", true, || server.metrics.feed_steps.get() > steps + 1).await;
@@ -176,10 +176,10 @@ async fn what_is_skipped_is_counted_when_it_is_skipped() {
 }
 
 #[actix_web::test]
-async fn the_place_of_the_hubs_and_of_the_feed_and_the_age_of_events_are_told() {
+async fn offsets_of_the_hubs_and_the_feed_and_the_age_of_events_are_exported() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 2_000.0);
     let mut source = EventSource::open(server.address, "symbols=*&channels=trades,quotes").await;
-    // What the client has got: each message of the stream is a write.
+    // The events received; each message of the stream is a write.
     let (mut events, mut writes) = (0_u32, 0_u32);
     let mut read = async |events: &mut u32, writes: &mut u32| {
         let messages = source.next_messages().await.expect("the stream goes on");
@@ -194,7 +194,7 @@ async fn the_place_of_the_hubs_and_of_the_feed_and_the_age_of_events_are_told() 
             read(&mut events, &mut writes).await;
         }
     }
-    // The market rests, so what is told comes to what the client has got.
+    // The market stands still, so the counts reach those of the client.
     let told = async {
         loop {
             let samples = samples(server.address).await;
@@ -212,7 +212,7 @@ async fn the_place_of_the_hubs_and_of_the_feed_and_the_age_of_events_are_told() 
             }
         }
     };
-    let samples = patiently("one age for each write of events, and the hubs where the feed is", told).await;
+    let samples = patiently("one age per write of events, and the hubs at the feed's offset", told).await;
     assert!(writes > 10 && samples["tickcast_feed_offset"] >= 2_000.0, "{writes}");
     assert!(samples["tickcast_feed_lag_seconds"] >= 0.0 && samples["tickcast_feed_steps_total"] > 0.0);
 }

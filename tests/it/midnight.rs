@@ -1,4 +1,4 @@
-//! Midnight UTC: the day turns for every symbol at once, and whoever is connected, or comes back, is told.
+//! Midnight UTC: the day turns for every symbol at once, for clients that are connected and for those that reconnect.
 
 use serde_json::{Value, json};
 use tickcast::domain::Timestamp;
@@ -19,7 +19,7 @@ async fn snapshots(server: &TestServer) -> Vec<Value> {
     get(server.address, "/api/v1/snapshot").await.json()["snapshots"].as_array().unwrap().clone()
 }
 
-/// Returns once the market has been published up to where the clock stands: bars have closed, or a day has begun.
+/// Returns once the market has been published up to the time of the clock: bars have closed, or a day has begun.
 async fn published(server: &TestServer, at_least: u64) {
     wait_until("the step", true, || server.metrics.events_published.get() >= at_least).await;
 }
@@ -40,7 +40,7 @@ async fn every_symbol_turns_at_midnight_whether_it_trades_or_not() {
         snapshots(&server).await.iter().map(|each| each["symbol"].as_str().unwrap().into()).collect();
     assert_eq!(symbols.len(), 1_030);
     let count = symbols.len() as u64;
-    // To the last microsecond of the day, and over it.
+    // To the last microsecond of the day, and past it.
     clock.advance_micros(2 * SECOND_MICROS - 1);
     published(&server, 100).await;
     clock.advance_micros(1);
@@ -68,13 +68,9 @@ async fn every_symbol_turns_at_midnight_whether_it_trades_or_not() {
             assert_eq!(&snapshot[name], close, "{name} of {snapshot}");
         }
         assert_eq!((&snapshot["volume"], &snapshot["ts"]), (&json!(0), &json!(MIDNIGHT.micros())), "{snapshot}");
-        assert_eq!(
-            client.view.snapshot(snapshot["symbol"].as_str().unwrap()),
-            said(&snapshot),
-            "what the client knows"
-        );
+        assert_eq!(client.view.snapshot(snapshot["symbol"].as_str().unwrap()), said(&snapshot), "the client's state");
     }
-    // Two seconds into the day about every second symbol has traded; the fold of a client goes on exactly.
+    // Two seconds into the day about every second symbol has traded; a client's state is still exact.
     clock.advance_micros(2 * SECOND_MICROS);
     published(&server, client.view.offset + 200).await;
     let answer = get(server.address, "/api/v1/snapshot").await.json();
@@ -91,7 +87,7 @@ async fn every_symbol_turns_at_midnight_whether_it_trades_or_not() {
 }
 
 #[actix_web::test]
-async fn whoever_has_any_channel_of_a_symbol_is_told_of_its_day_once() {
+async fn a_client_with_any_channel_of_a_symbol_gets_its_day_once() {
     let (server, clock) = spawn_app_at(MIDNIGHT.plus_micros(-SECOND_MICROS), |_| {});
     let mut clients = Vec::new();
     for request in [
@@ -107,7 +103,7 @@ async fn whoever_has_any_channel_of_a_symbol_is_told_of_its_day_once() {
         client.ask(subscribe).await;
         clients.push(client);
     }
-    // It has given up one channel and keeps another, or has given up all.
+    // The client has unsubscribed from one channel and keeps another, or has unsubscribed from all.
     for channels in [&["trades"][..], &["trades", "quotes"]] {
         let mut client = Client::connect(server.address).await;
         client.subscribe(&["AAPL"], &["trades", "quotes"]).await;
@@ -123,7 +119,7 @@ async fn whoever_has_any_channel_of_a_symbol_is_told_of_its_day_once() {
         messages.extend(client.sync().await);
         told.push(days(&messages, "AAPL").len());
         let subscribed = client.ask(json!({"action": "list"})).await.pop().unwrap().to_string();
-        assert!(!subscribed.contains("\"day\""), "nobody has asked for it: {subscribed}");
+        assert!(!subscribed.contains("\"day\""), "no subscription to days: {subscribed}");
     }
     assert_eq!(told, [1, 1, 1, 1, 0, 1, 0]);
 }
@@ -135,7 +131,7 @@ async fn the_day_is_recovered_from_a_cursor_on_every_transport() {
     let cursor = first["cursor"].as_str().unwrap();
     clock.advance_micros(2 * SECOND_MICROS);
     published(&server, 1_000).await;
-    // Until both hubs are there.
+    // Until both hubs have reached the offset.
     for _ in 0..2 {
         let published = server.metrics.events_published.get();
         while get(server.address, "/api/v1/snapshot?symbols=AAPL").await.json()["offset"].as_u64() < Some(published) {}

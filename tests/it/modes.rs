@@ -1,4 +1,4 @@
-//! Modes: the newest value at a rate, changed in place, and the end of a session that does not want to lag.
+//! Modes: the newest value at a limited rate, changes of the mode, and the end of a session with `"on_lag":"close"`.
 
 use serde_json::{Value, json};
 use tickcast::domain::ManualClock;
@@ -11,14 +11,14 @@ use crate::spawn::{TestServer, spawn_app_at_rest};
 
 const STEP_MICROS: i64 = 10_000;
 
-/// Lets the market go on for so many steps, and waits until the hubs have routed what happened.
+/// Advances the market by this many steps, and waits until the hubs have routed the events.
 async fn flood(server: &TestServer, clock: &ManualClock, witness: &mut Client, steps: u32) {
     for _ in 0..steps {
         clock.advance_micros(STEP_MICROS);
         let published = server.metrics.events_published.get();
         wait_until("the step", true, || server.metrics.events_published.get() > published).await;
     }
-    // The newest event of every channel reaches the witness, bars too.
+    // The newest event of every channel reaches the witness, bars included.
     while witness.view.offset < server.metrics.events_published.get() {
         witness.next_message().await;
     }
@@ -35,7 +35,7 @@ async fn subscribe(client: &mut Client, mode: &Value) -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn in_mode_latest_the_newest_value_always_arrives_and_the_rest_is_counted() {
+async fn in_mode_latest_the_newest_value_always_arrives_and_the_others_are_counted() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 3_000.0);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
@@ -91,7 +91,7 @@ async fn subscribing_again_changes_the_mode_in_place() {
 }
 
 #[actix_web::test]
-async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_4004() {
+async fn a_client_with_on_lag_close_is_closed_with_4004_when_it_lags() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.events_per_second = 10_000.0;
         settings.push.outbox_events_max = 300;
@@ -114,7 +114,7 @@ async fn a_client_that_wants_to_be_closed_when_it_lags_is_closed_with_4004() {
 }
 
 #[actix_web::test]
-async fn a_recovery_in_mode_latest_comes_in_frames_of_the_usual_size() {
+async fn a_recovery_in_mode_latest_is_sent_in_frames_of_the_usual_size() {
     const FRAME_BYTES_MAX: usize = 4_096;
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.extra_symbols = 1_000;

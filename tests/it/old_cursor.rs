@@ -1,4 +1,4 @@
-//! Old cursors: what comes after one is found without a look at everything that has happened since.
+//! Old cursors: a recovery does not scan all events since the cursor.
 
 use serde_json::json;
 use tickcast::domain::ManualClock;
@@ -8,11 +8,11 @@ use crate::patience::wait_until;
 use crate::poll::{messages, poll};
 use crate::spawn::{TestServer, spawn_app_at_rest};
 
-/// Events that have happened since the cursor.
+/// Events published since the cursor.
 const EVENTS: u64 = 200_000;
 
-/// Starts a server, and returns it with a cursor that is 200,000 events and one full minute old, and a witness on its one hub
-/// who has got the first bar of a minute since.
+/// Starts a server, and returns it with a cursor that is 200,000 events and one full minute old, and with a witness on
+/// its only hub that has received the first bar of a minute since.
 async fn server_with_a_past() -> (TestServer, std::sync::Arc<ManualClock>, String) {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.server.workers = 1;
@@ -29,7 +29,7 @@ async fn server_with_a_past() -> (TestServer, std::sync::Arc<ManualClock>, Strin
     witness.events(1).await;
     let published = server.metrics.events_published.get();
     assert!(published > EVENTS, "{published}");
-    // The hub is where the feed is.
+    // The hub has reached the feed.
     let mut offset = 0;
     while offset < published {
         offset = poll(&server, "symbols=AAPL").await["offset"].as_u64().unwrap();
@@ -38,7 +38,7 @@ async fn server_with_a_past() -> (TestServer, std::sync::Arc<ManualClock>, Strin
 }
 
 #[actix_web::test]
-async fn what_is_rare_costs_what_it_gives_on_every_transport() {
+async fn a_recovery_of_rare_events_reads_only_those_on_every_transport() {
     let (server, _clock, cursor) = server_with_a_past().await;
     let scanned = || server.metrics.replay_events_scanned.get();
     for (symbols, channels, expected) in [("AAPL", "bars.1m", 1), ("*", "bars.1d", 0), ("*", "bars.1m", 30)] {
@@ -63,7 +63,7 @@ async fn what_is_rare_costs_what_it_gives_on_every_transport() {
 }
 
 #[actix_web::test]
-async fn what_is_frequent_is_read_once() {
+async fn a_recovery_of_frequent_events_reads_each_once() {
     let (server, _clock, cursor) = server_with_a_past().await;
     let before = server.metrics.replay_events_scanned.get();
     let (mut cursor, mut events) = (cursor, 0);

@@ -1,4 +1,4 @@
-//! Pages of other origins: refused before the upgrade unless they are listed, and kept from reading over HTTP.
+//! Pages of other origins: refused before the upgrade unless they are listed, and kept from reading over HTTP by CORS.
 
 use awc::http::Method;
 
@@ -38,7 +38,7 @@ async fn a_page_of_another_origin_is_refused_before_the_upgrade() {
 }
 
 #[actix_web::test]
-async fn a_page_that_is_refused_is_logged_once_a_minute() {
+async fn a_refused_origin_is_logged_once_a_minute() {
     let mut process = spawn_binary(&[], &[]).await;
     for origin in ["https://a.example", "https://a.example", "https://a.example", "https://b.example"] {
         let request = handshake(&[("Origin", Some(origin))]);
@@ -62,7 +62,7 @@ async fn applications_and_extensions_may_connect_when_they_are_listed() {
 }
 
 #[actix_web::test]
-async fn a_page_of_the_server_itself_and_a_client_that_is_no_page_may_connect() {
+async fn a_page_of_the_server_itself_and_a_client_without_origin_may_connect() {
     let server = spawn_allowing(&[]);
     let own = format!("http://{}", server.address);
     for origin in [Some(own.as_str()), None] {
@@ -91,7 +91,7 @@ async fn over_http_a_listed_page_may_read_and_another_may_not() {
     let answer = api(&server, "https://charts.example").await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://charts.example"));
     assert!(answer.header("vary").to_lowercase().contains("origin"), "{answer:?}");
-    // It is the browser that keeps a page from reading what is not allowed.
+    // The browser keeps a page from reading the answer, because the server does not permit it.
     let answer = api(&server, "https://evil.example").await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""));
     assert!(answer.header("vary").to_lowercase().contains("origin"), "{answer:?}");
@@ -120,7 +120,7 @@ async fn a_preflight_is_answered_for_listed_pages() {
 }
 
 #[actix_web::test]
-async fn without_an_origin_http_is_as_before() {
+async fn without_an_origin_http_is_unchanged() {
     let server = spawn_allowing(&[]);
     let answer = request(server.address, Method::GET, "/api/v1/symbols", &[]).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""));

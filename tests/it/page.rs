@@ -1,4 +1,4 @@
-//! The page and its assets over HTTP: types, caching, and what a browser is told for safety.
+//! The pages and their assets over HTTP: types, caching, and security headers.
 
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use crate::spawn::spawn_app;
 const LIBRARY: &str = "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
 
 #[actix_web::test]
-async fn assets_have_their_types() {
+async fn assets_have_their_content_types() {
     let server = spawn_app(|_| {});
     for (path, content_type) in [
         ("/", "text/html"),
@@ -30,7 +30,7 @@ async fn assets_have_their_types() {
 }
 
 #[actix_web::test]
-async fn everything_that_the_pages_name_is_served() {
+async fn every_asset_named_by_a_page_is_served() {
     let server = spawn_app(|_| {});
     for page in ["/", "/compare", "/handshake"] {
         let page = get(server.address, page).await;
@@ -51,7 +51,7 @@ async fn everything_that_the_pages_name_is_served() {
 }
 
 #[actix_web::test]
-async fn an_asset_that_is_known_is_not_sent_again() {
+async fn an_asset_that_the_browser_has_cached_is_not_sent_again() {
     let server = spawn_app(|_| {});
     for path in ["/", "/static/js/app.js", LIBRARY] {
         let first = get(server.address, path).await;
@@ -72,7 +72,7 @@ async fn an_asset_that_is_known_is_not_sent_again() {
 }
 
 #[actix_web::test]
-async fn assets_come_compressed_to_clients_that_take_that() {
+async fn assets_are_compressed_for_clients_that_accept_it() {
     let server = spawn_app(|_| {});
     for path in ["/", "/static/js/app.js", "/static/css/page.css", LIBRARY] {
         let plain = get(server.address, path).await;
@@ -107,7 +107,7 @@ async fn assets_come_compressed_to_clients_that_take_that() {
 }
 
 #[actix_web::test]
-async fn what_a_page_names_is_kept_for_good_because_its_address_has_the_version() {
+async fn assets_are_cached_forever_because_their_address_has_the_version() {
     let server = spawn_app(|_| {});
     let page = get(server.address, "/").await;
     assert_eq!(page.header("cache-control"), "no-cache");
@@ -121,7 +121,7 @@ async fn what_a_page_names_is_kept_for_good_because_its_address_has_the_version(
 }
 
 #[actix_web::test]
-async fn the_browser_is_told_to_load_nothing_from_elsewhere() {
+async fn browsers_are_told_to_load_nothing_from_other_origins() {
     let server = spawn_app(|_| {});
     let answer = get(server.address, "/").await;
     let policy = answer.header("content-security-policy");
@@ -133,7 +133,7 @@ async fn the_browser_is_told_to_load_nothing_from_elsewhere() {
 }
 
 #[actix_web::test]
-async fn nothing_outside_of_the_assets_is_served() {
+async fn no_file_outside_of_the_assets_is_served() {
     let server = spawn_app(|_| {});
     for path in [
         "/static/",

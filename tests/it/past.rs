@@ -1,4 +1,4 @@
-//! What happened before the start: the same at every start, for very many symbols too, and cheap to ask for.
+//! Bars from before the start: the same at every start, for very many symbols too, and cheap to read.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,16 +25,17 @@ const INTERVALS: [(&str, i64); 5] = [
     ("1h", HOUR_MICROS),
     ("1d", DAY_MICROS),
 ];
-/// Where prices begin to go to those of the start of a server that starts at [`START`]: six hours before a full hour.
+/// The time at which prices begin to move towards those of the start, for a server that starts at [`START`]: six hours
+/// before a full hour.
 const LEAD: i64 = START.micros() - START.micros() % HOUR_MICROS - 6 * HOUR_MICROS;
 
-/// Starts a server so many microseconds after [`START`].
+/// Starts a server this many microseconds after [`START`].
 fn spawn_later(micros: i64) -> TestServer {
     let clock = Arc::new(ManualClock::new(START.plus_micros(micros)));
     spawn(clock, None, |settings| settings.history.bars_max = 3_000)
 }
 
-/// Returns the closed bars as they were sent, by the time at which they begin.
+/// Returns the closed bars as they were sent, by their start.
 async fn closed_bars(server: SocketAddr, symbol: &str, interval: &str) -> BTreeMap<i64, Value> {
     let path = format!("/api/v1/bars?symbol={symbol}&interval={interval}&limit=10000");
     let answer = get(server, &path).await.json();
@@ -46,7 +47,8 @@ async fn snapshot(server: SocketAddr, symbol: &str) -> Value {
     get(server, &format!("/api/v1/snapshot?symbols={symbol}")).await.json()["snapshots"][0].clone()
 }
 
-/// Expects the two to agree about every bar that ended by `until` and that both have; returns how many there were.
+/// Expects both servers to agree about every bar that ended by `until` and that both have; returns the number of these
+/// bars.
 fn agreed(one: &BTreeMap<i64, Value>, other: &BTreeMap<i64, Value>, interval_micros: i64, until: i64) -> usize {
     let from = *one.first_key_value().unwrap().0.max(other.first_key_value().unwrap().0);
     let common = |bars: &BTreeMap<i64, Value>| -> Vec<Value> {
@@ -82,7 +84,7 @@ async fn servers_that_start_seconds_hours_or_a_midnight_apart_agree_about_the_da
 }
 
 #[actix_web::test]
-async fn servers_that_start_apart_agree_about_this_day_up_to_some_hours_before() {
+async fn servers_that_start_apart_agree_about_the_present_day_up_to_some_hours_before() {
     let (one, other) = (spawn_later(0), spawn_later(90 * SECOND_MICROS));
     for (interval, micros) in &INTERVALS[..4] {
         let one = closed_bars(one.address, "AAPL", interval).await;
@@ -93,7 +95,7 @@ async fn servers_that_start_apart_agree_about_this_day_up_to_some_hours_before()
 
 #[actix_web::test]
 async fn two_processes_agree_about_yesterday() {
-    // Before they start: a midnight may pass meanwhile.
+    // Before the servers start, because midnight may pass meanwhile.
     let until = SystemClock.now().micros() / DAY_MICROS * DAY_MICROS;
     let one = spawn_binary(&[], &[]).await;
     let other = spawn_binary(&[], &[("TICKCAST__HISTORY__BARS_MAX", "500")]).await;
@@ -105,7 +107,7 @@ async fn two_processes_agree_about_yesterday() {
     }
 }
 
-/// Returns how much memory the process takes, in KiB.
+/// Returns the resident memory of the process, in KiB.
 fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -113,11 +115,11 @@ fn resident_kib(pid: u32) -> u64 {
 }
 
 #[actix_web::test]
-async fn ten_thousand_symbols_take_at_most_400_megabytes_and_have_a_past_like_a_few() {
+async fn ten_thousand_symbols_use_at_most_400_megabytes_and_have_the_same_past_as_a_few() {
     let process = spawn_binary(&[], &[("TICKCAST__FEED__EXTRA_SYMBOLS", "10000")]).await;
     assert!(process.start_line.contains("symbols=10030"), "{}", process.start_line);
     assert_eq!(snapshot(process.address, "SYM9999").await["symbol"], "SYM9999");
-    assert_eq!(counter(process.address, "past_bars_made").await, 0, "the past is made when somebody asks for it");
+    assert_eq!(counter(process.address, "past_bars_made").await, 0, "the past is computed on request");
     let resident = resident_kib(process.id());
     assert!(resident * 1_024 <= 400_000_000, "{resident} KiB");
     for symbol in ["AAPL", "SYM000", "SYM9999"] {
@@ -133,8 +135,8 @@ async fn counter(server: SocketAddr, name: &str) -> u64 {
 }
 
 #[actix_web::test]
-async fn three_thousand_readers_of_bars_hold_nothing_up() {
-    // As many answers as are read may wait: that is the most work.
+async fn three_thousand_readers_of_bars_delay_nothing() {
+    // As many answers may be queued as are read: that is the most work.
     let settings = [("TICKCAST__FEED__EVENTS_PER_SECOND", "5000"), ("TICKCAST__PUSH__WAITING_BYTES_MAX", "1073741824")];
     let process = spawn_binary(&[], &settings).await;
     let mut sockets = Vec::new();
@@ -145,7 +147,7 @@ async fn three_thousand_readers_of_bars_hold_nothing_up() {
     for socket in &mut sockets {
         patiently("a request to go out", socket.write_all(request)).await.unwrap();
     }
-    // All are read side by side: answers that nobody reads are refused when too many of them wait.
+    // All answers are read side by side, because unread answers over the limit are refused.
     let answers = sockets.into_iter().map(async |mut socket| {
         let mut answer = Vec::new();
         patiently("an answer", socket.read_to_end(&mut answer)).await.unwrap();
@@ -165,12 +167,12 @@ async fn three_thousand_readers_of_bars_hold_nothing_up() {
     for name in ["history_mailbox_full", "hub_mailbox_full", "hub_holes"] {
         assert_eq!(counter(process.address, name).await, 0, "{name}");
     }
-    assert!(counter(process.address, "answers_delayed").await > 0, "those that stream have had their turn meanwhile");
+    assert!(counter(process.address, "answers_delayed").await > 0, "the stream went on meanwhile");
     assert_eq!(counter(process.address, "bars_reads_refused").await, refused);
 }
 
 #[actix_web::test]
-async fn a_reader_of_bars_too_many_is_told_to_come_back() {
+async fn one_reader_of_bars_too_many_is_told_to_retry() {
     let process = spawn_binary(
         &[],
         &[
@@ -180,7 +182,7 @@ async fn a_reader_of_bars_too_many_is_told_to_come_back() {
         ],
     )
     .await;
-    // Each asks for the days of another symbol, which have to be made first.
+    // Each reads the days of another symbol, which have to be computed first.
     let path = |number: usize| format!("/api/v1/bars?symbol=SYM{number:03}&interval=1d");
     let paths: Vec<_> = (0..300).map(path).collect();
     let answers = futures_util::future::join_all(paths.iter().map(|path| get(process.address, path))).await;

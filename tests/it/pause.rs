@@ -1,5 +1,5 @@
-//! A process that is stopped for a while, as a frozen container or a paused virtual machine is: whoever was there while it was
-//! away is there afterwards.
+//! A process that is stopped for a while, like a frozen container or a paused virtual machine: every client that was
+//! connected before is connected afterwards.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,7 +13,7 @@ use crate::patience::patiently;
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::secure::Pair;
 
-/// Every time after which the server gives up anybody is shorter than the pause.
+/// Longer than every timeout of the server.
 const PAUSE: Duration = Duration::from_secs(6);
 const SHORT: [(&str, &str); 8] = [
     ("TICKCAST__SERVER__REQUEST_TIMEOUT_MS", "5000"),
@@ -25,7 +25,7 @@ const SHORT: [(&str, &str); 8] = [
     ("TICKCAST__SERVER__WORKERS", "2"),
     ("TICKCAST__FEED__EVENTS_PER_SECOND", "100"),
 ];
-/// The kernel has no more for who has got nothing for so long from a process that is stopped.
+/// Once the client has received nothing for this long, the kernel has no more data of the stopped process.
 const QUIET: Duration = Duration::from_millis(100);
 const SUBSCRIBE_ALL: &[u8] = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
 const STREAM_ALL: &str = "GET /api/v1/stream?symbols=*&channels=trades,quotes HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -37,7 +37,7 @@ async fn closes(server: &Process, reason: &str) -> u64 {
     metrics.text().lines().find_map(|each| each.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
 }
 
-/// Stops the process, lets `meanwhile` happen, and lets it go on.
+/// Stops the process, awaits `meanwhile`, and continues the process.
 async fn pause(server: &Process, meanwhile: impl Future<Output = ()>) {
     server.signal("STOP").await;
     meanwhile.await;
@@ -46,7 +46,7 @@ async fn pause(server: &Process, meanwhile: impl Future<Output = ()>) {
 }
 
 #[actix_web::test]
-async fn nobody_whose_signs_of_life_wait_in_the_socket_is_closed_after_a_pause() {
+async fn no_client_whose_frames_wait_in_the_socket_is_closed_after_a_pause() {
     let server = spawn_binary(&[], &SHORT).await;
     let mut sockets = Vec::new();
     for _ in 0..60 {
@@ -81,11 +81,11 @@ async fn nobody_whose_signs_of_life_wait_in_the_socket_is_closed_after_a_pause()
     assert_eq!((closes(&server, "idle").await, closes(&server, "stalled").await), (0, 0));
 }
 
-/// What a client that lives sends while the process is stopped: as much as it may in that time, and more than at once.
+/// Messages that a client sends while the process is stopped: within the budget of that time, but more than the burst.
 const SENT_MEANWHILE: usize = 1_200;
 
 #[actix_web::test]
-async fn what_a_client_has_sent_while_the_process_was_stopped_is_no_flood() {
+async fn messages_sent_while_the_process_was_stopped_are_no_flood() {
     let server = spawn_binary(&[], &SHORT).await;
     let ping = |id: usize| frame(TEXT, format!(r#"{{"action":"ping","id":{id}}}"#).as_bytes());
     let requests: Vec<u8> = (1..=SENT_MEANWHILE).flat_map(ping).collect();
@@ -99,7 +99,7 @@ async fn what_a_client_has_sent_while_the_process_was_stopped_is_no_flood() {
     let last = format!(r#""id":{SENT_MEANWHILE},"#);
     while !String::from_utf8_lossy(&clients[0].next_of(TEXT).await).contains(&last) {}
     while clients[1].next_of(PONG).await != b"last" {}
-    // That time is spent: the same again is a flood, as it was before.
+    // The budget of that time is spent: the same number again is a flood, as before.
     let again = [requests, frames].map(|sent| sent.repeat(5));
     for ((client, again), (reason, code)) in
         clients.iter_mut().zip(&again).zip([("flood", 4000), ("frame_flood", 4001)])
@@ -111,17 +111,17 @@ async fn what_a_client_has_sent_while_the_process_was_stopped_is_no_flood() {
 }
 
 #[actix_web::test]
-async fn a_handshake_of_tls_that_waits_in_the_socket_goes_on_after_a_pause() {
+async fn a_tls_handshake_that_waits_in_the_socket_continues_after_a_pause() {
     let pair = Pair::new("pause");
     let variables = pair.variables();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).chain(SHORT).collect();
     let server = spawn_binary(&[], &variables).await;
     let stream = tokio::net::TcpStream::connect(server.tls_address.unwrap()).await.unwrap();
-    // Somebody else is served meanwhile: the connection has been accepted, and its time runs.
+    // Another client is served meanwhile: the connection has been accepted, and its deadline runs.
     get(server.address, "/healthz").await;
     let handshake = pair.try_connect(stream, rustls::ALL_VERSIONS, &[]);
     let (shaken, ()) = tokio::join!(patiently("the handshake", handshake), pause(&server, async {}));
-    shaken.expect("it is not given up");
+    shaken.expect("the handshake has not timed out");
 }
 
 const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -131,13 +131,13 @@ async fn a_request_that_was_sent_while_the_process_was_stopped_is_answered() {
     let server = spawn_binary(&[], &SHORT).await;
     let handshake = handshake(&[]);
     let (begun, rest) = HEALTHZ.split_at(HEALTHZ.len() / 2);
-    // Whether there has been a request before, what is sent before the pause and what during it, and the status of the answer.
+    // Whether there was a request before, the bytes sent before and during the pause, and the status of the answer.
     let kinds = [
-        ("a begun head", false, begun, rest, 200),
+        ("an incomplete head", false, begun, rest, 200),
         ("a fresh connection", false, "", HEALTHZ, 200),
         ("a fresh connection for a WebSocket", false, "", &handshake, 101),
         ("a connection that is kept", true, "", HEALTHZ, 200),
-        ("a begun head on a connection that is kept", true, begun, rest, 200),
+        ("an incomplete head on a connection that is kept", true, begun, rest, 200),
     ];
     let mut clients = Vec::new();
     for kind in kinds.repeat(60) {
@@ -149,7 +149,7 @@ async fn a_request_that_was_sent_while_the_process_was_stopped_is_answered() {
         client.send(before.as_bytes()).await;
         clients.push((client, kind));
     }
-    // All have been accepted, and what they have sent has been read.
+    // All connections have been accepted, and the server has read their bytes.
     for _ in 0..10 {
         get(server.address, "/healthz").await;
     }
@@ -171,7 +171,7 @@ async fn a_request_that_was_sent_while_the_process_was_stopped_is_answered() {
 }
 
 #[actix_web::test]
-async fn who_has_read_while_the_process_was_stopped_gets_the_rest() {
+async fn a_client_that_read_while_the_process_was_stopped_gets_the_rest() {
     let variables = [("TICKCAST__HISTORY__BARS_MAX", "10000"), ("TICKCAST__SESSION__STALL_TIMEOUT_MS", "2000")];
     let variables: Vec<_> = SHORT.into_iter().chain(variables).collect();
     let server = spawn_binary(&[], &variables).await;
@@ -186,7 +186,7 @@ async fn who_has_read_while_the_process_was_stopped_gets_the_rest() {
     }
     pause(&server, async {
         for (client, read) in &mut clients {
-            // All that the kernel has.
+            // Everything that the kernel has.
             while let Ok(bytes) = timeout(QUIET, client.next_bytes()).await {
                 read.extend(bytes);
             }

@@ -1,4 +1,4 @@
-//! `/api/v1/poll`, once: what the answer looks like, and when it comes.
+//! A single `/api/v1/poll`: form and time of the answer.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::http::get;
 use crate::spawn::{TestServer, spawn_app_at_rest};
 use crate::view::is_event;
 
-/// Polls; returns the answer, whose cursor says the same as its parts.
+/// Polls; returns the answer, after checking that its cursor equals its parts.
 pub(crate) async fn poll(server: &TestServer, query: &str) -> Value {
     let answer = get(server.address, &format!("/api/v1/poll?{query}")).await.json();
     let cursor = format!("{}:{}", answer["epoch"].as_str().unwrap(), answer["offset"]);
@@ -33,7 +33,7 @@ async fn the_first_poll_is_answered_at_once_with_snapshots() {
 }
 
 #[actix_web::test]
-async fn a_short_poll_with_nothing_new_is_answered_at_once_and_empty() {
+async fn a_short_poll_without_new_events_is_answered_at_once_and_empty() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let first = poll(&server, "symbols=AAPL&wait_ms=0").await;
     let cursor = first["cursor"].as_str().unwrap();
@@ -45,7 +45,7 @@ async fn a_short_poll_with_nothing_new_is_answered_at_once_and_empty() {
 }
 
 #[actix_web::test]
-async fn a_poll_with_something_new_is_answered_at_once_with_what_was_asked_for() {
+async fn a_poll_with_new_events_is_answered_at_once_with_those_subscribed_to() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["AAPL"], &["quotes"]).await;
@@ -60,7 +60,7 @@ async fn a_poll_with_something_new_is_answered_at_once_with_what_was_asked_for()
 }
 
 #[actix_web::test]
-async fn without_channels_a_poll_is_for_trades() {
+async fn a_poll_without_channels_is_for_trades() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let cursor = poll(&server, "symbols=*").await["cursor"].as_str().unwrap().to_owned();
     clock.advance_micros(1_000_000);

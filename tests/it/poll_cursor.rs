@@ -1,4 +1,4 @@
-//! Following the cursor from poll to poll: every event exactly once, in order, or a fresh start that says so.
+//! Polling with the cursor of the last answer: every event exactly once, in order, or `recovered` false and snapshots.
 
 use serde_json::Value;
 
@@ -18,13 +18,13 @@ async fn poll_after(server: &TestServer, cursor: &str) -> Value {
     poll(server, &format!("{QUERY}&after={cursor}")).await
 }
 
-/// Polls a worker that may not be there yet.
+/// Polls a worker whose hub may not have reached the cursor yet.
 async fn poll_waiting(server: &TestServer, cursor: &str) -> Value {
     poll(server, &format!("symbols=*&channels=trades,quotes&wait_ms=60000&after={cursor}")).await
 }
 
 #[actix_web::test]
-async fn following_the_cursor_gives_what_a_websocket_gives_in_pages() {
+async fn polling_by_cursor_returns_the_events_of_a_websocket_in_pages() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.events_per_second = 10_000.0;
     });
@@ -59,7 +59,7 @@ async fn following_the_cursor_gives_what_a_websocket_gives_in_pages() {
 }
 
 #[actix_web::test]
-async fn a_cursor_is_good_on_every_worker_while_the_market_runs() {
+async fn a_cursor_is_valid_on_every_worker_while_the_market_runs() {
     let server = spawn_app(|settings| {
         settings.server.workers = 4;
         settings.feed.events_per_second = 2_000.0;
@@ -72,7 +72,7 @@ async fn a_cursor_is_good_on_every_worker_while_the_market_runs() {
     let mut cursor = first["cursor"].as_str().unwrap().to_owned();
     let mut offset = first["offset"].as_u64().unwrap();
     for _ in 0..60 {
-        // Every connection meets the next worker, which may be behind the one that gave the cursor.
+        // Every connection reaches the next worker, whose hub may be behind the one that issued the cursor.
         let answer = poll(&server, &format!("symbols=*&channels=trades,quotes&wait_ms=1000&after={cursor}")).await;
         assert_eq!(answer["recovered"], true);
         assert!(answer["offset"].as_u64().unwrap() >= offset, "the cursor never goes back");
@@ -102,7 +102,7 @@ async fn polls_for_one_symbol_miss_nothing_of_it() {
 }
 
 #[actix_web::test]
-async fn a_cursor_that_is_too_old_begins_anew_and_says_so() {
+async fn a_cursor_that_is_too_old_is_not_recovered() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.history.events_max = 100;
         settings.feed.events_per_second = 10_000.0;
@@ -119,7 +119,7 @@ async fn a_cursor_that_is_too_old_begins_anew_and_says_so() {
     while witness.view.offset < server.metrics.events_published.get() {
         witness.next_message().await;
     }
-    // Each worker's ring is filled when its hub gets there.
+    // A hub fills its ring only when it has routed the events.
     let stale = loop {
         let answer = poll_after(&server, &old).await;
         if answer["recovered"] == false {
@@ -142,7 +142,7 @@ async fn a_cursor_that_is_too_old_begins_anew_and_says_so() {
 }
 
 #[actix_web::test]
-async fn the_cursor_of_another_process_begins_anew_and_says_so() {
+async fn the_cursor_of_another_process_is_not_recovered() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -153,7 +153,7 @@ async fn the_cursor_of_another_process_begins_anew_and_says_so() {
     for cursor in [
         format!("0123456789abcdef:{offset}"),
         "x:0".to_owned(),
-        // Of this process, but from a future that it does not know.
+        // Of this process, but with an offset that it has not reached.
         format!("{epoch}:999999999"),
         format!("{epoch}:{}", u64::MAX),
     ] {
@@ -167,7 +167,7 @@ async fn the_cursor_of_another_process_begins_anew_and_says_so() {
 }
 
 #[actix_web::test]
-async fn a_cursor_from_the_websocket_is_good_for_polls() {
+async fn a_cursor_from_the_websocket_is_valid_for_polls() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["*"], &["trades", "quotes"]).await;

@@ -1,4 +1,4 @@
-//! Long polls that wait: woken by the first event, ended by time, forgotten with their client.
+//! Long polls: woken by the first event, ended by timeout, forgotten with their client.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ async fn cursor(server: &TestServer) -> String {
 }
 
 #[actix_web::test]
-async fn a_poll_waits_and_is_answered_by_the_first_event_that_it_wants() {
+async fn a_poll_waits_and_is_answered_by_the_first_event_of_its_topics() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let after = cursor(&server).await;
     let waiting = begin(&server, format!("symbols=AAPL&channels=trades&wait_ms=60000&after={after}"));
@@ -46,7 +46,7 @@ async fn a_poll_waits_and_is_answered_by_the_first_event_that_it_wants() {
 }
 
 #[actix_web::test]
-async fn a_poll_ends_empty_when_its_time_is_up_and_its_cursor_stays_good() {
+async fn a_poll_ends_empty_after_its_time_and_its_cursor_stays_valid() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let after = cursor(&server).await;
     let empty = poll(&server, &format!("symbols=AAPL&wait_ms=50&after={after}")).await;
@@ -61,7 +61,7 @@ async fn a_poll_ends_empty_when_its_time_is_up_and_its_cursor_stays_good() {
 }
 
 #[actix_web::test]
-async fn a_client_that_goes_away_while_its_poll_waits_is_forgotten() {
+async fn a_client_that_disconnects_while_its_poll_waits_is_forgotten() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let after = cursor(&server).await;
     let request = format!("GET /api/v1/poll?symbols=*&wait_ms=60000&after={after} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -81,7 +81,7 @@ async fn a_client_that_goes_away_while_its_poll_waits_is_forgotten() {
 }
 
 #[actix_web::test]
-async fn events_that_a_poll_does_not_want_do_not_wake_it() {
+async fn events_of_other_topics_do_not_wake_a_poll() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 2.0);
     let after = cursor(&server).await;
     let waiting = begin(&server, format!("symbols=AAPL&channels=bars.1d&wait_ms=60000&after={after}"));
@@ -102,7 +102,7 @@ async fn events_that_a_poll_does_not_want_do_not_wake_it() {
 }
 
 #[actix_web::test]
-async fn many_polls_wait_together_and_all_get_the_same() {
+async fn many_polls_wait_together_and_all_get_the_same_events() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let after = cursor(&server).await;
     let query = format!("symbols=AAPL,MSFT&channels=trades,quotes&wait_ms=60000&after={after}");

@@ -1,5 +1,5 @@
-//! A TCP proxy that counts what goes through it, for each target of the requests: a count of the bytes on the wire that
-//! owes nothing to the server or to the page. It can also cut connections, which nobody asked for.
+//! A TCP proxy that counts bytes by request target: an independent count of the bytes on the wire. It can also cut
+//! connections.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ pub(crate) struct Carried {
 
 type Counts = Arc<Mutex<HashMap<String, Carried>>>;
 
-/// A running proxy. It ends with the runtime that it was started on.
+/// A running proxy. It ends with its runtime.
 pub(crate) struct CountingProxy {
     pub(crate) address: SocketAddr,
     counts: Counts,
-    /// What the targets of the connections to cut begin with.
+    /// Prefix of the request targets whose connections are cut.
     cut: watch::Sender<Option<String>>,
 }
 
@@ -34,7 +34,7 @@ impl CountingProxy {
         Self::start_with(server, false).await
     }
 
-    /// Starts one that tells the server its own address as the host, as some proxies do unless they are told otherwise.
+    /// Starts a proxy that sends its own address to the server as `Host`, as some proxies do by default.
     pub(crate) async fn start_renaming(server: SocketAddr) -> Self {
         Self::start_with(server, true).await
     }
@@ -65,7 +65,7 @@ impl CountingProxy {
                         _ = async { tokio::join!(up, down) } => {}
                         () = async {
                             if cutting.wait_for(is_meant).await.is_err() {
-                                // Nobody can cut any more.
+                                // The proxy has been dropped: no connection will be cut.
                                 std::future::pending::<()>().await;
                             }
                         } => {}
@@ -76,12 +76,12 @@ impl CountingProxy {
         Self { address, counts, cut }
     }
 
-    /// Cuts the connections there are whose last request had a target that begins so, in both directions at once.
+    /// Cuts the connections whose last request target begins with this prefix, in both directions at once.
     pub(crate) fn cut(&self, beginning: &str) {
         self.cut.send_replace(Some(beginning.to_owned()));
     }
 
-    /// Returns what requests whose target `matches` have carried, with their answers.
+    /// Returns the bytes of the requests whose target `matches`, and of their answers.
     pub(crate) fn carried(&self, matches: impl Fn(&str) -> bool) -> Carried {
         let counts = self.counts.lock().unwrap();
         counts.iter().filter(|(target, _)| matches(target)).fold(Carried::default(), |sum, (_, each)| Carried {
@@ -92,8 +92,8 @@ impl CountingProxy {
     }
 }
 
-/// Carries one direction. A browser waits for an answer before it asks again, so each request begins a piece of its own,
-/// and the frames of a WebSocket, being masked, only look like one by chance.
+/// Forwards one direction. A browser waits for an answer before it sends the next request, so each request begins a
+/// read of its own, and the masked frames of a WebSocket look like a request only by chance.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

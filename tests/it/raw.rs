@@ -1,4 +1,4 @@
-//! A client that is bad at WebSocket, or wants to be: its own bytes on a TCP connection.
+//! A client that sends any bytes on a TCP connection, invalid WebSocket included.
 
 use std::net::SocketAddr;
 
@@ -19,32 +19,32 @@ pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 /// The first byte of a pong frame.
 pub(crate) const PONG: u8 = 0x8A;
-/// The first bytes of a text in fragments: the first one, those between, the last one.
+/// The first bytes of a text in fragments: of the first, a middle, and the last one.
 pub(crate) const FRAGMENTS: [u8; 3] = [0x01, 0x00, 0x80];
 
 const MASK: [u8; 4] = [0x3A, 0x7F, 0x00, 0xC5];
-/// Received bytes that the kernel keeps for a client that means to jam, before doubling them and adding its own.
+/// Receive buffer of a client that jams on purpose, before the kernel doubles it and adds its own.
 const JAMMED_BUFFER_BYTES: u32 = 2_048;
 
 /// One connection, of TCP or of TLS over it.
 pub(crate) struct RawClient<S = TcpStream> {
     pub(crate) stream: S,
     received: BytesMut,
-    /// Bytes that the connection took from this client.
+    /// Bytes written to the connection.
     pub(crate) bytes_up: u64,
-    /// Bytes that the connection gave to it.
+    /// Bytes read from the connection.
     pub(crate) bytes_down: u64,
 }
 
-/// A frame of the server.
+/// A frame from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// With all its bits.
+    /// FIN, reserved bits and opcode.
     pub(crate) first_byte: u8,
     pub(crate) payload: Vec<u8>,
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -54,19 +54,19 @@ pub(crate) struct Answer {
 }
 
 impl RawClient {
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         Self::on(TcpStream::connect(server).await.unwrap())
     }
 
-    /// Connects with a small buffer for received bytes and opens a WebSocket: a client that jams when it does not read.
+    /// Connects with a small receive buffer and opens a WebSocket: a client that jams if it does not read.
     pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
         let mut client = Self::connect_narrow(server).await;
         client.upgrade().await;
         client
     }
 
-    /// Connects with a small buffer for received bytes and says nothing.
+    /// Connects with a small receive buffer and sends nothing.
     pub(crate) async fn connect_narrow(server: SocketAddr) -> Self {
         Self::on(connect_narrow(server).await)
     }
@@ -79,7 +79,7 @@ impl RawClient {
     }
 }
 
-/// Connects with a small buffer for received bytes.
+/// Connects with a small receive buffer.
 async fn connect_narrow(server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(JAMMED_BUFFER_BYTES).unwrap();
@@ -87,12 +87,12 @@ async fn connect_narrow(server: SocketAddr) -> TcpStream {
 }
 
 impl RawClient<SecureStream> {
-    /// Connects with TLS and says nothing.
+    /// Connects with TLS and sends nothing.
     pub(crate) async fn connect_secure(server: SocketAddr, pair: &Pair) -> Self {
         Self::on(pair.connect(server).await)
     }
 
-    /// Connects with TLS and a small buffer for received bytes.
+    /// Connects with TLS and a small receive buffer.
     pub(crate) async fn connect_narrow_secure(server: SocketAddr, pair: &Pair) -> Self {
         Self::on(pair.try_connect(connect_narrow(server).await, rustls::ALL_VERSIONS, &[]).await.unwrap())
     }
@@ -107,11 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
     pub(crate) async fn upgrade(&mut self) {
         let answer = self.request(&handshake(&[])).await;
         assert_eq!(answer.status, 101, "{answer:?}");
-        // The key and its answer are those of RFC 6455 section 1.3.
+        // Key and answer are those of RFC 6455 section 1.3.
         assert!(answer.head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer:?}");
     }
 
-    /// Sends bytes. The server may have hung up already.
+    /// Sends bytes. The server may have closed the connection already.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = patiently("the server to take bytes", self.stream.write_all(bytes)).await;
         let _ = patiently("the server to take bytes", self.stream.flush()).await;
@@ -129,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         self.answer().await
     }
 
-    /// Returns the answer to a request that has been sent.
+    /// Reads the answer to a request that has been sent.
     pub(crate) async fn answer(&mut self) -> Answer {
         let end = loop {
             if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -148,19 +148,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         Answer { status, head, body }
     }
 
-    /// Returns the bytes that come next, some at least.
+    /// Returns the next bytes, at least one.
     pub(crate) async fn next_bytes(&mut self) -> Vec<u8> {
         assert!(!self.received.is_empty() || self.receive().await, "bytes before the end");
         self.received.split().to_vec()
     }
 
-    /// Returns the bytes that come next, none at the end of the connection.
+    /// Returns the next bytes, none at the end of the connection.
     pub(crate) async fn next_bytes_or_end(&mut self) -> Vec<u8> {
         let _ = !self.received.is_empty() || self.receive().await;
         self.received.split().to_vec()
     }
 
-    /// Returns the next chunk of a body in the chunked coding (RFC 9112 section 7.1).
+    /// Returns the next chunk of a body in chunked transfer coding (RFC 9112 section 7.1).
     pub(crate) async fn next_chunk(&mut self) -> Vec<u8> {
         loop {
             if let Some(end) = self.received.windows(2).position(|window| window == b"\r\n") {
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         }
     }
 
-    /// Receives something; returns false when the server has closed or reset the connection.
+    /// Reads some bytes; returns false if the server has closed or reset the connection.
     async fn receive(&mut self) -> bool {
         let read = patiently("bytes from the server", self.stream.read_buf(&mut self.received)).await;
         self.bytes_down += *read.as_ref().unwrap_or(&0) as u64;
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         }
     }
 
-    /// Returns the payload of the next frame that begins with this byte, passing over others.
+    /// Returns the payload of the next frame with this first byte, skipping others.
     pub(crate) async fn next_of(&mut self, first_byte: u8) -> Vec<u8> {
         loop {
             let frame = self.next_frame().await.expect("the connection lives");
@@ -210,8 +210,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         }
     }
 
-    /// Reads to the end of the connection; returns the code and reason of the server's close frame, which must be its
-    /// last one.
+    /// Reads to the end of the connection; returns code and reason of the server's close frame, which must be its last
+    /// frame.
     pub(crate) async fn close_frame(&mut self) -> Option<(u16, String)> {
         let mut close: Option<Frame> = None;
         while let Some(frame) = self.next_frame().await {
@@ -224,13 +224,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         })
     }
 
-    /// Returns everything up to the end of the connection.
+    /// Returns all bytes up to the end of the connection.
     pub(crate) async fn rest(&mut self) -> String {
         while self.receive().await {}
         String::from_utf8(self.received.split().to_vec()).unwrap()
     }
 
-    /// Shuts down the sending side and goes on reading.
+    /// Shuts down the sending side and continues to read.
     pub(crate) async fn finish_sending(&mut self) {
         patiently("the end of what is sent", self.stream.shutdown()).await.unwrap();
     }
@@ -241,7 +241,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
     }
 }
 
-/// Returns the request of a good handshake with `changes`: another value for a header, or none, or one more header.
+/// Returns the request of a valid handshake with `changes`: another value of a header, no such header, or an additional
+/// one.
 pub(crate) fn handshake(changes: &[(&str, Option<&str>)]) -> String {
     let mut headers = vec![
         ("Host", "localhost"),
@@ -277,7 +278,7 @@ pub(crate) fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the lengths of header and payload of the server's frame that begins here, when they are known yet.
+/// Returns the lengths of header and payload of the server's frame at the start of `bytes`, if they are complete.
 fn frame_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let length = *bytes.get(1)?;
     assert!(length < 0x80, "a server does not mask");

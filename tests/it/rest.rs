@@ -1,4 +1,4 @@
-//! REST: what there is, what it is worth now, and how the server is.
+//! REST: symbols, snapshots, probes and metrics.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ async fn symbols_are_listed_with_name_and_sector() {
 }
 
 #[actix_web::test]
-async fn a_snapshot_without_symbols_is_of_all_and_otherwise_of_those_named_in_their_order() {
+async fn a_snapshot_without_symbols_is_of_all_and_else_of_those_named_in_their_order() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let all = get(server.address, "/api/v1/snapshot").await.json();
     assert_eq!(names(&all["snapshots"]).len(), 30);
@@ -66,7 +66,7 @@ async fn a_snapshot_is_the_same_message_as_on_the_websocket() {
 }
 
 #[actix_web::test]
-async fn a_snapshot_makes_sense() {
+async fn a_snapshot_is_consistent() {
     let server = spawn_app(|_| {});
     let answer = get(server.address, "/api/v1/snapshot").await.json();
     for snapshot in answer["snapshots"].as_array().unwrap() {
@@ -79,7 +79,7 @@ async fn a_snapshot_makes_sense() {
 }
 
 #[actix_web::test]
-async fn answers_with_prices_are_not_to_be_cached() {
+async fn answers_with_prices_are_not_cacheable() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     for path in ["/api/v1/snapshot", "/api/v1/bars?symbol=AAPL", "/api/v1/poll?symbols=AAPL&wait_ms=0"] {
         let answer = get(server.address, path).await;
@@ -88,7 +88,7 @@ async fn answers_with_prices_are_not_to_be_cached() {
 }
 
 #[actix_web::test]
-async fn what_holds_for_now_only_is_not_to_be_cached() {
+async fn probes_metrics_and_errors_are_not_cacheable() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     for path in ["/healthz", "/readyz", "/metrics", "/nothing", "/api/v1/snapshot?symbols=NONE", "/ws"] {
         let answer = get(server.address, path).await;
@@ -98,7 +98,7 @@ async fn what_holds_for_now_only_is_not_to_be_cached() {
 }
 
 #[actix_web::test]
-async fn an_address_that_does_not_exist_is_answered_with_404() {
+async fn an_unknown_address_is_answered_with_404() {
     let server = spawn_app(|_| {});
     for path in ["/nothing", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/symbols", "/ws/more", "/static", "/%00"]
     {
@@ -120,7 +120,7 @@ async fn another_method_is_answered_with_405() {
 }
 
 #[actix_web::test]
-async fn a_running_server_is_alive_and_ready() {
+async fn a_running_server_is_live_and_ready() {
     let server = spawn_app(|_| {});
     for path in ["/healthz", "/readyz"] {
         assert_eq!(get(server.address, path).await.status, 200, "{path}");
@@ -128,7 +128,7 @@ async fn a_running_server_is_alive_and_ready() {
 }
 
 #[actix_web::test]
-async fn metrics_say_what_has_happened() {
+async fn metrics_count_sessions_and_events() {
     let server = spawn_app(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["*"], &["trades"]).await;
@@ -166,7 +166,7 @@ async fn metrics_say_what_has_happened() {
 }
 
 #[actix_web::test]
-async fn metrics_are_open_metrics_when_that_is_asked_for() {
+async fn metrics_are_in_open_metrics_format_on_request() {
     let server = spawn_app(|_| {});
     for accept in [
         "application/openmetrics-text",
@@ -193,7 +193,7 @@ async fn metrics_are_open_metrics_when_that_is_asked_for() {
 }
 
 #[actix_web::test]
-async fn head_is_answered_as_get_without_a_body() {
+async fn head_is_answered_like_get_without_a_body() {
     let server = spawn_app(|_| {});
     for path in ["/", "/healthz", "/api/v1/symbols", "/static/favicon.svg"] {
         let answer = request(server.address, Method::HEAD, path, &[]).await;

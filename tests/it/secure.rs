@@ -1,5 +1,5 @@
-//! TLS from the client's side: throw-away certificates in files, and connections that trust one of them and count what is
-//! on the wire.
+//! TLS clients: self-signed certificates in files, and connections that trust one of them and count the bytes on the
+//! wire.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::patience::patiently;
 /// A TLS connection over a TCP connection that counts.
 pub(crate) type SecureStream = TlsStream<Counted>;
 
-/// A directory with `cert.pem` and `key.pem`, removed in the end.
+/// A directory with `cert.pem` and `key.pem`, removed when dropped.
 pub(crate) struct Pair {
     directory: PathBuf,
     names: Vec<String>,
@@ -36,10 +36,10 @@ impl Pair {
         Self::for_names(name, &["localhost", "127.0.0.1"])
     }
 
-    /// Does the same with a certificate for other servers' names.
+    /// The same, with a certificate for other names.
     pub(crate) fn for_names(name: &str, names: &[&str]) -> Self {
         let directory = std::env::temp_dir().join(format!("tickcast-tls-{name}-{}", std::process::id()));
-        // One may be left from a process that was killed and had the same number.
+        // A directory may be left from a killed process with the same id.
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir(&directory).unwrap();
         let names = names.iter().map(ToString::to_string).collect();
@@ -48,7 +48,7 @@ impl Pair {
         pair
     }
 
-    /// Writes another certificate and its key.
+    /// Replaces the certificate and its key by new ones.
     pub(crate) fn replace(&mut self) {
         let made = rcgen::generate_simple_self_signed(self.names.clone()).unwrap();
         std::fs::write(self.cert(), made.cert.pem()).unwrap();
@@ -56,38 +56,38 @@ impl Pair {
         self.certificate = made.cert.der().clone();
     }
 
-    /// Returns the file of the certificate.
+    /// Returns the path of the certificate.
     pub(crate) fn cert(&self) -> String {
         self.directory.join("cert.pem").to_str().unwrap().into()
     }
 
-    /// Returns the file of the key.
+    /// Returns the path of the key.
     pub(crate) fn key(&self) -> String {
         self.directory.join("key.pem").to_str().unwrap().into()
     }
 
-    /// Returns the directory.
+    /// Returns the path of the directory.
     pub(crate) fn directory(&self) -> String {
         self.directory.to_str().unwrap().into()
     }
 
-    /// Makes the server serve HTTPS with it.
+    /// Makes the server serve HTTPS with this certificate.
     pub(crate) fn configure(&self, settings: &mut Settings) {
         settings.server.tls.cert = self.cert();
         settings.server.tls.key = self.key();
     }
 
-    /// Returns the environment variables that do the same.
+    /// Returns the environment variables for the same.
     pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
         [("TICKCAST__SERVER__TLS__CERT", self.cert()), ("TICKCAST__SERVER__TLS__KEY", self.key())]
     }
 
-    /// Connects and shakes hands with a client that trusts this certificate alone.
+    /// Connects with a client that trusts only this certificate.
     pub(crate) async fn connect(&self, server: SocketAddr) -> SecureStream {
         self.try_connect(TcpStream::connect(server).await.unwrap(), rustls::ALL_VERSIONS, &[]).await.unwrap()
     }
 
-    /// Shakes hands, offering these versions of TLS and these protocols above it.
+    /// Performs the handshake, offering these versions of TLS and these protocols (ALPN).
     pub(crate) async fn try_connect(
         &self,
         stream: TcpStream,
@@ -116,9 +116,9 @@ impl Drop for Pair {
 #[derive(Debug)]
 pub(crate) struct Counted {
     stream: TcpStream,
-    /// Bytes that the kernel took.
+    /// Bytes written to the socket.
     pub(crate) bytes_up: u64,
-    /// Bytes that the kernel gave.
+    /// Bytes read from the socket.
     pub(crate) bytes_down: u64,
 }
 
@@ -127,7 +127,7 @@ impl Counted {
         Self { stream, bytes_up: 0, bytes_down: 0 }
     }
 
-    /// Returns this end's address.
+    /// Returns the local address.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.stream.local_addr().unwrap()
     }

@@ -1,4 +1,4 @@
-//! The end of a session from the client's side: the closing handshake, or none.
+//! The end of a session from the client's side, with or without a closing handshake.
 
 use serde_json::json;
 use tickcast::protocol::CloseReason;
@@ -11,7 +11,7 @@ use crate::raw::{CLOSE, PING, RawClient, TEXT};
 use crate::spawn::spawn_app;
 
 #[actix_web::test]
-async fn a_close_is_answered_with_a_close() {
+async fn a_close_frame_is_answered_with_a_close_frame() {
     let server = spawn_app(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -24,7 +24,7 @@ async fn a_close_is_answered_with_a_close() {
 }
 
 #[actix_web::test]
-async fn the_code_of_a_client_is_answered_with_itself() {
+async fn the_close_code_of_a_client_is_echoed() {
     let server = spawn_app(|_| {});
     for code in [1000, 1001, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999_u16] {
         let mut client = RawClient::open(server.address).await;
@@ -38,7 +38,7 @@ async fn the_code_of_a_client_is_answered_with_itself() {
 }
 
 #[actix_web::test]
-async fn what_a_client_says_after_its_close_is_not_heard() {
+async fn requests_after_the_close_frame_are_ignored() {
     let server = spawn_app(|_| {});
     let mut client = RawClient::open(server.address).await;
     let close = crate::raw::frame(CLOSE, &1000_u16.to_be_bytes());
@@ -89,7 +89,7 @@ async fn a_ping_frame_is_answered_with_its_payload() {
 }
 
 #[actix_web::test]
-async fn sessions_come_and_go_without_a_trace() {
+async fn sessions_leave_nothing_behind() {
     let server = spawn_app(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;

@@ -1,4 +1,4 @@
-//! The orderly end: everybody is told, every connection ends, and the process exits with 0.
+//! Shutdown: every client gets `goodbye`, every connection ends, and the process exits with 0.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::patience::{patiently, wait_until};
 use crate::raw::{RawClient, TEXT, handshake};
 use crate::spawn::spawn_app;
 
-/// Expects the last words of a server that goes down.
+/// Expects `goodbye` and the close frame of a server that shuts down.
 async fn hears_the_end(client: &mut Client) {
     let (messages, close) = client.read_to_end().await;
     assert_eq!(close, Some((1001, "server shutting down".into())));
@@ -21,7 +21,7 @@ async fn hears_the_end(client: &mut Client) {
     assert!((1..=60_000).contains(&goodbye["retry_after_ms"].as_u64().unwrap()), "{goodbye}");
 }
 
-/// Begins polls that wait until the end; returns when they wait.
+/// Begins polls that wait until the shutdown; returns once they wait.
 async fn waiting_polls(process: &Process, count: usize) -> Vec<tokio::task::JoinHandle<Value>> {
     let address = process.address;
     let polls = (0..count).map(|_| {
@@ -65,17 +65,17 @@ async fn ends_in_order_on(signal: &str) {
 }
 
 #[actix_web::test]
-async fn on_sigterm_everybody_is_told_and_the_process_exits_with_0() {
+async fn on_sigterm_every_client_gets_goodbye_and_the_process_exits_with_0() {
     ends_in_order_on("TERM").await;
 }
 
 #[actix_web::test]
-async fn on_sigint_everybody_is_told_and_the_process_exits_with_0() {
+async fn on_sigint_every_client_gets_goodbye_and_the_process_exits_with_0() {
     ends_in_order_on("INT").await;
 }
 
 #[actix_web::test]
-async fn a_jammed_client_and_one_that_does_not_answer_do_not_keep_the_process() {
+async fn a_jammed_client_and_a_silent_one_do_not_delay_the_exit() {
     let variables = [
         ("TICKCAST__FEED__EVENTS_PER_SECOND", "20000"),
         ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "65536"),
@@ -109,7 +109,7 @@ async fn a_second_signal_ends_the_process_at_once() {
         let mut clients = [Client::connect(process.address).await, Client::connect(process.address).await];
         process.signal(first).await;
         while !process.next_line().await.contains("shutting down") {}
-        // One is ended at once, the other would be in two minutes and a half.
+        // One session is ended at once, the other one would be ended after two and a half minutes.
         assert_eq!(clients[0].read_to_end().await.1.map(|(code, _)| code), Some(1001));
         process.signal(second).await;
         assert_eq!(process.ended().await.status.code(), Some(code), "{first} {second}");
@@ -117,7 +117,7 @@ async fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[actix_web::test]
-async fn a_server_at_rest_ends_at_once() {
+async fn a_server_without_clients_ends_at_once() {
     let process = spawn_binary(&[], &[("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", "600000")]).await;
     get(process.address, "/").await;
     process.signal("TERM").await;
@@ -125,7 +125,7 @@ async fn a_server_at_rest_ends_at_once() {
 }
 
 #[actix_web::test]
-async fn sessions_that_end_with_the_server_are_counted_so() {
+async fn sessions_ended_by_the_shutdown_are_counted_as_such() {
     let mut server = spawn_app(|_| {});
     let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
     server.shut_down();
@@ -137,7 +137,7 @@ async fn sessions_that_end_with_the_server_are_counted_so() {
 }
 
 #[actix_web::test]
-async fn sessions_are_closed_one_after_the_other_while_newcomers_are_told_to_go_elsewhere() {
+async fn sessions_are_closed_one_after_another_while_new_clients_are_refused() {
     let mut server = spawn_app(|settings| {
         settings.server.drain_ms = 5_000;
         settings.server.shutdown_grace_ms = 30_000;
@@ -152,7 +152,7 @@ async fn sessions_are_closed_one_after_the_other_while_newcomers_are_told_to_go_
     assert!(server.sessions() > 0, "not all at once");
     let ready = get(server.address, "/readyz").await;
     let retry_after_s: u64 = ready.header("retry-after").parse().unwrap();
-    // What is left of the drain, and a second more.
+    // The rest of the drain, and a second more.
     assert_eq!((ready.status, (1..=6).contains(&retry_after_s)), (503, true), "{retry_after_s}");
     let mut retries = std::collections::BTreeSet::new();
     for mut client in clients {
@@ -160,14 +160,14 @@ async fn sessions_are_closed_one_after_the_other_while_newcomers_are_told_to_go_
         assert_eq!(close, Some((1001, "server shutting down".into())));
         retries.insert(messages.last().unwrap()["retry_after_ms"].as_u64().unwrap());
     }
-    assert!(retries.len() > 1, "they are not told to come back all at once: {retries:?}");
+    assert!(retries.len() > 1, "retry delays differ: {retries:?}");
     assert_eq!(server.metrics.closes(CloseReason::Shutdown), 12);
 }
 
 #[actix_web::test]
-async fn sessions_that_a_server_refuses_because_it_goes_down_are_counted_as_such() {
+async fn sessions_refused_because_of_the_shutdown_are_counted_as_such() {
     let mut server = spawn_app(|settings| {
-        // One session of a worker is ended at once, the next one half of the time later.
+        // One session of a worker is ended at once, the next one after half of the drain.
         settings.server.workers = 1;
         settings.server.drain_ms = 60_000;
         settings.server.shutdown_grace_ms = 120_000;
@@ -177,7 +177,7 @@ async fn sessions_that_a_server_refuses_because_it_goes_down_are_counted_as_such
     let draining = async { while get(server.address, "/readyz").await.status == 200 {} };
     patiently("the server to go down", draining).await;
     let counted = || (server.metrics.connections_refused_draining.get(), server.metrics.connections_refused.get());
-    assert_eq!(counted(), (0, 0), "nobody has wanted a session");
+    assert_eq!(counted(), (0, 0), "no session was requested");
     assert_eq!(RawClient::connect(server.address).await.request(&handshake(&[])).await.status, 503);
     for (path, status) in [("/api/v1/stream?symbols=AAPL", 200), ("/api/v1/poll?symbols=AAPL", 503)] {
         assert_eq!(get(server.address, path).await.status, status, "{path}");
@@ -187,17 +187,17 @@ async fn sessions_that_a_server_refuses_because_it_goes_down_are_counted_as_such
 }
 
 #[actix_web::test]
-async fn the_times_to_come_back_lie_behind_the_end_of_the_drain() {
+async fn retry_delays_end_after_the_drain() {
     const DRAIN_MS: u64 = 60_000;
     let mut server = spawn_app(|settings| {
-        // One session is ended at once, the next one half of the time later.
+        // One session is ended at once, the next one after half of the drain.
         settings.server.workers = 1;
         settings.server.drain_ms = DRAIN_MS;
         settings.server.shutdown_grace_ms = 2 * DRAIN_MS;
     });
     let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
     let began = Instant::now();
-    // Whatever has passed until an answer is there, and what it says is to pass, come to more than the drain.
+    // The time until the answer plus its delay is more than the drain.
     let lies_behind = |what: &str, retry_after_ms: u64| {
         let since = began.elapsed().as_secs() + 1;
         assert!(since * 1_000 + retry_after_ms >= DRAIN_MS, "{what}: {retry_after_ms} ms, {since} s after the signal");

@@ -1,4 +1,5 @@
-//! Clients that do not read: the newest values arrive, what was skipped is counted and said, and nobody else notices.
+//! Clients that do not read: they get the newest values, skipped events are counted and announced, and other sessions
+//! go on.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +14,12 @@ use crate::raw::{RawClient, TEXT};
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::{View, is_event, key_of};
 
-/// Steps that are enough to fill the kernel's buffers, the server's and the outbox many times.
+/// Enough steps to fill the buffers of the kernel and the server and the outbox many times.
 const STEPS: u64 = 800;
-/// About thirty events happen in one step: so few that nobody has to wait for them.
+/// About thirty events happen in one step: few enough for every client.
 const STEP_MICROS: i64 = 3_000;
 
-/// So little waits anywhere that a client is jammed soon.
+/// Small buffers everywhere, so that a client jams soon.
 fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
     settings.push.outbox_events_max = 300;
@@ -27,7 +28,7 @@ fn narrow(settings: &mut Settings) {
     settings.server.unsent_bytes_max = 4_096;
 }
 
-/// Opens a session that subscribes to everything and reads nothing but the answer's beginning.
+/// Opens a session that subscribes to everything and reads only the begin of the answer.
 async fn jam(server: &TestServer) -> RawClient {
     let mut client = RawClient::open_narrow(server.address).await;
     let request = json!({"action": "subscribe", "symbols": ["*"], "channels": ALL_CHANNELS}).to_string();
@@ -37,7 +38,7 @@ async fn jam(server: &TestServer) -> RawClient {
     client
 }
 
-/// Lets the market go on, no faster than the witness reads: it gets every event of every channel.
+/// Advances the market no faster than the witness reads: it gets every event of every channel.
 async fn flood(server: &TestServer, clock: &ManualClock, witness: &mut Client, steps: u64) {
     for _ in 0..steps {
         clock.advance_micros(STEP_MICROS);
@@ -48,7 +49,7 @@ async fn flood(server: &TestServer, clock: &ManualClock, witness: &mut Client, s
     }
 }
 
-/// Reads frames into a view until it stands at the offset of the witness.
+/// Reads frames into a view until it has reached the offset of the witness.
 async fn read_up_to(client: &mut RawClient, view: &mut View, witness: &Client) {
     while view.offset < witness.view.offset {
         let messages: Vec<Value> = serde_json::from_slice(&client.next_of(TEXT).await).unwrap();
@@ -56,7 +57,7 @@ async fn read_up_to(client: &mut RawClient, view: &mut View, witness: &Client) {
             view.apply(message);
         }
         let Some(lag) = messages.iter().position(|message| message["type"] == "lag") else { continue };
-        // What has waited until then comes in the same write: the newest values only.
+        // The write that begins with the `lag` contains only the newest value of each topic.
         let events: Vec<_> = messages[lag..].iter().filter_map(key_of).collect();
         let keys: BTreeSet<_> = events.iter().collect();
         assert_eq!(keys.len(), events.len(), "one value of each symbol and channel");
@@ -64,7 +65,7 @@ async fn read_up_to(client: &mut RawClient, view: &mut View, witness: &Client) {
 }
 
 #[actix_web::test]
-async fn a_jammed_client_is_told_what_it_has_missed_and_gets_the_newest_values() {
+async fn a_jammed_client_gets_lag_and_the_newest_values() {
     let (server, clock) = spawn_app_at_rest(narrow);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &ALL_CHANNELS).await;
@@ -75,16 +76,16 @@ async fn a_jammed_client_is_told_what_it_has_missed_and_gets_the_newest_values()
     read_up_to(&mut jammed, &mut view, &witness).await;
 
     assert!(view.lags >= 1, "it has fallen behind");
-    assert_eq!(view.missing, view.skipped, "the holes are exactly what was said");
+    assert_eq!(view.missing, view.skipped, "the holes equal the announced events");
     assert!(view.events < witness.view.events / 4, "little waited for it: {}", view.events);
     for symbol in witness.view.symbols() {
         for name in ["ts", "price", "size", "bid", "bid_size", "ask", "ask_size"] {
             assert_eq!(view.snapshot(symbol)[name], witness.view.snapshot(symbol)[name], "{symbol} {name}");
         }
     }
-    assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "nobody else notices");
+    assert_eq!((witness.view.missing, witness.view.lags), (0, 0), "the witness has lost nothing");
 
-    // From here on it is a session like any other.
+    // From here on the session is live again.
     flood(&server, &clock, &mut witness, 1).await;
     read_up_to(&mut jammed, &mut view, &witness).await;
     assert_eq!(view.missing, view.skipped);
@@ -95,7 +96,7 @@ async fn a_jammed_client_is_told_what_it_has_missed_and_gets_the_newest_values()
 }
 
 #[actix_web::test]
-async fn a_jammed_client_still_gets_its_pongs_first() {
+async fn a_jammed_client_gets_its_pongs_before_events() {
     let (server, clock) = spawn_app_at_rest(narrow);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &ALL_CHANNELS).await;
@@ -118,7 +119,7 @@ async fn a_jammed_client_still_gets_its_pongs_first() {
 }
 
 #[actix_web::test]
-async fn a_stalled_session_is_ended_and_nobody_else_notices() {
+async fn a_stalled_session_is_ended_and_other_sessions_go_on() {
     let server = spawn_app(|settings| {
         narrow(settings);
         settings.session.stall_timeout_ms = 500;
@@ -140,7 +141,7 @@ async fn a_stalled_session_is_ended_and_nobody_else_notices() {
 }
 
 #[actix_web::test]
-async fn many_jammed_clients_do_not_hold_up_the_others() {
+async fn many_jammed_clients_do_not_delay_the_others() {
     let (server, clock) = spawn_app_at_rest(narrow);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &ALL_CHANNELS).await;

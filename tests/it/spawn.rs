@@ -13,15 +13,15 @@ use tokio::sync::oneshot;
 
 use crate::patience::PATIENCE;
 
-/// Where manual clocks start: Monday 2026-03-02, 15:04:05.123456 UTC, far from the end of a day.
+/// Start of manual clocks: Monday 2026-03-02, 15:04:05.123456 UTC, far from the end of a day.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);
 
-/// What threads of servers have said while they panicked. Whatever a client does, none must.
+/// Messages of panics on server threads. No client must be able to cause one.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A running server. Ends in order when dropped, and fails the test when that, or anything on its threads, panicked.
+/// A running server. Shuts down when dropped, and fails the test if the shutdown or any of its threads panicked.
 pub(crate) struct TestServer {
-    /// Of HTTP, or of HTTPS when that is all there is.
+    /// Address of HTTP, or of HTTPS if only that is served.
     pub(crate) address: SocketAddr,
     pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) metrics: SharedMetrics,
@@ -29,29 +29,29 @@ pub(crate) struct TestServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the application on a free port with two workers, a lively market and little history, and
-/// what `configure` changes of that.
+/// Starts the application on a free port with two workers, a busy market, a short history, and the changes of
+/// `configure`.
 pub(crate) fn spawn_app(configure: impl FnOnce(&mut Settings)) -> TestServer {
     spawn(Arc::new(SystemClock), None, configure)
 }
 
-/// Starts the application with a clock that stands still: nothing happens on the market until the test moves it.
+/// Starts the application with a clock that stands still: no event happens until the test advances it.
 pub(crate) fn spawn_app_at_rest(configure: impl FnOnce(&mut Settings)) -> (TestServer, Arc<ManualClock>) {
     spawn_app_at(START, configure)
 }
 
-/// Starts the application with a clock that stands still at this moment.
+/// Starts the application with a clock that stands still at this time.
 pub(crate) fn spawn_app_at(start: Timestamp, configure: impl FnOnce(&mut Settings)) -> (TestServer, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(start));
     let configure = |settings: &mut Settings| {
-        // Such a clock leaps by hours, and the market catches up.
+        // The test's clock jumps by hours, and the market must catch up.
         settings.feed.catch_up_max_ms = 86_400_000;
         configure(settings);
     };
     (spawn(clock.clone(), None, configure), clock)
 }
 
-/// Starts the application; `receiver` is attached to the feed before anything happens.
+/// Starts the application; `receiver` is attached to the feed before the first event.
 pub(crate) fn spawn(
     clock: Arc<dyn Clock>,
     receiver: Option<Recipient<Batch>>,
@@ -70,11 +70,11 @@ pub(crate) fn spawn(
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = Application::start(&settings, clock).expect("the settings of a test are good");
+            let application = Application::start(&settings, clock).expect("valid settings");
             if let Some(receiver) = receiver {
                 application.attach(receiver).await;
             }
-            // The test may have failed meanwhile.
+            // If the test has failed, nobody receives this.
             let _ = started.send((application.address(), application.tls_address(), application.metrics()));
             let shutdown = async {
                 let _ = stopped.await;
@@ -88,14 +88,14 @@ pub(crate) fn spawn(
 }
 
 impl TestServer {
-    /// Asks the server to end, as SIGTERM does, and goes on.
+    /// Begins a shutdown, as SIGTERM does.
     pub(crate) fn shut_down(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    /// Returns how many sessions there are.
+    /// Returns the number of sessions.
     pub(crate) fn sessions(&self) -> i64 {
         self.metrics.sessions.get()
     }
@@ -110,11 +110,11 @@ impl Drop for TestServer {
         }
         let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(panics.is_empty(), "a thread of a server panicked: {panics:?}");
-        assert!(!matches!(ended, Some(Err(_))), "the server did not end in order");
+        assert!(!matches!(ended, Some(Err(_))), "the server did not shut down");
     }
 }
 
-/// Keeps what panics on actix threads; those within tasks would otherwise only be printed.
+/// Records panics on actix threads; within tasks they would otherwise only be printed.
 fn record_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! A market that goes at another speed than the clock: what a client needs to know of time.
+//! A market at another speed than the clock: how a client converts times.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::spawn::{START, TestServer, spawn_app_at_rest};
 
 const SECOND: i64 = 1_000_000;
 
-/// Returns what a client makes of an event's time: when it happened by the server's clock.
+/// Returns the time of an event by the server's clock, as a client computes it.
 fn happened(event: &Value, anchor: &Value, speed: f64) -> i64 {
     let [server, market] = ["server_ts", "market_ts"].map(|name| anchor[name].as_i64().unwrap());
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "some seconds")]
@@ -17,7 +17,7 @@ fn happened(event: &Value, anchor: &Value, speed: f64) -> i64 {
     server + since
 }
 
-/// Waits until the market has got to where the clock stands: it says so in a pong.
+/// Waits until the market has reached the clock, according to a pong.
 async fn pong_at(client: &mut Client, market_ts: i64) -> Value {
     loop {
         let pong = client.ask(json!({"action": "ping"})).await.pop().unwrap();
@@ -32,7 +32,7 @@ async fn published(server: &TestServer, count: u64) {
 }
 
 #[actix_web::test]
-async fn welcome_and_pong_tell_when_an_event_happened_by_the_servers_clock() {
+async fn welcome_and_pong_let_a_client_compute_when_an_event_happened_by_the_servers_clock() {
     for (speed, market_seconds) in [(1.0, 4), (10.0, 40), (0.5, 2)] {
         let (server, clock) = spawn_app_at_rest(|settings| {
             settings.feed.speed = speed;

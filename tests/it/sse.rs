@@ -1,4 +1,4 @@
-//! `/api/v1/stream`: server-sent events carry what a WebSocket carries, and come back where they were.
+//! `/api/v1/stream`: server-sent events carry the messages of a WebSocket, and continue after a reconnect.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -20,7 +20,7 @@ fn types(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["type"].as_str().unwrap()).collect()
 }
 
-/// So little waits anywhere that a client is jammed soon.
+/// Small buffers everywhere, so that a client jams soon.
 fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
     settings.push.coalesce_ms = 0;
@@ -29,7 +29,7 @@ fn narrow(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn a_stream_begins_as_a_websocket_does_and_then_brings_the_events() {
+async fn a_stream_begins_like_a_websocket_and_continues_with_events() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut source = EventSource::open(server.address, "symbols=AAPL,MSFT&channels=trades,quotes").await;
     for (name, value) in [("cache-control", "no-store, no-transform"), ("x-accel-buffering", "no")] {
@@ -72,7 +72,7 @@ async fn a_client_of_http_1_0_gets_the_stream_without_a_transfer_coding() {
 }
 
 #[actix_web::test]
-async fn a_client_that_comes_back_with_the_last_id_misses_nothing_and_gets_nothing_twice() {
+async fn a_client_that_reconnects_with_the_last_id_misses_nothing_and_gets_nothing_twice() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 3_000.0);
     let query = "symbols=*&channels=trades,quotes";
     let mut source = EventSource::open(server.address, query).await;
@@ -82,7 +82,7 @@ async fn a_client_that_comes_back_with_the_last_id_misses_nothing_and_gets_nothi
         offsets.extend(events.iter().filter(|event| is_event(event)).map(|event| event["offset"].as_u64().unwrap()));
         let last_id = source.last_id.clone().unwrap();
         let view = source.view;
-        // A browser repeats the query of the beginning, whatever cursor that had.
+        // A browser repeats the query of its first request, whatever cursor that contained.
         let first = format!("{query}&after=0123456789abcdef:{round}");
         source = EventSource::reopen(server.address, &first, Some(&last_id)).await;
         source.view = view;
@@ -94,7 +94,7 @@ async fn a_client_that_comes_back_with_the_last_id_misses_nothing_and_gets_nothi
 }
 
 #[actix_web::test]
-async fn a_cursor_that_means_nothing_here_brings_snapshots_and_says_so() {
+async fn an_unknown_cursor_brings_snapshots_and_recovered_false() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let epoch = Client::connect(server.address).await.welcome["epoch"].as_str().unwrap().to_owned();
     for cursor in ["0123456789abcdef:5".to_owned(), format!("{epoch}:999999")] {
@@ -110,7 +110,7 @@ async fn a_cursor_that_means_nothing_here_brings_snapshots_and_says_so() {
 }
 
 #[actix_web::test]
-async fn after_a_silence_a_comment_says_that_the_server_lives_and_moves_the_cursor_on() {
+async fn after_a_silence_a_comment_carries_a_newer_cursor() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.session.heartbeat_ms = 50);
     let mut source = EventSource::open(server.address, "symbols=AAPL&channels=bars.1d").await;
     source.next_event().await.unwrap();
@@ -129,14 +129,14 @@ async fn after_a_silence_a_comment_says_that_the_server_lives_and_moves_the_curs
 }
 
 #[actix_web::test]
-async fn in_mode_latest_the_newest_value_arrives_and_the_rest_is_counted_also_after_coming_back() {
+async fn in_mode_latest_the_newest_value_arrives_and_the_others_are_counted_also_after_a_reconnect() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let query = "symbols=*&mode=latest&max_hz=20";
     let mut source = EventSource::open(server.address, query).await;
     let mut seqs = std::collections::BTreeMap::new();
     let mut skipped = 0;
     for round in 0..40 {
-        // In this mode offsets go up for each symbol, not over all of them.
+        // In this mode offsets increase per topic, not over all topics.
         for message in source.next_messages().await.unwrap() {
             let symbol = message["symbol"].as_str().unwrap_or_default().to_owned();
             match message["type"].as_str().unwrap() {
@@ -144,7 +144,8 @@ async fn in_mode_latest_the_newest_value_arrives_and_the_rest_is_counted_also_af
                 "trade" => {
                     let (seq, merged) = (message["seq"].as_u64().unwrap(), message["skipped"].as_u64().unwrap_or(0));
                     let last = seqs.get_mut(&symbol).unwrap();
-                    // What was held back when the stream broke comes again, with all that it stands for.
+                    // An event that was held back when the stream broke is sent again, with the number that it stands
+                    // for.
                     assert!(seq <= *last || seq - *last - 1 <= merged, "{message} after {last}");
                     *last = seq.max(*last);
                     skipped += merged;
@@ -161,7 +162,7 @@ async fn in_mode_latest_the_newest_value_arrives_and_the_rest_is_counted_also_af
 }
 
 #[actix_web::test]
-async fn mistakes_are_answered_with_a_problem_before_the_stream_begins() {
+async fn mistakes_are_answered_with_a_problem_document_before_the_stream_begins() {
     let server = spawn_app(|settings| settings.session.symbols_max = 2);
     for (query, status, code) in [
         ("", 400, "bad_request"),
@@ -188,7 +189,7 @@ async fn mistakes_are_answered_with_a_problem_before_the_stream_begins() {
 }
 
 #[actix_web::test]
-async fn head_is_answered_at_once_and_opens_nothing() {
+async fn head_is_answered_at_once_and_opens_no_session() {
     let server = spawn_app(|_| {});
     let answer = request(server.address, Method::HEAD, "/api/v1/stream?symbols=AAPL", &[]).await;
     assert_eq!((answer.status, answer.header("content-type"), answer.body.len()), (200, "text/event-stream", 0));
@@ -198,7 +199,7 @@ async fn head_is_answered_at_once_and_opens_nothing() {
     wait_until("sessions", 0, || server.sessions()).await;
 }
 
-/// Reads a stream that is refused: its only event. Returns the goodbye and the time to come back.
+/// Reads a refused stream, which has one event. Returns its `goodbye` and its `retry`.
 async fn refused(server: SocketAddr, last_id: &str) -> (Value, u64) {
     let mut source = EventSource::reopen(server, "symbols=AAPL", Some(last_id)).await;
     let event = source.next_event().await.unwrap();
@@ -211,7 +212,7 @@ async fn refused(server: SocketAddr, last_id: &str) -> (Value, u64) {
 }
 
 #[actix_web::test]
-async fn a_stream_more_than_allowed_ends_at_once_and_is_told_when_to_come_back() {
+async fn a_stream_over_the_limit_ends_at_once_with_goodbye_and_retry() {
     let server = spawn_app(|settings| settings.server.connections_max = 1);
     let source = EventSource::open(server.address, "symbols=AAPL").await;
     let (goodbye, retry_ms) = refused(server.address, "9c1f:5").await;
@@ -224,7 +225,7 @@ async fn a_stream_more_than_allowed_ends_at_once_and_is_told_when_to_come_back()
 }
 
 #[actix_web::test]
-async fn while_the_server_goes_down_every_time_to_come_back_is_after_that() {
+async fn during_a_shutdown_every_retry_ends_after_the_drain() {
     const DRAIN_MS: u64 = 60_000;
     let mut server = spawn_app(|settings| {
         settings.server.drain_ms = DRAIN_MS;
@@ -256,7 +257,7 @@ async fn while_the_server_goes_down_every_time_to_come_back_is_after_that() {
 }
 
 #[actix_web::test]
-async fn a_cursor_that_is_none_begins_anew_because_an_error_would_end_an_event_source_for_good() {
+async fn a_malformed_cursor_brings_snapshots_because_an_event_source_does_not_survive_an_error() {
     let server = spawn_app(|_| {});
     for id in ["48211", "9c1f:", "9c1f:-1", "-", "9c1f:99999999999999999999"] {
         for (query, last_id) in [("symbols=AAPL".to_owned(), Some(id)), (format!("symbols=AAPL&after={id}"), None)] {
@@ -269,7 +270,7 @@ async fn a_cursor_that_is_none_begins_anew_because_an_error_would_end_an_event_s
 }
 
 #[actix_web::test]
-async fn a_stream_that_is_not_read_is_ended_and_nobody_else_notices() {
+async fn an_unread_stream_is_ended_and_other_sessions_go_on() {
     let server = spawn_app(|settings| {
         narrow(settings);
         settings.session.stall_timeout_ms = 500;
@@ -289,7 +290,7 @@ async fn a_stream_that_is_not_read_is_ended_and_nobody_else_notices() {
 }
 
 #[actix_web::test]
-async fn a_stream_that_does_not_want_to_lag_and_is_not_read_is_told_why_it_ends() {
+async fn an_unread_stream_with_on_lag_close_gets_goodbye_with_the_reason() {
     let (server, clock) = spawn_app_at_rest(narrow);
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &ALL_CHANNELS).await;
@@ -313,7 +314,7 @@ async fn a_stream_that_does_not_want_to_lag_and_is_not_read_is_told_why_it_ends(
 }
 
 #[actix_web::test]
-async fn a_stream_that_is_read_gets_what_comes_at_once_although_it_does_not_fit() {
+async fn a_stream_that_is_read_gets_a_burst_larger_than_its_outbox() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         narrow(settings);
         settings.push.outbox_events_max = 50;
@@ -325,7 +326,7 @@ async fn a_stream_that_is_read_gets_what_comes_at_once_although_it_does_not_fit(
 }
 
 #[actix_web::test]
-async fn when_the_server_goes_down_streams_hear_goodbye_and_end() {
+async fn on_shutdown_streams_get_goodbye_and_end() {
     let mut server = spawn_app(|_| {});
     let mut sources = Vec::new();
     for _ in 0..3 {

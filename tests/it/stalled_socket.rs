@@ -1,4 +1,5 @@
-//! Clients whose socket takes nothing, over TCP and over TLS: the session ends in time, and the kernel's connection with it.
+//! Clients whose socket accepts no data, over TCP and over TLS: the session ends in time, and the kernel's connection,
+//! too.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const STREAM_ALL: &[u8] = b"GET /api/v1/stream?symbols=*&channels=trades,quotes 
 
 const LAG: &[u8] = br#""type":"lag""#;
 
-/// So little waits anywhere that a client is jammed soon, and it may be so for half a second.
+/// Small buffers everywhere, so that a client jams soon, and a stall timeout of half a second.
 fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
     settings.push.coalesce_ms = 0;
@@ -31,8 +32,8 @@ fn narrow(settings: &mut Settings) {
     settings.session.stall_timeout_ms = 500;
 }
 
-/// Returns the server's end of this connection, as `/proc/net/tcp` lists it; `None` when its kernel has it no more. Addresses are
-/// in hexadecimal there, each four bytes the wrong way round.
+/// Returns the server's end of this connection from `/proc/net/tcp`; `None` if the kernel has it no more. Addresses
+/// there are hexadecimal, each four bytes in reverse order.
 fn kernel_entry(server: SocketAddr, client: SocketAddr) -> Option<Vec<String>> {
     let hex = |address: SocketAddr| {
         let SocketAddr::V4(address) = address else { panic!("tests run over IPv4") };
@@ -44,12 +45,12 @@ fn kernel_entry(server: SocketAddr, client: SocketAddr) -> Option<Vec<String>> {
     entries.find(|columns| columns[..2] == ends)
 }
 
-/// Returns whether the server's kernel still has its end of this connection.
+/// Returns whether the kernel still has the server's end of this connection.
 fn is_held(server: SocketAddr, client: SocketAddr) -> bool {
     kernel_entry(server, client).is_some()
 }
 
-/// Waits until the jammed session and its connection are gone, and nobody else has noticed.
+/// Waits until the jammed session and its connection are gone, and asserts that the witness has lost nothing.
 async fn is_ended(server: &TestServer, witness: &mut Client, listener: SocketAddr, jammed: SocketAddr) {
     let ended = async {
         while server.sessions() > 1 {
@@ -68,7 +69,7 @@ async fn is_ended(server: &TestServer, witness: &mut Client, listener: SocketAdd
     assert_eq!((witness.view.missing, witness.view.lags), (0, 0));
 }
 
-/// Connects somebody who takes so little that the kernel's buffers hold it however slow this test is.
+/// Connects a client with so few events that the kernel's buffers hold them however slow this test is.
 async fn witness(server: &TestServer) -> Client {
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["AAPL"], &ALL_CHANNELS).await;
@@ -88,7 +89,7 @@ async fn a_stalled_reader_over_tcp_is_ended_in_time() {
     drop(jammed);
 }
 
-/// Reads so many bytes twenty times a second, until the connection ends or a `lag` is told; returns whether one was.
+/// Reads this many bytes twenty times a second, until the connection ends or a `lag` arrives; returns whether one did.
 async fn sip(stream: &mut TcpStream, bytes: usize) -> bool {
     let mut ticks = interval(Duration::from_millis(50));
     let (mut received, mut sip) = (Vec::new(), vec![0; bytes]);
@@ -102,7 +103,7 @@ async fn sip(stream: &mut TcpStream, bytes: usize) -> bool {
     true
 }
 
-/// Connects somebody who asks for everything, by a WebSocket or a stream.
+/// Connects a client that subscribes to everything, over a WebSocket or a stream.
 async fn ask(server: &TestServer, is_websocket: bool) -> RawClient {
     let mut client = RawClient::connect_narrow(server.address).await;
     if is_websocket {
@@ -115,7 +116,7 @@ async fn ask(server: &TestServer, is_websocket: bool) -> RawClient {
     client
 }
 
-/// What waits for one socket takes it longer than it may stall.
+/// Reading one socket's buffers takes the client longer than the stall timeout.
 fn patient(settings: &mut Settings) {
     narrow(settings);
     settings.server.write_buffer_bytes = 65_536;
@@ -123,7 +124,7 @@ fn patient(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn a_slow_reader_that_takes_something_all_the_time_is_told_of_its_lag() {
+async fn a_slow_reader_that_reads_all_the_time_gets_lag() {
     for is_websocket in [true, false] {
         let server = spawn_app(patient);
         let mut slow = ask(&server, is_websocket).await;
@@ -139,14 +140,14 @@ async fn a_reader_that_drips_is_ended_in_time() {
         let mut dripping = ask(&server, is_websocket).await;
         let address = dripping.stream.local_addr().unwrap();
         let dripping = spawn(async move { sip(&mut dripping.stream, 1).await });
-        // What the client's kernel has received before the end it still gives to the client.
+        // The client's kernel still delivers the bytes that it received before the reset.
         wait_until("connection in the kernel", false, || is_held(server.address, address)).await;
         dripping.abort();
         assert_eq!((server.sessions(), server.metrics.closes(CloseReason::Stalled)), (0, 1));
     }
 }
 
-/// Floods the server until it has been closed for that, and reads nothing; whatever was written waits for it.
+/// Floods the server until it has closed the session, and reads nothing; all written bytes stay unread.
 async fn jam_and_flood(server: &TestServer, frame: &[u8], reason: CloseReason) -> RawClient {
     let mut hostile = RawClient::open_narrow(server.address).await;
     hostile.send_frame(TEXT, SUBSCRIBE_ALL).await;
@@ -160,7 +161,7 @@ async fn jam_and_flood(server: &TestServer, frame: &[u8], reason: CloseReason) -
 }
 
 #[actix_web::test]
-async fn the_jammed_socket_of_a_session_that_was_closed_is_reset_soon() {
+async fn the_jammed_socket_of_a_closed_session_is_reset_soon() {
     let list = frame(TEXT, br#"{"action":"list"}"#);
     for (frame, reason) in [
         (frame(PONG, b""), CloseReason::FrameFlood),
@@ -169,7 +170,7 @@ async fn the_jammed_socket_of_a_session_that_was_closed_is_reset_soon() {
     ] {
         let server = spawn_app(|settings| {
             narrow(settings);
-            // Who does not read is not yet taken for stalled when this test has given up.
+            // The stall timeout is longer than this test.
             settings.session.stall_timeout_ms = 120_000;
             settings.session.close_timeout_ms = 100;
             if reason == CloseReason::UnreadReplies {
@@ -185,9 +186,10 @@ async fn the_jammed_socket_of_a_session_that_was_closed_is_reset_soon() {
     }
 }
 
-/// What is no session has no watch of its own: the kernel ends it, a second after a session would be.
+/// Plain requests have no session that checks for stalls: the connection ends a second later than that of a session
+/// would.
 #[actix_web::test]
-async fn who_does_not_read_the_answers_to_plain_requests_is_ended_in_time() {
+async fn a_client_that_does_not_read_the_answers_to_plain_requests_is_ended_in_time() {
     let server = spawn_app(narrow);
     let mut jammed = RawClient::connect_narrow(server.address).await;
     let address = jammed.stream.local_addr().unwrap();
@@ -199,7 +201,7 @@ async fn who_does_not_read_the_answers_to_plain_requests_is_ended_in_time() {
     drop(jammed);
 }
 
-/// Somebody asks for everything over TLS, by a WebSocket or a stream, and reads no more.
+/// A client that subscribes to everything over TLS, by a WebSocket or a stream, and does not read.
 async fn stall_over_tls(name: &str, is_websocket: bool) {
     let pair = Pair::new(name);
     let server = spawn_app(|settings| {
@@ -233,11 +235,11 @@ async fn a_stalled_reader_of_a_stream_over_tls_is_ended_in_time() {
 }
 
 #[actix_web::test]
-async fn the_kernel_looks_for_clients_that_have_vanished() {
+async fn the_kernel_probes_clients_that_have_vanished() {
     let server = spawn_app(|_| {});
     let mut client = RawClient::open(server.address).await;
     client.next_of(TEXT).await;
     let entry = || kernel_entry(server.address, client.stream.local_addr().unwrap()).unwrap();
-    // The timer is that of keep-alives when nothing else is under way, see proc_net_tcp in the documentation of Linux.
+    // The timer is that of keepalives if nothing else is pending, see proc_net_tcp in the documentation of Linux.
     wait_until("the timer", true, || entry()[4].starts_with("02:")).await;
 }

@@ -1,10 +1,10 @@
-//! The binary: how it starts, and from where.
+//! The start of the binary.
 
 use crate::command::{run, spawn_binary, spawn_binary_in};
 use crate::http::get;
 
 #[actix_web::test]
-async fn one_line_at_the_start_tells_address_workers_symbols_and_seed() {
+async fn one_line_at_the_start_names_address_workers_symbols_and_seed() {
     let variables =
         [("TICKCAST__SERVER__WORKERS", "3"), ("TICKCAST__FEED__SEED", "7"), ("TICKCAST__FEED__EXTRA_SYMBOLS", "5")];
     let process = spawn_binary(&[], &variables).await;
@@ -20,18 +20,18 @@ async fn one_line_at_the_start_tells_address_workers_symbols_and_seed() {
 }
 
 #[actix_web::test]
-async fn the_port_comes_from_the_environment_and_the_command_line_wins() {
+async fn the_port_comes_from_the_environment_and_the_command_line_overrides_it() {
     let port = free_port().to_string();
     let process = spawn_binary(&[], &[("TICKCAST__SERVER__PORT", &port)]).await;
     assert_eq!(process.address.port().to_string(), port);
     assert_eq!(get(process.address, "/healthz").await.status, 200);
-    // The port is taken: only with another one does this start.
+    // The port is in use, so the second server starts only with another port.
     let other = spawn_binary(&["--port", "0"], &[("TICKCAST__SERVER__PORT", &port)]).await;
     assert_ne!(other.address.port(), process.address.port());
 }
 
 #[actix_web::test]
-async fn settings_come_from_a_file_and_the_environment_wins() {
+async fn settings_come_from_a_file_and_the_environment_overrides_it() {
     let directory = Directory::new("settings");
     let file = directory.path.join("my.toml");
     std::fs::write(&file, "[server]\nworkers = 1\n[feed]\nseed = 5\nextra_symbols = 1\n").unwrap();
@@ -47,7 +47,7 @@ async fn settings_come_from_a_file_and_the_environment_wins() {
 }
 
 #[actix_web::test]
-async fn a_host_may_be_an_address_of_ipv6_and_localhost_is_both() {
+async fn a_host_may_be_an_ipv6_address_and_localhost_has_both_addresses() {
     for (host, addresses) in [
         ("[::1]", &["[::1]"][..]),
         ("::1", &["[::1]"]),
@@ -106,13 +106,13 @@ async fn version_and_help_are_printed_on_request() {
     }
 }
 
-/// Returns a port that nobody uses, and that the system gives to nobody meanwhile: below those of port 0.
+/// Returns a free port below those that the system assigns for port 0, so that no other process gets it meanwhile.
 fn free_port() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     (first..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
-/// An empty directory that is removed in the end.
+/// An empty directory that is removed when dropped.
 struct Directory {
     path: std::path::PathBuf,
 }
@@ -120,7 +120,7 @@ struct Directory {
 impl Directory {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tickcast-{name}-{}", std::process::id()));
-        // One may be left from a process that was killed and had the same number.
+        // A directory may be left from a killed process with the same id.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Self { path }

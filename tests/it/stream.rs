@@ -1,4 +1,4 @@
-//! The stream: complete, in order, joined exactly with its snapshots, and the same for everybody.
+//! The stream: complete, in order, joined exactly with its snapshots, and the same for every client.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::raw::{RawClient, TEXT};
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::{is_event, said};
 
-/// Reads until the client knows everything up to this offset; the market must be at rest. Only a client that gets every
-/// event can.
+/// Reads until the client has reached this offset; the market must stand still. Only a client that gets every event
+/// can.
 async fn catch_up(client: &mut Client, offset: u64) {
     while client.view.offset < offset {
         client.next_message().await;
@@ -24,7 +24,7 @@ async fn snapshots(server: &TestServer) -> (Vec<Value>, u64) {
 }
 
 #[actix_web::test]
-async fn no_event_is_missing_at_a_high_rate_whoever_asks_for_what() {
+async fn no_event_is_missing_at_a_high_rate_whatever_is_subscribed_to() {
     let server = spawn_app(|settings| {
         settings.feed.events_per_second = 20_000.0;
     });
@@ -49,7 +49,7 @@ async fn every_client_gets_the_same_events() {
     for client in &mut clients {
         client.subscribe(&["*"], &["trades", "quotes"]).await;
     }
-    // Side by side: a client that does not read meanwhile would lag.
+    // Side by side, because a client that does not read meanwhile would lag.
     let [one, other] = &mut clients;
     let (one, other) = tokio::join!(one.events(10_000), other.events(10_000));
     for mut events in [one, other] {
@@ -67,7 +67,7 @@ async fn every_client_gets_the_same_events() {
 }
 
 #[actix_web::test]
-async fn a_snapshot_is_what_a_client_that_was_there_before_knows() {
+async fn a_snapshot_equals_the_state_of_a_client_that_was_there_before() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 10_000.0);
     let mut early = Client::connect(server.address).await;
     early.subscribe(&["*"], &ALL_CHANNELS).await;
@@ -80,7 +80,8 @@ async fn a_snapshot_is_what_a_client_that_was_there_before_knows() {
         let snapshots: Vec<_> = messages.iter().filter(|message| message["type"] == "snapshot").collect();
         let offset = snapshots[0]["offset"].as_u64().unwrap();
         catch_up(&mut early, offset).await;
-        // The late client's hub may have been behind: then the early one knows more, and only the events tell.
+        // The late client's hub may have been behind: then the early client has more events, and only the events can
+        // tell.
         catch_up(&mut late, early.view.offset).await;
         for symbol in early.view.symbols() {
             assert_eq!(late.view.snapshot(symbol), early.view.snapshot(symbol));
@@ -90,7 +91,7 @@ async fn a_snapshot_is_what_a_client_that_was_there_before_knows() {
 }
 
 #[actix_web::test]
-async fn what_a_client_knows_agrees_with_the_snapshot_over_http() {
+async fn the_state_of_a_client_equals_the_snapshot_over_http() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 10_000.0);
     let mut all = Client::connect(server.address).await;
     all.subscribe(&["*"], &ALL_CHANNELS).await;
@@ -100,7 +101,7 @@ async fn what_a_client_knows_agrees_with_the_snapshot_over_http() {
         clock.advance_micros(200_000);
         all.events(1_000).await;
     }
-    // Each of them from another worker, which may be behind or ahead.
+    // Each snapshot comes from another worker, which may be behind or ahead.
     for _ in 0..2 {
         let (mut over_http, mut offset) = snapshots(&server).await;
         while offset < all.view.offset {
@@ -145,7 +146,7 @@ async fn events_and_snapshots_have_the_documented_keys_in_order() {
         for message in text.split(r#"{"type":""#) {
             let kind = message.split('"').next().unwrap();
             let Some(place) = open.iter().position(|(name, _)| *name == kind) else { continue };
-            // Keys are the strings before a colon; this dialect's values hold none.
+            // Keys are the strings before a colon; the values of this dialect contain none.
             let keys: Vec<_> = message.split("\":").map(|part| part.rsplit('"').next().unwrap()).collect();
             let keys = format!("type {}", keys[..keys.len() - 1].join(" "));
             assert_eq!(keys, open.swap_remove(place).1, "{message}");

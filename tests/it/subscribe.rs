@@ -1,4 +1,4 @@
-//! Subscribing: what is answered, in which order, and what comes then.
+//! Subscribing: the answer, the order of messages, and the events after it.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ fn kinds(messages: &[Value]) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn the_first_message_is_a_welcome_that_tells_the_limits() {
+async fn the_first_message_is_a_welcome_with_the_limits() {
     let server = spawn_app(|settings| {
         settings.session.symbols_max = 7;
         settings.session.message_bytes_max = 4_096;
@@ -82,7 +82,7 @@ async fn a_request_without_id_is_answered_without_one() {
 }
 
 #[actix_web::test]
-async fn only_the_symbols_and_channels_asked_for_arrive() {
+async fn only_events_of_the_subscribed_symbols_and_channels_arrive() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &["trades"]).await;
@@ -94,7 +94,7 @@ async fn only_the_symbols_and_channels_asked_for_arrive() {
 }
 
 #[actix_web::test]
-async fn without_channels_a_subscribe_is_for_trades() {
+async fn a_subscribe_without_channels_is_for_trades() {
     let server = spawn_app(|_| {});
     let mut client = Client::connect(server.address).await;
     let answer = client.ask(json!({"action": "subscribe", "symbols": ["*"], "mode": "all"})).await.pop().unwrap();
@@ -104,12 +104,12 @@ async fn without_channels_a_subscribe_is_for_trades() {
 }
 
 #[actix_web::test]
-async fn the_wildcard_gives_every_symbol_once_even_when_it_is_also_named() {
+async fn the_wildcard_gives_every_event_once_even_if_its_symbol_is_also_named() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &["trades"]).await;
     client.subscribe(&["*", "AAPL", "MSFT", "AAPL"], &["trades", "quotes"]).await;
-    // The view refuses an event that comes twice.
+    // The view refuses a repeated event.
     let messages = client.events(3_000).await;
     let snapshots = messages.iter().filter(|message| message["type"] == "snapshot");
     let mut symbols: Vec<_> = snapshots.map(|snapshot| snapshot["symbol"].as_str().unwrap().to_owned()).collect();
@@ -123,7 +123,7 @@ async fn the_wildcard_gives_every_symbol_once_even_when_it_is_also_named() {
 }
 
 #[actix_web::test]
-async fn a_second_subscribe_adds_to_the_first_and_list_tells_the_whole() {
+async fn a_second_subscribe_adds_to_the_first_and_list_returns_all() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &["trades"]).await;

@@ -1,4 +1,4 @@
-//! HTTPS and wss: versions, protocols, both ports side by side, certificates that are exchanged while the server runs.
+//! HTTPS and wss: versions, protocols, both ports side by side, and reloaded certificates.
 
 use futures_util::StreamExt;
 use rustls::SupportedProtocolVersion;
@@ -27,7 +27,7 @@ fn spawn_secure(pair: &Pair, configure: impl FnOnce(&mut Settings)) -> TestServe
     })
 }
 
-/// Shakes hands, offering this; returns the connection.
+/// Performs a handshake with this offer; returns the connection.
 async fn shake(
     server: &TestServer,
     pair: &Pair,
@@ -39,7 +39,7 @@ async fn shake(
 }
 
 #[actix_web::test]
-async fn versions_1_2_and_1_3_are_spoken_with_http_1_1_in_them() {
+async fn versions_1_2_and_1_3_are_accepted_with_http_1_1() {
     let pair = Pair::new("versions");
     let server = spawn_secure(&pair, |_| {});
     for version in [&TLS12, &TLS13] {
@@ -75,7 +75,7 @@ fn client_hello(version: [u8; 2]) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn tls_1_1_is_refused_with_the_alert_for_it() {
+async fn tls_1_1_is_refused_with_the_right_alert() {
     let pair = Pair::new("tls11");
     let server = spawn_secure(&pair, |_| {});
     let connect = async || TcpStream::connect(server.tls_address.unwrap()).await.unwrap();
@@ -88,7 +88,7 @@ async fn tls_1_1_is_refused_with_the_alert_for_it() {
         assert_eq!((fatal, alert), (2, 70), "protocol_version (RFC 5246 section 7.2.2)");
     }
     wait_until("failed handshakes", 2, || server.metrics.tls_handshakes_failed.get()).await;
-    // The version is all that was wrong.
+    // Only the version was wrong.
     let mut stream = connect().await;
     stream.write_all(&client_hello([3, 3])).await.unwrap();
     let mut answer = [0; 11];
@@ -97,7 +97,7 @@ async fn tls_1_1_is_refused_with_the_alert_for_it() {
 }
 
 #[actix_web::test]
-async fn what_is_not_tls_is_refused_and_nobody_else_notices() {
+async fn bytes_that_are_not_tls_are_refused_and_other_sessions_go_on() {
     let pair = Pair::new("plain");
     let server = spawn_secure(&pair, |_| {});
     let mut plain = TcpStream::connect(server.tls_address.unwrap()).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_client_that_trusts_another_certificate_does_not_connect() {
 }
 
 #[actix_web::test]
-async fn a_handshake_that_does_not_end_is_given_up() {
+async fn a_handshake_that_never_ends_times_out() {
     let pair = Pair::new("slow");
     let server = spawn_secure(&pair, |settings| settings.server.tls.handshake_timeout_ms = 100);
     for begun in [&b""[..], &[22, 3, 1, 1, 0, 1]] {
@@ -158,7 +158,7 @@ async fn a_websocket_streams_over_tls_without_a_hole() {
         loop {
             match socket.next().await {
                 Some(Ok(_)) => {}
-                // The server ends TLS in order: were the connection cut, this would be an error.
+                // The server ends TLS with close_notify; without it this would be an error.
                 None | Some(Err(tungstenite::Error::ConnectionClosed)) => break,
                 Some(Err(err)) => panic!("{err}"),
             }
@@ -169,7 +169,7 @@ async fn a_websocket_streams_over_tls_without_a_hole() {
 }
 
 #[actix_web::test]
-async fn a_stream_over_tls_comes_back_where_it_was_and_hears_goodbye() {
+async fn a_stream_over_tls_continues_after_a_reconnect_and_gets_goodbye() {
     let pair = Pair::new("stream");
     let mut server = spawn_app(|settings| pair.configure(settings));
     let open = async |last_id: &str| {
@@ -196,7 +196,7 @@ async fn a_stream_over_tls_comes_back_where_it_was_and_hears_goodbye() {
 }
 
 #[actix_web::test]
-async fn a_client_that_vanishes_without_ending_tls_is_forgotten() {
+async fn a_client_that_vanishes_without_close_notify_is_forgotten() {
     let pair = Pair::new("vanished");
     let server = spawn_secure(&pair, |_| {});
     let mut client = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
@@ -211,7 +211,7 @@ async fn a_client_that_vanishes_without_ending_tls_is_forgotten() {
 }
 
 #[actix_web::test]
-async fn both_ports_serve_the_same_sessions_and_end_them_in_order() {
+async fn both_ports_serve_sessions_and_end_them_on_shutdown() {
     let pair = Pair::new("both");
     let mut server = spawn_secure(&pair, |settings| settings.server.workers = 1);
     let mut plain = Client::connect(server.address).await;
@@ -230,7 +230,7 @@ async fn both_ports_serve_the_same_sessions_and_end_them_in_order() {
 }
 
 #[actix_web::test]
-async fn a_page_that_came_without_tls_may_not_connect_to_its_host_over_tls() {
+async fn a_page_loaded_without_tls_may_not_connect_to_its_host_over_tls() {
     let pair = Pair::new("origin");
     let server = spawn_secure(&pair, |_| {});
     for (origin, status) in [("http://localhost", 403), ("https://localhost", 101)] {
@@ -241,7 +241,7 @@ async fn a_page_that_came_without_tls_may_not_connect_to_its_host_over_tls() {
 }
 
 #[actix_web::test]
-async fn https_can_be_all_that_is_served() {
+async fn https_can_be_served_without_http() {
     let pair = Pair::new("only");
     let server = spawn_secure(&pair, |settings| settings.server.tls.only = true);
     assert_eq!(Some(server.address), server.tls_address, "nothing else");
@@ -255,7 +255,7 @@ async fn without_a_certificate_there_is_no_https() {
     assert_eq!(server.tls_address, None);
 }
 
-/// Returns the certificate that the server shows to a new connection.
+/// Returns the certificate presented to a new connection.
 async fn shown(process: &Process, pair: &Pair) -> Vec<u8> {
     let stream = pair.connect(process.tls_address.unwrap()).await;
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
@@ -273,7 +273,7 @@ async fn sighup_does_not_end_a_server_without_a_certificate() {
 }
 
 #[actix_web::test]
-async fn sighup_exchanges_the_certificate_and_a_bad_one_changes_nothing() {
+async fn sighup_reloads_the_certificate_and_an_invalid_one_changes_nothing() {
     let mut pair = Pair::new("reload");
     let variables = pair.variables();
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -305,7 +305,7 @@ async fn sighup_exchanges_the_certificate_and_a_bad_one_changes_nothing() {
         assert!(line.contains("certificate not reloaded, the old one stays") && line.contains(&named), "{line}");
         assert_eq!(shown(&process, &pair).await, second);
     }
-    // Who was there before notices nothing of all that.
+    // An older connection is not affected.
     client.send_frame(TEXT, br#"{"action":"ping","id":"still here"}"#).await;
     while !client.next_of(TEXT).await.windows(10).any(|bytes| bytes == b"still here") {}
     process.signal("TERM").await;

@@ -1,11 +1,11 @@
-//! What a client costs behind TLS: the bytes are those of the TCP connection, and what TLS adds is told apart.
+//! Traffic accounts over TLS: the bytes of the TCP connection, with the overhead of TLS apart.
 
 use crate::raw::{RawClient, TEXT, frame, handshake};
 use crate::secure::{Pair, SecureStream};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::traffic::{Bytes, contents, poll, settled};
 
-/// Completes what the client has counted within TLS by what went through its socket.
+/// Adds the bytes of the client's socket to those that the client has counted within TLS.
 fn on_the_wire(client: &RawClient<SecureStream>, up: &mut Bytes, down: &mut Bytes) {
     let socket = client.stream.get_ref().0;
     (up.wire, down.wire) = (socket.bytes_up, socket.bytes_down);
@@ -51,7 +51,7 @@ async fn a_websocket_over_tls_is_accounted_to_the_byte() {
         client.send(&frame).await;
         up.payload += request.len() as u64;
         up.framing += (frame.len() - request.len()) as u64;
-        // Nothing follows the answer to the last request.
+        // The server sends nothing after the answer to the last request.
         while said.matches(r#""type":"subscribed""#).count() < answers
             || (answers == 1 && !said.contains(r#""type":"trade""#))
         {

@@ -1,4 +1,4 @@
-//! What the server says that a client costs: to the byte what went through the client's own sockets.
+//! Traffic accounts: the server's figures equal, to the byte, the bytes of the client's own sockets.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::raw::{CLOSE, FRAGMENTS, PING, RawClient, TEXT, frame, handshake};
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
-/// What a client has counted itself.
+/// Bytes counted by the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bytes {
     pub(crate) wire: u64,
@@ -35,14 +35,14 @@ impl Bytes {
     }
 }
 
-/// What this client costs over each transport.
+/// Returns the account of this client.
 pub(crate) async fn traffic(server: &TestServer, client: &str) -> Value {
     let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
     assert_eq!(answer["client"], client);
     answer["transports"].clone()
 }
 
-/// Waits until the server has counted these bytes for the client: it does so after the bytes are on their way.
+/// Waits until the server has counted these bytes for the client: it counts them after they were sent.
 pub(crate) async fn settled(server: &TestServer, client: &str, transport: &str, up: Bytes, down: Bytes) -> Value {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
@@ -55,7 +55,7 @@ pub(crate) async fn settled(server: &TestServer, client: &str, transport: &str, 
     }
 }
 
-/// Returns how many messages and events there are in an array of JSON, and how many bytes the messages have.
+/// Returns the numbers of messages and events in an array of JSON, and the bytes of the messages.
 pub(crate) fn contents(array: &str) -> (u64, u64, u64) {
     let messages: Vec<&RawValue> = serde_json::from_str(array).unwrap();
     let events = messages.iter().filter(|message| is_event(&serde_json::from_str(message.get()).unwrap()));
@@ -63,7 +63,8 @@ pub(crate) fn contents(array: &str) -> (u64, u64, u64) {
     (messages.len() as u64, events.count() as u64, bytes as u64)
 }
 
-/// Polls on this connection; adds to what the client has counted, and returns the events and the cursor of the answer.
+/// Polls on this connection; adds to the client's counts, and returns the number of events and the cursor of the
+/// answer.
 pub(crate) async fn poll<S>(client: &mut RawClient<S>, query: &str, up: &mut Bytes, down: &mut Bytes) -> (u64, String)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -93,7 +94,7 @@ async fn a_websocket_is_accounted_to_the_byte() {
     let head = client.request(&request).await.head;
     let (mut up, mut down) = (Bytes::default(), Bytes::default());
     (up.headers, down.headers) = (request.len() as u64, head.len() as u64);
-    // One message whole, one in fragments; two frames that are none.
+    // One message whole, one in fragments; two frames that are not messages.
     let subscribe = br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#;
     let list = br#"{"action":"list"}"#;
     for (first_byte, payload, is_message) in [
@@ -110,7 +111,7 @@ async fn a_websocket_is_accounted_to_the_byte() {
     }
     let (mut events, mut closing) = (0, false);
     while let Some(frame) = client.next_frame().await {
-        // RFC 6455 section 5.2. Frames of more than 64 KiB come when the machine is busy.
+        // RFC 6455 section 5.2. Frames of more than 64 KiB occur on a busy machine.
         let header = match frame.payload.len() {
             0..126 => 2,
             126..65_536 => 4,
@@ -191,7 +192,7 @@ async fn a_stream_of_events_is_accounted_to_the_byte() {
 }
 
 #[actix_web::test]
-async fn polls_on_one_connection_are_accounted_to_the_byte_whoever_else_uses_it() {
+async fn polls_on_one_connection_are_accounted_to_the_byte_among_requests_of_others() {
     let server = spawn_app(|_| {});
     let mut connection = RawClient::connect(server.address).await;
     let [mut short, mut long, mut other] = [(); 3].map(|()| (Bytes::default(), Bytes::default()));
@@ -199,7 +200,7 @@ async fn polls_on_one_connection_are_accounted_to_the_byte_whoever_else_uses_it(
     assert_eq!(events, 0, "the first answer has snapshots");
     let (mut long_events, mut short_events, mut cursor) = (0, 0, cursor);
     for _ in 0..10 {
-        // Nobody's.
+        // A request without a client's name.
         poll(&mut connection, "symbols=AAPL", &mut Bytes::default(), &mut Bytes::default()).await;
         assert_eq!(connection.request("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
         let query = format!("symbols=*&channels=trades,quotes&client=a&after={cursor}");
@@ -229,7 +230,7 @@ async fn polls_on_one_connection_are_accounted_to_the_byte_whoever_else_uses_it(
 }
 
 #[actix_web::test]
-async fn polls_on_connections_of_their_own_are_accounted_to_the_byte() {
+async fn polls_on_separate_connections_are_accounted_to_the_byte() {
     let server = spawn_app(|_| {});
     let (mut up, mut down) = (Bytes::default(), Bytes::default());
     for _ in 0..10 {
@@ -243,7 +244,7 @@ async fn polls_on_connections_of_their_own_are_accounted_to_the_byte() {
 }
 
 #[actix_web::test]
-async fn the_cpu_time_of_an_account_is_no_more_than_that_of_the_process() {
+async fn the_cpu_time_of_an_account_is_at_most_that_of_the_process() {
     let process_us = || {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap()
@@ -262,11 +263,11 @@ async fn the_cpu_time_of_an_account_is_no_more_than_that_of_the_process() {
     assert!(last < process_us() - before);
 }
 
-/// An account that was used within so long is kept, whoever comes.
+/// An account that was used within this time is kept.
 const KEPT_MICROS: i64 = 60_000_000;
 
 #[actix_web::test]
-async fn a_client_one_too_many_takes_the_place_of_one_that_is_idle_for_long_or_is_served_without_an_account() {
+async fn one_client_too_many_replaces_an_idle_account_or_is_served_without_one() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.server.traffic_clients_max = 2);
     let open = async |name: &str| {
         let mut client = RawClient::connect(server.address).await;
@@ -282,11 +283,11 @@ async fn a_client_one_too_many_takes_the_place_of_one_that_is_idle_for_long_or_i
     assert_eq!(poll("idle").await.status, 200);
     clock.advance_micros(KEPT_MICROS - 1);
     assert_eq!((poll("third").await.status, known("third").await, known("idle").await), (200, 404, 200));
-    // That was a use, too.
+    // The read of the account was a use, too.
     clock.advance_micros(KEPT_MICROS - 1);
     assert_eq!((poll("third").await.status, known("third").await), (200, 404));
     clock.advance_micros(1);
-    // The end of the idle one's connection may come later than its answer.
+    // The server may detect the end of the idle connection after its answer.
     let served = async {
         while known("third").await != 200 {
             assert_eq!(poll("third").await.status, 200);
@@ -311,12 +312,12 @@ async fn a_client_one_too_many_takes_the_place_of_one_that_is_idle_for_long_or_i
     let refused = server.metrics.traffic_clients_refused.get();
     assert_eq!((poll("fourth").await.status, known("fourth").await), (200, 404));
     assert_eq!(server.metrics.traffic_clients_refused.get(), refused + 1);
-    assert_eq!(poll("first").await.status, 200, "who is known is served");
+    assert_eq!(poll("first").await.status, 200, "a known account is returned");
     drop((first, second));
 }
 
 #[actix_web::test]
-async fn many_new_names_of_one_address_do_not_make_the_server_forget_those_that_were_used_just_now() {
+async fn many_new_names_of_one_address_do_not_evict_accounts_that_were_just_used() {
     let server = spawn_app(|settings| settings.server.traffic_clients_max = 16);
     let poll = async |name: &str| get(server.address, &format!("/api/v1/poll?symbols=AAPL&client={name}")).await.status;
     assert_eq!((poll("once").await, poll("known").await, poll("known").await), (200, 200, 200));
@@ -329,7 +330,7 @@ async fn many_new_names_of_one_address_do_not_make_the_server_forget_those_that_
 }
 
 #[actix_web::test]
-async fn a_bad_name_is_refused_and_a_strange_one_not_found() {
+async fn an_invalid_name_is_refused_and_an_unknown_one_not_found() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let long = "x".repeat(65);
     for name in ["", "a%20b", "%C3%A9", "a.b", "a/b", &long, "a&client=b"] {

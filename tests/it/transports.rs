@@ -1,4 +1,4 @@
-//! One contract on four transports: the same messages, the same cursor, and a client that moves between them.
+//! One contract on four transports: the same messages, the same cursor, and clients that move between transports.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn offset(message: &Value) -> u64 {
     message["offset"].as_u64().unwrap()
 }
 
-/// Asks for what comes after the cursor; returns the answer to the request, with `subscribed` last.
+/// Subscribes with a cursor; returns the answer `subscribed`.
 async fn subscribe_after(client: &mut Client, symbols: &[&str], channels: &[&str], cursor: &str) -> Value {
     let (epoch, offset) = cursor.split_once(':').unwrap();
     let after = json!({"epoch": epoch, "offset": offset.parse::<u64>().unwrap()});
@@ -31,7 +31,7 @@ async fn subscribe_after(client: &mut Client, symbols: &[&str], channels: &[&str
     client.ask(request).await.pop().unwrap()
 }
 
-/// Polls until there are so many events; returns them, and the last cursor.
+/// Polls until this many events have arrived; returns them, and the last cursor.
 async fn poll_events(server: &TestServer, wait_ms: u32, mut cursor: String, count: usize) -> (Vec<Value>, String) {
     let mut events = Vec::new();
     while events.len() < count {
@@ -87,7 +87,7 @@ async fn a_client_that_moves_between_transports_misses_nothing_and_gets_nothing_
     }
     let mut cursor = first["cursor"].as_str().unwrap().to_owned();
     for _ in 0..5 {
-        // Each connection meets the next worker: it may be behind the one that gave the cursor.
+        // Each connection reaches the next worker, whose hub may be behind the one that issued the cursor.
         let mut client = Client::connect(server.address).await;
         let epoch = client.welcome["epoch"].clone();
         assert_eq!(subscribe_after(&mut client, &SYMBOLS, &CHANNELS, &cursor).await["recovered"], true);
@@ -119,14 +119,18 @@ async fn a_client_that_moves_between_transports_misses_nothing_and_gets_nothing_
 }
 
 #[actix_web::test]
-async fn after_a_restart_the_old_cursor_brings_snapshots_everywhere() {
+async fn after_a_restart_the_old_cursor_brings_snapshots_on_every_transport() {
     let old = {
         let server = spawn_app(|_| {});
         poll(&server, &query()).await["cursor"].as_str().unwrap().to_owned()
     };
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = Client::connect(server.address).await;
-    assert_ne!(client.welcome["epoch"].as_str().unwrap(), old.split(':').next().unwrap(), "another run, another name");
+    assert_ne!(
+        client.welcome["epoch"].as_str().unwrap(),
+        old.split(':').next().unwrap(),
+        "another run has another epoch"
+    );
     assert_eq!(subscribe_after(&mut client, &SYMBOLS, &CHANNELS, &old).await["recovered"], false);
     let mut source = EventSource::open(server.address, &format!("{}&after={old}", query())).await;
     let begin = source.until("the answer", |message| message["type"] == "subscribed").await;
@@ -141,7 +145,7 @@ async fn after_a_restart_the_old_cursor_brings_snapshots_everywhere() {
 }
 
 #[actix_web::test]
-async fn a_poll_in_mode_latest_brings_the_newest_value_and_counts_the_rest() {
+async fn a_poll_in_mode_latest_brings_the_newest_value_and_counts_the_others() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["AAPL"], &["trades"]).await;
@@ -160,16 +164,12 @@ async fn a_poll_in_mode_latest_brings_the_newest_value_and_counts_the_rest() {
     assert!(newest["seq"].as_u64() >= Some(3));
     for refused in ["max_hz=4", "on_lag=close"] {
         let answer = get(server.address, &format!("/api/v1/poll?symbols=AAPL&mode=latest&{refused}")).await;
-        assert_eq!(
-            (answer.status, &answer.problem()["code"]),
-            (400, &json!("bad_request")),
-            "a poll sets its own pace"
-        );
+        assert_eq!((answer.status, &answer.problem()["code"]), (400, &json!("bad_request")), "a poll has no rate");
     }
 }
 
 #[actix_web::test]
-async fn more_than_an_outbox_holds_is_recovered_without_a_loss_on_every_transport() {
+async fn more_events_than_an_outbox_holds_are_recovered_on_every_transport() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.feed.events_per_second = 10_000.0;
         settings.push.outbox_events_max = 50;
@@ -180,7 +180,7 @@ async fn more_than_an_outbox_holds_is_recovered_without_a_loss_on_every_transpor
     let epoch = Client::connect(server.address).await.welcome["epoch"].as_str().unwrap().to_owned();
     clock.advance_micros(2_000_000);
     crate::patience::wait_until("the market", true, || server.metrics.events_published.get() > 19_000).await;
-    // Until both hubs are there.
+    // Until both hubs have reached the offset.
     for _ in 0..2 {
         while get(server.address, "/api/v1/snapshot?symbols=AAPL").await.json()["offset"].as_u64()
             < Some(server.metrics.events_published.get())
@@ -203,7 +203,7 @@ async fn more_than_an_outbox_holds_is_recovered_without_a_loss_on_every_transpor
 }
 
 #[actix_web::test]
-async fn a_recovery_beside_other_subscriptions_repeats_nothing_of_them_and_misses_nothing() {
+async fn a_recovery_beside_other_subscriptions_misses_and_repeats_nothing() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let first = poll(&server, "symbols=*").await;
     let mut seqs = BTreeMap::new();
@@ -222,7 +222,7 @@ async fn a_recovery_beside_other_subscriptions_repeats_nothing_of_them_and_misse
         client.send_json(&request).await;
         let (mut left, mut recovered) = (events, Value::Null);
         while left > 0 {
-            // Frame by frame: offsets go up for each symbol and channel, not over all of them.
+            // Frame by frame, because offsets increase per topic, not over all topics.
             for message in client.next_frame().await {
                 if message["type"] == "subscribed" {
                     recovered = message["recovered"].clone();
@@ -239,7 +239,7 @@ async fn a_recovery_beside_other_subscriptions_repeats_nothing_of_them_and_misse
 }
 
 #[actix_web::test]
-async fn what_is_subscribed_since_after_the_cursor_can_not_go_back_to_it() {
+async fn a_subscription_that_began_after_the_cursor_is_not_recovered() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["MSFT"], &["trades"]).await;
@@ -249,7 +249,7 @@ async fn what_is_subscribed_since_after_the_cursor_can_not_go_back_to_it() {
     client.events(3).await;
     client.subscribe(&["AAPL"], &["trades"]).await;
     client.sync().await;
-    // MSFT comes since then, AAPL does not: a session gets nothing twice, and nothing late.
+    // MSFT has been subscribed since the cursor, AAPL has not: a session gets no event twice, and none late.
     assert_eq!(subscribe_after(&mut client, &["MSFT"], &["trades"], &start).await["recovered"], true);
     for symbols in [["AAPL", "MSFT"], ["*", "MSFT"]] {
         assert_eq!(subscribe_after(&mut client, &symbols, &["trades"], &start).await["recovered"], false);

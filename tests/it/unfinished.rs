@@ -1,4 +1,4 @@
-//! Requests that never end, and connections without one: each has its deadline, and whoever asks in time is served.
+//! Requests that never end, and connections without one: each has a deadline, and requests in time are served.
 
 use tickcast::app::Settings;
 
@@ -17,14 +17,14 @@ fn impatient(settings: &mut Settings) {
     settings.server.request_timeout_ms = 200;
 }
 
-/// Returns a request whose head has so many bytes.
+/// Returns a request with a head of this many bytes.
 fn request_of(bytes: usize) -> String {
     let (before, after) = ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ", "\r\n\r\n");
     format!("{before}{}{after}", "x".repeat(bytes - before.len() - after.len()))
 }
 
 #[actix_web::test]
-async fn a_request_that_never_ends_is_given_up_whichever_it_is_on_its_connection() {
+async fn a_request_that_never_ends_times_out_at_any_place_on_its_connection() {
     let server = spawn_app(impatient);
     for served in 0..3 {
         for begun in ["G", "GET /healthz HTTP/1.1\r\nHost: local", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"] {
@@ -88,7 +88,7 @@ async fn after_a_request_with_a_length_of_zero_the_next_one_has_the_same_limits(
 }
 
 #[actix_web::test]
-async fn a_length_that_is_no_number_is_answered_with_400_and_nothing_after_it() {
+async fn a_length_that_is_not_a_number_is_answered_with_400_and_ends_the_connection() {
     let server = spawn_app(|_| {});
     for length in ["", "+0", "-0", "0, 0", "0x0", "0\r\nContent-Length: 0", "1e0", "18446744073709551616"] {
         let mut client = RawClient::connect(server.address).await;
@@ -102,7 +102,7 @@ async fn a_length_that_is_no_number_is_answered_with_400_and_nothing_after_it() 
 
 #[actix_web::test]
 async fn a_request_behind_a_body_is_not_served_and_the_connection_ends_with_the_answer() {
-    // Nothing waits for a deadline.
+    // No request waits for a deadline.
     let server = spawn_app(|settings| settings.server.request_timeout_ms = 60_000);
     for body in [
         "Content-Length: 5\r\n\r\nhello",
@@ -126,7 +126,7 @@ async fn a_request_behind_a_body_is_not_served_and_the_connection_ends_with_the_
 }
 
 #[actix_web::test]
-async fn many_unfinished_second_requests_are_gone_after_the_deadline_and_a_newcomer_is_served_meanwhile() {
+async fn many_unfinished_second_requests_time_out_and_a_new_client_is_served_meanwhile() {
     let server = spawn_app(impatient);
     let mut clients = Vec::new();
     for _ in 0..300 {
@@ -142,10 +142,10 @@ async fn many_unfinished_second_requests_are_gone_after_the_deadline_and_a_newco
 }
 
 #[actix_web::test]
-async fn two_thousand_unfinished_second_requests_are_gone_after_the_deadline_and_newcomers_are_served_meanwhile() {
+async fn two_thousand_unfinished_second_requests_time_out_and_new_clients_are_served_meanwhile() {
     const CLIENTS: usize = 2_000;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    // Room for all of them, and time enough for all to be there at once.
+    // Limits that permit all of them, and a timeout that lets all of them be there at once.
     let variables =
         [("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "4000"), ("TICKCAST__SERVER__REQUEST_TIMEOUT_MS", "10000")];
     let process = spawn_binary(&[], &variables).await;
@@ -171,7 +171,7 @@ async fn two_thousand_unfinished_second_requests_are_gone_after_the_deadline_and
         assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
     }
     let timed_out = format!("tickcast_requests_timed_out_total {CLIENTS}\n");
-    // The session, and the one that asks.
+    // The session, and the connection of the request for the metrics.
     let gone = async { while !metrics().await.contains("tickcast_connections 2\n") {} };
     patiently("all others to be gone", gone).await;
     assert!(metrics().await.contains(&timed_out), "by the deadline");
@@ -194,7 +194,7 @@ async fn a_head_has_at_most_16_kib() {
 }
 
 #[actix_web::test]
-async fn a_connection_without_a_request_is_closed_without_a_word() {
+async fn a_connection_without_a_request_is_closed_without_an_answer() {
     let server = spawn_app(|settings| {
         impatient(settings);
         settings.server.keep_alive_ms = 300;
@@ -210,13 +210,13 @@ async fn a_connection_without_a_request_is_closed_without_a_word() {
 }
 
 #[actix_web::test]
-async fn what_takes_longer_than_a_request_may_is_not_cut_off() {
+async fn answers_that_take_longer_than_the_request_timeout_are_not_cut_off() {
     let (server, clock) = spawn_app_at_rest(impatient);
     let cursor = get(server.address, "/api/v1/poll?symbols=AAPL").await.json()["cursor"].as_str().unwrap().to_owned();
     let mut socket = RawClient::open(server.address).await;
     let mut stream = RawClient::connect(server.address).await;
     stream.request("GET /api/v1/stream?symbols=AAPL HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    // Behind the poll a part of the next request waits; its time begins with the end of the answer.
+    // A part of the next request waits behind the poll; its time begins with the end of the answer.
     let mut poll = RawClient::connect(server.address).await;
     let path = format!("/api/v1/poll?symbols=AAPL&wait_ms=1000&after={cursor}");
     let answer = poll.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea")).await;
@@ -229,7 +229,7 @@ async fn what_takes_longer_than_a_request_may_is_not_cut_off() {
 }
 
 #[actix_web::test]
-async fn requests_are_understood_however_they_are_cut() {
+async fn requests_are_accepted_however_they_are_cut() {
     let server = spawn_app(|_| {});
     let requests = HEALTHZ.repeat(3) + "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     for piece in [1, 2, 7, 40, 100, 1_000] {
@@ -240,7 +240,7 @@ async fn requests_are_understood_however_they_are_cut() {
         let rest = client.rest().await;
         assert_eq!((rest.matches("alive\n").count(), rest.matches("ready\n").count()), (3, 1), "{piece}: {rest}");
     }
-    // The first frame may come with the handshake.
+    // The first frame may arrive with the handshake.
     let mut client = RawClient::connect(server.address).await;
     let list = crate::raw::frame(crate::raw::TEXT, br#"{"action":"list","id":1}"#);
     client.send(&[handshake(&[]).as_bytes(), &list].concat()).await;
@@ -249,7 +249,7 @@ async fn requests_are_understood_however_they_are_cut() {
 }
 
 #[actix_web::test]
-async fn what_is_no_http_is_answered_with_400_at_once_and_counted() {
+async fn invalid_http_is_answered_with_400_at_once_and_counted() {
     let server = spawn_app(|_| {});
     for nonsense in ["hello there!\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}", "GET /healthz HTTP/1.1\r\n\r\n"] {
         let mut client = RawClient::connect(server.address).await;

@@ -1,4 +1,4 @@
-//! Unsubscribing: after the answer nothing of it follows.
+//! Unsubscribing: no event of the topic follows the answer.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::view::{is_event, key_of};
 
 #[actix_web::test]
-async fn after_the_answer_to_an_unsubscribe_nothing_of_it_follows() {
+async fn no_event_of_a_topic_follows_the_answer_to_its_unsubscribe() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL", "MSFT", "NVDA"], &["trades", "quotes"]).await;
@@ -36,7 +36,7 @@ async fn an_unsubscribe_of_one_channel_leaves_the_others() {
 }
 
 #[actix_web::test]
-async fn unsubscribing_the_wildcard_leaves_what_was_named() {
+async fn unsubscribing_the_wildcard_keeps_the_named_symbols() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["*"], &["trades"]).await;
@@ -48,7 +48,7 @@ async fn unsubscribing_the_wildcard_leaves_what_was_named() {
 }
 
 #[actix_web::test]
-async fn after_unsubscribing_everything_the_client_hears_nothing() {
+async fn after_unsubscribing_from_everything_no_event_arrives() {
     let (server, clock) = spawn_app_at_rest(|_| {});
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &["trades", "quotes"]).await;
@@ -73,12 +73,13 @@ async fn subscribing_again_begins_with_a_new_snapshot() {
         let messages = client.events(10).await;
         assert!(messages.iter().filter_map(key_of).all(|(symbol, _)| symbol == "MSFT"));
     }
-    // The view begins anew with each snapshot: had it not joined with what followed, something would be missing.
+    // The view resets with each snapshot: if the snapshot had not joined with the events after it, some would be
+    // missing.
     assert_eq!(client.view.missing, 0);
 }
 
 #[actix_web::test]
-async fn unsubscribing_what_was_never_subscribed_is_an_error_that_names_it() {
+async fn unsubscribing_without_a_subscription_is_an_error_that_names_the_symbol() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &["trades"]).await;
@@ -112,5 +113,5 @@ async fn a_channel_that_was_not_subscribed_is_answered_with_an_error_and_the_oth
     }
     client.subscribe(&["AAPL"], &["trades"]).await;
     let answer = client.ask(json!({"action": "unsubscribe", "symbols": ["AAPL"]})).await.pop().unwrap();
-    assert_eq!(answer["subscriptions"], json!([]), "who names no channel means those that there are");
+    assert_eq!(answer["subscriptions"], json!([]), "without channels: all that are subscribed");
 }

@@ -1,4 +1,4 @@
-//! What a client knows of the market from the messages it has got: the fold that the protocol promises to be exact.
+//! The state of the market that a client derives from its messages: the protocol promises that it is exact.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use serde_json::{Map, Value};
 /// A symbol and one of its channels.
 pub(crate) type Key = (String, String);
 
-/// Snapshots, kept up to date by events, and where in each sequence the client is.
+/// Snapshots, updated by events, and the newest `seq` of each topic.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
-    /// By symbol; without `type`, and with the `offset` at which the snapshot was taken.
+    /// By symbol; without `type`, and with the `offset` of the snapshot.
     snapshots: BTreeMap<String, Map<String, Value>>,
     seqs: BTreeMap<Key, u64>,
-    /// How many events there were.
+    /// Number of events.
     pub(crate) events: u64,
-    /// How many events are missing between those that came.
+    /// Number of events missing between those that arrived.
     pub(crate) missing: u64,
-    /// How many events the server has said to have skipped.
+    /// Number of events that the server announced as skipped.
     pub(crate) skipped: u64,
-    /// How many times the server has said so.
+    /// Number of `lag` messages.
     pub(crate) lags: u64,
-    /// The offset of the newest event or snapshot.
+    /// Offset of the newest event or snapshot.
     pub(crate) offset: u64,
 }
 
 impl View {
-    /// Takes in a message.
+    /// Applies a message.
     ///
     /// # Panics
     ///
-    /// Panics when an event comes twice or out of order.
+    /// Panics if an event is repeated or out of order.
     pub(crate) fn apply(&mut self, message: &Value) {
         match message["type"].as_str().unwrap() {
             "snapshot" => self.begin(message),
@@ -77,14 +77,14 @@ impl View {
         }
     }
 
-    /// Returns what is known of a symbol, as a snapshot without `type` and `offset`.
+    /// Returns the state of a symbol, as a snapshot without `type` and `offset`.
     pub(crate) fn snapshot(&self, symbol: &str) -> Value {
         let mut snapshot = self.snapshots[symbol].clone();
         snapshot.remove("offset");
         Value::Object(snapshot)
     }
 
-    /// Returns the symbols whose snapshots have come.
+    /// Returns the symbols with a snapshot.
     pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
         self.snapshots.keys().map(String::as_str)
     }
@@ -95,7 +95,7 @@ impl View {
     }
 }
 
-/// Returns what a snapshot message says, in the form of [`View::snapshot`].
+/// Returns the content of a snapshot message, in the form of [`View::snapshot`].
 pub(crate) fn said(message: &Value) -> Value {
     let mut snapshot = message.clone();
     let object = snapshot.as_object_mut().unwrap();
@@ -116,7 +116,7 @@ pub(crate) fn key_of(message: &Value) -> Option<Key> {
     Some((message["symbol"].as_str()?.into(), channel))
 }
 
-/// Returns whether the message is an event: a trade, a quote, a bar, the beginning of a day, or a gap.
+/// Returns whether the message is an event: a trade, a quote, a bar, the begin of a day, or a gap.
 pub(crate) fn is_event(message: &Value) -> bool {
     key_of(message).is_some()
 }
@@ -127,7 +127,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 fn update(snapshot: &mut Map<String, Value>, event: &Value) {
     let day = |message: &Value| message.as_i64().unwrap() / DAY_MICROS;
     if matches!(event["type"].as_str(), Some("trade" | "quote")) && day(&event["ts"]) < day(&snapshot["ts"]) {
-        // Held back over midnight: it belongs to a day that is over.
+        // An event held back over midnight belongs to the previous day.
         return;
     }
     let copied: &[&str] = match event["type"].as_str() {

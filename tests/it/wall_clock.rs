@@ -1,4 +1,4 @@
-//! A wall clock that is set, and a process that was stopped: the market goes on, and what it leaves out is told.
+//! A changed wall clock, and a process that was stopped: the market goes on, and jumps are announced with `gap`.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
 const SYMBOLS: usize = 30;
-/// Everything that a gap brings beside itself: the bars that it closes, and a day.
+/// Further events that come with a gap: the bars that it closes, and a day.
 const GAP_EVENTS: u64 = SYMBOLS as u64 * 8;
 
 /// 2000-01-01, 00:00:10 UTC: a board without a battery, some seconds after it was switched on.
 const YEAR_2000: Timestamp = Timestamp::from_micros(946_684_810_000_000);
 
-/// Starts a server with the default bound for catching up, and a client of everything.
+/// Starts a server with the default bound for catching up, and a client subscribed to everything.
 async fn begin(start: Timestamp) -> (TestServer, Arc<ManualClock>, Client) {
     let (server, clock) = spawn_app_at(start, |settings| {
         settings.feed.catch_up_max_ms = 10_000;
@@ -36,7 +36,7 @@ async fn begin(start: Timestamp) -> (TestServer, Arc<ManualClock>, Client) {
     (server, clock, client)
 }
 
-/// Lets a second pass, in steps that are each published.
+/// Advances the clock by a second, in steps that are each published.
 async fn pass_second(server: &TestServer, clock: &ManualClock) {
     for _ in 0..10 {
         let published = server.metrics.events_published.get();
@@ -45,7 +45,7 @@ async fn pass_second(server: &TestServer, clock: &ManualClock) {
     }
 }
 
-/// Asserts that no trade or quote is older than what has come before, nor than `since`. Returns the newest time.
+/// Asserts that no trade or quote is older than an earlier one, or than `since`. Returns the newest time.
 fn assert_onward(messages: &[Value], since: i64) -> i64 {
     let stamps = messages.iter().filter(|message| message["type"] == "trade" || message["type"] == "quote");
     stamps.map(|message| message["ts"].as_i64().unwrap()).fold(since, |last, ts| {
@@ -54,7 +54,7 @@ fn assert_onward(messages: &[Value], since: i64) -> i64 {
     })
 }
 
-/// Reads until every symbol has told of its gap. Returns from when it lasts, and to when.
+/// Reads until every symbol's gap has arrived. Returns its begin and end.
 async fn read_gap(client: &mut Client) -> (i64, i64) {
     let mut left = SYMBOLS;
     let told = client
@@ -70,7 +70,7 @@ async fn read_gap(client: &mut Client) -> (i64, i64) {
     (last["since"].as_i64().unwrap(), last["ts"].as_i64().unwrap())
 }
 
-/// Asserts that a client knows what the server knows, and has missed nothing.
+/// Asserts that the client's state equals the server's, and that no event is missing.
 async fn assert_complete(server: &TestServer, client: &mut Client) {
     let answer = get(server.address, "/api/v1/snapshot").await.json();
     while client.view.offset < answer["offset"].as_u64().unwrap() {
@@ -83,7 +83,7 @@ async fn assert_complete(server: &TestServer, client: &mut Client) {
 }
 
 #[actix_web::test]
-async fn a_wall_clock_that_is_set_back_silences_nothing_and_repeats_nothing() {
+async fn a_wall_clock_that_is_set_back_stops_no_events_and_repeats_none() {
     let (server, clock, mut client) = begin(START).await;
     let mut newest = START.micros();
     for (back, ahead_ms) in [(5, 0..5_001), (120, 115_000..125_001), (8 * 3_600, 28_915_000..28_925_001)] {
@@ -99,7 +99,7 @@ async fn a_wall_clock_that_is_set_back_silences_nothing_and_repeats_nothing() {
     }
     assert_eq!((server.metrics.feed_clock_set_back.get(), server.metrics.feed_gaps.get()), (1, 0));
     assert_complete(&server, &mut client).await;
-    // Set right again: a clock that was too late is no reason for a gap.
+    // Set right again: a clock that had been too early causes no gap.
     clock.set_wall_micros((5 + 120 + 8 * 3_600) * SECOND);
     clock.advance_micros(SECOND);
     assert_onward(&client.events(100).await, newest);
@@ -107,7 +107,7 @@ async fn a_wall_clock_that_is_set_back_silences_nothing_and_repeats_nothing() {
 }
 
 #[actix_web::test]
-async fn a_wall_clock_that_is_set_far_forward_makes_a_gap_that_is_told_and_no_storm() {
+async fn a_wall_clock_that_is_set_far_forward_makes_an_announced_gap_and_no_burst() {
     for (start, forward) in [(START, 8 * HOUR), (START, 14 * DAY), (YEAR_2000, 26 * 366 * DAY)] {
         let (server, clock, mut client) = begin(start).await;
         let cursor =
@@ -125,7 +125,7 @@ async fn a_wall_clock_that_is_set_far_forward_makes_a_gap_that_is_told_and_no_st
         assert!((50..400 + GAP_EVENTS + 60).contains(&published), "{published} in a second");
         assert_eq!(server.metrics.feed_gaps.get(), 1);
         assert_complete(&server, &mut client).await;
-        // Who was away is told as well.
+        // A client that was disconnected gets the gap, too.
         let query = format!("symbols=AAPL&channels=quotes&wait_ms=0&after={cursor}");
         let answer = poll(&server, &query).await;
         let gaps: Vec<_> = messages(&answer).iter().filter(|message| message["type"] == "gap").collect();
@@ -134,7 +134,7 @@ async fn a_wall_clock_that_is_set_far_forward_makes_a_gap_that_is_told_and_no_st
 }
 
 #[actix_web::test]
-async fn a_stop_of_some_seconds_is_caught_up_whole_and_a_longer_one_is_a_gap() {
+async fn a_stop_of_some_seconds_is_caught_up_and_a_longer_one_makes_a_gap() {
     let (server, clock, mut client) = begin(START).await;
     for stopped in [8, 10, 8] {
         let published = server.metrics.events_published.get();
@@ -179,7 +179,7 @@ async fn the_wall_clock_of_the_real_binary_is_set_and_its_stream_goes_on() {
 }
 
 #[actix_web::test]
-async fn the_real_binary_started_in_the_year_2000_goes_on_from_the_present_when_its_clock_is_set_right() {
+async fn the_real_binary_started_in_the_year_2000_jumps_to_the_present_when_its_clock_is_set_right() {
     let behind = machine_seconds() - YEAR_2000.micros() / SECOND;
     let faked = FakedClock::ahead(-behind);
     let process = faked.spawn(&[]).await;
@@ -200,7 +200,7 @@ async fn midnight_passes_over_the_real_binary_with_1030_symbols() {
     let process = faked.spawn(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "1000")]).await;
     let mut client = Client::connect(process.address).await;
     client.subscribe(&["*"], &["trades"]).await;
-    // However long it takes to start, there are two seconds to midnight.
+    // However long the start takes, two seconds are left to midnight.
     let now = machine_seconds();
     let midnight = (now / 86_400 + 1) * 86_400;
     faked.set_ahead(midnight - now - 2);
@@ -214,7 +214,7 @@ async fn midnight_passes_over_the_real_binary_with_1030_symbols() {
     let answer = get(process.address, "/api/v1/snapshot").await.json();
     for snapshot in answer["snapshots"].as_array().unwrap() {
         assert!(snapshot["ts"].as_i64().unwrap() >= midnight * SECOND, "{snapshot}");
-        // At the most a few trades since: a day has had thousands of shares of each.
+        // A few trades at most since midnight: a day has thousands of shares of each symbol.
         let [open, close] = [&snapshot["open"], &snapshot["prev_close"]];
         assert!(snapshot["volume"] != 0 || open == close, "{snapshot}");
         assert!(snapshot["volume"].as_u64().unwrap() < 100_000, "{snapshot}");

@@ -1,4 +1,4 @@
-//! The server watches itself: it ends when a part of it is gone, and says that it is not ready when one does not get on.
+//! The watchdog: the server ends if a part of it has ended, and is not ready if a part makes no progress.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -14,14 +14,14 @@ use crate::http::get;
 use crate::patience::{PATIENCE, patiently};
 use crate::raw::RawClient;
 
-/// What a test can do to the threads of a server that it embeds.
+/// State of a gate, by which a test controls the threads of an embedded server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
-    /// They go on.
+    /// Threads pass.
     Calm,
-    /// They stand still when they ask.
+    /// Threads block at the gate.
     Held,
-    /// They panic when they ask.
+    /// Threads panic at the gate.
     Deadly,
 }
 
@@ -41,13 +41,13 @@ impl Gate {
         let held = |mood: &mut Option<Mood>| *mood == Some(Mood::Held);
         let mood = *self.changed.wait_while(self.mood.lock().unwrap(), held).unwrap();
         if mood == Some(Mood::Deadly) {
-            // As a panic does, without the hook by which the tests find those of other servers.
+            // Like a panic, but without the hook by which the tests find panics of other servers.
             std::panic::resume_unwind(Box::new("for the test"));
         }
     }
 }
 
-/// The clock of the machine, as long as the gate is open. The feed asks it every millisecond.
+/// The clock of the machine behind a gate. The feed reads it every millisecond.
 struct GatedClock(Arc<Gate>);
 
 impl Clock for GatedClock {
@@ -57,7 +57,7 @@ impl Clock for GatedClock {
     }
 }
 
-/// A server whose result is looked at.
+/// A server whose result the test checks.
 struct Embedded {
     address: std::net::SocketAddr,
     result: mpsc::Receiver<std::io::Result<()>>,
@@ -65,7 +65,7 @@ struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a server with these routes on two workers, with this gate before its clock.
+    /// Starts a server with these routes on two workers, and with its clock behind this gate.
     fn start(gate: &Arc<Gate>, routes: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static) -> Self {
         let mut settings = Settings::default();
         settings.server.port = 0;
@@ -91,10 +91,10 @@ impl Embedded {
         Self { address: starting.recv_timeout(PATIENCE).unwrap(), result, stop: Some(stop) }
     }
 
-    /// Returns what has ended the server.
+    /// Returns the error with which the server ended.
     async fn failure(self) -> String {
         let result = actix_web::rt::task::spawn_blocking(move || self.result.recv_timeout(PATIENCE));
-        result.await.unwrap().unwrap().expect_err("it does not go on").to_string()
+        result.await.unwrap().unwrap().expect_err("the server does not run any more").to_string()
     }
 }
 
@@ -111,7 +111,7 @@ async fn ready_is(client: &mut RawClient, status: u16) -> String {
 }
 
 #[actix_web::test]
-async fn when_the_feed_panics_the_server_ends_and_says_so() {
+async fn if_the_feed_panics_the_server_ends_with_an_error() {
     let gate = Arc::<Gate>::default();
     let server = Embedded::start(&gate, |_| {});
     let mut client = Client::connect(server.address).await;
@@ -122,7 +122,7 @@ async fn when_the_feed_panics_the_server_ends_and_says_so() {
 }
 
 #[actix_web::test]
-async fn when_the_thread_of_a_hub_ends_the_server_ends_and_says_so() {
+async fn if_the_thread_of_a_hub_ends_the_server_ends_with_an_error() {
     let gate = Arc::<Gate>::default();
     let end = || async {
         actix::Arbiter::current().stop();
@@ -162,20 +162,20 @@ async fn while_the_feed_stands_still_the_server_is_not_ready() {
 }
 
 #[actix_web::test]
-async fn while_a_hub_stands_still_the_server_is_not_ready_whichever_worker_is_asked() {
+async fn while_one_hub_stands_still_the_server_is_not_ready_on_any_worker() {
     let gate = Arc::<Gate>::default();
     let held = Arc::<Gate>::default();
     held.set(Mood::Held);
     let route = held.clone();
     let hold = move || {
-        // This keeps the whole thread, as an endless loop would.
+        // This blocks the whole thread, like an endless loop.
         route.pass();
         async { HttpResponse::Ok().finish() }
     };
     let server = Embedded::start(&gate, move |config| {
         config.route("/hold", web::get().to(hold.clone()));
     });
-    // Connections go to the workers in turn.
+    // The kernel gives connections to the workers in turn.
     let mut clients = Vec::new();
     for _ in 0..2 {
         let mut client = RawClient::connect(server.address).await;
@@ -191,7 +191,7 @@ async fn while_a_hub_stands_still_the_server_is_not_ready_whichever_worker_is_as
     assert_eq!(stuck.request("").await.status, 200);
 }
 
-/// Returns the process's own socket that listens, taken as a debugger does.
+/// Returns the process's own listening socket, taken as a debugger does.
 fn listener_of(process: &Process) -> OwnedFd {
     let id = process.id();
     let suffix = format!(":{:04X}", process.address.port());

@@ -1,4 +1,4 @@
-//! What requests cost: who asks for much is served more slowly, and everybody is served.
+//! Cost of requests: a client with expensive requests is slowed down, and every client is served.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::patience::{patiently, wait_until};
 use crate::poll::{messages, poll};
 use crate::spawn::{TestServer, spawn_app_at_rest};
 
-/// How long a client that owes is not read, at the most.
+/// Longest pause before the next request of a client over its budget is read.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Sends so many subscriptions to everything at once, and returns the numbers of those answered, in their order.
+/// Sends this many subscriptions to everything at once, and returns the numbers of those answered, in their order.
 async fn subscribe_to_all(client: &mut Client, times: u64) -> Vec<u64> {
     for id in 0..times {
         client.send_json(&json!({"action": "subscribe", "symbols": ["*"], "id": id})).await;
@@ -33,7 +33,7 @@ fn server(configure: impl FnOnce(&mut Settings)) -> TestServer {
 }
 
 #[actix_web::test]
-async fn who_asks_for_more_than_its_budget_is_served_later_and_not_closed() {
+async fn a_client_over_its_budget_is_served_later_and_not_closed() {
     let server = server(|settings| {
         // Subscribing to everything costs about 300.
         settings.session.work_per_second_max = 2_000;
@@ -47,9 +47,9 @@ async fn who_asks_for_more_than_its_budget_is_served_later_and_not_closed() {
 }
 
 #[actix_web::test]
-async fn the_next_request_of_who_owes_is_not_read_yet() {
+async fn the_next_request_of_a_client_over_its_budget_is_not_read_yet() {
     let server = server(|settings| {
-        // It would take minutes to pay, so the pause is the longest that there is.
+        // Paying the debt would take minutes, so the pause is the longest possible.
         settings.session.work_per_second_max = 1;
         settings.push.shared_work_per_second_max = 1;
     });
@@ -64,7 +64,7 @@ async fn the_next_request_of_who_owes_is_not_read_yet() {
             poll(&server, "symbols=AAPL").await;
         }
         let served = server.metrics.requests.get() - before;
-        // Where this has taken as long as the pause, it tells nothing.
+        // If this has taken as long as the pause, the result proves nothing.
         (began.elapsed() < PAUSE_MAX).then_some(served == 3)
     };
     let told = async {
@@ -78,7 +78,7 @@ async fn the_next_request_of_who_owes_is_not_read_yet() {
 }
 
 #[actix_web::test]
-async fn who_comes_back_has_no_new_burst() {
+async fn a_reconnect_brings_no_new_burst() {
     let server = server(|settings| {
         settings.session.work_per_second_max = 2_000;
         settings.push.shared_work_per_second_max = 1;
@@ -91,7 +91,7 @@ async fn who_comes_back_has_no_new_burst() {
 }
 
 #[actix_web::test]
-async fn who_asks_for_what_people_ask_for_is_not_slowed() {
+async fn ordinary_requests_are_not_slowed() {
     let server = server(|_| {});
     let mut client = Client::connect(server.address).await;
     subscribe_to_all(&mut client, 60).await;
@@ -103,7 +103,7 @@ async fn who_asks_for_what_people_ask_for_is_not_slowed() {
 }
 
 #[actix_web::test]
-async fn however_little_is_done_in_a_turn_everybody_is_served_in_the_end() {
+async fn however_small_a_turn_is_every_client_is_served_in_the_end() {
     let (server, clock) = spawn_app_at_rest(|settings| {
         settings.server.workers = 1;
         settings.feed.events_per_second = 1_000.0;
@@ -132,6 +132,6 @@ async fn however_little_is_done_in_a_turn_everybody_is_served_in_the_end() {
         client.events(500).await;
         assert_eq!(client.view.missing, 0);
     }
-    // And a burst of requests, each of which costs more than a turn has.
+    // And a burst of requests, each of which costs more than a turn.
     subscribe_to_all(&mut clients[0], 5).await;
 }

@@ -1,5 +1,4 @@
-//! The page that compares the transports in a real browser: the same events in all columns, bytes as a proxy on the way
-//! has counted them, and the rest of what it offers.
+//! The page `/compare` in a real browser: all columns show the same events, and its bytes are those counted by a proxy.
 
 use serde_json::{Value, json};
 
@@ -10,8 +9,8 @@ use crate::proxy::{Carried, CountingProxy};
 
 pub(super) const TRANSPORTS: [&str; 4] = ["websocket", "sse", "long_poll", "short_poll"];
 pub(super) const DONE: &str = "document.querySelector('#run').dataset.state === 'done'";
-/// Texts and borders of fields that stand out too little from what they lie on (WCAG 2.2, 1.4.3 and 1.4.11). What is disabled
-/// may.
+/// Finds texts and borders of fields with too little contrast (WCAG 2.2, 1.4.3 and 1.4.11). Disabled elements are
+/// exempt.
 const FAINT: &str = "(() => {
     const light = ([red, green, blue]) => [red, green, blue].map((part) => part / 255)
         .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
@@ -37,7 +36,7 @@ const FAINT: &str = "(() => {
     });
     return [...faint, ...fields].map((each) => each.outerHTML.slice(0, 120));
 })()";
-/// Collects what the page offers for download, by the type of the file.
+/// Stores the page's downloads by type of file.
 const CATCH: &str = "(() => {
     globalThis.files = {};
     const plain = URL.createObjectURL.bind(URL);
@@ -53,7 +52,7 @@ async fn open_page(width: u32, height: u32, scheme: &str) -> (Process, CountingP
     (server, proxy, browser)
 }
 
-/// Runs for some seconds.
+/// Runs the comparison for some seconds.
 async fn run(browser: &Browser, seconds: u32) {
     let set = format!(
         "(() => {{ const seconds = document.querySelector('#seconds'); seconds.add(new Option('{seconds}')); \
@@ -76,7 +75,7 @@ async fn downloaded(browser: &Browser, button: &str, kind: &str) -> String {
     browser.value(&format!("files['{kind}']")).await.as_str().unwrap().to_owned()
 }
 
-/// Returns what the proxy has counted for a transport of the page's measured client.
+/// Returns the bytes that the proxy has counted for a transport of the page's measured client.
 fn counted(proxy: &CountingProxy, client: &str, transport: &str) -> Carried {
     proxy.carried(|target| {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -96,7 +95,7 @@ fn assert_within(what: &str, share: f64, left: f64, right: f64) {
 }
 
 #[actix_web::test]
-async fn all_columns_get_the_same_events_and_bytes_are_those_that_a_proxy_has_counted() {
+async fn all_columns_get_the_same_events_and_the_bytes_equal_those_counted_by_a_proxy() {
     let (server, proxy, browser) = open_page(1280, 900, "light").await;
     browser.value(CATCH).await;
     run(&browser, 6).await;
@@ -144,7 +143,7 @@ async fn all_columns_get_the_same_events_and_bytes_are_those_that_a_proxy_has_co
 }
 
 #[actix_web::test]
-async fn extra_clients_have_an_account_of_their_own_and_starve_no_column() {
+async fn extra_clients_have_an_account_of_their_own_and_delay_no_column() {
     let (server, _proxy, browser) = open_page(1280, 900, "dark").await;
     browser.value(CATCH).await;
     for (field, value) in [("seconds", 600), ("extra", 3)] {
@@ -205,7 +204,7 @@ async fn newest_values_are_merged_and_a_run_can_be_stopped() {
 }
 
 #[tokio::test]
-async fn nothing_is_cut_at_any_width_in_either_language() {
+async fn nothing_is_cut_off_at_any_width_in_either_language() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     let windows = [(1280, 1900, "light"), (1280, 1900, "dark"), (390, 3200, "light"), (390, 3200, "dark")];

@@ -1,4 +1,4 @@
-//! The page that compares the transports when something breaks in mid-run: connections, the server, or just its answers.
+//! The page `/compare` when connections, the server, or only its answers fail during a run.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::driver::Browser;
 use super::event_source::Proxy;
 use crate::command::{Process, spawn_binary};
 
-/// The text that tells what has become of a transport.
+/// The text about the state of a transport.
 fn fate(transport: &str) -> String {
     format!("document.querySelector('#failures [data-transport={transport}]').textContent")
 }
@@ -22,7 +22,7 @@ async fn start_run(address: std::net::SocketAddr) -> Browser {
     browser
 }
 
-/// Waits until every transport has brought more events than now.
+/// Waits until every transport has received more events than now.
 async fn more_events(browser: &Browser) {
     for transport in TRANSPORTS {
         let events =
@@ -39,13 +39,13 @@ async fn stop(browser: &Browser) -> String {
 }
 
 #[tokio::test]
-async fn all_columns_go_on_after_connections_were_cut_and_nothing_is_missing() {
+async fn all_columns_continue_after_connections_were_cut_and_nothing_is_missing() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = Proxy::start(server.address).await;
     let browser = start_run(proxy.address).await;
     for cut in 1..=2 {
         proxy.cut();
-        // A request whose connection has gone the browser sends again by itself: a poll may not notice.
+        // A browser repeats a request whose connection broke, so that a poll may not notice.
         for transport in ["websocket", "sse"] {
             let row = "document.querySelector('[data-row=reconnected]";
             browser.until(&format!("Number({row} [data-transport={transport}]').dataset.value) >= {cut}")).await;
@@ -63,7 +63,7 @@ async fn all_columns_go_on_after_connections_were_cut_and_nothing_is_missing() {
 }
 
 #[tokio::test]
-async fn all_columns_go_on_when_the_server_is_started_again_and_say_what_nobody_knows() {
+async fn all_columns_continue_after_a_restart_of_the_server_and_name_what_is_unknown() {
     let server = spawn_binary(&[], &[]).await;
     let port = server.address.port().to_string();
     let browser = start_run(server.address).await;
@@ -94,7 +94,7 @@ async fn all_columns_go_on_when_the_server_is_started_again_and_say_what_nobody_
 }
 
 #[tokio::test]
-async fn a_run_whose_server_stays_away_is_done_and_can_be_downloaded() {
+async fn a_run_whose_server_stays_down_ends_and_can_be_downloaded() {
     let server = spawn_binary(&[], &[]).await;
     let browser = start_run(server.address).await;
     end(server).await;
@@ -114,7 +114,7 @@ async fn a_run_whose_server_stays_away_is_done_and_can_be_downloaded() {
 }
 
 #[tokio::test]
-async fn a_run_can_be_stopped_while_the_server_answers_nothing() {
+async fn a_run_can_be_stopped_while_the_server_does_not_answer() {
     let server = spawn_binary(&[], &[]).await;
     let browser = start_run(server.address).await;
     browser.value("Object.defineProperty(document, 'hidden', { configurable: true, value: true })").await;
@@ -133,7 +133,7 @@ async fn a_run_can_be_stopped_while_the_server_answers_nothing() {
     browser.close().await;
 }
 
-/// Returns what screen readers are told of the run, and what is kept from them.
+/// Returns the texts of the run that screen readers announce, and those that are hidden from them.
 async fn heard(browser: &Browser) -> Value {
     browser
         .value(

@@ -1,5 +1,5 @@
-//! A real Chromium, driven through chromedriver, that records what the page sends and receives on its WebSocket and what
-//! it prints to the console.
+//! A real Chromium, driven through chromedriver, which records the WebSocket frames and the console errors of
+//! the page.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::patience::{PATIENCE, patiently};
 
-/// Quiet, offline, and as root without a sandbox.
+/// Quiet, offline, and without a sandbox because the tests run as root.
 const FLAGS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -26,7 +26,7 @@ const FLAGS: [&str; 9] = [
     "--disable-dev-shm-usage",
 ];
 
-/// Records every WebSocket of the page in `sockets_` and their frames in `frames_`, from before its first script.
+/// Records every WebSocket of the page in `sockets_` and its frames in `frames_`, from before the page's first script.
 const RECORDER: &str = "
     globalThis.frames_ = [];
     globalThis.sockets_ = [];
@@ -49,7 +49,7 @@ pub(crate) struct Browser {
     _driver: Child,
 }
 
-/// A request that fantoccini has no method for: path below the session, and body.
+/// A request without a method in fantoccini: path below the session, and body.
 #[derive(Debug)]
 struct Extension(&'static str, Value);
 
@@ -95,7 +95,7 @@ impl Browser {
         browser
     }
 
-    /// Runs a script in every page that is opened from now on, before its own.
+    /// Runs a script in every page opened from now on, before the page's own scripts.
     pub(crate) async fn before_scripts(&self, source: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
     }
@@ -128,8 +128,8 @@ impl Browser {
         }
     }
 
-    /// Clicks what a CSS selector finds. A page that grows may move it away from under the pointer, whether the driver notices
-    /// or not: it is clicked once it has got the click itself, or has led to another page.
+    /// Clicks the element of a CSS selector. A growing page may move the element away from the pointer, whether the
+    /// driver notices or not, so the click is repeated until the element has received it, or another page has opened.
     pub(crate) async fn click(&self, selector: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
         let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
@@ -153,27 +153,27 @@ impl Browser {
         self.devtools("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y })).await;
     }
 
-    /// Types a text into a field instead of what is in it.
+    /// Replaces the text in a field.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
         let element = self.client.find(fantoccini::Locator::Css(selector)).await.unwrap();
         element.clear().await.unwrap();
         element.send_keys(text).await.unwrap();
     }
 
-    /// Returns the text of the first element that a CSS selector finds.
+    /// Returns the text of the first element of a CSS selector.
     pub(crate) async fn text(&self, selector: &str) -> String {
         let text = self.value(&format!("document.querySelector({}).textContent", json!(selector))).await;
         text.as_str().unwrap().to_owned()
     }
 
-    /// Returns the messages that came in since the recording began, flattened.
+    /// Returns the messages received since the recording began, flattened.
     pub(crate) async fn messages(&self) -> Vec<Value> {
         let frames = self.value("frames_.filter(([way]) => way === 'in').map(([, data]) => data)").await;
         let texts = frames.as_array().unwrap().iter().map(|text| text.as_str().unwrap());
         texts.flat_map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap()).collect()
     }
 
-    /// Returns what the page has printed to the console as an error since the last call.
+    /// Returns the errors printed to the console since the last call.
     pub(crate) async fn console_errors(&self) -> Vec<String> {
         let entries = self.extension("se/log", json!({ "type": "browser" })).await.unwrap();
         let entries = entries.as_array().unwrap().iter();
@@ -190,7 +190,7 @@ impl Browser {
         self.value("[document.querySelector('#status')?.dataset.state, document.body.innerText.slice(0, 10_000)]").await
     }
 
-    /// Ends the browser in order.
+    /// Ends the browser.
     pub(crate) async fn close(self) {
         patiently("the browser to end", self.client.close()).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Server-sent events in a real browser, whose `EventSource` comes back by itself.
+//! Server-sent events in a real browser, whose `EventSource` reconnects by itself.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::browser::driver::Browser;
 use crate::command::spawn_binary;
 use crate::raw::RawClient;
 
-/// Passes connections on to a server, until they are cut.
+/// Forwards connections to a server, until they are cut.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     cuts: watch::Sender<u32>,
@@ -28,7 +28,7 @@ impl Proxy {
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(server).await.unwrap();
                     tokio::select! {
-                        // Either side may hang up.
+                        // Either side may close.
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                         _ = cut.changed() => {}
                     }
@@ -44,7 +44,7 @@ impl Proxy {
     }
 }
 
-/// Reads everything of the market into `seen_`, and counts what is missing or comes twice.
+/// Reads all events of the market into `seen_`, and counts missing and repeated ones.
 const READ: &str = "(() => {
     globalThis.seen_ = { events: 0, holes: 0, repeats: 0, recovered: [], id: '' };
     const seqs = new Map();
@@ -67,7 +67,7 @@ const READ: &str = "(() => {
 })()";
 
 #[tokio::test]
-async fn a_browser_comes_back_by_itself_and_misses_nothing() {
+async fn a_browser_reconnects_by_itself_and_misses_nothing() {
     let server = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "2000")]).await;
     let proxy = Proxy::start(server.address).await;
     let browser = Browser::start(800, 600, "light").await;
@@ -87,7 +87,7 @@ async fn a_browser_comes_back_by_itself_and_misses_nothing() {
     browser.close().await;
 }
 
-/// Opens so many streams as a browser lets one origin have, but one for other requests, and watches them.
+/// Opens as many streams as a browser permits per origin, less one for other requests, and observes them.
 const OPEN_FIVE: &str = "(() => {
     globalThis.sources_ = [];
     globalThis.epochs_ = [];
@@ -101,7 +101,7 @@ const OPEN_FIVE: &str = "(() => {
 })()";
 
 #[tokio::test]
-async fn every_event_source_comes_back_after_a_restart() {
+async fn every_event_source_reconnects_after_a_restart() {
     let first = spawn_binary(&[], &[]).await;
     let port = first.address.port().to_string();
     let browser = Browser::start(800, 600, "light").await;
@@ -109,7 +109,7 @@ async fn every_event_source_comes_back_after_a_restart() {
     browser.value(OPEN_FIVE).await;
     browser.until("epochs_.filter(Boolean).length === 5").await;
     browser.value("globalThis.before_ = epochs_[0]").await;
-    // The drain of the default takes two seconds, in which newcomers have no session.
+    // The default drain takes two seconds, in which new sessions are refused.
     first.signal("TERM").await;
     assert_eq!(first.ended().await.status.code(), Some(0));
     let second = spawn_binary(&[], &[("TICKCAST__SERVER__PORT", &port)]).await;
@@ -120,7 +120,7 @@ async fn every_event_source_comes_back_after_a_restart() {
     drop(second);
 }
 
-/// Opens another source, and keeps what it is told.
+/// Opens another source, and stores its messages.
 const OPEN_LATE: &str = "(() => {
     globalThis.late_ = { types: [], recovered: [], states: [], reason: null };
     late_.source = new EventSource('/api/v1/stream?symbols=AAPL&after=nonsense');
@@ -135,7 +135,7 @@ const OPEN_LATE: &str = "(() => {
 })()";
 
 #[tokio::test]
-async fn a_browser_that_finds_a_server_full_gets_in_when_there_is_room() {
+async fn a_browser_that_was_refused_by_a_full_server_connects_when_there_is_room() {
     let server = spawn_binary(&[], &[("TICKCAST__SERVER__CONNECTIONS_MAX", "1")]).await;
     let holder = RawClient::open(server.address).await;
     let browser = Browser::start(800, 600, "light").await;

@@ -1,4 +1,4 @@
-//! The pages about the transports and about the handshake over HTTPS, when nothing else is served: their sockets are `wss:`.
+//! The pages `/compare` and `/handshake` on a server with only HTTPS: their sockets are `wss:`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The page about the handshake in a real browser: what it shows is what happened.
+//! The page `/handshake` in a real browser: it shows the real bytes of its connection.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(super) async fn open_page_of(query: &str, variables: &[(&str, &str)]) -> (Pr
 }
 
 #[tokio::test]
-async fn a_key_becomes_its_answer_step_by_step() {
+async fn the_page_derives_the_accept_header_from_the_key_step_by_step() {
     let (_server, browser) = open_page("").await;
     let sent = browser.text("#request [data-header=sec-websocket-key] .header-value").await;
     let answered = browser.text("#response [data-header=sec-websocket-accept] .header-value").await;
@@ -52,7 +52,7 @@ async fn a_key_becomes_its_answer_step_by_step() {
 }
 
 #[tokio::test]
-async fn an_offer_of_subprotocols_shows_what_was_chosen() {
+async fn an_offer_of_subprotocols_shows_the_one_that_was_chosen() {
     let (_server, browser) = open_page("").await;
     for (offer, outcome, request, said) in [
         ("tickcast.v1.json", "chosen", "Sec-WebSocket-Protocol: tickcast.v1.json", "tickcast.v1.json"),
@@ -70,7 +70,7 @@ async fn an_offer_of_subprotocols_shows_what_was_chosen() {
     browser.fill("#offer", "soap, soap").await;
     browser.click("#negotiate").await;
     browser.until("document.querySelector('#chosen').dataset.outcome === 'invalid'").await;
-    // Browsers end a connection whose offer was not taken up, and say so on the console.
+    // A browser ends a connection if the server chose none of its subprotocols, and logs that to the console.
     browser.fill("#offer", "soap").await;
     browser.click("#negotiate").await;
     browser.until("document.querySelector('#chosen').dataset.outcome === 'failed'").await;
@@ -79,8 +79,8 @@ async fn an_offer_of_subprotocols_shows_what_was_chosen() {
 }
 
 #[tokio::test]
-async fn frames_of_both_directions_come_apart_byte_by_byte() {
-    // So seldom that the first frames are still in the list however slow this is.
+async fn frames_of_both_directions_are_decoded_byte_by_byte() {
+    // The heartbeat is slow enough that the first frames are still in the list, however slow the test is.
     let (_server, browser) = open_page_of("", &[("TICKCAST__HANDSHAKE__HEARTBEAT_MS", "3000")]).await;
     browser.fill("#text", "한 frame").await;
     browser.click("#say button").await;
@@ -104,7 +104,7 @@ async fn frames_of_both_directions_come_apart_byte_by_byte() {
     let came = "frames_.find(([way, data]) => way === 'in' && data.includes('welcome'))[1]";
     assert_eq!(browser.value(shown).await, browser.value(came).await);
 
-    // The list is walked with the arrows.
+    // The arrow keys move through the list.
     let press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowUp', bubbles: true }))";
     browser.value("document.querySelector('#frames li:last-child button').focus()").await;
     browser.value(press).await;
@@ -121,7 +121,7 @@ async fn frames_of_both_directions_come_apart_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn the_closing_handshake_is_shown_whoever_begins_it() {
+async fn the_closing_handshake_is_shown_whichever_side_begins() {
     let (_server, browser) = open_page("").await;
     browser.fill("#close-code", "4321").await;
     browser.fill("#close-reason", "끝").await;
@@ -151,10 +151,10 @@ async fn the_closing_handshake_is_shown_whoever_begins_it() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_an_attempt_follows_its_answer() {
+async fn the_note_under_an_attempt_depends_on_the_response_status() {
     let variables = [("TICKCAST__SERVER__ALLOWED_ORIGINS", "*"), ("TICKCAST__SERVER__CONNECTIONS_MAX", "2")];
     let server = spawn_binary(&[], &variables).await;
-    // One place is for the page's own socket, which waits for it.
+    // One session is left for the page's own socket, which waits for it.
     let all = [RawClient::open(server.address).await, RawClient::open(server.address).await];
     let browser = Browser::start(1280, 900, "light").await;
     browser.open(&format!("http://{}/handshake", server.address)).await;
@@ -165,7 +165,7 @@ async fn what_is_said_of_an_attempt_follows_its_answer() {
     browser.click("[data-case=foreign_origin]").await;
     browser.until(&says("has answered 503 this time")).await;
     drop(all);
-    // The server notices when it looks at the connection.
+    // The server detects the end of the connection only when it checks it.
     while browser.value(&says("lets that site in")).await != json!(true) {
         browser.click("[data-case=foreign_origin]").await;
         browser.until("document.querySelector('#attempt-note').textContent !== ''").await;
@@ -175,7 +175,7 @@ async fn what_is_said_of_an_attempt_follows_its_answer() {
 }
 
 #[tokio::test]
-async fn refused_handshakes_show_what_the_server_has_really_answered() {
+async fn refused_handshakes_show_the_real_response_of_the_server() {
     let (server, browser) = open_page("").await;
     for (case, status) in [
         ("no_upgrade", "426 Upgrade Required"),
@@ -234,8 +234,8 @@ async fn nothing_overflows_at_any_width_in_any_language() {
     }
 }
 
-/// What has less contrast than WCAG 2.2 asks for: 4.5 : 1 for text (1.4.3), 3 : 1 for the borders of fields (1.4.11), each on
-/// what it lies on, as the browser paints it; and names of bits that are too small to read.
+/// Finds elements with less contrast than WCAG 2.2 requires: 4.5 : 1 for text (1.4.3), 3 : 1 for the borders of fields
+/// (1.4.11), against the background as painted; and names of bits that are too small to read.
 const FAINT: &str = "(() => {
     const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
     const painted = (...colours) => {
@@ -266,7 +266,7 @@ const FAINT: &str = "(() => {
     return [...[...texts, ...borders].filter(([, found, wanted]) => found < wanted).map(([each, found]) => `${found}: ${each.outerHTML}`),
         ...[...small, ...clipped].map((each) => each.outerHTML)];
 })()";
-/// Whether Korean is painted as boxes, which are all alike.
+/// Whether Korean text is painted as identical boxes, for lack of a font.
 const BOXES: &str = "(() => {
     const drawn = (text) => {
         const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 40 });

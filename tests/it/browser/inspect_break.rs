@@ -1,11 +1,11 @@
-//! The page about the handshake when it lasts, and when something breaks: it never goes silent.
+//! The page `/handshake` in a long run, and when something fails: it always reports its state.
 
 use super::driver::Browser;
 use super::inspect::{ACCEPTED, OPEN, open_page, open_page_of};
 use crate::command::spawn_binary;
 use crate::proxy::CountingProxy;
 
-/// Subscribes the page's socket to everything, by the field for the reader's own text.
+/// Subscribes the page's socket to everything, through the field for the viewer's own text.
 async fn subscribe_to_everything(browser: &Browser) {
     browser.fill("#text", r#"{"action":"subscribe","id":9,"symbols":["*"],"channels":["trades","quotes"]}"#).await;
     browser.click("#say button").await;
@@ -18,10 +18,10 @@ async fn close_and_expect_both_frames(browser: &Browser) {
 }
 
 #[actix_web::test]
-async fn a_page_that_is_left_open_goes_on_and_shows_the_end() {
+async fn a_page_that_is_left_open_continues_and_shows_the_end() {
     let (server, browser) = open_page("").await;
     subscribe_to_everything(&browser).await;
-    // More than the whole capture once had room for.
+    // More frames than a whole capture used to hold.
     browser.until("Number(document.querySelector('#frames button').dataset.number) > 700").await;
     let metrics = crate::http::get(server.address, "/metrics").await;
     assert!(metrics.text().contains("capture_frames_skipped_total 0\n"), "{}", metrics.text());
@@ -34,10 +34,10 @@ async fn a_page_that_is_left_open_goes_on_and_shows_the_end() {
 }
 
 #[tokio::test]
-async fn frames_that_find_no_room_are_counted_and_said_and_the_end_is_shown() {
+async fn frames_that_were_left_out_are_counted_and_the_end_is_shown() {
     let (_server, browser) = open_page_of("", &[("TICKCAST__HANDSHAKE__CAPTURE_PENDING_BYTES_MAX", "1024")]).await;
     subscribe_to_everything(&browser).await;
-    // The snapshots of thirty symbols.
+    // The snapshots of thirty symbols are longer than the limit.
     browser.until("Number(document.querySelector('#skipped').dataset.count) >= 1").await;
     assert_eq!(browser.value("document.querySelector('#skipped').hidden").await, false);
     assert!(browser.text("#skipped-label").await.starts_with("Frames that are not shown"));
@@ -47,7 +47,7 @@ async fn frames_that_find_no_room_are_counted_and_said_and_the_end_is_shown() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_is_shown_closing_and_then_as_not_there() {
+async fn a_server_that_shuts_down_is_shown_closing_and_then_as_unreachable() {
     let (server, browser) = open_page("").await;
     server.signal("TERM").await;
     assert!(server.ended().await.status.success());
@@ -65,7 +65,7 @@ async fn a_server_that_stops_is_shown_closing_and_then_as_not_there() {
 }
 
 #[tokio::test]
-async fn a_page_that_finds_no_place_for_its_socket_says_so_and_takes_the_next_one() {
+async fn a_page_that_is_refused_a_session_reports_it_and_connects_later() {
     let variables = [("TICKCAST__HANDSHAKE__CAPTURES_MAX", "1")];
     let server = spawn_binary(&[], &variables).await;
     let (first, second) = (Browser::start(1280, 900, "light").await, Browser::start(1280, 900, "light").await);
@@ -81,7 +81,7 @@ async fn a_page_that_finds_no_place_for_its_socket_says_so_and_takes_the_next_on
 }
 
 #[tokio::test]
-async fn a_capture_that_breaks_off_is_said_and_a_new_socket_can_be_opened() {
+async fn a_broken_capture_is_reported_and_a_new_socket_can_be_opened() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = CountingProxy::start(server.address).await;
     let browser = Browser::start(1280, 900, "light").await;
@@ -101,7 +101,7 @@ async fn a_capture_that_breaks_off_is_said_and_a_new_socket_can_be_opened() {
 #[tokio::test]
 async fn a_refused_handshake_shows_the_servers_reason() {
     let server = spawn_binary(&[], &[]).await;
-    // Behind this one, the page's origin is not that of the host which the server is told.
+    // Behind this proxy, the page's origin differs from the host that the server sees.
     let proxy = CountingProxy::start_renaming(server.address).await;
     let browser = Browser::start(1280, 900, "light").await;
     browser.open(&format!("http://{}/handshake", proxy.address)).await;

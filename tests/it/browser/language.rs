@@ -46,7 +46,7 @@ async fn the_language_is_switched_at_once_and_remembered_on_every_page() {
 }
 
 #[tokio::test]
-async fn the_address_can_ask_for_a_language_and_the_switch_changes_the_address() {
+async fn the_address_can_choose_a_language_and_the_switch_changes_the_address() {
     let (server, browser) = open_page(390, 844, "dark").await;
     browser.open(&format!("http://{}/?lang=ko", server.address)).await;
     browser.until(CHART_IS_FULL).await;

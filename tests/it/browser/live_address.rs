@@ -1,5 +1,5 @@
-//! The pages behind proxies, and where few connections are to be had: they work below a path, say why no WebSocket gets through,
-//! and keep no connection that nobody sees.
+//! The pages behind proxies and with few connections: they work below a path, name the reason why no WebSocket gets
+//! through, and close connections of hidden pages.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ async fn below_a_base_path_all_pages_work() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_changes_host_is_given_as_the_reason() {
+async fn a_proxy_that_changes_the_host_header_is_named_as_the_reason() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = CountingProxy::start_renaming(server.address).await;
     let browser = Browser::start(1280, 800, "dark").await;
@@ -39,14 +39,14 @@ async fn a_proxy_that_changes_host_is_given_as_the_reason() {
 }
 
 #[tokio::test]
-async fn a_page_of_the_handshake_that_nobody_sees_gives_its_connections_up() {
+async fn a_hidden_handshake_page_closes_its_connections() {
     let (_server, browser) = open_page("").await;
     browser.value("(Object.defineProperty(document, 'hidden', { configurable: true, get: () => globalThis.isHidden_ }), globalThis.isHidden_ = true, document.dispatchEvent(new Event('visibilitychange')))").await;
     browser.until("document.querySelector('#socket').dataset.state === 'hidden'").await;
     browser.until("sockets_.every((socket) => socket.readyState === 3)").await;
     browser.value("(globalThis.isHidden_ = false, document.dispatchEvent(new Event('visibilitychange')))").await;
     browser.until(OPEN).await;
-    // A page from the back/forward cache has lost its socket.
+    // A page restored from the back/forward cache has lost its socket.
     let before = browser.value("sockets_.length").await;
     browser.value("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))").await;
     browser.until(&format!("sockets_.length > {before}")).await;
@@ -56,7 +56,7 @@ async fn a_page_of_the_handshake_that_nobody_sees_gives_its_connections_up() {
 }
 
 #[tokio::test]
-async fn six_pages_of_the_handshake_leave_a_seventh_its_connections() {
+async fn six_handshake_pages_leave_connections_for_a_seventh() {
     let (server, browser) = open_page("").await;
     for path in ["handshake", "handshake", "handshake", "handshake", "handshake", "handshake", ""] {
         let tab = browser.client.new_window(true).await.unwrap().handle;
@@ -69,7 +69,7 @@ async fn six_pages_of_the_handshake_leave_a_seventh_its_connections() {
 }
 
 #[tokio::test]
-async fn six_windows_of_the_handshake_side_by_side_leave_a_seventh_its_connections() {
+async fn six_handshake_windows_side_by_side_leave_connections_for_a_seventh() {
     let (server, browser) = open_page("").await;
     let first = browser.client.window().await.unwrap();
     for path in ["handshake", "handshake", "handshake", "handshake", "handshake", ""] {
@@ -88,7 +88,7 @@ async fn six_windows_of_the_handshake_side_by_side_leave_a_seventh_its_connectio
 }
 
 #[tokio::test]
-async fn a_page_of_the_handshake_is_live_when_the_reader_goes_back_to_it() {
+async fn a_handshake_page_is_live_when_the_viewer_goes_back_to_it() {
     let (server, browser) = open_page("").await;
     let listen = "(globalThis.kept_ = [], addEventListener('pageshow', ({ persisted }) => kept_.push(persisted)))";
     browser.value(listen).await;
@@ -96,7 +96,7 @@ async fn a_page_of_the_handshake_is_live_when_the_reader_goes_back_to_it() {
     browser.client.back().await.unwrap();
     browser.until("location.pathname === '/handshake'").await;
     browser.until("globalThis.kept_?.length !== 0").await;
-    // Kept by the browser as it was (the back/forward cache), not loaded again: its socket is gone.
+    // Restored by the browser (back/forward cache), not loaded again: its socket is gone.
     assert_eq!(browser.value("globalThis.kept_").await, json!([true]));
     browser.until(OPEN).await;
     browser.until("document.querySelectorAll('#frames li').length >= 2").await;

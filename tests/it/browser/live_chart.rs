@@ -1,5 +1,5 @@
-//! The chart of the live page: it shows what is chosen or nothing, its box has the last price, and a reader of the past stays
-//! where he is.
+//! The chart of the live page: it shows the chosen symbol or nothing, the box on its axis has the last price, and it
+//! does not move while the viewer looks at the past.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::{CHART_IS_FULL, LIVE, open_page};
 use crate::command::spawn_binary;
 use crate::patience::PATIENCE;
 
-/// Collects in `wrong_` what was drawn for two frames on end although something else was chosen.
+/// Stores in `wrong_` the charts that were painted for two frames after another symbol had been chosen.
 const WATCH_THE_CHART: &str = "(() => {
     globalThis.wrong_ = [];
     let before = '';
@@ -27,7 +27,7 @@ const WATCH_THE_CHART: &str = "(() => {
     };
     look();
 })()";
-/// Makes every history wait until `release_` is called.
+/// Delays every history until `release_` is called.
 const HOLD: &str = "(() => {
     globalThis.plain_ ??= fetch;
     const held = new Promise((resolve) => { globalThis.release_ = resolve; });
@@ -36,7 +36,7 @@ const HOLD: &str = "(() => {
 const NOTHING_IS_DRAWN: &str = "document.querySelector('#chart').dataset.symbol === ''
     && document.querySelector('#chart').dataset.bars === '0'
     && document.querySelector('#legend [data-part=close]').textContent === '–'";
-/// Writes down the texts in boxes on the chart's axes, every last price, and the times on the axis.
+/// Records the texts in boxes on the chart's axes, every last price, and the times on the axis.
 const WATCH_THE_BOX: &str = "(() => {
     globalThis.boxes_ = [];
     globalThis.times_ = new Set();
@@ -52,7 +52,7 @@ const WATCH_THE_BOX: &str = "(() => {
     };
 })()";
 const BOX_IS_LAST: &str = "boxes_.length > 3 && boxes_.every((text) => lasts_.includes(text))";
-/// Requests of histories up to now.
+/// Number of requests for histories so far.
 const HISTORIES: &str =
     "performance.getEntriesByType('resource').filter((entry) => entry.name.includes('/api/v1/bars')).length";
 
@@ -61,7 +61,7 @@ fn drawn(symbol: &str, interval: &str) -> String {
     format!("{is}.symbol === '{symbol}' && {is}.interval === '{interval}' && Number({is}.bars) > 100")
 }
 
-/// Presses a key with Shift on the chart, once for each frame: what it moves is moved in the next one.
+/// Presses a key with Shift on the chart, once per frame: the chart moves in the next frame.
 async fn press(browser: &Browser, key: &str, count: u32) {
     let press = format!(
         "(async () => {{
@@ -75,7 +75,7 @@ async fn press(browser: &Browser, key: &str, count: u32) {
     browser.value(&press).await;
 }
 
-/// Returns the time that the legend tells of the bar in the middle of the chart.
+/// Returns the time in the legend for the bar in the middle of the chart.
 async fn time_in_the_middle(browser: &Browser) -> String {
     let middle = "(({ left, top, width, height }) => [left + width / 2, top + height / 3])(document.querySelector('#chart').getBoundingClientRect())";
     let middle = browser.value(middle).await;
@@ -83,13 +83,13 @@ async fn time_in_the_middle(browser: &Browser) -> String {
         browser.point(middle[0].as_f64().unwrap() + dx, middle[1].as_f64().unwrap() + dy).await;
     }
     browser.until("document.querySelector('#chart').matches(':hover')").await;
-    // The library takes the pointer in, the page paints the legend.
+    // The library handles the pointer, then the page paints the legend.
     browser.value("(async () => { for (let n = 0; n < 4; n += 1) await new Promise(requestAnimationFrame); })()").await;
     browser.text("#legend [data-part=time]").await
 }
 
 #[tokio::test]
-async fn the_chart_is_of_what_is_chosen_or_empty() {
+async fn the_chart_shows_the_chosen_symbol_or_is_empty() {
     let (server, browser) = open_page(1280, 800, "dark").await;
     browser.value(WATCH_THE_CHART).await;
     for (selector, symbol, interval) in [
@@ -128,7 +128,7 @@ async fn the_chart_is_of_what_is_chosen_or_empty() {
 }
 
 #[tokio::test]
-async fn the_box_on_the_axis_has_the_last_price_wherever_the_chart_stands() {
+async fn the_box_on_the_axis_has_the_last_price_wherever_the_chart_is_scrolled() {
     let (_server, browser) = open_page(1280, 800, "light").await;
     browser.value(WATCH_THE_BOX).await;
     browser.until(BOX_IS_LAST).await;
@@ -160,8 +160,8 @@ async fn the_box_keeps_the_last_price_when_a_phone_is_swiped() {
         let points: Vec<_> = x.map(|x| json!({ "x": left + x, "y": top + height / 3.0 })).into_iter().collect();
         browser.devtools("Input.dispatchTouchEvent", json!({ "type": kind, "touchPoints": points })).await;
     };
-    // From left to right, which goes back in time. A finger that rests for a quarter of a second, as it does on a machine that is
-    // busy, moves the crosshair instead, until there is a tap.
+    // A swipe from left to right, which goes back in time. If the finger rests for a quarter of a second, as it may on
+    // a busy machine, it moves the crosshair instead, until a tap.
     let is_panned = "times_.size > 1 && [...times_].every((time) => !before_.has(time))";
     let deadline = Instant::now() + PATIENCE;
     while browser.value(is_panned).await != json!(true) {
@@ -188,7 +188,7 @@ async fn the_box_keeps_the_last_price_when_a_phone_is_swiped() {
 }
 
 #[tokio::test]
-async fn a_reader_of_the_past_stays_there_when_the_connection_breaks_lags_or_the_server_ends() {
+async fn a_chart_scrolled_to_the_past_does_not_move_when_the_connection_breaks_lags_or_the_server_ends() {
     let server = spawn_binary(&[], &[]).await;
     let proxy = Proxy::start(server.address).await;
     let browser = Browser::start(1280, 800, "dark").await;
@@ -227,7 +227,7 @@ async fn a_reader_of_the_past_stays_there_when_the_connection_breaks_lags_or_the
 }
 
 #[tokio::test]
-async fn the_chart_is_painted_for_what_happens_to_its_symbol_only() {
+async fn the_chart_is_painted_only_for_events_of_its_symbol() {
     let (_server, browser) = open_page(1280, 800, "dark").await;
     let begin = "(() => {
         globalThis.paints_ = new Set();
@@ -243,7 +243,7 @@ async fn the_chart_is_painted_for_what_happens_to_its_symbol_only() {
         .filter(({ type, symbol }) => symbol === 'AAPL' && (type === 'trade' || type === 'bar')).length";
     let all = "frames_.slice(from_).filter(([way]) => way === 'in').length";
     browser.until(&format!("{own} >= 16 && {all} >= 300")).await;
-    // What is written down before a look at it is painted at its end, and labels may be painted for a while after an axis has changed.
+    // Recorded before the painting; labels may be painted for a while after an axis has changed.
     let counts = browser.value(&format!("[paints_.size, {own}, {all}]")).await;
     let [paints, own, all] = [0, 1, 2].map(|index| counts[index].as_u64().unwrap());
     assert!(paints <= own + 5, "{paints} paints for {own} events of the symbol, in {all} frames");
@@ -251,7 +251,7 @@ async fn the_chart_is_painted_for_what_happens_to_its_symbol_only() {
 }
 
 #[tokio::test]
-async fn only_the_bars_that_are_drawn_are_subscribed_to() {
+async fn only_the_displayed_bars_are_subscribed_to() {
     let (_server, browser) = open_page(1280, 800, "light").await;
     for selector in [
         "#timeframes button[data-interval='1s']",

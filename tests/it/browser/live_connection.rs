@@ -1,4 +1,4 @@
-//! The connection of the live page: it says so when nothing comes any more, whoever is to blame, and is soon back.
+//! The connection of the live page: the page reports silence, whatever its cause, and reconnects soon.
 
 use serde_json::json;
 
@@ -10,8 +10,8 @@ use crate::patience::patiently;
 const STATE: &str = "document.querySelector('#status').dataset.state";
 
 #[tokio::test]
-async fn a_server_that_stands_still_is_noticed_and_so_is_its_return() {
-    // Of heartbeats there is none: what the page notices, it notices by asking.
+async fn a_server_that_stands_still_is_detected_and_so_is_its_return() {
+    // The server sends no heartbeats here: the page detects silence by its own pings.
     let server = spawn_binary(
         &[],
         &[("TICKCAST__SESSION__HEARTBEAT_MS", "300000"), ("TICKCAST__SESSION__IDLE_TIMEOUT_MS", "900000")],
@@ -50,7 +50,7 @@ async fn a_page_whose_requests_the_server_rejects_tells_the_viewer_and_stops() {
 #[tokio::test]
 async fn a_quiet_market_is_live() {
     let server = spawn_binary(&[], &[("TICKCAST__FEED__EVENTS_PER_SECOND", "1")]).await;
-    // That is one event in three seconds for the ten rows: silence is longer, again and again, than what is called stale.
+    // One event in three seconds for the ten rows: the silence is often longer than the limit for "Stale".
     let browser = Browser::start(1280, 800, "light").await;
     browser.open(&format!("http://{}/", server.address)).await;
     browser.until(LIVE).await;
@@ -61,7 +61,7 @@ async fn a_quiet_market_is_live() {
 }
 
 #[tokio::test]
-async fn a_frozen_page_holds_no_connection_and_is_back_when_it_is_thawed() {
+async fn a_frozen_page_holds_no_connection_and_reconnects_when_it_is_thawed() {
     let (_server, browser) = open_page(1280, 800, "dark").await;
     browser.value("document.dispatchEvent(new Event('freeze'))").await;
     browser
@@ -74,7 +74,7 @@ async fn a_frozen_page_holds_no_connection_and_is_back_when_it_is_thawed() {
 }
 
 #[tokio::test]
-async fn a_hidden_page_takes_the_price_in_its_title_and_catches_up_when_it_is_shown() {
+async fn a_hidden_page_updates_the_price_in_its_title_and_catches_up_when_it_is_shown() {
     let (_server, browser) = open_page(1280, 800, "dark").await;
     let own = "document.title.startsWith('AAPL ')";
     browser.until(own).await;

@@ -14,7 +14,7 @@ use crate::spawn::spawn_app_at;
 /// Tuesday 2026-03-03, 00:00 UTC.
 const MIDNIGHT: Timestamp = Timestamp::from_micros(1_772_496_000_000_000);
 const MINUTE_MICROS: i64 = 60_000_000;
-/// What the rows show, as numbers.
+/// The figures in the rows, as numbers.
 pub(super) const ROWS: &str = "Object.fromEntries([...document.querySelectorAll('#watchlist tbody tr[data-symbol]')].map((row) => [
     row.dataset.symbol, Object.fromEntries(['last', 'change', 'volume'].map((field) =>
         [field, row.querySelector(`[data-field=${field}]`).textContent.replace('\u{2212}', '-').replaceAll(',', '')]))]))";
@@ -34,7 +34,7 @@ async fn every_row_turns_at_midnight_whether_its_symbol_trades_or_not() {
     browser.until(LIVE).await;
     browser.until(TEN_ROWS).await;
     browser.until(&format!("Object.values({ROWS}).every(({{ last }}) => last !== '–')")).await;
-    // Nobody trades yet in the new day.
+    // No symbol has traded yet in the new day.
     clock.advance_micros(MINUTE_MICROS);
     let is_new = "({ change, volume }) => change === '0.00' && volume === '0'";
     browser.until(&format!("Object.values({ROWS}).every({is_new})")).await;
@@ -46,7 +46,7 @@ async fn every_row_turns_at_midnight_whether_its_symbol_trades_or_not() {
 
     clock.advance_micros(MINUTE_MICROS);
     browser.until(&format!("Object.values({ROWS}).every(({{ volume }}) => volume !== '0')")).await;
-    // The market goes on for a moment, until it is where the clock stands.
+    // The market runs for a moment until it has reached the clock.
     let deadline = Instant::now() + PATIENCE;
     loop {
         let rows = browser.value(ROWS).await;

@@ -1,4 +1,4 @@
-//! The layout of the live page: whatever the figures are, nothing is pushed about by them.
+//! The layout of the live page does not shift when figures change.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use super::driver::Browser;
 use super::open_page;
 use crate::command::spawn_binary;
 
-/// Where everything is that stands beside a figure.
+/// The positions of everything beside a figure.
 const BOXES: &str =
     "[...document.querySelectorAll('#watchlist th, #watchlist td, #stats > div, #legend > div, #title, .quote, \
     #chart, .panel, #language, #status')].filter((each) => each.checkVisibility()).map((each) => [
         each.id || each.dataset.field || each.querySelector('dt')?.textContent || each.className,
         ...Object.values(each.getBoundingClientRect().toJSON()).slice(0, 4).map(Math.round)])";
 
-/// Lets the page believe that the server has sent snapshots with these figures.
+/// Passes snapshots with these figures to the page, as if the server had sent them.
 async fn say(browser: &Browser, price: f64, volume: u64, size: u64) {
     let say = format!(
         "(() => {{
@@ -39,7 +39,7 @@ fn moved(before: &Value, after: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn figures_do_not_push_their_neighbours_about() {
+async fn changing_figures_do_not_shift_their_neighbours() {
     for (width, height) in [(1920, 1080), (1280, 800), (390, 844)] {
         let (_server, browser) = open_page(width, height, "light").await;
         say(&browser, 201.25, 999_999, 100).await;
@@ -53,7 +53,7 @@ async fn figures_do_not_push_their_neighbours_about() {
 }
 
 #[tokio::test]
-async fn what_comes_while_the_page_is_loaded_and_in_ten_minutes_after_finds_its_place_free() {
+async fn nothing_shifts_while_the_page_loads_or_in_the_ten_minutes_after() {
     for (width, height) in [(1280, 800), (390, 844)] {
         // Ten minutes of this market take ten seconds.
         let variables = [("TICKCAST__FEED__SPEED", "60"), ("TICKCAST__FEED__EVENTS_PER_SECOND", "5")];
@@ -71,8 +71,8 @@ async fn what_comes_while_the_page_is_loaded_and_in_ten_minutes_after_finds_its_
         browser.until(&format!("((times) => times.at(-1) - times[0] > 600e6)({times})")).await;
         assert!(browser.value(&format!("{times}.length")).await.as_u64() > Some(200));
         let sum = browser.value("shifts_.reduce((sum, value) => sum + value, 0)").await.as_f64().unwrap();
-        // Up to 0.1 it is called good (Core Web Vitals). What is left is the word for the state of the connection; figures that push
-        // others about make it 0.005 and more.
+        // Core Web Vitals call a layout shift up to 0.1 good. The remaining shift is the text of the connection's
+        // state; figures that shift their neighbours cause 0.005 and more.
         assert!(sum < 0.004, "{width}: {sum} {}", browser.value("shifts_").await);
         assert_eq!(browser.console_errors().await, [""; 0]);
         browser.close().await;
@@ -80,7 +80,7 @@ async fn what_comes_while_the_page_is_loaded_and_in_ten_minutes_after_finds_its_
 }
 
 #[tokio::test]
-async fn on_a_phone_nothing_moves_when_the_connection_is_lost() {
+async fn on_a_phone_nothing_shifts_when_the_connection_is_lost() {
     for language in ["en", "ko"] {
         let server = spawn_binary(&[], &[]).await;
         let browser = Browser::start(390, 844, "dark").await;
@@ -90,7 +90,7 @@ async fn on_a_phone_nothing_moves_when_the_connection_is_lost() {
         let before = browser.value(top).await;
         server.signal("TERM").await;
         server.ended().await;
-        // A number of two digits, as long as it gets.
+        // The longest text: a number of two digits.
         browser.until("document.querySelector('#retry').checkVisibility()").await;
         let longest = format!("(document.querySelector('#status-detail').textContent += '0', {top})");
         assert_eq!(browser.value(&longest).await, before, "{language}");

@@ -1,4 +1,4 @@
-//! The viewer's list on the live page: nothing that the viewer has done is lost, not to another tab, a sort, a limit or a server
+//! The viewer's list on the live page: no change by the viewer is lost to another tab, a sort, a limit, or a server
 //! that does not know a symbol.
 
 use serde_json::json;
@@ -17,14 +17,14 @@ async fn add(browser: &Browser, symbol: &str) {
     browser.value("document.querySelector('#search').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))").await;
 }
 
-/// Keeps these symbols as the viewer's list, as an earlier visit would have.
+/// Stores these symbols as the viewer's list, as an earlier visit would have done.
 pub(super) async fn keep(browser: &Browser, symbols: &[String]) {
     let saved = json!({ "watch": symbols, "charted": symbols[0], "interval": "1m" }).to_string();
     browser.before_scripts(&format!("localStorage.setItem('tickcast.page', {})", json!(saved))).await;
 }
 
 #[tokio::test]
-async fn what_one_tab_adds_the_other_keeps() {
+async fn symbols_added_in_one_tab_are_kept_by_the_other() {
     let (server, browser) = open_page(1280, 800, "dark").await;
     let first = browser.client.window().await.unwrap();
     let second = browser.client.new_window(true).await.unwrap().handle;
@@ -45,7 +45,7 @@ async fn what_one_tab_adds_the_other_keeps() {
 }
 
 #[tokio::test]
-async fn sorting_and_removing_can_be_taken_back() {
+async fn sorting_and_removing_can_be_undone() {
     let (_server, browser) = open_page(1280, 800, "light").await;
     browser.click("[data-sort=symbol]").await;
     browser.until(&format!("{SHOWN}.startsWith('AAPL,AMZN')")).await;
@@ -67,7 +67,7 @@ async fn sorting_and_removing_can_be_taken_back() {
 async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
     let server = spawn_binary(&[], &[]).await;
     let browser = Browser::start(1280, 800, "dark").await;
-    // This server has no generated symbols: a start without them must not cost the viewer the list.
+    // This server has no generated symbols: a start without them must not remove them from the list.
     let listed: Vec<_> = ["AAPL".into()].into_iter().chain((0..99).map(|n| format!("SYM{n:03}"))).collect();
     keep(&browser, &listed).await;
     browser.open(&format!("http://{}/", server.address)).await;
@@ -82,7 +82,7 @@ async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
 }
 
 #[tokio::test]
-async fn where_the_server_allows_few_symbols_the_first_ones_live_and_the_rest_is_said() {
+async fn if_the_server_permits_fewer_symbols_the_first_ones_are_live_and_the_page_says_so() {
     let server = spawn_binary(&[], &[("TICKCAST__SESSION__SYMBOLS_MAX", "5")]).await;
     let browser = Browser::start(1280, 800, "dark").await;
     browser.open(&format!("http://{}/", server.address)).await;
@@ -91,7 +91,7 @@ async fn where_the_server_allows_few_symbols_the_first_ones_live_and_the_rest_is
     browser.until(live).await;
     let note = "This server sends at most 5 symbols: 5 rows below them stand still.";
     assert_eq!(browser.text("#watchlist-left").await, note);
-    // The charted symbol is among those that live, whichever it is.
+    // The charted symbol is always among the live ones.
     browser.click("tr[data-symbol=XOM] .symbol").await;
     browser.until("document.querySelector('tr[data-symbol=XOM] [data-field=last]').textContent !== '–'").await;
     assert!(browser.messages().await.iter().all(|message| message["type"] != "error"));
@@ -99,7 +99,7 @@ async fn where_the_server_allows_few_symbols_the_first_ones_live_and_the_rest_is
 }
 
 #[tokio::test]
-async fn a_search_that_is_open_when_the_symbols_come_lists_them() {
+async fn an_open_search_lists_the_symbols_when_they_arrive() {
     let (server, browser) = open_page(1280, 800, "dark").await;
     let hold = "(() => {
         const plain = fetch;
@@ -127,7 +127,7 @@ async fn the_enter_that_ends_a_composition_chooses_nothing() {
     browser.open(&format!("http://{}/?lang=ko", server.address)).await;
     browser.until(TEN_ROWS).await;
     browser.click("#search").await;
-    // As an input method does: the text is marked while it is composed, and keys are reported as 229.
+    // Like an input method: the text is marked while it is composed, and keys are reported as 229.
     let composed = json!({ "text": "필수소비재", "selectionStart": 5, "selectionEnd": 5 });
     browser.devtools("Input.imeSetComposition", composed).await;
     let option = "document.querySelector('#search-list [aria-selected=true]')?.dataset.symbol ?? ''";
@@ -146,7 +146,7 @@ async fn the_enter_that_ends_a_composition_chooses_nothing() {
     };
     enter(229).await;
     browser.devtools("Input.insertText", json!({ "text": "필수소비재" })).await;
-    // Safari's, which comes when the composition has ended.
+    // Safari sends this key after the composition has ended.
     enter(229).await;
     assert_eq!(browser.value("keys_").await, json!([["Enter", true, 229], ["Enter", false, 229]]));
     assert_eq!(browser.value(SHOWN).await, json!(FIRST_TEN), "no Enter has chosen yet");

@@ -1,5 +1,5 @@
-//! Midnight UTC over the real binary, with 1,030 symbols and a page whose list is as long as it may be: every row and every
-//! snapshot is right in the first moment of the new day.
+//! Midnight UTC over the real binary, with 1,030 symbols and a page with the longest list: every row and every snapshot
+//! is right from the first moment of the new day.
 
 use std::time::Instant;
 
@@ -17,13 +17,13 @@ use crate::view::said;
 
 const SECOND_MICROS: i64 = 1_000_000;
 const SYMBOLS: usize = 1_030;
-/// The most that the page lists.
+/// Most symbols in the page's list.
 const ROWS_MAX: usize = 100;
 
-/// Folds what the socket says into what each row must show, and compares all rows after each painting: at that time the page has
-/// painted all that has come. Collects in `wrong_` what differs, in `days_` by symbol how late the market already was when its day
-/// came, and in `turned_` how late it was when its row first showed the new day, in microseconds after `midnight`. `ahead` is how far
-/// the server's clock is ahead of this one, in milliseconds.
+/// Computes the expected row of each symbol from the messages on the socket, and compares all rows after each frame,
+/// when the page has painted everything it has received. Stores differences in `wrong_`; by symbol, how late the market
+/// was when its day arrived in `days_`, and when its row first showed the new day in `turned_`, in microseconds after
+/// `midnight`. `ahead` is how far the server's clock is ahead of this one, in milliseconds.
 const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
     Object.assign(globalThis, { wrong_: [], days_: {}, turned_: {}, painted_: 0 });
     const [fold, write] = [{}, (figure) => figure.toFixed(2)];
@@ -63,7 +63,7 @@ const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
     }).observe(table, { childList: true, characterData: true, subtree: true });
 }";
 
-/// Reads until every symbol has told of its day. None does so after the market is two seconds into it.
+/// Reads until every symbol's day has arrived; the last one arrives within two seconds of the market.
 async fn read_days(client: &mut Client, midnight: i64) {
     let mut left = SYMBOLS;
     let told = client
@@ -91,7 +91,7 @@ fn assert_new(snapshot: &Value, midnight: i64) {
     if snapshot["volume"] == 0 {
         assert!(["price", "open", "high", "low"].iter().all(|name| snapshot[*name] == *close), "{snapshot}");
     }
-    // At the most a few trades since: a day has had thousands of shares of each.
+    // A few trades at most since midnight: a day has thousands of shares of each symbol.
     assert!(snapshot["volume"].as_u64().unwrap() < 100_000, "{snapshot}");
 }
 
@@ -111,7 +111,7 @@ async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_pa
     let mut client = Client::connect(process.address).await;
     client.subscribe(&["*"], &ALL_CHANNELS).await;
 
-    // However long it took to get here, there are two seconds to midnight.
+    // However long the start took, two seconds are left to midnight.
     let now = machine_seconds();
     let midnight = (now / 86_400 + 1) * 86_400;
     let ahead = midnight - now - 2;
@@ -139,7 +139,7 @@ async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_pa
     assert!(told < 2 * SECOND_MICROS, "the last row is told {told} µs after midnight");
     let (market, clock) = (latest("turned_").await, browser.value("painted_").await);
     println!("all rows have the new day when the market is {market} µs into it, and the clock {clock} ms");
-    // The page and the server agree, in a moment in which the page has got everything that the answer knows.
+    // Page and server agree at a moment at which the page has received every event that the answer covers.
     let deadline = Instant::now() + PATIENCE;
     loop {
         let rows = browser.value(ROWS).await;

@@ -1,4 +1,4 @@
-//! The pages in a real browser: this file is about the live one.
+//! The pages in a real browser; this file tests the live page.
 
 mod compare;
 mod compare_break;
@@ -25,7 +25,7 @@ use driver::Browser;
 const LIVE: &str = "document.querySelector('#status')?.dataset.state === 'live'";
 const TEN_ROWS: &str = "document.querySelectorAll('#watchlist tbody tr[data-symbol]').length === 10";
 const CHART_IS_FULL: &str = "Number(document.querySelector('#chart').dataset.bars) > 300";
-/// The prices that the rows show.
+/// The prices in the rows.
 const LAST_PRICES: &str = "Object.fromEntries([...document.querySelectorAll('#watchlist tbody tr[data-symbol]')]
     .map((row) => [row.dataset.symbol, row.querySelector('[data-field=last]').textContent]))";
 
@@ -58,7 +58,7 @@ async fn over_https_the_page_is_live_on_wss() {
     let variables = [
         ("TICKCAST__SERVER__TLS__CERT", cert.as_str()),
         ("TICKCAST__SERVER__TLS__KEY", &key),
-        // There is no other way to be live than by wss.
+        // Without HTTP, a live page must use wss.
         ("TICKCAST__SERVER__TLS__ONLY", "true"),
     ];
     let server = spawn_binary(&[], &variables).await;
@@ -117,7 +117,7 @@ async fn a_click_charts_another_symbol_and_interval() {
 }
 
 #[tokio::test]
-async fn a_page_whose_server_ends_says_so_and_recovers_without_a_reload() {
+async fn a_page_whose_server_ends_says_so_and_reconnects_without_a_reload() {
     let (server, browser) = open_page(1280, 800, "dark").await;
     browser.value("globalThis.stillHere = true").await;
     let port = server.address.port().to_string();
@@ -139,9 +139,9 @@ async fn a_page_whose_server_ends_says_so_and_recovers_without_a_reload() {
     browser.close().await;
 }
 
-/// Also makes the pictures: `make screenshot` puts the first of them into the README.
+/// Also takes the screenshots: `make screenshot` copies the first one for the README.
 #[tokio::test]
-async fn nothing_overlaps_or_is_cut_at_any_width() {
+async fn nothing_overlaps_or_is_cut_off_at_any_width() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     for (width, height) in [(1280, 800), (390, 844)] {
@@ -159,10 +159,10 @@ async fn nothing_overlaps_or_is_cut_at_any_width() {
     }
 }
 
-/// Figures whose text does not fit into its cell.
+/// Figures whose text does not fit into their cell.
 const CUT: &str = "[...document.querySelectorAll('#watchlist [data-field], #status, #title-last, #rate, #latency')]
     .filter((cell) => cell.offsetParent && cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.outerHTML)";
-/// Pairs of neighbouring cells, or of the page's regions, that lie upon each other.
+/// Pairs of neighbouring cells, or of the page's regions, that overlap.
 const OVERLAPPING: &str = "(() => {
     const groups = [[...document.querySelectorAll('main > *, header, footer')],
         ...[...document.querySelectorAll('#watchlist tr')].map((row) => [...row.cells])];
