@@ -23,8 +23,8 @@ const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("cra
 
 /// Crates that only some files may name: the crate, and the prefixes of paths of these files, see [`CRATES`].
 const RESERVED: [(&str, &[&str]); 10] = [
-    ("actix_web_actors", &["transport/websocket.rs"]),
-    ("actix_service", &["transport/connection.rs"]),
+    ("actix_web_actors", &["transport/websocket/mod.rs"]),
+    ("actix_service", &["transport/connection/mod.rs"]),
     ("actix_cors", &["transport/origin.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
@@ -186,7 +186,7 @@ fn a_crate_in_the_wrong_place_is_found() {
     ] {
         assert_eq!(about(path, line).len(), 1, "{path}: {line}");
     }
-    assert!(about("src/transport/websocket.rs", "use actix_web_actors::ws;").is_empty());
+    assert!(about("src/transport/websocket/mod.rs", "use actix_web_actors::ws;").is_empty());
 }
 
 #[test]

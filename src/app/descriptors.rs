@@ -9,7 +9,7 @@ use std::io;
 use rlimit::Resource;
 
 use crate::app::{ServerConfig, Settings, StartError};
-use crate::transport::Room;
+use crate::transport::ConnectionLimits;
 
 /// Descriptors of the process itself: standard streams, listeners, log and certificate files, and a reserve.
 const PROCESS: usize = 64;
@@ -23,7 +23,7 @@ const SPARE_PART: usize = 4;
 struct Places {
     sessions: usize,
     spare: usize,
-    room: Room,
+    limits: ConnectionLimits,
 }
 
 /// Raises the soft limit of open files to the hard limit, which needs no privilege. Returns the new limit.
@@ -56,7 +56,7 @@ pub fn check_open_files(settings: &Settings) -> Result<(), StartError> {
 /// # Errors
 ///
 /// Returns [`StartError::OpenFiles`] if the limit leaves no room for a single session.
-pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Room, Option<String>), StartError> {
+pub(super) fn fitted(settings: &Settings) -> Result<(Settings, ConnectionLimits, Option<String>), StartError> {
     let (needed, allowed, connections_max) = (needed(settings), allowed(), settings.server.connections_max);
     let places = fit(settings, allowed).ok_or(StartError::OpenFiles { needed, allowed, connections_max })?;
     let mut settings = settings.clone();
@@ -68,7 +68,7 @@ pub(super) fn fitted(settings: &Settings) -> Result<(Settings, Room, Option<Stri
             places.sessions
         )
     });
-    Ok((settings, places.room, shortage))
+    Ok((settings, places.limits, shortage))
 }
 
 /// Returns the soft limit.
@@ -108,7 +108,7 @@ fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
     // The kernel spreads connections unevenly. A worker accepts only as many at once as leave every other worker the
     // same number of descriptors, so that a burst of connections never takes the last one.
     let each = (connections / workers).min(all).max(sessions.div_ceil(workers).saturating_add(spare));
-    (sessions > 0).then_some(Places { sessions, spare, room: Room { all, each } })
+    (sessions > 0).then_some(Places { sessions, spare, limits: ConnectionLimits { all, each } })
 }
 
 #[cfg(test)]
@@ -130,15 +130,15 @@ mod tests {
                 let settings = settings(workers, connections_max, spare);
                 for allowed in [0, 50, 120, 256, 1_024, 4_096, 65_536, 1 << 20, usize::MAX] {
                     let Some(places) = fit(&settings, allowed) else { continue };
-                    let (room, connections) = (places.room, allowed - own(&settings));
-                    assert_eq!(room.all, places.sessions.saturating_add(places.spare.saturating_mul(workers)));
-                    assert!(room.all <= connections, "{places:?} of {allowed} on {workers}");
+                    let (limits, connections) = (places.limits, allowed - own(&settings));
+                    assert_eq!(limits.all, places.sessions.saturating_add(places.spare.saturating_mul(workers)));
+                    assert!(limits.all <= connections, "{places:?} of {allowed} on {workers}");
                     assert!(
-                        room.each <= room.all
-                            && room.each.saturating_mul(workers) < connections.saturating_add(workers)
+                        limits.each <= limits.all
+                            && limits.each.saturating_mul(workers) < connections.saturating_add(workers)
                     );
                     assert!(
-                        room.each.saturating_mul(workers) >= room.all,
+                        limits.each.saturating_mul(workers) >= limits.all,
                         "all connections fit, on whichever workers they are"
                     );
                     assert!(places.sessions > 0 && places.spare > 0, "sessions and spare connections fit: {places:?}");
@@ -152,14 +152,14 @@ mod tests {
     fn the_limit_of_open_files_matters_only_if_it_is_too_low() {
         let settings = settings(2, 3_000, 256);
         let all = 3_000 + 2 * 256;
-        let even = Places { sessions: 3_000, spare: 256, room: Room { all, each: all / 2 } };
-        let whole = Places { room: Room { all, each: all }, ..even };
+        let even = Places { sessions: 3_000, spare: 256, limits: ConnectionLimits { all, each: all / 2 } };
+        let whole = Places { limits: ConnectionLimits { all, each: all }, ..even };
         assert_eq!(needed(&settings), 3_000 + 2 * 256 + 64 + 2 * (4 + 1 + 8) + 16);
         assert_eq!(fit(&settings, needed(&settings)), Some(even));
         assert_eq!(fit(&settings, needed(&settings) + all), Some(whole));
         assert_eq!(fit(&settings, usize::MAX), Some(whole));
         let short = fit(&settings, 1_024).unwrap();
-        assert_eq!(short, Places { sessions: 690, spare: 114, room: Room { all: 918, each: 459 } });
+        assert_eq!(short, Places { sessions: 690, spare: 114, limits: ConnectionLimits { all: 918, each: 459 } });
         assert_eq!(fit(&settings, 80), None);
     }
 }

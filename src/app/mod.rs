@@ -139,7 +139,7 @@ impl Application {
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         settings.validate()?;
-        let (settings, room, shortage) = descriptors::fitted(settings)?;
+        let (settings, limits, shortage) = descriptors::fitted(settings)?;
         let settings = &settings;
         let ServerConfig { tls, port, .. } = &settings.server;
         let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
@@ -187,7 +187,7 @@ impl Application {
             archive,
             clock,
             settings: settings.clone(),
-            room,
+            limits,
             traffic,
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),

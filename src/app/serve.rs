@@ -18,8 +18,8 @@ use crate::domain::Clock;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ForeignOrigins, Health, Inspector, Order, Places, Room, SocketConfig, TlsSetup, Traffic,
-    Turnstile, Worker, connections,
+    ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Inspector, Order, SocketConfig,
+    TlsSetup, Traffic, Turnstile, Worker, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
@@ -48,7 +48,7 @@ pub(super) struct WorkerParts {
     pub(super) archive: ArchiveReader,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
-    pub(super) room: Room,
+    pub(super) limits: ConnectionLimits,
     pub(super) traffic: Arc<Traffic>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) inspector: Arc<Inspector>,
@@ -81,7 +81,7 @@ impl WorkerParts {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
         let worker = Worker {
-            places: Places::new(self.room, self.hub_config.metrics.clone()),
+            connections: ConnectionTable::new(self.limits, self.hub_config.metrics.clone()),
             router,
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
@@ -138,7 +138,7 @@ impl WorkerParts {
 pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -> io::Result<Server> {
     let server = &parts.settings.server;
     // A worker with one connection too many closes another one, which takes a turn to end.
-    let connections_max = parts.room.each.saturating_add(server.turn_connections_max).saturating_add(1);
+    let connections_max = parts.limits.each.saturating_add(server.turn_connections_max).saturating_add(1);
     let mut builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max)

@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use crate::hub::{Control, SharedOutbox};
 use crate::protocol::CloseReason;
 use crate::session::SessionConfig;
-use crate::transport::activity::{self, Activity, Dismissal};
+use crate::transport::connection::state::{ConnectionState, Dismissal};
+use crate::transport::second_look::{SecondLook, TURN, Verdict};
 use crate::transport::traffic::{self, Meter};
-use crate::transport::watch::{SecondLook, TURN, Verdict};
 
 /// The shortest time between two checks of one session.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -24,7 +24,7 @@ pub(super) struct Liveness {
     outbox: SharedOutbox,
     config: Rc<SessionConfig>,
     meter: Rc<Meter>,
-    connection: Option<Rc<Activity>>,
+    connection: Option<Rc<ConnectionState>>,
     /// `None` for a client that cannot send after its request.
     signs: Option<Signs>,
     second_look: SecondLook,
@@ -42,7 +42,7 @@ struct Signs {
 impl Liveness {
     /// Returns the timers of a session over the connection of this request.
     pub(super) fn new(request: &HttpRequest, outbox: SharedOutbox, config: Rc<SessionConfig>) -> Self {
-        let (meter, connection) = (traffic::meter(request), activity::of(request));
+        let (meter, connection) = (traffic::meter(request), ConnectionState::of(request));
         Self { outbox, config, meter, connection, signs: None, second_look: SecondLook::default() }
     }
 

@@ -2,43 +2,25 @@
 //!
 //! What a client may ask for is `session`'s business, who gets what `hub`'s.
 
-mod activity;
-mod answer;
 mod array;
 mod bars;
 mod connection;
-mod event_stream;
 mod foreign;
-mod frame;
-mod frame_budget;
-mod handler;
 mod inspect;
 mod liveness;
-mod head;
-mod inbound;
 mod origin;
-mod pace;
 mod page;
-mod places;
 mod pieces;
 mod poll;
 mod problem;
 mod query;
-mod refusal;
-mod request_body;
 mod rest;
-mod socket;
+mod second_look;
 mod sse;
 mod status;
-mod stream;
-mod tenure;
 mod traffic;
 mod turnstile;
-mod upgrade;
-mod utf8;
-mod watch;
 mod websocket;
-mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,18 +35,17 @@ use crate::hub::{Ender, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::session::{Session, SessionConfig};
 
-pub use connection::{ConnectionConfig, connections};
+pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
 pub use foreign::ForeignOrigins;
-pub use handler::MessageHandler;
 pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
-pub use places::{Places, Room};
 pub use problem::Problem;
-pub use socket::SocketConfig;
 pub use status::Health;
-pub use stream::TlsSetup;
 pub use traffic::Traffic;
 pub use turnstile::{Order, Turnstile};
+pub use websocket::MessageHandler;
+
+use connection::state::ConnectionState;
 
 /// Where records of the log come from that say what clients have done wrong: the library that reads their requests.
 pub const HTTP_LIBRARY: &str = "actix_http";
@@ -93,7 +74,7 @@ pub struct Worker {
     /// What each client costs.
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.
-    pub places: Rc<Places>,
+    pub connections: Rc<ConnectionTable>,
     /// The pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
     /// Those that were refused, in the whole process.
@@ -130,7 +111,7 @@ impl Worker {
                 if is_draining { &metrics.connections_refused_draining } else { &metrics.connections_refused };
             refused.inc();
         })?;
-        activity::keep_place(request);
+        ConnectionState::keep_place(request);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
 use serde::{Deserialize, Deserializer};
 use url::{Origin, Url};
 
-use crate::transport::stream::OverTls;
+use crate::transport::connection::OverTls;
 
 /// How long a browser may remember what a preflight request has told it, in seconds.
 const PREFLIGHT_AGE_S_MAX: usize = 3_600;

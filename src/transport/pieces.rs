@@ -17,10 +17,11 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
 use crate::hub::Held;
+use crate::transport::connection::state::ConnectionState;
 use crate::transport::sse::chunk_header_bytes;
 use crate::transport::traffic::Account;
 use crate::transport::turnstile::Turnstile;
-use crate::transport::{Problem, Worker, activity};
+use crate::transport::{Problem, Worker};
 
 /// A piece has about so many bytes.
 const PIECE_BYTES: usize = 16_384;
@@ -61,9 +62,9 @@ impl<P: Pieces> Body<P> {
         let mut held = Held::new(Worker::of(request).metrics().waiting_bytes.clone());
         held.set(pieces.held_bytes());
         if held.bytes() > 0
-            && let Some(activity) = activity::of(request)
+            && let Some(state) = ConnectionState::of(request)
         {
-            activity.keep();
+            state.keep();
         }
         Self { pieces, size, held, turns: Worker::of(request).answer_turns.clone(), turn: None, account }
     }
@@ -270,7 +271,7 @@ pub(super) fn check_room(worker: &Worker) -> Result<(), Problem> {
         return Ok(());
     }
     worker.metrics().answers_refused.inc();
-    worker.places.relieve(Instant::now());
+    worker.connections.relieve(Instant::now());
     Err(Problem::unavailable("too much waits for other clients (push.waiting_bytes_max)"))
 }
 

@@ -17,12 +17,12 @@ use crate::hub::{Control, Delivery, SharedOutbox, Sink};
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{Cursor, Dialect, Mode, Publication};
 use crate::session::{Begun, Session};
-use crate::transport::activity::half_closed;
 use crate::transport::array::put_event;
+use crate::transport::connection::state::half_closed;
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
+use crate::transport::second_look::within;
 use crate::transport::traffic::{self, Account, Transport};
-use crate::transport::watch::within;
 use crate::transport::{Problem, Worker, pieces};
 
 /// How long a poll waits when the client does not say, and at the most.

@@ -19,7 +19,7 @@ page differs from the results; `make conformance` writes the page.
 const ECHO: &str = "
 ## With an echo
 
-The session actor of the service (`src/transport/websocket.rs`) with an echoing message handler, which nearly all cases need. The
+The session actor of the service (`src/transport/websocket/mod.rs`) with an echoing message handler, which nearly all cases need. The
 handler is part of the tests, not of the service; the longest message is set to 16 MiB.
 ";
 

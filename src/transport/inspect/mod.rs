@@ -1,6 +1,6 @@
 //! The backend of the page `/handshake`: it captures the handshake and the bytes of a WebSocket and streams them to an
 //! observer, and it sends handshakes to this server that a browser's script cannot send. The handshake itself is
-//! `transport/upgrade.rs`.
+//! `websocket/upgrade.rs`.
 //!
 //! `capture.rs` writes the observer's events, `pool.rs` bounds the captures, `framing.rs` finds the frames in the bytes, `tee.rs`
 //! copies the bytes, `attempt.rs` sends handshakes to this server. The session on a captured socket is that of `/ws`, opened by
@@ -34,9 +34,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::session::{Session, SessionConfig};
-use crate::transport::activity::{self, Activity};
+use crate::transport::connection::state::ConnectionState;
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, random_name, rest, sse, upgrade, websocket};
+use crate::transport::{Problem, Worker, random_name, rest, sse, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
@@ -98,7 +98,7 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let max_age_s = inspector.config.capture_wait().as_secs().max(1);
     let cookie = format!("{}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict", capture.cookie(&name));
     let look = interval(LOOK_INTERVAL);
-    let connection = activity::of(&request);
+    let connection = ConnectionState::of(&request);
     let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
     Ok(sse::head().insert_header((SET_COOKIE, cookie)).streaming(observer))
 }
@@ -116,7 +116,7 @@ struct Observer {
     name: String,
     capture: Arc<Capture>,
     worker: Worker,
-    connection: Option<Rc<Activity>>,
+    connection: Option<Rc<ConnectionState>>,
     look: Interval,
     began: Instant,
     /// When something was sent last.
@@ -173,7 +173,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     };
     // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else. The
     // server's own page has asked for it with the same browser, which tells where a proxy has changed the host.
-    let checked = upgrade::check(worker, &request).and_then(|()| {
+    let checked = websocket::upgrade::check(worker, &request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
     checked.and_then(|()| worker.ready()).inspect_err(|problem| {

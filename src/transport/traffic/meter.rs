@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use crate::transport::pace::Pace;
+use crate::transport::connection::WriteProgress;
 use crate::transport::traffic::account::{Account, Carried};
 use crate::transport::traffic::cpu::ThreadTime;
 
@@ -26,7 +26,7 @@ pub(in crate::transport) struct Meter {
     /// What belongs to the present request, should it be charged.
     head: Cell<Carried>,
     working: Cell<Option<ThreadTime>>,
-    pace: Pace,
+    pace: WriteProgress,
 }
 
 impl Meter {
@@ -39,7 +39,7 @@ impl Meter {
     }
 
     /// Returns at which pace the socket takes what is written.
-    pub(in crate::transport) const fn pace(&self) -> &Pace {
+    pub(in crate::transport) const fn pace(&self) -> &WriteProgress {
         &self.pace
     }
 

@@ -1,7 +1,7 @@
 //! What each client costs over each transport, from the server's own accounting: `/api/v1/traffic`.
 //!
 //! A request that names its client with `?client=NAME` is charged to that client's account; all others cost nothing here. How
-//! the figures are meant is said in `docs/PROTOCOL.md`. `wire.rs` counts every byte at the socket, `meter.rs` knows whose it
+//! the figures are meant is said in `docs/PROTOCOL.md`. `connection/socket.rs` counts every byte at the socket, `meter.rs` knows whose it
 //! is, each transport tells the account what of it was payload and framing.
 
 mod account;

@@ -17,7 +17,7 @@ use crate::transport::{Problem, Worker};
 /// # Errors
 ///
 /// Returns a problem document when it does not.
-pub(super) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
+pub(in crate::transport) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
     check_handshake(request)?;
     worker.check_origin(request)
 }

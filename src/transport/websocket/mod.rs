@@ -4,6 +4,13 @@
 //! The only file that names `actix_web_actors`. The actor is a plain one, not a `WebsocketContext`: it goes on living
 //! while the socket is jammed. What a client may ask for is `session`'s business.
 
+mod budget;
+mod handler;
+mod reader;
+pub(super) mod upgrade;
+mod utf8;
+mod writer;
+
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -26,16 +33,17 @@ use crate::protocol::CloseReason;
 use crate::protocol::native::SUBPROTOCOL;
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
-use crate::transport::frame::FrameWriter;
-use crate::transport::frame_budget::FrameBudget;
-use crate::transport::handler::MessageHandler;
-use crate::transport::inbound::{Assembler, Frames, Gate};
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
-use crate::transport::upgrade::{accept, check, lists};
 use crate::transport::{Worker, random_name};
+
+use budget::FrameBudget;
+pub use handler::MessageHandler;
+use reader::{Assembler, FrameReader, ReadPause};
+use upgrade::{accept, check, lists};
+use writer::FrameWriter;
 
 /// Frames of a closing session that are read while its client's close frame is awaited: a few milliseconds' work.
 const IGNORED_FRAMES_MAX: usize = 16_384;
@@ -78,7 +86,7 @@ pub(super) fn open_on<H: MessageHandler>(
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
         let pauses = worker.router.borrow().shared().pauses.clone();
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
-        let frames = Frames::new(payload, message_bytes_max, budget, account.clone());
+        let frames = FrameReader::new(payload, message_bytes_max, budget, account.clone());
         let gate = frames.gate();
         ctx.add_stream(frames);
         WebSocketSession {
@@ -154,7 +162,7 @@ struct WebSocketSession<H> {
     assembler: Assembler,
     /// Frames that came after the session began to close.
     ignored: usize,
-    gate: Gate,
+    gate: ReadPause,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {

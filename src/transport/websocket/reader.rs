@@ -17,15 +17,15 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::protocol::CloseReason;
 use crate::protocol::websocket::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FIN, FrameHeader, TEXT};
-use crate::transport::frame_budget::FrameBudget;
 use crate::transport::traffic::Account;
-use crate::transport::utf8::Utf8Check;
+use crate::transport::websocket::budget::FrameBudget;
+use crate::transport::websocket::utf8::Utf8Check;
 
 /// When the next frame may be read, if that is to be later.
-pub(super) type Gate = Rc<Cell<Option<Instant>>>;
+pub(super) type ReadPause = Rc<Cell<Option<Instant>>>;
 
 /// The frames of one connection. Ends after the first broken one.
-pub(super) struct Frames {
+pub(super) struct FrameReader {
     payload: Payload,
     codec: Codec,
     buffer: BytesMut,
@@ -39,11 +39,11 @@ pub(super) struct Frames {
     /// Nothing more is read, not even to be thrown away: that too would keep a core busy while the session closes.
     is_deaf: bool,
     account: Option<Arc<Account>>,
-    gate: Gate,
+    gate: ReadPause,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Frames {
+impl FrameReader {
     /// Returns the frames in this request body. A frame longer than `message_bytes_max` is an error as soon as its header
     /// says so, a frame over `budget` as soon as it is there. Bytes are charged to the client's account.
     pub(super) fn new(
@@ -65,13 +65,13 @@ impl Frames {
             ended: false,
             is_deaf: false,
             account,
-            gate: Gate::default(),
+            gate: ReadPause::default(),
             timer: None,
         }
     }
 
     /// Returns what says when the next frame may be read.
-    pub(super) fn gate(&self) -> Gate {
+    pub(super) fn gate(&self) -> ReadPause {
         self.gate.clone()
     }
 
@@ -132,7 +132,7 @@ impl Frames {
     }
 }
 
-impl Stream for Frames {
+impl Stream for FrameReader {
     type Item = Result<Frame, CloseReason>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

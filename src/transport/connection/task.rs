@@ -12,12 +12,12 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
-use crate::transport::activity::{Activity, Dismissal};
-use crate::transport::watch::SecondLook;
+use crate::transport::connection::state::{ConnectionState, Dismissal};
+use crate::transport::second_look::SecondLook;
 
 pin_project! {
     /// A future that serves one connection.
-    pub(super) struct Tenure<F> {
+    pub(super) struct ConnectionTask<F> {
         #[pin]
         connection: F,
         place: Place,
@@ -29,7 +29,7 @@ pin_project! {
 }
 
 /// Gives the connection's place back when it is dropped.
-struct Place(Rc<Activity>);
+struct Place(Rc<ConnectionState>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -37,19 +37,19 @@ impl Drop for Place {
     }
 }
 
-impl<F> Tenure<F> {
-    pub(super) fn new(connection: F, activity: Rc<Activity>, metrics: SharedMetrics) -> Self {
-        Self { connection, place: Place(activity), timer: None, second_look: SecondLook::default(), metrics }
+impl<F> ConnectionTask<F> {
+    pub(super) fn new(connection: F, state: Rc<ConnectionState>, metrics: SharedMetrics) -> Self {
+        Self { connection, place: Place(state), timer: None, second_look: SecondLook::default(), metrics }
     }
 }
 
-impl<F: Future<Output = Result<(), DispatchError>>> Future for Tenure<F> {
+impl<F: Future<Output = Result<(), DispatchError>>> Future for ConnectionTask<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let activity = &this.place.0;
-        if activity.dismissal(cx.waker()).is_some() {
+        let state = &this.place.0;
+        if state.dismissal(cx.waker()).is_some() {
             return Poll::Ready(Ok(()));
         }
         let mut connection = this.connection;
@@ -60,11 +60,11 @@ impl<F: Future<Output = Result<(), DispatchError>>> Future for Tenure<F> {
             }
             return Poll::Ready(result);
         }
-        let dismissal = ready!(poll_deadline(this.timer, this.second_look, activity, cx));
+        let dismissal = ready!(poll_deadline(this.timer, this.second_look, state, cx));
         if dismissal == Dismissal::RequestTimedOut {
             this.metrics.requests_timed_out.inc();
         }
-        activity.dismiss(dismissal);
+        state.dismiss(dismissal);
         // The stream reports the end to the dispatcher, after a word to the client. Nothing is waited for.
         let _ = connection.poll(cx);
         Poll::Ready(Ok(()))
@@ -74,11 +74,11 @@ impl<F: Future<Output = Result<(), DispatchError>>> Future for Tenure<F> {
 fn poll_deadline(
     timer: &mut Option<Pin<Box<Sleep>>>,
     second_look: &mut SecondLook,
-    activity: &Activity,
+    state: &ConnectionState,
     cx: &mut Context<'_>,
 ) -> Poll<Dismissal> {
     loop {
-        let Some((deadline, dismissal)) = activity.deadline() else {
+        let Some((deadline, dismissal)) = state.deadline() else {
             second_look.clear();
             // The timer goes on: most answers are short. When it is over and nothing is due, there is none.
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {

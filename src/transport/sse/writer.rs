@@ -8,7 +8,7 @@ use crate::protocol::{Cursor, Dialect, Publication};
 use crate::transport::array::MessageArray;
 
 /// Writes one event to the end of a buffer.
-pub(super) struct EventWriter<'a> {
+pub(super) struct SseWriter<'a> {
     messages: MessageArray<'a>,
     bytes_max: usize,
     is_alive: bool,
@@ -28,7 +28,7 @@ pub(super) enum LastId {
 /// What each event begins with.
 const DATA: &[u8] = b"data: [";
 
-impl<'a> EventWriter<'a> {
+impl<'a> SseWriter<'a> {
     /// Returns a writer that is full when it has written about `bytes_max` bytes. The buffer must be empty.
     pub(super) fn new(buffer: &'a mut BytesMut, dialect: Dialect, bytes_max: usize) -> Self {
         buffer.extend_from_slice(DATA);
@@ -63,7 +63,7 @@ impl<'a> EventWriter<'a> {
     }
 }
 
-impl Sink for EventWriter<'_> {
+impl Sink for SseWriter<'_> {
     fn control(&mut self, control: Control) {
         match control {
             Control::Message(bytes) => self.message(&bytes),
@@ -92,7 +92,7 @@ mod tests {
 
     fn written(controls: &[Control], messages: &[&str], id: &LastId, retry_ms: Option<u64>) -> String {
         let mut buffer = BytesMut::new();
-        let mut writer = EventWriter::new(&mut buffer, Dialect::Native, 100);
+        let mut writer = SseWriter::new(&mut buffer, Dialect::Native, 100);
         for control in controls {
             writer.control(control.clone());
         }

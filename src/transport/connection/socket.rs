@@ -6,27 +6,76 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::rt::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
-use crate::transport::SocketConfig;
+use crate::transport::second_look::SecondLook;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
-use crate::transport::watch::SecondLook;
+
+/// How long the kernel waits for a sign of life before it asks again.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How connections are set up.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketConfig {
+    /// A connection ends whose peer acknowledges nothing for so long (`TCP_USER_TIMEOUT`, RFC 5482), or takes fewer bytes than
+    /// `take_bytes_min` while more wait.
+    pub take_timeout: Duration,
+    /// What a peer must take in that time. Bytes.
+    pub take_bytes_min: u64,
+    /// Without a sign of life from the peer for so long, the kernel asks for one (`SO_KEEPALIVE`, RFC 9293 section 3.8.4), and
+    /// ends the connection when none comes.
+    pub keepalive: Duration,
+    /// Unsent bytes in the kernel beyond which a socket counts as not writable (`TCP_NOTSENT_LOWAT`), so that congestion
+    /// shows early, where it can be conflated.
+    pub unsent_bytes_max: u32,
+}
+
+impl SocketConfig {
+    /// Sets the options on a connection that was just accepted. What a platform does not know is left out.
+    pub(super) fn apply(self, stream: &TcpStream) {
+        let socket = SockRef::from(stream);
+        let keepalive = TcpKeepalive::new().with_time(self.keepalive).with_interval(KEEPALIVE_INTERVAL);
+        let mut results = vec![socket.set_tcp_nodelay(true), socket.set_tcp_keepalive(&keepalive)];
+        #[cfg(target_os = "linux")]
+        results.extend([
+            socket.set_tcp_user_timeout(Some(self.take_timeout)),
+            socket.set_tcp_notsent_lowat(self.unsent_bytes_max),
+        ]);
+        for err in results.into_iter().filter_map(Result::err) {
+            // The peer may be gone already.
+            log::debug!("socket option refused err={err}");
+        }
+    }
+
+    /// Leaves a peer that takes little to [`WriteProgress`](super::progress::WriteProgress), or to the kernel again. Linux begins to count with the
+    /// first window that is too small for the segment at the head of the queue and goes on until one has room for all of it,
+    /// whatever the peer has taken meanwhile.
+    fn set_user_timeout(self, stream: &TcpStream, by_kernel: bool) {
+        #[cfg(target_os = "linux")]
+        if let Err(err) = SockRef::from(stream).set_tcp_user_timeout(by_kernel.then_some(self.take_timeout)) {
+            log::debug!("socket option refused err={err}");
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (stream, by_kernel);
+    }
+}
 
 /// A TCP connection whose bytes are counted.
-pub(super) struct Wire {
-    stream: TcpStream,
+pub(super) struct Socket {
+    tcp: TcpStream,
     meter: Rc<Meter>,
-    /// Whether what goes through is HTTP as it is, and not TLS, which `stream.rs` counts within.
+    /// Whether the bytes are HTTP. The bytes of HTTP within TLS are counted by `tls.rs`.
     plain: bool,
     turnstile: Rc<Turnstile>,
     metrics: SharedMetrics,
-    socket: SocketConfig,
+    config: SocketConfig,
     /// Looks again whether a socket that takes nothing still does not.
     look: Option<Pin<Box<Sleep>>>,
     second_look: SecondLook,
@@ -36,17 +85,17 @@ pub(super) struct Wire {
     end: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>>,
 }
 
-impl Wire {
+impl Socket {
     pub(super) fn new(
-        stream: TcpStream,
+        tcp: TcpStream,
         meter: Rc<Meter>,
         turnstile: Rc<Turnstile>,
         plain: bool,
         metrics: SharedMetrics,
-        socket: SocketConfig,
+        config: SocketConfig,
     ) -> Self {
         let second_look = SecondLook::default();
-        Self { stream, meter, plain, turnstile, metrics, socket, look: None, second_look, jammed: None, end: None }
+        Self { tcp, meter, plain, turnstile, metrics, config, look: None, second_look, jammed: None, end: None }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -57,7 +106,7 @@ impl Wire {
     /// TLS with none.
     pub(super) async fn begins_with_a_letter(&self) -> io::Result<bool> {
         let mut first = [0];
-        Ok(self.stream.peek(&mut first).await? > 0 && first[0].is_ascii_alphabetic())
+        Ok(self.tcp.peek(&mut first).await? > 0 && first[0].is_ascii_alphabetic())
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -80,11 +129,11 @@ impl Wire {
                 self.metrics.writes.inc();
                 self.metrics.bytes_written.inc_by(len as u64);
                 self.meter.write(len, if self.plain { len } else { 0 });
-                self.meter.pace().took(len, offered, self.socket.take_bytes_min, now);
-                if self.jammed.is_some_and(|jammed| now - jammed >= self.socket.take_timeout) {
+                self.meter.pace().took(len, offered, self.config.take_bytes_min, now);
+                if self.jammed.is_some_and(|jammed| now - jammed >= self.config.take_timeout) {
                     self.jammed = None;
                     self.look = None;
-                    self.socket.set_user_timeout(&self.stream, true);
+                    self.config.set_user_timeout(&self.tcp, true);
                 }
                 result
             }
@@ -96,12 +145,12 @@ impl Wire {
     /// Waits for a jammed socket, but not for one that keeps no pace.
     fn poll_pace(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.jammed.replace(now).is_none() {
-            self.socket.set_user_timeout(&self.stream, false);
+            self.config.set_user_timeout(&self.tcp, false);
         }
-        let deadline = self.meter.pace().waits(now) + self.socket.take_timeout;
+        let deadline = self.meter.pace().waits(now) + self.config.take_timeout;
         let Some(next) = self.second_look.next(deadline, now) else {
             // Nobody reads what the kernel still has.
-            let _ = self.stream.set_zero_linger();
+            let _ = self.tcp.set_zero_linger();
             return Poll::Ready(io::ErrorKind::TimedOut.into());
         };
         let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(next.into())));
@@ -116,21 +165,21 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for Socket {
     fn drop(&mut self) {
         if self.meter.pace().is_given_up() {
-            let _ = self.stream.set_zero_linger();
+            let _ = self.tcp.set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.end.is_some() {
             return self.poll_end(cx);
         }
         let before = buf.filled().len();
-        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        let result = ready!(Pin::new(&mut self.tcp).poll_read(cx, buf));
         let len = buf.filled().len() - before;
         self.meter.read(len, if self.plain { len } else { 0 });
         if len > 0 || (result.is_ok() && buf.remaining() == 0) {
@@ -145,9 +194,9 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let result = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.written(result, bytes.len(), cx)
     }
 
@@ -156,20 +205,20 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let result = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
         self.written(result, slices.iter().map(|slice| slice.len()).sum(), cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.tcp.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 
@@ -177,7 +226,6 @@ impl AsyncWrite for Wire {
 mod tests {
     use std::cell::Cell;
     use std::sync::Arc;
-    use std::time::Duration;
 
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream as Client};
@@ -193,8 +241,8 @@ mod tests {
     };
 
     /// Reads to the end, whatever end that is.
-    async fn end(mut wire: Wire) -> io::Result<usize> {
-        wire.read(&mut [0; 16]).await
+    async fn end(mut socket: Socket) -> io::Result<usize> {
+        socket.read(&mut [0; 16]).await
     }
 
     #[actix_web::test]
@@ -206,22 +254,22 @@ mod tests {
         for index in 0..10 {
             let client = Client::connect(listener.local_addr().unwrap()).await.unwrap();
             let stream = listener.accept().await.unwrap().0;
-            let wire = Wire::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone(), SOCKET);
+            let socket = Socket::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone(), SOCKET);
             if index % 2 == 0 {
                 // The other end is reset, not closed.
                 client.set_zero_linger().unwrap();
             }
             drop(client);
-            wire.stream.readable().await.unwrap();
-            ends.push(wire);
+            socket.tcp.readable().await.unwrap();
+            ends.push(socket);
         }
         let ended = Rc::new(Cell::new(0));
         let ends: Vec<_> = ends
             .into_iter()
-            .map(|wire| {
+            .map(|socket| {
                 let ended = ended.clone();
                 actix_web::rt::spawn(async move {
-                    let _ = end(wire).await;
+                    let _ = end(socket).await;
                     ended.set(ended.get() + 1);
                 })
             })

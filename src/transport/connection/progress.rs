@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// The pace of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::transport) struct WriteProgress {
     /// When it last took all that there was, or as much as it must at the least.
     progress: Cell<Option<Instant>>,
     /// Since when it has owed that; `None` while nothing waits.
@@ -16,7 +16,7 @@ pub(super) struct Pace {
     is_given_up: Cell<bool>,
 }
 
-impl Pace {
+impl WriteProgress {
     /// Takes note that the socket has taken `len` bytes of `offered`; `bytes_min` of them are progress.
     pub(super) fn took(&self, len: usize, offered: usize, bytes_min: u64, now: Instant) {
         let taken = self.taken.get() + len as u64;
@@ -37,12 +37,12 @@ impl Pace {
     }
 
     /// Returns whether the socket has made progress since then.
-    pub(super) fn has_progressed(&self, since: Instant) -> bool {
+    pub(in crate::transport) fn has_progressed(&self, since: Instant) -> bool {
         self.progress.get().is_some_and(|progress| progress >= since)
     }
 
     /// Lets the end of the connection be a reset.
-    pub(super) fn give_up(&self) {
+    pub(in crate::transport) fn give_up(&self) {
         self.is_given_up.set(true);
     }
 
@@ -52,7 +52,7 @@ impl Pace {
     }
 
     /// Returns for how long the socket has made no progress, of the time `overdue` for which something has been due.
-    pub(super) fn stalled_for(&self, overdue: Duration, now: Instant) -> Duration {
+    pub(in crate::transport) fn stalled_for(&self, overdue: Duration, now: Instant) -> Duration {
         self.progress.get().map_or(overdue, |progress| overdue.min(now.saturating_duration_since(progress)))
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_slow_socket_makes_progress_and_one_that_drips_makes_none() {
         let start = Instant::now();
-        let (slow, dripping) = (Pace::default(), Pace::default());
+        let (slow, dripping) = (WriteProgress::default(), WriteProgress::default());
         for second in 1..=20 {
             let now = start + SECOND * second;
             slow.took(600, 32_768, 1_024, now);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_socket_that_takes_all_there_is_owes_nothing() {
         let start = Instant::now();
-        let pace = Pace::default();
+        let pace = WriteProgress::default();
         pace.waits(start);
         pace.took(2, 2, 1_024, start + SECOND);
         assert_eq!(pace.waits(start + SECOND * 60), start + SECOND * 60);

@@ -9,7 +9,7 @@ use crate::protocol::websocket::{
 };
 use crate::protocol::{CloseReason, Dialect, Publication};
 
-/// Room kept for the header of a text frame, enough for 65,535 bytes of payload.
+/// Bytes reserved for the header of a text frame, enough for 65,535 bytes of payload.
 const HEADER_BYTES: usize = 4;
 
 /// Writes frames to the end of a buffer.

@@ -1,6 +1,19 @@
-//! From an accepted TCP connection to answered requests: socket options, the meter, TLS, the HTTP/1 dispatcher, the routes.
+//! The TCP connections of a worker thread: each from its accepted socket over TLS and HTTP to the routes.
 //!
-//! `actix_web::HttpServer` does the same for streams of its own only; this is its way of doing it, around ours.
+//! `actix_web::HttpServer` does the same, but accepts no stream of another type; this module builds the same chain around
+//! [`Socket`], which counts bytes and has deadlines.
+
+mod head;
+mod http_io;
+mod progress;
+mod refusal;
+mod request_body;
+mod response;
+mod socket;
+pub(super) mod state;
+mod table;
+mod task;
+mod tls;
 
 use std::future::Future;
 use std::io;
@@ -16,14 +29,22 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
 use crate::metrics::SharedMetrics;
-use crate::transport::activity::{Activity, Patience};
-use crate::transport::answer::Answer;
-use crate::transport::stream::{HandshakeError, OverTls, Stream, TlsSetup};
-use crate::transport::tenure::Tenure;
 use crate::transport::traffic::{Meter, Metered};
 use crate::transport::turnstile::{Order, Turnstile};
-use crate::transport::wire::Wire;
-use crate::transport::{SocketConfig, Worker, pieces, problem, routes};
+use crate::transport::{Worker, pieces, problem, routes};
+
+use http_io::HttpIo;
+use response::ResponseBody;
+use socket::Socket;
+use state::{ConnectionState, Timeouts};
+use task::ConnectionTask;
+use tls::{Channel, HandshakeError};
+
+pub(super) use progress::WriteProgress;
+pub use socket::SocketConfig;
+pub use table::{ConnectionLimits, ConnectionTable};
+pub(super) use tls::OverTls;
+pub use tls::TlsSetup;
 
 /// How connections are served.
 #[derive(Clone)]
@@ -69,8 +90,8 @@ where
         metrics.connections_delayed.clone(),
         worker.health.clone(),
     );
-    let (ours, places) = (worker.clone(), worker.places.clone());
-    let patience = Patience { request: config.request_timeout, keep_alive: config.keep_alive };
+    let (ours, table) = (worker.clone(), worker.connections.clone());
+    let timeouts = Timeouts { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()
         .app_data(worker)
         .wrap_fn(|request, app| {
@@ -86,7 +107,7 @@ where
             meter.begin_request();
         }
         let has_body = !matches!(request.payload(), Payload::None);
-        let answering = request.conn_data::<Rc<Activity>>().map(|activity| activity.answer(has_body));
+        let responding = request.conn_data::<Rc<ConnectionState>>().map(|state| state.respond(has_body));
         let (answer, metrics) = (app.call(request), counted.clone());
         async move {
             let answer = answer.await?;
@@ -96,7 +117,7 @@ where
                     // Where its body ends, and the next head would begin, is not looked at.
                     head.set_connection_type(ConnectionType::Close);
                 }
-                Answer::new(body, answering)
+                ResponseBody::new(body, responding)
             }))
         }
     });
@@ -112,20 +133,20 @@ where
         .h1_allow_half_closed(true)
         .h1_write_buffer_size(config.write_buffer_bytes)
         .graceful_shutdown_signal(shutdown)
-        .on_connect_ext(|stream: &Stream, data| {
-            data.insert(stream.meter().clone());
-            data.insert(stream.activity().clone());
-            if stream.is_tls() {
+        .on_connect_ext(|io: &HttpIo, data| {
+            data.insert(io.meter().clone());
+            data.insert(io.state().clone());
+            if io.is_tls() {
                 data.insert(OverTls);
             }
         })
         .h1(app);
     let opening = Opening { config, turnstile, metrics: metrics.clone() };
-    let accept = fn_service(move |(stream, meter, activity)| opening.clone().open(stream, meter, activity));
+    let accept = fn_service(move |(stream, meter, state)| opening.clone().open(stream, meter, state));
     apply_fn_factory(accept.and_then(http), move |stream: TcpStream, chain| {
-        let (meter, activity) = (Rc::new(Meter::default()), Activity::begin(patience, &places));
-        let served = Metered::new(chain.call((stream, meter.clone(), activity.clone())), meter);
-        Tenure::new(served, activity, metrics.clone())
+        let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(timeouts, &table));
+        let served = Metered::new(chain.call((stream, meter.clone(), state.clone())), meter);
+        ConnectionTask::new(served, state, metrics.clone())
     })
 }
 
@@ -142,17 +163,20 @@ impl Opening {
         self,
         stream: TcpStream,
         meter: Rc<Meter>,
-        activity: Rc<Activity>,
-    ) -> Result<(Stream, Option<SocketAddr>), DispatchError> {
+        state: Rc<ConnectionState>,
+    ) -> Result<(HttpIo, Option<SocketAddr>), DispatchError> {
         let ConnectionConfig { socket, tls, request_head_bytes_max, .. } = self.config;
         socket.apply(&stream);
         let peer = stream.peer_addr().ok();
         self.turnstile.clone().pass().await;
-        let wire = Wire::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone(), socket);
-        let Some(tls) = tls else { return Ok((Stream::plain(wire, activity, request_head_bytes_max), peer)) };
-        // Boxed: connections without TLS are not to pay for its size.
-        match Box::pin(tls.accept(wire, activity, request_head_bytes_max)).await {
-            Ok(stream) => Ok((stream, peer)),
+        let socket = Socket::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone(), socket);
+        let channel = match tls {
+            None => Ok(Channel::Plain(socket)),
+            // Boxed: the future is large, and connections without TLS should not pay for its size.
+            Some(tls) => Box::pin(tls.accept(socket, &self.metrics)).await,
+        };
+        match channel {
+            Ok(channel) => Ok((HttpIo::new(channel, state, request_head_bytes_max), peer)),
             Err(err) => {
                 log::debug!("handshake of TLS failed err={err}");
                 match err {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
-use crate::transport::request_body::{Faulty, RequestBody};
+use crate::transport::connection::request_body::{Faulty, RequestBody};
 
 /// As many headers as actix-http takes.
 const HEADERS_MAX: usize = 96;

@@ -3,6 +3,8 @@
 //!
 //! How events look is `event_stream`'s business, who gets what `session`'s and `hub`'s.
 
+mod writer;
+
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::pin::Pin;
@@ -23,11 +25,12 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::native::encode_goodbye;
 use crate::protocol::{CloseReason, Cursor, Dialect, Mistake};
 use crate::session::{Begun, Session};
-use crate::transport::event_stream::{EventWriter, LastId};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Problem, Worker, random_name};
+
+use writer::{LastId, SseWriter};
 
 /// When a client that has lost its stream may come back: each at another moment of this range, in milliseconds.
 const RETRY_MS: Range<u64> = 500..1_500;
@@ -58,7 +61,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     // The connection may break at any time, while the server goes down as well.
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
-    let actor = EventStream::create(|ctx| {
+    let actor = SseSession::create(|ctx| {
         let mut session = worker.join(Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
@@ -66,7 +69,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let begun = session.stream(&wanted, now);
         let session = begun.is_ok().then_some(session);
         opened = Some(begun.map(|begun| (begun, outbox.clone())));
-        EventStream {
+        SseSession {
             session,
             liveness: Liveness::new(&request, outbox.clone(), worker.session.clone()),
             outbox,
@@ -118,7 +121,7 @@ pub(super) fn head() -> HttpResponseBuilder {
 fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
     let (reason, retry_ms) = refusal(worker);
     let mut event = BytesMut::new();
-    let mut writer = EventWriter::new(&mut event, Dialect::Native, usize::MAX);
+    let mut writer = SseWriter::new(&mut event, Dialect::Native, usize::MAX);
     writer.message(&encode_goodbye(reason, retry_ms));
     // The client's cursor stays good.
     writer.finish(&after.map_or(LastId::Unchanged, |after| LastId::Cursor(after.clone())), Some(retry_ms));
@@ -141,7 +144,7 @@ fn last_event_id(request: &HttpRequest) -> Option<Cursor> {
 /// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
 struct Body {
     outbox: SharedOutbox,
-    actor: Addr<EventStream>,
+    actor: Addr<SseSession>,
     metrics: SharedMetrics,
     epoch: String,
     /// Where the stream begins: the first cursor is not before it.
@@ -170,7 +173,7 @@ impl Stream for Body {
         let mut outbox = outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            let mut writer = EventWriter::new(scratch, outbox.dialect(), self.bytes_max);
+            let mut writer = SseWriter::new(scratch, outbox.dialect(), self.bytes_max);
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
@@ -221,7 +224,7 @@ impl Drop for Body {
 struct Gone;
 
 /// Owns one client's [`Session`] and keeps the heartbeat.
-struct EventStream {
+struct SseSession {
     /// Gone when the session is ending: the hub sends it nothing more.
     session: Option<Session>,
     outbox: SharedOutbox,
@@ -230,7 +233,7 @@ struct EventStream {
     metrics: SharedMetrics,
 }
 
-impl EventStream {
+impl SseSession {
     /// Says goodbye, and why: there is no other word for the end of a stream.
     fn close(&mut self, reason: CloseReason, farewell: Option<&Farewell>, ctx: &mut Context<Self>) {
         if self.session.take().is_some() {
@@ -269,7 +272,7 @@ impl EventStream {
     }
 }
 
-impl Actor for EventStream {
+impl Actor for SseSession {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -281,7 +284,7 @@ impl Actor for EventStream {
     }
 }
 
-impl Handler<End> for EventStream {
+impl Handler<End> for SseSession {
     type Result = ();
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {
@@ -289,7 +292,7 @@ impl Handler<End> for EventStream {
     }
 }
 
-impl Handler<Gone> for EventStream {
+impl Handler<Gone> for SseSession {
     type Result = ();
 
     fn handle(&mut self, _: Gone, ctx: &mut Self::Context) {

@@ -1,8 +1,8 @@
 //! What one connection is doing: opening, waiting for a request, receiving one, or answering one. From this follow its
 //! deadline, and whether it may be closed to make room for others.
 //!
-//! The stream reports what it has read and written, the service when an answer begins and ends. `tenure.rs` keeps the
-//! deadline, `places.rs` chooses who gives way.
+//! The stream reports what it has read and written, the service when an answer begins and ends. `task.rs` keeps the
+//! deadline, `table.rs` chooses who gives way.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 
 use crate::metrics::Metrics;
-use crate::transport::places::Places;
+use crate::transport::connection::table::ConnectionTable;
 
 /// How long a connection may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// From the first byte of a request to the end of its head, and from the end of an answer to the end of a body that
     /// nobody wanted. The same for the first request of a connection, from when it was accepted.
     pub(super) request: Duration,
@@ -33,14 +33,14 @@ enum Phase {
     Fresh,
     /// A request has begun to come, or the body of one that has been answered.
     Receiving,
-    Answering,
+    Responding,
     /// Answered; nothing has come of the next request.
     Idle,
 }
 
 /// Why a connection is closed by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dismissal {
+pub(in crate::transport) enum Dismissal {
     /// It takes the place of another one.
     Crowded,
     /// Its request takes too long.
@@ -53,13 +53,13 @@ pub(super) enum Dismissal {
 
 /// The state of one connection, shared by its stream, its service and its task.
 #[derive(Debug)]
-pub(super) struct Activity {
-    patience: Patience,
-    places: Rc<Places>,
+pub(in crate::transport) struct ConnectionState {
+    timeouts: Timeouts,
+    table: Rc<ConnectionTable>,
     phase: Cell<Phase>,
     /// When the phase began; for an idle connection, when something was last written.
     since: Cell<Instant>,
-    /// Its key among those of `places`, when it is one of those that can give way.
+    /// Its key among those of `table`, when it is one of those that can give way.
     place: Cell<Option<u64>>,
     /// Whether a part of the next request's head has been received.
     has_begun_next: Cell<bool>,
@@ -75,12 +75,12 @@ pub(super) struct Activity {
     waker: RefCell<Option<Waker>>,
 }
 
-impl Activity {
+impl ConnectionState {
     /// Takes a place for a connection that was just accepted.
-    pub(super) fn begin(patience: Patience, places: &Rc<Places>) -> Rc<Self> {
-        let activity = Rc::new(Self {
-            patience,
-            places: places.clone(),
+    pub(super) fn begin(timeouts: Timeouts, table: &Rc<ConnectionTable>) -> Rc<Self> {
+        let state = Rc::new(Self {
+            timeouts,
+            table: table.clone(),
             phase: Cell::new(Phase::Opening),
             since: Cell::new(Instant::now()),
             place: Cell::default(),
@@ -92,8 +92,8 @@ impl Activity {
             dismissal: Cell::default(),
             waker: RefCell::default(),
         });
-        places.enter(&activity);
-        activity
+        table.enter(&state);
+        state
     }
 
     /// Notes that HTTP is spoken from now on.
@@ -116,25 +116,25 @@ impl Activity {
             self.since.set(Instant::now());
             if is_jammed != was_jammed {
                 // An answer that is still being written is not idle.
-                self.places.move_to(self, !is_jammed);
+                self.table.move_to(self, !is_jammed);
             }
         }
     }
 
     /// Begins an answer, which ends when the result is dropped.
-    pub(super) fn answer(self: &Rc<Self>, has_body: bool) -> Answering {
+    pub(super) fn respond(self: &Rc<Self>, has_body: bool) -> Responding {
         self.has_body.set(has_body);
-        self.enter(Phase::Answering);
-        Answering(self.clone())
+        self.enter(Phase::Responding);
+        Responding(self.clone())
     }
 
-    fn answered(self: &Rc<Self>) {
+    fn responded(self: &Rc<Self>) {
         let is_receiving = self.has_begun_next.get() || self.has_body.get();
         self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
     }
 
     /// Notes that memory is kept for the present answer until it is read.
-    pub(super) fn keep(&self) {
+    pub(in crate::transport) fn keep(&self) {
         self.is_kept.set(true);
     }
 
@@ -149,37 +149,37 @@ impl Activity {
     }
 
     /// Returns whether the client has shut down its sending side, or is gone: only what is written to it tells which.
-    pub(super) fn is_half_closed(&self) -> bool {
+    pub(in crate::transport) fn is_half_closed(&self) -> bool {
         self.is_half_closed.get()
     }
 
     /// Returns whether the socket takes nothing at the moment.
-    pub(super) fn is_jammed(&self) -> bool {
+    pub(in crate::transport) fn is_jammed(&self) -> bool {
         self.is_jammed.get()
     }
 
     /// Returns whether an answer is being made or written.
-    pub(super) fn is_answering(&self) -> bool {
-        self.phase.get() == Phase::Answering || self.is_jammed.get()
+    pub(super) fn is_responding(&self) -> bool {
+        self.phase.get() == Phase::Responding || self.is_jammed.get()
     }
 
     /// Returns when the connection is to be closed if nothing happens until then, and why; `None` while it answers.
     pub(super) fn deadline(&self) -> Option<(Instant, Dismissal)> {
         let since = self.since.get();
         match self.phase.get() {
-            Phase::Opening | Phase::Answering => None,
-            Phase::Fresh | Phase::Receiving => Some((since + self.patience.request, Dismissal::RequestTimedOut)),
-            Phase::Idle => Some((since + self.patience.keep_alive, Dismissal::Idle)),
+            Phase::Opening | Phase::Responding => None,
+            Phase::Fresh | Phase::Receiving => Some((since + self.timeouts.request, Dismissal::RequestTimedOut)),
+            Phase::Idle => Some((since + self.timeouts.keep_alive, Dismissal::Idle)),
         }
     }
 
     /// Returns the counters.
     pub(super) fn metrics(&self) -> &Metrics {
-        self.places.metrics()
+        self.table.metrics()
     }
 
     /// Asks the connection's task to end it.
-    pub(super) fn dismiss(&self, dismissal: Dismissal) {
+    pub(in crate::transport) fn dismiss(&self, dismissal: Dismissal) {
         self.dismissal.set(Some(dismissal));
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -204,47 +204,47 @@ impl Activity {
         self.phase.set(phase);
         self.is_kept.set(false);
         self.since.set(Instant::now());
-        self.places.move_to(self, phase != Phase::Answering && !(phase == Phase::Idle && self.is_jammed.get()));
+        self.table.move_to(self, phase != Phase::Responding && !(phase == Phase::Idle && self.is_jammed.get()));
     }
 
-    /// The key under which `places` has it.
+    /// The key under which `table` has it.
     pub(super) const fn place(&self) -> &Cell<Option<u64>> {
         &self.place
     }
 
     /// Gives the place back.
     pub(super) fn end(&self) {
-        self.places.leave(self);
+        self.table.leave(self);
+    }
+
+    /// Lets the connection of this request keep its place until the answer is complete: it carries a session.
+    pub(in crate::transport) fn keep_place(request: &HttpRequest) {
+        if let Some(state) = request.conn_data::<Rc<Self>>() {
+            state.table.keep(state);
+        }
+    }
+
+    /// Returns the state of the connection of this request; `None` in tests without one.
+    pub(in crate::transport) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
+        request.conn_data::<Rc<Self>>().cloned()
     }
 }
 
 /// An answer that is being made or written. Its end is noted when it is dropped.
-pub(super) struct Answering(Rc<Activity>);
+pub(super) struct Responding(Rc<ConnectionState>);
 
-impl Drop for Answering {
+impl Drop for Responding {
     fn drop(&mut self) {
-        self.0.answered();
+        self.0.responded();
     }
-}
-
-/// Lets the connection of this request keep its place until the answer is complete: it carries a session.
-pub(super) fn keep_place(request: &HttpRequest) {
-    if let Some(activity) = request.conn_data::<Rc<Activity>>() {
-        activity.places.keep(activity);
-    }
-}
-
-/// Returns the activity of the connection of this request; `None` in tests without one.
-pub(super) fn of(request: &HttpRequest) -> Option<Rc<Activity>> {
-    request.conn_data::<Rc<Activity>>().cloned()
 }
 
 /// Waits until the client of this request sends nothing more: it has shut down its sending side, or is gone. Must be polled
 /// by the task of the connection, which reads before it polls.
-pub(super) async fn half_closed(request: &HttpRequest) {
-    let activity = of(request);
-    poll_fn(|_| match &activity {
-        Some(activity) if activity.is_half_closed() => Poll::Ready(()),
+pub(in crate::transport) async fn half_closed(request: &HttpRequest) {
+    let state = ConnectionState::of(request);
+    poll_fn(|_| match &state {
+        Some(state) if state.is_half_closed() => Poll::Ready(()),
         _ => Poll::Pending,
     })
     .await;

@@ -1,0 +1,135 @@
+//! The bytes between a connection's channel and the HTTP dispatcher. The dispatcher is given only whole heads of requests, within
+//! their bounds, and nothing behind a body; the connection's state is told what was read and written.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::transport::Problem;
+use crate::transport::connection::head::{Heads, TooLong};
+use crate::transport::connection::refusal::{DISCARDED_BYTES_MAX, refuse};
+use crate::transport::connection::state::ConnectionState;
+use crate::transport::connection::tls::Channel;
+use crate::transport::traffic::Meter;
+
+/// The input and output of the HTTP dispatcher.
+pub(super) struct HttpIo {
+    channel: Channel,
+    heads: Heads,
+    state: Rc<ConnectionState>,
+    /// Bytes after the body of a request that have been thrown away.
+    discarded: usize,
+    /// Whether the dispatcher is told that nothing more comes.
+    is_ended: bool,
+    /// Whether the dispatcher is to look at what it has before it reads more: it would fill a larger and larger buffer for as
+    /// long as something comes, and the connection would keep that.
+    is_filled: bool,
+}
+
+impl HttpIo {
+    pub(super) fn new(channel: Channel, state: Rc<ConnectionState>, head_bytes_max: usize) -> Self {
+        state.open();
+        Self { channel, heads: Heads::new(head_bytes_max), state, discarded: 0, is_ended: false, is_filled: false }
+    }
+
+    /// Returns whether the connection speaks TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.channel.is_tls()
+    }
+
+    /// Returns the meter of this connection.
+    pub(super) fn meter(&self) -> &Rc<Meter> {
+        self.channel.meter()
+    }
+
+    /// Returns the state of this connection.
+    pub(super) fn state(&self) -> &Rc<ConnectionState> {
+        &self.state
+    }
+
+    /// Reads no more, and says why if the client waits for an answer.
+    fn refuse(&mut self, cx: &mut Context<'_>, problem: &Problem) {
+        self.is_ended = true;
+        if !self.state.is_responding() {
+            refuse(&mut self.channel, cx, problem, self.state.metrics());
+        }
+    }
+
+    /// Reads what may be passed on. Holds back the beginning of a head.
+    fn poll_heads(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.heads.give_to(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.discarded > DISCARDED_BYTES_MAX {
+                // The rest is left to the kernel. The answer goes on, and the connection ends with it.
+                return Poll::Pending;
+            }
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.channel).poll_read(cx, buf))?;
+            let fresh = &mut buf.filled_mut()[before..];
+            if fresh.is_empty() {
+                self.state.half_close();
+                return Poll::Ready(Ok(()));
+            }
+            let was_shut = self.heads.is_shut();
+            let passed = self.heads.take(fresh);
+            if was_shut {
+                self.discarded += fresh.len();
+            }
+            buf.set_filled(before + passed.unwrap_or(0));
+            self.state.received(self.heads.is_partial());
+            match passed {
+                Ok(0) => {}
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(TooLong) => {
+                    self.state.metrics().request_heads_too_long.inc();
+                    self.refuse(cx, &Problem::head_too_long());
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for HttpIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.state.is_dismissed() && !this.is_ended {
+            if this.heads.is_partial() {
+                this.refuse(cx, &Problem::request_timeout());
+            }
+            this.is_ended = true;
+        }
+        if this.is_ended || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if std::mem::take(&mut this.is_filled) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let result = this.poll_heads(cx, buf);
+        this.is_filled = buf.remaining() == 0;
+        result
+    }
+}
+
+impl AsyncWrite for HttpIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.channel).poll_write(cx, bytes);
+        this.state.written(result.is_pending());
+        result
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().channel).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().channel).poll_shutdown(cx)
+    }
+}

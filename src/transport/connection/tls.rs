@@ -1,0 +1,134 @@
+//! TLS on an accepted socket: the handshake, and the channel that HTTP is spoken through, which is plain TCP or TLS.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::metrics::Metrics;
+use crate::transport::Problem;
+use crate::transport::connection::refusal::refuse;
+use crate::transport::connection::socket::Socket;
+use crate::transport::second_look::{TimeIsOver, within};
+use crate::transport::traffic::Meter;
+
+/// How TLS is spoken on the connections of a listener.
+#[derive(Clone)]
+pub struct TlsSetup {
+    /// The versions, the certificate, the protocols.
+    pub acceptor: TlsAcceptor,
+    /// How long the handshake may take.
+    pub handshake_timeout: Duration,
+    /// Bytes that wait for one socket in TLS before it takes no more.
+    pub buffer_bytes: usize,
+}
+
+/// Why a connection has not come to speak TLS.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandshakeError {
+    /// The client speaks something else, or refuses what it is offered, or is gone.
+    #[error("{0}")]
+    Failed(#[from] io::Error),
+    /// The client speaks HTTP without TLS, and was told so.
+    #[error("plain HTTP")]
+    PlainHttp,
+    /// `server.tls.handshake_timeout_ms` is over.
+    #[error("time is over (server.tls.handshake_timeout_ms)")]
+    TimedOut,
+}
+
+impl TlsSetup {
+    /// Shakes hands with the client.
+    pub(super) async fn accept(self, mut socket: Socket, metrics: &Metrics) -> Result<Channel, HandshakeError> {
+        let limit = Some(self.buffer_bytes);
+        let handshake = async {
+            if socket.begins_with_a_letter().await? {
+                let problem = Problem::tls_required();
+                poll_fn(|cx| {
+                    refuse(&mut socket, cx, &problem, metrics);
+                    Poll::Ready(())
+                })
+                .await;
+                return Err(HandshakeError::PlainHttp);
+            }
+            Ok(self.acceptor.accept_with(socket, |connection| connection.set_buffer_limit(limit)).await?)
+        };
+        match within(self.handshake_timeout, handshake).await {
+            Ok(stream) => Ok(Channel::Tls(Box::new(stream?))),
+            Err(TimeIsOver) => Err(HandshakeError::TimedOut),
+        }
+    }
+}
+
+/// What the data of a connection hold when it speaks TLS: actix-web itself cannot be told so.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::transport) struct OverTls;
+
+/// The socket as it is, or TLS over it.
+pub(super) enum Channel {
+    Plain(Socket),
+    /// Boxed: connections without TLS are not to pay for its size.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+impl Channel {
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    pub(super) fn meter(&self) -> &Rc<Meter> {
+        match self {
+            Self::Plain(socket) => socket.meter(),
+            Self::Tls(stream) => stream.get_ref().0.meter(),
+        }
+    }
+}
+
+impl AsyncRead for Channel {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tls(stream) => {
+                let before = buf.filled().len();
+                let result = Pin::new(&mut *stream).poll_read(cx, buf);
+                stream.get_ref().0.meter().read(0, buf.filled().len() - before);
+                result
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Channel {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(stream) => {
+                let result = Pin::new(&mut *stream).poll_write(cx, bytes);
+                if let Poll::Ready(Ok(len)) = result {
+                    stream.get_ref().0.meter().write(0, len);
+                }
+                result
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
