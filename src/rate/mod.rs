@@ -1,7 +1,7 @@
-//! How fast something may happen: the only rate limiter of the server, for requests, frames, work, writes and turns.
+//! The only rate limiter of the server, for requests, frames, work, writes and turns.
 //!
-//! `RateLimiter` is the generic cell rate algorithm (ITU-T I.371, annex A), which keeps one moment for each limit instead of a
-//! count of tokens and a time. Who is limited, and what happens to a client over its limit, is the caller's decision.
+//! `RateLimiter` is the generic cell rate algorithm (ITU-T I.371, annex A), which stores one moment per limit instead
+//! of a count of tokens and a time. The caller decides what happens to a client over its limit.
 
 mod pauses;
 
@@ -37,7 +37,7 @@ impl RateLimiter {
         Self { cells: 1, period, burst: period * burst_cells, used_until: now, pauses: None }
     }
 
-    /// Marks the burst as used: the first cells are allowed when time has passed.
+    /// Marks the burst as used: the first cells are allowed after some time.
     #[must_use]
     pub fn used_up(self) -> Self {
         Self { used_until: self.used_until + self.burst, ..self }
@@ -55,7 +55,7 @@ impl RateLimiter {
         self.take_if(cells, now, |cost, room| cost <= room) == 0
     }
 
-    /// Uses as many of `cells` as are allowed now; returns how many are not, a part of one rounded up.
+    /// Uses as many of `cells` as are allowed now; returns the number of the others, rounded up.
     pub fn take(&mut self, cells: u32, now: Instant) -> u32 {
         self.take_if(cells, now, |_, _| true)
     }
@@ -80,8 +80,8 @@ impl RateLimiter {
         self.cells_in(cost.saturating_sub(room)).min(cells)
     }
 
-    /// Returns the moment from which on the limit is unused: time that has passed unused beyond the burst is lost, except that
-    /// of a pause of the process.
+    /// Returns the moment since which the limit is unused. Unused time beyond the burst is lost, except that of a pause
+    /// of the process.
     fn unused_since(&self, now: Instant) -> Instant {
         let credit = self.pauses.as_ref().map_or(Duration::ZERO, |pauses| pauses.credit(now));
         self.used_until.max(now.checked_sub(credit).unwrap_or(now))
@@ -120,7 +120,7 @@ mod tests {
     }
 
     proptest! {
-        /// The limiter decides as a token bucket does, whatever is asked of it when. (Per-second rates that divide a
+        /// The limiter decides like a token bucket, whatever the calls and their times. (Per-second rates that divide a
         /// nanosecond evenly, so that the limiter does not round either.)
         #[test]
         fn it_is_a_token_bucket(
@@ -158,7 +158,8 @@ mod tests {
             }
         }
 
-        /// However rates round: no stretch of time has more cells than the rate and one burst, but for a nanosecond each.
+        /// However rates are rounded, no stretch of time has more cells than the rate and one burst, but for a
+        /// nanosecond each.
         #[test]
         fn no_stretch_of_time_has_more_than_the_rate_and_one_burst(
             rate in 1_u32..2_000,
@@ -181,10 +182,10 @@ mod tests {
             }
         }
 
-        /// Whatever the gaps between events, and however late each write is: no stretch of time has more writes than its
-        /// windows and one burst, and an event waits for one window at most.
+        /// Whatever the gaps between events and the delays of writes, no stretch of time has more writes than its
+        /// windows and one burst, and an event waits for at most one window.
         #[test]
-        fn writes_keep_to_their_share_and_events_wait_for_one_window_at_most(
+        fn writes_keep_to_the_rate_and_events_wait_for_at_most_one_window(
             gaps in prop::collection::vec(0u64..60_000, 1..200),
             late in prop::collection::vec(0u64..3_000, 200),
             burst in 1u32..5,
@@ -195,7 +196,7 @@ mod tests {
             for (gap, late) in gaps.iter().zip(late) {
                 event += Duration::from_micros(*gap);
                 if writes.last().is_some_and(|last| *last >= event) {
-                    // It went along with the last write.
+                    // The last write included the event.
                     continue;
                 }
                 prop_assert!(next <= event + WINDOW, "it would wait for more than a window");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_pause_of_the_process_its_length_is_allowed_more_and_not_for_long() {
+    fn after_a_pause_of_the_process_cells_of_its_length_are_allowed_for_a_short_time() {
         let (start, pauses) = (Instant::now(), Arc::<Pauses>::default());
         let run = |from: Instant, seconds: u64| {
             (0..=seconds * 2)
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_beyond_the_share_are_not_held_against_the_session_for_long() {
+    fn writes_over_the_rate_do_not_delay_later_ones_for_long() {
         let mut now = Instant::now();
         let mut limiter = RateLimiter::every(WINDOW, 2, now);
         for _ in 0..1_000 {

@@ -1,14 +1,14 @@
-//! `Pauses`: for how long the process has stood still, because it was stopped, frozen with its machine, or kept from running.
+//! `Pauses`: how long the process has stood still, because it was stopped, frozen with its machine, or had no CPU time.
 //! Bytes that clients sent meanwhile wait in their sockets and arrive all at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest time between two calls of [`Pauses::look`].
+/// Longest time between two calls of [`Pauses::look`].
 pub const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(500);
-/// A look that comes after so long a time was delayed by a pause.
+/// A look that comes after this time was delayed by a pause.
 const HELD_UP: Duration = Duration::from_secs(1);
-/// A longer pause brings no more credit than this: clients that were silent for longer would have been closed.
+/// Longest credit for a pause: clients that were silent for longer would have been closed.
 const CREDIT_MAX: Duration = Duration::from_mins(1);
 
 /// See the module. Shared by all threads.
@@ -37,7 +37,7 @@ impl Pauses {
         looks.last = Some(now);
     }
 
-    /// Returns the length of recent pauses of a second at least, less the time that the process has run since; at most a
+    /// Returns the length of recent pauses of a second or more, less the time that the process has run since; at most a
     /// minute. A pause counts before the first look after it, too.
     pub fn credit(&self, now: Instant) -> Duration {
         self.looks().credit(now)

@@ -1,29 +1,29 @@
-//! `Cursor`: a place in the stream of one run of the server, which a client keeps and comes back with.
+//! `Cursor`: a place in the stream of one run of the server, from which a client that reconnects continues.
 
 use std::fmt;
 
 /// A place in the stream of one run of the server. As text it is `epoch:offset`: `9c1f:48211`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The name of the run: letters and digits, at least one.
+    /// Epoch of the run: letters and digits, at least one.
     pub epoch: String,
-    /// The newest event that the client has.
+    /// Offset of the newest event that the client has.
     pub offset: u64,
 }
 
 impl Cursor {
-    /// Returns the cursor of these parts, or `None` when no run has such a name.
+    /// Returns the cursor, or `None` if the epoch is malformed.
     pub fn new(epoch: &str, offset: u64) -> Option<Self> {
         let plain = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
         plain.then(|| Self { epoch: epoch.into(), offset })
     }
 
-    /// Returns a cursor that no run of the server recovers: the client gets snapshots.
+    /// Returns a cursor that is never recovered: the client gets snapshots.
     pub fn void() -> Self {
         Self { epoch: "void".into(), offset: 0 }
     }
 
-    /// Returns the cursor of a text `epoch:offset`, or `None` when the text is not of that form.
+    /// Parses `epoch:offset`; returns `None` if the text has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.rsplit_once(':')?;
         let canonical = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());

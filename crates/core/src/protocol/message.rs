@@ -14,7 +14,7 @@ pub enum ServerMessage {
     Welcome(Box<Welcome>),
     /// The answer to `subscribe`, `unsubscribe` and `list`.
     Subscribed(Box<Subscribed>),
-    /// The state of a symbol right after the event `offset`.
+    /// The state of a symbol directly after the event `offset`.
     Snapshot {
         /// The symbol.
         symbol: Symbol,
@@ -25,9 +25,9 @@ pub enum ServerMessage {
     },
     /// The session was too slow, so events were skipped.
     Lag {
-        /// How many, at least one.
+        /// Number of events skipped, at least one.
         skipped: u64,
-        /// The offset of the first of them.
+        /// Offset of the first of them.
         since_offset: u64,
     },
     /// The server had nothing else to send for `session.heartbeat_ms`.
@@ -43,14 +43,14 @@ pub enum ServerMessage {
     Error {
         /// The request's own id.
         id: Option<RequestId>,
-        /// What is wrong with the request.
+        /// The mistake in the request.
         mistake: Box<Mistake>,
     },
     /// The last message before the server ends the session.
     Goodbye {
-        /// Why: the name of a close reason, or `full` when there is no place for a session.
+        /// Name of a close reason, or `full` if there is no place for a session.
         reason: &'static str,
-        /// The client should not reconnect earlier. Milliseconds.
+        /// Least delay before the client should reconnect, in milliseconds.
         retry_after_ms: u64,
     },
 }
@@ -58,28 +58,28 @@ pub enum ServerMessage {
 /// The fields of [`ServerMessage::Welcome`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Welcome {
-    /// The session's random name.
+    /// Random name of the session.
     pub session: String,
-    /// The name of this run of the server.
+    /// Epoch of this run of the server.
     pub epoch: Arc<str>,
-    /// The hub's position in the stream.
+    /// Offset of the hub.
     pub offset: u64,
     /// `session.heartbeat_ms`.
     pub heartbeat_ms: u64,
     /// The limits of the session.
     pub limits: Limits,
-    /// The time now.
+    /// The present time.
     pub times: Times,
-    /// Seconds that pass on the market in one second.
+    /// Seconds of the market per second.
     pub speed: f64,
 }
 
 /// The limits of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most symbols that one session can name; the wildcard counts as one.
+    /// Most symbols that one session can name; the wildcard counts as one.
     pub symbols: usize,
-    /// The longest message that a client can send, in bytes.
+    /// Longest message from a client, in bytes.
     pub message_bytes: usize,
 }
 
@@ -97,9 +97,9 @@ pub struct Times {
 pub struct Subscribed {
     /// The request's own id.
     pub id: Option<RequestId>,
-    /// Everything that the session is subscribed to after the request.
+    /// All subscriptions of the session after the request.
     pub items: Vec<SubscriptionItem>,
-    /// Whether every event after the request's cursor follows; `None` when the request had no cursor.
+    /// Whether every event after the request's cursor follows; `None` if the request had no cursor.
     pub recovered: Option<bool>,
 }
 
@@ -119,16 +119,16 @@ pub struct SubscriptionItem {
 pub struct Pong {
     /// The request's own id.
     pub id: Option<RequestId>,
-    /// The client's time stamp, echoed.
+    /// The client's timestamp, echoed.
     pub ts: Option<i64>,
-    /// The time now.
+    /// The present time.
     pub times: Times,
     /// The session's cursor.
     pub offset: u64,
 }
 
 impl ServerMessage {
-    /// Returns the bytes of memory that the message takes, rounded up. What it shares with others is not counted.
+    /// Returns the memory of the message in bytes, rounded up, without shared parts.
     pub fn bytes(&self) -> usize {
         let heap = match self {
             Self::Welcome(welcome) => size_of::<Welcome>() + welcome.session.capacity(),

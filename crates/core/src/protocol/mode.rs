@@ -1,19 +1,19 @@
-//! How a client can ask for a subscription to be served: every event or the newest only, and what happens when it lags.
+//! Modes of a subscription (every event, or the newest only), and the reaction to a lag.
 
 use std::time::Duration;
 
-/// How a subscription is served.
+/// Mode of a subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// Every event.
     #[default]
     All,
-    /// The newest event of each symbol and channel, no more often than this; without a rate, the newest with each write.
+    /// The newest event of each topic, at most at this rate; without a rate, the newest at each write.
     Latest(Option<Rate>),
 }
 
 impl Mode {
-    /// Returns the name on the wire.
+    /// Returns the name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -21,7 +21,7 @@ impl Mode {
         }
     }
 
-    /// Returns the least time between two events; zero when there is no such limit.
+    /// Returns the least time between two events; zero if there is no limit.
     pub fn interval(self) -> Duration {
         match self {
             Self::Latest(Some(rate)) => rate.interval(),
@@ -35,12 +35,12 @@ impl Mode {
 pub struct Rate(u32);
 
 impl Rate {
-    /// The lowest rate, in hertz.
+    /// Lowest rate, in hertz.
     pub const HZ_MIN: f64 = 0.001;
-    /// The highest rate, in hertz.
+    /// Highest rate, in hertz.
     pub const HZ_MAX: f64 = 1_000.0;
 
-    /// Returns the rate of so many events per second, rounded to a thousandth; `None` when it is out of range.
+    /// Returns the rate of this many events per second, rounded to a thousandth; `None` if it is out of range.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked before")]
     pub fn from_hz(hz: f64) -> Option<Self> {
         (Self::HZ_MIN..=Self::HZ_MAX).contains(&hz).then(|| Self((hz * 1_000.0).round() as u32))
@@ -57,13 +57,13 @@ impl Rate {
     }
 }
 
-/// What becomes of a session whose outbox is full.
+/// Reaction to a full outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLag {
-    /// It gets the newest values and a count of what was skipped.
+    /// The session is sent the newest values and the number of events skipped.
     #[default]
     CatchUp,
-    /// It is closed.
+    /// The session is closed.
     Close,
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_kept_to_a_thousandth_and_refused_out_of_range() {
+    fn a_rate_has_a_precision_of_a_thousandth_and_a_range() {
         assert_eq!(Rate::from_hz(0.5).unwrap().interval(), Duration::from_secs(2));
         assert_eq!(Rate::from_hz(4.0).unwrap().interval(), Duration::from_millis(250));
         assert!((Rate::from_hz(0.333_333).unwrap().hz() - 0.333).abs() < 1e-9);

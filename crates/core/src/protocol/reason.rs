@@ -88,7 +88,7 @@ pub enum CloseReason {
     Disconnected,
 }
 
-/// What a client should do after its session has ended.
+/// The reaction to the end of a session that the server asks of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
     /// Do not reconnect: the client's own bytes ended the session, and the same bytes would end the next one.

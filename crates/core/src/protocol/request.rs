@@ -1,11 +1,11 @@
-//! `Request`: what a client asks for, as a value. A dialect reads it out of the client's bytes.
+//! `Request`: a client's request as a value. A dialect decodes it from the client's bytes.
 
 use serde_json::Number;
 
 use crate::domain::ChannelSet;
 use crate::protocol::{Cursor, ErrorCode, Mode, OnLag};
 
-/// The symbol that stands for every symbol.
+/// The name that stands for every symbol.
 pub const WILDCARD: &str = "*";
 
 /// A client's name for its request, echoed in the answer.
@@ -26,23 +26,23 @@ pub struct ClientMessage {
     pub request: Request,
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Begin to send these channels of these symbols.
+    /// Subscribe to these channels of these symbols.
     Subscribe(Subscribe),
-    /// Stop sending these channels of these symbols.
+    /// Unsubscribe from these channels of these symbols.
     Unsubscribe {
         /// At least one.
         symbols: Vec<Selector>,
-        /// At least one; every channel when the client named none.
+        /// At least one; every channel if the client named none.
         channels: ChannelSet,
     },
-    /// List what is subscribed.
+    /// List the subscriptions.
     List,
     /// Answer with the server's time.
     Ping {
-        /// The client's own time stamp, echoed.
+        /// The client's timestamp, echoed.
         ts: Option<i64>,
     },
 }
@@ -56,40 +56,40 @@ pub struct Subscribe {
     pub channels: ChannelSet,
     /// Every event, or the newest only.
     pub mode: Mode,
-    /// What happens when the whole session lags; unchanged when the client does not say.
+    /// The reaction to a lag of the session; unchanged if absent.
     pub on_lag: Option<OnLag>,
-    /// The newest event that the client has: those after it are sent first.
+    /// Offset of the newest event that the client has: later ones are sent first.
     pub after: Option<Cursor>,
 }
 
-/// One symbol, or all of them.
+/// One symbol, or all symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// [`WILDCARD`].
     All,
-    /// A symbol's name, not yet looked up.
+    /// A symbol's name, not looked up yet.
     Symbol(String),
 }
 
-/// Why a request, or a part of it, is refused.
+/// The reason why a request, or a part of it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Mistake {
     /// The kind of mistake.
     pub code: ErrorCode,
-    /// What is wrong, in words.
+    /// The mistake in words.
     pub message: String,
-    /// The symbols that it is about, as the client wrote them.
+    /// The symbols with the mistake, as the client wrote them.
     pub symbols: Vec<String>,
 }
 
 impl Mistake {
-    /// Returns a mistake that is about no symbol in particular.
+    /// Returns a mistake without symbols.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), symbols: Vec::new() }
     }
 
-    /// Returns the bytes of memory that it takes, rounded up.
+    /// Returns the memory of the mistake in bytes, rounded up.
     pub(super) fn bytes(&self) -> usize {
         /// An allocator rounds up the few bytes of a name.
         const NAME_ROUNDING: usize = 16;
@@ -99,12 +99,12 @@ impl Mistake {
     }
 }
 
-/// Why a client's message could not be decoded.
+/// The reason why a client's message could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{mistake}")]
 pub struct DecodeError {
-    /// The request's own id, if it could be read.
+    /// Id of the request, if it could be decoded.
     pub id: Option<RequestId>,
-    /// What is wrong.
+    /// The mistake.
     pub mistake: Mistake,
 }
