@@ -16,6 +16,7 @@ import {
   LineStyle,
   TickMarkType,
 } from "../node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
+import { colourOf, onScheme } from "./colours.js";
 import { formatPrice, formatVolumeShort } from "./format.js";
 import { setData } from "./write.js";
 import { formatTime, tickWeight } from "./zone.js";
@@ -68,12 +69,10 @@ function tickLabel(at_s, type, utc) {
 
 /** Reads the colours of the present scheme. */
 function readColours() {
-  const style = getComputedStyle(document.documentElement);
-  const read = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
   return {
-    panel: read("panel"), text: read("text-soft"), grid: read("grid"), line: read("line"), font: read("font"),
-    crosshair: read("crosshair"), label: read("label"), up: read("up"), down: read("down"),
-    up_volume: read("up-volume"), down_volume: read("down-volume"),
+    panel: colourOf("panel"), text: colourOf("text-soft"), grid: colourOf("grid"), line: colourOf("line"), font: colourOf("font"),
+    crosshair: colourOf("crosshair"), label: colourOf("label"), up: colourOf("up"), down: colourOf("down"),
+    up_volume: colourOf("up-volume"), down_volume: colourOf("down-volume"),
   };
 }
 
@@ -113,7 +112,7 @@ export class ChartView {
     prices.setStretchFactor(82);
     volumes.setStretchFactor(18);
     this.#applyColours();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
+    onScheme(() => this.#recolour());
     this.#chart.subscribeCrosshairMove((/** @type {{ time?: unknown, point?: unknown }} */ param) => {
       onHover(typeof param.time === "number" && param.point ? param.time * 1e6 : null);
     });

@@ -13,7 +13,7 @@ import { setData, setText } from "../write.js";
 import { inCommon } from "./agreement.js";
 import { describeCause } from "./failure.js";
 import { figuresOf, writeBytes, writeSpan } from "./figures.js";
-import { drawPlot, smoothed } from "./plot.js";
+import { Plot, smoothed } from "./plot.js";
 import { csvOf, download, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
 import { lasting, summarize } from "./summary.js";
@@ -28,6 +28,9 @@ startLanguage(korean);
 
 /** @type {Run | null} */
 let run = null;
+const plots = { latency: new Plot(byId("latency"), (us) => writeSpan(us)), bytes: new Plot(byId("bytes"), writeBytes) };
+/** The samples that they show. */
+let plotted = NaN;
 let timer = 0;
 
 /** Returns what the controls say. */
@@ -52,6 +55,7 @@ function start(event) {
   const begun = new Run(settings(), paint);
   run = begun;
   makePrices(byId("prices"), begun.settings.symbols);
+  plotted = NaN;
   clearInterval(timer);
   timer = window.setInterval(paint, PAINT_MS);
   void begun.go().then(() => {
@@ -112,19 +116,20 @@ function wordsOf(state) {
 
 /** @param {Run} of */
 function paintPlots({ samples, settings: { seconds, interval_ms } }) {
+  if (plotted === samples.length) return;
+  plotted = samples.length;
   // A run of less than three polls shows them as they are.
   const window_s = Math.max(1, Math.min(Math.ceil(interval_ms / 1_000), Math.floor(seconds / 3)));
-  const pollEvery_s = interval_ms / 1_000;
-  for (const [id, key, write, smoothed_s] of /** @type {const} */ ([["latency", "latency_us", writeSpan, 1], ["bytes", "bytes_per_second", writeBytes, window_s]])) {
-    const svg = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (byId(id)));
-    if (svg.dataset.samples === String(samples.length) && samples.length > 0) continue;
-    svg.dataset.samples = String(samples.length);
-    const series = TRANSPORTS.map((name) => {
-      const points = smoothed(samples.map((sample) => ({ x: sample.second, y: sample[name][key] })), smoothed_s);
-      return { name, points, every_s: id === "latency" && name === "short_poll" ? pollEvery_s : 0 };
-    });
-    drawPlot(svg, series, Math.max(seconds, 1), (value) => write(value));
-  }
+  plots.latency.draw(TRANSPORTS.map((name) => ({
+    name,
+    points: samples.map((sample) => ({ x: sample.second, y: sample[name].latency_us })),
+    every_s: name === "short_poll" ? interval_ms / 1_000 : 0,
+  })), seconds);
+  plots.bytes.draw(TRANSPORTS.map((name) => ({
+    name,
+    points: smoothed(samples.map((sample) => ({ x: sample.second, y: sample[name].bytes_per_second })), window_s),
+    every_s: 0,
+  })), seconds);
 }
 
 /** @param {Run} of @param {All} now */

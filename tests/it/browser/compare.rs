@@ -129,7 +129,7 @@ async fn all_columns_get_the_same_events_and_the_bytes_equal_those_counted_by_a_
         for row in ["p50", "p99", "staleness", "cpu", "bytes_per_event"] {
             assert!(figure(&browser, row, transport).await.is_finite(), "{row} of {transport}");
         }
-        let points = format!("Number(document.querySelector('#bytes [data-transport={transport}]').dataset.points)");
+        let points = format!("Number(document.querySelector('#bytes').dataset['{transport}'])");
         assert!(browser.value(&points).await.as_u64().unwrap() > 0, "{transport}");
     }
     assert!(figure(&browser, "staleness", "short_poll").await > figure(&browser, "staleness", "websocket").await);
