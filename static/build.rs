@@ -1,9 +1,10 @@
-//! The build script: compresses what `/static/` serves, once for each change of it, and writes the table of assets that
-//! `src/transport/page.rs` includes.
+//! The build script: puts the pages together, compresses what `/static/` serves, once for each change of it, and writes the table of
+//! assets that `src/transport/page.rs` includes.
 //!
 //! The addresses in the pages get the version of all assets together (`/static/<version>/js/app.js`), so that browsers may keep
 //! them for good: relative imports stay below the same version. How an asset is answered is `transport`'s business.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -12,61 +13,107 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-/// Folders whose files are served, and single files. Libraries come from npm, see `package.json`.
-const SERVED: [&str; 10] = [
-    "index.html",
-    "compare.html",
-    "handshake.html",
-    "favicon.svg",
-    "css",
-    "js",
-    "node_modules/@noble/hashes/legacy.js",
-    "node_modules/@noble/hashes/_md.js",
-    "node_modules/@noble/hashes/_u64.js",
-    "node_modules/@noble/hashes/utils.js",
+/// Each page, the link that other pages have to it, and its script.
+const PAGES: [(&str, &str, &str); 3] = [
+    ("index.html", "./", "js/app.js"),
+    ("compare.html", "compare", "js/compare/page.js"),
+    ("handshake.html", "handshake", "js/handshake/page.js"),
 ];
-const CHARTS: &str = "node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
+/// Other files, and folders, that are served. The modules that the scripts import are added to them; libraries come from npm.
+const SERVED: [&str; 3] = ["favicon.svg", "css", "js"];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("static");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let mut files = Vec::new();
-    for name in SERVED.iter().chain(&[CHARTS]) {
-        println!("cargo::rerun-if-changed=static/{name}");
-        if let Err(err) = collect(&root.join(name), &mut files) {
-            println!("cargo::error=static/{name}: {err}; `make` installs what is missing with `npm ci`");
+    let mut files = BTreeMap::new();
+    for name in SERVED {
+        collect(&root, name, &mut files)?;
+    }
+    println!("cargo::rerun-if-changed=static/parts");
+    for (page, link, script) in PAGES {
+        let mut modules = BTreeSet::new();
+        if let Err(err) = imports(&root, script, &mut modules) {
+            println!("cargo::error={err}; `make` installs what is missing with `npm ci`");
             return Ok(());
         }
+        for module in &modules {
+            files.insert(module.clone(), read(&root, module)?);
+        }
+        files.insert(page.into(), assembled(&root, page, link, &modules)?.into_bytes());
     }
-    files.sort();
-    let mut contents = Vec::new();
     let mut all = Sha256::new();
-    for file in &files {
-        let name = file.strip_prefix(&root).expect("collected below it").to_string_lossy().replace('\\', "/");
-        let content = fs::read(file)?;
+    for (name, content) in &files {
         all.update(name.as_bytes());
-        all.update(&content);
-        contents.push((name, content));
+        all.update(content);
     }
     let version = digits(&all.finalize());
     let mut table = format!("const VERSION: &str = \"{version}\";\nconst ASSETS: &[Asset] = &[\n");
-    for (index, (name, content)) in contents.into_iter().enumerate() {
+    for (index, (name, content)) in files.into_iter().enumerate() {
         append(&mut table, &out.join(index.to_string()), &name, versioned(&name, content, &version))?;
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)
 }
 
-/// Appends the files at or below `path`.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    if !fs::metadata(path)?.is_dir() {
-        files.push(path.into());
+/// Adds the file `name` below `root`, or the files of the folder of this name.
+fn collect(root: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    if !fs::metadata(root.join(name))?.is_dir() {
+        files.insert(name.into(), read(root, name)?);
         return Ok(());
     }
-    for entry in fs::read_dir(path)? {
-        collect(&entry?.path(), files)?;
+    println!("cargo::rerun-if-changed=static/{name}");
+    for entry in fs::read_dir(root.join(name))? {
+        collect(root, &format!("{name}/{}", entry?.file_name().to_string_lossy()), files)?;
     }
     Ok(())
+}
+
+/// Reads a file below `root`; the script runs again when it changes.
+fn read(root: &Path, name: &str) -> io::Result<Vec<u8>> {
+    println!("cargo::rerun-if-changed=static/{name}");
+    fs::read(root.join(name)).map_err(|err| io::Error::new(err.kind(), format!("static/{name}: {err}")))
+}
+
+/// Adds the module `name` and every module that it imports, directly or through others.
+fn imports(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Result<()> {
+    if !modules.insert(name.into()) {
+        return Ok(());
+    }
+    let source = String::from_utf8(read(root, name)?).expect("scripts are UTF-8");
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    for line in source.lines().filter(|line| ["import", "export", "}"].iter().any(|start| line.starts_with(start))) {
+        let Some(path) = line.split_once("from \"").and_then(|(_, path)| path.strip_suffix("\";")) else { continue };
+        let mut parts: Vec<&str> = folder.split('/').collect();
+        for part in path.split('/') {
+            match part {
+                "." => {}
+                ".." => {
+                    parts.pop();
+                }
+                _ => parts.push(part),
+            }
+        }
+        imports(root, &parts.join("/"), modules)?;
+    }
+    Ok(())
+}
+
+/// Returns a page with its parts put in, the link to itself marked, and every module preloaded, so that the browser need not wait
+/// for one module to learn of the next.
+fn assembled(root: &Path, name: &str, link: &str, modules: &BTreeSet<String>) -> io::Result<String> {
+    let mut text = String::from_utf8(read(root, name)?).expect("pages are UTF-8");
+    for part in ["parts/head.html", "parts/masthead.html"] {
+        let content = String::from_utf8(read(root, part)?).expect("pages are UTF-8");
+        text = text.replace(&format!("<!-- include {part} -->"), content.trim());
+    }
+    text = text.replace(&format!("<a href=\"{link}\" "), &format!("<a href=\"{link}\" aria-current=\"page\" "));
+    let script = "<script type=\"module\"";
+    let mut links = String::new();
+    for module in modules {
+        writeln!(links, "<link rel=\"modulepreload\" href=\"static/{module}\">")
+            .expect("writing to a string does not fail");
+    }
+    Ok(text.replace(script, &(links + script)))
 }
 
 /// Returns the content with the version in the addresses of a page.
@@ -76,10 +123,8 @@ fn versioned(name: &str, content: Vec<u8>, version: &str) -> Vec<u8> {
     }
     let mut text = String::from_utf8(content).expect("pages are UTF-8");
     for attribute in ["src", "href"] {
-        for prefix in ["/static/", "static/"] {
-            let old = format!("{attribute}=\"{prefix}");
-            text = text.replace(&old, &format!("{old}{version}/"));
-        }
+        let old = format!("{attribute}=\"static/");
+        text = text.replace(&old, &format!("{old}{version}/"));
     }
     text.into_bytes()
 }

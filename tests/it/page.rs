@@ -51,6 +51,28 @@ async fn every_asset_named_by_a_page_is_served() {
 }
 
 #[actix_web::test]
+async fn each_page_marks_its_own_link_and_preloads_every_module() {
+    let server = spawn_app(|_| {});
+    for (page, link) in [("/", "./"), ("/compare", "compare"), ("/handshake", "handshake")] {
+        let answer = get(server.address, page).await;
+        let text = answer.text();
+        assert!(!text.contains("<!-- include"), "{page}");
+        assert_eq!(text.matches("aria-current=\"page\"").count(), 1, "{page}");
+        assert!(text.contains(&format!("<a href=\"{link}\" aria-current=\"page\"")), "{page}");
+        let preloaded: Vec<&str> =
+            text.split("rel=\"modulepreload\" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(preloaded.len() > 15, "{page}: {preloaded:?}");
+        for module in &preloaded {
+            let source = get(server.address, &format!("/{module}")).await;
+            for imported in source.text().lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" from \".")) {
+                let name = imported.1.rsplit('/').next().unwrap();
+                assert!(preloaded.iter().any(|path| path.ends_with(&format!("/{name}"))), "{page}: {name} of {module}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
 async fn an_asset_that_the_browser_has_cached_is_not_sent_again() {
     let server = spawn_app(|_| {});
     for path in ["/", "/static/js/app.js", LIBRARY] {
