@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { Child, endAll } from "./compare/child.mjs";
+import { median } from "./compare/medians.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { quiet, watch } from "./compare/quiet.mjs";
 
@@ -86,7 +87,6 @@ async function measure({ victim, kind, attacked }, chosen) {
 /** @typedef {Awaited<ReturnType<typeof measure>>} Result */
 /** @typedef {{ label: string, kind: string | null, attacked: Server, isControl?: boolean, victim: Server, results: Result[] }} Cell */
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const ms = (number) => number.toFixed(1).padStart(7);
 const percent = (number) => `${(100 * number).toFixed(0)} %`.padStart(6);
 

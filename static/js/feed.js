@@ -14,7 +14,7 @@ import { Backoff } from "./backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "./clock.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
 import { SUBPROTOCOL } from "./protocol.js";
-import { adviceOf } from "./reconnect.js";
+import { ABNORMAL, adviceOf } from "./reconnect.js";
 import { changesOf } from "./wishes.js";
 
 /**
@@ -45,8 +45,6 @@ const HELD_MS = 5_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
-/** The close code for an end without a close frame. */
-const ABNORMAL = 1006;
 /** @type {Wishes} */
 const NOTHING = new Map();
 

@@ -16,6 +16,8 @@ import { mark } from "./i18n.js";
  * @property {string} phrase why the connection was closed, for `t()`
  */
 
+/** The code that browsers report when the connection has ended without a close frame. */
+export const ABNORMAL = 1006;
 /** Codes from here on mean, where the table does not list them, that reconnecting is of no use. */
 const FINAL_FROM = 4_500;
 

@@ -17,7 +17,7 @@ import { Plot, smoothed } from "./plot.js";
 import { csvOf, download, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
 import { lasting, summarize } from "./summary.js";
-import { makePrices, paintTable } from "./table.js";
+import { makeCells, makePrices, paintTable } from "./table.js";
 import { forEach, TRANSPORTS } from "./transports.js";
 
 /** @typedef {ReturnType<typeof figures>} All */
@@ -148,6 +148,7 @@ function paintSummary(of, now) {
   list.replaceChildren(...joined.map((sentence) => element("li", {}, sentence)));
 }
 
+makeCells(byId("table"));
 byId("controls").addEventListener("submit", start);
 byId("stop").addEventListener("click", () => run?.stop());
 byId("json").addEventListener("click", () => {

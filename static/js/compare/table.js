@@ -26,11 +26,20 @@ const WRITERS = {
   bytes_per_event: writeBytes, p50: writeSpan, p99: writeSpan, staleness: writeSpan, cpu: (value) => writeSpan(value),
 };
 
+/** Adds a cell for each transport to the rows of the page. @param {HTMLElement} table */
+export function makeCells(table) {
+  for (const row of table.querySelectorAll("tbody tr")) row.append(...cells(row.id === "failures" ? "" : "–"));
+}
+
+/** @param {string} text */
+function cells(text) {
+  return TRANSPORTS.map((transport) => element("td", { "data-transport": transport }, text));
+}
+
 /** Makes the rows of the prices. @param {Element} body @param {readonly string[]} symbols */
 export function makePrices(body, symbols) {
   const rows = symbols.slice(0, PRICES_MAX).map((symbol) => {
-    const cells = TRANSPORTS.map((transport) => element("td", { "data-transport": transport }, "–"));
-    return element("tr", { "data-symbol": symbol }, element("th", { scope: "row" }, symbol), ...cells);
+    return element("tr", { "data-symbol": symbol }, element("th", { scope: "row" }, symbol), ...cells("–"));
   });
   body.replaceChildren(...rows);
 }

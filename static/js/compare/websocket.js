@@ -9,7 +9,7 @@ import { socketAddress } from "../address.js";
 import { Backoff } from "../backoff.js";
 import { nowMicros } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
-import { adviceOf } from "../reconnect.js";
+import { ABNORMAL, adviceOf } from "../reconnect.js";
 import { Cursor } from "./cursor.js";
 import { Failure, refusal } from "./failure.js";
 import { pause, TIMEOUT_MS } from "./request.js";
@@ -22,8 +22,6 @@ const CHECK_MS = 500;
 /** A connection that held for so long starts the backoff anew. */
 const HELD_MS = 5_000;
 const NORMAL = 1000;
-/** The close code for an end without a close frame. */
-const ABNORMAL = 1006;
 
 /**
  * Opens the source.
