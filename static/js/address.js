@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The addresses of the server's sockets, seen from the page.
+ * Builds the URLs of the server's WebSockets.
  *
- * Owns: that rule. Does not own: addresses of HTTP, which `fetch` and `EventSource` find by themselves. All are relative to the
- * page, because a proxy may serve everything below a path of its own.
+ * Owns: the rule for `ws:` and `wss:`. Does not own: HTTP, as `fetch` and `EventSource` resolve relative URLs themselves. All URLs
+ * are relative to the page, because a proxy may serve everything below a path of its own.
  */
 
 /** Returns the address of a WebSocket. @param {string} path relative to the page, without a slash before it */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Wires the page together: what came from the socket goes into the state, what the viewer did goes to the socket, and
- * the state is painted once per animation frame.
+ * Connects the parts of the live page: messages update the state, the viewer's input changes the subscriptions, and the state is
+ * painted once per animation frame at most.
  *
  * Owns: the only state of the page. Does not own: the socket, the figures, any element; each has a module of its own.
  */
@@ -33,29 +33,29 @@ import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const PULSE_MS = 500;
-/** History is shown even without a connection when none came within this time. */
+/** The history is fetched without a connection if none is open after this time. */
 const PATIENCE_MS = 1_500;
-/** How long the stream must have been whole again after a `lag` before everything is asked for anew. */
+/** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
 const LAG_QUIET_MS = 2_000;
 
 const state = {
   /** @type {Listing[]} */
   listings: [],
   watch: new Watch(),
-  /** Listed symbols that this server does not trade; it may the next time. @type {Set<string>} */
+  /** Listed symbols that this run of the server does not trade. @type {Set<string>} */
   unknown: new Set(),
   /** @type {string | null} */
   charted: null,
   interval: /** @type {Interval} */ ("1m"),
-  /** Whether the charted history must be fetched as soon as the symbol is followed. */
+  /** Whether to fetch the charted history as soon as the symbol's snapshot has come. */
   isHistoryDue: true,
   /** Start of the bar under the crosshair. @type {number | null} */
   hovered_ts: null,
   isFirstVisit: false,
   isFrameAsked: false,
-  /** Whether the next frame paints what belongs to the charted symbol, whether it has changed or not. */
+  /** Whether the next frame repaints the charted symbol even if its figures are unchanged. */
   isStageDue: true,
-  /** The run of the server that the symbol list is of. @type {string | null} */
+  /** The epoch whose symbol list is loaded. @type {string | null} */
   listed_epoch: null,
   /** Whether the symbol list is being fetched. */
   isListing: false,
@@ -114,13 +114,13 @@ const search = new Search(/** @type {HTMLInputElement} */ (byId("search")), byId
   onChoose: choose,
 });
 
-// What the market brings about.
+// Reactions to messages.
 
 function onWelcome() {
   state.isHistoryDue = true;
   follow();
   paintStage();
-  // Another server, or another start of it, may trade other symbols.
+  // Another run of the server may trade other symbols.
   if (state.listed_epoch !== market.epoch) void loadListings();
 }
 
@@ -153,7 +153,7 @@ async function loadListings() {
     state.listed_epoch = epoch;
     search.refresh();
   } catch {
-    return; // The next welcome asks again.
+    return; // The next `welcome` tries again.
   } finally {
     state.isListing = false;
   }
@@ -165,16 +165,16 @@ async function loadListings() {
   onUnknown(watch.own.filter((symbol) => !known.has(symbol)));
 }
 
-/** Marks what this server does not trade. It stays listed: the next server, or the next start, may trade it. @param {string[]} symbols */
+/** Marks symbols that this server does not trade. They stay listed, because its next run may trade them. @param {string[]} symbols */
 function onUnknown(symbols) {
   state.unknown = new Set(symbols);
   follow();
   arrange();
 }
 
-// What the viewer does.
+// The viewer's input.
 
-/** Changes the list as all tabs have it, and saves it. @param {() => void} edit */
+/** Loads the watchlist, which another tab may have changed, edits it and saves it. @param {() => void} edit */
 function change(edit) {
   watch.adopt(loadChoices().watch ?? watch.own);
   state.isFirstVisit = false;
@@ -206,7 +206,7 @@ function remove(symbol) {
   if (state.charted === symbol) chart(next);
 }
 
-/** Puts back what was removed last. */
+/** Undoes the last removal. */
 function undo() {
   /** @type {string | null} */
   let symbol = null;
@@ -219,7 +219,7 @@ function undo() {
   watchlist.focus(symbol);
 }
 
-/** Adds what was searched for; what is listed already is charted. @param {string} symbol */
+/** Adds a symbol to the watchlist; charts it if it is listed already. @param {string} symbol */
 function choose(symbol) {
   if (watch.own.includes(symbol)) chart(symbol);
   else add([symbol]);
@@ -244,7 +244,7 @@ function chooseInterval(interval) {
   showHistory();
 }
 
-/** Takes care that the bars of the charted symbol are pushed, and asks for those before. Nothing else is drawn meanwhile. */
+/** Subscribes to the bars of the charted symbol and fetches its history. Until both are there, the chart is empty. */
 function showHistory() {
   clearTimeout(patience_timer);
   loader.cancel();
@@ -262,7 +262,7 @@ function showHistory() {
   else patience_timer = setTimeout(loadHistory, PATIENCE_MS);
 }
 
-/** Makes the server send what is shown, and nothing else. */
+/** Makes the subscriptions those of the symbols that the page shows. */
 function follow() {
   const traded = watch.shown.filter((symbol) => !state.unknown.has(symbol));
   const wishes = wishesOf(traded, state.charted, state.interval, document.hidden);
@@ -271,7 +271,7 @@ function follow() {
   note.leaveOut(Math.max(traded.length - feed.symbols_max, 0), feed.symbols_max);
 }
 
-/** Whether a series is of what the viewer has chosen, so that it may be drawn. @param {import("./candles.js").CandleSeries | null} series */
+/** Whether a series is of the charted symbol and interval. @param {import("./candles.js").CandleSeries | null} series */
 function isChosen(series) {
   return series !== null && series.symbol === state.charted && series.interval === state.interval;
 }
@@ -296,7 +296,7 @@ function arrange() {
   paintStage();
 }
 
-/** Writes in another language what no frame paints again. */
+/** Rewrites the texts that no frame repaints, after the language was switched. */
 function relabel() {
   notice.relabel();
   note.relabel();
@@ -307,14 +307,14 @@ function relabel() {
   paintStage();
 }
 
-/** Paints what belongs to the charted symbol anew. */
+/** Requests a repaint of the charted symbol, even if its figures are unchanged. */
 function paintStage() {
   state.isStageDue = true;
   requestPaint();
 }
 
 function requestPaint() {
-  // No frame is painted of a page that is hidden, but its title is seen.
+  // A hidden page gets no animation frames, but the viewer sees its title.
   if (document.hidden) paintHead();
   if (state.isFrameAsked) return;
   state.isFrameAsked = true;
@@ -344,13 +344,13 @@ function paint() {
   }
 }
 
-/** Paints what is seen first, or alone: the state of the connection and the title of the document. */
+/** Paints the state of the connection and the title of the document. */
 function paintHead() {
   connection.paint(feed.status, performance.now());
   heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
 }
 
-/** Paints everything about the charted symbol. */
+/** Paints the charted symbol: heading, chart, legend, tape. */
 function drawStage() {
   state.isStageDue = false;
   const { charted, interval } = state;
@@ -363,7 +363,7 @@ function drawStage() {
   tape.paint(charted, charted ? market.log.newest(charted, TAPE_ROWS) : []);
 }
 
-/** Keeps countdown and rate moving while nothing comes. */
+/** Repaints the countdown and the rate while no message comes. */
 function pulse() {
   requestPaint();
   setTimeout(pulse, PULSE_MS);

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * How long to wait before the next attempt to connect: twice as long each time, up to a bound, with jitter, so that a
- * crowd of pages does not come back in step.
+ * The delay before the next attempt to connect: exponential backoff with an upper bound, and jitter, without which thousands of
+ * pages would reconnect at the same moment.
  *
  * Owns: the sequence of delays. Does not own: timers (`feed.js`). Pure: randomness is injected.
  */
@@ -20,12 +20,12 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Starts anew, after a connection that held. */
+  /** Starts again with the first delay. Call it after a connection that held. */
   reset() {
     this.#attempt = 0;
   }
 
-  /** Takes the delay that the server asked for; it is the next one, once. @param {number} delay_ms */
+  /** Takes the delay that a `goodbye` or `Retry-After` demands. It replaces the next delay only. @param {number} delay_ms */
   tell(delay_ms) {
     if (Number.isFinite(delay_ms)) this.#told_ms = Math.min(Math.max(0, delay_ms), DELAY_MS_MAX);
   }

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Builds the candles of one symbol: joins the history that the server answered with the events that it pushed, so that
- * every trade counts exactly once.
+ * Builds the candles of one symbol from the server's history and the trades pushed after it, so that every trade counts exactly
+ * once.
  *
- * Owns: the bars, bounded, and the cursor up to which they are complete. Does not own: fetching (`rest.js`), drawing
+ * Owns: the bars, bounded, and the offset up to which they are complete. Does not own: fetching (`rest.js`), drawing
  * (`chart.js`). Pure: no clock, no network, no page.
  */
 
@@ -11,14 +11,14 @@
 /** @typedef {import("./protocol.js").BarMessage} BarMessage */
 /** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
 /** @typedef {import("./protocol.js").Interval} Interval */
-/** @typedef {{ offset: number, ts: number, price: number, size: number }} Fill the part of a trade that makes candles */
+/** @typedef {{ offset: number, ts: number, price: number, size: number }} Fill the fields of a trade that candles need */
 
 import { INTERVAL_US } from "./protocol.js";
 
 export const BARS_MAX = 6_000;
 
 /**
- * Returns the start of the bar that a moment belongs to.
+ * Returns the start of the bar that contains a moment.
  * @param {number} ts microseconds
  * @param {Interval} interval
  */
@@ -37,7 +37,7 @@ function openBar(ts, { price, size }) {
 }
 
 /**
- * Returns the bar with one more trade in it.
+ * Returns the bar with one more trade added.
  * @param {Bar} bar
  * @param {Fill} fill
  * @returns {Bar}
@@ -60,7 +60,7 @@ function foldTrade(bar, { price, size }) {
 export class CandleSeries {
   /** @type {Bar[]} */
   bars;
-  /** Grows whenever bars other than the newest ones changed, so that all must be drawn again. */
+  /** Grows with every change of a bar other than the newest ones, after which the whole chart must be redrawn. */
   revision = 0;
   /** Grows with every change. */
   changes = 0;
@@ -74,7 +74,7 @@ export class CandleSeries {
     this.symbol = answer.symbol;
     this.interval = answer.interval;
     this.epoch = answer.epoch;
-    /** Everything up to this offset is in the bars. */
+    /** Every trade up to this offset is in the bars. */
     this.offset = answer.offset;
     this.bars = answer.bars.slice(-bars_max);
     this.#bars_max = bars_max;
@@ -85,13 +85,13 @@ export class CandleSeries {
     return this.bars[this.bars.length - 1];
   }
 
-  /** Whether no more history can be held. */
+  /** Whether the series has its most bars, so that no older ones fit. */
   get isFull() {
     return this.bars.length >= this.#bars_max;
   }
 
   /**
-   * Folds one trade in, unless the bars hold it already. Returns whether anything changed.
+   * Adds one trade, unless the bars contain it already. Returns whether any bar changed.
    * @param {Fill} trade
    */
   applyTrade(trade) {
@@ -110,7 +110,7 @@ export class CandleSeries {
   }
 
   /**
-   * Takes a closed bar as the server built it. Returns whether anything changed.
+   * Replaces a bar by the server's own one, sent when it closed. Returns whether it differed.
    * @param {BarMessage} message
    */
   applyBar(message) {
@@ -136,8 +136,7 @@ export class CandleSeries {
   }
 
   /**
-   * Takes a newer answer in. The bars before it stay when they are of the same run of the server and nothing lies between.
-   * Returns whether any could stay.
+   * Takes a newer answer. Older bars stay if they are of the same epoch and adjoin the answer. Returns whether they stayed.
    * @param {BarsAnswer} answer
    */
   renew(answer) {
@@ -153,7 +152,7 @@ export class CandleSeries {
   }
 
   /**
-   * Puts older bars in front. Returns how many were new.
+   * Prepends older bars. Returns how many were new.
    * @param {Bar[]} older oldest first
    */
   prepend(older) {
@@ -173,7 +172,7 @@ export class CandleSeries {
     this.bars.push(bar);
     this.changes += 1;
     if (this.bars.length > this.#bars_max) {
-      // A tenth at once, so that the whole chart is drawn again seldom instead of at every new bar.
+      // Drops a tenth at once: each drop redraws the whole chart, and one bar at a time would do so with every new bar.
       this.bars.splice(0, Math.ceil(this.#bars_max / 10));
       this.revision += 1;
     }

@@ -26,13 +26,13 @@ import { formatTime, tickWeight } from "./zone.js";
 /** @typedef {import("lightweight-charts").IPriceLine} PriceLine */
 /** @typedef {import("lightweight-charts").UTCTimestamp} UTCTimestamp */
 
-/** More new bars than this at once, as after a hidden hour, are drawn anew as a whole. */
+/** If there are more new bars than this, as after an hour hidden, the whole chart is redrawn. */
 const TAIL_MAX = 100;
-/** History is asked for when fewer bars than this are left to the left of the view. */
+/** Older bars are fetched when fewer than this are left of the view. */
 const MARGIN_BARS = 30;
 const SPACING_PX = { usual: 7, least: 1.5, most: 24 };
 
-/** The library's own time scale, with days and hours that begin where the viewer's do. */
+/** The library's time scale, with days and hours of the viewer's time zone instead of UTC. */
 class WallClockScale extends defaultHorzScaleBehavior() {
   utc = false;
 
@@ -67,7 +67,7 @@ function tickLabel(at_s, type, utc) {
   }
 }
 
-/** Reads the colours of the present scheme. */
+/** Reads the colours of the active scheme. */
 function readColours() {
   return {
     panel: colourOf("panel"), text: colourOf("text-soft"), grid: colourOf("grid"), line: colourOf("line"), font: colourOf("font"),
@@ -85,7 +85,7 @@ export class ChartView {
   #colours = readColours();
   /** @type {{ series: CandleSeries, revision: number, changes: number, length: number, newest_ts: number } | null} */
   #drawn = null;
-  /** The line of the last price, whose label is the box on the axis. @type {PriceLine | null} */
+  /** The line of the last price; its label is the box on the axis. @type {PriceLine | null} */
   #last_line = null;
   #touched = false;
 
@@ -99,7 +99,7 @@ export class ChartView {
     this.#chart = createChartEx(container, this.#scale, { autoSize: true });
     this.#candles = this.#chart.addSeries(CandlestickSeries, {
       priceFormat: { type: "custom", minMove: 0.0001, formatter: formatPrice },
-      // The library's own box has the close of the newest bar in view, which is not the last price once the chart is panned.
+      // The library's box shows the close of the newest bar in view, which is not the last price once the chart is panned.
       lastValueVisible: false,
       priceLineVisible: false,
     });
@@ -126,7 +126,7 @@ export class ChartView {
   }
 
   /**
-   * Draws what changed since the last call, and nothing when nothing has.
+   * Draws the changes since the last call.
    * @param {CandleSeries | null} series
    * @param {number | undefined} price the last one
    */
@@ -176,7 +176,7 @@ export class ChartView {
   }
 
   /**
-   * Returns where the view is: so many bars right of one that is in it, or of the newest when that is in it, which the view follows.
+   * Returns the position of the view, relative to a bar in it. Without `ts` it is relative to the newest bar, which the view follows.
    */
   #view() {
     const scale = this.#chart.timeScale();
@@ -189,7 +189,7 @@ export class ChartView {
   }
 
   /**
-   * Shows the same time with other bars.
+   * Restores a position of the view after the bars were replaced.
    * @param {{ position: number, ts: number | null }} view
    * @param {Bar[]} bars
    */
@@ -198,7 +198,7 @@ export class ChartView {
     this.#chart.timeScale().scrollToPosition(position + Math.max(0, index) - (bars.length - 1), false);
   }
 
-  /** Writes the axes again, as after the language was switched. */
+  /** Rewrites the axes after the language was switched. */
   relabel() {
     if (!this.#drawn) return;
     const { interval } = this.#drawn.series;
@@ -206,9 +206,9 @@ export class ChartView {
   }
 
   /**
-   * Puts the line of the last price where it belongs, in the colour of the newest bar: wherever the view is.
+   * Moves the line of the last price, in the colour of the newest bar.
    * @param {Bar | undefined} bar
-   * @param {number | undefined} price without one there is no line
+   * @param {number | undefined} price undefined removes the line
    */
   #markLast(bar, price) {
     if (price === undefined) {
@@ -223,7 +223,7 @@ export class ChartView {
     else this.#last_line = this.#candles.createPriceLine({ price, color, lineWidth: 1, lineStyle: LineStyle.Dashed });
   }
 
-  /** Shows the newest bars at their usual width, or wider when there are few. @param {number} count */
+  /** Shows the newest bars in their usual width, or in a greater one if they are few. @param {number} count */
   #resetView(count) {
     this.#touched = false;
     const fitting = this.#container.clientWidth / Math.max(1, count + 8);

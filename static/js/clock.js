@@ -1,16 +1,16 @@
 // @ts-check
 /**
- * Estimates how far the server's clock is ahead of this one, the way NTP does: of the last few exchanges, the one with
- * the shortest round trip is believed. Half that round trip, and the step of this clock, bound its error.
+ * Estimates the offset of the server's clock from this machine's, as NTP does: of the last few pings, the one with the shortest
+ * round trip counts. Half that round trip, plus one step of the browser's clock, bounds the error.
  *
  * Owns: the estimate. Does not own: sending pings (`feed.js`) or what the latency looks like (`statusbar.js`).
  * All times are microseconds.
  */
 
 const SAMPLES_MAX = 8;
-/** How far two clocks may drift apart for each microsecond: 50 ppm, what a cheap crystal does. */
+/** Drift of two clocks per microsecond: 50 ppm, that of a cheap quartz. */
 const DRIFT = 50e-6;
-/** So many steps of the clock are looked at to learn how long they are. */
+/** The number of steps of the clock that are watched to learn their length. */
 const STEPS = 4;
 
 /** @typedef {{ offset_us: number, error_us: number }} Estimate */
@@ -21,7 +21,7 @@ export function nowMicros() {
 }
 
 /**
- * Returns how long a step of this clock is: browsers make it coarse on purpose, 0.1 ms or more.
+ * Returns the resolution of a clock. Browsers coarsen it on purpose, to 0.1 ms or more.
  * @param {() => number} now milliseconds
  */
 export function timerResolution(now = () => performance.now()) {
@@ -47,7 +47,7 @@ export class OffsetEstimator {
   }
 
   /**
-   * Takes in one exchange. One that ends before it began, as after a clock was set back, is dropped.
+   * Adds one ping and its pong. A pair that ends before it began, because a clock was set back, is ignored.
    * @param {number} sent_us when the ping left, by this clock
    * @param {number} server_us when the server answered, by its clock
    * @param {number} received_us when the pong came, by this clock
@@ -63,24 +63,24 @@ export class OffsetEstimator {
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift();
   }
 
-  /** Forgets everything, as when another server may answer. */
+  /** Forgets all exchanges. Call it when another server may answer. */
   clear() {
     this.#samples = [];
   }
 
-  /** Returns the shortest round trip of the last few exchanges, or null before the first one. */
+  /** Returns the shortest round trip of the last exchanges, or null before the first one. */
   get roundTrip_us() {
     const trips = this.#samples.map((sample) => 2 * (sample.error_us - this.#resolution_us));
     return trips.length > 0 ? Math.min(...trips) : null;
   }
 
-  /** Returns the most trustworthy estimate, or null before the first exchange. @returns {Estimate | null} */
+  /** Returns the estimate with the least error, or null before the first exchange. @returns {Estimate | null} */
   get best() {
     return this.at(-Infinity);
   }
 
   /**
-   * Returns the most trustworthy estimate at a moment: its error has grown since its exchange, as the clocks drift.
+   * Returns the estimate with the least error at a moment. Errors grow with the age of the exchange, because clocks drift.
    * @param {number} now_us by this clock
    * @returns {Estimate | null}
    */
@@ -96,7 +96,7 @@ export class OffsetEstimator {
 }
 
 /**
- * Says a latency as exactly as it is known: never a figure smaller than the error of the clock offset.
+ * Writes a latency, as "less than" if it is smaller than the error of the clock offset.
  * @param {number | null} latency_us
  * @param {Estimate | null} estimate
  */

@@ -1,8 +1,6 @@
 // @ts-check
 /**
- * The colours of the style sheet for what is drawn on a canvas, in the present scheme.
- *
- * Owns: nothing. Does not own: the colours (`variables.css`, `compare.css`).
+ * Reads colours from the style sheet for drawings on a canvas, in the active scheme.
  */
 
 /** Returns a custom property of the page, such as a colour or the typeface. @param {string} name without its dashes */

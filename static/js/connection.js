@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Shows the state of the connection: by a shape, by words, and by colour; and why it was closed.
+ * Shows the state of the connection by a shape, words and a colour, and the reason why it was closed.
  *
- * Owns: the status element, the reason below it, and the retry button. Does not own: the status (`feed.js`). The running countdown is kept
- * from screen readers; they hear each change of state once.
+ * Owns: the status element, the reason below it, the retry button. Does not own: the status (`feed.js`). Screen readers announce each
+ * change of state, but not the countdown.
  */
 
 /** @typedef {import("./feed.js").Status} Status */
@@ -39,7 +39,7 @@ export class Connection {
 }
 
 /**
- * Returns the words for a status: what is announced, and what only the eye needs.
+ * Returns the text of a status: the part that screen readers announce, and the part that is only visible.
  * @param {Status} status
  * @param {number} now_ms
  */
@@ -63,7 +63,7 @@ export function describe(status, now_ms) {
   }
 }
 
-/** Returns why the connection was closed, and what follows; empty when there is nothing to say. @param {Status} status */
+/** Returns the reason why there is no connection; empty if there is one, or if the reason is unknown. @param {Status} status */
 export function describeReason(status) {
   if (status.state === "closed") {
     return t("{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.", { reason: t(status.reason) });

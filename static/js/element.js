@@ -1,8 +1,6 @@
 // @ts-check
 /**
- * Makes elements. Text only ever goes in as text.
- *
- * Owns: nothing.
+ * Creates and finds elements. Text is never parsed as HTML.
  */
 
 /**

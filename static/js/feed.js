@@ -1,10 +1,9 @@
 // @ts-check
 /**
- * The one socket: connects, comes back after a loss, asks for what is wanted, notices silence and estimates the server's
- * clock.
+ * The WebSocket of the live page: connects, reconnects, subscribes, detects a dead connection, and estimates the server's clock.
  *
- * Owns: the WebSocket, what has been asked for on it, the connection status. Does not own: what is wanted (`wishes.js`), when
- * silence means something (`liveness.js`), what messages mean to the page (`app.js`), how the status looks (`connection.js`).
+ * Owns: the socket, its subscriptions, the connection status. Does not own: the wanted subscriptions (`wishes.js`), the judgement
+ * whether a silent connection is dead (`liveness.js`), the meaning of messages (`app.js`), the look of the status (`connection.js`).
  */
 
 /** @typedef {import("./protocol.js").Message} Message */
@@ -23,8 +22,7 @@ import { changesOf } from "./wishes.js";
  *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
- *   `retry_at_ms` is null while an attempt is under way; `silent_since_ms` is null when the server said that it skipped
- *   events. Both count as `performance.now()` does. `reason` is a phrase for `t()`, empty when the connection was never open.
+ *   `retry_at_ms` is null during an attempt; `silent_since_ms` is null after a `lag`. Both are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never open.
  *   `isRefused` when the server answers, but no WebSocket gets through. `closed`: the page does not reconnect by itself.
  */
 
@@ -32,16 +30,16 @@ import { changesOf } from "./wishes.js";
  * @typedef {object} FeedHandlers
  * @property {(status: Status) => void} onStatus
  * @property {(messages: Message[], received_us: number) => void} onFrame
- * @property {() => Promise<boolean>} [isServerReady] whether it answers over HTTP that it takes clients
+ * @property {() => Promise<boolean>} [isServerReady] asks `/readyz` whether the server accepts clients
  */
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** An attempt that is younger is left to itself when there is reason to connect at once. */
+/** An event such as `online` does not replace an attempt that is younger than this. */
 const FRESH_MS = 1_000;
 const LAG_SHOWN_MS = 3_000;
-/** A connection that lived this long starts the backoff anew. */
+/** After a connection that lived this long the delays start from the shortest. */
 const HELD_MS = 5_000;
-/** A few quick pings first, so that the latency is known soon; then one now and then. */
+/** The first pings follow each other quickly, so that the latency is soon known. */
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
@@ -57,15 +55,15 @@ export class Feed {
   /** @type {WebSocket | null} */
   #socket = null;
   #wanted = NOTHING;
-  /** What has been asked for on this connection. */
+  /** The subscriptions requested on this connection. */
   #asked = NOTHING;
   #backoff = new Backoff();
   #liveness = new Liveness();
-  /** The most symbols that the server sends on one connection; known when it is live. */
+  /** The server's limit of symbols for one connection, from its `welcome`. */
   symbols_max = Infinity;
   #next_id = 1;
   #welcomed = false;
-  /** Whether the server has taken the socket, and whether it was the last to be refused although the server is there. */
+  /** Whether the WebSocket has been opened; whether it was refused while `/readyz` answers. */
   #hasOpened = false;
   #isRefused = false;
   /** Why the last connection was closed: a phrase for `t()`. */
@@ -95,20 +93,20 @@ export class Feed {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#wake();
     });
-    // A page that sleeps reads nothing: what was sent to it meanwhile would be old, and hold up the server.
+    // A frozen page reads nothing: messages sent to it would be old when it thaws, and fill the server's outbox.
     document.addEventListener("freeze", () => {
       this.#leave();
       this.#setStatus({ state: "reconnecting", retry_at_ms: null, reason: "" });
     });
   }
 
-  /** Asks for this and nothing else, now and after every reconnect. @param {Wishes} wishes */
+  /** Replaces the subscriptions, now and after every reconnect. @param {Wishes} wishes */
   want(wishes) {
     this.#wanted = wishes;
     this.#ask();
   }
 
-  /** Asks anew for everything, for the sake of fresh snapshots. */
+  /** Subscribes to everything again, which brings fresh snapshots. */
   askAnew() {
     this.#asked = NOTHING;
     this.#ask();
@@ -120,7 +118,7 @@ export class Feed {
     if (status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null)) this.#connect();
   }
 
-  /** Connects at once, or makes sure that the connection is still one: this machine, its network or this page has changed. */
+  /** Connects at once, or tests the connection with a ping: this machine, its network or the page's visibility has changed. */
   #wake() {
     if (this.status.state === "closed") return;
     const now = performance.now();
@@ -160,7 +158,7 @@ export class Feed {
   }
 
   #ask() {
-    // What the server allows is known from its first message on; a request for more would bring nothing at all.
+    // The server refuses a request over its limit of symbols as a whole, and the limit comes with the `welcome`.
     if (this.#socket?.readyState !== WebSocket.OPEN || !this.#welcomed) return;
     const wanted = new Map([...this.#wanted].slice(0, this.symbols_max));
     for (const request of changesOf(this.#asked, wanted)) this.#send(request);
@@ -209,7 +207,7 @@ export class Feed {
     }
   }
 
-  /** Looks after the connection, for as long as the page lives. */
+  /** Checks the connection every 250 ms, for as long as the page lives. */
   #check() {
     setTimeout(() => this.#check(), CHECK_MS);
     const now = performance.now();
@@ -226,7 +224,7 @@ export class Feed {
     }
   }
 
-  /** Gives up a connection that answers nothing. That has taken time enough, so the next attempt comes soon. */
+  /** Gives up a connection that does not answer. The wait for the answer was delay enough, so the next attempt follows soon. */
   #giveUp() {
     this.#backoff.reset();
     this.#onClose(null);
@@ -245,14 +243,14 @@ export class Feed {
     this.#retry_timer = setTimeout(() => this.#connect(), delay_ms);
   }
 
-  /** Finds out whether only WebSockets are refused: the browser does not tell a page why one was not opened. */
+  /** Asks `/readyz` whether only WebSockets are refused: browsers hide from scripts why a WebSocket was not opened. */
   async #askWhy() {
     const isReady = await this.#handlers.isServerReady?.().catch(() => false);
     this.#isRefused = isReady === true && !this.#hasOpened;
     if (this.#isRefused && this.status.state === "reconnecting") this.#setStatus({ ...this.status, isRefused: true });
   }
 
-  /** Leaves the socket, if there is one, and whatever was to come of it: closing it in order could take minutes. */
+  /** Abandons the socket without waiting for the closing handshake, which could take minutes. */
   #leave() {
     clearTimeout(this.#retry_timer);
     this.#welcomed = false;

@@ -1,9 +1,8 @@
 // @ts-check
 /**
- * How figures and times are written on the page.
+ * Formats of numbers.
  *
- * Owns: the number and time formats. Does not own: where they stand. Minus is U+2212, as wide as plus, so that signed
- * columns line up.
+ * Minus is U+2212, which is as wide as plus, so that signed columns line up.
  */
 
 const MINUS = "\u2212";
@@ -16,7 +15,7 @@ export function formatPrice(price) {
   return Math.abs(price) < 1 && price !== 0 ? mills.format(price) : cents.format(price);
 }
 
-/** Writes a number with its sign, also a plus, to two decimals. @param {number} value */
+/** Writes a number with its sign (plus too) and two decimals. @param {number} value */
 export function formatSigned(value) {
   const text = cents.format(Math.abs(value));
   if (text === "0.00") return text;
@@ -48,7 +47,7 @@ export function formatVolumeShort(volume) {
   return "";
 }
 
-/** Returns the word for a direction that styles it. @param {number} value */
+/** Returns the value of `data-direction`, which the style sheet colours. @param {number} value */
 export function directionOf(value) {
   if (Math.abs(value) < 0.005) return "flat";
   return value > 0 ? "up" : "down";

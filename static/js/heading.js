@@ -3,7 +3,7 @@
  * The head of the chart: symbol, name, last price, change, the day's figures, and the open-high-low-close legend that
  * follows the crosshair.
  *
- * Owns: those elements and the title of the document. Does not own: any figure. Writes only what changed.
+ * Owns: those elements and the title of the document. Does not own: the figures. Writes changed texts only.
  */
 
 /** @typedef {import("./protocol.js").Bar} Bar */
@@ -52,7 +52,7 @@ export class Heading {
   }
 
   /**
-   * Writes the title of the document, once a second at most: it is what is seen of a page in the background.
+   * Writes the price into the document's title, which the viewer sees of a background tab; once a second at most.
    * @param {string | null} symbol
    * @param {Ticker | undefined} ticker
    */

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Fetches the history of the charted symbol and joins it with what was pushed meanwhile.
+ * Fetches the history of the charted symbol and joins it with the trades pushed meanwhile.
  *
- * Owns: the request under way (one at a time, a newer one replaces it) and the join. Does not own: the candles after the
- * join, or when history is needed (`app.js`).
+ * Owns: the request (one at a time; a newer one cancels it) and the join. Does not own: the candles after the join, or the decision
+ * to fetch (`app.js`).
  */
 
 /** @typedef {import("./protocol.js").Interval} Interval */
@@ -17,7 +17,7 @@ import { AnswerError, BARS_PER_REQUEST, fetchBars } from "./rest.js";
 const JOIN_ATTEMPTS_MAX = 4;
 const JOIN_RETRY_MS = 250;
 
-/** @typedef {{ epoch: string | null, followed_offset: number | undefined, now_us: number }} Position of the stream for the symbol */
+/** @typedef {{ epoch: string | null, followed_offset: number | undefined, now_us: number }} Position of the page in the stream of the symbol */
 
 /**
  * @typedef {object} HistoryHandlers
@@ -30,9 +30,9 @@ export class HistoryLoader {
   #log;
   #handlers;
   #request = new AbortController();
-  /** @type {CandleSeries | null} the one that is being extended */
+  /** @type {CandleSeries | null} the series that an older page is being fetched for */
   #extending = null;
-  /** @type {WeakSet<CandleSeries>} those that reach back as far as the server's history */
+  /** @type {WeakSet<CandleSeries>} series that contain the server's whole history */
   #complete = new WeakSet();
 
   /**
@@ -44,16 +44,16 @@ export class HistoryLoader {
     this.#handlers = handlers;
   }
 
-  /** Forgets the request under way. */
+  /** Cancels the request. */
   cancel() {
     this.#request.abort();
   }
 
   /**
-   * Fetches the newest bars and hands over the joined series.
+   * Fetches the newest bars, joins them, and calls `onSeries`.
    * @param {string} symbol
    * @param {Interval} interval
-   * @param {CandleSeries | null} held what is shown of them already: it goes on, with all the past that it has
+   * @param {CandleSeries | null} held the series shown already; it is continued, so that its older bars stay
    */
   async load(symbol, interval, held = null) {
     this.cancel();
@@ -81,8 +81,8 @@ export class HistoryLoader {
   }
 
   /**
-   * Returns the trades that came after the answer, or null when the join would not be exact: the answer is older than
-   * what the page has seen, or from another run of the server. Without a connection there is nothing to join.
+   * Returns the trades that came after the answer, or null if the join would not be exact, because the answer is older than the
+   * symbol's snapshot or of another epoch. Without a connection there is nothing to join.
    * @param {import("./protocol.js").BarsAnswer} answer
    */
   #missed(answer) {
@@ -93,7 +93,7 @@ export class HistoryLoader {
   }
 
   /**
-   * Puts the page of bars before the oldest in front of a series. Answers whether any came.
+   * Fetches the bars before the oldest one and prepends them. Returns whether there were any.
    * @param {CandleSeries} series
    */
   async extend(series) {
@@ -107,7 +107,7 @@ export class HistoryLoader {
       if (added === 0 || answer.bars.length < BARS_PER_REQUEST) this.#complete.add(series);
       return added > 0;
     } catch {
-      // The next scroll tries again.
+      // Scrolling further tries again.
       return false;
     } finally {
       this.#extending = null;
@@ -116,7 +116,7 @@ export class HistoryLoader {
 }
 
 /**
- * Returns how many bars to ask for, so that they join those held, or replace them all when they are of another run of the server.
+ * Returns how many bars to fetch so that they adjoin those held, or replace all of them if they are of another epoch.
  * @param {CandleSeries} held
  * @param {Position} position
  */
@@ -128,7 +128,7 @@ function barsToAsk(held, { epoch, now_us }) {
 }
 
 /**
- * Returns what to tell the reader when no history came: a phrase by its cause, which can be said in any language.
+ * Returns the phrase, for `t()`, that tells the viewer why no history came.
  * @param {Error} err
  * @returns {{ phrase: string, values?: { status: number } }}
  */

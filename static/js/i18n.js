@@ -1,13 +1,12 @@
 // @ts-check
 /**
- * The language of the page: English as it stands in the source, or Korean from a dictionary whose keys are the English
- * phrases. The choice comes from `?lang=`, else from the last visit, else from the browser, and can be switched at any
- * time.
+ * The language of the page: English, which is the source text, or Korean from a dictionary whose keys are the English phrases.
+ * `?lang=` decides, else the choice of the last visit, else the browser's language; a button switches at any time.
  *
  * In HTML, `data-i18n` marks an element whose content is one phrase, and `data-i18n-attrs="title aria-label"` attributes
- * that are. In scripts, `t("…")` writes a phrase and `mark("…")` marks one that `t` is given later; both take a literal,
- * so that a test can prove that every phrase has its translation. Within a phrase, `{name}` is filled in, text between
- * backticks is code, and text between asterisks is stressed.
+ * that are phrases. In scripts, `t("…")` translates a phrase, and `mark("…")` marks one that is passed to `t` later; both take
+ * literals, so that a test can check that every phrase has a translation. In a phrase, `{name}` is a placeholder, text between
+ * backticks is code, and text between asterisks is emphasized.
  *
  * Owns: the choice, the marked elements, the switch in the masthead. Does not own: the dictionaries (`korean/`).
  */
@@ -20,7 +19,7 @@ const LANGUAGES = ["en", "ko"];
 const KEY = "tickcast.language";
 /** Locales for dates; figures are written alike in both. */
 const LOCALES = { en: "en-GB", ko: "ko-KR" };
-/** What the switch says: the language that it leads to, in that language. */
+/** The label of the switch: the other language, in that language. */
 const OTHER = /** @type {const} */ ({ en: ["ko", "한국어"], ko: ["en", "English"] });
 const MARKUP = /`([^`]+)`|\*([^*]+)\*/g;
 
@@ -35,20 +34,20 @@ const contents = new WeakMap();
 /** The English phrases of marked attributes. @type {WeakMap<Element, Map<string, string>>} */
 const attributes = new WeakMap();
 
-/** Returns the present language. */
+/** Returns the active language. */
 export function currentLanguage() {
   return language;
 }
 
-/** Returns the locale for dates of the present language. */
+/** Returns the locale for dates of the active language. */
 export function currentLocale() {
   return LOCALES[language];
 }
 
 /**
- * Writes a phrase in the present language. One that the dictionary does not have stays English.
+ * Translates a phrase into the active language. A phrase without a translation stays English.
  * @param {string} phrase English
- * @param {Values} [values] for what stands in braces
+ * @param {Values} [values] for its placeholders
  */
 export function t(phrase, values) {
   const text = language === "ko" ? (korean[phrase] ?? phrase) : phrase;
@@ -56,13 +55,13 @@ export function t(phrase, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
-/** Marks a phrase that `t` is given later. @param {string} phrase */
+/** Marks a phrase that is passed to `t` later. @param {string} phrase */
 export function mark(phrase) {
   return phrase;
 }
 
 /**
- * Returns the nodes of a phrase in the present language, with its code and its stress.
+ * Returns a translated phrase as nodes, with its code and its emphasis as elements.
  * @param {string} phrase English
  * @param {Values} [values]
  */
@@ -81,7 +80,7 @@ export function nodesOf(phrase, values) {
 }
 
 /**
- * Begins to speak the language that the viewer wants.
+ * Chooses the language and translates the page.
  * @param {Readonly<Record<string, string>>} dictionary from English to Korean
  */
 export function startLanguage(dictionary) {
@@ -93,7 +92,7 @@ export function startLanguage(dictionary) {
   apply();
 }
 
-/** Calls a listener whenever the language has been switched. @param {() => void} listener */
+/** Calls a listener after every switch of the language. @param {() => void} listener */
 export function onLanguage(listener) {
   listeners.push(listener);
 }
@@ -111,7 +110,7 @@ function switchLanguage(to) {
   for (const listener of listeners) listener();
 }
 
-/** Writes everything that is marked. */
+/** Translates every marked element and attribute. */
 function apply() {
   document.documentElement.lang = language;
   const [other, name] = OTHER[language];
@@ -130,7 +129,7 @@ function apply() {
   }
 }
 
-/** Returns the phrase that an element has in the source. @param {Element} element */
+/** Returns the English phrase of a marked element. @param {Element} element */
 function phraseOf(element) {
   const parts = [...element.childNodes].map((node) => {
     if (node.nodeName === "CODE") return `\`${node.textContent}\``;
@@ -164,6 +163,6 @@ function save(chosen) {
   try {
     localStorage.setItem(KEY, chosen);
   } catch {
-    // Denied or full: the choice lasts as long as the page.
+    // Storage is denied or full: the choice lasts as long as the page.
   }
 }

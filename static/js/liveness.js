@@ -1,21 +1,21 @@
 // @ts-check
 /**
- * Judges whether anybody is at the other end of the socket, from what was heard and when. A server that has nothing to say
- * answers pings, so silence means something within seconds, however quiet the market is.
+ * Judges whether a connection is dead, from the times of pings and received messages. The server answers pings even if the market
+ * is quiet, so that a few seconds of silence mean a dead connection.
  *
- * Owns: the judgement. Does not own: the socket, its pings, any timer (`feed.js`). Pure: the caller gives the time.
+ * Owns: the judgement. Does not own: the socket, pings, timers (`feed.js`). Pure: the caller passes the time.
  */
 
-/** How often to judge. */
+/** The interval of the checks. */
 export const CHECK_MS = 250;
-/** After so much silence the server is asked whether it is there. */
+/** After this much silence a ping is due. */
 const ASK_AFTER_MS = 1_000;
-/** How long its answer may take: so long at least, twice the usual round trip, or this while the round trip is unknown. */
+/** How long the pong may take: at least this, at most twice the usual round trip, and the second figure while that is unknown. */
 const ANSWER_MS = 1_250;
 const ANSWER_MS_UNKNOWN = 4_000;
-/** A connection that has been silent for so long is given up. */
+/** A connection is given up after this much silence. */
 const SILENT_MS_MAX = 10_000;
-/** A check that comes so much later than it was due tells that this machine, or this page, has slept. */
+/** A check that is so late means that the machine or the page was suspended. */
 const LATE_MS = 1_500;
 
 /** @typedef {{ isLate: boolean, isAskDue: boolean, verdict: "alive" | "silent" | "gone" }} Judgement */
@@ -29,12 +29,12 @@ export class Liveness {
   #due_wall_ms = Infinity;
   #wasLate = false;
 
-  /** When something was heard last. */
+  /** The time of the last message. */
   get heard_ms() {
     return this.#heard_ms;
   }
 
-  /** Begins anew, with another connection. @param {number} now_ms */
+  /** Starts with a new connection. @param {number} now_ms */
   begin(now_ms) {
     this.#heard_ms = this.#asked_ms = now_ms;
     this.#woke_ms = -Infinity;
@@ -46,14 +46,14 @@ export class Liveness {
     this.#heard_ms = now_ms;
   }
 
-  /** Takes down that a ping has left. @param {number} now_ms */
+  /** Notes the time of a ping. @param {number} now_ms */
   asked(now_ms) {
     this.#asked_ms = now_ms;
   }
 
   /**
-   * Doubts the connection, as after a sleep, until it has answered what it is asked from now on. Other messages prove
-   * nothing: they may have waited on this machine.
+   * Doubts the connection, as after a suspension, until it answers a ping sent from now on. Other messages prove nothing: they may
+   * have been buffered on this machine.
    * @param {number} now_ms
    */
   doubt(now_ms) {
@@ -61,15 +61,15 @@ export class Liveness {
     this.#isDoubted = true;
   }
 
-  /** Takes an answer in. @param {number} asked_ms when its ping left, to the millisecond */
+  /** Notes a pong. @param {number} asked_ms when its ping left, to the millisecond */
   answered(asked_ms) {
     if (asked_ms + 1 >= this.#woke_ms) this.#isDoubted = false;
   }
 
   /**
-   * Judges. A late check gives no verdict: what has come meanwhile may still wait behind it, to be read next.
-   * @param {number} now_ms as `performance.now()` counts, which may stand still while the machine sleeps
-   * @param {number} wall_ms as `Date.now()` counts, which does not
+   * Judges the connection. A late check gives no verdict, because received messages may be queued behind it.
+   * @param {number} now_ms of `performance.now()`, which may stop while the machine is suspended
+   * @param {number} wall_ms of `Date.now()`, which does not stop
    * @param {number | null} roundTrip_ms the usual one
    * @returns {Judgement}
    */

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * What the page knows of the market: takes the messages of the socket in, one after the other, and keeps the present
- * record of each followed symbol, the recent trades, and the measurements of the stream.
+ * The state of the market: applies the messages one after the other, and keeps the ticker of each subscribed symbol, the recent
+ * trades, and the measurements of the stream.
  *
- * Owns: those records. Does not own: the socket (`feed.js`), the charted candles (`app.js` hands them in), any element.
+ * Owns: that state. Does not own: the socket (`feed.js`), the charted candles (`app.js` passes them in), any element.
  */
 
 /** @typedef {import("./candles.js").CandleSeries} CandleSeries */
@@ -22,8 +22,8 @@ import { TradeLog } from "./tradelog.js";
 
 /**
  * @typedef {object} MarketHandlers
- * @property {() => void} onWelcome a connection began; every subscription is being asked for anew
- * @property {(symbol: string) => void} onFollowed a symbol's snapshot came
+ * @property {() => void} onWelcome a connection began; the page subscribes to everything again
+ * @property {(symbol: string) => void} onFollowed the snapshot of a symbol came
  * @property {() => void} onLag the server skipped events
  * @property {(symbols: string[]) => void} onUnknown the server does not know these symbols
  */
@@ -31,18 +31,18 @@ import { TradeLog } from "./tradelog.js";
 export class Market {
   /** @type {Map<string, Ticker>} */
   tickers = new Map();
-  /** Symbols whose snapshot came on this connection, with its offset. @type {Map<string, number>} */
+  /** Offsets of the snapshots that came on this connection, by symbol. @type {Map<string, number>} */
   followed = new Map();
   /** Symbols that changed since the last painting. @type {Set<string>} */
   changed = new Set();
-  /** The candles that trades of their symbol are folded into. @type {CandleSeries | null} */
+  /** The charted candles, to which trades of their symbol are added. @type {CandleSeries | null} */
   series = null;
   /** @type {string | null} */
   epoch = null;
-  /** The newest time of the market that is known, in microseconds. */
+  /** The newest known time of the market, in microseconds. */
   now_us = 0;
   events = 0;
-  /** How many events the server said that it skipped. */
+  /** Events that the server has skipped, by its `lag` messages. */
   skipped = 0;
   sequences = new SequenceChecker();
   log = new TradeLog();
@@ -50,7 +50,7 @@ export class Market {
   latency = new MedianMeter();
   #time = new MarketTime();
   #handlers;
-  /** What was asked for. @type {Wishes} */
+  /** The requested subscriptions. @type {Wishes} */
   #wanted = new Map();
 
   /** @param {MarketHandlers} handlers */
@@ -59,8 +59,8 @@ export class Market {
   }
 
   /**
-   * Takes in what is asked for, and nothing else: a symbol from its next snapshot on. What is still under way of the rest is
-   * ignored. A symbol that is asked for in another way begins anew.
+   * Sets the subscriptions. A new symbol counts from its next snapshot on, and so does one whose mode has changed; events of other
+   * symbols that are still on their way are ignored.
    * @param {Wishes} wishes
    */
   want(wishes) {
@@ -86,7 +86,7 @@ export class Market {
   }
 
   /**
-   * Takes the messages of one frame in.
+   * Applies the messages of one frame.
    * @param {Message[]} messages
    * @param {number} received_us
    * @param {number | undefined} ahead_us how far the server's clock is ahead
@@ -97,7 +97,7 @@ export class Market {
       if (isEvent(message)) {
         events += 1;
         this.#takeEvent(message);
-        // A bar's time is its start, so it says nothing about the way it took.
+        // The time of a bar is its start, so it does not measure latency.
         if (ahead_us !== undefined && message.type !== "bar") this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
       } else this.#takeControl(message);
     }
@@ -113,7 +113,7 @@ export class Market {
     this.now_us = Math.max(this.now_us, event.ts);
     const ticker = this.tickers.get(symbol);
     if (!ticker) return;
-    // Where only the newest values come, neither the tape nor candles are whole.
+    // In mode `latest` trades are merged, so that the tape and the candles would have holes.
     const isWhole = wish.max_hz === undefined;
     const series = isWhole && this.series?.symbol === symbol && this.series.epoch === this.epoch ? this.series : null;
     if (event.type === "trade") {
@@ -130,7 +130,7 @@ export class Market {
   #takeControl(message) {
     switch (message.type) {
       case "welcome":
-        // What was missed while away is no hole: everything begins again with the snapshots.
+        // Events missed while disconnected are no hole: the new snapshots include them.
         this.sequences.reset();
         this.log.clear();
         this.latency.clear();
@@ -176,7 +176,7 @@ export class Market {
   /** @param {import("./protocol.js").Day} day */
   #takeDay(day) {
     const ticker = this.tickers.get(day.symbol);
-    // The snapshot may know of it.
+    // The snapshot may include this day already.
     if (!ticker || !this.#wanted.has(day.symbol) || day.offset <= ticker.offset) return;
     applyDay(ticker, day);
     this.now_us = Math.max(this.now_us, day.ts);

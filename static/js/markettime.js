@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The time of the market and that of the server: with `feed.speed` other than 1 the market's goes faster or slower, and it may
- * leap. `welcome` and each `pong` say what both were at one moment.
+ * Converts the time of the market to that of the server's clock: the market runs at `feed.speed` and may leap. `welcome` and each
+ * `pong` carry both times of one moment.
  *
- * Owns: that pair. Does not own: how far the server's clock is ahead of this machine's (`clock.js`). All times are microseconds.
+ * Owns: that pair. Does not own: the offset of the server's clock from this machine's (`clock.js`). All times are microseconds.
  */
 
 /** @typedef {{ server_ts?: number, market_ts?: number, speed?: number }} Pair `speed` in `welcome` only */
@@ -13,7 +13,7 @@ export class MarketTime {
   #market_us = 0;
   #speed = 1;
 
-  /** Takes in what a `welcome` or a `pong` says. @param {Pair} message */
+  /** Takes the times of a `welcome` or a `pong`. @param {Pair} message */
   take({ server_ts, market_ts, speed }) {
     if (server_ts === undefined || market_ts === undefined) return;
     this.#server_us = server_ts;
@@ -21,7 +21,7 @@ export class MarketTime {
     this.#speed = speed ?? this.#speed;
   }
 
-  /** Returns when something happened by the server's clock. @param {number} ts by the market's */
+  /** Returns a time of the market as a time of the server's clock. @param {number} ts by the market's */
   toServer(ts) {
     return this.#server_us + (ts - this.#market_us) / this.#speed;
   }

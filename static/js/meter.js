@@ -2,7 +2,7 @@
 /**
  * Measures the stream: events a second over the last three seconds, and the median of the newest latencies.
  *
- * Owns: two bounded windows. Does not own: how the figures look (`statusbar.js`). Pure: the caller gives the time.
+ * Owns: two bounded windows. Does not own: the format of the figures (`statusbar.js`). Pure: the caller passes the time.
  */
 
 const BUCKET_MS = 100;
@@ -25,7 +25,7 @@ export class RateMeter {
   }
 
   /**
-   * Returns events a second. The bucket that is still filling is left out.
+   * Returns events a second, without the bucket that is still filling.
    * @param {number} now_ms
    */
   rate(now_ms) {

@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * The words that stand on the chart instead of candles: that they are being loaded, or why there are none.
+ * The message on the chart while there are no candles: that they are being loaded, or why they cannot be.
  *
- * Owns: those elements. Does not own: when there is nothing to draw (`app.js`).
+ * Owns: its elements. Does not own: the decision to show it (`app.js`).
  */
 
 import { byId } from "./element.js";
 import { mark, t } from "./i18n.js";
 
-/** A history that is here within this time is shown without a word. */
+/** No message is shown if the history comes within this time, because a flash of text would only distract. */
 const LOADING_AFTER_MS = 150;
 
 export class Notice {
@@ -39,13 +39,13 @@ export class Notice {
     this.relabel();
   }
 
-  /** Shows nothing, and says soon that something is being loaded, unless another word comes before. */
+  /** Shows nothing at first, and "Loading…" a little later, unless another phrase comes before. */
   wait() {
     this.show("");
     this.#timer = setTimeout(() => this.show(mark("Loading…")), LOADING_AFTER_MS);
   }
 
-  /** Writes the phrase in another language. */
+  /** Rewrites the phrase after the language was switched. */
   relabel() {
     this.#text.textContent = t(this.#shown.phrase, this.#shown.values);
   }

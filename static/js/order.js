@@ -11,8 +11,8 @@
 import { changeOf } from "./ticker.js";
 
 /**
- * Returns the order after a press on a column: figures greatest first, symbols from A; the other way when pressed again; the
- * viewer's own order when pressed a third time.
+ * Returns the order after a click on the head of a column. The first click sorts figures descending and symbols ascending, the second
+ * click reverses that, and the third one restores the viewer's own order.
  * @param {Order} order
  * @param {string} key
  * @returns {Order}
@@ -25,7 +25,7 @@ export function nextOrder(order, key) {
 }
 
 /**
- * Returns the symbols sorted. Those without figures come last in either direction.
+ * Returns the symbols sorted. Symbols without figures come last in both directions.
  * @param {string[]} symbols
  * @param {Map<string, Ticker>} tickers
  * @param {Order} order

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The words of the `tickcast.v1` protocol that the page uses, as types, and the two rules that read them.
+ * The messages and answers of the `tickcast.v1` protocol as types, and the two functions that classify messages.
  *
- * Owns: the shape of every message. Does not own: the socket (`feed.js`) or what a message changes (`app.js`).
+ * Owns: the shape of every message. Does not own: sockets, or the effect of a message (`market.js`).
  * Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes and volumes are shares.
  */
 
@@ -28,7 +28,7 @@
  */
 /**
  * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
- *             skipped?: number }} Trade `skipped`, in mode `latest`: how many events this one has made obsolete
+ *             skipped?: number }} Trade `skipped`, in mode `latest`: how many older events of the topic this one replaces
  */
 /**
  * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
@@ -40,7 +40,7 @@
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
  *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
  */
-/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day a day of UTC has begun */
+/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the begin of a day of UTC */
 /** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
@@ -51,7 +51,7 @@
 /** @typedef {Event | Welcome | Snapshot | Day | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} Message */
 
 
-/** @typedef {{ epoch: string, offset: number }} Position a cursor: all events up to it have come */
+/** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */
 /**
  * @typedef {{ action: "subscribe" | "unsubscribe", symbols: string[], channels?: string[], mode?: "all" | "latest", max_hz?: number,
  *             after?: Position }} Request

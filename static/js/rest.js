@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The two questions the page asks over HTTP: which symbols exist, and what a symbol's history is. Prices are never asked
- * for: they are pushed.
+ * The requests of the live page over HTTP: the list of symbols, the bars of a symbol, and `/readyz`. Prices are pushed over the
+ * WebSocket (`feed.js`).
  *
- * Owns: the requests and their errors. Does not own: the socket (`feed.js`) or the join with it (`candles.js`).
+ * Owns: the requests and their errors.
  */
 
 /** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
@@ -12,9 +12,9 @@
 
 export const BARS_PER_REQUEST = 600;
 
-/** What the server says when it does not answer the question. */
+/** An error status of the server. */
 export class AnswerError extends Error {
-  /** @param {number} status @param {string} detail in English, for whoever develops */
+  /** @param {number} status @param {string} detail in English, for developers */
   constructor(status, detail) {
     super(detail);
     this.status = status;
@@ -27,8 +27,8 @@ export class AnswerError extends Error {
  * @param {string} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<T>}
- * @throws {AnswerError} when the server has answered with an error
- * @throws {TypeError} when it has not answered
+ * @throws {AnswerError} if the server answers with an error status
+ * @throws {TypeError} if it does not answer
  */
 async function getJson(url, signal) {
   const response = await fetch(url, { signal, headers: { accept: "application/json" } });
@@ -57,7 +57,7 @@ export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, 
   return getJson(`api/v1/bars?${query}`, signal);
 }
 
-/** Returns whether the server answers that it takes clients. */
+/** Returns whether the server accepts clients. */
 export async function isServerReady() {
   return (await fetch("readyz", { cache: "no-store" })).ok;
 }

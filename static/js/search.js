@@ -10,21 +10,21 @@
 import { t } from "./i18n.js";
 
 const MATCHES_MAX = 50;
-/** The `keyCode` of keys that an input method has taken (UI Events, section 7.3.1). */
+/** The `keyCode` of keys that an input method has consumed (UI Events, section 7.3.1). */
 const COMPOSING = 229;
 
-/** Returns words as they are compared: full-width letters as plain ones, one case, one blank for whatever stands between. @param {string} text */
+/** Returns a text in the form for comparison: full-width letters as plain ones, lower case, one blank between words. @param {string} text */
 function folded(text) {
   return text.normalize("NFKC").toUpperCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }
 
 /**
- * Returns the listings that fit what was typed, best first: symbol alike, symbol begins so, name begins so, a word
- * of the name begins so, anything contains it. Punctuation and the width of letters make no difference: `brk-b` and `brkb`
- * are BRK.B, `coca cola` is Coca-Cola.
+ * Returns the listings that match the typed text, best first: equal symbol, prefix of the symbol, prefix of the name, prefix of a
+ * word of the name, part of any field. Punctuation and the width of letters are ignored: `brk-b` and `brkb` find BRK.B, `coca cola`
+ * finds Coca-Cola.
  * @param {Listing[]} listings
  * @param {string} typed
- * @param {(sector: string) => string} [sectorName] how the page shows a sector
+ * @param {(sector: string) => string} [sectorName] translates a sector
  */
 export function findMatches(listings, typed, sectorName = (sector) => sector) {
   const wanted = folded(typed);
@@ -75,7 +75,7 @@ export class Search {
       event.preventDefault();
       input.focus();
     });
-    // The list must not take the focus, or the field would close it before the click arrives.
+    // If the list took the focus, the field would close it before the click arrives.
     list.addEventListener("pointerdown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
       const option = event.target instanceof Element ? event.target.closest("[role=option]") : null;
@@ -98,7 +98,7 @@ export class Search {
     this.#activate(this.#input.value.trim() && this.#matches.length > 0 ? 0 : -1);
   }
 
-  /** Lists the matches anew if the list is open, as when the symbols have come. */
+  /** Updates the matches if the list is open. Call it when the symbols have been loaded. */
   refresh() {
     if (!this.#list.hidden) this.#open();
   }
@@ -148,8 +148,8 @@ export class Search {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    // The Enter that ends a composition (Hangul, kana) chooses what was composed, not what is listed. Safari sends it after the
-    // composition has ended, with this code.
+    // Enter that ends a composition (Hangul, kana) must not choose a match. Safari sends it after the end of the composition, with
+    // this code.
     if (event.isComposing || event.keyCode === COMPOSING) return;
     const isOpen = !this.#list.hidden;
     const count = this.#matches.length;

@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * Checks the promise of the protocol: per symbol and channel, `seq` counts up by one without a hole, but for what an event in
- * mode `latest` says that it has made obsolete.
+ * Checks a promise of the protocol: the `seq` of each topic grows by one, or in mode `latest` by one more than `skipped`. Every other
+ * jump is a hole.
  *
- * Owns: the last `seq` of each channel and the count of holes. Does not own: what happens about a hole (`app.js`).
- * A symbol is followed from its first snapshot on; events that were still under way before it are not counted.
+ * Owns: the last `seq` of each topic and the count of holes. Does not own: the reaction to a hole (`app.js`). Topics count from the
+ * first snapshot of their symbol on.
  */
 
 /** @typedef {import("./protocol.js").Event} Event */
@@ -12,16 +12,16 @@
 
 import { channelOf } from "./protocol.js";
 
-/** @typedef {{ seq: number, isHeard: boolean }} Position `isHeard` when an event came, so that the channel is subscribed */
+/** @typedef {{ seq: number, isHeard: boolean }} Position `isHeard` after the first event, which proves that the channel is subscribed */
 
 export class SequenceChecker {
   /** @type {Map<string, Map<string, Position>>} */
   #positions = new Map();
-  /** How many events are missing, since the page was loaded. */
+  /** Missing events since the page was loaded. */
   holes = 0;
 
   /**
-   * Takes the positions that a snapshot names. On a channel that events came on, it must agree with the last of them.
+   * Takes the `seq` numbers of a snapshot. On a subscribed channel they must agree with the last event.
    * @param {Snapshot} snapshot
    */
   snapshot(snapshot) {
@@ -35,7 +35,7 @@ export class SequenceChecker {
   }
 
   /**
-   * Takes an event in. Returns false for one that belongs to no followed symbol or that came before.
+   * Takes an event. Returns false if its symbol has no snapshot yet, or if it is a duplicate.
    * @param {Event} event
    */
   accept(event) {
@@ -52,13 +52,13 @@ export class SequenceChecker {
     return true;
   }
 
-  /** Stops following a symbol, or one channel of it. @param {string} symbol @param {string} [channel] */
+  /** Forgets a symbol, or one channel of it. @param {string} symbol @param {string} [channel] */
   forget(symbol, channel) {
     if (channel === undefined) this.#positions.delete(symbol);
     else this.#positions.get(symbol)?.delete(channel);
   }
 
-  /** Stops following every symbol, as after a lost connection; the count of holes stays. */
+  /** Forgets every symbol, as after a lost connection; the count of holes stays. */
   reset() {
     this.#positions.clear();
   }

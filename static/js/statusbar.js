@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The bar of measurements: event rate, latency, events in all, holes.
+ * The bar of measurements: event rate, latency, number of events, holes.
  *
  * Owns: those elements. Does not own: the measuring (`meter.js`, `clock.js`, `sequences.js`).
  */
@@ -19,7 +19,7 @@ import { setData, setText } from "./write.js";
  * @property {Estimate | null} clock
  * @property {number} events
  * @property {number} holes
- * @property {number} skipped by the server's own word
+ * @property {number} skipped by the server's `lag` messages
  */
 
 export class StatusBar {

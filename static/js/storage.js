@@ -2,8 +2,7 @@
 /**
  * Keeps the viewer's choices between visits.
  *
- * Owns: one entry of `localStorage`. Does not own: what is chosen. Where storage is denied, full or holds nonsense, the
- * page works as on a first visit.
+ * Owns: one entry of `localStorage`. If storage is denied, full or corrupt, the page works as on a first visit.
  */
 
 import { INTERVALS } from "./protocol.js";
@@ -12,7 +11,7 @@ const KEY = "tickcast.page";
 
 /** @typedef {{ watch: string[] | null, charted: string | null, interval: import("./protocol.js").Interval | null }} Choices */
 
-/** Returns what was saved; each part that is missing or not of its type is null. @returns {Choices} */
+/** Returns the saved choices; each one that is missing or of a wrong type is null. @returns {Choices} */
 export function loadChoices() {
   try {
     const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
@@ -27,16 +26,16 @@ export function loadChoices() {
   }
 }
 
-/** Saves one choice and leaves the others as they are saved: another tab may have changed them. @param {Partial<Choices>} choice */
+/** Saves one choice without overwriting the others, which another tab may have changed. @param {Partial<Choices>} choice */
 export function saveChoice(choice) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...loadChoices(), ...choice }));
   } catch {
-    // Denied or full: the choice lasts as long as the page.
+    // Storage is denied or full: the choice lasts as long as the page.
   }
 }
 
-/** Calls the listener whenever another tab has saved its choices. @param {(choices: Choices) => void} listener */
+/** Calls the listener after another tab has saved choices. @param {(choices: Choices) => void} listener */
 export function onOtherTab(listener) {
   addEventListener("storage", (event) => {
     if (event.key === KEY) listener(loadChoices());

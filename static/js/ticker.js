@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What is known of one symbol at this moment: folds a snapshot and the events after it into one record.
+ * The ticker of one symbol: its snapshot with the later events applied.
  *
- * Owns: those rules. Does not own: how a record looks (`watchlist.js`, `heading.js`). Pure.
+ * Owns: those rules. Does not own: the look of a ticker (`watchlist.js`, `heading.js`). Pure.
  */
 
 /** @typedef {import("./protocol.js").Day} Day */
@@ -13,9 +13,9 @@
 /**
  * @typedef {object} Ticker
  * @property {string} symbol
- * @property {number} offset of the snapshot that this began with
+ * @property {number} offset of the snapshot
  * @property {number} price of the last trade
- * @property {number} tick 1 when the last change of price was up, -1 down, 0 unknown
+ * @property {number} tick the last change of the price: 1 up, -1 down, 0 unknown
  * @property {number} bid
  * @property {number} bid_size
  * @property {number} ask
@@ -24,8 +24,8 @@
  * @property {number} high
  * @property {number} low
  * @property {number} prev_close
- * @property {number} volume 0 until there is a trade on this day, which sets `open`, `high` and `low`
- * @property {number} day_us when the day of UTC began that the figures belong to
+ * @property {number} volume 0 until the first trade of the day, which sets `open`, `high` and `low`
+ * @property {number} day_us begin of the day of UTC of these figures
  */
 
 import { INTERVAL_US } from "./protocol.js";
@@ -40,7 +40,7 @@ export function fromSnapshot(snapshot) {
 }
 
 /**
- * Begins a day: until there is a trade, its figures are the previous close.
+ * Begins a day. Until its first trade, all prices are the previous close.
  * @param {Ticker} ticker
  * @param {Day} day
  */
@@ -51,7 +51,7 @@ export function applyDay(ticker, { ts, prev_close }) {
 }
 
 /**
- * Folds a trade into the record. One of a day before, which a rate has held back, changes nothing.
+ * Applies a trade. A trade of an earlier day, which `max_hz` has delayed, changes nothing.
  * @param {Ticker} ticker
  * @param {Trade} trade
  */
@@ -66,7 +66,7 @@ export function applyTrade(ticker, { ts, price, size }) {
 }
 
 /**
- * Folds a quote into the record.
+ * Applies a quote.
  * @param {Ticker} ticker
  * @param {Quote} quote
  */
@@ -78,8 +78,8 @@ export function applyQuote(ticker, { bid, bid_size, ask, ask_size }) {
 }
 
 /**
- * Returns 1 when a trade took the ask, -1 when it hit the bid, 0 when it lay between.
- * @param {Ticker} ticker as it was before the trade
+ * Returns 1 for a trade at the ask, -1 for one at the bid, 0 for one between them.
+ * @param {Ticker} ticker before the trade
  * @param {number} price
  */
 export function sideOf(ticker, price) {

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Remembers the last few thousand trades of every followed symbol, so that a history answer can be joined with what was
- * pushed while it was under way, and so that the tape has something to show at once.
+ * A ring of the newest trades of all subscribed symbols, from which a fetched history is joined with the trades pushed meanwhile, and
+ * from which the tape is filled.
  *
  * Owns: a bounded ring of trades. Does not own: candles (`candles.js`). Pure.
  */
@@ -31,8 +31,8 @@ export class TradeLog {
   }
 
   /**
-   * Returns every trade of a symbol after an offset, oldest first, or null when some may be missing: because they were
-   * evicted, or because they came before the symbol was followed.
+   * Returns every trade of a symbol after an offset, oldest first, or null if some may be missing, because they were evicted or came
+   * before the symbol's snapshot.
    * @param {string} symbol
    * @param {number} offset
    * @param {number} followed_offset the offset of the symbol's snapshot

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The viewer's list of symbols: in the viewer's own order, and as it is shown.
+ * The watchlist, in the viewer's own order and in the shown order.
  *
- * Owns: both lists and the last removal, which can be undone. Does not own: where the list is kept (`storage.js`), rows
- * (`watchlist.js`), or which of its symbols the server sends (`app.js`). Pure.
+ * Owns: both lists and the last removal, which can be undone. Does not own: storage (`storage.js`), rows (`watchlist.js`),
+ * subscriptions (`app.js`). Pure.
  */
 
 /** @typedef {import("./order.js").Order} Order */
@@ -11,21 +11,21 @@
 
 import { nextOrder, sorted } from "./order.js";
 
-/** What a first visit lists. */
+/** The watchlist of a first visit. */
 export const FIRST_TEN = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "V", "XOM"];
-/** The most symbols of the list. */
+/** The most symbols of a watchlist. */
 export const WATCH_MAX = 100;
 
-/** Returns the first ten, and in the place of those that are not among `known` others of these. @param {readonly string[]} known */
+/** Returns the watchlist of a first visit, with other symbols of `known` in place of those that are not in it. @param {readonly string[]} known */
 export function firstTen(known) {
   const first = FIRST_TEN.filter((symbol) => known.includes(symbol));
   return [...first, ...known.filter((symbol) => !first.includes(symbol))].slice(0, FIRST_TEN.length);
 }
 
 export class Watch {
-  /** In the viewer's own order, which sorting does not change. @type {string[]} */
+  /** The viewer's own order, which sorting does not change. @type {string[]} */
   own = [];
-  /** As it is shown. @type {string[]} */
+  /** The shown order. @type {string[]} */
   shown = [];
   /** @type {Order} */
   order = { key: null, direction: "descending" };
@@ -33,7 +33,7 @@ export class Watch {
   #removed = null;
 
   /**
-   * Appends what is not listed yet, as much of it as there is room for.
+   * Appends symbols that are not listed yet, up to the most symbols of a watchlist.
    * @param {readonly string[]} symbols
    * @returns {{ added: string[], refused: string[] }}
    */
@@ -46,7 +46,7 @@ export class Watch {
   }
 
   /**
-   * Removes a symbol. Returns the one that is shown in its place, or null.
+   * Removes a symbol. Returns the symbol that takes its place in the shown order, or null.
    * @param {string} symbol
    */
   remove(symbol) {
@@ -56,7 +56,7 @@ export class Watch {
     return this.shown[Math.min(this.#removed.shown, this.shown.length - 1)] ?? null;
   }
 
-  /** Puts the symbol that was removed last back in its places. Returns it; null when there is none, or no room. */
+  /** Undoes the last removal. Returns the symbol, or null if there is none, or no room. */
   undo() {
     const removed = this.#removed;
     this.#removed = null;
@@ -67,8 +67,8 @@ export class Watch {
   }
 
   /**
-   * Sorts what is shown by a column: one way, the other way, and then the viewer's own order again. Rows then stay while
-   * prices move, so that none runs from the pointer.
+   * Sorts the shown order by a column: one way, the other way, then the viewer's own order again. Rows stay in place while prices
+   * move, so that none moves away from the pointer.
    * @param {string} key
    * @param {Map<string, Ticker>} tickers
    */
@@ -77,7 +77,7 @@ export class Watch {
     this.shown = this.order.key === null ? [...this.own] : sorted(this.own, tickers, this.order);
   }
 
-  /** Takes over the list as another tab has changed it. @param {readonly string[]} own */
+  /** Takes over a change of another tab. @param {readonly string[]} own */
   adopt(own) {
     this.own = own.slice(0, WATCH_MAX);
     const kept = this.order.key === null ? [] : this.shown.filter((symbol) => this.own.includes(symbol));

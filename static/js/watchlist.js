@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The watchlist: one table row for each symbol, kept by keyboard and by mouse.
+ * The table of the watchlist: one row for each symbol, operated by keyboard and pointer.
  *
- * Owns: the table, its focus and its flashes. Does not own: which symbols are listed, or any figure (`app.js`).
+ * Owns: the rows, their focus and flashes. Does not own: the list (`watch.js`) or the figures (`market.js`).
  */
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
@@ -50,10 +50,10 @@ export class Watchlist {
   }
 
   /**
-   * Makes the rows agree with the list, in its order.
+   * Adds, removes and orders rows as the list has them.
    * @param {string[]} symbols
    * @param {(symbol: string) => string} nameOf
-   * @param {ReadonlySet<string>} unknown those that the server does not trade
+   * @param {ReadonlySet<string>} unknown symbols that the server does not trade
    */
   arrange(symbols, nameOf, unknown) {
     for (const [symbol, row] of this.#rows) {
@@ -72,7 +72,7 @@ export class Watchlist {
     });
   }
 
-  /** Marks the charted row; it is the one that the Tab key reaches. @param {string | null} charted */
+  /** Marks the charted row, which is the one that the Tab key reaches. @param {string | null} charted */
   mark(charted) {
     for (const [symbol, { element }] of this.#rows) {
       const isCharted = symbol === charted;
@@ -83,7 +83,7 @@ export class Watchlist {
     }
   }
 
-  /** Shows the order in the head of its column. @param {import("./order.js").Order} order */
+  /** Marks the sorted column. @param {import("./order.js").Order} order */
   markOrder({ key, direction }) {
     for (const button of this.#table.querySelectorAll("button[data-sort]")) {
       const head = button.closest("th");
@@ -113,7 +113,7 @@ export class Watchlist {
     }
   }
 
-  /** Writes the words of the rows again, as after the language was switched. */
+  /** Rewrites the labels of the rows after the language was switched. */
   relabel() {
     for (const [symbol, { element }] of this.#rows) labelRow(element, symbol);
   }
@@ -128,7 +128,7 @@ export class Watchlist {
     this.#rows.get(symbol)?.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Lets the tint over the price fade; the style sheet colours it by the tick. @param {Row} row */
+  /** Animates the tint over the price; the style sheet gives the colour of the tick. @param {Row} row */
   #flash(row) {
     if (this.#calm.matches) return;
     row.flash ??= row.cells.last.animate([{ opacity: 1 }, { opacity: 0 }], {
@@ -190,7 +190,7 @@ export class Watchlist {
     if (row instanceof HTMLElement) row.focus();
   }
 
-  /** Removes a row; a focus that was in it goes to its neighbour. @param {string} symbol */
+  /** Removes a row. If it had the focus, its neighbour gets it. @param {string} symbol */
   #remove(symbol) {
     const element = this.#rows.get(symbol)?.element;
     const hadFocus = element?.contains(document.activeElement) ?? false;
@@ -207,7 +207,7 @@ function labelRow(row, symbol) {
   row.querySelector("button")?.setAttribute("aria-label", t("Remove {symbol}", { symbol }));
 }
 
-/** Returns the symbol of the row that an element is in. @param {Element | null} element */
+/** Returns the symbol of the row that contains an element. @param {Element | null} element */
 function symbolAt(element) {
   return element?.closest("tr")?.dataset.symbol ?? null;
 }

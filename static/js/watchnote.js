@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The line below the watchlist: what has become of the viewer's last change, and what the server leaves out.
+ * The line below the watchlist: the result of the viewer's last change, and the number of symbols over the server's limit.
  *
  * Owns: that line and its button. Does not own: the list (`watch.js`).
  */
@@ -14,7 +14,7 @@ export class WatchNote {
   #left = byId("watchlist-left");
   /** @type {{ phrase: string, values: Record<string, string | number> }} */
   #shown = { phrase: "", values: {} };
-  /** How many rows the server has no room for, and how many it allows. */
+  /** The number of symbols over the server's limit, and the limit. */
   #beyond = { count: 0, most: 0 };
 
   /** @param {() => void} onUndo */
@@ -34,14 +34,14 @@ export class WatchNote {
     this.relabel();
   }
 
-  /** Says that the server sends fewer symbols than are listed. @param {number} count that are left out @param {number} most */
+  /** Shows that the server sends fewer symbols than are listed. @param {number} count of symbols over the limit @param {number} most the limit */
   leaveOut(count, most) {
     if (count === this.#beyond.count && most === this.#beyond.most) return;
     this.#beyond = { count, most };
     this.relabel();
   }
 
-  /** Writes everything in another language. */
+  /** Rewrites the line after the language was switched. */
   relabel() {
     this.#text.textContent = this.#shown.phrase === "" ? "" : t(this.#shown.phrase, this.#shown.values);
     const { count, most } = this.#beyond;

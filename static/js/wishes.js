@@ -1,21 +1,22 @@
 // @ts-check
 /**
- * What the page asks the server for, as a whole, and the requests that lead there from what was asked before.
+ * The subscriptions that the live page wants, and the requests that change the present subscriptions into them.
  *
- * Owns: those two rules. Does not own: sending (`feed.js`) or what is followed because of it (`market.js`). Pure.
+ * Owns: those two rules. Does not own: sending the requests (`feed.js`) or their effect (`market.js`). Pure.
  */
 
 /** @typedef {import("./protocol.js").Channel} Channel */
 /** @typedef {import("./protocol.js").Interval} Interval */
-/** @typedef {{ channels: readonly Channel[], max_hz?: number }} Wish with `max_hz` the newest values only, at this rate */
+/** @typedef {{ channels: readonly Channel[], max_hz?: number }} Wish the subscriptions of one symbol; with `max_hz` in mode `latest` */
 /** @typedef {ReadonlyMap<string, Wish>} Wishes by symbol */
-/** @typedef {{ action: "subscribe" | "unsubscribe", symbols: string[], channels?: Channel[], mode?: "latest", max_hz?: number }} Request */
+/** @typedef {import("./protocol.js").Request} Request */
 
-/** The rate of a page that nobody sees: its title is written no oftener. */
+/** The rate for a hidden page, whose title is rewritten once a second at most. */
 const HIDDEN_HZ = 1;
 
 /**
- * Returns what a page needs: everything of its watchlist and the bars of the chart; while it is hidden, the price in its title.
+ * Returns the subscriptions of a page: trades and quotes of its watchlist and the charted bars; of a hidden page only the price in its
+ * title.
  * @param {readonly string[]} watch
  * @param {string | null} charted
  * @param {Interval} interval
@@ -24,7 +25,7 @@ const HIDDEN_HZ = 1;
  */
 export function wishesOf(watch, charted, interval, isHidden) {
   if (isHidden) return new Map(charted ? [[charted, { channels: ["trades"], max_hz: HIDDEN_HZ }]] : []);
-  // The charted symbol first: where the server sends fewer symbols than are listed, it is not the one to go without.
+  // The charted symbol comes first, so that the server's limit of symbols never cuts it off.
   const ordered = [...watch].sort((left, right) => Number(right === charted) - Number(left === charted));
   return new Map(ordered.map((symbol) => {
     /** @type {Channel[]} */
@@ -34,7 +35,7 @@ export function wishesOf(watch, charted, interval, isHidden) {
 }
 
 /**
- * Returns the requests that make the server send what is wanted instead of what was asked for.
+ * Returns the requests that change the subscriptions `asked` into `wanted`.
  * @param {Wishes} asked
  * @param {Wishes} wanted
  * @returns {Request[]}
@@ -61,7 +62,7 @@ export function changesOf(asked, wanted) {
     const mode = max_hz === undefined ? {} : { mode: /** @type {const} */ ("latest"), max_hz };
     if (added.length > 0) put({ action: "subscribe", channels: added, ...mode }, symbol);
   }
-  // What is given up first makes room for what is new.
+  // Unsubscribing first makes room within the server's limit.
   const order = [...alike.values()].sort((left, right) => Number(left.action === "subscribe") - Number(right.action === "subscribe"));
   return [...requests, ...order];
 }

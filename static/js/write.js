@@ -1,8 +1,6 @@
 // @ts-check
 /**
- * Writes to the page only what differs, so that a repaint of unchanged figures costs no layout.
- *
- * Owns: nothing but these two rules. Text only ever goes in as text.
+ * Writes a text or an attribute only if it differs, because every write costs the browser a layout. Text is never parsed as HTML.
  */
 
 /** @param {Element | null} element @param {string} text */

@@ -1,15 +1,14 @@
 // @ts-check
 /**
- * Time as the viewer's wall clock has it. The chart library counts days and hours in UTC; this says instead where a day,
- * an hour or a minute begins in the viewer's zone, and writes times in it. Daily bars are days of UTC, so they are
- * written in UTC.
+ * Times in the viewer's time zone. The chart library counts days and hours in UTC; these functions give it the boundaries of days,
+ * hours and minutes in the viewer's zone, and the labels. Daily bars are days of UTC and are labelled in UTC.
  *
- * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the zone of the machine.
+ * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the time zone of the machine.
  */
 
 import { currentLocale, t } from "./i18n.js";
 
-/** Weights of the library's own scale: the greater, the sooner the label is kept when room is short. */
+/** Weights of the library's own scale. If room is short, the labels with the greatest weights are kept. */
 const WEIGHT = { year: 70, month: 60, day: 50, none: 0 };
 /** Weight by length in seconds, longest first. */
 const INTRADAY = /** @type {const} */ ([
@@ -26,7 +25,7 @@ function shifted(at_ms, utc) {
 }
 
 /**
- * Returns how weighty the boundary between two neighbouring bars is.
+ * Returns the weight of the boundary between two neighbouring bars.
  * @param {number} previous_s
  * @param {number} current_s
  * @param {boolean} utc
@@ -54,7 +53,7 @@ const FORMATS = {
   second: { ...CLOCK, second: "2-digit" },
   date: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
 };
-/** Formatters are dear to make: one for each locale, format and zone. @type {Map<string, Intl.DateTimeFormat>} */
+/** Formatters are expensive to create, so they are kept by locale, format and zone. @type {Map<string, Intl.DateTimeFormat>} */
 const formatters = new Map();
 
 /** @param {keyof typeof FORMATS} format @param {boolean} utc */
