@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * What several transports have all delivered, event by event.
+ * Compares, event by event, the deliveries of several transports.
  *
- * Owns: this comparison. Does not own: what each has delivered (`statistics.js`).
+ * Owns: this comparison. Does not own: the deliveries (`statistics.js`).
  */
 
 /** @typedef {import("./statistics.js").Tally} Tally */
 
 /**
- * Compares what has come up to the place that all have reached: at the most up to the first cursor that was void, as after it
- * nobody knows what should have come.
+ * Compares the events up to the offset that every transport has reached, but not beyond the first void cursor: how many events belong
+ * after that is unknown.
  * @param {readonly Tally[]} tallies
- * @returns {{ to: number, count: number, absent: number[], isCutShort: boolean }} the place; how many events there are up to
- *   it, by their numbers; how many of them each has not; whether the comparison ends at a void cursor
+ * @returns {{ to: number, count: number, absent: number[], isCutShort: boolean }} that offset; the number of events up to it, by
+ *   their `seq`; how many of them each transport lacks; whether a void cursor ends the comparison
  */
 export function inCommon(tallies) {
   const to = Math.min(...tallies.map(reached));
-  /** The newest event up to there of each symbol and channel, whoever has got it. @type {Map<string, number>} */
+  /** The newest `seq` of each topic up to that offset, of any transport. @type {Map<string, number>} */
   const seqs = new Map();
   const counts = tallies.map((tally) => {
     let count = 0;
@@ -33,7 +33,7 @@ export function inCommon(tallies) {
   return { to, count, absent: counts.map((each) => count - each), isCutShort: tallies.some((tally) => tally.voids.length > 0) };
 }
 
-/** Returns up to where everything that has come is on record. @param {Tally} tally */
+/** Returns the offset up to which every delivered event is recorded. @param {Tally} tally */
 function reached(tally) {
   const end = tally.voids[0]?.offset ?? tally.offset;
   return tally.unrecorded === 0 ? end : Math.min(end, tally.records.at(-1)?.offset ?? 0);

@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * What the server says that a client has cost. Its figures begin anew when it is started again: the page adds up.
+ * The cost of a client by the server's account (`/api/v1/traffic`). A restarted server counts from zero, so the page adds the figures
+ * of all its runs.
  *
- * Owns: this account. Does not own: when it is read (`run.js`).
+ * Owns: the sum. Does not own: the times of reading (`run.js`).
  */
 
 import { ask, pause } from "./request.js";
@@ -12,19 +13,19 @@ import { forEach, TRANSPORTS } from "./transports.js";
 /** @typedef {import("../protocol.js").Costs} Costs */
 /** @typedef {import("../protocol.js").Transport} Transport */
 
-/** The server counts bytes when the kernel has taken them, so its last figures are read until they rest. */
+/** The server counts bytes when the kernel has accepted them, a moment later, so the last figures are read until they are stable. */
 const SETTLE_MS = 150;
 const SETTLE_READS_MAX = 20;
 
 export class Account {
-  /** What it has cost so far. @type {Costs | null} */
+  /** The cost so far. @type {Costs | null} */
   total = null;
-  /** When it was last read, as `performance.now()` counts. @type {number | null} */
+  /** The time of the last reading, of `performance.now()`. @type {number | null} */
   read_at_ms = null;
   #client;
-  /** What servers before this one have said. @type {Costs | null} */
+  /** The sum of earlier runs of the server. @type {Costs | null} */
   #former = null;
-  /** What this server has said last. @type {Costs | null} */
+  /** The last figures of this run of the server. @type {Costs | null} */
   #latest = null;
 
   /** @param {string} client */
@@ -32,7 +33,7 @@ export class Account {
     this.#client = client;
   }
 
-  /** Reads it; what cannot be read stays as it was. Returns whether it could. @param {AbortSignal} signal */
+  /** Reads the account. Returns false, and keeps the old figures, if it cannot be read. @param {AbortSignal} signal */
   async read(signal) {
     try {
       /** @type {import("./request.js").Answered<import("../protocol.js").TrafficAnswer>} */
@@ -45,7 +46,7 @@ export class Account {
     }
   }
 
-  /** Reads the last figures. */
+  /** Reads the account until its figures are stable. */
   async settle() {
     const { signal } = new AbortController();
     for (let reads = 0, last = ""; reads < SETTLE_READS_MAX; reads += 1) {
@@ -57,7 +58,7 @@ export class Account {
     }
   }
 
-  /** Takes in what the server has said: its requests and bytes only grow, unless it is another one. @param {Costs} costs */
+  /** Takes the server's figures. They only grow; if they shrink, the server was restarted. @param {Costs} costs */
   take(costs) {
     if (this.#latest && hasShrunk(this.#latest, costs)) this.#former = this.total;
     this.#latest = costs;
@@ -71,15 +72,15 @@ export function wireOf(cost) {
 }
 
 /**
- * Returns whether these are figures of another server: fewer requests, or fewer bytes on the wire. The parts of the bytes may
- * shrink, as what a connection that breaks has not written yet is counted as payload, and taken off its headers.
+ * Returns whether the server was restarted: it counts fewer requests, or fewer bytes on the wire. The parts of the bytes may shrink
+ * without a restart, because unwritten bytes of a broken connection are counted as payload and subtracted from its headers.
  * @param {Costs} before @param {Costs} after
  */
 function hasShrunk(before, after) {
   return TRANSPORTS.some((name) => after[name].requests < before[name].requests || wireOf(after[name]) < wireOf(before[name]));
 }
 
-/** Adds up figure by figure. @param {Costs} left @param {Costs} right @returns {Costs} */
+/** Adds the figures one by one. @param {Costs} left @param {Costs} right @returns {Costs} */
 function sum(left, right) {
   return forEach((transport) => {
     const { bytes_up, bytes_down, ...counts } = left[transport];

@@ -1,12 +1,12 @@
 // @ts-check
 /**
- * Extra clients that only load the server, whose costs are counted apart from the measured one's.
+ * Extra clients that only load the server; their cost is accounted separately from the measured client's.
  *
- * WebSockets are opened all at once: browsers allow hundreds. Of HTTP/1.1 connections they allow six to a server: the page
- * itself holds four (stream, two polls, the reading of the costs), so the extra clients over HTTP share two: one
- * stream keeps one for good, polls take turns on the other.
+ * WebSockets are opened all at once: browsers allow hundreds. Browsers allow six HTTP/1.1 connections to a server, and the page itself
+ * uses four (stream, two polls, the account), so the extra clients over HTTP share two: one stream occupies one, polls take turns on
+ * the other.
  *
- * Owns: these clients. Does not own: the measured ones (`run.js`).
+ * Owns: these clients. Does not own: the measured client (`run.js`).
  */
 
 import { Backoff } from "../backoff.js";
@@ -29,7 +29,7 @@ export class Crowd {
   /** @type {Promise<void>} */
   #turns = Promise.resolve();
   /**
-   * Clients that are served now: connected, or, for polls, whose last turn was answered.
+   * Clients served now: connected ones, and polls whose last request was answered.
    * @type {Record<Transport, number>}
    */
   served = forEach(() => 0);
@@ -64,7 +64,7 @@ export class Crowd {
     }));
   }
 
-  /** Polls for one client after the other. @param {number} size @param {Wish} wish @param {Position} after @param {string} client */
+  /** Polls in turn for each client. @param {number} size @param {Wish} wish @param {Position} after @param {string} client */
   async #takeTurns(size, wish, after, client) {
     const turns = POLLS.flatMap((transport) => Array.from({ length: size }, () => ({ transport, cursor: cursorText(after), isServed: false })));
     const query = queryOf(wish, client);
@@ -85,7 +85,7 @@ export class Crowd {
         await pause(pollInterval(turn.transport, wish) / size, signal);
       } catch {
         if (signal.aborted) return;
-        // They share a connection: while it fails for one, it serves none.
+        // They share a connection: if it fails for one client, it fails for all.
         for (const each of turns) each.isServed = false;
         for (const transport of POLLS) this.served[transport] = 0;
         await pause(backoff.next(), signal);

@@ -1,27 +1,27 @@
 // @ts-check
 /**
- * The cursor of a WebSocket: up to where everything has come, so that another connection can go on from there.
+ * The cursor of a WebSocket, with which the next connection continues: every event up to it has come.
  *
  * Owns: this rule. Does not own: the connection (`websocket.js`).
  *
- * In mode `latest` a rate holds values back, so that an event may come after newer ones of others. It is held for one
- * interval at the most: what is older than that, by the server's own times, has come.
+ * In mode `latest`, `max_hz` delays an event by up to one interval, so that it may come after newer events of other topics. Only events
+ * older than one interval, by the server's times, have come for certain.
  */
 
 import { isEvent } from "../protocol.js";
 
 /** @typedef {import("./query.js").Position} Position */
 
-/** For coalescing and writing, beyond the interval of a rate, in microseconds. */
+/** Time for coalescing and writing in addition to the interval, in microseconds. */
 const SLACK_US = 250_000;
 
 export class Cursor {
   /** @type {Position | null} */
   #position;
   #held_us;
-  /** What may still be overtaken, oldest first. @type {{ ts: number, offset: number }[]} */
+  /** Events within the last interval, oldest first. @type {{ ts: number, offset: number }[]} */
   #recent = [];
-  /** Snapshots still to come before there is a cursor again. */
+  /** Snapshots that must still come before there is a cursor again. */
   #snapshots = 0;
 
   /** @param {Position} after @param {number | null} max_hz null: every event comes */
@@ -30,12 +30,12 @@ export class Cursor {
     this.#held_us = max_hz === null ? 0 : 1_000_000 / max_hz + SLACK_US;
   }
 
-  /** The cursor, or null when there is none, as not all snapshots have come. */
+  /** The cursor, or null while snapshots are missing. */
   get position() {
     return this.#snapshots > 0 ? null : this.#position;
   }
 
-  /** Begins anew: the old cursor is void. @param {string} epoch @param {number} snapshots so many will come */
+  /** Starts again, because the old cursor was void. @param {string} epoch @param {number} snapshots that will come */
   restart(epoch, snapshots) {
     this.#position = { epoch, offset: Infinity };
     this.#snapshots = snapshots;
@@ -47,7 +47,7 @@ export class Cursor {
     this.#position = null;
   }
 
-  /** Takes in what has come. @param {readonly import("../protocol.js").Message[]} messages */
+  /** Takes received messages. @param {readonly import("../protocol.js").Message[]} messages */
   take(messages) {
     for (const message of messages) {
       if (message.type === "snapshot" && this.#position && this.#snapshots > 0) {

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Events as server-sent events. An `EventSource` comes back by itself, with its cursor, but for one that was answered by an
- * error: that one is opened again here, as a server that is going down answers so.
+ * Events as server-sent events. An `EventSource` reconnects by itself, with its cursor, except after an error status, with which a server
+ * answers that is shutting down: then a new one is opened here.
  *
- * Owns: the stream. Does not own: what the messages mean (`statistics.js`).
+ * Owns: the stream. Does not own: the meaning of the messages (`statistics.js`).
  */
 
 import { Backoff } from "../backoff.js";
@@ -29,7 +29,7 @@ export function openEventStream(wish, after, client, receiver) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const connect = () => {
-    // An empty cursor takes the last one back: the stream begins anew.
+    // An empty id of an event resets the cursor, so the stream starts again with snapshots.
     if (cursor === "") query.delete("after");
     else query.set("after", cursor);
     const stream = new EventSource(`api/v1/stream?${query}`);

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Why something did not work: a cause that the page can say in either language, and whether it is worth another attempt.
+ * The causes of failures, each with a phrase in both languages and with the decision whether another attempt makes sense.
  *
- * Owns: the causes and their words. Does not own: who fails, or what follows.
+ * Owns: the causes and their phrases.
  */
 
 import { mark, t } from "../i18n.js";
@@ -26,8 +26,8 @@ export class Failure extends Error {
   /**
    * @param {Kind} kind
    * @param {string} [detail]
-   * @param {{ isFinal?: boolean, retry_after_ms?: number, least_ms?: number }} [after] `isFinal`: asking again would bring the same;
-   *   `retry_after_ms`: when the server wants to be asked again; `least_ms`: no attempt before that
+   * @param {{ isFinal?: boolean, retry_after_ms?: number, least_ms?: number }} [after] `isFinal`: another attempt would fail likewise;
+   *   `retry_after_ms`: the delay that the server demands; `least_ms`: the least delay
    */
   constructor(kind, detail = "", { isFinal = false, retry_after_ms, least_ms } = {}) {
     super(`${kind} ${detail}`.trim());
@@ -39,13 +39,13 @@ export class Failure extends Error {
   }
 }
 
-/** Returns an exception as a failure: one that nobody has foreseen is this page's own. @param {unknown} err */
+/** Returns an exception as a failure: an unexpected one is an error of this page. @param {unknown} err */
 export function failureOf(err) {
   return err instanceof Failure ? err : new Failure("internal", String(err), { isFinal: true });
 }
 
 /**
- * Returns the failure that an error of the native protocol is, be it a message or a problem document.
+ * Returns the failure for an `error` message or a problem document.
  * @param {import("../protocol.js").Problem | import("../protocol.js").ErrorMessage} error
  * @param {{ isFinal?: boolean, retry_after_ms?: number }} [after]
  */
@@ -54,7 +54,7 @@ export function refusal(error, after = { isFinal: true }) {
   return new Failure("refused", "message" in error ? error.message : error.detail ?? error.title, after);
 }
 
-/** Says a cause in the language of the page. @param {Cause} cause */
+/** Describes a cause in the language of the page. @param {Cause} cause */
 export function describeCause({ kind, detail }) {
   if (kind !== "closed") return t(PHRASES[kind], { detail });
   const code = Number.parseInt(detail, 10);

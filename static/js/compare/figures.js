@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The figures of one transport, and how they are written.
+ * The figures of one transport, and their format.
  *
- * Owns: units. Does not own: where they stand.
+ * Owns: the units. Does not own: the table (`table.js`).
  */
 
 /** @typedef {import("./costs.js").Cost} Cost */
@@ -10,7 +10,7 @@
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 /**
- * @typedef {object} Figures null: not known
+ * @typedef {object} Figures null: unknown
  * @property {number} events @property {number} missed @property {number} merged @property {number} repeated
  * @property {number} reconnected
  * @property {number | null} requests @property {number | null} connections
@@ -62,9 +62,9 @@ export function writeBytes(bytes) {
 }
 
 /**
- * Writes a span of time, with three digits that say something.
+ * Writes a span of time with three significant digits.
  * @param {number | null} us
- * @param {number} [error_us] how far it may be wrong: what is below is not given a figure
+ * @param {number} [error_us] its error: a smaller span is written as less than it
  * @returns {string}
  */
 export function writeSpan(us, error_us = 0) {
@@ -75,7 +75,7 @@ export function writeSpan(us, error_us = 0) {
   return `${(us / 1_000_000).toFixed(2)} s`;
 }
 
-/** Writes how many times as much. @param {number} ratio */
+/** Writes a ratio. @param {number} ratio */
 export function writeRatio(ratio) {
   return `${ratio < 10 ? ratio.toFixed(1) : whole.format(ratio)}×`;
 }

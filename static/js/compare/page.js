@@ -2,8 +2,7 @@
 /**
  * The page that compares the four transports: controls, state, plots, summary, downloads.
  *
- * Owns: the elements of `compare.html` but those of the table (`table.js`). Does not own: the run (`run.js`) or its figures
- * (`figures.js`).
+ * Owns: the elements of `compare.html` except the table (`table.js`). Does not own: the run (`run.js`) or its figures (`figures.js`).
  */
 
 import { byId, element } from "../element.js";
@@ -29,11 +28,11 @@ startLanguage(korean);
 /** @type {Run | null} */
 let run = null;
 const plots = { latency: new Plot(byId("latency"), (us) => writeSpan(us)), bytes: new Plot(byId("bytes"), writeBytes) };
-/** The samples that they show. */
+/** The number of samples that the plots show. */
 let plotted = NaN;
 let timer = 0;
 
-/** Returns what the controls say. */
+/** Returns the values of the controls. */
 function settings() {
   const field = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(id));
   const symbols = field("symbols").value.toUpperCase().split(/[\s,]+/).filter((symbol) => symbol !== "");
@@ -83,7 +82,7 @@ function paint() {
   paintSummary(run, now);
 }
 
-/** Screen readers hear each change of state once; the running figures are for the eye. */
+/** Paints the state. Screen readers announce its changes, but not the running figures. */
 function paintState() {
   const state = run?.state ?? "idle";
   const [label, detail] = wordsOf(state);
@@ -118,7 +117,7 @@ function wordsOf(state) {
 function paintPlots({ samples, settings: { seconds, interval_ms } }) {
   if (plotted === samples.length) return;
   plotted = samples.length;
-  // A run of less than three polls shows them as they are.
+  // With less than three polls in a run there is nothing to average.
   const window_s = Math.max(1, Math.min(Math.ceil(interval_ms / 1_000), Math.floor(seconds / 3)));
   plots.latency.draw(TRANSPORTS.map((name) => ({
     name,
@@ -143,7 +142,7 @@ function paintSummary(of, now) {
   const voids = Object.fromEntries(TRANSPORTS.flatMap((name) => tallies[name].voids.slice(0, 1).map(({ at_us }) => [name, of.secondsOf(at_us)])));
   const common = inCommon(lasting(failures).map((name) => tallies[name]));
   const sentences = summarize({ figures: now, common, failures, voids, isLatest: max_hz !== null, interval_ms, seconds, error_us: clock?.error_us ?? null });
-  // No line ends between a number and its unit.
+  // No line break between a number and its unit.
   const joined = sentences.map((sentence) => sentence.replaceAll(/(?<=\d) (?=(ms|s|B|kB|MB)\b)/g, "\u00a0"));
   list.replaceChildren(...joined.map((sentence) => element("li", {}, sentence)));
 }

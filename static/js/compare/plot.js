@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * A small plot over time, one line for each transport, on a logarithmic scale: a poll's latency is a hundred times a push's.
- * A line ends where there is no value; zero lies on the axis.
+ * A plot over the time of a run, one line for each transport, on a logarithmic scale, because the latency of a poll is a hundred times
+ * that of a push. A line has gaps where there is no value; zero lies on the axis.
  *
- * Owns: the chart library's use for it. Does not own: the figures, or the colours (`compare.css`). The library draws no gap in a
- * line and no zero on its logarithmic scale, so the values are logarithms, and the segment across a gap is transparent.
+ * Owns: the plot. Does not own: the figures, or the colours (`compare.css`). The chart library connects points across a gap and has no
+ * zero on its own logarithmic scale; so the plotted values are logarithms, and the segment across a gap is transparent.
  */
 
 import {
@@ -20,26 +20,26 @@ import { TRANSPORTS } from "./transports.js";
 /** @typedef {import("lightweight-charts").UTCTimestamp} UTCTimestamp */
 /** @typedef {import("./transports.js").Transport} Transport */
 
-/** The time between two samples, in seconds, and how much later one may be. */
+/** The time between two samples, and how late one may be, in seconds. */
 const SAMPLE_S = 1;
 const LATE_S = 0.6;
 /** The legend's dashes (`compare.css`) are like these. @type {Readonly<Record<Transport, import("lightweight-charts").LineStyle>>} */
 const STYLES = { websocket: LineStyle.Solid, sse: LineStyle.LargeDashed, long_poll: LineStyle.Dashed, short_poll: LineStyle.SparseDotted };
-/** The axis of time has so many parts: every length of a run that can be chosen divides by it. */
+/** The number of labelled parts of the time axis. Every length of a run that can be chosen is a multiple of it. */
 const PARTS = 5;
 
 /** @typedef {{ x: number, y: number | null }} Point seconds; null: no value */
-/** @typedef {{ name: Transport, points: readonly Point[], every_s: number }} Series `every_s`: how much later than with the next
- *   sample a value may come */
+/** @typedef {{ name: Transport, points: readonly Point[], every_s: number }} Series `every_s`: the interval of the values, if it
+ *   is longer than that of the samples */
 
 export class Plot {
   #container;
   #chart;
   /** @type {{ name: Transport, line: Line, dots: Markers }[]} */
   #lines;
-  /** A series without values: without it the axis would be as long as the lines. */
+  /** A series without values, which makes the time axis as long as the run, even while the lines are shorter. */
   #axis;
-  /** The powers of ten that the vertical axis goes from and to, and the end of the axis of time. */
+  /** The range of the vertical axis in powers of ten, and the length of the time axis. */
   #range = { minValue: 0, maxValue: 1 };
   #seconds = 0;
 
@@ -70,7 +70,7 @@ export class Plot {
         lineStyle: STYLES[name],
         lastValueVisible: false,
         priceLineVisible: false,
-        // A mark at each power of ten.
+        // A tick mark at each power of ten.
         priceFormat: { type: "custom", minMove: 1, formatter: (/** @type {number} */ power) => write(10 ** power) },
         autoscaleInfoProvider: () => ({ priceRange: this.#range }),
       });
@@ -81,7 +81,7 @@ export class Plot {
     onScheme(() => this.#colour());
   }
 
-  /** Draws these lines, one for each transport. @param {readonly Series[]} series @param {number} seconds the length of the axis of time */
+  /** Draws the lines. @param {readonly Series[]} series @param {number} seconds the length of the time axis */
   draw(series, seconds) {
     const values = series.flatMap(({ points }) => points.map(({ y }) => y ?? 0)).filter((y) => y > 0);
     const low = Math.floor(Math.log10(values.length > 0 ? Math.min(...values) : 1));
@@ -91,7 +91,7 @@ export class Plot {
     this.#axis.setData(Array.from({ length: seconds + 1 }, (_, at_s) => ({ time: timeOf(at_s) })));
     for (const { name, line, dots } of this.#lines) {
       const { points, every_s } = series.find((each) => each.name === name) ?? { points: [], every_s: 0 };
-      // The library takes whole seconds, each once.
+      // The library accepts whole seconds, each at most once.
       /** @type {Map<number, number | null>} */
       const whole = new Map();
       for (const { x, y } of points) whole.set(Math.round(x), y);
@@ -125,15 +125,15 @@ function lineColour(name) {
   return colourOf(name.replace("_", "-"));
 }
 
-/** Returns a second of the run as the library's time. @param {number} at_s */
+/** Returns a second of the run in the library's type for times. @param {number} at_s */
 function timeOf(at_s) {
   return /** @type {UTCTimestamp} */ (at_s);
 }
 
 /**
- * Returns the runs of values that follow each other without a gap.
+ * Returns the points without values removed, split at the gaps.
  * @param {readonly Point[]} points
- * @param {number} every_s how much later than with the next sample a value may come, as a poll has its interval
+ * @param {number} every_s the interval of the values, if it is longer than that of the samples
  */
 export function runsOf(points, every_s) {
   const gap_s = every_s + SAMPLE_S + LATE_S;
@@ -150,8 +150,8 @@ export function runsOf(points, every_s) {
 }
 
 /**
- * Returns each value as the mean of the last so many seconds: what comes every five seconds would jump between nothing and
- * five times as much. Without a value for each of these seconds there is none.
+ * Returns the moving average. Without it, bytes that come every five seconds would jump between zero and five times their rate. A point
+ * has no value unless every second of its window has one.
  * @param {readonly Point[]} points
  * @param {number} window_s a whole number
  * @returns {Point[]}

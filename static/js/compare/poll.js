@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Events by polling, long or short: one request after the other, each with the cursor of the answer before.
+ * Events by long or short polling: one request after the other, each with the cursor of the previous answer.
  *
- * Owns: the requests. Does not own: what the messages mean (`statistics.js`).
+ * Owns: the requests. Does not own: the meaning of the messages (`statistics.js`).
  */
 
 import { Backoff } from "../backoff.js";
@@ -10,9 +10,9 @@ import { failureOf } from "./failure.js";
 import { cursorText, pollInterval, queryOf } from "./query.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";
 
-/** How long a long poll lets the server wait. */
+/** How long the server may hold a long poll. */
 const WAIT_MS = 25_000;
-/** The most events of one answer in mode `all` (docs/PROTOCOL.md): with so many, there are more. */
+/** The most events of one answer in mode `all` (docs/PROTOCOL.md). An answer with that many is followed by more. */
 export const ANSWER_EVENTS_MAX = 1_024;
 
 /**
@@ -33,7 +33,7 @@ export function openPoll(transport, wish, after, client, receiver) {
   let cursor = cursorText(after);
   let isDown = false;
 
-  /** Asks once. Returns whether the answer was full. @param {AbortSignal} signal */
+  /** Polls once. Returns whether the answer was full. @param {AbortSignal} signal */
   const poll = async (signal) => {
     query.set("after", cursor);
     /** @type {import("./request.js").Answered<import("../protocol.js").PollAnswer>} */
@@ -50,11 +50,11 @@ export function openPoll(transport, wish, after, client, receiver) {
   const run = async () => {
     receiver.opened(true, after.epoch);
     let due = performance.now();
-    // A short poll that is under way at the end is waited for: the last one follows it.
+    // At the end a running short poll is completed, and one more follows.
     const signal = isShort ? new AbortController().signal : stopping.signal;
     while (!stopping.signal.aborted) {
       try {
-        // What one answer had no room for is asked for at once: at the interval it would fall behind for ever.
+        // After a full answer the next request follows at once; after the interval the client would fall behind forever.
         if (await poll(signal)) continue;
         due = Math.max(due + interval_ms, performance.now());
         if (interval_ms > 0) await pause(due - performance.now(), stopping.signal);
@@ -68,7 +68,7 @@ export function openPoll(transport, wish, after, client, receiver) {
         await pause(backoff.next(), stopping.signal);
       }
     }
-    // The last short poll gets what has happened since the one before; one that was down all the time gets nothing.
+    // The last short poll gets the events since the previous one. A client that is down has none.
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     try {
       while (isShort && !isDown && await poll(limit));

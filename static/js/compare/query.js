@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What a client of the comparison asks for, and how an address says it.
+ * The subscription of the clients of a comparison, and its query parameters.
  *
- * Owns: the parameters. Does not own: who asks (`websocket.js`, `eventstream.js`, `poll.js`, `crowd.js`).
+ * Owns: the parameters. Does not own: the clients (`websocket.js`, `eventstream.js`, `poll.js`, `crowd.js`).
  */
 
 /** @typedef {{ symbols: string[], channels: string[], max_hz: number | null, interval_ms: number }} Wish */
@@ -14,14 +14,14 @@ export function queryOf(wish, client) {
   return new URLSearchParams({ symbols: wish.symbols.join(","), channels: wish.channels.join(","), mode, client });
 }
 
-/** Writes a cursor for a query. @param {Position} position */
+/** Returns a cursor as a query parameter. @param {Position} position */
 export function cursorText(position) {
   return `${position.epoch}:${position.offset}`;
 }
 
-/** Returns how long a client waits between two polls, in milliseconds. @param {"long_poll" | "short_poll"} transport @param {Wish} wish */
+/** Returns the pause between two polls, in milliseconds. @param {"long_poll" | "short_poll"} transport @param {Wish} wish */
 export function pollInterval(transport, wish) {
   if (transport === "short_poll") return wish.interval_ms;
-  // A long poll asks again at once, unless it wants the newest values at a rate.
+  // A long poll follows at once, except in mode `latest`, whose rate the client keeps itself.
   return wish.max_hz === null ? 0 : 1_000 / wish.max_hz;
 }

@@ -27,7 +27,7 @@ export function rawData(run) {
   };
 }
 
-/** Returns whether any transport has brought more events than are kept. @param {Run} run */
+/** Returns whether a transport has delivered more events than are recorded. @param {Run} run */
 export function isTruncated(run) {
   return TRANSPORTS.some((transport) => run.tallies[transport].unrecorded > 0);
 }
@@ -51,7 +51,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text;
 }
 
-/** Gives a text to the viewer as a file. @param {string} name @param {string} type @param {string} text */
+/** Downloads a text as a file. @param {string} name @param {string} type @param {string} text */
 export function download(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");

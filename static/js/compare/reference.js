@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The server's clock, by NTP's way: pings over a socket of its own, so that none of the measured ones carries them. A
- * socket that breaks or falls silent is replaced; meanwhile the error of what is known grows.
+ * The server's clock, estimated as NTP does: pings over a WebSocket of its own, so that the measured connections carry none. A socket
+ * that breaks or does not answer is replaced; until then the error of the estimate grows.
  *
  * Owns: that socket. Does not own: the estimate (`clock.js`).
  */
@@ -13,7 +13,7 @@ import { MarketTime } from "../markettime.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { TIMEOUT_MS } from "./request.js";
 
-/** Exchanges before the first estimate is believed, and the time between two of them before and after, in milliseconds. */
+/** The pings before the first estimate counts, and the interval of pings before and after that, in milliseconds. */
 const FIRST_EXCHANGES = 8;
 const FIRST_INTERVAL_MS = 20;
 const INTERVAL_MS = 500;
@@ -24,7 +24,7 @@ export class ReferenceClock {
   /** @type {WebSocket | null} */
   #socket = null;
   #epoch = "";
-  /** Whether the next exchange is the first one with another server. */
+  /** Whether the next pong is the first one of another run of the server. */
   #isOther = false;
   #exchanges = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -42,7 +42,7 @@ export class ReferenceClock {
     this.#open();
   }
 
-  /** Returns a moment of this machine's clock as the server's. @param {number} local_us */
+  /** Returns a time of this machine's clock as a time of the server's. @param {number} local_us */
   server(local_us) {
     return local_us + (this.estimate?.offset_us ?? 0);
   }
@@ -90,7 +90,7 @@ export class ReferenceClock {
 
   /** @param {{ ts: number, server_ts: number }} pong @param {number} received */
   #take(pong, received) {
-    // Another server may have another clock; what was known serves until then.
+    // Another server may have another clock; until its first pong the old estimate serves.
     if (this.#isOther) this.#estimator.clear();
     this.#isOther = false;
     this.#estimator.add(pong.ts, pong.server_ts, received);
@@ -109,7 +109,7 @@ export class ReferenceClock {
     this.#expect();
   }
 
-  /** Waits for an answer, but not for ever. */
+  /** Limits the wait for the next pong. */
   #expect() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#reopen(), TIMEOUT_MS);
@@ -122,7 +122,7 @@ export class ReferenceClock {
     this.#timer = setTimeout(() => this.#open(), this.#backoff.next());
   }
 
-  /** Listens to the socket no longer. */
+  /** Detaches the socket. */
   #leave() {
     clearTimeout(this.#timer);
     if (this.#socket) this.#socket.onopen = this.#socket.onclose = this.#socket.onmessage = null;

@@ -1,8 +1,6 @@
 // @ts-check
 /**
- * Asks the server over HTTP, never for longer than a bounded time, and waits.
- *
- * Owns: nothing.
+ * HTTP requests with a timeout, and pauses that can be aborted.
  */
 
 import { nowMicros } from "../clock.js";
@@ -10,14 +8,14 @@ import { Failure, refusal } from "./failure.js";
 
 /** @template T @typedef {{ answer: T, received_us: number }} Answered */
 
-/** How long an answer may take, beyond what the request itself lets the server wait, in milliseconds. */
+/** How long an answer may take, in addition to the time that the request lets the server wait, in milliseconds. */
 export const TIMEOUT_MS = 5_000;
-/** Statuses of the client's that a later attempt may not get: request timeout, too many requests. */
+/** Statuses of 4xx after which a later attempt may succeed: request timeout, too many requests. */
 const PASSING = [408, 429];
 const UNAVAILABLE = 503;
 
 /**
- * Gets JSON, and the moment at which all of it had come, before it is parsed.
+ * Fetches JSON, and notes the time when all of it had come, before it is parsed.
  * @template T what the server answers at this address
  * @param {string} url
  * @param {AbortSignal} signal ends the request
@@ -40,13 +38,13 @@ export async function ask(url, signal, timeout_ms = TIMEOUT_MS) {
   }
 }
 
-/** Returns what `fetch` or the parser has thrown. @param {unknown} err */
+/** Returns the cause for an exception of `fetch` or of the parser. @param {unknown} err */
 function kindOf(err) {
   if (err instanceof SyntaxError) return "unreadable";
   return err instanceof DOMException && err.name === "TimeoutError" ? "timeout" : "unreachable";
 }
 
-/** Waits; not longer than until the signal. @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
+/** Waits, until the signal at the latest. @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
 export function pause(ms, signal) {
   return new Promise((resolve) => {
     const finish = () => {

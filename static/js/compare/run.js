@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * One run: the four transports side by side from one cursor on, and what the server says that each costs.
+ * One run: the four transports at the same time, from one cursor on, and the server's account of their costs.
  *
- * Owns: the order of things and the samples. Does not own: how any of it looks (`page.js`).
+ * Owns: the sequence of steps and the samples. Does not own: their look (`page.js`).
  */
 
 import { nowMicros } from "../clock.js";
@@ -46,7 +46,7 @@ export class Run {
   /** Microseconds of the server's clock. */
   began = 0;
   ended = 0;
-  /** Browsers slow the timers of pages that nobody sees. */
+  /** Whether the page was hidden during the run: browsers slow the timers of hidden pages. */
   wasHidden = false;
   /** @type {Crowd | null} */
   crowd = null;
@@ -61,12 +61,12 @@ export class Run {
     this.onChange = onChange;
   }
 
-  /** What the server has counted. @returns {Costs | null} */
+  /** The server's account. @returns {Costs | null} */
   get costs() {
     return this.#account.total;
   }
 
-  /** Runs from the first connection to the last figure. */
+  /** Performs the run. */
   async go() {
     this.#enter("starting");
     const clock = new ReferenceClock();
@@ -82,7 +82,7 @@ export class Run {
       await this.#finish(clock);
       this.#enter("done");
     } catch (err) {
-      // A run that was stopped before it began has shown nothing.
+      // A run that is stopped before it begins has no figures.
       if (!this.#stopping.signal.aborted || this.began > 0) this.problem = failureOf(err);
       this.#enter(this.problem ? "failed" : "idle");
     } finally {
@@ -97,12 +97,12 @@ export class Run {
     this.#stopping.abort();
   }
 
-  /** Returns the seconds of the run so far. @param {number} server_us now */
+  /** Returns the duration of the run so far, in seconds. @param {number} server_us now */
   secondsAt(server_us) {
     return this.secondsOf(this.ended || server_us);
   }
 
-  /** Returns a moment of the run as seconds since its beginning. @param {number} server_us */
+  /** Returns a time as seconds since the begin of the run. @param {number} server_us */
   secondsOf(server_us) {
     return this.began === 0 ? 0 : (server_us - this.began) / 1_000_000;
   }
@@ -157,11 +157,11 @@ export class Run {
     });
   }
 
-  /** Takes a sample each second until the time is over. @param {ReferenceClock} clock */
+  /** Takes a sample each second until the end of the run. @param {ReferenceClock} clock */
   async #sample(clock) {
     const start = performance.now();
     const { signal: stopped } = this.#stopping;
-    // Nothing that hangs makes a run longer than it shall be, but for half of a second.
+    // A request that hangs prolongs the run by half a second at most.
     const signal = AbortSignal.any([stopped, AbortSignal.timeout(this.settings.seconds * SAMPLE_MS + SAMPLE_MS / 2)]);
     for (let second = 1; second <= this.settings.seconds && !signal.aborted;) {
       await pause(start + second * SAMPLE_MS - performance.now(), signal);
@@ -196,7 +196,7 @@ export class Run {
     await Promise.all(this.#sources.map((source) => source.close()));
     this.ended = clock.now();
     this.clock = clock.estimate;
-    // What is down now has not come back.
+    // A transport that is down now has failed.
     this.failures = { ...this.breaks, ...this.failures };
     this.breaks = {};
     await this.#account.settle();
@@ -210,15 +210,15 @@ export class Run {
 }
 
 /**
- * Returns the second of the next sample: after a time in which the page did not run, the next whole one, as samples of what is
- * over would come all at once.
+ * Returns the second of the next sample. After a time in which the page was frozen that is the next whole one, because the missed
+ * samples would all be taken at once.
  * @param {number} second of the sample before @param {number} elapsed_ms since the beginning
  */
 export function nextSecond(second, elapsed_ms) {
   return Math.max(second, Math.floor(elapsed_ms / SAMPLE_MS)) + 1;
 }
 
-/** Returns the server's time now, by what a run knows of it. @param {Run} run */
+/** Returns the server's time now, by the run's estimate. @param {Run} run */
 export function serverNow(run) {
   return nowMicros() + (run.clock?.offset_us ?? 0);
 }

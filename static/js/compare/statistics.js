@@ -1,48 +1,48 @@
 // @ts-check
 /**
- * What a comparison counts for each transport: events, holes, breaks, latency, and how old the shown price is.
+ * The statistics of one transport: events, holes, breaks, latency, and the age of the shown price.
  *
- * Owns: the arithmetic of one transport. Does not own: where messages come from (`transports.js`), what transports have in
- * common (`agreement.js`) or how figures are written (`figures.js`). All times are microseconds of the server's clock.
+ * Owns: the arithmetic. Does not own: the messages (`transports.js`), the comparison (`agreement.js`), the format of the figures
+ * (`figures.js`). All times are microseconds of the server's clock.
  */
 
 import { channelOf, isEvent } from "../protocol.js";
 import { Histogram } from "./histogram.js";
 
-/** The most events of one transport that are kept for the raw data and to be compared one by one. */
+/** The most events of one transport that are recorded for the raw data and for the comparison one by one. */
 export const RECORDS_MAX = 100_000;
 
 /** @typedef {import("../protocol.js").Message} Message */
 /** @typedef {import("../protocol.js").Snapshot} Snapshot */
 /**
  * @typedef {{ symbol: string, channel: string, seq: number, offset: number, ts_us: number, received_us: number, latency_us: number, skipped: number,
- *             counted: boolean }} EventRecord `skipped`: so many it stands for; `counted`: its latency counts
+ *             counted: boolean }} EventRecord `skipped`: older events that it replaces; `counted`: its latency counts
  */
 /**
- * @typedef {{ at_us: number, offset: number, records: number, epoch: string }} VoidCursor one that the server could not go on from:
- *   when, the last offset before, the records up to then, and what server the rest is of
+ * @typedef {{ at_us: number, offset: number, records: number, epoch: string }} VoidCursor a cursor that the server could not resume:
+ *   the time, the last offset and the number of records before it, and the epoch after it
  */
 
-/** The mean age of the shown prices, over time and symbols: exact between updates, as age grows by one each second. */
+/** The mean age of the shown prices over time and symbols. It is exact, because between updates an age grows by one second per second. */
 export class Staleness {
   /** @type {Map<string, { ts: number, since: number }>} */
   #shown = new Map();
   #area = 0;
   #time = 0;
 
-  /** Shows another price. @param {string} symbol @param {number} ts when it was made @param {number} at now */
+  /** Replaces the shown price of a symbol. @param {string} symbol @param {number} ts time of its trade @param {number} at now */
   show(symbol, ts, at) {
     this.#finish(this.#shown.get(symbol), at);
     this.#shown.set(symbol, { ts, since: at });
   }
 
-  /** Counts no symbol until its next price. @param {number} at now */
+  /** Stops counting each symbol until its next price. @param {number} at now */
   interrupt(at) {
     for (const shown of this.#shown.values()) this.#finish(shown, at);
     this.#shown.clear();
   }
 
-  /** Returns the mean age up to now, or null before there has been any time. @param {number} at */
+  /** Returns the mean age up to now, or null before any time has passed. @param {number} at */
   meanAt(at) {
     let [area, time] = [this.#area, this.#time];
     for (const shown of this.#shown.values()) {
@@ -60,62 +60,62 @@ export class Staleness {
   }
 }
 
-/** Returns the integral of the age of what has been shown since then. @param {{ ts: number, since: number }} shown @param {number} at */
+/** Returns the integral of the age of a shown price. @param {{ ts: number, since: number }} shown @param {number} at */
 function areaOf(shown, at) {
   if (at <= shown.since) return 0;
   return ((at - shown.ts) ** 2 - (shown.since - shown.ts) ** 2) / 2;
 }
 
-/** What one transport has delivered. */
+/** The deliveries of one transport. */
 export class Tally {
   events = 0;
-  /** Events that never came and that nothing has announced, by the holes in `seq`. */
+  /** Missing events: holes in `seq` that neither `lag` nor `skipped` announces. */
   missed = 0;
-  /** Events that newer ones stand for, by `skipped`, and those that `lag` has announced. */
+  /** Events that `skipped` or `lag` announces. */
   merged = 0;
-  /** Events that came a second time. */
+  /** Duplicates. */
   repeated = 0;
-  /** Breaks after which it went on. */
+  /** Successful reconnects. */
   reconnected = 0;
   staleness = new Staleness();
-  /** Up to where everything has come. */
+  /** The offset up to which every event has come. */
   offset = 0;
-  /** The newest events of each symbol and channel that it began with. @type {ReadonlyMap<string, number>} */
+  /** The `seq` of each topic at the begin. @type {ReadonlyMap<string, number>} */
   base = new Map();
-  /** The first events, as they came. @type {EventRecord[]} */
+  /** The first events, in the order of their arrival. @type {EventRecord[]} */
   records = [];
-  /** Events of which there is no record, as there were too many. */
+  /** Events beyond the limit of records. */
   unrecorded = 0;
   /** @type {VoidCursor[]} */
   voids = [];
-  /** Latencies of events that were made after the transport had been opened. */
+  /** Latencies of events that were made after the transport was opened. */
   latencies = new Histogram();
-  /** The same since they were last read. */
+  /** The same, since the last sample. */
   recent = new Histogram();
-  /** The price of the newest trade of each symbol: the one that is shown. @type {Map<string, number>} */
+  /** The shown price of each symbol, which is that of its newest trade. @type {Map<string, number>} */
   prices = new Map();
-  /** Returns when an event happened by the server's clock. @type {(ts: number) => number} */
+  /** Converts a time of the market to the server's clock. @type {(ts: number) => number} */
   toServer = (ts) => ts;
-  /** When the transport was opened. @type {number | null} */
+  /** The time when the transport was opened. @type {number | null} */
   opened = null;
   /** @type {Map<string, number>} */
   #seqs = new Map();
-  /** Events that `lag` has announced and that no hole has accounted for yet. */
+  /** Events announced by `lag` whose holes have not come yet. */
   #announced = 0;
 
-  /** Begins at the state that all transports begin with. @param {readonly Snapshot[]} snapshots @param {number} offset */
+  /** Begins with the snapshots that all transports share. @param {readonly Snapshot[]} snapshots @param {number} offset */
   begin(snapshots, offset) {
     for (const snapshot of snapshots) this.#snapshot(snapshot);
     this.base = new Map(this.#seqs);
     this.offset = Math.max(this.offset, offset);
   }
 
-  /** Takes in that events are on their way, at first or after a break. @param {number} at */
+  /** Notes that the transport was opened, or opened again. @param {number} at */
   open(at) {
     this.opened ??= at;
   }
 
-  /** Takes in that the cursor was void: what comes now does not go on from what has come. @param {string} epoch @param {number} at */
+  /** Starts again after a void cursor: the next events do not adjoin the previous ones. @param {string} epoch @param {number} at */
   restart(epoch, at) {
     this.voids.push({ at_us: at, offset: this.offset, records: this.records.length, epoch });
     this.#seqs.clear();
@@ -124,7 +124,7 @@ export class Tally {
     this.staleness.interrupt(at);
   }
 
-  /** Takes in what came at once. @param {readonly Message[]} messages @param {number} received */
+  /** Takes messages that came together. @param {readonly Message[]} messages @param {number} received */
   take(messages, received) {
     for (const message of messages) {
       if (isEvent(message)) this.#event(message, received);
@@ -135,7 +135,7 @@ export class Tally {
 
   /** @param {Snapshot} snapshot */
   #snapshot(snapshot) {
-    // Its time may be that of a quote: the age of the price begins to count with the first trade.
+    // The time of a snapshot may be that of a quote, so the age of the price counts from the first trade on.
     this.prices.set(snapshot.symbol, snapshot.price);
     this.offset = Math.max(this.offset, snapshot.offset);
     for (const [channel, seq] of Object.entries(snapshot.seq)) this.#seqs.set(`${channel} ${snapshot.symbol}`, seq);

@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * What a run has shown, in plain words: every figure in it is of this run. A transport that has not lasted is named, and is
- * not compared.
+ * The result of a run in sentences; every figure is of this run. A transport that failed is named and left out of the comparison.
  *
  * Owns: the sentences. Does not own: the figures (`figures.js`).
  */
@@ -17,20 +16,20 @@ import { TRANSPORTS } from "./transports.js";
 /**
  * @typedef {object} Outcome
  * @property {Record<Transport, Figures>} figures
- * @property {{ count: number, absent: number[], isCutShort: boolean }} common of those that have lasted, in their order
+ * @property {{ count: number, absent: number[], isCutShort: boolean }} common of the transports that have not failed, in their order
  * @property {Partial<Record<Transport, Break>>} failures
- * @property {Partial<Record<Transport, number>>} voids the second of the first cursor that was void
+ * @property {Partial<Record<Transport, number>>} voids the second of the first void cursor
  * @property {boolean} isLatest @property {number} interval_ms @property {number} seconds @property {number | null} error_us
  */
 
-/** So much more, or less, is called as much. */
+/** A relative difference below this is called none. */
 const ALIKE = 0.05;
-/** A verdict on short polls needs so many of them. */
+/** The least number of short polls for a verdict on them. */
 const POLLS_MIN = 3;
 /** @type {Record<Transport, string>} */
 const NAMES = { websocket: "WebSocket", sse: mark("server-sent events"), long_poll: mark("long poll"), short_poll: mark("short poll") };
 
-/** Returns those that have lasted. @param {Outcome["failures"]} failures */
+/** Returns the transports that have not failed. @param {Outcome["failures"]} failures */
 export function lasting(failures) {
   return TRANSPORTS.filter((transport) => failures[transport] === undefined);
 }
@@ -56,7 +55,7 @@ export function summarize(run) {
 }
 
 /**
- * Lists a figure of several transports; those without one are left out.
+ * Lists a figure of several transports, without those that have none.
  * @param {readonly Transport[]} names
  * @param {(name: Transport) => number | null} get
  * @param {(value: number) => string} write
@@ -68,7 +67,7 @@ function listOf(names, get, write) {
   }).join(", ");
 }
 
-/** Says who has not lasted, and who has come back. @param {Outcome} run */
+/** Names the transports that failed, and those that reconnected. @param {Outcome} run */
 function breaks({ figures, failures, voids }) {
   const sentences = [];
   const ended = TRANSPORTS.flatMap((name) => {
@@ -100,7 +99,7 @@ function delivery({ figures, common, isLatest }, names) {
     return sentences;
   }
   const absent = listOf(names, (name) => common.absent[names.indexOf(name)] || null, writeCount);
-  // What one has lost is a hole in its numbers as well: it is said once.
+  // A lost event is a hole in `seq` as well, and must not be reported twice.
   const lost = absent === "" ? missed : absent;
   const values = { count: writeCount(common.count), names: names.map((name) => t(NAMES[name])).join(", "), list: lost };
   if (common.count === 0) sentences.push(t("There is no event that all of them have reached."));
@@ -125,7 +124,7 @@ function bytes(figures, names) {
   return list === "" ? null : t("Each event cost this many bytes on the wire, headers and all: {list}.", { list });
 }
 
-/** Says what short polls save or waste beside WebSocket. @param {Outcome} run @param {readonly Transport[]} names */
+/** Compares short polls with WebSocket. @param {Outcome} run @param {readonly Transport[]} names */
 function verdict(run, names) {
   const [push, short] = [run.figures.websocket, run.figures.short_poll];
   const cost = (/** @type {Figures} */ each) => (run.isLatest ? (each.up ?? 0) + (each.down ?? 0) : (each.bytes_per_event ?? 0));

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The table: what each transport shows and costs, and what has become of it.
+ * The table: prices, figures and state of each transport.
  *
  * Owns: the cells of `#table`. Does not own: the figures (`figures.js`).
  */
@@ -17,7 +17,7 @@ import { TRANSPORTS } from "./transports.js";
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./transports.js").Transport} Transport */
 
-/** So many symbols are shown with their prices. */
+/** The most symbols whose prices are shown. */
 const PRICES_MAX = 5;
 /** How each row is written; the error is that of the clocks. @type {Record<string, (value: number | null, error_us: number) => string>} */
 const WRITERS = {
@@ -44,7 +44,7 @@ export function makePrices(body, symbols) {
   body.replaceChildren(...rows);
 }
 
-/** Writes everything. @param {HTMLElement} table @param {Run} run @param {Record<Transport, Figures>} figures */
+/** Paints the table. @param {HTMLElement} table @param {Run} run @param {Record<Transport, Figures>} figures */
 export function paintTable(table, run, figures) {
   const error_us = run.clock?.error_us ?? 0;
   for (const row of table.querySelectorAll("[data-row]")) {
@@ -71,7 +71,7 @@ function cellOf(row, transport) {
   return row?.querySelector(`[data-transport="${transport}"]`) ?? null;
 }
 
-/** Says what has become of a transport, if it has not simply run. @param {Run} run @param {Transport} transport */
+/** Describes the failure, the break or the void cursor of a transport; empty without one. @param {Run} run @param {Transport} transport */
 function fateOf(run, transport) {
   const { failures: { [transport]: failure }, breaks: { [transport]: broken }, tallies: { [transport]: { voids } } } = run;
   if (failure) return t("broken off at {seconds} s: {reason}", { seconds: failure.second.toFixed(0), reason: describeCause(failure) });
@@ -80,7 +80,7 @@ function fateOf(run, transport) {
   return t("what was lost at {seconds} s is unknown", { seconds: run.secondsOf(voids[0].at_us).toFixed(0) });
 }
 
-/** Says how many extra clients are served now. @param {Run} run @param {Transport} transport */
+/** Describes how many extra clients are served now. @param {Run} run @param {Transport} transport */
 function crowdOf({ crowd, settings }, transport) {
   if (!crowd || settings.extra === 0) return "–";
   const values = { served: crowd.served[transport], asked: settings.extra };

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The four ways to the same events, each as a browser's script would use it, from one cursor on. All of them come back
- * after a break, with their last cursor.
+ * The four transports, each as a browser's script would use it, from one cursor on. All of them reconnect after a break, with their
+ * last cursor.
  *
- * Owns: which transports there are, and what they have in common. Does not own: what the messages mean (`statistics.js`).
+ * Owns: the list of transports and their interface. Does not own: the meaning of the messages (`statistics.js`).
  */
 
 import { openEventStream } from "./eventstream.js";
@@ -17,13 +17,13 @@ import { openWebSocket } from "./websocket.js";
 /** @typedef {import("./query.js").Wish} Wish */
 /**
  * @typedef {object} Receiver
- * @property {(recovered: boolean, epoch: string) => void} opened events are on their way from now on, for the first time or
- *   after a break; not `recovered`: the cursor was void, what was lost is unknown, and snapshots come first
- * @property {(messages: Message[], received_us: number) => void} take `received_us` by this machine's clock, as the first
- *   thing in the handler, before the text is parsed
- * @property {(offset: number) => void} reached everything up to there has come
- * @property {(failure: Failure) => void} lost nothing comes for now; another attempt will be made
- * @property {(failure: Failure) => void} failed there will be nothing more
+ * @property {(recovered: boolean, epoch: string) => void} opened the subscription is active, for the first time or after a
+ *   break; not `recovered`: the cursor was void, the number of lost events is unknown, and snapshots come first
+ * @property {(messages: Message[], received_us: number) => void} take `received_us` by this machine's clock, taken
+ *   first in the handler, before the text is parsed
+ * @property {(offset: number) => void} reached every event up to this offset has come
+ * @property {(failure: Failure) => void} lost the transport is down; another attempt follows
+ * @property {(failure: Failure) => void} failed no attempt follows
  */
 /** @typedef {{ close: () => Promise<void> }} Source closing resolves when the last answer has come, in bounded time */
 
@@ -35,7 +35,7 @@ export const TRANSPORTS = ["websocket", "sse", "long_poll", "short_poll"];
  * @param {Transport} transport
  * @param {Wish} wish
  * @param {Position} after
- * @param {string} client the name that the server charges
+ * @param {string} client the name of the server's account
  * @param {Receiver} receiver
  * @returns {Source}
  */
@@ -45,7 +45,7 @@ export function openSource(transport, wish, after, client, receiver) {
   return openPoll(transport, wish, after, client, receiver);
 }
 
-/** Makes something for each transport. @template T @param {(transport: Transport) => T} make @returns {Record<Transport, T>} */
+/** Makes a record with a value for each transport. @template T @param {(transport: Transport) => T} make @returns {Record<Transport, T>} */
 export function forEach(make) {
   return { websocket: make("websocket"), sse: make("sse"), long_poll: make("long_poll"), short_poll: make("short_poll") };
 }

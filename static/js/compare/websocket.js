@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Events over WebSocket: one subscription, made again with its cursor on another connection when one breaks.
+ * Events over WebSocket: one subscription, which is repeated with its cursor on a new connection after a break.
  *
- * Owns: these connections. Does not own: what the messages mean (`statistics.js`).
+ * Owns: these connections. Does not own: the meaning of the messages (`statistics.js`).
  */
 
 import { socketAddress } from "../address.js";
@@ -19,7 +19,7 @@ import { pause, TIMEOUT_MS } from "./request.js";
 /** @typedef {import("./transports.js").Receiver} Receiver */
 
 const CHECK_MS = 500;
-/** A connection that held for so long starts the backoff anew. */
+/** After a connection that lived this long the delays start from the shortest. */
 const HELD_MS = 5_000;
 const NORMAL = 1000;
 
@@ -64,7 +64,7 @@ class Connection {
   #isSubscribed = false;
   /** @type {(failure: Failure) => void} */
   #end = () => {};
-  /** Becomes why it has ended. @type {Promise<Failure>} */
+  /** Resolves with the reason when the connection has ended. @type {Promise<Failure>} */
   ended = new Promise((resolve) => {
     this.#end = resolve;
   });
@@ -84,7 +84,7 @@ class Connection {
     const check = setInterval(() => this.#check(), CHECK_MS);
     void this.ended.then(() => {
       clearInterval(check);
-      // Whatever still comes belongs to nothing.
+      // Ignore events of the old socket.
       gone.abort();
       socket.close();
     });
@@ -94,7 +94,7 @@ class Connection {
     closing.addEventListener("abort", () => this.#close(), { signal });
   }
 
-  /** Closes in order; a server that does not answer is not waited for any longer than for an answer. */
+  /** Starts the closing handshake, and limits the wait for the server's answer. */
   #close() {
     this.#socket.close(NORMAL);
     setTimeout(() => this.#end(new Failure("timeout")), TIMEOUT_MS);
@@ -139,7 +139,7 @@ class Connection {
     this.#receiver.opened(recovered, this.#epoch);
   }
 
-  /** Ends what has been silent for too long: a connection may break without a word. */
+  /** Ends a silent connection, because a connection may break without an event. */
   #check() {
     const silent_ms = performance.now() - this.#heard_at_ms;
     const silent_ms_max = this.#isSubscribed && this.#heartbeat_ms > 0 ? 3 * this.#heartbeat_ms : TIMEOUT_MS;

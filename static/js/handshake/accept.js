@@ -1,23 +1,23 @@
 // @ts-check
 /**
- * `Sec-WebSocket-Key` into `Sec-WebSocket-Accept` (RFC 6455 sections 1.3 and 4.2.2), and what may be wrong with a key.
+ * Computes `Sec-WebSocket-Accept` from `Sec-WebSocket-Key` (RFC 6455 sections 1.3 and 4.2.2), and checks keys.
  *
- * Owns: the computation. Does not own: how it looks (`keys.js`). Pure. SHA-1 comes from a library and not from
- * `crypto.subtle`, which is there on https and localhost only.
+ * Owns: the computation. Does not own: its look (`keys.js`). Pure. SHA-1 comes from a library, because `crypto.subtle` exists on https
+ * and localhost only.
  */
 
 import { sha1 } from "../../node_modules/@noble/hashes/legacy.js";
 import { mark } from "../i18n.js";
 
-/** The identifier that is appended to every key. */
+/** The GUID that is appended to every key. */
 export const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** Bytes of a key. */
+/** The length of a key, in bytes. */
 export const KEY_BYTES = 16;
 
 /** @typedef {{ phrase: string, values: Record<string, string | number> }} Problem */
 
 /**
- * Returns the bytes of a key, or what is wrong with it.
+ * Returns the bytes of a key, or the mistake in it.
  * @param {string} key without space around it
  * @returns {{ bytes: Uint8Array, problem: null } | { bytes: null, problem: Problem }}
  */
@@ -38,7 +38,7 @@ export function checkKey(key) {
 }
 
 /**
- * Returns each step from a key to its answer.
+ * Returns each step from a key to its accept value.
  * @param {string} key
  */
 export function acceptSteps(key) {
@@ -53,7 +53,7 @@ export function toBase64(bytes) {
 }
 
 /**
- * Returns the groups that Base64 is made of: up to three bytes, and the four characters that stand for them.
+ * Returns the groups of Base64: up to three bytes each, with their four characters.
  * @param {Uint8Array} bytes
  */
 export function base64Groups(bytes) {

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The section about refused handshakes: asks the server to make each of them with itself and shows what went over the
- * wire.
+ * The section about refused handshakes: the server attempts each one with itself (`/handshake/attempt`), and the page shows the request
+ * and the response.
  *
- * Owns: those exchanges. Does not own: what is wrong with each request; the server has a fixed list of them.
+ * Owns: those exchanges. Does not own: the faulty requests, which are a fixed list of the server.
  */
 
 import { byId, element } from "../element.js";
@@ -28,7 +28,7 @@ const MARKED = {
   bad_key: /^sec-websocket-key:/i,
   foreign_origin: /^origin:/i,
 };
-/** The lines of an answer that matter here. */
+/** The marked lines of a response. */
 const ANSWERED = /^(HTTP\/|upgrade:|sec-websocket-(version|accept):)/i;
 
 export class Attempts {
@@ -47,14 +47,14 @@ export class Attempts {
     });
   }
 
-  /** Makes all of them, one after the other. */
+  /** Requests all exchanges, one after the other. */
   async start() {
     for (const button of byId("attempts").querySelectorAll("button")) await this.#make(button.dataset.case ?? "");
   }
 
   /** @param {string} name */
   async #make(name) {
-    // What was shown before is no answer to this.
+    // The old exchange must not be shown as the answer to this request.
     this.#exchanges.delete(name);
     this.#failures.delete(name);
     try {
@@ -62,7 +62,7 @@ export class Attempts {
       if (response.ok) this.#exchanges.set(name, await response.json());
       else this.#failures.set(name, reasonOf(await response.json()));
     } catch {
-      // It is not there, or something that is not this server has answered.
+      // No answer, or an answer that is not JSON, as of a proxy.
       this.#failures.set(name, "");
     }
     this.paint();
@@ -88,7 +88,7 @@ export class Attempts {
 }
 
 /**
- * Returns why a case was answered with this status, in the present language.
+ * Returns the explanation of a status, in the active language.
  * @param {string} name
  * @param {string} status
  */
@@ -109,13 +109,13 @@ function failureOf(reason) {
     : t("The server could not show this handshake. Try again in a moment.");
 }
 
-/** Returns the status of an answer, empty when there is none. @param {Exchange | undefined} exchange */
+/** Returns the status of a response, empty without one. @param {Exchange | undefined} exchange */
 function statusOf(exchange) {
   return exchange?.response.split(" ")[1] ?? "";
 }
 
 /**
- * Returns a message line by line, with some of its lines marked.
+ * Returns the lines of a message, some of them marked.
  * @param {string} text
  * @param {RegExp | undefined} marked
  */

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * A socket of this page together with what the server has seen of it: server-sent events name a capture and then tell
- * the heads and every byte of the socket that is opened with this name.
+ * A WebSocket of this page together with the server's view of it: server-sent events first name a capture, and then carry the heads and
+ * every byte of the socket that is opened with this name.
  *
- * Owns: the socket and the stream of events. Does not own: what is shown of them.
+ * Owns: the socket and the stream of events. Does not own: the sections that show them.
  */
 
 /** @typedef {import("./dissector.js").Frame} Frame */
@@ -26,16 +26,16 @@ import { Dissector, fromHex } from "./dissector.js";
  * @property {(head: Head) => void} [onRequest]
  * @property {(head: Head) => void} [onResponse]
  * @property {(captured: Captured) => void} [onFrame]
- * @property {(frames: number) => void} [onSkipped] so many frames came faster than this page took them
+ * @property {(frames: number) => void} [onSkipped] frames left out because the page reads too slowly
  * @property {(refusal: Refusal) => void} [onRefused]
  * @property {() => void} [onOpen]
- * @property {(event: CloseEvent, hasOpened: boolean) => void} [onClose] the browser's view of the end
- * @property {() => void} [onEnd] the server's view of the end: nothing more follows
- * @property {() => void} [onBusy] the server has no place for this socket now; the browser asks again by itself
- * @property {() => void} [onLost] the server shows nothing, or nothing more, because it is not there or too busy
+ * @property {(event: CloseEvent, hasOpened: boolean) => void} [onClose] the end in the browser's view
+ * @property {() => void} [onEnd] the end in the server's view: nothing follows
+ * @property {() => void} [onBusy] the server's limit of captures is reached; the browser tries again by itself
+ * @property {() => void} [onLost] the capture has failed or broken off
  */
 
-/** Returns the value of a header, or null when it is absent or not shown. @param {Head | null} head @param {string} name in lower case */
+/** Returns the value of a header, or null if it is absent or not shown. @param {Head | null} head @param {string} name in lower case */
 export function headerOf(head, name) {
   return head?.headers.find(([known]) => known === name)?.[1] ?? null;
 }
@@ -47,7 +47,7 @@ export class CapturedSocket {
   #dissectors = { client: new Dissector(), server: new Dissector() };
   #frames = 0;
   #hasOpened = false;
-  /** Whether the server has told the browser to come back. */
+  /** Whether the server has told the browser to try again later. */
   #isPutOff = false;
   #handlers;
 
@@ -71,7 +71,7 @@ export class CapturedSocket {
     this.#on("refused", (refusal) => this.#handlers.onRefused?.(refusal));
     this.#on("bytes", (chunk) => this.#take(chunk));
     this.#on("skipped", ({ sender, frames }) => {
-      // What has come of a frame that was cut off belongs to nothing.
+      // The rest of a frame that was cut off never comes.
       this.#dissectors[sender] = new Dissector();
       this.#handlers.onSkipped?.(frames);
     });
@@ -81,13 +81,13 @@ export class CapturedSocket {
     });
     this.#source.onerror = () => {
       if (this.#isPutOff && this.#source.readyState === EventSource.CONNECTING) return;
-      // The browser would ask for another capture, which is not that of this socket.
+      // The browser would request another capture, which does not belong to this socket.
       this.#source.close();
       this.#handlers.onLost?.();
     };
   }
 
-  /** What the browser says of the chosen subprotocol, empty when there is none. */
+  /** The chosen subprotocol in the browser's view; empty without one. */
   get protocol() {
     return this.#socket?.protocol ?? "";
   }
@@ -105,13 +105,13 @@ export class CapturedSocket {
    * Begins the closing handshake.
    * @param {number} code
    * @param {string} reason
-   * @throws {DOMException} when a script may not send this
+   * @throws {DOMException} if scripts may not send this code or reason
    */
   close(code, reason) {
     this.#socket?.close(code, reason);
   }
 
-  /** Ends everything without a word to the handlers. */
+  /** Closes the socket and the stream without calling a handler. */
   abandon() {
     this.#handlers = {};
     this.#source.close();

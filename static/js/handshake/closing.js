@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * The section about the closing handshake: the reader's code and reason, the close frames of both sides, and what the
- * browser makes of it.
+ * The section about the closing handshake: the reader's code and reason, the close frames of both sides, and the browser's report.
  *
  * Owns: that section. Does not own: the socket (`page.js`).
  */
@@ -20,7 +19,7 @@ const REASON_BYTES_MAX = 123;
 export class Closing {
   /** Close frames, the first one first. @type {Captured[]} */
   #frames = [];
-  /** What the browser reports. @type {{ code: number, reason: string, wasClean: boolean, hasOpened: boolean } | null} */
+  /** The browser's report. @type {{ code: number, reason: string, wasClean: boolean, hasOpened: boolean } | null} */
   #event = null;
   /** @type {{ phrase: string, values?: Record<string, string | number> } | null} */
   #problem = null;

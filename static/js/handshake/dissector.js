@@ -1,9 +1,8 @@
 // @ts-check
 /**
- * Takes a stream of bytes apart into WebSocket frames (RFC 6455 section 5.2).
+ * Parses a stream of bytes into WebSocket frames (RFC 6455 section 5.2).
  *
- * Owns: where each field lies and what it says. Does not own: where the bytes come from (`capture.js`) or how a frame
- * looks (`frameview.js`). Pure.
+ * Owns: place and value of each field. Does not own: the source of the bytes (`capture.js`), the look of a frame (`frameview.js`). Pure.
  */
 
 /** @typedef {"first" | "second" | "length" | "key" | "payload"} PartName */
@@ -12,30 +11,30 @@
 /**
  * @typedef {object} Frame
  * @property {Uint8Array} bytes as they were on the wire
- * @property {Part[]} parts those that the frame has, in order
+ * @property {Part[]} parts of the frame, in order
  * @property {boolean} fin
  * @property {[boolean, boolean, boolean]} rsv
  * @property {number} opcode
  * @property {boolean} masked
  * @property {number} length of the payload
- * @property {Uint8Array} key empty when the frame is not masked
+ * @property {Uint8Array} key empty if the frame is not masked
  * @property {Uint8Array} payload without its mask
  */
 
 export const OPCODE = /** @type {const} */ ({ continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 });
-/** The longest frame that is waited for, in bytes. No capture is as long. */
+/** The longest accepted frame, in bytes. Captured frames are shorter. */
 const FRAME_BYTES_MAX = 1 << 24;
 
 export class Dissector {
   #pending = new Uint8Array(0);
 
-  /** Whether a frame has begun that is not complete. */
+  /** Whether the last frame is incomplete. */
   get isWithinFrame() {
     return this.#pending.length > 0;
   }
 
   /**
-   * Takes bytes in and returns the frames that they complete.
+   * Takes bytes and returns the frames that they complete.
    * @param {Uint8Array} bytes
    * @returns {Frame[]}
    */
@@ -58,10 +57,10 @@ export class Dissector {
 }
 
 /**
- * Returns the parts of the frame that begins here, when its header is complete.
+ * Returns the parts of the frame that begins here, if its header is complete.
  * @param {Uint8Array} bytes
  * @returns {Part[] | null}
- * @throws {RangeError} when it claims to be longer than anything that is captured
+ * @throws {RangeError} if its length is above the limit
  */
 function partsOf(bytes) {
   if (bytes.length < 2) return null;
@@ -111,7 +110,7 @@ function bigEndian(bytes) {
 }
 
 /**
- * Returns what a close frame says: its code, null when it has none, and its reason (RFC 6455 section 5.5.1).
+ * Returns the code of a close frame, null without one, and its reason (RFC 6455 section 5.5.1).
  * @param {Frame} frame
  */
 export function closeOf({ payload }) {

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The list of captured frames, and which of them is shown.
+ * The list of captured frames, and the selected frame.
  *
- * Owns: the list, the choice. Does not own: the frames (`capture.js`) or how one looks (`frameview.js`).
+ * Owns: the list and the selection. Does not own: the frames (`capture.js`) or the look of a frame (`frameview.js`).
  */
 
 /** @typedef {import("./capture.js").Captured} Captured */
@@ -12,7 +12,7 @@ import { t } from "../i18n.js";
 import { OPCODE } from "./dissector.js";
 import { directionOf, frameDetail, opcodeName, payloadText } from "./frameview.js";
 
-/** The most frames that are listed; older ones go. */
+/** The most listed frames; older ones are dropped. */
 const LISTED_MAX = 300;
 const PREVIEW_CHARS = 80;
 
@@ -23,7 +23,7 @@ export class FrameList {
   #frames = [];
   /** @type {Captured | null} */
   #shown = null;
-  /** Whether the next frame of the client is shown when it comes, as after the reader sent something. */
+  /** Whether to select the client's next frame, because the reader has just sent a message. */
   #awaits = true;
 
   constructor() {
@@ -38,7 +38,7 @@ export class FrameList {
     this.#list.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Forgets everything, as for another socket. */
+  /** Removes all frames. Call it for a new socket. */
   clear() {
     this.#frames = [];
     this.#shown = null;
@@ -46,7 +46,7 @@ export class FrameList {
     this.paint();
   }
 
-  /** Shows the client's next frame as soon as it comes. */
+  /** Selects the client's next frame as soon as it comes. */
   expect() {
     this.#awaits = true;
   }
@@ -60,7 +60,7 @@ export class FrameList {
     }
     this.#list.prepend(itemOf(captured));
     byId("frames-empty").hidden = true;
-    // Browsers send pongs by themselves, whatever the reader does.
+    // Browsers send pongs by themselves, so a pong is not the reader's message.
     const isAwaited = this.#awaits && captured.sender === "client" && captured.frame.opcode !== OPCODE.pong;
     if (isAwaited) this.#awaits = false;
     if (isAwaited || !this.#shown) this.show(captured);
@@ -74,7 +74,7 @@ export class FrameList {
     this.#mark();
   }
 
-  /** Writes everything again, as after the language was switched. */
+  /** Rewrites the list after the language was switched. */
   paint() {
     this.#list.replaceChildren(...this.#frames.map(itemOf).reverse());
     byId("frames-empty").hidden = this.#frames.length > 0;
@@ -89,7 +89,7 @@ export class FrameList {
     }
   }
 
-  /** Arrows go from frame to frame. @param {KeyboardEvent} event */
+  /** Arrow keys select the neighbouring frame. @param {KeyboardEvent} event */
   #onKey(event) {
     const item = event.target instanceof Element ? event.target.closest("li") : null;
     const next = { ArrowDown: item?.nextElementSibling, ArrowUp: item?.previousElementSibling }[event.key];

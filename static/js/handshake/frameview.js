@@ -1,9 +1,8 @@
 // @ts-check
 /**
- * Shows one frame: the sixteen bits of its first two bytes, every field with its meaning, all bytes, and how the mask
- * comes off.
+ * Shows one frame: the sixteen bits of its first two bytes, every field with its meaning, all bytes, and the unmasking.
  *
- * Owns: how a frame looks. Does not own: which one is shown (`frames.js`) or where its fields lie (`dissector.js`).
+ * Owns: the look of a frame. Does not own: the selection (`frames.js`) or the parsing (`dissector.js`).
  */
 
 /** @typedef {import("./capture.js").Captured} Captured */
@@ -14,9 +13,9 @@ import { mark, nodesOf, t } from "../i18n.js";
 import { closeOf, OPCODE, toHex } from "./dissector.js";
 import { printable } from "./keys.js";
 
-/** The most bytes of one frame that are shown. */
+/** The most shown bytes of a frame. */
 const DUMP_BYTES_MAX = 512;
-/** The most bytes whose mask is taken off before the reader's eyes. */
+/** The most bytes whose unmasking is shown. */
 const UNMASKED_MAX = 12;
 const TEXT_CHARS_MAX = 2_000;
 
@@ -35,12 +34,12 @@ export function opcodeName(opcode) {
   return t(OPCODES[opcode]?.name ?? mark("reserved"));
 }
 
-/** Returns who has sent a frame, in words. @param {Captured["sender"]} sender */
+/** Returns the direction of a frame in words. @param {Captured["sender"]} sender */
 export function directionOf(sender) {
   return sender === "client" ? t("client → server") : t("server → client");
 }
 
-/** Returns everything about a frame. @param {Captured} captured */
+/** Returns the elements that show a frame. @param {Captured} captured */
 export function frameDetail({ number, sender, frame }) {
   const values = { number, direction: directionOf(sender), opcode: opcodeName(frame.opcode), count: frame.bytes.length };
   /** @type {HTMLElement[]} */
@@ -56,7 +55,7 @@ export function frameDetail({ number, sender, frame }) {
   return detail;
 }
 
-/** Returns the payload in words, in one line. @param {Frame} frame */
+/** Returns the payload as one line of text. @param {Frame} frame */
 export function payloadText(frame) {
   if (frame.opcode === OPCODE.close) {
     const { code, reason } = closeOf(frame);
@@ -68,7 +67,7 @@ export function payloadText(frame) {
   return text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX)}…` : text;
 }
 
-/** Returns the bytes of a frame, each coloured by the part that it belongs to. @param {Frame} frame */
+/** Returns the bytes of a frame, coloured by part. @param {Frame} frame */
 export function frameBytes({ bytes, parts }) {
   const dump = element("div", { class: "dump" });
   for (const { name, start, end } of parts) {

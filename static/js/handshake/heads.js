@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * Shows the head of a request or a response: its first line, the headers that make the handshake, each with what it is
- * for, and the rest folded away.
+ * Shows the head of a request or a response: its first line, the headers of the handshake with their purpose, and the others folded.
  *
  * Owns: the order and the explanations. Does not own: the heads (`capture.js`).
  */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The section that turns a key into its answer, step by step.
+ * The section that computes the accept value of a key, step by step.
  *
  * Owns: the field, its presets, the steps. Does not own: the computation (`accept.js`).
  */
@@ -16,7 +16,7 @@ const RFC_KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 export class KeySteps {
   #field = /** @type {HTMLInputElement} */ (byId("key"));
-  /** What the page's own socket has sent and received. @type {{ key: string, accept: string } | null} */
+  /** Key and accept value of the page's own socket. @type {{ key: string, accept: string } | null} */
   #live = null;
   #touched = false;
 
@@ -33,7 +33,7 @@ export class KeySteps {
     setText(byId("guid"), GUID);
   }
 
-  /** Takes what the page's own socket has exchanged; shows it unless the reader has typed something. @param {{ key: string, accept: string }} live */
+  /** Takes the key of the page's own socket, and shows it unless the reader has typed a key. @param {{ key: string, accept: string }} live */
   learn(live) {
     this.#live = live;
     if (!this.#touched) this.#field.value = live.key;
@@ -83,7 +83,7 @@ function cells(bytes, withCharacters) {
   });
 }
 
-/** Returns the character of a byte of ASCII, null when it has none that shows. @param {number} byte */
+/** Returns the printable ASCII character of a byte, or null. @param {number} byte */
 export function printable(byte) {
   if (byte === 0x20) return "␣";
   return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : null;

@@ -1,9 +1,8 @@
 // @ts-check
 /**
- * The section about subprotocols: opens a socket with the reader's offer and shows what was chosen, by the server's own
- * view and by the browser's.
+ * The section about subprotocols: opens a socket with the reader's offer, and shows the choice in the server's and the browser's view.
  *
- * Owns: that socket. Does not own: the page's own one (`page.js`).
+ * Owns: that socket. Does not own: the page's other socket (`page.js`).
  */
 
 /** @typedef {import("./capture.js").Head} Head */
@@ -11,12 +10,12 @@
 /**
  * @typedef {object} Trial
  * @property {string[]} names offered
- * @property {string | null} [sent] the header of the request, null when it had none
- * @property {string | null} [chosen] the header of the response, null when it had none
- * @property {string} [opened] what the browser says was chosen, once it has opened the socket
- * @property {number} [code] of the browser, once the socket has closed
+ * @property {string | null} [sent] the header of the request, null without one
+ * @property {string | null} [chosen] the header of the response, null without one
+ * @property {string} [opened] the chosen name in the browser's view, after the socket was opened
+ * @property {number} [code] of the browser, after the socket was closed
  * @property {import("./capture.js").Refusal} [refusal] why the server has refused it
- * @property {boolean} [isLost] whether the server shows nothing of it
+ * @property {boolean} [isLost] whether the capture has failed
  */
 
 import { byId, element } from "../element.js";
@@ -26,11 +25,11 @@ import { CapturedSocket, headerOf } from "./capture.js";
 /** A token of HTTP (RFC 9110 section 5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const HEADER = "sec-websocket-protocol";
-/** The code that a browser reports when no close frame came. */
+/** The close code that browsers report if no close frame came. */
 const ABNORMAL = 1006;
 
 /**
- * Returns the names in an offer, or what is wrong with it.
+ * Returns the names in an offer, or the mistake in it.
  * @param {string} text
  */
 export function parseOffer(text) {
@@ -102,7 +101,7 @@ export class Offers {
       this.#result.replaceChildren(element("p", { class: "warn" }, t("The server has refused this handshake: {status}, {detail}", trial.refusal)));
       return;
     }
-    // Once both heads are there it does not matter.
+    // If both heads have come, a capture that breaks off does not matter.
     if (trial.isLost && (trial.sent === undefined || trial.chosen === undefined)) {
       this.#result.dataset.outcome = "lost";
       this.#result.replaceChildren(element("p", { class: "warn" }, t("The server shows no further sockets just now. Try again in a moment.")));

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Wires the page about the handshake together: one captured socket, and the sections that show a side of it each.
+ * Connects the parts of the page about the handshake: one captured socket, and the sections that show it.
  *
  * Owns: that socket and its state. Does not own: any section; each has a module of its own.
  */
@@ -37,7 +37,7 @@ const STATES = {
   refused: mark("The server has refused this page's handshake"),
   failed: mark("The server cannot be reached or shows no further sockets just now"),
 };
-/** What the buttons of section 4 send. */
+/** The messages of the buttons of section 4. */
 /** @type {Readonly<Record<string, () => object>>} */
 const MESSAGES = {
   subscribe: () => ({ action: "subscribe", id: 1, symbols: ["AAPL"], channels: ["trades"], mode: "latest", max_hz: 1 }),
@@ -59,7 +59,7 @@ const sharing = new Sharing(() => giveUp("shared"));
 let state = "connecting";
 /** @type {{ request: Head | null, response: Head | null }} */
 let heads = { request: null, response: null };
-/** How many frames came faster than this page took them. */
+/** Frames left out because the page reads too slowly. */
 let skipped = 0;
 /** Why the server has refused the handshake. @type {Refusal | null} */
 let refusal = null;
@@ -97,7 +97,7 @@ function open() {
       send(JSON.stringify(MESSAGES.subscribe()));
     },
     onClose(event, hasOpened) {
-      // The server's word on why a socket was never opened comes before or after the browser's, which does not know.
+      // The capture explains why a socket was never opened, before or after this event, which does not.
       if (hasOpened) setState("closed");
       else if (isBeginning()) setState("failed");
       closing.closed(event, hasOpened);
@@ -112,7 +112,7 @@ function open() {
   });
 }
 
-/** Whether there is no socket yet. */
+/** Whether the socket has not been opened yet. */
 function isBeginning() {
   return state === "connecting" || state === "busy";
 }
@@ -130,7 +130,7 @@ function reopen() {
   socket = open();
 }
 
-/** Sends a message and shows its frame when it has been captured. @param {string} text */
+/** Sends a message and selects its frame as soon as it has been captured. @param {string} text */
 function send(text) {
   frames.expect();
   socket.send(text);
@@ -157,14 +157,14 @@ function paintHeads() {
 function paintSkipped() {
   byId("skipped").hidden = skipped === 0;
   byId("skipped").dataset.count = String(skipped);
-  // The running count is kept from screen readers.
+  // Screen readers do not announce the running count.
   setText(byId("skipped-label"), skipped === 0 ? "" : t("Frames that are not shown, because they came faster than this page takes them:"));
   setText(byId("skipped-count"), String(skipped));
 }
 
 /**
- * A page that nobody sees for so long gives its connections up: a browser has six of them for one server, and the stream of a
- * capture takes one, so that a handful of forgotten tabs would leave no other page of this server any.
+ * A page that is hidden for this long closes its connections: a browser allows six to a server, and each capture uses one, so that a few
+ * forgotten tabs would block every other page of this server.
  */
 const HIDDEN_MS = 3_000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -184,7 +184,7 @@ function giveUp(why) {
 }
 
 document.addEventListener("visibilitychange", look);
-// A page from the back/forward cache has lost its connections.
+// A page restored from the back/forward cache has lost its connections.
 addEventListener("pageshow", (event) => {
   if (event.persisted) reopen();
 });

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The section about ping and pong: the newest of each, and how long the answer took.
+ * The section about ping and pong: the newest of each, and the time between them.
  *
- * Owns: nothing but what it shows. Does not own: the frames (`capture.js`). Browsers answer pings by themselves and tell
- * no script, so all of this comes from the capture.
+ * Does not own: the frames (`capture.js`). Browsers answer pings by themselves and hide them from scripts, so all of this comes from the
+ * capture.
  */
 
 /** @typedef {import("./capture.js").Captured} Captured */
@@ -54,7 +54,7 @@ export class Pulse {
       const [welcome] = JSON.parse(new TextDecoder().decode(frame.payload));
       if (welcome.type === "welcome") this.#heartbeat_ms = welcome.heartbeat_ms;
     } catch {
-      // A frame that was cut off by the bound of the capture.
+      // The frame was cut off by the limit of the capture.
       return;
     }
     this.paint();

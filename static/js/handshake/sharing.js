@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * Shares the connections to this server among the pages that show a socket: a browser has six of them for one server, the stream
- * of a capture takes one, and pages side by side are all seen.
+ * Limits how many pages show a socket at the same time: a browser allows six connections to a server, each capture uses one, and pages
+ * side by side are all visible.
  *
- * Owns: one entry of `localStorage`, by which pages hear of each other. Does not own: the socket (`page.js`).
+ * Owns: one entry of `localStorage`, through which the pages notify each other. Does not own: the socket (`page.js`).
  */
 
 const KEY = "tickcast.handshake";
-/** So many pages show a socket at the same time; the other connections are for whatever else is loaded. */
+/** The most pages that show a socket at the same time; the other connections are left for loading. */
 const PAGES_MAX = 4;
 
 export class Sharing {
@@ -25,14 +25,14 @@ export class Sharing {
     });
   }
 
-  /** Tells the other pages that this one begins to show a socket. */
+  /** Notifies the other pages that this one begins to show a socket. */
   begin() {
     this.#newer.clear();
     this.#begun += 1;
     try {
       localStorage.setItem(KEY, `${this.#own} ${this.#begun}`);
     } catch {
-      // Denied or full: the others do not hear of it.
+      // Storage is denied or full: the other pages are not notified.
     }
   }
 }
