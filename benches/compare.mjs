@@ -1,12 +1,12 @@
 // @ts-check
-// The side-by-side benchmark: tickcast against the servers of benches/peers, on this machine, over loopback, in one go.
+// The side-by-side benchmark: tickcast against the servers of benches/peers, on this machine, over loopback.
 //
 //     node benches/compare.mjs                     the whole matrix, three rounds, then docs/BENCHMARKS.md (about 15 minutes)
 //     node benches/compare.mjs --quick             a smoke run of everything, small and short; writes nothing
 //     node benches/compare.mjs --workload hot --rounds 1 [--server NAME]…
 //
-// This file reads the command line and orders the steps. What is measured stands in compare/workloads.mjs, who is measured in
-// compare/servers.mjs, one measurement in compare/measure.mjs, the page in compare/report.mjs and compare/verdict.mjs.
+// This file reads the command line and runs the steps. compare/workloads.mjs has the workloads, compare/servers.mjs the servers,
+// compare/measure.mjs one measurement, compare/report.mjs and compare/verdict.mjs the page.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { parseArgs } from "node:util";
@@ -31,7 +31,7 @@ const HELP = `usage: node benches/compare.mjs [options]
   --results FILE     where the results go [default: ${relative(ROOT, RESULTS)}]
   --page FILE        where the page goes [default: docs/BENCHMARKS.md after a whole matrix, else nowhere]`;
 
-/** Ends with one line on what is wrong with the command line. */
+/** Ends the process with a message about the mistake in the command line. */
 function usage(message) {
   console.error(`compare: ${message}\n${HELP}`);
   process.exit(2);

@@ -1,12 +1,12 @@
 // @ts-check
-// What one hostile client does to the others: the p99 latency of 100 clients, quiet and under each attack, by turns.
+// Measures how far one hostile client raises the p99 latency of 100 others, with and without each attack in turn.
 //
 //     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
 //                               [--realtime]
 //
-// With --control each attack is also made on a second server beside the first: by how much that moves the p99 is the machine's doing,
-// and the attacker's. With --realtime (as root) servers and load generator go before everything else on the machine, so that others
-// who work on it do not disturb. Ends with 1 when an attack moves the p99 by a quarter or more, with 2 when nothing could be measured.
+// With --control each attack is also made on a second server: the change of the p99 then is due to the shared machine, not to the server.
+// With --realtime (as root) servers and load generator get a real-time priority, so that other processes do not disturb them. The exit
+// code is 1 if an attack raises the p99 by a quarter or more, 2 if the measurement failed.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -17,7 +17,7 @@ import { TARGET } from "./compare/paths.mjs";
 import { quiet, watch } from "./compare/quiet.mjs";
 
 const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls"];
-/** By so much more than in quiet is too much. */
+/** The most relative rise of the p99. */
 const MOVED_MAX = 0.25;
 const START_MS_MAX = 20_000;
 const MARKET = {

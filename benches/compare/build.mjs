@@ -1,5 +1,5 @@
 // @ts-check
-// Makes ready what is measured: packages by their lock files, release builds. Measures nothing.
+// Prepares a measurement: installs packages by their lock files, makes release builds.
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ function call(command, args, options) {
   if (error || status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);
 }
 
-/** Builds whatever is not up to date. */
+/** Builds everything that is out of date. */
 export function build({ skip }) {
   if (skip) return;
   const installed = join(PEERS, "node_modules", ".package-lock.json");

@@ -1,5 +1,5 @@
 // @ts-check
-// What the measurements were made on: machine, commit, versions. Measures nothing.
+// Describes the machine, the commit and the versions of a measurement.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";

@@ -1,5 +1,5 @@
 // @ts-check
-// One measurement: a server on core 0, the load generator on core 1, its report, and the end of both. Judges nothing.
+// One measurement: starts a server on core 0 and the load generator on core 1, and returns its report.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -13,11 +13,11 @@ const SERVER_CORE = "0";
 const LOAD_CORE = "1";
 const START_MS_MAX = 20_000;
 const END_MS_MAX = 6_000;
-/** What connecting, warming up and checking may take beside the measurement itself. */
+/** The most time for connecting, warming up and checking, in addition to the measurement. */
 const LOAD_MS_EXTRA = 60_000;
 const WARMUP_S = 1;
 const CONNECT_RATE = 2_500;
-/** A measurement that others have disturbed is made again, so often and after such a wait for quiet. */
+/** How often a measurement that other processes disturbed is repeated, and the longest wait for an idle machine before it. */
 const TRIES = 3;
 const QUIET_MS_MAX = 60_000;
 
@@ -38,7 +38,7 @@ async function end(child) {
   }
 }
 
-/** Returns the port that the server says it listens on. */
+/** Returns the port from the server's output. */
 async function port(child, pattern) {
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; ) {
     const found = `${child.output}\n${child.errors}`.match(pattern);
@@ -49,7 +49,7 @@ async function port(child, pattern) {
   throw new Error("the server does not say that it listens");
 }
 
-/** The load generator's arguments. */
+/** Returns the arguments of the load generator. */
 export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick) {
   const scaled = (count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
   const args = ["--url", url, "--pid", String(pid), "--json", "--allow-lag", "--connect-rate", String(CONNECT_RATE)];

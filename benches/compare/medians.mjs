@@ -1,5 +1,5 @@
 // @ts-check
-// Numbers: the figures of each run, and their medians over the rounds. Knows nothing of words or pages.
+// The figures of each run, and their medians over the rounds.
 
 export function median(values) {
   const sorted = values.filter((value) => value !== null && value !== undefined && Number.isFinite(value)).sort((a, b) => a - b);

@@ -1,20 +1,20 @@
 // @ts-check
-// Whether the machine has been left alone: CPU time that neither the server nor the load generator has used. Measures nothing else.
+// Measures the CPU time of all processes other than the server and the load generator: above a limit, it spoils a measurement.
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const SAMPLE_MS = 200;
 const PROBE_MS = 600;
-/** Above this share of one core the work of others spoils a measurement. */
+/** The most CPU time of other processes, as a share of one core, that does not spoil a measurement. */
 export const FOREIGN_MAX = 0.1;
 
-/** Busy time of all cores in ticks. */
+/** Returns the busy time of all cores, in ticks. */
 function busy() {
   const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8").split("\n", 1)[0].trim().split(/\s+/).slice(1).map(Number);
   return user + nice + system + irq + softirq + steal;
 }
 
-/** CPU time of a process in ticks, or null when it has ended. */
+/** Returns the CPU time of a process in ticks, or null if it has ended. */
 function used(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -28,8 +28,8 @@ function used(pid) {
 const TICKS_PER_SECOND = 100;
 
 /**
- * Watches until stop() is called, which returns the share of one core that others have used.
- * @param {(number | undefined)[]} pids of processes that are not others; undefined for one that could not start
+ * Watches the machine until stop() is called, which returns the CPU time of other processes as a share of one core.
+ * @param {(number | undefined)[]} pids of the processes under test; undefined for one that could not start
  */
 export function watch(...pids) {
   const all = [process.pid, ...pids].filter((pid) => pid !== undefined);
@@ -53,7 +53,7 @@ export function watch(...pids) {
   };
 }
 
-/** Waits until nobody but these is busy, at most so long; returns whether it is so. */
+/** Waits until other processes are idle, for `waitMs` at the most. Returns whether they are. */
 export async function quiet(waitMs, ...pids) {
   for (const limit = Date.now() + waitMs; ; ) {
     const watched = watch(...pids);

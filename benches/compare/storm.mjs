@@ -1,6 +1,6 @@
 // @ts-check
-// A storm beside a measurement: clients that connect all at once, and later vanish all at once, while somebody new knocks again
-// and again. Measures how long that one waits; judges nothing.
+// A storm during a measurement: many clients connect at once and later vanish at once, while single new clients connect one after the
+// other. Measures how long the new clients wait.
 import { randomBytes } from "node:crypto";
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const KNOCK_MS = 50;
 const KNOCK_MS_MAX = 10_000;
 
-/** Milliseconds until a new client's handshake is answered, or null when it is not let in. */
+/** Returns the milliseconds until a new client's handshake is answered, or null if it is refused. */
 function knock(url) {
   const began = performance.now();
   const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64") };

@@ -1,16 +1,16 @@
 // @ts-check
-// One hostile client: asks for as much as it can, reads all answers and looks at none. Raw sockets and requests made in advance,
-// so that it costs little itself.
+// One hostile client: sends as many expensive requests as it can, and discards the answers. It uses raw sockets and prepared requests,
+// so that it needs little CPU itself.
 //
 //     node benches/hostile/attack.mjs KIND PORT        until it is ended
 import { get } from "node:http";
 import { connect } from "node:net";
 
-/** How long a connection takes at the least, so that one that is refused does not spin. */
+/** The least time between two connections, without which refused ones would be repeated in a busy loop. */
 const BACK_MS = 50;
-/** How far back a cursor goes: not quite as far as the server keeps events (history.events_max). */
+/** How far back a cursor goes: a little less than the server's ring (history.events_max). */
 const EVENTS_BACK = 250_000;
-/** Answers on one connection before the next one. */
+/** The requests of one connection. */
 const ANSWERS = 8;
 
 const [, , kind, port] = process.argv;
@@ -30,7 +30,7 @@ function open(head, onEnd) {
   return socket;
 }
 
-/** Asks for a path again and again, so many at the same time. */
+/** Requests a path over and over, on `parallel` connections. */
 function requests(path, parallel) {
   const ask = (connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
   const head = ask("keep-alive").repeat(ANSWERS - 1) + ask("close");
@@ -51,7 +51,7 @@ function frame(message) {
 const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
-/** Sends these frames at once, again and again, on one WebSocket that comes back whenever it is closed. */
+/** Sends these frames over and over on one WebSocket, which reconnects when it is closed. */
 function frames(bytes, everyMs) {
   const one = () => {
     const timer = setInterval(() => socket.writableLength < 1 << 20 && socket.write(bytes), everyMs);
@@ -63,7 +63,7 @@ function frames(bytes, everyMs) {
   one();
 }
 
-/** Returns the oldest cursor that the server still knows, nearly. */
+/** Returns a cursor near the end of the server's ring. */
 function oldest() {
   return new Promise((resolve, reject) => {
     const request = get(`http://127.0.0.1:${port}/api/v1/snapshot?symbols=AAPL`, async (response) => {

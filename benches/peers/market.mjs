@@ -1,6 +1,6 @@
 // @ts-check
-// The market of the JavaScript peers: settings from the environment, the arrivals of trades, their text, the clock, and the
-// reading of a subscription. The same arrivals and bytes as in market/src/lib.rs. How texts reach a client is not its business.
+// The market of the JavaScript peers: settings from the environment, the arrivals of trades, their text, the clock, and the parser of
+// subscriptions. Arrivals and bytes are the same as in market/src/lib.rs.
 
 const number = (name, fallback) => {
   const value = Number(process.env[name] ?? fallback);

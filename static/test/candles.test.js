@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the join of history and pushed events, and the folding of trades into candles.
+// Checks the join of the history with pushed trades, and the candles.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { barStart, CandleSeries } from "../js/candles.js";
@@ -27,14 +27,14 @@ test("a bar starts at a whole multiple of its interval", () => {
   assert.equal(barStart(START, "1d") % 86_400_000_000, 0);
 });
 
-test("a trade that the history already holds is not counted again", () => {
+test("a trade that the history contains is not counted again", () => {
   const series = seriesOf([bar(START, 101, { final: false })], { offset: 50 });
   assert.equal(series.applyTrade(trade(49, START + 1, 90)), false);
   assert.equal(series.applyTrade(trade(50, START + 2, 90)), false);
   assert.deepEqual(series.bars, [bar(START, 101, { final: false })]);
 });
 
-test("a later trade moves the open bar", () => {
+test("a later trade updates the open bar", () => {
   const series = seriesOf([bar(START, 101, { final: false })]);
   assert.equal(series.applyTrade(trade(51, START + 5, 99.5, 30)), true);
   assert.deepEqual(series.newest, {
@@ -66,7 +66,7 @@ test("an empty history starts with the first trade", () => {
   assert.equal(series.newest.ts, START);
 });
 
-test("a pushed bar that agrees changes nothing but its finality", () => {
+test("an equal bar of the server only marks the bar final", () => {
   const series = seriesOf([bar(START, 101, { final: false })]);
   const changed = series.applyBar(messages.bar(1, 51, bar(START, 101)));
   assert.equal(changed, false);
@@ -74,7 +74,7 @@ test("a pushed bar that agrees changes nothing but its finality", () => {
   assert.equal(series.newest.volume, 10);
 });
 
-test("a pushed bar corrects an older one, which asks for a whole redraw", () => {
+test("a differing bar of the server replaces an older one and requests a redraw of the chart", () => {
   const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102)]);
   const message = messages.bar(1, 51, bar(START, 105, { volume: 70 }));
   assert.equal(series.applyBar(message), true);
@@ -91,14 +91,14 @@ test("a pushed bar of another interval or from before the history is ignored", (
   assert.equal(series.newest.close, 101);
 });
 
-test("older bars go in front once, without those already held", () => {
+test("older bars are prepended once, without duplicates", () => {
   const series = seriesOf([bar(START, 101)]);
   assert.equal(series.prepend([bar(START - MINUTE, 99), bar(START, 55)]), 1);
   assert.deepEqual(series.bars.map((held) => held.close), [99, 101]);
   assert.equal(series.prepend([bar(START - MINUTE, 99)]), 0);
 });
 
-test("the bars stay bounded from both ends", () => {
+test("the number of bars stays bounded at both ends", () => {
   const series = seriesOf([], {}, 20);
   for (let index = 0; index < 500; index += 1) {
     series.applyTrade(trade(51 + index, START + index * MINUTE, 100 + index));
@@ -125,7 +125,7 @@ test("history joined at any offset gives the same bars as trades alone", () => {
   }
 });
 
-test("a newer answer joins the bars held, and those before it stay", () => {
+test("a newer answer that adjoins the held bars keeps the older ones", () => {
   const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102), bar(START + 2 * MINUTE, 103, { final: false })]);
   series.applyTrade(trade(60, START + 2 * MINUTE + 5, 400));
   const { changes, revision } = series;
@@ -137,7 +137,7 @@ test("a newer answer joins the bars held, and those before it stay", () => {
   assert.ok(series.changes > changes && series.revision > revision);
 });
 
-test("bars that lie apart, or of another run of the server, take the place of those held", () => {
+test("bars that do not adjoin, or of another epoch, replace those held", () => {
   const far = [bar(START + 9 * MINUTE, 109)];
   const apart = seriesOf([bar(START, 101)]);
   assert.equal(apart.renew(answer(far, { offset: 70 })), false);

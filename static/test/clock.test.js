@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the estimate of the server's clock, the honesty of the latency, and the delays between attempts to connect.
+// Checks the estimate of the server's clock, the format of the latency, and the delays between attempts to connect.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Backoff } from "../js/backoff.js";
@@ -12,7 +12,7 @@ test("a symmetric exchange gives the offset exactly", () => {
   assert.deepEqual(clock.best, { offset_us: 4_000, error_us: 500 });
 });
 
-test("the exchange with the shortest round trip is believed", () => {
+test("the exchange with the shortest round trip gives the estimate", () => {
   const clock = new OffsetEstimator();
   clock.add(0, 90_000, 100_000);
   clock.add(200_000, 201_100, 202_000);
@@ -20,7 +20,7 @@ test("the exchange with the shortest round trip is believed", () => {
   assert.deepEqual(clock.best, { offset_us: 100, error_us: 1_000 });
 });
 
-test("the error has the step of this clock in it, and grows by the drift", () => {
+test("the error includes the resolution of the clock and grows by the drift", () => {
   const clock = new OffsetEstimator(100);
   assert.equal(clock.at(0), null);
   clock.add(1_000, 5_500, 2_000);
@@ -30,7 +30,7 @@ test("the error has the step of this clock in it, and grows by the drift", () =>
   assert.equal(clock.at(10_002_400).error_us, 800, "a new exchange beats an older one that was better");
 });
 
-test("the bound holds with any way there and back and any step of the clock", () => {
+test("the bound holds for any asymmetric round trip and any resolution", () => {
   const ahead = 5_000;
   for (const step of [1, 100, 1_000]) {
     const read = (us) => Math.floor(us / step) * step;
@@ -44,7 +44,7 @@ test("the bound holds with any way there and back and any step of the clock", ()
   }
 });
 
-test("the step of a clock is found by looking at it", () => {
+test("the resolution of a clock is measured", () => {
   let reads = 0;
   const read = () => {
     reads += 1;
@@ -60,14 +60,14 @@ test("an old exchange is forgotten after eight more", () => {
   assert.equal(clock.best.offset_us, 6_000);
 });
 
-test("an exchange across a clock that was set back is dropped", () => {
+test("an exchange during which the clock was set back is ignored", () => {
   const clock = new OffsetEstimator();
   clock.add(1_000, 5_000, 500);
   clock.add(Number.NaN, 5_000, 500);
   assert.equal(clock.best, null);
 });
 
-test("a latency below the error of the clock is not given a figure", () => {
+test("a latency below the error of the clock is written as less than it", () => {
   assert.equal(describeLatency(null, { offset_us: 0, error_us: 1 }), "–");
   assert.equal(describeLatency(800, null), "–");
   assert.equal(describeLatency(800, { offset_us: 0, error_us: 100 }), "<1 ms");
@@ -77,7 +77,7 @@ test("a latency below the error of the clock is not given a figure", () => {
   assert.equal(describeLatency(1_234_567, { offset_us: 0, error_us: 100 }), "1,235 ms");
 });
 
-test("delays double up to their bound and start anew after a reset", () => {
+test("delays double up to their bound and start again after a reset", () => {
   const backoff = new Backoff(() => 1);
   assert.deepEqual(Array.from({ length: 7 }, () => backoff.next()), [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
   backoff.reset();
@@ -91,12 +91,12 @@ test("no delay is below the least that a close code allows", () => {
   assert.equal(backoff.next(500), 7_500, "and they still grow");
 });
 
-test("jitter takes away up to half", () => {
+test("jitter shortens a delay by up to half", () => {
   assert.equal(new Backoff(() => 0).next(), 250);
   assert.equal(new Backoff(() => 0.5).next(), 375);
 });
 
-test("the delay that the server asked for is taken once", () => {
+test("a delay demanded by the server is used once", () => {
   const backoff = new Backoff(() => 1);
   backoff.tell(840);
   assert.equal(backoff.next(), 840);

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the arithmetic of the comparison: percentiles, the age of prices, holes, breaks, what is common, costs, figures, CSV.
+// Checks the arithmetic of the comparison: percentiles, age of prices, holes, breaks, common events, costs, figures, CSV.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import { forEach } from "../js/compare/transports.js";
 import { BEGIN, cost, tallyOf } from "./comparison.js";
 import { quote, trade } from "./messages.js";
 
-test("a percentile is wrong by one percent at the most, whatever the values", () => {
+test("the error of a percentile is at most one percent", () => {
   // Latencies from microseconds to minutes, of which the low bits come from a multiplicative generator (Park and Miller).
   let state = 7;
   const next = () => {
@@ -33,7 +33,7 @@ test("a percentile is wrong by one percent at the most, whatever the values", ()
   }
 });
 
-test("a percentile is of the nearest rank, and absurd values find a place", () => {
+test("percentiles use the nearest rank, and values out of range are clamped", () => {
   const histogram = new Histogram();
   assert.equal(histogram.percentile(0.5), null);
   for (const value of [-500, 0, 0, 1e12]) histogram.add(value);
@@ -53,7 +53,7 @@ test("the age of the shown price is its mean over time", () => {
   assert.equal(staleness.meanAt(500), staleness.meanAt(500), "looking changes nothing");
 });
 
-test("each symbol weighs by the time that it is shown, and not while it is interrupted", () => {
+test("each symbol counts by the time that it is shown, without interruptions", () => {
   const staleness = new Staleness();
   staleness.show("AAPL", 0, 0);
   staleness.show("MSFT", 0, 900);
@@ -63,7 +63,7 @@ test("each symbol weighs by the time that it is shown, and not while it is inter
   assert.equal(staleness.meanAt(9_000), mean);
 });
 
-test("of events that come together only the newest is ever shown", () => {
+test("of events that come together only the newest is shown", () => {
   const [one, many] = [new Staleness(), new Staleness()];
   for (const each of [one, many]) each.show("AAPL", 0, 0);
   for (const ts of [20, 50, 90]) many.show("AAPL", ts, 100);
@@ -79,19 +79,19 @@ test("the age of a price begins with the first trade, as a snapshot's time may b
   assert.equal(tally.staleness.meanAt(21_500), 1_000);
 });
 
-test("a hole is missed, what is announced is merged, and what comes twice is counted once", () => {
+test("a hole is counted as missed, skipped events as merged, and a duplicate once", () => {
   const tally = tallyOf(trade(5, 11), trade(6, 13), trade(6, 13), trade(10, 20, { skipped: 2 }));
   const { events, missed, merged, repeated, offset } = tally;
   assert.deepEqual({ events, missed, merged, repeated, offset }, { events: 3, missed: 1, merged: 2, repeated: 1, offset: 20 });
   assert.equal(tally.prices.get("AAPL"), 110);
 });
 
-test("what lag has announced is merged: the holes that follow use it up", () => {
+test("holes announced by lag are counted as merged", () => {
   const tally = tallyOf(trade(5, 11), { type: "lag", skipped: 4, since_offset: 12, ts: 0 }, trade(8, 20), quote(3, 21), trade(10, 23));
   assert.deepEqual([tally.merged, tally.missed], [4, 1], "two, two, and one that nothing has announced");
 });
 
-test("the latency is of events made since the transport was opened", () => {
+test("latency counts events made after the transport was opened", () => {
   const tally = new Tally();
   tally.begin([BEGIN], 10);
   tally.take([trade(5, 11)], 11_700);
@@ -102,7 +102,7 @@ test("the latency is of events made since the transport was opened", () => {
   assert.deepEqual(tally.records.map((record) => record.counted), [false, false, true]);
 });
 
-test("after a cursor that was void nothing is a hole, and the numbers begin anew", () => {
+test("after a void cursor no hole is counted and seq starts again", () => {
   const tally = tallyOf(trade(5, 11), trade(6, 13));
   const age = tally.staleness.meanAt(14_000);
   tally.restart("b", 14_000);
@@ -112,7 +112,7 @@ test("after a cursor that was void nothing is a hole, and the numbers begin anew
   assert.deepEqual(tally.voids, [{ at_us: 14_000, offset: 13, records: 2, epoch: "b" }]);
 });
 
-test("beyond the records that are kept the figures go on", () => {
+test("figures count beyond the limit of records", () => {
   const tally = tallyOf();
   const all = Array.from({ length: RECORDS_MAX + 3 }, (_, index) => trade(5 + index, 11 + index));
   tally.take(all, 20_000_000_000);
@@ -120,13 +120,13 @@ test("beyond the records that are kept the figures go on", () => {
   assert.equal(inCommon([tally, tally]).to, tally.records.at(-1).offset);
 });
 
-test("the bounds are those that the page names and that the server has", () => {
+test("the limits equal those of the page and of the server", () => {
   const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
   assert.ok(read("static/compare.html").includes(`More than ${RECORDS_MAX.toLocaleString("en-US")} events`));
   assert.ok(read("src/transport/poll.rs").includes(`const EVENTS_MAX: usize = ${ANSWER_EVENTS_MAX};`));
 });
 
-test("what is common ends where the slowest is, and says who lacks what", () => {
+test("the comparison ends at the slowest transport and names missing events", () => {
   const complete = tallyOf(trade(5, 11), trade(6, 13), trade(7, 15));
   const lacking = tallyOf(trade(5, 11), trade(7, 15), trade(8, 16));
   assert.deepEqual(inCommon([complete, lacking]), { to: 15, count: 3, absent: [0, 1], isCutShort: false });
@@ -134,7 +134,7 @@ test("what is common ends where the slowest is, and says who lacks what", () => 
   assert.deepEqual(inCommon([complete, behind]), { to: 13, count: 2, absent: [0, 0], isCutShort: false });
 });
 
-test("an event that none has got is missing as well, and a void cursor ends the comparison", () => {
+test("an event that no transport delivered is missing, and a void cursor ends the comparison", () => {
   const [one, other] = [tallyOf(trade(5, 11), trade(7, 15)), tallyOf(trade(5, 11), trade(7, 15))];
   assert.deepEqual(inCommon([one, other]), { to: 15, count: 3, absent: [1, 1], isCutShort: false });
   const complete = tallyOf(trade(5, 11), trade(6, 13), trade(7, 15));
@@ -144,7 +144,7 @@ test("an event that none has got is missing as well, and a void cursor ends the 
   assert.deepEqual(inCommon([complete, restarted]), { to: 13, count: 2, absent: [0, 0], isCutShort: true });
 });
 
-test("figures add both directions up, for each event that the server has sent", () => {
+test("figures add both directions, per event that the server has sent", () => {
   const of = figuresOf(tallyOf(trade(5, 11), trade(6, 13)), cost(2, 200), 20_000);
   assert.deepEqual([of.up, of.down, of.payload, of.headers, of.bytes_per_event, of.cpu], [40, 160, 100, 50, 100, 2_500_000]);
   assert.ok(Math.abs(of.p50 - 500) <= 5);
@@ -152,7 +152,7 @@ test("figures add both directions up, for each event that the server has sent", 
   assert.deepEqual([unknown.up, unknown.cpu, unknown.p50, unknown.staleness], [null, null, null, null]);
 });
 
-test("costs go on where a server that was started again begins anew", () => {
+test("costs are added across restarts of the server", () => {
   const account = new Account("desk-1");
   const costs = (requests) => ({ ...forEach(() => ({ ...cost(0, 0), requests: 1 })), websocket: { ...cost(0, 0), requests } });
   for (const requests of [2, 5, 1, 3]) account.take(costs(requests));
@@ -169,17 +169,17 @@ test("figures are written with a unit that fits", () => {
   assert.deepEqual([1.04, 12.4].map(writeRatio), ["1.0×", "12×"]);
 });
 
-test("what is smaller than the error has no figure of its own", () => {
+test("a span below its error is written as less than it", () => {
   assert.deepEqual([-700, 0, 249, 250, 1_234, null].map((us) => writeSpan(us, 250)), ["<0.25 ms", "<0.25 ms", "<0.25 ms", "0.25 ms", "1.23 ms", "–"]);
 });
 
-test("a line of the plot ends where there is no value, and zero is one", () => {
+test("a line of the plot has gaps without values, but not at zero", () => {
   const points = [[1, 5], [2, null], [3, 0], [4.1, 7], [8, 2]].map(([x, y]) => ({ x, y }));
   assert.deepEqual(runsOf(points, 0), [[{ x: 1, y: 5 }], [{ x: 3, y: 0 }, { x: 4.1, y: 7 }], [{ x: 8, y: 2 }]]);
   assert.deepEqual(runsOf(points, 3).map((run) => run.length), [4], "polls every three seconds follow each other");
 });
 
-test("bytes that come every five seconds are a level, and no peaks", () => {
+test("bytes that come every five seconds are averaged", () => {
   const points = Array.from({ length: 20 }, (_, index) => ({ x: index + 1 + (index % 3) / 100, y: index % 5 === 0 ? 500 : 0 }));
   assert.deepEqual(smoothed(points, 5).map((point) => point.y), [...Array(4).fill(null), ...Array(16).fill(100)]);
   assert.deepEqual(smoothed(points, 1), points, "nothing changes by a window of one second");
@@ -187,11 +187,11 @@ test("bytes that come every five seconds are a level, and no peaks", () => {
   assert.deepEqual(smoothed(broken, 5).slice(8, 14).map((point) => point.y), [null, null, null, null, null, 100], "what is not known is no zero");
 });
 
-test("after a freeze the samples go on with the next whole second, without a burst", () => {
+test("after a freeze sampling continues with the next whole second", () => {
   assert.deepEqual([[3, 3_004], [3, 3_999], [3, 4_200], [3, 9_500]].map(([second, elapsed_ms]) => nextSecond(second, elapsed_ms)), [4, 4, 5, 10]);
 });
 
-test("a CSV has one line for each event, and quotes what needs it", () => {
+test("a CSV has one line for each event, with special characters quoted", () => {
   const lines = csvOf({ websocket: tallyOf(trade(5, 11, { symbol: "A,\"B" })), sse: tallyOf(trade(8, 11, { skipped: 3 })) }).split("\r\n");
   assert.deepEqual(lines, [
     "transport,symbol,channel,seq,offset,ts_us,received_us,latency_us,skipped,counted",

@@ -1,6 +1,5 @@
 // @ts-check
-// Checks when the page notices that nothing comes any more, and when it comes back. The socket, the clock and the page's events
-// are the test's own.
+// Checks when the page detects a dead connection, and when it reconnects. Socket, clock and page events are fakes.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { describeReason } from "../js/connection.js";
@@ -94,7 +93,7 @@ function live() {
   return sockets[0];
 }
 
-test("a market without any event is never called stale, however long it is quiet", () => {
+test("a connection is never stale because the market is quiet", () => {
   for (const trip_ms of [0, 400, 3_000]) {
     sockets = [];
     feed = new Feed("ws://localhost/ws", { onStatus: ({ state }) => assert.notEqual(state, "stale", `${trip_ms} ms`), onFrame: () => {} });
@@ -106,7 +105,7 @@ test("a market without any event is never called stale, however long it is quiet
   }
 });
 
-test("silence is noticed within three seconds, and gone with the next message", () => {
+test("a silent connection is stale within three seconds, until the next message", () => {
   const socket = live();
   for (let turn = 0; turn < 5; turn += 1) {
     socket.isAnswering = false;
@@ -118,7 +117,7 @@ test("silence is noticed within three seconds, and gone with the next message", 
   assert.equal(sockets.length, 1);
 });
 
-test("a server that never comes back is given up, and there is an attempt under way nearly always", () => {
+test("while a server is unreachable, an attempt is running nearly all the time", () => {
   const socket = live();
   socket.isAnswering = false;
   until("reconnecting");
@@ -169,7 +168,7 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
   });
 }
 
-test("a machine that has slept is noticed by its clocks, even if one of them slept too", () => {
+test("a suspended machine is detected by its clocks, even if one of them stood still", () => {
   for (const isMonotonic of [true, false]) {
     sockets = [];
     feed = new Feed("ws://localhost/ws", { onStatus: () => {}, onFrame: () => {} });
@@ -183,7 +182,7 @@ test("a machine that has slept is noticed by its clocks, even if one of them sle
   }
 });
 
-test("a page that is thawed has what is new, and no connection is held while it is frozen", () => {
+test("a frozen page holds no connection, and a thawed one reconnects", () => {
   const socket = live();
   document.dispatchEvent(new Event("freeze"));
   assert.equal(socket.readyState, FakeSocket.CLOSED);
@@ -193,7 +192,7 @@ test("a page that is thawed has what is new, and no connection is held while it 
 });
 
 for (const code of [1002, 1003, 1007, 1009, 4500, 4999]) {
-  test(`after close code ${code}, which every reconnect would bring again, the page makes no attempt by itself`, () => {
+  test(`after close code ${code}, after which reconnecting is of no use, the page makes no attempt by itself`, () => {
     live().onclose({ code });
     assert.equal(feed.status.state, "closed");
     assert.match(describeReason(feed.status), /does not reconnect by itself/);

@@ -9,12 +9,12 @@ import { said } from "../js/handshake/closing.js";
 import { closeOf, Dissector, fromHex, OPCODE } from "../js/handshake/dissector.js";
 import { parseOffer } from "../js/handshake/offers.js";
 
-test("a key gives its answer", () => {
+test("the accept value of a key is that of the RFC", () => {
   assert.equal(acceptSteps("dGhlIHNhbXBsZSBub25jZQ==").accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   assert.equal(acceptSteps("x3JJHMbDL1EzLkh9GBhXDw==").accept, "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
 });
 
-test("the answer to any key is that of another implementation of SHA-1", () => {
+test("accept values agree with another implementation of SHA-1", () => {
   for (let count = 0; count < 200; count += 1) {
     const key = randomBytes(16).toString("base64");
     const { joined, digest, accept } = acceptSteps(key);
@@ -27,7 +27,7 @@ test("the answer to any key is that of another implementation of SHA-1", () => {
   }
 });
 
-test("what is wrong with a key is said", () => {
+test("each mistake in a key is named", () => {
   const said = (key) => checkKey(key).problem?.phrase.slice(0, 26);
   assert.equal(said("dGhlIHNhbXBsZSBub25jZQ=="), undefined);
   assert.equal(said(""), "A key is needed: 24 charac");
@@ -52,7 +52,7 @@ function frame(first, payload, key) {
   return Uint8Array.from([first, (key ? 0x80 : 0) | short, ...long, ...(key ?? []), ...body]);
 }
 
-test("the examples of RFC 6455 section 5.7 come apart", () => {
+test("the examples of RFC 6455 section 5.7 are parsed", () => {
   const [hello] = new Dissector().push(fromHex("810548656c6c6f"));
   assert.deepEqual([hello.fin, hello.opcode, hello.masked, hello.length], [true, OPCODE.text, false, 5]);
   assert.equal(new TextDecoder().decode(hello.payload), "Hello");
@@ -65,7 +65,7 @@ test("the examples of RFC 6455 section 5.7 come apart", () => {
   assert.deepEqual([ping.opcode, pong.opcode], [OPCODE.ping, OPCODE.pong]);
 });
 
-test("frames of every length, masked or not, come apart however the bytes are cut", () => {
+test("frames of every length, masked or not, are parsed from any pieces", () => {
   const key = [0x3a, 0x7f, 0x00, 0xc5];
   const lengths = [0, 1, 125, 126, 127, 65_535, 65_536];
   const payloads = lengths.flatMap((length) => /** @type {[number, number[] | null][]} */ ([[length, key], [length, null]]));
@@ -86,7 +86,7 @@ test("frames of every length, masked or not, come apart however the bytes are cu
   }
 });
 
-test("short frames come apart byte by byte", () => {
+test("short frames are parsed byte by byte", () => {
   const stream = Buffer.concat([frame(0x81, Buffer.from("가"), [1, 2, 3, 4]), frame(0xc8, [0x03, 0xe8], null)]);
   const dissector = new Dissector();
   const found = [...stream].flatMap((byte) => dissector.push(Uint8Array.of(byte)));
@@ -94,14 +94,14 @@ test("short frames come apart byte by byte", () => {
   assert.deepEqual([found[1].rsv, found[1].opcode], [[true, false, false], OPCODE.close]);
 });
 
-test("a frame that is not complete waits, and one of absurd length is refused", () => {
+test("an incomplete frame waits for more bytes, and one above the limit is refused", () => {
   const dissector = new Dissector();
   assert.deepEqual(dissector.push(fromHex("8105486c")), []);
   assert.equal(dissector.isWithinFrame, true);
   assert.throws(() => new Dissector().push(fromHex("827f00ffffffffffffff")), RangeError);
 });
 
-test("a close frame says its code and its reason, or nothing", () => {
+test("the code and the reason of a close frame are optional", () => {
   const close = (hex) => closeOf(new Dissector().push(fromHex(hex))[0]);
   assert.deepEqual(close("880503e8627965"), { code: 1000, reason: "bye" });
   assert.deepEqual(close("88020fa0"), { code: 4000, reason: "" });
@@ -115,7 +115,7 @@ test("an offer is a list of names, each once", () => {
   assert.equal(parseOffer("soap, wamp, soap").problem.values.name, "soap");
 });
 
-test("what is said of an attempt follows its answer", () => {
+test("the note under an attempt depends on the response status", () => {
   assert.match(noteOf("foreign_origin", "403"), /refuses: 403\.$/);
   assert.match(noteOf("foreign_origin", "101"), /lets that site in.*: 101\.$/);
   assert.match(noteOf("accepted", "503"), /: 503\.$/);
@@ -124,7 +124,7 @@ test("what is said of an attempt follows its answer", () => {
   }
 });
 
-test("the end of a socket that was never opened is not called the end of a connection", () => {
+test("a socket that was never opened is not reported as closed", () => {
   const event = { code: 1006, reason: "", wasClean: false };
   assert.match(said({ ...event, hasOpened: false }), /1006: the socket was never opened/);
   assert.match(said({ ...event, hasOpened: true }), /without a closing handshake/);

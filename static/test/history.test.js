@@ -37,7 +37,7 @@ function loaderAt(position, offsets = []) {
   return { loader, results };
 }
 
-test("trades after the answer are folded in, those before are not", async () => {
+test("only trades after the answer are added to the bars", async () => {
   const urls = serve(answer(60));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [55, 60, 61, 70]);
   await loader.load("AAPL", "1m");
@@ -46,7 +46,7 @@ test("trades after the answer are folded in, those before are not", async () => 
   assert.equal(results.series[0].offset, 70);
 });
 
-test("an answer older than the subscription is asked for again", async () => {
+test("an answer older than the subscription is fetched again", async () => {
   const urls = serve(answer(40), answer(60));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [61]);
   await loader.load("AAPL", "1m");
@@ -55,7 +55,7 @@ test("an answer older than the subscription is asked for again", async () => {
   assert.equal(results.series[0].newest.volume, 11);
 });
 
-test("trades of another run of the server are not mixed in", async () => {
+test("trades of another epoch are not added", async () => {
   const urls = serve(answer(60, { epoch: "e0" }), answer(60));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 }, [61]);
   await loader.load("AAPL", "1m");
@@ -63,7 +63,7 @@ test("trades of another run of the server are not mixed in", async () => {
   assert.equal(results.series[0].epoch, "e1");
 });
 
-test("a newer request replaces the one under way", async () => {
+test("a newer request cancels the running one", async () => {
   serve(answer(60), answer(60, { interval: "5m" }));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
   await Promise.all([loader.load("AAPL", "1m"), loader.load("AAPL", "5m")]);
@@ -71,7 +71,7 @@ test("a newer request replaces the one under way", async () => {
   assert.deepEqual(results.errors, []);
 });
 
-test("a failure is told by its cause, in words that can be translated", async () => {
+test("each cause of a failure has a phrase that can be translated", async () => {
   serve({ type: "about:blank", title: "Too busy", status: 503 });
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
   await loader.load("AAPL", "1m");
@@ -83,7 +83,7 @@ test("a failure is told by its cause, in words that can be translated", async ()
   ]);
 });
 
-test("older bars are asked for until there are none", async () => {
+test("older bars are fetched until there are none", async () => {
   const many = Array.from({ length: 600 }, (_, index) => bar(START + index * 60_000_000));
   const urls = serve(answer(60, { bars: many }), answer(60, { bars: [bar(START - 60_000_000)] }));
   const { loader, results } = loaderAt({ epoch: "e1", followed_offset: 50 });
@@ -96,7 +96,7 @@ test("older bars are asked for until there are none", async () => {
   assert.equal(urls.length, 2);
 });
 
-test("after a break the newest bars join those held, and with another server as many take their place", async () => {
+test("after a break the newest bars adjoin those held, or replace them if the server is another one", async () => {
   const many = (count, end) => Array.from({ length: count }, (_, index) => bar(START + (end - count + index) * 60_000_000));
   const position = { epoch: "e1", followed_offset: 50, now_us: START + 1_800 * 60_000_000 };
   const urls = serve(answer(60, { bars: many(600, 1_800) }), answer(61, { bars: many(600, 1_200) }), answer(70, { bars: many(600, 1_802) }),

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks that every phrase of every page has its Korean, that no translation is left over, and that both say it alike.
+// Checks that every phrase of every page has a translation, that no translation is unused, and that placeholders agree.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -42,7 +42,7 @@ for (const [page, entry, dictionary] of PAGES) {
   const modules = modulesOf(entry).filter((name) => !name.includes("node_modules"));
   const phrases = new Set([...phrasesOfPage(read(page)), ...modules.flatMap((name) => phrasesOfModule(read(name)))]);
 
-  test(`every phrase of ${page} has its Korean, and every Korean its phrase`, async () => {
+  test(`every phrase of ${page} has a translation, and no translation is unused`, async () => {
     const { korean } = await import(`../${dictionary}`);
     const sectors = [...readFileSync(new URL("../../config/symbols.toml", import.meta.url), "utf8").matchAll(/^sector = "(.+)"$/gm)];
     const data = new Set(dictionary.includes("live") ? sectors.map((match) => match[1]) : []);
@@ -51,7 +51,7 @@ for (const [page, entry, dictionary] of PAGES) {
     assert.ok(phrases.size > 50);
   });
 
-  test(`the Korean of ${page} has the figures, the code and the politeness of the English`, async () => {
+  test(`the Korean of ${page} has the placeholders and the code of the English, and its polite form`, async () => {
     const { korean } = await import(`../${dictionary}`);
     for (const [english, text] of Object.entries(korean)) {
       assert.deepEqual(marksOf(text), marksOf(english), english);
@@ -73,7 +73,7 @@ test("a phrase without a dictionary stays English and is filled in", () => {
   assert.equal(t("{count} of {sum}", { count: 3 }), "3 of {sum}");
 });
 
-test("code and stress become elements, never markup", () => {
+test("code and emphasis become elements, and text is never parsed as HTML", () => {
   Object.assign(globalThis, { document: { createElement: (tag) => ({ tag, textContent: "" }) } });
   try {
     const nodes = nodesOf("Send `{text}` *now*.", { text: "<b>" });

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks how figures and times are written, what a search finds, how columns sort, and that the files name no stranger.
+// Checks the format of figures and times, the search, the sorting of columns, and rules for the files.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ test("prices have two decimals, four below a dollar", () => {
   assert.equal(formatPrice(0.1234), "0.1234");
 });
 
-test("changes carry a sign, unless they are nothing", () => {
+test("changes carry a sign, except zero", () => {
   assert.equal(formatSigned(1.625), "+1.63");
   assert.equal(formatSigned(-0.4), "\u22120.40");
   assert.equal(formatSigned(-0.001), "0.00");
@@ -27,7 +27,7 @@ test("changes carry a sign, unless they are nothing", () => {
   assert.equal(directionOf(-0.01), "down");
 });
 
-test("volumes shorten where they must", () => {
+test("volumes are abbreviated above ten million", () => {
   assert.equal(formatVolume(9_999_999), "9,999,999");
   assert.equal(formatVolume(12_345_678), "12.35M");
   assert.equal(formatVolumeShort(950), "950");
@@ -35,7 +35,7 @@ test("volumes shorten where they must", () => {
   assert.equal(formatVolumeShort(123_456_789), "123M");
 });
 
-test("a day begins where the viewer's does", () => {
+test("a day begins at midnight of the viewer's time zone", () => {
   const midnight = Date.UTC(2026, 0, 15, 5) / 1_000;
   assert.equal(tickWeight(midnight - 60, midnight, false), 50);
   assert.equal(tickWeight(midnight - 60, midnight, true), 30);
@@ -43,7 +43,7 @@ test("a day begins where the viewer's does", () => {
   assert.equal(formatTime(midnight, "minute", true), "05:00");
 });
 
-test("boundaries weigh by what they begin", () => {
+test("the weight of a boundary depends on the unit that begins", () => {
   /** @param {Parameters<typeof Date.UTC>} parts */
   const at = (...parts) => Date.UTC(...parts) / 1_000;
   assert.equal(tickWeight(at(2025, 11, 31), at(2026, 0, 1), true), 70);
@@ -52,7 +52,7 @@ test("boundaries weigh by what they begin", () => {
   assert.equal(tickWeight(at(2026, 1, 3, 9, 59, 1), at(2026, 1, 3, 9, 59, 2), true), 10);
 });
 
-test("the hour that a clock set back repeats keeps its order", () => {
+test("the hour repeated by the end of summer time keeps its order", () => {
   const first = Date.UTC(2026, 10, 1, 5, 30) / 1_000;
   assert.equal(formatTime(first, "minute"), "01:30");
   assert.equal(formatTime(first + 3_600, "minute"), "01:30");
@@ -85,7 +85,7 @@ test("a search puts symbols before names", () => {
   assert.equal(found("").length, 5);
 });
 
-test("columns sort by figure, greatest first, and the other way when pressed again", () => {
+test("columns sort descending, and ascending after a second click", () => {
   const ticker = (price, prev_close) => fromSnapshot(snapshot({}, { price, prev_close }));
   const tickers = new Map([["A", ticker(10, 11)], ["B", ticker(30, 29)], ["C", ticker(20, 20)]]);
   const down = nextOrder({ key: null, direction: "descending" }, "last");
@@ -96,7 +96,7 @@ test("columns sort by figure, greatest first, and the other way when pressed aga
   assert.deepEqual(sorted(["C", "A"], tickers, nextOrder(up, "symbol")), ["A", "C"]);
 });
 
-test("every state of the connection has words of its own", () => {
+test("every state of the connection has its own words", () => {
   assert.deepEqual(describe({ state: "live" }, 0), ["Live", ""]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100, reason: "" }, 0), ["Reconnecting", "in 3 s"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: null, reason: "" }, 0), ["Reconnecting", "now"]);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Tally } from "../js/compare/statistics.js";
 import { MarketTime } from "../js/markettime.js";
 
-test("a time of the market is one of the server's", () => {
+test("a time of the market is converted to the server's clock", () => {
   const time = new MarketTime();
   assert.equal(time.toServer(5), 5, "the same where nothing is known");
   time.take({ server_ts: 1_000, market_ts: 50_000, speed: 10 });
@@ -17,7 +17,7 @@ test("a time of the market is one of the server's", () => {
   assert.equal(time.toServer(60_000), 2_000, "an older server says nothing of it");
 });
 
-test("latency and age do not know the speed of the market", () => {
+test("latency and age do not depend on the speed of the market", () => {
   for (const speed of [0.5, 1, 10]) {
     const time = new MarketTime();
     time.take({ server_ts: 1_000_000, market_ts: 7_000_000, speed });

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks when the chart says that it is loading: the clock and the elements are the test's own.
+// Checks when the chart shows that it is loading. Clock and elements are fakes.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Notice } from "../js/notice.js";
@@ -33,7 +33,7 @@ test("a history under way is called loading after 150 ms, and not before", () =>
   assert.equal(elements["chart-retry"].hidden, true);
 });
 
-test("a history that is there, or fails, before that is never called loading", () => {
+test("no loading message is shown if the history comes or fails before that", () => {
   const notice = new Notice(() => {});
   for (const phrase of ["", "The server cannot be reached."]) {
     notice.wait();
@@ -44,7 +44,7 @@ test("a history that is there, or fails, before that is never called loading", (
   }
 });
 
-test("another choice waits anew", () => {
+test("another choice restarts the delay of the loading message", () => {
   const notice = new Notice(() => {});
   notice.wait();
   mock.timers.tick(100);

@@ -1,6 +1,6 @@
 // @ts-check
-// Checks how each transport of the comparison comes back after a break, what it takes for an end, and how extra clients and the
-// reference clock do. Sockets, streams and answers are scripted; timers are the test's own.
+// Checks how each transport of the comparison, the extra clients and the reference clock reconnect after a break, and when they give up.
+// Sockets, streams, answers and timers are fakes.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Cursor } from "../js/compare/cursor.js";
@@ -100,7 +100,7 @@ function open(transport, wish = WISH) {
 const welcome = (epoch) => ({ type: "welcome", epoch, heartbeat_ms: 15_000 });
 const subscribed = (recovered) => ({ type: "subscribed", recovered });
 
-test("a WebSocket that breaks is made again with its last cursor", async () => {
+test("a broken WebSocket reconnects with its last cursor", async () => {
   const { source, log } = open("websocket");
   const [first] = FakeSocket.made;
   first.tell("open");
@@ -121,7 +121,7 @@ test("a WebSocket that breaks is made again with its last cursor", async () => {
   assert.equal(FakeSocket.made.length, 2, "not after the end");
 });
 
-test("a WebSocket whose cursor is void goes on from its snapshots, when all have come", async () => {
+test("after a void cursor a WebSocket has a cursor again when all snapshots have come", async () => {
   const { source, log } = open("websocket");
   const again = async () => {
     FakeSocket.made.at(-1).tell("close", { code: 4003, reason: "" });
@@ -141,7 +141,7 @@ test("a WebSocket whose cursor is void goes on from its snapshots, when all have
   await source.close();
 });
 
-test("a WebSocket of a server that restarts is made again without its cursor", async () => {
+test("after a restart of the server a WebSocket reconnects without its cursor", async () => {
   const { source, log } = open("websocket");
   FakeSocket.made[0].tell("open");
   FakeSocket.made[0].say(welcome("a"), subscribed(true), { type: "goodbye", reason: "shutdown", retry_after_ms: 840 });
@@ -156,7 +156,7 @@ test("a WebSocket of a server that restarts is made again without its cursor", a
   await source.close();
 });
 
-test("a WebSocket that was closed for a flood is made again after five seconds, with its cursor", async () => {
+test("after a flood a WebSocket reconnects after five seconds with its cursor", async () => {
   const { source } = open("websocket");
   FakeSocket.made[0].tell("open");
   FakeSocket.made[0].say(welcome("a"), subscribed(true), trade(5, 11));
@@ -170,7 +170,7 @@ test("a WebSocket that was closed for a flood is made again after five seconds, 
   await source.close();
 });
 
-test("a WebSocket whose messages the server rejects is an end", async () => {
+test("a WebSocket whose messages the server rejects does not reconnect", async () => {
   const { log } = open("websocket");
   FakeSocket.made[0].tell("open");
   FakeSocket.made[0].say(welcome("a"));
@@ -181,7 +181,7 @@ test("a WebSocket whose messages the server rejects is an end", async () => {
   assert.equal(FakeSocket.made.length, 1);
 });
 
-test("an error message on the WebSocket is an end", async () => {
+test("a WebSocket does not reconnect after an error message", async () => {
   const { log } = open("websocket");
   const [socket] = FakeSocket.made;
   socket.tell("open");
@@ -204,7 +204,7 @@ test("a WebSocket that never answers is given up and tried again", async () => {
   await source.close();
 });
 
-test("with a rate the cursor stays behind what may still be overtaken", () => {
+test("with max_hz the cursor stays one interval behind", () => {
   const cursor = new Cursor(AFTER, 1);
   cursor.take([trade(5, 1_000), trade(6, 2_000)]);
   assert.deepEqual(cursor.position, AFTER, "an event of the second before may be held back");
@@ -212,7 +212,7 @@ test("with a rate the cursor stays behind what may still be overtaken", () => {
   assert.deepEqual(cursor.position, { epoch: "a", offset: 1_000 });
 });
 
-test("an event stream that was answered by an error is opened again with its last cursor", async () => {
+test("an event stream refused by an error status is opened again with its last cursor", async () => {
   const { source, log } = open("sse");
   const [first] = FakeStream.made;
   first.say(welcome("a"), subscribed(true), { ...trade(5, 11), id: "a:11" });
@@ -231,7 +231,7 @@ test("an event stream that was answered by an error is opened again with its las
 const answer = (offset, messages, recovered = true, epoch = "a") => ({ epoch, offset, cursor: `${epoch}:${offset}`, recovered, messages });
 
 for (const transport of ["long_poll", "short_poll"]) {
-  test(`a ${transport} that fails is asked again with the same cursor`, async () => {
+  test(`a ${transport} that fails is repeated with the same cursor`, async () => {
     const { source, log } = open(transport);
     requests.shift().answer(200, answer(11, [trade(5, 11)]));
     await settle();
@@ -254,7 +254,7 @@ for (const transport of ["long_poll", "short_poll"]) {
   });
 }
 
-test("a poll that is refused for good ends, in the server's words", async () => {
+test("a poll refused with 404 does not retry and names the cause", async () => {
   const { log } = open("long_poll");
   requests.shift().answer(404, { code: "unknown_symbol", detail: "no such symbol: XX", symbols: ["XX"] });
   await settle();
@@ -263,7 +263,7 @@ test("a poll that is refused for good ends, in the server's words", async () => 
   assert.equal(requests.length, 0);
 });
 
-test("a short poll whose answer is full asks again at once, at the end too", async () => {
+test("a short poll with a full answer is repeated at once, at the end too", async () => {
   const { source } = open("short_poll");
   const full = Array.from({ length: ANSWER_EVENTS_MAX }, (_, index) => trade(5 + index, 11 + index));
   requests.shift().answer(200, answer(1_034, full));
@@ -281,7 +281,7 @@ test("a short poll whose answer is full asks again at once, at the end too", asy
   await closed;
 });
 
-test("extra clients are counted while they are served, come back, and ask in the mode of the run", async () => {
+test("extra clients are counted while they are served, reconnect, and use the mode of the run", async () => {
   const crowd = new Crowd(2, { ...WISH, max_hz: 4 }, AFTER, "desk-1-x");
   for (const socket of FakeSocket.made) {
     socket.tell("open");
@@ -312,7 +312,7 @@ test("extra clients are counted while they are served, come back, and ask in the
   await crowd.close();
 });
 
-test("the reference clock is asked over another socket when its own breaks or falls silent", async () => {
+test("the reference clock reconnects if its socket breaks or does not answer", async () => {
   const clock = new ReferenceClock();
   for (const end of [(socket) => socket.tell("close"), () => pass(5_000)]) {
     const socket = FakeSocket.made.at(-1);

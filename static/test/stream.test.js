@@ -1,5 +1,5 @@
 // @ts-check
-// Checks what judges the stream: sequence numbers, the log of trades, the meters, the market that uses them.
+// Checks the measurements of the stream: sequence numbers, log of trades, meters, and the market that uses them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Market } from "../js/market.js";
@@ -22,7 +22,7 @@ const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], m
 const quiet = () => {};
 const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet };
 
-test("consecutive events leave no hole", () => {
+test("consecutive events have no hole", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57 }));
   assert.equal(checker.accept(trade(58)), true);
@@ -38,7 +38,7 @@ test("every missing event is counted, also the first after the snapshot", () => 
   assert.equal(checker.holes, 4);
 });
 
-test("a repeated event is refused", () => {
+test("a duplicate is ignored", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57 }));
   assert.equal(checker.accept(trade(57)), false);
@@ -47,7 +47,7 @@ test("a repeated event is refused", () => {
   assert.equal(checker.holes, 0);
 });
 
-test("channels are numbered apart", () => {
+test("each topic has its own seq", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57, quotes: 311 }));
   for (const event of [messages.quote(312, 1), messages.bar(9, 2), messages.bar(11, 3)]) checker.accept(event);
@@ -55,7 +55,7 @@ test("channels are numbered apart", () => {
   assert.equal(checker.holes, 1);
 });
 
-test("a later snapshot must agree with the events, but only on channels that were heard", () => {
+test("a later snapshot must agree with the events, on subscribed channels only", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57, "bars.1s": 4 }));
   checker.accept(trade(58));
@@ -65,7 +65,7 @@ test("a later snapshot must agree with the events, but only on channels that wer
   assert.equal(checker.holes, 2);
 });
 
-test("events before the first snapshot and after forgetting are not followed", () => {
+test("events before the first snapshot and after unsubscribing are ignored", () => {
   const checker = new SequenceChecker();
   assert.equal(checker.accept(trade(12)), false);
   checker.snapshot(snapshot({ trades: 57 }));
@@ -74,7 +74,7 @@ test("events before the first snapshot and after forgetting are not followed", (
   assert.equal(checker.holes, 0);
 });
 
-test("the trade log says when it cannot know", () => {
+test("the trade log returns null if trades may be missing", () => {
   const log = new TradeLog(4);
   const logged = (symbol, offset) => ({ symbol, offset, ts: 0, price: 1, size: 1, side: 0 });
   log.push(logged("AAPL", 10));
@@ -109,7 +109,7 @@ test("the median is that of the newest values", () => {
   assert.equal(meter.median, 1_000);
 });
 
-test("the market folds a snapshot and what follows, each event once", () => {
+test("the market applies a snapshot and the later events, each once", () => {
   const seen = [];
   const market = new Market({
     onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
@@ -136,7 +136,7 @@ test("the market folds a snapshot and what follows, each event once", () => {
   assert.deepEqual(seen, ["welcome", "AAPL", "lag"]);
 });
 
-test("a symbol that was removed stays removed, whatever is still under way", () => {
+test("a removed symbol stays removed even if events of it still arrive", () => {
   const market = new Market(IGNORE);
   market.want(wishes());
   market.take([snapshot({ trades: 57 })], 0, undefined);
@@ -147,7 +147,7 @@ test("a symbol that was removed stays removed, whatever is still under way", () 
   assert.equal(market.log.newest("AAPL", 1).length, 0);
 });
 
-test("events that a newer one has made obsolete are no hole", () => {
+test("skipped events are no hole", () => {
   const checker = new SequenceChecker();
   checker.snapshot(snapshot({ trades: 57 }));
   checker.accept(trade(61, { skipped: 3 }));
@@ -156,7 +156,7 @@ test("events that a newer one has made obsolete are no hole", () => {
   assert.equal(checker.holes, 1);
 });
 
-test("a channel that was given up for a while leaves no hole", () => {
+test("a channel unsubscribed for a while has no hole", () => {
   const market = new Market(IGNORE);
   const bar = (seq) => messages.bar(seq, 200 + seq);
   /** @param {Channel[]} channels */
@@ -172,7 +172,7 @@ test("a channel that was given up for a while leaves no hole", () => {
   assert.equal(market.sequences.holes, 1);
 });
 
-test("while only the newest values come the price goes on, but neither tape nor candles take them", () => {
+test("in mode latest the price is updated, but neither the tape nor the candles", () => {
   const market = new Market(IGNORE);
   market.want(wishes());
   market.take([{ type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, snapshot({ trades: 57 }), trade(58)], 0, undefined);

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the sentences about a run: that they say what the figures say, and of whom.
+// Checks the sentences of the summary against the figures.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { figuresOf } from "../js/compare/figures.js";
@@ -18,19 +18,19 @@ function outcome(shortWire, more = {}, short = {}) {
 const say = (...rest) => summarize(outcome(...rest)).join("\n");
 const broken = { kind: "closed", detail: "1006", second: 12.4 };
 
-test("the sentences say what the figures say", () => {
+test("the sentences contain the figures", () => {
   const text = say(400);
   assert.match(text, /All four have delivered the same 2 events/);
   assert.match(text, /WebSocket 100 B, server-sent events 150 B \(1\.5×\), long poll 500 B \(5\.0×\), short poll 200 B \(2\.0×\)/);
   assert.match(text, /within: WebSocket 0\.50 ms/);
-  assert.match(text, /Asking every 1\.00 s cost 2\.0× the bytes of WebSocket here/);
+  assert.match(text, /Polling every 1\.00 s cost 2\.0× the bytes of WebSocket here/);
   assert.doesNotMatch(text, /\{\w+\}|NaN|undefined|null|reconnected/);
 });
 
-test("a transport that has broken off is named, and left out of every comparison", () => {
+test("a failed transport is named and left out of every comparison", () => {
   const common = { count: 2, absent: [0, 0, 0], isCutShort: false };
   const sentences = summarize(outcome(400, { failures: { websocket: broken }, common }));
-  assert.equal(sentences[0], "Broken off and not come back, so left out of what follows: WebSocket at 12 s (the connection was lost (1006)).");
+  assert.equal(sentences[0], "Failed, and left out of the comparison below: WebSocket at 12 s (the connection was lost (1006)).");
   const rest = sentences.slice(1).join("\n");
   assert.doesNotMatch(rest, /WebSocket|All four|×/);
   assert.match(rest, /These have delivered the same 2 events, of which none is missing: server-sent events, long poll, short poll\./);
@@ -40,7 +40,7 @@ test("a transport that has broken off is named, and left out of every comparison
   assert.equal(nobody[1], "Nothing is left to compare.");
 });
 
-test("without any event there is no word of success", () => {
+test("without events the summary claims nothing", () => {
   const run = outcome(400, { common: { count: 0, absent: [0, 0, 0, 0], isCutShort: false } });
   for (const each of Object.values(run.figures)) each.events = 0;
   assert.deepEqual(summarize(run), ["No event has come: there is nothing to compare."]);
@@ -56,8 +56,8 @@ test("a loss is counted once, although it is a hole as well", () => {
   assert.doesNotMatch(text, /holes|delivered/);
 });
 
-test("events that not all transports have reached are said to be in the table alone, when there are any", () => {
-  const said = /not all of them have reached are counted in the table, and not here/;
+test("events after the last common one are mentioned if there are any", () => {
+  const said = /after the last common one are counted in the table only/;
   const common = (count, absent = [0, 0, 0, 0]) => ({ common: { count, absent, isCutShort: false } });
   assert.match(say(400, common(2), { events: 3 }), said);
   assert.match(say(400, common(1)), said);
@@ -67,10 +67,10 @@ test("events that not all transports have reached are said to be in the table al
   assert.doesNotMatch(say(400, { ...common(1), isLatest: true }), said, "newest values are not counted so");
 });
 
-test("who came back, and with what loss, is said", () => {
+test("reconnects and void cursors are named", () => {
   const text = say(400, { voids: { sse: 7.2 }, common: { count: 2, absent: [0, 0, 0, 0], isCutShort: true } }, { reconnected: 2 });
-  assert.match(text, /nobody knows what was lost: server-sent events at 7 s\./);
-  assert.match(text, /made again: short poll 2\./);
+  assert.match(text, /the number of lost events is unknown: server-sent events at 7 s\./);
+  assert.match(text, /Reconnects after a break: short poll 2\./);
   assert.match(text, /Up to the first break these have delivered the same 2 events/);
 });
 
@@ -78,26 +78,26 @@ test("the newest values are compared by all of their bytes", () => {
   const short = { bytes_per_event: 9_000, up: 10, down: 20, merged: 7 };
   const text = say(400, { isLatest: true }, short);
   assert.match(text, /merged into newer ones: WebSocket 0, .*short poll 7\./);
-  assert.match(text, /cost fewer bytes than WebSocket here \(0\.1×\), as it brought fewer values/);
-  assert.doesNotMatch(text, /lost without a word/);
-  assert.match(say(400, { isLatest: true }, { missed: 3 }), /lost without a word: short poll 3/);
+  assert.match(text, /cost fewer bytes than WebSocket here \(0\.1×\), because it brought fewer values/);
+  assert.doesNotMatch(text, /lost without an announcement/);
+  assert.match(say(400, { isLatest: true }, { missed: 3 }), /lost without an announcement: short poll 3/);
 });
 
 test("the verdict on short polls goes by the figures, both ways", () => {
   const aged = (staleness) => say(200, {}, { staleness }).split("\n").at(-1);
   const push = outcome(200).figures.websocket.staleness;
-  assert.match(aged(push), /as many bytes as WebSocket here\. What it showed was as old\.$/);
-  assert.match(aged(push * 1.04), /was as old\.$/, "within five percent");
-  assert.match(aged(push - 79), /was as old\.$/, "within the error of the clocks");
-  assert.match(aged(push + 500_000), /was 500 ms older\.$/);
-  assert.match(aged(push - 1_000), /was 1\.00 ms newer\.$/);
-  assert.match(say(100), /fewer bytes than WebSocket here \(0\.5×\), as one answer carries many/);
+  assert.match(aged(push), /as many bytes as WebSocket here\. The shown prices were as old\.$/);
+  assert.match(aged(push * 1.04), /were as old\.$/, "within five percent");
+  assert.match(aged(push - 79), /were as old\.$/, "within the error of the clocks");
+  assert.match(aged(push + 500_000), /were 500 ms older\.$/);
+  assert.match(aged(push - 1_000), /were 1\.00 ms newer\.$/);
+  assert.match(say(100), /fewer bytes than WebSocket here \(0\.5×\), because one answer carries many/);
 });
 
 test("two polls give no verdict", () => {
-  assert.match(say(400, { seconds: 3 }), /Asking every/);
-  assert.doesNotMatch(say(400, { seconds: 2.9 }), /Asking every/);
-  assert.doesNotMatch(say(400, { failures: { short_poll: broken } }), /Asking every/);
+  assert.match(say(400, { seconds: 3 }), /Polling every/);
+  assert.doesNotMatch(say(400, { seconds: 2.9 }), /Polling every/);
+  assert.doesNotMatch(say(400, { failures: { short_poll: broken } }), /Polling every/);
 });
 
 test("a figure that is not known is left out", () => {

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the viewer's list: its own order outlives sorting, removals can be undone, tabs agree.
+// Checks the watchlist: sorting keeps the viewer's own order, removals can be undone, tabs agree.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromSnapshot } from "../js/ticker.js";
@@ -14,7 +14,7 @@ function listOf(...symbols) {
   return watch;
 }
 
-test("a third press on a column brings the viewer's own order back", () => {
+test("a third click on a column restores the viewer's own order", () => {
   const watch = listOf("C", "A", "B");
   watch.sort("last", tickers);
   assert.deepEqual([watch.shown, watch.own], [["C", "B", "A"], ["C", "A", "B"]]);
@@ -29,14 +29,14 @@ test("a third press on a column brings the viewer's own order back", () => {
   assert.deepEqual(watch.shown, ["C", "A", "B"]);
 });
 
-test("what has no room is named", () => {
+test("symbols over the limit are named", () => {
   const watch = listOf(...Array.from({ length: WATCH_MAX - 1 }, (_, index) => `S${index}`));
   assert.deepEqual(watch.add(["S0", "X", "X", "Y"]), { added: ["X"], refused: ["Y"] });
   assert.deepEqual(watch.add(["Z"]), { added: [], refused: ["Z"] });
   assert.equal(watch.own.length, WATCH_MAX);
 });
 
-test("a removal is undone in its places, once", () => {
+test("a removal is undone once, in both orders", () => {
   const watch = listOf("C", "A", "B");
   watch.sort("symbol", tickers);
   assert.equal(watch.remove("A"), "B", "the one in its place");
@@ -49,7 +49,7 @@ test("a removal is undone in its places, once", () => {
   assert.equal(watch.remove("A"), null);
 });
 
-test("a removal is not undone where the symbol is listed again", () => {
+test("a removal is not undone if the symbol is listed again", () => {
   const watch = listOf("A", "B");
   watch.remove("A");
   watch.add(["A"]);
@@ -57,7 +57,7 @@ test("a removal is not undone where the symbol is listed again", () => {
   assert.deepEqual(watch.own, ["B", "A"]);
 });
 
-test("what another tab has changed is taken over, in the order that is shown here", () => {
+test("a change of another tab is taken over in the shown order", () => {
   const watch = listOf("C", "A", "B");
   watch.adopt(["C", "B", "D"]);
   assert.deepEqual([watch.own, watch.shown], [["C", "B", "D"], ["C", "B", "D"]]);

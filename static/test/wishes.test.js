@@ -1,5 +1,5 @@
 // @ts-check
-// Checks what the page asks for, shown and hidden, and the requests that lead there.
+// Checks the subscriptions of a shown and a hidden page, and the requests that change them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changesOf, wishesOf } from "../js/wishes.js";
@@ -9,14 +9,14 @@ const WATCH = ["AAPL", "MSFT", "KO"];
 const shown = (charted = "AAPL", interval = "1m", watch = WATCH) => wishesOf(watch, charted, interval, false);
 const hidden = (charted = "AAPL") => wishesOf(WATCH, charted, "1m", true);
 
-test("a page that begins asks for everything, in as few requests as there are kinds", () => {
+test("a new page subscribes with one request per set of channels", () => {
   assert.deepEqual(changesOf(new Map(), shown()), [
     { action: "subscribe", symbols: ["AAPL"], channels: ["trades", "quotes", "bars.1m"] },
     { action: "subscribe", symbols: ["MSFT", "KO"], channels: ["trades", "quotes"] },
   ]);
 });
 
-test("bars that are not drawn any more are given up", () => {
+test("bars that are no longer charted are unsubscribed", () => {
   assert.deepEqual(changesOf(shown(), shown("AAPL", "5m")), [
     { action: "unsubscribe", symbols: ["AAPL"], channels: ["bars.1m"] },
     { action: "subscribe", symbols: ["AAPL"], channels: ["bars.5m"] },
@@ -27,7 +27,7 @@ test("bars that are not drawn any more are given up", () => {
   ]);
 });
 
-test("adding and removing ask for no more than that", () => {
+test("adding and removing a symbol changes nothing else", () => {
   assert.deepEqual(changesOf(shown(), shown()), []);
   assert.deepEqual(changesOf(shown(), shown("AAPL", "1m", ["AAPL", "KO", "V"])), [
     { action: "unsubscribe", symbols: ["MSFT"] },
@@ -35,7 +35,7 @@ test("adding and removing ask for no more than that", () => {
   ]);
 });
 
-test("a hidden page asks for the newest price of the charted symbol alone, once a second", () => {
+test("a hidden page subscribes to the price of the charted symbol only, once a second", () => {
   assert.deepEqual([...hidden()], [["AAPL", { channels: ["trades"], max_hz: 1 }]]);
   assert.deepEqual([...hidden(null)], []);
   assert.deepEqual(changesOf(shown(), hidden()), [

@@ -14,11 +14,11 @@ import { adviceOf } from "../reconnect.js";
 /** @type {Record<Exclude<Kind, "closed">, string>} */
 const PHRASES = {
   refused: mark("the server refused: {detail}"),
-  unavailable: mark("the server is going down or is full"),
+  unavailable: mark("the server is shutting down or is full"),
   unknown_symbol: mark("no such symbol: {detail}"),
   unreachable: mark("the server cannot be reached"),
   timeout: mark("no answer in time"),
-  unreadable: mark("the answer makes no sense"),
+  unreadable: mark("the answer is not valid"),
   internal: mark("an error of this page: {detail}"),
 };
 

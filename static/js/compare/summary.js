@@ -75,16 +75,16 @@ function breaks({ figures, failures, voids }) {
     if (!failure) return [];
     return [t("{transport} at {seconds} s ({reason})", { transport: t(NAMES[name]), seconds: failure.second.toFixed(0), reason: describeCause(failure) })];
   });
-  if (ended.length > 0) sentences.push(t("Broken off and not come back, so left out of what follows: {list}.", { list: ended.join(", ") }));
+  if (ended.length > 0) sentences.push(t("Failed, and left out of the comparison below: {list}.", { list: ended.join(", ") }));
   const unknown = lasting(failures).flatMap((name) => {
     const { [name]: second } = voids;
     return second === undefined ? [] : [t("{transport} at {seconds} s", { transport: t(NAMES[name]), seconds: second.toFixed(0) })];
   });
   if (unknown.length > 0) {
-    sentences.push(t("Could not go on from the cursor, as the server had been started again or had forgotten the rest, so that nobody knows what was lost: {list}.", { list: unknown.join(", ") }));
+    sentences.push(t("The cursor was void, because the server had been restarted or no longer had the events, so the number of lost events is unknown: {list}.", { list: unknown.join(", ") }));
   }
   const list = listOf(lasting(failures), (name) => figures[name].reconnected || null, writeCount);
-  if (list !== "") sentences.push(t("Connections that broke and were made again: {list}.", { list }));
+  if (list !== "") sentences.push(t("Reconnects after a break: {list}.", { list }));
   return sentences;
 }
 
@@ -95,7 +95,7 @@ function delivery({ figures, common, isLatest }, names) {
   const repeated = listOf(names, (name) => figures[name].repeated || null, writeCount);
   if (isLatest) {
     sentences.push(t("Newest values only. Events merged into newer ones: {list}.", { list: listOf(names, (name) => figures[name].merged, writeCount) }));
-    if (missed !== "") sentences.push(t("Events lost without a word: {list}.", { list: missed }));
+    if (missed !== "") sentences.push(t("Events lost without an announcement: {list}.", { list: missed }));
     return sentences;
   }
   const absent = listOf(names, (name) => common.absent[names.indexOf(name)] || null, writeCount);
@@ -109,7 +109,7 @@ function delivery({ figures, common, isLatest }, names) {
     sentences.push(t("All four have delivered the same {count} events: none is missing, none came twice.", values));
   } else if (names.length > 1) sentences.push(t("These have delivered the same {count} events, of which none is missing: {names}.", values));
   if (lost === "" && common.count > 0 && names.some((name) => figures[name].events !== common.count)) {
-    sentences.push(t("Events that not all of them have reached are counted in the table, and not here."));
+    sentences.push(t("Events after the last common one are counted in the table only."));
   }
   if (repeated !== "") sentences.push(t("Events that came twice: {list}.", { list: repeated }));
   return sentences;
@@ -137,16 +137,16 @@ function verdict(run, names) {
 /** @param {number} ratio @param {Outcome} run */
 function costVerdict(ratio, { interval_ms, isLatest }) {
   const values = { interval: writeSpan(interval_ms * 1_000), ratio: writeRatio(ratio) };
-  if (ratio > 1 + ALIKE) return t("Asking every {interval} cost {ratio} the bytes of WebSocket here.", values);
-  if (ratio >= 1 - ALIKE) return t("Asking every {interval} cost as many bytes as WebSocket here.", values);
-  if (isLatest) return t("Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as it brought fewer values.", values);
-  return t("Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as one answer carries many events at once.", values);
+  if (ratio > 1 + ALIKE) return t("Polling every {interval} cost {ratio} the bytes of WebSocket here.", values);
+  if (ratio >= 1 - ALIKE) return t("Polling every {interval} cost as many bytes as WebSocket here.", values);
+  if (isLatest) return t("Polling every {interval} cost fewer bytes than WebSocket here ({ratio}), because it brought fewer values.", values);
+  return t("Polling every {interval} cost fewer bytes than WebSocket here ({ratio}), because one answer carries many events at once.", values);
 }
 
 /** @param {number} short_us @param {number} push_us @param {number} error_us */
 function ageVerdict(short_us, push_us, error_us) {
   const older_us = short_us - push_us;
   const age = writeSpan(Math.abs(older_us));
-  if (Math.abs(older_us) <= Math.max(error_us, ALIKE * Math.abs(push_us))) return t("What it showed was as old.");
-  return older_us > 0 ? t("What it showed was {age} older.", { age }) : t("What it showed was {age} newer.", { age });
+  if (Math.abs(older_us) <= Math.max(error_us, ALIKE * Math.abs(push_us))) return t("The shown prices were as old.");
+  return older_us > 0 ? t("The shown prices were {age} older.", { age }) : t("The shown prices were {age} newer.", { age });
 }

@@ -77,7 +77,7 @@ function fateOf(run, transport) {
   if (failure) return t("broken off at {seconds} s: {reason}", { seconds: failure.second.toFixed(0), reason: describeCause(failure) });
   if (broken) return t("reconnecting: {reason}", { reason: describeCause(broken) });
   if (voids.length === 0) return "";
-  return t("what was lost at {seconds} s is unknown", { seconds: run.secondsOf(voids[0].at_us).toFixed(0) });
+  return t("void cursor at {seconds} s: losses unknown", { seconds: run.secondsOf(voids[0].at_us).toFixed(0) });
 }
 
 /** Describes how many extra clients are served now. @param {Run} run @param {Transport} transport */

@@ -60,7 +60,7 @@ export class Closing {
     const reason = /** @type {HTMLInputElement} */ (byId("close-reason")).value;
     const bytes = new TextEncoder().encode(reason).length;
     if (code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      this.#problem = { phrase: mark("A script may send 1000 and 3000 to 4999; {code} is not for it to send."), values: { code } };
+      this.#problem = { phrase: mark("A script may send 1000 and 3000 to 4999, but not {code}."), values: { code } };
     } else if (bytes > REASON_BYTES_MAX) {
       this.#problem = { phrase: mark("The reason has {bytes} bytes in UTF-8; a close frame has room for 123."), values: { bytes } };
     } else if (!this.#socket().isOpen) {

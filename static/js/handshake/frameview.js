@@ -21,7 +21,7 @@ const TEXT_CHARS_MAX = 2_000;
 
 /** @type {Readonly<Record<number, { name: string, meaning: string }>>} */
 const OPCODES = {
-  [OPCODE.continuation]: { name: mark("continuation"), meaning: mark("Goes on with a message that has begun.") },
+  [OPCODE.continuation]: { name: mark("continuation"), meaning: mark("Continues a message.") },
   [OPCODE.text]: { name: mark("text"), meaning: mark("A text message; the payload is UTF-8.") },
   [OPCODE.binary]: { name: mark("binary"), meaning: mark("A binary message; the payload is any bytes.") },
   [OPCODE.close]: { name: mark("close"), meaning: mark("Begins or answers the closing handshake.") },
@@ -145,7 +145,7 @@ function unmasking({ bytes, key, payload }) {
   const rows = lines.map(([part, title, value]) => element("tr", part ? { "data-part": part } : {}, element("th", { scope: "row" }, title),
     ...indices.map((index) => element("td", {}, element("code", {}, value(index))))));
   const table = element("table", { class: "unmasking" }, element("tbody", {}, ...rows));
-  const note = element("p", { class: "note" }, ...nodesOf(mark("Byte `i` of the payload is combined with byte `i mod 4` of the key. Doing it again gives back what was sent.")));
+  const note = element("p", { class: "note" }, ...nodesOf(mark("Byte `i` of the payload is combined with byte `i mod 4` of the key by exclusive or. Doing so again restores the byte.")));
   return element("div", {}, note, element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": t("Taking the mask off") }, table));
 }
 

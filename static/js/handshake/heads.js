@@ -15,8 +15,8 @@ const RESPONSE_LINE = mark("*101*: HTTP ends with the empty line after these hea
 
 /** What each header is for, in the order in which they are shown. @type {Readonly<Record<string, string>>} */
 const REQUEST = {
-  "host": mark("Which site is meant, as in every request of HTTP/1.1."),
-  "connection": mark("`Upgrade` is meant for this very connection, not for what lies behind a proxy."),
+  "host": mark("The requested site, as in every request of HTTP/1.1."),
+  "connection": mark("`Upgrade` applies to this connection only; a proxy must not forward it."),
   "upgrade": mark("The protocol to go on with."),
   "sec-websocket-version": mark("The version of the protocol. 13 is that of RFC 6455, the only one in use."),
   "sec-websocket-key": mark("16 random bytes in Base64, new for each connection. Section 2 shows what becomes of them."),

@@ -61,7 +61,7 @@ export class KeySteps {
     if (key !== this.#live?.key) return "";
     return accept === this.#live.accept
       ? t("This is what the server has answered to this page.")
-      : t("The server has answered something else: {accept}", { accept: this.#live.accept });
+      : t("The server has answered with another value: {accept}", { accept: this.#live.accept });
   }
 
   /** @param {string} preset */

@@ -104,7 +104,7 @@ export class Offers {
     // If both heads have come, a capture that breaks off does not matter.
     if (trial.isLost && (trial.sent === undefined || trial.chosen === undefined)) {
       this.#result.dataset.outcome = "lost";
-      this.#result.replaceChildren(element("p", { class: "warn" }, t("The server shows no further sockets just now. Try again in a moment.")));
+      this.#result.replaceChildren(element("p", { class: "warn" }, t("The server's limit of recorded sockets is reached. Try again in a moment.")));
       return;
     }
     if (trial.sent === undefined || trial.chosen === undefined) return;

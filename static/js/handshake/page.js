@@ -28,14 +28,14 @@ import { Sharing } from "./sharing.js";
 /** @type {Readonly<Record<State, string>>} */
 const STATES = {
   connecting: mark("Connecting"),
-  busy: mark("The server shows no further sockets just now; this page asks again"),
+  busy: mark("The server's limit of recorded sockets is reached; this page tries again"),
   open: mark("This page's socket is open"),
-  lost: mark("The server shows no more of this socket"),
+  lost: mark("The server's record of this socket has ended"),
   closed: mark("This page's socket is closed"),
-  hidden: mark("This page's socket was closed while nobody saw it"),
-  shared: mark("This page's socket was closed, as pages that were opened later need its connection"),
+  hidden: mark("This page's socket was closed because the page was hidden"),
+  shared: mark("This page's socket was closed because newer pages need its connection"),
   refused: mark("The server has refused this page's handshake"),
-  failed: mark("The server cannot be reached or shows no further sockets just now"),
+  failed: mark("The server cannot be reached, or its limit of recorded sockets is reached"),
 };
 /** The messages of the buttons of section 4. */
 /** @type {Readonly<Record<string, () => object>>} */
@@ -158,7 +158,7 @@ function paintSkipped() {
   byId("skipped").hidden = skipped === 0;
   byId("skipped").dataset.count = String(skipped);
   // Screen readers do not announce the running count.
-  setText(byId("skipped-label"), skipped === 0 ? "" : t("Frames that are not shown, because they came faster than this page takes them:"));
+  setText(byId("skipped-label"), skipped === 0 ? "" : t("Frames left out because this page reads too slowly:"));
   setText(byId("skipped-count"), String(skipped));
 }
 

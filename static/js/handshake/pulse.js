@@ -38,7 +38,7 @@ export class Pulse {
   }
 
   paint() {
-    const phrase = mark("A client that has said nothing for {seconds} s is sent a ping, and one that answers none is closed. A script can neither send a ping nor see one: the browser answers by itself. The `ping` message of section 4 is something else: text of tickcast's own protocol, which a script can send.");
+    const phrase = mark("The server sends a ping to a client that has sent nothing for {seconds} s, and closes the connection if no pong comes. A script can neither send a ping nor see one: the browser answers by itself. The `ping` message of section 4 is something else: text of tickcast's own protocol, which a script can send.");
     byId("pulse-text").replaceChildren(...nodesOf(phrase, { seconds: this.#heartbeat_ms / 1_000 || "…" }));
     byId("ping").replaceChildren(...(this.#ping ? shown(this.#ping) : [waiting(t("None yet. It comes when this page is silent for a while."))]));
     byId("pong").replaceChildren(...(this.#pong ? shown(this.#pong) : [waiting("–")]));

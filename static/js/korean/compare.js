@@ -10,7 +10,7 @@ import { reconnect } from "./reconnect.js";
 const controls = {
   "tickcast: WebSocket against HTTP": "tickcast: WebSocket과 HTTP 비교",
   "WebSocket against HTTP, measured": "WebSocket과 HTTP, 측정으로 비교하기",
-  "HTTP only answers: who wants live prices by it must ask again and again, or keep an answer open. This page gets the same symbols over four transports at the same time, from the same event on, and shows what each costs and how late it is.":
+  "An HTTP server only answers requests: a client that wants live prices must poll, or keep a response open. This page receives the same symbols over four transports at the same time, from the same event on, and shows the cost and the latency of each.":
     "HTTP는 요청에 응답만 합니다. HTTP로 실시간 시세를 받으려면 계속 다시 묻거나 응답을 열어 두어야 합니다. 이 페이지는 같은 종목을 네 가지 전송 방식으로, 같은 이벤트부터 동시에 받아 각 방식의 비용과 지연을 보여 줍니다.",
   "Run": "실행",
   "Symbols": "종목",
@@ -35,9 +35,9 @@ const controls = {
   "Done": "완료",
   "after {seconds} s, clock known to ±{error}": "소요 시간 {seconds}초, 시계 오차 ±{error}",
   "Failed: {reason}": "실패: {reason}",
-  "This page was out of sight for a while: browsers slow it down then, and the figures show that.":
+  "This page was hidden for a while. Browsers slow hidden pages down, and the figures show that.":
     "이 페이지가 한동안 화면에 보이지 않았습니다. 그동안 브라우저가 페이지를 느리게 실행하므로 수치에 그 영향이 나타납니다.",
-  "More than 100,000 events have come over a transport: only the first of them are kept for the download and compared one by one. The figures and plots are of all.":
+  "More than 100,000 events have come over a transport. Only the first 100,000 are kept for the download and compared one by one; figures and plots include all.":
     "한 전송 방식으로 100,000건이 넘는 이벤트가 왔습니다. 내려받기와 건별 비교에는 처음 온 것만 남깁니다. 수치와 그래프는 모든 이벤트를 포함합니다.",
   "What these settings do": "설정 설명",
   "The server makes its events at the rate that it was started with (`feed.events_per_second`, shared by all symbols), and no page can change that. The rate per client is changed honestly by more or fewer symbols and channels, or by taking the newest values only: at most so many for each symbol and channel; what is merged then is counted.":
@@ -77,8 +77,8 @@ const table = {
   "What became of it": "진행 결과",
   "broken off at {seconds} s: {reason}": "{seconds}초에 끊김: {reason}",
   "reconnecting: {reason}": "다시 연결하는 중: {reason}",
-  "what was lost at {seconds} s is unknown": "{seconds}초에 잃은 이벤트는 알 수 없음",
-  "Where no connection was opened, the requests went over those that the browser had open already, from loading this page.":
+  "void cursor at {seconds} s: losses unknown": "{seconds}초에 잃은 이벤트는 알 수 없음",
+  "If no connection was opened, the browser used one again that it had opened to load this page.":
     "새로 연 연결이 0이면 이 페이지를 불러올 때 브라우저가 이미 열어 둔 연결로 요청을 보낸 것입니다.",
   "What these figures are": "수치 설명",
   "Bytes, requests, connections and CPU are counted by the server (`/api/v1/traffic`), at the socket: with all headers, without those of TCP and IP. A request on a connection that the browser had open already opens none. Messages are the JSON objects; framing is what WebSocket, the event stream or the poll's JSON puts around them; headers are those of HTTP.":
@@ -97,7 +97,7 @@ const table = {
 /** The summary. */
 const summary = {
   "In plain words": "쉽게 풀어 쓰면",
-  "This is written when a run is done, from its figures.": "실행이 끝나면 그 수치로 작성됩니다.",
+  "The summary follows at the end of a run.": "실행이 끝나면 그 수치로 작성됩니다.",
   "Download as JSON": "JSON으로 내려받기",
   "Download as CSV": "CSV로 내려받기",
   "server-sent events": "서버 전송 이벤트",
@@ -107,21 +107,21 @@ const summary = {
   "Nothing is left to compare.": "비교할 것이 남지 않았습니다.",
   "{transport} at {seconds} s ({reason})": "{transport} {seconds}초({reason})",
   "{transport} at {seconds} s": "{transport} {seconds}초",
-  "Broken off and not come back, so left out of what follows: {list}.":
+  "Failed, and left out of the comparison below: {list}.":
     "끊긴 뒤 다시 이어지지 않아 아래 비교에서 제외한 방식은 {list}입니다.",
-  "Could not go on from the cursor, as the server had been started again or had forgotten the rest, so that nobody knows what was lost: {list}.":
+  "The cursor was void, because the server had been restarted or no longer had the events, so the number of lost events is unknown: {list}.":
     "서버가 다시 시작되었거나 그 뒤의 이벤트를 보관하지 않아 커서부터 이어 받지 못했고 잃은 이벤트를 알 수 없는 방식은 {list}입니다.",
-  "Connections that broke and were made again: {list}.": "끊겼다가 다시 맺은 연결의 수는 {list}입니다.",
+  "Reconnects after a break: {list}.": "끊겼다가 다시 맺은 연결의 수는 {list}입니다.",
   "Newest values only. Events merged into newer ones: {list}.":
     "최신 값만 받았습니다. 더 새로운 이벤트에 합쳐진 이벤트의 수는 {list}입니다.",
-  "Events lost without a word: {list}.": "예고 없이 사라진 이벤트의 수는 {list}입니다.",
+  "Events lost without an announcement: {list}.": "예고 없이 사라진 이벤트의 수는 {list}입니다.",
   "There is no event that all of them have reached.": "모든 방식이 함께 도달한 이벤트가 없습니다.",
   "Of {count} events, this many are missing: {list}.": "이벤트 {count}건 가운데 빠진 것의 수는 {list}입니다.",
   "Up to the first break these have delivered the same {count} events: {names}.":
     "처음 끊기기 전까지 {names}에서 모두 같은 이벤트 {count}건을 전달했습니다.",
   "All four have delivered the same {count} events: none is missing, none came twice.":
     "네 방식 모두 같은 이벤트 {count}건을 전달했습니다. 빠진 것도, 두 번 온 것도 없습니다.",
-  "Events that not all of them have reached are counted in the table, and not here.":
+  "Events after the last common one are counted in the table only.":
     "모든 방식에 도달하지 않은 이벤트는 표에만 포함되며 여기에는 포함되지 않습니다.",
   "These have delivered the same {count} events, of which none is missing: {names}.":
     "{names}에서 모두 같은 이벤트 {count}건을 빠짐없이 전달했습니다.",
@@ -133,28 +133,28 @@ const summary = {
     "이벤트의 절반이 핸들러에 도착하는 데 걸린 시간은 {list} 이내였습니다. 두 시계의 오차는 ±{error}입니다.",
   "The price on show was this old on average: {list}.": "표시된 가격의 평균 경과 시간은 {list}입니다.",
   "For 1,000 events the server spent this much CPU: {list}.": "이벤트 1,000건에 서버가 쓴 CPU 시간은 {list}입니다.",
-  "Asking every {interval} cost {ratio} the bytes of WebSocket here.":
+  "Polling every {interval} cost {ratio} the bytes of WebSocket here.":
     "여기서는 {interval}마다 묻는 데 WebSocket에 견주어 {ratio}의 바이트가 들었습니다.",
-  "Asking every {interval} cost as many bytes as WebSocket here.":
+  "Polling every {interval} cost as many bytes as WebSocket here.":
     "여기서는 {interval}마다 묻는 데 WebSocket과 같은 정도의 바이트가 들었습니다.",
-  "Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as it brought fewer values.":
+  "Polling every {interval} cost fewer bytes than WebSocket here ({ratio}), because it brought fewer values.":
     "여기서는 {interval}마다 물으면 받는 값이 적어 WebSocket보다 적은 바이트가 들었습니다({ratio}).",
-  "Asking every {interval} cost fewer bytes than WebSocket here ({ratio}), as one answer carries many events at once.":
+  "Polling every {interval} cost fewer bytes than WebSocket here ({ratio}), because one answer carries many events at once.":
     "여기서는 {interval}마다 물으면 응답 하나가 여러 이벤트를 한꺼번에 싣기 때문에 WebSocket보다 적은 바이트가 들었습니다({ratio}).",
-  "What it showed was as old.": "표시된 값의 경과 시간은 비슷했습니다.",
-  "What it showed was {age} older.": "표시된 값은 {age} 더 오래되었습니다.",
-  "What it showed was {age} newer.": "표시된 값은 {age} 더 새로웠습니다.",
+  "The shown prices were as old.": "표시된 값의 경과 시간은 비슷했습니다.",
+  "The shown prices were {age} older.": "표시된 값은 {age} 더 오래되었습니다.",
+  "The shown prices were {age} newer.": "표시된 값은 {age} 더 새로웠습니다.",
 };
 
 /** Why something did not work. */
 const failures = {
   "{reason} ({code})": "{reason}({code})",
   "the server refused: {detail}": "서버가 거절함: {detail}",
-  "the server is going down or is full": "서버가 종료 중이거나 가득 참",
+  "the server is shutting down or is full": "서버가 종료 중이거나 가득 참",
   "no such symbol: {detail}": "없는 종목: {detail}",
   "the server cannot be reached": "서버에 연결할 수 없음",
   "no answer in time": "제때 응답이 없음",
-  "the answer makes no sense": "응답을 해석할 수 없음",
+  "the answer is not valid": "응답을 해석할 수 없음",
   "an error of this page: {detail}": "이 페이지의 오류: {detail}",
 };
 

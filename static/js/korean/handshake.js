@@ -9,18 +9,18 @@ import { masthead } from "./masthead.js";
 const lead = {
   "tickcast: the WebSocket handshake": "tickcast: WebSocket 핸드셰이크",
   "The WebSocket handshake, on a live connection": "실제 연결로 보는 WebSocket 핸드셰이크",
-  "HTTP only answers: a page that wants news must ask again and again. A WebSocket begins as one such request, which asks the server to switch protocols. Once it has agreed, the same TCP connection belongs to both sides, and either may speak whenever it has something to say.":
+  "An HTTP server only answers requests: a page that wants news must poll. A WebSocket begins as an HTTP request that asks the server to switch protocols. If the server agrees, both sides may send messages over the same TCP connection at any time.":
     "HTTP 서버는 요청에 응답만 합니다. 그래서 새 소식을 원하는 페이지는 계속 다시 물어야 합니다. WebSocket도 그런 HTTP 요청 하나로 시작하지만, 이 요청은 프로토콜을 바꾸자고 서버에 제안합니다. 서버가 동의하면 그 TCP 연결을 양쪽이 함께 쓰게 되고, 보낼 것이 생기면 어느 쪽이든 언제든지 먼저 보낼 수 있습니다.",
-  "Nothing on this page is made up. It has opened a socket to this server, and a browser's script sees neither its headers nor its frames: so the server records them and tells the page what it has seen. The rules are those of RFC 6455.":
+  "Everything on this page is real: it has opened a socket to this server. Browsers hide headers and frames from scripts, so the server records them and sends them to the page. The rules are those of RFC 6455.":
     "이 페이지의 내용은 모두 실제 값입니다. 페이지는 이 서버에 소켓을 하나 열어 두었습니다. 브라우저의 스크립트는 소켓의 헤더도 프레임도 볼 수 없으므로, 서버가 이를 기록하여 페이지에 알려 줍니다. 규칙은 RFC 6455를 따릅니다.",
   "Connecting": "연결 중",
   "This page's socket is open": "이 페이지의 소켓이 열려 있습니다",
-  "The server shows no more of this socket": "서버가 이 소켓의 내용을 더 이상 보여 주지 않습니다",
+  "The server's record of this socket has ended": "서버가 이 소켓의 내용을 더 이상 보여 주지 않습니다",
   "This page's socket is closed": "이 페이지의 소켓이 닫혔습니다",
-  "This page's socket was closed while nobody saw it": "보이지 않는 동안 이 페이지의 소켓을 닫았습니다",
-  "This page's socket was closed, as pages that were opened later need its connection": "나중에 연 페이지에 연결이 필요하여 이 페이지의 소켓을 닫았습니다",
+  "This page's socket was closed because the page was hidden": "보이지 않는 동안 이 페이지의 소켓을 닫았습니다",
+  "This page's socket was closed because newer pages need its connection": "나중에 연 페이지에 연결이 필요하여 이 페이지의 소켓을 닫았습니다",
   "The server has refused this page's handshake": "서버가 이 페이지의 핸드셰이크를 거부했습니다",
-  "The server cannot be reached or shows no further sockets just now": "서버에 연결할 수 없거나, 서버가 지금은 소켓을 더 보여 줄 수 없습니다",
+  "The server cannot be reached, or its limit of recorded sockets is reached": "서버에 연결할 수 없거나, 서버가 지금은 소켓을 더 보여 줄 수 없습니다",
   "{status}, {detail}": "{status}, {detail}",
   "Open a new socket": "새 소켓 열기",
   "On this page": "이 페이지의 목차",
@@ -43,8 +43,8 @@ const heads = {
     "평범한 HTTP/1.1 `GET` 요청입니다. 경로는 원하는 대상을 나타냅니다. `/handshake/ws`는 `/ws`와 같은 소켓이며, 그 뒤의 이름은 서버가 본 것을 보여 달라는 표시입니다.",
   "*101*: HTTP ends with the empty line after these headers. From the next byte on both sides send frames.":
     "*101*: 이 헤더들 다음의 빈 줄에서 HTTP가 끝납니다. 그다음 바이트부터는 양쪽이 프레임을 보냅니다.",
-  "Which site is meant, as in every request of HTTP/1.1.": "HTTP/1.1의 모든 요청이 그렇듯 어느 사이트를 찾는지 나타냅니다.",
-  "`Upgrade` is meant for this very connection, not for what lies behind a proxy.": "`Upgrade`가 프록시 너머가 아니라 바로 이 연결에 해당함을 나타냅니다.",
+  "The requested site, as in every request of HTTP/1.1.": "HTTP/1.1의 모든 요청이 그렇듯 어느 사이트를 찾는지 나타냅니다.",
+  "`Upgrade` applies to this connection only; a proxy must not forward it.": "`Upgrade`가 프록시 너머가 아니라 바로 이 연결에 해당함을 나타냅니다.",
   "The protocol to go on with.": "이후에 사용할 프로토콜입니다.",
   "The version of the protocol. 13 is that of RFC 6455, the only one in use.": "프로토콜 버전입니다. 13은 RFC 6455의 버전이며, 현재 쓰이는 유일한 버전입니다.",
   "16 random bytes in Base64, new for each connection. Section 2 shows what becomes of them.": "연결할 때마다 새로 만드는 무작위 16바이트를 Base64로 나타낸 값입니다. 이 값이 어떻게 쓰이는지는 2절에서 보여 줍니다.",
@@ -77,7 +77,7 @@ const keys = {
   "The hash in Base64, three bytes to four characters": "해시를 Base64로 인코딩한 값. 3바이트가 네 글자가 됩니다",
   "becomes": "변환 결과",
   "This is what the server has answered to this page.": "서버가 이 페이지에 실제로 응답한 값과 같습니다.",
-  "The server has answered something else: {accept}": "서버가 다른 값으로 응답했습니다: {accept}",
+  "The server has answered with another value: {accept}": "서버가 다른 값으로 응답했습니다: {accept}",
   "The server would refuse this key with 400.": "서버는 이런 키를 400으로 거부합니다.",
   "A key is needed: 24 characters, which are 16 bytes in Base64.": "키가 필요합니다. 16바이트를 Base64로 나타낸 24글자입니다.",
   "“{stranger}” does not occur in Base64, which has A–Z, a–z, 0–9, + and /.": "“{stranger}”: Base64에 없는 글자입니다. A–Z, a–z, 0–9, +, /만 쓸 수 있습니다.",
@@ -111,12 +111,12 @@ const offers = {
   "“{name}” cannot be the name of a subprotocol: letters, digits and signs without spaces.": "“{name}”: 서브프로토콜의 이름이 될 수 없습니다. 이름에는 공백 없이 영문자, 숫자, 기호만 쓸 수 있습니다.",
   "The server has refused this handshake: {status}, {detail}": "서버가 이 핸드셰이크를 거부했습니다: {status}, {detail}",
   "“{name}” is offered twice.": "“{name}”: 두 번 제안되었습니다.",
-  "The server shows no further sockets just now. Try again in a moment.": "서버가 지금은 소켓을 더 보여 줄 수 없습니다. 잠시 후 다시 시도하십시오.",
+  "The server's limit of recorded sockets is reached. Try again in a moment.": "서버가 지금은 소켓을 더 보여 줄 수 없습니다. 잠시 후 다시 시도하십시오.",
 };
 
 const frames = {
   "4. Frames, byte by byte": "4. 바이트 단위로 보는 프레임",
-  "After the empty line that ends the response there is no HTTP any more, only frames: a header of 2 to 14 bytes and the payload. What the client sends is masked with a key that is new for each frame, so that no script can make its browser send bytes that a proxy on the way would take for another protocol. What the server sends is not masked.":
+  "After the empty line that ends the response only frames follow: a header of 2 to 14 bytes and the payload. The client masks each frame with a new key, so that no script can make its browser send bytes that a proxy would take for another protocol. The server does not mask its frames.":
     "응답을 끝내는 빈 줄 다음부터는 HTTP가 없고 프레임만 있습니다. 프레임은 2~14바이트의 헤더와 페이로드로 이루어집니다. 클라이언트가 보내는 페이로드는 프레임마다 새로 만든 키로 마스킹합니다. 이렇게 하면 중간의 프록시가 다른 프로토콜로 오인할 바이트를 스크립트가 브라우저를 통해 보낼 수 없습니다. 서버가 보내는 것은 마스킹하지 않습니다.",
   "Send something": "보내기",
   "Subscribe to AAPL": "AAPL 구독",
@@ -124,10 +124,10 @@ const frames = {
   "Send a `ping` message": "`ping` 메시지 보내기",
   "Your own text": "직접 입력한 텍스트",
   "Send": "보내기",
-  "The server shows no further sockets just now; this page asks again": "지금은 서버가 소켓을 더 보여 줄 수 없어, 이 페이지가 다시 요청합니다",
+  "The server's limit of recorded sockets is reached; this page tries again": "지금은 서버가 소켓을 더 보여 줄 수 없어, 이 페이지가 다시 요청합니다",
   "Captured, newest first": "캡처한 프레임(최신순)",
   "No frame has been captured yet.": "아직 캡처한 프레임이 없습니다.",
-  "Frames that are not shown, because they came faster than this page takes them:": "이 페이지가 받는 속도보다 빨리 와서 표시하지 않은 프레임 수:",
+  "Frames left out because this page reads too slowly:": "이 페이지가 받는 속도보다 빨리 와서 표시하지 않은 프레임 수:",
   "client → server": "클라이언트 → 서버",
   "server → client": "서버 → 클라이언트",
   "{count} B": "{count}바이트",
@@ -142,7 +142,7 @@ const frames = {
   "ping": "핑",
   "pong": "퐁",
   "reserved": "예약됨",
-  "Goes on with a message that has begun.": "앞서 시작한 메시지를 이어 갑니다.",
+  "Continues a message.": "앞서 시작한 메시지를 이어 갑니다.",
   "A text message; the payload is UTF-8.": "텍스트 메시지이며, 페이로드는 UTF-8입니다.",
   "A binary message; the payload is any bytes.": "바이너리 메시지이며, 페이로드는 임의의 바이트입니다.",
   "Begins or answers the closing handshake.": "닫기 핸드셰이크를 시작하거나 그에 응답합니다.",
@@ -176,13 +176,13 @@ const frames = {
   "on the wire": "전송된 값",
   "exclusive or": "배타적 논리합",
   "as text": "텍스트",
-  "Byte `i` of the payload is combined with byte `i mod 4` of the key. Doing it again gives back what was sent.":
+  "Byte `i` of the payload is combined with byte `i mod 4` of the key by exclusive or. Doing so again restores the byte.":
     "페이로드의 `i`번째 바이트를 키의 `i mod 4`번째 바이트와 배타적 논리합(XOR)으로 결합합니다. 같은 연산을 한 번 더 하면 원래 값으로 돌아옵니다.",
 };
 
 const pulse = {
   "5. Ping and pong": "5. 핑과 퐁",
-  "A client that has said nothing for {seconds} s is sent a ping, and one that answers none is closed. A script can neither send a ping nor see one: the browser answers by itself. The `ping` message of section 4 is something else: text of tickcast's own protocol, which a script can send.":
+  "The server sends a ping to a client that has sent nothing for {seconds} s, and closes the connection if no pong comes. A script can neither send a ping nor see one: the browser answers by itself. The `ping` message of section 4 is something else: text of tickcast's own protocol, which a script can send.":
     "클라이언트가 {seconds}초 동안 아무것도 보내지 않으면 서버가 핑을 보내고, 핑에 응답하지 않는 클라이언트의 연결은 닫습니다. 스크립트는 핑을 보낼 수도 볼 수도 없으며, 브라우저가 스스로 응답합니다. 4절의 `ping` 메시지는 이와 다릅니다. 그것은 스크립트가 보낼 수 있는, tickcast 고유 프로토콜의 텍스트 메시지입니다.",
   "The newest ping, server to client": "가장 최근의 핑(서버 → 클라이언트)",
   "The pong that answers it, client to server": "그에 응답한 퐁(클라이언트 → 서버)",
@@ -193,13 +193,13 @@ const pulse = {
 
 const closing = {
   "6. The closing handshake": "6. 닫기 핸드셰이크",
-  "Who wants to end sends a close frame with a code and perhaps a reason; the other side answers with a close frame that has the same code, and then the server closes the TCP connection. The browser reports the code and the reason that the server has sent. Scripts may send 1000 or a code from 3000 to 4999. When no close frame came, browsers report 1006, a code that is never sent.":
+  "Either side ends the connection with a close frame, which has a code and may have a reason; the other side answers with a close frame of the same code, and then the server closes the TCP connection. The browser reports the code and the reason that the server has sent. Scripts may send 1000 or a code from 3000 to 4999. If no close frame comes, browsers report 1006, a code that is never sent.":
     "연결을 끝내려는 쪽이 코드와 (필요하면) 사유를 담은 닫기 프레임을 보내면 상대는 같은 코드를 담은 닫기 프레임으로 응답하고, 그다음에 서버가 TCP 연결을 닫습니다. 브라우저는 서버가 보낸 코드와 사유를 알려 줍니다. 스크립트가 보낼 수 있는 코드는 1000과 3000~4999입니다. 닫기 프레임을 받지 못하면 브라우저는 1006을 알리는데, 이 코드는 실제로 전송되는 일이 없습니다.",
   "Code": "코드",
   "Reason": "사유",
   "Close the socket": "소켓 닫기",
   "Make the server close: send a binary message": "바이너리 메시지를 보내 서버가 닫게 하기",
-  "A script may send 1000 and 3000 to 4999; {code} is not for it to send.": "{code}: 스크립트가 보낼 수 없는 코드입니다. 1000과 3000~4999만 보낼 수 있습니다.",
+  "A script may send 1000 and 3000 to 4999, but not {code}.": "{code}: 스크립트가 보낼 수 없는 코드입니다. 1000과 3000~4999만 보낼 수 있습니다.",
   "The reason has {bytes} bytes in UTF-8; a close frame has room for 123.": "사유가 UTF-8로 {bytes}바이트입니다. 닫기 프레임에는 123바이트까지 담을 수 있습니다.",
   "The socket is closed already. Open a new one above.": "소켓이 이미 닫혀 있습니다. 위에서 새 소켓을 여십시오.",
   "Frame {number}, {direction}: {payload}": "프레임 {number}, {direction}: {payload}",

@@ -54,7 +54,7 @@ async fn all_columns_continue_after_connections_were_cut_and_nothing_is_missing(
     }
     let summary = stop(&browser).await;
     assert!(summary.contains("All four have delivered the same"), "{summary}");
-    assert!(summary.contains("Connections that broke and were made again: WebSocket "), "{summary}");
+    assert!(summary.contains("Reconnects after a break: WebSocket "), "{summary}");
     for transport in TRANSPORTS {
         assert!(figure(&browser, "missed", transport).await < 1.0, "{transport}");
         assert_eq!(browser.value(&fate(transport)).await, json!(""), "{transport}");
@@ -74,11 +74,11 @@ async fn all_columns_continue_after_a_restart_of_the_server_and_name_what_is_unk
     }
     let _server = spawn_binary(&["--port", &port], &[]).await;
     for transport in TRANSPORTS {
-        browser.until(&format!("{}.startsWith('what was lost at ')", fate(transport))).await;
+        browser.until(&format!("{}.startsWith('void cursor at ')", fate(transport))).await;
     }
     more_events(&browser).await;
     let summary = stop(&browser).await;
-    assert!(summary.contains("nobody knows what was lost: WebSocket at "), "{summary}");
+    assert!(summary.contains("the number of lost events is unknown: WebSocket at "), "{summary}");
     assert!(!summary.contains("All four"), "{summary}");
     assert_eq!(
         browser.value("[...document.querySelectorAll('#json, #csv')].some((each) => each.disabled)").await,
@@ -102,7 +102,7 @@ async fn a_run_whose_server_stays_down_ends_and_can_be_downloaded() {
         browser.until(&format!("{}.startsWith('reconnecting: ')", fate(transport))).await;
     }
     let summary = stop(&browser).await;
-    assert!(summary.contains("left out of what follows: WebSocket at "), "{summary}");
+    assert!(summary.contains("left out of the comparison below: WebSocket at "), "{summary}");
     assert!(summary.ends_with("Nothing is left to compare."), "{summary}");
     assert!(browser.value(&fate("sse")).await.as_str().unwrap().starts_with("broken off at "));
     assert_eq!(

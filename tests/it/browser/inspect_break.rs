@@ -40,7 +40,7 @@ async fn frames_that_were_left_out_are_counted_and_the_end_is_shown() {
     // The snapshots of thirty symbols are longer than the limit.
     browser.until("Number(document.querySelector('#skipped').dataset.count) >= 1").await;
     assert_eq!(browser.value("document.querySelector('#skipped').hidden").await, false);
-    assert!(browser.text("#skipped-label").await.starts_with("Frames that are not shown"));
+    assert!(browser.text("#skipped-label").await.starts_with("Frames left out"));
     close_and_expect_both_frames(&browser).await;
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
@@ -90,7 +90,7 @@ async fn a_broken_capture_is_reported_and_a_new_socket_can_be_opened() {
     browser.until(ACCEPTED).await;
     proxy.cut("/handshake/capture");
     browser.until("document.querySelector('#socket').dataset.state === 'lost'").await;
-    assert_eq!(browser.text("#socket-label").await, "The server shows no more of this socket");
+    assert_eq!(browser.text("#socket-label").await, "The server's record of this socket has ended");
     assert_eq!(browser.value("document.querySelector('#say button').disabled").await, true);
     browser.click("#reopen").await;
     browser.until(OPEN).await;
