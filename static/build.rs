@@ -1,8 +1,7 @@
-//! The build script: puts the pages together, compresses what `/static/` serves, once for each change of it, and writes the table of
-//! assets that `src/transport/page.rs` includes.
+//! The build script: assembles the pages, compresses the assets, and writes the table of assets that `src/transport/page.rs` includes.
 //!
-//! The addresses in the pages get the version of all assets together (`/static/<version>/js/app.js`), so that browsers may keep
-//! them for good: relative imports stay below the same version. How an asset is answered is `transport`'s business.
+//! The URLs in the pages contain the version of all assets together (`static/<version>/js/app.js`), so that browsers may cache them
+//! forever; relative imports stay below the same version. `src/transport/page.rs` answers the requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -19,7 +18,7 @@ const PAGES: [(&str, &str, &str); 3] = [
     ("compare.html", "compare", "js/compare/page.js"),
     ("handshake.html", "handshake", "js/handshake/page.js"),
 ];
-/// Other files, and folders, that are served. The modules that the scripts import are added to them; libraries come from npm.
+/// Other served files and folders. The modules that the scripts import, libraries from npm among them, are added.
 const SERVED: [&str; 3] = ["favicon.svg", "css", "js"];
 
 fn main() -> io::Result<()> {
@@ -98,8 +97,8 @@ fn imports(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Resul
     Ok(())
 }
 
-/// Returns a page with its parts put in, the link to itself marked, and every module preloaded, so that the browser need not wait
-/// for one module to learn of the next.
+/// Returns a page with its parts included, the link to itself marked, and every module preloaded: without that, the browser would
+/// learn of a module only after it has loaded the module that imports it.
 fn assembled(root: &Path, name: &str, link: &str, modules: &BTreeSet<String>) -> io::Result<String> {
     let mut text = String::from_utf8(read(root, name)?).expect("pages are UTF-8");
     for part in ["parts/head.html", "parts/masthead.html"] {
@@ -116,7 +115,7 @@ fn assembled(root: &Path, name: &str, link: &str, modules: &BTreeSet<String>) ->
     Ok(text.replace(script, &(links + script)))
 }
 
-/// Returns the content with the version in the addresses of a page.
+/// Returns the content of a page with the version in its URLs.
 fn versioned(name: &str, content: Vec<u8>, version: &str) -> Vec<u8> {
     if Path::new(name).extension().is_none_or(|extension| extension != "html") {
         return content;

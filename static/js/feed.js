@@ -150,7 +150,6 @@ export class Feed {
   #onOpen() {
     this.#hasOpened = true;
     this.#isRefused = false;
-    this.#reason = "";
     this.clock.clear();
     this.#asked = NOTHING;
     this.#pings = 0;
