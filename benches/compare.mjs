@@ -20,6 +20,9 @@ import { medians } from "./compare/medians.mjs";
 import { page, terminal } from "./compare/report.mjs";
 import { variants, workloads } from "./compare/workloads.mjs";
 
+/** @typedef {import("./compare/medians.mjs").Run} Run */
+/** @typedef {import("./compare/report.mjs").Results} Results */
+
 const HELP = `usage: node benches/compare.mjs [options]
   --quick            small and short, to see that everything works; writes no page
   --workload NAME    only this one; may be given several times: ${workloads.map(({ name }) => name).join(", ")}
@@ -31,7 +34,7 @@ const HELP = `usage: node benches/compare.mjs [options]
   --results FILE     where the results go [default: ${relative(ROOT, RESULTS)}]
   --page FILE        where the page goes [default: docs/BENCHMARKS.md after a whole matrix, else nowhere]`;
 
-/** Ends the process with a message about the mistake in the command line. */
+/** Ends the process with a message about the mistake in the command line. @param {string} message @returns {never} */
 function usage(message) {
   console.error(`compare: ${message}\n${HELP}`);
   process.exit(2);
@@ -68,20 +71,25 @@ function options() {
   for (const name of values.workload) {
     if (!workloads.some((workload) => workload.name === name)) usage(`there is no workload '${name}'`);
   }
+  /** @type {Set<string>} */
   const known = new Set(workloads.flatMap((workload) => variants(workload).map((variant) => variant.server)));
   for (const name of values.server) if (!known.has(name)) usage(`there is no server '${name}': ${[...known].join(", ")}`);
   return { ...values, rounds, seconds };
 }
 
-/** Returns every measurement of one round, in its order. */
+/** @typedef {ReturnType<typeof options>} Options */
+
+/** Returns every measurement of one round, in its order. @param {Options} options */
 function matrix({ workload: names, server: servers }) {
   const chosen = workloads.filter(({ name }) => names.length === 0 || names.includes(name));
   const all = chosen.flatMap((workload) => variants(workload).map((variant) => ({ workload, variant })));
   return all.filter(({ variant }) => servers.length === 0 || servers.includes(variant.server));
 }
 
+/** @param {Options} chosen @returns {Promise<Results>} */
 async function run(chosen) {
   await build({ skip: chosen["no-build"] });
+  /** @type {Run[]} */
   const runs = [];
   const { commit } = machine();
   const cells = matrix(chosen);
@@ -107,9 +115,9 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 process.on("exit", endAll);
 
-/** Joins the results of several calls. */
+/** Joins the results of several calls. @param {string[]} files @returns {Results} */
 function joined(files) {
-  const parts = files.map((file) => JSON.parse(readFileSync(file, "utf8")));
+  const parts = files.map((file) => /** @type {Results} */ (JSON.parse(readFileSync(file, "utf8"))));
   const minutes = parts.reduce((sum, part) => sum + part.minutes, 0);
   return { ...parts[0], minutes, quick: parts.some((part) => part.quick), runs: parts.flatMap((part) => part.runs) };
 }
@@ -127,6 +135,6 @@ if (target) {
   writeFileSync(target, page(results, table));
   console.log(`written: ${target}`);
 }
-const failed = results.runs.filter((each) => each.error);
+const failed = results.runs.filter((each) => "error" in each);
 for (const each of failed) console.error(`failed: ${each.workload}, ${each.label}, round ${each.round}: ${each.error}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -41,13 +41,19 @@ const OPTIONS = /** @type {const} */ ({
 process.on("exit", endAll);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
-/** The servers' processes. */
+/** The servers' processes. @type {(number | undefined)[]} */
 const servers = [];
 
-/** A program and its arguments, at a real-time priority when that is asked for. */
+/** @typedef {{ realtime: boolean, seconds: string, server: string, "quiet-ms": string }} Chosen */
+
+/**
+ * Returns a program and its arguments, with a real-time priority if that is chosen.
+ * @param {Chosen} chosen @param {string} priority @param {string} program @param {string[]} args
+ */
 const prior = ({ realtime }, priority, program, args) =>
   /** @type {[string, string[]]} */ (realtime ? ["chrt", ["-r", priority, program, ...args]] : [program, args]);
 
+/** @param {Chosen} chosen */
 async function server(chosen) {
   const child = new Child(...prior(chosen, "1", chosen.server, ["--port", "0"]), MARKET);
   servers.push(child.pid);
@@ -59,8 +65,9 @@ async function server(chosen) {
 }
 
 /**
- * Returns what 100 clients of `victim` see while somebody attacks `attacked`: ms; and what the victim and all who take no part
- * have used of a core.
+ * Measures the latency of 100 clients of `victim`, in milliseconds, while one client attacks `attacked`, and the CPU time of the victim and of
+ * processes that take no part, as a share of one core.
+ * @param {Pick<Cell, "victim" | "kind" | "attacked">} cell @param {Chosen} chosen
  */
 async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
@@ -79,7 +86,9 @@ async function measure({ victim, kind, attacked }, chosen) {
     await attack.ended;
   }
   if (code !== 0 && code !== 1) throw new Error(`tickcast-load ended with ${code}: ${load.errors}`);
+  /** @type {import("./compare/medians.mjs").Report} */
   const { latency_us: latency, server: used } = JSON.parse(load.output);
+  if (!latency || !used) throw new Error("tickcast-load has measured nothing");
   return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others };
 }
 
@@ -87,12 +96,13 @@ async function measure({ victim, kind, attacked }, chosen) {
 /** @typedef {Awaited<ReturnType<typeof measure>>} Result */
 /** @typedef {{ label: string, kind: string | null, attacked: Server, isControl?: boolean, victim: Server, results: Result[] }} Cell */
 
-const ms = (number) => number.toFixed(1).padStart(7);
-const percent = (number) => `${(100 * number).toFixed(0)} %`.padStart(6);
+const ms = (/** @type {number} */ number) => number.toFixed(1).padStart(7);
+const percent = (/** @type {number} */ number) => `${(100 * number).toFixed(0)} %`.padStart(6);
 
-/** Prints the table; returns whether every attack moves the p99 by little enough. */
+/** Prints the table. Returns whether every attack moves the p99 by less than the limit. @param {Cell[]} cells */
 function report(cells) {
-  const figure = ({ results }, name) => median(results.map((result) => result[name]));
+  /** @param {Cell} cell @param {"p50" | "p99" | "most" | "cpu" | "others"} name */
+  const figure = ({ results }, name) => median(results.map((result) => result[name])) ?? NaN;
   const calm = figure(cells[0], "p99");
   console.log(`${" ".repeat(28)} p50 ms  p99 ms  at most   moved  server  others`);
   let met = true;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { PEERS, ROOT } from "./paths.mjs";
 import { bunBinary } from "./servers.mjs";
 
+/** @param {string} command @param {string[]} args */
 const said = (command, ...args) => {
   try {
     return execFileSync(command, args, { cwd: ROOT, encoding: "utf8", timeout: 10_000 }).trim();
@@ -16,6 +17,7 @@ const said = (command, ...args) => {
   }
 };
 
+/** @param {string} name */
 const locked = (name) => {
   const text = readFileSync(join(PEERS, "Cargo.lock"), "utf8");
   return text.match(new RegExp(`name = "${name}"\\nversion = "([^"]+)"`))?.[1] ?? "unknown";

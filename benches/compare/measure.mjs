@@ -38,7 +38,7 @@ async function end(child) {
   }
 }
 
-/** Returns the port from the server's output. */
+/** Returns the port from the server's output. @param {Child} child @param {RegExp} pattern */
 async function port(child, pattern) {
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; ) {
     const found = `${child.output}\n${child.errors}`.match(pattern);
@@ -49,30 +49,37 @@ async function port(child, pattern) {
   throw new Error("the server does not say that it listens");
 }
 
-/** Returns the arguments of the load generator. */
+/**
+ * Returns the arguments of the load generator.
+ * @param {{ load: import("./workloads.mjs").Load, seconds: number }} variant
+ * @param {{ url: string, pid: number | undefined, subscribe: string | null }} target
+ * @param {boolean} quick
+ */
 export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick) {
-  const scaled = (count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
+  const scaled = (/** @type {number} */ count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
   const args = ["--url", url, "--pid", String(pid), "--json", "--allow-lag", "--connect-rate", String(CONNECT_RATE)];
   args.push("--duration-s", String(seconds), "--warmup-s", String(quick ? 0.5 : WARMUP_S), "--channels", "trades");
-  if (load.sessions) args.push("--sessions", scaled(load.sessions), "--symbols", load.symbols, "--symbols-per-session", String(load.perSession));
+  if (load.sessions) args.push("--sessions", scaled(load.sessions), "--symbols", load.symbols ?? "", "--symbols-per-session", String(load.perSession));
   if (load.idle) args.push("--idle", scaled(load.idle));
   if (load.stalled) args.push("--stalled", scaled(load.stalled));
   if (subscribe !== null) args.push("--subscribe", load.sessions ? subscribe : "");
   return args;
 }
 
-/** Returns `{ report, env, load, foreign }` of one measurement, or `{ error }`. */
+/** @typedef {import("./medians.mjs").Measured} Measured */
+/** @typedef {import("./workloads.mjs").Variant} Variant */
+
+/** Returns one measurement. @param {Variant} variant @param {{ quick: boolean, seconds: number | null }} options @returns {Promise<Measured>} */
 export async function measure(variant, options) {
-  let result;
-  for (let attempt = 1; attempt <= (options.tries ?? TRIES); attempt += 1) {
-    if (!options.quick) await quiet(options.quietMs ?? QUIET_MS_MAX);
-    result = await measureOnce(variant, options);
-    if (result.error || options.quick || result.foreign <= FOREIGN_MAX) break;
+  for (let attempt = 1; ; attempt += 1) {
+    if (!options.quick) await quiet(QUIET_MS_MAX);
+    const result = await measureOnce(variant, options);
+    if ("error" in result || options.quick || result.foreign <= FOREIGN_MAX || attempt === TRIES) return result;
     console.error(`  disturbed: others used ${(100 * result.foreign).toFixed(0)} % of a core`);
   }
-  return result;
 }
 
+/** @param {Variant} whole @param {{ quick: boolean, seconds: number | null }} options @returns {Promise<Measured>} */
 async function measureOnce(whole, { quick, seconds }) {
   const variant = quick && whole.storm ? { ...whole, storm: { ...whole.storm, ...QUICK_STORM } } : whole;
   const length = seconds ?? (quick ? Math.min(1, variant.seconds) : variant.seconds);

@@ -14,7 +14,7 @@ function busy() {
   return user + nice + system + irq + softirq + steal;
 }
 
-/** Returns the CPU time of a process in ticks, or null if it has ended. */
+/** Returns the CPU time of a process in ticks, or null if it has ended. @param {number} pid */
 function used(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -53,7 +53,7 @@ export function watch(...pids) {
   };
 }
 
-/** Waits until other processes are idle, for `waitMs` at the most. Returns whether they are. */
+/** Waits until other processes are idle, for `waitMs` at the most. Returns whether they are. @param {number} waitMs @param {(number | undefined)[]} pids */
 export async function quiet(waitMs, ...pids) {
   for (const limit = Date.now() + waitMs; ; ) {
     const watched = watch(...pids);

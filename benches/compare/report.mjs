@@ -4,16 +4,26 @@ import { find } from "./medians.mjs";
 import { verdicts } from "./verdict.mjs";
 import { workloads } from "./workloads.mjs";
 
+/** @typedef {import("./medians.mjs").Figure} Figure */
+/** @typedef {import("./medians.mjs").Row} Row */
+/** @typedef {import("./medians.mjs").Run} Run */
+/** @typedef {[title: string, cell: (row: Row, table: Row[]) => string]} Column */
+
+/** @param {Figure} value @param {number} digits */
 const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+/** @param {Figure} value */
 const count = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
+/** @param {Figure} value */
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(0)} %`);
+/** @param {number | null} micros */
 const millis = (micros) => fixed(micros === null ? null : micros / 1000, 2);
 
-/** The window that a row writes in, as its label says: rows are compared with the floor that has the same. */
+/** The window that a row writes in, as its label says: rows are compared with the floor that has the same. @param {Row[]} table @param {string} workload @param {string} label */
 const floorOf = (table, workload, label) =>
   (workload !== "hot" && (label === "tickcast" || label.includes("20 ms")) && find(table, workload, "floor, 20 ms window")) ||
   find(table, workload, "floor");
 
+/** @type {Record<string, Column[]> & { load: Column[] }} */
 const COLUMNS = {
   load: [
     ["server", ({ label }) => label],
@@ -57,17 +67,20 @@ const COLUMNS = {
   ],
 };
 
+/** @param {Row} row @param {Row | undefined} other */
 const over = (row, other) => (row.figures.cpuMicros && other?.figures.cpuMicros ? row.figures.cpuMicros / other.figures.cpuMicros : null);
 
+/** @param {Row[]} table @param {string} workload */
 function cells(table, workload) {
   const columns = COLUMNS[workload] ?? COLUMNS.load;
   const rows = table.filter((row) => row.workload === workload);
   return [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, cell]) => cell(row, table)))];
 }
 
+/** @param {Row[]} table */
 const names = (table) => workloads.filter(({ name }) => table.some((row) => row.workload === name));
 
-/** Returns the tables in columns of equal width. */
+/** Returns the tables in columns of equal width. @param {Row[]} table */
 export function terminal(table) {
   const parts = names(table).map(({ name, about }) => {
     const lines = cells(table, name);
@@ -80,15 +93,18 @@ export function terminal(table) {
   return [...parts, "", ...lines].join("\n");
 }
 
+/** @param {string[][]} lines */
 const markdown = (lines) => [lines[0], lines[0].map((_, column) => (column ? "--:" : "---")), ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
 
-/** Says how long the measurements of a workload were. */
+/** Returns a sentence about the length of the measurements of a workload. @param {Run[]} runs @param {string} workload */
 function lengths(runs, workload) {
-  const loads = runs.filter((run) => run.workload === workload && run.load).map(({ load }) => load[load.indexOf("--duration-s") + 1]);
+  const loads = runs.flatMap((run) => (run.workload === workload && "load" in run ? [run.load[run.load.indexOf("--duration-s") + 1]] : []));
   return `Each measurement: ${[...new Set(loads)].join(" or ")} s.`;
 }
 
-/** Returns the page. */
+/** @typedef {{ quick: boolean, rounds: number, minutes: number, machine: ReturnType<typeof import("./machine.mjs").machine>, runs: Run[] }} Results */
+
+/** Returns the page. @param {Results} results @param {Row[]} table */
 export function page({ machine, rounds, minutes, runs }, table) {
   const { versions } = machine;
   const sections = names(table).map(({ name, about }) => {
@@ -97,7 +113,7 @@ export function page({ machine, rounds, minutes, runs }, table) {
     return `## ${name}\n\n${about}. ${lengths(runs, name)}\n\n${markdown(cells(table, name))}\n${notes ? `\nWhat the load generator complained of:\n\n${notes}\n` : ""}`;
   });
   const lines = verdicts(table).map(({ workload, bar, met, said }) => [workload, bar, said, met ? "met" : "**missed**"]);
-  const example = runs.find((run) => run.workload === "watchlist" && run.label === "tickcast" && run.load);
+  const example = runs.filter((run) => "load" in run).find((run) => run.workload === "watchlist" && run.label === "tickcast");
   return `# Benchmarks
 
 Written by \`node benches/compare.mjs\`; change that, not this page. ${machine.date}, commit ${[...new Set(runs.map((run) => run.commit))].join(", ")}.

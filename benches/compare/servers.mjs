@@ -19,7 +19,19 @@ const LISTENING = /listening (\d+)/;
 /** The built-in symbols of tickcast, each as active as a generated one on average. */
 const BUILT_IN_SYMBOLS = 30;
 
-/** A peer: the same environment for each of them. */
+/** @typedef {import("./workloads.mjs").Market & { env?: Record<string, string> }} Wanted */
+/**
+ * @typedef {object} Launch how to start a server
+ * @property {string} command
+ * @property {string[]} args
+ * @property {Record<string, string>} env
+ * @property {RegExp} listening finds the port in its output
+ * @property {string} path of its WebSocket
+ * @property {string | null} subscribe the subscription, if it is not tickcast's own
+ */
+/** @typedef {keyof typeof servers} ServerName */
+
+/** A peer: the same environment for each of them. @type {(command: string | (() => string), args: string[]) => (wanted: Wanted) => Launch} */
 const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed = false, env = {} }) => ({
   command: typeof command === "function" ? command() : command,
   args,
@@ -37,7 +49,7 @@ const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed =
   subscribe: SUBSCRIBE,
 });
 
-/** tickcast: the rate is chosen such that the generated symbols together get the market's. */
+/** tickcast: the rate is chosen such that the generated symbols together get the market's. @type {(wanted: Wanted) => Launch} */
 const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
   command: join(TARGET, "release", "tickcast"),
   args: ["--port", "0"],

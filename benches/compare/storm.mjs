@@ -8,13 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 const KNOCK_MS = 50;
 const KNOCK_MS_MAX = 10_000;
 
-/** Returns the milliseconds until a new client's handshake is answered, or null if it is refused. */
+/** Returns the milliseconds until a new client's handshake is answered, or null if it is refused. @param {string} url @returns {Promise<number | null>} */
 function knock(url) {
   const began = performance.now();
   const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64") };
   return new Promise((resolve) => {
     const request = get(url.replace(/^ws/, "http"), { headers, agent: false, timeout: KNOCK_MS_MAX });
-    const end = (result) => {
+    const end = (/** @type {number | null} */ result) => {
       resolve(result);
       request.destroy();
     };
@@ -26,6 +26,7 @@ function knock(url) {
   });
 }
 
+/** @param {string} url @param {number} seconds @param {(number | null)[]} waits */
 async function knockFor(url, seconds, waits) {
   for (const until = performance.now() + seconds * 1000; performance.now() < until; ) {
     waits.push(await knock(url));
@@ -36,9 +37,12 @@ async function knockFor(url, seconds, waits) {
 /**
  * Brings `sessions` idle clients with start() after `afterS` seconds, lets them vanish `staysS` later without a word, and goes on
  * knocking for `goesS`. Returns how long newcomers waited, in milliseconds; null stands for one that was not let in.
+ *
+ * @param {import("./workloads.mjs").Storm} storm @param {string} url @param {(args: string[]) => import("./child.mjs").Child} start
  */
 export async function storm({ sessions, afterS, staysS, goesS }, url, start) {
   await sleep(afterS * 1000);
+  /** @type {(number | null)[]} */
   const waits = [];
   const crowd = start(["--url", url, "--idle", String(sessions), "--connect-rate", "0", "--duration-s", "60", "--json"]);
   await knockFor(url, staysS, waits);

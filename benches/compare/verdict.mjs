@@ -5,10 +5,17 @@ import { find } from "./medians.mjs";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const times = (value) => `${value.toFixed(2)} times`;
-const ms = (micros) => `${(micros / 1000).toFixed(2)} ms`;
+/** @typedef {import("./medians.mjs").FigureName} FigureName */
+/** @typedef {import("./medians.mjs").Row} Row */
+/** @typedef {{ workload: string, bar: string, judge: (table: Row[]) => { met: boolean, said: string } | null }} Bar */
 
-/** A bar on the ratio of one figure of two rows. */
+const times = (/** @type {number} */ value) => `${value.toFixed(2)} times`;
+const ms = (/** @type {number} */ micros) => `${(micros / 1000).toFixed(2)} ms`;
+
+/**
+ * A bar on the ratio of one figure of two rows.
+ * @type {(workload: string, ours: string, theirs: string, figure: FigureName, most: number, what: string, format: (value: number) => string) => Bar}
+ */
 const ratio = (workload, ours, theirs, figure, most, what, format) => ({
   workload,
   bar: what,
@@ -19,9 +26,12 @@ const ratio = (workload, ours, theirs, figure, most, what, format) => ({
   },
 });
 
-const micros = (value) => `${value.toFixed(2)} µs`;
+const micros = (/** @type {number} */ value) => `${value.toFixed(2)} µs`;
 
-/** A bar on one figure. */
+/**
+ * A bar on one figure.
+ * @type {(workload: string, label: string, figure: FigureName, limit: number, what: string, format: (value: number) => string) => Bar}
+ */
 const most = (workload, label, figure, limit, what, format) => ({
   workload,
   bar: what,
@@ -35,6 +45,7 @@ const HOT = "tickcast, coalesce_ms=10";
 const NO_WINDOW = "tickcast, coalesce_ms=0";
 const [QUIET, STALLED] = ["tickcast, nobody stalled", "tickcast, 100 stalled"];
 
+/** @type {Bar[]} */
 const bars = [
   ...[["tickcast", "default config"], [HOT, "as many writes as the others"]].flatMap(([label, how]) => [
     ratio("hot", label, "floor", "cpuMicros", 1.15, `${how}: CPU per delivery at most 1.15 times the floor`, micros),
@@ -58,8 +69,8 @@ const bars = [
     judge(table) {
       const [a, b] = [find(table, "stalled", STALLED)?.figures, find(table, "stalled", QUIET)?.figures];
       if (!a || !b) return null;
-      const more = (a.residentGrowth - b.residentGrowth) / MIB;
-      return { met: more < 20, said: `${more.toFixed(1)} MiB more, and ${((a.tcpGrowth - b.tcpGrowth) / MIB).toFixed(1)} MiB in the kernel` };
+      const more = ((a.residentGrowth ?? 0) - (b.residentGrowth ?? 0)) / MIB;
+      return { met: more < 20, said: `${more.toFixed(1)} MiB more, and ${(((a.tcpGrowth ?? 0) - (b.tcpGrowth ?? 0)) / MIB).toFixed(1)} MiB in the kernel` };
     },
   },
   {
@@ -80,6 +91,8 @@ const bars = [
   },
 ];
 
-/** Returns `{ workload, bar, met, said }` for every bar that these results can judge. */
-export const verdicts = (table) =>
-  bars.map(({ workload, bar, judge }) => ({ workload, bar, ...judge(table) })).filter(({ said }) => said !== undefined);
+/** Returns the verdict on every bar that these results can judge. @param {Row[]} table */
+export const verdicts = (table) => bars.flatMap(({ workload, bar, judge }) => {
+  const verdict = judge(table);
+  return verdict ? [{ workload, bar, ...verdict }] : [];
+});

@@ -1,17 +1,35 @@
 // @ts-check
 // What is measured: markets, clients, and which servers in which settings take part. Starts nothing.
 
+/** @typedef {import("./servers.mjs").ServerName} ServerName */
+/** @typedef {Record<string, string>} Env */
+/** @typedef {{ symbols: number, eventsPerSecond: number, stepMs?: number, fixed?: boolean }} Market the market of every server */
+/** @typedef {{ sessions?: number, symbols?: string, perSession?: number, idle?: number, stalled?: number }} Load the load generator's */
+/** @typedef {{ sessions: number, afterS: number, staysS: number, goesS: number }} Storm */
+/**
+ * @typedef {{ server: ServerName, label: string, env?: Env, market?: Partial<Market>, load?: Load, seconds?: number, storm?: Storm }} Setting
+ *   one server of a workload, with what differs from the workload
+ */
+/** @typedef {{ name: string, about: string, market: Market, load: Load, seconds?: number, rounds?: number, variants: Setting[] }} Workload */
+/** @typedef {Setting & { market: Market, load: Load, seconds: number }} Variant */
+
 const PUBLISH = { MODE: "publish" };
 const SEND = { MODE: "send" };
+/** @param {string} label @param {Env} [env] @returns {Setting} */
 const tickcast = (label, env = {}) => ({ server: "tickcast", label, env });
+/** @param {number} coalesceMs @returns {Setting} */
 const floor = (coalesceMs) => ({
   server: "floor",
   label: coalesceMs ? `floor, ${coalesceMs} ms window` : "floor",
   env: { COALESCE_MS: String(coalesceMs) },
 });
+/** @param {ServerName} server @param {Env} [env] @param {string} [label] @returns {Setting} */
 const peer = (server, env = {}, label = server) => ({ server, label, env });
 
-/** `market` is what every server gets, `load` what the load generator is told; `seconds` the length of one measurement. */
+/** The length of a measurement if neither workload nor variant has one. */
+const SECONDS = 4;
+
+/** `market` is what every server gets, `load` what the load generator is told; `seconds` the length of one measurement. @type {Workload[]} */
 export const workloads = [
   {
     name: "hot",
@@ -97,12 +115,12 @@ export const workloads = [
   },
 ];
 
-/** Returns the variants of a workload, each with its whole market and load. */
+/** Returns the variants of a workload, each with its whole market and load. @param {Workload} workload @returns {Variant[]} */
 export function variants(workload) {
   return workload.variants.map((variant) => ({
     ...variant,
     market: { ...workload.market, ...variant.market },
     load: { ...workload.load, ...variant.load },
-    seconds: variant.seconds ?? workload.seconds,
+    seconds: variant.seconds ?? workload.seconds ?? SECONDS,
   }));
 }

@@ -16,6 +16,7 @@ const ANSWERS = 8;
 const [, , kind, port] = process.argv;
 const waste = Buffer.allocUnsafe(1 << 20);
 
+/** @param {string} head @param {() => void} onEnd */
 function open(head, onEnd) {
   let ended = false;
   const end = () => {
@@ -30,9 +31,9 @@ function open(head, onEnd) {
   return socket;
 }
 
-/** Requests a path over and over, on `parallel` connections. */
+/** Requests a path over and over, on `parallel` connections. @param {string} path @param {number} parallel */
 function requests(path, parallel) {
-  const ask = (connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
+  const ask = (/** @type {string} */ connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
   const head = ask("keep-alive").repeat(ANSWERS - 1) + ask("close");
   const one = () => {
     const began = performance.now();
@@ -41,7 +42,7 @@ function requests(path, parallel) {
   for (let index = 0; index < parallel; index += 1) one();
 }
 
-/** A text frame with the mask 0, which leaves the text as it is. */
+/** A text frame with the mask 0, which leaves the text as it is. @param {object} message */
 function frame(message) {
   const text = Buffer.from(JSON.stringify(message));
   const length = text.length < 126 ? [0x80 | text.length] : [0x80 | 126, text.length >> 8, text.length & 0xff];
@@ -51,7 +52,7 @@ function frame(message) {
 const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
-/** Sends these frames over and over on one WebSocket, which reconnects when it is closed. */
+/** Sends these frames over and over on one WebSocket, which reconnects when it is closed. @param {Buffer} bytes @param {number} everyMs */
 function frames(bytes, everyMs) {
   const one = () => {
     const timer = setInterval(() => socket.writableLength < 1 << 20 && socket.write(bytes), everyMs);
@@ -63,7 +64,7 @@ function frames(bytes, everyMs) {
   one();
 }
 
-/** Returns a cursor near the end of the server's ring. */
+/** Returns a cursor near the end of the server's ring. @returns {Promise<{ epoch: string, offset: number }>} */
 function oldest() {
   return new Promise((resolve, reject) => {
     const request = get(`http://127.0.0.1:${port}/api/v1/snapshot?symbols=AAPL`, async (response) => {
@@ -74,6 +75,7 @@ function oldest() {
   });
 }
 
+/** @type {Record<string, () => void | Promise<void>>} */
 const attacks = {
   /** The largest subscription, as often as one session may ask. */
   subscribes: () => frames(frame({ action: "subscribe", symbols: ["*"], channels: ["trades", "quotes", "bars.1s", "bars.1m", "bars.1d"] }), 5),

@@ -2,6 +2,7 @@
 // The market of the JavaScript peers: settings from the environment, the arrivals of trades, their text, the clock, and the parser of
 // subscriptions. Arrivals and bytes are the same as in market/src/lib.rs.
 
+/** @param {string} name @param {number} fallback */
 const number = (name, fallback) => {
   const value = Number(process.env[name] ?? fallback);
   if (!Number.isFinite(value) || value < 0) throw new Error(`${name} must be a number, 0 or above`);
@@ -26,7 +27,7 @@ const origin = (() => {
 })();
 export const nowMicros = () => Math.floor((origin + performance.now()) * 1000);
 
-/** mulberry32: a generator that is alike in every language. */
+/** mulberry32: a generator that is alike in every language. @param {number} seed */
 const generator = (seed) => () => {
   seed = (seed + 0x6d2b79f5) | 0;
   let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
@@ -53,7 +54,7 @@ class Market {
     this.#next += (settings.fixed ? 1 : -Math.log(1 - this.#random())) * (1e6 / settings.eventsPerSecond);
   }
 
-  /** Calls each(symbol's number, text of one trade) for everything that came due. */
+  /** Calls each(symbol's number, text of one trade) for every trade that is due. @param {(symbol: number, text: string) => void} each */
   takeDue(each) {
     const now = nowMicros();
     while (this.#next <= now) {
@@ -71,11 +72,11 @@ class Market {
     }
   }
 
-  /** The numbers of the known symbols that a subscribe message names. */
+  /** The numbers of the known symbols that a subscribe message names. @param {string} text @returns {number[]} */
   wanted(text) {
     const request = JSON.parse(text);
     if (request.action !== "subscribe") return [];
-    return request.symbols.map((name) => this.#index.get(name)).filter((index) => index !== undefined);
+    return request.symbols.map((/** @type {string} */ name) => this.#index.get(name)).filter((/** @type {number | undefined} */ index) => index !== undefined);
   }
 }
 
@@ -84,6 +85,7 @@ export const market = new Market();
 /**
  * Calls step() every STEP_MS for as long as the process lives, on a schedule of its own: the time that a step takes does not
  * put off the next.
+ * @param {() => void} step
  */
 export function everyStep(step) {
   let next = performance.now();
