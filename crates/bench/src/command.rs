@@ -17,7 +17,7 @@ use tokio::task::{LocalSet, spawn_local};
 const FILES_BESIDE: u64 = 64;
 
 /// Runs a program with its command line; `run` returns whether everything was clean, or why there was no run.
-pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> ExitCode {
+pub(crate) fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> ExitCode {
     match parse(std::env::args_os()).and_then(run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -30,11 +30,8 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> ExitCode 
 }
 
 /// Reads a command line; `--help` and `--version` print and end the program.
-///
-/// # Errors
-///
-/// Returns what is wrong, in one line.
-pub fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<A, String> {
+/// The error says what is wrong, in one line.
+pub(crate) fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<A, String> {
     A::try_parse_from(line).map_err(|err| {
         if !err.use_stderr() {
             err.exit();
@@ -46,30 +43,21 @@ pub fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString> + Clo
 }
 
 /// Reads a number of seconds for an option.
-///
-/// # Errors
-///
-/// Returns which numbers are allowed.
-pub fn seconds(text: &str, min: f64, max: f64) -> Result<Duration, String> {
+/// The error says which numbers are allowed.
+pub(crate) fn seconds(text: &str, min: f64, max: f64) -> Result<Duration, String> {
     let value = text.parse().ok().filter(|value| (min..=max).contains(value));
     value.map(Duration::from_secs_f64).ok_or_else(|| format!("must be {min} to {max} seconds"))
 }
 
 /// Prints a line.
-///
-/// # Errors
-///
-/// Returns why standard output takes none, in one line.
-pub fn print(text: &str) -> Result<(), String> {
+/// The error says why standard output takes none, in one line.
+pub(crate) fn print(text: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{text}").map_err(|err| format!("cannot print: {err}"))
 }
 
 /// Raises the limit of open files to what so many connections need.
-///
-/// # Errors
-///
 /// Returns one line that says what the limit is and how to raise it.
-pub fn raise_open_files(connections: usize) -> Result<(), String> {
+pub(crate) fn raise_open_files(connections: usize) -> Result<(), String> {
     let needed = connections as u64 + FILES_BESIDE;
     let (soft, hard) = Resource::NOFILE.get().map_err(|err| format!("cannot read the limit of open files: {err}"))?;
     if needed <= soft {
@@ -83,21 +71,15 @@ pub fn raise_open_files(connections: usize) -> Result<(), String> {
 }
 
 /// Runs a future, and the tasks that it spawns with [`spawn_local`], on this thread.
-///
-/// # Errors
-///
-/// Returns what the system refuses to the runtime.
-pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+/// The error says what the system refuses to the runtime.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(LocalSet::new().block_on(&runtime, future))
 }
 
 /// Counts Ctrl-C and SIGTERM from now on, instead of being ended by them.
-///
-/// # Errors
-///
-/// Returns why the system does not tell of signals.
-pub fn count_interrupts() -> io::Result<Rc<Cell<u32>>> {
+/// The error says why the system does not tell of signals.
+pub(crate) fn count_interrupts() -> io::Result<Rc<Cell<u32>>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let count = Rc::new(Cell::new(0));
     let counted = Rc::clone(&count);

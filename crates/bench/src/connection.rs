@@ -1,388 +1,235 @@
-//! The client of both tools: one TCP connection, spoken over as a WebSocket or in HTTP requests. Everything runs on one thread;
-//! all connections of one kind read into one buffer, one after the other.
+//! The client of both tools: a TCP connection that counts its bytes, and `WebSocket` and HTTP requests over it. Everything runs
+//! on one thread.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::cell::Cell;
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use derive_more::Sub;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use tickcast_core::domain::{Clock, SystemClock};
-use tokio::io::{AsyncRead, Interest, ReadBuf};
-use tokio::net::TcpSocket;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::task::yield_now;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+pub(crate) use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::frame::{Control, FrameError, FrameReader, Incoming, OpCode, client_frame};
-use crate::http::{Piece, ResponseReader, accept_upgrade, get_request, upgrade_request};
 use crate::target::Target;
-use crate::traffic::Traffic;
 
-/// The least room in the read buffer for each read.
-const READ_BYTES: usize = 256 << 10;
-/// The most room that a connection keeps for what is not complete while nothing waits.
-const KEPT_BYTES_MAX: usize = 64 << 10;
-/// How long a server may take to connect, and to answer one request.
+/// The longest message of a server, in bytes.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// The buffer for the reads of one WebSocket, in bytes: more comes in several reads.
+const READ_BYTES: usize = 4 << 10;
+/// How long a server may take to connect and answer one request.
 const GET_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two looks whether a connection that is not read is still there.
 const GONE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What connections share: the buffer that they read into, and the sum of what they use.
-#[derive(Debug, Default)]
-pub struct Desk {
-    buffer: RefCell<Vec<u8>>,
-    traffic: Cell<Traffic>,
+/// What connections have used the network for. Bytes are those of the TCP streams, headers and all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Sub)]
+pub(crate) struct Traffic {
+    /// TCP connections.
+    pub(crate) connections: u64,
+    /// HTTP requests, those that open a WebSocket among them.
+    pub(crate) requests: u64,
+    /// `read` calls that brought something.
+    pub(crate) reads: u64,
+    /// Messages and control frames to the clients, over `WebSocket`.
+    pub(crate) frames: u64,
+    /// Bytes from the clients.
+    pub(crate) bytes_up: u64,
+    /// Bytes to the clients.
+    pub(crate) bytes_down: u64,
 }
 
-impl Desk {
-    /// Returns what all connections together have used.
-    pub fn traffic(&self) -> Traffic {
-        self.traffic.get()
+/// Counts what some connections use together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meter(Rc<Cell<Traffic>>);
+
+impl Meter {
+    /// Returns what was used so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.0.get()
     }
 
     fn count(&self, count: impl FnOnce(&mut Traffic)) {
-        let mut traffic = self.traffic.get();
+        let mut traffic = self.0.get();
         count(&mut traffic);
-        self.traffic.set(traffic);
+        self.0.set(traffic);
     }
 }
 
-/// The sending side of a connection. What the socket does not take at once is sent before the next read.
+/// A TCP connection that counts what it uses and knows when it was read.
 #[derive(Debug)]
-pub struct Sender {
-    half: OwnedWriteHalf,
-    waiting: RefCell<Vec<u8>>,
-    desk: Rc<Desk>,
-}
-
-impl Sender {
-    /// Sends bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the connection is of no more use.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.extend_from_slice(bytes);
-        while !waiting.is_empty() {
-            match self.half.try_write(&waiting) {
-                Ok(len) => {
-                    waiting.drain(..len);
-                    self.desk.count(|traffic| traffic.bytes_up += len as u64);
-                }
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(err) => return Err(err),
-            }
-        }
-        // What a client says is rare: thousands of them need not keep room for it.
-        *waiting = Vec::new();
-        Ok(())
-    }
-
-    /// Sends a request.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the connection is of no more use.
-    pub fn request(&self, text: &str) -> io::Result<()> {
-        self.desk.count(|traffic| traffic.requests += 1);
-        self.send(text.as_bytes())
-    }
-
-    /// Sends a frame of a WebSocket.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the connection is of no more use.
-    pub fn frame(&self, opcode: OpCode, payload: &[u8]) -> io::Result<()> {
-        self.send(&client_frame(opcode, payload))
-    }
-}
-
-/// A TCP connection.
-#[derive(Debug)]
-pub struct Connection {
-    half: OwnedReadHalf,
-    sender: Rc<Sender>,
-    desk: Rc<Desk>,
-    /// What has been read and was not taken.
-    kept: Vec<u8>,
-    /// Whether that is to be looked at before more is read.
-    is_unseen: bool,
+pub(crate) struct Connection {
+    stream: TcpStream,
+    meter: Meter,
+    read_at: Rc<Cell<i64>>,
 }
 
 impl Connection {
     /// Connects, from the source address if one is given.
-    ///
-    /// # Errors
-    ///
-    /// Returns why that fails.
-    pub async fn dial(address: SocketAddr, source: Option<IpAddr>, desk: &Rc<Desk>) -> io::Result<Self> {
+    /// The error says why that fails.
+    pub(crate) async fn dial(address: SocketAddr, source: Option<IpAddr>, meter: &Meter) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_nodelay(true)?;
         if let Some(source) = source {
             socket.bind((source, 0).into())?;
         }
-        let (half, sending) = socket.connect(address).await?.into_split();
-        desk.count(|traffic| traffic.connections += 1);
-        let sender = Sender { half: sending, waiting: RefCell::default(), desk: Rc::clone(desk) };
-        Ok(Self { half, sender: Rc::new(sender), desk: Rc::clone(desk), kept: Vec::new(), is_unseen: false })
+        let stream = socket.connect(address).await?;
+        meter.count(|traffic| traffic.connections += 1);
+        Ok(Self { stream, meter: meter.clone(), read_at: Rc::default() })
     }
+}
 
-    /// Returns its sending side.
-    pub fn sender(&self) -> &Rc<Sender> {
-        &self.sender
-    }
-
-    /// Waits for bytes and hands them to `take`, behind those that it has not taken before, with the time of the read in
-    /// microseconds since 1970. It returns how many it takes. May be dropped while it waits.
-    ///
-    /// # Errors
-    ///
-    /// Returns why there will be no more, or what `take` returned.
-    pub async fn read<E: From<io::Error>>(
-        &mut self,
-        take: impl FnOnce(&[u8], i64) -> Result<usize, E>,
-    ) -> Result<(), E> {
-        while !self.sender.waiting.borrow().is_empty() {
-            self.sender.half.writable().await?;
-            self.sender.send(b"")?;
-        }
-        let Self { half, desk, kept, is_unseen, .. } = self;
-        let is_unseen = std::mem::take(is_unseen);
-        let len = poll_fn(|cx| {
-            let mut buffer = desk.buffer.borrow_mut();
-            let len = buffer.len().max(kept.len() + READ_BYTES);
-            buffer.resize(len, 0);
-            if is_unseen {
-                return Poll::Ready(Ok(0));
-            }
-            let mut room = ReadBuf::new(&mut buffer[kept.len()..]);
-            ready!(Pin::new(&mut *half).poll_read(cx, &mut room))?;
-            Poll::Ready(Ok::<_, io::Error>(room.filled().len()))
-        })
-        .await?;
-        if len == 0 && !is_unseen {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        let now = SystemClock.now().micros();
-        desk.count(|traffic| {
-            traffic.reads += u64::from(!is_unseen);
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = room.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, room))?;
+        let len = room.filled().len() - before;
+        self.read_at.set(SystemClock.now().micros());
+        self.meter.count(|traffic| {
+            traffic.reads += u64::from(len > 0);
             traffic.bytes_down += len as u64;
         });
-        let is_full = {
-            let buffer = &mut *desk.buffer.borrow_mut();
-            buffer[..kept.len()].copy_from_slice(kept);
-            let bytes = &buffer[..kept.len() + len];
-            let taken = take(bytes, now)?;
-            kept.clear();
-            kept.extend_from_slice(&bytes[taken..]);
-            len > 0 && bytes.len() == buffer.len()
-        };
-        if kept.is_empty() {
-            kept.shrink_to(KEPT_BYTES_MAX);
-        }
-        if is_full {
-            // There is more; the others have their turn first.
-            yield_now().await;
-        }
-        Ok(())
-    }
-
-    /// Waits until the other side has ended the connection, without reading.
-    ///
-    /// # Errors
-    ///
-    /// Returns what the system says of the socket.
-    pub async fn gone(&self) -> io::Result<()> {
-        loop {
-            let ready = self.half.ready(Interest::READABLE | Interest::ERROR).await?;
-            if ready.is_read_closed() || ready.is_error() {
-                return Ok(());
-            }
-            // What was sent and is not read keeps it ready.
-            sleep(GONE_INTERVAL).await;
-        }
+        Poll::Ready(Ok(()))
     }
 }
 
-/// Why a WebSocket is of no more use.
-#[derive(Debug)]
-pub enum Ended {
-    /// The connection was lost.
-    Lost(io::Error),
-    /// The server has closed it, with this code.
-    Closed(u16),
-    /// What the server sends cannot be understood.
-    Broken(FrameError),
-}
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let len = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.meter.count(|traffic| traffic.bytes_up += len as u64);
+        Poll::Ready(Ok(len))
+    }
 
-impl From<io::Error> for Ended {
-    fn from(err: io::Error) -> Self {
-        Self::Lost(err)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
-impl From<FrameError> for Ended {
-    fn from(err: FrameError) -> Self {
-        Self::Broken(err)
-    }
-}
+/// An open WebSocket; pings are answered while it is read. Messages are sent by its [`SinkExt`](futures_util::SinkExt).
+pub(crate) type WebSocket = WebSocketStream<Connection>;
 
-/// Why a connection is of no more use, in words.
-struct Failed(String);
-
-impl From<io::Error> for Failed {
-    fn from(err: io::Error) -> Self {
-        Self(match err.kind() {
-            io::ErrorKind::UnexpectedEof => "the server has closed the connection".into(),
-            _ => err.to_string(),
-        })
-    }
-}
-
-/// An open WebSocket.
-#[derive(Debug)]
-pub struct WebSocket {
+/// Opens a WebSocket over a connection.
+/// The error says why the server opens none, in a few words that do not change from connection to connection.
+pub(crate) async fn open(
     connection: Connection,
-    frames: FrameReader,
+    target: &Target,
+    subprotocol: Option<&str>,
+) -> Result<WebSocket, String> {
+    let mut request = ClientRequestBuilder::new(target.to_string().parse().map_err(words)?);
+    if let Some(subprotocol) = subprotocol {
+        request = request.with_sub_protocol(subprotocol);
+    }
+    connection.meter.count(|traffic| traffic.requests += 1);
+    let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).max_message_size(Some(MESSAGE_BYTES_MAX));
+    match client_async_with_config(request, connection, Some(config)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) => Err(format!("status {}", answer.status().as_u16())),
+        Err(err) => Err(words(err)),
+    }
 }
 
-impl WebSocket {
-    /// Opens one over a connection.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the server opens none, in a few words that do not change from connection to connection.
-    pub async fn open(mut connection: Connection, target: &Target, subprotocol: Option<&str>) -> Result<Self, String> {
-        connection.sender.request(&upgrade_request(target, subprotocol)).map_err(|err| Failed::from(err).0)?;
-        let mut is_open = false;
-        while !is_open {
-            let take = |bytes: &[u8], _| {
-                let head = accept_upgrade(bytes).map_err(Failed)?;
-                is_open = head.is_some();
-                Ok(head.unwrap_or(0))
-            };
-            connection.read(take).await.map_err(|Failed(reason)| reason)?;
+/// Waits for the next message or control frame of a WebSocket; returns it with the time of the read that brought its end, in
+/// microseconds since 1970. May be dropped while it waits.
+/// Returns the code with which the WebSocket is over: 1005 when the server has closed it without one, 1006 when the connection is
+/// lost, 1002 when what the server sends cannot be understood.
+pub(crate) async fn receive(socket: &mut WebSocket) -> Result<(Message, i64), u16> {
+    let received = socket.next().await;
+    let connection = socket.get_ref();
+    connection.meter.count(|traffic| traffic.frames += u64::from(matches!(received, Some(Ok(_)))));
+    match received {
+        Some(Ok(Message::Close(frame))) => Err(frame.map_or(1005, |frame| frame.code.into())),
+        Some(Ok(message)) => Ok((message, connection.read_at.get())),
+        None | Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::Io(_))) => Err(1006),
+        Some(Err(_)) => Err(1002),
+    }
+}
+
+/// Waits until the other side has ended the connection of a WebSocket, without reading.
+pub(crate) async fn gone(socket: &WebSocket) {
+    loop {
+        match socket.get_ref().stream.ready(Interest::READABLE | Interest::ERROR).await {
+            Ok(ready) if !ready.is_read_closed() && !ready.is_error() => {}
+            _ => return,
         }
-        // The first frames can come with the answer.
-        connection.is_unseen = !connection.kept.is_empty();
-        Ok(Self { connection, frames: FrameReader::default() })
-    }
-
-    /// Returns the connection below it.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    /// Waits for bytes and hands each whole message to `sink`, with the time of the read in microseconds since 1970. Answers
-    /// pings. May be dropped while it waits.
-    ///
-    /// # Errors
-    ///
-    /// Returns why there will be no more.
-    pub async fn receive(&mut self, mut sink: impl FnMut(&[u8], i64)) -> Result<(), Ended> {
-        let Self { connection, frames } = self;
-        let (sender, desk) = (Rc::clone(&connection.sender), Rc::clone(&connection.desk));
-        let take = |bytes: &[u8], now| {
-            let taken = frames.take(bytes, |incoming| {
-                match incoming {
-                    Incoming::Message(text) => sink(text, now),
-                    Incoming::Ping(payload) => sender.frame(OpCode::Control(Control::Pong), payload)?,
-                    Incoming::Pong => {}
-                    Incoming::Close(code) => return Err(Ended::Closed(code)),
-                }
-                Ok(())
-            });
-            desk.count(|traffic| traffic.frames += std::mem::take(&mut frames.frames));
-            taken
-        };
-        connection.read(take).await
+        // What was sent and is not read keeps it ready.
+        sleep(GONE_INTERVAL).await;
     }
 }
 
-/// A connection for HTTP requests.
+/// A connection for HTTP requests, one after the other.
 #[derive(Debug)]
-pub struct Http {
-    connection: Connection,
-    responses: ResponseReader,
+pub(crate) struct Http {
+    requests: SendRequest<Empty<Bytes>>,
+    authority: String,
+    meter: Meter,
+    read_at: Rc<Cell<i64>>,
 }
 
 impl Http {
-    /// Returns one over a connection.
-    pub fn new(connection: Connection) -> Self {
-        Self { connection, responses: ResponseReader::default() }
+    /// Connects.
+    /// The error says why that fails, in words.
+    pub(crate) async fn connect(address: SocketAddr, meter: &Meter) -> Result<Self, String> {
+        let connection = Connection::dial(address, None, meter).await.map_err(words)?;
+        let read_at = Rc::clone(&connection.read_at);
+        let (requests, driver) = handshake(TokioIo::new(connection)).await.map_err(words)?;
+        // Ends with the last request or body.
+        spawn_local(driver);
+        Ok(Self { requests, authority: address.to_string(), meter: meter.clone(), read_at })
     }
 
-    /// Sends a request.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the connection is of no more use.
-    pub fn ask(&self, request: &str) -> Result<(), String> {
-        self.connection.sender.request(request).map_err(|err| format!("cannot write: {err}"))
-    }
-
-    /// Waits for bytes and hands the body of the answer to `sink` as it comes, with the time of the read in microseconds since
-    /// 1970; its end is `None`.
-    ///
-    /// # Errors
-    ///
-    /// Returns why there will be no more, which a status other than 200 is too, or what `sink` returned.
-    pub async fn receive(
-        &mut self,
-        mut sink: impl FnMut(Option<&[u8]>, i64) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let Self { connection, responses } = self;
-        let take = |bytes: &[u8], now| {
-            let taken = responses.take(bytes, |piece| match piece {
-                Piece::Head(200) => Ok(()),
-                Piece::Head(status) => Err(format!("status {status}")),
-                Piece::Data(data) => sink(Some(data), now),
-                Piece::End => sink(None, now),
-            });
-            taken.map_err(Failed)
-        };
-        connection.read(take).await.map_err(|Failed(reason)| reason)
-    }
-
-    /// Waits for the whole body of the answer; returns the time of its last read, in microseconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// Returns why it does not come.
-    pub async fn body(&mut self, body: &mut Vec<u8>) -> Result<i64, String> {
-        body.clear();
-        let mut read_at = None;
-        while read_at.is_none() {
-            let take = |data: Option<&[u8]>, now| {
-                match data {
-                    Some(data) => body.extend_from_slice(data),
-                    None => read_at = Some(now),
-                }
-                Ok(())
-            };
-            self.receive(take).await?;
+    /// Asks for a path; returns the body of the answer as it comes.
+    /// The error says why there is none with status 200, in words.
+    pub(crate) async fn ask(&mut self, path: &str, accept: &str) -> Result<Incoming, String> {
+        self.requests.ready().await.map_err(words)?;
+        self.meter.count(|traffic| traffic.requests += 1);
+        let request = hyper::Request::get(path).header("Host", &self.authority).header("Accept", accept);
+        let answer = self.requests.send_request(request.body(Empty::new()).map_err(words)?).await.map_err(words)?;
+        if answer.status() == 200 {
+            Ok(answer.into_body())
+        } else {
+            Err(format!("status {}", answer.status().as_u16()))
         }
-        Ok(read_at.unwrap_or_default())
+    }
+
+    /// Asks for a path; returns the whole body.
+    /// The error says why there is none, in words.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes, String> {
+        Ok(self.ask(path, "application/json").await?.collect().await.map_err(words)?.to_bytes())
+    }
+
+    /// Returns the time of the last read, in microseconds since 1970.
+    pub(crate) fn read_at(&self) -> i64 {
+        self.read_at.get()
     }
 }
 
 /// Asks the server at this address for a path, on a connection of its own.
-///
-/// # Errors
-///
-/// Returns why there is no answer with status 200.
-pub async fn get(address: SocketAddr, path: &str) -> Result<Vec<u8>, String> {
-    let ask = async {
-        let connection = Connection::dial(address, None, &Rc::default()).await.map_err(|err| err.to_string())?;
-        let (mut http, mut body) = (Http::new(connection), Vec::new());
-        http.ask(&get_request(&address.to_string(), path, "application/json"))?;
-        http.body(&mut body).await.map(|_| body)
-    };
-    timeout(GET_TIMEOUT, ask).await.unwrap_or_else(|_| Err("no answer in time".into()))
+/// The error says why there is no answer with status 200, in words.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Bytes, String> {
+    let answer = async { Http::connect(address, &Meter::default()).await?.get(path).await };
+    timeout(GET_TIMEOUT, answer).await.unwrap_or_else(|_| Err("no answer in time".into()))
+}
+
+fn words(err: impl Display) -> String {
+    err.to_string()
 }

@@ -5,7 +5,7 @@ const EVENT_BYTES_MAX: usize = 16 << 20;
 
 /// Cuts the body of a stream into events.
 #[derive(Debug, Default)]
-pub struct EventReader {
+pub(crate) struct EventReader {
     line: Vec<u8>,
     data: Vec<u8>,
     /// The last byte ended a line and was a carriage return: a line feed now belongs to it.
@@ -14,11 +14,8 @@ pub struct EventReader {
 
 impl EventReader {
     /// Hands the data of every event that is complete to `sink`.
-    ///
-    /// # Errors
-    ///
-    /// Returns that an event is too long.
-    pub fn take(&mut self, mut bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), String> {
+    /// The error says that an event is too long.
+    pub(crate) fn take(&mut self, mut bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), String> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_return) && bytes[0] == b'\n' {
                 bytes = &bytes[1..];

@@ -1,15 +1,12 @@
-//! What the measuring tools have in common: one client with the transports WebSocket, server-sent events and poll, a scanner
-//! of what it receives, a view of a process, and the frame of a program.
-//!
-//! Each file knows only those before it in this list. What is done with the messages is the tools' own business:
-//! `tickcast-load` and `tickcast-compare` below `bin/`.
+//! The measuring tools: `tickcast-load` makes load on one server, `tickcast-compare` compares transports. Both have one client of a
+//! server, with the transports WebSocket, server-sent events and poll (`connection`), a scanner for its messages (`scan`), a view of a
+//! process (`process`), and the frame of a program (`command`).
 
-pub mod command;
-pub mod process;
-pub mod scan;
-pub mod target;
-pub mod frame;
-pub mod http;
-pub mod event_stream;
-pub mod traffic;
-pub mod connection;
+mod command;
+mod process;
+mod scan;
+mod target;
+mod event_stream;
+mod connection;
+pub mod load;
+pub mod compare;

@@ -1,36 +1,34 @@
 //! What a process costs, from `/proc`: its CPU time and memory, and the memory of all TCP sockets of the machine.
 
-use std::io;
 use std::time::Duration;
 
 use procfs::ProcResult;
-use procfs::process::Status;
 
 /// The unit of `utime` and `stime`: Linux shows every program 100 ticks a second, whatever the kernel counts in.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A process that is looked at.
 #[derive(Debug)]
-pub struct Process(procfs::process::Process);
+pub(crate) struct Process(procfs::process::Process);
 
 /// CPU time since a process began, or of a span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuTime {
+pub(crate) struct CpuTime {
     /// The part in its own code, to 10 ms.
-    pub user: Duration,
+    pub(crate) user: Duration,
     /// The part in the kernel, to 10 ms.
-    pub system: Duration,
+    pub(crate) system: Duration,
     /// What the scheduler has counted for the threads that there are, to the nanosecond.
     scheduled: Option<Duration>,
     /// For how long threads were ready to run and others had the CPU, summed over the threads that there are; `None` where
     /// the system does not tell.
-    pub waited: Option<Duration>,
+    pub(crate) waited: Option<Duration>,
 }
 
 impl CpuTime {
     /// Returns the time since an earlier look.
     #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let difference = |(now, then): (Duration, Duration)| now.saturating_sub(then);
         Self {
             user: self.user.saturating_sub(earlier.user),
@@ -41,7 +39,7 @@ impl CpuTime {
     }
 
     /// Returns all of it: to the nanosecond, unless a thread has ended and taken its count along.
-    pub fn total(&self) -> Duration {
+    pub(crate) fn total(&self) -> Duration {
         let coarse = self.user + self.system;
         self.scheduled.filter(|fine| fine.abs_diff(coarse) <= TICK * 4).unwrap_or(coarse)
     }
@@ -49,31 +47,18 @@ impl CpuTime {
 
 impl Process {
     /// Returns the process with this number.
-    ///
-    /// # Errors
-    ///
-    /// Returns that there is none.
-    pub fn new(pid: u32) -> io::Result<Self> {
-        let process = procfs::process::Process::new(i32::try_from(pid).map_err(io::Error::other)?);
-        process.map(Self).map_err(io::Error::other)
+    pub(crate) fn new(pid: u32) -> ProcResult<Self> {
+        Ok(Self(procfs::process::Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?))
     }
 
     /// Returns this process.
-    ///
-    /// # Errors
-    ///
-    /// Returns that the system shows no processes.
-    pub fn own() -> io::Result<Self> {
-        procfs::process::Process::myself().map(Self).map_err(io::Error::other)
+    pub(crate) fn own() -> ProcResult<Self> {
+        procfs::process::Process::myself().map(Self)
     }
 
-    /// Returns the CPU time of all its threads.
-    ///
-    /// # Errors
-    ///
-    /// Returns what keeps it from being known: most often the process is gone.
-    pub fn cpu_time(&self) -> io::Result<CpuTime> {
-        let stat = self.0.stat().map_err(io::Error::other)?;
+    /// Returns the CPU time of all its threads. Fails most often because the process is gone, like all that follows.
+    pub(crate) fn cpu_time(&self) -> ProcResult<CpuTime> {
+        let stat = self.0.stat()?;
         let ticks = |count: u64| TICK * u32::try_from(count).unwrap_or(u32::MAX);
         let (scheduled, waited) = self.scheduled().ok().unzip();
         Ok(CpuTime { user: ticks(stat.utime), system: ticks(stat.stime), scheduled, waited })
@@ -91,31 +76,18 @@ impl Process {
     }
 
     /// Returns how many bytes of memory are resident now.
-    ///
-    /// # Errors
-    ///
-    /// Returns what keeps it from being known: most often the process is gone.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        self.kib(|status| status.vmrss)
+    pub(crate) fn resident_bytes(&self) -> ProcResult<u64> {
+        Ok(self.0.status()?.vmrss.unwrap_or_default() * 1_024)
     }
 
     /// Returns the most that was resident since the process began.
-    ///
-    /// # Errors
-    ///
-    /// Returns what keeps it from being known: most often the process is gone.
-    pub fn resident_bytes_peak(&self) -> io::Result<u64> {
-        self.kib(|status| status.vmhwm)
-    }
-
-    fn kib(&self, figure: fn(&Status) -> Option<u64>) -> io::Result<u64> {
-        let kib = figure(&self.0.status().map_err(io::Error::other)?);
-        kib.map(|kib| kib * 1_024).ok_or_else(|| io::Error::other("the process shows no memory"))
+    pub(crate) fn resident_bytes_peak(&self) -> ProcResult<u64> {
+        Ok(self.0.status()?.vmhwm.unwrap_or_default() * 1_024)
     }
 }
 
 /// Returns the memory that all TCP sockets of this machine hold in the kernel, in bytes.
-pub fn tcp_bytes() -> Option<u64> {
+pub(crate) fn tcp_bytes() -> Option<u64> {
     tcp_pages(&std::fs::read_to_string("/proc/net/sockstat").ok()?).map(|pages| pages * procfs::page_size())
 }
 

@@ -8,39 +8,36 @@ const DEPTH_MAX: usize = 16;
 
 /// What was found in one JSON object; texts are as they stand on the wire, with their escapes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// The object's own text, braces included.
-    pub raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
     /// `type`, or empty.
-    pub kind: &'a [u8],
+    pub(crate) kind: &'a [u8],
     /// `symbol`, or empty.
-    pub symbol: &'a [u8],
+    pub(crate) symbol: &'a [u8],
     /// `interval` of a bar, or empty.
-    pub interval: &'a [u8],
+    pub(crate) interval: &'a [u8],
     /// `id` when it is a string, or empty.
-    pub id: &'a [u8],
+    pub(crate) id: &'a [u8],
     /// The time stamp, in the unit of the server.
-    pub ts: Option<i64>,
+    pub(crate) ts: Option<i64>,
     /// `seq` when it is a number.
-    pub seq: Option<u64>,
+    pub(crate) seq: Option<u64>,
     /// `offset` when it is a number.
-    pub offset: Option<u64>,
+    pub(crate) offset: Option<u64>,
     /// `cursor` of the answer to a poll, or empty.
-    pub cursor: &'a [u8],
+    pub(crate) cursor: &'a [u8],
     /// `skipped`, or 0.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
 }
 
 /// The text is not of the shape of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub(crate) struct Malformed;
 
 /// Calls `visit` with every object in the text, inner ones before those that hold them.
-///
-/// # Errors
-///
 /// Returns [`Malformed`] where the text stops making sense; what came before it has been visited.
-pub fn scan<'a>(text: &'a [u8], ts_key: &[u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
+pub(crate) fn scan<'a>(text: &'a [u8], ts_key: &[u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
     let mut cursor = Cursor { text, at: 0, ts_key };
     cursor.value(0, visit).ok_or(Malformed)?;
     cursor.skip_space();

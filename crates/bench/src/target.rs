@@ -12,18 +12,18 @@ const URL_BYTES_MAX: usize = 2_048;
 
 /// The server under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The address to connect to.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The host and port as the URL has them, for the `Host` header.
-    pub authority: String,
+    pub(crate) authority: String,
     /// The path with its query.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 impl Target {
     /// Returns a place on the server at this address.
-    pub fn new(address: SocketAddr, path: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         Self { address, authority: address.to_string(), path: path.into() }
     }
 }

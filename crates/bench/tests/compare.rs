@@ -93,7 +93,7 @@ async fn every_transport_gets_the_same_events_and_the_page_tells_what_they_cost(
 async fn what_cannot_be_compared_is_refused_with_one_line() {
     let out = folder("comparison-refused");
     for (arguments, part) in [
-        (&["--clients", "none"][..], "--clients must be"),
+        (&["--clients", "none"][..], "'--clients <LIST>': must be"),
         (&["--server", "/nowhere/tickcast"], "/nowhere/tickcast"),
         (&["--server", "/bin/false"], "cannot start /bin/false"),
         (&["--from", "/nowhere/data.json"], "cannot read /nowhere/data.json"),

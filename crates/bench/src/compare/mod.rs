@@ -1,0 +1,153 @@
+//! `tickcast-compare`: the same events over WebSocket, server-sent events, long poll and short poll, and what each costs.
+//!
+//! This file reads the command line, makes one measurement after the other, and turns the outcome into an exit code: 0 for a
+//! clean comparison, 1 when events were missing, repeated or not the same everywhere, 2 when there was no comparison.
+//!
+//! # The method
+//!
+//! - Each cell has a server of its own, with the same seed, on one core; this program is on another, one thread and one
+//!   `epoll` (a tokio runtime) for all clients. All transports are read by the same code from the message on.
+//! - Bytes are those that `read` and `write` moved, headers and framing included, within the window.
+//! - An event belongs to the window by its own time stamp, and its latency is that of the `read` that brought it: what is
+//!   late is not left out.
+//! - CPU time is that of the server's whole process; what it takes with no client is measured too, some times, and taken off.
+//!   Where the rest is less than these measurements differ by there is no verdict.
+//! - What a client should have got is told by the server: from the snapshots that it began with to those after the window.
+//!
+
+#![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
+
+mod cell;
+mod cheap;
+mod client;
+#[cfg(test)]
+mod example;
+mod intake;
+mod machine;
+mod method;
+mod options;
+mod page;
+mod plot;
+mod proxy;
+mod result;
+mod server;
+mod table;
+mod tail;
+mod transport;
+
+use std::cell::Cell as Counter;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use crate::command::{self, block_on, count_interrupts, print, raise_open_files};
+use crate::compare::cell::{Cell, measure};
+use crate::compare::options::{Arguments, IDLE_MEASUREMENTS, Plan};
+use crate::compare::result::Idle;
+use crate::compare::result::{Comparison, Machine, Measurement, Sample, Together};
+
+/// Runs the program with the command line of this process.
+pub fn main() -> ExitCode {
+    command::main(compare)
+}
+
+/// Returns the arguments that say how it is measured; where files lie on this machine is nothing to write down.
+fn without_paths(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut is_path = false;
+    for argument in arguments {
+        let names_path = ["--out", "--server"].iter().any(|name| argument.split('=').next() == Some(name));
+        if !is_path && !names_path {
+            kept.push(argument.clone());
+        }
+        is_path = names_path && !argument.contains('=');
+    }
+    kept
+}
+
+/// Makes the comparison, prints and writes it; returns whether it was clean.
+fn compare(arguments: Arguments) -> Result<bool, String> {
+    if let Some(path) = &arguments.from {
+        let comparison = page::read(path)?;
+        page::prepare(&arguments.out)?;
+        page::write(&arguments.out, &comparison)?;
+        print(&table::foot(&comparison, &arguments.out))?;
+        return Ok(comparison.is_clean());
+    }
+    let plan = Plan::new(arguments)?;
+    raise_open_files(plan.connections())?;
+    page::prepare(&plan.out)?;
+    if let Some(cores) = plan.method.cores {
+        cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
+    }
+    // Looked at before: the comparison itself changes files.
+    let machine = machine::look();
+    machine::check(&machine, &plan.out)?;
+    let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
+    page::write(&plan.out, &comparison)?;
+    print(&table::foot(&comparison, &plan.out))?;
+    Ok(comparison.is_clean())
+}
+
+async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String> {
+    let interrupts = count_interrupts().map_err(|err| format!("cannot begin: {err}"))?;
+    let mut idle = vec![Vec::new(); plan.idle.len()];
+    measure_idle(plan, &interrupts, &mut idle).await?;
+    print(&table::head())?;
+    let samples = measure_each(&plan.cells, plan, &interrupts).await?;
+    print("\nThrough the proxy:")?;
+    let delayed = measure_each(&plan.delayed, plan, &interrupts).await?;
+    let Measurement { groups, .. } = measure(&plan.together, &plan.method, &interrupts).await?;
+    // Once more: what the machine does in minutes is a part of the spread.
+    measure_idle(plan, &interrupts, &mut idle).await?;
+    let together = Together {
+        clients: plan.together.clients,
+        rate: plan.together.rate,
+        same_events: groups.windows(2).all(|pair| pair[0].digests == pair[1].digests),
+        transports: groups,
+    };
+    Ok(Comparison {
+        machine,
+        seed: plan.method.seed,
+        symbols_per_client: plan.method.symbols_per_client,
+        pinned: plan.method.cores.is_some(),
+        quick: plan.quick,
+        arguments: without_paths(std::env::args().skip(1)),
+        pace: server::PACE,
+        idle: plan.idle.iter().zip(idle).map(|(cell, measurements)| Idle::new(cell.rate, measurements)).collect(),
+        samples,
+        delayed,
+        together,
+    })
+}
+
+/// Measures servers without clients, one for each rate and turn, and appends the part of a core that each takes.
+async fn measure_idle(plan: &Plan, interrupts: &Rc<Counter<u32>>, idle: &mut [Vec<f64>]) -> Result<(), String> {
+    for _ in 0..IDLE_MEASUREMENTS {
+        for (cell, measurements) in plan.idle.iter().zip(&mut *idle) {
+            let Measurement { took, server_cpu, .. } = measure(cell, &plan.method, interrupts).await?;
+            measurements.push(server_cpu.as_secs_f64() / took.as_secs_f64());
+        }
+    }
+    Ok(())
+}
+
+async fn measure_each(cells: &[Cell], plan: &Plan, interrupts: &Rc<Counter<u32>>) -> Result<Vec<Sample>, String> {
+    let mut samples = Vec::new();
+    for cell in cells {
+        let Measurement { took, server_cpu, own_cpu, groups } = measure(cell, &plan.method, interrupts).await?;
+        for result in groups {
+            let sample = Sample {
+                clients: cell.clients,
+                rate: cell.rate,
+                round_trip_ms: cell.delay.unwrap_or_default().as_secs_f64() * 2e3,
+                window_s: took.as_secs_f64(),
+                server_cpu_us: server_cpu.as_secs_f64() * 1e6,
+                generator_cpu: own_cpu.as_secs_f64() / took.as_secs_f64(),
+                result,
+            };
+            print(&table::row(&sample))?;
+            samples.push(sample);
+        }
+    }
+    Ok(samples)
+}

@@ -1,0 +1,145 @@
+//! The plots: one line for each transport over the event rate, as SVG.
+
+use std::path::Path;
+
+use plotters::coord::combinators::IntoLogRange;
+use plotters::prelude::*;
+
+use crate::compare::result::Sample;
+
+/// The size of a plot, in pixels.
+const SIZE: (u32, u32) = (760, 460);
+/// Colours that differ for the colour-blind too (Okabe and Ito), by transport.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 86, 86),
+];
+
+/// By so much the value axis goes on above the highest value: the legend is there.
+const LEGEND_ROOM: f64 = 60.0;
+
+/// The radius of a point, in pixels.
+const POINT: u32 = 3;
+
+/// The points of one transport, each with whether a CPU was full, and its name.
+type Line = (String, Vec<(f64, f64, bool)>);
+
+/// Draws a figure of the samples over their rate, both axes in powers of ten; what has no figure has no point, and where a CPU
+/// was full it is hollow.
+/// The error says why the file cannot be written, in one line.
+pub(crate) fn draw(
+    path: &Path,
+    (title, unit): (&str, &str),
+    samples: &[&Sample],
+    figure: impl Fn(&Sample) -> Option<f64>,
+) -> Result<(), String> {
+    let mut lines: Vec<Line> = Vec::new();
+    for sample in samples {
+        // The axis has no zero. A transport without points keeps its colour for itself: it is the same in every plot.
+        let value = figure(sample).filter(|value| value.is_finite() && *value > 0.0);
+        let point = value.map(|value| (sample.rate, value, sample.is_full()));
+        match lines.iter_mut().find(|(name, _)| *name == sample.result.transport) {
+            Some((_, points)) => points.extend(point),
+            None => lines.push((sample.result.transport.clone(), point.into_iter().collect())),
+        }
+    }
+    for (_, points) in &mut lines {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    render(path, (title, unit), &lines).map_err(|err| format!("cannot draw {}: {err}", path.display()))
+}
+
+/// Returns the range that holds the values, with some air on both sides of a logarithmic axis.
+fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
+    let (low, high) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
+    if low <= high { low / 1.6..high * 1.6 } else { 0.1..1.0 }
+}
+
+fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::new(path, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let points = || lines.iter().flat_map(|(_, points)| points);
+    let values = range(points().map(|point| point.1));
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 23))
+        .margin(12)
+        .x_label_area_size(50)
+        .y_label_area_size(76)
+        .build_cartesian_2d(
+            range(points().map(|point| point.0)).log_scale(),
+            (values.start..values.end * LEGEND_ROOM).log_scale(),
+        )?;
+    let label = |value: &f64| if *value >= 1e4 { format!("{:.0}k", value / 1e3) } else { format!("{value}") };
+    chart
+        .configure_mesh()
+        .light_line_style(RGBColor(238, 238, 238))
+        .bold_line_style(RGBColor(205, 205, 205))
+        .axis_desc_style(("sans-serif", 17))
+        .x_desc("events per second of each client")
+        .y_desc(unit)
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .label_style(("sans-serif", 17))
+        .draw()?;
+    for ((name, points), colour) in
+        lines.iter().zip(COLOURS.iter().cycle()).filter(|((_, points), _)| !points.is_empty())
+    {
+        chart
+            .draw_series(LineSeries::new(points.iter().map(|(x, y, _)| (*x, *y)), colour.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        for (x, y, is_full) in points {
+            let (inside, edge) = (if *is_full { WHITE } else { *colour }.filled(), colour.stroke_width(2));
+            chart.draw_series([Circle::new((*x, *y), POINT, inside), Circle::new((*x, *y), POINT, edge)])?;
+        }
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(205, 205, 205))
+        .label_font(("sans-serif", 17))
+        .draw()?;
+    root.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::example::sample;
+
+    #[test]
+    fn the_range_holds_every_value_and_is_never_empty() {
+        let found = range([3.0, 700.0].into_iter());
+        assert!(found.start < 3.0 && found.end > 700.0);
+        let found = range(std::iter::empty());
+        assert!(found.start > 0.0 && found.start < found.end);
+    }
+
+    #[test]
+    fn a_transport_has_one_colour_and_a_full_row_a_hollow_point() {
+        let file = std::env::temp_dir().join(format!("tickcast-plot-{}.svg", std::process::id()));
+        let samples = [sample("WebSocket", 1, 1.0, 0.1), sample("SSE", 1, 1.0, 0.1), sample("SSE", 1, 10.0, 0.99)];
+        let samples: Vec<_> = samples.iter().collect();
+        let drawn = |figure: fn(&Sample) -> Option<f64>| {
+            draw(&file, ("title", "unit"), &samples, figure).unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        };
+        let colour = |at: usize| format!("fill=\"#{:02X}{:02X}{:02X}\"", COLOURS[at].0, COLOURS[at].1, COLOURS[at].2);
+        let points = |svg: &str, fill: &str| svg.matches("<circle").count().min(svg.matches(fill).count());
+        let both = drawn(|sample| Some(sample.rate));
+        let second = drawn(|sample| (sample.result.transport == "SSE").then_some(sample.rate));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!((points(&both, &colour(0)), points(&both, &colour(1))), (1, 1), "{both}");
+        assert_eq!((points(&second, &colour(0)), points(&second, &colour(1))), (0, 1), "{second}");
+        assert!(!second.contains("WebSocket"), "it has no line: {second}");
+        let hollow =
+            second.lines().filter(|line| line.contains("<circle") && line.contains("fill=\"#FFFFFF\"")).count();
+        assert_eq!(hollow, 1, "{second}");
+    }
+}

@@ -1,0 +1,156 @@
+//! A TCP proxy on loopback that delivers everything later, each way, in order: what the wire between two cities adds.
+//!
+//! Each direction has a thread that reads and one that writes, and a bounded queue between them; where it is full the
+//! sender is held up, as it is by a full pipe.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+/// The most bytes of one read.
+const READ_BYTES: usize = 16 << 10;
+/// Reads that are under way on one connection and direction.
+const READS_MAX: usize = 1_024;
+
+/// A running proxy. Takes no more connections when it is dropped; those that there are end with their ends.
+#[derive(Debug)]
+pub(crate) struct DelayProxy {
+    address: SocketAddr,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DelayProxy {
+    /// Starts a proxy to `target` that delays by `delay` each way.
+    /// The error says why there is no socket or no thread.
+    pub(crate) fn start(target: SocketAddr, delay: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let ending = Arc::clone(&stopped);
+        let accept = move || {
+            for client in listener.incoming() {
+                if ending.load(Ordering::Acquire) {
+                    break;
+                }
+                // A connection that cannot be carried on is closed, which its client sees.
+                let _ = client.and_then(|client| carry(client, target, delay));
+            }
+        };
+        let thread = Some(Builder::new().name("proxy".into()).spawn(accept)?);
+        Ok(Self { address, stopped, thread })
+    }
+
+    /// Returns where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for DelayProxy {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        // Wakes the thread; when nothing listens any more it has ended already.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn carry(client: TcpStream, target: SocketAddr, delay: Duration) -> io::Result<()> {
+    // The handshake of TCP takes its time too; one way, as the other is in the first answer.
+    let server = TcpStream::connect(target)?;
+    for stream in [&client, &server] {
+        stream.set_nodelay(true)?;
+    }
+    lane(client.try_clone()?, server.try_clone()?, delay)?;
+    lane(server, client, delay)
+}
+
+/// Carries one direction.
+fn lane(source: TcpStream, target: TcpStream, delay: Duration) -> io::Result<()> {
+    let (sender, receiver) = sync_channel(READS_MAX);
+    Builder::new().name("proxy read".into()).spawn(move || read(source, &sender, delay))?;
+    Builder::new().name("proxy write".into()).spawn(move || write(target, &receiver))?;
+    Ok(())
+}
+
+fn read(mut source: TcpStream, sender: &SyncSender<(Instant, Vec<u8>)>, delay: Duration) {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(len @ 1..) = source.read(&mut buffer) {
+        if sender.send((Instant::now() + delay, buffer[..len].to_vec())).is_err() {
+            break;
+        }
+    }
+    let _ = source.shutdown(Shutdown::Read);
+}
+
+fn write(mut target: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>) {
+    for (due, bytes) in receiver {
+        sleep(due.saturating_duration_since(Instant::now()));
+        if target.write_all(&bytes).is_err() {
+            // The reader of this direction learns it from the queue.
+            break;
+        }
+    }
+    let _ = target.shutdown(Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that answers everything with itself, until its one client is gone.
+    fn echo() -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut writer = stream.try_clone().unwrap();
+            io::copy(&mut stream, &mut writer).unwrap();
+            writer.shutdown(Shutdown::Write).unwrap();
+        };
+        (address, std::thread::spawn(serve))
+    }
+
+    #[test]
+    fn a_round_trip_takes_at_least_twice_the_delay_and_bytes_keep_their_order() {
+        let delay = Duration::from_millis(15);
+        let (address, server) = echo();
+        let proxy = DelayProxy::start(address, delay).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        let mut answer = [0; 4];
+        for question in [b"one.", b"two."] {
+            let asked = Instant::now();
+            stream.write_all(question).unwrap();
+            stream.read_exact(&mut answer).unwrap();
+            assert!(asked.elapsed() >= 2 * delay);
+            assert_eq!(&answer, question);
+        }
+        // Both go at once: the delay is of the wire, and not of each message.
+        let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let (mut writer, sent) = (stream.try_clone().unwrap(), long.clone());
+        let sender = std::thread::spawn(move || {
+            writer.write_all(&sent).unwrap();
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut back = Vec::new();
+        stream.read_to_end(&mut back).unwrap();
+        assert!(back == long, "{} bytes of {}", back.len(), long.len());
+        sender.join().unwrap();
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_is_gone_closes_the_client() {
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let proxy = DelayProxy::start(closed, Duration::ZERO).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+    }
+}

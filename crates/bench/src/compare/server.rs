@@ -1,0 +1,173 @@
+//! The server under test: started on a free port of loopback and a core of its own, ended when the measurement is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use crate::compare::result::Pace;
+
+/// Symbols that a server has beside the generated ones.
+const SYMBOLS_BUILT_IN: usize = 30;
+/// Generated symbols, of which the clients take theirs.
+pub(crate) const SYMBOLS: usize = 500;
+/// How long it may take until it listens.
+const START_MAX: Duration = Duration::from_secs(30);
+/// The longest line that it says first, in bytes.
+const LINE_BYTES_MAX: usize = 4_096;
+/// When servers write, which each is told: the defaults of `config/default.toml`.
+pub(crate) const PACE: Pace = Pace { coalesce_ms: 20, burst_writes: 2, heartbeat_ms: 15_000 };
+
+/// The two cores of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cores {
+    server: usize,
+    own: usize,
+}
+
+impl Cores {
+    /// Returns the first two that this process may run on; `None` when there is one only.
+    pub(crate) fn find() -> Option<Self> {
+        let allowed = sched_getaffinity(None).ok()?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+        Some(Self { server: cores.next()?, own: cores.next()? })
+    }
+
+    /// Keeps this thread, and what it starts, on the core of the generator.
+    pub(crate) fn take_own(self) -> io::Result<()> {
+        bind(self.own)
+    }
+}
+
+fn bind(core: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set).map_err(|err| io::Error::from_raw_os_error(err.raw_os_error()))
+}
+
+/// A running server; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts the program with a market in which each of [`SYMBOLS`] has `events_per_second` trades, and waits until it
+    /// listens. The error says in one line why it does not.
+    pub(crate) async fn start(
+        program: &Path,
+        events_per_second: f64,
+        seed: u64,
+        cores: Option<Cores>,
+    ) -> Result<Self, String> {
+        let fail = |reason: String| format!("cannot start {}: {reason}", program.display());
+        let symbols = SYMBOLS + SYMBOLS_BUILT_IN;
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TICKCAST") || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
+        }
+        let settings = [
+            ("SERVER__WORKERS", "1".to_owned()),
+            ("FEED__SEED", seed.to_string()),
+            ("FEED__EXTRA_SYMBOLS", SYMBOLS.to_string()),
+            ("FEED__QUOTES_PER_TRADE", "0".into()),
+            ("FEED__EVENTS_PER_SECOND", (events_per_second * symbols as f64).to_string()),
+            ("PUSH__COALESCE_MS", PACE.coalesce_ms.to_string()),
+            ("PUSH__BURST_WRITES", PACE.burst_writes.to_string()),
+            ("SESSION__HEARTBEAT_MS", PACE.heartbeat_ms.to_string()),
+        ];
+        command.args(["--port", "0"]).envs(settings.map(|(key, value)| (format!("TICKCAST__{key}"), value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A process begins on the core of the thread that starts it.
+        cores.map(|cores| bind(cores.server)).transpose().map_err(|err| fail(err.to_string()))?;
+        let child = command.spawn();
+        cores.map(Cores::take_own).transpose().map_err(|err| fail(err.to_string()))?;
+        let mut child = child.map_err(|err| fail(err.to_string()))?;
+        let line = first_line(child.stderr.take().expect("it is piped"), START_MAX).await.map_err(fail)?;
+        let value = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
+        let address = value("url=http://").and_then(|url| url.trim_end_matches('/').parse().ok());
+        let address = address.ok_or_else(|| fail(format!("it says '{}'", line.trim())))?;
+        if value("symbols=").and_then(|count| count.parse().ok()) != Some(symbols) {
+            return Err(fail(format!("it has not {symbols} symbols")));
+        }
+        Ok(Self { child, address })
+    }
+
+    /// Returns the number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+}
+
+/// Returns the first line of what is said, as far as it has come when the speaker ends. The rest is of no interest, but must not
+/// fill the pipe: it is read until its end. The error says that there is no line in time, or cannot be read.
+async fn first_line(said: impl AsyncRead + Unpin + 'static, longest: Duration) -> Result<String, String> {
+    let (mut said, mut line) = (BufReader::new(said), Vec::new());
+    let read = timeout(longest, (&mut said).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)).await;
+    read.map_err(|_| format!("no line from it in {longest:?}"))?.map_err(|err| err.to_string())?;
+    spawn_local(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::block_on;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    /// Returns the first line of a speaker, and what it makes of saying a lot more.
+    fn said(text: &[u8], more: usize, longest: Duration) -> Result<String, String> {
+        let speak = async {
+            let (mut speaker, said) = duplex(LINE_BYTES_MAX);
+            speaker.write_all(text).await.unwrap();
+            if more == 0 && !text.is_empty() {
+                drop(speaker);
+                return first_line(said, longest).await;
+            }
+            let line = first_line(said, longest).await;
+            // More than the pipe holds: it gets through only when it is read.
+            speaker.write_all(&vec![b'x'; more]).await.unwrap();
+            line
+        };
+        block_on(speak).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_is_enough_and_the_rest_is_read_too() {
+        assert_eq!(said(b"", 0, Duration::from_millis(5)).unwrap_err(), "no line from it in 5ms", "not without end");
+        assert_eq!(said(b"listening\n", 4 << 20, START_MAX).unwrap(), "listening\n");
+        assert_eq!(said(b"bad", 0, START_MAX).unwrap(), "bad", "what came before it ended");
+        let endless = said(&[b'x'; LINE_BYTES_MAX], 1, START_MAX);
+        assert_eq!(endless.unwrap().len(), LINE_BYTES_MAX, "an endless line");
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_defaults() {
+        let defaults = include_str!("../../../../config/default.toml");
+        let section = |name: &str| defaults.split_once(name).unwrap().1.split("\n[").next().unwrap();
+        for (section, line) in [
+            (section("\n[push]"), format!("\ncoalesce_ms = {}\n", PACE.coalesce_ms)),
+            (section("\n[push]"), format!("\nburst_writes = {}\n", PACE.burst_writes)),
+            (section("\n[session]"), format!("\nheartbeat_ms = {}\n", PACE.heartbeat_ms)),
+        ] {
+            assert!(section.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_never_listens_is_an_error() {
+        let err = block_on(Server::start(Path::new("/bin/false"), 1.0, 1, None)).unwrap().unwrap_err();
+        assert!(err.starts_with("cannot start /bin/false: it says ''"), "{err}");
+    }
+}

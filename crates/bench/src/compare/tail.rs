@@ -1,0 +1,125 @@
+//! The end of a stream: what the server itself says is the newest event of each symbol, asked over REST after the window.
+//! With it a loss at the very end is seen, which leaves no hole behind it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use crate::connection::get;
+use crate::scan::Object;
+
+/// How far the stream had come at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    /// The time stamp of the newest event of the whole market, in microseconds since 1970.
+    pub(crate) newest: i64,
+    seqs: HashMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    snapshots: Vec<Snapshot>,
+}
+
+#[derive(Deserialize)]
+struct Snapshot {
+    symbol: String,
+    ts: i64,
+    seq: Numbers,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    trades: u64,
+}
+
+/// Returns the number of the newest trade that a `snapshot` message names.
+pub(crate) fn seq_of_snapshot(object: &Object<'_>) -> Option<u64> {
+    serde_json::from_slice::<Snapshot>(object.raw).ok().map(|snapshot| snapshot.seq.trades)
+}
+
+impl Tail {
+    /// Returns the number of the newest trade of this symbol.
+    pub(crate) fn seq(&self, symbol: &str) -> Option<u64> {
+        self.seqs.get(symbol).copied()
+    }
+
+    /// Asks a server for the snapshots of all symbols, all at one position of the stream.
+    /// The error says why it does not tell, in one line.
+    pub(crate) async fn ask(address: SocketAddr) -> Result<Self, String> {
+        Self::parse(&get(address, "/api/v1/snapshot").await?)
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, String> {
+        let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| !answer.snapshots.is_empty());
+        let Answer { snapshots } = answer.ok_or("snapshots that make no sense")?;
+        let newest = snapshots.iter().map(|snapshot| snapshot.ts).max().unwrap_or_default();
+        let seqs = snapshots.into_iter().map(|snapshot| (snapshot.symbol, snapshot.seq.trades));
+        Ok(Self { newest, seqs: seqs.collect() })
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, u64); N]> for Tail {
+    fn from(seqs: [(&str, u64); N]) -> Self {
+        Self { newest: 0, seqs: seqs.map(|(symbol, seq)| (symbol.to_owned(), seq)).into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use crate::command::block_on;
+
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_all_symbols_and_the_newest_time_are_read() {
+        let body = br#"{"epoch":"e","offset":9,"snapshots":[
+            {"type":"snapshot","symbol":"A","offset":9,"ts":70,"seq":{"trades":7,"quotes":1,"bars.1s":2}},
+            {"type":"snapshot","symbol":"B","offset":9,"ts":60,"seq":{"trades":0,"quotes":3}}]}"#;
+        let tail = Tail::parse(body).unwrap();
+        assert_eq!((tail.newest, tail.seq("A"), tail.seq("B"), tail.seq("C")), (70, Some(7), Some(0), None));
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_an_error() {
+        for body in [
+            &br#"{"snapshots":[]}"#[..],
+            br#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":1,"seq":{}}]}"#,
+            br#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":1,"seq":{"trades":7}}"#,
+        ] {
+            assert_eq!(Tail::parse(body).unwrap_err(), "snapshots that make no sense");
+        }
+    }
+
+    fn asked(answer: &'static [u8]) -> Result<Tail, String> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            stream.write_all(answer).unwrap();
+        });
+        let answer = block_on(Tail::ask(address)).unwrap();
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_server_is_asked_and_its_failures_are_named() {
+        let body = r#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":70,"seq":{"trades":7}}]}"#;
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(asked(answer.leak().as_bytes()).unwrap().seq("A"), Some(7));
+        assert_eq!(asked(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").unwrap_err(), "status 503");
+        assert!(asked(b"HTTP/1.1 200 OK\r\n").is_err(), "the server has closed the connection");
+    }
+}

@@ -1,0 +1,288 @@
+//! All sessions of a run: dials them at the rate that was asked for, lets each read and answer, and counts how they end. When
+//! what happens is `run`'s business.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use serde::Serialize;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::connection::{CloseFrame, Connection, Message, Meter, WebSocket, gone, open, receive};
+use crate::load::options::Plan;
+use crate::load::sequence::SymbolNumbers;
+use crate::load::session::{LIST_VERIFIED, Reception, Session, Standing};
+use crate::load::tally::Tally;
+use crate::load::watchlist::Watchlist;
+
+/// Connections that are dialled in one go, so that those that are open are read in between.
+const DIALS_PER_TURN_MAX: usize = 64;
+/// How long a connection may take to become a session.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections from one source address: below the 28,232 ports that Linux gives out for one.
+const CONNECTIONS_PER_SOURCE: usize = 25_000;
+
+/// What a session is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It subscribes and is measured.
+    Active,
+    /// It subscribes to nothing.
+    Idle,
+    /// It subscribes to everything and never reads.
+    Stalled,
+}
+
+/// How many sessions there were.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Census {
+    /// Connections that became a session.
+    pub(crate) opened: usize,
+    /// Connections that did not.
+    pub(crate) failed: usize,
+    /// Sessions that the server ended, without the stalled ones.
+    pub(crate) dropped: usize,
+    /// Stalled sessions that the server ended.
+    pub(crate) stalled_ended: usize,
+}
+
+#[derive(Debug)]
+struct Client {
+    role: Role,
+    session: RefCell<Session>,
+    /// Takes what it says while it is open: a few messages in all.
+    sender: RefCell<Option<UnboundedSender<Message>>>,
+}
+
+/// All sessions of a run.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) meter: Meter,
+    pub(crate) reception: RefCell<Reception>,
+    clients: Vec<Client>,
+    census: Cell<Census>,
+}
+
+impl Crowd {
+    /// Returns a crowd without a connection.
+    pub(crate) fn new(plan: &Rc<Plan>, watchlist: &Watchlist) -> Rc<Self> {
+        let (templates, channels) = (plan.templates(), plan.channels());
+        let client = |number| {
+            let role = match number {
+                _ if number < plan.sessions() => Role::Active,
+                _ if number < plan.sessions() + plan.idle => Role::Idle,
+                _ => Role::Stalled,
+            };
+            let symbols = match role {
+                Role::Active => watchlist.draw(number),
+                Role::Stalled if plan.is_native() => vec!["*"],
+                Role::Stalled => watchlist.all(),
+                Role::Idle => Vec::new(),
+            };
+            let said = templates.iter().flat_map(|template| template.render(number, &symbols, &channels));
+            let session = Session::new(if role == Role::Idle { Vec::new() } else { said.collect() });
+            Client { role, session: RefCell::new(session), sender: RefCell::default() }
+        };
+        let clients = (0..plan.connections()).map(client).collect();
+        let reception = Reception {
+            tally: Tally::default(),
+            symbols: SymbolNumbers::default(),
+            ts_key: plan.ts_key.clone().into_bytes(),
+            ts_unit: plan.ts_unit,
+            channels: channels.iter().filter_map(|name| name.parse().ok()).collect(),
+        };
+        let (reception, census) = (RefCell::new(reception), Cell::default());
+        Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), reception, clients, census })
+    }
+
+    /// Connects all of them, each as a task, at the rate of the plan.
+    pub(crate) async fn dial(self: Rc<Self>) {
+        let (started, rate) = (Instant::now(), f64::from(self.plan.connect_rate));
+        for number in 0..self.clients.len() {
+            #[expect(clippy::cast_precision_loss, reason = "there are at most SESSIONS_MAX of them")]
+            let due = started + if rate > 0.0 { Duration::from_secs_f64(number as f64 / rate) } else { Duration::ZERO };
+            if due > Instant::now() {
+                sleep_until(due).await;
+            } else if number % DIALS_PER_TURN_MAX == 0 {
+                yield_now().await;
+            }
+            spawn_local(Rc::clone(&self).serve(number));
+        }
+    }
+
+    /// One session from `connect` to its end.
+    async fn serve(self: Rc<Self>, number: usize) {
+        let (client, started) = (&self.clients[number], Instant::now());
+        let opened = timeout(OPEN_TIMEOUT, connect(&self.plan, number, &self.meter)).await;
+        let socket = match opened.unwrap_or_else(|_| Err("no answer in time".into())) {
+            Ok(socket) => socket,
+            Err(reason) => {
+                self.count(|census| census.failed += 1);
+                *self.reception.borrow_mut().tally.failed.entry(reason).or_default() += 1;
+                return;
+            }
+        };
+        self.count(|census| census.opened += 1);
+        self.reception.borrow_mut().tally.take_connect(started.elapsed());
+        let code = self.converse(client, socket).await;
+        *client.sender.borrow_mut() = None;
+        if client.role == Role::Stalled {
+            self.count(|census| census.stalled_ended += 1);
+        } else {
+            self.count(|census| census.dropped += 1);
+            *self.reception.borrow_mut().tally.closes.entry(code).or_default() += 1;
+        }
+    }
+
+    /// Subscribes, then reads and says what there is to say, until the session is over; returns the close code.
+    async fn converse(&self, client: &Client, mut socket: WebSocket) -> u16 {
+        let (sender, mut said) = unbounded_channel();
+        *client.sender.borrow_mut() = Some(sender);
+        client.session.borrow().subscribe.iter().for_each(|text| client.say(Message::text(text)));
+        loop {
+            let next = async {
+                if client.role == Role::Stalled {
+                    gone(&socket).await;
+                    return Err(1006);
+                }
+                receive(&mut socket).await
+            };
+            tokio::select! {
+                biased;
+                Some(message) = said.recv() => if socket.send(message).await.is_err() { return 1006 },
+                received = next => match received {
+                    Ok((message, now)) if message.is_text() || message.is_binary() => {
+                        let session = &mut *client.session.borrow_mut();
+                        session.take_message(&message.into_data(), now, &mut self.reception.borrow_mut());
+                        session.question.take().into_iter().for_each(|question| client.say(Message::text(question)));
+                    }
+                    Ok(_) => {}
+                    Err(code) => return code,
+                }
+            }
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Census)) {
+        let mut census = self.census.get();
+        count(&mut census);
+        self.census.set(census);
+    }
+
+    /// Returns how many sessions there were.
+    pub(crate) fn census(&self) -> Census {
+        self.census.get()
+    }
+
+    /// Lets `look` see each session that is measured.
+    pub(crate) fn each_active(&self, mut look: impl FnMut(&mut Session)) {
+        let active = self.clients.iter().filter(|client| client.role == Role::Active);
+        active.for_each(|client| look(&mut client.session.borrow_mut()));
+    }
+
+    /// Returns whether every connection is open or over, and nobody waits for an answer to what was asked first.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_dialled() && !self.is_any_open(|client| client.session.borrow().standing == Standing::Subscribing)
+    }
+
+    /// Returns whether nobody waits for the final snapshots.
+    pub(crate) fn is_verified(&self) -> bool {
+        !self.is_any_open(|client| client.session.borrow().standing == Standing::Verifying)
+    }
+
+    /// Returns whether no session is left, but for those that never read.
+    pub(crate) fn is_gone(&self) -> bool {
+        !self.is_any_open(|client| client.role != Role::Stalled)
+    }
+
+    /// Returns whether no session is left at all, and none will come.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_dialled() && !self.is_any_open(|_| true)
+    }
+
+    fn is_dialled(&self) -> bool {
+        self.census().opened + self.census().failed == self.clients.len()
+    }
+
+    fn is_any_open(&self, is: impl Fn(&Client) -> bool) -> bool {
+        self.clients.iter().any(|client| client.sender.borrow().is_some() && is(client))
+    }
+
+    /// Lets the measured sessions of a tickcast server ask where every stream stands.
+    pub(crate) fn verify(&self) {
+        let mut asking: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Active).collect();
+        asking.retain(|client| client.sender.borrow().is_some() && client.session.borrow_mut().verify());
+        for client in asking {
+            let subscribe = &client.session.borrow().subscribe;
+            subscribe
+                .iter()
+                .map(String::as_str)
+                .chain([LIST_VERIFIED])
+                .for_each(|text| client.say(Message::text(text)));
+        }
+    }
+
+    /// Says something to the servers of stalled sessions, so that they tell whether they still hold the connection.
+    pub(crate) fn probe(&self) {
+        let stalled = self.clients.iter().filter(|client| client.role == Role::Stalled);
+        stalled.for_each(|client| client.say(Message::Pong(Vec::new().into())));
+    }
+
+    /// Ends every session in order.
+    pub(crate) fn close(&self) {
+        self.clients.iter().for_each(|client| client.say(goodbye()));
+    }
+}
+
+impl Client {
+    fn say(&self, message: Message) {
+        // When it is over there is nobody to say it to.
+        let _ = self.sender.borrow().as_ref().map(|sender| sender.send(message));
+    }
+}
+
+/// Returns the message that ends a session in order.
+pub(crate) fn goodbye() -> Message {
+    Message::Close(Some(CloseFrame { code: 1000.into(), reason: "".into() }))
+}
+
+/// Opens the WebSocket of one session.
+/// The error says why there is none, in a few words that do not change from session to session.
+pub(crate) async fn connect(plan: &Plan, number: usize, meter: &Meter) -> Result<WebSocket, String> {
+    let source = source(plan.connections(), number);
+    let connection = Connection::dial(plan.url.address, source, meter).await.map_err(|err| err.kind().to_string())?;
+    open(connection, &plan.url, plan.subprotocol.as_deref()).await
+}
+
+/// Returns the address to connect from when one is not enough for all.
+fn source(connections: usize, number: usize) -> Option<IpAddr> {
+    if connections <= CONNECTIONS_PER_SOURCE {
+        return None;
+    }
+    let last = u8::try_from(number / CONNECTIONS_PER_SOURCE + 1).ok()?;
+    Some(Ipv4Addr::new(127, 0, 0, last).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_connections_come_from_several_addresses() {
+        assert_eq!(source(25_000, 24_999), None);
+        let last = |number| source(60_000, number).map(|address| address.to_string());
+        assert_eq!(last(24_999).as_deref(), Some("127.0.0.1"));
+        assert_eq!(last(59_999).as_deref(), Some("127.0.0.3"));
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = IpAddr::from([127, 0, 0, 3]);
+        let (to, meter) = (listener.local_addr().unwrap(), Meter::default());
+        let _connection = crate::command::block_on(Connection::dial(to, Some(from), &meter)).unwrap().unwrap();
+        assert_eq!(listener.accept().unwrap().1.ip(), from);
+    }
+}

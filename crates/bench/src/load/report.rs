@@ -1,0 +1,261 @@
+//! The report: what was seen, judged, and in numbers that are ready to be read. The shape of the JSON object is a contract;
+//! [`KEYS`] documents it for `--help`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::load::options::Plan;
+use crate::load::run::Outcome;
+use crate::load::tally::quantiles;
+use crate::load::watch::Usage;
+use crate::process::CpuTime;
+
+/// From this share of one core on, this program is too busy for its latencies to be the server's.
+const BUSY_FRACTION: f64 = 0.85;
+/// From this share of the window on, waiting for the CPU disturbs what is measured. A few per cent are normal where
+/// several threads share a core.
+const WAIT_FRACTION: f64 = 0.25;
+/// The width of the names in the table.
+const NAME_WIDTH: usize = 20;
+
+/// The keys of the JSON object, for `--help`.
+pub(crate) const KEYS: &str = "\
+Exit code: 0 clean; 1 missing, repeated or no events, failed or dropped sessions, errors from the server; 2 no run.
+
+Keys of --json (times in microseconds unless the name says otherwise; null where nothing was measured):
+  tool, version, url, interrupted, window_s
+  clean, failures[], warnings[]        failures is empty exactly when the exit code is 0
+  sessions                             active, idle, stalled (asked for); opened, failed, dropped, stalled_ended;
+                                       native (speak tickcast), verified (checked to the end)
+  connect_us                           count, mean, min, p50, p90, p99, p99_9, max
+  connect_failures{reason: n}, closes{code: n}, lag{messages, skipped}, errors{count, first}, malformed
+  window                               events, frames, reads, bytes; events_per_s, frames_per_s, reads_per_s,
+                                       bytes_per_s, events_per_read; early (events with a ts from the future)
+  latency_us                           as connect_us: from the event's ts to the read that brought it
+  events_per_session                   min, median, max
+  completeness                         streams, due, arrived, missing, merged, holes, repeated, snapshots_stale,
+                                       sessions_unannounced (missing is not what lag announced); over the whole run
+  server (with --pid)                  cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
+                                       cpu_wait_fraction (its threads were ready and others had the CPU),
+                                       rss_before_bytes, rss_start_bytes, rss_end_bytes, rss_peak_bytes,
+                                       rss_per_session_bytes, rss_slope_bytes_per_min, rss_series_bytes[] (one a
+                                       second), tcp_before_bytes, tcp_peak_bytes (all sockets of the machine)
+  generator                            cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
+                                       cpu_wait_fraction, rss_peak_bytes";
+
+/// The lines of the table: keys of the JSON object, whose keys and values are written one after the other.
+const LINES: [&str; 14] = [
+    "sessions",
+    "connect_us",
+    "connect_failures",
+    "closes",
+    "window_s",
+    "window",
+    "latency_us",
+    "events_per_session",
+    "completeness",
+    "lag",
+    "errors",
+    "malformed",
+    "server",
+    "generator",
+];
+
+/// Everything that is reported.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// Whether there is nothing to complain of.
+    pub(crate) clean: bool,
+    /// The JSON object.
+    pub(crate) value: Value,
+}
+
+impl Report {
+    /// Judges a run.
+    pub(crate) fn new(plan: &Plan, outcome: &Outcome) -> Self {
+        let Outcome { census, completeness: counts, tally, traffic, events, .. } = outcome;
+        let failures = failures(plan, outcome);
+        let seconds = outcome.window.as_secs_f64();
+        let per_second = |count: u64| float(count) / seconds;
+        let generator = costs(&outcome.own_cpu, outcome);
+        let server = outcome.server.as_ref().and_then(|server| server.as_ref().ok());
+        let server = server.map(|usage| (costs(&usage.cpu, outcome), usage));
+        let waited = server.as_ref().map(|(costs, _)| costs);
+        let events_per_session = &outcome.events_by_session;
+        let value = json!({
+            "tool": "tickcast-load",
+            "version": env!("CARGO_PKG_VERSION"),
+            "url": plan.url.to_string(),
+            "interrupted": outcome.interrupted,
+            "window_s": seconds,
+            "clean": failures.is_empty(),
+            "warnings": warnings(outcome, &generator, waited),
+            "failures": failures,
+            "sessions": merged(json!(census), json!({
+                "active": plan.sessions(), "idle": plan.idle, "stalled": plan.stalled,
+                "native": outcome.native, "verified": outcome.verified,
+            })),
+            "connect_us": quantiles(&tally.connect),
+            "connect_failures": tally.failed,
+            "closes": tally.closes,
+            "lag": { "messages": tally.counters.lags, "skipped": tally.counters.lag_skipped },
+            "errors": { "count": tally.counters.errors, "first": tally.first_error },
+            "malformed": tally.counters.malformed,
+            "window": {
+                "events": events, "frames": traffic.frames, "reads": traffic.reads, "bytes": traffic.bytes_down,
+                "events_per_s": per_second(*events), "frames_per_s": per_second(traffic.frames),
+                "reads_per_s": per_second(traffic.reads), "bytes_per_s": per_second(traffic.bytes_down),
+                "events_per_read": (traffic.reads > 0).then(|| float(*events) / float(traffic.reads)),
+                "early": tally.counters.early,
+            },
+            "latency_us": quantiles(&tally.latency),
+            "events_per_session": events_per_session.first().map(|min| json!({
+                "min": min, "median": events_per_session[events_per_session.len() / 2], "max": events_per_session.last(),
+            })),
+            "completeness": merged(json!(counts), json!({ "sessions_unannounced": outcome.unannounced })),
+            "server": server.map(|(costs, usage)| merged(costs, memory(usage, census.opened))),
+            "generator": merged(generator, json!({ "rss_peak_bytes": outcome.own_resident_peak })),
+        });
+        Self { clean: value["clean"] == true, value }
+    }
+
+    /// Returns the report as one JSON object.
+    pub(crate) fn json(&self) -> String {
+        self.value.to_string()
+    }
+
+    /// Returns the report for people: one subject a line, what is wrong at the end.
+    pub(crate) fn table(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, words: &str| {
+            // A string takes everything.
+            let _ = writeln!(text, "{name:<NAME_WIDTH$} {words}");
+        };
+        for (name, value) in ["url"].iter().chain(&LINES).map(|name| (*name, &self.value[*name])) {
+            if !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()) {
+                line(name, &words(value));
+            }
+        }
+        for (name, list) in [("warning", "warnings"), ("FAILED", "failures")] {
+            self.value[list].as_array().into_iter().flatten().for_each(|one| line(name, &words(one)));
+        }
+        let result = match (self.clean, &self.value["interrupted"]) {
+            (false, _) => "not clean",
+            (true, Value::Bool(true)) => "clean (interrupted)",
+            (true, _) => "clean",
+        };
+        text + &format!("{:<NAME_WIDTH$} {result}", "result")
+    }
+}
+
+/// Returns a value in words: the pairs of an object with commas between, of a list only how long it is.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Object(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key} {}", words(value))).collect();
+            pairs.join(", ")
+        }
+        Value::Array(list) => format!("({})", list.len()),
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => format!("{:.3}", number.as_f64().unwrap_or_default()),
+        Value::Null => "-".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Returns what is wrong; nothing when the run is clean.
+fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let Outcome { census, completeness: counts, tally, .. } = outcome;
+    let unverified = outcome.native.saturating_sub(outcome.verified);
+    let is_lag_accepted = plan.allow_lag && outcome.unannounced == 0;
+    let counted = [
+        (census.failed as u64, "connections failed"),
+        (census.dropped as u64, "sessions were dropped"),
+        (if is_lag_accepted { 0 } else { counts.missing }, "events are missing"),
+        (counts.repeated, "events came twice or out of order"),
+        (counts.snapshots_stale, "snapshots were older than events before them"),
+        (unverified as u64, "sessions could not be checked to their end"),
+        (tally.counters.errors, "requests were answered with an error"),
+        (if outcome.native > 0 { tally.counters.malformed } else { 0 }, "messages were not JSON"),
+    ];
+    let counted = counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let mut failures: Vec<_> = counted.collect();
+    let is_contradictory = counts.due != counts.arrived + counts.missing + counts.merged;
+    let others = [
+        (is_contradictory, "the sums of due and arrived events contradict each other"),
+        (plan.sessions() > 0 && tally.counters.events == 0, "no event came"),
+        (!outcome.settled && !outcome.interrupted, "not every session was subscribed when the measurement began"),
+    ];
+    failures.extend(others.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned()));
+    if let Some(Err(err)) = &outcome.server {
+        failures.push(format!("the server's process is gone: {err}"));
+    }
+    failures
+}
+
+fn warnings(outcome: &Outcome, generator: &Value, server: Option<&Value>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if generator["cpu_fraction"].as_f64() > Some(BUSY_FRACTION) {
+        warnings.push("the load generator had no time to spare: latencies are its own, not the server's".into());
+    }
+    for (name, costs) in [("the load generator", Some(generator)), ("the server", server)] {
+        let waited = costs.and_then(|costs| costs["cpu_wait_fraction"].as_f64());
+        if let Some(waited) = waited.filter(|waited| *waited > WAIT_FRACTION) {
+            let percent = waited * 100.0;
+            warnings.push(format!("{name} waited for the CPU {percent:.0} % of the time: something else was running"));
+        }
+    }
+    let counters = outcome.tally.counters;
+    if counters.early > 0 {
+        warnings.push(format!("{} events have a time stamp from the future: check --ts-unit", counters.early));
+    }
+    if counters.malformed > 0 && outcome.native == 0 {
+        warnings.push(format!("{} messages were not JSON: see --ts-key ''", counters.malformed));
+    }
+    warnings
+}
+
+/// Returns what CPU time of the window means.
+fn costs(cpu: &CpuTime, outcome: &Outcome) -> Value {
+    let per_event = |time: Duration| (outcome.events > 0).then(|| time.as_secs_f64() * 1e6 / float(outcome.events));
+    let fraction = |time: Duration| time.as_secs_f64() / outcome.window.as_secs_f64();
+    json!({
+        "cpu_us_per_event": per_event(cpu.total()),
+        "cpu_user_us_per_event": per_event(cpu.user),
+        "cpu_system_us_per_event": per_event(cpu.system),
+        "cpu_fraction": fraction(cpu.total()),
+        "cpu_wait_fraction": cpu.waited.map(fraction),
+    })
+}
+
+fn memory(usage: &Usage, opened: usize) -> Value {
+    let series: Vec<_> = usage.samples.iter().map(|(_, bytes)| *bytes).collect();
+    let start = series.first().copied().unwrap_or(usage.resident_before);
+    let per_session = (float(start) - float(usage.resident_before)) / float(opened as u64);
+    json!({
+        "rss_before_bytes": usage.resident_before,
+        "rss_start_bytes": start,
+        "rss_end_bytes": series.last().copied().unwrap_or(start),
+        "rss_peak_bytes": usage.resident_peak,
+        "rss_per_session_bytes": (opened > 0).then_some(per_session),
+        "rss_slope_bytes_per_min": usage.resident_growth_per_minute(),
+        "rss_series_bytes": series,
+        "tcp_before_bytes": usage.tcp_bytes.map(|(before, _)| before),
+        "tcp_peak_bytes": usage.tcp_bytes.map(|(_, peak)| peak),
+    })
+}
+
+/// Returns both objects as one.
+fn merged(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,291 @@
+//! The run: connect, warm up, measure, verify, part. Each phase is bounded in time; what was seen is handed over raw, and
+//! judged in `report`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use procfs::ProcResult;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::command::count_interrupts;
+use crate::connection::Traffic;
+use crate::load::crowd::{Census, Crowd};
+use crate::load::options::Plan;
+use crate::load::progress::Progress;
+use crate::load::sequence::Completeness;
+use crate::load::session::{Session, Standing};
+use crate::load::tally::{Counters, Tally};
+use crate::load::watch::{Usage, Watch};
+use crate::load::watchlist::Watchlist;
+use crate::process::{CpuTime, Process};
+
+/// The time between two looks whether a phase is over.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// How long the last connections and snapshots may take, beyond the time that the connect rate needs.
+const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// How long the final snapshots may take.
+const VERIFY_MAX: Duration = Duration::from_secs(30);
+/// How long the server may take to answer our close.
+const PART_MAX: Duration = Duration::from_secs(2);
+/// How long the kernel may take to tell that a stalled connection is gone.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Whether the user has ended the run early.
+    pub(crate) interrupted: bool,
+    /// Whether every connection was open or over, and every snapshot there, when the warm-up began.
+    pub(crate) settled: bool,
+    /// How long the measurement took, and what came in it.
+    pub(crate) window: Duration,
+    pub(crate) events: u64,
+    pub(crate) traffic: Traffic,
+    /// Events of each measured session in it, sorted.
+    pub(crate) events_by_session: Vec<u64>,
+    /// What was received since the first connection.
+    pub(crate) tally: Tally,
+    pub(crate) census: Census,
+    /// Sessions of a tickcast server, and those of them that are checked to their end.
+    pub(crate) native: usize,
+    pub(crate) verified: usize,
+    /// What is known of all streams together.
+    pub(crate) completeness: Completeness,
+    /// Sessions whose missing events are not what `lag` has announced, to the last one.
+    pub(crate) unannounced: usize,
+    /// What the server has used: `Err` when it has gone while it was watched.
+    pub(crate) server: Option<Result<Usage, String>>,
+    /// What this process has used in the window, and the most memory it ever had.
+    pub(crate) own_cpu: CpuTime,
+    pub(crate) own_resident_peak: u64,
+}
+
+/// Makes the run.
+/// The error says what keeps this process from going on; what the server does wrong is part of the outcome.
+pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> Result<Outcome, String> {
+    let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts().map_err(|err| err.to_string())?);
+    let mut run = Run { crowd, interrupts, watch, watch_failed: None, progress: Progress::new() };
+    let outcome = run.phases().await.map_err(|err| err.to_string());
+    run.progress.finish();
+    outcome
+}
+
+struct Run {
+    crowd: Rc<Crowd>,
+    interrupts: Rc<Cell<u32>>,
+    watch: Option<Watch>,
+    watch_failed: Option<String>,
+    progress: Progress,
+}
+
+impl Run {
+    async fn phases(&mut self) -> ProcResult<Outcome> {
+        let (crowd, own) = (Rc::clone(&self.crowd), Process::own()?);
+        let dialling = match crowd.plan.connect_rate {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs((crowd.plan.connections() / rate as usize) as u64),
+        };
+        spawn_local(Rc::clone(&crowd).dial());
+        let settled = self.wait("connecting", dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
+        self.wait("warming up", crowd.plan.warmup_s, 1, |_| false).await;
+
+        crowd.each_active(Session::begin_window);
+        crowd.reception.borrow_mut().tally.recording = true;
+        let counters = |crowd: &Crowd| crowd.reception.borrow().tally.counters;
+        let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
+        let (Counters { events, .. }, traffic) = (counters(&crowd), crowd.meter.traffic());
+        self.watch(|watch| watch.begin_window(began));
+        self.wait("measuring", crowd.plan.duration_s, 1, Crowd::is_empty).await;
+        let ended = Instant::now();
+        self.watch(|watch| watch.end_window(ended));
+        let own_cpu = own.cpu_time()?.since(&own_cpu);
+        let mut outcome = Outcome {
+            interrupted: self.interrupts.get() > 0,
+            settled,
+            window: ended - began,
+            events: counters(&crowd).events - events,
+            traffic: crowd.meter.traffic() - traffic,
+            own_cpu,
+            own_resident_peak: own.resident_bytes_peak()?,
+            ..Outcome::default()
+        };
+        crowd.reception.borrow_mut().tally.recording = false;
+        crowd.each_active(|session| outcome.events_by_session.push(session.events_in_window()));
+        outcome.events_by_session.sort_unstable();
+
+        crowd.verify();
+        self.wait("verifying", VERIFY_MAX, 2, Crowd::is_verified).await;
+        if crowd.plan.stalled > 0 {
+            crowd.probe();
+            self.wait("verifying", PROBE, 2, |_| false).await;
+        }
+        self.conclude(&mut outcome);
+        crowd.close();
+        self.wait("parting", PART_MAX, 2, Crowd::is_gone).await;
+        Ok(outcome)
+    }
+
+    /// Adds what is known at the end of the sessions, before they are closed.
+    fn conclude(&mut self, outcome: &mut Outcome) {
+        self.crowd.each_active(|session| {
+            let counts = session.completeness();
+            outcome.completeness += counts;
+            outcome.native += usize::from(session.standing != Standing::Foreign);
+            outcome.verified += usize::from(session.standing == Standing::Verified);
+            outcome.unannounced += usize::from(counts.missing != session.lag_skipped);
+        });
+        outcome.server = match self.watch_failed.take() {
+            Some(err) => Some(Err(err)),
+            None => self.watch.take().map(|watch| Ok(watch.finish())),
+        };
+        outcome.census = self.crowd.census();
+        outcome.tally = std::mem::take(&mut self.crowd.reception.borrow_mut().tally);
+    }
+
+    /// Lets the sessions go on until `done`, the end of the time, or the user's `interrupts_max`th request to end. Returns
+    /// whether it is done.
+    async fn wait(
+        &mut self,
+        phase: &'static str,
+        longest: Duration,
+        interrupts_max: u32,
+        done: impl Fn(&Crowd) -> bool,
+    ) -> bool {
+        let began = Instant::now();
+        let until = began + longest;
+        loop {
+            let now = Instant::now();
+            if done(&self.crowd) {
+                return true;
+            }
+            if now >= until || self.interrupts.get() >= interrupts_max {
+                return false;
+            }
+            self.watch(|watch| watch.tick(now));
+            let share = (now - began).as_secs_f64() / longest.as_secs_f64();
+            let (census, events) = (self.crowd.census(), self.crowd.reception.borrow().tally.counters.events);
+            self.progress.show(now, phase, share, || format!("{} sessions, {events} events", census.opened));
+            sleep(LOOK_INTERVAL.min(until - now)).await;
+        }
+    }
+
+    /// Watches the server, until that fails: then it is gone.
+    fn watch(&mut self, look: impl FnOnce(&mut Watch) -> ProcResult<()>) {
+        if let Some(Err(err)) = self.watch.as_mut().map(look) {
+            self.watch = None;
+            self.watch_failed = Some(err.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    use crate::command::{block_on, parse};
+    use serde_json::json;
+    use tokio_tungstenite::tungstenite;
+    use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocket};
+
+    use crate::load::report::Report;
+    use crate::load::session::{LIST_READY, LIST_VERIFIED};
+
+    /// Answers a handshake and returns the session behind it.
+    fn accept(listener: &TcpListener) -> WebSocket<TcpStream> {
+        tungstenite::accept(listener.accept().unwrap().0).unwrap()
+    }
+
+    fn text(session: &mut WebSocket<TcpStream>, text: &str) {
+        session.send(Message::text(text)).unwrap();
+    }
+
+    /// Reads until the client is gone.
+    fn wait_for_end(session: &mut WebSocket<TcpStream>) {
+        while session.read().is_ok() {}
+    }
+
+    fn run_against(serve: impl FnOnce(TcpListener) + Send + 'static, more: &[&str]) -> Report {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || serve(listener));
+        let basic = ["tickcast-load", "--url", &url, "--warmup-s", "0", "--duration-s", "0.3", "--symbols", "A"];
+        let plan: Rc<Plan> = Rc::new(parse(basic.iter().chain(more)).unwrap());
+        let watchlist = Watchlist::new(vec!["A".into()], 1, 1);
+        let watch = Watch::begin(Process::own().unwrap()).unwrap();
+        let outcome = block_on(run(&plan, &watchlist, Some(watch))).unwrap().unwrap();
+        server.join().unwrap();
+        Report::new(&plan, &outcome)
+    }
+
+    #[test]
+    fn sessions_that_the_server_ends_are_counted_with_what_they_missed() {
+        let serve = |listener: TcpListener| {
+            let mut kept = accept(&listener);
+            let mut closed = accept(&listener);
+            for seq in [4, 5, 7] {
+                text(&mut kept, &format!(r#"{{"symbol":"A","seq":{seq},"ts":1}}"#));
+                text(&mut closed, &format!(r#"[{{"symbol":"A","seq":{seq},"ts":1}}]"#));
+            }
+            closed.close(Some(CloseFrame { code: 1001.into(), reason: "".into() })).unwrap();
+            drop(accept(&listener));
+            wait_for_end(&mut kept);
+        };
+        let Report { clean, value } = run_against(serve, &["--sessions", "3", "--subscribe", ""]);
+        let sessions = &value["sessions"];
+        assert_eq!((&sessions["opened"], &sessions["dropped"], &sessions["failed"]), (&json!(3), &json!(2), &json!(0)));
+        assert_eq!(value["closes"], json!({ "1001": 1, "1006": 1 }));
+        let counts = ["due", "arrived", "missing", "repeated"].map(|key| value["completeness"][key].as_u64().unwrap());
+        assert_eq!(counts, [8, 6, 2, 0]);
+        assert_eq!(value["failures"], json!(["2 sessions were dropped", "2 events are missing"]));
+        assert!(!clean && !value["server"].is_null());
+    }
+
+    #[test]
+    fn more_bytes_than_one_turn_takes_are_read_to_their_end() {
+        let serve = |listener: TcpListener| {
+            let mut session = accept(&listener);
+            for seq in 1..=60 {
+                let message = format!(r#"{{"symbol":"A","pad":"{}","seq":{seq},"ts":1}}"#, "x".repeat(100_000));
+                session.send(Message::binary(message)).unwrap();
+            }
+            session.close(None).unwrap();
+            wait_for_end(&mut session);
+        };
+        let Report { value, .. } = run_against(serve, &["--sessions", "1", "--subscribe", ""]);
+        assert_eq!((&value["completeness"]["arrived"], &value["completeness"]["missing"]), (&json!(60), &json!(0)));
+        assert_eq!(value["closes"], json!({ "1005": 1 }));
+        assert!(value["window_s"].as_f64() < Some(0.3), "there is nothing to wait for");
+    }
+
+    #[test]
+    fn a_tickcast_server_is_asked_where_its_streams_stand() {
+        let serve = |listener: TcpListener| {
+            let mut session = accept(&listener);
+            text(&mut session, r#"[{"type":"welcome","protocol":"tickcast.v1"}]"#);
+            let snapshot = r#"{"type":"snapshot","symbol":"A","seq":{"trades":1}}"#;
+            text(&mut session, snapshot);
+            text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:ready"}"#);
+            text(&mut session, r#"{"type":"trade","symbol":"A","seq":2,"ts":1}"#);
+            let subscribe = r#"{"action":"subscribe","id":0,"symbols":["A"],"channels":["trades"]}"#;
+            for expected in [subscribe, LIST_READY, subscribe, LIST_VERIFIED] {
+                assert_eq!(session.read().unwrap().into_text().unwrap(), expected);
+            }
+            text(&mut session, &snapshot.replace('1', "2"));
+            text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:verified"}"#);
+            wait_for_end(&mut session);
+        };
+        let report = run_against(serve, &["--sessions", "1"]);
+        let Report { clean, value } = &report;
+        assert_eq!((*clean, &value["failures"]), (true, &json!([])));
+        assert_eq!(value["sessions"]["verified"], 1);
+        let counts = ["due", "arrived", "missing"].map(|key| value["completeness"][key].as_u64().unwrap());
+        assert_eq!(counts, [1, 1, 0]);
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!((&json["clean"], &json["completeness"]), (&json!(true), &value["completeness"]));
+        let table = report.table();
+        assert!(table.contains("arrived 1") && table.ends_with("clean"), "{table}");
+    }
+}

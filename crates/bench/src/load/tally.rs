@@ -1,0 +1,119 @@
+//! What all sessions together have received: counters, latencies, how connections began and ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+/// Latencies above ten minutes count as ten minutes.
+const LATENCY_MICROS_MAX: u64 = 600_000_000;
+/// The longest part of an error message that is kept, in characters.
+const ERROR_CHARS_MAX: usize = 200;
+
+/// Sums over all sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Market events.
+    pub(crate) events: u64,
+    /// Whole messages that are not of the shape of JSON.
+    pub(crate) malformed: u64,
+    /// `lag` messages.
+    pub(crate) lags: u64,
+    /// What they add up to.
+    pub(crate) lag_skipped: u64,
+    /// `error` messages.
+    pub(crate) errors: u64,
+    /// Events of the window with a time stamp from the future.
+    pub(crate) early: u64,
+}
+
+/// Everything that is counted over all sessions.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// Sums since the run began.
+    pub(crate) counters: Counters,
+    /// Latencies of the window, in microseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// Whether latencies are recorded now.
+    pub(crate) recording: bool,
+    /// From the call that connects to the last byte of the handshake's answer, in microseconds.
+    pub(crate) connect: Histogram<u64>,
+    /// Connections that never became a session, by reason.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// Sessions that the server has ended, by close code; 1006 for those that ended without one.
+    pub(crate) closes: BTreeMap<u16, u64>,
+    /// The first `error` message.
+    pub(crate) first_error: Option<String>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let histogram = || Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order");
+        Self {
+            counters: Counters::default(),
+            latency: histogram(),
+            recording: false,
+            connect: histogram(),
+            failed: BTreeMap::new(),
+            closes: BTreeMap::new(),
+            first_error: None,
+        }
+    }
+}
+
+impl Tally {
+    /// Takes an event that was stamped `ts` and read at `now`, both in microseconds since 1970.
+    #[inline]
+    pub(crate) fn take_latency(&mut self, ts: i64, now: i64) {
+        if self.recording {
+            let latency = u64::try_from(now.saturating_sub(ts)).unwrap_or_else(|_| {
+                self.counters.early += 1;
+                0
+            });
+            self.latency.saturating_record(latency);
+        }
+    }
+
+    /// Takes a session that has opened after so long.
+    pub(crate) fn take_connect(&mut self, took: Duration) {
+        self.connect.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Takes an `error` message.
+    pub(crate) fn take_error(&mut self, message: &[u8]) {
+        self.counters.errors += 1;
+        self.first_error
+            .get_or_insert_with(|| String::from_utf8_lossy(message).chars().take(ERROR_CHARS_MAX).collect());
+    }
+}
+
+/// Returns what a histogram says, in microseconds; null when it is empty.
+pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    if histogram.is_empty() {
+        return Value::Null;
+    }
+    json!({
+        "count": histogram.len(), "mean": histogram.mean(), "min": histogram.min(), "max": histogram.max(),
+        "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p99_9": at(0.999),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_count_only_in_the_window_and_never_below_zero() {
+        let mut tally = Tally::default();
+        tally.take_latency(0, 5);
+        tally.recording = true;
+        tally.take_latency(100, 350);
+        tally.take_latency(100, 90);
+        tally.take_latency(0, i64::MAX);
+        assert_eq!((tally.latency.len(), tally.counters.early), (3, 1));
+        assert_eq!(tally.latency.value_at_quantile(0.5), 250);
+        assert!(tally.latency.max() >= LATENCY_MICROS_MAX);
+    }
+}
