@@ -49,6 +49,16 @@ impl Offsets {
         list.forgotten + list.offsets.partition_point(|each| *each <= offset) as u64
     }
 
+    /// Returns, for the topic of a wildcard, those of all symbols.
+    pub fn symbols(&self, wildcard: Topic) -> Vec<Topic> {
+        wildcard.of_symbols(self.lists.len() / Topic::count(0) - 1).collect()
+    }
+
+    /// Returns whether no event of the topic is kept.
+    pub fn is_empty(&self, topic: Topic) -> bool {
+        self.lists[topic.index()].offsets.is_empty()
+    }
+
     /// Returns the offset of the event at this place; `None` when it is forgotten or has not come yet.
     pub fn at(&self, topic: Topic, place: u64) -> Option<u64> {
         let list = &self.lists[topic.index()];

@@ -35,13 +35,14 @@ impl Ring {
 
     /// Appends a batch, whose first offset follows the newest one of the ring, and forgets what is too old.
     pub fn push(&mut self, batch: Arc<[Publication]>) {
-        self.push_keeping(batch, u64::MAX);
+        drop(self.push_keeping(batch, u64::MAX));
     }
 
     /// Appends a batch as [`Self::push`] does, but forgets nothing after the offset `needed`, even if that is more than the
-    /// ring should keep.
-    pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) {
-        let Some(last) = batch.last() else { return };
+    /// ring should keep. Returns what it has forgotten.
+    pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) -> Vec<Arc<[Publication]>> {
+        let mut forgotten = Vec::new();
+        let Some(last) = batch.last() else { return forgotten };
         if let Some(offsets) = &mut self.offsets {
             batch.iter().for_each(|each| offsets.push(&each.event));
         }
@@ -56,9 +57,10 @@ impl Ring {
             if let Some(offsets) = &mut self.offsets {
                 oldest.iter().for_each(|each| offsets.pop(&each.event));
             }
-            self.batches.pop_front();
+            forgotten.extend(self.batches.pop_front());
             self.ends.pop_front();
         }
+        forgotten
     }
 
     /// Returns up to which offset the ring would forget everything if so many events were added; see [`Self::push_keeping`].
@@ -77,6 +79,11 @@ impl Ring {
     /// Returns the offset of the newest event; `None` when the ring is empty.
     pub fn newest(&self) -> Option<u64> {
         self.batches.back().and_then(|batch| batch.last()).map(|last| last.event.offset)
+    }
+
+    /// Returns the offset of the oldest event; `None` when the ring is empty.
+    pub fn oldest(&self) -> Option<u64> {
+        self.batches.front().and_then(|batch| batch.first()).map(|first| first.event.offset)
     }
 
     /// Returns the least number of events that a full ring keeps.
@@ -101,8 +108,7 @@ impl Ring {
 
     /// Returns whether everything after `offset` is kept. `newest` is the offset up to which the caller has pushed.
     pub fn goes_back_to(&self, offset: u64, newest: u64) -> bool {
-        let oldest = self.batches.front().and_then(|batch| batch.first());
-        offset.saturating_add(1) >= oldest.map_or(newest + 1, |first| first.event.offset)
+        offset.saturating_add(1) >= self.oldest().unwrap_or(newest + 1)
     }
 
     /// Returns all batches, oldest first.

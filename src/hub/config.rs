@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
+use crate::hub::kept::Kept;
 use crate::hub::pacer::Pacer;
 use crate::hub::{SessionKey, Turn};
 use crate::metrics::SharedMetrics;
@@ -176,10 +177,14 @@ pub struct OutboxShared {
     /// The newest events that have arrived. The hub's position is behind them while it routes them in turns; nothing may
     /// be read beyond it.
     pub ring: RefCell<Ring>,
+    /// The newest events of their topics that the ring has forgotten.
+    pub kept: RefCell<Kept>,
+    /// Sessions that may need an event that the ring has forgotten.
+    pub keepers: RefCell<BTreeSet<SessionKey>>,
     /// The burst that is being routed, or the last one.
     pub burst: Cell<Burst>,
-    /// Sessions for which something of a burst may be left in the ring, each with an offset up to which it needs nothing.
-    pub bursts: RefCell<BTreeSet<(u64, SessionKey)>>,
+    /// Sessions for which something of a burst may be left in the ring.
+    pub bursts: RefCell<BTreeSet<SessionKey>>,
     /// Sessions that must be closed because the ring has forgotten what they were to be sent.
     pub overtaken: RefCell<Vec<SessionKey>>,
     /// Tells every hub of the process that more than `waiting_bytes_max` waits.
@@ -197,6 +202,13 @@ pub struct OutboxShared {
 }
 
 impl OutboxShared {
+    /// Tells all hubs when more waits for all clients of the process than may.
+    pub(super) fn tell_crowded(&self) {
+        if self.is_crowded() {
+            self.crowded.notify_waiters();
+        }
+    }
+
     /// Returns whether more waits for all clients of the process than may.
     pub fn is_crowded(&self) -> bool {
         self.metrics.waiting_bytes.get() > i64::try_from(self.push.waiting_bytes_max).unwrap_or(i64::MAX)

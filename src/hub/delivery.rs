@@ -1,4 +1,4 @@
-//! What travels through an outbox: events, answers, control items; and the `Sink` that takes them out.
+//! What travels through an outbox: events and control items; and the `Sink` that takes them out.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,9 +7,6 @@ use bytes::Bytes;
 
 use crate::domain::{Snapshot, Symbol};
 use crate::hub::index::Topic;
-use crate::hub::merged::Merged;
-use crate::hub::replay::Replay;
-use crate::hub::snapshots::Snapshots;
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Publication};
 
@@ -35,11 +32,6 @@ impl Delivery {
     /// Returns the event with its encoded bytes.
     pub fn publication(&self) -> &Publication {
         &self.batch[self.index]
-    }
-
-    /// Returns the same event without the others of its batch; `None` when there are none.
-    pub(super) fn copy(&self) -> Option<Self> {
-        (self.batch.len() > 1).then(|| Self::new(Arc::new([self.publication().clone()]), 0))
     }
 
     /// Returns the event's offset, without a look at the event.
@@ -83,95 +75,13 @@ impl Control {
     }
 }
 
-/// An answer that keeps its place among the events: `welcome`, `subscribed`.
-#[derive(Debug)]
-pub struct Reply {
-    /// The position of the stream at which it was made.
-    pub offset: u64,
-    /// The encoded message.
-    pub bytes: Vec<u8>,
-    /// Whether it says that nothing is lost of what stands before it, so that none of that may be merged away any more.
-    pub vouches: bool,
-}
-
-/// The newest event of a topic in mode `latest`, and what it stands for.
-#[derive(Clone, Debug)]
-pub(super) struct Conflated {
-    pub(super) delivery: Rc<Delivery>,
-    /// How many events it has made obsolete.
-    pub(super) skipped: u32,
-    /// The offset of the first of them; its own when there is none.
-    pub(super) first: u64,
-}
-
-impl Conflated {
-    /// Returns an event that stands for itself alone.
-    pub(super) fn new(delivery: Rc<Delivery>) -> Self {
-        Self { first: delivery.offset(), delivery, skipped: 0 }
-    }
-
-    /// Puts a newer event of the topic in its place.
-    pub(super) fn replace(&mut self, newer: Rc<Delivery>, merged: &mut Merged) {
-        merged.insert(newer.topic(), self.delivery.offset());
-        self.delivery = newer;
-        self.skipped = self.skipped.saturating_add(1);
-    }
-}
-
-/// An entry of an outbox's queue.
-#[derive(Clone, Debug)]
-pub(super) enum Item {
-    Event(Rc<Delivery>),
-    /// An event in mode `latest` that stands for itself alone.
-    Latest(Rc<Delivery>),
-    /// One that stands for others too; in a box, as most do not.
-    Conflated(Box<Conflated>),
-    Reply(Rc<Reply>),
-    /// What follows an answer.
-    Snapshots(Box<Snapshots>),
-    /// Events that are still in the ring.
-    Replay(Box<Replay>),
-}
-
 /// What has become of an event that was given to an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// It waits, or the session does not want it.
     Taken,
-    /// It is one of a burst that the outbox has no room for: it is to be left in the ring, by a [`Replay`] that begins with it.
-    Overflows,
     /// The outbox is full, and the session wants to be closed then.
     Refused,
-}
-
-impl From<Conflated> for Item {
-    fn from(conflated: Conflated) -> Self {
-        if conflated.skipped == 0 { Self::Latest(conflated.delivery) } else { Self::Conflated(Box::new(conflated)) }
-    }
-}
-
-impl Item {
-    /// Returns whether it is one event.
-    pub(super) fn is_event(&self) -> bool {
-        matches!(self, Self::Event(_)) || self.is_latest()
-    }
-
-    /// Returns whether it is one event in mode `latest`.
-    pub(super) fn is_latest(&self) -> bool {
-        matches!(self, Self::Latest(_) | Self::Conflated(_))
-    }
-
-    /// Sorts items as the stream has them: a reply follows the event at whose position it was made, a replay what was there
-    /// before it.
-    pub(super) fn order(&self) -> (u64, bool) {
-        match self {
-            Self::Event(delivery) | Self::Latest(delivery) => (delivery.offset, false),
-            Self::Conflated(conflated) => (conflated.delivery.offset, false),
-            Self::Reply(reply) => (reply.offset, true),
-            Self::Snapshots(snapshots) => (snapshots.offset(), true),
-            Self::Replay(replay) => (replay.order(), true),
-        }
-    }
 }
 
 /// Takes what an outbox gives, in the order in which it must be sent.

@@ -5,19 +5,12 @@
 //! socket is `transport`'s business.
 
 mod config;
-mod conflation;
-mod course;
 mod delivery;
-mod held;
 mod index;
-mod lag;
-mod merged;
+mod kept;
 mod outbox;
 mod pacer;
-mod pending;
-mod replay;
 mod router;
-mod snapshots;
 mod turn;
 
 use std::cell::RefCell;
@@ -42,14 +35,12 @@ use crate::protocol::CloseReason;
 use crate::protocol::native::encode_goodbye;
 
 pub use config::{HubConfig, OutboxShared, PushConfig};
-pub use delivery::{Control, Delivery, Pushed, Reply, Sink};
-pub use held::Held;
+pub use delivery::{Control, Delivery, Pushed, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
-pub use outbox::Outbox;
+pub use kept::Kept;
+pub use outbox::{Held, Outbox, Reply, Rewind, Snapshots};
 pub use pacer::Pacer;
-pub use replay::Replay;
 pub use router::{Router, SharedOutbox};
-pub use snapshots::Snapshots;
 pub use turn::Turn;
 use turn::TurnTask;
 

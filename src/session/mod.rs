@@ -83,7 +83,7 @@ impl Session {
             times: self.times(),
             speed: router.market().speed(),
         };
-        self.reply(&ServerMessage::Welcome(welcome.into()), router.offset(), false, now)
+        self.reply(&ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
 
     /// Serves one message of the client.
@@ -184,9 +184,7 @@ impl Session {
         for symbol in wished {
             let all = self.expand(&[symbol]);
             self.budget.count(0, 0, all.len());
-            for each in all {
-                self.outbox.borrow_mut().release(each, now);
-            }
+            self.outbox.borrow_mut().release(&all, now);
             self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
             if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)
                 && wish.get_mut().remove(channels)
@@ -230,8 +228,7 @@ impl Session {
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
         self.budget.count(0, 0, items.len());
         let subscribed = Subscribed { id: id.cloned(), items, recovered };
-        let vouches = recovered == Some(true);
-        self.reply(&ServerMessage::Subscribed(subscribed.into()), router.offset(), vouches, now)
+        self.reply(&ServerMessage::Subscribed(subscribed.into()), router.offset(), now)
     }
 
     fn name(&self, id: Option<SymbolId>) -> String {
@@ -250,8 +247,8 @@ impl Session {
     }
 
     /// Sends a message after the event at `offset`.
-    fn reply(&self, message: &ServerMessage, offset: u64, vouches: bool, now: Instant) -> Result<(), CloseReason> {
-        let reply = Reply { offset, bytes: encoded(message), vouches };
+    fn reply(&self, message: &ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
+        let reply = Reply { offset, bytes: encoded(message) };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
-use crate::hub::{Replay, Topic};
+use crate::hub::{Rewind, Topic};
 use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
@@ -43,28 +43,26 @@ impl Session {
         if let Some(recovered) = recovered {
             self.router.borrow().metrics().count_recovery(recovered);
         }
-        let mut missed = self.wish(known, wanted.channels, wanted.mode, offset);
+        let missed = self.wish(known, wanted.channels, wanted.mode, offset);
         let symbols = self.expand(known);
         // With a cursor, everything that the session gets already is looked through.
         let gone_through = symbols.len() + offset.map_or(0, |_| self.wishes.len() * Channel::COUNT);
         self.budget.count(0, if offset.is_none() { symbols.len() } else { 0 }, gone_through);
-        for symbol in &symbols {
-            self.outbox.borrow_mut().release(*symbol, now);
-        }
-        match answer {
-            Answer::To(id) => self.tell_subscriptions(id, recovered, now)?,
-            Answer::Unsaid => {
-                if let Some(missed) = &mut missed {
-                    missed.follow();
-                }
+        self.outbox.borrow_mut().release(&symbols, now);
+        let follows = match answer {
+            Answer::To(id) => {
+                self.tell_subscriptions(id, recovered, now)?;
+                false
             }
-        }
+            Answer::Unsaid => true,
+        };
         if offset.is_none() {
             let snapshots = self.router.borrow().snapshots(&symbols);
             self.outbox.borrow_mut().push_snapshots(snapshots, now);
         }
         if let Some(missed) = missed {
-            self.outbox.borrow_mut().push_replay(missed, now);
+            let here = self.router.borrow().offset();
+            self.outbox.borrow_mut().push_rewind(missed, here, follows, now);
         }
         let offset = offset.unwrap_or_else(|| self.router.borrow().offset());
         Ok(Begun { recovered: recovered == Some(true), offset })
@@ -83,8 +81,8 @@ impl Session {
         (kept && self.goes_back_to(offset, known, channels) && !has_gap).then_some(offset)
     }
 
-    /// Returns whether events after `offset` of what the session gets already of these channels were merged away: they are
-    /// not sent any more.
+    /// Returns whether events after `offset` of what the session gets already of these channels were skipped: they are not
+    /// sent any more.
     fn has_gap_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
         let outbox = self.outbox.borrow();
         if outbox.is_complete() {
@@ -94,7 +92,7 @@ impl Session {
         self.expand(known).into_iter().any(|id| {
             channels.iter().any(|channel| {
                 let goes_on = since(Some(id), channel).or_else(|| since(None, channel)).is_some();
-                goes_on && outbox.newest_merged(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset)
+                goes_on && outbox.newest_skipped(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset)
             })
         })
     }
@@ -124,11 +122,11 @@ impl Session {
         channels: ChannelSet,
         mode: Mode,
         offset: Option<u64>,
-    ) -> Option<Box<Replay>> {
+    ) -> Option<Rewind> {
         if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
             // Until now everything was in mode `all`, and the outbox had no need to know.
             for (symbol, wish) in &self.wishes {
-                self.outbox.borrow_mut().set_modes(*symbol, wish.channels(), Mode::All);
+                self.outbox.borrow_mut().keep_mode(*symbol, wish.channels());
             }
         }
         // In the order in which the hub keeps them.

@@ -31,6 +31,20 @@ impl Topic {
         Self(self.0 % CHANNELS)
     }
 
+    /// Returns the symbol's number; `None` for a wildcard.
+    pub const fn id(self) -> Option<SymbolId> {
+        match (self.0 / CHANNELS).checked_sub(1) {
+            Some(id) => Some(SymbolId(id)),
+            None => None,
+        }
+    }
+
+    /// Returns, for the topic of a wildcard, those of each of so many symbols.
+    pub fn of_symbols(self, symbols: usize) -> impl Iterator<Item = Self> {
+        let channel = self.wildcard().0;
+        (1..).take(symbols).map(move |symbol| Self(symbol * CHANNELS + channel))
+    }
+
     /// Returns the index of the topic, from 0 to [`Self::count`] − 1.
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -39,6 +39,12 @@ impl Publication {
         Self { event, made: Instant::now(), encoded: [const { OnceLock::new() }; Dialect::COUNT] }
     }
 
+    /// Returns a copy that shares nothing with this one, encoded as far as this one is.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { event: self.event.clone(), made: self.made, encoded: self.encoded.clone() }
+    }
+
     /// Returns the event as one message of the dialect: encoded by the first caller, shared by all others. An event that
     /// nobody asks for is never encoded.
     pub fn encoded(&self, dialect: Dialect) -> &[u8] {

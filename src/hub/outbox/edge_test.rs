@@ -1,27 +1,36 @@
 //! The edges of an outbox: what counts when it is full, and what happens at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
+use super::outbox_test::Fixture;
 use super::*;
-use crate::hub::Replay;
-use crate::hub::index::Topic;
+use crate::domain::{Channel, SymbolId};
+use crate::hub::Pacer;
+use crate::protocol::Rate;
 
 /// How many symbols the other tests push.
 const SYMBOLS: usize = 6;
 
 impl Fixture {
-    /// The counts are those of the queue, and bounded.
+    /// Does what a router does: it keeps the newest event of each topic when the ring forgets it. Here that is all of them.
+    fn keep_forgotten(&mut self) {
+        let shared = &self.outbox.shared;
+        let oldest = shared.ring.borrow().oldest().unwrap();
+        for publication in self.pushed.iter().filter(|each| each[0].event.offset < oldest) {
+            let event = &publication[0].event;
+            shared.kept.borrow_mut().insert(Topic::symbol(event.id, event.channel()), &publication[0]);
+        }
+    }
+
+    /// What waits is bounded.
     pub(super) fn check_counts(&self, events_max: usize) {
         let outbox = &self.outbox;
-        let counted = |is: fn(&Item) -> bool| outbox.queue.iter().filter(|item| is(item)).count();
-        let (events, latest) = (counted(Item::is_event), counted(Item::is_latest));
-        let answers = outbox.queue.len() - events;
-        assert_eq!(outbox.events + outbox.latest, events, "what is counted is what waits");
-        if outbox.lag.is_none() {
-            assert_eq!(outbox.latest, latest, "in mode `latest`");
-        }
-        assert!(outbox.events <= events_max.max(SYMBOLS) + SYMBOLS + answers, "bounded");
-        assert!(outbox.latest <= events_max + SYMBOLS + answers, "bounded");
+        assert!(
+            outbox.queue.len() <= events_max && outbox.agenda.len() <= events_max + 2 * SYMBOLS,
+            "bounded: {outbox:?}"
+        );
     }
 }
 
@@ -51,7 +60,7 @@ fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_
     let (messages, events) = fixture.drain(100).unwrap();
     let symbols: Vec<_> = messages.iter().map(|message| message["symbol"].as_str().unwrap()).collect();
     assert_eq!((symbols, events), (vec!["S1", "S2", "S3", "S4", "S5", "S7", "S7"], 7));
-    assert_eq!((fixture.outbox.events, fixture.outbox.latest), (0, 0));
+    assert_eq!((fixture.outbox.queue.len(), fixture.outbox.agenda.len()), (0, 0));
 }
 
 #[test]
@@ -75,13 +84,13 @@ fn a_full_outbox_in_which_nothing_is_obsolete_skips_nothing_and_is_no_lag() {
 fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _guard = runtime.enter();
-    let mut fixture = Fixture::new(10, 0);
+    let mut fixture = Fixture::with_ring(2, 10, 0);
     fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.1)));
-    fixture.push(1);
+    (0..5).for_each(|_| fixture.push(1));
     fixture.drain(100);
-    // The ring does not have them.
+    // The ring does not have them any more.
     let missed = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
-    fixture.outbox.push_replay(Box::new(Replay::new(0, 5, missed, BTreeMap::new())), fixture.now);
+    fixture.outbox.push_rewind(Rewind { after: 0, topics: missed, unsent: BTreeMap::new() }, 5, false, fixture.now);
     fixture.reply();
     assert!(fixture.drain(100).is_none());
     fixture.push(1);
@@ -92,6 +101,37 @@ fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_ready());
     shared.pacer.borrow_mut().take_ended(fixture.now, &mut Vec::new(), &mut Vec::new());
     assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_pending(), "once");
+}
+
+/// A session that wants trades in mode `all`, with a ring that keeps so few events that most of a lag is forgotten.
+#[test]
+fn after_a_lag_the_newest_of_each_topic_comes_although_the_ring_has_forgotten_it() {
+    let mut fixture = Fixture::with_ring(4, 3, 0);
+    (0..4).for_each(|symbol| fixture.push(symbol));
+    for _ in 0..20 {
+        fixture.push(0);
+        fixture.keep_forgotten();
+    }
+    let (messages, events) = fixture.drain(100).unwrap();
+    let told: Vec<_> = messages.iter().map(|message| (message["symbol"].as_str(), message["seq"].as_u64())).collect();
+    assert_eq!((&messages[0]["skipped"], &messages[0]["since_offset"], events), (&20.into(), &1.into(), 4));
+    let newest = [("S1", 1), ("S2", 1), ("S3", 1), ("S0", 21)].map(|(symbol, seq)| (Some(symbol), Some(seq)));
+    assert_eq!(told[1..], newest);
+    fixture.push(1);
+    assert_eq!(fixture.drain(100).unwrap().1, 1, "it keeps up again");
+}
+
+#[test]
+fn a_lag_sends_the_newest_of_a_topic_that_the_ring_had_forgotten_when_it_began() {
+    let mut fixture = Fixture::with_ring(2, 3, 0);
+    for symbol in [1, 0, 0, 0] {
+        fixture.push(symbol);
+    }
+    let (messages, events) = fixture.drain(100).unwrap();
+    let seqs: Vec<_> =
+        messages[1..].iter().map(|message| (message["symbol"].as_str(), message["seq"].as_u64())).collect();
+    assert_eq!((&messages[0]["skipped"], events), (&2.into(), 2));
+    assert_eq!(seqs, [(Some("S1"), Some(1)), (Some("S0"), Some(3))]);
 }
 
 /// Only the most recent ping must be answered (RFC 6455 section 5.5.3).
@@ -116,4 +156,19 @@ fn of_more_pongs_than_may_wait_the_oldest_are_skipped_and_counted() {
     fixture.now += Duration::from_millis(100);
     push(&mut fixture, 17);
     assert_eq!((waiting(&fixture), metrics.pongs_skipped.get()), (vec![17], 17), "the socket is jammed");
+}
+
+#[test]
+fn a_new_rate_holds_from_the_next_event_on() {
+    let mut fixture = Fixture::new(10, 0);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.001)));
+    fixture.drain(100);
+    fixture.push(1);
+    assert_eq!(fixture.drain(100).unwrap().1, 1);
+    fixture.subscribe(1, Mode::Latest(Rate::from_hz(2.0)));
+    fixture.drain(100);
+    fixture.push(1);
+    assert!(fixture.drain(100).is_none(), "held back");
+    let alarm = fixture.outbox.alarm.expect("an alarm is set");
+    assert_eq!(alarm - fixture.now, Duration::from_millis(500), "not by the rate of before");
 }

@@ -1,4 +1,4 @@
-//! `Merged`: which events a session never got because newer ones took their place.
+//! `Skipped`: which events a session never got because newer ones took their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use crate::hub::index::Topic;
 /// Topics that are told apart, at most.
 const TOPICS_MAX: usize = 8_192;
 
-/// For each topic, the newest event that was merged away; of too many topics only the newest of all, so that more seems to be
+/// For each topic, the newest event that was skipped; of too many topics only the newest of all, so that more seems to be
 /// missed than is.
 #[derive(Debug, Default)]
-pub(super) struct Merged {
+pub(super) struct Skipped {
     newest: BTreeMap<Topic, u64>,
     /// Of any topic, maybe.
     of_all: Option<u64>,
 }
 
-impl Merged {
+impl Skipped {
     /// Adds an event.
     pub(super) fn insert(&mut self, topic: Topic, offset: u64) {
         let newest = self.newest.entry(topic).or_default();
@@ -36,10 +36,10 @@ impl Merged {
         self.newest.is_empty() && self.of_all.is_none()
     }
 
-    /// Forgets those of the topics that begin anew with `fresh`, which may name wildcards; but not of `others`, which go on.
-    pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, others: &BTreeMap<Topic, u64>) {
+    /// Forgets those of the topics that begin anew with `fresh`, which may name wildcards; but not of topics that go on.
+    pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
         let begins = |topic: &Topic| fresh.contains(topic) || fresh.contains(&topic.wildcard());
-        self.newest.retain(|topic, _| others.contains_key(topic) || !begins(topic));
+        self.newest.retain(|topic, _| goes_on(*topic) || !begins(topic));
     }
 }
 
@@ -51,14 +51,14 @@ mod tests {
     #[test]
     fn of_too_many_topics_the_newest_event_of_all_counts_for_each() {
         let topic = |id| Topic::symbol(SymbolId(id), Channel::Trades);
-        let mut merged = Merged::default();
-        assert!(merged.is_empty());
-        (0..8_192).for_each(|id| merged.insert(topic(id), 10_000 + u64::from(id)));
-        assert_eq!((merged.newest(topic(5)), merged.newest(topic(9_000))), (Some(10_005), None));
-        merged.insert(topic(9_000), 7);
-        assert_eq!((merged.newest(topic(5)), merged.newest(topic(9_001))), (Some(18_191), Some(18_191)));
-        merged.insert(topic(5), 30_000);
-        assert_eq!((merged.newest(topic(5)), merged.newest(topic(6))), (Some(30_000), Some(18_191)));
-        assert!(!merged.is_empty());
+        let mut skipped = Skipped::default();
+        assert!(skipped.is_empty());
+        (0..8_192).for_each(|id| skipped.insert(topic(id), 10_000 + u64::from(id)));
+        assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(9_000))), (Some(10_005), None));
+        skipped.insert(topic(9_000), 7);
+        assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(9_001))), (Some(18_191), Some(18_191)));
+        skipped.insert(topic(5), 30_000);
+        assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(6))), (Some(30_000), Some(18_191)));
+        assert!(!skipped.is_empty());
     }
 }

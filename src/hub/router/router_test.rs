@@ -35,7 +35,7 @@ impl Sink for Taken {
 }
 
 /// How many symbols there are.
-const SYMBOLS: u32 = 40;
+const SYMBOLS: u32 = 60;
 
 /// A router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
 fn router() -> (Router, Instant) {
@@ -202,12 +202,11 @@ fn a_session_that_lags_keeps_nothing_of_batches_that_the_ring_has_forgotten() {
 fn a_session_that_lags_with_more_symbols_than_can_be_kept_is_closed() {
     let (mut router, now) = router();
     let outbox = join_many(&mut router, SYMBOLS, now);
-    // Sixteen events and as many bytes as answers may have: ten events of 96 bytes.
-    (0..26).for_each(|id| drop(trade_each(&mut router, [id], now)));
-    (0..26).for_each(|id| drop(trade_each(&mut router, [id], now)));
-    assert_eq!(router.metrics().waiting_bytes.get(), 960);
+    // Sixteen topics, and as many bytes as answers may have: 31 topics of 32 bytes.
+    (0..47).for_each(|id| drop(trade_each(&mut router, [id], now)));
+    assert_eq!(router.metrics().waiting_bytes.get(), 31 * 32);
     assert!(!outbox.borrow().is_ending());
-    trade(&mut router, 26, 1, now);
+    trade(&mut router, 47, 1, now);
     assert!(outbox.borrow().is_ending());
     assert_eq!(router.metrics().waiting_bytes.get(), 0);
     assert!(take(&outbox, 100, now).is_none());

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -11,19 +11,17 @@ use serde_json::Value;
 use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
 use crate::history::Ring;
-use crate::hub::Reply;
+use crate::hub::outbox::latest::Latest;
+use crate::hub::{Index, Sink};
 use crate::hub::{Pacer, PushConfig, Turn};
 use crate::protocol::{CloseReason, Publication, Rate};
 use crate::rate::RateLimiter;
 
-#[path = "outbox_edge_test.rs"]
-mod edge;
-
 /// Collects what is drained, `limit` messages at the most each time.
 #[derive(Default)]
-struct Collected {
-    messages: Vec<Value>,
-    limit: usize,
+pub(super) struct Collected {
+    pub(super) messages: Vec<Value>,
+    pub(super) limit: usize,
 }
 
 impl Sink for Collected {
@@ -48,10 +46,12 @@ impl Sink for Collected {
     }
 }
 
-fn shared(push: PushConfig) -> Rc<OutboxShared> {
+pub(super) fn shared(push: PushConfig, events_kept: usize) -> Rc<OutboxShared> {
     Rc::new(OutboxShared {
         push,
-        ring: RefCell::new(Ring::new(1_000)),
+        ring: RefCell::new(Ring::new(events_kept).with_offsets(8)),
+        kept: RefCell::default(),
+        keepers: RefCell::default(),
         burst: Cell::default(),
         bursts: RefCell::default(),
         overtaken: RefCell::default(),
@@ -65,29 +65,36 @@ fn shared(push: PushConfig) -> Rc<OutboxShared> {
 }
 
 /// A stream of trades, and the outbox of a session that wants all of them.
-struct Fixture {
-    outbox: Outbox,
-    now: Instant,
-    offset: u64,
+pub(super) struct Fixture {
+    pub(super) outbox: Outbox,
+    pub(super) now: Instant,
+    pub(super) offset: u64,
+    /// Everything that was pushed.
+    pub(super) pushed: Vec<Arc<[Publication]>>,
     seq: HashMap<u32, u64>,
+    index: Index,
 }
 
 impl Fixture {
-    fn new(events_max: usize, coalesce_ms: u64) -> Self {
+    pub(super) fn new(events_max: usize, coalesce_ms: u64) -> Self {
+        Self::with_ring(1_000, events_max, coalesce_ms)
+    }
+
+    pub(super) fn with_ring(events_kept: usize, events_max: usize, coalesce_ms: u64) -> Self {
         let config =
             PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
         let now = Instant::now();
-        let outbox = Outbox::new(shared(config), SessionKey::new(0), 0, now);
-        Self { outbox, now, offset: 0, seq: HashMap::new() }
+        let outbox = Outbox::new(shared(config, events_kept), SessionKey::new(0), 0, now);
+        Self { outbox, now, offset: 0, pushed: Vec::new(), seq: HashMap::new(), index: Index::new(8) }
     }
 
-    fn push(&mut self, symbol: u32) {
+    pub(super) fn push(&mut self, symbol: u32) {
         let delivery = self.delivery(symbol);
         assert_eq!(self.outbox.push_event(&delivery, self.now), Pushed::Taken, "it wants to catch up");
     }
 
     /// Returns the next trade of the symbol.
-    fn delivery(&mut self, symbol: u32) -> Rc<Delivery> {
+    pub(super) fn delivery(&mut self, symbol: u32) -> Rc<Delivery> {
         self.offset += 1;
         let seq = self.seq.entry(symbol).or_default();
         *seq += 1;
@@ -96,25 +103,28 @@ impl Fixture {
         let body = EventBody::Trade(trade);
         let event = Event { offset: self.offset, seq: *seq, id: SymbolId(symbol), symbol: symbol_name, body };
         let batch: Arc<[Publication]> = Arc::new([Publication::new(event)]);
+        self.outbox.shared.ring.borrow_mut().push(batch.clone());
+        self.pushed.push(batch.clone());
         Rc::new(Delivery::new(batch, 0))
     }
 
     /// What a session does when a symbol is subscribed to, again maybe: it sets the mode and answers with a snapshot.
-    fn subscribe(&mut self, symbol: u32, mode: Mode) {
-        self.outbox.set_modes(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode);
-        self.outbox.release(SymbolId(symbol), self.now);
+    pub(super) fn subscribe(&mut self, symbol: u32, mode: Mode) {
+        self.outbox.set_mode(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode, self.offset);
+        self.index.insert(Topic::symbol(SymbolId(symbol), Channel::Trades), SessionKey::new(0), self.outbox.links());
+        self.outbox.release(&[SymbolId(symbol)], self.now);
         let seq = self.seq.get(&symbol).copied().unwrap_or_default();
         let bytes = format!(r#"{{"type":"snapshot","symbol":"S{symbol}","seq":{seq},"offset":{}}}"#, self.offset);
-        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes(), vouches: false };
+        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes() };
         self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
     }
 
-    fn reply(&mut self) {
+    pub(super) fn reply(&mut self) {
         let bytes = format!(r#"{{"type":"subscribed","offset":{}}}"#, self.offset).into_bytes();
-        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes, vouches: false }), self.now).unwrap();
+        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes }), self.now).unwrap();
     }
 
-    fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
+    pub(super) fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
         let mut sink = Collected { limit, ..Collected::default() };
         match self.outbox.poll_drain(&Context::from_waker(Waker::noop()), self.now, &mut sink) {
             Poll::Ready(Some(events)) => Some((sink.messages, events)),
@@ -162,9 +172,9 @@ proptest! {
                 Step::Wait(ms) => fixture.now += Duration::from_millis(ms),
                 Step::Drain(limit) => received.extend(fixture.drain(limit).into_iter().flat_map(|(messages, _)| messages)),
             }
-            let conflation = fixture.outbox.conflation.as_deref();
-            prop_assert!(conflation.is_none_or(|held| held.first_waiting() == held.scan_first_waiting()));
-            let next = conflation.and_then(Conflation::next_due);
+            let latest = fixture.outbox.latest.as_deref();
+            prop_assert!(latest.is_none_or(|held| held.first_waiting() == held.scan_first_waiting()));
+            let next = latest.and_then(Latest::next_due);
             if let Some(next) = next.filter(|next| *next > fixture.now) {
                 prop_assert_eq!(fixture.outbox.alarm, Some(next), "somebody wakes the session");
             }
@@ -268,8 +278,8 @@ fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
 fn unread_answers_are_bounded_by_their_bytes() {
     let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
     let now = Instant::now();
-    let mut outbox = Outbox::new(shared(config), SessionKey::new(0), 0, now);
-    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000], vouches: false });
+    let mut outbox = Outbox::new(shared(config, 1_000), SessionKey::new(0), 0, now);
+    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000] });
     let answer = || Control::Message(vec![b' '; 10_000]);
     for _ in 0..5 {
         outbox.push_reply(reply.clone(), now).unwrap();
@@ -355,14 +365,14 @@ fn answers_that_hold_events_in_their_places_have_an_end() {
     let mut requests = 0;
     loop {
         (0..4).for_each(|symbol| fixture.push(symbol));
-        let reply = Reply { offset: fixture.offset, bytes: vec![b' '; 100], vouches: true };
+        let reply = Reply { offset: fixture.offset, bytes: vec![b' '; 100] };
         if fixture.outbox.push_reply(Rc::new(reply), fixture.now).is_err() {
             break;
         }
         requests += 1;
     }
-    let bytes = fixture.outbox.shared.push.outbox_reply_bytes_max;
-    assert!(requests > 500 && fixture.outbox.events * 256 < bytes, "{requests} {}", fixture.outbox.events);
+    let outbox = &fixture.outbox;
+    assert!(requests > 500 && outbox.queue.is_empty() && outbox.agenda.len() <= 4, "{requests} {outbox:?}");
 }
 
 #[test]
@@ -376,19 +386,4 @@ fn a_lag_ends_when_there_is_room_to_tell_it() {
     let (messages, _) = fixture.drain(100).unwrap();
     let told: Vec<_> = messages.iter().filter(|message| message["type"] == "lag").collect();
     assert_eq!((told.len(), &told[0]["skipped"], &told[0]["since_offset"]), (1, &16.into(), &1.into()));
-}
-
-#[test]
-fn a_new_rate_holds_from_the_next_event_on() {
-    let mut fixture = Fixture::new(10, 0);
-    fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.001)));
-    fixture.drain(100);
-    fixture.push(1);
-    assert_eq!(fixture.drain(100).unwrap().1, 1);
-    fixture.subscribe(1, Mode::Latest(Rate::from_hz(2.0)));
-    fixture.drain(100);
-    fixture.push(1);
-    assert!(fixture.drain(100).is_none(), "held back");
-    let alarm = fixture.outbox.alarm.expect("an alarm is set");
-    assert_eq!(alarm - fixture.now, Duration::from_millis(500), "not by the rate of before");
 }

@@ -1,23 +1,72 @@
 //! The part of an outbox that takes answers: those that keep their place among the events, and those that go first. They are
 //! never dropped, so a client that asks and does not read must be closed in time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::hub::delivery::{Control, Item, Reply, Sink};
-use crate::hub::outbox::Outbox;
-use crate::hub::snapshots::Snapshots;
+use crate::hub::delivery::{Control, Sink};
+use crate::hub::index::Topic;
+use crate::hub::outbox::scan::{Kind, Scan};
+use crate::hub::outbox::{Life, Outbox, Snapshots};
 use crate::protocol::CloseReason;
 
 /// What an answer takes beside its bytes, about.
 const OVERHEAD_BYTES: usize = 128;
-/// What an event keeps in memory, about, with its part of a batch that the ring has let go.
-const EVENT_BYTES: usize = 256;
+/// What is kept of each topic of a recovery that waits, about.
+const TOPIC_BYTES: usize = 64;
 /// Pongs that wait for one session, at most. Pings that arrive together are answered one by one, as long as they are few.
 const PONGS_MAX: usize = 16;
 /// A socket that has taken nothing for so long is jammed: of the pongs that wait only the newest is of use.
 const PONG_PATIENCE: Duration = Duration::from_millis(100);
+
+/// An answer that keeps its place among the events: `welcome`, `subscribed`.
+#[derive(Debug)]
+pub struct Reply {
+    /// The position of the stream at which it was made: every event up to there goes before it.
+    pub offset: u64,
+    /// The encoded message.
+    pub bytes: Vec<u8>,
+}
+
+/// What a session has missed of some topics: the events after an offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewind {
+    /// The offset.
+    pub after: u64,
+    /// The topics, which may be wildcards.
+    pub topics: BTreeSet<Topic>,
+    /// What the session gets already, and has unsent events after these offsets: none of them is skipped.
+    pub unsent: BTreeMap<Topic, u64>,
+}
+
+/// Something that has its place among the events: it follows every event up to its offset.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) offset: u64,
+    pub(super) body: Body,
+}
+
+/// What has its place among the events.
+#[derive(Debug)]
+pub(super) enum Body {
+    Reply(Rc<Reply>),
+    /// What follows a reply.
+    Snapshots(Box<Snapshots>),
+    /// Missed events follow.
+    Rewind(Box<Rewind>),
+}
+
+impl Answer {
+    /// Returns about how many bytes it keeps.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Reply(reply) => reply.bytes.capacity(),
+            Body::Snapshots(snapshots) => snapshots.bytes(),
+            Body::Rewind(rewind) => size_of::<Rewind>() + (rewind.topics.len() + rewind.unsent.len()) * TOPIC_BYTES,
+        }
+    }
+}
 
 impl Outbox {
     /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
@@ -27,28 +76,41 @@ impl Outbox {
     /// Returns [`CloseReason::UnreadReplies`] when the answers that wait take `push.outbox_reply_bytes_max` already.
     pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
         self.check_replies()?;
-        if reply.vouches
-            && let Some(lag) = &mut self.lag
-        {
-            lag.keep_all();
-        }
-        self.push_answer(reply.bytes.capacity(), Item::Reply(reply), now);
+        self.push_answer(Answer { offset: reply.offset, body: Body::Reply(reply) }, now);
         Ok(())
     }
 
-    /// Appends the snapshots that follow an answer. They are bounded by that: at most one for each symbol.
+    /// Appends the snapshots that follow a reply. They are bounded by that: at most one for each symbol.
     pub fn push_snapshots(&mut self, snapshots: Snapshots, now: Instant) {
-        self.push_answer(snapshots.bytes(), Item::Snapshots(Box::new(snapshots)), now);
+        self.push_answer(Answer { offset: snapshots.offset(), body: Body::Snapshots(Box::new(snapshots)) }, now);
     }
 
-    fn push_answer(&mut self, bytes: usize, item: Item, now: Instant) {
-        if self.closing {
+    /// Appends what the session has missed: it follows the answers that wait, and comes before everything after `offset`, the
+    /// hub's position. From now on nothing is skipped, until the session has caught up; if it `follows`, for good.
+    pub fn push_rewind(&mut self, rewind: Rewind, offset: u64, follows: bool, now: Instant) {
+        if self.life >= Life::Closing {
             return;
         }
-        self.hold(bytes);
-        self.queue.push_back(item);
-        self.urgent = true;
-        self.wake(now);
+        self.end_lag();
+        let kind = if follows { Kind::Follow } else { Kind::Recovery };
+        match &mut self.scan {
+            Some(scan) => scan.protect(kind),
+            None => self.scan = Some(Box::new(Scan::new(offset, kind))),
+        }
+        for topic in rewind.topics.iter().chain(rewind.unsent.keys()) {
+            self.begin_topic(*topic, offset.max(rewind.after));
+        }
+        self.push_answer(Answer { offset, body: Body::Rewind(Box::new(rewind)) }, now);
+    }
+
+    fn push_answer(&mut self, answer: Answer, now: Instant) {
+        if self.life >= Life::Closing {
+            return;
+        }
+        self.hold(answer.bytes());
+        self.answers.push_back(answer);
+        self.gate.hurry();
+        self.gate.wake(now);
     }
 
     /// Puts a control item before everything that waits. After a close nothing else goes in or out. Only the
@@ -59,7 +121,7 @@ impl Outbox {
     /// Returns [`CloseReason::UnreadReplies`] when the answers that wait take `push.outbox_reply_bytes_max` already; a
     /// close is never refused.
     pub fn push_control(&mut self, control: Control, now: Instant) -> Result<(), CloseReason> {
-        if self.closing {
+        if self.life >= Life::Closing {
             return Ok(());
         }
         let closes = matches!(control, Control::Close(_) | Control::CloseAnswer(_));
@@ -72,10 +134,10 @@ impl Outbox {
         self.hold(control.bytes());
         self.front.push_back(control);
         if closes {
-            self.closing = true;
-            self.forget_queue();
+            self.life = Life::Closing;
+            self.forget_events();
         }
-        self.wake(now);
+        self.gate.wake(now);
         Ok(())
     }
 
@@ -88,17 +150,14 @@ impl Outbox {
             if let Some(place) = self.front.iter().position(is_pong)
                 && let Some(pong) = self.front.remove(place)
             {
-                self.drained_reply(pong.bytes());
+                self.release_bytes(pong.bytes());
                 self.shared.metrics.pongs_skipped.inc();
             }
         }
     }
 
-    /// Events beyond the bound, and beyond one for each topic, are there because an answer follows them: they count with it.
     fn check_replies(&self) -> Result<(), CloseReason> {
-        let newest = self.lag.as_ref().map_or(0, |lag| lag.topics());
-        let pinned = (self.events + self.latest).saturating_sub(self.shared.push.outbox_events_max + newest);
-        let is_full = self.held.bytes() + pinned * EVENT_BYTES >= self.shared.push.outbox_reply_bytes_max;
+        let is_full = self.held.bytes() >= self.shared.push.outbox_reply_bytes_max;
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }
 
@@ -108,7 +167,7 @@ impl Outbox {
         while !sink.is_full()
             && let Some(control) = self.front.pop_front()
         {
-            self.drained_reply(control.bytes());
+            self.release_bytes(control.bytes());
             sink.control(control);
             messages += 1;
         }
@@ -116,16 +175,14 @@ impl Outbox {
     }
 
     /// Takes note that an answer of so many bytes waits no more.
-    pub(super) fn drained_reply(&mut self, bytes: usize) {
+    pub(super) fn release_bytes(&mut self, bytes: usize) {
         self.held.remove(bytes + OVERHEAD_BYTES);
     }
 
     /// Takes note that an answer of so many bytes waits. When too much waits in the whole process, all hubs are told.
-    pub(super) fn hold(&mut self, bytes: usize) {
+    fn hold(&mut self, bytes: usize) {
         self.held.add(bytes + OVERHEAD_BYTES);
-        if self.shared.is_crowded() {
-            self.shared.crowded.notify_waiters();
-        }
+        self.shared.tell_crowded();
     }
 
     /// Counts what is held anew when nothing but the front is left.

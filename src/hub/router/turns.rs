@@ -1,14 +1,13 @@
 //! The part of a router that routes what has arrived, in turns with the sessions of its thread.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::domain::{Channel, Event};
 use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
-use crate::hub::index::{SessionKey, Topic};
-use crate::hub::replay::{Leeway, Replay};
+use crate::hub::index::Topic;
 use crate::hub::router::Router;
 use crate::protocol::{CloseReason, Dialect, Publication};
 
@@ -16,21 +15,45 @@ use crate::protocol::{CloseReason, Dialect, Publication};
 const UNROUTED_EVENTS_MAX: usize = 65_536;
 
 impl Router {
-    /// Takes in a batch that follows [`Self::newest`]; [`Self::route_turn`] routes it. The ring keeps it until then. What it
-    /// forgets for it of bursts is queued first.
+    /// Takes in a batch that follows [`Self::newest`]; [`Self::route_turn`] routes it. The ring keeps it until then.
     pub fn accept(&mut self, batch: Arc<[Publication]>) {
-        let forgotten = self.shared.ring.borrow().would_forget(batch.len(), self.offset());
-        self.save_bursts(forgotten.unwrap_or_default());
-        self.shared.ring.borrow_mut().push_keeping(batch, self.offset());
+        self.save_bursts(batch.len());
+        let mut ring = self.shared.ring.borrow_mut();
+        let forgotten = ring.push_keeping(batch, self.offset());
+        let mut kept = self.shared.kept.borrow_mut();
+        if self.shared.keepers.borrow().is_empty() {
+            return kept.clear();
+        }
+        for publication in forgotten.iter().flat_map(|batch| batch.iter()) {
+            let event = &publication.event;
+            let topic = Topic::symbol(event.id, event.channel());
+            if ring.offsets().is_some_and(|offsets| offsets.is_empty(topic)) && self.has_subscribers(event) {
+                kept.insert(topic, publication);
+            } else if !kept.is_empty() {
+                kept.remove(topic);
+            }
+        }
     }
 
-    fn save_bursts(&mut self, forgotten: u64) {
-        let next = || self.shared.bursts.borrow().first().copied().filter(|(position, _)| *position < forgotten);
-        while let Some((_, key)) = next() {
-            if self.sessions[key.index()].outbox.borrow_mut().save_burst(forgotten) == Pushed::Refused {
+    /// Queues what the ring is about to forget of bursts, or merges it.
+    fn save_bursts(&mut self, added: usize) {
+        if self.shared.bursts.borrow().is_empty() {
+            return;
+        }
+        let Some(forgotten) = self.shared.ring.borrow().would_forget(added, self.offset()) else { return };
+        let keys: Vec<_> = self.shared.bursts.borrow().iter().copied().collect();
+        for key in keys {
+            let pushed = self.sessions[key.index()].outbox.borrow_mut().save_burst(forgotten);
+            if pushed == Pushed::Refused {
                 self.overrun.push(key);
             }
         }
+    }
+
+    fn has_subscribers(&self, event: &Event) -> bool {
+        let channel = event.channel();
+        let topics = |each: &Channel| [Topic::symbol(event.id, *each), Topic::all(*each)];
+        channel.carriers().iter().flat_map(topics).any(|topic| !self.index.sessions(topic).is_empty())
     }
 
     /// Returns the offset of the newest event that has arrived; it may still have to be routed.
@@ -74,9 +97,6 @@ impl Router {
         let publication = &batch[index];
         self.values.apply(publication);
         let event = &publication.event;
-        while let Some((key, topic)) = self.pending.take_begun(event.offset) {
-            self.index.insert(topic, key, &mut self.sessions[key.index()].links);
-        }
         let mut delivery = None;
         let mut refused = std::mem::take(&mut self.overrun);
         // A session may be found more than once; its outbox takes the event once.
@@ -88,29 +108,12 @@ impl Router {
                     publication.encoded(Dialect::Native);
                     Rc::new(Delivery::new(batch.clone(), index))
                 });
-                if self.push(*key, delivery, now) == Pushed::Refused {
+                let outbox = &self.sessions[key.index()].outbox;
+                if outbox.borrow_mut().push_event(delivery, now) == Pushed::Refused {
                     refused.push(*key);
                 }
             }
         }
         self.overrun = refused;
-    }
-
-    /// Appends an event to the outbox of one session, or leaves it in the ring for it.
-    #[inline]
-    fn push(&self, key: SessionKey, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
-        let entry = &self.sessions[key.index()];
-        let mut outbox = entry.outbox.borrow_mut();
-        let pushed = outbox.push_event(delivery, now);
-        if pushed != Pushed::Overflows {
-            return pushed;
-        }
-        self.metrics.bursts.inc();
-        let before = delivery.offset() - 1;
-        let mut topics: BTreeMap<_, _> = entry.links.topics().map(|topic| (topic, before)).collect();
-        topics.extend(self.pending.of(key));
-        let leeway = Leeway::new(&self.shared, delivery.offset());
-        outbox.push_replay(Box::new(Replay::burst(before, topics, leeway)), now);
-        outbox.push_event(delivery, now)
     }
 }

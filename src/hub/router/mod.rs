@@ -1,6 +1,8 @@
 //! `Router`: the plain struct inside a hub. Knows every session of its worker and the state of the market at its own
 //! position of the stream, and appends each event to the outboxes of those that want it.
 
+mod turns;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -14,11 +16,8 @@ use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, MarketClock, Snapshot, SymbolId, SymbolTable};
 use crate::history::{LastValues, Ring};
-use crate::hub::index::{Index, Links, SessionKey, Topic, topic};
-use crate::hub::outbox::Outbox;
-use crate::hub::pending::Pending;
-use crate::hub::replay::Replay;
-use crate::hub::snapshots::Snapshots;
+use crate::hub::index::{Index, SessionKey, topic};
+use crate::hub::outbox::{Outbox, Rewind, Snapshots};
 use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Mode};
@@ -40,7 +39,6 @@ pub struct Router {
     progress: Gauge,
     values: LastValues,
     index: Index,
-    pending: Pending,
     sessions: Slab<Entry>,
     /// Sessions that must be closed because they lag and want that.
     overrun: Vec<SessionKey>,
@@ -54,7 +52,6 @@ pub struct Router {
 
 struct Entry {
     outbox: SharedOutbox,
-    links: Links,
     ender: Option<Ender>,
 }
 
@@ -71,6 +68,8 @@ impl Router {
             shared: Rc::new(OutboxShared {
                 push: config.push,
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
+                kept: RefCell::default(),
+                keepers: RefCell::default(),
                 burst: Cell::default(),
                 bursts: RefCell::default(),
                 overtaken: RefCell::default(),
@@ -84,7 +83,6 @@ impl Router {
             progress: config.metrics.new_hub(),
             metrics: config.metrics.clone(),
             values,
-            pending: Pending::default(),
             sessions: Slab::new(),
             overrun: Vec::new(),
             ended: Default::default(),
@@ -111,7 +109,7 @@ impl Router {
         let key = SessionKey::new(vacant.key());
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
-        vacant.insert(Entry { outbox: outbox.clone(), links: Links::default(), ender });
+        vacant.insert(Entry { outbox: outbox.clone(), ender });
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
         (key, outbox)
@@ -124,10 +122,15 @@ impl Router {
     /// Panics when the session has left already.
     pub fn leave(&mut self, key: SessionKey) {
         let entry = self.sessions.remove(key.index());
-        let sessions = &mut self.sessions;
-        self.index.remove_all(entry.links, |moved, topic, place| sessions[moved.index()].links.moved(topic, place));
-        entry.outbox.borrow_mut().forget_marks();
-        self.pending.forget(key);
+        let mut outbox = entry.outbox.borrow_mut();
+        let (links, sessions) = (std::mem::take(outbox.links()), &self.sessions);
+        self.index.remove_all(links, |moved, topic, place| {
+            sessions[moved.index()].outbox.borrow_mut().links().moved(topic, place);
+        });
+        outbox.forget_latest();
+        drop(outbox);
+        self.shared.bursts.borrow_mut().remove(&key);
+        self.shared.keepers.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.metrics.sessions.dec();
@@ -138,11 +141,17 @@ impl Router {
 
     /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`, in this mode.
     pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        self.sessions[key.index()].outbox.borrow_mut().set_mode(id, channels, mode);
+        let offset = self.offset();
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        outbox.set_mode(id, channels, mode, offset);
         for channel in channels.iter() {
-            let links = &mut self.sessions[key.index()].links;
-            self.pending.remove(key, topic(id, channel));
-            self.index.insert(topic(id, channel), key, links);
+            let topic = topic(id, channel);
+            if outbox.links().contains(topic) {
+                outbox.restart_topic(topic, offset);
+            } else {
+                self.index.insert(topic, key, outbox.links());
+                outbox.begin_topic(topic, offset);
+            }
         }
     }
 
@@ -156,46 +165,51 @@ impl Router {
         channels: ChannelSet,
         mode: Mode,
         after: u64,
-    ) -> Box<Replay> {
-        let since = self.offset();
-        let mut others: BTreeMap<_, _> =
-            self.sessions[key.index()].links.topics().map(|topic| (topic, since)).collect();
-        others.extend(self.pending.of(key));
-        let mut missed = BTreeSet::new();
+    ) -> Rewind {
+        let offset = self.offset();
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        let mut topics = BTreeSet::new();
+        let (mut joined, mut going_on) = (Vec::new(), Vec::new());
         for (id, channel) in ids.iter().flat_map(|id| channels.iter().map(move |channel| (*id, channel))) {
             let topic = topic(id, channel);
-            if others.contains_key(&topic) {
+            if outbox.links().contains(topic) {
+                going_on.push(topic);
                 continue;
             }
-            if after > since {
-                self.pending.insert(key, topic, after);
+            let is_new = !outbox.links().contains(topic.wildcard());
+            if is_new {
+                topics.insert(topic);
             } else {
-                self.index.insert(topic, key, &mut self.sessions[key.index()].links);
-            }
-            if !others.contains_key(&Topic::all(channel)) {
-                missed.insert(topic);
+                joined.push(topic);
             }
         }
-        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
-        outbox.begin_anew(&missed, &others);
+        let unsent = if mode == Mode::All { outbox.take_unsent(&going_on, after) } else { BTreeMap::new() };
+        let goes_on: BTreeSet<_> = outbox.links().topics().collect();
+        outbox.begin_anew(&topics, |topic| goes_on.contains(&topic));
         for id in ids {
-            outbox.set_mode(*id, channels, mode);
+            outbox.set_mode(*id, channels, mode, offset);
         }
-        drop(outbox);
-        Box::new(Replay::new(after, since, missed, others))
+        for topic in topics.iter().chain(&joined) {
+            self.index.insert(*topic, key, outbox.links());
+        }
+        for topic in joined {
+            outbox.join_topic(topic);
+        }
+        Rewind { after, topics, unsent }
     }
 
     /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
     pub fn unsubscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
-        self.sessions[key.index()].outbox.borrow_mut().unset_mode(id, channels);
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        outbox.unset_mode(id, channels);
         for channel in channels.iter() {
-            let links = &mut self.sessions[key.index()].links;
-            self.pending.remove(key, topic(id, channel));
-            if let Some((moved, place)) = self.index.remove(topic(id, channel), links)
+            let topic = topic(id, channel);
+            if let Some((moved, place)) = self.index.remove(topic, outbox.links())
                 && moved != key
             {
-                self.sessions[moved.index()].links.moved(topic(id, channel), place);
+                self.sessions[moved.index()].outbox.borrow_mut().links().moved(topic, place);
             }
+            outbox.end_topic(topic);
         }
     }
 
@@ -331,9 +345,5 @@ impl Router {
     }
 }
 
-#[path = "router_turns.rs"]
-mod turns;
-
 #[cfg(test)]
-#[path = "router_test.rs"]
-mod tests;
+mod router_test;

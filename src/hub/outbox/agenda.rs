@@ -1,0 +1,99 @@
+//! `Agenda`: the events of the ring that one session is to be sent although it has fallen behind them, by their offsets. A topic that
+//! is recovered stands there with its next event, one whose older events were skipped with its newest.
+
+use std::collections::BTreeMap;
+
+use crate::history::Offsets;
+use crate::hub::index::Topic;
+use crate::hub::outbox::Rewind;
+use crate::hub::outbox::latest::Unsent;
+
+/// Where a topic stands that is recovered.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    /// The place of the next event among those of the topic.
+    place: u64,
+    /// The offset up to which they are recovered.
+    end: u64,
+}
+
+/// The events, by offset.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// The next event of each topic that is recovered. One event may stand there for several topics that carry it.
+    recovered: BTreeMap<(u64, Topic), Position>,
+    /// The newest event of other topics: with those that it makes obsolete in mode `latest`, without after a lag.
+    newest: BTreeMap<(u64, Topic), Option<Unsent>>,
+}
+
+impl Agenda {
+    /// Returns how many events there are.
+    pub(super) fn len(&self) -> usize {
+        self.recovered.len() + self.newest.len()
+    }
+
+    /// Returns the offset of the next event of a recovery.
+    pub(super) fn next_recovered(&self) -> Option<u64> {
+        self.recovered.first_key_value().map(|((offset, _), _)| *offset)
+    }
+
+    /// Returns the offset of the next event that is the newest of its topic.
+    pub(super) fn next_newest(&self) -> Option<u64> {
+        self.newest.first_key_value().map(|((offset, _), _)| *offset)
+    }
+
+    /// Returns the offset of the first event that is not sent, nor counted by one that has been.
+    pub(super) fn first_unsent(&self) -> Option<u64> {
+        let first =
+            |((offset, _), unsent): (&(u64, Topic), &Option<Unsent>)| unsent.map_or(*offset, |unsent| unsent.first);
+        self.newest.iter().map(first).chain(self.next_recovered()).min()
+    }
+
+    /// Adds the newest event of a topic, in mode `latest` with those that it makes obsolete.
+    pub(super) fn insert(&mut self, offset: u64, topic: Topic, unsent: Option<Unsent>) {
+        self.newest.insert((offset, topic), unsent);
+    }
+
+    /// Takes the next event that is the newest of its topic.
+    pub(super) fn pop_newest(&mut self) -> Option<(u64, Topic, Option<Unsent>)> {
+        self.newest.pop_first().map(|((offset, topic), unsent)| (offset, topic, unsent))
+    }
+
+    /// Takes out the newest events that a lag has left.
+    pub(super) fn take_lag(&mut self) -> Vec<(u64, Topic)> {
+        self.newest.extract_if(.., |_, unsent| unsent.is_none()).map(|(key, _)| key).collect()
+    }
+
+    /// Begins a recovery: of each topic the events after its cursor and up to `end`. One that is under way has come so far.
+    pub(super) fn recover(&mut self, rewind: &Rewind, end: u64, offsets: &Offsets) {
+        let topics = rewind.topics.iter().map(|topic| (topic, &rewind.after));
+        for (topic, after) in topics.chain(&rewind.unsent) {
+            self.stand(*topic, Position { place: offsets.place_after(*topic, *after), end }, offsets);
+        }
+    }
+
+    fn stand(&mut self, topic: Topic, position: Position, offsets: &Offsets) {
+        if let Some(offset) = offsets.at(topic, position.place).filter(|offset| *offset <= position.end) {
+            self.recovered.insert((offset, topic), position);
+        }
+    }
+
+    /// Goes past the next event of the recovery, to the one that follows it in each topic that carries it.
+    pub(super) fn advance(&mut self, offsets: &Offsets) {
+        let Some(next) = self.next_recovered() else { return };
+        while let Some(first) = self.recovered.first_entry().filter(|first| first.key().0 == next) {
+            let ((_, topic), Position { place, end }) = first.remove_entry();
+            self.stand(topic, Position { place: place + 1, end }, offsets);
+        }
+    }
+
+    /// Returns the offset of the first event of the topic that the recovery has still to send.
+    pub(super) fn first_recovered(&self, topic: Topic) -> Option<u64> {
+        self.recovered.keys().find(|(_, each)| *each == topic).map(|(offset, _)| *offset)
+    }
+
+    /// Takes a topic out of the recovery.
+    pub(super) fn end(&mut self, topic: Topic) {
+        self.recovered.retain(|(_, each), _| *each != topic);
+    }
+}

@@ -1,0 +1,381 @@
+//! The part of an outbox that gives what waits to a transport, in the order of the stream: events of the queue, those that are
+//! read from the ring, and answers in their places.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::domain::Event;
+use crate::history::Ring;
+use crate::hub::delivery::Sink;
+use crate::hub::index::Topic;
+use crate::hub::outbox::answers::{Answer, Body, Rewind};
+use crate::hub::outbox::lag::Untold;
+use crate::hub::outbox::scan::{Next, carriers};
+use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, Scan, is_latest};
+use crate::protocol::Publication;
+use crate::protocol::native::encode_lag;
+
+/// What reading costs at the least, in looks at one event: finding the place, and a write.
+const READ_WORK_MIN: usize = 64;
+/// Events of a burst that are looked at before others have their turn.
+const BURST_SCAN_MAX: usize = 4_096;
+
+/// How much may still be looked at in the ring, of how much.
+#[derive(Clone, Copy, Debug)]
+struct Looks {
+    max: usize,
+    left: usize,
+    /// Whether they are part of the turn of all sessions: what a burst has left is read instead of the queue, not for a request.
+    is_turn: bool,
+}
+
+/// What has come of a drain.
+#[derive(Debug, Default)]
+struct Drained {
+    /// Messages, events among them.
+    messages: u64,
+    events: u64,
+    /// Events that were read from the ring.
+    read: u64,
+    looks: Option<Looks>,
+    /// Whether the session has had its turn of reading.
+    is_paused: bool,
+    /// When the first event was made.
+    made: Option<Instant>,
+}
+
+impl Drained {
+    fn count(&mut self, publication: &Publication) {
+        self.made.get_or_insert(publication.made);
+        self.events += 1;
+        self.messages += 1;
+    }
+
+    fn give(&mut self, publication: &Publication, skipped: u32, sink: &mut impl Sink) {
+        self.count(publication);
+        sink.event(publication, skipped);
+    }
+}
+
+impl Outbox {
+    /// Gives what is due to the sink, as much as fits into one write, and keeps the waker when nothing is.
+    ///
+    /// Returns `Ready(Some(n))` when `n` events and maybe other messages were given, `Ready(None)` when there is nothing
+    /// more and never will be.
+    pub fn poll_drain(&mut self, cx: &Context<'_>, now: Instant, sink: &mut impl Sink) -> Poll<Option<u64>> {
+        let events = loop {
+            if self.gate.is_open() {
+                self.collect_latest(now);
+            }
+            let may_write = self.gate.is_open() || self.is_filling();
+            if self.front.is_empty() && !(self.has_events() && may_write) {
+                self.gate.wait(cx);
+                return if self.life == Life::Finished { Poll::Ready(None) } else { Poll::Pending };
+            }
+            let front = self.drain_front(sink);
+            let drained = self.drain_events(now, sink);
+            if let Some(made) = drained.made {
+                self.shared.metrics.event_age.observe(now.saturating_duration_since(made));
+            }
+            if front + drained.messages > 0 {
+                break drained.events;
+            }
+            if self.is_overtaken() {
+                // The router closes the session.
+                self.gate.wait(cx);
+                return Poll::Pending;
+            }
+            if drained.is_paused {
+                self.gate.postpone(now);
+                self.shared.turn.borrow_mut().queue(self.key, cx.waker());
+                return Poll::Pending;
+            }
+        };
+        let has_more = (self.has_events(), self.has_events() || !self.front.is_empty());
+        if let Some(next) = self.gate.count_write(events, has_more, &self.shared.push, now) {
+            self.shared.pacer.borrow_mut().open_window(next, self.key);
+        }
+        if !self.has_events() {
+            self.shrink();
+            if self.latest.is_none() && !self.shared.keepers.borrow().is_empty() {
+                self.shared.keepers.borrow_mut().remove(&self.key);
+            }
+        }
+        Poll::Ready(Some(events))
+    }
+
+    fn drain_events(&mut self, now: Instant, sink: &mut impl Sink) -> Drained {
+        let mut drained = Drained::default();
+        if self.is_overtaken() {
+            return drained;
+        }
+        if !sink.is_full() {
+            self.end_lag();
+            self.tell_skipped(sink, &mut drained);
+        }
+        let shared = self.shared.clone();
+        let ring = shared.ring.borrow();
+        while !sink.is_full() && self.drain_next(&ring, now, sink, &mut drained) {}
+        drop(ring);
+        self.settle(&drained);
+        let has_recovery = self.agenda.next_recovered().is_some() || self.has_rewind();
+        if let Some(scan) = &mut self.scan {
+            scan.sent(drained.read);
+            if scan.is_over(self.seen) && !has_recovery {
+                self.scan = None;
+            }
+        }
+        self.weigh();
+        drained
+    }
+
+    /// Gives what comes next in the order of the stream. Returns false when there is nothing, or others have their turn.
+    fn drain_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+        let queued = self.queue.front().map_or(u64::MAX, |delivery| delivery.offset());
+        let [recovered, newest] =
+            [self.agenda.next_recovered(), self.agenda.next_newest()].map(|next| next.unwrap_or(u64::MAX));
+        let answer = self.answers.front().map_or(u64::MAX, |answer| answer.offset);
+        let first = queued.min(recovered).min(newest);
+        let limit = answer.min(first - 1);
+        if self.scan.as_ref().is_some_and(|scan| scan.is_behind() && scan.read() < limit) {
+            self.scan_next(ring, limit, now, sink, drained)
+        } else if first > answer {
+            self.drain_answer(now, sink, drained)
+        } else if first == u64::MAX {
+            false
+        } else if recovered == first {
+            self.recover_next(ring, now, sink, drained)
+        } else if newest == first {
+            self.give_newest(ring, sink, drained);
+            true
+        } else if let Some(delivery) = self.queue.pop_front() {
+            drained.count(delivery.publication());
+            sink.delivery(&delivery, 0);
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Gives the next event that is read from the ring, up to the offset `limit`.
+    fn scan_next(
+        &mut self,
+        ring: &Ring,
+        limit: u64,
+        now: Instant,
+        sink: &mut impl Sink,
+        drained: &mut Drained,
+    ) -> bool {
+        if !self.may_look(now, drained) {
+            return false;
+        }
+        let (Some(scan), Some(looks)) = (&mut self.scan, &mut drained.looks) else { return false };
+        let (links, latest) = (&self.links, self.latest.as_deref());
+        let wants = |scan: &_, event: &_| Scan::wants(scan, event, links) && !is_latest(event, latest);
+        match scan.next(ring, limit, wants, &mut looks.left) {
+            Next::Event(batch, index) => {
+                drained.read += 1;
+                drained.give(&batch[index], 0, sink);
+            }
+            Next::None => {}
+            Next::Paused => {
+                drained.is_paused = true;
+                return false;
+            }
+            Next::Overtaken => {
+                self.overtaken();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives the next event of a recovery, if it is still to be sent.
+    fn recover_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+        if !self.may_look(now, drained) {
+            return false;
+        }
+        let (Some(offset), Some(offsets)) = (self.agenda.next_recovered(), ring.offsets()) else { return false };
+        let Some((batch, index)) = ring.find(offset, &mut self.near) else {
+            self.overtaken();
+            return false;
+        };
+        self.agenda.advance(offsets);
+        drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
+        if self.recovers(&batch[index].event) {
+            drained.read += 1;
+            drained.give(&batch[index], 0, sink);
+        }
+        true
+    }
+
+    /// Returns whether a recovery is to send an event: of several subscriptions none goes on that has sent it already, and mode
+    /// `latest` does not.
+    fn recovers(&self, event: &Event) -> bool {
+        let scan = self.scan.as_ref();
+        let begins = |topic| scan.map_or(0, |scan| scan.begins(topic));
+        let goes_on = |topic| self.links.contains(topic) && begins(topic) < event.offset;
+        let is_merged =
+            is_latest(event, self.latest.as_deref()) || scan.is_some_and(|scan| scan.is_merged(event, &self.links));
+        !is_merged && !carriers(event).any(goes_on)
+    }
+
+    /// Gives the next event that is the newest of its topic.
+    fn give_newest(&mut self, ring: &Ring, sink: &mut impl Sink, drained: &mut Drained) {
+        let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return };
+        let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
+        if let Some((batch, index)) = ring.find(offset, &mut self.near) {
+            drained.give(&batch[index], skipped, sink);
+        } else if let Some(batch) = self.shared.kept.borrow().find(offset) {
+            drained.give(&batch[0], skipped, sink);
+        } else {
+            // A newer one of its topic is on its way, so that this one was not kept.
+            let skipped = u64::from(skipped) + 1;
+            self.shared.metrics.events_skipped.inc_by(skipped);
+            self.skipped.insert(topic, offset);
+            self.note_untold(Untold { skipped, since_offset: first });
+            self.tell_skipped(sink, drained);
+        }
+    }
+
+    /// Returns whether the session may look into the ring, and takes its part of the turn for that. Takes note when it may not.
+    fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
+        let is_turn = !self.scan.as_ref().is_some_and(|scan| scan.is_burst());
+        let looks = drained.looks.get_or_insert_with(|| {
+            let max = if is_turn { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
+            Looks { max, left: max, is_turn }
+        });
+        drained.is_paused = looks.left == 0;
+        !drained.is_paused
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.shared.overtaken.borrow().contains(&self.key)
+    }
+
+    /// What is left can not be told: the router closes the session, and its client starts afresh.
+    fn overtaken(&self) {
+        let mut overtaken = self.shared.overtaken.borrow_mut();
+        if !overtaken.contains(&self.key) {
+            overtaken.push(self.key);
+            self.shared.pacer.borrow_mut().hurry();
+        }
+    }
+
+    /// Takes what has been looked at from the turn of all sessions.
+    fn settle(&mut self, drained: &Drained) {
+        let Some(Looks { max, left, is_turn }) = drained.looks else { return };
+        self.shared.metrics.replay_events_scanned.inc_by((max - left) as u64);
+        if is_turn && max > 0 {
+            let used = (max - left).max(READ_WORK_MIN);
+            self.shared.turn.borrow_mut().settle(max, used);
+            self.work += used as u64;
+        }
+    }
+
+    /// Tells what has been skipped, before what follows shows a hole.
+    fn tell_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
+        if let Some(Untold { skipped, since_offset }) = self.untold.take() {
+            drained.messages += 1;
+            sink.message(&encode_lag(skipped, since_offset));
+        }
+    }
+
+    /// Gives the next answer.
+    fn drain_answer(&mut self, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+        let Some(mut answer) = self.answers.pop_front() else { return false };
+        let bytes = answer.bytes();
+        match &mut answer.body {
+            Body::Reply(reply) => {
+                drained.messages += 1;
+                sink.message(&reply.bytes);
+            }
+            Body::Snapshots(snapshots) => {
+                drained.messages += snapshots.drain(sink);
+                if !snapshots.is_empty() {
+                    self.answers.push_front(answer);
+                    return true;
+                }
+            }
+            Body::Rewind(rewind) if self.shared.ring.borrow().goes_back_to(rewind.first(), answer.offset) => {
+                self.rewind(answer.offset, rewind, now);
+            }
+            Body::Rewind(_) => {
+                self.answers.push_front(answer);
+                self.overtaken();
+                return false;
+            }
+        }
+        self.release_bytes(bytes);
+        true
+    }
+
+    /// Goes back to the missed events: everything up to `place` has been sent.
+    fn rewind(&mut self, place: u64, rewind: &Rewind, now: Instant) {
+        if rewind.topics.is_empty() && rewind.unsent.is_empty() {
+            return;
+        }
+        let shared = self.shared.clone();
+        let ring = shared.ring.borrow();
+        self.work += (rewind.topics.len() + rewind.unsent.len()) as u64;
+        if let Some(offsets) = ring.offsets() {
+            self.agenda.recover(rewind, place, offsets);
+        }
+        for topic in rewind.topics.iter().chain(rewind.unsent.keys()) {
+            self.scan.iter_mut().for_each(|scan| scan.bring_back(*topic));
+        }
+        self.push_missed_latest(rewind, place);
+        self.flush_latest(now);
+        self.rearm(now);
+    }
+
+    fn shrink(&mut self) {
+        shrink(&mut self.queue);
+        shrink(&mut self.answers);
+        shrink(&mut self.front);
+    }
+}
+
+fn shrink<T>(queue: &mut std::collections::VecDeque<T>) {
+    if queue.capacity() > IDLE_CAPACITY * 2 {
+        queue.shrink_to(IDLE_CAPACITY);
+    }
+}
+
+impl Rewind {
+    /// Returns the offset after which the first missed event can be.
+    fn first(&self) -> u64 {
+        let unsent = self.unsent.values().copied().min().unwrap_or(u64::MAX);
+        if self.topics.is_empty() { unsent } else { unsent.min(self.after) }
+    }
+}
+
+impl Answer {
+    /// Returns whether missed events of the topic follow it.
+    pub(super) fn rewinds(&self, topic: Topic) -> bool {
+        let Body::Rewind(rewind) = &self.body else { return false };
+        rewind.topics.contains(&topic) || rewind.unsent.contains_key(&topic)
+    }
+
+    /// Forgets what was to be sent of a topic whose subscription has ended.
+    pub(super) fn end_topic(&mut self, topic: Topic) {
+        if let Body::Rewind(rewind) = &mut self.body {
+            rewind.topics.remove(&topic);
+            rewind.unsent.retain(|each, _| *each != topic && each.wildcard() != topic);
+        }
+    }
+
+    /// Forgets what was to be sent of a topic after an offset that the hub has not reached.
+    pub(super) fn forget_topic(&mut self, topic: Topic, offset: u64) {
+        if let Body::Rewind(rewind) = &mut self.body
+            && rewind.after > offset
+        {
+            rewind.topics.remove(&topic);
+        }
+    }
+
+    /// Returns the offset from which on missed events follow it.
+    pub(super) fn rewinds_to(&self) -> Option<u64> {
+        if let Body::Rewind(rewind) = &self.body { Some(rewind.first()) } else { None }
+    }
+}

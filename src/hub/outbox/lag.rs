@@ -1,0 +1,150 @@
+//! The part of an outbox that merges: a session in mode `all` has more unsent events than it may. Of each symbol and channel only the
+//! newest one will be sent; the others are skipped and counted.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::hub::delivery::{Delivery, Pushed};
+use crate::hub::index::Topic;
+use crate::hub::outbox::scan::{Next, Scan};
+use crate::hub::outbox::{Life, Outbox, is_latest};
+use crate::protocol::OnLag;
+
+/// What is kept of each topic: an entry of a map that is half full at worst.
+pub(super) const TOPIC_BYTES: usize = 32;
+
+/// Events that have been skipped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Untold {
+    /// How many.
+    pub(super) skipped: u64,
+    /// The offset of the first one.
+    pub(super) since_offset: u64,
+}
+
+/// What a session skips until it can be told so.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    /// The offset of the newest unsent event of each topic.
+    newest: HashMap<Topic, u64>,
+    skipped: Option<Untold>,
+}
+
+impl Lag {
+    /// Returns the offset of the first event that is unsent or skipped.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.newest.values().copied().chain(self.skipped.map(|skipped| skipped.since_offset)).min()
+    }
+}
+
+impl Outbox {
+    /// Takes an unsent event, the newest one of its topic so far, into the lag. The one that it makes obsolete is skipped, and counted
+    /// now, not when the client is told, as one that never reads again never is.
+    pub(super) fn merge(&mut self, topic: Topic, offset: u64) {
+        let Some(lag) = &mut self.lag else { return };
+        let Some(obsolete) = lag.newest.insert(topic, offset) else { return };
+        let is_first = lag.skipped.is_none();
+        let skipped = lag.skipped.get_or_insert(Untold { skipped: 0, since_offset: obsolete });
+        skipped.skipped += 1;
+        skipped.since_offset = skipped.since_offset.min(obsolete);
+        self.skipped.insert(topic, obsolete);
+        self.shared.metrics.events_skipped.inc();
+        self.shared.metrics.lags.inc_by(u64::from(is_first && self.untold.is_none()));
+    }
+
+    /// Turns everything in mode `all` that is unsent, `unread` with it, into the newest event of each topic.
+    pub(super) fn begin_lag(&mut self, unread: Vec<Rc<Delivery>>) {
+        self.lag = Some(Box::default());
+        self.shared.keepers.borrow_mut().insert(self.key);
+        let mut unsent: Vec<_> = std::mem::take(&mut self.queue).into();
+        unsent.extend(unread);
+        for (offset, topic) in self.agenda.take_lag() {
+            self.merge(topic, offset);
+        }
+        for delivery in &unsent {
+            self.merge(delivery.topic(), delivery.offset());
+        }
+        // The ring may have forgotten what was queued.
+        let oldest = self.shared.ring.borrow().oldest().unwrap_or_default();
+        for delivery in unsent.iter().take_while(|delivery| delivery.offset() < oldest) {
+            let is_newest = |lag: &Lag| lag.newest.get(&delivery.topic()) == Some(&delivery.offset());
+            if self.lag.as_deref().is_some_and(is_newest) {
+                self.shared.kept.borrow_mut().insert(delivery.topic(), delivery.publication());
+            }
+        }
+    }
+
+    /// Counts what a lag keeps. A session whose lag takes more than the answers that wait may take is
+    /// closed.
+    pub(super) fn check_lag(&mut self) -> Pushed {
+        self.weigh();
+        let is_full = self.lag_beyond() > 0 && self.held.bytes() >= self.shared.push.outbox_reply_bytes_max;
+        if is_full { Pushed::Refused } else { Pushed::Taken }
+    }
+
+    /// Returns how many topics a lag has beyond the events that may be queued.
+    pub(super) fn lag_beyond(&self) -> usize {
+        let topics = self.lag.as_ref().map_or(0, |lag| lag.newest.len());
+        topics.saturating_sub(self.shared.push.outbox_events_max)
+    }
+
+    /// Takes out of the ring, which is about to forget everything up to this offset, what a burst has left there. Too much is merged, or
+    /// refused.
+    pub(in crate::hub) fn save_burst(&mut self, forgotten: u64) -> Pushed {
+        let is_burst = |scan: &&Scan| scan.is_burst();
+        let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= forgotten);
+        if is_kept == Some(true) {
+            return Pushed::Taken;
+        }
+        self.shared.bursts.borrow_mut().remove(&self.key);
+        if is_kept.is_none() {
+            return Pushed::Taken;
+        }
+        let mut unread = self.take_unread();
+        let room = self.shared.push.outbox_events_max.saturating_sub(self.queue.len());
+        if unread.len() > room && self.on_lag == OnLag::CatchUp {
+            self.begin_lag(unread);
+            return self.check_lag();
+        }
+        let refused = unread.get(room).map(|delivery| delivery.offset());
+        unread.truncate(room);
+        self.queue.extend(unread);
+        let Some(refused) = refused else { return Pushed::Taken };
+        self.seen = self.seen.min(refused - 1);
+        self.life = Life::Ending;
+        Pushed::Refused
+    }
+
+    /// Ends a scan, and returns the events that it had still to read.
+    pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
+        let Some(mut scan) = self.scan.take() else { return Vec::new() };
+        let ring = self.shared.ring.borrow();
+        let (links, latest) = (&self.links, self.latest.as_deref());
+        let (mut unread, mut looks) = (Vec::new(), usize::MAX);
+        while let Next::Event(batch, index) =
+            scan.next(&ring, u64::MAX, |scan, event| scan.wants(event, links) && !is_latest(event, latest), &mut looks)
+        {
+            unread.push(Rc::new(Delivery::new(batch.clone(), index)));
+        }
+        unread
+    }
+
+    /// Ends a lag: the newest events are to be sent, and what comes is queued again.
+    pub(super) fn end_lag(&mut self) {
+        let Some(lag) = self.lag.take() else { return };
+        if let Some(skipped) = lag.skipped {
+            self.note_untold(skipped);
+        }
+        for (topic, offset) in lag.newest {
+            self.agenda.insert(offset, topic, None);
+        }
+        self.weigh();
+    }
+
+    /// Takes note that events were skipped: the client is to be told.
+    pub(super) fn note_untold(&mut self, skipped: Untold) {
+        let before = self.untold.get_or_insert(Untold { skipped: 0, since_offset: u64::MAX });
+        before.skipped += skipped.skipped;
+        before.since_offset = before.since_offset.min(skipped.since_offset);
+    }
+}

@@ -1,0 +1,141 @@
+//! `Latest`: the subscriptions of one session in mode `latest`. Of each symbol and channel only the newest event waits, by its
+//! offset; what it has made obsolete is counted, and it goes out no more often than its rate allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::hub::index::Topic;
+use crate::protocol::Mode;
+
+/// The unsent events of one topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsent {
+    /// The offset of the first one.
+    pub(super) first: u64,
+    /// The offset of the newest one, which will be sent.
+    pub(super) newest: u64,
+    /// How many the newest one makes obsolete.
+    pub(super) skipped: u32,
+}
+
+/// What waits of one symbol and channel.
+#[derive(Debug)]
+struct Slot {
+    unsent: Option<Unsent>,
+    /// When one was last sent.
+    sent: Option<Instant>,
+    /// When the newest event may be sent.
+    due: Instant,
+}
+
+/// The subscriptions of one session in mode `latest`. Bounded by their number.
+#[derive(Debug, Default)]
+pub(super) struct Latest {
+    modes: BTreeMap<Topic, Mode>,
+    slots: BTreeMap<Topic, Slot>,
+    /// The slots that hold an event, in the order in which they may be sent.
+    waiting: BTreeSet<(Instant, Topic)>,
+    /// The offsets of the first events of all slots: each write of a stream asks for the least of them.
+    firsts: BTreeSet<u64>,
+}
+
+impl Latest {
+    /// Sets the mode of a topic.
+    pub(super) fn set(&mut self, topic: Topic, mode: Mode) {
+        self.modes.insert(topic, mode);
+    }
+
+    /// Forgets the mode of a topic.
+    pub(super) fn unset(&mut self, topic: Topic) {
+        self.modes.remove(&topic);
+    }
+
+    /// Returns the mode of a symbol's channel: its own if it was named, else that of the wildcard.
+    pub(super) fn mode_of(&self, topic: Topic) -> Mode {
+        self.modes.get(&topic).or_else(|| self.modes.get(&topic.wildcard())).copied().unwrap_or_default()
+    }
+
+    /// Takes an event of a topic in mode `latest`.
+    pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) {
+        let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, due: now });
+        if let Some(unsent) = &mut slot.unsent {
+            unsent.newest = offset;
+            unsent.skipped = unsent.skipped.saturating_add(1);
+        } else {
+            slot.unsent = Some(Unsent { first: offset, newest: offset, skipped: 0 });
+            self.firsts.insert(offset);
+            // By the rate of now: it may be another than that of the last time.
+            slot.due = slot.sent.map_or(now, |sent| sent + mode.interval());
+            self.waiting.insert((slot.due, topic));
+        }
+    }
+
+    /// Takes events that were missed, all of them older than those that wait: the newest goes at once, whatever the rate.
+    pub(super) fn push_missed(&mut self, topic: Topic, missed: Unsent, now: Instant) {
+        let waiting = self.take_one(topic, now);
+        if let Some(waiting) = waiting {
+            let skipped = missed.skipped.saturating_add(waiting.skipped).saturating_add(1);
+            self.wait(topic, Unsent { first: missed.first, newest: waiting.newest, skipped }, now);
+        } else {
+            self.wait(topic, missed, now);
+        }
+    }
+
+    fn wait(&mut self, topic: Topic, unsent: Unsent, due: Instant) {
+        self.firsts.insert(unsent.first);
+        self.waiting.insert((due, topic));
+        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, due });
+    }
+
+    /// Returns when the first event that waits may be sent.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// Takes out what waits of those topics that `may_go`, when it may be sent at `due`, or whatever its rate when there is no
+    /// such time.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        due: Option<Instant>,
+        may_go: impl Fn(&Self, Topic, &Unsent) -> bool,
+    ) -> Vec<(Topic, Unsent)> {
+        let waiting = self.waiting.iter().take_while(|(each, _)| due.is_none_or(|due| *each <= due));
+        let unsent = |topic: Topic| self.slots.get(&topic)?.unsent.map(|unsent| (topic, unsent));
+        let taken =
+            waiting.filter_map(|(_, topic)| unsent(*topic)).filter(|(topic, unsent)| may_go(self, *topic, unsent));
+        let taken: Vec<_> = taken.collect();
+        for (topic, _) in &taken {
+            self.take_one(*topic, now);
+        }
+        taken
+    }
+
+    /// Returns the topic by which one is subscribed: itself if it was named, else the wildcard.
+    pub(super) fn subscription(&self, topic: Topic) -> Topic {
+        if self.modes.contains_key(&topic) { topic } else { topic.wildcard() }
+    }
+
+    /// Returns the offset of the first event that has not been sent, nor counted by one that has.
+    pub(super) fn first_waiting(&self) -> Option<u64> {
+        self.firsts.first().copied()
+    }
+
+    /// Returns the same as [`first_waiting`](Self::first_waiting), by a look at all slots.
+    #[cfg(test)]
+    pub(super) fn scan_first_waiting(&self) -> Option<u64> {
+        self.slots.values().filter_map(|slot| slot.unsent.as_ref()).map(|unsent| unsent.first).min()
+    }
+
+    fn take_one(&mut self, topic: Topic, now: Instant) -> Option<Unsent> {
+        let slot = self.slots.get_mut(&topic)?;
+        let unsent = slot.unsent.take()?;
+        self.waiting.remove(&(slot.due, topic));
+        self.firsts.remove(&unsent.first);
+        slot.sent = Some(now);
+        if self.mode_of(topic) == Mode::All {
+            self.slots.remove(&topic);
+        }
+        Some(unsent)
+    }
+}

@@ -1,0 +1,297 @@
+//! `Outbox`: what one session has still to be sent, and how far it has got. A transport drains it.
+//!
+//! A session that keeps up has a queue: references to the events that wait for it. One that has fallen behind has positions
+//! in the ring of the hub instead: a [`Scan`] reads on where the queue would have been too long, an [`Agenda`] has the next event
+//! of each topic that is recovered, and the newest one where others have been skipped.
+
+mod agenda;
+mod answers;
+mod drain;
+mod gate;
+mod held;
+mod lag;
+mod latest;
+mod modes;
+mod progress;
+mod scan;
+mod skipped;
+mod snapshots;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::domain::Event;
+use crate::hub::OutboxShared;
+use crate::hub::delivery::{Control, Delivery, Pushed};
+use crate::hub::index::{Links, SessionKey, Topic};
+use crate::protocol::{Dialect, Mode, OnLag};
+
+use agenda::Agenda;
+use answers::Answer;
+pub use answers::{Reply, Rewind};
+use gate::Gate;
+pub use held::Held;
+use lag::{Lag, Untold};
+use latest::Latest;
+use scan::{Kind, Leeway, Scan};
+use skipped::Skipped;
+pub use snapshots::Snapshots;
+
+/// What a position takes, about.
+const POSITION_BYTES: usize = 64;
+/// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
+const IDLE_CAPACITY: usize = 32;
+
+/// How far the life of an outbox has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Life {
+    /// Everything goes in.
+    Open,
+    /// The session is told to end, or an event was refused: no other may follow, and no cursor may pass that.
+    Ending,
+    /// A close frame is the last to go in.
+    Closing,
+    /// What waits at the front is the last to come out.
+    Finished,
+}
+
+/// What one session has still to be sent; see the module.
+#[derive(Debug)]
+pub struct Outbox {
+    shared: Rc<OutboxShared>,
+    key: SessionKey,
+    /// What the session is subscribed to.
+    links: Links,
+    front: VecDeque<Control>,
+    answers: VecDeque<Answer>,
+    /// The events in mode `all` of a session that keeps up, in the order of the stream.
+    queue: VecDeque<Rc<Delivery>>,
+    agenda: Agenda,
+    /// Where in the ring the last event of the agenda was found.
+    near: usize,
+    scan: Option<Box<Scan>>,
+    /// More waits than may: what comes is merged into this.
+    lag: Option<Box<Lag>>,
+    /// What has been skipped, until the client is told.
+    untold: Option<Untold>,
+    /// What is subscribed in mode `latest`; `None` for most sessions.
+    latest: Option<Box<Latest>>,
+    alarm: Option<Instant>,
+    skipped: Skipped,
+    /// What the answers that wait take, at the front and among the events, and the positions.
+    held: Held,
+    /// What the positions take of that.
+    positions_bytes: usize,
+    /// What recoveries have cost since the session was last asked to pay.
+    work: u64,
+    on_lag: OnLag,
+    /// The newest offset that was pushed or passed over: what comes twice is not sent.
+    seen: u64,
+    gate: Gate,
+    life: Life,
+}
+
+impl Outbox {
+    /// Returns an empty outbox of the session `key`. It passes over everything up to the offset `seen`.
+    pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
+        Self {
+            held: Held::new(shared.metrics.waiting_bytes.clone()),
+            gate: Gate::new(&shared.push, now),
+            shared,
+            key,
+            links: Links::default(),
+            front: VecDeque::new(),
+            answers: VecDeque::new(),
+            queue: VecDeque::new(),
+            agenda: Agenda::default(),
+            near: 0,
+            scan: None,
+            lag: None,
+            untold: None,
+            positions_bytes: 0,
+            latest: None,
+            alarm: None,
+            skipped: Skipped::default(),
+            work: 0,
+            on_lag: OnLag::CatchUp,
+            seen,
+            life: Life::Open,
+        }
+    }
+
+    /// Appends an event of a topic that the session is subscribed to.
+    #[inline]
+    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
+        let offset = delivery.offset();
+        if offset <= self.seen || self.life != Life::Open {
+            return Pushed::Taken;
+        }
+        if self.latest.is_some() && self.push_latest(delivery, now) {
+            self.seen = offset;
+            return Pushed::Taken;
+        }
+        let burst = self.shared.burst.get().number_at(offset);
+        let is_live = self.lag.is_none() && self.scan.is_none();
+        if is_live && burst.is_none() && self.queue.len() < self.shared.push.outbox_events_max {
+            self.queue.push_back(delivery.clone());
+        } else if self.push_behind(delivery, burst) == Pushed::Refused {
+            self.life = Life::Ending;
+            return Pushed::Refused;
+        }
+        self.seen = offset;
+        if !self.gate.has_window() || self.is_filling() {
+            self.gate.wake(now);
+        }
+        Pushed::Taken
+    }
+
+    /// Appends an event of a burst, or for a session that has fallen behind.
+    #[cold]
+    fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) -> Pushed {
+        let (offset, push) = (delivery.offset(), &self.shared.push);
+        if self.lag.is_none() {
+            let is_burst = burst.filter(|_| self.scan.is_none() && self.queue.len() >= push.burst_events_max());
+            if let Some(burst) = is_burst {
+                self.shared.metrics.bursts.inc();
+                self.shared.bursts.borrow_mut().insert(self.key);
+                let leeway = Leeway::new(&self.shared, burst);
+                self.scan = Some(Box::new(Scan::new(offset - 1, Kind::Burst(leeway))));
+            }
+            let has_room = match &mut self.scan {
+                Some(scan) => scan.extend(offset, burst),
+                None => self.queue.len() < push.outbox_events_max,
+            };
+            if has_room {
+                if self.scan.is_none() {
+                    self.queue.push_back(delivery.clone());
+                }
+                return Pushed::Taken;
+            }
+            if self.on_lag == OnLag::Close {
+                return Pushed::Refused;
+            }
+            let unread = self.take_unread();
+            self.begin_lag(unread);
+        }
+        self.merge(delivery.topic(), offset);
+        self.check_lag()
+    }
+
+    /// Counts what the positions take with the answers that wait.
+    fn weigh(&mut self) {
+        let positions = self.scan.as_ref().map_or(0, |scan| scan.topics()) + self.agenda.len();
+        let bytes = self.lag_beyond() * lag::TOPIC_BYTES + positions * POSITION_BYTES;
+        let before = std::mem::replace(&mut self.positions_bytes, bytes);
+        self.held.remove(before.saturating_sub(bytes));
+        if bytes > before {
+            self.held.add(bytes - before);
+            self.shared.tell_crowded();
+        }
+    }
+
+    /// Returns whether so much waits that the window must not: half of what fits.
+    fn is_filling(&self) -> bool {
+        self.queue.len() + self.agenda.len() > self.shared.push.outbox_events_max / 2
+    }
+
+    /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.
+    pub fn finish(&mut self, now: Instant) {
+        self.life = Life::Finished;
+        self.forget_events();
+        self.gate.wake(now);
+    }
+
+    /// Ends the outbox and frees everything that waits in it.
+    pub fn abandon(&mut self, now: Instant) {
+        self.front = VecDeque::new();
+        self.finish(now);
+    }
+
+    /// Ends the window that a write has opened: what has come since is due now.
+    pub fn end_window(&mut self, now: Instant) {
+        self.gate.end_window();
+        if self.has_events() {
+            self.gate.wake(now);
+        }
+        self.rearm(now);
+    }
+
+    /// Tells that the alarm has come: an event that a rate has held back may go.
+    pub fn ring_alarm(&mut self, now: Instant) {
+        self.alarm = None;
+        self.rearm(now);
+    }
+
+    /// Wakes the session when an event in mode `latest` may go, or sets the alarm for when the first one may.
+    fn rearm(&mut self, now: Instant) {
+        let Some(latest) = &self.latest else { return };
+        let next = latest.next_due();
+        let ahead = next.filter(|next| *next > now);
+        if ahead != self.alarm {
+            self.shared.pacer.borrow_mut().set_alarm(self.alarm, ahead, self.key);
+            self.alarm = ahead;
+        }
+        if next.is_some() && ahead.is_none() && !self.gate.has_window() {
+            self.gate.wake(now);
+        }
+    }
+
+    /// Returns whether events or answers are to be sent, at once or when the window ends.
+    fn has_events(&self) -> bool {
+        let is_queued = !self.queue.is_empty() || self.agenda.len() > 0 || !self.answers.is_empty();
+        is_queued || self.lag.is_some() || self.untold.is_some() || self.is_reading()
+    }
+
+    fn is_reading(&self) -> bool {
+        self.scan.as_ref().is_some_and(|scan| scan.is_behind())
+    }
+
+    /// Forgets everything but what waits at the front.
+    fn forget_events(&mut self) {
+        self.answers = VecDeque::new();
+        (self.queue, self.agenda, self.scan) = (VecDeque::new(), Agenda::default(), None);
+        (self.lag, self.untold, self.positions_bytes) = (None, None, 0);
+        self.count_front();
+        self.forget_latest();
+    }
+
+    /// Forgets what is held back, and the alarm for it: the session's number may soon be another's.
+    pub(super) fn forget_latest(&mut self) {
+        self.latest = None;
+        if let Some(alarm) = self.alarm.take() {
+            self.shared.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
+        }
+    }
+
+    /// Returns what the session is subscribed to.
+    pub(super) fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    /// Returns for how long something has been due without being drained.
+    pub fn overdue(&self, now: Instant) -> Duration {
+        self.gate.overdue(now)
+    }
+
+    /// Returns when something was last drained.
+    pub fn last_drain(&self) -> Instant {
+        self.gate.last_drain()
+    }
+
+    /// Returns the dialect that the session speaks.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::Native
+    }
+}
+
+/// Returns whether an event goes in mode `latest`, not as it is read from the ring.
+fn is_latest(event: &Event, latest: Option<&Latest>) -> bool {
+    let topic = Topic::symbol(event.id, event.channel());
+    latest.is_some_and(|latest| latest.mode_of(topic) != Mode::All)
+}
+
+#[cfg(test)]
+mod edge_test;
+#[cfg(test)]
+mod outbox_test;

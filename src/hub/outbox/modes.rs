@@ -1,0 +1,268 @@
+//! The part of an outbox that knows how its subscriptions are served: what happens when the session is slow, and mode `latest`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::domain::{ChannelSet, SymbolId};
+use crate::hub::delivery::Delivery;
+use crate::hub::index::{Topic, topic};
+use crate::hub::outbox::answers::{Answer, Rewind};
+use crate::hub::outbox::latest::{Latest, Unsent};
+use crate::hub::outbox::{Life, Outbox};
+use crate::protocol::{Mode, OnLag};
+
+impl Outbox {
+    /// Sets what happens when the outbox is full.
+    pub fn set_on_lag(&mut self, on_lag: OnLag) {
+        self.on_lag = on_lag;
+    }
+
+    /// Takes no more events: the session is told to end, and what follows may not follow for it.
+    pub fn refuse_events(&mut self) {
+        self.life = self.life.max(Life::Ending);
+    }
+
+    /// Returns whether the session is told to end.
+    pub(in crate::hub) fn is_ending(&self) -> bool {
+        self.life != Life::Open
+    }
+
+    /// Lets a subscription begin after this offset: what lies before is told by a snapshot, or has been sent.
+    pub(in crate::hub) fn begin_topic(&mut self, topic: Topic, after: u64) {
+        if let Some(scan) = &mut self.scan {
+            scan.begin(topic, after);
+            self.weigh();
+        }
+    }
+
+    /// Lets a subscription by name begin where the wildcard does, by which it has been served.
+    pub(in crate::hub) fn join_topic(&mut self, topic: Topic) {
+        if let Some(scan) = &mut self.scan {
+            scan.begin(topic, scan.begins(topic.wildcard()));
+        }
+    }
+
+    /// Takes note that a subscription has ended.
+    pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
+        self.answers.iter_mut().for_each(|answer| answer.end_topic(topic));
+        self.agenda.end(topic);
+        if !self.is_subscribed(topic) {
+            self.forget_unsent(topic);
+        }
+        if let Some(scan) = &mut self.scan {
+            scan.end(topic, &self.links);
+        }
+        self.weigh();
+    }
+
+    /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on, after `offset`. While every
+    /// mode is `all` there is nothing to keep.
+    pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode, offset: u64) {
+        if mode != Mode::All || self.latest.is_some() {
+            for channel in channels.iter() {
+                self.change_mode(topic(id, channel), mode, offset);
+            }
+        }
+    }
+
+    fn change_mode(&mut self, topic: Topic, mode: Mode, offset: u64) {
+        self.shared.keepers.borrow_mut().insert(self.key);
+        let latest = self.latest.get_or_insert_default();
+        let before = latest.mode_of(topic);
+        latest.set(topic, mode);
+        if (before == Mode::All) == (mode == Mode::All) || !self.is_subscribed(topic) {
+            return;
+        }
+        if mode == Mode::All {
+            if let Some(place) = self.rewinds_from(topic) {
+                // The recovery that is to begin brings what waits as well, and the scan after it.
+                self.forget_unsent(topic);
+                self.scan.iter_mut().for_each(|scan| scan.reach(place, offset));
+            } else {
+                // What waits of it goes before the answer, and is not to be read again.
+                self.scan.iter_mut().for_each(|scan| scan.pass_over(topic, offset));
+            }
+        } else if let Some(first) = self.first_unread(topic) {
+            // What is still to be read of it is merged.
+            self.push_missed(topic, first - 1, offset);
+        }
+    }
+
+    /// Returns the offset from which on events of the topic are still to be read from the ring.
+    fn first_unread(&self, topic: Topic) -> Option<u64> {
+        let recovered =
+            [topic, topic.wildcard()].into_iter().filter_map(|topic| self.agenda.first_recovered(topic)).min();
+        let scanned = self.scan.as_ref().filter(|scan| scan.is_behind());
+        recovered.or_else(|| scanned.map(|scan| scan.read().max(scan.begins(topic)) + 1))
+    }
+
+    fn forget_unsent(&mut self, topic: Topic) {
+        let is_it = |latest: &Latest, each| each == topic || latest.subscription(each) == topic;
+        self.take_latest(None, self.gate.last_drain(), |_, latest, each, _| is_it(latest, each));
+    }
+
+    /// Returns the offset of the answer after which missed events of the topic come.
+    fn rewinds_from(&self, topic: Topic) -> Option<u64> {
+        let begins = self.scan.as_ref().map_or(0, |scan| scan.begins(topic));
+        let is_by_all = |place| !self.links.contains(topic) || begins >= place;
+        let rewinds =
+            |answer: &&Answer| answer.rewinds(topic) || (answer.rewinds(topic.wildcard()) && is_by_all(answer.offset));
+        self.answers.iter().find(rewinds).map(|answer| answer.offset)
+    }
+
+    fn is_subscribed(&self, topic: Topic) -> bool {
+        self.links.contains(topic) || self.links.contains(topic.wildcard())
+    }
+
+    /// Keeps how these channels are served, in mode `all` too: what is named goes before a wildcard in mode `latest`.
+    pub fn keep_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        let latest = self.latest.get_or_insert_default();
+        channels.iter().for_each(|channel| latest.set(topic(id, channel), Mode::All));
+    }
+
+    /// Forgets how these channels are served.
+    pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        if let Some(latest) = &mut self.latest {
+            channels.iter().for_each(|channel| latest.unset(topic(id, channel)));
+        }
+    }
+
+    /// Takes an event in mode `latest`; returns false when its mode is another.
+    pub(super) fn push_latest(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
+        let Some(latest) = &mut self.latest else { return false };
+        let mode = latest.mode_of(delivery.topic());
+        if mode == Mode::All {
+            return false;
+        }
+        let event = &delivery.publication().event;
+        if self.scan.as_ref().is_none_or(|scan| scan.wants(event, &self.links)) {
+            latest.push(delivery.topic(), mode, delivery.offset(), now);
+            self.rearm(now);
+        }
+        true
+    }
+
+    /// Takes over what was missed in mode `latest`, up to `place`.
+    pub(super) fn push_missed_latest(&mut self, rewind: &Rewind, place: u64) {
+        for topic in &rewind.topics {
+            self.push_missed(*topic, rewind.after, place);
+        }
+    }
+
+    /// Takes over the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `place`.
+    fn push_missed(&mut self, wanted: Topic, after: u64, place: u64) {
+        let Some(latest) = &mut self.latest else { return };
+        let ring = self.shared.ring.borrow();
+        let Some(offsets) = ring.offsets() else { return };
+        let topics = if wanted == wanted.wildcard() { offsets.symbols(wanted) } else { vec![wanted] };
+        self.work += topics.len() as u64;
+        for topic in topics {
+            let goes_on = topic != wanted && self.links.contains(topic);
+            if goes_on || latest.mode_of(topic) == Mode::All {
+                continue;
+            }
+            let mut places = offsets.place_after(topic, after)..offsets.place_after(topic, place);
+            // A day or a gap stands there too, and goes in mode `all`.
+            let event = |place| {
+                let (batch, index) = ring.find(offsets.at(topic, place)?, &mut 0)?;
+                Some(&batch[index].event).filter(|event| Topic::symbol(event.id, event.channel()) == topic)
+            };
+            if let Some(newest) = places.clone().rev().find_map(event)
+                && let Some(first) = places.find_map(event)
+            {
+                let skipped = u32::try_from(newest.seq - first.seq).unwrap_or(u32::MAX);
+                // At once, whatever the rate.
+                let unsent = Unsent { first: first.offset, newest: newest.offset, skipped };
+                latest.push_missed(topic, unsent, self.gate.last_drain());
+            }
+        }
+    }
+
+    /// Moves the events in mode `latest` that may go into the agenda; while that is full they are better off where they are, as
+    /// newer ones can still take their place.
+    pub(super) fn collect_latest(&mut self, now: Instant) {
+        if self.latest.is_some() && self.agenda.len() < self.shared.push.outbox_events_max {
+            self.queue_latest(Some(now), now, |_| true);
+        }
+    }
+
+    /// Lets everything in mode `latest` go that waits, whatever its rate, when answers follow: some may be about it.
+    pub(super) fn flush_latest(&mut self, now: Instant) {
+        if !self.answers.is_empty() {
+            self.queue_latest(None, now, |_| true);
+        }
+    }
+
+    /// Lets everything of these symbols that a rate has held back go now: an answer about it follows.
+    pub fn release(&mut self, ids: &[SymbolId], now: Instant) {
+        if self.latest.is_some() {
+            let ids: HashSet<_> = ids.iter().copied().collect();
+            self.queue_latest(None, now, |topic| topic.id().is_some_and(|id| ids.contains(&id)));
+        }
+    }
+
+    /// Moves what waits of these topics in mode `latest` into the agenda, when it is due. A topic of which a recovery is to begin is not
+    /// free to go: what that brings is older.
+    fn queue_latest(&mut self, due: Option<Instant>, now: Instant, may_go: impl Fn(Topic) -> bool) {
+        let is_free = |outbox: &Self, topic| may_go(topic) && outbox.rewinds_from(topic).is_none();
+        let taken = self.take_latest(due, now, |outbox, _, topic, _| is_free(outbox, topic));
+        if taken.is_empty() {
+            return;
+        }
+        for (topic, unsent) in taken {
+            self.note_obsolete(topic, unsent);
+            self.agenda.insert(unsent.newest, topic, Some(unsent));
+        }
+        // What was due first may be gone, and the alarm for it before that.
+        self.rearm(now);
+    }
+
+    /// Takes out what waits of those topics in mode `latest` that `may_go`.
+    fn take_latest(
+        &mut self,
+        due: Option<Instant>,
+        now: Instant,
+        may_go: impl Fn(&Self, &Latest, Topic, &Unsent) -> bool,
+    ) -> Vec<(Topic, Unsent)> {
+        let Some(mut latest) = self.latest.take() else { return Vec::new() };
+        let taken = latest.take(now, due, |latest, topic, unsent| may_go(self, latest, topic, unsent));
+        self.latest = Some(latest);
+        taken
+    }
+
+    /// Takes note of the newest event that the newest one of a topic makes obsolete.
+    fn note_obsolete(&mut self, topic: Topic, unsent: Unsent) {
+        if unsent.skipped == 0 {
+            return;
+        }
+        let ring = self.shared.ring.borrow();
+        let obsolete = ring.offsets().and_then(|offsets| {
+            let place = offsets.place_after(topic, unsent.newest - 1);
+            offsets.at(topic, place.checked_sub(1)?)
+        });
+        // Cursors that are older than the ring are void.
+        if let Some(obsolete) = obsolete {
+            self.skipped.insert(topic, obsolete);
+        }
+    }
+
+    /// Takes out the events of these topics that would be skipped, as their newest one was to be sent alone: they are still in
+    /// the ring. Returns the offset after which each topic goes on.
+    pub(in crate::hub) fn take_unsent(&mut self, topics: &[Topic], after: u64) -> BTreeMap<Topic, u64> {
+        let topics: HashSet<_> = topics.iter().collect();
+        let taken = self.take_latest(None, self.gate.last_drain(), |outbox, latest, topic, unsent| {
+            let is_wanted = topics.contains(&topic) || topics.contains(&latest.subscription(topic));
+            unsent.skipped > 0 && is_wanted && outbox.rewinds_from(topic).is_none()
+        });
+        taken.into_iter().map(|(topic, unsent)| (topic, after.max(unsent.first - 1))).collect()
+    }
+
+    /// Begins a subscription anew, after a snapshot, of which a cursor was further on than the hub is.
+    pub(in crate::hub) fn restart_topic(&mut self, topic: Topic, offset: u64) {
+        if self.scan.as_ref().is_some_and(|scan| scan.begins(topic) > offset) {
+            self.begin_topic(topic, offset);
+            self.answers.iter_mut().for_each(|answer| answer.forget_topic(topic, offset));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The part of an outbox that tells how far its session has got.
+
+use std::collections::BTreeSet;
+
+use crate::hub::index::Topic;
+use crate::hub::outbox::answers::Answer;
+use crate::hub::outbox::{Life, Outbox};
+
+impl Outbox {
+    /// Returns whether something waits, maybe missed events that are still to be read.
+    pub fn is_behind(&self) -> bool {
+        self.has_events() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
+    }
+
+    /// Returns whether a recovery is to begin, behind the answers that wait.
+    pub(super) fn has_rewind(&self) -> bool {
+        self.answers.iter().any(|answer| answer.rewinds_to().is_some())
+    }
+
+    /// Passes over everything up to this offset, the hub's position: nothing more comes from there.
+    pub fn pass_over(&mut self, offset: u64) {
+        if self.life == Life::Open {
+            self.seen = self.seen.max(offset);
+        }
+    }
+
+    /// Returns the offset of the newest event of a topic that the session never gets, as a newer one has taken its place.
+    pub fn newest_skipped(&self, topic: Topic) -> Option<u64> {
+        self.skipped.newest(topic)
+    }
+
+    /// Returns whether the session gets, or has got, every event.
+    pub fn is_complete(&self) -> bool {
+        self.skipped.is_empty()
+    }
+
+    /// Forgets what was skipped of these topics, which begin anew from a cursor; those of which `goes_on` is true go on.
+    pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
+        self.skipped.begin_anew(fresh, goes_on);
+    }
+
+    /// Returns the offset up to which everything that a session with one subscription wants has been drained, or is counted
+    /// by what has. `None` when that can not be told: a snapshot is queued, or what was queued was thrown away as the outbox
+    /// is ending.
+    pub fn cursor(&self) -> Option<u64> {
+        let is_told = self.answers.iter().all(|answer| answer.rewinds_to().is_some());
+        (self.life < Life::Closing && is_told).then(|| self.position())
+    }
+
+    /// Returns the offset up to which everything has been drained, or is counted by what has, of those subscriptions whose
+    /// answers and snapshots have been drained too.
+    pub fn position(&self) -> u64 {
+        let queued = self.queue.front().map(|delivery| delivery.offset());
+        let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
+        let skipped = self.lag.as_ref().and_then(|lag| lag.first());
+        let untold = self.untold.map(|untold| untold.since_offset);
+        let unread = self.scan.as_ref().filter(|scan| scan.is_behind()).map(|scan| scan.read() + 1);
+        let rewound = self.answers.iter().filter_map(Answer::rewinds_to).map(|after| after.saturating_add(1));
+        let agenda = self.agenda.first_unsent();
+        let first = [queued, agenda, latest, skipped, untold, unread].into_iter().flatten().chain(rewound).min();
+        first.map_or(self.seen, |first| self.seen.min(first - 1))
+    }
+
+    /// Takes what recoveries have cost since this was last asked.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.work)
+    }
+}
