@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tickcast_core::protocol::{CloseReason, Reconnect};
 
 use crate::load::options::Plan;
 use crate::load::run::Outcome;
@@ -136,6 +137,17 @@ impl Report {
         for (name, value) in ["url"].iter().chain(&LINES).map(|name| (*name, &self.value[*name])) {
             if !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty()) {
                 line(name, &words(value));
+            }
+        }
+        // A client that reads these codes knows whether and how to come back; the load generator only says so.
+        for reason in CloseReason::ALL.iter().filter(|_| self.value["sessions"]["native"] != 0) {
+            if let Some(count) = self.value["closes"][reason.code().to_string()].as_u64() {
+                let advice = match reason.reconnect() {
+                    Reconnect::Never => "do not reconnect".to_owned(),
+                    Reconnect::Resume { delay_ms } => format!("reconnect with the cursor after {delay_ms} ms"),
+                    Reconnect::Restart => "reconnect without the cursor after retry_after_ms".to_owned(),
+                };
+                line("closed", &format!("{count} with {} ({}): {advice}", reason.code(), reason.name()));
             }
         }
         for (name, list) in [("warning", "warnings"), ("FAILED", "failures")] {

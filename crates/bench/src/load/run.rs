@@ -287,5 +287,9 @@ mod tests {
         assert_eq!((&json["clean"], &json["completeness"]), (&json!(true), &value["completeness"]));
         let table = report.table();
         assert!(table.contains("arrived 1") && table.ends_with("clean"), "{table}");
+        let mut closed = report;
+        closed.value["closes"] = json!({ "1001": 2 });
+        let table = closed.table();
+        assert!(table.contains("2 with 1001 (shutdown): reconnect without the cursor"), "{table}");
     }
 }
