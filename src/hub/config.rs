@@ -1,4 +1,5 @@
-//! What a hub can be told: `[push]` of the configuration, and what it shares with the rest of the process.
+//! The section `[push]` of the configuration, and the state that a hub shares with its outboxes and with the rest of
+//! the process.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -17,37 +18,36 @@ use crate::hub::{SessionKey, Turn};
 use crate::metrics::SharedMetrics;
 use crate::rate::{Pauses, RateLimiter};
 
-/// Of all sessions whose windows are open, this part is written to together.
+/// Windows end in this many steps per window time.
 const WINDOW_STEPS: u64 = 4;
 
-/// The most events that a hub routes before the sessions of its thread have their turn.
+/// Most events that a hub routes in one turn, before the sessions of its thread run.
 const TURN_EVENTS_MAX: usize = 256;
 
 /// The section `[push]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushConfig {
-    /// At most one write of events to a session in this time, on average; 0 writes at once. Milliseconds, at most 10,000.
+    /// Mean time between two writes of events to one session; 0 writes at once. Milliseconds, at most 10,000.
     pub coalesce_ms: u64,
-    /// Writes that a session gets at once after a quiet time, before it has to wait. 1 to 1,000.
+    /// Writes without delay after a quiet time. 1 to 1,000.
     pub burst_writes: u32,
-    /// Events that wait for one session before it turns to catching up. 1 to 1,048,576.
+    /// Most unsent events of one session in mode `all`; over the limit it lags. 1 to 1,048,576.
     pub outbox_events_max: usize,
-    /// What answers that wait for one session take before it is closed, with the events beyond the bound that they hold in
-    /// their places; the snapshots that follow the last one come on top. Also what the newest events of a session that lags
-    /// take before it is closed, beyond `outbox_events_max`.
-    /// Bytes, 65,536 to 1 GiB.
+    /// Most bytes of the unsent answers and positions of one session; the snapshots that follow the last answer come on
+    /// top. The next request over the limit closes the session, and so does a lag whose topics, beyond
+    /// `outbox_events_max`, exceed it. Bytes, 65,536 to 1 GiB.
     pub outbox_reply_bytes_max: usize,
-    /// What waits for all clients of the process before those sessions that hold most are closed, and long answers over HTTP
-    /// are refused. Bytes, `outbox_reply_bytes_max` to 1 TiB.
+    /// Most bytes of unsent answers of all clients. Over the limit the sessions with most of them are closed, and long
+    /// answers over HTTP are refused. Bytes, `outbox_reply_bytes_max` to 1 TiB.
     pub waiting_bytes_max: usize,
     /// Messages are joined into frames of about this size. Bytes, 128 to 16 MiB.
     pub frame_bytes_max: usize,
-    /// What a hub does for requests, recoveries and polls, of all sessions together, before all others have their turn, in
-    /// each millisecond. Looks at one event, 16 to 1,000,000.
+    /// Work of a hub for requests, recoveries and polls, over all sessions, in each millisecond, before other tasks
+    /// run. In events read, 16 to 1,000,000.
     pub turn_work_max: u32,
-    /// What sessions of one hub may ask for together each second beyond what each has saved, on average over five seconds.
-    /// Looks at one event, 1 to 1,000,000,000.
+    /// Work per second that the sessions of one hub share beyond the budgets that they have saved, averaged over five
+    /// seconds. In events read, 1 to 1,000,000,000.
     pub shared_work_per_second_max: u32,
 }
 
@@ -72,20 +72,20 @@ impl PushConfig {
         Duration::from_millis(self.coalesce_ms)
     }
 
-    /// Returns how far apart the ends of windows are: sessions whose windows end together are written to in one go, which
-    /// costs the kernel less than one wake-up for each.
+    /// Returns the time between two steps in which windows end. Sessions whose windows end in the same step write
+    /// together, which costs the kernel less than one wake-up per session.
     pub const fn window_step(&self) -> Duration {
         Duration::from_micros(self.coalesce_ms * 1_000 / WINDOW_STEPS)
     }
 
-    /// Returns how many events a hub routes before the sessions of its thread have their turn: so few that an outbox which
-    /// is drained when half full never overflows.
+    /// Returns how many events a hub routes in one turn: few enough that an outbox which is drained when half full
+    /// never overflows.
     pub fn turn_events_max(&self) -> usize {
         (self.outbox_events_max / 8).clamp(1, TURN_EVENTS_MAX)
     }
 
-    /// Returns how many events of a burst are queued for one session before the rest stays in the ring: more than half an
-    /// outbox and one turn, so the session had a turn to write in which it was due.
+    /// Returns how many events of a burst are queued for one session before the rest stays in the ring: more than half
+    /// of the queue and one turn, so that the session has had a turn in which it could write.
     pub fn burst_events_max(&self) -> usize {
         self.outbox_events_max / 2 + self.turn_events_max()
     }
@@ -94,7 +94,7 @@ impl PushConfig {
     ///
     /// # Errors
     ///
-    /// Returns the key and what is wrong with it.
+    /// Returns the key and the rule that its value breaks.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { coalesce_ms: 10_001.., .. } => Err(("push.coalesce_ms", "must be at most 10000")),
@@ -120,31 +120,31 @@ impl PushConfig {
     }
 }
 
-/// What every hub of the process shares.
+/// State shared by all hubs of the process.
 #[derive(Clone)]
 pub struct HubConfig {
-    /// What is traded.
+    /// All instruments.
     pub table: Arc<SymbolTable>,
-    /// The name of this process's stream: letters and digits.
+    /// Epoch of this run of the server: letters and digits.
     pub epoch: Arc<str>,
-    /// The newest offset that the feed has published.
+    /// Offset of the newest event that the feed has published.
     pub head: Arc<AtomicU64>,
-    /// What time it is on the market.
+    /// Time of the market.
     pub market: Arc<MarketClock>,
-    /// How to send.
+    /// Settings of delivery.
     pub push: PushConfig,
-    /// The counters.
+    /// Counters.
     pub metrics: SharedMetrics,
-    /// Told when more than `waiting_bytes_max` waits: the hubs whose sessions hold most may be others.
+    /// Notified when more than `waiting_bytes_max` is unsent: the sessions with most bytes may be on other hubs.
     pub crowded: Arc<Notify>,
-    /// For how long the process has stood still.
+    /// Pauses of the process.
     pub pauses: Arc<Pauses>,
 }
 
-/// How long bursts that follow each other are one: what has piled up in a stall comes in several batches.
+/// Bursts within this time count as one, because the events of a stall arrive in several batches.
 const BURST_TIME: Duration = Duration::from_secs(2);
 
-/// Events that have come together, more than a hub routes in one turn.
+/// Events that arrived together, more than a hub routes in one turn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Burst {
     end: u64,
@@ -153,7 +153,7 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// Takes note that the events after `offset`, up to `end`, wait to be routed.
+    /// Records that the events after `offset`, up to `end`, wait to be routed.
     pub(super) fn grow(&mut self, offset: u64, end: u64, now: Instant) {
         let is_over = offset >= self.end && self.began.is_none_or(|began| now > began + BURST_TIME);
         if is_over {
@@ -163,53 +163,53 @@ impl Burst {
         self.end = end;
     }
 
-    /// Returns the number of the burst when the event is one of it.
+    /// Returns the number of the burst if the event belongs to one.
     pub(super) fn number_at(&self, offset: u64) -> Option<u64> {
         (offset <= self.end).then_some(self.number)
     }
 }
 
-/// What all outboxes of a hub share.
+/// State shared by all outboxes of a hub.
 #[derive(Debug)]
 pub struct OutboxShared {
-    /// How to send.
+    /// Settings of delivery.
     pub push: PushConfig,
-    /// The newest events that have arrived. The hub's position is behind them while it routes them in turns; nothing may
-    /// be read beyond it.
+    /// The newest events. The router's offset is behind them while it routes them in turns; no session may read beyond
+    /// that offset.
     pub ring: RefCell<Ring>,
-    /// The newest events of their topics that the ring has forgotten.
+    /// Copies of the newest events of topics that the ring has evicted.
     pub kept: RefCell<Kept>,
-    /// Sessions that may need an event that the ring has forgotten.
+    /// Sessions that may need an evicted event.
     pub keepers: RefCell<BTreeSet<SessionKey>>,
     /// The burst that is being routed, or the last one.
     pub burst: Cell<Burst>,
-    /// Sessions for which something of a burst may be left in the ring.
+    /// Sessions that may have unread events of a burst in the ring.
     pub bursts: RefCell<BTreeSet<SessionKey>>,
-    /// Sessions that must be closed because the ring has forgotten what they were to be sent.
+    /// Sessions to be closed because the ring has evicted events that they had to read.
     pub overtaken: RefCell<Vec<SessionKey>>,
-    /// Tells every hub of the process that more than `waiting_bytes_max` waits.
+    /// Notifies every hub of the process that more than `waiting_bytes_max` is unsent.
     pub crowded: Arc<Notify>,
-    /// For how long the process has stood still.
+    /// Pauses of the process.
     pub pauses: Arc<Pauses>,
-    /// When windows end and alarms come.
+    /// Ends of windows, and alarms.
     pub pacer: RefCell<Pacer>,
-    /// How much is done for requests and recoveries at once.
+    /// Limit of the work for requests and recoveries in one turn.
     pub turn: RefCell<Turn>,
-    /// What sessions may ask for beyond what each has saved.
+    /// Budget for requests that the sessions share.
     pub work: RefCell<RateLimiter>,
-    /// Where skipped events are counted.
+    /// Counters.
     pub metrics: SharedMetrics,
 }
 
 impl OutboxShared {
-    /// Tells all hubs when more waits for all clients of the process than may.
+    /// Notifies all hubs if the unsent answers of all clients exceed the limit.
     pub(super) fn tell_crowded(&self) {
         if self.is_crowded() {
             self.crowded.notify_waiters();
         }
     }
 
-    /// Returns whether more waits for all clients of the process than may.
+    /// Returns whether the unsent answers of all clients exceed the limit.
     pub fn is_crowded(&self) -> bool {
         self.metrics.waiting_bytes.get() > i64::try_from(self.push.waiting_bytes_max).unwrap_or(i64::MAX)
     }

@@ -1,4 +1,4 @@
-//! What travels through an outbox: events and control items; and the `Sink` that takes them out.
+//! The contents of an outbox: events and control items; and `Sink`, the trait of the writers that drain it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use crate::hub::index::Topic;
 use crate::protocol::native::encode_snapshot;
 use crate::protocol::{CloseReason, Publication};
 
-/// Nearly every snapshot has fewer bytes as a message.
+/// Nearly every encoded snapshot is shorter than this.
 const SNAPSHOT_BYTES: usize = 512;
 
-/// One event on its way to sessions of one hub: made once per event and worker, then only its reference is counted.
+/// A reference to one event for the sessions of one hub: created once per event and worker, then shared by reference
+/// counting.
 #[derive(Debug)]
 pub struct Delivery {
     batch: Arc<[Publication]>,
@@ -34,7 +35,7 @@ impl Delivery {
         &self.batch[self.index]
     }
 
-    /// Returns the event's offset, without a look at the event.
+    /// Returns the event's offset, without loading the event.
     pub const fn offset(&self) -> u64 {
         self.offset
     }
@@ -45,27 +46,27 @@ impl Delivery {
     }
 }
 
-/// What goes to the front of an outbox and is never dropped.
+/// An item that is sent before all events and answers, and never dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// A message of the dialect: an error, a `pong`, a heartbeat, `goodbye`.
     Message(Vec<u8>),
-    /// A text message as it is, joined with no other: for programs that embed the server and answer in their own way.
+    /// A text message in a frame of its own: for programs that embed the server and have their own protocol.
     Text(Bytes),
-    /// A binary message, likewise.
+    /// A binary message, for the same.
     Binary(Bytes),
     /// A transport-level ping.
     Ping,
     /// The answer to a transport-level ping, with the same payload.
     Pong(Bytes),
-    /// The end: nothing follows it.
+    /// A close frame; nothing follows it.
     Close(CloseReason),
-    /// The answer to a client's close, and the end: with its code, if it had one.
+    /// The answer to a client's close frame, with its code if it had one; nothing follows it.
     CloseAnswer(Option<u16>),
 }
 
 impl Control {
-    /// Returns the bytes that it keeps: an encoder's vector has room for more than is in it.
+    /// Returns the memory of the item in bytes: an encoder's vector has spare capacity.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Message(bytes) => bytes.capacity(),
@@ -75,33 +76,34 @@ impl Control {
     }
 }
 
-/// What has become of an event that was given to an outbox.
+/// Result of appending an event to an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It waits, or the session does not want it.
+    /// The event is queued, or the session does not want it.
     Taken,
-    /// The outbox is full, and the session wants to be closed then.
+    /// The outbox is full and the session has `"on_lag":"close"`, or a lag exceeds its limit: the session must be
+    /// closed.
     Refused,
 }
 
-/// Takes what an outbox gives, in the order in which it must be sent.
+/// Receives the contents of an outbox in the order in which they must be sent.
 pub trait Sink {
-    /// Takes a control item.
+    /// Appends a control item.
     fn control(&mut self, control: Control);
-    /// Takes one message of the dialect.
+    /// Appends one message of the dialect.
     fn message(&mut self, bytes: &[u8]);
-    /// Takes one event, and how many it has made obsolete in mode `latest`.
+    /// Appends one event, with the number of events that it replaces in mode `latest`.
     fn event(&mut self, publication: &Publication, skipped: u32);
-    /// Takes one event that it may keep; see [`Self::event`].
+    /// Appends one event by a reference that the sink may keep; see [`Self::event`].
     fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
         self.event(delivery.publication(), skipped);
     }
-    /// Takes the state of a symbol right after the event `offset`. It may keep that, too.
+    /// Appends the state of a symbol directly after the event `offset`. The sink may keep the reference.
     fn snapshot(&mut self, symbol: Symbol, offset: u64, snapshot: &Arc<Snapshot>) {
         let mut bytes = Vec::with_capacity(SNAPSHOT_BYTES);
         encode_snapshot(symbol, offset, snapshot, &mut bytes);
         self.message(&bytes);
     }
-    /// Returns whether this is enough for one write.
+    /// Returns whether the sink has enough for one write.
     fn is_full(&self) -> bool;
 }

@@ -1,33 +1,33 @@
-//! The subscription index: who wants a channel of a symbol. Lookups are a slice; joining and leaving cost time in the
-//! session's own subscriptions, whatever the number of others.
+//! The subscription index: the sessions subscribed to a topic. A lookup returns a slice; subscribing and unsubscribing
+//! cost time in the session's own subscriptions, whatever the number of sessions.
 
 use crate::domain::{Channel, SymbolId};
 
 pub use crate::domain::Topic;
 
-/// The number of a session on its hub; reused after it has left.
+/// Index of a session on its hub; reused after the session has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(u32);
 
 impl SessionKey {
-    /// Returns the session with this dense number.
+    /// Returns the key with this index.
     ///
     /// # Panics
     ///
-    /// Panics when there are more sessions than 2^32.
+    /// Panics if there are more than 2^32 sessions.
     #[expect(clippy::cast_possible_truncation, reason = "far fewer: each has a descriptor")]
     pub const fn new(index: usize) -> Self {
         assert!(index <= u32::MAX as usize);
         Self(index as u32)
     }
 
-    /// Returns the dense number.
+    /// Returns the index.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// Returns the topic of a symbol's channel, or that of the wildcard when `id` is `None`.
+/// Returns the topic of a symbol's channel, or the wildcard if `id` is `None`.
 pub(super) const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
     match id {
         Some(id) => Topic::symbol(id, channel),
@@ -35,8 +35,8 @@ pub(super) const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
     }
 }
 
-/// For each of a session's topics, where in the topic's list the session stands. Sorted by topic: eight bytes for each of what may
-/// be thousands. Those that are added in their order cost nothing but these.
+/// For each of a session's topics, the place of the session in the topic's list, sorted by topic. Eight bytes per
+/// entry, because there may be thousands. Adding topics in their order is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Links(Vec<(Topic, u32)>);
 
@@ -46,12 +46,12 @@ impl Links {
         self.0.iter().map(|(topic, _)| *topic)
     }
 
-    /// Returns whether the session wants the topic.
+    /// Returns whether the session is subscribed to the topic.
     pub fn contains(&self, topic: Topic) -> bool {
         self.find(topic).is_ok()
     }
 
-    /// Takes note that the session stands at another place in the list of a topic.
+    /// Records that the session has moved to another place in the list of a topic.
     pub fn moved(&mut self, topic: Topic, place: u32) {
         if let Ok(at) = self.find(topic) {
             self.0[at].1 = place;
@@ -66,43 +66,44 @@ impl Links {
     }
 }
 
-/// For each topic the sessions that want it.
+/// For each topic the subscribed sessions.
 #[derive(Debug)]
 pub struct Index {
     lists: Vec<Vec<SessionKey>>,
 }
 
 impl Index {
-    /// Returns an empty index over so many symbols.
+    /// Returns an empty index for this many symbols.
     pub fn new(symbols: usize) -> Self {
         Self { lists: vec![Vec::new(); Topic::count(symbols)] }
     }
 
-    /// Returns the sessions that want the topic, in no particular order.
+    /// Returns the sessions subscribed to the topic, in no particular order.
     #[inline]
     pub fn sessions(&self, topic: Topic) -> &[SessionKey] {
         &self.lists[topic.index()]
     }
 
-    /// Adds the session to the topic. Does nothing when it is there already.
+    /// Adds the session to the topic, unless it is there already.
     pub fn insert(&mut self, topic: Topic, session: SessionKey, links: &mut Links) {
         if let Err(at) = links.find(topic) {
             let list = &mut self.lists[topic.index()];
-            // No list has more entries than there are sessions.
+            // A list has at most as many entries as there are sessions.
             links.0.insert(at, (topic, SessionKey::new(list.len()).0));
             list.push(session);
         }
     }
 
-    /// Removes the session from the topic. Returns the session that took over its place in the list, if any, with that
-    /// place: the caller must tell it (see [`Links::moved`]).
+    /// Removes the session from the topic. If another session moves into its place in the list, returns that session
+    /// and the place: the caller must call [`Links::moved`] for it.
     pub fn remove(&mut self, topic: Topic, links: &mut Links) -> Option<(SessionKey, u32)> {
         let at = links.find(topic).ok()?;
         let (_, place) = links.0.remove(at);
         self.take(topic, place)
     }
 
-    /// Removes a session from all its topics; `tell` is told who took over its place in the list of which topic.
+    /// Removes a session from all its topics; calls `tell` for each session that moves into its place, with topic and
+    /// place.
     pub fn remove_all(&mut self, links: Links, mut tell: impl FnMut(SessionKey, Topic, u32)) {
         for (topic, place) in links.0 {
             if let Some((moved, place)) = self.take(topic, place) {
@@ -128,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_list_holds_exactly_those_who_want_the_topic(
+        fn every_list_contains_exactly_the_subscribed_sessions(
             changes in prop::collection::vec((0usize..6, 0usize..24, prop::bool::ANY), 0..200),
         ) {
             let topics: Vec<_> =

@@ -1,5 +1,5 @@
-//! `Kept`: the newest event of each topic that has subscribers, when the ring has forgotten it. A session that has fallen behind
-//! gets the newest value of every topic, however rare its events are.
+//! `Kept`: copies of the newest events of topics that the ring has evicted, so that a session which lags gets the
+//! newest value of every topic, however rare its events are.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::domain::Topic;
 use crate::protocol::Publication;
 
-/// Events that are kept, at most: of more topics the oldest are skipped, and told with a `lag`.
+/// Most events. Of further topics the oldest events are dropped, and counted as skipped with a `lag`.
 const EVENTS_MAX: usize = 16_384;
 
-/// Events that outlive the ring: at most one for each topic.
+/// Events that outlive the ring: at most one per topic.
 #[derive(Debug, Default)]
 pub struct Kept {
     events: BTreeMap<u64, Arc<[Publication]>>,
@@ -18,7 +18,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Keeps a copy of an event, in the place of an older one of its topic: the batch that it is part of goes.
+    /// Inserts a copy of an event, which replaces an older one of its topic. A reference would keep the whole batch in
+    /// memory.
     pub(super) fn insert(&mut self, topic: Topic, publication: &Publication) {
         self.remove(topic);
         if self.events.len() >= EVENTS_MAX
@@ -31,20 +32,20 @@ impl Kept {
         self.events.insert(publication.event.offset, Arc::new([publication.detached()]));
     }
 
-    /// Forgets the event of a topic: there is a newer one.
+    /// Removes the event of a topic, because the topic has a newer one.
     pub(super) fn remove(&mut self, topic: Topic) {
         if let Some(offset) = self.offsets.remove(&topic) {
             self.events.remove(&offset);
         }
     }
 
-    /// Forgets all: nobody needs them.
+    /// Removes all events, because no session needs them.
     pub(super) fn clear(&mut self) {
         self.events.clear();
         self.offsets.clear();
     }
 
-    /// Returns whether nothing is kept.
+    /// Returns whether there is no event.
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

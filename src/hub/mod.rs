@@ -1,8 +1,8 @@
-//! Who wants what: one `Hub` actor per worker thread, its subscription index and the outboxes of its sessions.
+//! Fan-out: one `Hub` actor per worker thread, with its subscription index and the outboxes of its sessions.
 //!
-//! The actor is a thin shell: batches come in through its mailbox and wait in the ring until a task beside it routes them,
-//! in turns with the sessions; everything else is a plain call on the [`Router`] that they share. How an outbox reaches a
-//! socket is `transport`'s business.
+//! The actor is a thin shell. Batches arrive in its mailbox and wait in the ring; a task beside the actor routes them,
+//! in turns with the sessions. Everything else is a plain call on the [`Router`] that they share. `transport` drains
+//! the outboxes into sockets.
 
 mod config;
 mod delivery;
@@ -44,15 +44,15 @@ pub use router::{Router, SharedOutbox};
 pub use turn::Turn;
 use turn::TurnTask;
 
-/// The least time between two groups of sessions that are ended when the server goes down.
+/// Least time between two groups of sessions that are ended at shutdown.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
-/// Batches that may wait in a hub's mailbox; past that the hub reads what it missed from the history.
+/// Capacity of a hub's mailbox in batches. The hub reads batches over the limit from the history.
 const MAILBOX_BATCHES_MAX: usize = 256;
 
-/// The router of one worker, as the hub and the sessions of that thread share it.
+/// The router of one worker, shared by the hub and the sessions of its thread.
 pub type SharedRouter = Rc<RefCell<Router>>;
 
-/// Attaches a hub to the feed, wherever that is.
+/// Attaches a hub to the feed, on whichever thread that runs.
 type AttachFn = dyn Fn(Attach) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Routes the stream to the sessions of the worker thread on which it was started.
@@ -60,13 +60,13 @@ pub struct Hub {
     router: SharedRouter,
     history: Addr<History>,
     attach: Box<AttachFn>,
-    /// Told when events have arrived that are to be routed.
+    /// Notified when events have arrived that are to be routed.
     arrived: Rc<Notify>,
 }
 
 impl Hub {
-    /// Starts a hub on this thread. It attaches itself to the feed by calling `attach`, then reads the state from the
-    /// history; [`Ready`] is answered when both are done.
+    /// Starts a hub on this thread. The hub attaches itself to the feed by calling `attach`, then reads the state from
+    /// the history; [`Ready`] is answered when both are done.
     pub fn start(
         config: &HubConfig,
         history: Addr<History>,
@@ -82,7 +82,8 @@ impl Hub {
         Actor::start(self)
     }
 
-    /// Reads from the history what this hub has missed, and routes it. No message is handled meanwhile.
+    /// Reads the events that this hub has missed from the history, and routes them. The actor handles no message
+    /// meanwhile.
     fn recover(&self, ctx: &mut Context<Self>) {
         let state = read_state(self.history.clone()).into_actor(self);
         ctx.wait(state.then(|state, hub, _| {
@@ -127,7 +128,7 @@ impl Actor for Hub {
             }
             ready(())
         }));
-        // Tasks of their own: what the actor waits for is not waited for by its sessions.
+        // Separate tasks, because sessions must not wait while the actor waits.
         let shared = self.router.borrow().shared().clone();
         let tasks = [
             actix::spawn(relieve(self.router.clone())),
@@ -136,7 +137,8 @@ impl Actor for Hub {
             actix::spawn(TurnTask::new(shared)),
         ];
         for task in tasks {
-            // It ends only by a panic. A hub that lacks one of them serves nobody: it ends as well, and that is noticed.
+            // A task ends only by a panic. A hub without one of its tasks would serve no session, so it ends, too, and
+            // the watchdog detects that.
             ctx.spawn(task.into_actor(self).map(|_, _, ctx| ctx.stop()));
         }
     }
@@ -168,7 +170,7 @@ impl Handler<Batch> for Hub {
     }
 }
 
-/// Is answered when the hub has found its place in the stream.
+/// Answered when the hub has reached the stream.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ready;
@@ -179,14 +181,14 @@ impl Handler<Ready> for Hub {
     fn handle(&mut self, _: Ready, _: &mut Self::Context) {}
 }
 
-/// Asks the hub to say goodbye to all its sessions and to let none begin. Answered when all have left.
+/// Asks the hub to end all its sessions and to refuse new ones. Answered when the last session has left.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Drain {
-    /// Over how long the sessions are ended, one after the other.
+    /// Time over which the sessions are ended.
     pub over: Duration,
-    /// When their clients may try again: each at another moment of this range, in milliseconds after the drain. Earlier they
-    /// would be refused, and a browser's `EventSource` that is refused does not come back.
+    /// Range of the clients' random retry delays, in milliseconds after the drain. A client that reconnects earlier is
+    /// refused, and a browser's `EventSource` never reconnects after that.
     pub retry_after_ms: Range<u64>,
 }
 
@@ -216,35 +218,35 @@ impl Handler<Drain> for Hub {
     }
 }
 
-/// Tells a session's transport to end it. Sent by the hub, to sessions that gave it a recipient when they joined.
+/// Asks a session's transport to end it. Sent by the hub to sessions that gave it a recipient.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct End {
-    /// Why.
+    /// The close reason.
     pub reason: CloseReason,
-    /// What to say before.
+    /// The message before the end.
     pub farewell: Option<Farewell>,
 }
 
 /// The last message to a session.
 #[derive(Clone, Debug)]
 pub struct Farewell {
-    /// `goodbye`.
+    /// The encoded `goodbye`.
     pub message: Arc<[u8]>,
-    /// When the client may come back, as the message says: in milliseconds.
+    /// The `retry_after_ms` in the message.
     pub retry_after_ms: u64,
 }
 
-/// Where a session wants to be told of its [`End`].
+/// Recipient of a session's [`End`].
 pub type Ender = actix::Recipient<End>;
 
-/// Ends the sessions that hold most whenever too much waits in the whole process, for as long as the hub lives.
+/// Ends the sessions with most unsent bytes whenever the limit for all clients is exceeded, for the life of the hub.
 async fn relieve(router: SharedRouter) {
     let shared = router.borrow().shared().clone();
     let mut told = shared.crowded.notified();
     loop {
         told.await;
-        // From here on: another thread may tell it while this one looks.
+        // Registered before the check, because another thread may notify during it.
         told = shared.crowded.notified();
         while router.borrow().relieve(Instant::now()) {
             tokio::task::yield_now().await;
@@ -252,7 +254,7 @@ async fn relieve(router: SharedRouter) {
     }
 }
 
-/// Routes what has arrived, in turns with the sessions of the thread, for as long as the hub lives.
+/// Routes arrived events, in turns with the sessions of the thread, for the life of the hub.
 async fn route(router: SharedRouter, arrived: Rc<Notify>) {
     loop {
         arrived.notified().await;
@@ -262,7 +264,7 @@ async fn route(router: SharedRouter, arrived: Rc<Notify>) {
     }
 }
 
-/// Ends coalescing windows when their time has come, for as long as the hub lives.
+/// Ends coalescing windows when they are over, for the life of the hub.
 struct WindowTask {
     router: SharedRouter,
     shared: Rc<OutboxShared>,

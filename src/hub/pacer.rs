@@ -1,7 +1,7 @@
-//! The times of one hub: when the coalescing windows of its sessions end, and when events that a rate has held back may go.
+//! `Pacer`: the timer of one hub, for the ends of coalescing windows and for the alarms of events that rates hold back.
 //!
-//! Windows end together in steps: a queue of the steps that lie ahead, each with its sessions. Alarms are sorted. One timer
-//! serves every session.
+//! Windows end in steps: a queue of future steps, each with its sessions. Alarms are sorted by time. One timer serves
+//! every session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -13,25 +13,25 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::hub::SessionKey;
 
-/// The shortest step, that of the runtime's timer.
+/// Shortest step: the resolution of the runtime's timer.
 const STEP_MIN: Duration = Duration::from_millis(1);
 
-/// The times that lie ahead.
+/// Future ends of windows, and alarms.
 #[derive(Debug)]
 pub struct Pacer {
     start: Instant,
     step: Duration,
-    /// One entry for each session whose window is open, in a few steps.
+    /// One entry per session with an open window, in a few steps.
     windows: BTreeMap<Instant, Vec<SessionKey>>,
-    /// At most one for each session.
+    /// At most one per session.
     alarms: BTreeSet<(Instant, SessionKey)>,
-    /// Whether there is something to do at once.
+    /// Whether the wait must end at once.
     hurries: bool,
     waker: Option<Waker>,
 }
 
 impl Pacer {
-    /// Returns a pacer whose windows end at whole steps.
+    /// Returns a pacer with this step.
     pub fn new(step: Duration) -> Self {
         let step = step.max(STEP_MIN);
         Self {
@@ -44,7 +44,7 @@ impl Pacer {
         }
     }
 
-    /// Opens a window for the session that ends with the first step at or after `end`.
+    /// Opens a window for the session; it ends with the first step at or after `end`.
     pub fn open_window(&mut self, end: Instant, session: SessionKey) {
         let micros = end.saturating_duration_since(self.start).as_micros();
         let step = micros.div_ceil(self.step.as_micros());
@@ -56,7 +56,7 @@ impl Pacer {
         }
     }
 
-    /// Sets the session's alarm, or takes it away, instead of the one that it had.
+    /// Replaces the session's alarm `old` by `new`.
     pub fn set_alarm(&mut self, old: Option<Instant>, new: Option<Instant>, session: SessionKey) {
         if let Some(old) = old {
             self.alarms.remove(&(old, session));
@@ -69,7 +69,7 @@ impl Pacer {
         }
     }
 
-    /// Ends the wait at once, whatever the times: there is a session to be closed.
+    /// Ends the wait at once, because a session must be closed.
     pub fn hurry(&mut self) {
         self.hurries = true;
         self.wake();
@@ -81,7 +81,7 @@ impl Pacer {
         }
     }
 
-    /// Moves the sessions whose window has ended into `windows` and those whose alarm has come into `alarms`.
+    /// Moves sessions whose window has ended into `windows`, and those whose alarm has fired into `alarms`.
     pub fn take_ended(&mut self, now: Instant, windows: &mut Vec<SessionKey>, alarms: &mut Vec<SessionKey>) {
         self.hurries = false;
         while let Some(entry) = self.windows.first_entry().filter(|entry| *entry.key() <= now) {
@@ -93,7 +93,7 @@ impl Pacer {
         }
     }
 
-    /// Waits until the first time has come. Keeps the waker when there is none, or an earlier one may come.
+    /// Waits for the first window or alarm. Stores the waker if there is none, or in case an earlier one is added.
     pub fn poll_ended(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.hurries {

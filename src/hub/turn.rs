@@ -1,8 +1,8 @@
-//! `Turn`: how much a hub does for requests, recoveries and polls, of all its sessions together, before everything else on
-//! its thread has its turn. The unit of work is a look at one event of the ring, about 0.15 microseconds.
+//! `Turn`: limits the work of a hub for requests, recoveries and polls, over all its sessions, before other tasks of
+//! the thread run. The unit of work is one event read from the ring, about 0.15 microseconds.
 //!
-//! Requests are served and what they cost is taken from the turn; those that follow wait. Who reads from the ring, and each
-//! poll, waits for a part of a turn, first come, first served.
+//! Requests are served first and charged to the turn; later ones wait. Sessions that read from the ring, and polls,
+//! wait for a part of a turn, first come, first served.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -15,22 +15,22 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::hub::{OutboxShared, SessionKey};
 
-/// How long a turn is.
+/// Length of a turn.
 const TURN: Duration = Duration::from_millis(1);
-/// So many who read have a part of each turn.
+/// Number of readers that get a part of each turn.
 const PARTS: i64 = 4;
-/// What was done beyond a turn is made up for in the next ones, but not for longer than so many.
+/// Work beyond a turn is deducted from the next ones, but from no more than this many.
 const TURNS_OWED_MAX: i64 = 100;
 
-/// What is left of the present turn, and who waits for the next one.
+/// The rest of the present turn, and the sessions that wait for the next one.
 #[derive(Debug)]
 pub struct Turn {
     work_max: i64,
     began: Instant,
     left: i64,
-    /// Whether nobody who reads has been served in this turn: one is, whatever requests have cost.
+    /// Whether no reader has been served in this turn: one is served whatever requests have cost.
     is_due: bool,
-    /// Who may read, and how much. Bounded by the sessions, as are those who wait.
+    /// Sessions that may read, and their parts. Bounded by the sessions, like the waiting ones.
     granted: BTreeMap<SessionKey, i64>,
     waiting: BTreeMap<SessionKey, Waker>,
     order: VecDeque<SessionKey>,
@@ -38,7 +38,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Returns the first turn, in which so much may be done as in every other one.
+    /// Returns the first turn, with this much work in every turn.
     pub fn new(work_max: u32, now: Instant) -> Self {
         let work_max = i64::from(work_max);
         Self {
@@ -53,7 +53,7 @@ impl Turn {
         }
     }
 
-    /// Takes what a request has cost.
+    /// Charges the cost of a request.
     pub fn spend(&mut self, work: u64, now: Instant) {
         self.go_on(now);
         let work = i64::try_from(work).unwrap_or(i64::MAX);
@@ -70,7 +70,7 @@ impl Turn {
         TURN * u32::try_from(turns).unwrap_or(u32::MAX)
     }
 
-    /// Takes a part of the turn; 0 when others come first or nothing is left of it.
+    /// Takes a part of the turn; 0 if other sessions come first or nothing is left.
     pub fn take(&mut self, session: SessionKey, now: Instant) -> usize {
         self.grant(now);
         let part = self.part();
@@ -86,13 +86,13 @@ impl Turn {
         usize::try_from(taken).unwrap_or_default()
     }
 
-    /// Takes note that of what was `taken` so much was `used`, maybe more.
+    /// Returns unused work: of the part `taken`, `used` was done, possibly more than taken.
     pub fn settle(&mut self, taken: usize, used: usize) {
         let [taken, used] = [taken, used].map(|work| i64::try_from(work).unwrap_or(i64::MAX));
         self.left = self.left.saturating_add(taken).saturating_sub(used).max(-TURNS_OWED_MAX * self.work_max);
     }
 
-    /// Wakes the session when there is a part of a turn for it.
+    /// Wakes the session when it has a part of a turn.
     pub fn queue(&mut self, session: SessionKey, waker: &Waker) {
         if self.waiting.insert(session, waker.clone()).is_none() {
             self.order.push_back(session);
@@ -102,7 +102,7 @@ impl Turn {
         }
     }
 
-    /// Forgets a session that leaves.
+    /// Removes a session that leaves.
     pub(super) fn forget(&mut self, session: SessionKey) {
         if let Some(granted) = self.granted.remove(&session) {
             self.left += granted;
@@ -112,7 +112,7 @@ impl Turn {
         }
     }
 
-    /// Lets those who have waited longest read, as many as the turn has parts for.
+    /// Grants parts to the sessions that have waited longest, as many as the turn has.
     fn grant(&mut self, now: Instant) {
         self.go_on(now);
         while (self.left > 0 || self.is_due)
@@ -131,7 +131,7 @@ impl Turn {
         (self.work_max / PARTS).max(1)
     }
 
-    /// Begins the turn that it is time for.
+    /// Begins the turn that is due.
     fn go_on(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
         if elapsed < TURN {
@@ -143,7 +143,7 @@ impl Turn {
         self.is_due = true;
     }
 
-    /// Lets who waits read when it is time; for as long as the hub lives.
+    /// Wakes waiting readers when a turn is due; for the life of the hub.
     fn poll(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.grant(Instant::now());
@@ -157,7 +157,7 @@ impl Turn {
     }
 }
 
-/// Begins one turn after the other while somebody waits.
+/// Begins one turn after another while sessions wait.
 pub(super) struct TurnTask {
     shared: Rc<OutboxShared>,
     timer: Pin<Box<Sleep>>,
@@ -187,7 +187,7 @@ mod tests {
     const OTHER: SessionKey = SessionKey::new(2);
 
     #[test]
-    fn a_turn_has_parts_and_who_finds_none_is_served_in_the_order_of_coming() {
+    fn a_turn_has_parts_and_readers_without_one_are_served_in_the_order_of_arrival() {
         let mut now = Instant::now();
         let mut turn = Turn::new(400, now);
         assert_eq!([(); 5].map(|()| turn.take(ONE, now)), [100, 100, 100, 100, 0]);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_there_for_others() {
+    fn unused_work_is_left_for_others() {
         let now = Instant::now();
         let mut turn = Turn::new(400, now);
         for _ in 0..40 {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_wait_for_the_turn_that_makes_up_for_what_was_done_and_no_longer() {
+    fn requests_wait_for_the_turn_that_compensates_earlier_work_and_no_longer() {
         let mut now = Instant::now();
         let mut turn = Turn::new(400, now);
         assert_eq!(turn.wait(now), Duration::ZERO);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_takes_no_part() {
+    fn a_session_that_leaves_takes_no_part() {
         let mut now = Instant::now();
         let mut turn = Turn::new(4, now);
         turn.spend(4, now);

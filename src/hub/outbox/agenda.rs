@@ -1,5 +1,5 @@
-//! `Agenda`: the events of the ring that one session is to be sent although it has fallen behind them, by their offsets. A topic that
-//! is recovered stands there with its next event, one whose older events were skipped with its newest.
+//! `Agenda`: offsets of events in the ring that one session must still be sent. A topic in a recovery has an entry for
+//! its next event; a topic with skipped events has one for its newest event.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,27 @@ use crate::hub::index::Topic;
 use crate::hub::outbox::Rewind;
 use crate::hub::outbox::latest::Unsent;
 
-/// Where a topic stands that is recovered.
+/// Position of a topic in a recovery.
 #[derive(Clone, Copy, Debug)]
 struct Position {
-    /// The place of the next event among those of the topic.
+    /// Place of the next event among the events of the topic, see `Offsets`.
     place: u64,
-    /// The offset up to which they are recovered.
+    /// Offset up to which events are recovered.
     end: u64,
 }
 
-/// The events, by offset.
+/// Entries by offset.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    /// The next event of each topic that is recovered. One event may stand there for several topics that carry it.
+    /// The next event of each topic in a recovery. One event may have entries for its symbol and for a wildcard.
     recovered: BTreeMap<(u64, Topic), Position>,
-    /// The newest event of other topics: with those that it makes obsolete in mode `latest`, without after a lag.
+    /// The newest event of other topics: in mode `latest` with the range and number of events that it replaces, after a
+    /// lag without.
     newest: BTreeMap<(u64, Topic), Option<Unsent>>,
 }
 
 impl Agenda {
-    /// Returns how many events there are.
+    /// Returns the number of entries.
     pub(super) fn len(&self) -> usize {
         self.recovered.len() + self.newest.len()
     }
@@ -42,29 +43,30 @@ impl Agenda {
         self.newest.first_key_value().map(|((offset, _), _)| *offset)
     }
 
-    /// Returns the offset of the first event that is not sent, nor counted by one that has been.
+    /// Returns the offset of the first event that is neither sent nor counted as skipped by a sent one.
     pub(super) fn first_unsent(&self) -> Option<u64> {
         let first =
             |((offset, _), unsent): (&(u64, Topic), &Option<Unsent>)| unsent.map_or(*offset, |unsent| unsent.first);
         self.newest.iter().map(first).chain(self.next_recovered()).min()
     }
 
-    /// Adds the newest event of a topic, in mode `latest` with those that it makes obsolete.
+    /// Adds the newest event of a topic, in mode `latest` with the events that it replaces.
     pub(super) fn insert(&mut self, offset: u64, topic: Topic, unsent: Option<Unsent>) {
         self.newest.insert((offset, topic), unsent);
     }
 
-    /// Takes the next event that is the newest of its topic.
+    /// Removes and returns the first event that is the newest of its topic.
     pub(super) fn pop_newest(&mut self) -> Option<(u64, Topic, Option<Unsent>)> {
         self.newest.pop_first().map(|((offset, topic), unsent)| (offset, topic, unsent))
     }
 
-    /// Takes out the newest events that a lag has left.
+    /// Removes and returns the newest events of topics that lagged.
     pub(super) fn take_lag(&mut self) -> Vec<(u64, Topic)> {
         self.newest.extract_if(.., |_, unsent| unsent.is_none()).map(|(key, _)| key).collect()
     }
 
-    /// Begins a recovery: of each topic the events after its cursor and up to `end`. One that is under way has come so far.
+    /// Begins a recovery of each topic, with the events after its cursor up to `end`. A recovery that is under way has
+    /// reached `end`.
     pub(super) fn recover(&mut self, rewind: &Rewind, end: u64, offsets: &Offsets) {
         let topics = rewind.topics.iter().map(|topic| (topic, &rewind.after));
         for (topic, after) in topics.chain(&rewind.unsent) {
@@ -78,7 +80,7 @@ impl Agenda {
         }
     }
 
-    /// Goes past the next event of the recovery, to the one that follows it in each topic that carries it.
+    /// Moves past the next event of the recovery, to the following event of each topic that carries it.
     pub(super) fn advance(&mut self, offsets: &Offsets) {
         let Some(next) = self.next_recovered() else { return };
         while let Some(first) = self.recovered.first_entry().filter(|first| first.key().0 == next) {
@@ -92,7 +94,7 @@ impl Agenda {
         self.recovered.keys().find(|(_, each)| *each == topic).map(|(offset, _)| *offset)
     }
 
-    /// Takes a topic out of the recovery.
+    /// Removes a topic from the recovery.
     pub(super) fn end(&mut self, topic: Topic) {
         self.recovered.retain(|(_, each), _| *each != topic);
     }

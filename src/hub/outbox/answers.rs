@@ -1,5 +1,5 @@
-//! The part of an outbox that takes answers: those that keep their place among the events, and those that go first. They are
-//! never dropped, so a client that asks and does not read must be closed in time.
+//! Answers in an outbox: those at an offset among the events, and control items before all events. They are never
+//! dropped, so a client that sends requests without reading must be closed in time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -11,54 +11,55 @@ use crate::hub::outbox::scan::{Kind, Scan};
 use crate::hub::outbox::{Life, Outbox, Snapshots};
 use crate::protocol::CloseReason;
 
-/// What an answer takes beside its bytes, about.
+/// Memory of an answer beside its bytes, estimated.
 const OVERHEAD_BYTES: usize = 128;
-/// What is kept of each topic of a recovery that waits, about.
+/// Memory per topic of a queued recovery, estimated.
 const TOPIC_BYTES: usize = 64;
-/// Pongs that wait for one session, at most. Pings that arrive together are answered one by one, as long as they are few.
+/// Most queued pongs per session. A few pings that arrive together are answered one by one.
 const PONGS_MAX: usize = 16;
-/// A socket that has taken nothing for so long is jammed: of the pongs that wait only the newest is of use.
+/// A socket that has accepted no data for this time is jammed: of the queued pongs only the newest is useful.
 const PONG_PATIENCE: Duration = Duration::from_millis(100);
 
-/// An answer that keeps its place among the events: `welcome`, `subscribed`.
+/// An answer at an offset among the events: `welcome`, `subscribed`.
 #[derive(Debug)]
 pub struct Reply {
-    /// The position of the stream at which it was made: every event up to there goes before it.
+    /// The hub's offset when the answer was made: every event up to it is sent before.
     pub offset: u64,
     /// The encoded message.
     pub bytes: Vec<u8>,
 }
 
-/// What a session has missed of some topics: the events after an offset.
+/// A recovery that is to begin: the missed events of some topics, after an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewind {
-    /// The offset.
+    /// Offset of the cursor.
     pub after: u64,
     /// The topics, which may be wildcards.
     pub topics: BTreeSet<Topic>,
-    /// What the session gets already, and has unsent events after these offsets: none of them is skipped.
+    /// Topics that the session already has, with the offset after which their events are unsent: none of these is
+    /// skipped.
     pub unsent: BTreeMap<Topic, u64>,
 }
 
-/// Something that has its place among the events: it follows every event up to its offset.
+/// An item at an offset among the events: it follows every event up to that offset.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) offset: u64,
     pub(super) body: Body,
 }
 
-/// What has its place among the events.
+/// Content of an answer.
 #[derive(Debug)]
 pub(super) enum Body {
     Reply(Rc<Reply>),
-    /// What follows a reply.
+    /// The snapshots after a reply.
     Snapshots(Box<Snapshots>),
-    /// Missed events follow.
+    /// The begin of a recovery.
     Rewind(Box<Rewind>),
 }
 
 impl Answer {
-    /// Returns about how many bytes it keeps.
+    /// Returns the memory of the answer in bytes, estimated.
     pub(super) fn bytes(&self) -> usize {
         match &self.body {
             Body::Reply(reply) => reply.bytes.capacity(),
@@ -69,24 +70,24 @@ impl Answer {
 }
 
 impl Outbox {
-    /// Appends an answer that keeps its place. It is sent at once, and what stands before it goes along.
+    /// Appends an answer at its offset. It does not wait for a window, nor do the events before it.
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::UnreadReplies`] when the answers that wait take `push.outbox_reply_bytes_max` already.
+    /// Returns [`CloseReason::UnreadReplies`] if the queued answers already exceed `push.outbox_reply_bytes_max`.
     pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
         self.check_replies()?;
         self.push_answer(Answer { offset: reply.offset, body: Body::Reply(reply) }, now);
         Ok(())
     }
 
-    /// Appends the snapshots that follow a reply. They are bounded by that: at most one for each symbol.
+    /// Appends the snapshots that follow a reply, which bounds them: at most one per symbol.
     pub fn push_snapshots(&mut self, snapshots: Snapshots, now: Instant) {
         self.push_answer(Answer { offset: snapshots.offset(), body: Body::Snapshots(Box::new(snapshots)) }, now);
     }
 
-    /// Appends what the session has missed: it follows the answers that wait, and comes before everything after `offset`, the
-    /// hub's position. From now on nothing is skipped, until the session has caught up; if it `follows`, for good.
+    /// Appends a recovery, which follows the queued answers and precedes every event after `offset`, the hub's offset.
+    /// From now on no event is skipped until the session has caught up; if it `follows`, none ever is.
     pub fn push_rewind(&mut self, rewind: Rewind, offset: u64, follows: bool, now: Instant) {
         if self.life >= Life::Closing {
             return;
@@ -113,13 +114,13 @@ impl Outbox {
         self.gate.wake(now);
     }
 
-    /// Puts a control item before everything that waits. After a close nothing else goes in or out. Only the
-    /// most recent ping must be answered (RFC 6455 section 5.5.3): while the socket takes nothing, one pong waits.
+    /// Queues a control item before all events and answers. After a close frame nothing is added or sent. Only the most
+    /// recent ping must be answered (RFC 6455 section 5.5.3): while the socket accepts no data, one pong is queued.
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::UnreadReplies`] when the answers that wait take `push.outbox_reply_bytes_max` already; a
-    /// close is never refused.
+    /// Returns [`CloseReason::UnreadReplies`] if the queued answers already exceed `push.outbox_reply_bytes_max`; a
+    /// close frame is never refused.
     pub fn push_control(&mut self, control: Control, now: Instant) -> Result<(), CloseReason> {
         if self.life >= Life::Closing {
             return Ok(());
@@ -141,7 +142,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Makes room for a pong: the oldest go when as many wait as may, all of them when the socket is jammed.
+    /// Makes room for a pong: drops the oldest over the limit, or all if the socket is jammed.
     fn forget_pongs(&mut self, now: Instant) {
         let is_pong = |control: &Control| matches!(control, Control::Pong(_));
         let kept = if self.overdue(now) < PONG_PATIENCE { PONGS_MAX - 1 } else { 0 };
@@ -161,7 +162,7 @@ impl Outbox {
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }
 
-    /// Gives what is at the front to the sink, as much as fits into one write. Returns how much that was.
+    /// Drains control items into the sink, up to one write. Returns their number.
     pub(super) fn drain_front(&mut self, sink: &mut impl Sink) -> u64 {
         let mut messages = 0;
         while !sink.is_full()
@@ -174,33 +175,33 @@ impl Outbox {
         messages
     }
 
-    /// Takes note that an answer of so many bytes waits no more.
+    /// Counts an answer of this many bytes as sent.
     pub(super) fn release_bytes(&mut self, bytes: usize) {
         self.held.remove(bytes + OVERHEAD_BYTES);
     }
 
-    /// Takes note that an answer of so many bytes waits. When too much waits in the whole process, all hubs are told.
+    /// Counts an answer of this many bytes as queued. If the limit of all clients is exceeded, all hubs are notified.
     fn hold(&mut self, bytes: usize) {
         self.held.add(bytes + OVERHEAD_BYTES);
         self.shared.tell_crowded();
     }
 
-    /// Counts what is held anew when nothing but the front is left.
+    /// Counts the bytes again after everything but the control items was dropped.
     pub(super) fn count_front(&mut self) {
         self.held.set(self.front.iter().map(|control| control.bytes() + OVERHEAD_BYTES).sum());
     }
 
-    /// Returns what the answers that wait take, in bytes.
+    /// Returns the bytes of the queued answers.
     pub fn held_bytes(&self) -> usize {
         self.held.bytes()
     }
 
-    /// Counts what is held no more: the session is told to end, and it is about to be freed.
+    /// Stops counting the bytes of a session that is about to be ended and freed.
     pub(in crate::hub) fn write_off(&mut self) {
         self.held.set(0);
     }
 
-    /// Forgets what waits at the front: the client leaves too much unread, and gets nothing but the close that follows.
+    /// Drops the queued control items of a client that has left too much unread: the close frame is the next item.
     pub fn forget_front(&mut self) {
         self.front = VecDeque::new();
     }

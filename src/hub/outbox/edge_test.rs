@@ -1,4 +1,4 @@
-//! The edges of an outbox: what counts when it is full, and what happens at once.
+//! Edge cases of an outbox: the limits, and immediate effects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Waker};
@@ -10,11 +10,11 @@ use crate::domain::{Channel, SymbolId};
 use crate::hub::Pacer;
 use crate::protocol::Rate;
 
-/// How many symbols the other tests push.
+/// Number of symbols that the other tests push.
 const SYMBOLS: usize = 6;
 
 impl Fixture {
-    /// Does what a router does: it keeps the newest event of each topic when the ring forgets it. Here that is all of them.
+    /// Like a router, keeps the newest event of each topic that the ring has evicted; here that is all of them.
     fn keep_forgotten(&mut self) {
         let shared = &self.outbox.shared;
         let oldest = shared.ring.borrow().oldest().unwrap();
@@ -24,7 +24,7 @@ impl Fixture {
         }
     }
 
-    /// What waits is bounded.
+    /// Asserts that the contents are bounded.
     pub(super) fn check_counts(&self, events_max: usize) {
         let outbox = &self.outbox;
         assert!(
@@ -35,7 +35,7 @@ impl Fixture {
 }
 
 #[test]
-fn a_session_that_wants_to_be_closed_when_it_lags_is() {
+fn a_session_with_on_lag_close_is_closed_when_it_lags() {
     let mut fixture = Fixture::new(2, 0);
     fixture.outbox.set_on_lag(OnLag::Close);
     fixture.push(1);
@@ -45,7 +45,7 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is() {
 }
 
 #[test]
-fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_lags() {
+fn events_in_mode_latest_do_not_close_a_session_with_on_lag_close() {
     let mut fixture = Fixture::new(2, 0);
     fixture.outbox.set_on_lag(OnLag::Close);
     (0..6).for_each(|symbol| fixture.subscribe(symbol, Mode::Latest(None)));
@@ -64,7 +64,7 @@ fn events_in_mode_latest_do_not_close_a_session_that_wants_to_be_closed_when_it_
 }
 
 #[test]
-fn a_full_outbox_in_which_nothing_is_obsolete_skips_nothing_and_is_no_lag() {
+fn a_full_outbox_with_one_event_per_topic_skips_nothing_and_sends_no_lag() {
     let mut fixture = Fixture::new(2, 0);
     let counted = |fixture: &Fixture| {
         let metrics = &fixture.outbox.shared.metrics;
@@ -81,14 +81,14 @@ fn a_full_outbox_in_which_nothing_is_obsolete_skips_nothing_and_is_no_lag() {
 }
 
 #[test]
-fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
+fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _guard = runtime.enter();
     let mut fixture = Fixture::with_ring(2, 10, 0);
     fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.1)));
     (0..5).for_each(|_| fixture.push(1));
     fixture.drain(100);
-    // The ring does not have them any more.
+    // The ring has evicted these events.
     let missed = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
     fixture.outbox.push_rewind(Rewind { after: 0, topics: missed, unsent: BTreeMap::new() }, 5, false, fixture.now);
     fixture.reply();
@@ -103,9 +103,9 @@ fn a_session_that_is_overtaken_is_closed_at_once_whatever_its_alarm() {
     assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_pending(), "once");
 }
 
-/// A session that wants trades in mode `all`, with a ring that keeps so few events that most of a lag is forgotten.
+/// A session with trades in mode `all`, and a ring so short that it evicts most events of a lag.
 #[test]
-fn after_a_lag_the_newest_of_each_topic_comes_although_the_ring_has_forgotten_it() {
+fn after_a_lag_the_newest_event_of_each_topic_is_sent_although_the_ring_has_evicted_it() {
     let mut fixture = Fixture::with_ring(4, 3, 0);
     (0..4).for_each(|symbol| fixture.push(symbol));
     for _ in 0..20 {
@@ -122,7 +122,7 @@ fn after_a_lag_the_newest_of_each_topic_comes_although_the_ring_has_forgotten_it
 }
 
 #[test]
-fn a_lag_sends_the_newest_of_a_topic_that_the_ring_had_forgotten_when_it_began() {
+fn a_lag_sends_the_newest_event_of_a_topic_that_was_evicted_before_it_began() {
     let mut fixture = Fixture::with_ring(2, 3, 0);
     for symbol in [1, 0, 0, 0] {
         fixture.push(symbol);
@@ -136,7 +136,7 @@ fn a_lag_sends_the_newest_of_a_topic_that_the_ring_had_forgotten_when_it_began()
 
 /// Only the most recent ping must be answered (RFC 6455 section 5.5.3).
 #[test]
-fn of_more_pongs_than_may_wait_the_oldest_are_skipped_and_counted() {
+fn pongs_over_the_limit_are_dropped_oldest_first_and_counted() {
     let mut fixture = Fixture::new(10, 0);
     let metrics = fixture.outbox.shared.metrics.clone();
     let push = |fixture: &mut Fixture, number: u8| {
@@ -159,7 +159,7 @@ fn of_more_pongs_than_may_wait_the_oldest_are_skipped_and_counted() {
 }
 
 #[test]
-fn a_new_rate_holds_from_the_next_event_on() {
+fn a_new_rate_applies_from_the_next_event_on() {
     let mut fixture = Fixture::new(10, 0);
     fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.001)));
     fixture.drain(100);

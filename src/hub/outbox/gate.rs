@@ -1,4 +1,4 @@
-//! `Gate`: when a session may be written to, and who is woken then.
+//! `Gate`: when a session may write, and the waker of the task that writes.
 
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crate::hub::PushConfig;
 use crate::rate::RateLimiter;
 
-/// When one session may be written to.
+/// When one session may write.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Whether the limit of writes is used up: events wait for the coalescing window to end.
+    /// The rate limit of writes is reached: events wait until the coalescing window ends.
     window: bool,
-    /// An answer waits, which waits for no window.
+    /// An answer is queued, which does not wait for a window.
     urgent: bool,
     writes: RateLimiter,
     due_since: Option<Instant>,
@@ -20,7 +20,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Returns the gate of a session that nothing has been written to.
+    /// Returns the gate of a session without a write yet.
     pub(super) fn new(push: &PushConfig, now: Instant) -> Self {
         let writes = RateLimiter::every(push.coalesce(), push.burst_writes, now);
         Self { window: false, urgent: false, writes, due_since: None, last_drain: now, waker: None }
@@ -41,12 +41,12 @@ impl Gate {
         self.window = false;
     }
 
-    /// Lets everything that waits go now: an answer is among it.
+    /// Makes everything that is queued due now, because it includes an answer.
     pub(super) fn hurry(&mut self) {
         self.urgent = true;
     }
 
-    /// Takes note that something is due, and wakes the task that writes.
+    /// Records that data are due, and wakes the task that writes.
     pub(super) fn wake(&mut self, now: Instant) {
         self.due_since.get_or_insert(now);
         if let Some(waker) = self.waker.take() {
@@ -54,7 +54,7 @@ impl Gate {
         }
     }
 
-    /// Waits until something is due.
+    /// Stores the waker until data are due.
     pub(super) fn wait(&mut self, cx: &Context<'_>) {
         self.due_since = None;
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -62,13 +62,14 @@ impl Gate {
         }
     }
 
-    /// Takes note that something is due although the session waits for its turn: its socket is not to blame for that.
+    /// Records that data are due although the session waits for its turn, so that the delay does not count as a stall
+    /// of its socket.
     pub(super) fn postpone(&mut self, now: Instant) {
         self.due_since = Some(now);
     }
 
-    /// Takes note of a write of so many events; `has_more` says whether something is left. Returns when the next write may be,
-    /// when that is not at once.
+    /// Records a write of this many events; `has_more` tells whether data are left. Returns the time of the next write,
+    /// if it may not follow at once.
     pub(super) fn count_write(
         &mut self,
         events: u64,
@@ -92,12 +93,12 @@ impl Gate {
         self.window.then(|| now + wait)
     }
 
-    /// Returns for how long something has been due without being written.
+    /// Returns for how long data have been due without a write.
     pub(super) fn overdue(&self, now: Instant) -> Duration {
         self.due_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// Returns when something was last written.
+    /// Returns the time of the last write.
     pub(super) fn last_drain(&self) -> Instant {
         self.last_drain
     }

@@ -1,8 +1,8 @@
-//! `Held`: the bytes of memory that wait for one client to read them, as part of the sum for the whole process.
+//! `Held`: the bytes queued for one client, as part of the sum over the process.
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Bytes that wait for one client. The sum over all clients is a gauge; what is dropped is taken off it.
+/// Bytes queued for one client. The sum over all clients is a gauge; dropping a `Held` subtracts its bytes.
 #[derive(Debug)]
 pub struct Held {
     bytes: usize,
@@ -10,7 +10,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Returns an empty share of this sum.
+    /// Returns a count of zero that belongs to this sum.
     pub fn new(sum: Gauge) -> Self {
         Self { bytes: 0, sum }
     }
@@ -20,7 +20,7 @@ impl Held {
         self.set(self.bytes.saturating_add(bytes));
     }
 
-    /// Takes bytes off.
+    /// Subtracts bytes.
     pub fn remove(&mut self, bytes: usize) {
         self.set(self.bytes.saturating_sub(bytes));
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sum_has_what_each_holds_until_it_is_dropped() {
+    fn the_sum_includes_the_bytes_of_each_until_it_is_dropped() {
         let sum = Gauge::default();
         let (mut one, mut other) = (Held::new(sum.clone()), Held::new(sum.clone()));
         one.add(100);

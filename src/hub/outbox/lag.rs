@@ -1,5 +1,5 @@
-//! The part of an outbox that merges: a session in mode `all` has more unsent events than it may. Of each symbol and channel only the
-//! newest one will be sent; the others are skipped and counted.
+//! Lag: a session in mode `all` has more unsent events than the limit. Only the newest event of each topic will be
+//! sent; the others are skipped and counted.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,22 +10,22 @@ use crate::hub::outbox::scan::{Next, Scan};
 use crate::hub::outbox::{Life, Outbox, is_latest};
 use crate::protocol::OnLag;
 
-/// What is kept of each topic: an entry of a map that is half full at worst.
+/// Memory per topic: an entry of a map that is half full at worst.
 pub(super) const TOPIC_BYTES: usize = 32;
 
-/// Events that have been skipped.
+/// Skipped events that are not announced yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Untold {
-    /// How many.
+    /// Number of events.
     pub(super) skipped: u64,
-    /// The offset of the first one.
+    /// Offset of the first one.
     pub(super) since_offset: u64,
 }
 
-/// What a session skips until it can be told so.
+/// State of a lag, until the next write can announce it.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// The offset of the newest unsent event of each topic.
+    /// Offset of the newest unsent event of each topic.
     newest: HashMap<Topic, u64>,
     skipped: Option<Untold>,
 }
@@ -38,8 +38,8 @@ impl Lag {
 }
 
 impl Outbox {
-    /// Takes an unsent event, the newest one of its topic so far, into the lag. The one that it makes obsolete is skipped, and counted
-    /// now, not when the client is told, as one that never reads again never is.
+    /// Adds an unsent event, the newest one of its topic so far. The event that it replaces is skipped, and counted
+    /// now, because a client that never reads again never gets the `lag`.
     pub(super) fn merge(&mut self, topic: Topic, offset: u64) {
         let Some(lag) = &mut self.lag else { return };
         let Some(obsolete) = lag.newest.insert(topic, offset) else { return };
@@ -52,7 +52,7 @@ impl Outbox {
         self.shared.metrics.lags.inc_by(u64::from(is_first && self.untold.is_none()));
     }
 
-    /// Turns everything in mode `all` that is unsent, `unread` with it, into the newest event of each topic.
+    /// Reduces all unsent events in mode `all`, and those in `unread`, to the newest of each topic.
     pub(super) fn begin_lag(&mut self, unread: Vec<Rc<Delivery>>) {
         self.lag = Some(Box::default());
         self.shared.keepers.borrow_mut().insert(self.key);
@@ -64,7 +64,7 @@ impl Outbox {
         for delivery in &unsent {
             self.merge(delivery.topic(), delivery.offset());
         }
-        // The ring may have forgotten what was queued.
+        // The ring may have evicted queued events.
         let oldest = self.shared.ring.borrow().oldest().unwrap_or_default();
         for delivery in unsent.iter().take_while(|delivery| delivery.offset() < oldest) {
             let is_newest = |lag: &Lag| lag.newest.get(&delivery.topic()) == Some(&delivery.offset());
@@ -74,22 +74,21 @@ impl Outbox {
         }
     }
 
-    /// Counts what a lag keeps. A session whose lag takes more than the answers that wait may take is
-    /// closed.
+    /// Counts the memory of a lag. If it exceeds the limit of unsent answers, the session is closed.
     pub(super) fn check_lag(&mut self) -> Pushed {
         self.weigh();
         let is_full = self.lag_beyond() > 0 && self.held.bytes() >= self.shared.push.outbox_reply_bytes_max;
         if is_full { Pushed::Refused } else { Pushed::Taken }
     }
 
-    /// Returns how many topics a lag has beyond the events that may be queued.
+    /// Returns how many topics a lag has beyond the limit of queued events.
     pub(super) fn lag_beyond(&self) -> usize {
         let topics = self.lag.as_ref().map_or(0, |lag| lag.newest.len());
         topics.saturating_sub(self.shared.push.outbox_events_max)
     }
 
-    /// Takes out of the ring, which is about to forget everything up to this offset, what a burst has left there. Too much is merged, or
-    /// refused.
+    /// Queues the unread events of a burst, before the ring evicts everything up to the offset `forgotten`. If they are
+    /// too many, begins a lag or closes the session.
     pub(in crate::hub) fn save_burst(&mut self, forgotten: u64) -> Pushed {
         let is_burst = |scan: &&Scan| scan.is_burst();
         let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= forgotten);
@@ -115,7 +114,7 @@ impl Outbox {
         Pushed::Refused
     }
 
-    /// Ends a scan, and returns the events that it had still to read.
+    /// Ends a scan, and returns its unread events.
     pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
         let Some(mut scan) = self.scan.take() else { return Vec::new() };
         let ring = self.shared.ring.borrow();
@@ -129,7 +128,7 @@ impl Outbox {
         unread
     }
 
-    /// Ends a lag: the newest events are to be sent, and what comes is queued again.
+    /// Ends a lag: the newest events move into the agenda, and new events are queued again.
     pub(super) fn end_lag(&mut self) {
         let Some(lag) = self.lag.take() else { return };
         if let Some(skipped) = lag.skipped {
@@ -141,7 +140,7 @@ impl Outbox {
         self.weigh();
     }
 
-    /// Takes note that events were skipped: the client is to be told.
+    /// Records skipped events that the client must be told.
     pub(super) fn note_untold(&mut self, skipped: Untold) {
         let before = self.untold.get_or_insert(Untold { skipped: 0, since_offset: u64::MAX });
         before.skipped += skipped.skipped;

@@ -1,8 +1,8 @@
-//! `Outbox`: what one session has still to be sent, and how far it has got. A transport drains it.
+//! `Outbox`: everything that one session must still be sent, and its positions in the stream. A transport drains it.
 //!
-//! A session that keeps up has a queue: references to the events that wait for it. One that has fallen behind has positions
-//! in the ring of the hub instead: a [`Scan`] reads on where the queue would have been too long, an [`Agenda`] has the next event
-//! of each topic that is recovered, and the newest one where others have been skipped.
+//! A session that keeps up has a queue of references to events. A session that has fallen behind has positions in the
+//! ring of the hub instead: a [`Scan`] continues where the queue would have been too long; an [`Agenda`] has the next
+//! event of each topic in a recovery, and the newest event of each topic with skipped events.
 
 mod agenda;
 mod answers;
@@ -38,62 +38,64 @@ use scan::{Kind, Leeway, Scan};
 use skipped::Skipped;
 pub use snapshots::Snapshots;
 
-/// What a position takes, about.
+/// Memory of a position, estimated.
 const POSITION_BYTES: usize = 64;
-/// Queues keep room for this many entries when they are empty, and give back what they grew beyond twice of it.
+/// Empty queues keep capacity for this many entries, and shrink if they have more than twice as much.
 const IDLE_CAPACITY: usize = 32;
 
-/// How far the life of an outbox has got.
+/// State of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Life {
-    /// Everything goes in.
+    /// Accepts events and answers.
     Open,
-    /// The session is told to end, or an event was refused: no other may follow, and no cursor may pass that.
+    /// Rejects further events because the session is closing; later ones would create a hole that the client was not
+    /// told about.
     Ending,
-    /// A close frame is the last to go in.
+    /// Rejects everything: a close frame is queued.
     Closing,
-    /// What waits at the front is the last to come out.
+    /// The drain ends after the queued control items.
     Finished,
 }
 
-/// What one session has still to be sent; see the module.
+/// Everything that one session must still be sent; see the module.
 #[derive(Debug)]
 pub struct Outbox {
     shared: Rc<OutboxShared>,
     key: SessionKey,
-    /// What the session is subscribed to.
+    /// The subscriptions of the session.
     links: Links,
     front: VecDeque<Control>,
     answers: VecDeque<Answer>,
-    /// The events in mode `all` of a session that keeps up, in the order of the stream.
+    /// Events in mode `all` of a session that keeps up, in the order of the stream.
     queue: VecDeque<Rc<Delivery>>,
     agenda: Agenda,
-    /// Where in the ring the last event of the agenda was found.
+    /// Place in the ring of the last event of the agenda.
     near: usize,
     scan: Option<Box<Scan>>,
-    /// More waits than may: what comes is merged into this.
+    /// Set while the session has more unsent events than the limit: new events are merged into it.
     lag: Option<Box<Lag>>,
-    /// What has been skipped, until the client is told.
+    /// Skipped events that are not announced yet.
     untold: Option<Untold>,
-    /// What is subscribed in mode `latest`; `None` for most sessions.
+    /// Subscriptions in mode `latest`; `None` for most sessions.
     latest: Option<Box<Latest>>,
     alarm: Option<Instant>,
     skipped: Skipped,
-    /// What the answers that wait take, at the front and among the events, and the positions.
+    /// Memory of queued control items, answers and positions.
     held: Held,
-    /// What the positions take of that.
+    /// The part of that for positions.
     positions_bytes: usize,
-    /// What recoveries have cost since the session was last asked to pay.
+    /// Cost of recoveries since the session was last charged.
     work: u64,
     on_lag: OnLag,
-    /// The newest offset that was pushed or passed over: what comes twice is not sent.
+    /// High-water mark. Events at or below it are duplicates (two subscriptions matched) or covered by the client's
+    /// cursor, and are ignored.
     seen: u64,
     gate: Gate,
     life: Life,
 }
 
 impl Outbox {
-    /// Returns an empty outbox of the session `key`. It passes over everything up to the offset `seen`.
+    /// Returns an empty outbox of the session `key`, which ignores events up to the offset `seen`.
     pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
             held: Held::new(shared.metrics.waiting_bytes.clone()),
@@ -120,7 +122,7 @@ impl Outbox {
         }
     }
 
-    /// Appends an event of a topic that the session is subscribed to.
+    /// Appends an event of a topic to which the session is subscribed.
     #[inline]
     pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
         let offset = delivery.offset();
@@ -146,7 +148,7 @@ impl Outbox {
         Pushed::Taken
     }
 
-    /// Appends an event of a burst, or for a session that has fallen behind.
+    /// Appends an event of a burst, or of a session that has fallen behind.
     #[cold]
     fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) -> Pushed {
         let (offset, push) = (delivery.offset(), &self.shared.push);
@@ -178,7 +180,7 @@ impl Outbox {
         self.check_lag()
     }
 
-    /// Counts what the positions take with the answers that wait.
+    /// Updates the memory of the positions in the sum of the session.
     fn weigh(&mut self) {
         let positions = self.scan.as_ref().map_or(0, |scan| scan.topics()) + self.agenda.len();
         let bytes = self.lag_beyond() * lag::TOPIC_BYTES + positions * POSITION_BYTES;
@@ -190,25 +192,25 @@ impl Outbox {
         }
     }
 
-    /// Returns whether so much waits that the window must not: half of what fits.
+    /// Returns whether the queue is half full, so that it must not wait for the window.
     fn is_filling(&self) -> bool {
         self.queue.len() + self.agenda.len() > self.shared.push.outbox_events_max / 2
     }
 
-    /// Ends the outbox: once what waits at the front is drained, the drain is told that there is no more.
+    /// Finishes the outbox: the drain ends after the queued control items.
     pub fn finish(&mut self, now: Instant) {
         self.life = Life::Finished;
         self.forget_events();
         self.gate.wake(now);
     }
 
-    /// Ends the outbox and frees everything that waits in it.
+    /// Finishes the outbox and drops everything in it.
     pub fn abandon(&mut self, now: Instant) {
         self.front = VecDeque::new();
         self.finish(now);
     }
 
-    /// Ends the window that a write has opened: what has come since is due now.
+    /// Ends the window opened by a write: events since then are due now.
     pub fn end_window(&mut self, now: Instant) {
         self.gate.end_window();
         if self.has_events() {
@@ -217,13 +219,13 @@ impl Outbox {
         self.rearm(now);
     }
 
-    /// Tells that the alarm has come: an event that a rate has held back may go.
+    /// Handles the alarm: an event held back by a rate may be sent.
     pub fn ring_alarm(&mut self, now: Instant) {
         self.alarm = None;
         self.rearm(now);
     }
 
-    /// Wakes the session when an event in mode `latest` may go, or sets the alarm for when the first one may.
+    /// Wakes the session if an event in mode `latest` may be sent, or sets the alarm for the first one.
     fn rearm(&mut self, now: Instant) {
         let Some(latest) = &self.latest else { return };
         let next = latest.next_due();
@@ -237,7 +239,7 @@ impl Outbox {
         }
     }
 
-    /// Returns whether events or answers are to be sent, at once or when the window ends.
+    /// Returns whether events or answers are to be sent, at once or at the end of the window.
     fn has_events(&self) -> bool {
         let is_queued = !self.queue.is_empty() || self.agenda.len() > 0 || !self.answers.is_empty();
         is_queued || self.lag.is_some() || self.untold.is_some() || self.is_reading()
@@ -247,7 +249,7 @@ impl Outbox {
         self.scan.as_ref().is_some_and(|scan| scan.is_behind())
     }
 
-    /// Forgets everything but what waits at the front.
+    /// Drops everything but the control items.
     fn forget_events(&mut self) {
         self.answers = VecDeque::new();
         (self.queue, self.agenda, self.scan) = (VecDeque::new(), Agenda::default(), None);
@@ -256,7 +258,7 @@ impl Outbox {
         self.forget_latest();
     }
 
-    /// Forgets what is held back, and the alarm for it: the session's number may soon be another's.
+    /// Drops events held back by rates, and their alarm, because the session's key may soon belong to another session.
     pub(super) fn forget_latest(&mut self) {
         self.latest = None;
         if let Some(alarm) = self.alarm.take() {
@@ -264,17 +266,17 @@ impl Outbox {
         }
     }
 
-    /// Returns what the session is subscribed to.
+    /// Returns the subscriptions of the session.
     pub(super) fn links(&mut self) -> &mut Links {
         &mut self.links
     }
 
-    /// Returns for how long something has been due without being drained.
+    /// Returns for how long data have been due without a drain.
     pub fn overdue(&self, now: Instant) -> Duration {
         self.gate.overdue(now)
     }
 
-    /// Returns when something was last drained.
+    /// Returns the time of the last drain.
     pub fn last_drain(&self) -> Instant {
         self.gate.last_drain()
     }
@@ -285,7 +287,7 @@ impl Outbox {
     }
 }
 
-/// Returns whether an event goes in mode `latest`, not as it is read from the ring.
+/// Returns whether an event is sent in mode `latest`, not as it is read from the ring.
 fn is_latest(event: &Event, latest: Option<&Latest>) -> bool {
     let topic = Topic::symbol(event.id, event.channel());
     latest.is_some_and(|latest| latest.mode_of(topic) != Mode::All)

@@ -1,4 +1,4 @@
-//! What an outbox promises, for any order of events, answers and drains.
+//! Promises of an outbox, for any order of events, answers and drains.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::hub::{Pacer, PushConfig, Turn};
 use crate::protocol::{CloseReason, Publication, Rate};
 use crate::rate::RateLimiter;
 
-/// Collects what is drained, `limit` messages at the most each time.
+/// Collects drained items, at most `limit` messages per write.
 #[derive(Default)]
 pub(super) struct Collected {
     pub(super) messages: Vec<Value>,
@@ -64,12 +64,12 @@ pub(super) fn shared(push: PushConfig, events_kept: usize) -> Rc<OutboxShared> {
     })
 }
 
-/// A stream of trades, and the outbox of a session that wants all of them.
+/// A stream of trades, and the outbox of a session subscribed to all of them.
 pub(super) struct Fixture {
     pub(super) outbox: Outbox,
     pub(super) now: Instant,
     pub(super) offset: u64,
-    /// Everything that was pushed.
+    /// All pushed events.
     pub(super) pushed: Vec<Arc<[Publication]>>,
     seq: HashMap<u32, u64>,
     index: Index,
@@ -108,7 +108,7 @@ impl Fixture {
         Rc::new(Delivery::new(batch, 0))
     }
 
-    /// What a session does when a symbol is subscribed to, again maybe: it sets the mode and answers with a snapshot.
+    /// Subscribes to a symbol, possibly again, as a session does: sets the mode and answers with a snapshot.
     pub(super) fn subscribe(&mut self, symbol: u32, mode: Mode) {
         self.outbox.set_mode(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode, self.offset);
         self.index.insert(Topic::symbol(SymbolId(symbol), Channel::Trades), SessionKey::new(0), self.outbox.links());
@@ -161,7 +161,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn holes_are_counted_exactly_and_no_order_breaks_in_any_mode(steps in steps(), events_max in 1usize..10) {
+    fn holes_are_counted_exactly_and_the_order_is_right_in_any_mode(steps in steps(), events_max in 1usize..10) {
         let mut fixture = Fixture::new(events_max, 0);
         let mut received = Vec::new();
         for step in steps {
@@ -180,7 +180,7 @@ proptest! {
             }
             fixture.check_counts(events_max);
         }
-        // The longest interval is two seconds: after it nothing is held back.
+        // The longest interval is two seconds: after it no event is held back.
         for _ in 0..2 {
             fixture.now += Duration::from_secs(2);
             while let Some((messages, _)) = fixture.drain(1_000) {
@@ -216,7 +216,7 @@ proptest! {
 }
 
 #[test]
-fn the_first_event_goes_at_once_and_the_next_ones_go_together_when_the_window_ends() {
+fn the_first_event_is_sent_at_once_and_the_next_ones_together_when_the_window_ends() {
     let mut fixture = Fixture::new(10, 20);
     fixture.push(1);
     let (messages, events) = fixture.drain(100).unwrap();
@@ -233,7 +233,7 @@ fn the_first_event_goes_at_once_and_the_next_ones_go_together_when_the_window_en
 }
 
 #[test]
-fn an_outbox_that_fills_waits_for_no_window() {
+fn a_half_full_outbox_does_not_wait_for_the_window() {
     let mut fixture = Fixture::new(10, 20);
     fixture.push(1);
     fixture.drain(100);
@@ -246,7 +246,7 @@ fn an_outbox_that_fills_waits_for_no_window() {
 }
 
 #[test]
-fn an_answer_waits_for_no_window_and_keeps_its_place() {
+fn an_answer_does_not_wait_for_the_window_and_keeps_its_place() {
     let mut fixture = Fixture::new(10, 20);
     fixture.push(1);
     fixture.drain(100);
@@ -258,7 +258,7 @@ fn an_answer_waits_for_no_window_and_keeps_its_place() {
 }
 
 #[test]
-fn a_control_message_overtakes_what_waits_and_a_close_ends_it() {
+fn a_control_message_is_sent_before_events_and_a_close_ends_the_outbox() {
     let mut fixture = Fixture::new(10, 0);
     fixture.push(1);
     fixture.outbox.push_control(Control::Message(br#"{"type":"pong"}"#.to_vec()), fixture.now).unwrap();
@@ -304,7 +304,7 @@ fn unread_answers_are_bounded_by_their_bytes() {
     assert_eq!(outbox.push_control(Control::Close(CloseReason::UnreadReplies), now), Ok(()));
 }
 
-/// Counts bytes, of this write, and writes; is full with the first message.
+/// Counts the bytes of this write, and the writes; is full after one message.
 #[derive(Default)]
 struct Bytes(usize, u32);
 
@@ -345,7 +345,7 @@ fn a_rate_holds_events_back_and_sends_the_newest_with_a_count() {
 }
 
 #[test]
-fn the_cursor_does_not_pass_what_was_refused() {
+fn the_cursor_does_not_pass_a_rejected_event() {
     let mut fixture = Fixture::new(2, 0);
     fixture.outbox.set_on_lag(OnLag::Close);
     fixture.push(1);
@@ -360,7 +360,7 @@ fn the_cursor_does_not_pass_what_was_refused() {
 }
 
 #[test]
-fn answers_that_hold_events_in_their_places_have_an_end() {
+fn answers_that_keep_events_before_them_are_bounded() {
     let mut fixture = Fixture::new(4, 0);
     let mut requests = 0;
     loop {
@@ -376,7 +376,7 @@ fn answers_that_hold_events_in_their_places_have_an_end() {
 }
 
 #[test]
-fn a_lag_ends_when_there_is_room_to_tell_it() {
+fn a_lag_ends_when_the_write_has_room_to_announce_it() {
     let mut fixture = Fixture::new(2, 0);
     for _ in 0..3 {
         (0..6).for_each(|symbol| fixture.push(symbol % 2));

@@ -1,4 +1,4 @@
-//! The part of an outbox that tells how far its session has got.
+//! The progress of a session: its cursor.
 
 use std::collections::BTreeSet;
 
@@ -7,48 +7,49 @@ use crate::hub::outbox::answers::Answer;
 use crate::hub::outbox::{Life, Outbox};
 
 impl Outbox {
-    /// Returns whether something waits, maybe missed events that are still to be read.
+    /// Returns whether items are queued or missed events are still to be read.
     pub fn is_behind(&self) -> bool {
         self.has_events() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
     }
 
-    /// Returns whether a recovery is to begin, behind the answers that wait.
+    /// Returns whether a recovery is queued.
     pub(super) fn has_rewind(&self) -> bool {
         self.answers.iter().any(|answer| answer.rewinds_to().is_some())
     }
 
-    /// Passes over everything up to this offset, the hub's position: nothing more comes from there.
+    /// Ignores events up to this offset, the hub's: none of them is for this session.
     pub fn pass_over(&mut self, offset: u64) {
         if self.life == Life::Open {
             self.seen = self.seen.max(offset);
         }
     }
 
-    /// Returns the offset of the newest event of a topic that the session never gets, as a newer one has taken its place.
+    /// Returns the offset of the newest event of a topic that the session never gets, because a newer one has replaced
+    /// it.
     pub fn newest_skipped(&self, topic: Topic) -> Option<u64> {
         self.skipped.newest(topic)
     }
 
-    /// Returns whether the session gets, or has got, every event.
+    /// Returns whether the session has got, or will get, every event.
     pub fn is_complete(&self) -> bool {
         self.skipped.is_empty()
     }
 
-    /// Forgets what was skipped of these topics, which begin anew from a cursor; those of which `goes_on` is true go on.
+    /// Forgets skipped events of these topics, which begin anew from a cursor, except those for which `goes_on` returns
+    /// true.
     pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
         self.skipped.begin_anew(fresh, goes_on);
     }
 
-    /// Returns the offset up to which everything that a session with one subscription wants has been drained, or is counted
-    /// by what has. `None` when that can not be told: a snapshot is queued, or what was queued was thrown away as the outbox
-    /// is ending.
+    /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a
+    /// drained one. `None` if a snapshot is queued, or if queued events were dropped because the outbox is closing.
     pub fn cursor(&self) -> Option<u64> {
         let is_told = self.answers.iter().all(|answer| answer.rewinds_to().is_some());
         (self.life < Life::Closing && is_told).then(|| self.position())
     }
 
-    /// Returns the offset up to which everything has been drained, or is counted by what has, of those subscriptions whose
-    /// answers and snapshots have been drained too.
+    /// Returns the cursor: every event up to it has been drained or is counted by a drained one. Subscriptions whose
+    /// `subscribed` or snapshots are still queued are excluded.
     pub fn position(&self) -> u64 {
         let queued = self.queue.front().map(|delivery| delivery.offset());
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
@@ -61,7 +62,7 @@ impl Outbox {
         first.map_or(self.seen, |first| self.seen.min(first - 1))
     }
 
-    /// Takes what recoveries have cost since this was last asked.
+    /// Returns the cost of recoveries since the last call.
     pub fn take_work(&mut self) -> u64 {
         std::mem::take(&mut self.work)
     }

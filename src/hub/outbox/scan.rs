@@ -1,5 +1,5 @@
-//! `Scan`: the part of the stream that one session has still to read from the ring, event by event. While there is one, nothing is
-//! queued: however many events a burst has, they cost their session a position.
+//! `Scan`: a position in the ring from which one session reads the stream, event by event. While it exists no event is
+//! queued: however many events a burst has, they cost the session one position.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use crate::hub::OutboxShared;
 use crate::hub::index::{Links, Topic};
 use crate::protocol::Publication;
 
-/// A burst may need one part in so many of the ring; the others are the time to read it.
+/// A burst may span one part in this many of the ring; the rest is the time to read it.
 const RING_PART: u64 = 4;
-/// Of events that are not part of the burst, so many outboxes full may wait.
+/// Most unread events that are not part of the burst, in full outboxes.
 const LEEWAY_OUTBOXES: u64 = 2;
 
-/// Why events are read from the ring.
+/// Purpose of a scan.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// A client has asked for what it missed: until it has caught up nothing is skipped.
+    /// A recovery: no event is skipped until the session has caught up.
     Recovery,
-    /// Everything is read from the ring, also when the session has caught up.
+    /// A poll: all events are read from the ring, also after the session has caught up.
     Follow,
-    /// More events have come together than the queue has room for. The session may fall behind by so much.
+    /// A burst: more events than the queue has room for. The session may fall behind by this much.
     Burst(Leeway),
 }
 
-/// How far the session of a burst may fall behind, in the ring, before it counts as slow: the events of this burst come at
-/// no pace that it could keep, nor do those of the next one if it has read of this. Of others as many as two outboxes hold may wait, and
-/// those that it has read count no more.
+/// How far the session of a burst may fall behind in the ring before it counts as slow. Events of the burst are free,
+/// because no client could keep up with them; those of the next burst, too, if the session has read since this one.
+/// Other unread events are limited to two full outboxes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leeway {
     burst: u64,
@@ -36,7 +36,7 @@ pub(super) struct Leeway {
     has_read: bool,
     events: u64,
     events_max: u64,
-    /// How much of the ring it may need, bursts included.
+    /// Most offsets between the position and the end of the scan, bursts included.
     offsets_max: u64,
 }
 
@@ -49,68 +49,70 @@ impl Leeway {
     }
 }
 
-/// What a look for the next event gives.
+/// Result of a search for the next event.
 #[derive(Debug)]
 pub(super) enum Next<'a> {
     /// An event that the session wants: its batch, and its index there.
     Event(&'a Arc<[Publication]>, usize),
-    /// There is none up to the limit.
+    /// No event up to the limit.
     None,
-    /// Enough has been looked at: others have their turn.
+    /// The number of reads is used up: other tasks run first.
     Paused,
-    /// The ring has forgotten what was to be read.
+    /// The ring has evicted events that were to be read.
     Overtaken,
 }
 
-/// The part of the stream after [`read`](Self::read) and up to `end`.
+/// A scan of the stream after [`read`](Self::read) and up to `end`.
 #[derive(Debug)]
 pub(super) struct Scan {
     read: u64,
     end: u64,
     kind: Kind,
-    /// After which offset a subscription begins that is younger than the scan.
+    /// Offset after which a subscription begins that is younger than the scan.
     begins: BTreeMap<Topic, u64>,
-    /// Up to which offset the events of a topic have been sent or merged in mode `latest`, which is over.
+    /// Offset up to which the events of a topic have been sent or merged in mode `latest`, from which the topic has
+    /// changed.
     merged: BTreeMap<Topic, u64>,
-    /// Where in the ring the last event was found.
+    /// Place in the ring of the last event.
     near: usize,
 }
 
 impl Scan {
-    /// Returns a scan of nothing, after this offset.
+    /// Returns an empty scan after this offset.
     pub(super) fn new(read: u64, kind: Kind) -> Self {
         Self { read, end: read, kind, begins: BTreeMap::new(), merged: BTreeMap::new(), near: 0 }
     }
 
-    /// Returns up to where everything has been read.
+    /// Returns the offset up to which all events have been read.
     pub(super) fn read(&self) -> u64 {
         self.read
     }
 
-    /// Returns whether something is still to be read.
+    /// Returns whether events are still to be read.
     pub(super) fn is_behind(&self) -> bool {
         self.read < self.end
     }
 
-    /// Returns whether it is for a burst, not for a recovery.
+    /// Returns whether the scan is for a burst, not for a recovery.
     pub(super) fn is_burst(&self) -> bool {
         matches!(self.kind, Kind::Burst(_))
     }
 
-    /// Returns whether it has come to its end and every subscription has begun, when the session has `seen` so much.
+    /// Returns whether the scan has reached its end and every subscription has begun, for a session with the high-water
+    /// mark `seen`.
     pub(super) fn is_over(&self, seen: u64) -> bool {
         let has_begun = self.begins.values().all(|begin| *begin <= seen);
         !self.is_behind() && !matches!(self.kind, Kind::Follow) && has_begun
     }
 
-    /// Makes it one for a recovery, which nothing may be skipped of.
+    /// Changes the purpose to a recovery, of which no event may be skipped.
     pub(super) fn protect(&mut self, kind: Kind) {
         self.kind = kind;
     }
 
-    /// Leaves an event of the session in the ring, to be read with the rest. Returns false when that would be too much.
+    /// Leaves an event in the ring, to be read with the rest. Returns false if the session falls behind too far.
     pub(super) fn extend(&mut self, offset: u64, burst: Option<u64>) -> bool {
-        // What lies between is nobody's here, and the ring may forget it.
+        // No event between the old end and this one belongs to this session, so the ring may evict them.
         let read = if self.is_behind() { self.read } else { offset - 1 };
         if let Kind::Burst(leeway) = &mut self.kind {
             if let Some(next) = burst.filter(|next| *next > leeway.burst && leeway.has_read) {
@@ -126,7 +128,7 @@ impl Scan {
         true
     }
 
-    /// Takes note that so many events have been sent.
+    /// Records that this many events have been sent.
     pub(super) fn sent(&mut self, events: u64) {
         if let Kind::Burst(leeway) = &mut self.kind {
             leeway.has_read |= events > 0;
@@ -134,7 +136,7 @@ impl Scan {
         }
     }
 
-    /// Lets a subscription begin after this offset, not before.
+    /// Begins a subscription after this offset.
     pub(super) fn begin(&mut self, topic: Topic, after: u64) {
         self.begins.insert(topic, after);
     }
@@ -144,23 +146,24 @@ impl Scan {
         self.begins.get(&topic).copied().unwrap_or_default()
     }
 
-    /// Passes over the events of a topic up to this offset: mode `latest` has merged them.
+    /// Skips the events of a topic up to this offset, because mode `latest` has merged them.
     pub(super) fn pass_over(&mut self, topic: Topic, merged: u64) {
         self.merged.insert(topic, merged);
     }
 
-    /// Lets the events of a topic, or of those that a wildcard stands for, be sent again that mode `latest` has merged.
+    /// Lets merged events of a topic, or of all topics of a wildcard, be sent again.
     pub(super) fn bring_back(&mut self, wanted: Topic) {
         self.merged.retain(|topic, _| *topic != wanted && topic.wildcard() != wanted);
     }
 
-    /// Reads everything after `place`, of which nothing has been sent, up to `end` at least.
+    /// Extends the scan to everything after `place`, of which no event has been sent, up to `end` at least.
     pub(super) fn reach(&mut self, place: u64, end: u64) {
         self.read = if self.is_behind() { self.read.min(place) } else { place };
         self.end = self.end.max(end);
     }
 
-    /// Ends a subscription. One by name that goes on by the wildcard stays: what is unread of it is still wanted.
+    /// Ends a subscription. A symbol that was named and is also covered by the wildcard stays: its unread events are
+    /// still wanted.
     pub(super) fn end(&mut self, topic: Topic, links: &Links) {
         if links.contains(topic.wildcard()) {
             self.begins.entry(topic).or_default();
@@ -169,12 +172,12 @@ impl Scan {
         }
     }
 
-    /// Returns of how many topics something is kept.
+    /// Returns the number of topics with an entry.
     pub(super) fn topics(&self) -> usize {
         self.begins.len() + self.merged.len()
     }
 
-    /// Returns whether an event that is read is to be sent.
+    /// Returns whether an event that is read must be sent.
     pub(super) fn wants(&self, event: &Event, links: &Links) -> bool {
         let begin = |topic: Topic| match self.begins.get(&topic) {
             None if links.contains(topic) => Some(0),
@@ -192,7 +195,7 @@ impl Scan {
         merged.is_some_and(|merged| event.offset <= *merged)
     }
 
-    /// Looks for the next wanted event up to the offset `limit`, and goes past it; with so many looks at most.
+    /// Reads up to the next wanted event at or before the offset `limit`, with at most `looks` reads.
     pub(super) fn next<'a>(
         &mut self,
         ring: &'a Ring,
@@ -215,7 +218,7 @@ impl Scan {
     }
 }
 
-/// Returns the topics that carry an event: those of its symbol, and those of every symbol.
+/// Returns the topics that carry an event: those of its symbol, and the wildcards.
 pub(super) fn carriers(event: &Event) -> impl Iterator<Item = Topic> {
     let id = event.id;
     let channel = event.channel();

@@ -1,18 +1,18 @@
-//! `Skipped`: which events a session never got because newer ones took their place.
+//! `Skipped`: the events that a session never got because newer ones replaced them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::index::Topic;
 
-/// Topics that are told apart, at most.
+/// Most topics with an entry of their own.
 const TOPICS_MAX: usize = 8_192;
 
-/// For each topic, the newest event that was skipped; of too many topics only the newest of all, so that more seems to be
-/// missed than is.
+/// For each topic, the newest skipped event. Beyond the limit only the newest of all topics, so that more events may
+/// seem skipped than are.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
     newest: BTreeMap<Topic, u64>,
-    /// Of any topic, maybe.
+    /// The newest skipped event of all topics beyond the limit.
     of_all: Option<u64>,
 }
 
@@ -26,17 +26,18 @@ impl Skipped {
         }
     }
 
-    /// Returns the offset of the newest one of a topic.
+    /// Returns the offset of the newest skipped event of a topic.
     pub(super) fn newest(&self, topic: Topic) -> Option<u64> {
         self.newest.get(&topic).copied().max(self.of_all)
     }
 
-    /// Returns whether there is none.
+    /// Returns whether no event was skipped.
     pub(super) fn is_empty(&self) -> bool {
         self.newest.is_empty() && self.of_all.is_none()
     }
 
-    /// Forgets those of the topics that begin anew with `fresh`, which may name wildcards; but not of topics that go on.
+    /// Removes the entries of topics that begin anew with `fresh`, which may contain wildcards, except those of topics
+    /// that continue.
     pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
         let begins = |topic: &Topic| fresh.contains(topic) || fresh.contains(&topic.wildcard());
         self.newest.retain(|topic, _| goes_on(*topic) || !begins(topic));
@@ -49,7 +50,7 @@ mod tests {
     use crate::domain::{Channel, SymbolId};
 
     #[test]
-    fn of_too_many_topics_the_newest_event_of_all_counts_for_each() {
+    fn beyond_the_limit_the_newest_skipped_event_of_all_topics_counts_for_each() {
         let topic = |id| Topic::symbol(SymbolId(id), Channel::Trades);
         let mut skipped = Skipped::default();
         assert!(skipped.is_empty());

@@ -1,4 +1,4 @@
-//! `Snapshots`: the states of symbols that follow an answer, made into messages one by one as the socket takes them.
+//! `Snapshots`: the states of symbols that follow an answer, encoded one by one as the socket accepts them.
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::hub::delivery::Sink;
 /// A symbol and its state.
 type State = (Symbol, Arc<Snapshot>);
 
-/// The states of some symbols at one position of the stream. They are shared with the router and with all other sessions
-/// until their symbol's next event: what waits costs a few bytes for each symbol, and nobody's messages are made twice.
+/// The states of some symbols at one offset of the stream. They are shared with the router and other sessions until
+/// their symbol's next event: a queued snapshot costs a few bytes, and is encoded once.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     offset: u64,
@@ -20,23 +20,23 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Returns these states, all as they are right after the event `offset`.
+    /// Returns these states, all of them directly after the event `offset`.
     pub fn new(offset: u64, states: Vec<State>) -> Self {
         let bytes = size_of::<Self>() + states.capacity() * size_of::<State>();
         Self { offset, states: states.into_iter(), bytes }
     }
 
-    /// Returns the position of the stream.
+    /// Returns the offset.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns the bytes of memory that they take, without what is shared.
+    /// Returns the memory of the references in bytes, without the shared states.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives messages to the sink until it is full. Returns how many.
+    /// Encodes messages into the sink until it is full. Returns their number.
     pub(super) fn drain(&mut self, sink: &mut impl Sink) -> u64 {
         let mut messages = 0;
         while !sink.is_full()
@@ -48,7 +48,7 @@ impl Snapshots {
         messages
     }
 
-    /// Returns whether none is left.
+    /// Returns whether all states have been sent.
     pub(super) fn is_empty(&self) -> bool {
         self.states.len() == 0
     }
@@ -61,7 +61,7 @@ mod tests {
     use crate::hub::Control;
     use crate::protocol::Publication;
 
-    /// Takes two messages in each write.
+    /// Accepts two messages per write.
     #[derive(Default)]
     struct Sent(Vec<String>);
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_made_as_they_are_taken_of_the_states_as_they_were() {
+    fn snapshots_are_encoded_when_drained_from_the_states_as_they_were() {
         let mut values: Vec<_> = (1..=3).map(|dollars| snapshot(Price::from_cents(dollars * 100))).collect();
         let symbols = ["A", "B", "C"].map(|name| name.parse::<Symbol>().unwrap());
         let mut snapshots = Snapshots::new(7, symbols.into_iter().zip(values.iter().cloned()).collect());

@@ -1,5 +1,5 @@
-//! `Router`: the plain struct inside a hub. Knows every session of its worker and the state of the market at its own
-//! position of the stream, and appends each event to the outboxes of those that want it.
+//! `Router`: the plain struct inside a hub. It has the sessions of its worker and the state of the market at one offset
+//! of the stream, and appends each event to the outboxes of the subscribed sessions.
 
 mod turns;
 
@@ -23,30 +23,30 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Mode};
 use crate::rate::RateLimiter;
 
-/// An outbox as the hub, the session and the transport share it; all three live on one thread.
+/// An outbox, shared by hub, session and transport, which run on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
 
 /// Routes the stream to the sessions of one worker.
 pub struct Router {
     table: Arc<SymbolTable>,
     epoch: Arc<str>,
-    /// The newest offset that the feed has published, maybe not yet here.
+    /// Offset of the newest event that the feed has published, possibly not arrived here.
     head: Arc<AtomicU64>,
     market: Arc<MarketClock>,
     shared: Rc<OutboxShared>,
     metrics: SharedMetrics,
-    /// Shows the offset.
+    /// Gauge of the offset.
     progress: Gauge,
     values: LastValues,
     index: Index,
     sessions: Slab<Entry>,
-    /// Sessions that must be closed because they lag and want that.
+    /// Sessions to be closed because they lag and have `"on_lag":"close"`, or exceed the limit of a lag.
     overrun: Vec<SessionKey>,
-    /// Room for the sessions whose window has ended, and for those whose alarm has come.
+    /// Reused buffers: sessions whose window has ended, and those whose alarm has fired.
     ended: (Vec<SessionKey>, Vec<SessionKey>),
-    /// When the drain is to be over; `None` while there is none.
+    /// End of the drain; `None` before the shutdown.
     drain_end: Option<Instant>,
-    /// Told when the router is draining and its last session has left.
+    /// Notified when the last session has left during a drain.
     empty: Rc<Notify>,
 }
 
@@ -56,7 +56,7 @@ struct Entry {
 }
 
 impl Router {
-    /// Returns a router without sessions at the position of `values`; `ring` holds the newest events up to there.
+    /// Returns a router without sessions at the offset of `values`; `ring` has the newest events up to there.
     pub fn new(config: &HubConfig, values: LastValues, ring: Ring) -> Self {
         let now = Instant::now();
         Self {
@@ -91,7 +91,7 @@ impl Router {
         }
     }
 
-    /// Moves a router that has no session yet to another position.
+    /// Moves a router without sessions to another offset.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
         self.show_progress();
@@ -102,7 +102,7 @@ impl Router {
         self.progress.set(self.offset().try_into().unwrap_or(i64::MAX));
     }
 
-    /// Takes in a session; it is told nothing until it subscribes.
+    /// Adds a session without subscriptions.
     pub fn join(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
         let offset = self.offset();
         let vacant = self.sessions.vacant_entry();
@@ -115,11 +115,11 @@ impl Router {
         (key, outbox)
     }
 
-    /// Forgets a session and all its subscriptions.
+    /// Removes a session and all its subscriptions.
     ///
     /// # Panics
     ///
-    /// Panics when the session has left already.
+    /// Panics if the session has left already.
     pub fn leave(&mut self, key: SessionKey) {
         let entry = self.sessions.remove(key.index());
         let mut outbox = entry.outbox.borrow_mut();
@@ -139,7 +139,7 @@ impl Router {
         }
     }
 
-    /// Subscribes the session to these channels of one symbol, or of every symbol when `id` is `None`, in this mode.
+    /// Subscribes the session to these channels of one symbol, or of every symbol if `id` is `None`, in this mode.
     pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
         let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
@@ -155,9 +155,10 @@ impl Router {
         }
     }
 
-    /// Subscribes the session as [`Self::subscribe`] does, to each of `ids`, from after the event `after` on: not
-    /// later than [`Self::head`] and not forgotten yet, see [`Self::remembers`]. What it is subscribed to already goes on
-    /// as it is, but for its mode. Returns what has been missed, for the session's outbox; it may be nothing.
+    /// Subscribes the session like [`Self::subscribe`] to each of `ids`, to events after the offset `after`, which must
+    /// be at most [`Self::head`] and not evicted, see [`Self::remembers`]. Subscriptions that the session already has
+    /// continue, except for their mode. Returns the recovery of the missed events for the session's outbox; it may be
+    /// empty.
     pub fn subscribe_after(
         &mut self,
         key: SessionKey,
@@ -198,7 +199,7 @@ impl Router {
         Rewind { after, topics, unsent }
     }
 
-    /// Ends the subscription of the session to these channels of one symbol, or to those of the wildcard.
+    /// Unsubscribes the session from these channels of one symbol, or of the wildcard.
     pub fn unsubscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet) {
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
         outbox.unset_mode(id, channels);
@@ -213,44 +214,44 @@ impl Router {
         }
     }
 
-    /// Returns the states of these symbols, exact at the router's position.
+    /// Returns the states of these symbols at the router's offset.
     pub fn snapshots(&self, ids: &[SymbolId]) -> Snapshots {
         let state = |id: &SymbolId| (self.table.instrument(*id).symbol, self.values.snapshot(*id).clone());
         Snapshots::new(self.offset(), ids.iter().map(state).collect())
     }
 
-    /// Returns the state of a symbol at the router's position.
+    /// Returns the state of a symbol at the router's offset.
     pub fn snapshot(&self, id: SymbolId) -> &Arc<Snapshot> {
         self.values.snapshot(id)
     }
 
-    /// Returns whether everything after `offset` is known here, or will be.
+    /// Returns whether the ring has every event after `offset`, or will have those that have not arrived yet.
     pub fn remembers(&self, offset: u64) -> bool {
         let here = self.offset();
         offset <= self.head() && (offset >= here || self.shared.ring.borrow().goes_back_to(offset, here))
     }
 
-    /// Returns the router's position in the stream: the offset of the newest event it has routed.
+    /// Returns the router's offset: that of the newest event it has routed.
     pub fn offset(&self) -> u64 {
         self.values.offset()
     }
 
-    /// Returns the newest offset that any part of the process can have told a client.
+    /// Returns the newest offset that any hub of the process can have sent to a client.
     pub fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire).max(self.offset())
     }
 
-    /// Returns the name of this process's stream.
+    /// Returns the epoch.
     pub fn epoch(&self) -> &Arc<str> {
         &self.epoch
     }
 
-    /// Returns what time it is on the market.
+    /// Returns the clock of the market.
     pub fn market(&self) -> &MarketClock {
         &self.market
     }
 
-    /// Returns what is traded.
+    /// Returns all instruments.
     pub fn table(&self) -> &Arc<SymbolTable> {
         &self.table
     }
@@ -260,28 +261,28 @@ impl Router {
         &self.metrics
     }
 
-    /// Returns what the outboxes share.
+    /// Returns the state that the outboxes share.
     pub fn shared(&self) -> &Rc<OutboxShared> {
         &self.shared
     }
 
-    /// Returns how many sessions there are.
+    /// Returns the number of sessions.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Returns whether the server is going down: no session should begin.
+    /// Returns whether the server is shutting down, so that no session may begin.
     pub fn is_draining(&self) -> bool {
         self.drain_end.is_some()
     }
 
-    /// Returns how long the drain still takes, in milliseconds; 0 when there is none, or it should be over.
+    /// Returns the rest of the drain in milliseconds; 0 before a drain or after its end.
     pub fn drain_left_ms(&self, now: Instant) -> u64 {
         let left = self.drain_end.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Ends the windows that are over, rings the alarms that have come, and ends sessions whose missed events are forgotten.
+    /// Ends windows that are over, fires alarms that are due, and ends sessions whose unread events were evicted.
     pub fn end_windows(&mut self, now: Instant) {
         let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
         self.shared.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
@@ -294,17 +295,17 @@ impl Router {
         self.ended = (windows, alarms);
     }
 
-    /// Tells every session to end; one that gave no recipient for it finds its outbox finished.
+    /// Tells every session to end. The outbox of a session without a recipient is finished.
     pub(super) fn end_all(&mut self, end: &End, now: Instant) {
         for (key, _) in &self.sessions {
             self.end(SessionKey::new(key), end, now);
         }
     }
 
-    /// Ends the one of this hub's sessions that holds most, when more waits in the whole process than may; returns whether there
-    /// was one. What it holds counts no more from then on, on no hub: hubs that do so at the same time end one session too many
-    /// each, at the most. One with less than its share of the bound is never ended: when the bound is passed, others hold more
-    /// than theirs, on this hub or another.
+    /// If the unsent bytes of all clients exceed the limit, ends the session of this hub with most bytes, and returns
+    /// true. Its bytes count no more from then on, so that hubs which do this at the same time end at most one session
+    /// too many each. A session with less than its share of the limit is never ended: then other sessions exceed
+    /// theirs, on this hub or another.
     pub(super) fn relieve(&self, now: Instant) -> bool {
         if !self.shared.is_crowded() {
             return false;
@@ -326,7 +327,8 @@ impl Router {
     pub(super) fn end(&self, key: SessionKey, end: &End, now: Instant) {
         let Some(entry) = self.sessions.get(key.index()) else { return };
         match &entry.ender {
-            // Its mailbox holds nothing but this message; when it is closed or full the session is ending already.
+            // The recipient's mailbox receives only this message; if it is closed or full, the session is ending
+            // already.
             Some(ender) => {
                 entry.outbox.borrow_mut().refuse_events();
                 drop(ender.try_send(end.clone()));
@@ -335,7 +337,8 @@ impl Router {
         }
     }
 
-    /// Lets no session begin any more, and tells newcomers to come back after `end`. Returns those that there are, and what is told when the last one has left.
+    /// Refuses new sessions from now on, and lets refused clients retry after `end`. Returns the sessions, and the
+    /// notification of the last one's end.
     pub(super) fn drain(&mut self, end: Instant) -> (Vec<SessionKey>, Rc<Notify>) {
         self.drain_end = Some(end);
         if self.sessions.is_empty() {

@@ -1,4 +1,4 @@
-//! What a router does with what waits for its sessions: of a burst that is read slowly, and when too much waits.
+//! Tests of a router with slow sessions: bursts that are read slowly, and the limit of unsent bytes.
 
 use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::hub::{Control, PushConfig, Sink};
 use crate::protocol::{OnLag, Publication};
 
-/// Takes a few events in each write.
+/// Accepts a few events per write.
 #[derive(Default)]
 struct Taken {
     offsets: Vec<u64>,
@@ -34,10 +34,10 @@ impl Sink for Taken {
     }
 }
 
-/// How many symbols there are.
+/// Number of symbols.
 const SYMBOLS: u32 = 60;
 
-/// A router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
+/// Returns a router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
 fn router() -> (Router, Instant) {
     let symbol = |id: u32| format!("S{id}").parse().unwrap();
     let instrument = |id| Instrument { symbol: symbol(id), name: String::new(), sector: String::new() };
@@ -59,7 +59,7 @@ fn router() -> (Router, Instant) {
     (Router::new(&config, LastValues::new(values), Ring::new(40)), Instant::now())
 }
 
-/// Lets the router route a trade of each of these symbols, all of which come at once.
+/// Routes a trade of each of these symbols, all in one batch.
 fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
     let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
     let event = |(offset, id)| {
@@ -74,12 +74,12 @@ fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Inst
     weak
 }
 
-/// Lets the router route so many trades of a symbol, all of which come at once.
+/// Routes this many trades of a symbol, all in one batch.
 fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
     trade_each(router, std::iter::repeat_n(id, count), now);
 }
 
-/// A session that wants the trades of the first symbol.
+/// Adds a session with the trades of the first symbol.
 fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, SharedOutbox) {
     let (key, outbox) = router.join(None, now);
     router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
@@ -87,7 +87,7 @@ fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, Shared
     (key, outbox)
 }
 
-/// A session that wants the trades of the first symbol, or to be told that it is closed.
+/// Adds a session with the trades of the first symbol, and with a recipient of its end.
 fn join_ended(router: &mut Router, now: Instant) -> (SessionKey, SharedOutbox) {
     let ender = actix::System::new().block_on(async { actix::Actor::start(Busy).recipient() });
     let (key, outbox) = router.join(Some(ender), now);
@@ -96,7 +96,7 @@ fn join_ended(router: &mut Router, now: Instant) -> (SessionKey, SharedOutbox) {
     (key, outbox)
 }
 
-/// Takes what waits, at most so many events; `None` when the session has ended.
+/// Drains at most this many events; `None` if the session has ended.
 fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
     let mut taken = Taken { limit, ..Taken::default() };
     let drained = outbox.borrow_mut().poll_drain(&Context::from_waker(Waker::noop()), now, &mut taken);
@@ -104,13 +104,13 @@ fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
 }
 
 #[test]
-fn what_a_burst_has_left_becomes_a_lag_before_the_ring_forgets_it() {
+fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, OnLag::CatchUp, now);
     trade(&mut router, 0, 20, now);
     assert_eq!(router.metrics().bursts.get(), 1);
     assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
-    // Nothing of this is for the session, and the ring forgets the rest of the burst.
+    // None of these events is for the session, and the ring evicts the rest of the burst.
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     router.end_windows(now);
     let taken = take(&outbox, 100, now).expect("it lives");
@@ -122,7 +122,7 @@ fn what_a_burst_has_left_becomes_a_lag_before_the_ring_forgets_it() {
 }
 
 #[test]
-fn what_a_burst_has_left_is_queued_when_there_is_room_by_then() {
+fn unread_events_of_a_burst_are_queued_if_there_is_room() {
     let (mut router, now) = router();
     let (key, outbox) = join(&mut router, OnLag::Close, now);
     for round in 0..3 {
@@ -143,7 +143,7 @@ fn what_a_burst_has_left_is_queued_when_there_is_room_by_then() {
 }
 
 #[test]
-fn a_session_that_wants_to_be_closed_when_it_lags_is_closed_when_the_ring_forgets_a_burst() {
+fn a_session_with_on_lag_close_is_closed_when_the_ring_evicts_a_burst() {
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, OnLag::Close, now);
     trade(&mut router, 0, 20, now);
@@ -153,10 +153,10 @@ fn a_session_that_wants_to_be_closed_when_it_lags_is_closed_when_the_ring_forget
 }
 
 #[test]
-fn a_session_that_is_closed_for_a_long_burst_is_told_so() {
+fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
     let (mut router, now) = router();
     let (_, outbox) = join_ended(&mut router, now);
-    // Together they would take more than answers may.
+    // Together they would exceed the limit of answers.
     trade(&mut router, 0, 39, now);
     trade(&mut router, 1, 40, now);
     assert!(outbox.borrow().is_ending());
@@ -166,7 +166,7 @@ fn a_session_that_is_closed_for_a_long_burst_is_told_so() {
     assert_eq!(outbox.borrow().cursor(), Some(16));
 }
 
-/// A session that wants the trades of the symbols up to this one.
+/// Adds a session with the trades of the symbols up to this one.
 fn join_many(router: &mut Router, symbols: u32, now: Instant) -> SharedOutbox {
     let (key, outbox) = router.join(None, now);
     let trades = ChannelSet::from_iter([Channel::Trades]);
@@ -175,10 +175,10 @@ fn join_many(router: &mut Router, symbols: u32, now: Instant) -> SharedOutbox {
 }
 
 #[test]
-fn a_session_that_lags_keeps_nothing_of_batches_that_the_ring_has_forgotten() {
+fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
     let (mut router, now) = router();
     let outbox = join_many(&mut router, 17, now);
-    // One at a time: no burst. Each event comes with others that nobody wants.
+    // One at a time: no burst. Each event comes with others without a subscriber.
     let batches: Vec<_> = (0..17)
         .chain(0..17)
         .map(|id| {
@@ -199,7 +199,7 @@ fn a_session_that_lags_keeps_nothing_of_batches_that_the_ring_has_forgotten() {
 }
 
 #[test]
-fn a_session_that_lags_with_more_symbols_than_can_be_kept_is_closed() {
+fn a_session_that_lags_with_too_many_symbols_is_closed() {
     let (mut router, now) = router();
     let outbox = join_many(&mut router, SYMBOLS, now);
     // Sixteen topics, and as many bytes as answers may have: 31 topics of 32 bytes.
@@ -212,7 +212,7 @@ fn a_session_that_lags_with_more_symbols_than_can_be_kept_is_closed() {
     assert!(take(&outbox, 100, now).is_none());
 }
 
-/// Is told to end, and has no time for it yet.
+/// A recipient that has no time to handle the end yet.
 struct Busy;
 
 impl actix::Actor for Busy {
@@ -226,7 +226,7 @@ impl actix::Handler<End> for Busy {
 }
 
 #[test]
-fn hubs_that_end_those_who_hold_most_end_no_more_than_they_must() {
+fn hubs_end_no_more_sessions_than_necessary_when_the_limit_is_exceeded() {
     const HELD: usize = 100_000;
     let system = actix::System::new();
     let (one, now) = router();
@@ -255,7 +255,7 @@ fn hubs_that_end_those_who_hold_most_end_no_more_than_they_must() {
             outbox.borrow_mut().push_control(message, now).unwrap();
         }
     }
-    // Each looks before the sessions that others have ended are gone: 24 hold what 20 may.
+    // Each hub checks before the sessions ended by the others have left: 24 sessions have the bytes of 20.
     while hubs.iter().map(|router| router.relieve(now)).filter(|ended| *ended).count() > 0 {}
     assert_eq!(config.metrics.sessions_crowded_out.get(), 4);
     assert!(!hubs[0].shared().is_crowded());

@@ -1,4 +1,4 @@
-//! The part of a router that routes what has arrived, in turns with the sessions of its thread.
+//! Routing of arrived events, in turns with the sessions of the thread.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use crate::hub::index::Topic;
 use crate::hub::router::Router;
 use crate::protocol::{CloseReason, Dialect, Publication};
 
-/// Events that may wait to be routed although the ring is made for fewer.
+/// Events that may wait to be routed even if the ring is shorter.
 const UNROUTED_EVENTS_MAX: usize = 65_536;
 
 impl Router {
-    /// Takes in a batch that follows [`Self::newest`]; [`Self::route_turn`] routes it. The ring keeps it until then.
+    /// Appends a batch that follows [`Self::newest`] to the ring, which keeps it until [`Self::route_turn`] has routed
+    /// it.
     pub fn accept(&mut self, batch: Arc<[Publication]>) {
         self.save_bursts(batch.len());
         let mut ring = self.shared.ring.borrow_mut();
@@ -35,7 +36,7 @@ impl Router {
         }
     }
 
-    /// Queues what the ring is about to forget of bursts, or merges it.
+    /// Queues or merges unread events of bursts before the ring evicts them.
     fn save_bursts(&mut self, added: usize) {
         if self.shared.bursts.borrow().is_empty() {
             return;
@@ -56,18 +57,18 @@ impl Router {
         channel.carriers().iter().flat_map(topics).any(|topic| !self.index.sessions(topic).is_empty())
     }
 
-    /// Returns the offset of the newest event that has arrived; it may still have to be routed.
+    /// Returns the offset of the newest event that has arrived, routed or not.
     pub fn newest(&self) -> u64 {
         self.shared.ring.borrow().newest().map_or(self.offset(), |newest| newest.max(self.offset()))
     }
 
-    /// Returns whether so many events wait to be routed that the router cannot hope to get there: more than the ring holds.
+    /// Returns whether more events wait to be routed than the ring holds, so that the router cannot catch up.
     pub(in crate::hub) fn is_overrun(&self) -> bool {
         let events_max = self.shared.ring.borrow().capacity().max(UNROUTED_EVENTS_MAX);
         self.newest() - self.offset() > events_max as u64
     }
 
-    /// Routes the next events that have arrived, as many as the sessions can take in one turn (see
+    /// Routes the next events that have arrived, as many as the sessions can handle in one turn (see
     /// [`PushConfig::turn_events_max`](crate::hub::PushConfig::turn_events_max)). Returns whether there are more.
     pub fn route_turn(&mut self, now: Instant) -> bool {
         let shared = self.shared.clone();
@@ -92,14 +93,14 @@ impl Router {
         self.offset() < newest
     }
 
-    /// Appends the event, the next one after the router's position, to the outboxes of those that want it.
+    /// Appends the next event of the stream to the outboxes of the subscribed sessions.
     fn route(&mut self, batch: &Arc<[Publication]>, index: usize, now: Instant) {
         let publication = &batch[index];
         self.values.apply(publication);
         let event = &publication.event;
         let mut delivery = None;
         let mut refused = std::mem::take(&mut self.overrun);
-        // A session may be found more than once; its outbox takes the event once.
+        // A session may match more than once; its outbox ignores duplicates.
         for carrier in event.channel().carriers() {
             let named = self.index.sessions(Topic::symbol(event.id, *carrier));
             let all = self.index.sessions(Topic::all(*carrier));
