@@ -1,11 +1,11 @@
-//! `Offsets`: where in the stream the events of each topic are, for as long as a ring keeps them. With it the events of a
-//! few topics are found without a look at all the others.
+//! `Offsets`: an index from topics to the offsets of their events in a ring, so that a reader of few topics does not
+//! scan all events.
 
 use std::collections::VecDeque;
 
 use crate::domain::{Event, Topic};
 
-/// For each topic, and for each wildcard, the offsets of its events: 16 bytes for each event that is kept.
+/// The offsets per topic and per wildcard: 16 bytes for each event in the ring.
 #[derive(Clone, Debug)]
 pub struct Offsets {
     lists: Vec<List>,
@@ -14,12 +14,12 @@ pub struct Offsets {
 #[derive(Clone, Debug, Default)]
 struct List {
     offsets: VecDeque<u64>,
-    /// How many have been forgotten. Added to an index in `offsets` it gives a place that stays the same.
+    /// Number of evicted offsets. An index into `offsets` plus this number is a place that does not change.
     forgotten: u64,
 }
 
 impl Offsets {
-    /// Returns the offsets of no events; there are so many symbols.
+    /// Returns an empty index for this many symbols.
     pub(super) fn new(symbols: usize) -> Self {
         Self { lists: vec![List::default(); Topic::count(symbols)] }
     }
@@ -29,7 +29,7 @@ impl Offsets {
         for_each_topic(event, |topic| self.lists[topic.index()].offsets.push_back(event.offset));
     }
 
-    /// Forgets the oldest event.
+    /// Removes the oldest event.
     pub(super) fn pop(&mut self, event: &Event) {
         for_each_topic(event, |topic| {
             let list = &mut self.lists[topic.index()];
@@ -42,24 +42,24 @@ impl Offsets {
         });
     }
 
-    /// Returns the place among the topic's events of the first one after `offset`; that of the next to come when there is
+    /// Returns the place of the topic's first event after `offset`; the place of the next event to come if there is
     /// none yet.
     pub fn place_after(&self, topic: Topic, offset: u64) -> u64 {
         let list = &self.lists[topic.index()];
         list.forgotten + list.offsets.partition_point(|each| *each <= offset) as u64
     }
 
-    /// Returns, for the topic of a wildcard, those of all symbols.
+    /// Returns the topics of all symbols that belong to a wildcard.
     pub fn symbols(&self, wildcard: Topic) -> Vec<Topic> {
         wildcard.of_symbols(self.lists.len() / Topic::count(0) - 1).collect()
     }
 
-    /// Returns whether no event of the topic is kept.
+    /// Returns whether the ring has no event of the topic.
     pub fn is_empty(&self, topic: Topic) -> bool {
         self.lists[topic.index()].offsets.is_empty()
     }
 
-    /// Returns the offset of the event at this place; `None` when it is forgotten or has not come yet.
+    /// Returns the offset of the event at this place; `None` if it has been evicted or not been pushed yet.
     pub fn at(&self, topic: Topic, place: u64) -> Option<u64> {
         let list = &self.lists[topic.index()];
         let index = usize::try_from(place.checked_sub(list.forgotten)?).ok()?;
@@ -67,7 +67,7 @@ impl Offsets {
     }
 }
 
-/// Calls `take` with the topics whose subscribers get an event: those of its symbol, and those of every symbol.
+/// Calls `take` with the topics whose subscribers get an event: those of its symbol, and the wildcards.
 fn for_each_topic(event: &Event, mut take: impl FnMut(Topic)) {
     for channel in event.channel().carriers() {
         take(Topic::symbol(event.id, *channel));

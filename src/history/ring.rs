@@ -1,4 +1,5 @@
-//! The newest events of the stream, bounded, read by cursor. Holds references to shared batches, no copies.
+//! `Ring`: a bounded buffer of the newest events of the stream, read by offset. It holds references to shared batches,
+//! no copies.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use crate::protocol::Publication;
 #[derive(Clone, Debug)]
 pub struct Ring {
     batches: VecDeque<Arc<[Publication]>>,
-    /// The newest offset of each batch, side by side: a search goes through these and not through the batches.
+    /// The newest offset of each batch, in a list of its own, so that a binary search does not load the batches.
     ends: VecDeque<u64>,
     events: usize,
     events_max: usize,
-    /// Where the events of each topic are; only readers that look for some topics need it.
+    /// Index of the offsets of each topic, for readers that want the events of some topics.
     offsets: Option<Offsets>,
 }
 
@@ -24,7 +25,7 @@ impl Ring {
         Self { batches: VecDeque::new(), ends: VecDeque::new(), events: 0, events_max, offsets: None }
     }
 
-    /// Returns the ring as one that knows where the events of each topic are; there are so many symbols.
+    /// Returns the ring with an index of offsets for this many symbols.
     #[must_use]
     pub fn with_offsets(mut self, symbols: usize) -> Self {
         let mut offsets = Offsets::new(symbols);
@@ -33,13 +34,14 @@ impl Ring {
         self
     }
 
-    /// Appends a batch, whose first offset follows the newest one of the ring, and forgets what is too old.
+    /// Appends a batch, whose first offset follows the newest one of the ring, and evicts the oldest events over the
+    /// limit.
     pub fn push(&mut self, batch: Arc<[Publication]>) {
         drop(self.push_keeping(batch, u64::MAX));
     }
 
-    /// Appends a batch as [`Self::push`] does, but forgets nothing after the offset `needed`, even if that is more than the
-    /// ring should keep. Returns what it has forgotten.
+    /// Appends a batch like [`Self::push`], but evicts no event after the offset `needed`, even if the ring exceeds its
+    /// limit. Returns the evicted batches.
     pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) -> Vec<Arc<[Publication]>> {
         let mut forgotten = Vec::new();
         let Some(last) = batch.last() else { return forgotten };
@@ -63,7 +65,8 @@ impl Ring {
         forgotten
     }
 
-    /// Returns up to which offset the ring would forget everything if so many events were added; see [`Self::push_keeping`].
+    /// Returns the offset up to which the ring would evict its events if this many were added; see
+    /// [`Self::push_keeping`].
     pub fn would_forget(&self, added: usize, needed: u64) -> Option<u64> {
         let (mut events, mut forgotten) = (self.events + added, None);
         for (batch, end) in self.batches.iter().zip(&self.ends) {
@@ -76,12 +79,12 @@ impl Ring {
         forgotten
     }
 
-    /// Returns the offset of the newest event; `None` when the ring is empty.
+    /// Returns the offset of the newest event; `None` if the ring is empty.
     pub fn newest(&self) -> Option<u64> {
         self.batches.back().and_then(|batch| batch.last()).map(|last| last.event.offset)
     }
 
-    /// Returns the offset of the oldest event; `None` when the ring is empty.
+    /// Returns the offset of the oldest event; `None` if the ring is empty.
     pub fn oldest(&self) -> Option<u64> {
         self.batches.front().and_then(|batch| batch.first()).map(|first| first.event.offset)
     }
@@ -91,22 +94,23 @@ impl Ring {
         self.events_max
     }
 
-    /// Returns how many events are kept.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
         self.events
     }
 
-    /// Returns whether no event is kept.
+    /// Returns whether the ring has no event.
     pub fn is_empty(&self) -> bool {
         self.events == 0
     }
 
-    /// Returns where the events of each topic are, when the ring knows.
+    /// Returns the index of offsets per topic, if the ring has one.
     pub fn offsets(&self) -> Option<&Offsets> {
         self.offsets.as_ref()
     }
 
-    /// Returns whether everything after `offset` is kept. `newest` is the offset up to which the caller has pushed.
+    /// Returns whether the ring has every event after `offset`. `newest` is the offset up to which the caller has
+    /// pushed.
     pub fn goes_back_to(&self, offset: u64, newest: u64) -> bool {
         offset.saturating_add(1) >= self.oldest().unwrap_or(newest + 1)
     }
@@ -116,7 +120,7 @@ impl Ring {
         self.batches.iter()
     }
 
-    /// Returns the batches that hold everything after `offset`, or `None` when some of it is forgotten. The first batch
+    /// Returns the batches with every event after `offset`, or `None` if one of them has been evicted. The first batch
     /// may begin at or before `offset`. `newest` is the offset up to which the caller has pushed.
     pub fn batches_after(&self, offset: u64, newest: u64) -> Option<impl Iterator<Item = &Arc<[Publication]>>> {
         if !self.goes_back_to(offset, newest) {
@@ -126,8 +130,8 @@ impl Ring {
         Some(self.batches.range(start..))
     }
 
-    /// Returns the event at `offset`: its batch, and its index there. `None` when it is forgotten or has not come yet.
-    /// `near` is where the last one was found: the next ones are mostly close by.
+    /// Returns the event at `offset`: its batch, and its index there; `None` if it has been evicted or not been pushed
+    /// yet. `near` is the result of the last search, where the next search begins, because most are close by.
     pub fn find(&self, offset: u64, near: &mut usize) -> Option<(&Arc<[Publication]>, usize)> {
         let begins_before = |place: usize| place.checked_sub(1).is_none_or(|last| self.ends[last] < offset);
         let holds = |place: usize| self.ends.get(place).is_some_and(|end| *end >= offset && begins_before(place));
@@ -165,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_read_gives_everything_after_the_cursor_or_says_that_it_cannot(
+        fn a_read_returns_every_event_after_the_cursor_or_nothing(
             lens in prop::collection::vec(1u64..7, 0..40),
             events_max in 1usize..50,
             cursor in 0u64..200,

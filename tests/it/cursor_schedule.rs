@@ -1,5 +1,6 @@
-//! For any schedule of disconnects, restarts and moves between transports: what a client has got in the end, joined, has no
-//! hole that was not announced, no repeat and no wrong order. Sessions and hubs are the real ones, sockets are left out.
+//! For any schedule of disconnects, restarts and moves between transports: all events that a client has received,
+//! joined, have no unannounced hole, no repeat and no wrong order. Sessions and hubs are the real ones, without
+//! sockets.
 
 use proptest::prelude::*;
 use tickcast::protocol::{Mode, Rate};
@@ -37,7 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn a_recovery_skips_nothing_however_long_it_is_and_however_small_the_outbox() {
+fn a_recovery_of_any_length_skips_nothing_with_an_outbox_of_any_size() {
     for transport in [Transport::WebSocket, Transport::EventStream] {
         let mut scene = Scene::new(100_000, 2, Mode::All, false);
         scene.step(Step::Connect(transport, 0));
@@ -49,7 +50,7 @@ fn a_recovery_skips_nothing_however_long_it_is_and_however_small_the_outbox() {
         }
         scene.step(Step::Route(0, 40));
         scene.step(Step::Connect(transport, 0));
-        // More comes than the socket takes.
+        // More events than the socket accepts.
         for _ in 0..40 {
             scene.step(Step::Publish(events()));
             scene.step(Step::Route(0, 1));
@@ -62,7 +63,7 @@ fn a_recovery_skips_nothing_however_long_it_is_and_however_small_the_outbox() {
 }
 
 #[test]
-fn a_session_that_is_overtaken_in_its_recovery_is_ended_and_begins_anew() {
+fn a_session_whose_unread_events_are_evicted_is_ended_and_begins_anew() {
     let mut scene = Scene::new(10, 100_000, Mode::All, false);
     scene.step(Step::Connect(Transport::EventStream, 0));
     scene.step(Step::Drain(100));
@@ -78,14 +79,14 @@ fn a_session_that_is_overtaken_in_its_recovery_is_ended_and_begins_anew() {
     scene.step(Step::Drain(100));
     scene.step(Step::Wait(0));
     scene.step(Step::Drain(100));
-    assert!(scene.session.is_none(), "closed, as what was left is forgotten");
+    assert!(scene.session.is_none(), "closed, because unread events were evicted");
     scene.step(Step::Connect(Transport::EventStream, 0));
     scene.step(Step::Drain(100));
     assert_eq!(scene.knowledge.seqs[&("S0".into(), "trades".into())], 55, "from the snapshot");
 }
 
 #[test]
-fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
+fn a_cursor_before_skipped_events_is_not_recovered() {
     let topic: Key = ("S0".into(), "trades".into());
     for (first, mode_of_loss) in [(Mode::All, "lag"), (Mode::Latest(Rate::from_hz(2.0)), "rate")] {
         let mut scene = Scene::new(100_000, if mode_of_loss == "lag" { 2 } else { 100_000 }, Mode::All, true);
@@ -112,7 +113,7 @@ fn who_goes_back_to_what_was_skipped_is_told_that_it_is_lost() {
     }
 }
 
-/// A session with a small outbox that has these subscriptions, each with its snapshot read.
+/// Returns a session with a small outbox and these subscriptions, each with its snapshot read.
 fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
     let mut scene = Scene::new(100_000, 3, Mode::All, true);
     scene.step(Step::Connect(Transport::WebSocket, 0));
@@ -124,10 +125,10 @@ fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
 }
 
 #[test]
-fn a_lag_begins_with_what_a_skipped_event_stood_for() {
+fn a_lag_counts_from_the_first_event_that_a_skipped_one_had_replaced() {
     let mut scene = lagging(&[("S0", "trades", Mode::Latest(None)), ("S2", "trades", Mode::All)]);
     scene.step(Step::Trickle(vec![(0, false), (2, false), (0, false), (2, false)]));
-    // Takes the first two; the trade of S0 that stays behind stands for an older one.
+    // Sends the first two; the trade of S0 that stays replaces an older one.
     scene.step(Step::Drain(1));
     scene.step(Step::Trickle(vec![(0, false), (2, false), (2, false), (2, false)]));
     scene.settle();
@@ -135,7 +136,7 @@ fn a_lag_begins_with_what_a_skipped_event_stood_for() {
 }
 
 #[test]
-fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
+fn events_covered_by_a_queued_recovered_answer_are_not_skipped() {
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::All)]);
     scene.step(Step::Trickle(vec![(1, false), (1, false)]));
     scene.step(Step::AskBack(("S1".into(), "trades".into()), 0));
@@ -146,7 +147,7 @@ fn what_an_answer_vouches_for_is_not_skipped_while_it_waits() {
 }
 
 #[test]
-fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
+fn an_event_held_back_by_a_rate_is_sent_before_the_recovered_answer_that_covers_it() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S1", "trades", Mode::Latest(None))]);
     scene.step(Step::Trickle(vec![(1, false)]));
@@ -159,11 +160,11 @@ fn what_a_rate_held_back_goes_before_the_answer_that_vouches_for_it() {
 }
 
 #[test]
-fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() {
+fn an_event_held_back_by_a_rate_takes_no_room_from_events_before_a_recovered_answer() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
     scene.step(Step::Trickle(vec![(0, false), (1, false)]));
-    // A heartbeat goes first, and the trade of S1 is in the queue then.
+    // A heartbeat is sent first, and the trade of S1 is in the queue then.
     scene.step(Step::Heartbeat(false));
     scene.step(Step::Drain(1));
     scene.step(Step::Trickle(vec![(0, false), (1, false), (0, false), (0, false)]));
@@ -177,7 +178,7 @@ fn what_a_rate_held_back_takes_no_place_before_the_answer_that_vouches_for_it() 
 }
 
 #[test]
-fn who_waits_for_a_quiet_symbol_is_not_overtaken_by_the_others() {
+fn a_recovery_of_a_quiet_symbol_is_not_overtaken_by_other_symbols() {
     for transport in [Transport::Poll, Transport::EventStream] {
         let mut scene = Scene::new(12, 100_000, Mode::All, false).narrow(1);
         scene.step(Step::Connect(Transport::Poll, 0));
@@ -196,14 +197,14 @@ fn who_waits_for_a_quiet_symbol_is_not_overtaken_by_the_others() {
 }
 
 #[test]
-fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
+fn a_change_to_mode_all_during_a_recovery_sends_the_events_that_it_holds_back() {
     let topic: Key = ("S1".into(), "trades".into());
     let mut scene = lagging(&[("S0", "trades", Mode::All), ("S1", "trades", Mode::Latest(None))]);
     scene.step(Step::Disconnect);
     scene.step(Step::Trickle(vec![(1, false)]));
     scene.step(Step::Connect(Transport::WebSocket, 0));
     scene.step(Step::Trickle(vec![(0, false), (1, false)]));
-    // Two answers, and of the missed events the trade of S0; the one of S1 is held for newer ones.
+    // Two answers, and of the missed events the trade of S0; the one of S1 waits behind newer ones.
     scene.step(Step::Drain(3));
     assert_eq!((scene.knowledge.seqs[&("S0".into(), "trades".into())], scene.knowledge.seqs[&topic]), (1, 0));
     scene.step(Step::AskBack(topic.clone(), 0));
@@ -214,7 +215,7 @@ fn who_wants_all_in_the_midst_of_a_recovery_gets_what_it_holds_back() {
 }
 
 #[test]
-fn a_heartbeat_or_pong_does_not_pass_over_what_waits() {
+fn a_heartbeat_or_pong_does_not_pass_unsent_events() {
     for asked in [false, true] {
         heartbeat_does_not_pass_over_what_waits(asked);
     }
@@ -228,7 +229,7 @@ fn heartbeat_does_not_pass_over_what_waits(asked: bool) {
         scene.knowledge.cursors[&("S1".into(), "trades".into())].offset
     };
     scene.step(Step::Trickle(vec![(0, true)]));
-    assert_eq!(told(&mut scene), 1, "a quote that is nobody's");
+    assert_eq!(told(&mut scene), 1, "a quote without a subscriber");
     scene.step(Step::Ask(("S3".into(), "trades".into()), Some(Mode::All)));
     scene.step(Step::Trickle(vec![(1, false), (0, false)]));
     assert_eq!(told(&mut scene), 1, "two trades wait behind an answer");
@@ -256,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn a_small_outbox_says_what_it_skips(steps in steps(), outbox_events_max in 1_usize..6) {
+    fn a_small_outbox_announces_every_skipped_event(steps in steps(), outbox_events_max in 1_usize..6) {
         let mut scene = Scene::new(100_000, outbox_events_max, Mode::All, false);
         for step in steps {
             scene.step(step);
@@ -265,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn in_mode_latest_nothing_is_lost_without_a_count(steps in steps(), mode in modes()) {
+    fn in_mode_latest_every_missing_event_is_counted(steps in steps(), mode in modes()) {
         let mut scene = Scene::new(100_000, 100_000, mode, false);
         for step in steps {
             scene.step(step);
