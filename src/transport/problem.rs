@@ -98,6 +98,12 @@ impl Problem {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", detail)
     }
 
+    /// Returns 431: the head of the request has too many headers.
+    pub(super) fn too_many_headers() -> Self {
+        let detail = "the head of the request has too many headers";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", detail)
+    }
+
     /// Returns 404: there is no such address.
     pub fn not_found(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))

@@ -14,9 +14,16 @@ use crate::transport::connection::request_body::{Faulty, RequestBody};
 /// As many headers as actix-http takes.
 const HEADERS_MAX: usize = 96;
 
-/// A head that is longer than it may be.
+/// Why a head is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(super) enum HeadError {
+    /// It has more bytes than `server.request_head_bytes_max`.
+    TooLong,
+    /// It has more than 96 headers.
+    TooManyHeaders,
+    /// It is not HTTP/1.1, or announces its body in an invalid way.
+    Malformed,
+}
 
 /// Holds back the beginning of a head until the rest has come.
 #[derive(Debug)]
@@ -71,13 +78,14 @@ impl Heads {
     ///
     /// # Errors
     ///
-    /// Returns [`TooLong`] when the head that has begun is longer than `bytes_max`.
-    pub(super) fn take(&mut self, fresh: &mut [u8]) -> Result<usize, TooLong> {
+    /// Returns why the head that has begun is not passed on. While a request is answered (`is_responding`), or behind a request in the
+    /// same bytes, a malformed head is passed on: the dispatcher answers it with an empty 400, in order.
+    pub(super) fn take(&mut self, fresh: &mut [u8], is_responding: bool) -> Result<usize, HeadError> {
         if self.is_open() {
             return Ok(fresh.len());
         }
         if self.held.is_empty() {
-            let passed = self.pass(fresh)?;
+            let passed = self.pass(fresh, is_responding)?;
             if !self.is_shut() {
                 self.held.extend_from_slice(&fresh[passed..]);
             }
@@ -85,7 +93,7 @@ impl Heads {
         }
         self.held.extend_from_slice(fresh);
         let mut held = std::mem::take(&mut self.held);
-        let passed = self.pass(&mut held[self.ready..]);
+        let passed = self.pass(&mut held[self.ready..], is_responding);
         self.held = held;
         self.ready += passed?;
         if self.is_shut() {
@@ -117,7 +125,7 @@ impl Heads {
     }
 
     /// Returns how many of these bytes are whole heads, or what may follow them.
-    fn pass(&mut self, bytes: &mut [u8]) -> Result<usize, TooLong> {
+    fn pass(&mut self, bytes: &mut [u8], is_responding: bool) -> Result<usize, HeadError> {
         let mut passed = 0;
         loop {
             let rest = &mut bytes[passed..];
@@ -131,16 +139,19 @@ impl Heads {
                 }
                 Next::Head => {
                     let Some(head) = self.find(rest) else {
-                        return if rest.len() > self.bytes_max { Err(TooLong) } else { Ok(passed) };
+                        return if rest.len() > self.bytes_max { Err(HeadError::TooLong) } else { Ok(passed) };
                     };
                     (self.scanned, self.look_at) = (0, 1);
+                    let is_first = passed == 0 && !is_responding;
                     match head {
-                        Ok((len, _)) if len > self.bytes_max => return Err(TooLong),
+                        Ok((len, _)) if len > self.bytes_max => return Err(HeadError::TooLong),
+                        Err(httparse::Error::TooManyHeaders) if is_first => return Err(HeadError::TooManyHeaders),
+                        Ok((_, Next::Nothing)) | Err(_) if is_first => return Err(HeadError::Malformed),
                         Ok((len, next)) => {
                             passed += len;
                             self.next = next;
                         }
-                        // The dispatcher finds the same fault, and answers it.
+                        // The dispatcher finds the same error, and answers it.
                         Err(_) => self.next = Next::Other,
                     }
                 }
@@ -237,11 +248,11 @@ mod tests {
     use super::*;
 
     /// Feeds these bytes in pieces of this length; returns what is passed on.
-    fn pass(heads: &mut Heads, bytes: &[u8], piece: usize) -> Result<Vec<u8>, TooLong> {
+    fn pass(heads: &mut Heads, bytes: &[u8], piece: usize) -> Result<Vec<u8>, HeadError> {
         let mut passed = Vec::new();
         for piece in bytes.chunks(piece) {
             let mut piece = piece.to_vec();
-            let at_once = heads.take(&mut piece)?;
+            let at_once = heads.take(&mut piece, false)?;
             passed.extend_from_slice(&piece[..at_once]);
             loop {
                 let mut room = [0; 7];
@@ -269,10 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_passed_on_at_once() {
+    fn an_invalid_head_is_refused_at_once_and_passed_on_behind_another_request() {
         for text in ["\u{16}\u{3}\u{1}", "hello there!\r\n", " GET"] {
-            assert_eq!(pass(&mut Heads::new(100), text.as_bytes(), 100).unwrap(), text.as_bytes(), "{text:?}");
+            assert_eq!(pass(&mut Heads::new(100), text.as_bytes(), 100), Err(HeadError::Malformed), "{text:?}");
+            let behind = [GET, text].concat();
+            assert_eq!(pass(&mut Heads::new(100), behind.as_bytes(), 100).unwrap(), behind.as_bytes(), "{text:?}");
         }
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEADERS_MAX + 1));
+        assert_eq!(pass(&mut Heads::new(1_000), many.as_bytes(), 100), Err(HeadError::TooManyHeaders));
     }
 
     #[test]
@@ -281,8 +296,8 @@ mod tests {
         assert_eq!(head(100).len(), 100);
         for piece in [1, 30, 1_000] {
             assert_eq!(pass(&mut Heads::new(100), &head(100), piece), Ok(head(100)), "{piece}");
-            assert_eq!(pass(&mut Heads::new(100), &head(101), piece), Err(TooLong), "{piece}");
-            assert_eq!(pass(&mut Heads::new(100), &[b'\n'; 101], piece), Err(TooLong), "{piece}");
+            assert_eq!(pass(&mut Heads::new(100), &head(101), piece), Err(HeadError::TooLong), "{piece}");
+            assert_eq!(pass(&mut Heads::new(100), &[b'\n'; 101], piece), Err(HeadError::TooLong), "{piece}");
         }
     }
 
@@ -295,7 +310,7 @@ mod tests {
         // Each parse sets `look_at` anew.
         let mut parsed = vec![heads.look_at];
         for byte in &head[..head.len() - 1] {
-            assert_eq!(heads.take(&mut [*byte]), Ok(0), "the parser of actix-http gets nothing yet");
+            assert_eq!(heads.take(&mut [*byte], false), Ok(0), "the parser of actix-http gets nothing yet");
             parsed.extend((heads.look_at != parsed[parsed.len() - 1]).then_some(heads.look_at));
             let unread = heads.held.len() - heads.scanned;
             assert!(unread < 200, "the end is looked for from the last line on: {unread}");
@@ -379,8 +394,11 @@ mod tests {
         ] {
             let mut heads = Heads::new(1_000);
             let head = format!("GET / HTTP/1.1\r\n{headers}\r\n\r\n");
-            assert_eq!(pass(&mut heads, head.as_bytes(), 1_000).unwrap(), head.as_bytes());
+            let behind = [GET, &head].concat();
+            assert_eq!(pass(&mut heads, behind.as_bytes(), 1_000).unwrap(), behind.as_bytes());
             assert_eq!(heads.next, next, "{headers}");
+            let alone = pass(&mut Heads::new(1_000), head.as_bytes(), 1_000);
+            assert_eq!(alone.is_err(), next == Next::Nothing, "{headers}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::Problem;
-use crate::transport::connection::head::{Heads, TooLong};
+use crate::transport::connection::head::{HeadError, Heads};
 use crate::transport::connection::refusal::{DISCARDED_BYTES_MAX, refuse};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::connection::tls::Channel;
@@ -76,7 +76,7 @@ impl HttpIo {
                 return Poll::Ready(Ok(()));
             }
             let was_shut = self.heads.is_shut();
-            let passed = self.heads.take(fresh);
+            let passed = self.heads.take(fresh, self.state.is_responding());
             if was_shut {
                 self.discarded += fresh.len();
             }
@@ -85,9 +85,15 @@ impl HttpIo {
             match passed {
                 Ok(0) => {}
                 Ok(_) => return Poll::Ready(Ok(())),
-                Err(TooLong) => {
-                    self.state.metrics().request_heads_too_long.inc();
-                    self.refuse(cx, &Problem::head_too_long());
+                Err(err) => {
+                    let metrics = self.state.metrics();
+                    let (counter, problem) = match err {
+                        HeadError::TooLong => (&metrics.request_heads_too_long, Problem::head_too_long()),
+                        HeadError::TooManyHeaders => (&metrics.requests_malformed, Problem::too_many_headers()),
+                        HeadError::Malformed => (&metrics.requests_malformed, Problem::bad_request("invalid HTTP/1.1")),
+                    };
+                    counter.inc();
+                    self.refuse(cx, &problem);
                     return Poll::Ready(Ok(()));
                 }
             }
