@@ -1,31 +1,30 @@
-//! When a client that seems to be gone may be given up. A process that was stopped (SIGSTOP, a frozen container, a paused
-//! virtual machine) or kept from running finds all its timers over when it goes on, while what its clients sent meanwhile is
-//! still unread in their sockets. So nobody is given up before the sockets have been read once more.
+//! Confirms by a second check that a client is gone. After a pause of the process (SIGSTOP, a frozen container, a paused
+//! virtual machine) all timers have expired, while bytes that clients sent meanwhile are unread in the sockets. So no client is
+//! given up before the sockets have been read once more.
 
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// The time in which a worker thread that is not held up reads what waits in its sockets.
+/// In so long a time a worker thread that is not delayed reads its sockets.
 pub(super) const TURN: Duration = Duration::from_millis(50);
 
-/// A look that comes so late has been held up.
+/// A check that is later than this was delayed.
 const HELD_UP: Duration = Duration::from_millis(500);
 
-/// Decides whether a client that seems to be gone is: only when it still seems so one turn later, and that turn was not held
-/// up itself.
+/// Decides whether a client is gone: only if it still seems gone one turn after a first check, and that turn was not delayed.
 #[derive(Debug, Default)]
 pub(super) struct SecondLook {
-    /// When the next look is due, after a first one.
+    /// When the second check is due, after a first one.
     due: Option<Instant>,
 }
 
-/// What is to be done about a client that seems to be gone.
+/// What to do about a client that seems to be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Give it up.
+    /// End its session or connection.
     Gone,
-    /// Look again after this time.
+    /// Check again after this time.
     LookAgain(Duration),
 }
 
@@ -42,7 +41,7 @@ impl SecondLook {
         }
     }
 
-    /// Returns when to look next at what must have happened by `deadline`; `None` when it has not, by a second look either.
+    /// Returns when to check next whether a deadline has been met; `None` if it has passed and a second check confirms it.
     pub(super) fn next(&mut self, deadline: Instant, now: Instant) -> Option<Instant> {
         if now < deadline {
             self.clear();
@@ -54,7 +53,7 @@ impl SecondLook {
         }
     }
 
-    /// Takes note that the client is there.
+    /// Records that the client is not gone.
     pub(super) fn clear(&mut self) {
         self.due = None;
     }
@@ -71,16 +70,16 @@ pub(super) async fn another_turn() {
     }
 }
 
-/// The time given to a future is over.
+/// The time for a future has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeIsOver;
 
-/// Waits for `future`, for `time` at most; when that is over, the sockets are read once more before it is given up. Time in
-/// which the thread did not run does not count.
+/// Waits for `future`, but no longer than `time`. When the time has passed, the sockets are read once more before the result is
+/// an error. Time in which the thread did not run does not count.
 ///
 /// # Errors
 ///
-/// Returns [`TimeIsOver`] when the future is not ready by then.
+/// Returns [`TimeIsOver`] if the future is not ready by then.
 pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Result<T, TimeIsOver> {
     let mut future = pin!(future);
     let mut wait = time;
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_given_up_by_a_second_look_that_comes_in_time() {
+    fn a_client_is_given_up_by_a_second_check_that_is_not_delayed() {
         let start = Instant::now();
         let mut look = SecondLook::default();
         assert_eq!(look.judge(start), Verdict::LookAgain(TURN));
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_has_come_back_is_looked_at_twice_again() {
+    fn a_client_that_was_alive_in_between_is_checked_twice_again() {
         let start = Instant::now();
         let mut look = SecondLook::default();
         assert_eq!(look.judge(start), Verdict::LookAgain(TURN));
@@ -124,10 +123,10 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn time_in_which_the_thread_was_held_up_does_not_count() {
+    async fn time_in_which_the_thread_was_blocked_does_not_count() {
         let (send, receive) = tokio::sync::oneshot::channel();
         actix_web::rt::spawn(async move {
-            // The whole thread stands still, then what has come meanwhile takes two turns to get through.
+            // The thread is blocked, and the message then takes two turns to arrive.
             std::thread::sleep(TURN * 3);
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;

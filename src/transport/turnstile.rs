@@ -1,6 +1,5 @@
-//! How much is done in one turn of a worker thread of what others must not wait for: how many connections begin and end, as
-//! neither a storm of newcomers nor a crowd that leaves at once must keep those that stream waiting, and how many pieces of
-//! long answers are made.
+//! Limits work per turn of a worker thread: connections that begin or end, and pieces of long responses. Without it, a mass
+//! connect or disconnect would block the sessions of the thread.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,29 +13,29 @@ use tokio::sync::oneshot;
 use crate::rate::RateLimiter;
 use crate::transport::Health;
 
-/// The least time between two turns of a paced turnstile, on average, so that a crowd does not take the whole thread; and how
-/// many turns may follow each other at once after a quiet time.
+/// The least average time between two turns of a paced turnstile, so that a crowd does not use the whole thread; and how many
+/// turns may follow each other without a pause after a quiet time.
 const TURN_INTERVAL: Duration = Duration::from_millis(1);
 const TURNS_SAVED_MAX: u32 = 32;
 
-/// Who of those that wait goes on first.
+/// The order of waiting tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The last to come: in a storm of newcomers some wait for its end, but whoever comes meanwhile is served at once, where
-    /// first come, first served would make everybody wait for as long as the queue is (B. Maurer, "Fail at Scale", ACM Queue
-    /// 13.8, 2015, "adaptive LIFO").
+    /// The newest first. In a mass connect some clients wait until its end, and the others are served at once; first come,
+    /// first served would make all of them wait for the length of the queue (B. Maurer, "Fail at Scale", ACM Queue 13.8, 2015,
+    /// "adaptive LIFO").
     NewestFirst,
-    /// The first to come, so that all get on at the same pace.
+    /// The oldest first, so that all make progress at the same rate.
     OldestFirst,
 }
 
-/// Lets a few tasks of one worker thread through, then all other tasks of the thread have their turn, then a few more.
+/// Passes a few tasks of one worker thread per turn, and lets all other tasks of the thread run before the next turn.
 #[derive(Debug)]
 pub struct Turnstile {
     per_turn: usize,
     order: Order,
     pace: Option<RefCell<RateLimiter>>,
-    /// Those that have gone through in this turn.
+    /// Tasks that have passed in this turn.
     passed: Cell<usize>,
     /// At most one for each connection.
     waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
@@ -44,7 +43,7 @@ pub struct Turnstile {
     health: Arc<Health>,
 }
 
-/// Tells when the task that ends the turns has panicked: whoever waits would do so for ever.
+/// Reports a panic of the task that ends the turns; without it, waiting tasks would wait forever.
 struct Watched(Rc<Turnstile>);
 
 impl Drop for Watched {
@@ -56,12 +55,12 @@ impl Drop for Watched {
 }
 
 impl Turnstile {
-    /// Returns a turnstile that lets so many through in each turn, at least 1, and counts those that had to wait.
+    /// Returns a turnstile that passes `per_turn` tasks per turn, at least 1, and counts in `delayed` those that had to wait.
     pub fn new(per_turn: usize, order: Order, delayed: Counter, health: Arc<Health>) -> Rc<Self> {
         Self::with_pace(per_turn, order, None, delayed, health)
     }
 
-    /// Returns a turnstile whose turns are at least a millisecond apart when there have been many.
+    /// Returns a turnstile with at least a millisecond between turns, once there have been many.
     pub fn paced(per_turn: usize, order: Order, delayed: Counter, health: Arc<Health>) -> Rc<Self> {
         let pace = RateLimiter::every(TURN_INTERVAL, TURNS_SAVED_MAX, Instant::now());
         Self::with_pace(per_turn, order, Some(RefCell::new(pace)), delayed, health)
@@ -77,13 +76,13 @@ impl Turnstile {
         Rc::new(Self { per_turn, order, pace, passed: Cell::new(0), waiting: RefCell::default(), delayed, health })
     }
 
-    /// Waits until the task may go on.
+    /// Waits until the task may proceed.
     pub(super) async fn pass(self: Rc<Self>) {
         if self.passed.get() >= self.per_turn {
             self.delayed.inc();
             let (go, gone) = oneshot::channel();
             self.waiting.borrow_mut().push_back(go);
-            // It is counted by the turn that lets it through.
+            // The turn that passes this task counts it.
             let _ = gone.await;
             return;
         }
@@ -92,7 +91,7 @@ impl Turnstile {
         }
     }
 
-    /// Ends the turn, and begins others for as long as somebody waits.
+    /// Ends the turn, and begins further turns while tasks wait.
     async fn turn(self: Rc<Self>) {
         let watched = Watched(self);
         let turnstile = &watched.0;
@@ -107,7 +106,7 @@ impl Turnstile {
             while passed < turnstile.per_turn
                 && let Some(next) = turnstile.next(&mut waiting)
             {
-                // Whoever has gone away meanwhile takes no place.
+                // A task that was dropped meanwhile does not count.
                 passed += usize::from(next.send(()).is_ok());
             }
             turnstile.passed.set(passed);
@@ -117,7 +116,7 @@ impl Turnstile {
         }
     }
 
-    /// Takes note of a turn that ends, and returns how long it is to the next one.
+    /// Records the end of a turn; returns the time until the next one.
     fn pause(&self, now: Instant) -> Duration {
         let Some(pace) = &self.pace else { return Duration::ZERO };
         let mut pace = pace.borrow_mut();
@@ -140,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// What came about: `.` for a turn of those that stream, letters for those that went through.
+    /// The sequence of runs: `.` for a run of the streaming task, a letter for each task that passes.
     type Log = Rc<RefCell<String>>;
 
     fn newcomer(name: char, turnstile: &Rc<Turnstile>, log: &Log) -> actix_web::rt::task::JoinHandle<()> {
@@ -151,7 +150,7 @@ mod tests {
         })
     }
 
-    /// What comes about when 26 tasks come at once, the fifth of which then goes away.
+    /// Returns the log of 26 tasks that arrive at once, the fifth of which is then aborted.
     async fn storm(order: Order) -> String {
         let turnstile = Turnstile::new(3, order, Counter::default(), Arc::default());
         let log = Log::default();
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn others_have_their_turn_between_a_few_and_the_order_is_as_chosen() {
+    async fn other_tasks_run_between_a_few_and_the_order_is_as_chosen() {
         for (order, expected) in
             [(Order::NewestFirst, "abczyxwvutsrqponmlkjihgfd"), (Order::OldestFirst, "abcdfghijklmnopqrstuvwxyz")]
         {
@@ -201,12 +200,12 @@ mod tests {
         assert!((0..100).all(|_| unpaced.pause(now).is_zero()));
     }
 
-    /// The task of a connection that cannot be woken: whoever tries panics.
+    /// The waker of a task that panics when it is woken.
     struct Deadly;
 
     impl Wake for Deadly {
         fn wake(self: Arc<Self>) {
-            // As a panic does, without the hook that prints it.
+            // Unwinds without calling the panic hook, which would print it.
             std::panic::resume_unwind(Box::new("for the test"));
         }
     }
@@ -226,11 +225,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn after_a_storm_newcomers_do_not_wait() {
+    async fn after_a_mass_connect_new_connections_do_not_wait() {
         let turnstile = Turnstile::new(1, Order::NewestFirst, Counter::default(), Arc::default());
         for _ in 0..3 {
             turnstile.clone().pass().await;
-            // The turn ends, and finds nobody.
+            // The turn ends without a waiting task.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         }

@@ -1,8 +1,8 @@
-//! Where the heads of requests end (RFC 9112 section 2.1), so that the parser of actix-http is given whole ones only: it
-//! begins anew with each byte, and takes up to 128 KiB.
+//! Finds the ends of request heads (RFC 9112 section 2.1), so that the parser of actix-http gets whole heads only: it would
+//! parse from the start again at each byte, and accept 128 KiB.
 //!
-//! Also makes good what that parser is strict about: `Upgrade: websocket, h2c` offers a WebSocket (RFC 9110 section 7.8),
-//! and `Connection: Upgrade` of a client that merely offers `h2c` is no reason to close the connection after the answer.
+//! Also changes headers that the parser would reject: `Upgrade: websocket, h2c` offers a WebSocket (RFC 9110 section 7.8), and
+//! `Connection: Upgrade` of a client that offers only `h2c` must not close the connection.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 
 use crate::transport::connection::request_body::{Faulty, RequestBody};
 
-/// As many headers as actix-http takes.
+/// The most headers that actix-http accepts.
 const HEADERS_MAX: usize = 96;
 
 /// Why a head is not passed on.
@@ -25,19 +25,20 @@ pub(super) enum HeadError {
     Malformed,
 }
 
-/// Holds back the beginning of a head until the rest has come.
+/// Holds back an incomplete head.
 #[derive(Debug)]
 pub(super) struct Heads {
     bytes_max: usize,
-    /// Bytes that have not been passed on.
+    /// Bytes that have been read and not passed on.
     held: BytesMut,
-    /// How many of these may be.
+    /// The number of leading bytes of `held` that may be passed on.
     ready: usize,
-    /// How many of the bytes after them are known to hold no end of a head.
+    /// The number of bytes after them that contain no end of a head.
     scanned: usize,
-    /// With how many bytes after them it is worth a look whether they can be the beginning of a head at all.
+    /// The number of bytes after them at which to parse the incomplete head again, to find errors early. Doubles each time, so
+    /// that a head of single bytes is parsed a few times only.
     look_at: usize,
-    /// What comes next.
+    /// What follows.
     next: Next,
 }
 
@@ -47,7 +48,7 @@ enum Next {
     Head,
     /// A body, and nothing after it.
     Body(RequestBody),
-    /// The frames of a WebSocket, a tunnel, or what is no HTTP: all of it is passed on as it comes.
+    /// WebSocket frames, a tunnel, or bytes that are not HTTP: passed on as they arrive.
     Other,
     /// Nothing that is passed on.
     Nothing,
@@ -58,23 +59,23 @@ impl Heads {
         Self { bytes_max, held: BytesMut::new(), ready: 0, scanned: 0, look_at: 1, next: Next::Head }
     }
 
-    /// Returns whether everything is passed on as it comes.
+    /// Returns whether all bytes are passed on as they arrive.
     pub(super) fn is_open(&self) -> bool {
         self.next == Next::Other && self.held.is_empty()
     }
 
-    /// Returns whether nothing more is passed on: what comes is thrown away.
+    /// Returns whether all further bytes are discarded.
     pub(super) fn is_shut(&self) -> bool {
         self.next == Next::Nothing
     }
 
-    /// Returns whether the beginning of a head is held back.
+    /// Returns whether an incomplete head is held back.
     pub(super) fn is_partial(&self) -> bool {
         self.held.len() > self.ready
     }
 
-    /// Takes bytes that were just read; returns how many of them, from the first, are passed on at once. The others are held, or
-    /// thrown away when they follow a body.
+    /// Takes bytes that were just read; returns how many leading ones are passed on at once. The others are held back, or
+    /// discarded if they follow a body.
     ///
     /// # Errors
     ///
@@ -102,7 +103,7 @@ impl Heads {
         Ok(0)
     }
 
-    /// Moves bytes that may be passed on, as many as there is room for.
+    /// Moves bytes that may be passed on into `room`; returns how many.
     pub(super) fn give(&mut self, room: &mut [u8]) -> usize {
         let len = room.len().min(self.ready);
         room[..len].copy_from_slice(&self.held[..len]);
@@ -114,7 +115,7 @@ impl Heads {
         len
     }
 
-    /// Does the same with the free part of a buffer; returns whether there was anything to move.
+    /// Moves such bytes into the free part of a buffer; returns whether there were any.
     pub(super) fn give_to(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if self.ready == 0 {
             return false;
@@ -124,7 +125,7 @@ impl Heads {
         true
     }
 
-    /// Returns how many of these bytes are whole heads, or what may follow them.
+    /// Returns how many of these bytes belong to whole heads or to what may follow them.
     fn pass(&mut self, bytes: &mut [u8], is_responding: bool) -> Result<usize, HeadError> {
         let mut passed = 0;
         loop {
@@ -159,7 +160,7 @@ impl Heads {
         }
     }
 
-    /// Looks for the head that begins here: its length and what follows it.
+    /// Parses the head that begins here; returns its length and what follows it.
     fn find(&mut self, bytes: &mut [u8]) -> Option<Result<(usize, Next), httparse::Error>> {
         if bytes.is_empty() {
             return None;
@@ -177,9 +178,9 @@ impl Heads {
         parsed.transpose()
     }
 
-    /// Returns whether an empty line follows something that is none.
+    /// Returns whether the bytes contain an empty line after a line that is not empty.
     fn scan(&mut self, bytes: &[u8]) -> bool {
-        // Empty lines before a request are passed over (RFC 9112 section 2.2).
+        // Empty lines before a request are ignored (RFC 9112 section 2.2).
         let begins = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
         let mut at = self.scanned.max(begins);
         while let Some(feed) = bytes[at..].iter().position(|byte| *byte == b'\n').map(|place| place + at) {
@@ -197,7 +198,7 @@ impl Heads {
     }
 }
 
-/// Parses a head; adds what is to be overwritten with blanks. `None` when it is incomplete.
+/// Parses a head; adds the ranges to overwrite with blanks to `blanks`. `None` if the head is incomplete.
 fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, Next)>, httparse::Error> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -224,7 +225,7 @@ fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, 
     }
     let is_alone = || named("upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
     let opens_websocket = websocket.is_some() && (!upgrade.is_empty() || is_alone());
-    // In the order in which actix-http looks.
+    // The order of these checks is that of actix-http.
     let next = match RequestBody::announced(named("transfer-encoding"), named("content-length")) {
         Err(Faulty) => Next::Nothing,
         Ok(Some(body @ RequestBody::Chunks(..))) => Next::Body(body),
@@ -236,7 +237,7 @@ fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, 
     Ok(Some((len, next)))
 }
 
-/// The parts of a list with commas.
+/// Returns the elements of a comma-separated list.
 fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
@@ -247,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// Feeds these bytes in pieces of this length; returns what is passed on.
+    /// Feeds the bytes in pieces of this length; returns the bytes that are passed on.
     fn pass(heads: &mut Heads, bytes: &[u8], piece: usize) -> Result<Vec<u8>, HeadError> {
         let mut passed = Vec::new();
         for piece in bytes.chunks(piece) {
@@ -269,7 +270,7 @@ mod tests {
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
     #[test]
-    fn a_head_is_passed_on_when_it_is_whole() {
+    fn a_head_is_passed_on_once_it_is_complete() {
         for text in [GET, "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n"] {
             let mut heads = Heads::new(100);
             assert_eq!(pass(&mut heads, &text.as_bytes()[..text.len() - 1], 1), Ok(vec![]), "{text:?}");
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_too_long_is_found_however_it_comes() {
+    fn a_head_that_is_too_long_is_found_however_it_is_split() {
         let head = |bytes: usize| format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(bytes - 23)).into_bytes();
         assert_eq!(head(100).len(), 100);
         for piece in [1, 30, 1_000] {
@@ -302,12 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_comes_byte_by_byte_is_parsed_a_few_times() {
+    fn a_head_of_single_bytes_is_parsed_a_few_times() {
         let line = format!("X: {}\r\n", "x".repeat(173));
         let head = format!("GET / HTTP/1.1\r\n{}\r\n", line.repeat(90)).into_bytes();
         assert!((16_000..16_384).contains(&head.len()), "{}", head.len());
         let mut heads = Heads::new(16_384);
-        // Each parse sets `look_at` anew.
+        // Each attempt to parse changes `look_at`.
         let mut parsed = vec![heads.look_at];
         for byte in &head[..head.len() - 1] {
             assert_eq!(heads.take(&mut [*byte], false), Ok(0), "the parser of actix-http gets nothing yet");
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_of_websocket_among_others_is_made_plain_and_any_other_left_out() {
+    fn an_offer_of_websocket_among_others_is_kept_and_any_other_offer_removed() {
         for (given, passed) in [
             ("Upgrade: websocket, h2c\r\nConnection: Upgrade", "Upgrade: websocket     \r\nConnection: Upgrade"),
             ("Upgrade: h2c,WebSocket\r\nConnection: upgrade", "Upgrade:     WebSocket\r\nConnection: upgrade"),
@@ -342,7 +343,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn heads_bodies_and_frames_are_passed_on_in_order_however_they_are_cut(heads in 0..5_usize, tail in 0..4_usize, piece in 1..90_usize) {
+        fn heads_bodies_and_frames_are_passed_on_in_order_however_they_are_split(heads in 0..5_usize, tail in 0..4_usize, piece in 1..90_usize) {
             let tail = [
                 "",
                 "POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\n\n\nGET \0\r\n\r\nmore!",
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_zero_is_no_body_and_one_that_is_no_number_shuts_the_connection() {
+    fn a_length_of_zero_is_no_body_and_an_invalid_one_shuts_the_connection() {
         for (headers, next) in [
             ("Content-Length: 0", Next::Head),
             ("Content-Length:  00 ", Next::Head),

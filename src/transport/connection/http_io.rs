@@ -20,12 +20,12 @@ pub(super) struct HttpIo {
     channel: Channel,
     heads: Heads,
     state: Rc<ConnectionState>,
-    /// Bytes after the body of a request that have been thrown away.
+    /// Discarded bytes after a request body.
     discarded: usize,
-    /// Whether the dispatcher is told that nothing more comes.
+    /// Whether the dispatcher has been told that the input has ended.
     is_ended: bool,
-    /// Whether the dispatcher is to look at what it has before it reads more: it would fill a larger and larger buffer for as
-    /// long as something comes, and the connection would keep that.
+    /// Whether the buffer was filled by the last read. The dispatcher then parses it before it reads more; otherwise its buffer
+    /// would grow as long as bytes arrive, and keep that size.
     is_filled: bool,
 }
 
@@ -50,7 +50,7 @@ impl HttpIo {
         &self.state
     }
 
-    /// Reads no more, and says why if the client waits for an answer.
+    /// Ends the input, and responds with the problem unless a response is in progress.
     fn refuse(&mut self, cx: &mut Context<'_>, problem: &Problem) {
         self.is_ended = true;
         if !self.state.is_responding() {
@@ -58,14 +58,14 @@ impl HttpIo {
         }
     }
 
-    /// Reads what may be passed on. Holds back the beginning of a head.
+    /// Reads bytes that may be passed on, and holds back an incomplete head.
     fn poll_heads(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.heads.give_to(buf) {
                 return Poll::Ready(Ok(()));
             }
             if self.discarded > DISCARDED_BYTES_MAX {
-                // The rest is left to the kernel. The answer goes on, and the connection ends with it.
+                // The kernel holds the rest. The connection ends with the response.
                 return Poll::Pending;
             }
             let before = buf.filled().len();

@@ -46,28 +46,28 @@ pub use table::{ConnectionLimits, ConnectionTable};
 pub(super) use tls::OverTls;
 pub use tls::TlsSetup;
 
-/// How connections are served.
+/// Limits and options of the connections of one listener.
 #[derive(Clone)]
 pub struct ConnectionConfig {
-    /// The options of their sockets.
+    /// Socket options.
     pub socket: SocketConfig,
-    /// Bytes that wait for one socket in the server before its outbox begins to fill.
+    /// The most bytes that the dispatcher buffers for one socket. While it buffers so many, it does not poll the body, and the
+    /// outbox fills.
     pub write_buffer_bytes: usize,
-    /// How long a request may take to arrive, from its first byte; and the first one of a connection from when that was
-    /// accepted.
+    /// How long a request may take to arrive: from its first byte, or for the first request of a connection from the accept.
     pub request_timeout: Duration,
-    /// How long a connection stays open without a request.
+    /// How long a connection without a request stays open.
     pub keep_alive: Duration,
-    /// The longest head of a request, in bytes.
+    /// The longest head of a request. Bytes.
     pub request_head_bytes_max: usize,
-    /// Connections that begin and end in one turn of a worker thread. At least 1.
+    /// The most connections that begin or end in one turn of a worker thread. At least 1.
     pub turn_connections_max: usize,
-    /// TLS, for the listener of HTTPS.
+    /// TLS, if this is the listener of HTTPS.
     pub tls: Option<TlsSetup>,
 }
 
-/// Returns what serves the connections of one listener on one worker thread: it takes none before `ready` is, and lets go of
-/// them when they are next idle once `shutdown` is. `more_routes` come before those of the service.
+/// Returns the service that serves the connections of one listener on one worker thread. It accepts none before `ready`
+/// resolves, and closes idle connections once `shutdown` resolves. `more_routes` are matched before the routes of the server.
 pub fn connections<ReadyFn, Ready, ReadyItem, ReadyError, ShutdownFn, Shutdown>(
     worker: Rc<Worker>,
     config: ConnectionConfig,
@@ -114,7 +114,7 @@ where
             problem::count(&answer, &metrics);
             Ok(answer.map_body(|head, body| {
                 if has_body && !head.upgrade() {
-                    // Where its body ends, and the next head would begin, is not looked at.
+                    // The dispatcher does not find the end of an unread body, so the next request could not be parsed.
                     head.set_connection_type(ConnectionType::Close);
                 }
                 ResponseBody::new(body, responding)
@@ -122,14 +122,13 @@ where
         }
     });
     let http = HttpService::build()
-        // The connection's own task keeps these deadlines, for every request of it, where the dispatcher keeps the first one's
-        // for the first request alone, and the second one's until the first byte that comes.
+        // `ConnectionTask` keeps these deadlines for every request; the dispatcher would keep them for the first one only.
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
-        // A client that is done is let go at once.
+        // When the client has disconnected, there is nothing to wait for.
         .client_disconnect_timeout(Duration::ZERO)
-        // A client may shut down its sending side and wait for the answer. That it sends nothing more is told to those who
-        // would wait with their answer, as it may be gone.
+        // A client may shut down its sending side and then wait for the response. Responses that wait for events end in this
+        // case, because the client may be gone.
         .h1_allow_half_closed(true)
         .h1_write_buffer_size(config.write_buffer_bytes)
         .graceful_shutdown_signal(shutdown)
@@ -150,7 +149,7 @@ where
     })
 }
 
-/// What makes of an accepted TCP connection what HTTP is spoken on.
+/// Turns an accepted socket into the IO of the HTTP dispatcher.
 #[derive(Clone)]
 struct Opening {
     config: ConnectionConfig,
@@ -178,7 +177,7 @@ impl Opening {
         match channel {
             Ok(channel) => Ok((HttpIo::new(channel, state, request_head_bytes_max), peer)),
             Err(err) => {
-                log::debug!("handshake of TLS failed err={err}");
+                log::debug!("TLS handshake failed err={err}");
                 match err {
                     HandshakeError::TimedOut => self.metrics.tls_handshake_timeouts.inc(),
                     HandshakeError::Failed(_) | HandshakeError::PlainHttp => self.metrics.tls_handshakes_failed.inc(),

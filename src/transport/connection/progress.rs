@@ -1,23 +1,23 @@
-//! At which pace a socket takes what is written to it: a client that is slow is served, one that takes next to nothing is not.
+//! How fast a socket accepts bytes. A slow client is served; a client that reads next to nothing is disconnected.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// The pace of one connection.
+/// The progress of one socket.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct WriteProgress {
-    /// When it last took all that there was, or as much as it must at the least.
+    /// When it last accepted all offered bytes, or the required minimum.
     progress: Cell<Option<Instant>>,
-    /// Since when it has owed that; `None` while nothing waits.
+    /// Since when bytes have been unsent without such progress; `None` while nothing is unsent.
     waits_since: Cell<Option<Instant>>,
-    /// What it has taken since then. Bytes.
+    /// Bytes accepted since then.
     taken: Cell<u64>,
-    /// Whether nothing of what waits in the kernel is to reach the client any more.
+    /// Whether the connection must end by a reset.
     is_given_up: Cell<bool>,
 }
 
 impl WriteProgress {
-    /// Takes note that the socket has taken `len` bytes of `offered`; `bytes_min` of them are progress.
+    /// Records that the socket has accepted `len` of `offered` bytes. All of them, or `bytes_min` in total, count as progress.
     pub(super) fn took(&self, len: usize, offered: usize, bytes_min: u64, now: Instant) {
         let taken = self.taken.get() + len as u64;
         if len == offered || taken >= bytes_min {
@@ -29,7 +29,7 @@ impl WriteProgress {
         }
     }
 
-    /// Takes note that the socket takes nothing now. Returns since when it has made no progress.
+    /// Records that the socket is jammed. Returns since when it has made no progress.
     pub(super) fn waits(&self, now: Instant) -> Instant {
         let since = self.waits_since.get().unwrap_or(now);
         self.waits_since.set(Some(since));
@@ -41,17 +41,17 @@ impl WriteProgress {
         self.progress.get().is_some_and(|progress| progress >= since)
     }
 
-    /// Lets the end of the connection be a reset.
+    /// Makes the connection end by a reset, which discards the unsent bytes in the kernel.
     pub(in crate::transport) fn give_up(&self) {
         self.is_given_up.set(true);
     }
 
-    /// Returns whether the end of the connection is to be a reset.
+    /// Returns whether the connection must end by a reset.
     pub(super) fn is_given_up(&self) -> bool {
         self.is_given_up.get()
     }
 
-    /// Returns for how long the socket has made no progress, of the time `overdue` for which something has been due.
+    /// Returns for how long the socket has made no progress while data was due, which it has been for `overdue`.
     pub(in crate::transport) fn stalled_for(&self, overdue: Duration, now: Instant) -> Duration {
         self.progress.get().map_or(overdue, |progress| overdue.min(now.saturating_duration_since(progress)))
     }
@@ -64,7 +64,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_slow_socket_makes_progress_and_one_that_drips_makes_none() {
+    fn a_slow_socket_makes_progress_and_one_byte_a_second_is_none() {
         let start = Instant::now();
         let (slow, dripping) = (WriteProgress::default(), WriteProgress::default());
         for second in 1..=20 {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_takes_all_there_is_owes_nothing() {
+    fn a_socket_that_accepts_all_bytes_has_no_unsent_ones() {
         let start = Instant::now();
         let pace = WriteProgress::default();
         pace.waits(start);

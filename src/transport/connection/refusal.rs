@@ -1,4 +1,4 @@
-//! Answers that are written to a connection without its dispatcher: to what never becomes a request.
+//! Responses to bytes that never become a request, written to a connection without the HTTP dispatcher.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::metrics::Metrics;
 use crate::transport::Problem;
 
-/// The most bytes that are read and thrown away before the answer, or before the end of one: unread bytes at the end would make the kernel reset the
-/// connection, and the client might not see the answer.
+/// The most bytes that are read and discarded around such a response. If a socket is closed with unread bytes, the kernel
+/// resets the connection, and the client may lose the response.
 pub(super) const DISCARDED_BYTES_MAX: usize = 1 << 18;
 
-/// Writes the answer, as far as the socket takes it at once, and counts it.
+/// Writes the response, as far as the socket accepts it at once, and counts it.
 pub(super) fn refuse<S>(stream: &mut S, cx: &mut Context<'_>, problem: &Problem, metrics: &Metrics)
 where
     S: AsyncRead + AsyncWrite + Unpin,

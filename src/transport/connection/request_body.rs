@@ -1,19 +1,19 @@
-//! Where the body of a request ends (RFC 9112 sections 6.2 and 7.1). Nothing behind it is passed on as a further request: the
-//! connection ends with the answer.
+//! Finds the end of a request body (RFC 9112 sections 6.2 and 7.1). Bytes after it are not served as a further request: the
+//! connection ends with the response.
 
-/// What is still to come of a body.
+/// The part of a body that has not arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestBody {
-    /// So many bytes.
+    /// A number of bytes.
     Length(u64),
-    /// Chunks; the number is that of bytes to come of the present one.
+    /// Chunks, with the number of bytes of the current chunk that have not arrived.
     Chunks(At, u64),
 }
 
-/// What is said about the body is faulty: the dispatcher answers 400, and no body is looked for.
+/// The headers announce the body in an invalid way.
 pub(super) struct Faulty;
 
-/// What comes next in the chunked coding.
+/// The next element of the chunked coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Size,
@@ -24,7 +24,7 @@ pub(super) enum At {
     Data,
     DataCr,
     DataLf,
-    /// A trailer, or the empty line.
+    /// A trailer field, or the empty line at the end.
     Line,
     Trailer,
     TrailerLf,
@@ -58,8 +58,8 @@ impl RequestBody {
         Self::Chunks(At::Size, 0)
     }
 
-    /// Returns how many of these bytes are the rest of the body; `None` when more is to come. A fault in the chunked coding
-    /// ends it too, as the parser of actix-http finds the same one and reads no further.
+    /// Returns how many of these bytes are the rest of the body; `None` if more follow. An error in the chunked coding also
+    /// ends the body, because the parser of actix-http finds the same error and reads no further.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let (at, left) = match self {
             Self::Length(left) => return skip(left, bytes.len()),
@@ -83,14 +83,14 @@ impl RequestBody {
     }
 }
 
-/// Counts down by at most so many bytes; returns by how many when nothing is left.
+/// Subtracts at most `len` from `left`; returns the amount if nothing is left.
 fn skip(left: &mut u64, bytes: usize) -> Option<usize> {
     let len = usize::try_from(*left).map_or(bytes, |left| left.min(bytes));
     *left -= len as u64;
     (*left == 0).then_some(len)
 }
 
-/// Returns what comes after this byte; `None` when it is the last one, or a fault.
+/// Returns the element after this byte; `None` if the byte is the last one, or an error.
 fn step(at: At, byte: u8, size: &mut u64) -> Option<At> {
     match (at, byte) {
         (At::Size | At::SizeRest, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
@@ -117,13 +117,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_ends_in_the_same_place_however_it_is_cut() {
+    fn a_body_ends_at_the_same_byte_however_it_is_split() {
         for (body, text) in [
             (RequestBody::Length(5), "hello"),
             (RequestBody::chunked(), "0\r\n\r\n"),
             (RequestBody::chunked(), "5\r\nhello\r\n00a ;x=\"y\"\r\n\r\n0\r\n\r\n123\r\n0\r\n\r\n"),
             (RequestBody::chunked(), "1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n"),
-            // Faults.
+            // Errors.
             (RequestBody::chunked(), "G"),
             (RequestBody::chunked(), "1\r\nxG"),
             (RequestBody::chunked(), "11111111111111111"),

@@ -1,5 +1,5 @@
-//! The accepted TCP connection as a stream that counts: what the kernel gave and took is told to the connection's meter. Its end
-//! is passed on in its turn. A peer that takes next to nothing of what waits is reset.
+//! The accepted TCP socket: its options, the bytes that it reads and writes, and the reset of a peer that reads next to
+//! nothing. Its end is delayed by the `Turnstile`, so that mass disconnects do not block the thread.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -18,27 +18,27 @@ use crate::transport::second_look::SecondLook;
 use crate::transport::traffic::Meter;
 use crate::transport::turnstile::Turnstile;
 
-/// How long the kernel waits for a sign of life before it asks again.
+/// The time between two keepalive probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How connections are set up.
+/// Options of accepted sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketConfig {
-    /// A connection ends whose peer acknowledges nothing for so long (`TCP_USER_TIMEOUT`, RFC 5482), or takes fewer bytes than
-    /// `take_bytes_min` while more wait.
+    /// The connection ends if its peer acknowledges nothing for so long (`TCP_USER_TIMEOUT`, RFC 5482), or accepts fewer bytes
+    /// than `take_bytes_min` while more are unsent.
     pub take_timeout: Duration,
-    /// What a peer must take in that time. Bytes.
+    /// The fewest bytes that a peer must accept in that time.
     pub take_bytes_min: u64,
-    /// Without a sign of life from the peer for so long, the kernel asks for one (`SO_KEEPALIVE`, RFC 9293 section 3.8.4), and
-    /// ends the connection when none comes.
+    /// After so long a silence the kernel sends keepalive probes (`SO_KEEPALIVE`, RFC 9293 section 3.8.4), and ends the
+    /// connection if none is acknowledged.
     pub keepalive: Duration,
-    /// Unsent bytes in the kernel beyond which a socket counts as not writable (`TCP_NOTSENT_LOWAT`), so that congestion
-    /// shows early, where it can be conflated.
+    /// The most unsent bytes in the kernel. A socket with more is not writable (`TCP_NOTSENT_LOWAT`), so that data waits in the
+    /// outbox, where events can be conflated, and not in the kernel.
     pub unsent_bytes_max: u32,
 }
 
 impl SocketConfig {
-    /// Sets the options on a connection that was just accepted. What a platform does not know is left out.
+    /// Sets the options of a socket that was just accepted, as far as the platform has them.
     pub(super) fn apply(self, stream: &TcpStream) {
         let socket = SockRef::from(stream);
         let keepalive = TcpKeepalive::new().with_time(self.keepalive).with_interval(KEEPALIVE_INTERVAL);
@@ -49,14 +49,14 @@ impl SocketConfig {
             socket.set_tcp_notsent_lowat(self.unsent_bytes_max),
         ]);
         for err in results.into_iter().filter_map(Result::err) {
-            // The peer may be gone already.
+            // The peer may have disconnected already.
             log::debug!("socket option refused err={err}");
         }
     }
 
-    /// Leaves a peer that takes little to [`WriteProgress`](super::progress::WriteProgress), or to the kernel again. Linux begins to count with the
-    /// first window that is too small for the segment at the head of the queue and goes on until one has room for all of it,
-    /// whatever the peer has taken meanwhile.
+    /// Sets or clears `TCP_USER_TIMEOUT`. While the socket is jammed, [`WriteProgress`](super::progress::WriteProgress) judges
+    /// the peer instead: Linux starts that timer when the window is smaller than the first unsent segment, and stops it only
+    /// when the window fits the segment, although the peer reads meanwhile.
     fn set_user_timeout(self, stream: &TcpStream, by_kernel: bool) {
         #[cfg(target_os = "linux")]
         if let Err(err) = SockRef::from(stream).set_tcp_user_timeout(by_kernel.then_some(self.take_timeout)) {
@@ -67,7 +67,7 @@ impl SocketConfig {
     }
 }
 
-/// A TCP connection whose bytes are counted.
+/// The socket of one connection.
 pub(super) struct Socket {
     tcp: TcpStream,
     meter: Rc<Meter>,
@@ -76,12 +76,13 @@ pub(super) struct Socket {
     turnstile: Rc<Turnstile>,
     metrics: SharedMetrics,
     config: SocketConfig,
-    /// Looks again whether a socket that takes nothing still does not.
+    /// Fires when a jammed socket must be checked again.
     look: Option<Pin<Box<Sleep>>>,
     second_look: SecondLook,
-    /// When the socket last took nothing, since it has been without the kernel's timeout.
+    /// When a write last found the socket jammed; `None` while the kernel's timeout is set.
     jammed: Option<Instant>,
-    /// The end that was read and waits for its turn. To take down 5,000 sessions at once keeps a thread for 0.1 s.
+    /// The end of the stream, which waits for the turnstile. Without it, 5,000 sessions that end at once block the thread for
+    /// 0.1 s.
     end: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>>,
 }
 
@@ -102,8 +103,8 @@ impl Socket {
         &self.meter
     }
 
-    /// Waits for the first byte, which stays to be read; returns whether it is a letter, as a request of HTTP begins with one and
-    /// TLS with none.
+    /// Waits for the first byte without consuming it; returns whether it is a letter, as in every HTTP request and no TLS
+    /// handshake.
     pub(super) async fn begins_with_a_letter(&self) -> io::Result<bool> {
         let mut first = [0];
         Ok(self.tcp.peek(&mut first).await? > 0 && first[0].is_ascii_alphabetic())
@@ -116,7 +117,7 @@ impl Socket {
         Poll::Ready(result)
     }
 
-    /// Takes note of what has become of so many bytes that were offered to the socket.
+    /// Records the result of a write of `offered` bytes.
     fn written(
         &mut self,
         result: Poll<io::Result<usize>>,
@@ -142,14 +143,14 @@ impl Socket {
         }
     }
 
-    /// Waits for a jammed socket, but not for one that keeps no pace.
+    /// Waits until the jammed socket is writable. Fails when it makes no progress.
     fn poll_pace(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.jammed.replace(now).is_none() {
             self.config.set_user_timeout(&self.tcp, false);
         }
         let deadline = self.meter.pace().waits(now) + self.config.take_timeout;
         let Some(next) = self.second_look.next(deadline, now) else {
-            // Nobody reads what the kernel still has.
+            // Resets the connection: the peer does not read what the kernel still holds.
             let _ = self.tcp.set_zero_linger();
             return Poll::Ready(io::ErrorKind::TimedOut.into());
         };
@@ -158,7 +159,7 @@ impl Socket {
             look.as_mut().reset(next.into());
         }
         if look.as_mut().poll(cx).is_ready() {
-            // It has become so late just now.
+            // The deadline has passed between the two calls.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -240,13 +241,13 @@ mod tests {
         unsent_bytes_max: 16_384,
     };
 
-    /// Reads to the end, whatever end that is.
+    /// Reads to the end or to an error.
     async fn end(mut socket: Socket) -> io::Result<usize> {
         socket.read(&mut [0; 16]).await
     }
 
     #[actix_web::test]
-    async fn connections_that_end_all_at_once_do_so_in_turns() {
+    async fn connections_that_end_at_once_are_ended_a_few_per_turn() {
         let metrics = SharedMetrics::default();
         let turnstile = Turnstile::new(2, Order::NewestFirst, metrics.connections_delayed.clone(), Arc::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -256,7 +257,7 @@ mod tests {
             let stream = listener.accept().await.unwrap().0;
             let socket = Socket::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone(), SOCKET);
             if index % 2 == 0 {
-                // The other end is reset, not closed.
+                // This connection ends by a reset instead of a close.
                 client.set_zero_linger().unwrap();
             }
             drop(client);

@@ -1,8 +1,8 @@
-//! What one connection is doing: opening, waiting for a request, receiving one, or answering one. From this follow its
-//! deadline, and whether it may be closed to make room for others.
+//! The state of one connection: it opens, waits for a request, receives one, or responds. The state determines its deadline,
+//! and whether it may be closed to make room for other connections.
 //!
-//! The stream reports what it has read and written, the service when an answer begins and ends. `task.rs` keeps the
-//! deadline, `table.rs` chooses who gives way.
+//! `HttpIo` reports reads and writes, the service reports the begin and end of a response. `task.rs` keeps the deadline,
+//! `table.rs` picks the connection to close.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -15,68 +15,68 @@ use actix_web::HttpRequest;
 use crate::metrics::Metrics;
 use crate::transport::connection::table::ConnectionTable;
 
-/// How long a connection may take.
+/// Timeouts of a connection without a response in progress.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
-    /// From the first byte of a request to the end of its head, and from the end of an answer to the end of a body that
-    /// nobody wanted. The same for the first request of a connection, from when it was accepted.
+    /// From the first byte of a request to the end of its head, or from the end of a response to the end of an unread request
+    /// body. For the first request of a connection: from the accept.
     pub(super) request: Duration,
-    /// From the end of an answer to the first byte of the next request.
+    /// From the end of a response to the first byte of the next request.
     pub(super) keep_alive: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Waits for its turn to begin, or shakes hands with TLS, which has a deadline of its own.
+    /// Waits for the turnstile, or for the TLS handshake, which has its own timeout.
     Opening,
-    /// Nothing has come of its first request.
+    /// No byte of the first request has arrived.
     Fresh,
-    /// A request has begun to come, or the body of one that has been answered.
+    /// A part of a request has arrived, or the body of an answered request is still arriving.
     Receiving,
     Responding,
-    /// Answered; nothing has come of the next request.
+    /// The response is complete and no byte of the next request has arrived.
     Idle,
 }
 
-/// Why a connection is closed by the server.
+/// Why the server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::transport) enum Dismissal {
-    /// It takes the place of another one.
+    /// Too many connections: this one makes room for another.
     Crowded,
-    /// Its request takes too long.
+    /// A request took too long to arrive.
     RequestTimedOut,
-    /// It has been without a request for too long.
+    /// No request arrived for too long.
     Idle,
-    /// Its session was closed, and it takes nothing of what was written before that.
+    /// Its session was closed, and the client does not read the bytes written before.
     Jammed,
 }
 
-/// The state of one connection, shared by its stream, its service and its task.
+/// The state of one connection, shared by its IO, its service and its task.
 #[derive(Debug)]
 pub(in crate::transport) struct ConnectionState {
     timeouts: Timeouts,
     table: Rc<ConnectionTable>,
     phase: Cell<Phase>,
-    /// When the phase began; for an idle connection, when something was last written.
+    /// When the phase began; for an idle connection, the time of the last write.
     since: Cell<Instant>,
-    /// Its key among those of `table`, when it is one of those that can give way.
+    /// The key of this connection in `table`, if it may be closed to make room.
     place: Cell<Option<u64>>,
-    /// Whether a part of the next request's head has been received.
+    /// Whether a part of the next request's head has arrived.
     has_begun_next: Cell<bool>,
-    /// Whether the present request has a body that may still be coming.
+    /// Whether a request body may still be arriving.
     has_body: Cell<bool>,
-    /// Whether the socket takes nothing at the moment, so that a part of an answer waits.
+    /// Whether the last write did not complete, because the send buffer of the socket is full.
     is_jammed: Cell<bool>,
-    /// Whether memory is kept for the present answer until it is read.
+    /// Whether the response holds memory until the client has read it.
     is_kept: Cell<bool>,
-    /// Whether the client has shut down its sending side, or is gone.
+    /// Whether the client has shut down its sending side, or has disconnected.
     is_half_closed: Cell<bool>,
     dismissal: Cell<Option<Dismissal>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl ConnectionState {
-    /// Takes a place for a connection that was just accepted.
+    /// Registers a connection that was just accepted.
     pub(super) fn begin(timeouts: Timeouts, table: &Rc<ConnectionTable>) -> Rc<Self> {
         let state = Rc::new(Self {
             timeouts,
@@ -96,12 +96,12 @@ impl ConnectionState {
         state
     }
 
-    /// Notes that HTTP is spoken from now on.
+    /// Records that the TLS handshake, if any, is complete.
     pub(super) fn open(self: &Rc<Self>) {
         self.enter(Phase::Fresh);
     }
 
-    /// Notes whether a part of the next request's head has been received.
+    /// Records whether a part of the next request's head has arrived.
     pub(super) fn received(self: &Rc<Self>, has_begun_next: bool) {
         let had_begun = self.has_begun_next.replace(has_begun_next);
         if has_begun_next && !had_begun && matches!(self.phase.get(), Phase::Fresh | Phase::Idle) {
@@ -109,19 +109,19 @@ impl ConnectionState {
         }
     }
 
-    /// Notes whether the socket has taken what was written.
+    /// Records whether the socket is jammed: it has not accepted all bytes of a write.
     pub(super) fn written(self: &Rc<Self>, is_jammed: bool) {
         let was_jammed = self.is_jammed.replace(is_jammed);
         if self.phase.get() == Phase::Idle {
             self.since.set(Instant::now());
             if is_jammed != was_jammed {
-                // An answer that is still being written is not idle.
+                // The response is still being written, so the connection is not idle.
                 self.table.move_to(self, !is_jammed);
             }
         }
     }
 
-    /// Begins an answer, which ends when the result is dropped.
+    /// Records the begin of a response. It ends when the result is dropped.
     pub(super) fn respond(self: &Rc<Self>, has_body: bool) -> Responding {
         self.has_body.set(has_body);
         self.enter(Phase::Responding);
@@ -133,37 +133,37 @@ impl ConnectionState {
         self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
     }
 
-    /// Notes that memory is kept for the present answer until it is read.
+    /// Records that the response holds memory until the client has read it.
     pub(in crate::transport) fn keep(&self) {
         self.is_kept.set(true);
     }
 
-    /// Returns for how long there has been an answer for which memory is kept; `None` when there is none.
+    /// Returns the age of a response that holds memory; `None` if there is none.
     pub(super) fn kept_for(&self, now: Instant) -> Option<Duration> {
         self.is_kept.get().then(|| now.saturating_duration_since(self.since.get()))
     }
 
-    /// Notes that the client sends nothing more.
+    /// Records that the client has shut down its sending side, or has disconnected.
     pub(super) fn half_close(&self) {
         self.is_half_closed.set(true);
     }
 
-    /// Returns whether the client has shut down its sending side, or is gone: only what is written to it tells which.
+    /// Returns whether the client has shut down its sending side or has disconnected. Only a write can tell which.
     pub(in crate::transport) fn is_half_closed(&self) -> bool {
         self.is_half_closed.get()
     }
 
-    /// Returns whether the socket takes nothing at the moment.
+    /// Returns whether the socket is jammed.
     pub(in crate::transport) fn is_jammed(&self) -> bool {
         self.is_jammed.get()
     }
 
-    /// Returns whether an answer is being made or written.
+    /// Returns whether a response is being produced or written.
     pub(super) fn is_responding(&self) -> bool {
         self.phase.get() == Phase::Responding || self.is_jammed.get()
     }
 
-    /// Returns when the connection is to be closed if nothing happens until then, and why; `None` while it answers.
+    /// Returns the deadline at which the connection is closed, and the reason; `None` while it responds.
     pub(super) fn deadline(&self) -> Option<(Instant, Dismissal)> {
         let since = self.since.get();
         match self.phase.get() {
@@ -173,12 +173,12 @@ impl ConnectionState {
         }
     }
 
-    /// Returns the counters.
+    /// Returns the counters of the server.
     pub(super) fn metrics(&self) -> &Metrics {
         self.table.metrics()
     }
 
-    /// Asks the connection's task to end it.
+    /// Tells the connection's task to end the connection.
     pub(in crate::transport) fn dismiss(&self, dismissal: Dismissal) {
         self.dismissal.set(Some(dismissal));
         if let Some(waker) = self.waker.take() {
@@ -186,7 +186,7 @@ impl ConnectionState {
         }
     }
 
-    /// Returns why the connection is to end, if it is. Wakes this waker when that changes.
+    /// Returns why the connection must end, if it must. Wakes `waker` when that changes.
     pub(super) fn dismissal(&self, waker: &Waker) -> Option<Dismissal> {
         let mut kept = self.waker.borrow_mut();
         if kept.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
@@ -207,30 +207,30 @@ impl ConnectionState {
         self.table.move_to(self, phase != Phase::Responding && !(phase == Phase::Idle && self.is_jammed.get()));
     }
 
-    /// The key under which `table` has it.
+    /// Returns the key of this connection in `table`.
     pub(super) const fn place(&self) -> &Cell<Option<u64>> {
         &self.place
     }
 
-    /// Gives the place back.
+    /// Removes the connection from the table.
     pub(super) fn end(&self) {
         self.table.leave(self);
     }
 
-    /// Lets the connection of this request keep its place until the answer is complete: it carries a session.
+    /// Exempts the connection of this request from being closed to make room, because it carries a session.
     pub(in crate::transport) fn keep_place(request: &HttpRequest) {
         if let Some(state) = request.conn_data::<Rc<Self>>() {
             state.table.keep(state);
         }
     }
 
-    /// Returns the state of the connection of this request; `None` in tests without one.
+    /// Returns the state of the connection of this request; `None` in tests without a connection.
     pub(in crate::transport) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
         request.conn_data::<Rc<Self>>().cloned()
     }
 }
 
-/// An answer that is being made or written. Its end is noted when it is dropped.
+/// A response in progress; dropping it records the end.
 pub(super) struct Responding(Rc<ConnectionState>);
 
 impl Drop for Responding {
@@ -239,8 +239,8 @@ impl Drop for Responding {
     }
 }
 
-/// Waits until the client of this request sends nothing more: it has shut down its sending side, or is gone. Must be polled
-/// by the task of the connection, which reads before it polls.
+/// Waits until the client of this request has shut down its sending side, or has disconnected. The task of the connection must
+/// poll this future, because only that task reads from the socket.
 pub(in crate::transport) async fn half_closed(request: &HttpRequest) {
     let state = ConnectionState::of(request);
     poll_fn(|_| match &state {

@@ -1,5 +1,5 @@
-//! How many connections there are, and which of a worker thread gives way when there is one too many: those without a
-//! request first, then those whose answer is no session, the oldest of each first.
+//! The connections of a worker thread, and which one is closed when there are too many: the oldest without a request, or else
+//! the oldest whose response is not a session.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,15 +10,16 @@ use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::connection::state::{ConnectionState, Dismissal};
 use crate::transport::second_look::another_turn;
 
-/// Who has read at a long answer for so long gives way when too much waits for all clients.
+/// A response that a client has been reading for so long may be ended when unread data of all clients exceeds its limit.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
 
-/// How many connections there may be.
+/// Limits of the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Of all worker threads together.
     pub all: usize,
-    /// Of each of them: more than its share, where there are descriptors enough, as the kernel does not spread them evenly.
+    /// Of each worker thread. More than its share if there are descriptors enough, because the kernel spreads connections
+    /// unevenly.
     pub each: usize,
 }
 
@@ -27,20 +28,20 @@ pub struct ConnectionLimits {
 pub struct ConnectionTable {
     limits: ConnectionLimits,
     connections: Cell<usize>,
-    /// Counts up: the smaller a key, the older what it stands for.
+    /// The next key. Keys ascend, so a smaller key belongs to an older entry.
     next: Cell<u64>,
-    /// Those that have no request.
+    /// Connections without a request.
     idle: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
-    /// Those that are being answered and are no session.
+    /// Connections with a response that is not a session.
     busy: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
-    /// Whether an answer that is read too slowly is about to be looked at again.
+    /// Whether the second check of a slow response is scheduled.
     is_relieving: Cell<bool>,
     metrics: SharedMetrics,
 }
 
 impl ConnectionTable {
-    /// Returns table for so many connections; with one more, another one of this thread gives way. Those of all threads are
-    /// counted by the gauge of `metrics`.
+    /// Returns an empty table. When a further connection exceeds `limits`, another one of this thread is closed. The gauge in
+    /// `metrics` counts the connections of all threads.
     pub fn new(limits: ConnectionLimits, metrics: SharedMetrics) -> Rc<Self> {
         Rc::new(Self {
             limits,
@@ -53,12 +54,12 @@ impl ConnectionTable {
         })
     }
 
-    /// Returns the counters.
+    /// Returns the counters of the server.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Takes a place for a new connection, and makes limits for it when all are taken.
+    /// Adds a new connection, and closes another one if there are too many.
     pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
         self.connections.set(self.connections.get() + 1);
         let all = self.metrics.connections.inc() + 1;
@@ -71,8 +72,8 @@ impl ConnectionTable {
         self.move_to(state, true);
     }
 
-    /// Ends the oldest answer for which memory is kept, if its client has had time enough to read it, and has not one turn later:
-    /// somebody else has been refused for it.
+    /// Ends the oldest response that holds memory, if its client has had [`SLOW_AFTER`] to read it and has not done so by the
+    /// next turn. The caller has refused another response for want of memory.
     pub(in crate::transport) fn relieve(self: &Rc<Self>, now: Instant) {
         if self.slowest(now).is_none() || self.is_relieving.replace(true) {
             return;
@@ -88,7 +89,7 @@ impl ConnectionTable {
         });
     }
 
-    /// Returns the key of the oldest answer that is kept and was slow at this time.
+    /// Returns the key of the oldest response that holds memory and is slow at `now`.
     fn slowest(&self, now: Instant) -> Option<u64> {
         let is_slow = |state: &ConnectionState| state.kept_for(now).is_some_and(|time| time >= SLOW_AFTER);
         self.busy.borrow().iter().find(|(_, state)| is_slow(state)).map(|(key, _)| *key)
@@ -100,7 +101,7 @@ impl ConnectionTable {
         state.dismiss(Dismissal::Crowded);
     }
 
-    /// Notes that a connection has become idle, or has begun to be answered.
+    /// Records that a connection has become idle, or has begun to respond.
     pub(super) fn move_to(&self, state: &Rc<ConnectionState>, is_idle: bool) {
         if state.is_dismissed() {
             return;
@@ -111,12 +112,12 @@ impl ConnectionTable {
         if is_idle { &self.idle } else { &self.busy }.borrow_mut().insert(key, state.clone());
     }
 
-    /// Lets a connection that is being answered keep its place until the answer is complete.
+    /// Exempts a connection from being closed until its response ends.
     pub(super) fn keep(&self, state: &ConnectionState) {
         self.remove(state);
     }
 
-    /// Gives the place of a connection back that has ended.
+    /// Removes a connection that has ended.
     pub(super) fn leave(&self, state: &ConnectionState) {
         self.remove(state);
         self.connections.set(self.connections.get() - 1);
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_without_a_request_gives_way_then_the_oldest_answer_and_no_session_ever() {
+    fn the_oldest_connection_without_a_request_is_closed_then_the_oldest_response_and_never_a_session() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let enter = || {
             let state = ConnectionState::begin(TIMEOUTS, &table);
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_may_have_more_than_its_share_but_no_more_than_all_or_each_may() {
+    fn one_thread_may_exceed_its_share_but_neither_of_the_two_limits() {
         let metrics = SharedMetrics::default();
         let [one, other] =
             [(); 2].map(|()| ConnectionTable::new(ConnectionLimits { all: 6, each: 5 }, metrics.clone()));
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_oldest_long_answer_gives_way_to_others_once_its_client_has_had_time() {
+    async fn the_oldest_long_response_is_ended_once_its_client_has_had_time_to_read() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let [short, session, long, next] = [(); 4].map(|()| {
             let state = ConnectionState::begin(TIMEOUTS, &table);

@@ -1,5 +1,5 @@
-//! The task of one connection within its bounds: it ends when its deadline is over and still is at a second look, or when it
-//! has to give way.
+//! The task of one connection: it ends when the connection's deadline has passed and a second check confirms it, or when the
+//! connection is closed to make room.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,14 +21,15 @@ pin_project! {
         #[pin]
         connection: F,
         place: Place,
-        // Set at the first deadline and again at the one that has come by then: a request costs no timer.
+        // Most deadlines are postponed before they are reached, so a request does not set a timer: an expired timer is set
+        // again.
         timer: Option<Pin<Box<Sleep>>>,
         second_look: SecondLook,
         metrics: SharedMetrics,
     }
 }
 
-/// Gives the connection's place back when it is dropped.
+/// Removes the connection from the table when it is dropped.
 struct Place(Rc<ConnectionState>);
 
 impl Drop for Place {
@@ -65,7 +66,7 @@ impl<F: Future<Output = Result<(), DispatchError>>> Future for ConnectionTask<F>
             this.metrics.requests_timed_out.inc();
         }
         state.dismiss(dismissal);
-        // The stream reports the end to the dispatcher, after a word to the client. Nothing is waited for.
+        // `HttpIo` sends a refusal, if one is due, and reports the end to the dispatcher. Its result does not matter.
         let _ = connection.poll(cx);
         Poll::Ready(Ok(()))
     }
@@ -80,7 +81,7 @@ fn poll_deadline(
     loop {
         let Some((deadline, dismissal)) = state.deadline() else {
             second_look.clear();
-            // The timer goes on: most answers are short. When it is over and nothing is due, there is none.
+            // The timer keeps running, because most responses are short. If it expires while nothing is due, it is dropped.
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
                 *timer = None;
             }

@@ -1,4 +1,4 @@
-//! TLS on an accepted socket: the handshake, and the channel that HTTP is spoken through, which is plain TCP or TLS.
+//! TLS on an accepted socket: the handshake, and the channel that carries HTTP: plain TCP or TLS.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,33 +18,33 @@ use crate::transport::connection::socket::Socket;
 use crate::transport::second_look::{TimeIsOver, within};
 use crate::transport::traffic::Meter;
 
-/// How TLS is spoken on the connections of a listener.
+/// TLS of one listener.
 #[derive(Clone)]
 pub struct TlsSetup {
-    /// The versions, the certificate, the protocols.
+    /// The TLS versions, the certificate and the protocols of ALPN.
     pub acceptor: TlsAcceptor,
     /// How long the handshake may take.
     pub handshake_timeout: Duration,
-    /// Bytes that wait for one socket in TLS before it takes no more.
+    /// The most bytes that TLS buffers for one socket.
     pub buffer_bytes: usize,
 }
 
-/// Why a connection has not come to speak TLS.
+/// Why a TLS handshake has failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeError {
-    /// The client speaks something else, or refuses what it is offered, or is gone.
+    /// The client does not speak TLS, rejects the offered parameters, or has disconnected.
     #[error("{0}")]
     Failed(#[from] io::Error),
-    /// The client speaks HTTP without TLS, and was told so.
+    /// The client speaks HTTP without TLS. It was sent an error.
     #[error("plain HTTP")]
     PlainHttp,
-    /// `server.tls.handshake_timeout_ms` is over.
-    #[error("time is over (server.tls.handshake_timeout_ms)")]
+    /// The handshake exceeded `server.tls.handshake_timeout_ms`.
+    #[error("timed out (server.tls.handshake_timeout_ms)")]
     TimedOut,
 }
 
 impl TlsSetup {
-    /// Shakes hands with the client.
+    /// Performs the handshake.
     pub(super) async fn accept(self, mut socket: Socket, metrics: &Metrics) -> Result<Channel, HandshakeError> {
         let limit = Some(self.buffer_bytes);
         let handshake = async {
@@ -66,14 +66,14 @@ impl TlsSetup {
     }
 }
 
-/// What the data of a connection hold when it speaks TLS: actix-web itself cannot be told so.
+/// Connection data that marks a connection with TLS. actix-web cannot be told otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::transport) struct OverTls;
 
-/// The socket as it is, or TLS over it.
+/// The socket itself, or TLS over it.
 pub(super) enum Channel {
     Plain(Socket),
-    /// Boxed: connections without TLS are not to pay for its size.
+    /// Boxed, so that connections without TLS do not pay for its size.
     Tls(Box<TlsStream<Socket>>),
 }
 
