@@ -4,33 +4,32 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What one session may do, and how long it may be silent.
+/// Limits and timeouts of one session.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionConfig {
-    /// After this time without anything to say the server says so. Milliseconds, 10 to an hour.
+    /// After so long without a message to send, the server sends a heartbeat. Milliseconds, 10 to an hour.
     pub heartbeat_ms: u64,
-    /// A session that has given no sign of life for so long is closed. Milliseconds, more than `heartbeat_ms`, because a
-    /// quiet client's sign of life is its answer to a heartbeat's ping; at most a day.
+    /// A session without a frame from its client for so long is closed. Milliseconds, more than `heartbeat_ms`, because a quiet
+    /// client answers the ping that comes with a heartbeat; at most a day.
     pub idle_timeout_ms: u64,
-    /// A session whose socket has taken nothing for so long is ended. Milliseconds, 10 to an hour: Linux refuses a
-    /// `TCP_USER_TIMEOUT` of 2^31 ms (tcp(7)).
+    /// A session whose socket is stalled for so long is ended. Milliseconds, 10 to an hour: Linux rejects a `TCP_USER_TIMEOUT`
+    /// of 2^31 ms (tcp(7)).
     pub stall_timeout_ms: u64,
-    /// A socket that takes fewer bytes than these within `stall_timeout_ms` has taken nothing. 1 to 16 MiB.
+    /// A socket that accepts fewer bytes within `stall_timeout_ms` is stalled. 1 to 16 MiB.
     pub stall_bytes_min: u64,
     /// How long the closing handshake may take. Milliseconds, 10 to 600,000.
     pub close_timeout_ms: u64,
     /// The most symbols of one session; the wildcard counts as one. 1 to 1,000,000.
     pub symbols_max: usize,
-    /// The longest message that a client can send. Bytes, 128 to 16 MiB.
+    /// The longest message of a client. Bytes, 128 to 16 MiB.
     pub message_bytes_max: usize,
-    /// Requests that one session may make each second, on average over five seconds. 1 to 1,000,000.
+    /// The most requests per second, on average over five seconds. 1 to 1,000,000.
     pub requests_per_second_max: u32,
-    /// Pings, pongs and fragments of less than 32 bytes that one session may send each second, on average over five seconds.
-    /// 1 to 1,000,000.
+    /// The most pings, pongs and fragments of less than 32 bytes per second, on average over five seconds. 1 to 1,000,000.
     pub control_frames_per_second_max: u32,
-    /// What the requests of one session may cost each second, on average over five seconds. Looks at one event, 1 to
-    /// 1,000,000,000.
+    /// The most work per second for the requests of one session, on average over five seconds. The unit is the look at one
+    /// event of the ring. 1 to 1,000,000,000.
     pub work_per_second_max: u32,
 }
 
@@ -52,7 +51,7 @@ impl Default for SessionConfig {
 }
 
 impl SessionConfig {
-    /// Returns the time without anything to say after which the server says so.
+    /// Returns the longest time between two messages of the server.
     pub const fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -62,7 +61,7 @@ impl SessionConfig {
         Duration::from_millis(self.idle_timeout_ms)
     }
 
-    /// Returns the longest time without the socket taking anything.
+    /// Returns the longest time of a stalled socket.
     pub const fn stall_timeout(&self) -> Duration {
         Duration::from_millis(self.stall_timeout_ms)
     }

@@ -1,4 +1,5 @@
-//! What a session wants of one symbol, or of all: channels, each in its mode, and since when it gets them.
+//! The subscriptions of a session to one symbol, or to all of them: channels, each with its mode and the offset after which it
+//! began.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +10,17 @@ use crate::protocol::Mode;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wish(Vec<Part>);
 
-/// Channels that are served alike.
+/// Channels with the same mode and beginning.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     channels: ChannelSet,
     mode: Mode,
-    /// The session gets everything after this offset.
+    /// The session is sent every event after this offset.
     since: u64,
 }
 
 impl Wish {
-    /// Adds channels in this mode; they are in no other mode then. Those that are new begin after the offset `since`.
+    /// Adds channels in this mode, and removes them from any other. New channels begin after the offset `since`.
     pub(super) fn insert(&mut self, channels: ChannelSet, mode: Mode, since: u64) {
         for channel in channels.iter() {
             let since = self.since(channel).unwrap_or(since);
@@ -44,12 +45,12 @@ impl Wish {
         self.0.is_empty()
     }
 
-    /// Returns the offset after which the session gets everything of this channel; `None` when it gets nothing of it.
+    /// Returns the offset after which the session is sent every event of this channel; `None` without a subscription.
     pub(super) fn since(&self, channel: Channel) -> Option<u64> {
         self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.since)
     }
 
-    /// Returns the channels, whatever their mode.
+    /// Returns the channels of all modes.
     pub(super) fn channels(&self) -> ChannelSet {
         self.0.iter().fold(ChannelSet::EMPTY, |all, part| all.union(part.channels))
     }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_is_in_the_mode_that_was_asked_for_last_and_goes_on_since_it_began() {
+    fn a_channel_is_in_its_last_requested_mode_and_keeps_its_beginning() {
         let [trades, quotes] = [Channel::Trades, Channel::Quotes].map(|channel| ChannelSet::from_iter([channel]));
         let mut wish = Wish::default();
         wish.insert(trades, Mode::All, 10);

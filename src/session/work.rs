@@ -1,5 +1,5 @@
-//! What the requests of a session cost, and how fast it may ask. A client that asks for more than its budget of work is
-//! slowed: its next request is read later.
+//! The cost of a session's requests, and how fast it may send them. A client over its limit of work is slowed: its next request
+//! is read later.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,46 +7,46 @@ use std::time::{Duration, Instant};
 use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
-/// What each of these costs, in looks at one event: reading, understanding and answering a request,
+/// The cost of each of these, in looks at one event: reading, decoding and answering a request,
 const REQUEST_WORK: u64 = 16;
-/// finding a symbol by its name, and its place in the index,
+/// finding a symbol by its name and in the index,
 const NAME_WORK: u64 = 4;
-/// making a snapshot and writing it,
+/// making and encoding a snapshot,
 const SNAPSHOT_WORK: u64 = 8;
-/// and naming a subscription in an answer, or going through it.
+/// and naming a subscription in an answer, or visiting it.
 const SUBSCRIPTION_WORK: u64 = 1;
-/// What one poll costs, with all that HTTP does for it: about 100 microseconds, so that a worker that serves as many as it may
-/// has half of its time for others.
+/// The cost of one poll, with HTTP around it: about 100 microseconds, so that a worker at its limit of polls has half of its
+/// time for other work.
 const POLL_WORK: usize = 1_024;
 
-/// A client that owes is not read for so long at the most: it may be gone, which is noticed when it is read.
+/// The longest time for which a client over its limit is not read. It may have disconnected, which only a read finds.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What one client may still ask for.
+/// The limits of one session.
 #[derive(Debug)]
 pub(super) struct Budget {
     requests: RateLimiter,
     work: RateLimiter,
-    /// What the present request has cost.
+    /// The cost of the current request.
     spent: u64,
 }
 
 impl Budget {
-    /// Returns the budget of a session that begins now. It has saved no work yet: what it needs at once comes from the
-    /// budget that all sessions of the hub share, so that to come back brings nothing new.
+    /// Returns the limits of a new session. Its burst of work is used up: initial requests use the limit that all sessions of
+    /// the hub share, so that reconnecting does not bring a new burst.
     pub(super) fn new(config: &SessionConfig, pauses: Arc<Pauses>, now: Instant) -> Self {
         let requests = RateLimiter::per_second(config.requests_per_second_max, now).with_pauses(pauses);
         let work = RateLimiter::per_second(config.work_per_second_max, now).used_up();
         Self { requests, work, spent: 0 }
     }
 
-    /// Takes one request from the budget; returns false when there is none left.
+    /// Counts a request; returns false if the session is over its limit.
     pub(super) fn spend_request(&mut self, now: Instant) -> bool {
         self.spent = REQUEST_WORK;
         self.requests.allow(1, now)
     }
 
-    /// Takes note that so many symbols were named, snapshots made, and subscriptions gone through.
+    /// Adds the cost of named symbols, snapshots and visited subscriptions to that of the current request.
     pub(super) fn count(&mut self, names: usize, snapshots: usize, subscriptions: usize) {
         self.spent +=
             NAME_WORK * names as u64 + SNAPSHOT_WORK * snapshots as u64 + SUBSCRIPTION_WORK * subscriptions as u64;
@@ -54,7 +54,7 @@ impl Budget {
 }
 
 impl Session {
-    /// Pays for the request that has been served, and for what recoveries have read since the last one.
+    /// Charges the cost of the answered request, and of the events that recoveries have read since the last one.
     pub(super) fn pay(&mut self, now: Instant) {
         let spent = std::mem::take(&mut self.budget.spent);
         let read = self.outbox.borrow_mut().take_work();
@@ -66,7 +66,7 @@ impl Session {
         self.budget.work.charge(missing, now);
     }
 
-    /// Returns for how long the client's next request is to wait.
+    /// Returns for how long the client's next request must wait.
     pub fn pause(&mut self, now: Instant) -> Duration {
         let owed = self.budget.work.wait(0, now);
         let router = self.router.borrow();
@@ -77,7 +77,7 @@ impl Session {
         owed.max(turn).min(PAUSE_MAX)
     }
 
-    /// Waits until it is the turn of a poll.
+    /// Waits for the turn of a poll.
     pub fn poll_turn(&self, cx: &std::task::Context<'_>, now: Instant) -> std::task::Poll<()> {
         let router = self.router.borrow();
         let mut turn = router.shared().turn.borrow_mut();

@@ -1,4 +1,4 @@
-//! The past: `/api/v1/bars`.
+//! Bars of the past: `/api/v1/bars`.
 
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
@@ -13,19 +13,20 @@ use crate::transport::{Problem, Worker, pieces};
 
 /// The most bars of one answer.
 const LIMIT_MAX: usize = 10_000;
-/// An answer of more bars is a long one, which is refused before anything is made of it when too much waits for other clients.
+/// A response with more bars is long. It is refused before anything is encoded if unread data of other clients exceeds its
+/// limit.
 const LIMIT_SHORT: usize = 1_000;
-/// How many bars an answer has when the client does not say.
+/// The number of bars if the client names none.
 const LIMIT_DEFAULT: usize = 500;
 
-/// Answers `GET /api/v1/bars?symbol=&interval=&limit=&before=`: bars oldest first, the state right after `offset`.
+/// Responds to `GET /api/v1/bars?symbol=&interval=&limit=&before=`: bars, oldest first, as of the event `offset`.
 ///
-/// `interval` is `1m` when absent, `limit` 500 (at most 10,000), `before` a time before which the bars begin: of
-/// RFC 3339, or microseconds, milliseconds or seconds since 1970.
+/// Defaults: `interval` is `1m`, `limit` is 500 (at most 10,000). `before` is a time before which the bars begin: in RFC 3339,
+/// or in microseconds, milliseconds or seconds since 1970.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is wrong, the symbol unknown, or too many such answers are being made.
+/// Returns a problem document if a parameter is invalid, the symbol unknown, or too many reads are in progress.
 pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -51,19 +52,19 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     if limit > LIMIT_SHORT {
         pieces::check_room(worker)?;
     }
-    // Held until the answer is there, so that no more than a few are sent in one turn of this thread. Never closed.
+    // Held until the bars have been read, so that this thread gets few results in one turn. The semaphore is never closed.
     let _few = worker.bars_answers.acquire().await;
     let symbol = table.instrument(id).symbol;
     let (answer, answered) = oneshot::channel();
     let submitted = worker.archive.submit(permit, move |archive, permit| {
-        // A client that has gone needs no answer.
+        // The client may have disconnected.
         if !answer.is_closed() {
             let (offset, read) = archive.read(id, interval, limit, before);
             let head = format!(
                 r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
             );
             let made = pieces::begin(array(head, read));
-            // Whoever has the answer may ask again.
+            // The client may send its next request as soon as it has the response.
             drop(permit);
             let _ = answer.send(made);
         }
@@ -75,7 +76,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     pieces::json(&request, answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?, None)
 }
 
-/// Returns the document that begins so and has these bars.
+/// Returns the document with this head and these bars.
 fn array(head: String, read: BarRead) -> impl Pieces + Send {
     let final_bars = read.closed.len();
     let mut bars = read.closed;
@@ -110,9 +111,9 @@ fn take_before(parameters: &mut Parameters) -> Result<Option<Timestamp>, Problem
     moment.map(|micros| Some(Timestamp::from_micros(micros))).ok_or_else(complaint)
 }
 
-/// Returns microseconds since 1970 of a number whose unit its size tells: between 1973-03-03 and the year 5138, seconds have 9
-/// to 11 digits, milliseconds 12 to 14 and microseconds 15 to 17. A time in the wrong unit would otherwise be one that is
-/// before every bar, and its answer an empty list.
+/// Returns the microseconds since 1970 of a number whose size tells its unit: between 1973-03-03 and the year 5138, seconds
+/// have 9 to 11 digits, milliseconds 12 to 14 and microseconds 15 to 17. Read in a wrong unit, the time would be before every
+/// bar, and the response an empty list.
 fn micros(number: i64) -> Option<i64> {
     match number {
         100_000_000..100_000_000_000 => Some(number * 1_000_000),

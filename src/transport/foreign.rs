@@ -1,5 +1,5 @@
-//! The origins of pages that were refused: each is logged once a minute, so that whoever runs the server learns of a page that
-//! is missing in `server.allowed_origins`, and nobody fills the log.
+//! Logs refused origins, each once a minute: an operator learns of a page that is missing in `server.allowed_origins`, and
+//! clients cannot fill the log.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,10 +15,10 @@ const ORIGINS_MAX: usize = 64;
 pub struct ForeignOrigins(Mutex<HashMap<String, Instant>>);
 
 impl ForeignOrigins {
-    /// Logs that a page of this origin was refused, unless it was logged a short time ago.
+    /// Logs that a page of this origin was refused, unless that was logged within the last minute.
     pub(super) fn log(&self, origin: &str, now: Instant) {
         if self.is_due(origin, now) {
-            log::warn!("pages of another origin are refused origin={origin:?} (server.allowed_origins)");
+            log::warn!("page of another origin refused origin={origin:?} (server.allowed_origins)");
         }
     }
 

@@ -1,6 +1,6 @@
-//! How bytes reach a client: WebSocket, server-sent events, polls, REST, and the page itself.
+//! Connections and their bytes: WebSocket, server-sent events, polling, REST, and the pages.
 //!
-//! What a client may ask for is `session`'s business, who gets what `hub`'s.
+//! Subscriptions and their limits belong to `session`, the fan-out of events to `hub`.
 
 mod array;
 mod bars;
@@ -47,43 +47,43 @@ pub use websocket::MessageHandler;
 
 use connection::state::ConnectionState;
 
-/// Where records of the log come from that say what clients have done wrong: the library that reads their requests.
+/// The target of log records about invalid requests: the HTTP library that parses them.
 pub const HTTP_LIBRARY: &str = "actix_http";
 
-/// What the handlers of one worker thread work with.
+/// The state of one worker thread that its handlers use.
 #[derive(Clone)]
 pub struct Worker {
     /// The router of this thread's hub.
     pub router: SharedRouter,
-    /// The bars.
+    /// Reads bars.
     pub archive: ArchiveReader,
-    /// One permit for each read of bars that may be under way or wait, `server.bars_reads_max`.
+    /// One permit per read of bars, `server.bars_reads_max`.
     pub bars_reads: Arc<Semaphore>,
-    /// One permit for each answer about bars that may be made for this worker at once; the others wait in order.
+    /// One permit per response of bars that is being produced for this worker; further ones wait in order.
     pub bars_answers: Rc<Semaphore>,
-    /// How many answers over HTTP, and pieces of long ones, are made in one turn of this thread.
+    /// Limits the responses and pieces of responses that this thread produces in one turn.
     pub answer_turns: Rc<Turnstile>,
-    /// What a session may do.
+    /// Limits of a session.
     pub session: Rc<SessionConfig>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What every address begins with, `server.base_path`; mostly nothing.
+    /// The path before every address, `server.base_path`; empty by default.
     pub base_path: String,
     /// The most sessions of the whole process, `server.connections_max`.
     pub connections_max: usize,
-    /// What each client costs.
+    /// The costs of each client.
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.
     pub connections: Rc<ConnectionTable>,
-    /// The pages that may open sessions, `server.allowed_origins`.
+    /// Pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
-    /// Those that were refused, in the whole process.
+    /// Origins that were refused, in the whole process.
     pub foreign_origins: Arc<ForeignOrigins>,
-    /// What the page `/handshake` has under way, in the whole process.
+    /// The backend of the page `/handshake`, in the whole process.
     pub inspector: Arc<Inspector>,
-    /// Whether the parts of the server get on.
+    /// Whether the parts of the server make progress.
     pub health: Arc<Health>,
-    /// How long the orderly end takes to close all sessions.
+    /// How long the server takes to close all sessions when it shuts down.
     pub drain: Duration,
 }
 
@@ -92,17 +92,17 @@ impl Worker {
     ///
     /// # Panics
     ///
-    /// Panics when the application was put together without one.
+    /// Panics if the application was built without a worker.
     fn of(request: &HttpRequest) -> &Self {
         request.app_data::<Rc<Self>>().expect("app::run gives every worker its data")
     }
 
-    /// Returns the counters.
+    /// Returns the counters of the server.
     fn metrics(&self) -> SharedMetrics {
         self.router.borrow().metrics().clone()
     }
 
-    /// Checks whether another session may begin, and counts it when not. Its connection then keeps its place.
+    /// Checks whether another session may begin, and counts a refusal. Exempts the connection from being closed to make room.
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
         self.ready().inspect_err(|_| {
             let metrics = self.metrics();
@@ -155,13 +155,13 @@ impl Worker {
     }
 }
 
-/// Returns a random name in hexadecimal, for a session or for the stream of a process.
+/// Returns a random hexadecimal name for a session or for the stream of a process.
 pub fn random_name() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Adds every route to an application whose data holds this worker, below `server.base_path`; the probes are at the root as
-/// well, as those who ask do not come through the proxy.
+/// Adds every route below `server.base_path` to an application whose data contain this worker. The probes are also at the root,
+/// because monitoring does not go through the proxy.
 fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
     let base = &worker.base_path;
     if base.is_empty() {
@@ -193,7 +193,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/bars", bars::bars))
         .service(reading("/traffic", traffic::traffic));
     config
-        // Addresses are often put together from parts that end and begin with a slash.
+        // Clients often join addresses from parts that end and begin with a slash.
         .service(websocket::<Session>("/ws"))
         .service(websocket::<Session>("/ws/"))
         .service(websocket::<Session>("//ws"))
@@ -204,19 +204,19 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/handshake/capture", inspect::observe))
         .service(reading("/handshake/ws", inspect::open))
         .service(reading("/handshake/attempt", inspect::attempt))
-        // What a page refers to is relative to it.
+        // The references of a page are relative.
         .service(web::redirect("/compare/", "../compare"))
         .service(web::redirect("/handshake/", "../handshake"))
         .service(reading("/static/{path:.*}", page::asset));
 }
 
-/// Returns a resource that opens a WebSocket for each request, its messages taken by an `H`, to add to an application beside
-/// [`routes`].
+/// Returns a resource that opens a WebSocket for each request and gives its messages to an `H`. An application may add it
+/// beside [`routes`].
 pub fn websocket<H: MessageHandler>(path: &str) -> Resource {
     reading(path, websocket::open::<H>)
 }
 
-/// Returns a resource that answers GET and HEAD (RFC 9110 section 9.1), and 405 to other methods.
+/// Returns a resource that responds to GET and HEAD (RFC 9110 section 9.1), and with 405 to other methods.
 fn reading<F, A>(path: &str, handler: F) -> Resource
 where
     F: Handler<A>,

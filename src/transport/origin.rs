@@ -1,8 +1,8 @@
-//! Which pages may open a session from a browser: those of the same origin, and those in `server.allowed_origins`.
+//! Decides which pages may open a session in a browser: those of the same origin, and those in `server.allowed_origins`.
 //!
-//! A browser tells the page's origin (RFC 6454) and cannot be made to lie about it; other clients send none and pass. The
-//! WebSocket handshake is refused, as nothing else keeps a foreign page from reading there; over HTTP the browser itself
-//! keeps it from reading, unless the answer allows it (CORS).
+//! A browser sends the page's origin (RFC 6454), and the page cannot change it; other clients send none and are allowed. Over
+//! WebSocket the server must refuse a foreign page, because the browser would let it read; over HTTP the browser prevents that
+//! unless the response allows it (CORS).
 
 use actix_cors::Cors;
 use actix_web::HttpRequest;
@@ -12,28 +12,28 @@ use url::{Origin, Url};
 
 use crate::transport::connection::OverTls;
 
-/// How long a browser may remember what a preflight request has told it, in seconds.
+/// How long a browser may cache the response to a preflight request. Seconds.
 const PREFLIGHT_AGE_S_MAX: usize = 3_600;
 
-/// The pages that may open sessions beside those of the same origin: `server.allowed_origins`.
+/// The other origins that may open sessions: `server.allowed_origins`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedOrigins {
     any: bool,
     origins: Vec<PageOrigin>,
 }
 
-/// Where a page comes from.
+/// The origin of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PageOrigin {
-    /// The Web.
+    /// A website.
     Web(Origin),
     /// An application or an extension: `capacitor://localhost`, `chrome-extension://…`, in lower case.
     App(String),
 }
 
 impl AllowedOrigins {
-    /// Returns what these texts allow: each is `*`, or an origin such as `https://example.com`, `http://localhost:3000` or
-    /// `capacitor://localhost`. `None` when one is neither.
+    /// Parses the texts: each is `*`, or an origin such as `https://example.com`, `http://localhost:3000` or
+    /// `capacitor://localhost`. Returns `None` if one is neither.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Option<Self> {
         let mut allowed = Self::default();
         for text in texts {
@@ -45,7 +45,7 @@ impl AllowedOrigins {
         Some(allowed)
     }
 
-    /// Returns whether pages of this origin are listed. The origin `null`, of pages without one, is only part of `*`.
+    /// Returns whether this origin is listed. The origin `null`, of pages without one, is allowed only by `*`.
     fn lists(&self, origin: &HeaderValue) -> bool {
         let origin = origin.to_str().ok().and_then(PageOrigin::parse);
         self.any || origin.is_some_and(|origin| self.origins.contains(&origin))
@@ -55,13 +55,13 @@ impl AllowedOrigins {
     ///
     /// # Errors
     ///
-    /// Returns the origin of the page, cut after 128 characters.
+    /// Returns the origin of the page, truncated to 128 characters.
     pub(super) fn check(&self, request: &HttpRequest) -> Result<(), String> {
         let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
         if self.lists(origin) || is_same_origin(request, origin) { Ok(()) } else { Err(shown(origin)) }
     }
 
-    /// Returns what tells browsers which pages may read the answers of the HTTP transports.
+    /// Returns the CORS headers: which pages may read responses over HTTP.
     pub(super) fn cors(&self) -> Cors {
         let cors = Cors::default()
             .allowed_methods(["GET", "HEAD"])
@@ -77,7 +77,7 @@ impl AllowedOrigins {
 }
 
 impl<'de> Deserialize<'de> for AllowedOrigins {
-    /// Reads a list, or one text with commas, as the environment has it.
+    /// Reads a list, or one comma-separated text from the environment.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for AllowedOrigins {
 ///
 /// # Errors
 ///
-/// Returns the origin of the page, cut after 128 characters.
+/// Returns the origin of the page, truncated to 128 characters.
 pub(super) fn check_own(request: &HttpRequest) -> Result<(), String> {
     let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
     if is_same_origin(request, origin) { Ok(()) } else { Err(shown(origin)) }
@@ -110,12 +110,12 @@ fn shown(origin: &HeaderValue) -> String {
     String::from_utf8_lossy(origin.as_bytes()).chars().take(128).collect()
 }
 
-/// Returns the origin that `scheme://host[:port]` names, and nothing else.
+/// Parses `scheme://host[:port]`, and nothing else.
 fn parse_origin(text: &str) -> Option<Origin> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
-    // A pattern would never match: better to refuse it.
+    // A wildcard pattern would never match, so it is refused.
     let web = matches!(url.scheme(), "http" | "https") && !text.contains('*');
     (web && bare && anonymous).then(|| url.origin())
 }
@@ -126,8 +126,7 @@ impl PageOrigin {
     }
 }
 
-/// Returns the origin of an application or an extension, whose scheme is its own: no URL of the Web, and nothing but scheme and
-/// host.
+/// Parses the origin of an application or an extension, which has a scheme of its own: only a scheme and a host.
 fn parse_app(text: &str) -> Option<String> {
     let (scheme, host) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -139,15 +138,15 @@ fn parse_app(text: &str) -> Option<String> {
     (is_scheme && is_host && !is_web).then(|| text.to_ascii_lowercase())
 }
 
-/// Compares the page's origin with the address that the request was sent to, as the proxy in front tells it if there is one.
+/// Compares the page's origin with the address of the request, as the proxy reports it if there is one.
 ///
-/// A proxy that ends TLS need not say so: a page that came over TLS may always connect to its own host. One that came
-/// without may not connect to the host's TLS side, as anybody on the way could have written it.
+/// A proxy that terminates TLS need not report it: a page loaded over TLS may always connect to its own host. A page loaded
+/// without TLS may not connect over TLS, because a man in the middle could have written it.
 fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
     let Some(page) = origin.to_str().ok().and_then(|text| parse_origin(text).map(|_| text)) else { return false };
     let Ok(page) = Url::parse(page) else { return false };
     let connection = request.connection_info();
-    // Some proxies call the scheme of an upgrade ws or wss.
+    // Some proxies report the scheme of an upgrade as ws or wss.
     let told = ["https", "wss"].iter().any(|secure| connection.scheme().eq_ignore_ascii_case(secure));
     let secure = told || request.conn_data::<OverTls>().is_some();
     if page.scheme() == "http" && secure {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_same_origin_passes_whatever_the_way_to_write_the_port() {
+    fn a_page_of_the_same_origin_passes_however_the_port_is_written() {
         for (host, origin) in [
             ("example.com", "http://example.com"),
             ("example.com:80", "http://example.com"),
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_proxy_count() {
+    fn the_headers_of_a_proxy_count() {
         let tls = ("X-Forwarded-Proto", "https");
         assert!(passes(&[], &[("Host", "example.com"), ("Origin", "https://example.com"), tls]));
         assert!(!passes(&[], &[("Host", "example.com"), ("Origin", "http://example.com"), tls]));

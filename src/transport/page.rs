@@ -1,7 +1,6 @@
-//! The pages and their assets, embedded in the binary so that it runs from any directory, and compressed when it was built.
+//! The pages and their assets, compressed at build time and embedded in the binary, so that it runs in any directory.
 //!
-//! An asset whose address has its version may be kept for good; pages, and assets without a version, are asked for again and
-//! seldom sent again.
+//! An asset whose URL contains the version may be cached forever; pages, and assets without a version, must be revalidated.
 
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, Encoding, EntityTag, Header,
@@ -11,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use crate::transport::Problem;
 
-/// One file of `static/`, as `static/build.rs` has written it down.
+/// One file of `static/`, written by `static/build.rs`.
 struct Asset {
     /// The path below `static/`.
     name: &'static str,
@@ -24,10 +23,11 @@ struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Scripts and connections only from here. Styles may be inline: the chart library positions its canvas so.
+/// Scripts and connections only from this server. Inline styles are allowed, because the chart library positions its canvas
+/// with them.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; \
                       img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
-/// RFC 8246: not asked for again, not even when the page is reloaded.
+/// Never revalidated, not even on reload (RFC 8246).
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Answers `GET /`: the live chart page.
@@ -103,7 +103,7 @@ fn with_policy<'a>(response: &'a mut HttpResponseBuilder, asset: &Asset) -> &'a 
 }
 
 impl Asset {
-    /// Returns the smallest form that the client takes, with its name; identity, which has none, to clients that name nothing.
+    /// Returns the smallest encoding that the client accepts, with its name; unencoded if the client names none.
     fn encoded(&self, request: &HttpRequest) -> (Option<&'static str>, &'static [u8]) {
         let Ok(accepted) = AcceptEncoding::parse(request) else { return (None, self.identity) };
         let forms = [("br", Encoding::brotli(), self.brotli), ("gzip", Encoding::gzip(), self.gzip)];

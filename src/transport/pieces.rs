@@ -1,5 +1,5 @@
-//! Answers over HTTP that wait for slow clients: counted in what waits for all clients, handed on piece by piece as the socket
-//! takes them, and, when they are long, made piece by piece too.
+//! Responses over HTTP that wait for slow clients. Their bytes count against the limit of unread data, and they are passed on
+//! in pieces as the socket accepts them; long ones are also encoded in pieces.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,29 +23,30 @@ use crate::transport::traffic::Account;
 use crate::transport::turnstile::Turnstile;
 use crate::transport::{Problem, Worker};
 
-/// A piece has about so many bytes.
+/// The size of a piece. Bytes.
 const PIECE_BYTES: usize = 16_384;
-/// Nearly every element is shorter than that: a piece ends where one more might not fit, or its buffer would grow to twice as much.
+/// Nearly every element is shorter than this. A piece ends where another element might not fit; otherwise its buffer would
+/// double.
 const ELEMENT_BYTES: usize = 1_024;
-/// An answer of at most so many bytes is made at once, and so has a `Content-Length`.
+/// A response of at most so many bytes is encoded at once, and so has a `Content-Length`.
 const WHOLE_BYTES_MAX: usize = 131_072;
 
-/// The end of a body in the chunked coding.
+/// The length of the last chunk in the chunked coding.
 const LAST_CHUNK_BYTES: usize = b"0\r\n\r\n".len();
 
-/// Where the assets are, which are a part of the program.
+/// The path of the assets, which are part of the program.
 const ASSETS: &str = "/static/";
 
-/// Makes an answer, one piece after the other.
+/// Encodes a response, one piece after another.
 pub(super) trait Pieces: Unpin + 'static {
     /// Returns the next piece, `None` after the last one.
     fn next_piece(&mut self) -> Option<Bytes>;
 
-    /// Returns how many bytes of memory are kept for what is still to come.
+    /// Returns how many bytes of memory the rest of the response holds.
     fn held_bytes(&self) -> usize;
 }
 
-/// A body that is made while it is sent.
+/// A response body that is encoded while it is sent.
 struct Body<P> {
     pieces: P,
     size: BodySize,
@@ -53,7 +54,7 @@ struct Body<P> {
     turns: Rc<Turnstile>,
     /// Waits for the turn of the next piece.
     turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// Whose account has what the chunked coding puts around the pieces.
+    /// The account that is charged for the chunked coding around the pieces.
     account: Option<Arc<Account>>,
 }
 
@@ -79,7 +80,7 @@ impl<P: Pieces> MessageBody for Body<P> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let body = self.get_mut();
-        // However much the sockets take: all answers of the worker thread together have a few pieces in each of its turns.
+        // However fast the sockets accept bytes: all responses of the worker together send a few pieces per turn.
         let turn = body.turn.get_or_insert_with(|| Box::pin(body.turns.clone().pass()));
         ready!(turn.as_mut().poll(context));
         body.turn = None;
@@ -92,10 +93,10 @@ impl<P: Pieces> MessageBody for Body<P> {
     }
 }
 
-/// An answer that is there, to be handed on in pieces.
+/// An encoded response, passed on in pieces.
 struct Whole {
     rest: Bytes,
-    /// Whether it is in memory for this client alone, and not a part of the program.
+    /// Whether the memory belongs to this response alone, and is not a part of the program.
     is_own: bool,
 }
 
@@ -110,7 +111,7 @@ impl Pieces for Whole {
     }
 }
 
-/// Parts that have been made already, and then others that have not.
+/// Encoded pieces, followed by others that are not encoded yet.
 pub(super) struct Begun<P> {
     made: VecDeque<Bytes>,
     rest: P,
@@ -126,15 +127,15 @@ impl<P: Pieces> Pieces for Begun<P> {
     }
 }
 
-/// An answer that can be sent.
+/// A response that can be sent.
 pub(super) enum Answer<P> {
-    /// A short one, all of it.
+    /// A short one, encoded.
     Whole(Vec<u8>),
-    /// A long one, of which the beginning has been made.
+    /// A long one, of which the first pieces are encoded.
     Long(Begun<P>),
 }
 
-/// Makes an answer if it is short, and the beginning of it if it is long. May be called on any thread.
+/// Encodes a short response, or the first pieces of a long one. May be called on any thread.
 pub(super) fn begin<P: Pieces>(mut pieces: P) -> Answer<P> {
     let (mut made, mut bytes) = (VecDeque::new(), 0);
     while bytes <= WHOLE_BYTES_MAX {
@@ -147,12 +148,12 @@ pub(super) fn begin<P: Pieces>(mut pieces: P) -> Answer<P> {
     Answer::Long(Begun { made, rest: pieces })
 }
 
-/// A JSON document that ends with an array: its beginning up to `[`, the elements, `]}`.
+/// A JSON document that ends with an array: its text up to `[`, the elements, `]}`.
 pub(super) struct Array<T, F> {
     head: Vec<u8>,
     items: std::vec::IntoIter<T>,
     encode: F,
-    /// Bytes of memory that the elements take until the last one is made.
+    /// Bytes of memory that the elements hold until the last one is encoded.
     item_bytes: usize,
     begun: bool,
     ended: bool,
@@ -165,7 +166,7 @@ impl<T, F: FnMut(&T, &mut Vec<u8>)> Array<T, F> {
         Self { head: head.into_bytes(), items: items.into_iter(), encode, item_bytes, begun: false, ended: false }
     }
 
-    /// Counts so many bytes more, which the elements keep elsewhere.
+    /// Adds bytes of memory that the elements hold elsewhere.
     pub(super) fn keeping(self, bytes: usize) -> Self {
         Self { item_bytes: self.item_bytes + bytes, ..self }
     }
@@ -199,11 +200,11 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
     }
 }
 
-/// Returns an answer of JSON that no cache keeps. What the chunked coding of a long one adds to it is counted for the account.
+/// Returns a JSON response that must not be cached. The account is charged for the chunked coding of a long one.
 ///
 /// # Errors
 ///
-/// Returns 503 when the answer is long and too much waits for other clients.
+/// Returns 503 if the response is long and unread data of other clients exceeds its limit.
 pub(super) fn json(
     request: &HttpRequest,
     answer: Answer<impl Pieces>,
@@ -214,7 +215,7 @@ pub(super) fn json(
         Answer::Long(pieces) => pieces,
     };
     check_room(Worker::of(request))?;
-    // Older clients know no transfer coding (RFC 9112 section 6.1): the answer ends with the connection.
+    // HTTP/1.0 has no transfer coding (RFC 9112 section 6.1): the response ends with the connection.
     let is_chunked = request.version() >= Version::HTTP_11;
     let mut response = head();
     if !is_chunked {
@@ -226,11 +227,11 @@ pub(super) fn json(
     Ok(response)
 }
 
-/// Returns an answer of JSON that no cache keeps and that has been made already.
+/// Returns an encoded JSON response that must not be cached.
 ///
 /// # Errors
 ///
-/// Returns 503 when the answer is long and too much waits for other clients.
+/// Returns 503 if the response is long and unread data of other clients exceeds its limit.
 pub(super) fn whole_json(request: &HttpRequest, body: Vec<u8>) -> Result<HttpResponse, Problem> {
     if body.len() > PIECE_BYTES {
         check_room(Worker::of(request))?;
@@ -238,15 +239,15 @@ pub(super) fn whole_json(request: &HttpRequest, body: Vec<u8>) -> Result<HttpRes
     Ok(head().body(body))
 }
 
-/// Returns the beginning of an answer of JSON that no cache keeps.
+/// Begins a JSON response that must not be cached.
 pub(super) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.content_type("application/json").insert_header((CACHE_CONTROL, "no-store"));
     response
 }
 
-/// Sees to it that an answer that has been made at once, if it is long, is counted and handed on in pieces: given whole, it
-/// would be copied whole into the buffer of its connection.
+/// Counts a long encoded response, and passes it on in pieces; otherwise all of it would be copied into the buffer of its
+/// connection.
 pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let size = response.response().body().size();
     if !matches!(size, BodySize::Sized(bytes) if bytes > PIECE_BYTES as u64) {
@@ -261,18 +262,18 @@ pub(super) fn in_pieces(response: ServiceResponse<BoxBody>) -> ServiceResponse<B
     ServiceResponse::new(request, response)
 }
 
-/// Refuses a long answer when too much waits, and lets who is slow at reading his give way to the next.
+/// Refuses a long response if unread data of all clients exceeds its limit, and ends the slowest one to make room for the next.
 ///
 /// # Errors
 ///
-/// Returns 503 when it is so.
+/// Returns 503 if it is refused.
 pub(super) fn check_room(worker: &Worker) -> Result<(), Problem> {
     if !worker.router.borrow().shared().is_crowded() {
         return Ok(());
     }
     worker.metrics().answers_refused.inc();
     worker.connections.relieve(Instant::now());
-    Err(Problem::unavailable("too much waits for other clients (push.waiting_bytes_max)"))
+    Err(Problem::unavailable("other clients have too much unread data (push.waiting_bytes_max)"))
 }
 
 #[cfg(test)]
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn all_answers_together_have_a_few_pieces_in_each_turn_and_get_on_at_the_same_pace() {
+    async fn all_responses_together_send_a_few_pieces_per_turn_and_progress_alike() {
         let delayed = Counter::default();
         let turns = Turnstile::new(PER_TURN, Order::OldestFirst, delayed.clone(), std::sync::Arc::default());
         let sent = Rc::new(RefCell::new([0; 100]));
@@ -333,7 +334,7 @@ mod tests {
             })
         };
         let answers: Vec<_> = (0..100).map(answer).collect();
-        // As a hub does that has an event to route: it goes on when all others have had their turn.
+        // Like a hub with an event to route: it continues after all other tasks have run.
         while !answers.iter().all(actix_web::rt::task::JoinHandle::is_finished) {
             let before: usize = sent.borrow().iter().sum();
             tokio::task::yield_now().await;
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_there_is_handed_on_in_pieces() {
+    fn an_encoded_response_is_passed_on_in_pieces() {
         for length in [1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES] {
             let whole = "x".repeat(length);
             let begun = Begun {

@@ -1,4 +1,4 @@
-//! Errors over HTTP on the native API: `application/problem+json` (RFC 9457) with a `code` from the one table.
+//! Errors over HTTP: `application/problem+json` (RFC 9457) with a `code`.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use serde_json::json;
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::protocol::{ErrorCode, Mistake};
 
-/// When a client may try again that was refused for now, in seconds after the reason for that is over.
+/// The time, after the end of a temporary problem, at which the client may try again. Seconds.
 const RETRY_AFTER_S: u64 = 1;
 
-/// Why a request is not served.
+/// Why a request is refused.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
-    /// The member `code`: an [`ErrorCode`]'s name or a name of this file.
+    /// The member `code`: the name of an [`ErrorCode`], or one of this file.
     code: &'static str,
     detail: String,
     symbols: Vec<String>,
-    /// How long the reason for a refusal lasts at least.
+    /// How long a temporary problem lasts at least.
     retry_after_ms: u64,
-    /// Whether the connection ends with the answer.
+    /// Whether the connection is closed after the response.
     closes: bool,
 }
 
@@ -38,7 +38,7 @@ impl Problem {
         Self::mistake(Mistake::new(ErrorCode::BadRequest, detail))
     }
 
-    /// Returns the answer to a client's mistake: 404 for an unknown symbol, 400 for the others.
+    /// Returns the response to a client's mistake: 404 for an unknown symbol, 400 for the others.
     pub fn mistake(Mistake { code, message, symbols }: Mistake) -> Self {
         let status = match code {
             ErrorCode::UnknownSymbol => StatusCode::NOT_FOUND,
@@ -47,12 +47,12 @@ impl Problem {
         Self { symbols, ..Self::new(status, code.name(), message) }
     }
 
-    /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address is for WebSocket version 13.
+    /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address requires WebSocket version 13.
     pub fn upgrade_required(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
     }
 
-    /// Returns 403: the request comes from a page that may not connect.
+    /// Returns 403: the page of the request may not connect.
     pub fn forbidden_origin(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden_origin", detail)
     }
@@ -62,19 +62,19 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
-    /// Tells the client to try again only when so many milliseconds are over.
+    /// Sets after how many milliseconds the client may try again.
     #[must_use]
     pub fn after_ms(self, retry_after_ms: u64) -> Self {
         Self { retry_after_ms, ..self }
     }
 
-    /// Ends the connection with the answer: kept open, it would take the place of somebody who can be served.
+    /// Closes the connection after the response; kept open, it would use the place of another client.
     #[must_use]
     pub fn closing(self) -> Self {
         Self { closes: true, ..self }
     }
 
-    /// Returns 400: HTTP was spoken where HTTPS is served.
+    /// Returns 400: the client speaks HTTP on the port of HTTPS.
     pub(super) fn tls_required() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -83,7 +83,7 @@ impl Problem {
         )
     }
 
-    /// Returns 408: the request has not arrived in time.
+    /// Returns 408: the request did not arrive in time.
     pub(super) fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -123,12 +123,12 @@ impl Problem {
         document.to_string()
     }
 
-    /// Counts it as an error that is answered.
+    /// Counts the error.
     pub(super) fn count_in(&self, metrics: &Metrics) {
         metrics.count_problem(self.code);
     }
 
-    /// Returns the whole answer as it is sent on a connection that ends with it, for what never becomes a request.
+    /// Returns the whole response, for bytes that never become a request. The connection ends with it.
     pub(super) fn to_http(&self) -> Vec<u8> {
         let document = self.document();
         let head = format!(
@@ -146,12 +146,12 @@ impl Problem {
     }
 }
 
-/// Answers what no route answers.
+/// Responds to an address without a route.
 pub(super) async fn not_found(request: HttpRequest) -> Problem {
     Problem::not_found(request.path())
 }
 
-/// Answers a method that an address does not have.
+/// Responds to a method that the address does not support.
 pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem {
     let detail = format!("{} is not served here", request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
@@ -161,12 +161,12 @@ impl actix_web::Responder for Problem {
     type Body = actix_web::body::BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        // The response keeps the error: it is counted on its way out.
+        // The response keeps the error, which is counted on its way out.
         HttpResponse::from_error(self)
     }
 }
 
-/// Counts the answer if it is a problem, whichever transport has made it.
+/// Counts the response if it is a problem.
 pub(super) fn count<B>(answer: &ServiceResponse<B>, metrics: &SharedMetrics) {
     if let Some(problem) = answer.response().error().and_then(actix_web::Error::as_error::<Problem>) {
         problem.count_in(metrics);
@@ -204,7 +204,7 @@ impl ResponseError for Problem {
         }
         response
             .insert_header((CONTENT_TYPE, "application/problem+json"))
-            // What is wrong now need not be wrong the next time.
+            // The problem may be temporary.
             .insert_header((CACHE_CONTROL, "no-store"))
             .body(self.document())
     }

@@ -1,4 +1,4 @@
-//! Query strings of the native API: each parameter at most once, none that does not exist, values in their range.
+//! Query strings: each parameter at most once, no unknown ones, values within their range.
 
 use std::str::FromStr;
 
@@ -50,18 +50,18 @@ impl Parameters {
         }
     }
 
-    /// Takes `symbols`, a list with commas; `None` when it is absent.
+    /// Takes `symbols`, a comma-separated list; `None` if it is absent.
     pub(super) fn take_symbols(&mut self) -> Result<Option<Vec<Selector>>, Problem> {
         let Some(text) = self.take("symbols")? else { return Ok(None) };
         let select = |name: &str| if name == WILDCARD { Selector::All } else { Selector::Symbol(name.into()) };
         let symbols: Vec<_> = text.split(',').map(str::trim).map(select).collect();
         if symbols.contains(&Selector::Symbol(String::new())) {
-            return Err(Problem::bad_request("'symbols' must be symbols with commas between them, or *"));
+            return Err(Problem::bad_request("'symbols' must be a comma-separated list of symbols, or *"));
         }
         Ok(Some(symbols))
     }
 
-    /// Takes `channels`, a list with commas; `trades` when it is absent.
+    /// Takes `channels`, a comma-separated list; `trades` if it is absent.
     pub(super) fn take_channels(&mut self) -> Result<ChannelSet, Problem> {
         let text = self.take("channels")?.unwrap_or_else(|| Channel::Trades.name().into());
         let parse = |name: &str| {
@@ -71,8 +71,8 @@ impl Parameters {
         text.split(',').map(str::trim).map(parse).collect()
     }
 
-    /// Takes what a subscription is made of: `symbols`, `channels`, `mode` and `after`; with `paced` also what is for those
-    /// whose pace is the server's, `max_hz` and `on_lag`.
+    /// Takes the parameters of a subscription: `symbols`, `channels`, `mode` and `after`; if `paced`, for a transport at whose
+    /// rate the server writes, also `max_hz` and `on_lag`.
     pub(super) fn take_subscribe(&mut self, paced: bool) -> Result<Subscribe, Problem> {
         let symbols = self.take_symbols()?.ok_or_else(|| Problem::bad_request("'symbols' is missing"))?;
         let channels = self.take_channels()?;
@@ -83,7 +83,7 @@ impl Parameters {
             on_lag = self.take("on_lag")?.map(|name| parse_on_lag(&name).map_err(Problem::bad_request)).transpose()?;
         }
         let mode = parse_mode(&mode, rate, channels).map_err(Problem::bad_request)?;
-        // An `EventSource` does not come back from an error: for it, a cursor that is none is void.
+        // An `EventSource` does not reconnect after an error, so an invalid cursor counts as void.
         let parse = |text: String| {
             if paced { Ok(Cursor::parse(&text).unwrap_or_else(Cursor::void)) } else { parse_cursor(&text) }
         };
@@ -98,7 +98,7 @@ impl Parameters {
         rate.map(Some).ok_or_else(|| Problem::bad_request(format!("'max_hz' must be a number from {low} to {high}")))
     }
 
-    /// Refuses what nobody has taken.
+    /// Refuses parameters that no handler has taken.
     pub(super) fn finish(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! For those who run the server: `/healthz`, `/readyz`, `/metrics`.
+//! Endpoints for operators: `/healthz`, `/readyz`, `/metrics`.
 
 use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
-/// What keeps the server from being ready, as its watchdog finds, and what has ended, as it is to find. Shared by all workers.
+/// Why the server is not ready, as its watchdog reports, and which part of it has ended. Shared by all workers.
 #[derive(Debug, Default)]
 pub struct Health {
     complaint: Mutex<Option<String>>,
@@ -16,18 +16,18 @@ pub struct Health {
 }
 
 impl Health {
-    /// Says that a part of the server has ended by a panic.
+    /// Records that a part of the server has ended by a panic.
     pub fn end(&self, part: &'static str) {
-        // Another one may have ended before.
+        // Another part may have ended before.
         let _ = self.ended.set(part);
     }
 
-    /// Returns the first part that has said so.
+    /// Returns the first part that has ended.
     pub fn ended(&self) -> Option<&'static str> {
         self.ended.get().copied()
     }
 
-    /// Sets what is wrong, or that nothing is. Returns it when that is a change from one to the other.
+    /// Sets the reason why the server is not ready, or `None`. Returns it if the server has become ready or unready.
     pub fn set(&self, complaint: Option<String>) -> Option<Option<String>> {
         let mut present = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         let is_change = present.is_some() != complaint.is_some();
@@ -41,16 +41,16 @@ impl Health {
     }
 }
 
-/// Answers `GET /healthz`: the process is alive.
+/// Responds to `GET /healthz`: the process is alive.
 pub(super) async fn healthz() -> HttpResponse {
     ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-/// Answers `GET /readyz`: 200 when the server takes clients, 503 when it is going down, full or behind.
+/// Responds to `GET /readyz`: 200 if the server accepts sessions, 503 if it shuts down, is full or late.
 ///
 /// # Errors
 ///
-/// Returns a problem document when no session may begin, or none that would be served well.
+/// Returns a problem document if no session may begin, or the server is late.
 pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     worker.ready()?;
@@ -58,8 +58,7 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
     Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 
-/// Answers `GET /metrics` in the text format of Prometheus 0.0.4, or in that of `OpenMetrics` 1.0 when `Accept` names it
-/// and does not prefer the other.
+/// Responds to `GET /metrics` in the text format of Prometheus 0.0.4, or of `OpenMetrics` 1.0 if `Accept` names and prefers it.
 pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
     let text = Worker::of(&request).metrics().render();
     if prefers_open_metrics(&request) {
@@ -68,7 +67,7 @@ pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
     ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus_text(&text))
 }
 
-/// Weighs what is accepted (RFC 9110 section 12.5.1). `OpenMetrics` must be named.
+/// Compares the accepted types (RFC 9110 section 12.5.1). `OpenMetrics` must be named.
 fn prefers_open_metrics(request: &HttpRequest) -> bool {
     let Ok(accept) = Accept::parse(request) else { return false };
     let quality = |kind: &str| {
@@ -80,9 +79,8 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
     open_metrics > Quality::ZERO && open_metrics >= plain
 }
 
-/// Returns a text in the format of `OpenMetrics` 1.0 in that of Prometheus 0.0.4: the name of a counter has its `_total` in the
-/// lines about it too, and there is neither `# UNIT` nor `# EOF`
-/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+/// Converts a text in the format of `OpenMetrics` 1.0 to that of Prometheus 0.0.4: comments about a counter name it with
+/// `_total`, and there is neither `# UNIT` nor `# EOF` (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 fn prometheus_text(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + 1_024);
     let mut help = None;
@@ -103,7 +101,7 @@ fn prometheus_text(open_metrics: &str) -> String {
     text
 }
 
-/// Returns an answer that holds for now only.
+/// Begins a response that must not be cached.
 fn ok() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));

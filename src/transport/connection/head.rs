@@ -14,14 +14,11 @@ use crate::transport::connection::request_body::{Faulty, RequestBody};
 /// The most headers that actix-http accepts.
 const HEADERS_MAX: usize = 96;
 
-/// Why a head is not passed on.
+/// Why a head is not passed on: it exceeds `server.request_head_bytes_max` or [`HEADERS_MAX`], or is invalid HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
-    /// It has more bytes than `server.request_head_bytes_max`.
     TooLong,
-    /// It has more than 96 headers.
     TooManyHeaders,
-    /// It is not HTTP/1.1, or announces its body in an invalid way.
     Malformed,
 }
 
@@ -35,10 +32,8 @@ pub(super) struct Heads {
     ready: usize,
     /// The number of bytes after them that contain no end of a head.
     scanned: usize,
-    /// The number of bytes after them at which to parse the incomplete head again, to find errors early. Doubles each time, so
-    /// that a head of single bytes is parsed a few times only.
+    /// The number of bytes after them at which to parse an incomplete head again, to find errors early. Doubles each time.
     look_at: usize,
-    /// What follows.
     next: Next,
 }
 
@@ -79,8 +74,8 @@ impl Heads {
     ///
     /// # Errors
     ///
-    /// Returns why the head that has begun is not passed on. While a request is answered (`is_responding`), or behind a request in the
-    /// same bytes, a malformed head is passed on: the dispatcher answers it with an empty 400, in order.
+    /// Returns why the head is not passed on. While a response is in progress, or behind another request, an invalid head is
+    /// passed on: the dispatcher answers it in order.
     pub(super) fn take(&mut self, fresh: &mut [u8], is_responding: bool) -> Result<usize, HeadError> {
         if self.is_open() {
             return Ok(fresh.len());

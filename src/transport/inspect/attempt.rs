@@ -1,7 +1,7 @@
-//! Handshakes that a browser's script cannot make, made for it: a fixed list of requests, sent over a connection to this
-//! very server, and what the server answers, to the byte.
+//! Handshakes that a browser's script cannot send: a fixed list of requests, which the server sends to itself, and its
+//! responses, byte for byte.
 //!
-//! Whoever asks chooses a case and nothing else: neither the address nor a header.
+//! A client chooses a case and nothing else: neither the address nor a header.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,25 +10,25 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-/// The longest answer that is read, in bytes. The server's own are shorter than 1,024.
+/// The longest response that is read, in bytes. This server's are shorter than 1,024.
 const ANSWER_BYTES_MAX: usize = 8_192;
 /// The example of RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// An origin that is never this server's: the name is reserved (RFC 2606).
+/// An origin that is never this server's: the domain is reserved (RFC 2606).
 const FOREIGN_ORIGIN: &str = "https://elsewhere.example";
 
 /// One of the handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    /// Nothing is wrong with it.
+    /// A valid handshake.
     Accepted,
-    /// It does not ask for an upgrade.
+    /// The header `Upgrade` is missing.
     NoUpgrade,
-    /// It speaks version 12.
+    /// The version is 12.
     WrongVersion,
-    /// Its key is not 16 bytes in Base64.
+    /// The key is not 16 bytes in Base64.
     BadKey,
-    /// It comes from a page of another site.
+    /// The origin is another site.
     ForeignOrigin,
 }
 
@@ -61,15 +61,15 @@ impl Case {
     }
 }
 
-/// Where this server is reached from its own machine.
+/// How this server is reached from its own machine.
 pub(super) struct Itself {
     address: SocketAddr,
-    /// How TLS is spoken with it; `None` when it listens there for plain HTTP.
+    /// The TLS client; `None` if the listener speaks plain HTTP.
     tls: Option<TlsConnector>,
 }
 
 impl Itself {
-    /// Returns how to reach a listener on `address`, over TLS when there is a connector for it.
+    /// Returns how to reach a listener on `address`, over TLS if there is a connector.
     pub(super) fn new(address: SocketAddr, tls: Option<TlsConnector>) -> Self {
         Self { address: reachable(address), tls }
     }
@@ -82,8 +82,7 @@ impl Itself {
         self.tls.is_some()
     }
 
-    /// Sends a request over a connection of its own and returns the answer: its head, and the body that its
-    /// `content-length` announces.
+    /// Sends a request over a new connection and returns the response: its head, and a body of `content-length` bytes.
     pub(super) async fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
         let stream = TcpStream::connect(self.address).await?;
         match &self.tls {
@@ -93,7 +92,7 @@ impl Itself {
     }
 }
 
-/// Returns the address under which this machine reaches a listener on `address`.
+/// Returns the address at which this machine reaches a listener on `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -105,7 +104,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Vec<u8>> {
     stream.write_all(request.as_bytes()).await?;
-    // What TLS has made of it may wait in its buffer.
+    // TLS may have buffered the request.
     stream.flush().await?;
     let mut answer = Vec::new();
     loop {
@@ -124,7 +123,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str
     }
 }
 
-/// Returns how long the answer is that begins here, when its head is complete.
+/// Returns the length of the response that begins here, once its head is complete.
 fn answer_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
@@ -137,14 +136,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_ends_where_its_length_says() {
+    fn a_response_has_the_length_that_its_head_announces() {
         assert_eq!(answer_length(b"HTTP/1.1 426 Upgrade Required\r\ncontent-le"), None);
         assert_eq!(answer_length(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"), Some(40));
         assert_eq!(answer_length(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x00"), Some(36));
     }
 
     #[test]
-    fn a_listener_on_every_address_is_reached_on_the_loopback() {
+    fn a_listener_on_all_addresses_is_reached_on_the_loopback() {
         for (listened, reached) in
             [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")]
         {

@@ -1,8 +1,8 @@
-//! What one WebSocket connection has exchanged, as it happens: the heads of its handshake, then its bytes in both
-//! directions, written as server-sent events for the one who observes it.
+//! The record of one WebSocket connection: the heads of its handshake, then its bytes in both directions, written as
+//! server-sent events for an observer.
 //!
-//! Owns the form of those events and the bound on what is kept of them. Who may observe, and where the bytes are taken
-//! from, is `mod.rs`'s and `tee.rs`'s business.
+//! Owns the form of those events and the bound of unread ones. Who may observe is decided by `mod.rs`; the bytes come from
+//! `tee.rs`.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,16 +22,16 @@ use crate::transport::{Problem, random_name};
 
 use super::framing::{Framing, Piece};
 
-/// The most headers of a request that are shown; browsers send about twenty.
+/// The most headers of a request that are shown. Browsers send about twenty.
 const HEADERS_MAX: usize = 64;
 /// The most characters of a header's value that are shown.
 const VALUE_CHARS_MAX: usize = 1_024;
-/// Headers of requests whose values are shown, beside those that begin with one of [`SHOWN_PREFIXES`]. Any other may hold what
-/// belongs to the user alone, such as a token that a proxy has added.
+/// Request headers whose values are shown, besides those with one of the [`SHOWN_PREFIXES`]. Other headers may hold secrets of
+/// the user, such as a token that a proxy has added.
 const SHOWN: [HeaderName; 6] = [ACCEPT, CONNECTION, HOST, ORIGIN, UPGRADE, USER_AGENT];
 const SHOWN_PREFIXES: [&str; 2] = ["accept-", "sec-websocket-"];
 
-/// Who has sent a frame.
+/// The sender of a frame.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Sender {
@@ -39,9 +39,9 @@ pub(super) enum Sender {
     Server,
 }
 
-/// The record of one connection, shared by the socket that it is taken from and by its observer.
+/// The record of one connection, shared by the captured socket and its observer.
 pub(super) struct Capture {
-    /// What the browser that asked for this capture keeps as a cookie.
+    /// The value of the cookie that the observer's browser keeps.
     secret: String,
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
@@ -49,84 +49,84 @@ pub(super) struct Capture {
 }
 
 struct State {
-    /// Events that the observer has not been given.
+    /// Events that the observer has not read.
     pending: BytesMut,
-    /// How many bytes of frames may wait in it. The few other events, and the first close frame of each side, always may.
+    /// The most bytes of frames in it. The other events are few, and the first close frame of each side always fits.
     pending_bytes_max: usize,
     observer: Option<Waker>,
-    /// Client and server.
+    /// The client's and the server's.
     directions: [Direction; 2],
     has_ended: bool,
 }
 
-/// What one side sends.
+/// The bytes that one side sends.
 #[derive(Default)]
 struct Direction {
     framing: Framing,
-    /// Whether the rest of the present frame is left out, because a part of it was.
+    /// Whether the rest of the current frame is skipped, because a part of it was.
     is_skipping: bool,
-    /// Whether its close frame has been kept.
+    /// Whether its close frame has been recorded.
     has_closed: bool,
-    /// What was left out since the observer was told last.
+    /// The frames skipped since the observer was last told.
     skipped: Skipped,
 }
 
-/// Frames of which something was left out, and how many bytes that was.
+/// The number of frames of which something was skipped, and the number of bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Skipped {
     frames: u64,
     bytes: u64,
 }
 
-/// A header, and `None` for a value that is not shown.
+/// A header; `None` stands for a hidden value.
 type Header = (String, Option<String>);
 
 impl Capture {
-    /// Returns a capture in which so many bytes of events may wait for the observer.
+    /// Returns a capture that buffers at most `pending_bytes_max` bytes of events for the observer.
     pub(super) fn new(pending_bytes_max: usize, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Self {
         let (pending, directions) = (BytesMut::new(), Default::default());
         let state = State { pending, pending_bytes_max, observer: None, directions, has_ended: false };
         Self { secret: random_name(), state: Mutex::new(state), clock, metrics }
     }
 
-    /// Returns the cookie that marks the browser which asked for the capture of this name: `NAME=VALUE`.
+    /// Returns the cookie of the browser that asked for the capture with this name: `NAME=VALUE`.
     pub(super) fn cookie(&self, name: &str) -> String {
         format!("capture-{name}={}", self.secret)
     }
 
-    /// Tells the observer the name to open the socket with.
+    /// Sends the observer the name with which to open the socket.
     pub(super) fn begin(&self, name: &str) {
         self.write("capture", &json!({ "capture": name }));
     }
 
-    /// Takes the head of the request as the server has parsed it: names in lower case, in no order.
+    /// Records the head of the request as the server has parsed it: names in lower case, in no order.
     pub(super) fn request(&self, request: &HttpRequest) {
         let line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
         let headers: Vec<_> = headers(request.headers(), is_shown).collect();
         self.write("request", &json!({ "line": line, "headers": headers }));
     }
 
-    /// Takes the head of the response that switches protocols.
+    /// Records the head of the response that switches protocols.
     pub(super) fn response(&self, response: &HttpResponse) {
         let status = response.status();
         let reason = status.canonical_reason().unwrap_or_default();
         let line = format!("{:?} {} {reason}", response.head().version, status.as_u16());
-        // The encoder writes this one from the kind of the connection, which is not among the headers.
+        // The encoder writes this header itself; it is not among the response's headers.
         let mut all: Vec<Header> = vec![(CONNECTION.to_string(), Some("upgrade".into()))];
         all.extend(headers(response.headers(), |_| true).filter(|(name, _)| name != CONNECTION.as_str()));
         self.write("response", &json!({ "line": line, "headers": all }));
     }
 
-    /// Says that the handshake was refused, and why. Nothing of the request is shown but its origin: it may be the browser of
-    /// somebody else that was made to send it.
+    /// Records why the handshake was refused. Of the request only the origin is shown, because another user's browser may have
+    /// been made to send it.
     pub(super) fn refused(&self, problem: &Problem, request: &HttpRequest) {
         let origin = request.headers().get(ORIGIN).map(shown);
         let status = problem.status_code().as_u16();
         self.write("refused", &json!({ "status": status, "detail": problem.to_string(), "origin": origin }));
     }
 
-    /// Takes bytes that one side has sent. Frames that find no room because the observer is slow are left out, which it is
-    /// told, but never the one that closes.
+    /// Records bytes of one side. If the observer is slow and the buffer full, whole frames are skipped and counted, but never
+    /// the close frame.
     pub(super) fn bytes(&self, sender: Sender, mut bytes: &[u8]) {
         let ts = self.clock.now().micros();
         let mut state = self.state();
@@ -135,7 +135,7 @@ impl Capture {
         }
     }
 
-    /// Says that the connection has ended.
+    /// Records the end of the connection.
     pub(super) fn end(&self) {
         let ts = self.clock.now().micros();
         let mut state = self.state();
@@ -149,16 +149,16 @@ impl Capture {
         state.has_ended = true;
     }
 
-    /// Ends it because its place is wanted by another.
+    /// Ends the capture to make room for another.
     pub(super) fn dismiss(&self) {
         self.metrics.captures_dismissed.inc();
         self.end();
     }
 
-    /// Takes what the observer has not been given; `None` when nothing will follow. Wakes this waker when there is more.
+    /// Takes the events that the observer has not read; `None` if none will follow. Wakes `waker` when there are more.
     pub(super) fn poll_take(&self, waker: &Waker) -> Poll<Option<Bytes>> {
         let mut state = self.state();
-        // Behind what was kept, and before what is kept from now on.
+        // The count goes behind the recorded frames, and before later ones.
         state.tell_skipped(Sender::Client);
         state.tell_skipped(Sender::Server);
         if !state.pending.is_empty() {
@@ -171,7 +171,7 @@ impl Capture {
         Poll::Pending
     }
 
-    /// Keeps nothing from now on: the observer has left.
+    /// Discards everything: the observer has disconnected.
     pub(super) fn forget(&self) {
         let mut state = self.state();
         state.has_ended = true;
@@ -188,7 +188,7 @@ impl Capture {
 }
 
 impl State {
-    /// Appends a piece of a frame if there is room.
+    /// Records a piece of a frame if it fits.
     fn take(&mut self, sender: Sender, piece: &Piece<'_>, ts: i64, metrics: &Metrics) {
         if self.has_ended {
             return;
@@ -216,7 +216,7 @@ impl State {
         self.append(&event);
     }
 
-    /// Tells the observer what was left out of one direction, if anything was.
+    /// Writes the count of skipped frames of one direction, if there are any.
     fn tell_skipped(&mut self, sender: Sender) {
         let skipped = std::mem::take(&mut self.directions[sender as usize].skipped);
         if skipped != Skipped::default() {
@@ -242,12 +242,12 @@ impl State {
     }
 }
 
-/// Returns one event. JSON has no line feeds, so it is one line of data.
+/// Returns one event. JSON has no line feeds, so one `data` line is enough.
 fn event(name: &str, data: &serde_json::Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// Returns the headers, with the values of those that `is_shown` picks.
+/// Returns the headers, and the values of those that `is_shown` selects.
 fn headers(map: &HeaderMap, is_shown: fn(&HeaderName) -> bool) -> impl Iterator<Item = Header> {
     map.iter().map(move |(name, value)| (name.to_string(), is_shown(name).then(|| shown(value)))).take(HEADERS_MAX)
 }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_left_out_by_whole_frames_and_said_but_the_closing_frames_are_kept() {
+    fn frames_that_do_not_fit_are_skipped_whole_and_counted_but_never_the_close_frames() {
         let capture = capture(1_000);
         for _ in 0..10_000 {
             capture.bytes(Sender::Server, &[0x89, 0x00]);
@@ -320,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn after_frames_that_were_left_out_the_next_one_is_shown_from_its_beginning() {
+    fn after_skipped_frames_the_next_one_is_shown_from_its_first_byte() {
         let capture = capture(300);
-        // Its header finds room, its payload does not.
+        // The header of this frame fits, its payload does not.
         let long = [&[0x82, 126, 0x10, 0x00][..], &[7; 0x1000]].concat();
         capture.bytes(Sender::Server, &long[..2_000]);
         let first = taken(&capture);

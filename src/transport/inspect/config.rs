@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Bounds of what the page `/handshake` makes the server keep and do.
+/// Limits of the backend of the page `/handshake`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InspectorConfig {
-    /// The most captures at the same time, 1 to 1,024; one more is answered with 503.
+    /// The most captures at the same time, 1 to 1,024; a further one is refused.
     pub captures_max: usize,
-    /// Bytes of events that may wait in one capture for its observer; frames that find no room are left out, and said so,
-    /// but never the one that closes. 1,024 to 16 MiB.
+    /// The most unread bytes of events per capture. Frames that do not fit are skipped and counted, but never the close frame.
+    /// 1,024 to 16 MiB.
     pub capture_pending_bytes_max: usize,
     /// How long a capture waits for its socket. Milliseconds, 10 to 3,600,000.
     pub capture_wait_ms: u64,
-    /// As `session.heartbeat_ms`, for captured sockets, when it is less than that. Milliseconds, 10 to an hour.
+    /// Replaces `session.heartbeat_ms` for captured sockets if it is less. Milliseconds, 10 to an hour.
     pub heartbeat_ms: u64,
-    /// The most refused handshakes that are being shown at the same time, 1 to 1,024; one more is answered with 503.
+    /// The most attempts of handshakes at the same time, 1 to 1,024; a further one is answered with 503.
     pub attempts_max: usize,
-    /// How long one of those may take. Milliseconds, 10 to 600,000.
+    /// How long an attempt may take. Milliseconds, 10 to 600,000.
     pub attempt_timeout_ms: u64,
 }
 

@@ -1,19 +1,19 @@
-//! Where the frames of one direction begin and end (RFC 6455 section 5.2), so that whole ones can be left out of a capture.
+//! Finds the frames in the bytes of one direction (RFC 6455 section 5.2), so that a capture can skip whole frames.
 //!
-//! Owns: nothing but that. Whether a frame is a good one is the session's business.
+//! It does not check the frames; the session does.
 
 use std::borrow::Cow;
 
 use crate::protocol::websocket::{CLOSE, FrameHeader};
 
-/// Frames up to this many bytes, header and all, come in one piece: every control frame has at most 139. In bytes.
+/// A frame of at most so many bytes, header included, comes in one piece. Every control frame does: it has at most 139.
 const WHOLE_BYTES_MAX: usize = 1_024;
 
-/// A run of bytes that belong to one frame.
+/// Bytes of one frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
     pub(super) bytes: Cow<'a, [u8]>,
-    /// Whether a frame begins with it.
+    /// Whether a frame begins here.
     pub(super) begins: bool,
     /// Whether it is a close frame.
     pub(super) closes: bool,
@@ -22,14 +22,14 @@ pub(super) struct Piece<'a> {
 /// Follows one direction of a connection.
 #[derive(Default)]
 pub(super) struct Framing {
-    /// The beginning of a frame: its header as far as it has come, or what has come of a frame that is kept whole.
+    /// The beginning of a frame: an incomplete header, or a short frame that is incomplete.
     held: Vec<u8>,
-    /// How many bytes of the frame are still to come whose beginning has been given out.
+    /// The bytes of the current frame that have not arrived, if its beginning was returned.
     left: u64,
 }
 
 impl Framing {
-    /// Takes the next piece of these bytes; `None` when they are all taken. What is not given out yet is held.
+    /// Takes the next piece of these bytes; `None` if they are used up. An incomplete beginning is held back.
     pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Piece<'a>> {
         if self.left > 0 && !bytes.is_empty() {
             let (piece, rest) = bytes.split_at(bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX)));
@@ -48,7 +48,7 @@ impl Framing {
         None
     }
 
-    /// Takes what is held of a frame that will never be complete.
+    /// Takes the incomplete frame at the end of the connection.
     pub(super) fn rest(&mut self) -> Option<Piece<'static>> {
         (!self.held.is_empty()).then(|| self.begin())
     }
@@ -61,7 +61,7 @@ impl Framing {
     }
 }
 
-/// Returns how many bytes are held of a frame that begins so, before it is given out.
+/// Returns how many bytes of a frame with this beginning to hold before they are returned.
 fn wanted(begun: &[u8]) -> usize {
     match FrameHeader::parse(begun) {
         Ok(header) => {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::protocol::websocket::HEADER_BYTES_MAX;
 
-    /// Returns a frame with this first byte, mask or not, and a payload of zeros.
+    /// Returns a frame with this first byte, masked or not, and a payload of zeros.
     fn frame(first: u8, masked: bool, payload: usize) -> Vec<u8> {
         let header = FrameHeader::new(first, payload as u64, masked.then_some([0; 4]));
         let mut frame = header.encode(&mut [0; HEADER_BYTES_MAX]).to_vec();
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn frames_begin_where_they_begin_however_they_are_cut(
+        fn frames_are_found_however_they_are_split(
             frames in prop::collection::vec((prop::sample::select(vec![0x81, 0x02, 0x88, 0x8A]), any::<bool>(),
                 prop_oneof![0..130_usize, 1_000..1_040_usize, 65_530..65_540_usize]), 1..6),
             cuts in prop::collection::vec(1..3_000_usize, 1..50),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_will_never_be_complete_is_given_out_at_the_end() {
+    fn an_incomplete_frame_is_returned_at_the_end() {
         let mut framing = Framing::default();
         assert_eq!(pieces(&mut framing, &[0x81, 0x85, 1]), []);
         assert_eq!(*framing.rest().unwrap().bytes, [0x81, 0x85, 1]);

@@ -45,7 +45,7 @@ use tee::{ClientTee, ServerTee, Tap};
 
 pub use config::InspectorConfig;
 
-/// How often an observer looks whether the server is going down.
+/// How often an observer checks whether the server shuts down.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The captures and attempts of the whole process.
@@ -57,8 +57,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Returns the record of a server that listens on `address` for plain HTTP, or, when there is a connector that accepts
-    /// its certificate, for HTTPS.
+    /// Returns the backend of a server that listens on `address`: for HTTPS if there is a TLS client that accepts its
+    /// certificate, or else for plain HTTP.
     pub fn new(config: InspectorConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
         Self {
             itself: Itself::new(address, tls),
@@ -69,8 +69,8 @@ impl Inspector {
     }
 }
 
-/// Answers `GET /handshake/capture`: server-sent events that name a capture, and then show what happens on the socket
-/// that is opened with this name. Whoever cannot have a capture now is told when to come back, and the stream ends.
+/// Responds to `GET /handshake/capture`: server-sent events with the name of a capture, and then with the record of the socket
+/// that is opened with this name. If no capture is free, the stream tells the client when to come back, and ends.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
         return Ok(refuse(&worker));
     }
     if request.method() == Method::HEAD {
-        // Nobody would see what is captured.
+        // A response to HEAD has no body to observe.
         return Ok(sse::head().finish());
     }
     let inspector = &worker.inspector;
@@ -103,15 +103,15 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     Ok(sse::head().insert_header((SET_COOKIE, cookie)).streaming(observer))
 }
 
-/// Answers an observer that cannot have a capture now, as [`sse`] does: an `EventSource` comes back from the end of a stream,
-/// and from no error status.
+/// Responds to an observer if no capture is free, like [`sse`]: an `EventSource` reconnects after the end of a stream, but not
+/// after an error status.
 fn refuse(worker: &Worker) -> HttpResponse {
     let (reason, retry_after_ms) = sse::refusal(worker);
     let data = json!({ "reason": reason, "retry_after_ms": retry_after_ms });
     sse::head().body(format!("event: goodbye\ndata: {data}\nretry: {retry_after_ms}\n\n"))
 }
 
-/// The events of one capture as the body of a response. The capture lasts as long as this.
+/// The events of one capture as a response body. Dropping it ends the capture.
 struct Observer {
     name: String,
     capture: Arc<Capture>,
@@ -119,7 +119,7 @@ struct Observer {
     connection: Option<Rc<ConnectionState>>,
     look: Interval,
     began: Instant,
-    /// When something was sent last.
+    /// The time of the last write.
     spoke: Instant,
 }
 
@@ -135,13 +135,13 @@ impl Stream for Observer {
             ready!(self.look.poll_tick(cx));
             let inspector = &self.worker.inspector;
             let is_waiting = inspector.captures.is_waiting(&self.name) == Some(true);
-            // A socket that is open will be closed, and the capture end with it.
+            // The server will close an open socket, which ends the capture.
             let is_over =
                 || self.worker.router.borrow().is_draining() || self.began.elapsed() >= inspector.config.capture_wait();
             if is_waiting && is_over() {
                 return Poll::Ready(None);
             }
-            // Of one that sends nothing more only what is written to it tells whether it is gone.
+            // If the observer has shut down its sending side, only a write tells whether it is gone.
             let is_in_doubt = self.connection.as_ref().is_some_and(|connection| connection.is_half_closed());
             if is_in_doubt || self.spoke.elapsed() >= self.worker.session.heartbeat() {
                 self.spoke = Instant::now();
@@ -158,11 +158,11 @@ impl Drop for Observer {
     }
 }
 
-/// Answers `GET /handshake/ws?capture=`: a WebSocket as on `/ws`, which the observer of this capture sees from within.
+/// Responds to `GET /handshake/ws?capture=`: a WebSocket like that of `/ws`, recorded in this capture.
 ///
 /// # Errors
 ///
-/// Returns a problem document when there is no such capture, it has its socket already, or the handshake is refused.
+/// Returns a problem document if there is no such capture, it has a socket already, or the handshake is refused.
 pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -171,8 +171,8 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let Some(capture) = worker.inspector.captures.open(&name) else {
         return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
     };
-    // A page that is merely allowed to open sessions could make the browser of a visitor open the capture of somebody else. The
-    // server's own page has asked for it with the same browser, which tells where a proxy has changed the host.
+    // A page that is allowed to open sessions could make a visitor's browser open somebody else's capture. The cookie proves
+    // that the same browser asked for the capture, also where a proxy has changed the host.
     let checked = websocket::upgrade::check(worker, &request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
@@ -190,7 +190,7 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
     let mut response = websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, payload, None)
         .inspect_err(|problem| capture.refused(problem, &request))?;
-    // Without this the encoder would add one, where no capture sees it.
+    // Without this header the encoder would add one that the capture does not see.
     let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);
     response.headers_mut().insert(DATE, date.try_into_value().expect("a date is a good header"));
@@ -198,18 +198,18 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
     Ok(response.map_body(|_, body| ServerTee { body, tap }).map_into_boxed_body())
 }
 
-/// Returns whether the request brings this cookie, `NAME=VALUE`.
+/// Returns whether the request has this cookie, `NAME=VALUE`.
 fn has_cookie(request: &HttpRequest, cookie: &str) -> bool {
     let texts = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(';')).any(|pair| pair.trim() == cookie)
 }
 
-/// Answers `GET /handshake/attempt?case=`: makes this handshake with this server over a connection of its own, and returns
-/// what was sent and what came back.
+/// Responds to `GET /handshake/attempt?case=`: the server sends this handshake to itself over a new connection, and the
+/// response has the bytes of both directions.
 ///
 /// # Errors
 ///
-/// Returns a problem document when there is no such case, too many are under way, or the server cannot reach itself.
+/// Returns a problem document if there is no such case, too many attempts are in progress, or the server cannot reach itself.
 pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("case")?.unwrap_or_default();
@@ -222,7 +222,7 @@ pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Proble
     let inspector = &worker.inspector;
     let _place = inspector.attempts.try_acquire().map_err(|_| {
         worker.metrics().attempts_refused.inc();
-        Problem::unavailable("too many handshakes are being shown (handshake.attempts_max)")
+        Problem::unavailable("too many attempts are in progress (handshake.attempts_max)")
     })?;
     let itself = &inspector.itself;
     let sent = case.request(itself.address());

@@ -1,5 +1,5 @@
-//! The captures of the whole process, in a bounded pool. When all places are taken, one whose socket should have been opened long
-//! ago gives way, or else the address that has most of them gives one of its own to another that has fewer.
+//! The captures of the whole process. If there is no free place, the oldest capture that has waited long for its socket is
+//! ended, or else one of the address with the most captures, in favour of an address with fewer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::capture::Capture;
 
-/// How long a capture keeps its place without a socket when others want it. The page opens its socket at once.
+/// A capture without a socket is safe from being ended for so long. The page opens its socket at once.
 const SOCKETLESS_MAX: Duration = Duration::from_secs(5);
 
 /// Every capture, by name.
@@ -20,13 +20,13 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Entries {
     by_name: HashMap<String, Entry>,
-    /// How many captures there have been: the time by which they age.
+    /// How many captures there have been; numbers them by age.
     captures: u64,
 }
 
 struct Entry {
     capture: Arc<Capture>,
-    /// Who has asked for it.
+    /// The address of the client.
     address: Option<IpAddr>,
     number: u64,
     began: Instant,
@@ -34,12 +34,12 @@ struct Entry {
 }
 
 impl Pool {
-    /// Returns a pool of so many captures, at least 1.
+    /// Returns a pool of at most `captures_max` captures, at least 1.
     pub(super) fn new(captures_max: usize) -> Self {
         Self { captures_max, entries: Mutex::default() }
     }
 
-    /// Takes a place for a capture of this address; returns false when there is none.
+    /// Adds a capture of this address; returns false if there is no place.
     pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, address: Option<IpAddr>, now: Instant) -> bool {
         let mut entries = self.entries();
         if entries.by_name.len() >= self.captures_max && !entries.make_room(address, now) {
@@ -52,7 +52,7 @@ impl Pool {
         true
     }
 
-    /// Takes the capture that waits for its socket under this name.
+    /// Takes the capture with this name, if it waits for its socket.
     pub(super) fn open(&self, name: &str) -> Option<Arc<Capture>> {
         let mut entries = self.entries();
         let entry = entries.by_name.get_mut(name).filter(|entry| entry.is_waiting)?;
@@ -60,12 +60,12 @@ impl Pool {
         Some(entry.capture.clone())
     }
 
-    /// Returns whether the capture of this name waits for its socket; `None` when it has lost its place.
+    /// Returns whether the capture with this name waits for its socket; `None` if it has been ended.
     pub(super) fn is_waiting(&self, name: &str) -> Option<bool> {
         self.entries().by_name.get(name).map(|entry| entry.is_waiting)
     }
 
-    /// Gives the place of a capture back.
+    /// Removes a capture.
     pub(super) fn remove(&self, name: &str) {
         self.entries().by_name.remove(name);
     }
@@ -76,8 +76,8 @@ impl Pool {
 }
 
 impl Entries {
-    /// Ends the oldest capture that has been without a socket for long; or else the oldest one of the address that has most, if
-    /// that has at least two more than this one.
+    /// Ends the oldest capture that has waited long for its socket; or else the oldest of the address with the most, if that
+    /// has at least two more than `address`.
     fn make_room(&mut self, address: Option<IpAddr>, now: Instant) -> bool {
         let is_late = |entry: &Entry| entry.is_waiting && now.saturating_duration_since(entry.began) >= SOCKETLESS_MAX;
         if self.end_oldest(is_late) {
@@ -92,7 +92,7 @@ impl Entries {
         count >= own + 2 && self.end_oldest(|entry| entry.address == largest)
     }
 
-    /// Ends the oldest of those that `gives` picks; returns whether there was one.
+    /// Ends the oldest of the captures that `gives` selects; returns whether there was one.
     fn end_oldest(&mut self, gives: impl Fn(&Entry) -> bool) -> bool {
         let candidates = self.by_name.iter().filter(|(_, entry)| gives(entry));
         let oldest = candidates.min_by_key(|(_, entry)| entry.number).map(|(name, _)| name.clone());
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn who_has_most_places_gives_his_oldest_to_others_but_no_more_than_half() {
+    fn the_address_with_most_captures_loses_its_oldest_to_others_until_they_have_as_many() {
         let pool = Pool::new(4);
         for name in ["a", "b", "c", "d"] {
             assert!(insert(&pool, name, [1; 4]));
         }
-        assert!(!insert(&pool, "e", [1; 4]), "the pool is his own");
+        assert!(!insert(&pool, "e", [1; 4]), "the address has the whole pool");
         assert!(insert(&pool, "f", [2; 4]) && insert(&pool, "g", [3; 4]));
         let waiting = ["a", "b", "c", "d", "f", "g"].map(|name| pool.is_waiting(name).is_some());
         assert_eq!(waiting, [false, false, true, true, true, true]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_without_a_socket_gives_way_after_a_while() {
+    fn a_capture_without_a_socket_is_ended_after_a_while() {
         let (pool, start, metrics) = (Pool::new(2), Instant::now(), SharedMetrics::default());
         let insert_at = |name, now| insert_at(&pool, name, [1; 4], now, &metrics);
         assert!(insert_at("a", start) && insert_at("b", start));

@@ -1,5 +1,5 @@
-//! Takes a copy of the bytes of a connection on their way: those that the client has sent where the session reads them,
-//! those of the server where the dispatcher takes them.
+//! Copies the bytes of a connection into its capture: those of the client when the session reads them, those of the server when
+//! the dispatcher takes them.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use futures_core::Stream;
 
 use super::capture::{Capture, Sender};
 
-/// One connection's part of a capture. The capture ends with the last of its tees.
+/// The capture as seen by one connection; it ends when both tees are dropped.
 pub(super) struct Tap(Arc<Capture>);
 
 impl Tap {
@@ -30,7 +30,7 @@ impl Drop for Tap {
     }
 }
 
-/// The request's payload: what the client sends after the handshake.
+/// The request's payload: the bytes of the client after the handshake.
 pub(super) struct ClientTee {
     pub(super) payload: Payload,
     pub(super) tap: Rc<Tap>,
@@ -48,7 +48,7 @@ impl Stream for ClientTee {
     }
 }
 
-/// The response's body: what the server sends after the handshake.
+/// The response's body: the bytes of the server after the handshake.
 pub(super) struct ServerTee {
     pub(super) body: BoxBody,
     pub(super) tap: Rc<Tap>,

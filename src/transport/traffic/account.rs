@@ -1,4 +1,4 @@
-//! What one client has cost over one transport: requests, connections, events, bytes and the server's CPU time.
+//! The costs of one client over one transport: requests, connections, events, bytes and the server's CPU time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::transport::traffic::cpu::ThreadTime;
 
-/// How a client gets its events.
+/// The transports that are accounted separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::transport) enum Transport {
     /// `/ws`.
     WebSocket,
-    /// Server-sent events.
+    /// `/api/v1/stream`.
     Sse,
     /// `/api/v1/poll` that waits.
     LongPoll,
@@ -24,7 +24,7 @@ impl Transport {
     pub(super) const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::LongPoll, Self::ShortPoll];
 }
 
-/// The figures of one client over one transport. Shared by the connections of all workers; they only ever grow.
+/// The costs of one client over one transport. Shared by the connections of all workers; all figures only grow.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Account {
     requests: AtomicU64,
@@ -37,15 +37,15 @@ pub(in crate::transport) struct Account {
 
 #[derive(Debug, Default)]
 struct Direction {
-    /// Through the socket.
+    /// Bytes through the socket.
     wire: AtomicU64,
-    /// Of these, what HTTP and WebSocket are made of: all of them without TLS.
+    /// Bytes of HTTP and WebSocket: all of them without TLS.
     plain: AtomicU64,
     payload: AtomicU64,
     framing: AtomicU64,
 }
 
-/// Bytes that went through one socket, and the time it took.
+/// Bytes through one socket, and the CPU time for them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Carried {
     pub(super) wire_up: u64,
@@ -56,21 +56,21 @@ pub(super) struct Carried {
 }
 
 impl Account {
-    /// Counts what was handed to the dispatcher to be sent: this many events; `payload` bytes of message objects, events and
-    /// others; `framing` bytes around them.
+    /// Counts a write that was handed to the dispatcher: its events, `payload` bytes of messages, and `framing` bytes around
+    /// them.
     pub(in crate::transport) fn sent(&self, events: u64, payload: usize, framing: usize) {
         self.events.fetch_add(events, Relaxed);
         self.down.payload.fetch_add(payload as u64, Relaxed);
         self.down.framing.fetch_add(framing as u64, Relaxed);
     }
 
-    /// Counts what the client has sent within its connection, after the request: bytes of messages, and around them.
+    /// Counts bytes that the client sent after the request: `payload` of messages, and `framing` around them.
     pub(in crate::transport) fn received(&self, payload: usize, framing: usize) {
         self.up.payload.fetch_add(payload as u64, Relaxed);
         self.up.framing.fetch_add(framing as u64, Relaxed);
     }
 
-    /// Counts the CPU time of this thread until the result is dropped: for work outside of the connection's own task.
+    /// Counts the CPU time of this thread until the result is dropped, for work outside the connection's own task.
     pub(in crate::transport) fn working(&self) -> Working<'_> {
         Working { account: self, since: ThreadTime::now() }
     }
@@ -114,7 +114,8 @@ impl Account {
 
 impl Direction {
     fn bytes(&self) -> Bytes {
-        // What is made before it is written is read first, so that nothing is counted as written that is not made yet.
+        // Load the counters of produced bytes before those of written bytes, so that a concurrent write cannot make the parts
+        // exceed the total.
         let [payload, framing] = [&self.payload, &self.framing].map(|bytes| bytes.load(Relaxed));
         let [plain, wire] = [&self.plain, &self.wire].map(|bytes| bytes.load(Relaxed));
         let headers = plain.saturating_sub(payload + framing);
@@ -122,7 +123,7 @@ impl Direction {
     }
 }
 
-/// CPU time that is being spent for an account.
+/// CPU time that is charged to an account when this is dropped.
 #[must_use]
 pub(in crate::transport) struct Working<'a> {
     account: &'a Account,

@@ -1,4 +1,5 @@
-//! The accounts of every client that has given a name, in a bounded map: one that is idle gives way to a new one.
+//! The accounts of all clients that send a name, in a bounded map. If the map is full, the account of an idle client is
+//! evicted.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,12 +9,13 @@ use std::time::Duration;
 use crate::metrics::SharedMetrics;
 use crate::transport::traffic::account::{Account, Figures, Transport};
 
-/// An account that was used within so long is kept: one more client has none, which does it no harm.
+/// An account used within so long is not evicted. A new client is then served without an account.
 const KEPT: Duration = Duration::from_mins(1);
-/// Only an address that has so many more of them than the one that asks loses those too.
+/// Accounts in use within that time are evicted only if their address has so many more of them than the address of the new
+/// client.
 const EXCESS: usize = 2;
 
-/// Every client that is accounted, shared by all workers.
+/// All accounts, shared by all workers.
 #[derive(Debug)]
 pub struct Traffic {
     clients: Mutex<Clients>,
@@ -29,28 +31,28 @@ struct Clients {
 #[derive(Debug, Default)]
 struct Client {
     accounts: [Arc<Account>; Transport::ALL.len()],
-    /// Who has named it first.
+    /// The address that first sent the name.
     address: Option<IpAddr>,
     requests: u64,
-    /// When it was last charged or read, or seen with a connection; by the monotonic clock.
+    /// When the account was last charged or read, or seen with a connection; by the monotonic clock.
     used: Duration,
 }
 
 impl Client {
-    /// Returns whether no connection carries anything for it. New ones find it through the map alone.
+    /// Returns whether no connection uses the account. A new connection gets it only through the map.
     fn is_idle(&self) -> bool {
         self.accounts.iter().all(|account| Arc::strong_count(account) == 1)
     }
 }
 
 impl Traffic {
-    /// Returns a map without clients that takes at most `clients_max`.
+    /// Returns an empty map of at most `clients_max` clients.
     pub fn new(clients_max: usize, metrics: SharedMetrics) -> Self {
         Self { clients: Mutex::default(), clients_max, metrics }
     }
 
-    /// Returns the account of a client, which may be new; `None` when there are too many that may not be forgotten for one of
-    /// this address. `now` is the time of the monotonic clock.
+    /// Returns the account of a client, created if necessary; `None` if the map is full and no account may be evicted for this
+    /// address. `now` is the time of the monotonic clock.
     pub(super) fn account(
         &self,
         name: &str,
@@ -72,9 +74,9 @@ impl Traffic {
         Some(client.accounts[transport as usize].clone())
     }
 
-    /// Removes an idle client of the address that has most of them: the one with the fewest requests, and of these the one that
-    /// has been idle for longest. So nobody can make the server forget others' by using many names. Returns false when there is
-    /// none that has been unused for long, or when that address has no more than the one that asks.
+    /// Evicts an idle client of the address that has the most: the one with the fewest requests, and among those the one idle
+    /// for longest. So one address cannot evict the clients of others by sending many names. Returns false if none may be
+    /// evicted.
     fn evict(&self, clients: &mut Clients, address: Option<IpAddr>, now: Duration) -> bool {
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for client in clients.by_name.values_mut() {
@@ -102,7 +104,7 @@ impl Traffic {
         true
     }
 
-    /// Returns the figures of a client over each transport; `None` when it is not known, or no longer. Who reads them uses them.
+    /// Returns the figures of a client over each transport; `None` if the client is unknown or evicted. Reading counts as use.
     pub(super) fn figures(&self, name: &str, now: Duration) -> Option<[Figures; Transport::ALL.len()]> {
         let mut clients = self.lock();
         let client = clients.by_name.get_mut(name)?;
@@ -128,7 +130,7 @@ mod tests {
     const START: Duration = Duration::ZERO;
 
     #[test]
-    fn the_client_that_has_been_idle_for_longest_gives_way() {
+    fn the_client_idle_for_longest_is_evicted() {
         let metrics = SharedMetrics::default();
         let traffic = Traffic::new(3, metrics.clone());
         let busy = traffic.account("a", None, Transport::Sse, START).unwrap();
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn while_all_are_busy_a_new_one_is_refused_and_known_ones_are_not() {
+    fn while_all_clients_are_busy_a_new_one_gets_no_account_and_known_ones_do() {
         let metrics = SharedMetrics::default();
         let traffic = Traffic::new(2, metrics.clone());
         let busy = ["a", "b"].map(|name| traffic.account(name, None, Transport::WebSocket, START).unwrap());
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn many_names_of_one_address_are_forgotten_for_those_of_others_and_not_for_each_other() {
+    fn many_names_of_one_address_are_evicted_for_other_addresses_and_not_for_each_other() {
         let traffic = Traffic::new(4, SharedMetrics::default());
         let [one, other] = [[1; 4], [2; 4]].map(|address| Some(IpAddr::from(address)));
         let poll = |name: &str, address| traffic.account(name, address, Transport::LongPoll, START).is_some();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_with_one_name_each_make_the_server_forget_none_that_was_used_just_now() {
+    fn many_addresses_with_one_name_each_evict_no_client_that_was_used_just_now() {
         let traffic = Traffic::new(4, SharedMetrics::default());
         let poll = |number: u8, now| {
             let address = Some(IpAddr::from([10, 0, 0, number]));

@@ -1,8 +1,8 @@
-//! What one connection carries, and whose account it goes to.
+//! Counts the bytes and CPU time of one connection, and charges them to the account of a client.
 //!
-//! A connection is nobody's until a request on it names a client; with the next request it may be another's. What is read
-//! between two requests is the next one's head, what is written is the last one's answer: true for every client that waits
-//! for an answer before it asks again.
+//! A request may name a client; the next one on the same connection may name another. Bytes read between two requests belong to
+//! the head of the next one, bytes written to the response of the last one. This is right for clients that wait for a response
+//! before the next request.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::transport::connection::WriteProgress;
 use crate::transport::traffic::account::{Account, Carried};
 use crate::transport::traffic::cpu::ThreadTime;
 
-/// The meter of one connection. While nobody's account is charged it only adds up what is read.
+/// The meter of one connection. Without an account it only counts the bytes read.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Meter {
     account: RefCell<Option<Arc<Account>>>,
-    /// Whether a request has begun on this connection: before that, everything is the first one's.
+    /// Whether a request has begun on this connection. All bytes before that belong to the first one.
     used: Cell<bool>,
-    /// Whether the present request is the first one.
+    /// Whether the current request is the first one.
     first: Cell<bool>,
-    /// Whether what is read belongs to the present request, as after the opening of a WebSocket.
+    /// Whether bytes read belong to the current request, as after the opening of a WebSocket.
     upgraded: Cell<bool>,
-    /// What belongs to the next request.
+    /// Costs of the next request.
     ahead: Cell<Carried>,
-    /// What belongs to the present request, should it be charged.
+    /// Costs of the current request, if it will be charged.
     head: Cell<Carried>,
     working: Cell<Option<ThreadTime>>,
     pace: WriteProgress,
 }
 
 impl Meter {
-    /// Begins a request, which is nobody's until [`Meter::charge`].
+    /// Begins a request, without an account until [`Meter::charge`].
     pub(in crate::transport) fn begin_request(&self) {
         self.first.set(!self.used.replace(true));
         self.upgraded.set(false);
@@ -38,12 +38,12 @@ impl Meter {
         self.account.take();
     }
 
-    /// Returns at which pace the socket takes what is written.
+    /// Returns how fast the socket accepts bytes.
     pub(in crate::transport) const fn pace(&self) -> &WriteProgress {
         &self.pace
     }
 
-    /// Charges the present request and its answer to an account.
+    /// Charges the current request and its response to an account.
     pub(super) fn charge(&self, account: &Arc<Account>) {
         account.begin_request(self.first.get());
         account.carry(self.head.take());
@@ -53,12 +53,13 @@ impl Meter {
         self.account.replace(Some(account.clone()));
     }
 
-    /// Makes what is read from now on the present request's.
+    /// Makes all further bytes read belong to the current request.
     pub(super) fn upgrade(&self) {
         self.upgraded.set(true);
     }
 
-    /// Counts bytes from the socket: those on the wire, and those that TLS has made of them, or both where there is none.
+    /// Counts bytes read from the socket: on the wire, and of HTTP. With TLS they are counted separately, otherwise they are
+    /// equal.
     pub(in crate::transport) fn read(&self, wire: usize, plain: usize) {
         let (wire, plain) = (wire as u64, plain as u64);
         if self.upgraded.get()
@@ -72,7 +73,7 @@ impl Meter {
         self.ahead.set(ahead);
     }
 
-    /// Counts bytes to the socket, as [`Meter::read`] does.
+    /// Counts bytes written to the socket, like [`Meter::read`].
     pub(in crate::transport) fn write(&self, wire: usize, plain: usize) {
         let (wire, plain) = (wire as u64, plain as u64);
         if let Some(account) = &*self.account.borrow() {
@@ -85,14 +86,14 @@ impl Meter {
         }
     }
 
-    /// Begins work on this connection. The clock is looked at only if an account is charged, or may be soon.
+    /// Begins work on this connection. Reads the clock only if an account is charged, or may be soon.
     pub(super) fn begin_work(&self) {
         if !self.used.get() || self.account.borrow().is_some() {
             self.working.set(Some(ThreadTime::now()));
         }
     }
 
-    /// Ends work on this connection: it was for the request that is the present one now.
+    /// Ends work on this connection: it was for the current request.
     pub(super) fn end_work(&self) {
         let Some(since) = self.working.take() else { return };
         if let Some(account) = &*self.account.borrow() {
@@ -106,7 +107,7 @@ impl Meter {
 }
 
 impl Drop for Meter {
-    /// What no request has followed, as the end of TLS, is the last one's.
+    /// Charges bytes after the last request, such as the end of TLS, to that request.
     fn drop(&mut self) {
         if let Some(account) = &*self.account.borrow() {
             account.carry(self.ahead.get());

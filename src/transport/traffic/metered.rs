@@ -1,4 +1,4 @@
-//! The task of one connection, with a look at the CPU clock around each of its polls while somebody is charged for them.
+//! The task of one connection, which reads the CPU clock around each poll while an account is charged.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use crate::transport::traffic::Meter;
 
 pin_project! {
-    /// A future that serves one connection: the handshake of TLS, reading, parsing, handlers, bodies, encryption, writing.
+    /// A future that serves one connection: TLS handshake, reading, parsing, handlers, bodies, encryption, writing.
     pub(in crate::transport) struct Metered<F> {
         #[pin]
         connection: F,

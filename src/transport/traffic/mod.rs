@@ -1,8 +1,8 @@
-//! What each client costs over each transport, from the server's own accounting: `/api/v1/traffic`.
+//! The costs of each client over each transport, as the server counts them: `/api/v1/traffic`.
 //!
-//! A request that names its client with `?client=NAME` is charged to that client's account; all others cost nothing here. How
-//! the figures are meant is said in `docs/PROTOCOL.md`. `connection/socket.rs` counts every byte at the socket, `meter.rs` knows whose it
-//! is, each transport tells the account what of it was payload and framing.
+//! A request with `?client=NAME` is charged to the account of that client; other requests are not counted here.
+//! docs/PROTOCOL.md defines the figures. `connection/socket.rs` counts the bytes at the socket, `meter.rs` assigns them to an
+//! account, and each transport reports the payload and framing among them.
 
 mod account;
 mod clients;
@@ -30,12 +30,12 @@ pub(super) use metered::Metered;
 /// The longest name of a client, in characters.
 const NAME_LEN_MAX: usize = 64;
 
-/// Takes the parameter `client`. If it is there, the request and its answer are charged to that client's account, which is
-/// returned: the handler tells it what it sends. When there are too many clients to have an account, it is served without one.
+/// Takes the parameter `client`. If it is present, the request and its response are charged to the account of that client,
+/// which is returned for the handler to report payload and framing. If there is no place for another account, returns `None`.
 ///
 /// # Errors
 ///
-/// Returns a problem document when the name is malformed.
+/// Returns a problem document if the name is malformed.
 pub(super) fn charge(
     request: &HttpRequest,
     parameters: &mut Parameters,
@@ -49,16 +49,16 @@ pub(super) fn charge(
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {
         meter.charge(&account);
     }
-    // An answer to HEAD has no body to account for (RFC 9110 section 9.3.2).
+    // A response to HEAD has no body to account for (RFC 9110 section 9.3.2).
     Ok((request.method() != Method::HEAD).then_some(account))
 }
 
-/// Returns the meter of the connection of this request; one of its own in tests without one.
+/// Returns the meter of the connection of this request; a new one in tests without a connection.
 pub(super) fn meter(request: &HttpRequest) -> Rc<Meter> {
     request.conn_data::<Rc<Meter>>().cloned().unwrap_or_default()
 }
 
-/// Makes what the client sends from now on part of this request: a WebSocket has been opened.
+/// Makes all further bytes of the client belong to this request: it has opened a WebSocket.
 pub(super) fn upgrade(request: &HttpRequest) {
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {
         meter.upgrade();
@@ -88,11 +88,11 @@ struct Transports {
     short_poll: Figures,
 }
 
-/// Answers `GET /api/v1/traffic?client=`: what this client has cost so far. Itself it is charged to nobody.
+/// Responds to `GET /api/v1/traffic?client=`: the costs of this client so far. This request is charged to nobody.
 ///
 /// # Errors
 ///
-/// Returns a problem document when the name is missing or malformed, or no request of such a client is known.
+/// Returns a problem document if the name is missing or malformed, or the client unknown.
 pub(super) async fn traffic(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut parameters = Parameters::of(&request)?;
     let client = take_name(&mut parameters)?.ok_or_else(|| Problem::bad_request("'client' is missing"))?;

@@ -1,4 +1,4 @@
-//! How many frames that bring next to nothing one client may send: they cost the server work and use up no other budget.
+//! Limits the frames of one client that carry little or nothing: they cost the server work, and no other limit counts them.
 
 use std::time::Instant;
 
@@ -8,11 +8,11 @@ use bytes::Bytes;
 use crate::protocol::CloseReason;
 use crate::rate::RateLimiter;
 
-/// A fragment with at least so many bytes is not charged: the size of its message bounds how many there are.
+/// A fragment of at least so many bytes is not charged: the longest message bounds their number.
 const FRAGMENT_BYTES_MIN: usize = 32;
 
-/// A budget for control frames and for fragments of less than 32 bytes. Complete messages are requests, which have one of their
-/// own.
+/// A limit of control frames and of fragments of less than 32 bytes. Complete messages are requests, which have their own
+/// limit.
 #[derive(Debug)]
 pub(super) struct FrameBudget(pub(super) RateLimiter);
 
@@ -21,7 +21,7 @@ impl FrameBudget {
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::FrameFlood`] when the budget is used up.
+    /// Returns [`CloseReason::FrameFlood`] if the limit is exceeded.
     pub(super) fn charge(&mut self, frame: &Frame) -> Result<(), CloseReason> {
         if !is_charged(frame) || self.0.allow(1, Instant::now()) { Ok(()) } else { Err(CloseReason::FrameFlood) }
     }
@@ -32,7 +32,7 @@ fn is_charged(frame: &Frame) -> bool {
     match frame {
         Frame::Ping(_) | Frame::Pong(_) => true,
         Frame::Continuation(Item::FirstText(part) | Item::FirstBinary(part) | Item::Continue(part)) => is_small(part),
-        // The last fragment makes a request; a close is the last frame.
+        // The last fragment completes a request, and nothing follows a close frame.
         Frame::Continuation(Item::Last(_)) | Frame::Text(_) | Frame::Binary(_) | Frame::Close(_) => false,
     }
 }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_that_bring_next_to_nothing_are_charged() {
+    fn control_frames_and_small_fragments_are_charged() {
         let small = Bytes::from_static(&[b' '; FRAGMENT_BYTES_MIN - 1]);
         let large = Bytes::from_static(&[b' '; FRAGMENT_BYTES_MIN]);
         let fragments = |part: &Bytes| {

@@ -1,4 +1,4 @@
-//! What a WebSocket client sends: bytes into frames, frames into messages, with bounds on size.
+//! Reads the frames of a WebSocket client, joins fragments into messages, and bounds the size of both.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -21,22 +21,22 @@ use crate::transport::traffic::Account;
 use crate::transport::websocket::budget::FrameBudget;
 use crate::transport::websocket::utf8::Utf8Check;
 
-/// When the next frame may be read, if that is to be later.
+/// The time before which the next frame must not be read, if there is one.
 pub(super) type ReadPause = Rc<Cell<Option<Instant>>>;
 
-/// The frames of one connection. Ends after the first broken one.
+/// The frames of one client. Ends after the first invalid one.
 pub(super) struct FrameReader {
     payload: Payload,
     codec: Codec,
     buffer: BytesMut,
-    /// Whether `buffer` is, or may be, larger than what is left in it: a chunk of the connection's read buffer, or a buffer
-    /// of which frames have been taken.
+    /// Whether `buffer` may own more memory than its bytes need: it is a chunk of the connection's read buffer, or frames have
+    /// been taken from it.
     is_spacious: bool,
     text: TextCheck,
     budget: FrameBudget,
     message_bytes_max: usize,
     ended: bool,
-    /// Nothing more is read, not even to be thrown away: that too would keep a core busy while the session closes.
+    /// Reads nothing more, not even to discard it, because that would use the CPU while the session closes.
     is_deaf: bool,
     account: Option<Arc<Account>>,
     gate: ReadPause,
@@ -44,8 +44,8 @@ pub(super) struct FrameReader {
 }
 
 impl FrameReader {
-    /// Returns the frames in this request body. A frame longer than `message_bytes_max` is an error as soon as its header
-    /// says so, a frame over `budget` as soon as it is there. Bytes are charged to the client's account.
+    /// Returns the frames in this request body. A frame longer than `message_bytes_max` is an error once its header has
+    /// arrived, a frame over `budget` once it is complete. The account of the client is charged for the bytes.
     pub(super) fn new(
         payload: Payload,
         message_bytes_max: usize,
@@ -70,7 +70,7 @@ impl FrameReader {
         }
     }
 
-    /// Returns what says when the next frame may be read.
+    /// Returns the cell that delays the next frame.
     pub(super) fn gate(&self) -> ReadPause {
         self.gate.clone()
     }
@@ -96,16 +96,15 @@ impl FrameReader {
         Ok(frame)
     }
 
-    /// Copies what is left of a larger buffer, so that a frame that has begun keeps the bytes that have come of it and no
-    /// more; otherwise its first byte would keep a whole read buffer alive until its last one comes.
+    /// Copies the rest of a larger buffer. Without this, the first byte of a frame would keep a whole read buffer alive until
+    /// the last byte arrives.
     fn shrink(&mut self) {
         if std::mem::take(&mut self.is_spacious) {
             self.buffer = BytesMut::from(self.buffer.as_ref());
         }
     }
 
-    /// Checks what is there of a frame of which the rest is on the way; the codec would wait for the whole of it, however
-    /// long it claims to be.
+    /// Checks an incomplete frame; the codec would wait for all of it, whatever length it claims.
     fn check_begun(&mut self) -> Result<(), CloseReason> {
         let Ok(header) = FrameHeader::parse(&self.buffer) else { return Ok(()) };
         if header.is_control() && (header.payload_bytes > CONTROL_BYTES_MAX as u64 || !header.is_last()) {
@@ -117,8 +116,8 @@ impl FrameReader {
         self.text.begin_frame(header, &self.buffer)
     }
 
-    /// Checks the text of a close frame: the codec has one error for text that is not UTF-8 and for a bad code, which is
-    /// closed with another code.
+    /// Checks the text of a close frame. The codec has one error for invalid UTF-8 and for an invalid code, which need
+    /// different close codes.
     fn check_close(&self) -> Result<(), CloseReason> {
         let Ok(header) = FrameHeader::parse(&self.buffer) else { return Ok(()) };
         let is_complete = self.buffer.len() as u64 >= header.frame_bytes();
@@ -126,7 +125,7 @@ impl FrameReader {
             return Ok(());
         }
         let mut text = Utf8Check::default();
-        // The first two bytes are the code.
+        // The first two bytes are the close code.
         header.unmask(&self.buffer, 2, |piece| text.push(piece))?;
         text.finish()
     }
@@ -166,14 +165,14 @@ impl Stream for FrameReader {
                     frames.is_spacious = true;
                 }
                 Some(Ok(bytes)) => frames.buffer.extend_from_slice(&bytes),
-                // The connection is gone.
+                // The client has disconnected.
                 Some(Err(_)) | None => frames.ended = true,
             }
         }
     }
 }
 
-/// Returns how many bytes of a message there are in this frame.
+/// Returns the number of message bytes in this frame.
 fn message_bytes(frame: &Frame) -> usize {
     match frame {
         Frame::Text(part)
@@ -192,19 +191,19 @@ fn close_reason(err: &ProtocolError) -> CloseReason {
     }
 }
 
-/// Checks text while its frames, and the bytes of each, arrive. The text of a message in one frame that comes at once is
-/// left to whoever reads it.
+/// Validates text while its frames, and the bytes of each, arrive. Text in one frame that arrives at once is validated by the
+/// message handler.
 #[derive(Debug, Default)]
 struct TextCheck {
     utf8: Utf8Check,
-    /// Bytes that have been checked of the frame that has begun.
+    /// Validated bytes of the incomplete frame.
     checked: usize,
-    /// Whether a text in fragments has begun and not ended.
+    /// Whether a text message in fragments has begun and not ended.
     open: bool,
 }
 
 impl TextCheck {
-    /// Checks what has come of a frame's payload; `frame` begins with its header.
+    /// Validates the payload bytes of an incomplete frame; `frame` begins with its header.
     fn begin_frame(&mut self, header: FrameHeader, frame: &[u8]) -> Result<(), CloseReason> {
         if header.opcode() == if self.open { CONTINUATION } else { TEXT } {
             let Self { utf8, checked, .. } = self;
@@ -216,10 +215,10 @@ impl TextCheck {
         Ok(())
     }
 
-    /// Checks the rest of a frame that is complete.
+    /// Validates the rest of a complete frame.
     fn end_frame(&mut self, frame: &Frame) -> Result<(), CloseReason> {
         let Frame::Continuation(item) = frame else {
-            // A control frame comes between frames, never within one.
+            // A control frame may stand between two frames of a message, but not inside one.
             if let Frame::Text(_) = frame {
                 *self = Self::default();
             }
@@ -247,20 +246,20 @@ impl TextCheck {
     }
 }
 
-/// Puts fragments together (RFC 6455 section 5.4).
+/// Joins fragments into messages (RFC 6455 section 5.4).
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     parts: BytesMut,
-    /// Whether the message that has begun is binary.
+    /// Whether the incomplete message is binary; `None` between messages.
     open: Option<bool>,
 }
 
 impl Assembler {
-    /// Takes a fragment; returns the message that it completes, as if it had come in one frame.
+    /// Takes a fragment; returns the message that it completes, like one that arrived in one frame.
     ///
     /// # Errors
     ///
-    /// Returns why the session must be closed: the message is too big, or binary where that is not served.
+    /// Returns why the session must be closed: the message is too long, or binary although `binary` is false.
     pub(super) fn push(
         &mut self,
         item: Item,

@@ -1,6 +1,6 @@
-//! Whether a request opens a WebSocket (RFC 6455 section 4.2.1), and comes from a page that may.
+//! Checks the opening handshake of a WebSocket (RFC 6455 section 4.2.1), and accepts it.
 //!
-//! What is opened then is `websocket`'s business.
+//! The session on the socket belongs to `mod.rs`.
 
 use actix_http::ws::hash_key;
 use actix_web::http::header::{
@@ -12,17 +12,17 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::transport::{Problem, Worker};
 
-/// Checks that the request opens a WebSocket, and comes from a page that may.
+/// Checks that the request opens a WebSocket, and that its page may open one.
 ///
 /// # Errors
 ///
-/// Returns a problem document when it does not.
+/// Returns a problem document if it does not.
 pub(in crate::transport) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
     check_handshake(request)?;
     worker.check_origin(request)
 }
 
-/// Begins the answer that opens the WebSocket of a request that has been checked (RFC 6455 section 4.2.2).
+/// Begins the response that opens the WebSocket of a checked request (RFC 6455 section 4.2.2).
 pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
     let key = request.headers().get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut response = HttpResponse::SwitchingProtocols();
@@ -30,8 +30,8 @@ pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
     response
 }
 
-/// Checks the request by RFC 6455 section 4.2.1, and that no body stands between the handshake and the first frame.
-/// actix-web-actors looks at the first of several headers only, and takes other versions and any key.
+/// Checks the request by RFC 6455 section 4.2.1, and that it has no body before the first frame. actix-web-actors reads only
+/// the first of several headers, and accepts other versions and any key.
 fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let has = |name, token: &str| lists(request, name, |part| part.eq_ignore_ascii_case(token));
@@ -47,7 +47,7 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
         return Err(Problem::bad_request("a WebSocket handshake has no body"));
     }
-    // Neither may come twice (RFC 6455 sections 11.3.1 and 11.3.5).
+    // Neither header may be repeated (RFC 6455 sections 11.3.1 and 11.3.5).
     if [SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_KEY].into_iter().any(|name| headers.get_all(name).count() > 1) {
         return Err(Problem::bad_request("Sec-WebSocket-Key and Sec-WebSocket-Version may come once"));
     }
@@ -63,7 +63,7 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns whether one of the parts of a header is such. A list may be cut into several headers (RFC 9110 section 5.3).
+/// Returns whether `is` holds for an element of a header. A list may be split over several headers (RFC 9110 section 5.3).
 pub(super) fn lists(request: &HttpRequest, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
     let texts = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).any(|part| is(part.trim()))

@@ -1,15 +1,15 @@
-//! Whether text that comes in pieces is UTF-8 so far, wherever it is cut: broken text is refused as soon as it is seen
-//! (RFC 6455 section 8.1), not when its message is complete.
+//! Validates text that arrives in pieces, wherever it is split: invalid UTF-8 is found at once (RFC 6455 section 8.1), and not
+//! only when the message is complete.
 
 use crate::protocol::CloseReason;
 
 /// The longest character, in bytes (RFC 3629 section 3).
 const CHARACTER_BYTES_MAX: usize = 4;
 
-/// Checks one text after the other.
+/// Validates one text after another.
 #[derive(Debug, Default)]
 pub(super) struct Utf8Check {
-    /// The beginning of a character that a piece has ended within.
+    /// The first bytes of a character that the last piece has not completed.
     begun: [u8; CHARACTER_BYTES_MAX],
     begun_bytes: usize,
 }
@@ -19,7 +19,7 @@ impl Utf8Check {
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::InvalidText`] when the text is not UTF-8, whatever follows.
+    /// Returns [`CloseReason::InvalidText`] if the text cannot be UTF-8, whatever follows.
     pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), CloseReason> {
         let mut rest = piece;
         while self.begun_bytes > 0
@@ -48,7 +48,7 @@ impl Utf8Check {
     ///
     /// # Errors
     ///
-    /// Returns [`CloseReason::InvalidText`] when the text has ended within a character.
+    /// Returns [`CloseReason::InvalidText`] if the text ends inside a character.
     pub(super) fn finish(&mut self) -> Result<(), CloseReason> {
         let complete = std::mem::take(self).begun_bytes == 0;
         complete.then_some(()).ok_or(CloseReason::InvalidText)
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Returns how many bytes, one at a time, the check takes before it refuses; `None` when it takes the whole text.
+    /// Returns how many bytes the check accepts, one at a time, before its error; `None` if it accepts the whole text.
     fn refused_at(text: &[u8]) -> Option<usize> {
         let mut check = Utf8Check::default();
         let refused = text.iter().position(|byte| check.push(&[*byte]).is_err());
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_text_is_refused_at_the_byte_that_breaks_it() {
+    fn invalid_text_is_refused_at_its_first_invalid_byte() {
         // From section 3.2.3 of RFC 3629 and the tables of the Unicode standard (chapter 3, table 3-7).
         for (text, at) in [
             ("κόσμε, 한국, 🦀".as_bytes(), None),
@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wherever_it_is_cut_the_verdict_is_that_on_the_whole(
+        fn wherever_a_text_is_split_the_result_is_that_of_the_whole(
             valid in "\\PC{0,6}",
             noise in proptest::collection::vec(any::<u8>(), 0..4),
             more in "\\PC{0,6}",
