@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, ConfigError, Environment, File, FileFormat, Format, Map, Source, Value};
 use serde::Deserialize;
 
 use crate::app::LogConfig;
@@ -194,6 +194,21 @@ fn is_base_path(path: &str) -> bool {
     path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain))
 }
 
+/// The values of one file. The `config` crate would read the file itself, which fails for pipes, and whose errors do not name a
+/// file that cannot be read.
+#[derive(Clone, Debug)]
+struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
 impl Settings {
     /// Reads the settings: the defaults, then `config/<profile>.toml` of the current directory, then `file`, then the
     /// environment.
@@ -217,15 +232,12 @@ impl Settings {
         let mut layers = defaults.clone();
         let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
         for path in profile.as_deref().into_iter().chain(file) {
-            // Read here, because the errors of the `config` crate do not name a file that cannot be read.
             let text =
                 std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
-            layers = if path.is_file() {
-                layers.add_source(File::from(path).format(FileFormat::Toml))
-            } else {
-                // As a string, because a pipe can be read only once.
-                layers.add_source(File::from_str(&text, FileFormat::Toml))
-            };
+            let uri = path.display().to_string();
+            let values = FileFormat::Toml.parse(Some(&uri), &text);
+            let values = values.map_err(|cause| ConfigError::FileParse { uri: Some(uri), cause })?;
+            layers = layers.add_source(Layer(values));
         }
         let merged = layers.add_source(environment).build()?;
         check_kinds(&defaults.build()?.cache, &merged.cache)?;
@@ -255,7 +267,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::{Value, ValueKind};
+    use config::ValueKind;
     use std::collections::HashMap;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -297,7 +309,7 @@ mod tests {
     }
 
     /// Appends the environment variable of each number below `table`.
-    fn numbers(prefix: &str, table: config::Map<String, Value>, names: &mut Vec<String>) {
+    fn numbers(prefix: &str, table: Map<String, Value>, names: &mut Vec<String>) {
         for (key, value) in table {
             let name = format!("{prefix}__{}", key.to_uppercase());
             match value.kind {
