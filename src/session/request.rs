@@ -1,4 +1,4 @@
-//! Sessions whose one request is the HTTP request that opens them: a stream of server-sent events, a poll.
+//! Sessions with a single request, the HTTP request that opens them: server-sent events and polls.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::protocol::{CloseReason, ErrorCode, Mistake, Selector, Subscribe};
 use crate::session::resume::{Answer, Begun};
 use crate::session::{Session, look_up, too_many, unknown_symbols};
 
-/// Returns the symbols that a request names which needs no session, as many as one session may name.
+/// Returns the symbols that a request without a session names, at most as many as a session may name.
 ///
 /// # Errors
 ///
@@ -28,32 +28,32 @@ pub fn select(table: &SymbolTable, symbols: &[Selector], symbols_max: usize) -> 
 }
 
 impl Session {
-    /// Subscribes and says so: `subscribed`, then what was missed, or snapshots.
+    /// Subscribes and answers: `subscribed`, then a recovery or snapshots.
     ///
     /// # Errors
     ///
-    /// Returns the mistake. Nothing is subscribed then.
+    /// Returns the mistake; then nothing is subscribed.
     pub fn stream(&mut self, wanted: &Subscribe, now: Instant) -> Result<Begun, Mistake> {
         self.subscribe_exactly(wanted, Answer::To(None), now)
     }
 
-    /// Subscribes without a word: only what was missed, or snapshots, and what comes after.
+    /// Subscribes without an answer: only a recovery or snapshots, and later events.
     ///
     /// # Errors
     ///
-    /// Returns the mistake. Nothing is subscribed then.
+    /// Returns the mistake; then nothing is subscribed.
     pub fn answer(&mut self, wanted: &Subscribe, now: Instant) -> Result<Begun, Mistake> {
         self.subscribe_exactly(wanted, Answer::Unsaid, now)
     }
 
-    /// Returns the cursor's offset after what has been drained: that of the hub when nothing waits. `begun` is how the
-    /// session's one subscription began. `None` when the outbox is ending and has thrown something away.
+    /// Returns the cursor's offset after the drained events, or that of the hub if nothing is unsent. `begun` is the beginning
+    /// of the session's one subscription. `None` if the outbox is ending and has dropped something.
     pub fn cursor(&self, begun: Begun) -> Option<u64> {
         self.outbox.borrow_mut().pass_over(self.router.borrow().offset());
         self.outbox.borrow().cursor().map(|cursor| cursor.max(begun.offset))
     }
 
-    /// Says, below the messages, that the session is alive; for transports that have a ping but no answer to it.
+    /// Queues a ping, for transports with a ping that is not answered.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What there is, and what it is worth now: `/api/v1/symbols` and `/api/v1/snapshot`.
+//! Symbols and their snapshots: `/api/v1/symbols` and `/api/v1/snapshot`.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ struct SymbolItem<'a> {
     sector: &'a str,
 }
 
-/// Answers `GET /api/v1/symbols`: every symbol with its name and sector.
+/// Responds to `GET /api/v1/symbols`: every symbol with its name and sector.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is given, or when the list is long and too much waits for other clients.
+/// Returns a problem document if a parameter is given, or if the list is long and other clients have too much unread data.
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
@@ -34,7 +34,7 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         let Instrument { symbol, name, sector, .. } = table.instrument(*id);
         let item = SymbolItem { symbol: symbol.as_str(), name, sector };
-        // Neither a buffer in memory nor a text can fail.
+        // Writing text to a buffer in memory cannot fail.
         let _ = serde_json::to_writer(out, &item);
     };
     let answer = pieces::begin(Array::new(r#"{"symbols":["#.into(), ids, encode));
@@ -43,11 +43,11 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     Ok(response)
 }
 
-/// Answers `GET /api/v1/snapshot?symbols=`: the snapshots of these symbols, or of all, at one position of the stream.
+/// Responds to `GET /api/v1/snapshot?symbols=`: snapshots of these symbols, or of all, at one offset of the stream.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is wrong or a symbol unknown.
+/// Returns a problem document if a parameter is invalid or a symbol unknown.
 pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -67,7 +67,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }
 
-/// Returns a short answer of JSON that no cache keeps.
+/// Returns a short JSON response that must not be cached.
 pub(super) fn json(body: Vec<u8>) -> HttpResponse {
     pieces::head().body(body)
 }
