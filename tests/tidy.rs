@@ -153,6 +153,18 @@ fn the_close_reasons_in_the_protocol_document_are_those_of_the_code() {
     assert_eq!(documented, CloseReason::ALL.map(row));
 }
 
+#[test]
+fn the_server_depends_on_no_crate_that_only_the_tools_need() {
+    let arguments = ["tree", "-p", "tickcast", "-e", "normal", "--prefix", "none", "--locked", "--offline"];
+    let output = std::process::Command::new(env!("CARGO")).args(arguments).output().unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let named: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(named.contains(&"tickcast-core"), "{tree}");
+    for tool in ["hdrhistogram", "hyper", "indicatif", "plotters", "procfs", "tickcast-bench", "tokio-tungstenite"] {
+        assert!(!named.contains(&tool), "{tool} is a dependency of the server");
+    }
+}
+
 /// Returns the complaints about a tree with only this file.
 fn about(path: &str, text: &str) -> Vec<String> {
     complaints(&Tree::from([(path.into(), format!("//! Doc.\n{text}"))]))
