@@ -2,18 +2,18 @@
 //! cursor as the protocol demands, and checks every message.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tickcast::domain::{Channel, ChannelSet};
 use tickcast::hub::PushConfig;
-use tickcast::protocol::Mode;
 use tickcast::protocol::native::{Cursor, Selector, Subscribe};
+use tickcast::protocol::{Mode, OnLag};
 use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::Knowledge;
 use crate::cursor_world::{Drained, PING, Process, SYMBOLS, Step, Time, Transport, drain, named, request};
-use crate::view::{Key, is_event};
+use crate::view::{Key, is_event, key_of};
 
 /// Hubs per process.
 pub(crate) const HUBS: usize = 2;
@@ -48,6 +48,9 @@ pub(crate) struct Scene {
     /// Number of recovered subscriptions.
     pub(crate) recovered: u32,
     mode: Mode,
+    on_lag: OnLag,
+    /// Least time between two events of a topic, and when the last one of each came; only where no request changes it.
+    interval: Option<(Duration, BTreeMap<Key, Instant>)>,
     /// Symbols of a client with one subscription: this many of the first ones.
     symbols: u32,
     /// Topics of a client with one subscription per topic.
@@ -76,10 +79,24 @@ impl Scene {
             snapshots: 0,
             recovered: 0,
             mode,
+            on_lag: OnLag::CatchUp,
+            interval: None,
             symbols: SYMBOLS,
             parts: by_parts.then(BTreeMap::new),
             ending: Vec::new(),
         }
+    }
+
+    /// Makes the client ask to be closed when it lags.
+    pub(crate) fn closing(mut self) -> Self {
+        self.on_lag = OnLag::Close;
+        self
+    }
+
+    /// Checks that no two events of a topic are closer than this.
+    pub(crate) fn at_intervals(mut self, interval: Duration) -> Self {
+        self.interval = Some((interval, BTreeMap::new()));
+        self
     }
 
     /// Limits a client with one subscription to this many symbols.
@@ -162,13 +179,14 @@ impl Scene {
                 .collect(),
             channels: ChannelSet::from_iter([Channel::Trades, Channel::Quotes]),
             mode: self.mode,
-            on_lag: None,
+            on_lag: Some(self.on_lag),
             after: self.cursor.clone(),
         };
         let begun = match transport {
             Transport::WebSocket => {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                session.receive(&request(&names, &["trades", "quotes"], self.mode, self.cursor.as_ref()), now).unwrap();
+                let cursor = self.cursor.as_ref();
+                session.receive(&request(&names, &["trades", "quotes"], self.mode, self.on_lag, cursor), now).unwrap();
                 nothing
             }
             Transport::EventStream => session.stream(&wanted, now).unwrap(),
@@ -215,7 +233,7 @@ impl Scene {
         if let Some(cursor) = &mut cursor {
             cursor.offset = cursor.offset.saturating_sub(events);
         }
-        session.receive(&request(&[&topic.0], &[&topic.1], mode, cursor.as_ref()), self.time.0).unwrap();
+        session.receive(&request(&[&topic.0], &[&topic.1], mode, self.on_lag, cursor.as_ref()), self.time.0).unwrap();
         self.asked.push(Asked { cursor, topic: Some(topic.clone()), mode, goes_on, position });
         if mode != Mode::All {
             self.knowledge.vouched.remove(topic);
@@ -300,6 +318,10 @@ impl Scene {
             if ["heartbeat", "pong"].iter().any(|kind| message["type"] == *kind) {
                 self.hear(message["offset"].as_u64().unwrap());
                 continue;
+            }
+            if let (Some((interval, last)), true) = (&mut self.interval, is_event(message)) {
+                let before = last.insert(key_of(message).unwrap(), self.time.0);
+                assert!(before.is_none_or(|before| self.time.0 >= before + *interval), "too early: {message}");
             }
             self.knowledge.apply(message, &self.process, position);
             self.snapshots += u32::from(message["type"] == "snapshot");

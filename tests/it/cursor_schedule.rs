@@ -2,7 +2,10 @@
 //! joined, have no unannounced hole, no repeat and no wrong order. Sessions and hubs are the real ones, without
 //! sockets.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use tickcast::hub::PushConfig;
 use tickcast::protocol::{Mode, Rate};
 
 use crate::cursor_client::{HUBS, Scene};
@@ -35,6 +38,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (topics(), 0u64..30).prop_map(|(topic, events)| Step::AskBack(topic, events)),
     ];
     prop::collection::vec(step, 0..150)
+}
+
+/// Schedules with more events at once than a queue holds by default.
+fn floods() -> impl Strategy<Value = Vec<Step>> {
+    let event = |number: usize| (u32::try_from(number * 7 % 5).unwrap() % SYMBOLS, number % 3 == 0);
+    let flood = (200_usize..3_000).prop_map(move |count| Step::Publish((0..count).map(event).collect()));
+    let drain = (1_usize..2_000).prop_map(Step::Drain);
+    (steps(), prop::collection::vec(prop_oneof![flood, drain], 1..12), any::<prop::sample::Index>()).prop_map(
+        |(mut steps, floods, at)| {
+            let at = at.index(steps.len() + 1);
+            steps.splice(at..at, floods);
+            steps
+        },
+    )
 }
 
 #[test]
@@ -286,29 +303,47 @@ proptest! {
         }
         scene.settle();
     }
-}
 
-#[test]
-fn zz_debug() {
-    let mut scene = Scene::new(12, 100_000, Mode::All, false).narrow(1);
-    let t = |n: usize| Step::Publish(vec![(0, false); n]);
-    for step in [
-        t(1),
-        t(4),
-        t(4),
-        Step::Connect(Transport::WebSocket, 0),
-        Step::Drain(5),
-        Step::Route(0, 1),
-        t(4),
-        Step::Connect(Transport::EventStream, 0),
-        Step::RouteTurn(0, 3),
-        Step::Drain(2),
-    ] {
-        eprintln!("--- {step:?}");
-        scene.step(step);
-        if let Some((session, ..)) = &scene.session {
-            eprintln!("{:?}", session.outbox().borrow());
+    #[test]
+    fn floods_reach_a_client_with_default_limits(steps in floods(), by_parts in prop::bool::ANY) {
+        let push = PushConfig::default();
+        let mut scene = Scene::new(262_144, push.outbox_events_max, Mode::All, by_parts);
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+    }
+
+    #[test]
+    fn a_client_that_wants_to_be_closed_when_it_lags_misses_nothing(
+        steps in prop_oneof![steps(), floods()],
+        outbox_events_max in prop_oneof![1_usize..6, Just(1_024)],
+        by_parts in prop::bool::ANY,
+    ) {
+        let mut scene = Scene::new(262_144, outbox_events_max, Mode::All, by_parts).closing();
+        for step in steps {
+            scene.step(step);
+        }
+        scene.settle();
+        prop_assert_eq!(scene.knowledge.lags, 0);
+    }
+
+    #[test]
+    fn no_two_events_of_a_topic_are_closer_than_its_interval(steps in steps(), outbox_events_max in 1_usize..6) {
+        let mode = Mode::Latest(Rate::from_hz(2.0));
+        let mut scene = Scene::new(100_000, outbox_events_max, mode, true).at_intervals(Duration::from_millis(500));
+        scene.step(Step::Connect(Transport::WebSocket, 0));
+        for topic in ["S0", "S1", "S2", "S3"] {
+            scene.step(Step::Ask((topic.into(), "trades".into()), Some(mode)));
+        }
+        let is_request = |step: &Step| matches!(step, Step::Ask(..) | Step::AskBack(..) | Step::Restart);
+        let breaks = |step: &Step| matches!(step, Step::Connect(..) | Step::Disconnect | Step::Lose(_));
+        for step in steps.into_iter().filter(|step| !is_request(step) && !breaks(step)) {
+            scene.step(step);
+        }
+        for _ in 0..10 {
+            scene.step(Step::Wait(500));
+            scene.step(Step::Drain(50));
         }
     }
-    scene.settle();
 }

@@ -17,7 +17,7 @@ use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
 use tickcast::metrics::Metrics;
 use tickcast::protocol::native::Cursor;
-use tickcast::protocol::{Dialect, Mode, Publication};
+use tickcast::protocol::{Dialect, Mode, OnLag, Publication};
 use tickcast::session::{Session, SessionConfig};
 
 use crate::view::Key;
@@ -278,9 +278,18 @@ pub(crate) fn named(symbols: u32) -> Vec<String> {
 }
 
 /// Returns a `subscribe`.
-pub(crate) fn request(symbols: &[&str], channels: &[&str], mode: Mode, after: Option<&Cursor>) -> String {
+pub(crate) fn request(
+    symbols: &[&str],
+    channels: &[&str],
+    mode: Mode,
+    on_lag: OnLag,
+    after: Option<&Cursor>,
+) -> String {
     let mut request =
         json!({"action": "subscribe", "id": 1, "symbols": symbols, "channels": channels, "mode": mode.name()});
+    if on_lag == OnLag::Close {
+        request["on_lag"] = "close".into();
+    }
     if let Mode::Latest(Some(rate)) = mode {
         request["max_hz"] = rate.hz().into();
     }

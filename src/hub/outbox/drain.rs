@@ -146,7 +146,7 @@ impl Outbox {
         } else if recovered == first {
             self.recover_next(ring, now, sink, drained)
         } else if newest == first {
-            self.give_newest(ring, sink, drained);
+            self.give_newest(ring, now, sink, drained);
             true
         } else if let Some(delivery) = self.queue.pop_front() {
             drained.count(delivery.publication());
@@ -221,8 +221,12 @@ impl Outbox {
     }
 
     /// Gives the next event that is the newest of its topic.
-    fn give_newest(&mut self, ring: &Ring, sink: &mut impl Sink, drained: &mut Drained) {
+    fn give_newest(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
         let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return };
+        if let (Some(_), Some(latest)) = (unsent, &mut self.latest) {
+            latest.sent(topic, now);
+            self.rearm(now);
+        }
         let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
         if let Some((batch, index)) = ring.find(offset, &mut self.near) {
             drained.give(&batch[index], skipped, sink);

@@ -24,6 +24,8 @@ struct Slot {
     unsent: Option<Unsent>,
     /// When one was last sent.
     sent: Option<Instant>,
+    /// Whether one has been taken that is not sent yet.
+    taken: bool,
     /// When the newest event may be sent.
     due: Instant,
 }
@@ -57,7 +59,7 @@ impl Latest {
 
     /// Takes an event of a topic in mode `latest`.
     pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) {
-        let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, due: now });
+        let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, taken: false, due: now });
         if let Some(unsent) = &mut slot.unsent {
             unsent.newest = offset;
             unsent.skipped = unsent.skipped.saturating_add(1);
@@ -81,10 +83,32 @@ impl Latest {
         }
     }
 
+    /// Takes note that an event has been taken that will be sent: the next one waits for that, and for its interval.
+    pub(super) fn will_send(&mut self, topic: Topic) {
+        self.slots.get_mut(&topic).into_iter().for_each(|slot| slot.taken = true);
+    }
+
+    /// Returns whether an event of the topic has been taken that is not sent yet.
+    pub(super) fn is_sending(&self, topic: Topic) -> bool {
+        self.slots.get(&topic).is_some_and(|slot| slot.taken)
+    }
+
+    /// Takes note that an event has been sent now: the next one is due an interval later.
+    pub(super) fn sent(&mut self, topic: Topic, now: Instant) {
+        let due = now + self.mode_of(topic).interval();
+        let Some(slot) = self.slots.get_mut(&topic) else { return };
+        (slot.sent, slot.taken) = (Some(now), false);
+        if slot.unsent.is_some() && slot.due < due {
+            self.waiting.remove(&(slot.due, topic));
+            slot.due = due;
+            self.waiting.insert((due, topic));
+        }
+    }
+
     fn wait(&mut self, topic: Topic, unsent: Unsent, due: Instant) {
         self.firsts.insert(unsent.first);
         self.waiting.insert((due, topic));
-        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, due });
+        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, taken: false, due });
     }
 
     /// Returns when the first event that waits may be sent.

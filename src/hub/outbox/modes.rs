@@ -183,14 +183,14 @@ impl Outbox {
     /// newer ones can still take their place.
     pub(super) fn collect_latest(&mut self, now: Instant) {
         if self.latest.is_some() && self.agenda.len() < self.shared.push.outbox_events_max {
-            self.queue_latest(Some(now), now, |_| true);
+            self.queue_latest(Some(now), now, |latest, topic| !latest.is_sending(topic));
         }
     }
 
     /// Lets everything in mode `latest` go that waits, whatever its rate, when answers follow: some may be about it.
     pub(super) fn flush_latest(&mut self, now: Instant) {
         if !self.answers.is_empty() {
-            self.queue_latest(None, now, |_| true);
+            self.queue_latest(None, now, |_, _| true);
         }
     }
 
@@ -198,20 +198,22 @@ impl Outbox {
     pub fn release(&mut self, ids: &[SymbolId], now: Instant) {
         if self.latest.is_some() {
             let ids: HashSet<_> = ids.iter().copied().collect();
-            self.queue_latest(None, now, |topic| topic.id().is_some_and(|id| ids.contains(&id)));
+            self.queue_latest(None, now, |_, topic| topic.id().is_some_and(|id| ids.contains(&id)));
         }
     }
 
     /// Moves what waits of these topics in mode `latest` into the agenda, when it is due. A topic of which a recovery is to begin is not
     /// free to go: what that brings is older.
-    fn queue_latest(&mut self, due: Option<Instant>, now: Instant, may_go: impl Fn(Topic) -> bool) {
-        let is_free = |outbox: &Self, topic| may_go(topic) && outbox.rewinds_from(topic).is_none();
-        let taken = self.take_latest(due, now, |outbox, _, topic, _| is_free(outbox, topic));
+    fn queue_latest(&mut self, due: Option<Instant>, now: Instant, may_go: impl Fn(&Latest, Topic) -> bool) {
+        let taken = self.take_latest(due, now, |outbox, latest, topic, _| {
+            may_go(latest, topic) && outbox.rewinds_from(topic).is_none()
+        });
         if taken.is_empty() {
             return;
         }
         for (topic, unsent) in taken {
             self.note_obsolete(topic, unsent);
+            self.latest.iter_mut().for_each(|latest| latest.will_send(topic));
             self.agenda.insert(unsent.newest, topic, Some(unsent));
         }
         // What was due first may be gone, and the alarm for it before that.
