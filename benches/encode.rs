@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tickcast::domain::{Event, EventBody, Price, Quote, Size, SymbolId, Timestamp, Trade};
-use tickcast::protocol::native::encode_event;
+use tickcast::protocol::native::Native;
 use tickcast::protocol::{Dialect, Publication};
 
 fn event(body: EventBody) -> Event {
@@ -27,7 +27,7 @@ fn encode(criterion: &mut Criterion) {
         criterion.bench_function(&format!("encode/{name}"), |bencher| {
             bencher.iter(|| {
                 out.clear();
-                encode_event(black_box(event), &mut out);
+                Native::encode_event(black_box(event), &mut out);
                 black_box(out.len())
             });
         });
@@ -35,7 +35,7 @@ fn encode(criterion: &mut Criterion) {
     criterion.bench_function("encode/publication of a trade, with its allocation", |bencher| {
         bencher.iter_batched_ref(
             || Publication::new(trade.clone()),
-            |publication| publication.encoded(Dialect::Native).len(),
+            |publication| publication.encoded::<Native>().len(),
             criterion::BatchSize::SmallInput,
         );
     });

@@ -14,7 +14,8 @@ use tickcast::domain::{
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedOutbox, Sink};
 use tickcast::metrics::Metrics;
-use tickcast::protocol::{Mode, Publication};
+use tickcast::protocol::native::Native;
+use tickcast::protocol::{Mode, Publication, ServerMessage};
 
 const SYMBOLS: u32 = 500;
 const BATCH_EVENTS: u64 = 5;
@@ -25,7 +26,7 @@ struct Discard;
 
 impl Sink for Discard {
     fn control(&mut self, _: Control) {}
-    fn message(&mut self, _: &[u8]) {}
+    fn message(&mut self, _: &ServerMessage) {}
     fn event(&mut self, _: &Publication, _: u32) {}
     fn is_full(&self) -> bool {
         false
@@ -65,7 +66,7 @@ impl Fixture {
         let trades = ChannelSet::from_iter([Channel::Trades]);
         let mut outboxes = Vec::new();
         for session in 0..sessions {
-            let (key, outbox) = router.join(None, Instant::now());
+            let (key, outbox) = router.join::<Native>(None, Instant::now());
             for number in 0..symbols_per_session {
                 let id = SymbolId((session * 7 + number * 25) % SYMBOLS);
                 router.subscribe(key, Some(id), trades, Mode::All);

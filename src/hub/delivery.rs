@@ -5,13 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{Snapshot, Symbol};
 use crate::hub::index::Topic;
-use crate::protocol::native::encode_snapshot;
-use crate::protocol::{CloseReason, Publication};
-
-/// Nearly every encoded snapshot is shorter than this.
-const SNAPSHOT_BYTES: usize = 512;
+use crate::protocol::{CloseReason, Publication, ServerMessage};
 
 /// A reference to one event for the sessions of one hub: created once per event and worker, then shared by reference
 /// counting.
@@ -47,10 +42,10 @@ impl Delivery {
 }
 
 /// An item that is sent before all events and answers, and never dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Control {
-    /// A message of the dialect: an error, a `pong`, a heartbeat, `goodbye`.
-    Message(Vec<u8>),
+    /// An error, a `pong`, a heartbeat, `goodbye`.
+    Message(ServerMessage),
     /// A text message in a frame of its own: for programs that embed the server and have their own protocol.
     Text(Bytes),
     /// A binary message, for the same.
@@ -66,10 +61,10 @@ pub enum Control {
 }
 
 impl Control {
-    /// Returns the memory of the item in bytes: an encoder's vector has spare capacity.
+    /// Returns the memory of the item in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Message(bytes) => bytes.capacity(),
+            Self::Message(message) => message.bytes(),
             Self::Text(bytes) | Self::Binary(bytes) | Self::Pong(bytes) => bytes.len(),
             Self::Ping | Self::Close(_) | Self::CloseAnswer(_) => 0,
         }
@@ -90,19 +85,13 @@ pub enum Pushed {
 pub trait Sink {
     /// Appends a control item.
     fn control(&mut self, control: Control);
-    /// Appends one message of the dialect.
-    fn message(&mut self, bytes: &[u8]);
+    /// Appends one message. The sink may keep a copy.
+    fn message(&mut self, message: &ServerMessage);
     /// Appends one event, with the number of events that it replaces in mode `latest`.
     fn event(&mut self, publication: &Publication, skipped: u32);
     /// Appends one event by a reference that the sink may keep; see [`Self::event`].
     fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
         self.event(delivery.publication(), skipped);
-    }
-    /// Appends the state of a symbol directly after the event `offset`. The sink may keep the reference.
-    fn snapshot(&mut self, symbol: Symbol, offset: u64, snapshot: &Arc<Snapshot>) {
-        let mut bytes = Vec::with_capacity(SNAPSHOT_BYTES);
-        encode_snapshot(symbol, offset, snapshot, &mut bytes);
-        self.message(&bytes);
     }
     /// Returns whether the sink has enough for one write.
     fn is_full(&self) -> bool;

@@ -18,7 +18,6 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,6 @@ use tokio::sync::Notify;
 use crate::feed::{Attach, Batch};
 use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
-use crate::protocol::native::encode_goodbye;
 
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Pushed, Sink};
@@ -105,7 +103,7 @@ impl Hub {
             self.arrived.notify_one();
         } else {
             log::error!("hub lost its place offset={offset} newest={}", values.offset());
-            router.end_all(&End { reason: CloseReason::HubOverrun, farewell: None }, Instant::now());
+            router.end_all(&End { reason: CloseReason::HubOverrun, retry_after_ms: None }, Instant::now());
             router.restart(values, ring);
         }
     }
@@ -207,9 +205,7 @@ impl Handler<Drain> for Hub {
                 let left_ms = hub.router.borrow().drain_left_ms(Instant::now());
                 for key in keys {
                     let retry_after_ms = left_ms + rand::random_range(retry_after_ms.clone());
-                    let farewell =
-                        Farewell { message: encode_goodbye("shutdown", retry_after_ms).into(), retry_after_ms };
-                    let end = End { reason: CloseReason::Shutdown, farewell: Some(farewell) };
+                    let end = End { reason: CloseReason::Shutdown, retry_after_ms: Some(retry_after_ms) };
                     hub.router.borrow().end(key, &end, Instant::now());
                 }
             });
@@ -224,17 +220,8 @@ impl Handler<Drain> for Hub {
 pub struct End {
     /// The close reason.
     pub reason: CloseReason,
-    /// The message before the end.
-    pub farewell: Option<Farewell>,
-}
-
-/// The last message to a session.
-#[derive(Clone, Debug)]
-pub struct Farewell {
-    /// The encoded `goodbye`.
-    pub message: Arc<[u8]>,
-    /// The `retry_after_ms` in the message.
-    pub retry_after_ms: u64,
+    /// The `retry_after_ms` of a `goodbye` before the end, in milliseconds; without it a WebSocket is closed without `goodbye`.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Recipient of a session's [`End`].

@@ -16,9 +16,8 @@ use std::time::Instant;
 
 use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
 use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
-use crate::protocol::native::{decode, encode_message};
 use crate::protocol::{
-    ClientMessage, CloseReason, DecodeError, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
+    ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
     ServerMessage, Subscribe, Subscribed, SubscriptionItem, Times, WILDCARD, Welcome,
 };
 
@@ -44,14 +43,14 @@ pub struct Session {
 impl Session {
     /// Returns a session that has joined the hub and has been told nothing yet. When the hub ends it, `ender` is told; a
     /// session without one finds its outbox finished.
-    pub fn join(
+    pub fn join<D: Dialect>(
         router: SharedRouter,
         config: Rc<SessionConfig>,
         clock: Arc<dyn Clock>,
         ender: Option<Ender>,
         now: Instant,
     ) -> Self {
-        let (key, outbox) = router.borrow_mut().join(ender, now);
+        let (key, outbox) = router.borrow_mut().join::<D>(ender, now);
         let budget = Budget::new(&config, router.borrow().shared().pauses.clone(), now);
         Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
     }
@@ -83,7 +82,7 @@ impl Session {
             times: self.times(),
             speed: router.market().speed(),
         };
-        self.reply(&ServerMessage::Welcome(welcome.into()), router.offset(), now)
+        self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
 
     /// Serves one message of the client.
@@ -91,18 +90,18 @@ impl Session {
     /// # Errors
     ///
     /// Returns why the session must be closed. A mistake in the message is no such reason: it is answered.
-    pub fn receive(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
+    pub fn receive<D: Dialect>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason> {
         if !self.budget.spend_request(now) {
             return Err(CloseReason::Flood);
         }
-        let result = self.serve(text, now);
+        let result = self.serve::<D>(message, now);
         self.pay(now);
         result
     }
 
-    fn serve(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
+    fn serve<D: Dialect>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason> {
         self.router.borrow().metrics().requests.inc();
-        let ClientMessage { id, request } = match decode(text) {
+        let ClientMessage { id, request } = match D::decode(message) {
             Ok(message) => message,
             Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
         };
@@ -112,7 +111,7 @@ impl Session {
             Request::List => self.tell_subscriptions(id.as_ref(), None, now),
             Request::Ping { ts } => {
                 let pong = Pong { id, ts, times: self.times(), offset: self.cursor_offset() };
-                self.control(&ServerMessage::Pong(pong.into()), now)
+                self.control(ServerMessage::Pong(pong.into()), now)
             }
         }
     }
@@ -128,7 +127,7 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
-        self.control(&ServerMessage::Heartbeat { ts: self.clock.now(), offset: self.cursor_offset() }, now)
+        self.control(ServerMessage::Heartbeat { ts: self.clock.now(), offset: self.cursor_offset() }, now)
     }
 
     /// Returns the offset that a message at the front of the outbox can give as a cursor: events that wait behind it are
@@ -228,7 +227,7 @@ impl Session {
         let items: Vec<_> = self.wishes.iter().flat_map(items).collect();
         self.budget.count(0, 0, items.len());
         let subscribed = Subscribed { id: id.cloned(), items, recovered };
-        self.reply(&ServerMessage::Subscribed(subscribed.into()), router.offset(), now)
+        self.reply(ServerMessage::Subscribed(subscribed.into()), router.offset(), now)
     }
 
     fn name(&self, id: Option<SymbolId>) -> String {
@@ -238,27 +237,19 @@ impl Session {
 
     fn refuse(&self, id: Option<&RequestId>, mistake: Mistake, now: Instant) -> Result<(), CloseReason> {
         self.router.borrow().metrics().count_error(mistake.code);
-        self.control(&ServerMessage::Error { id: id.cloned(), mistake: mistake.into() }, now)
+        self.control(ServerMessage::Error { id: id.cloned(), mistake: mistake.into() }, now)
     }
 
     /// Sends a message before everything that waits.
-    fn control(&self, message: &ServerMessage, now: Instant) -> Result<(), CloseReason> {
-        self.outbox.borrow_mut().push_control(Control::Message(encoded(message)), now)
+    fn control(&self, message: ServerMessage, now: Instant) -> Result<(), CloseReason> {
+        self.outbox.borrow_mut().push_control(Control::Message(message), now)
     }
 
     /// Sends a message after the event at `offset`.
-    fn reply(&self, message: &ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
-        let reply = Reply { offset, bytes: encoded(message) };
+    fn reply(&self, message: ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
+        let reply = Reply { offset, message };
         self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
     }
-}
-
-fn encoded(message: &ServerMessage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode_message(message, &mut bytes);
-    // What waits for a client is counted by its length.
-    bytes.shrink_to_fit();
-    bytes
 }
 
 impl Drop for Session {

@@ -2,14 +2,16 @@
 //!
 //! Subscriptions and their limits belong to `session`, the fan-out of events to `hub`.
 
-mod array;
 mod bars;
 mod connection;
 mod foreign;
 mod inspect;
 mod liveness;
+mod messages;
 mod origin;
 mod page;
+#[cfg(test)]
+mod plain;
 mod pieces;
 mod poll;
 mod problem;
@@ -33,6 +35,7 @@ use crate::domain::Clock;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SharedRouter};
 use crate::metrics::SharedMetrics;
+use crate::protocol::Dialect;
 use crate::session::{Session, SessionConfig};
 
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
@@ -150,8 +153,8 @@ impl Worker {
         Ok(())
     }
 
-    fn join(&self, ender: Option<Ender>, now: Instant) -> Session {
-        Session::join(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now)
+    fn join<D: Dialect>(&self, ender: Option<Ender>, now: Instant) -> Session {
+        Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now)
     }
 }
 

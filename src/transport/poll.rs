@@ -12,12 +12,10 @@ use std::time::{Duration, Instant};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::domain::{Snapshot, Symbol};
 use crate::hub::{Control, Delivery, SharedOutbox, Sink};
-use crate::protocol::native::encode_snapshot;
-use crate::protocol::{Cursor, Dialect, Mode, Publication};
+use crate::protocol::native::Native;
+use crate::protocol::{Cursor, Dialect, Mode, Publication, ServerMessage};
 use crate::session::{Begun, Session};
-use crate::transport::array::put_event;
 use crate::transport::connection::state::half_closed;
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
@@ -53,7 +51,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     }
     worker.admit(&request)?;
     let now = Instant::now();
-    let mut session = worker.join(None, now);
+    let mut session = worker.join::<Native>(None, now);
     poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
@@ -84,28 +82,28 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     pieces::json(&request, answer, account)
 }
 
-/// One message of an answer: what is shared with others is made of it as the socket takes it.
+/// One message of an answer. What is shared with others is encoded when the socket takes it.
 enum Element {
-    Made(Box<[u8]>),
+    Message(ServerMessage),
     Event(Rc<Delivery>, u32),
-    Snapshot(Symbol, u64, Arc<Snapshot>),
+    Encoded(Box<[u8]>),
 }
 
 impl Element {
     /// Returns the bytes that it keeps elsewhere, about.
     fn kept_bytes(&self) -> usize {
         match self {
-            Self::Made(bytes) => bytes.len(),
+            Self::Message(message) => message.bytes() - size_of::<ServerMessage>(),
             Self::Event(..) => EVENT_BYTES,
-            Self::Snapshot(..) => 0,
+            Self::Encoded(bytes) => bytes.len(),
         }
     }
 
-    fn encode(&self, dialect: Dialect, bytes: &mut Vec<u8>) {
+    fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Made(made) => bytes.extend_from_slice(made),
-            Self::Event(delivery, skipped) => put_event(bytes, delivery.publication(), dialect, *skipped),
-            Self::Snapshot(symbol, offset, snapshot) => encode_snapshot(*symbol, *offset, snapshot, bytes),
+            Self::Message(message) => Native::encode_message(message, bytes),
+            Self::Event(delivery, skipped) => delivery.publication().write::<Native>(*skipped, bytes),
+            Self::Encoded(encoded) => bytes.extend_from_slice(encoded),
         }
     }
 }
@@ -113,7 +111,6 @@ impl Element {
 /// The messages of one answer.
 struct Page {
     outbox: SharedOutbox,
-    dialect: Dialect,
     elements: Vec<Element>,
     events: usize,
     events_max: usize,
@@ -121,8 +118,7 @@ struct Page {
 
 impl Page {
     fn new(outbox: &SharedOutbox, events_max: usize) -> Self {
-        let dialect = outbox.borrow().dialect();
-        Self { outbox: outbox.clone(), dialect, elements: Vec::new(), events: 0, events_max }
+        Self { outbox: outbox.clone(), elements: Vec::new(), events: 0, events_max }
     }
 
     fn forget(&mut self) {
@@ -132,7 +128,6 @@ impl Page {
 
     /// Returns the answer that begins with `head`, and has it counted for the client as it is made.
     fn into_pieces(mut self, head: String, account: Option<Arc<Account>>) -> impl Pieces {
-        let dialect = self.dialect;
         if let Some(account) = &account {
             account.sent(self.events as u64, 0, head.len() + TAIL_BYTES);
         }
@@ -141,7 +136,7 @@ impl Page {
         let mut framing = 0;
         let encode = move |element: &Element, bytes: &mut Vec<u8>| {
             let before = bytes.len();
-            element.encode(dialect, bytes);
+            element.encode(bytes);
             if let Some(account) = &account {
                 // A comma before each but the first.
                 account.sent(0, bytes.len() - before, framing);
@@ -181,24 +176,20 @@ impl Page {
 impl Sink for Page {
     fn control(&mut self, _: Control) {}
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.elements.push(Element::Made(bytes.into()));
+    fn message(&mut self, message: &ServerMessage) {
+        self.elements.push(Element::Message(message.clone()));
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
         let mut bytes = Vec::with_capacity(EVENT_BYTES);
-        put_event(&mut bytes, publication, self.dialect, skipped);
-        self.message(&bytes);
+        publication.write::<Native>(skipped, &mut bytes);
+        self.elements.push(Element::Encoded(bytes.into()));
         self.events += 1;
     }
 
     fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
         self.elements.push(Element::Event(delivery.clone(), skipped));
         self.events += 1;
-    }
-
-    fn snapshot(&mut self, symbol: Symbol, offset: u64, snapshot: &Arc<Snapshot>) {
-        self.elements.push(Element::Snapshot(symbol, offset, snapshot.clone()));
     }
 
     fn is_full(&self) -> bool {

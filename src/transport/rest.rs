@@ -7,8 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::domain::{Instrument, Snapshot, Symbol, SymbolId};
-use crate::protocol::native::encode_message;
-use crate::protocol::{Selector, ServerMessage};
+use crate::protocol::native::Native;
+use crate::protocol::{Dialect, Selector, ServerMessage};
 use crate::session::select;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
@@ -62,7 +62,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let symbol = |id: SymbolId| router.table().instrument(id).symbol;
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
     let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
-        encode_message(&ServerMessage::Snapshot { symbol: *symbol, offset, state: state.clone() }, out);
+        Native::encode_message(&ServerMessage::Snapshot { symbol: *symbol, offset, state: state.clone() }, out);
     };
     pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }

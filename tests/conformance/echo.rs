@@ -10,6 +10,7 @@ use tickcast::app::{Application, Settings};
 use tickcast::domain::SystemClock;
 use tickcast::hub::Control;
 use tickcast::protocol::CloseReason;
+use tickcast::protocol::native::Native;
 use tickcast::session::Session;
 use tickcast::transport::{MessageHandler, websocket};
 use tokio::sync::oneshot;
@@ -29,6 +30,8 @@ impl Echo {
 }
 
 impl MessageHandler for Echo {
+    type Dialect = Native;
+
     const BINARY: bool = true;
 
     fn open(session: Session, _: &str, _: Instant) -> Self {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tickcast::domain::{Channel, ChannelSet};
 use tickcast::hub::PushConfig;
-use tickcast::protocol::native::{Cursor, Selector, Subscribe};
-use tickcast::protocol::{Mode, OnLag};
+use tickcast::protocol::native::Native;
+use tickcast::protocol::{Cursor, Mode, OnLag, Selector, Subscribe};
 use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::Knowledge;
@@ -140,7 +140,9 @@ impl Scene {
 
     fn heartbeat(&mut self, asked: bool) {
         match &mut self.session {
-            Some((session, Transport::WebSocket, ..)) if asked => session.receive(PING, self.time.0).unwrap(),
+            Some((session, Transport::WebSocket, ..)) if asked => {
+                session.receive::<Native>(PING.as_bytes(), self.time.0).unwrap();
+            }
             Some((session, Transport::WebSocket, ..)) => session.heartbeat(self.time.0).unwrap(),
             Some((session, Transport::EventStream, ..)) => session.keep_alive(self.time.0).unwrap(),
             _ => {}
@@ -185,8 +187,8 @@ impl Scene {
         let begun = match transport {
             Transport::WebSocket => {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                let cursor = self.cursor.as_ref();
-                session.receive(&request(&names, &["trades", "quotes"], self.mode, self.on_lag, cursor), now).unwrap();
+                let text = request(&names, &["trades", "quotes"], self.mode, self.on_lag, self.cursor.as_ref());
+                session.receive::<Native>(text.as_bytes(), now).unwrap();
                 nothing
             }
             Transport::EventStream => session.stream(&wanted, now).unwrap(),
@@ -213,7 +215,7 @@ impl Scene {
             let text =
                 json!({"action": "unsubscribe", "id": 2, "symbols": [topic.0], "channels": [topic.1]}).to_string();
             if let Some((session, ..)) = &mut self.session {
-                session.receive(&text, self.time.0).unwrap();
+                session.receive::<Native>(text.as_bytes(), self.time.0).unwrap();
                 self.ending.push(topic);
             }
         }
@@ -233,7 +235,8 @@ impl Scene {
         if let Some(cursor) = &mut cursor {
             cursor.offset = cursor.offset.saturating_sub(events);
         }
-        session.receive(&request(&[&topic.0], &[&topic.1], mode, self.on_lag, cursor.as_ref()), self.time.0).unwrap();
+        let text = request(&[&topic.0], &[&topic.1], mode, self.on_lag, cursor.as_ref());
+        session.receive::<Native>(text.as_bytes(), self.time.0).unwrap();
         self.asked.push(Asked { cursor, topic: Some(topic.clone()), mode, goes_on, position });
         if mode != Mode::All {
             self.knowledge.vouched.remove(topic);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tickcast::protocol::native::Cursor;
+use tickcast::protocol::Cursor;
 
 use crate::cursor_world::Process;
 use crate::view::{Key, is_event, key_of};

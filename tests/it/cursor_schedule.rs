@@ -42,7 +42,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Schedules with more events at once than a queue holds by default.
 fn floods() -> impl Strategy<Value = Vec<Step>> {
-    let event = |number: usize| (u32::try_from(number * 7 % 5).unwrap() % SYMBOLS, number % 3 == 0);
+    let event = |number: usize| (u32::try_from(number * 7 % 5).unwrap() % SYMBOLS, number.is_multiple_of(3));
     let flood = (200_usize..3_000).prop_map(move |count| Step::Publish((0..count).map(event).collect()));
     let drain = (1_usize..2_000).prop_map(Step::Drain);
     (steps(), prop::collection::vec(prop_oneof![flood, drain], 1..12), any::<prop::sample::Index>()).prop_map(

@@ -16,8 +16,8 @@ use tickcast::domain::{
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
 use tickcast::metrics::Metrics;
-use tickcast::protocol::native::Cursor;
-use tickcast::protocol::{Dialect, Mode, OnLag, Publication};
+use tickcast::protocol::native::Native;
+use tickcast::protocol::{Cursor, Dialect, Mode, OnLag, Publication, ServerMessage};
 use tickcast::session::{Session, SessionConfig};
 
 use crate::view::Key;
@@ -196,7 +196,7 @@ impl Process {
     pub(crate) fn join(&self, hub: usize, now: Instant) -> Session {
         let clock = Arc::new(ManualClock::new(Timestamp::default()));
         let config = SessionConfig { requests_per_second_max: 1_000_000, ..SessionConfig::default() };
-        Session::join(self.hubs[hub].router.clone(), Rc::new(config), clock, None, now)
+        Session::join::<Native>(self.hubs[hub].router.clone(), Rc::new(config), clock, None, now)
     }
 }
 
@@ -221,17 +221,19 @@ struct Written {
 
 impl Sink for Written {
     fn control(&mut self, control: Control) {
-        if let Control::Message(bytes) = control {
-            self.message(&bytes);
+        if let Control::Message(message) = control {
+            self.message(&message);
         }
     }
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.messages.push(serde_json::from_slice(bytes).unwrap());
+    fn message(&mut self, message: &ServerMessage) {
+        let mut bytes = Vec::new();
+        Native::encode_message(message, &mut bytes);
+        self.messages.push(serde_json::from_slice(&bytes).unwrap());
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
-        let mut message: Value = serde_json::from_slice(publication.encoded(Dialect::Native)).unwrap();
+        let mut message: Value = serde_json::from_slice(publication.encoded::<Native>()).unwrap();
         message["skipped"] = skipped.into();
         self.messages.push(message);
     }

@@ -18,7 +18,8 @@ use tickcast::feed::Batch;
 use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
 use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink};
 use tickcast::metrics::Metrics;
-use tickcast::protocol::{Mode, Publication, Rate};
+use tickcast::protocol::native::Native;
+use tickcast::protocol::{Mode, Publication, Rate, ServerMessage};
 
 use crate::patience::{patiently, wait_until};
 
@@ -31,8 +32,8 @@ impl Sink for Offsets {
         panic!("nothing goes wrong: {control:?}");
     }
 
-    fn message(&mut self, bytes: &[u8]) {
-        panic!("no subscription to {}", String::from_utf8_lossy(bytes));
+    fn message(&mut self, message: &ServerMessage) {
+        panic!("no subscription to {message:?}");
     }
 
     fn event(&mut self, publication: &Publication, _: u32) {
@@ -111,7 +112,7 @@ async fn a_hub_that_has_missed_batches_sends_every_event_once_and_in_order() {
     let config = config();
     let history = history(&config, 1_000);
     let (hub, router, recipient) = start(&config, &history).await;
-    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
 
     // The history gets every batch; the hub misses the second and the third, and gets the fifth twice.
@@ -169,7 +170,7 @@ async fn gets_while_the_hub_reads(coalesce_ms: u64, mode: Mode) {
     let recording = config.clone();
     let history = History::start_in_arbiter(&thread.handle(), move |_| record(&recording, 1_000));
     let (_hub, router, recipient) = start(&config, &history).await;
-    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), mode);
     let (go_on, blocked) = std::sync::mpsc::channel::<()>();
     thread.spawn_fn(move || _ = blocked.recv());
@@ -214,7 +215,7 @@ impl Wake for Deadly {
 async fn start_deadly(push: PushConfig) -> (Addr<Hub>, SharedRouter, Recipient<Batch>) {
     let config = HubConfig { push, ..config() };
     let (hub, router, recipient) = start(&config, &history(&config, 1_000)).await;
-    let (key, outbox) = router.borrow_mut().join(None, Instant::now());
+    let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
     router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
     patiently("the hub", recipient.send(batch(1, 1))).await.unwrap();
     wait_until("the routed offset", 1, || router.borrow().offset()).await;
@@ -247,7 +248,7 @@ async fn a_hub_ends_if_its_windows_panic() {
 async fn a_hub_ends_if_its_relief_panics() {
     let config = config();
     let (hub, router, _) = start(&config, &history(&config, 1_000)).await;
-    let (_, outbox) = router.borrow_mut().join(None, Instant::now());
+    let (_, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
     let borrowed = outbox.borrow_mut();
     config.metrics.waiting_bytes.set(i64::MAX);
     let is_alive = || {
@@ -261,7 +262,7 @@ async fn a_hub_ends_if_its_relief_panics() {
 #[actix_web::test]
 async fn a_hub_ends_if_its_turns_panic() {
     let (hub, router, _) = start_deadly(PushConfig::default()).await;
-    let (key, _) = router.borrow_mut().join(None, Instant::now());
+    let (key, _) = router.borrow_mut().join::<Native>(None, Instant::now());
     let shared = router.borrow().shared().clone();
     shared.turn.borrow_mut().queue(key, &Waker::from(Arc::new(Deadly)));
     wait_until("a living hub", false, || hub.connected()).await;

@@ -43,6 +43,7 @@ mod handshake;
 mod heartbeat;
 mod hole;
 mod lenient;
+mod line_dialect;
 mod limits;
 mod midnight;
 mod memory;

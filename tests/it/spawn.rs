@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use actix::Recipient;
+use actix_web::web::ServiceConfig;
 use tickcast::app::{Application, Settings};
 use tickcast::domain::{Clock, ManualClock, SystemClock, Timestamp};
 use tickcast::feed::Batch;
@@ -51,8 +52,22 @@ pub(crate) fn spawn_app_at(start: Timestamp, configure: impl FnOnce(&mut Setting
     (spawn(clock.clone(), None, configure), clock)
 }
 
+/// Starts the application with more routes, otherwise as [`spawn_app`].
+pub(crate) fn spawn_app_with(routes: fn(&mut ServiceConfig), configure: impl FnOnce(&mut Settings)) -> TestServer {
+    spawn_with(routes, Arc::new(SystemClock), None, configure)
+}
+
 /// Starts the application; `receiver` is attached to the feed before the first event.
 pub(crate) fn spawn(
+    clock: Arc<dyn Clock>,
+    receiver: Option<Recipient<Batch>>,
+    configure: impl FnOnce(&mut Settings),
+) -> TestServer {
+    spawn_with(|_| {}, clock, receiver, configure)
+}
+
+fn spawn_with(
+    routes: fn(&mut ServiceConfig),
     clock: Arc<dyn Clock>,
     receiver: Option<Recipient<Batch>>,
     configure: impl FnOnce(&mut Settings),
@@ -70,7 +85,7 @@ pub(crate) fn spawn(
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = Application::start(&settings, clock).expect("valid settings");
+            let application = Application::start_with(&settings, clock, routes).expect("valid settings");
             if let Some(receiver) = receiver {
                 application.attach(receiver).await;
             }

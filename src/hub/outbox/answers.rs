@@ -9,7 +9,7 @@ use crate::hub::delivery::{Control, Sink};
 use crate::hub::index::Topic;
 use crate::hub::outbox::scan::{Kind, Scan};
 use crate::hub::outbox::{Life, Outbox, Snapshots};
-use crate::protocol::CloseReason;
+use crate::protocol::{CloseReason, ServerMessage};
 
 /// Memory of an answer beside its bytes, estimated.
 const OVERHEAD_BYTES: usize = 128;
@@ -25,8 +25,8 @@ const PONG_PATIENCE: Duration = Duration::from_millis(100);
 pub struct Reply {
     /// The hub's offset when the answer was made: every event up to it is sent before.
     pub offset: u64,
-    /// The encoded message.
-    pub bytes: Vec<u8>,
+    /// The message.
+    pub message: ServerMessage,
 }
 
 /// A recovery that is to begin: the missed events of some topics, after an offset.
@@ -62,7 +62,7 @@ impl Answer {
     /// Returns the memory of the answer in bytes, estimated.
     pub(super) fn bytes(&self) -> usize {
         match &self.body {
-            Body::Reply(reply) => reply.bytes.capacity(),
+            Body::Reply(reply) => reply.message.bytes(),
             Body::Snapshots(snapshots) => snapshots.bytes(),
             Body::Rewind(rewind) => size_of::<Rewind>() + (rewind.topics.len() + rewind.unsent.len()) * TOPIC_BYTES,
         }

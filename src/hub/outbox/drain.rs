@@ -12,8 +12,7 @@ use crate::hub::outbox::answers::{Answer, Body, Rewind};
 use crate::hub::outbox::lag::Untold;
 use crate::hub::outbox::scan::{Next, carriers};
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, Scan, is_latest};
-use crate::protocol::Publication;
-use crate::protocol::native::encode_lag;
+use crate::protocol::{Publication, ServerMessage};
 
 /// What reading costs at the least, in looks at one event: finding the place, and a write.
 const READ_WORK_MIN: usize = 64;
@@ -281,7 +280,7 @@ impl Outbox {
     fn tell_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
         if let Some(Untold { skipped, since_offset }) = self.untold.take() {
             drained.messages += 1;
-            sink.message(&encode_lag(skipped, since_offset));
+            sink.message(&ServerMessage::Lag { skipped, since_offset });
         }
     }
 
@@ -292,7 +291,7 @@ impl Outbox {
         match &mut answer.body {
             Body::Reply(reply) => {
                 drained.messages += 1;
-                sink.message(&reply.bytes);
+                sink.message(&reply.message);
             }
             Body::Snapshots(snapshots) => {
                 drained.messages += snapshots.drain(sink);

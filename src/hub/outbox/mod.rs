@@ -25,7 +25,7 @@ use crate::domain::Event;
 use crate::hub::OutboxShared;
 use crate::hub::delivery::{Control, Delivery, Pushed};
 use crate::hub::index::{Links, SessionKey, Topic};
-use crate::protocol::{Dialect, Mode, OnLag};
+use crate::protocol::{Mode, OnLag};
 
 use agenda::Agenda;
 use answers::Answer;
@@ -280,11 +280,6 @@ impl Outbox {
     pub fn last_drain(&self) -> Instant {
         self.gate.last_drain()
     }
-
-    /// Returns the dialect that the session speaks.
-    pub fn dialect(&self) -> Dialect {
-        Dialect::Native
-    }
 }
 
 /// Returns whether an event is sent in mode `latest`, not as it is read from the ring.
@@ -295,5 +290,7 @@ fn is_latest(event: &Event, latest: Option<&Latest>) -> bool {
 
 #[cfg(test)]
 mod edge_test;
+#[cfg(test)]
+mod messages_test;
 #[cfg(test)]
 mod outbox_test;

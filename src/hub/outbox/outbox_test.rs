@@ -12,9 +12,11 @@ use super::*;
 use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
 use crate::history::Ring;
 use crate::hub::outbox::latest::Latest;
+use crate::hub::outbox::messages_test::{long_answer, pong, snapshot, subscribed};
 use crate::hub::{Index, Sink};
 use crate::hub::{Pacer, PushConfig, Turn};
-use crate::protocol::{CloseReason, Publication, Rate};
+use crate::protocol::native::Native;
+use crate::protocol::{CloseReason, Dialect, Publication, Rate, ServerMessage};
 use crate::rate::RateLimiter;
 
 /// Collects drained items, at most `limit` messages per write.
@@ -26,17 +28,19 @@ pub(super) struct Collected {
 
 impl Sink for Collected {
     fn control(&mut self, control: Control) {
-        if let Control::Message(bytes) = control {
-            self.message(&bytes);
+        if let Control::Message(message) = control {
+            self.message(&message);
         }
     }
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.messages.push(serde_json::from_slice(bytes).unwrap());
+    fn message(&mut self, message: &ServerMessage) {
+        let mut bytes = Vec::new();
+        Native::encode_message(message, &mut bytes);
+        self.messages.push(serde_json::from_slice(&bytes).unwrap());
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
-        let mut message: Value = serde_json::from_slice(publication.encoded(Dialect::Native)).unwrap();
+        let mut message: Value = serde_json::from_slice(publication.encoded::<Native>()).unwrap();
         message["skipped"] = skipped.into();
         self.messages.push(message);
     }
@@ -114,14 +118,14 @@ impl Fixture {
         self.index.insert(Topic::symbol(SymbolId(symbol), Channel::Trades), SessionKey::new(0), self.outbox.links());
         self.outbox.release(&[SymbolId(symbol)], self.now);
         let seq = self.seq.get(&symbol).copied().unwrap_or_default();
-        let bytes = format!(r#"{{"type":"snapshot","symbol":"S{symbol}","seq":{seq},"offset":{}}}"#, self.offset);
-        let reply = Reply { offset: self.offset, bytes: bytes.into_bytes() };
+        let message = snapshot(symbol, seq, self.offset);
+        let reply = Reply { offset: self.offset, message };
         self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
     }
 
     pub(super) fn reply(&mut self) {
-        let bytes = format!(r#"{{"type":"subscribed","offset":{}}}"#, self.offset).into_bytes();
-        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, bytes }), self.now).unwrap();
+        let reply = Reply { offset: self.offset, message: subscribed() };
+        self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
     }
 
     pub(super) fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
@@ -196,7 +200,7 @@ proptest! {
             }
             if message["type"] == "snapshot" {
                 let last = seq.get(message["symbol"].as_str().unwrap()).copied().unwrap_or_default();
-                prop_assert!(message["seq"].as_u64().unwrap() >= last, "a snapshot is no step back");
+                prop_assert!(message["seq"]["trades"].as_u64().unwrap() >= last, "a snapshot is no step back");
             }
             if message["type"] == "trade" {
                 let last = seq.entry(message["symbol"].as_str().unwrap().into()).or_default();
@@ -261,7 +265,7 @@ fn an_answer_does_not_wait_for_the_window_and_keeps_its_place() {
 fn a_control_message_is_sent_before_events_and_a_close_ends_the_outbox() {
     let mut fixture = Fixture::new(10, 0);
     fixture.push(1);
-    fixture.outbox.push_control(Control::Message(br#"{"type":"pong"}"#.to_vec()), fixture.now).unwrap();
+    fixture.outbox.push_control(Control::Message(pong()), fixture.now).unwrap();
     let (messages, _) = fixture.drain(100).unwrap();
     assert_eq!(messages[0]["type"], "pong");
     fixture.push(1);
@@ -279,8 +283,8 @@ fn unread_answers_are_bounded_by_their_bytes() {
     let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
     let now = Instant::now();
     let mut outbox = Outbox::new(shared(config, 1_000), SessionKey::new(0), 0, now);
-    let reply = Rc::new(Reply { offset: 0, bytes: vec![b' '; 10_000] });
-    let answer = || Control::Message(vec![b' '; 10_000]);
+    let reply = Rc::new(Reply { offset: 0, message: long_answer(10_000) });
+    let answer = || Control::Message(long_answer(10_000));
     for _ in 0..5 {
         outbox.push_reply(reply.clone(), now).unwrap();
         outbox.push_control(answer(), now).unwrap();
@@ -313,8 +317,8 @@ impl Sink for Bytes {
         self.0 += control.bytes();
     }
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
+    fn message(&mut self, message: &ServerMessage) {
+        self.0 += message.bytes();
     }
 
     fn event(&mut self, _: &Publication, _: u32) {}
@@ -365,7 +369,7 @@ fn answers_that_keep_events_before_them_are_bounded() {
     let mut requests = 0;
     loop {
         (0..4).for_each(|symbol| fixture.push(symbol));
-        let reply = Reply { offset: fixture.offset, bytes: vec![b' '; 100] };
+        let reply = Reply { offset: fixture.offset, message: long_answer(100) };
         if fixture.outbox.push_reply(Rc::new(reply), fixture.now).is_err() {
             break;
         }
@@ -380,7 +384,7 @@ fn a_lag_ends_when_the_write_has_room_to_announce_it() {
     let mut fixture = Fixture::new(2, 0);
     for _ in 0..3 {
         (0..6).for_each(|symbol| fixture.push(symbol % 2));
-        fixture.outbox.push_control(Control::Message(b"{}".to_vec()), fixture.now).unwrap();
+        fixture.outbox.push_control(Control::Message(pong()), fixture.now).unwrap();
         assert_eq!(fixture.drain(1).unwrap().0.len(), 1, "the control message");
     }
     let (messages, _) = fixture.drain(100).unwrap();

@@ -6,6 +6,7 @@ use std::vec::IntoIter;
 
 use crate::domain::{Snapshot, Symbol};
 use crate::hub::delivery::Sink;
+use crate::protocol::ServerMessage;
 
 /// A symbol and its state.
 type State = (Symbol, Arc<Snapshot>);
@@ -40,9 +41,9 @@ impl Snapshots {
     pub(super) fn drain(&mut self, sink: &mut impl Sink) -> u64 {
         let mut messages = 0;
         while !sink.is_full()
-            && let Some((symbol, snapshot)) = self.states.next()
+            && let Some((symbol, state)) = self.states.next()
         {
-            sink.snapshot(symbol, self.offset, &snapshot);
+            sink.message(&ServerMessage::Snapshot { symbol, offset: self.offset, state });
             messages += 1;
         }
         messages
@@ -63,13 +64,13 @@ mod tests {
 
     /// Accepts two messages per write.
     #[derive(Default)]
-    struct Sent(Vec<String>);
+    struct Sent(Vec<ServerMessage>);
 
     impl Sink for Sent {
         fn control(&mut self, _: Control) {}
 
-        fn message(&mut self, bytes: &[u8]) {
-            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+        fn message(&mut self, message: &ServerMessage) {
+            self.0.push(message.clone());
         }
 
         fn event(&mut self, _: &Publication, _: u32) {}
@@ -95,7 +96,11 @@ mod tests {
         let (mut first, mut second) = (Sent::default(), Sent::default());
         assert_eq!((snapshots.drain(&mut first), snapshots.is_empty()), (2, false));
         assert_eq!((snapshots.drain(&mut second), snapshots.is_empty()), (1, true));
-        assert!(first.0[1].starts_with(r#"{"type":"snapshot","symbol":"B","offset":7,"#), "{:?}", first.0);
-        assert!(second.0[0].contains(r#""price":3.00,"#), "{:?}", second.0);
+        let sent = |symbol, dollars: i64| {
+            let state = snapshot(Price::from_cents(dollars * 100));
+            ServerMessage::Snapshot { symbol, offset: 7, state }
+        };
+        assert_eq!(first.0, [sent(symbols[0], 1), sent(symbols[1], 2)]);
+        assert_eq!(second.0, [sent(symbols[2], 3)]);
     }
 }

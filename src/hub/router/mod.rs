@@ -20,7 +20,7 @@ use crate::hub::index::{Index, SessionKey, topic};
 use crate::hub::outbox::{Outbox, Rewind, Snapshots};
 use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer, Turn};
 use crate::metrics::SharedMetrics;
-use crate::protocol::{CloseReason, Mode};
+use crate::protocol::{CloseReason, Dialect, Mode, Publication};
 use crate::rate::RateLimiter;
 
 /// An outbox, shared by hub, session and transport, which run on one thread.
@@ -53,6 +53,8 @@ pub struct Router {
 struct Entry {
     outbox: SharedOutbox,
     ender: Option<Ender>,
+    /// Encodes an event in the session's dialect: not in the session's own time, as others get the same bytes.
+    prepare: fn(&Publication),
 }
 
 impl Router {
@@ -102,14 +104,14 @@ impl Router {
         self.progress.set(self.offset().try_into().unwrap_or(i64::MAX));
     }
 
-    /// Adds a session without subscriptions.
-    pub fn join(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
+    /// Adds a session without subscriptions that speaks the dialect `D`.
+    pub fn join<D: Dialect>(&mut self, ender: Option<Ender>, now: Instant) -> (SessionKey, SharedOutbox) {
         let offset = self.offset();
         let vacant = self.sessions.vacant_entry();
         let key = SessionKey::new(vacant.key());
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
-        vacant.insert(Entry { outbox: outbox.clone(), ender });
+        vacant.insert(Entry { outbox: outbox.clone(), ender, prepare: Publication::prepare::<D> });
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
         (key, outbox)
@@ -290,7 +292,7 @@ impl Router {
         windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
         alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
         for key in self.shared.overtaken.take() {
-            self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
+            self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
         }
         self.ended = (windows, alarms);
     }
@@ -317,7 +319,7 @@ impl Router {
         let outbox = &self.sessions[key].outbox;
         if !outbox.borrow().is_ending() {
             self.metrics.sessions_crowded_out.inc();
-            self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, farewell: None }, now);
+            self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, retry_after_ms: None }, now);
         }
         outbox.borrow_mut().write_off();
         true

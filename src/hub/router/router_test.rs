@@ -8,21 +8,22 @@ use crate::domain::{
     Channel, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolTable, Timestamp, Trade,
 };
 use crate::hub::{Control, PushConfig, Sink};
-use crate::protocol::{OnLag, Publication};
+use crate::protocol::native::Native;
+use crate::protocol::{OnLag, Publication, ServerMessage};
 
 /// Accepts a few events per write.
 #[derive(Default)]
 struct Taken {
     offsets: Vec<u64>,
-    messages: Vec<String>,
+    messages: Vec<ServerMessage>,
     limit: usize,
 }
 
 impl Sink for Taken {
     fn control(&mut self, _: Control) {}
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.messages.push(String::from_utf8(bytes.to_vec()).unwrap());
+    fn message(&mut self, message: &ServerMessage) {
+        self.messages.push(message.clone());
     }
 
     fn event(&mut self, publication: &Publication, _: u32) {
@@ -81,7 +82,7 @@ fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
 
 /// Adds a session with the trades of the first symbol.
 fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, SharedOutbox) {
-    let (key, outbox) = router.join(None, now);
+    let (key, outbox) = router.join::<Native>(None, now);
     router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
     outbox.borrow_mut().set_on_lag(on_lag);
     (key, outbox)
@@ -90,7 +91,7 @@ fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, Shared
 /// Adds a session with the trades of the first symbol, and with a recipient of its end.
 fn join_ended(router: &mut Router, now: Instant) -> (SessionKey, SharedOutbox) {
     let ender = actix::System::new().block_on(async { actix::Actor::start(Busy).recipient() });
-    let (key, outbox) = router.join(Some(ender), now);
+    let (key, outbox) = router.join::<Native>(Some(ender), now);
     router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
     outbox.borrow_mut().set_on_lag(OnLag::Close);
     (key, outbox)
@@ -114,10 +115,7 @@ fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     router.end_windows(now);
     let taken = take(&outbox, 100, now).expect("it lives");
-    assert_eq!(
-        (taken.offsets, taken.messages),
-        (vec![20], vec![r#"{"type":"lag","skipped":16,"since_offset":4}"#.into()])
-    );
+    assert_eq!((taken.offsets, taken.messages), (vec![20], vec![ServerMessage::Lag { skipped: 16, since_offset: 4 }]));
     assert_eq!((router.metrics().lags.get(), router.metrics().events_skipped.get()), (1, 16));
 }
 
@@ -160,7 +158,8 @@ fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
     trade(&mut router, 0, 39, now);
     trade(&mut router, 1, 40, now);
     assert!(outbox.borrow().is_ending());
-    outbox.borrow_mut().push_control(Control::Message(b"goodbye".to_vec()), now).expect("there is room for it");
+    let goodbye = ServerMessage::Goodbye { reason: "lagging", retry_after_ms: 0 };
+    outbox.borrow_mut().push_control(Control::Message(goodbye), now).expect("there is room for it");
     let taken = take(&outbox, 100, now).expect("it lives");
     assert_eq!(taken.offsets, (1..=16).collect::<Vec<_>>(), "what fits, without a hole");
     assert_eq!(outbox.borrow().cursor(), Some(16));
@@ -168,7 +167,7 @@ fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
 
 /// Adds a session with the trades of the symbols up to this one.
 fn join_many(router: &mut Router, symbols: u32, now: Instant) -> SharedOutbox {
-    let (key, outbox) = router.join(None, now);
+    let (key, outbox) = router.join::<Native>(None, now);
     let trades = ChannelSet::from_iter([Channel::Trades]);
     (0..symbols).for_each(|id| router.subscribe(key, Some(SymbolId(id)), trades, Mode::All));
     outbox
@@ -191,10 +190,7 @@ fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
     assert!(batches.iter().all(|(_, batch)| batch.upgrade().is_none()));
     let taken = take(&outbox, 100, now).expect("it lives");
     let newest: Vec<_> = (0..17).map(|id| 2 * (17 + id) + 1).collect();
-    assert_eq!(
-        (taken.offsets, taken.messages),
-        (newest, vec![r#"{"type":"lag","skipped":17,"since_offset":1}"#.into()])
-    );
+    assert_eq!((taken.offsets, taken.messages), (newest, vec![ServerMessage::Lag { skipped: 17, since_offset: 1 }]));
     assert_eq!(router.metrics().waiting_bytes.get(), 0);
 }
 
@@ -250,8 +246,8 @@ fn hubs_end_no_more_sessions_than_necessary_when_the_limit_is_exceeded() {
     let mut hubs = [hub(), hub(), hub(), hub()];
     for router in &mut hubs {
         for _ in 0..6 {
-            let (_, outbox) = router.join(Some(ender()), now);
-            let message = Control::Message(vec![b'x'; HELD]);
+            let (_, outbox) = router.join::<Native>(Some(ender()), now);
+            let message = Control::Text(vec![b'x'; HELD].into());
             outbox.borrow_mut().push_control(message, now).unwrap();
         }
     }

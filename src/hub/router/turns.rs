@@ -9,7 +9,7 @@ use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
 use crate::hub::index::Topic;
 use crate::hub::router::Router;
-use crate::protocol::{CloseReason, Dialect, Publication};
+use crate::protocol::{CloseReason, Publication};
 
 /// Events that may wait to be routed even if the ring is shorter.
 const UNROUTED_EVENTS_MAX: usize = 65_536;
@@ -88,7 +88,7 @@ impl Router {
         }
         self.show_progress();
         for key in std::mem::take(&mut self.overrun) {
-            self.end(key, &End { reason: CloseReason::Lagging, farewell: None }, now);
+            self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
         }
         self.offset() < newest
     }
@@ -106,7 +106,7 @@ impl Router {
             let all = self.index.sessions(Topic::all(*carrier));
             for key in named.iter().chain(all) {
                 let delivery = delivery.get_or_insert_with(|| {
-                    publication.encoded(Dialect::Native);
+                    (self.sessions[key.index()].prepare)(publication);
                     Rc::new(Delivery::new(batch.clone(), index))
                 });
                 let outbox = &self.sessions[key.index()].outbox;

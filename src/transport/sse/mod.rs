@@ -20,10 +20,10 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::hub::{Control, End, Farewell, SharedOutbox, Sink};
+use crate::hub::{Control, End, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
-use crate::protocol::native::encode_goodbye;
-use crate::protocol::{CloseReason, Cursor, Dialect, Mistake};
+use crate::protocol::native::Native;
+use crate::protocol::{CloseReason, Cursor, Mistake, ServerMessage};
 use crate::session::{Begun, Session};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
@@ -62,7 +62,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = SseSession::create(|ctx| {
-        let mut session = worker.join(Some(ctx.address().recipient()), now);
+        let mut session = worker.join::<Native>(Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
         let outbox = session.outbox().clone();
@@ -121,8 +121,8 @@ pub(super) fn head() -> HttpResponseBuilder {
 fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
     let (reason, retry_ms) = refusal(worker);
     let mut event = BytesMut::new();
-    let mut writer = SseWriter::new(&mut event, Dialect::Native, usize::MAX);
-    writer.message(&encode_goodbye(reason, retry_ms));
+    let mut writer = SseWriter::new(&mut event, usize::MAX);
+    writer.message(&ServerMessage::Goodbye { reason, retry_after_ms: retry_ms });
     // The client's cursor stays good.
     writer.finish(&after.map_or(LastId::Unchanged, |after| LastId::Cursor(after.clone())), Some(retry_ms));
     head().body(event.freeze())
@@ -173,7 +173,7 @@ impl Stream for Body {
         let mut outbox = outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            let mut writer = SseWriter::new(scratch, outbox.dialect(), self.bytes_max);
+            let mut writer = SseWriter::new(scratch, self.bytes_max);
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
@@ -235,15 +235,14 @@ struct SseSession {
 
 impl SseSession {
     /// Says goodbye, and why: there is no other word for the end of a stream.
-    fn close(&mut self, reason: CloseReason, farewell: Option<&Farewell>, ctx: &mut Context<Self>) {
+    fn close(&mut self, reason: CloseReason, retry_after_ms: Option<u64>, ctx: &mut Context<Self>) {
         if self.session.take().is_some() {
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
             self.liveness.reset_if_jammed(reason);
-            let retry_ms = farewell.map_or_else(|| rand::random_range(RETRY_MS), |farewell| farewell.retry_after_ms);
-            let goodbye = || encode_goodbye(reason.name(), retry_ms);
-            let goodbye = farewell.map_or_else(goodbye, |farewell| farewell.message.to_vec());
-            self.retry_ms.set(Some(retry_ms));
+            let retry_after_ms = retry_after_ms.unwrap_or_else(|| rand::random_range(RETRY_MS));
+            let goodbye = ServerMessage::Goodbye { reason: reason.name(), retry_after_ms };
+            self.retry_ms.set(Some(retry_after_ms));
             let now = Instant::now();
             // A client that has left so much unread will not read this either.
             let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), now);
@@ -288,7 +287,7 @@ impl Handler<End> for SseSession {
     type Result = ();
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {
-        self.close(end.reason, end.farewell.as_ref(), ctx);
+        self.close(end.reason, end.retry_after_ms, ctx);
     }
 }
 

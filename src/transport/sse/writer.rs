@@ -4,12 +4,13 @@
 use bytes::BytesMut;
 
 use crate::hub::{Control, Sink};
-use crate::protocol::{Cursor, Dialect, Publication};
-use crate::transport::array::MessageArray;
+use crate::protocol::native::Native;
+use crate::protocol::{Cursor, Publication, ServerMessage};
+use crate::transport::messages::{Envelope, MessageWriter};
 
 /// Writes one event to the end of a buffer.
 pub(super) struct SseWriter<'a> {
-    messages: MessageArray<'a>,
+    messages: MessageWriter<'a, Native, Data>,
     bytes_max: usize,
     is_alive: bool,
 }
@@ -25,29 +26,31 @@ pub(super) enum LastId {
     Unchanged,
 }
 
-/// What each event begins with.
-const DATA: &[u8] = b"data: [";
+/// The field `data` of an event, one line.
+struct Data;
+
+impl Envelope for Data {
+    fn begin(buffer: &mut BytesMut) {
+        buffer.extend_from_slice(b"data: ");
+    }
+
+    fn end(buffer: &mut BytesMut, _: usize, _: bool) {
+        // JSON has no line breaks of its own: those in strings are escaped.
+        buffer.extend_from_slice(b"\n");
+    }
+}
 
 impl<'a> SseWriter<'a> {
-    /// Returns a writer that is full when it has written about `bytes_max` bytes. The buffer must be empty.
-    pub(super) fn new(buffer: &'a mut BytesMut, dialect: Dialect, bytes_max: usize) -> Self {
-        buffer.extend_from_slice(DATA);
-        Self { messages: MessageArray::new(buffer, dialect), bytes_max, is_alive: false }
+    /// Returns a writer that is full when it has written about `bytes_max` bytes.
+    pub(super) fn new(buffer: &'a mut BytesMut, bytes_max: usize) -> Self {
+        Self { messages: MessageWriter::new(buffer), bytes_max, is_alive: false }
     }
 
     /// Completes the event: with what the client is to keep, and with the time after which one that has lost its connection
     /// may come back, when that is to be said. Returns how many of the bytes written are messages; the others frame them.
-    pub(super) fn finish(self, id: &LastId, retry_ms: Option<u64>) -> usize {
-        let is_empty = self.messages.len() == 0;
-        let (is_alive, payload) = (self.is_alive, self.messages.payload());
-        let buffer = self.messages.into_buffer();
-        if is_empty {
-            buffer.clear();
-        } else {
-            // JSON has no line breaks of its own: those in strings are escaped.
-            buffer.extend_from_slice(b"]\n");
-        }
-        if is_alive {
+    pub(super) fn finish(mut self, id: &LastId, retry_ms: Option<u64>) -> usize {
+        let buffer = self.messages.between_frames();
+        if self.is_alive {
             buffer.extend_from_slice(b": heartbeat\n");
         }
         match id {
@@ -59,22 +62,22 @@ impl<'a> SseWriter<'a> {
             buffer.extend_from_slice(format!("retry: {retry_ms}\n").as_bytes());
         }
         buffer.extend_from_slice(b"\n");
-        payload
+        self.messages.payload()
     }
 }
 
 impl Sink for SseWriter<'_> {
     fn control(&mut self, control: Control) {
         match control {
-            Control::Message(bytes) => self.message(&bytes),
+            Control::Message(message) => self.message(&message),
             Control::Ping => self.is_alive = true,
             // There is nothing like these here: a stream has messages of the dialect, and just ends.
             Control::Text(_) | Control::Binary(_) | Control::Pong(_) | Control::Close(_) | Control::CloseAnswer(_) => {}
         }
     }
 
-    fn message(&mut self, bytes: &[u8]) {
-        self.messages.message(bytes);
+    fn message(&mut self, message: &ServerMessage) {
+        self.messages.message(message);
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {
@@ -89,15 +92,22 @@ impl Sink for SseWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
 
-    fn written(controls: &[Control], messages: &[&str], id: &LastId, retry_ms: Option<u64>) -> String {
+    const LAG: &str = r#"{"type":"lag","skipped":3,"since_offset":1}"#;
+
+    fn lag() -> ServerMessage {
+        ServerMessage::Lag { skipped: 3, since_offset: 1 }
+    }
+
+    fn written(controls: &[Control], lags: usize, id: &LastId, retry_ms: Option<u64>) -> String {
         let mut buffer = BytesMut::new();
-        let mut writer = SseWriter::new(&mut buffer, Dialect::Native, 100);
+        let mut writer = SseWriter::new(&mut buffer, 100);
         for control in controls {
             writer.control(control.clone());
         }
-        for message in messages {
-            writer.message(message.as_bytes());
+        for _ in 0..lags {
+            writer.message(&lag());
         }
         writer.finish(id, retry_ms);
         String::from_utf8(buffer.to_vec()).unwrap()
@@ -109,15 +119,16 @@ mod tests {
 
     #[test]
     fn the_messages_of_a_write_are_one_event_with_a_cursor() {
-        let controls = [Control::Message(b"1".to_vec())];
-        assert_eq!(written(&controls, &["2", "3"], &id(), None), "data: [1,2,3]\nid: 9c1f:5\n\n");
-        assert_eq!(written(&[], &["1"], &LastId::Unchanged, Some(700)), "data: [1]\nretry: 700\n\n");
-        assert_eq!(written(&[], &["1"], &LastId::Void, None), "data: [1]\nid:\n\n");
+        let controls = [Control::Message(ServerMessage::Heartbeat { ts: Timestamp::from_micros(1), offset: 2 })];
+        let heartbeat = r#"{"type":"heartbeat","ts":1,"offset":2}"#;
+        assert_eq!(written(&controls, 2, &id(), None), format!("data: [{heartbeat},{LAG},{LAG}]\nid: 9c1f:5\n\n"));
+        assert_eq!(written(&[], 1, &LastId::Unchanged, Some(700)), format!("data: [{LAG}]\nretry: 700\n\n"));
+        assert_eq!(written(&[], 1, &LastId::Void, None), format!("data: [{LAG}]\nid:\n\n"));
     }
 
     #[test]
     fn a_heartbeat_is_a_comment_that_brings_the_cursor_along() {
-        assert_eq!(written(&[Control::Ping], &[], &id(), None), ": heartbeat\nid: 9c1f:5\n\n");
-        assert_eq!(written(&[Control::Ping], &["1"], &LastId::Unchanged, None), "data: [1]\n: heartbeat\n\n");
+        assert_eq!(written(&[Control::Ping], 0, &id(), None), ": heartbeat\nid: 9c1f:5\n\n");
+        assert_eq!(written(&[Control::Ping], 1, &LastId::Unchanged, None), format!("data: [{LAG}]\n: heartbeat\n\n"));
     }
 }

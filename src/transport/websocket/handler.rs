@@ -3,11 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::CloseReason;
+use crate::protocol::native::Native;
+use crate::protocol::{CloseReason, Dialect};
 use crate::session::Session;
 
 /// Takes the messages of one WebSocket client. Answers go to the outbox of the session that it is given.
 pub trait MessageHandler: Sized + Unpin + 'static {
+    /// What its sessions are sent in.
+    type Dialect: Dialect;
+
     /// Whether binary messages are served. Where not, the first frame of one closes the session with 1003 (RFC 6455 section
     /// 7.4.1).
     const BINARY: bool;
@@ -44,6 +48,8 @@ pub trait MessageHandler: Sized + Unpin + 'static {
 
 /// The native protocol.
 impl MessageHandler for Session {
+    type Dialect = Native;
+
     const BINARY: bool = false;
 
     fn open(session: Session, name: &str, now: Instant) -> Self {
@@ -53,7 +59,7 @@ impl MessageHandler for Session {
     }
 
     fn text(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
-        self.receive(text, now)
+        self.receive::<Native>(text.as_bytes(), now)
     }
 
     fn binary(&mut self, _: &[u8], _: Instant) -> Result<(), CloseReason> {

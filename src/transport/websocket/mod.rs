@@ -12,6 +12,7 @@ mod utf8;
 mod writer;
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,8 +30,7 @@ use futures_core::Stream;
 
 use crate::hub::{Control, End, SharedOutbox};
 use crate::metrics::SharedMetrics;
-use crate::protocol::CloseReason;
-use crate::protocol::native::SUBPROTOCOL;
+use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
 use crate::transport::liveness::Liveness;
@@ -72,8 +72,10 @@ pub(super) fn open_on<H: MessageHandler>(
     check(worker, request)?;
     worker.admit(request)?;
     let mut response = accept(request);
-    if lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == SUBPROTOCOL) {
-        response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
+    if let Some(name) = H::Dialect::SUBPROTOCOL
+        && lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == name)
+    {
+        response.insert_header((SEC_WEBSOCKET_PROTOCOL, name));
     }
     traffic::upgrade(request);
     let now = Instant::now();
@@ -81,7 +83,7 @@ pub(super) fn open_on<H: MessageHandler>(
     let mut outbox = None;
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
-        let session = worker.join(Some(ender), now);
+        let session = worker.join::<H::Dialect>(Some(ender), now);
         let shared = outbox.insert(session.outbox().clone()).clone();
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
         let pauses = worker.router.borrow().shared().pauses.clone();
@@ -103,17 +105,18 @@ pub(super) fn open_on<H: MessageHandler>(
     });
     let outbox = outbox.expect("create has run its closure");
     let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
-    let body = Body { outbox, metrics: worker.metrics(), frame_bytes_max, account };
+    let body = Body::<H::Dialect> { outbox, metrics: worker.metrics(), frame_bytes_max, account, dialect: PhantomData };
     log::debug!("session opened name={name}");
     Ok(response.streaming(body))
 }
 
 /// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
-struct Body {
+struct Body<D> {
     outbox: SharedOutbox,
     metrics: SharedMetrics,
     frame_bytes_max: usize,
     account: Option<Arc<Account>>,
+    dialect: PhantomData<fn() -> D>,
 }
 
 thread_local! {
@@ -121,14 +124,14 @@ thread_local! {
     static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
-impl Stream for Body {
+impl<D: Dialect> Stream for Body<D> {
     type Item = Result<Bytes, actix_web::Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let now = Instant::now();
         let mut outbox = self.outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut writer = FrameWriter::new(scratch, outbox.dialect(), self.frame_bytes_max);
+            let mut writer = FrameWriter::<D>::new(scratch, self.frame_bytes_max);
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
@@ -143,7 +146,7 @@ impl Stream for Body {
     }
 }
 
-impl Drop for Body {
+impl<D> Drop for Body<D> {
     fn drop(&mut self) {
         self.outbox.borrow_mut().abandon(Instant::now());
     }
@@ -314,9 +317,10 @@ impl<H: MessageHandler> Handler<End> for WebSocketSession<H> {
         if self.session.is_none() {
             return;
         }
-        if let Some(farewell) = end.farewell {
+        if let Some(retry_after_ms) = end.retry_after_ms {
+            let goodbye = ServerMessage::Goodbye { reason: end.reason.name(), retry_after_ms };
             // A client that has left so many answers unread will not read this one either.
-            let _ = self.outbox.borrow_mut().push_control(Control::Message(farewell.message.to_vec()), Instant::now());
+            let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), Instant::now());
         }
         self.close(end.reason, ctx);
     }

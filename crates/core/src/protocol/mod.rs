@@ -1,8 +1,10 @@
-//! How each dialect says what happened: values to bytes and back, and the one table of error codes and close reasons.
+//! What clients and server send each other, as values; the dialects, which turn values into bytes and back; error codes and close
+//! reasons.
 //!
-//! Pure. Which session gets the bytes is `hub`'s business, how they reach a socket `transport`'s.
+//! Pure: `hub` decides which session is sent a message, `transport` writes the bytes to a socket.
 
 mod cursor;
+mod dialect;
 mod message;
 mod mode;
 pub mod native;
@@ -12,8 +14,9 @@ mod request;
 pub mod websocket;
 
 pub use cursor::Cursor;
+pub use dialect::{Dialect, Group};
 pub use message::{Limits, Pong, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome};
 pub use mode::{Mode, OnLag, Rate};
-pub use publication::{Dialect, Publication};
+pub use publication::Publication;
 pub use reason::{CloseReason, ErrorCode, Reconnect};
 pub use request::{ClientMessage, DecodeError, Mistake, Request, RequestId, Selector, Subscribe, WILDCARD};

@@ -18,11 +18,11 @@ const QUOTED_CHARS_MAX: usize = 64;
 /// # Errors
 ///
 /// Returns what is wrong with it, as precisely as can be said.
-pub fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
     let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, mistake: Mistake::new(code, message) };
     // RFC 8259 section 8.1: a byte order mark may be ignored. Some editors and .NET writers begin every text with one.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = serde_json::from_str(text)
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let value: Value = serde_json::from_slice(bytes)
         .map_err(|err| (ErrorCode::BadJson, format!("not JSON: {err}")))
         .map_err(fail(None))?;
     let Value::Object(mut object) = value else {
@@ -217,6 +217,10 @@ pub fn parse_on_lag(name: &str) -> Result<OnLag, &'static str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
+        super::decode(text.as_bytes())
+    }
 
     fn code(text: &str) -> ErrorCode {
         decode(text).unwrap_err().mistake.code

@@ -5,7 +5,7 @@ use bytes::BufMut;
 use crate::domain::{Bar, ChannelSet, Event, EventBody, Price, Snapshot, Symbol};
 
 /// Appends an event as one JSON object.
-pub fn encode_event(event: &Event, out: &mut impl BufMut) {
+pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
     let kind: &[u8] = match &event.body {
         EventBody::Trade(_) => b"{\"type\":\"trade\",\"symbol\":\"",
         EventBody::Quote(_) => b"{\"type\":\"quote\",\"symbol\":\"",
@@ -40,6 +40,14 @@ pub fn encode_event(event: &Event, out: &mut impl BufMut) {
     out.put_u8(b'}');
 }
 
+/// Appends an encoded event, and how many others it stands for.
+pub(super) fn encode_skipped(event: &[u8], skipped: u32, out: &mut impl BufMut) {
+    // The bytes are shared by all sessions, so the key goes before their closing brace.
+    out.put_slice(&event[..event.len() - 1]);
+    integer(out, b",\"skipped\":", skipped);
+    out.put_u8(b'}');
+}
+
 /// Appends a bar as the object that the REST answer lists: without symbol, `seq` and `offset`.
 pub fn encode_bar_object(bar: &Bar, is_final: bool, out: &mut impl BufMut) {
     integer(out, b"{\"ts\":", bar.ts.micros());
@@ -59,7 +67,7 @@ fn bar_fields(out: &mut impl BufMut, bar: &Bar, is_final: bool) {
 }
 
 /// Appends a `snapshot`.
-pub fn encode_snapshot(symbol: Symbol, offset: u64, snapshot: &Snapshot, out: &mut impl BufMut) {
+pub(super) fn encode_snapshot(symbol: Symbol, offset: u64, snapshot: &Snapshot, out: &mut impl BufMut) {
     out.put_slice(b"{\"type\":\"snapshot\",\"symbol\":\"");
     out.put_slice(symbol.as_bytes());
     integer(out, b"\",\"offset\":", offset);

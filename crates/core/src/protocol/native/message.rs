@@ -12,7 +12,7 @@ use crate::protocol::{
 };
 
 /// Appends a message as one JSON object.
-pub fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
+pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     let wire = match message {
         ServerMessage::Snapshot { symbol, offset, state } => return encode_snapshot(*symbol, *offset, state, out),
         ServerMessage::Welcome(welcome) => wire_welcome(welcome),
@@ -25,20 +25,6 @@ pub fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     };
     // Strings and numbers always serialise, and a buffer in memory takes them.
     let _ = serde_json::to_writer(out.writer(), &wire);
-}
-
-/// Returns `lag`.
-pub fn encode_lag(skipped: u64, since_offset: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode_message(&ServerMessage::Lag { skipped, since_offset }, &mut out);
-    out
-}
-
-/// Returns `goodbye`.
-pub fn encode_goodbye(reason: &'static str, retry_after_ms: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode_message(&ServerMessage::Goodbye { reason, retry_after_ms }, &mut out);
-    out
 }
 
 /// The messages that serde writes.

@@ -1,19 +1,59 @@
 //! The native dialect, `tickcast.v1`: JSON text, described in `docs/PROTOCOL.md`.
-//!
-//! `decode` turns a client's JSON into requests; `encode` turns events and snapshots into JSON, `message` the other messages.
-//! A server frame is `[`, messages joined by commas, `]`.
 
 mod decode;
 mod encode;
+mod frame;
 mod message;
 
-pub use decode::{decode, parse_mode, parse_on_lag};
-pub use encode::{encode_bar_object, encode_event, encode_snapshot};
-pub use message::{encode_goodbye, encode_lag, encode_message};
+use bytes::{BufMut, BytesMut};
 
-pub use crate::protocol::{Cursor, Selector, Subscribe};
+use crate::domain::Event;
+use crate::protocol::{ClientMessage, DecodeError, Dialect, Group, ServerMessage};
+
+pub use decode::{parse_mode, parse_on_lag};
+pub use encode::encode_bar_object;
 
 /// The name of the protocol, in `welcome`.
 pub const PROTOCOL: &str = "tickcast.v1";
-/// The name for `Sec-WebSocket-Protocol` (RFC 6455 section 1.9).
-pub const SUBPROTOCOL: &str = "tickcast.v1.json";
+
+/// The native dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Native;
+
+impl Dialect for Native {
+    const IS_TEXT: bool = true;
+    const SUBPROTOCOL: Option<&'static str> = Some("tickcast.v1.json");
+    const JOINT: &'static [u8] = frame::JOINT;
+
+    fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
+        decode::decode(bytes)
+    }
+
+    fn encode_event(event: &Event, out: &mut Vec<u8>) {
+        encode::encode_event(event, out);
+    }
+
+    fn encode_skipped(event: &[u8], skipped: u32, out: &mut impl BufMut) {
+        encode::encode_skipped(event, skipped, out);
+    }
+
+    fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
+        message::encode_message(message, out);
+    }
+
+    fn event_group(_: &Event) -> Option<Group> {
+        Some(frame::GROUP)
+    }
+
+    fn message_group(_: &ServerMessage) -> Option<Group> {
+        Some(frame::GROUP)
+    }
+
+    fn begin_frame(_: Group, out: &mut BytesMut) {
+        frame::begin(out);
+    }
+
+    fn end_frame(_: Group, _: usize, _: usize, out: &mut BytesMut) {
+        frame::end(out);
+    }
+}
