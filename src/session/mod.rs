@@ -1,6 +1,6 @@
-//! What one client may do and has asked for: its subscriptions and limits, whatever its transport.
+//! The requests of one client: its subscriptions and limits, whatever its transport.
 //!
-//! Requests come in, answers go to the session's outbox. There is no socket here and no actor.
+//! Requests come in, answers go to the outbox of the session. This floor has no sockets and no actors.
 
 mod config;
 mod request;
@@ -35,7 +35,7 @@ pub struct Session {
     outbox: SharedOutbox,
     clock: Arc<dyn Clock>,
     config: Rc<SessionConfig>,
-    /// What was asked for by name, and for `None` by the wildcard.
+    /// The subscriptions to single symbols; `None` is the wildcard.
     wishes: BTreeMap<Option<SymbolId>, Wish>,
     budget: Budget,
 }
@@ -65,7 +65,7 @@ impl Session {
         self.key
     }
 
-    /// Says `welcome` under this name.
+    /// Queues `welcome` with this name.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Session {
         self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
 
-    /// Serves one message of the client.
+    /// Handles one message of the client.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Session {
         Times { server: reading.wall, market: self.router.borrow().market().at(reading) }
     }
 
-    /// Says that the session is alive although there is nothing to say.
+    /// Queues a heartbeat.
     ///
     /// # Errors
     ///
@@ -130,8 +130,7 @@ impl Session {
         self.control(ServerMessage::Heartbeat { ts: self.clock.now(), offset: self.cursor_offset() }, now)
     }
 
-    /// Returns the offset that a message at the front of the outbox can give as a cursor: events that wait behind it are
-    /// after it.
+    /// Returns the offset that a control may carry as a cursor: all unsent events have a greater one.
     fn cursor_offset(&self) -> u64 {
         let here = self.router.borrow().offset();
         let mut outbox = self.outbox.borrow_mut();
@@ -167,7 +166,7 @@ impl Session {
             self.refuse(id, unknown_symbols(unknown), now)?;
         }
         let has = |id: &Option<SymbolId>| self.wishes.get(id).map_or(ChannelSet::EMPTY, Wish::channels);
-        // Who names no channel means those that there are.
+        // A request that names no channel means all subscribed ones.
         let lacks = |id: &&Option<SymbolId>| match channels {
             ChannelSet::ALL => has(id).is_empty(),
             named => !named.difference(has(id)).is_empty(),
@@ -204,7 +203,7 @@ impl Session {
         if self.wishes.len() + added > symbols_max { Err(too_many(symbols_max)) } else { Ok(()) }
     }
 
-    /// Returns every symbol that the wishes name, each once.
+    /// Returns every symbol that the subscriptions match, each once.
     fn expand(&self, known: &[Option<SymbolId>]) -> Vec<SymbolId> {
         if known.contains(&None) {
             return self.router.borrow().table().ids().collect();
@@ -258,7 +257,7 @@ impl Drop for Session {
     }
 }
 
-/// Returns the wishes that the selectors name, each once and in their order, and the names that mean nothing.
+/// Returns the subscriptions that the selectors name, each once and in their order, and the unknown names.
 fn look_up(table: &SymbolTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     let (mut seen, mut complained) = (HashSet::new(), HashSet::new());
@@ -289,7 +288,7 @@ fn about(code: ErrorCode, message: &str, symbols: Vec<String>) -> Mistake {
     Mistake { code, message: format!("{message}: {}", listed(&symbols)), symbols }
 }
 
-/// Names the first few; the complete list goes beside the message.
+/// Lists the first few names; the complete list is a separate field.
 fn listed(names: &[String]) -> String {
     const NAMED_MAX: usize = 5;
     let short = |name: &String| name.chars().take(32).collect::<String>();

@@ -1,4 +1,4 @@
-//! The beginning of a subscription: from the cursor that came with it if nothing after that is lost, else from snapshots.
+//! The beginning of a subscription: at its cursor if no event after that is lost, or else with snapshots.
 
 use std::time::Instant;
 
@@ -8,26 +8,26 @@ use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
 
-/// How a subscription has begun.
+/// The beginning of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// Whether everything after the cursor follows; if not, or if there was none, snapshots do.
+    /// Whether the events after the cursor follow; otherwise snapshots do.
     pub recovered: bool,
     /// The offset after which the events begin.
     pub offset: u64,
 }
 
-/// Whether `subscribed` is to be said.
+/// How to answer a subscription.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer<'a> {
-    /// Yes, to the request with this name, if it has one.
+    /// With `subscribed`, and the `id` of the request if it has one.
     To(Option<&'a RequestId>),
-    /// No: the transport says it in its own way, and reads at its own pace what comes.
+    /// Not at all: the transport has its own answer.
     Unsaid,
 }
 
 impl Session {
-    /// Begins to serve what is known of `wanted`: `subscribed`, then what was missed, or snapshots.
+    /// Begins the subscriptions to known symbols of `wanted`: `subscribed`, then a recovery or snapshots.
     pub(super) fn begin(
         &mut self,
         known: &[Option<SymbolId>],
@@ -45,7 +45,7 @@ impl Session {
         }
         let missed = self.wish(known, wanted.channels, wanted.mode, offset);
         let symbols = self.expand(known);
-        // With a cursor, everything that the session gets already is looked through.
+        // With a cursor, all subscriptions of the session are visited.
         let gone_through = symbols.len() + offset.map_or(0, |_| self.wishes.len() * Channel::COUNT);
         self.budget.count(0, if offset.is_none() { symbols.len() } else { 0 }, gone_through);
         self.outbox.borrow_mut().release(&symbols, now);
@@ -68,15 +68,15 @@ impl Session {
         Ok(Begun { recovered: recovered == Some(true), offset })
     }
 
-    /// Returns the cursor's offset when nothing after it is lost: it is of this process and not of the future, the ring
-    /// goes back to it, and so does what the session gets already of these channels, which has no gap since.
+    /// Returns the cursor's offset if no event after it is lost: the cursor is of this process and not of the future, the ring
+    /// goes back to it, and so do the active subscriptions to these channels, of which nothing was skipped since.
     fn recoverable(&self, known: &[Option<SymbolId>], wanted: &Subscribe, cursor: &Cursor) -> Option<u64> {
         let (channels, offset) = (wanted.channels, cursor.offset);
         let kept = {
             let router = self.router.borrow();
             *cursor.epoch == **router.epoch() && router.remembers(offset)
         };
-        // In mode `latest` gaps are what is wanted.
+        // Mode `latest` skips events anyway.
         let has_gap = wanted.mode == Mode::All && self.has_gap_after(offset, known, channels);
         (kept && self.goes_back_to(offset, known, channels) && !has_gap).then_some(offset)
     }
@@ -97,7 +97,8 @@ impl Session {
         })
     }
 
-    /// Returns whether what the session gets already of these channels, which is never sent twice, goes back to `offset`.
+    /// Returns whether every active subscription to these channels began at or before `offset`. Later ones cannot fill the gap,
+    /// because no event is sent twice.
     fn goes_back_to(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
         let all = self.wishes.get(&None);
         let goes_back = |since: Option<u64>| since.is_none_or(|since| since <= offset);
@@ -114,8 +115,8 @@ impl Session {
         })
     }
 
-    /// Enters the wishes here and in the hub's index: from after `offset` on, or from now on when there is none. Returns the
-    /// events between that and now.
+    /// Adds the subscriptions here and in the hub's index: after `offset`, or from now on if there is none. Returns the number
+    /// of events in between.
     fn wish(
         &mut self,
         known: &[Option<SymbolId>],
@@ -124,12 +125,12 @@ impl Session {
         offset: Option<u64>,
     ) -> Option<Rewind> {
         if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
-            // Until now everything was in mode `all`, and the outbox had no need to know.
+            // All subscriptions were in mode `all` until now, and the outbox did not need to know them.
             for (symbol, wish) in &self.wishes {
                 self.outbox.borrow_mut().keep_mode(*symbol, wish.channels());
             }
         }
-        // In the order in which the hub keeps them.
+        // The order in which the hub keeps them.
         let mut known = known.to_vec();
         known.sort_unstable();
         let mut router = self.router.borrow_mut();

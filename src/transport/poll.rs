@@ -1,7 +1,7 @@
-//! Long poll and short poll: `/api/v1/poll`. A poll is a session that lives for one answer.
+//! Long and short polling: `/api/v1/poll`. A poll is a session that lives for one response.
 //!
-//! It subscribes after its cursor, and answers with what its outbox gives at once; when that is nothing, with what comes
-//! first. Beyond that it costs one timer.
+//! It subscribes after its cursor and responds with the events that are there, or else waits for the first ones. Beyond that it
+//! costs one timer.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -23,21 +23,21 @@ use crate::transport::second_look::within;
 use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Problem, Worker, pieces};
 
-/// How long a poll waits when the client does not say, and at the most.
+/// The default and the longest wait of a poll.
 const WAIT_MS_DEFAULT: u64 = 25_000;
 const WAIT_MS_MAX: u64 = 60_000;
-/// The most events of one answer in mode `all`; its cursor tells where the next goes on.
+/// The most events of one response in mode `all`; the next poll continues at its cursor.
 const EVENTS_MAX: usize = 1024;
-/// What an event takes while it waits, about, with its part of a batch that the ring has let go.
+/// About the memory that an event holds while it waits, with its share of a batch that the ring has evicted.
 const EVENT_BYTES: usize = 256;
-/// The end of the document.
+/// The length of the end of the document.
 const TAIL_BYTES: usize = 2;
 
 /// Answers `GET /api/v1/poll?symbols=&channels=&mode=&after=&wait_ms=`: see `docs/PROTOCOL.md`.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is wrong or a symbol unknown.
+/// Returns a problem document if a parameter is invalid or a symbol unknown.
 pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -56,7 +56,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
 
-    // In mode `latest` there is one event of each symbol and channel at the most.
+    // In mode `latest` there is at most one event of each topic.
     let events_max = if wanted.mode == Mode::All { EVENTS_MAX } else { usize::MAX };
     let mut page = Page::new(session.outbox(), events_max);
     let mut cursor = page.read_missed(&session, begun).await;
@@ -64,15 +64,15 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         let waiting = Waiting::begin(worker);
         let first = within(Duration::from_millis(wait_ms), page.read_first(&session, begun));
         cursor = tokio::select! {
-            // When time is up, or the server goes down, the answer is empty: the cursor stays good.
+            // After the wait, or when the server shuts down, the response is empty and its cursor valid.
             first = first => first.unwrap_or_else(|_| session.cursor(begun)),
-            // A client that sends nothing more may be gone. One that is not gets its answer at once.
+            // A client that has shut down its sending side may be gone. If it is not, it gets its response at once.
             () = half_closed(&request) => session.cursor(begun),
         };
         drop(waiting);
     }
     let offset = cursor.unwrap_or_else(|| {
-        // What was read is incomplete.
+        // The outbox has ended, so the events are incomplete.
         page.forget();
         begun.offset
     });
@@ -90,7 +90,7 @@ enum Element {
 }
 
 impl Element {
-    /// Returns the bytes that it keeps elsewhere, about.
+    /// Returns about how much memory it holds elsewhere.
     fn kept_bytes(&self) -> usize {
         match self {
             Self::Message(message) => message.bytes() - size_of::<ServerMessage>(),
@@ -108,7 +108,7 @@ impl Element {
     }
 }
 
-/// The messages of one answer.
+/// The messages of one response.
 struct Page {
     outbox: SharedOutbox,
     elements: Vec<Element>,
@@ -126,7 +126,7 @@ impl Page {
         self.events = 0;
     }
 
-    /// Returns the answer that begins with `head`, and has it counted for the client as it is made.
+    /// Returns the response with this head, which charges `account` while it is encoded.
     fn into_pieces(mut self, head: String, account: Option<Arc<Account>>) -> impl Pieces {
         if let Some(account) = &account {
             account.sent(self.events as u64, 0, head.len() + TAIL_BYTES);
@@ -138,7 +138,7 @@ impl Page {
             let before = bytes.len();
             element.encode(bytes);
             if let Some(account) = &account {
-                // A comma before each but the first.
+                // A comma stands before each element but the first.
                 account.sent(0, bytes.len() - before, framing);
                 framing = 1;
             }
@@ -146,12 +146,12 @@ impl Page {
         Array::new(head, self.elements, encode).keeping(kept)
     }
 
-    /// Reads what is there. Returns the cursor after it, `None` when the outbox has ended.
+    /// Reads the events that are there. Returns the cursor after them, `None` if the outbox has ended.
     async fn read_missed(&mut self, session: &Session, begun: Begun) -> Option<u64> {
         poll_fn(|cx| match self.poll_drain(cx) {
             Poll::Ready(None) => Poll::Ready(None),
             _ if self.is_full() || !self.outbox.borrow().is_behind() => Poll::Ready(session.cursor(begun)),
-            // It has looked at many events that are not wanted, and goes on when others have had their turn.
+            // It has looked at many events that do not match, and continues after other tasks have run.
             Poll::Ready(Some(_)) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -161,7 +161,7 @@ impl Page {
         .await
     }
 
-    /// Waits for the first events. Returns the cursor after them, `None` when the outbox has ended.
+    /// Waits for the first events. Returns the cursor after them, `None` if the outbox has ended.
     async fn read_first(&mut self, session: &Session, begun: Begun) -> Option<u64> {
         poll_fn(|cx| self.poll_drain(cx).map(|drained| drained.and_then(|_| session.cursor(begun)))).await
     }
@@ -197,7 +197,7 @@ impl Sink for Page {
     }
 }
 
-/// Counts a poll as waiting until it is dropped, be it because its client is gone.
+/// Counts a poll as waiting until it is dropped, also by a disconnect.
 struct Waiting<'a>(&'a Worker);
 
 impl<'a> Waiting<'a> {

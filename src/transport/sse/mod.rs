@@ -1,7 +1,7 @@
-//! Server-sent events: `/api/v1/stream`. The request is the subscription, and the response body the session's outbox, as it
-//! is that of a WebSocket; beside it an actor keeps the heartbeat and ends what has stalled.
+//! Server-sent events: `/api/v1/stream`. The request subscribes, and the response body is the outbox of the session, as over
+//! WebSocket; an actor beside it checks the client's liveness.
 //!
-//! How events look is `event_stream`'s business, who gets what `session`'s and `hub`'s.
+//! The form of the events belongs to `writer.rs`, subscriptions to `session`.
 
 mod writer;
 
@@ -32,16 +32,16 @@ use crate::transport::{Problem, Worker, random_name};
 
 use writer::{LastId, SseWriter};
 
-/// When a client that has lost its stream may come back: each at another moment of this range, in milliseconds.
+/// The range of random delays after which disconnected clients reconnect. Milliseconds.
 const RETRY_MS: Range<u64> = 500..1_500;
-/// Where a client tells what it has seen last, when it comes back.
+/// The header with the last cursor of a client that reconnects.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Answers `GET /api/v1/stream?symbols=&channels=&mode=&max_hz=&on_lag=&after=`: see `docs/PROTOCOL.md`.
 ///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is wrong or a symbol unknown, or no session may begin.
+/// Returns a problem document if a parameter is invalid, a symbol unknown, or no session may begin.
 pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -49,7 +49,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let mut wanted = parameters.take_subscribe(true)?;
     parameters.finish()?;
     if let Some(cursor) = last_event_id(&request) {
-        // A browser that comes back repeats its first query.
+        // A browser that reconnects repeats its first query, with an old cursor or none.
         wanted.after = Some(cursor);
     }
     if worker.admit(&request).is_err() {
@@ -58,7 +58,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let now = Instant::now();
     let name = random_name();
     let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
-    // The connection may break at any time, while the server goes down as well.
+    // The client must also reconnect late enough if the connection breaks while the server shuts down.
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = SseSession::create(|ctx| {
@@ -80,7 +80,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
     log::debug!("stream opened name={name}");
-    // Older clients know no transfer coding (RFC 9112 section 6.1); the stream ends with the connection anyway.
+    // HTTP/1.0 has no transfer coding (RFC 9112 section 6.1). The stream ends with the connection anyway.
     let is_chunked = request.version() >= Version::HTTP_11;
     let body = Body {
         outbox,
@@ -96,7 +96,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     };
     let mut response = head();
     if request.method() == Method::HEAD {
-        // Without its body the session has ended again.
+        // HEAD has no body; dropping it ends the session.
         return Ok(response.finish());
     }
     let mut response = response.streaming(body);
@@ -104,20 +104,20 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     Ok(response)
 }
 
-/// Begins the answer that is a stream of events.
+/// Begins a response with server-sent events.
 pub(super) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store, no-transform"))
-        // Keeps nginx from collecting what it should pass on.
+        // Otherwise nginx would buffer the events.
         .insert_header(("X-Accel-Buffering", "no"))
         .force_close();
     response
 }
 
-/// Answers a client that cannot have a stream now: an `EventSource` does not come back from an error status (WHATWG HTML,
-/// section 9.2.2), but it does after the end of a stream, when that has told it to.
+/// Responds to a client that cannot have a stream now: an `EventSource` does not reconnect after an error status (WHATWG HTML,
+/// section 9.2.2), but after the end of a stream, with the delay in its last event.
 fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
     let (reason, retry_ms) = refusal(worker);
     let mut event = BytesMut::new();
@@ -128,8 +128,7 @@ fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
     head().body(event.freeze())
 }
 
-/// Returns what the client has seen last; a cursor that is none is void, as an error would end an `EventSource` for good.
-/// Returns why a stream cannot begin now, and after how many milliseconds its client may come back.
+/// Returns why a stream cannot begin now, and after how many milliseconds its client may reconnect.
 pub(super) fn refusal(worker: &Worker) -> (&'static str, u64) {
     let router = worker.router.borrow();
     let reason = if router.is_draining() { CloseReason::Shutdown.name() } else { "full" };
@@ -141,18 +140,17 @@ fn last_event_id(request: &HttpRequest) -> Option<Cursor> {
     Some(value.to_str().ok().and_then(Cursor::parse).unwrap_or_else(Cursor::void))
 }
 
-/// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
+/// The outbox of one session as the body of its response. The dispatcher polls it only while the socket is writable.
 struct Body {
     outbox: SharedOutbox,
     actor: Addr<SseSession>,
     metrics: SharedMetrics,
     epoch: String,
-    /// Where the stream begins: the first cursor is not before it.
+    /// The offset at which the stream begins; no cursor is less.
     begun: u64,
-    /// Whether the client begins anew and has not got all snapshots yet: what it has kept from before is no good, and there
-    /// is no new cursor yet.
+    /// Whether the client has no valid cursor: it was given snapshots and has not received all of them.
     is_void: bool,
-    /// Said once, with the first event, and again when the stream ends.
+    /// Sent with the first event, and again when the stream ends.
     retry_ms: Rc<Cell<Option<u64>>>,
     account: Option<Arc<Account>>,
     is_chunked: bool,
@@ -160,7 +158,7 @@ struct Body {
 }
 
 thread_local! {
-    /// The dispatcher copies a chunk at once and drops it, so all streams of a thread can write to one buffer.
+    /// The dispatcher copies a chunk at once and drops it, so all streams of a thread share one buffer.
     static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
@@ -190,14 +188,14 @@ impl Stream for Body {
     }
 }
 
-/// Returns what the chunked coding puts around so many bytes (RFC 9112 section 7.1): their number in hexadecimal and two line
-/// ends.
+/// Returns the overhead of the chunked coding for a chunk of so many bytes (RFC 9112 section 7.1): their number in hexadecimal
+/// and two line ends.
 pub(super) fn chunk_header_bytes(bytes: usize) -> usize {
     format!("{bytes:x}\r\n\r\n").len()
 }
 
 impl Body {
-    /// Returns what the client is to keep when everything up to this offset has been drained.
+    /// Returns the `id` for the client after everything up to this offset has been drained.
     fn last_id(&mut self, drained: Option<u64>) -> LastId {
         match drained {
             Some(offset) => {
@@ -213,19 +211,19 @@ impl Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.outbox.borrow_mut().abandon(Instant::now());
-        // When the mailbox is full or closed the session is ending already.
+        // If the mailbox is full or closed, the session is ending already.
         let _ = self.actor.try_send(Gone);
     }
 }
 
-/// Tells that the connection is gone.
+/// Reports that the client has disconnected.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Gone;
 
-/// Owns one client's [`Session`] and keeps the heartbeat.
+/// Owns the [`Session`] of one client and checks its liveness.
 struct SseSession {
-    /// Gone when the session is ending: the hub sends it nothing more.
+    /// `None` while the session ends: the hub sends it no further events.
     session: Option<Session>,
     outbox: SharedOutbox,
     retry_ms: Rc<Cell<Option<u64>>>,
@@ -244,7 +242,7 @@ impl SseSession {
             let goodbye = ServerMessage::Goodbye { reason: reason.name(), retry_after_ms };
             self.retry_ms.set(Some(retry_after_ms));
             let now = Instant::now();
-            // A client that has left so much unread will not read this either.
+            // The outbox refuses the message of a client with too many unread answers.
             let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), now);
             self.outbox.borrow_mut().finish(now);
         }
@@ -261,7 +259,7 @@ impl SseSession {
         }
     }
 
-    /// Ends a stream whose socket takes nothing: no farewell would reach its client.
+    /// Ends a stream without `goodbye`, because the stalled socket would not send it.
     fn give_up(&mut self, now: Instant, ctx: &mut Context<Self>) {
         self.session = None;
         self.metrics.count_close(CloseReason::Stalled);

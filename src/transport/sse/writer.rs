@@ -1,5 +1,5 @@
-//! Messages into server-sent events (WHATWG HTML, section 9.2): the messages of one write are one event, its `data` the JSON
-//! array that a WebSocket frame would be, its `id` the cursor after it.
+//! Writes messages as server-sent events (WHATWG HTML, section 9.2). The messages of one write are one event: its `data` is the
+//! same JSON array as in a WebSocket frame, its `id` the cursor after it.
 
 use bytes::BytesMut;
 
@@ -15,14 +15,14 @@ pub(super) struct SseWriter<'a> {
     is_alive: bool,
 }
 
-/// What a client is to keep, and to come back with.
+/// The cursor that a client is to store, and to send when it reconnects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LastId {
     /// This.
     Cursor(Cursor),
-    /// Nothing: what it has kept is no good any more.
+    /// None: the stored cursor is no longer valid.
     Void,
-    /// What it has.
+    /// The one it has.
     Unchanged,
 }
 
@@ -71,7 +71,7 @@ impl Sink for SseWriter<'_> {
         match control {
             Control::Message(message) => self.message(&message),
             Control::Ping => self.is_alive = true,
-            // There is nothing like these here: a stream has messages of the dialect, and just ends.
+            // Server-sent events have no frames like these.
             Control::Text(_) | Control::Binary(_) | Control::Pong(_) | Control::Close(_) | Control::CloseAnswer(_) => {}
         }
     }

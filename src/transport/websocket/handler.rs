@@ -1,5 +1,5 @@
-//! What is done with the messages of a WebSocket client: the seam between the session actor, which knows frames, and what
-//! they mean. The service has one handler, [`Session`]; a program that embeds the server can bring another.
+//! The interface between the session actor, which reads frames, and the code that handles messages. The server has one handler,
+//! [`Session`]; a program that embeds the server may add others.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Dialect};
 use crate::session::Session;
 
-/// Takes the messages of one WebSocket client. Answers go to the outbox of the session that it is given.
+/// Handles the messages of one WebSocket client. Answers go to the outbox of its session.
 pub trait MessageHandler: Sized + Unpin + 'static {
     /// What its sessions are sent in.
     type Dialect: Dialect;
@@ -16,31 +16,31 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// 7.4.1).
     const BINARY: bool;
 
-    /// Returns the handler of a client that has just connected, for as long as it stays. `name` is the session's own.
+    /// Returns the handler of a client that has just connected. `name` is the name of the session.
     fn open(session: Session, name: &str, now: Instant) -> Self;
 
-    /// Takes a text message.
+    /// Handles a text message.
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed.
     fn text(&mut self, text: &str, now: Instant) -> Result<(), CloseReason>;
 
-    /// Takes a binary message, where these are served.
+    /// Handles a binary message; called only if [`Self::BINARY`].
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason>;
 
-    /// Says that the session is alive although there is nothing to say.
+    /// Sends a heartbeat.
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed instead.
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason>;
 
-    /// Returns for how long the client's next message is to wait; none unless the handler says so.
+    /// Returns for how long the client's next message must wait; zero by default.
     fn pause(&mut self, _: Instant) -> Duration {
         Duration::ZERO
     }
@@ -53,7 +53,7 @@ impl MessageHandler for Session {
     const BINARY: bool = false;
 
     fn open(session: Session, name: &str, now: Instant) -> Self {
-        // An empty outbox takes the first answer.
+        // An empty outbox accepts the first answer.
         let _ = session.welcome(name, now);
         session
     }

@@ -1,8 +1,8 @@
-//! The WebSocket transport: the opening handshake, the session actor that reads the client's frames, and the response
-//! body through which the session's outbox is written.
+//! The WebSocket transport: the session actor, which reads the client's frames, and the response body, through which the outbox
+//! of the session is written.
 //!
-//! The only file that names `actix_web_actors`. The actor is a plain one, not a `WebsocketContext`: it goes on living
-//! while the socket is jammed. What a client may ask for is `session`'s business.
+//! The only file that names `actix_web_actors`. The actor is a plain one and no `WebsocketContext`, which would stop with its
+//! timers while the socket is jammed. Subscriptions belong to `session`.
 
 mod budget;
 mod handler;
@@ -45,20 +45,20 @@ use reader::{Assembler, FrameReader, ReadPause};
 use upgrade::{accept, check, lists};
 use writer::FrameWriter;
 
-/// Frames of a closing session that are read while its client's close frame is awaited: a few milliseconds' work.
+/// The most frames that are read while a closing session waits for its client's close frame: a few milliseconds' work.
 const IGNORED_FRAMES_MAX: usize = 16_384;
 
-/// Opens a WebSocket whose messages `H` takes.
+/// Opens a WebSocket and gives its messages to an `H`.
 ///
 /// # Errors
 ///
-/// Returns a problem document when the request does not open a WebSocket, or no session may begin.
+/// Returns a problem document if the request does not open a WebSocket, or no session may begin.
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     open_on::<H>(Worker::of(&request), &request, payload, account)
 }
 
-/// Opens a session with what this worker has and allows; its client's account is told what it costs.
+/// Opens a session with the limits of this worker, and charges its bytes to `account`.
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ struct Body<D> {
 }
 
 thread_local! {
-    /// The dispatcher copies a chunk at once and drops it, so all sessions of a thread can write to one buffer.
+    /// The dispatcher copies a chunk at once and drops it, so all sessions of a thread share one buffer.
     static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
@@ -152,10 +152,9 @@ impl<D> Drop for Body<D> {
     }
 }
 
-/// Reads one client's frames, owns its [`Session`](crate::session::Session) through what takes its messages, and keeps the
-/// heartbeat.
+/// Reads the frames of one client, and owns its [`Session`](crate::session::Session) through the handler of its messages.
 struct WebSocketSession<H> {
-    /// Gone when the session is closing: the hub sends it nothing more.
+    /// `None` while the session closes: the hub sends it no further events.
     session: Option<H>,
     outbox: SharedOutbox,
     config: Rc<SessionConfig>,
@@ -163,7 +162,7 @@ struct WebSocketSession<H> {
     account: Option<Arc<Account>>,
     liveness: Liveness,
     assembler: Assembler,
-    /// Frames that came after the session began to close.
+    /// Frames that arrived after the session began to close.
     ignored: usize,
     gate: ReadPause,
 }
@@ -176,7 +175,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         self.liveness.heard(now);
         let result = match frame {
             Frame::Continuation(item) => self.receive_fragment(item, now),
-            // Copied: the payload is a part of the connection's read buffer, which it would keep alive for as long as it waits.
+            // Copied, because the payload is a part of the connection's read buffer and would keep all of it alive.
             Frame::Ping(payload) => {
                 self.outbox.borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
             }
@@ -190,7 +189,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         }
     }
 
-    /// Reads the client's next frame later, when its requests have cost too much.
+    /// Delays the client's next frame if its requests have cost too much.
     fn pause(&mut self, now: Instant) {
         let pause = self.session.as_mut().map_or(Duration::ZERO, |session| session.pause(now));
         if !pause.is_zero() {
@@ -209,7 +208,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         }
     }
 
-    /// Hands a complete message on.
+    /// Passes a complete message to the handler.
     fn receive_message(&mut self, message: &Frame, now: Instant) -> Result<(), CloseReason> {
         let Some(session) = &mut self.session else { return Ok(()) };
         match message {
@@ -230,14 +229,15 @@ impl<H: MessageHandler> WebSocketSession<H> {
         ctx.run_later(self.config.close_timeout(), Self::end);
     }
 
-    /// Ends with the client's close, which is answered with its own code (RFC 6455 section 5.5.1) if it is not the answer.
+    /// Ends after the client's close frame. It is answered with its own code (RFC 6455 section 5.5.1), unless it is itself the
+    /// answer to a close.
     fn answer_close(&mut self, close: Option<ws::CloseReason>, ctx: &mut Context<Self>) {
         let code = close.map(|close| close.code.into());
         self.begin_close(CloseReason::ClientClosed, Control::CloseAnswer(code));
         self.end(ctx);
     }
 
-    /// Lets the close go out after what is at the front. Returns false when the session is closing already.
+    /// Queues the close frame behind the controls. Returns false if the session is closing already.
     fn begin_close(&mut self, reason: CloseReason, close: Control) -> bool {
         if self.session.take().is_none() {
             return false;
@@ -247,12 +247,13 @@ impl<H: MessageHandler> WebSocketSession<H> {
         if reason == CloseReason::UnreadReplies {
             self.outbox.borrow_mut().forget_front();
         }
-        // A close is never refused.
+        // The outbox accepts every close.
         let _ = self.outbox.borrow_mut().push_control(close, Instant::now());
         true
     }
 
-    /// Passes over a frame that came after the session began to close. A client that goes on flooding is not waited for.
+    /// Ignores a frame that arrived after the session began to close. If there are too many, the connection ends without the
+    /// client's close frame.
     fn ignore(&mut self, ctx: &mut Context<Self>) {
         self.ignored += 1;
         if self.ignored == IGNORED_FRAMES_MAX {
@@ -304,7 +305,7 @@ impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketS
         }
     }
 
-    /// The connection is gone, or nothing that follows on it can be understood.
+    /// The client has disconnected, or its bytes are invalid.
     fn finished(&mut self, ctx: &mut Self::Context) {
         self.give_up(CloseReason::Disconnected, ctx);
     }

@@ -46,7 +46,7 @@ impl<'a, D: Dialect> FrameWriter<'a, D> {
         Self { messages: MessageWriter::new(buffer), frame_bytes_max }
     }
 
-    /// Completes the last frame. Returns how many of the bytes written are messages; the others frame them.
+    /// Completes the last frame. Returns how many of the written bytes are messages; the others are framing.
     pub(super) fn finish(mut self) -> usize {
         self.messages.between_frames();
         self.messages.payload()
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_as_it_is_makes_a_frame_of_its_own() {
+    fn a_text_or_binary_payload_makes_a_frame_of_its_own() {
         for len in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
             let mut buffer = BytesMut::new();
             let mut writer = FrameWriter::<Plain<false>>::new(&mut buffer, 1 << 20);
