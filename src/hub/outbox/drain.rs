@@ -1,5 +1,5 @@
-//! The part of an outbox that gives what waits to a transport, in the order of the stream: events of the queue, those that are
-//! read from the ring, and answers in their places.
+//! Draining an outbox into a sink, in the order of the stream: queued events, events read from the ring, and answers at
+//! their offsets.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -14,32 +14,33 @@ use crate::hub::outbox::scan::{Next, carriers};
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, Scan, is_latest};
 use crate::protocol::{Publication, ServerMessage};
 
-/// What reading costs at the least, in looks at one event: finding the place, and a write.
+/// Least cost of a read from the ring, in events read: for finding the place, and for the write.
 const READ_WORK_MIN: usize = 64;
-/// Events of a burst that are looked at before others have their turn.
+/// Most events of a burst that are read in one turn.
 const BURST_SCAN_MAX: usize = 4_096;
 
-/// How much may still be looked at in the ring, of how much.
+/// Events that may be read from the ring in this drain.
 #[derive(Clone, Copy, Debug)]
 struct Looks {
     max: usize,
     left: usize,
-    /// Whether they are part of the turn of all sessions: what a burst has left is read instead of the queue, not for a request.
+    /// Whether they are part of the hub's turn. Events of a burst are not, because they replace queued events and no
+    /// request caused them.
     is_turn: bool,
 }
 
-/// What has come of a drain.
+/// Result of a drain.
 #[derive(Debug, Default)]
 struct Drained {
-    /// Messages, events among them.
+    /// Number of messages, events included.
     messages: u64,
     events: u64,
-    /// Events that were read from the ring.
+    /// Number of events that were read from the ring.
     read: u64,
     looks: Option<Looks>,
-    /// Whether the session has had its turn of reading.
+    /// Whether the session must wait for the next turn before it reads on.
     is_paused: bool,
-    /// When the first event was made.
+    /// Time of publication of the first event.
     made: Option<Instant>,
 }
 
@@ -57,10 +58,10 @@ impl Drained {
 }
 
 impl Outbox {
-    /// Gives what is due to the sink, as much as fits into one write, and keeps the waker when nothing is.
+    /// Drains everything that is due into the sink, up to one write. If nothing is due, stores the waker.
     ///
-    /// Returns `Ready(Some(n))` when `n` events and maybe other messages were given, `Ready(None)` when there is nothing
-    /// more and never will be.
+    /// Returns `Ready(Some(n))` after `n` events and possibly other messages, and `Ready(None)` if the outbox is
+    /// finished.
     pub fn poll_drain(&mut self, cx: &Context<'_>, now: Instant, sink: &mut impl Sink) -> Poll<Option<u64>> {
         let events = loop {
             if self.gate.is_open() {
@@ -128,7 +129,8 @@ impl Outbox {
         drained
     }
 
-    /// Gives what comes next in the order of the stream. Returns false when there is nothing, or others have their turn.
+    /// Drains the next item in the order of the stream. Returns false if there is none, or if the session must wait for
+    /// its turn.
     fn drain_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         let queued = self.queue.front().map_or(u64::MAX, |delivery| delivery.offset());
         let [recovered, newest] =
@@ -156,7 +158,7 @@ impl Outbox {
         }
     }
 
-    /// Gives the next event that is read from the ring, up to the offset `limit`.
+    /// Reads the next event up to the offset `limit` from the ring and drains it.
     fn scan_next(
         &mut self,
         ring: &Ring,
@@ -189,7 +191,7 @@ impl Outbox {
         true
     }
 
-    /// Gives the next event of a recovery, if it is still to be sent.
+    /// Reads the next event of a recovery and drains it, if it is still to be sent.
     fn recover_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         if !self.may_look(now, drained) {
             return false;
@@ -208,8 +210,8 @@ impl Outbox {
         true
     }
 
-    /// Returns whether a recovery is to send an event: of several subscriptions none goes on that has sent it already, and mode
-    /// `latest` does not.
+    /// Returns whether a recovery must send an event: not if another subscription of the session has sent it, nor if
+    /// the topic is in mode `latest` by now.
     fn recovers(&self, event: &Event) -> bool {
         let scan = self.scan.as_ref();
         let begins = |topic| scan.map_or(0, |scan| scan.begins(topic));
@@ -219,7 +221,7 @@ impl Outbox {
         !is_merged && !carriers(event).any(goes_on)
     }
 
-    /// Gives the next event that is the newest of its topic.
+    /// Drains the next event that is the newest of its topic.
     fn give_newest(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
         let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return };
         if let (Some(_), Some(latest)) = (unsent, &mut self.latest) {
@@ -232,7 +234,7 @@ impl Outbox {
         } else if let Some(batch) = self.shared.kept.borrow().find(offset) {
             drained.give(&batch[0], skipped, sink);
         } else {
-            // A newer one of its topic is on its way, so that this one was not kept.
+            // The event was evicted and not kept, because a newer one of its topic is about to arrive.
             let skipped = u64::from(skipped) + 1;
             self.shared.metrics.events_skipped.inc_by(skipped);
             self.skipped.insert(topic, offset);
@@ -241,7 +243,8 @@ impl Outbox {
         }
     }
 
-    /// Returns whether the session may look into the ring, and takes its part of the turn for that. Takes note when it may not.
+    /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
+    /// the session is paused.
     fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
         let is_turn = !self.scan.as_ref().is_some_and(|scan| scan.is_burst());
         let looks = drained.looks.get_or_insert_with(|| {
@@ -256,7 +259,7 @@ impl Outbox {
         self.shared.overtaken.borrow().contains(&self.key)
     }
 
-    /// What is left can not be told: the router closes the session, and its client starts afresh.
+    /// Events that the session had to read were evicted: the router closes the session, and its client begins anew.
     fn overtaken(&self) {
         let mut overtaken = self.shared.overtaken.borrow_mut();
         if !overtaken.contains(&self.key) {
@@ -265,7 +268,7 @@ impl Outbox {
         }
     }
 
-    /// Takes what has been looked at from the turn of all sessions.
+    /// Charges the events read to the turn and to the session.
     fn settle(&mut self, drained: &Drained) {
         let Some(Looks { max, left, is_turn }) = drained.looks else { return };
         self.shared.metrics.replay_events_scanned.inc_by((max - left) as u64);
@@ -276,7 +279,7 @@ impl Outbox {
         }
     }
 
-    /// Tells what has been skipped, before what follows shows a hole.
+    /// Sends the `lag` for skipped events, before later events show the hole.
     fn tell_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
         if let Some(Untold { skipped, since_offset }) = self.untold.take() {
             drained.messages += 1;
@@ -284,7 +287,7 @@ impl Outbox {
         }
     }
 
-    /// Gives the next answer.
+    /// Drains the next answer.
     fn drain_answer(&mut self, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         let Some(mut answer) = self.answers.pop_front() else { return false };
         let bytes = answer.bytes();
@@ -313,7 +316,7 @@ impl Outbox {
         true
     }
 
-    /// Goes back to the missed events: everything up to `place` has been sent.
+    /// Begins a recovery, when everything up to `place` has been sent.
     fn rewind(&mut self, place: u64, rewind: &Rewind, now: Instant) {
         if rewind.topics.is_empty() && rewind.unsent.is_empty() {
             return;
@@ -354,13 +357,13 @@ impl Rewind {
 }
 
 impl Answer {
-    /// Returns whether missed events of the topic follow it.
+    /// Returns whether the answer is a recovery of the topic.
     pub(super) fn rewinds(&self, topic: Topic) -> bool {
         let Body::Rewind(rewind) = &self.body else { return false };
         rewind.topics.contains(&topic) || rewind.unsent.contains_key(&topic)
     }
 
-    /// Forgets what was to be sent of a topic whose subscription has ended.
+    /// Removes a topic whose subscription has ended from the recovery.
     pub(super) fn end_topic(&mut self, topic: Topic) {
         if let Body::Rewind(rewind) = &mut self.body {
             rewind.topics.remove(&topic);
@@ -368,7 +371,7 @@ impl Answer {
         }
     }
 
-    /// Forgets what was to be sent of a topic after an offset that the hub has not reached.
+    /// Removes a topic from the recovery, if the cursor is after this offset, which the hub has not reached.
     pub(super) fn forget_topic(&mut self, topic: Topic, offset: u64) {
         if let Body::Rewind(rewind) = &mut self.body
             && rewind.after > offset
@@ -377,7 +380,7 @@ impl Answer {
         }
     }
 
-    /// Returns the offset from which on missed events follow it.
+    /// Returns the offset after which the missed events of this answer begin.
     pub(super) fn rewinds_to(&self) -> Option<u64> {
         if let Body::Rewind(rewind) = &self.body { Some(rewind.first()) } else { None }
     }

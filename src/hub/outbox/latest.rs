@@ -1,5 +1,5 @@
-//! `Latest`: the subscriptions of one session in mode `latest`. Of each symbol and channel only the newest event waits, by its
-//! offset; what it has made obsolete is counted, and it goes out no more often than its rate allows.
+//! `Latest`: the subscriptions of one session in mode `latest`. Keeps the offset of each topic's newest unsent event
+//! and counts the events that it replaces; a rate limits how often it may be sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -10,23 +10,23 @@ use crate::protocol::Mode;
 /// The unsent events of one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsent {
-    /// The offset of the first one.
+    /// Offset of the first one.
     pub(super) first: u64,
-    /// The offset of the newest one, which will be sent.
+    /// Offset of the newest one, which will be sent.
     pub(super) newest: u64,
-    /// How many the newest one makes obsolete.
+    /// Number of events that the newest one replaces.
     pub(super) skipped: u32,
 }
 
-/// What waits of one symbol and channel.
+/// State of one topic.
 #[derive(Debug)]
 struct Slot {
     unsent: Option<Unsent>,
-    /// When one was last sent.
+    /// Time when an event was last sent.
     sent: Option<Instant>,
     /// Whether one has been taken that is not sent yet.
     taken: bool,
-    /// When the newest event may be sent.
+    /// Time when the newest event may be sent.
     due: Instant,
 }
 
@@ -35,9 +35,9 @@ struct Slot {
 pub(super) struct Latest {
     modes: BTreeMap<Topic, Mode>,
     slots: BTreeMap<Topic, Slot>,
-    /// The slots that hold an event, in the order in which they may be sent.
+    /// The slots with an event, in the order in which they may be sent.
     waiting: BTreeSet<(Instant, Topic)>,
-    /// The offsets of the first events of all slots: each write of a stream asks for the least of them.
+    /// The offsets of the first events of all slots, because each write of a stream needs the smallest one.
     firsts: BTreeSet<u64>,
 }
 
@@ -47,7 +47,7 @@ impl Latest {
         self.modes.insert(topic, mode);
     }
 
-    /// Forgets the mode of a topic.
+    /// Removes the mode of a topic.
     pub(super) fn unset(&mut self, topic: Topic) {
         self.modes.remove(&topic);
     }
@@ -57,7 +57,7 @@ impl Latest {
         self.modes.get(&topic).or_else(|| self.modes.get(&topic.wildcard())).copied().unwrap_or_default()
     }
 
-    /// Takes an event of a topic in mode `latest`.
+    /// Adds an event of a topic in mode `latest`.
     pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) {
         let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, taken: false, due: now });
         if let Some(unsent) = &mut slot.unsent {
@@ -66,13 +66,13 @@ impl Latest {
         } else {
             slot.unsent = Some(Unsent { first: offset, newest: offset, skipped: 0 });
             self.firsts.insert(offset);
-            // By the rate of now: it may be another than that of the last time.
+            // By the present rate, which may differ from the last one.
             slot.due = slot.sent.map_or(now, |sent| sent + mode.interval());
             self.waiting.insert((slot.due, topic));
         }
     }
 
-    /// Takes events that were missed, all of them older than those that wait: the newest goes at once, whatever the rate.
+    /// Adds missed events, all of them older than those in the slot: the newest may be sent at once, whatever the rate.
     pub(super) fn push_missed(&mut self, topic: Topic, missed: Unsent, now: Instant) {
         let waiting = self.take_one(topic, now);
         if let Some(waiting) = waiting {
@@ -111,13 +111,13 @@ impl Latest {
         self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, taken: false, due });
     }
 
-    /// Returns when the first event that waits may be sent.
+    /// Returns when the first event may be sent.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// Takes out what waits of those topics that `may_go`, when it may be sent at `due`, or whatever its rate when there is no
-    /// such time.
+    /// Removes and returns the events of topics that `may_go` and that may be sent at `due`; without `due`, whatever
+    /// their rates.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -135,17 +135,17 @@ impl Latest {
         taken
     }
 
-    /// Returns the topic by which one is subscribed: itself if it was named, else the wildcard.
+    /// Returns the topic of the subscription: itself if it was named, else the wildcard.
     pub(super) fn subscription(&self, topic: Topic) -> Topic {
         if self.modes.contains_key(&topic) { topic } else { topic.wildcard() }
     }
 
-    /// Returns the offset of the first event that has not been sent, nor counted by one that has.
+    /// Returns the offset of the first event that is neither sent nor counted by a sent one.
     pub(super) fn first_waiting(&self) -> Option<u64> {
         self.firsts.first().copied()
     }
 
-    /// Returns the same as [`first_waiting`](Self::first_waiting), by a look at all slots.
+    /// Returns the same as [`first_waiting`](Self::first_waiting), computed from all slots.
     #[cfg(test)]
     pub(super) fn scan_first_waiting(&self) -> Option<u64> {
         self.slots.values().filter_map(|slot| slot.unsent.as_ref()).map(|unsent| unsent.first).min()

@@ -1,4 +1,4 @@
-//! The part of an outbox that knows how its subscriptions are served: what happens when the session is slow, and mode `latest`.
+//! Modes of the subscriptions in an outbox, and their begin and end.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -13,22 +13,23 @@ use crate::hub::outbox::{Life, Outbox};
 use crate::protocol::{Mode, OnLag};
 
 impl Outbox {
-    /// Sets what happens when the outbox is full.
+    /// Sets the reaction to a full outbox.
     pub fn set_on_lag(&mut self, on_lag: OnLag) {
         self.on_lag = on_lag;
     }
 
-    /// Takes no more events: the session is told to end, and what follows may not follow for it.
+    /// Rejects further events because the session is closing; accepting later ones would create a hole that the client
+    /// was not told about.
     pub fn refuse_events(&mut self) {
         self.life = self.life.max(Life::Ending);
     }
 
-    /// Returns whether the session is told to end.
+    /// Returns whether the session has been told to end.
     pub(in crate::hub) fn is_ending(&self) -> bool {
         self.life != Life::Open
     }
 
-    /// Lets a subscription begin after this offset: what lies before is told by a snapshot, or has been sent.
+    /// Begins a subscription after this offset: earlier events are covered by a snapshot, or have been sent.
     pub(in crate::hub) fn begin_topic(&mut self, topic: Topic, after: u64) {
         if let Some(scan) = &mut self.scan {
             scan.begin(topic, after);
@@ -36,14 +37,14 @@ impl Outbox {
         }
     }
 
-    /// Lets a subscription by name begin where the wildcard does, by which it has been served.
+    /// Begins a subscription by name at the position of the wildcard that has served the topic so far.
     pub(in crate::hub) fn join_topic(&mut self, topic: Topic) {
         if let Some(scan) = &mut self.scan {
             scan.begin(topic, scan.begins(topic.wildcard()));
         }
     }
 
-    /// Takes note that a subscription has ended.
+    /// Ends a subscription.
     pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
         self.answers.iter_mut().for_each(|answer| answer.end_topic(topic));
         self.agenda.end(topic);
@@ -56,8 +57,8 @@ impl Outbox {
         self.weigh();
     }
 
-    /// Sets how these channels of a symbol (or of all, when `id` is `None`) are served from now on, after `offset`. While every
-    /// mode is `all` there is nothing to keep.
+    /// Sets the mode of these channels of a symbol (or of all, if `id` is `None`) for events after `offset`. While
+    /// every mode is `all` nothing is stored.
     pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode, offset: u64) {
         if mode != Mode::All || self.latest.is_some() {
             for channel in channels.iter() {
@@ -76,20 +77,20 @@ impl Outbox {
         }
         if mode == Mode::All {
             if let Some(place) = self.rewinds_from(topic) {
-                // The recovery that is to begin brings what waits as well, and the scan after it.
+                // The recovery that is to begin covers the unsent events, and the scan those after it.
                 self.forget_unsent(topic);
                 self.scan.iter_mut().for_each(|scan| scan.reach(place, offset));
             } else {
-                // What waits of it goes before the answer, and is not to be read again.
+                // Unsent events of the topic are sent before the answer, and must not be read again.
                 self.scan.iter_mut().for_each(|scan| scan.pass_over(topic, offset));
             }
         } else if let Some(first) = self.first_unread(topic) {
-            // What is still to be read of it is merged.
+            // Unread events of the topic are merged.
             self.push_missed(topic, first - 1, offset);
         }
     }
 
-    /// Returns the offset from which on events of the topic are still to be read from the ring.
+    /// Returns the offset of the topic's first event that is still to be read from the ring.
     fn first_unread(&self, topic: Topic) -> Option<u64> {
         let recovered =
             [topic, topic.wildcard()].into_iter().filter_map(|topic| self.agenda.first_recovered(topic)).min();
@@ -102,7 +103,7 @@ impl Outbox {
         self.take_latest(None, self.gate.last_drain(), |_, latest, each, _| is_it(latest, each));
     }
 
-    /// Returns the offset of the answer after which missed events of the topic come.
+    /// Returns the offset of the answer that begins the recovery of the topic.
     fn rewinds_from(&self, topic: Topic) -> Option<u64> {
         let begins = self.scan.as_ref().map_or(0, |scan| scan.begins(topic));
         let is_by_all = |place| !self.links.contains(topic) || begins >= place;
@@ -115,20 +116,21 @@ impl Outbox {
         self.links.contains(topic) || self.links.contains(topic.wildcard())
     }
 
-    /// Keeps how these channels are served, in mode `all` too: what is named goes before a wildcard in mode `latest`.
+    /// Stores the mode of these channels even if it is `all`, because a named symbol takes precedence over a wildcard
+    /// in mode `latest`.
     pub fn keep_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
         let latest = self.latest.get_or_insert_default();
         channels.iter().for_each(|channel| latest.set(topic(id, channel), Mode::All));
     }
 
-    /// Forgets how these channels are served.
+    /// Removes the mode of these channels.
     pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
         if let Some(latest) = &mut self.latest {
             channels.iter().for_each(|channel| latest.unset(topic(id, channel)));
         }
     }
 
-    /// Takes an event in mode `latest`; returns false when its mode is another.
+    /// Adds an event in mode `latest`; returns false if its topic has another mode.
     pub(super) fn push_latest(&mut self, delivery: &Rc<Delivery>, now: Instant) -> bool {
         let Some(latest) = &mut self.latest else { return false };
         let mode = latest.mode_of(delivery.topic());
@@ -143,14 +145,14 @@ impl Outbox {
         true
     }
 
-    /// Takes over what was missed in mode `latest`, up to `place`.
+    /// Adds the missed events of topics in mode `latest`, up to `place`.
     pub(super) fn push_missed_latest(&mut self, rewind: &Rewind, place: u64) {
         for topic in &rewind.topics {
             self.push_missed(*topic, rewind.after, place);
         }
     }
 
-    /// Takes over the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `place`.
+    /// Adds the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `place`.
     fn push_missed(&mut self, wanted: Topic, after: u64, place: u64) {
         let Some(latest) = &mut self.latest else { return };
         let ring = self.shared.ring.borrow();
@@ -163,7 +165,7 @@ impl Outbox {
                 continue;
             }
             let mut places = offsets.place_after(topic, after)..offsets.place_after(topic, place);
-            // A day or a gap stands there too, and goes in mode `all`.
+            // Days and gaps of the symbol are always sent in mode `all`.
             let event = |place| {
                 let (batch, index) = ring.find(offsets.at(topic, place)?, &mut 0)?;
                 Some(&batch[index].event).filter(|event| Topic::symbol(event.id, event.channel()) == topic)
@@ -172,29 +174,29 @@ impl Outbox {
                 && let Some(first) = places.find_map(event)
             {
                 let skipped = u32::try_from(newest.seq - first.seq).unwrap_or(u32::MAX);
-                // At once, whatever the rate.
+                // Due at once, whatever the rate.
                 let unsent = Unsent { first: first.offset, newest: newest.offset, skipped };
                 latest.push_missed(topic, unsent, self.gate.last_drain());
             }
         }
     }
 
-    /// Moves the events in mode `latest` that may go into the agenda; while that is full they are better off where they are, as
-    /// newer ones can still take their place.
+    /// Moves the events in mode `latest` that may be sent into the agenda. If that is full they stay, because newer
+    /// events can still replace them.
     pub(super) fn collect_latest(&mut self, now: Instant) {
         if self.latest.is_some() && self.agenda.len() < self.shared.push.outbox_events_max {
             self.queue_latest(Some(now), now, |latest, topic| !latest.is_sending(topic));
         }
     }
 
-    /// Lets everything in mode `latest` go that waits, whatever its rate, when answers follow: some may be about it.
+    /// Makes all events in mode `latest` due, whatever their rates, if answers follow that may cover them.
     pub(super) fn flush_latest(&mut self, now: Instant) {
         if !self.answers.is_empty() {
             self.queue_latest(None, now, |_, _| true);
         }
     }
 
-    /// Lets everything of these symbols that a rate has held back go now: an answer about it follows.
+    /// Makes the events of these symbols due that a rate holds back, because an answer about the symbols follows.
     pub fn release(&mut self, ids: &[SymbolId], now: Instant) {
         if self.latest.is_some() {
             let ids: HashSet<_> = ids.iter().copied().collect();
@@ -202,8 +204,8 @@ impl Outbox {
         }
     }
 
-    /// Moves what waits of these topics in mode `latest` into the agenda, when it is due. A topic of which a recovery is to begin is not
-    /// free to go: what that brings is older.
+    /// Moves the events of these topics in mode `latest` into the agenda, if they are due. A topic with a queued
+    /// recovery may not go, because its missed events are older.
     fn queue_latest(&mut self, due: Option<Instant>, now: Instant, may_go: impl Fn(&Latest, Topic) -> bool) {
         let taken = self.take_latest(due, now, |outbox, latest, topic, _| {
             may_go(latest, topic) && outbox.rewinds_from(topic).is_none()
@@ -216,11 +218,11 @@ impl Outbox {
             self.latest.iter_mut().for_each(|latest| latest.will_send(topic));
             self.agenda.insert(unsent.newest, topic, Some(unsent));
         }
-        // What was due first may be gone, and the alarm for it before that.
+        // The alarm may have been for an event that has moved.
         self.rearm(now);
     }
 
-    /// Takes out what waits of those topics in mode `latest` that `may_go`.
+    /// Removes and returns the events of topics in mode `latest` that `may_go`.
     fn take_latest(
         &mut self,
         due: Option<Instant>,
@@ -233,7 +235,7 @@ impl Outbox {
         taken
     }
 
-    /// Takes note of the newest event that the newest one of a topic makes obsolete.
+    /// Records the newest event that the newest one of a topic replaces.
     fn note_obsolete(&mut self, topic: Topic, unsent: Unsent) {
         if unsent.skipped == 0 {
             return;
@@ -243,14 +245,14 @@ impl Outbox {
             let place = offsets.place_after(topic, unsent.newest - 1);
             offsets.at(topic, place.checked_sub(1)?)
         });
-        // Cursors that are older than the ring are void.
+        // Cursors older than the ring are void.
         if let Some(obsolete) = obsolete {
             self.skipped.insert(topic, obsolete);
         }
     }
 
-    /// Takes out the events of these topics that would be skipped, as their newest one was to be sent alone: they are still in
-    /// the ring. Returns the offset after which each topic goes on.
+    /// Removes the unsent events of these topics in mode `latest`, so that none is skipped: they are still in the ring.
+    /// Returns the offset after which each topic continues.
     pub(in crate::hub) fn take_unsent(&mut self, topics: &[Topic], after: u64) -> BTreeMap<Topic, u64> {
         let topics: HashSet<_> = topics.iter().collect();
         let taken = self.take_latest(None, self.gate.last_drain(), |outbox, latest, topic, unsent| {
@@ -260,7 +262,7 @@ impl Outbox {
         taken.into_iter().map(|(topic, unsent)| (topic, after.max(unsent.first - 1))).collect()
     }
 
-    /// Begins a subscription anew, after a snapshot, of which a cursor was further on than the hub is.
+    /// Begins a subscription anew with a snapshot, although its cursor was ahead of the hub.
     pub(in crate::hub) fn restart_topic(&mut self, topic: Topic, offset: u64) {
         if self.scan.as_ref().is_some_and(|scan| scan.begins(topic) > offset) {
             self.begin_topic(topic, offset);

@@ -1,4 +1,4 @@
-//! `Publication`: an event together with its encoded bytes, which are made at most once per process and dialect.
+//! `Publication`: an event with its encoded bytes, which are made at most once per process and dialect.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -19,12 +19,12 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An event ready to be sent: shared by everybody who gets it, on every thread.
+/// An event that is ready to be sent, shared by all sessions on all threads.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// The event.
     pub event: Event,
-    /// When it was made: from then on it is on its way.
+    /// Time of publication, from which the age of the event counts.
     pub made: Instant,
     native: Encoded,
     /// What the event is in other dialects. Eight bytes for an event that nobody wants in any of them.
@@ -40,7 +40,7 @@ struct Other {
 }
 
 impl Publication {
-    /// Returns the publication of this event, not yet encoded.
+    /// Returns the publication of this event, not encoded yet.
     pub fn new(event: Event) -> Self {
         Self { event, made: Instant::now(), native: Encoded::new(), others: OnceBox::new() }
     }

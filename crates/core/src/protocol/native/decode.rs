@@ -1,4 +1,5 @@
-//! A client's JSON into a [`Request`], or into a [`Mistake`] that names the key and the reason. Nothing panics.
+//! Decodes a client's JSON into a [`Request`], or into a [`Mistake`] that names the key and the reason. No input causes
+//! a panic.
 
 use serde_json::{Map, Number, Value};
 
@@ -8,16 +9,16 @@ use crate::protocol::{
     WILDCARD,
 };
 
-/// The longest `id` that is echoed, in bytes.
+/// Longest `id` that is echoed, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
-/// The longest part of a client's own text that an error message repeats, in characters.
+/// Longest part of a client's text that an error message quotes, in characters.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// Reads one client message.
+/// Decodes one client message.
 ///
 /// # Errors
 ///
-/// Returns what is wrong with it, as precisely as can be said.
+/// Returns the mistake.
 pub(super) fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
     let fail = |id: Option<RequestId>| move |(code, message)| DecodeError { id, mistake: Mistake::new(code, message) };
     // RFC 8259 section 8.1: a byte order mark may be ignored. Some editors and .NET writers begin every text with one.
@@ -92,7 +93,7 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
     }
 }
 
-/// Takes `after`: an object of exactly an `epoch` and an `offset`.
+/// Takes `after`: an object with exactly an `epoch` and an `offset`.
 fn take_after(object: &mut Map<String, Value>) -> Result<Option<Cursor>, Complaint> {
     let Some(after) = object.remove("after") else { return Ok(None) };
     let parts = after.as_object().filter(|after| after.len() == 2);
@@ -103,7 +104,7 @@ fn take_after(object: &mut Map<String, Value>) -> Result<Option<Cursor>, Complai
     cursor.map(Some).ok_or_else(|| bad("'after' must be an object of an 'epoch' and an 'offset'"))
 }
 
-/// Takes `mode` and `max_hz`, which goes only with `latest`, which does not go with bars.
+/// Takes `mode` and `max_hz`. A rate is permitted only with `latest`, and `latest` not with bars.
 fn take_mode(object: &mut Map<String, Value>, channels: ChannelSet) -> Result<Mode, Complaint> {
     let mode = match object.remove("mode") {
         None => "all".into(),
@@ -142,7 +143,7 @@ fn take_channels(object: &mut Map<String, Value>) -> Result<Option<ChannelSet>, 
     names.iter().map(parse).collect::<Result<ChannelSet, _>>().map(Some)
 }
 
-/// Takes a list of strings that has at least one entry; `None` when the key is absent.
+/// Takes a list of strings with at least one entry; `None` if the key is absent.
 fn take_strings(object: &mut Map<String, Value>, key: &str) -> Result<Option<Vec<String>>, Complaint> {
     let complaint = || bad(format!("'{key}' must be a list of at least one string"));
     let list = match object.remove(key) {
@@ -164,15 +165,15 @@ fn take_ts(object: &mut Map<String, Value>) -> Result<Option<i64>, Complaint> {
     }
 }
 
-/// Returns the integer that a float such as `1.0` stands for: languages whose only number is the float (Lua, R) write
-/// integers so. Above 2^53 a float may be another integer than the one that was meant.
+/// Returns the integer that a float such as `1.0` stands for, because languages without integers (Lua, R) write them
+/// so. Above 2^53 a float may stand for another integer.
 #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
 fn whole(value: &Value) -> Option<i64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MAX).map(|float| float as i64)
 }
 
-/// Does the same for any integer of 64 bits but the least: some that need more bits come as the same float.
+/// The same for any integer of 64 bits but the smallest: some integers of more bits have the same float.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the bounds")]
 fn whole_number(float: f64) -> Option<Number> {
     const I64_END: f64 = 9_223_372_036_854_775_808.0;
@@ -183,11 +184,11 @@ fn whole_number(float: f64) -> Option<Number> {
     (is_whole && (0.0..2.0 * I64_END).contains(&float)).then(|| (float as u64).into())
 }
 
-/// Returns the mode of this name, which goes with a rate only when it is `latest`, which does not go with bars.
+/// Returns the mode with this name. A rate is permitted only with `latest`, and `latest` not with bars.
 ///
 /// # Errors
 ///
-/// Returns what does not go together.
+/// Returns the rule that is broken.
 pub fn parse_mode(name: &str, rate: Option<Rate>, channels: ChannelSet) -> Result<Mode, &'static str> {
     match (name, rate) {
         ("all", None) => Ok(Mode::All),
@@ -200,11 +201,11 @@ pub fn parse_mode(name: &str, rate: Option<Rate>, channels: ChannelSet) -> Resul
     }
 }
 
-/// Returns what this name says of a session that lags.
+/// Returns the reaction to a lag with this name.
 ///
 /// # Errors
 ///
-/// Returns the names there are.
+/// Returns the valid names.
 pub fn parse_on_lag(name: &str) -> Result<OnLag, &'static str> {
     match name {
         "catch_up" => Ok(OnLag::CatchUp),
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requests_of_the_documentation_are_understood() {
+    fn the_requests_in_the_documentation_are_decoded() {
         let text = r#"{"action":"subscribe","id":1,"symbols":["AAPL","*"],"channels":["trades","bars.1m"]}"#;
         let message = decode(text).unwrap();
         assert_eq!(message.id, Some(RequestId::Integer(1.into())));
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_or_cursor_that_makes_no_sense_is_refused() {
+    fn an_invalid_mode_or_cursor_is_refused() {
         for keys in [
             r#""mode":"newest""#,
             r#""mode":1"#,
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serializers_of_other_languages_write_is_understood() {
+    fn deviations_of_serializers_in_other_languages_are_accepted() {
         let plain = decode(r#"{"action":"subscribe","symbols":["A"],"after":{"epoch":"9c1f","offset":5}}"#).unwrap();
         for text in [
             "\u{feff}{\"action\":\"subscribe\",\"symbols\":[\"A\"],\"after\":{\"epoch\":\"9c1f\",\"offset\":5}}",
@@ -360,19 +361,19 @@ mod tests {
     }
 
     #[test]
-    fn an_error_message_repeats_only_the_beginning_of_a_long_text() {
+    fn an_error_message_quotes_only_the_begin_of_a_long_text() {
         let err = decode(&format!(r#"{{"action":"{}"}}"#, "x".repeat(60_000))).unwrap_err();
         assert!(err.mistake.message.len() < 200);
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,200}") {
+        fn no_text_causes_a_panic(text in ".{0,200}") {
             let _ = decode(&text);
         }
 
         #[test]
-        fn no_shape_of_json_makes_it_panic(
+        fn no_json_causes_a_panic(
             action in "subscribe|unsubscribe|list|ping|other",
             key in "id|symbols|channels|mode|ts|x",
             value in r#"null|-1|1e400|"x"|\[\]|\[null\]|\{\}|18446744073709551615"#,

@@ -1,4 +1,4 @@
-//! Events, bars and snapshots into JSON: written by hand, because they are nearly all that is sent.
+//! Encodes events, bars and snapshots as JSON: by hand, because nearly all bytes sent are theirs.
 
 use bytes::BufMut;
 
@@ -48,7 +48,7 @@ pub(super) fn encode_skipped(event: &[u8], skipped: u32, out: &mut impl BufMut) 
     out.put_u8(b'}');
 }
 
-/// Appends a bar as the object that the REST answer lists: without symbol, `seq` and `offset`.
+/// Appends a bar as the object in the REST answer: without symbol, `seq` and `offset`.
 pub fn encode_bar_object(bar: &Bar, is_final: bool, out: &mut impl BufMut) {
     integer(out, b"{\"ts\":", bar.ts.micros());
     bar_fields(out, bar, is_final);
@@ -100,7 +100,7 @@ fn integer(out: &mut impl BufMut, key: &[u8], value: impl itoa::Integer) {
     out.put_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Writes a price with two to four decimals, as [`Price`]'s `Display` does, at a fraction of its cost.
+/// Appends a price with two to four decimals, like [`Price`]'s `Display` at a fraction of its cost.
 fn price(out: &mut impl BufMut, key: &[u8], value: Price) {
     out.put_slice(key);
     if value.units() < 0 {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn events_read_as_the_documentation_says() {
+    fn events_are_encoded_as_documented() {
         let ts = Timestamp::from_micros(1_772_463_845_123_456);
         let trade = Trade { ts, price: Price::from_cents(20_138), size: Size::new(25) };
         assert_eq!(
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_tells_the_seq_of_every_channel() {
+    fn a_snapshot_has_the_seq_of_every_channel() {
         let mut snapshot = Snapshot::new(&bar(), Price::from_cents(19_975), &quote(), Size::new(40));
         snapshot.seq[0] = 57;
         let mut out = Vec::new();
@@ -207,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prices_are_written_exactly_as_they_display(units: i64) {
+        fn prices_are_encoded_as_they_display(units: i64) {
             let mut out = Vec::new();
             price(&mut out, b"", Price::from_units(units));
             prop_assert_eq!(String::from_utf8(out).unwrap(), Price::from_units(units).to_string());

@@ -1,4 +1,4 @@
-//! The other messages into JSON, by serde.
+//! Encodes the other messages as JSON, by serde.
 
 use bytes::BufMut;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Error { id, mistake } => wire_error(id.as_ref(), mistake),
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
-    // Strings and numbers always serialise, and a buffer in memory takes them.
+    // Strings and numbers always serialise, and a buffer in memory does not fail.
     let _ = serde_json::to_writer(out.writer(), &wire);
 }
 
@@ -148,7 +148,7 @@ fn wire_error<'a>(id: Option<&'a RequestId>, mistake: &'a Mistake) -> Wire<'a> {
     Wire::Error { id: wire_id(id), code: code.name(), message, symbols }
 }
 
-/// Returns the number as one would write it: without decimals when there are none.
+/// Returns the number without decimals if it is whole.
 #[expect(clippy::cast_possible_truncation, reason = "a rate is at most 1,000")]
 fn number(value: f64) -> Option<Number> {
     if value.fract() == 0.0 { Some(Number::from(value as i64)) } else { Number::from_f64(value) }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn control_messages_begin_with_their_type_and_leave_out_what_is_absent() {
+    fn control_messages_begin_with_their_type_and_omit_absent_keys() {
         let symbols = vec!["\"".to_owned()];
         let mistake = Mistake { symbols, ..Mistake::new(ErrorCode::UnknownSymbol, "no such symbol: \"") };
         assert_eq!(
