@@ -234,7 +234,8 @@ struct SseSession {
 impl SseSession {
     /// Says goodbye, and why: there is no other word for the end of a stream.
     fn close(&mut self, reason: CloseReason, retry_after_ms: Option<u64>, ctx: &mut Context<Self>) {
-        if self.session.take().is_some() {
+        // It leaves the hub at the end, when its close is counted.
+        if let Some(_session) = self.session.take() {
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
             self.liveness.reset_if_jammed(reason);
@@ -261,10 +262,10 @@ impl SseSession {
 
     /// Ends a stream without `goodbye`, because the stalled socket would not send it.
     fn give_up(&mut self, now: Instant, ctx: &mut Context<Self>) {
-        self.session = None;
         self.metrics.count_close(CloseReason::Stalled);
         log::debug!("stream closed reason={}", CloseReason::Stalled.name());
         self.outbox.borrow_mut().abandon(now);
+        self.session = None;
         ctx.stop();
     }
 }

@@ -239,9 +239,8 @@ impl<H: MessageHandler> WebSocketSession<H> {
 
     /// Queues the close frame behind the controls. Returns false if the session is closing already.
     fn begin_close(&mut self, reason: CloseReason, close: Control) -> bool {
-        if self.session.take().is_none() {
-            return false;
-        }
+        // It leaves the hub at the end, when its close is counted.
+        let Some(_session) = self.session.take() else { return false };
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
         if reason == CloseReason::UnreadReplies {
@@ -278,7 +277,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
 
     /// Ends a session without a close frame, because none would reach its client.
     fn give_up(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
-        if self.session.take().is_some() {
+        if let Some(_session) = self.session.take() {
             self.metrics.count_close(reason);
             log::debug!("session closed reason={}", reason.name());
             self.outbox.borrow_mut().abandon(Instant::now());
