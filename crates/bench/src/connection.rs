@@ -21,7 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub(crate) use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
@@ -130,15 +129,8 @@ pub(crate) type WebSocket = WebSocketStream<Connection>;
 
 /// Opens a WebSocket over a connection.
 /// The error says why the server opens none, in a few words that do not change from connection to connection.
-pub(crate) async fn open(
-    connection: Connection,
-    target: &Target,
-    subprotocol: Option<&str>,
-) -> Result<WebSocket, String> {
-    let mut request = ClientRequestBuilder::new(target.to_string().parse().map_err(words)?);
-    if let Some(subprotocol) = subprotocol {
-        request = request.with_sub_protocol(subprotocol);
-    }
+pub(crate) async fn open(connection: Connection, target: &Target) -> Result<WebSocket, String> {
+    let request = target.to_string();
     connection.meter.count(|traffic| traffic.requests += 1);
     let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).max_message_size(Some(MESSAGE_BYTES_MAX));
     match client_async_with_config(request, connection, Some(config)).await {

@@ -37,8 +37,8 @@ pub(crate) struct Malformed;
 
 /// Calls `visit` with every object in the text, inner ones before those that hold them.
 /// Returns [`Malformed`] where the text stops making sense; what came before it has been visited.
-pub(crate) fn scan<'a>(text: &'a [u8], ts_key: &[u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
-    let mut cursor = Cursor { text, at: 0, ts_key };
+pub(crate) fn scan<'a>(text: &'a [u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
+    let mut cursor = Cursor { text, at: 0 };
     cursor.value(0, visit).ok_or(Malformed)?;
     cursor.skip_space();
     if cursor.at == text.len() { Ok(()) } else { Err(Malformed) }
@@ -50,13 +50,12 @@ enum Value<'a> {
     Other,
 }
 
-struct Cursor<'a, 'k> {
+struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    ts_key: &'k [u8],
 }
 
-impl<'a> Cursor<'a, '_> {
+impl<'a> Cursor<'a> {
     #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
@@ -149,8 +148,8 @@ impl<'a> Cursor<'a, '_> {
             return None;
         }
         match self.value(depth, visit)? {
-            Value::Integer(value) if key == self.ts_key => object.ts = Some(value),
             Value::Integer(value) => match key {
+                b"ts" => object.ts = Some(value),
                 b"seq" => object.seq = u64::try_from(value).ok(),
                 b"offset" => object.offset = u64::try_from(value).ok(),
                 b"skipped" => object.skipped = u64::try_from(value).unwrap_or(0),
@@ -212,7 +211,7 @@ mod tests {
 
     fn objects(text: &str) -> Result<Vec<Object<'_>>, Malformed> {
         let mut found = Vec::new();
-        scan(text.as_bytes(), b"ts", &mut |object| found.push(*object)).map(|()| found)
+        scan(text.as_bytes(), &mut |object| found.push(*object)).map(|()| found)
     }
 
     #[test]
@@ -311,7 +310,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(text in prop::collection::vec(prop::sample::select(&b"{}[]\",:\\-19.e tsnul"[..]), 0..60)) {
-            let _ = scan(&text, b"ts", &mut |_| {});
+            let _ = scan(&text, &mut |_| {});
         }
     }
 }

@@ -66,7 +66,7 @@ impl Client {
     async fn subscribe(&self, address: SocketAddr) -> Result<(), String> {
         let connection = Connection::dial(address, None, &self.group.meter).await.map_err(|err| err.to_string())?;
         let target = Target::new(address, &self.group.transport.path("", ""));
-        let mut socket = open(connection, &target, None).await?;
+        let mut socket = open(connection, &target).await?;
         socket.send(Message::text(subscribe(&self.symbols))).await.map_err(|err| err.to_string())?;
         loop {
             match receive(&mut socket).await {

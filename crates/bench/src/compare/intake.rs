@@ -131,7 +131,7 @@ impl Ledger {
     /// Takes a text that was read at `now`, in microseconds since 1970.
     pub(crate) fn take_text(&mut self, text: &[u8], now: i64, intake: &mut Intake) -> Said {
         let mut said = Said::default();
-        let scanned = scan(text, b"ts", &mut |object| match object.kind {
+        let scanned = scan(text, &mut |object| match object.kind {
             b"trade" => self.take_event(object, now, intake),
             b"snapshot" => {
                 said.is_subscribed = true;

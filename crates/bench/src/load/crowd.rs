@@ -71,7 +71,6 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Returns a crowd without a connection.
     pub(crate) fn new(plan: &Rc<Plan>, watchlist: &Watchlist) -> Rc<Self> {
-        let (templates, channels) = (plan.templates(), plan.channels());
         let client = |number| {
             let role = match number {
                 _ if number < plan.sessions() => Role::Active,
@@ -84,17 +83,15 @@ impl Crowd {
                 Role::Stalled => watchlist.all(),
                 Role::Idle => Vec::new(),
             };
-            let said = templates.iter().flat_map(|template| template.render(number, &symbols, &channels));
-            let session = Session::new(if role == Role::Idle { Vec::new() } else { said.collect() });
+            let subscribe = if role == Role::Idle { Vec::new() } else { plan.subscribe(number, &symbols) };
+            let session = Session::new(subscribe);
             Client { role, session: RefCell::new(session), sender: RefCell::default() }
         };
         let clients = (0..plan.connections()).map(client).collect();
         let reception = Reception {
             tally: Tally::default(),
             symbols: SymbolNumbers::default(),
-            ts_key: plan.ts_key.clone().into_bytes(),
-            ts_unit: plan.ts_unit,
-            channels: channels.iter().filter_map(|name| name.parse().ok()).collect(),
+            channels: plan.channels().iter().filter_map(|name| name.parse().ok()).collect(),
         };
         let (reception, census) = (RefCell::new(reception), Cell::default());
         Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), reception, clients, census })
@@ -256,7 +253,7 @@ pub(crate) fn goodbye() -> Message {
 pub(crate) async fn connect(plan: &Plan, number: usize, meter: &Meter) -> Result<WebSocket, String> {
     let source = source(plan.connections(), number);
     let connection = Connection::dial(plan.url.address, source, meter).await.map_err(|err| err.kind().to_string())?;
-    open(connection, &plan.url, plan.subprotocol.as_deref()).await
+    open(connection, &plan.url).await
 }
 
 /// Returns the address to connect from when one is not enough for all.

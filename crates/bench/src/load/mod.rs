@@ -20,11 +20,9 @@
 //! - CPU time of the server is that of all its threads over the window; memory is sampled every second.
 
 mod options;
-mod progress;
 mod sequence;
 mod tally;
 mod session;
-mod template;
 mod watchlist;
 mod watch;
 mod crowd;

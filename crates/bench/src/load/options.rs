@@ -1,13 +1,12 @@
-//! The command line: what may be asked for, and the checks that come before anything is opened.
+//! The command line of `tickcast-load`: its options, and the checks before any connection is opened.
 
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use tickcast_core::domain::{Channel, ChannelSet};
 
 use crate::command::seconds;
 use crate::load::report;
-use crate::load::template::{NATIVE, Template};
 use crate::load::watchlist::Symbols;
 use crate::target::Target;
 
@@ -20,9 +19,8 @@ const SECONDS_MAX: f64 = 86_400.0;
 /// The most subscribe messages of one session's template list.
 const TEMPLATES_MAX: usize = 64;
 
-/// What `--help` says of `--subscribe`.
-const SUBSCRIBE_HELP: &str = "A message that subscribes, for other servers; {symbols} {symbols_csv} {symbol} {channels} \
-{session} are filled in; may be given several times; '' sends nothing";
+/// The subscribe message of a tickcast server.
+const NATIVE: &str = r#"{"action":"subscribe","id":{session},"symbols":{symbols},"channels":{channels}}"#;
 
 /// Makes load on a WebSocket server of this machine and measures how well it serves.
 ///
@@ -55,17 +53,10 @@ pub(crate) struct Plan {
     /// The channels, with commas between
     #[arg(long, value_name = "LIST", default_value = "trades")]
     channels: String,
-    #[arg(long, value_name = "TEMPLATE", help = SUBSCRIBE_HELP)]
-    subscribe: Vec<Template>,
-    /// What to offer as Sec-WebSocket-Protocol
-    #[arg(long, value_name = "NAME", value_parser = token)]
-    pub(crate) subprotocol: Option<String>,
-    /// The key of the time stamp in a message; '' counts messages instead of events
-    #[arg(long, value_name = "KEY", default_value = "ts")]
-    pub(crate) ts_key: String,
-    /// The unit of the time stamp
-    #[arg(long, value_enum, default_value_t = Unit::Us)]
-    pub(crate) ts_unit: Unit,
+    /// A subscribe message for another server, with {symbols}, {channels} (JSON lists) and {session} (a number) filled in; can be
+    /// repeated; '' sends nothing
+    #[arg(long, value_name = "TEMPLATE")]
+    subscribe: Vec<String>,
     /// New connections a second; 0 opens all at once
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1_000)]
     pub(crate) connect_rate: u32,
@@ -86,32 +77,11 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
 }
 
-/// The unit of a server's time stamps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Unit {
-    /// Nanoseconds.
-    Ns,
-    /// Microseconds.
-    Us,
-    /// Milliseconds.
-    Ms,
-}
-
-impl Unit {
-    /// Returns the time stamp in microseconds.
-    #[inline]
-    pub(crate) fn micros(self, ts: i64) -> i64 {
-        match self {
-            Self::Ns => ts / 1_000,
-            Self::Us => ts,
-            Self::Ms => ts.saturating_mul(1_000),
-        }
-    }
-}
-
 impl Plan {
-    /// Checks what no single option can tell.
-    /// The error says what is wrong, in one line.
+    /// Checks the options together.
+    ///
+    /// # Errors
+    /// One line that names the invalid option.
     pub(crate) fn check(&self) -> Result<(), String> {
         let parts = [self.sessions(), self.idle, self.stalled];
         let connections = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
@@ -147,30 +117,34 @@ impl Plan {
         self.channels.split(',').collect()
     }
 
-    /// Returns whether our own protocol is spoken.
+    /// Returns whether the server speaks the tickcast protocol, which is so unless `--subscribe` was given.
     pub(crate) fn is_native(&self) -> bool {
         self.subscribe.is_empty()
     }
 
-    /// Returns what a session says to subscribe.
-    pub(crate) fn templates(&self) -> Vec<Template> {
-        if self.is_native() { NATIVE.parse().into_iter().collect() } else { self.subscribe.clone() }
+    /// Returns the subscribe messages of a session.
+    pub(crate) fn subscribe(&self, session: usize, symbols: &[&str]) -> Vec<String> {
+        let list = |names: &[&str]| serde_json::to_string(names).expect("strings always serialise");
+        let messages = self.templates().filter(|template| !template.is_empty()).map(|template| {
+            let template = template.replace("{session}", &session.to_string());
+            template.replace("{channels}", &list(&self.channels())).replace("{symbols}", &list(symbols))
+        });
+        messages.collect()
     }
 
-    /// Returns whether any session names symbols of the server.
+    fn templates(&self) -> impl Iterator<Item = &str> {
+        self.subscribe.iter().map(String::as_str).chain(self.is_native().then_some(NATIVE))
+    }
+
+    /// Returns whether any subscribe message lists symbols of the server.
     pub(crate) fn needs_symbols(&self) -> bool {
-        let names_symbols = self.templates().iter().any(Template::names_symbols);
-        names_symbols && (self.sessions() > 0 || (self.stalled > 0 && !self.is_native()))
+        let lists_symbols = self.templates().any(|template| template.contains("{symbols}"));
+        lists_symbols && (self.sessions() > 0 || (self.stalled > 0 && !self.is_native()))
     }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be at least 1".into())
-}
-
-fn token(text: &str) -> Result<String, String> {
-    let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;".contains(&byte));
-    if is_token { Ok(text.into()) } else { Err("must be one name".into()) }
 }
 
 #[cfg(test)]
@@ -183,15 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_a_small_run_on_our_own_server() {
+    fn the_defaults_are_a_small_run_on_a_tickcast_server() {
         let plan = plan(&[]).unwrap();
         assert_eq!((plan.sessions(), plan.idle, plan.stalled, plan.is_native()), (100, 0, 0, true));
         assert_eq!((plan.channels(), &plan.symbols.0), (vec!["trades"], &None));
         assert_eq!(super::tests::plan(&["--idle", "5"]).unwrap().connections(), 5);
+        let expected = r#"{"action":"subscribe","id":7,"symbols":["AAPL","BRK.B"],"channels":["trades"]}"#;
+        assert_eq!(plan.subscribe(7, &["AAPL", "BRK.B"]), [expected]);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_in_one_line() {
+    fn an_invalid_option_is_an_error_of_one_line() {
         for (arguments, option, reason) in [
             (&["--sessions", "0"][..], "--sessions", "must be at least 1"),
             (&["--sessions", "199999", "--idle", "2"], "--sessions, --idle and --stalled", "must not exceed"),
@@ -199,8 +175,6 @@ mod tests {
             (&["--symbols-per-session", "0"], "--symbols-per-session", "must be at least 1"),
             (&["--symbols", "A,,B"], "--symbols", "bad symbols"),
             (&["--channels", "trades,bars"], "bad --channels", "has trades, quotes"),
-            (&["--subscribe", "{foo}"], "--subscribe", "unknown placeholder {foo}"),
-            (&["--subprotocol", "a\r\nb"], "--subprotocol", "must be one name"),
             (&["--url", "ws://example.org/"], "--url", "bad url"),
             (&["--url", "ws://[::1]/", "--idle", "25001"], "at most 25000 connections", ""),
             (&["--duration-s", "0"], "--duration-s", "must be"),
@@ -213,7 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn other_servers_have_channels_of_their_own() {
-        assert_eq!(plan(&["--subscribe", "", "--channels", "ticker"]).unwrap().channels(), ["ticker"]);
+    fn another_server_has_its_own_channels_and_subscribe_messages() {
+        let plan = plan(&["--subscribe", "", "--subscribe", "{a}{channels}", "--channels", "ticker"]).unwrap();
+        assert_eq!(plan.subscribe(0, &["A"]), [r#"{a}["ticker"]"#]);
+        assert!(!plan.needs_symbols());
     }
 }

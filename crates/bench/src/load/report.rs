@@ -221,10 +221,13 @@ fn warnings(outcome: &Outcome, generator: &Value, server: Option<&Value>) -> Vec
     }
     let counters = outcome.tally.counters;
     if counters.early > 0 {
-        warnings.push(format!("{} events have a time stamp from the future: check --ts-unit", counters.early));
+        warnings.push(format!(
+            "{} events have a `ts` in the future: it must be microseconds since 1970, by this machine's clock",
+            counters.early
+        ));
     }
     if counters.malformed > 0 && outcome.native == 0 {
-        warnings.push(format!("{} messages were not JSON: see --ts-key ''", counters.malformed));
+        warnings.push(format!("{} messages were not JSON", counters.malformed));
     }
     warnings
 }

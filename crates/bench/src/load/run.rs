@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use procfs::ProcResult;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
@@ -13,7 +14,6 @@ use crate::command::count_interrupts;
 use crate::connection::Traffic;
 use crate::load::crowd::{Census, Crowd};
 use crate::load::options::Plan;
-use crate::load::progress::Progress;
 use crate::load::sequence::Completeness;
 use crate::load::session::{Session, Standing};
 use crate::load::tally::{Counters, Tally};
@@ -31,6 +31,9 @@ const VERIFY_MAX: Duration = Duration::from_secs(30);
 const PART_MAX: Duration = Duration::from_secs(2);
 /// How long the kernel may take to tell that a stalled connection is gone.
 const PROBE: Duration = Duration::from_millis(200);
+
+/// The progress bar of a phase.
+const PROGRESS: &str = "[{bar:40}] {percent:>3}% {msg}";
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -66,9 +69,12 @@ pub(crate) struct Outcome {
 /// The error says what keeps this process from going on; what the server does wrong is part of the outcome.
 pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> Result<Outcome, String> {
     let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts().map_err(|err| err.to_string())?);
-    let mut run = Run { crowd, interrupts, watch, watch_failed: None, progress: Progress::new() };
+    let style = ProgressStyle::with_template(PROGRESS).map_err(|err| err.to_string())?;
+    // Writes to standard error, and nothing when that is not a terminal.
+    let progress = ProgressBar::new(1_000).with_style(style);
+    let mut run = Run { crowd, interrupts, watch, watch_failed: None, progress };
     let outcome = run.phases().await.map_err(|err| err.to_string());
-    run.progress.finish();
+    run.progress.finish_and_clear();
     outcome
 }
 
@@ -77,7 +83,7 @@ struct Run {
     interrupts: Rc<Cell<u32>>,
     watch: Option<Watch>,
     watch_failed: Option<String>,
-    progress: Progress,
+    progress: ProgressBar,
 }
 
 impl Run {
@@ -166,7 +172,9 @@ impl Run {
             self.watch(|watch| watch.tick(now));
             let share = (now - began).as_secs_f64() / longest.as_secs_f64();
             let (census, events) = (self.crowd.census(), self.crowd.reception.borrow().tally.counters.events);
-            self.progress.show(now, phase, share, || format!("{} sessions, {events} events", census.opened));
+            self.progress.set_message(format!("{phase}: {} sessions, {events} events", census.opened));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
+            self.progress.set_position((share * 1_000.0).clamp(0.0, 1_000.0) as u64);
             sleep(LOOK_INTERVAL.min(until - now)).await;
         }
     }

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use tickcast_core::domain::Channel;
 
-use crate::load::options::Unit;
 use crate::load::sequence::{Completeness, SequenceTable, SymbolNumbers};
 use crate::load::tally::Tally;
 use crate::scan::{Object, scan};
@@ -43,10 +42,6 @@ pub(crate) struct Reception {
     pub(crate) tally: Tally,
     /// The numbers of the symbols.
     pub(crate) symbols: SymbolNumbers,
-    /// The key of the time stamp; empty to count messages.
-    pub(crate) ts_key: Vec<u8>,
-    /// The unit of the time stamp.
-    pub(crate) ts_unit: Unit,
     /// The channels whose `seq` a snapshot vouches for.
     pub(crate) channels: Vec<Channel>,
 }
@@ -101,20 +96,15 @@ impl Session {
     /// Takes a message of the server, read at `now` (microseconds since 1970).
     #[inline]
     pub(crate) fn take_message(&mut self, text: &[u8], now: i64, reception: &mut Reception) {
-        let Reception { tally, symbols, ts_key, ts_unit, channels } = reception;
-        if ts_key.is_empty() {
-            tally.counters.events += 1;
-            self.events += 1;
-            return;
-        }
-        let scanned = scan(text, ts_key, &mut |object| match (object.kind, object.ts) {
+        let Reception { tally, symbols, channels } = reception;
+        let scanned = scan(text, &mut |object| match (object.kind, object.ts) {
             (b"snapshot" | b"subscribed" | b"lag" | b"welcome" | b"error" | b"heartbeat" | b"pong" | b"goodbye", _) => {
                 self.take_control(object, tally, symbols, channels);
             }
             (_, None) => {}
             (b"bar", Some(_)) => self.take_event(object, tally, symbols),
             (_, Some(ts)) => {
-                tally.take_latency(ts_unit.micros(ts), now);
+                tally.take_latency(ts, now);
                 self.take_event(object, tally, symbols);
             }
         });
@@ -205,18 +195,10 @@ mod tests {
 
     const WELCOME: &str = r#"[{"type":"welcome","protocol":"tickcast.v1","session":"a","epoch":"b","offset":1}]"#;
 
-    fn reception(ts_key: &str) -> Reception {
-        Reception {
-            tally: Tally::default(),
-            symbols: SymbolNumbers::default(),
-            ts_key: ts_key.into(),
-            ts_unit: Unit::Us,
-            channels: vec![Channel::Trades],
-        }
-    }
-
     fn run(texts: &[&str]) -> (Session, Reception) {
-        let (mut session, mut reception) = (Session::new(vec!["hello".into()]), reception("ts"));
+        let mut session = Session::new(vec!["hello".into()]);
+        let (tally, symbols) = (Tally::default(), SymbolNumbers::default());
+        let mut reception = Reception { tally, symbols, channels: vec![Channel::Trades] };
         for text in texts {
             session.take_message(text.as_bytes(), 1_000, &mut reception);
             if session.standing == Standing::Ready {
@@ -263,10 +245,6 @@ mod tests {
         let (session, reception) = run(&[nested, r#"{"ts":600}"#, "\"hello\""]);
         assert_eq!((reception.tally.counters.events, session.completeness().streams), (3, 0));
         assert_eq!(session.standing, Standing::Foreign);
-
-        let (mut session, mut reception) = (Session::default(), self::reception(""));
-        session.take_message(b"\x00\x01", 0, &mut reception);
-        assert_eq!((reception.tally.counters.events, reception.tally.counters.malformed), (1, 0));
     }
 
     #[test]
