@@ -11,14 +11,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use derive_more::Sub;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use sse_stream::SseStream;
 use tickcast_core::domain::{Clock, SystemClock};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
@@ -34,8 +36,8 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 const READ_BYTES: usize = 4 << 10;
 /// How long a server may take to connect and answer one request.
 const GET_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time between two looks whether a connection that is not read is still there.
-const GONE_INTERVAL: Duration = Duration::from_millis(50);
+/// The time between two checks whether the server has closed a connection that is not read.
+const CLOSED_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What connections have used the network for. Bytes are those of the TCP streams, headers and all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Sub)]
@@ -124,47 +126,78 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// An open WebSocket; pings are answered while it is read. Messages are sent by its [`SinkExt`](futures_util::SinkExt).
+/// An open WebSocket.
 pub(crate) type WebSocket = WebSocketStream<Connection>;
 
 /// Opens a WebSocket over a connection.
-/// The error says why the server opens none, in a few words that do not change from connection to connection.
+///
+/// # Errors
+/// The server's answer is not a handshake; the text is the same for every connection with the same problem.
 pub(crate) async fn open(connection: Connection, target: &Target) -> Result<WebSocket, String> {
-    let request = target.to_string();
     connection.meter.count(|traffic| traffic.requests += 1);
     let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).max_message_size(Some(MESSAGE_BYTES_MAX));
-    match client_async_with_config(request, connection, Some(config)).await {
+    match client_async_with_config(target.to_string(), connection, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(answer)) => Err(format!("status {}", answer.status().as_u16())),
         Err(err) => Err(words(err)),
     }
 }
 
-/// Waits for the next message or control frame of a WebSocket; returns it with the time of the read that brought its end, in
-/// microseconds since 1970. May be dropped while it waits.
-/// Returns the code with which the WebSocket is over: 1005 when the server has closed it without one, 1006 when the connection is
-/// lost, 1002 when what the server sends cannot be understood.
-pub(crate) async fn receive(socket: &mut WebSocket) -> Result<(Message, i64), u16> {
+/// Runs a WebSocket until it is closed: sends the messages of `outgoing`, answers pings, and passes each text or binary message
+/// to `take` with the time of the read that completed it, in microseconds since 1970. Without `is_reading` it never reads, and
+/// only watches whether the connection is still open.
+///
+/// Returns the close code: 1005 for a close without a code, 1006 for a lost connection, 1002 for invalid data.
+pub(crate) async fn converse(
+    mut socket: WebSocket,
+    mut outgoing: UnboundedReceiver<Message>,
+    is_reading: bool,
+    mut take: impl FnMut(&[u8], i64),
+) -> u16 {
+    loop {
+        let next = async {
+            if is_reading {
+                return receive(&mut socket).await;
+            }
+            closed(&socket).await;
+            Err(1006)
+        };
+        tokio::select! {
+            biased;
+            Some(message) = outgoing.recv() => if socket.send(message).await.is_err() { return 1006 },
+            received = next => match received {
+                Ok(message) if message.is_text() || message.is_binary() => {
+                    let read_at = socket.get_ref().read_at.get();
+                    take(&message.into_data(), read_at);
+                }
+                Ok(_) => {}
+                Err(code) => return code,
+            }
+        }
+    }
+}
+
+/// Waits for the next message or control frame; the error is the close code. May be dropped while it waits.
+async fn receive(socket: &mut WebSocket) -> Result<Message, u16> {
     let received = socket.next().await;
-    let connection = socket.get_ref();
-    connection.meter.count(|traffic| traffic.frames += u64::from(matches!(received, Some(Ok(_)))));
+    socket.get_ref().meter.count(|traffic| traffic.frames += u64::from(matches!(received, Some(Ok(_)))));
     match received {
         Some(Ok(Message::Close(frame))) => Err(frame.map_or(1005, |frame| frame.code.into())),
-        Some(Ok(message)) => Ok((message, connection.read_at.get())),
+        Some(Ok(message)) => Ok(message),
         None | Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::Io(_))) => Err(1006),
         Some(Err(_)) => Err(1002),
     }
 }
 
-/// Waits until the other side has ended the connection of a WebSocket, without reading.
-pub(crate) async fn gone(socket: &WebSocket) {
+/// Waits until the server has closed the connection, without reading.
+async fn closed(socket: &WebSocket) {
     loop {
         match socket.get_ref().stream.ready(Interest::READABLE | Interest::ERROR).await {
             Ok(ready) if !ready.is_read_closed() && !ready.is_error() => {}
             _ => return,
         }
-        // What was sent and is not read keeps it ready.
-        sleep(GONE_INTERVAL).await;
+        // Unread bytes keep the socket ready, so `ready` would return at once.
+        sleep(CLOSED_INTERVAL).await;
     }
 }
 
@@ -189,9 +222,8 @@ impl Http {
         Ok(Self { requests, authority: address.to_string(), meter: meter.clone(), read_at })
     }
 
-    /// Asks for a path; returns the body of the answer as it comes.
-    /// The error says why there is none with status 200, in words.
-    pub(crate) async fn ask(&mut self, path: &str, accept: &str) -> Result<Incoming, String> {
+    /// Sends a GET request.
+    async fn request(&mut self, path: &str, accept: &str) -> Result<Incoming, String> {
         self.requests.ready().await.map_err(words)?;
         self.meter.count(|traffic| traffic.requests += 1);
         let request = hyper::Request::get(path).header("Host", &self.authority).header("Accept", accept);
@@ -203,10 +235,28 @@ impl Http {
         }
     }
 
-    /// Asks for a path; returns the whole body.
-    /// The error says why there is none, in words.
+    /// Requests a path and returns the whole body.
+    ///
+    /// # Errors
+    /// The request failed, or its status is not 200.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes, String> {
-        Ok(self.ask(path, "application/json").await?.collect().await.map_err(words)?.to_bytes())
+        Ok(self.request(path, "application/json").await?.collect().await.map_err(words)?.to_bytes())
+    }
+
+    /// Requests an event stream and passes the data of each event to `take`, with the time of the read that completed it in
+    /// microseconds since 1970. Returns only with an error, at the latest when the stream ends.
+    pub(crate) async fn stream(mut self, path: &str, mut take: impl FnMut(&[u8], i64)) -> String {
+        let mut events = match self.request(path, "text/event-stream").await {
+            Ok(body) => SseStream::new(body),
+            Err(err) => return err,
+        };
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => event.data.iter().for_each(|data| take(data.as_bytes(), self.read_at())),
+                Err(err) => return words(err),
+            }
+        }
+        "the stream has ended".into()
     }
 
     /// Returns the time of the last read, in microseconds since 1970.

@@ -6,7 +6,6 @@ mod command;
 mod process;
 mod scan;
 mod target;
-mod event_stream;
 mod connection;
 pub mod load;
 pub mod compare;

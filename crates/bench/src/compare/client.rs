@@ -5,14 +5,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::SinkExt;
-use http_body_util::BodyExt;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::compare::intake::{Intake, Ledger};
 use crate::compare::transport::{Transport, subscribe};
-use crate::connection::{Connection, Http, Message, Meter, open, receive};
-use crate::event_stream::EventReader;
+use crate::connection::{Connection, Http, Message, Meter, converse, open};
 use crate::target::Target;
 
 /// What the clients of one transport share.
@@ -65,27 +63,17 @@ impl Client {
 
     async fn subscribe(&self, address: SocketAddr) -> Result<(), String> {
         let connection = Connection::dial(address, None, &self.group.meter).await.map_err(|err| err.to_string())?;
-        let target = Target::new(address, &self.group.transport.path("", ""));
-        let mut socket = open(connection, &target).await?;
-        socket.send(Message::text(subscribe(&self.symbols))).await.map_err(|err| err.to_string())?;
-        loop {
-            match receive(&mut socket).await {
-                Ok((Message::Text(text), now)) => drop(self.take(text.as_bytes(), now)),
-                Ok(_) => {}
-                Err(code) => return Err(format!("it was closed with {code}")),
-            }
-        }
+        let socket = open(connection, &Target::new(address, &self.group.transport.path("", ""))).await?;
+        let (sender, outgoing) = unbounded_channel();
+        let _ = sender.send(Message::text(subscribe(&self.symbols)));
+        let code = converse(socket, outgoing, true, |text, now| drop(self.take(text, now))).await;
+        Err(format!("the server closed it with {code}"))
     }
 
     async fn stream(&self, address: SocketAddr) -> Result<(), String> {
-        let mut http = Http::connect(address, &self.group.meter).await?;
-        let mut body = http.ask(&self.group.transport.path(&self.symbols, ""), "text/event-stream").await?;
-        let mut events = EventReader::default();
-        while let Some(frame) = body.frame().await {
-            let data = frame.map_err(|err| err.to_string())?.into_data().unwrap_or_default();
-            events.take(&data, |text| drop(self.take(text, http.read_at())))?;
-        }
-        Err("the stream has ended".into())
+        let http = Http::connect(address, &self.group.meter).await?;
+        let path = self.group.transport.path(&self.symbols, "");
+        Err(http.stream(&path, |text, now| drop(self.take(text, now))).await)
     }
 
     async fn poll(&self, address: SocketAddr, wait: Duration) -> Result<(), String> {

@@ -6,13 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::SinkExt;
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::connection::{CloseFrame, Connection, Message, Meter, WebSocket, gone, open, receive};
+use crate::connection::{CloseFrame, Connection, Message, Meter, WebSocket, converse, open};
 use crate::load::options::Plan;
 use crate::load::sequence::SymbolNumbers;
 use crate::load::session::{LIST_VERIFIED, Reception, Session, Standing};
@@ -136,33 +135,17 @@ impl Crowd {
         }
     }
 
-    /// Subscribes, then reads and says what there is to say, until the session is over; returns the close code.
-    async fn converse(&self, client: &Client, mut socket: WebSocket) -> u16 {
-        let (sender, mut said) = unbounded_channel();
+    /// Subscribes, then receives and answers until the session is closed; returns the close code.
+    async fn converse(&self, client: &Client, socket: WebSocket) -> u16 {
+        let (sender, outgoing) = unbounded_channel();
         *client.sender.borrow_mut() = Some(sender);
         client.session.borrow().subscribe.iter().for_each(|text| client.say(Message::text(text)));
-        loop {
-            let next = async {
-                if client.role == Role::Stalled {
-                    gone(&socket).await;
-                    return Err(1006);
-                }
-                receive(&mut socket).await
-            };
-            tokio::select! {
-                biased;
-                Some(message) = said.recv() => if socket.send(message).await.is_err() { return 1006 },
-                received = next => match received {
-                    Ok((message, now)) if message.is_text() || message.is_binary() => {
-                        let session = &mut *client.session.borrow_mut();
-                        session.take_message(&message.into_data(), now, &mut self.reception.borrow_mut());
-                        session.question.take().into_iter().for_each(|question| client.say(Message::text(question)));
-                    }
-                    Ok(_) => {}
-                    Err(code) => return code,
-                }
-            }
-        }
+        let take = |text: &[u8], now| {
+            let session = &mut *client.session.borrow_mut();
+            session.take_message(text, now, &mut self.reception.borrow_mut());
+            session.question.take().into_iter().for_each(|question| client.say(Message::text(question)));
+        };
+        converse(socket, outgoing, client.role != Role::Stalled, take).await
     }
 
     fn count(&self, count: impl FnOnce(&mut Census)) {
