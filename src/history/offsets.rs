@@ -1,9 +1,11 @@
 //! `Offsets`: an index from topics to the offsets of their events in a ring, so that a reader of few topics does not
-//! scan all events.
+//! scan all events. It keeps a copy of the newest event of each topic of which the ring has none left.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::domain::{Event, Topic};
+use crate::protocol::Publication;
 
 /// The offsets per topic and per wildcard: 16 bytes for each event in the ring.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ struct List {
     offsets: VecDeque<u64>,
     /// Number of evicted offsets. An index into `offsets` plus this number is a place that does not change.
     forgotten: u64,
+    /// A copy of the newest event, after the ring has evicted it.
+    last: Option<Arc<[Publication]>>,
 }
 
 impl Offsets {
@@ -27,10 +31,12 @@ impl Offsets {
     /// Adds the next event of the stream.
     pub(super) fn push(&mut self, event: &Event) {
         for_each_topic(event, |topic| self.lists[topic.index()].offsets.push_back(event.offset));
+        self.lists[event.topic().index()].last = None;
     }
 
-    /// Removes the oldest event.
-    pub(super) fn pop(&mut self, event: &Event) {
+    /// Removes the oldest event. Of the last one of its topic a copy stays: a reference would keep the whole batch in memory.
+    pub(super) fn pop(&mut self, publication: &Publication) {
+        let event = &publication.event;
         for_each_topic(event, |topic| {
             let list = &mut self.lists[topic.index()];
             if list.offsets.pop_front().is_some() {
@@ -40,6 +46,10 @@ impl Offsets {
                 list.offsets = VecDeque::new();
             }
         });
+        let list = &mut self.lists[event.topic().index()];
+        if list.offsets.is_empty() {
+            list.last = Some(Arc::new([publication.detached()]));
+        }
     }
 
     /// Returns the place of the topic's first event after `offset`; the place of the next event to come if there is
@@ -54,9 +64,9 @@ impl Offsets {
         wildcard.of_symbols(self.lists.len() / Topic::count(0) - 1).collect()
     }
 
-    /// Returns whether the ring has no event of the topic.
-    pub fn is_empty(&self, topic: Topic) -> bool {
-        self.lists[topic.index()].offsets.is_empty()
+    /// Returns the newest event of a topic, alone in a batch, if the ring has evicted it.
+    pub(super) fn last(&self, topic: Topic) -> Option<&Arc<[Publication]>> {
+        self.lists[topic.index()].last.as_ref()
     }
 
     /// Returns the offset of the event at this place; `None` if it has been evicted or not been pushed yet.

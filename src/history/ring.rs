@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::domain::Topic;
 use crate::history::Offsets;
 use crate::protocol::Publication;
 
@@ -37,14 +38,13 @@ impl Ring {
     /// Appends a batch, whose first offset follows the newest one of the ring, and evicts the oldest events over the
     /// limit.
     pub fn push(&mut self, batch: Arc<[Publication]>) {
-        drop(self.push_keeping(batch, u64::MAX));
+        self.push_keeping(batch, u64::MAX);
     }
 
     /// Appends a batch like [`Self::push`], but evicts no event after the offset `needed`, even if the ring exceeds its
-    /// limit. Returns the evicted batches.
-    pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) -> Vec<Arc<[Publication]>> {
-        let mut forgotten = Vec::new();
-        let Some(last) = batch.last() else { return forgotten };
+    /// limit.
+    pub fn push_keeping(&mut self, batch: Arc<[Publication]>, needed: u64) {
+        let Some(last) = batch.last() else { return };
         if let Some(offsets) = &mut self.offsets {
             batch.iter().for_each(|each| offsets.push(&each.event));
         }
@@ -57,12 +57,11 @@ impl Ring {
         {
             self.events -= oldest.len();
             if let Some(offsets) = &mut self.offsets {
-                oldest.iter().for_each(|each| offsets.pop(&each.event));
+                oldest.iter().for_each(|each| offsets.pop(each));
             }
-            forgotten.extend(self.batches.pop_front());
+            self.batches.pop_front();
             self.ends.pop_front();
         }
-        forgotten
     }
 
     /// Returns the offset up to which the ring would evict its events if this many were added; see
@@ -77,6 +76,13 @@ impl Ring {
             forgotten = Some(*end);
         }
         forgotten
+    }
+
+    /// Returns the newest event of a topic, which has this offset, like [`Self::find`], even if the ring has evicted it. Needs
+    /// the index of offsets; `None` if the topic has a newer event and the ring has evicted this one.
+    pub fn find_newest(&self, topic: Topic, offset: u64, near: &mut usize) -> Option<(&Arc<[Publication]>, usize)> {
+        let evicted = || self.offsets.as_ref()?.last(topic).filter(|last| last[0].event.offset == offset);
+        self.find(offset, near).or_else(|| evicted().map(|last| (last, 0)))
     }
 
     /// Returns the offset of the newest event; `None` if the ring is empty.
@@ -207,6 +213,16 @@ mod tests {
                 prop_assert_eq!(found, wanted.collect::<Vec<_>>(), "of this topic, all that is kept");
             }
             let mut near = 0;
+            for symbol in [SymbolId(0), SymbolId(1)] {
+                let last = (1..=newest).rev().find(|offset| id(*offset) == symbol);
+                let found = |offset| ring.find_newest(Topic::symbol(symbol, Channel::Trades), offset, &mut 0);
+                // Of events before the index was made, nothing is kept.
+                if let Some(last) = last.filter(|last| *last > before.iter().sum()) {
+                    let offset = found(last).map(|(batch, index)| batch[index].event.offset);
+                    prop_assert_eq!(offset, Some(last), "even if it was evicted");
+                    prop_assert!(last < 6 || last - 5 >= oldest || found(last - 5).is_none(), "but no older one");
+                }
+            }
             for offset in (0..newest + 3).chain([cursor, 1, 0, newest]) {
                 let found = ring.find(offset, &mut near).map(|(batch, index)| batch[index].event.offset);
                 prop_assert_eq!(found, (oldest..=newest).contains(&offset).then_some(offset));

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
-use crate::hub::kept::Kept;
 use crate::hub::pacer::Pacer;
 use crate::hub::{SessionKey, Turn};
 use crate::metrics::SharedMetrics;
@@ -177,10 +176,6 @@ pub struct OutboxShared {
     /// The newest events. The router's offset is behind them while it routes them in turns; no session may read beyond
     /// that offset.
     pub ring: RefCell<Ring>,
-    /// Copies of the newest events of topics that the ring has evicted.
-    pub kept: RefCell<Kept>,
-    /// Sessions that may need an evicted event.
-    pub keepers: RefCell<BTreeSet<SessionKey>>,
     /// The burst that is being routed, or the last one.
     pub burst: Cell<Burst>,
     /// Sessions that may have unread events of a burst in the ring.

@@ -22,7 +22,7 @@ impl Delivery {
     /// Returns the delivery of the batch's event at `index`.
     pub fn new(batch: Arc<[Publication]>, index: usize) -> Self {
         let event = &batch[index].event;
-        Self { offset: event.offset, topic: Topic::symbol(event.id, event.channel()), batch, index }
+        Self { offset: event.offset, topic: event.topic(), batch, index }
     }
 
     /// Returns the event with its encoded bytes.

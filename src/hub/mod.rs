@@ -7,7 +7,6 @@
 mod config;
 mod delivery;
 mod index;
-mod kept;
 mod outbox;
 mod pacer;
 mod router;
@@ -35,7 +34,6 @@ use crate::protocol::CloseReason;
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Pushed, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
-pub use kept::Kept;
 pub use outbox::{Held, Outbox, Reply, Rewind, Snapshots};
 pub use pacer::Pacer;
 pub use router::{Router, SharedOutbox};

@@ -97,9 +97,6 @@ impl Outbox {
         }
         if !self.has_events() {
             self.shrink();
-            if self.latest.is_none() && !self.shared.keepers.borrow().is_empty() {
-                self.shared.keepers.borrow_mut().remove(&self.key);
-            }
         }
         Poll::Ready(Some(events))
     }
@@ -229,12 +226,10 @@ impl Outbox {
             self.rearm(now);
         }
         let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
-        if let Some((batch, index)) = ring.find(offset, &mut self.near) {
+        if let Some((batch, index)) = ring.find_newest(topic, offset, &mut self.near) {
             drained.give(&batch[index], skipped, sink);
-        } else if let Some(batch) = self.shared.kept.borrow().find(offset) {
-            drained.give(&batch[0], skipped, sink);
         } else {
-            // The event was evicted and not kept, because a newer one of its topic is about to arrive.
+            // The event was evicted, because a newer one of its topic is about to arrive.
             let skipped = u64::from(skipped) + 1;
             self.shared.metrics.events_skipped.inc_by(skipped);
             self.skipped.insert(topic, offset);

@@ -7,23 +7,13 @@ use std::time::Duration;
 use super::outbox_test::Fixture;
 use super::*;
 use crate::domain::{Channel, SymbolId};
-use crate::hub::Pacer;
+use crate::hub::{Pacer, Topic};
 use crate::protocol::Rate;
 
 /// Number of symbols that the other tests push.
 const SYMBOLS: usize = 6;
 
 impl Fixture {
-    /// Like a router, keeps the newest event of each topic that the ring has evicted; here that is all of them.
-    fn keep_forgotten(&mut self) {
-        let shared = &self.outbox.shared;
-        let oldest = shared.ring.borrow().oldest().unwrap();
-        for publication in self.pushed.iter().filter(|each| each[0].event.offset < oldest) {
-            let event = &publication[0].event;
-            shared.kept.borrow_mut().insert(Topic::symbol(event.id, event.channel()), &publication[0]);
-        }
-    }
-
     /// Asserts that the contents are bounded.
     pub(super) fn check_counts(&self, events_max: usize) {
         let outbox = &self.outbox;
@@ -108,10 +98,7 @@ fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm
 fn after_a_lag_the_newest_event_of_each_topic_is_sent_although_the_ring_has_evicted_it() {
     let mut fixture = Fixture::with_ring(4, 3, 0);
     (0..4).for_each(|symbol| fixture.push(symbol));
-    for _ in 0..20 {
-        fixture.push(0);
-        fixture.keep_forgotten();
-    }
+    (0..20).for_each(|_| fixture.push(0));
     let (messages, events) = fixture.drain(100).unwrap();
     let told: Vec<_> = messages.iter().map(|message| (message["symbol"].as_str(), message["seq"].as_u64())).collect();
     assert_eq!((&messages[0]["skipped"], &messages[0]["since_offset"], events), (&20.into(), &1.into(), 4));

@@ -53,24 +53,14 @@ impl Outbox {
     }
 
     /// Reduces all unsent events in mode `all`, and those in `unread`, to the newest of each topic.
-    pub(super) fn begin_lag(&mut self, unread: Vec<Rc<Delivery>>) {
+    pub(super) fn begin_lag(&mut self, unread: &[Rc<Delivery>]) {
         self.lag = Some(Box::default());
-        self.shared.keepers.borrow_mut().insert(self.key);
-        let mut unsent: Vec<_> = std::mem::take(&mut self.queue).into();
-        unsent.extend(unread);
+        let queue = std::mem::take(&mut self.queue);
         for (offset, topic) in self.agenda.take_lag() {
             self.merge(topic, offset);
         }
-        for delivery in &unsent {
+        for delivery in queue.iter().chain(unread) {
             self.merge(delivery.topic(), delivery.offset());
-        }
-        // The ring may have evicted queued events.
-        let oldest = self.shared.ring.borrow().oldest().unwrap_or_default();
-        for delivery in unsent.iter().take_while(|delivery| delivery.offset() < oldest) {
-            let is_newest = |lag: &Lag| lag.newest.get(&delivery.topic()) == Some(&delivery.offset());
-            if self.lag.as_deref().is_some_and(is_newest) {
-                self.shared.kept.borrow_mut().insert(delivery.topic(), delivery.publication());
-            }
         }
     }
 
@@ -102,7 +92,7 @@ impl Outbox {
         let mut unread = self.take_unread();
         let room = self.shared.push.outbox_events_max.saturating_sub(self.queue.len());
         if unread.len() > room && self.on_lag == OnLag::CatchUp {
-            self.begin_lag(unread);
+            self.begin_lag(&unread);
             return self.check_lag();
         }
         let refused = unread.get(room).map(|delivery| delivery.offset());

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::domain::Event;
 use crate::hub::OutboxShared;
 use crate::hub::delivery::{Control, Delivery, Pushed};
-use crate::hub::index::{Links, SessionKey, Topic};
+use crate::hub::index::{Links, SessionKey};
 use crate::protocol::{Mode, OnLag};
 
 use agenda::Agenda;
@@ -174,7 +174,7 @@ impl Outbox {
                 return Pushed::Refused;
             }
             let unread = self.take_unread();
-            self.begin_lag(unread);
+            self.begin_lag(&unread);
         }
         self.merge(delivery.topic(), offset);
         self.check_lag()
@@ -284,8 +284,7 @@ impl Outbox {
 
 /// Returns whether an event is sent in mode `latest`, not as it is read from the ring.
 fn is_latest(event: &Event, latest: Option<&Latest>) -> bool {
-    let topic = Topic::symbol(event.id, event.channel());
-    latest.is_some_and(|latest| latest.mode_of(topic) != Mode::All)
+    latest.is_some_and(|latest| latest.mode_of(event.topic()) != Mode::All)
 }
 
 #[cfg(test)]

@@ -68,7 +68,6 @@ impl Outbox {
     }
 
     fn change_mode(&mut self, topic: Topic, mode: Mode, offset: u64) {
-        self.shared.keepers.borrow_mut().insert(self.key);
         let latest = self.latest.get_or_insert_default();
         let before = latest.mode_of(topic);
         latest.set(topic, mode);
@@ -168,7 +167,7 @@ impl Outbox {
             // Days and gaps of the symbol are always sent in mode `all`.
             let event = |place| {
                 let (batch, index) = ring.find(offsets.at(topic, place)?, &mut 0)?;
-                Some(&batch[index].event).filter(|event| Topic::symbol(event.id, event.channel()) == topic)
+                Some(&batch[index].event).filter(|event| event.topic() == topic)
             };
             if let Some(newest) = places.clone().rev().find_map(event)
                 && let Some(first) = places.find_map(event)

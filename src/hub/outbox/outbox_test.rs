@@ -13,8 +13,7 @@ use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId
 use crate::history::Ring;
 use crate::hub::outbox::latest::Latest;
 use crate::hub::outbox::messages_test::{long_answer, pong, snapshot, subscribed};
-use crate::hub::{Index, Sink};
-use crate::hub::{Pacer, PushConfig, Turn};
+use crate::hub::{Index, Pacer, PushConfig, Sink, Topic, Turn};
 use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Dialect, Publication, Rate, ServerMessage};
 use crate::rate::RateLimiter;
@@ -54,8 +53,6 @@ pub(super) fn shared(push: PushConfig, events_kept: usize) -> Rc<OutboxShared> {
     Rc::new(OutboxShared {
         push,
         ring: RefCell::new(Ring::new(events_kept).with_offsets(8)),
-        kept: RefCell::default(),
-        keepers: RefCell::default(),
         burst: Cell::default(),
         bursts: RefCell::default(),
         overtaken: RefCell::default(),
@@ -73,8 +70,6 @@ pub(super) struct Fixture {
     pub(super) outbox: Outbox,
     pub(super) now: Instant,
     pub(super) offset: u64,
-    /// All pushed events.
-    pub(super) pushed: Vec<Arc<[Publication]>>,
     seq: HashMap<u32, u64>,
     index: Index,
 }
@@ -89,7 +84,7 @@ impl Fixture {
             PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
         let now = Instant::now();
         let outbox = Outbox::new(shared(config, events_kept), SessionKey::new(0), 0, now);
-        Self { outbox, now, offset: 0, pushed: Vec::new(), seq: HashMap::new(), index: Index::new(8) }
+        Self { outbox, now, offset: 0, seq: HashMap::new(), index: Index::new(8) }
     }
 
     pub(super) fn push(&mut self, symbol: u32) {
@@ -108,7 +103,6 @@ impl Fixture {
         let event = Event { offset: self.offset, seq: *seq, id: SymbolId(symbol), symbol: symbol_name, body };
         let batch: Arc<[Publication]> = Arc::new([Publication::new(event)]);
         self.outbox.shared.ring.borrow_mut().push(batch.clone());
-        self.pushed.push(batch.clone());
         Rc::new(Delivery::new(batch, 0))
     }
 

@@ -189,7 +189,7 @@ impl Scan {
 
     /// Returns whether mode `latest` has merged the event.
     pub(super) fn is_merged(&self, event: &Event, links: &Links) -> bool {
-        let topic = Topic::symbol(event.id, event.channel());
+        let topic = event.topic();
         let by_all = || self.merged.get(&topic.wildcard()).filter(|_| !links.contains(topic));
         let merged = if self.merged.is_empty() { None } else { self.merged.get(&topic).or_else(by_all) };
         merged.is_some_and(|merged| event.offset <= *merged)

@@ -70,8 +70,6 @@ impl Router {
             shared: Rc::new(OutboxShared {
                 push: config.push,
                 ring: RefCell::new(ring.with_offsets(config.table.len())),
-                kept: RefCell::default(),
-                keepers: RefCell::default(),
                 burst: Cell::default(),
                 bursts: RefCell::default(),
                 overtaken: RefCell::default(),
@@ -132,7 +130,6 @@ impl Router {
         outbox.forget_latest();
         drop(outbox);
         self.shared.bursts.borrow_mut().remove(&key);
-        self.shared.keepers.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.metrics.sessions.dec();

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{Channel, Event};
 use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
 use crate::hub::index::Topic;
@@ -19,21 +18,7 @@ impl Router {
     /// it.
     pub fn accept(&mut self, batch: Arc<[Publication]>) {
         self.save_bursts(batch.len());
-        let mut ring = self.shared.ring.borrow_mut();
-        let forgotten = ring.push_keeping(batch, self.offset());
-        let mut kept = self.shared.kept.borrow_mut();
-        if self.shared.keepers.borrow().is_empty() {
-            return kept.clear();
-        }
-        for publication in forgotten.iter().flat_map(|batch| batch.iter()) {
-            let event = &publication.event;
-            let topic = Topic::symbol(event.id, event.channel());
-            if ring.offsets().is_some_and(|offsets| offsets.is_empty(topic)) && self.has_subscribers(event) {
-                kept.insert(topic, publication);
-            } else if !kept.is_empty() {
-                kept.remove(topic);
-            }
-        }
+        self.shared.ring.borrow_mut().push_keeping(batch, self.offset());
     }
 
     /// Queues or merges unread events of bursts before the ring evicts them.
@@ -49,12 +34,6 @@ impl Router {
                 self.overrun.push(key);
             }
         }
-    }
-
-    fn has_subscribers(&self, event: &Event) -> bool {
-        let channel = event.channel();
-        let topics = |each: &Channel| [Topic::symbol(event.id, *each), Topic::all(*each)];
-        channel.carriers().iter().flat_map(topics).any(|topic| !self.index.sessions(topic).is_empty())
     }
 
     /// Returns the offset of the newest event that has arrived, routed or not.

@@ -1,6 +1,6 @@
 //! Events of the market: `Trade`, `Quote`, `Day`, `Gap`, and `Event`, which numbers one of them in the stream.
 
-use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp};
+use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp, Topic};
 
 /// One execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +88,11 @@ impl Event {
             EventBody::Day(_) => Channel::Day,
             EventBody::Gap(_) => Channel::Gap,
         }
+    }
+
+    /// Returns the topic: the channel of the event's symbol.
+    pub const fn topic(&self) -> Topic {
+        Topic::symbol(self.id, self.channel())
     }
 
     /// Returns the timestamp that clients see: the time of a trade or quote, the start of a bar or a day, the end of a
