@@ -85,23 +85,33 @@ impl Session {
         self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
 
-    /// Handles one message of the client.
+    /// Handles one message of the client, in the dialect `D`.
     ///
     /// # Errors
     ///
-    /// Returns why the session must be closed. A mistake in the message is no such reason: it is answered.
+    /// As [`handle`](Self::handle).
     pub fn receive<D: Dialect>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason> {
+        self.handle(D::decode(message), now)
+    }
+
+    /// Handles one request that its caller has decoded, or answers the mistake in it. A handler calls this several times if one
+    /// message of its client contains several requests: each counts for `session.requests_per_second_max`.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed. A mistake in the request is no such reason: it is answered.
+    pub fn handle(&mut self, message: Result<ClientMessage, DecodeError>, now: Instant) -> Result<(), CloseReason> {
         if !self.budget.spend_request(now) {
             return Err(CloseReason::Flood);
         }
-        let result = self.serve::<D>(message, now);
+        let result = self.serve(message, now);
         self.pay(now);
         result
     }
 
-    fn serve<D: Dialect>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason> {
+    fn serve(&mut self, message: Result<ClientMessage, DecodeError>, now: Instant) -> Result<(), CloseReason> {
         self.router.borrow().metrics().requests.inc();
-        let ClientMessage { id, request } = match D::decode(message) {
+        let ClientMessage { id, request } = match message {
             Ok(message) => message,
             Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
         };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tickcast::app::{Application, Settings};
@@ -48,6 +48,10 @@ impl MessageHandler for Echo {
 
     fn heartbeat(&self, _: Instant) -> Result<(), CloseReason> {
         Ok(())
+    }
+
+    fn pause(&mut self, _: Instant) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web::ServiceConfig;
 use bytes::{BufMut, BytesMut};
@@ -117,12 +117,18 @@ impl<const COUNTED: bool> MessageHandler for LineHandler<COUNTED> {
         self.binary(text.as_bytes(), now)
     }
 
+    /// A message may contain several requests, with commas between them.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
-        self.0.receive::<Lines<COUNTED>>(payload, now)
+        let mut requests = payload.split(|byte| *byte == b',').map(Lines::<COUNTED>::decode);
+        requests.try_for_each(|request| self.0.handle(request, now))
     }
 
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
         self.0.heartbeat(now)
+    }
+
+    fn pause(&mut self, now: Instant) -> Duration {
+        self.0.pause(now)
     }
 }
 
@@ -224,6 +230,17 @@ async fn two_dialects_tell_the_same_events_and_each_encodes_an_event_once_if_any
     }
     let encoded = ENCODED.lock().unwrap();
     assert!(encoded.len() >= 500 && encoded.values().all(|times| *times == 1), "{encoded:?}");
+}
+
+#[actix_web::test]
+async fn a_message_of_a_dialect_may_contain_several_requests() {
+    let server = spawn_app_with(routes, |_| {});
+    let mut client = LineClient::connect(server.address, "/lines").await;
+    client.send("+AAPL,?,~MSFT").await;
+    // An error goes before queued answers.
+    let mut answers = [client.next_frame().await, client.next_frame().await, client.next_frame().await].concat();
+    answers.sort();
+    assert_eq!(answers, ["error unknown_action", "subscribed 1", "subscribed 2"]);
 }
 
 #[actix_web::test]

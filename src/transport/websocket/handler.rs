@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// Handles the messages of one WebSocket client. Answers go to the outbox of its session.
 pub trait MessageHandler: Sized + Unpin + 'static {
-    /// What its sessions are sent in.
+    /// The wire format of the messages to its clients.
     type Dialect: Dialect;
 
     /// Whether binary messages are served. Where not, the first frame of one closes the session with 1003 (RFC 6455 section
@@ -40,10 +40,10 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// Returns why the session must be closed instead.
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason>;
 
-    /// Returns for how long the client's next message must wait; zero by default.
-    fn pause(&mut self, _: Instant) -> Duration {
-        Duration::ZERO
-    }
+    /// Returns for how long the client's next message must wait. A handler that wraps a [`Session`] returns
+    /// [`Session::pause`]: without it neither `session.work_per_second_max` nor `push.turn_work_max` limits its requests, and
+    /// one client can delay all others.
+    fn pause(&mut self, now: Instant) -> Duration;
 }
 
 /// The native protocol.
