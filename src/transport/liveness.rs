@@ -11,7 +11,7 @@ use crate::hub::{Control, SharedOutbox};
 use crate::protocol::CloseReason;
 use crate::session::SessionConfig;
 use crate::transport::connection::state::{ConnectionState, Dismissal};
-use crate::transport::second_look::{SecondLook, TURN, Verdict};
+use crate::transport::second_look::{SECOND_LOOK_DELAY, SecondLook, Verdict};
 use crate::transport::traffic::{self, Meter};
 
 /// The shortest time between two checks of one session.
@@ -141,7 +141,7 @@ impl Liveness {
                     return;
                 }
                 // If the thread was held up, it may not have seen yet what the client has taken meanwhile.
-                if since.elapsed() < close_timeout + TURN && !meter.pace().has_progressed(since) {
+                if since.elapsed() < close_timeout + SECOND_LOOK_DELAY && !meter.pace().has_progressed(since) {
                     log::debug!("jammed socket reset reason={}", reason.name());
                     meter.pace().give_up();
                     return connection.dismiss(Dismissal::Jammed);

@@ -6,13 +6,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// In so long a time a worker thread that is not delayed reads its sockets.
-pub(super) const TURN: Duration = Duration::from_millis(50);
+/// Time between the two checks: a worker thread that is not delayed has read its sockets by then.
+pub(super) const SECOND_LOOK_DELAY: Duration = Duration::from_millis(50);
 
 /// A check that is later than this was delayed.
 const HELD_UP: Duration = Duration::from_millis(500);
 
-/// Decides whether a client is gone: only if it still seems gone one turn after a first check, and that turn was not delayed.
+/// Decides whether a client is gone: only if it still seems gone [`SECOND_LOOK_DELAY`] after a first
+/// check, and the thread was not delayed meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct SecondLook {
     /// When the second check is due, after a first one.
@@ -35,8 +36,8 @@ impl SecondLook {
             Some(due) if now < due => Verdict::LookAgain(due - now),
             Some(due) if now < due + HELD_UP => Verdict::Gone,
             _ => {
-                self.due = Some(now + TURN);
-                Verdict::LookAgain(TURN)
+                self.due = Some(now + SECOND_LOOK_DELAY);
+                Verdict::LookAgain(SECOND_LOOK_DELAY)
             }
         }
     }
@@ -60,10 +61,10 @@ impl SecondLook {
 }
 
 /// Waits until the sockets have been read once more.
-pub(super) async fn another_turn() {
+pub(super) async fn sockets_read() {
     loop {
-        let due = Instant::now() + TURN;
-        tokio::time::sleep(TURN).await;
+        let due = Instant::now() + SECOND_LOOK_DELAY;
+        tokio::time::sleep(SECOND_LOOK_DELAY).await;
         if due.elapsed() < HELD_UP {
             return;
         }
@@ -88,10 +89,10 @@ pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -
         if let Ok(value) = tokio::time::timeout(wait, &mut future).await {
             return Ok(value);
         }
-        if due.elapsed() < TURN {
+        if due.elapsed() < SECOND_LOOK_DELAY {
             return Err(TimeIsOver);
         }
-        wait = TURN;
+        wait = SECOND_LOOK_DELAY;
     }
 }
 
@@ -103,23 +104,23 @@ mod tests {
     fn a_client_is_given_up_by_a_second_check_that_is_not_delayed() {
         let start = Instant::now();
         let mut look = SecondLook::default();
-        assert_eq!(look.judge(start), Verdict::LookAgain(TURN));
-        assert_eq!(look.judge(start + TURN), Verdict::Gone);
+        assert_eq!(look.judge(start), Verdict::LookAgain(SECOND_LOOK_DELAY));
+        assert_eq!(look.judge(start + SECOND_LOOK_DELAY), Verdict::Gone);
 
         let mut look = SecondLook::default();
-        assert_eq!(look.judge(start), Verdict::LookAgain(TURN));
-        let late = start + 100 * TURN;
-        assert_eq!(look.judge(late), Verdict::LookAgain(TURN), "the thread was held up");
-        assert_eq!(look.judge(late + TURN), Verdict::Gone);
+        assert_eq!(look.judge(start), Verdict::LookAgain(SECOND_LOOK_DELAY));
+        let late = start + 100 * SECOND_LOOK_DELAY;
+        assert_eq!(look.judge(late), Verdict::LookAgain(SECOND_LOOK_DELAY), "the thread was held up");
+        assert_eq!(look.judge(late + SECOND_LOOK_DELAY), Verdict::Gone);
     }
 
     #[test]
     fn a_client_that_was_alive_in_between_is_checked_twice_again() {
         let start = Instant::now();
         let mut look = SecondLook::default();
-        assert_eq!(look.judge(start), Verdict::LookAgain(TURN));
+        assert_eq!(look.judge(start), Verdict::LookAgain(SECOND_LOOK_DELAY));
         look.clear();
-        assert_eq!(look.judge(start + TURN), Verdict::LookAgain(TURN));
+        assert_eq!(look.judge(start + SECOND_LOOK_DELAY), Verdict::LookAgain(SECOND_LOOK_DELAY));
     }
 
     #[actix_web::test]
@@ -127,7 +128,7 @@ mod tests {
         let (send, receive) = tokio::sync::oneshot::channel();
         actix_web::rt::spawn(async move {
             // The thread is blocked, and the message then takes two turns to arrive.
-            std::thread::sleep(TURN * 3);
+            std::thread::sleep(SECOND_LOOK_DELAY * 3);
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             let _ = send.send(());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::connection::state::{ConnectionState, Dismissal};
-use crate::transport::second_look::another_turn;
+use crate::transport::second_look::sockets_read;
 
 /// A response that a client has been reading for so long may be ended when unread data of all clients exceeds its limit.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ impl ConnectionTable {
         }
         let table = self.clone();
         actix_web::rt::spawn(async move {
-            another_turn().await;
+            sockets_read().await;
             table.is_relieving.set(false);
             let oldest = table.slowest(now).and_then(|key| table.busy.borrow_mut().remove(&key));
             if let Some(oldest) = oldest {
