@@ -1,16 +1,18 @@
-//! Starts the market: the simulator, its past, the history and the feed, each actor on its own thread.
+//! Starts the market: a source of events (`feed.kind`), its past, the history and the feed, each actor on its own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use actix::{Actor, Addr, Arbiter, ArbiterHandle};
+use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 
 use crate::app::{Settings, StartError};
-use crate::domain::{Clock, EventBody, MarketClock, SymbolId, SymbolTable, Timestamp};
+use crate::domain::{
+    Bar, Clock, EventBody, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp,
+};
 use crate::feed::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
-use crate::feed::{Feed, FeedConfig, FeedParts, Sequencer, Source};
-use crate::history::{Archive, ArchiveReader, History, LastValues};
+use crate::feed::{Attach, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source};
+use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource};
 use crate::metrics::SharedMetrics;
 
 /// The running market.
@@ -18,7 +20,8 @@ pub(super) struct Market {
     pub(super) table: Arc<SymbolTable>,
     pub(super) history: Addr<History>,
     pub(super) archive: ArchiveReader,
-    pub(super) feed: Addr<Feed<SimulatedSource>>,
+    /// Attaches a receiver of batches to the feed.
+    pub(super) feed: Recipient<Attach>,
     /// Offset of the newest event that the feed has published.
     pub(super) head: Arc<AtomicU64>,
     /// Time of the market.
@@ -28,7 +31,7 @@ pub(super) struct Market {
 }
 
 /// The simulator as a source of the feed.
-pub(super) struct SimulatedSource(Simulator);
+struct SimulatedSource(Simulator);
 
 impl Source for SimulatedSource {
     fn next_ts(&self) -> Timestamp {
@@ -43,6 +46,35 @@ impl Source for SimulatedSource {
     fn postpone(&mut self, micros: i64) {
         self.0.postpone(micros);
     }
+}
+
+/// What a kind of feed provides, at the time at which the stream begins.
+struct Opened<S> {
+    /// Generates the events after that time.
+    source: S,
+    table: Arc<SymbolTable>,
+    /// The state of each symbol of the table, in its order.
+    snapshots: Vec<Snapshot>,
+    /// The bars of each symbol that have begun before that time and end after it.
+    open: Vec<[Option<Bar>; Interval::COUNT]>,
+    /// Computes the bars that have ended before that time, when somebody reads them.
+    past: PastSource,
+}
+
+/// Opens the simulated market.
+fn simulated(feed: &FeedConfig, start: Timestamp) -> Result<Opened<SimulatedSource>, StartError> {
+    let config = simulator_config(feed);
+    let simulator = Simulator::new(&config, start)?;
+    let table = Arc::new(simulator.table().clone());
+    let past = Backfill::new(&config, start)?;
+    let openings = openings(&past);
+    Ok(Opened {
+        source: SimulatedSource(simulator),
+        table,
+        snapshots: openings.iter().map(Opening::snapshot).collect(),
+        open: openings.iter().map(|symbol| symbol.open.map(Some)).collect(),
+        past: Box::new(move |id, interval| past.bars(id, interval)),
+    })
 }
 
 fn simulator_config(feed: &FeedConfig) -> SimulatorConfig {
@@ -71,20 +103,26 @@ fn openings(past: &Backfill) -> Vec<Opening> {
     })
 }
 
-/// Computes the state at the start, and starts the actors.
+/// Opens the market of the kind `feed.kind`, and starts its actors.
 pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Result<Market, StartError> {
-    let config = simulator_config(&settings.feed);
     let reading = clock.read();
+    match settings.feed.kind {
+        FeedKind::Simulated => run(simulated(&settings.feed, reading.wall)?, settings, clock, reading, metrics),
+    }
+}
+
+/// Starts the actors of a market that was opened at the time of `reading`.
+fn run<S: Source + Send>(
+    opened: Opened<S>,
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    reading: Reading,
+    metrics: SharedMetrics,
+) -> Result<Market, StartError> {
+    let Opened { source, table, snapshots, open, past } = opened;
     let start = reading.wall;
-    let simulator = Simulator::new(&config, start)?;
-    let table = Arc::new(simulator.table().clone());
     let bounds = settings.history.bar_bounds(table.len()).map_err(StartError::Memory)?;
-    let past = Backfill::new(&config, start)?;
-    let openings = openings(&past);
-    let snapshots = openings.iter().map(Opening::snapshot).collect();
-    let last = openings.iter().map(|symbol| symbol.snapshot().price).collect();
-    let open: Vec<_> = openings.iter().map(|symbol| symbol.open.map(Some)).collect();
-    let past = Box::new(move |id, interval| past.bars(id, interval));
+    let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
     let archive = Archive::new(open.clone(), bounds, past, settings.history.past_bars_max, metrics.clone());
     let archive = Arc::new(archive);
     let history = History::new(LastValues::new(snapshots), archive.clone(), settings.history.events_max);
@@ -94,7 +132,7 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
     let head = Arc::new(AtomicU64::new(0));
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
     let feed = Feed::new(FeedParts {
-        source: SimulatedSource(simulator),
+        source,
         sequencer: Sequencer::new(table.clone(), open, last, start),
         clock,
         start,
@@ -106,6 +144,6 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
         metrics,
     });
     let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
-    let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed);
+    let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed).recipient();
     Ok(Market { table, history, archive, feed, head, clock: market_clock, arbiters: [history_arbiter, feed_arbiter] })
 }

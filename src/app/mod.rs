@@ -18,7 +18,6 @@ mod watchdog;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +26,11 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::app::listen::Listener;
-use crate::app::market::SimulatedSource;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
 use crate::feed::simulated::SimulatorError;
-use crate::feed::{Attach, Batch, Feed};
+use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
@@ -101,17 +99,13 @@ pub struct Application {
     tls_address: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
     hubs: Hubs,
-    attach: AttachFn,
+    feed: Recipient<Attach>,
     watchdog: Watchdog,
     arbiters: [ArbiterHandle; 2],
     grace: Duration,
     drain: Duration,
     metrics: SharedMetrics,
 }
-
-/// Attaches a receiver of batches to the feed.
-type AttachFn = Arc<dyn Fn(Attach) -> Attaching + Send + Sync>;
-type Attaching = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Additional routes of a program that embeds the server.
 type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -178,11 +172,10 @@ impl Application {
             behind_max: Duration::from_millis(settings.server.behind_max_ms),
         };
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
-        let attach = attach_to(feed);
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
-            attach: attach.clone(),
+            feed: feed.clone(),
             history,
             archive,
             clock,
@@ -200,7 +193,7 @@ impl Application {
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
         let drain = settings.server.drain();
         let arbiters = market.arbiters;
-        Ok(Self { server, address, tls_address, certificate, hubs, attach, watchdog, arbiters, grace, drain, metrics })
+        Ok(Self { server, address, tls_address, certificate, hubs, feed, watchdog, arbiters, grace, drain, metrics })
     }
 
     /// Returns the address of HTTP; `None` if only HTTPS is served.
@@ -221,7 +214,8 @@ impl Application {
     /// Sends every further batch to `receiver` too, as to a hub: for programs that embed the server. A receiver with a
     /// full mailbox misses batches.
     pub async fn attach(&self, receiver: Recipient<Batch>) {
-        (self.attach)(Attach(receiver)).await;
+        // The feed ends only with the process.
+        let _ = self.feed.send(Attach(receiver)).await;
     }
 
     /// Returns the counters.
@@ -285,21 +279,11 @@ fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage
     }
 }
 
-fn attach_to(feed: Addr<Feed<SimulatedSource>>) -> AttachFn {
-    Arc::new(move |hub| {
-        let attached = feed.send(hub);
-        // The feed ends only with the process.
-        Box::pin(async move {
-            let _ = attached.await;
-        })
-    })
-}
-
 /// Returns the parts that must live, beside the hubs.
 fn parts(
     history: &Addr<History>,
     archive: &ArchiveReader,
-    feed: &Addr<Feed<SimulatedSource>>,
+    feed: &Recipient<Attach>,
     listeners: &Listeners,
 ) -> Result<Vec<Part>, StartError> {
     let (history, archive, feed) = (history.clone(), archive.clone(), feed.clone());

@@ -6,15 +6,16 @@ use std::rc::{Rc, Weak};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::{Addr, WeakAddr};
+use actix::{Addr, Recipient, WeakAddr};
 use actix_web::dev::Server;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::app::MoreRoutes;
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
-use crate::app::{AttachFn, MoreRoutes};
 use crate::domain::Clock;
+use crate::feed::Attach;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
@@ -43,7 +44,7 @@ pub(super) struct Listeners {
 pub(super) struct WorkerParts {
     pub(super) hub_config: HubConfig,
     pub(super) hubs: Hubs,
-    pub(super) attach: AttachFn,
+    pub(super) feed: Recipient<Attach>,
     pub(super) history: Addr<History>,
     pub(super) archive: ArchiveReader,
     pub(super) clock: Arc<dyn Clock>,
@@ -76,8 +77,14 @@ impl WorkerParts {
     }
 
     fn start_worker(&self) -> (Addr<Hub>, Rc<Worker>) {
-        let attach = self.attach.clone();
-        let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| attach(hub));
+        let feed = self.feed.clone();
+        let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| {
+            let attached = feed.send(hub);
+            // The feed ends only with the process.
+            Box::pin(async move {
+                let _ = attached.await;
+            })
+        });
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
         let worker = Worker {
