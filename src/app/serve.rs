@@ -99,6 +99,12 @@ impl WorkerParts {
                 self.hub_config.metrics.answers_delayed.clone(),
                 self.health.clone(),
             ),
+            connection_turns: Turnstile::new(
+                server.turn_connections_max,
+                Order::NewestFirst,
+                self.hub_config.metrics.connections_delayed.clone(),
+                self.health.clone(),
+            ),
             session: Rc::new(self.settings.session.clone()),
             clock: self.clock.clone(),
             base_path: self.settings.server.base_path.clone(),
@@ -131,7 +137,6 @@ impl WorkerParts {
             keep_alive: Duration::from_millis(server.keep_alive_ms),
             request_head_bytes_max: server.request_head_bytes_max,
             write_buffer_bytes: server.write_buffer_bytes,
-            turn_connections_max: server.turn_connections_max,
             tls,
         }
     }

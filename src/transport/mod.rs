@@ -66,6 +66,8 @@ pub struct Worker {
     pub bars_answers: Rc<Semaphore>,
     /// Limits the responses and pieces of responses that this thread produces in one turn.
     pub answer_turns: Rc<Turnstile>,
+    /// Limits the connections of all listeners that begin or end on this thread in one turn.
+    pub connection_turns: Rc<Turnstile>,
     /// Limits of a session.
     pub session: Rc<SessionConfig>,
     /// The clock.

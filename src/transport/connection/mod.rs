@@ -30,7 +30,7 @@ use actix_web::{App, web};
 
 use crate::metrics::SharedMetrics;
 use crate::transport::traffic::{Meter, Metered};
-use crate::transport::turnstile::{Order, Turnstile};
+use crate::transport::turnstile::Turnstile;
 use crate::transport::{Worker, pieces, problem, routes};
 
 use http_io::HttpIo;
@@ -60,8 +60,6 @@ pub struct ConnectionConfig {
     pub keep_alive: Duration,
     /// The longest head of a request. Bytes.
     pub request_head_bytes_max: usize,
-    /// The most connections that begin or end in one turn of a worker thread. At least 1.
-    pub turn_connections_max: usize,
     /// TLS, if this is the listener of HTTPS.
     pub tls: Option<TlsSetup>,
 }
@@ -84,12 +82,7 @@ where
     Shutdown: Future<Output = ()> + 'static,
 {
     let metrics = worker.metrics();
-    let turnstile = Turnstile::new(
-        config.turn_connections_max,
-        Order::NewestFirst,
-        metrics.connections_delayed.clone(),
-        worker.health.clone(),
-    );
+    let turnstile = worker.connection_turns.clone();
     let (ours, table) = (worker.clone(), worker.connections.clone());
     let timeouts = Timeouts { request: config.request_timeout, keep_alive: config.keep_alive };
     let app = App::new()
