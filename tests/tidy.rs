@@ -1,5 +1,5 @@
 //! Checks the architecture: the direction of dependencies between floors, the files that may name a crate, the length
-//! and the header of files, and the table of close reasons in the protocol document.
+//! and the header of files, and the tables of close reasons and error codes in the protocol document.
 //!
 //! The rules are those of `docs/ARCHITECTURE.md`. The last tests feed invalid files to the checker, to prove that it
 //! finds them.
@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tickcast::protocol::{CloseReason, Reconnect};
+use tickcast::metrics::HTTP_ERRORS;
+use tickcast::protocol::{CloseReason, ErrorCode, Reconnect};
 
-/// The floors from the lowest; one may name itself and those before it. `metrics` and `rate` are beside them.
+/// The floors in the direction of the data; one may name itself and those earlier in this list.
 const FLOORS: [&str; 10] =
     ["domain", "protocol", "metrics", "rate", "feed", "history", "hub", "session", "transport", "app"];
 /// Most lines of a file.
@@ -55,7 +56,7 @@ fn complaints(tree: &Tree) -> Vec<String> {
                 continue;
             }
             let complain = |what: String| format!("{path}:{}: {what}", number + 1);
-            found.extend(upward(source, line).into_iter().map(complain));
+            found.extend(later(source, line).into_iter().map(complain));
             found.extend(reserved(source, line).into_iter().map(complain));
         }
     }
@@ -67,16 +68,16 @@ fn in_crate(path: &str) -> Option<String> {
     CRATES.iter().find_map(|(folder, name)| Some(format!("{name}{}", path.strip_prefix(folder)?)))
 }
 
-/// Returns the floors after `crate::` (or `tickcast::`) that are above the file's own.
-fn upward(source: &str, line: &str) -> Vec<String> {
+/// Returns the floors after `crate::` (or `tickcast::`) that are later in the list than the file's own.
+fn later(source: &str, line: &str) -> Vec<String> {
     let own = source.split(['/', '.']).next().unwrap();
     let Some(level) = FLOORS.iter().position(|floor| *floor == own) else { return Vec::new() };
     if line.contains("crate::{") {
         return vec!["name floors one by one, not in crate::{…}".into()];
     }
     let named = line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !is_word(c)).next().unwrap());
-    let above = named.filter(|named| FLOORS.iter().position(|floor| floor == named).is_some_and(|at| at > level));
-    above.map(|named| format!("{own} names {named}, a floor above it")).collect()
+    let later = named.filter(|named| FLOORS.iter().position(|floor| floor == named).is_some_and(|at| at > level));
+    later.map(|named| format!("{own} names {named}, a later floor")).collect()
 }
 
 /// Returns the reserved crates that the line names although its file may not.
@@ -141,16 +142,34 @@ fn row(reason: CloseReason) -> [String; 4] {
     [code, format!("`{}`", reason.name()), delay, cursor.into()]
 }
 
+fn protocol_document() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap()
+}
+
+/// Returns these cells of each row of the table whose header begins so.
+fn table<const COUNT: usize>(text: &str, header: &str, cells: [usize; COUNT]) -> Vec<[String; COUNT]> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(header)).skip(2);
+    let row = |line: &str| {
+        let all: Vec<_> = line.split('|').map(str::trim).collect();
+        cells.map(|cell| all[cell].to_owned())
+    };
+    rows.take_while(|line| line.starts_with('|')).map(row).collect()
+}
+
 #[test]
 fn the_close_reasons_in_the_protocol_document_are_those_of_the_code() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap();
-    let table = text.lines().skip_while(|line| !line.starts_with("| code | reason |")).skip(2);
-    let documented = table.take_while(|line| line.starts_with('|')).map(|line| {
-        let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        [1, 2, 4, 5].map(|cell| cells[cell].to_owned())
-    });
-    let documented: Vec<_> = documented.collect();
-    assert_eq!(documented, CloseReason::ALL.map(row));
+    assert_eq!(table(&protocol_document(), "| code | reason |", [1, 2, 4, 5]), CloseReason::ALL.map(row));
+}
+
+#[test]
+fn the_error_codes_in_the_protocol_document_are_those_of_the_code() {
+    let text = protocol_document();
+    let quoted = |name: &str| format!("`{name}`");
+    assert_eq!(table(&text, "| code | mistake |", [1]), ErrorCode::ALL.map(|code| [quoted(code.name())]));
+    let (_, rest) = text.split_once("with a `code` from the table above, or ").unwrap();
+    let (listed, _) = rest.split_once('.').unwrap();
+    let listed: Vec<_> = listed.split(',').map(str::trim).collect();
+    assert_eq!(listed, HTTP_ERRORS.map(quoted));
 }
 
 #[test]
@@ -171,10 +190,10 @@ fn about(path: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_floor_that_names_one_above_it_is_found() {
+fn a_floor_that_names_a_later_one_is_found() {
     assert_eq!(
         about("src/hub/x.rs", "use crate::session::Session;"),
-        ["src/hub/x.rs:2: hub names session, a floor above it"]
+        ["src/hub/x.rs:2: hub names session, a later floor"]
     );
     assert_eq!(about("crates/core/src/domain/x.rs", "fn f(x: crate::protocol::Y) {}").len(), 1);
     assert_eq!(about("src/metrics.rs", "use crate::feed::Feed;").len(), 1);

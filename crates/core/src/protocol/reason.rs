@@ -1,5 +1,21 @@
 //! Two tables. Error codes: a client's request is refused and its session goes on. Close reasons: the session ends with a
 //! close code (RFC 6455 section 7.4), and the client learns from the code whether and how to reconnect.
+//!
+//! To add a close reason:
+//!
+//! 1. Add the variant, its place in [`CloseReason::ALL`] and an arm to each `match` here. The code is one of 4000 to 4499 if the
+//!    client may reconnect, else one of 4500 to 4999.
+//! 2. Add the row to the table in docs/PROTOCOL.md, "The end of a session" (`tests/tidy.rs` compares it with this file), and the
+//!    code with its advice to `static/js/reconnect.js` (`static/test/reconnect.test.js` compares it with the table), its phrase to
+//!    `static/js/korean/`. If server-sent events can end for the reason, add it to the list in "Server-sent events".
+//! 3. Return the reason as the error of a handler or of `Liveness::check`; a hub calls `Router::end`.
+//! 4. Decide the special cases. `Liveness::reset_if_jammed` resets a socket that does not take the close frame, unless the reason
+//!    is in its list, which docs/PROTOCOL.md repeats. `WebSocketSession::begin_close` drops queued controls before the close frame
+//!    of `UnreadReplies`. `WebSocketSession::check` sends no close frame for `Stalled`. `FrameReader` reads no further frames after
+//!    `FrameFlood`.
+//!
+//! To add an error code: the variant, [`ErrorCode::ALL`], [`ErrorCode::name`], and the row in docs/PROTOCOL.md, "Messages". A code
+//! of HTTP alone: `HTTP_ERRORS` of the metrics, a constructor of `Problem`, and the list in docs/PROTOCOL.md, "REST".
 
 use std::fmt;
 
@@ -75,14 +91,16 @@ pub enum CloseReason {
     Flood,
     /// Control frames and tiny fragments over `session.control_frames_per_second_max`, averaged over five seconds.
     FrameFlood,
-    /// Queued answers over `push.outbox_reply_bytes_max`: the client sends requests but does not read the answers.
+    /// Unread answers over `push.outbox_reply_bytes_max`: the client sends requests but does not read the answers. Or unread data
+    /// of all clients over `push.waiting_bytes_max`, and this session had the most.
     UnreadReplies,
     /// No frame from the client for `session.idle_timeout_ms`, or a message that was not complete in that time.
     Idle,
-    /// The outbox was full and the client had asked for `"on_lag":"close"`, or the ring evicted events that the client had
-    /// not read yet.
+    /// A slow client: the outbox was full and the client had asked for `"on_lag":"close"`; or the topics of a lag exceeded
+    /// `push.outbox_reply_bytes_max`; or the ring evicted events of a recovery before the client had read them.
     Lagging,
-    /// The client's socket accepted no data for `session.stall_timeout_ms`. No close frame is sent, because none would arrive.
+    /// The client's socket accepted fewer than `session.stall_bytes_min` bytes in `session.stall_timeout_ms`. No close frame is
+    /// sent, because none would arrive.
     Stalled,
     /// The connection ended without a closing handshake.
     Disconnected,
@@ -174,13 +192,13 @@ impl CloseReason {
             Self::FrameFlood => "too many control frames a second",
             Self::UnreadReplies => "too many unread answers",
             Self::Idle => "no sign of life",
-            Self::Lagging => "too slow: the outbox is full",
+            Self::Lagging => "too slow to read the stream",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
         }
     }
 
-    /// Returns the metric label.
+    /// Returns the name: the metric label, and the `reason` of a `goodbye`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ClientClosed => "client_closed",
