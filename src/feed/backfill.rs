@@ -92,7 +92,7 @@ pub struct Backfill {
     factors: Vec<Vec<Day>>,
     /// The bars of the lead, oldest first; each ends where the next begins, the last one at the start.
     lead: Vec<Span>,
-    /// Like `factors`, at the begin of each bar of the lead, relative to the start.
+    /// Like `factors`, at the beginning of each bar of the lead, relative to the start.
     lead_factors: Vec<Vec<f64>>,
     tables: BarTables,
 }
@@ -162,7 +162,7 @@ impl Backfill {
         std::mem::take(&mut ladder.into_bars()[interval as usize])
     }
 
-    /// Computes all bars from the begin of `first_day` to the start. Returns the closed bars of `kept` and longer
+    /// Computes all bars from the beginning of `first_day` to the start. Returns the closed bars of `kept` and longer
     /// intervals, the open bars, and the size of the last trade.
     fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {
         let mut sampler = self.sampler(id);

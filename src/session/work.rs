@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
-/// The cost of each of these, in looks at one event: reading, decoding and answering a request,
+// All costs are in the unit of the limits: the time to read one event, about 0.15 microseconds.
+
+/// Cost to read, decode and answer a request.
 const REQUEST_WORK: u64 = 16;
-/// finding a symbol by its name and in the index,
+/// Cost to find a symbol by its name and in the index.
 const NAME_WORK: u64 = 4;
-/// making and encoding a snapshot,
+/// Cost to make and encode a snapshot.
 const SNAPSHOT_WORK: u64 = 8;
-/// and naming a subscription in an answer, or visiting it.
+/// Cost to visit a subscription, or to name it in an answer.
 const SUBSCRIPTION_WORK: u64 = 1;
-/// The cost of one poll, with HTTP around it: about 100 microseconds, so that a worker at its limit of polls has half of its
-/// time for other work.
+/// Cost of one poll, with HTTP around it: about 100 microseconds, so that a worker at its limit of polls has half of its time for
+/// other work.
 const POLL_WORK: usize = 1_024;
 
 /// The longest time for which a client over its limit is not read. It may have disconnected, which only a read finds.

@@ -40,7 +40,7 @@
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
  *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
  */
-/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the begin of a day of UTC */
+/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the beginning of a day of UTC */
 /** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */

@@ -25,7 +25,7 @@
  * @property {number} low
  * @property {number} prev_close
  * @property {number} volume 0 until the first trade of the day, which sets `open`, `high` and `low`
- * @property {number} day_us begin of the day of UTC of these figures
+ * @property {number} day_us beginning of the day of UTC of these figures
  */
 
 import { INTERVAL_US } from "./protocol.js";

@@ -39,7 +39,7 @@ The behaviour is permitted, but the case expected another one.
 const UTF8: &str = "
 6.4.1 to 6.4.4 send text with an invalid byte in the middle and expect the connection to fail at that byte. In 6.4.1 and 6.4.2
 the byte ends a fragment; in 6.4.3 and 6.4.4 it is within an incomplete frame, which a codec of whole frames does not return yet.
-So the service checks text as it arrives, before the codec has the frame (`src/transport/utf8.rs`).
+So the service checks text as it arrives, before the codec has the frame (`src/transport/websocket/utf8.rs`).
 ";
 
 const INFORMATIONAL: &str = "

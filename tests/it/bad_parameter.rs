@@ -12,7 +12,7 @@ async fn refuses(status: u16, code: &str, paths: &[&str]) {
         let answer = get(server.address, path).await;
         let problem = answer.problem();
         assert_eq!((answer.status, &problem["code"]), (status, &json!(code)), "{path:.100}: {problem}");
-        assert!(answer.text().len() < 1_000, "only the begin of the text is quoted");
+        assert!(answer.text().len() < 1_000, "only the beginning of the text is quoted");
     }
     lives_on(&server).await;
 }

@@ -28,7 +28,7 @@ fn narrow(settings: &mut Settings) {
     settings.server.unsent_bytes_max = 4_096;
 }
 
-/// Opens a session that subscribes to everything and reads only the begin of the answer.
+/// Opens a session that subscribes to everything and reads only the beginning of the answer.
 async fn jam(server: &TestServer) -> RawClient {
     let mut client = RawClient::open_narrow(server.address).await;
     let request = json!({"action": "subscribe", "symbols": ["*"], "channels": ALL_CHANNELS}).to_string();

@@ -116,7 +116,7 @@ pub(crate) fn key_of(message: &Value) -> Option<Key> {
     Some((message["symbol"].as_str()?.into(), channel))
 }
 
-/// Returns whether the message is an event: a trade, a quote, a bar, the begin of a day, or a gap.
+/// Returns whether the message is an event: a trade, a quote, a bar, the beginning of a day, or a gap.
 pub(crate) fn is_event(message: &Value) -> bool {
     key_of(message).is_some()
 }

@@ -102,7 +102,7 @@ export class Run {
     return this.secondsOf(this.ended || server_us);
   }
 
-  /** Returns a time as seconds since the begin of the run. @param {number} server_us */
+  /** Returns a time as seconds since the beginning of the run. @param {number} server_us */
   secondsOf(server_us) {
     return this.began === 0 ? 0 : (server_us - this.began) / 1_000_000;
   }

@@ -28,7 +28,7 @@ pub struct Quote {
     pub ask_size: Size,
 }
 
-/// The begin of a day of one symbol. Until the first trade of the day, open, high, low and last price are `prev_close`,
+/// The beginning of a day of a symbol. Until the first trade of the day, open, high, low and last price are `prev_close`,
 /// and the volume is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Day {
@@ -57,7 +57,7 @@ pub enum EventBody {
     Quote(Quote),
     /// A bar that has closed. Boxed: bars are rare and three times the size of the rest.
     Bar(Interval, Box<Bar>),
-    /// The begin of a day.
+    /// The beginning of a day.
     Day(Day),
     /// A jump of the market's time.
     Gap(Gap),

@@ -75,8 +75,8 @@ impl Publication {
         }
     }
 
-    /// Appends the event as one message of the dialect, which must have it, for a session to which it stands for so many older
-    /// ones as well.
+    /// Appends the event as one message of the dialect, which must have it, together with the number of older events that it
+    /// replaces in mode `latest`.
     #[inline]
     pub fn write<D: Dialect>(&self, skipped: u32, out: &mut impl BufMut) {
         let bytes = self.encoded::<D>();
