@@ -61,7 +61,7 @@
 /** @typedef {{ symbol: string, interval: Interval, epoch: string, offset: number, bars: Bar[] }} BarsAnswer of `/api/v1/bars` */
 /** @typedef {Position & { snapshots: Snapshot[] }} SnapshotAnswer of `/api/v1/snapshot` */
 /** @typedef {Position & { cursor: string, recovered: boolean, messages: Message[] }} PollAnswer of `/api/v1/poll` */
-/** @typedef {{ title?: string, status?: number, detail?: string, code?: string, symbols?: string[] }} Problem an error over HTTP (RFC 9457) */
+/** @typedef {{ type?: string, title?: string, status?: number, detail?: string, code?: string, symbols?: string[] }} Problem an error over HTTP (RFC 9457) */
 
 /** @typedef {"websocket" | "sse" | "long_poll" | "short_poll"} Transport */
 /** @typedef {{ wire: number, payload: number, framing: number, headers: number, tls: number }} Bytes */

@@ -34,7 +34,7 @@ async function getJson(url, signal) {
   const response = await fetch(url, { signal, headers: { accept: "application/json" } });
   if (response.ok) return response.json();
   /** @type {import("./protocol.js").Problem | null} */
-  const problem = await response.json().catch(() => null);
+  const problem = await response.json().catch(/** @returns {null} */ () => null);
   throw new AnswerError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
 }
 

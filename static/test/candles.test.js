@@ -19,6 +19,7 @@ const bar = (ts, close, more = {}) => ({
 const answer = (bars, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: "e1", offset: 50, bars, ...more });
 /** @param {Bar[]} bars @param {Partial<BarsAnswer>} [more] @param {number} [bars_max] */
 const seriesOf = (bars, more, bars_max) => new CandleSeries(answer(bars, more), bars_max);
+/** @param {number} offset @param {number} ts @param {number} price */
 const trade = (offset, ts, price, size = 5) => ({ offset, ts, price, size });
 
 test("a bar starts at a whole multiple of its interval", () => {

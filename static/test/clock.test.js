@@ -33,6 +33,7 @@ test("the error includes the resolution of the clock and grows by the drift", ()
 test("the bound holds for any asymmetric round trip and any resolution", () => {
   const ahead = 5_000;
   for (const step of [1, 100, 1_000]) {
+    /** @param {number} us */
     const read = (us) => Math.floor(us / step) * step;
     for (const [up, down] of [[900, 100], [20, 40], [0, 700], [700, 0]]) {
       for (let at = 0; at < 2_000; at += 37) {

@@ -121,6 +121,7 @@ test("figures count beyond the limit of records", () => {
 });
 
 test("the limits equal those of the page and of the server", () => {
+  /** @param {string} name */
   const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
   assert.ok(read("static/compare.html").includes(`More than ${RECORDS_MAX.toLocaleString("en-US")} events`));
   assert.ok(read("src/transport/poll.rs").includes(`const EVENTS_MAX: usize = ${ANSWER_EVENTS_MAX};`));
@@ -154,6 +155,7 @@ test("figures add both directions, per event that the server has sent", () => {
 
 test("costs are added across restarts of the server", () => {
   const account = new Account("desk-1");
+  /** @param {number} requests */
   const costs = (requests) => ({ ...forEach(() => ({ ...cost(0, 0), requests: 1 })), websocket: { ...cost(0, 0), requests } });
   for (const requests of [2, 5, 1, 3]) account.take(costs(requests));
   assert.deepEqual([account.total.websocket.requests, account.total.sse.requests], [8, 2]);

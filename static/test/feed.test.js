@@ -6,14 +6,21 @@ import { describeReason } from "../js/connection.js";
 import { Feed } from "../js/feed.js";
 
 const NATIVE = { WebSocket: globalThis.WebSocket, document: globalThis.document, addEventListener: globalThis.addEventListener };
+/** @type {import("../js/wishes.js").Wishes} */
 const WISHES = new Map([["AAPL", { channels: ["trades"] }]]);
 let now_ms = 0;
+/** @type {FakeSocket[]} */
 let sockets = [];
+/** @type {Feed} */
+let feed;
+/** The target of the page's own events. */
+let listeners = new EventTarget();
 
 class FakeSocket {
   static OPEN = 1;
   static CLOSED = 3;
   readyState = 0;
+  /** The requests that the page has sent. @type {{ action: string, symbols?: string[], ts: number }[]} */
   sent = [];
   isAnswering = true;
   onopen = () => {};
@@ -31,9 +38,11 @@ class FakeSocket {
     this.onopen();
     this.say({ type: "welcome", epoch: "e1", offset: 1, heartbeat_ms: 15_000 });
   }
+  /** @param {object[]} messages */
   say(...messages) {
     this.onmessage?.({ data: JSON.stringify(messages) });
   }
+  /** @param {string} text */
   send(text) {
     const request = JSON.parse(text);
     this.sent.push(request);
@@ -48,10 +57,9 @@ class FakeSocket {
 beforeEach(() => {
   sockets = [];
   now_ms = 1_000;
-  const listeners = new EventTarget();
+  listeners = new EventTarget();
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   Object.assign(globalThis, { WebSocket: FakeSocket, document, addEventListener: listeners.addEventListener.bind(listeners) });
-  globalThis.window_ = listeners;
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000 });
   // It must go on a little by itself: its step is looked for at the start.
   mock.method(performance, "now", () => (now_ms += 0.001));
@@ -63,9 +71,7 @@ afterEach(() => {
   Object.assign(globalThis, NATIVE);
 });
 
-let feed;
-
-/** Lets time pass for the page; `each` is done every 50 ms. */
+/** Lets time pass for the page; `each` is done every 50 ms. @param {number} ms */
 function pass(ms, each = () => {}) {
   for (let passed = 0; passed < ms; passed += 50) {
     now_ms += 50;
@@ -74,7 +80,7 @@ function pass(ms, each = () => {}) {
   }
 }
 
-/** Lets time pass until the state is this one. Returns how long that took. */
+/** Lets time pass until the state is this one. Returns how long that took. @param {import("../js/feed.js").Status["state"]} state */
 function until(state, ms_max = 60_000) {
   const begun = now_ms;
   while (feed.status.state !== state) {
@@ -138,7 +144,7 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
   test(`after ${event} a connection that is dead is replaced within three seconds`, () => {
     const socket = live();
     socket.isAnswering = false;
-    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    (event === "resume" || event === "visibilitychange" ? document : listeners).dispatchEvent(new Event(event));
     // What was under way when the machine fell asleep is read now, and proves nothing.
     pass(100);
     socket.say({ type: "heartbeat", ts: 1, offset: 1 });
@@ -150,7 +156,7 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
 
   test(`after ${event} a connection that answers stays`, () => {
     const socket = live();
-    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    (event === "resume" || event === "visibilitychange" ? document : listeners).dispatchEvent(new Event(event));
     pass(20_000, () => assert.equal(feed.status.state, "live"));
     assert.deepEqual([sockets.length, socket.readyState], [1, FakeSocket.OPEN]);
   });
@@ -163,7 +169,7 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
     }
     sockets.at(-1).onclose({ code: 1006 });
     const before = sockets.length;
-    (event === "resume" || event === "visibilitychange" ? document : globalThis.window_).dispatchEvent(new Event(event));
+    (event === "resume" || event === "visibilitychange" ? document : listeners).dispatchEvent(new Event(event));
     assert.equal(sockets.length, before + 1);
   });
 }
@@ -196,7 +202,7 @@ for (const code of [1002, 1003, 1007, 1009, 4500, 4999]) {
     live().onclose({ code });
     assert.equal(feed.status.state, "closed");
     assert.match(describeReason(feed.status), /does not reconnect by itself/);
-    globalThis.window_.dispatchEvent(new Event("online"));
+    listeners.dispatchEvent(new Event("online"));
     pass(60_000);
     assert.equal(sockets.length, 1);
     feed.retryNow();

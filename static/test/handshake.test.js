@@ -28,6 +28,7 @@ test("accept values agree with another implementation of SHA-1", () => {
 });
 
 test("each mistake in a key is named", () => {
+  /** @param {string} key */
   const said = (key) => checkKey(key).problem?.phrase.slice(0, 26);
   assert.equal(said("dGhlIHNhbXBsZSBub25jZQ=="), undefined);
   assert.equal(said(""), "A key is needed: 24 charac");
@@ -43,7 +44,7 @@ test("each mistake in a key is named", () => {
   assert.equal(checkKey("dGhlIHNhbXBsZQ==").problem.values.count, 10);
 });
 
-/** Puts a frame together. */
+/** Puts a frame together. @param {number} first @param {Iterable<number> & { length: number }} payload @param {number[]} [key] */
 function frame(first, payload, key) {
   const size = payload.length;
   const long = size < 126 ? [] : [...Buffer.from(size.toString(16).padStart(size < 65_536 ? 4 : 16, "0"), "hex")];
@@ -102,6 +103,7 @@ test("an incomplete frame waits for more bytes, and one above the limit is refus
 });
 
 test("the code and the reason of a close frame are optional", () => {
+  /** @param {string} hex */
   const close = (hex) => closeOf(new Dissector().push(fromHex(hex))[0]);
   assert.deepEqual(close("880503e8627965"), { code: 1000, reason: "bye" });
   assert.deepEqual(close("88020fa0"), { code: 4000, reason: "" });

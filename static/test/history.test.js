@@ -5,32 +5,41 @@ import { afterEach, test } from "node:test";
 import { failureOf, HistoryLoader } from "../js/history.js";
 import { TradeLog } from "../js/tradelog.js";
 
+/** @typedef {import("../js/candles.js").CandleSeries} CandleSeries */
+/** @typedef {import("../js/protocol.js").BarsAnswer} BarsAnswer */
+/** @typedef {import("../js/protocol.js").Problem} Problem */
+
 const START = 1_772_463_840_000_000;
 const realFetch = globalThis.fetch;
 afterEach(() => { globalThis.fetch = realFetch; });
 
-/** Answers each request with the next of these bodies, the last one again and again. Returns the URLs asked for. */
+/** Answers each request with the next of these bodies, the last one again and again. Returns the URLs asked for. @param {(BarsAnswer | Problem)[]} bodies */
 function serve(...bodies) {
+  /** @type {string[]} */
   const urls = [];
   globalThis.fetch = async (url, options) => {
-    urls.push(url);
+    urls.push(String(url));
     const body = bodies[Math.min(urls.length, bodies.length) - 1];
     await new Promise((resolve) => setTimeout(resolve, 1));
     if (options?.signal?.aborted) throw new DOMException("aborted", "AbortError");
-    return body.status ? Response.json(body, { status: body.status }) : Response.json(body);
+    return Response.json(body, { status: ("status" in body && body.status) || 200 });
   };
   return urls;
 }
 
+/** @param {number} ts */
 const bar = (ts) => ({ ts, open: 100, high: 100, low: 100, close: 100, volume: 10, trades: 1, vwap: 100, final: true });
+/** @param {number} offset @param {Partial<BarsAnswer>} [more] @returns {BarsAnswer} */
 const answer = (offset, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: "e1", offset, bars: [bar(START)], ...more });
 
+/** @param {Partial<ReturnType<ConstructorParameters<typeof HistoryLoader>[1]["position"]>>} position @param {number[]} [offsets] */
 function loaderAt(position, offsets = []) {
   const log = new TradeLog();
   for (const offset of offsets) log.push({ symbol: "AAPL", offset, ts: START + offset, price: 101, size: 1, side: 1 });
+  /** @type {{ series: CandleSeries[], errors: ReturnType<typeof failureOf>[] }} */
   const results = { series: [], errors: [] };
   const loader = new HistoryLoader(log, {
-    position: () => position,
+    position: () => ({ epoch: "", followed_offset: undefined, now_us: 0, ...position }),
     onSeries: (series) => results.series.push(series),
     onError: (err) => results.errors.push(failureOf(err)),
   });
@@ -97,6 +106,7 @@ test("older bars are fetched until there are none", async () => {
 });
 
 test("after a break the newest bars adjoin those held, or replace them if the server is another one", async () => {
+  /** @param {number} count @param {number} end */
   const many = (count, end) => Array.from({ length: count }, (_, index) => bar(START + (end - count + index) * 60_000_000));
   const position = { epoch: "e1", followed_offset: 50, now_us: START + 1_800 * 60_000_000 };
   const urls = serve(answer(60, { bars: many(600, 1_800) }), answer(61, { bars: many(600, 1_200) }), answer(70, { bars: many(600, 1_802) }),

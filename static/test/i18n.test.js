@@ -13,15 +13,17 @@ const PAGES = [
   ["index.html", "js/app.js", "js/korean/live.js"],
   ["handshake.html", "js/handshake/page.js", "js/korean/handshake.js"],
 ];
+/** @type {Record<string, string>} */
 const ENTITIES = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": "\"", "&nbsp;": "\u00A0" };
 
+/** @param {string} html */
 function plain(html) {
   const text = html.replace(/<\/?code>/g, "`").replace(/<\/?strong>/g, "*");
   assert.doesNotMatch(text, /</, `a phrase has no markup but code and strong: ${html}`);
   return text.replace(/&\w+;/g, (entity) => ENTITIES[entity]).replace(/\s+/g, " ").trim();
 }
 
-/** Returns the phrases that a page marks. */
+/** Returns the phrases that a page marks. @param {string} html */
 function phrasesOfPage(html) {
   const body = html.slice(html.indexOf("<body>"));
   const contents = [...body.matchAll(/<(\w+)(?=[^>]*\sdata-i18n[\s>])[^>]*>([\s\S]*?)<\/\1>/g)].map((match) => plain(match[2]));
@@ -30,12 +32,13 @@ function phrasesOfPage(html) {
   return [...contents, ...attributes];
 }
 
-/** Returns the phrases that a module writes. */
+/** Returns the phrases that a module writes. @param {string} source @returns {string[]} */
 function phrasesOfModule(source) {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, "");
   return [...code.matchAll(/\b(?:t|mark)\(\s*("(?:[^"\\]|\\.)*")/g)].map((match) => JSON.parse(match[1]));
 }
 
+/** @param {string} text */
 const marksOf = (text) => (text.match(/`[^`]+`|\*[^*]+\*|\{\w+\}/g) ?? []).map((each) => each.replace(/\*[^*]+\*/, "*")).sort();
 
 for (const [page, entry, dictionary] of PAGES) {
@@ -74,7 +77,7 @@ test("a phrase without a dictionary stays English and is filled in", () => {
 });
 
 test("code and emphasis become elements, and text is never parsed as HTML", () => {
-  Object.assign(globalThis, { document: { createElement: (tag) => ({ tag, textContent: "" }) } });
+  Object.assign(globalThis, { document: { createElement: (/** @type {string} */ tag) => ({ tag, textContent: "" }) } });
   try {
     const nodes = nodesOf("Send `{text}` *now*.", { text: "<b>" });
     assert.deepEqual(nodes, ["Send ", { tag: "code", textContent: "<b>" }, " ", { tag: "strong", textContent: "now" }, "."]);

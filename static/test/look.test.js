@@ -67,6 +67,7 @@ test("a search puts symbols before names", () => {
     { symbol: "CVX", name: "Chevron Corporation", sector: "Energy" },
     { symbol: "KO", name: "Coca-Cola Company", sector: "Consumer" },
   ];
+  /** @param {string} typed */
   const found = (typed) => findMatches(listings, typed).map((listing) => listing.symbol);
   assert.deepEqual(found("c"), ["C", "CVX", "KO", "MSFT", "F"]);
   assert.deepEqual(found(" ford "), ["F"]);
@@ -80,12 +81,14 @@ test("a search puts symbols before names", () => {
   for (const typed of ["brk-b", "brkb", "BRK B", "brk.b", "ｂｒｋ．ｂ"]) {
     assert.equal(findMatches(berkshire, typed).length, 1, typed);
   }
-  const inKorean = (sector) => ({ Energy: "에너지" })[sector] ?? sector;
+  /** @param {string} sector */
+  const inKorean = (sector) => (sector === "Energy" ? "에너지" : sector);
   assert.deepEqual(findMatches(listings, "에너지", inKorean).map((listing) => listing.symbol), ["CVX"]);
   assert.equal(found("").length, 5);
 });
 
 test("columns sort descending, and ascending after a second click", () => {
+  /** @param {number} price @param {number} prev_close */
   const ticker = (price, prev_close) => fromSnapshot(snapshot({}, { price, prev_close }));
   const tickers = new Map([["A", ticker(10, 11)], ["B", ticker(30, 29)], ["C", ticker(20, 20)]]);
   const down = nextOrder({ key: null, direction: "descending" }, "last");

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 
-/** Returns the paths below `static/` of a module and of everything that it imports. */
+/** Returns the paths below `static/` of a module and of everything that it imports. @param {string} entry */
 export function modulesOf(entry) {
   const found = new Set([entry]);
   for (const name of found) {

@@ -5,13 +5,15 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { Notice } from "../js/notice.js";
 
 const NATIVE = globalThis.document;
+/** @type {Record<string, { hidden: boolean, textContent: string }>} */
 let elements;
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout"] });
+  /** @param {string} id */
   const made = (id) => ({ id, hidden: true, textContent: "", addEventListener() {} });
   elements = Object.fromEntries(["chart-message", "chart-message-text", "chart-retry"].map((id) => [id, made(id)]));
-  Object.assign(globalThis, { document: { getElementById: (id) => elements[id] } });
+  Object.assign(globalThis, { document: { getElementById: (/** @type {string} */ id) => elements[id] } });
 });
 
 afterEach(() => {

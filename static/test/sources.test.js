@@ -10,6 +10,7 @@ import { ReferenceClock } from "../js/compare/reference.js";
 import { openSource } from "../js/compare/transports.js";
 import { snapshot, trade } from "./messages.js";
 
+/** @type {import("../js/compare/query.js").Wish} */
 const WISH = { symbols: ["AAPL", "MSFT"], channels: ["trades"], max_hz: null, interval_ms: 1_000 };
 const AFTER = { epoch: "a", offset: 10 };
 const BACKOFF_MS = 15_000;
@@ -19,22 +20,27 @@ class Fake extends EventTarget {
   static OPEN = 1;
   static CLOSED = 2;
   readyState = 1;
+  /** @type {{ action: string, after?: { epoch: string, offset: number } }[]} */
   sent = [];
+  /** @param {string | URL} address */
   constructor(address) {
     super();
     this.address = String(address);
   }
+  /** @param {string} text */
   send(text) {
     this.sent.push(JSON.parse(text));
   }
   close() {
     this.tell("close", { code: 1000, reason: "" });
   }
+  /** @param {string} type */
   tell(type, values = {}) {
     const event = Object.assign(new Event(type), values);
-    this[`on${type}`]?.(event);
+    /** @type {this & Record<string, ((event: object) => void) | undefined>} */ (this)[`on${type}`]?.(event);
     this.dispatchEvent(event);
   }
+  /** @param {({ type: string, id?: string } & Record<string, unknown>)[]} messages */
   say(...messages) {
     this.tell("message", { data: JSON.stringify(messages), lastEventId: messages.at(-1).id ?? "" });
   }
@@ -42,6 +48,7 @@ class Fake extends EventTarget {
 class FakeSocket extends Fake {
   /** @type {FakeSocket[]} */
   static made = [];
+  /** @param {string | URL} address */
   constructor(address) {
     super(address);
     FakeSocket.made.push(this);
@@ -50,15 +57,18 @@ class FakeSocket extends Fake {
 class FakeStream extends Fake {
   /** @type {FakeStream[]} */
   static made = [];
+  /** @param {string | URL} address */
   constructor(address) {
     super(address);
     FakeStream.made.push(this);
   }
 }
 
-/** Requests that wait for an answer. */
+/** Requests that wait for an answer. @type {{ url: string, query: URLSearchParams, answer: (status: number, body: object) => void, fail: () => void }[]} */
 const requests = [];
+/** @param {string} url @param {{ signal: AbortSignal }} options @returns {Promise<Response>} */
 const fakeFetch = (url, { signal }) => new Promise((resolve, reject) => {
+  /** @param {number} status @param {object} body */
   const answer = (status, body) => resolve(new Response(JSON.stringify(body), { status }));
   const request = { url, query: new URLSearchParams(url.split("?")[1]), answer, fail: () => reject(new TypeError("fetch failed")) };
   signal.addEventListener("abort", () => reject(signal.reason));
@@ -80,13 +90,15 @@ afterEach(() => {
 async function settle() {
   for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
+/** @param {number} ms */
 async function pass(ms) {
   mock.timers.tick(ms);
   await settle();
 }
 
-/** Opens a source that writes down what it says. */
+/** Opens a source that writes down what it says. @param {import("../js/protocol.js").Transport} transport */
 function open(transport, wish = WISH) {
+  /** @type {(string | number)[]} */
   const log = [];
   const source = openSource(transport, wish, AFTER, "desk-1", {
     opened: (recovered, epoch) => log.push(`opened ${recovered} ${epoch}`),
@@ -97,7 +109,9 @@ function open(transport, wish = WISH) {
   });
   return { source, log };
 }
+/** @param {string} epoch */
 const welcome = (epoch) => ({ type: "welcome", epoch, heartbeat_ms: 15_000 });
+/** @param {boolean} [recovered] */
 const subscribed = (recovered) => ({ type: "subscribed", recovered });
 
 test("a broken WebSocket reconnects with its last cursor", async () => {
@@ -130,6 +144,7 @@ test("after a void cursor a WebSocket has a cursor again when all snapshots have
     FakeSocket.made.at(-1).tell("open");
     return FakeSocket.made.at(-1).sent[0].after;
   };
+  /** @param {string} symbol */
   const snapshotOf = (symbol) => snapshot({}, { symbol, offset: 3 });
   FakeSocket.made[0].tell("open");
   assert.deepEqual(await again(), AFTER);
@@ -228,9 +243,10 @@ test("an event stream refused by an error status is opened again with its last c
   await source.close();
 });
 
+/** @param {number} offset @param {import("../js/protocol.js").Message[]} messages */
 const answer = (offset, messages, recovered = true, epoch = "a") => ({ epoch, offset, cursor: `${epoch}:${offset}`, recovered, messages });
 
-for (const transport of ["long_poll", "short_poll"]) {
+for (const transport of /** @type {const} */ (["long_poll", "short_poll"])) {
   test(`a ${transport} that fails is repeated with the same cursor`, async () => {
     const { source, log } = open(transport);
     requests.shift().answer(200, answer(11, [trade(5, 11)]));
@@ -314,7 +330,7 @@ test("extra clients are counted while they are served, reconnect, and use the mo
 
 test("the reference clock reconnects if its socket breaks or does not answer", async () => {
   const clock = new ReferenceClock();
-  for (const end of [(socket) => socket.tell("close"), () => pass(5_000)]) {
+  for (const end of [(/** @type {FakeSocket} */ socket) => socket.tell("close"), () => pass(5_000)]) {
     const socket = FakeSocket.made.at(-1);
     socket.tell("open");
     socket.say({ type: "pong", ts: Date.now() * 1_000, server_ts: Date.now() * 1_000 });

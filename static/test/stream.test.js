@@ -76,6 +76,7 @@ test("events before the first snapshot and after unsubscribing are ignored", () 
 
 test("the trade log returns null if trades may be missing", () => {
   const log = new TradeLog(4);
+  /** @param {string} symbol @param {number} offset */
   const logged = (symbol, offset) => ({ symbol, offset, ts: 0, price: 1, size: 1, side: 0 });
   log.push(logged("AAPL", 10));
   log.push(logged("MSFT", 11));
@@ -110,6 +111,7 @@ test("the median is that of the newest values", () => {
 });
 
 test("the market applies a snapshot and the later events, each once", () => {
+  /** @type {string[]} */
   const seen = [];
   const market = new Market({
     onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
@@ -158,6 +160,7 @@ test("skipped events are no hole", () => {
 
 test("a channel unsubscribed for a while has no hole", () => {
   const market = new Market(IGNORE);
+  /** @param {number} seq */
   const bar = (seq) => messages.bar(seq, 200 + seq);
   /** @param {Channel[]} channels */
   const following = (...channels) => market.want(new Map([["AAPL", { channels }]]));

@@ -8,13 +8,15 @@ import { TRANSPORTS } from "../js/compare/transports.js";
 import { cost, tallyOf } from "./comparison.js";
 import { trade } from "./messages.js";
 
-/** A run of two events over each transport, with 200, 300, 1,000 and so many bytes. */
+/** A run of two events over each transport, with 200, 300, 1,000 and so many bytes. @param {number} shortWire */
 function outcome(shortWire, more = {}, short = {}) {
+  /** @param {number} wire */
   const of = (wire) => figuresOf(tallyOf(trade(5, 11), trade(6, 13)), cost(2, wire), 20_000);
   const figures = { websocket: of(200), sse: of(300), long_poll: of(1_000), short_poll: { ...of(shortWire), ...short } };
   const common = { count: 2, absent: [0, 0, 0, 0], isCutShort: false };
   return { figures, common, failures: {}, voids: {}, isLatest: false, interval_ms: 1_000, seconds: 30, error_us: 80, ...more };
 }
+/** @param {Parameters<typeof outcome>} rest */
 const say = (...rest) => summarize(outcome(...rest)).join("\n");
 const broken = { kind: "closed", detail: "1006", second: 12.4 };
 
@@ -58,6 +60,7 @@ test("a loss is counted once, although it is a hole as well", () => {
 
 test("events after the last common one are mentioned if there are any", () => {
   const said = /after the last common one are counted in the table only/;
+  /** @param {number} count */
   const common = (count, absent = [0, 0, 0, 0]) => ({ common: { count, absent, isCutShort: false } });
   assert.match(say(400, common(2), { events: 3 }), said);
   assert.match(say(400, common(1)), said);
@@ -84,6 +87,7 @@ test("the newest values are compared by all of their bytes", () => {
 });
 
 test("the verdict on short polls goes by the figures, both ways", () => {
+  /** @param {number} staleness */
   const aged = (staleness) => say(200, {}, { staleness }).split("\n").at(-1);
   const push = outcome(200).figures.websocket.staleness;
   assert.match(aged(push), /as many bytes as WebSocket here\. The shown prices were as old\.$/);

@@ -8,6 +8,7 @@ import { snapshot } from "./messages.js";
 
 const tickers = new Map(["A", "B", "C"].map((symbol, index) => [symbol, fromSnapshot(snapshot({}, { symbol, price: (index * 2) % 5, volume: index }))]));
 
+/** @param {string[]} symbols */
 function listOf(...symbols) {
   const watch = new Watch();
   watch.add(symbols);

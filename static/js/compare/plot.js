@@ -90,7 +90,7 @@ export class Plot {
     this.#seconds = seconds;
     this.#axis.setData(Array.from({ length: seconds + 1 }, (_, at_s) => ({ time: timeOf(at_s) })));
     for (const { name, line, dots } of this.#lines) {
-      const { points, every_s } = series.find((each) => each.name === name) ?? { points: [], every_s: 0 };
+      const { points, every_s } = series.find((each) => each.name === name) ?? { points: /** @type {Point[]} */ ([]), every_s: 0 };
       // The library accepts whole seconds, each at most once.
       /** @type {Map<number, number | null>} */
       const whole = new Map();

@@ -22,7 +22,8 @@ export const KEY_BYTES = 16;
  * @returns {{ bytes: Uint8Array, problem: null } | { bytes: null, problem: Problem }}
  */
 export function checkKey(key) {
-  const wrong = (/** @type {string} */ phrase, values = {}) => ({ bytes: null, problem: { phrase, values } });
+  /** @param {string} phrase @returns {{ bytes: null, problem: Problem }} */
+  const wrong = (phrase, values = {}) => ({ bytes: null, problem: { phrase, values } });
   if (key === "") return wrong(mark("A key is needed: 24 characters, which are 16 bytes in Base64."));
   const stranger = [...key].find((character) => !/[A-Za-z0-9+/=]/.test(character));
   if (stranger) return wrong(mark("“{stranger}” does not occur in Base64, which has A–Z, a–z, 0–9, + and /."), { stranger });

@@ -31,6 +31,7 @@ const ABNORMAL = 1006;
 /**
  * Returns the names in an offer, or the mistake in it.
  * @param {string} text
+ * @returns {{ names: string[], problem: import("./accept.js").Problem | null }}
  */
 export function parseOffer(text) {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
