@@ -1,5 +1,5 @@
-//! The frame of a measuring program: command line, limits, signals, runtime, exit code. 0 is a clean run, 1 one with faults,
-//! 2 no run.
+//! What both programs need to run: command line, open-file limit, signals, runtime, exit code. Exit code 0 is a clean run, 1 a
+//! run with faults, 2 no run.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -13,10 +13,10 @@ use rlimit::Resource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-/// Files that are open beside the connections.
+/// Open files other than connections.
 const FILES_BESIDE: u64 = 64;
 
-/// Runs a program with its command line; `run` returns whether everything was clean, or why there was no run.
+/// Runs a program with its command line; `run` returns whether the run was clean, or why it could not be made.
 pub(crate) fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> ExitCode {
     match parse(std::env::args_os()).and_then(run) {
         Ok(true) => ExitCode::SUCCESS,
@@ -29,8 +29,8 @@ pub(crate) fn main<A: Parser>(run: impl FnOnce(A) -> Result<bool, String>) -> Ex
     }
 }
 
-/// Reads a command line; `--help` and `--version` print and end the program.
-/// The error says what is wrong, in one line.
+/// Parses a command line; `--help` and `--version` print and end the program.
+/// Fails with one line that names the invalid option.
 pub(crate) fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<A, String> {
     A::try_parse_from(line).map_err(|err| {
         if !err.use_stderr() {
@@ -42,21 +42,19 @@ pub(crate) fn parse<A: Parser>(line: impl IntoIterator<Item = impl Into<OsString
     })
 }
 
-/// Reads a number of seconds for an option.
-/// The error says which numbers are allowed.
+/// Parses a number of seconds of an option. Fails outside `min` to `max`.
 pub(crate) fn seconds(text: &str, min: f64, max: f64) -> Result<Duration, String> {
     let value = text.parse().ok().filter(|value| (min..=max).contains(value));
     value.map(Duration::from_secs_f64).ok_or_else(|| format!("must be {min} to {max} seconds"))
 }
 
-/// Prints a line.
-/// The error says why standard output takes none, in one line.
+/// Prints a line. Fails if standard output cannot be written to.
 pub(crate) fn print(text: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{text}").map_err(|err| format!("cannot print: {err}"))
 }
 
-/// Raises the limit of open files to what so many connections need.
-/// Returns one line that says what the limit is and how to raise it.
+/// Raises the limit of open files for this number of connections.
+/// Fails if the hard limit is lower, with one line that says how to raise it.
 pub(crate) fn raise_open_files(connections: usize) -> Result<(), String> {
     let needed = connections as u64 + FILES_BESIDE;
     let (soft, hard) = Resource::NOFILE.get().map_err(|err| format!("cannot read the limit of open files: {err}"))?;
@@ -70,15 +68,13 @@ pub(crate) fn raise_open_files(connections: usize) -> Result<(), String> {
     })
 }
 
-/// Runs a future, and the tasks that it spawns with [`spawn_local`], on this thread.
-/// The error says what the system refuses to the runtime.
+/// Runs a future, and the tasks that it spawns with [`spawn_local`], on this thread. Fails if the runtime cannot be created.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(LocalSet::new().block_on(&runtime, future))
 }
 
-/// Counts Ctrl-C and SIGTERM from now on, instead of being ended by them.
-/// The error says why the system does not tell of signals.
+/// Counts Ctrl-C and SIGTERM from now on; they no longer end the process. Fails if no signal handler can be installed.
 pub(crate) fn count_interrupts() -> io::Result<Rc<Cell<u32>>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let count = Rc::new(Cell::new(0));
@@ -100,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_connections_need_nothing_and_too_many_are_refused_in_one_line() {
+    fn too_many_connections_for_the_open_file_limit_are_an_error() {
         assert_eq!(raise_open_files(1), Ok(()));
         let err = raise_open_files(usize::MAX / 2).unwrap_err();
         assert!(err.contains("open files") && !err.contains('\n'), "{err}");

@@ -1,5 +1,5 @@
-//! The client of both tools: a TCP connection that counts its bytes, and `WebSocket` and HTTP requests over it. Everything runs
-//! on one thread.
+//! The client of both tools: a TCP connection that counts its bytes, and over it a WebSocket, an event stream, or HTTP requests.
+//! Everything runs on one thread.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -32,23 +32,23 @@ use crate::target::Target;
 
 /// The longest message of a server, in bytes.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// The buffer for the reads of one WebSocket, in bytes: more comes in several reads.
+/// The read buffer of one WebSocket, in bytes. Longer messages take several reads.
 const READ_BYTES: usize = 4 << 10;
-/// How long a server may take to connect and answer one request.
+/// The longest time to connect and receive the answer to one request.
 const GET_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two checks whether the server has closed a connection that is not read.
 const CLOSED_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What connections have used the network for. Bytes are those of the TCP streams, headers and all.
+/// Network traffic of some connections. Bytes are those of the TCP streams, headers included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Sub)]
 pub(crate) struct Traffic {
     /// TCP connections.
     pub(crate) connections: u64,
-    /// HTTP requests, those that open a WebSocket among them.
+    /// HTTP requests, including WebSocket handshakes.
     pub(crate) requests: u64,
-    /// `read` calls that brought something.
+    /// `read` calls that returned data.
     pub(crate) reads: u64,
-    /// Messages and control frames to the clients, over `WebSocket`.
+    /// WebSocket messages and control frames to the clients.
     pub(crate) frames: u64,
     /// Bytes from the clients.
     pub(crate) bytes_up: u64,
@@ -56,12 +56,12 @@ pub(crate) struct Traffic {
     pub(crate) bytes_down: u64,
 }
 
-/// Counts what some connections use together.
+/// Counts the traffic of some connections together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter(Rc<Cell<Traffic>>);
 
 impl Meter {
-    /// Returns what was used so far.
+    /// Returns the traffic so far.
     pub(crate) fn traffic(&self) -> Traffic {
         self.0.get()
     }
@@ -73,7 +73,7 @@ impl Meter {
     }
 }
 
-/// A TCP connection that counts what it uses and knows when it was read.
+/// A TCP connection that counts its traffic and records the time of its last read.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -82,8 +82,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, from the source address if one is given.
-    /// The error says why that fails.
+    /// Connects, from the source address if one is given. Fails with the error of the operating system.
     pub(crate) async fn dial(address: SocketAddr, source: Option<IpAddr>, meter: &Meter) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_nodelay(true)?;
@@ -130,13 +129,11 @@ impl AsyncWrite for Connection {
 pub(crate) type WebSocket = WebSocketStream<Connection>;
 
 /// Opens a WebSocket over a connection.
-///
-/// # Errors
-/// The server's answer is not a handshake; the text is the same for every connection with the same problem.
+/// Fails if the server does not complete the handshake; the text is the same for every connection with the same problem.
 pub(crate) async fn open(connection: Connection, target: &Target) -> Result<WebSocket, String> {
     connection.meter.count(|traffic| traffic.requests += 1);
     let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).max_message_size(Some(MESSAGE_BYTES_MAX));
-    match client_async_with_config(target.to_string(), connection, Some(config)).await {
+    match client_async_with_config(target.url.as_str(), connection, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(answer)) => Err(format!("status {}", answer.status().as_u16())),
         Err(err) => Err(words(err)),
@@ -201,7 +198,7 @@ async fn closed(socket: &WebSocket) {
     }
 }
 
-/// A connection for HTTP requests, one after the other.
+/// An HTTP connection for one request at a time.
 #[derive(Debug)]
 pub(crate) struct Http {
     requests: SendRequest<Empty<Bytes>>,
@@ -211,13 +208,12 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Connects.
-    /// The error says why that fails, in words.
+    /// Connects. Fails if the connection is refused.
     pub(crate) async fn connect(address: SocketAddr, meter: &Meter) -> Result<Self, String> {
         let connection = Connection::dial(address, None, meter).await.map_err(words)?;
         let read_at = Rc::clone(&connection.read_at);
         let (requests, driver) = handshake(TokioIo::new(connection)).await.map_err(words)?;
-        // Ends with the last request or body.
+        // The task ends with the last request or body.
         spawn_local(driver);
         Ok(Self { requests, authority: address.to_string(), meter: meter.clone(), read_at })
     }
@@ -236,9 +232,7 @@ impl Http {
     }
 
     /// Requests a path and returns the whole body.
-    ///
-    /// # Errors
-    /// The request failed, or its status is not 200.
+    /// Fails if there is no answer with status 200.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes, String> {
         Ok(self.request(path, "application/json").await?.collect().await.map_err(words)?.to_bytes())
     }
@@ -265,8 +259,7 @@ impl Http {
     }
 }
 
-/// Asks the server at this address for a path, on a connection of its own.
-/// The error says why there is no answer with status 200, in words.
+/// Requests a path on a new connection. Fails if there is no answer with status 200 within ten seconds.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Bytes, String> {
     let answer = async { Http::connect(address, &Meter::default()).await?.get(path).await };
     timeout(GET_TIMEOUT, answer).await.unwrap_or_else(|_| Err("no answer in time".into()))

@@ -1,6 +1,6 @@
-//! The measuring tools: `tickcast-load` makes load on one server, `tickcast-compare` compares transports. Both have one client of a
-//! server, with the transports WebSocket, server-sent events and poll (`connection`), a scanner for its messages (`scan`), a view of a
-//! process (`process`), and the frame of a program (`command`).
+//! The measuring tools: `tickcast-load` puts load on one server, `tickcast-compare` compares transports. They share the client with
+//! the transports WebSocket, server-sent events and poll (`connection`), the scanner of messages (`scan`), the measurement of a
+//! process (`process`), and command line and runtime (`command`).
 
 mod command;
 mod process;

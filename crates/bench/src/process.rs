@@ -1,4 +1,4 @@
-//! What a process costs, from `/proc`: its CPU time and memory, and the memory of all TCP sockets of the machine.
+//! CPU time and memory of a process, and the memory of all TCP sockets of the machine, from `/proc`.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use procfs::ProcResult;
 /// The unit of `utime` and `stime`: Linux shows every program 100 ticks a second, whatever the kernel counts in.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A process that is looked at.
+/// A process to measure.
 #[derive(Debug)]
 pub(crate) struct Process(procfs::process::Process);
 
-/// CPU time since a process began, or of a span.
+/// CPU time of a process, since its start or between two measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CpuTime {
     /// The part in its own code, to 10 ms.
     pub(crate) user: Duration,
     /// The part in the kernel, to 10 ms.
     pub(crate) system: Duration,
-    /// What the scheduler has counted for the threads that there are, to the nanosecond.
+    /// The scheduler's own count for the threads that still exist, to the nanosecond.
     scheduled: Option<Duration>,
-    /// For how long threads were ready to run and others had the CPU, summed over the threads that there are; `None` where
-    /// the system does not tell.
+    /// Time for which threads were ready to run but had no CPU, summed over the threads that still exist; `None` if the kernel
+    /// does not report it.
     pub(crate) waited: Option<Duration>,
 }
 
 impl CpuTime {
-    /// Returns the time since an earlier look.
+    /// Returns the time since an earlier measurement.
     #[must_use]
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let difference = |(now, then): (Duration, Duration)| now.saturating_sub(then);
@@ -38,7 +38,8 @@ impl CpuTime {
         }
     }
 
-    /// Returns all of it: to the nanosecond, unless a thread has ended and taken its count along.
+    /// Returns user and system time together: to the nanosecond, or to 10 ms if a thread has ended, because the scheduler's count
+    /// of a thread is lost when it ends.
     pub(crate) fn total(&self) -> Duration {
         let coarse = self.user + self.system;
         self.scheduled.filter(|fine| fine.abs_diff(coarse) <= TICK * 4).unwrap_or(coarse)
@@ -46,7 +47,7 @@ impl CpuTime {
 }
 
 impl Process {
-    /// Returns the process with this number.
+    /// Returns the process with this id.
     pub(crate) fn new(pid: u32) -> ProcResult<Self> {
         Ok(Self(procfs::process::Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?))
     }
@@ -56,7 +57,7 @@ impl Process {
         procfs::process::Process::myself().map(Self)
     }
 
-    /// Returns the CPU time of all its threads. Fails most often because the process is gone, like all that follows.
+    /// Returns the CPU time of all its threads. Fails, like the methods below, if the process has ended.
     pub(crate) fn cpu_time(&self) -> ProcResult<CpuTime> {
         let stat = self.0.stat()?;
         let ticks = |count: u64| TICK * u32::try_from(count).unwrap_or(u32::MAX);
@@ -64,7 +65,7 @@ impl Process {
         Ok(CpuTime { user: ticks(stat.utime), system: ticks(stat.stime), scheduled, waited })
     }
 
-    /// Returns for how long its threads ran, and for how long they waited to.
+    /// Returns the time for which its threads ran, and the time for which they waited for a CPU.
     fn scheduled(&self) -> ProcResult<(Duration, Duration)> {
         let mut sums = (Duration::ZERO, Duration::ZERO);
         for thread in self.0.tasks()? {
@@ -75,12 +76,12 @@ impl Process {
         Ok(sums)
     }
 
-    /// Returns how many bytes of memory are resident now.
+    /// Returns the resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> ProcResult<u64> {
         Ok(self.0.status()?.vmrss.unwrap_or_default() * 1_024)
     }
 
-    /// Returns the most that was resident since the process began.
+    /// Returns the most resident memory since the process started, in bytes.
     pub(crate) fn resident_bytes_peak(&self) -> ProcResult<u64> {
         Ok(self.0.status()?.vmhwm.unwrap_or_default() * 1_024)
     }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_finer_count_is_taken_unless_a_thread_has_taken_it_along() {
+    fn the_finer_count_is_used_unless_an_ended_thread_is_missing_from_it() {
         let [user, system] = [Duration::from_millis(30), Duration::from_millis(20)];
         let fine =
             |millis| CpuTime { user, system, scheduled: Some(Duration::from_millis(millis)), waited: None }.total();
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_sockets_is_read() {
+    fn the_memory_of_sockets_is_parsed() {
         let sockstat = "sockets: used 9\nTCP: inuse 4 orphan 0 tw 0 alloc 5 mem 3\nUDP: inuse 0 mem 1\n";
         assert_eq!(tcp_pages(sockstat), Some(3));
     }

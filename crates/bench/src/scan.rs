@@ -1,12 +1,12 @@
 //! The scanner of received messages: finds the few keys that are measured in JSON text, without building a value.
 //!
-//! Reads each byte once and copies nothing. It accepts whatever has the shape of JSON; whether a message is valid to the
-//! last letter is the business of the server's own tests, not of a measurement.
+//! It reads each byte once and copies nothing. It checks the nesting only; the server's own tests check that messages are valid
+//! JSON.
 
 /// How deep objects and lists may be nested.
 const DEPTH_MAX: usize = 16;
 
-/// What was found in one JSON object; texts are as they stand on the wire, with their escapes.
+/// The measured keys of one JSON object; strings keep their escapes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Object<'a> {
     /// The object's own text, braces included.
@@ -19,7 +19,7 @@ pub(crate) struct Object<'a> {
     pub(crate) interval: &'a [u8],
     /// `id` when it is a string, or empty.
     pub(crate) id: &'a [u8],
-    /// The time stamp, in the unit of the server.
+    /// `ts` if it is an integer, in microseconds since 1970.
     pub(crate) ts: Option<i64>,
     /// `seq` when it is a number.
     pub(crate) seq: Option<u64>,
@@ -31,12 +31,12 @@ pub(crate) struct Object<'a> {
     pub(crate) skipped: u64,
 }
 
-/// The text is not of the shape of JSON.
+/// The text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Calls `visit` with every object in the text, inner ones before those that hold them.
-/// Returns [`Malformed`] where the text stops making sense; what came before it has been visited.
+/// Calls `visit` with every object in the text, inner objects before outer ones.
+/// Fails at the first syntax error; objects before it have been visited.
 pub(crate) fn scan<'a>(text: &'a [u8], visit: &mut impl FnMut(&Object<'a>)) -> Result<(), Malformed> {
     let mut cursor = Cursor { text, at: 0 };
     cursor.value(0, visit).ok_or(Malformed)?;
@@ -68,7 +68,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Returns the next byte that is not white space, and steps over it.
+    /// Consumes white space and returns the next byte.
     #[inline]
     fn next(&mut self) -> Option<u8> {
         self.skip_space();
@@ -184,7 +184,7 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
-    /// Reads a number whose sign has been read: its whole part, when that fits.
+    /// Reads a number after its sign; returns its integer part if that fits.
     #[inline]
     fn number(&mut self, sign: i64) -> Option<Value<'a>> {
         let start = self.at;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_our_own_messages_are_found() {
+    fn the_keys_of_tickcast_messages_are_found() {
         let trade = r#"{"type":"trade","symbol":"AAPL","seq":58,"offset":48214,"ts":1772463845123456,"price":201.38,"size":25}"#;
         let bar = r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":9,"ts":60000000,"final":true,"skipped":3}"#;
         let text = format!("[{trade},{bar}]");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_of_a_poll_is_found_behind_its_messages() {
+    fn the_cursor_of_a_poll_answer_is_found() {
         let text =
             r#"{"epoch":"e","offset":7,"cursor":"e:7","recovered":true,"messages":[{"type":"trade","offset":6}]}"#;
         let found = objects(text).unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_and_spaced_messages_are_understood() {
+    fn nested_objects_and_white_space_are_parsed() {
         let text =
             r#" { "type" : "trade" , "data" : [ { "s" : "A\"}" , "ts" : -5 , "seq" : 1.75e3 } , null ] , "id":"x" } "#;
         let found = objects(text).unwrap();
@@ -256,11 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_shape_of_json_is_malformed() {
+    fn invalid_json_is_malformed() {
         for text in ["", "{", "}", "[1,", "{\"a\":}", "{\"a\" 1}", "{1:2}", "[1]]", "x", "-", "\"a", "\"\\", "[1 2]"] {
             assert_eq!(objects(text), Err(Malformed), "{text}");
         }
-        assert_eq!(objects(&"[".repeat(1_000_000)), Err(Malformed), "and does not exhaust the stack");
+        assert_eq!(objects(&"[".repeat(1_000_000)), Err(Malformed), "deep nesting must not exhaust the stack");
         assert_eq!(objects("[]"), Ok(vec![]));
         assert_eq!(objects("{}").map(|found| found.len()), Ok(1));
     }
@@ -297,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_complete_parser_finds_the_same(value in json()) {
+        fn a_complete_parser_finds_the_same_time_stamps(value in json()) {
             let text = value.to_string();
             let mut expected = Vec::new();
             stamps(&value, &mut expected);
@@ -309,7 +309,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(text in prop::collection::vec(prop::sample::select(&b"{}[]\",:\\-19.e tsnul"[..]), 0..60)) {
+        fn no_input_panics(text in prop::collection::vec(prop::sample::select(&b"{}[]\",:\\-19.e tsnul"[..]), 0..60)) {
             let _ = scan(&text, &mut |_| {});
         }
     }

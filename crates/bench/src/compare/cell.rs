@@ -1,4 +1,4 @@
-//! One cell of the matrix: a server of its own, its clients, and one measurement, bounded in time.
+//! One cell of the matrix: a new server, its clients, and one measurement with a time limit.
 
 use std::cell::{Cell as Counter, RefCell};
 use std::net::SocketAddr;
@@ -21,84 +21,82 @@ use crate::compare::transport::Transport;
 use crate::connection::Meter;
 use crate::process::Process;
 
-/// How long the clients may take until all of them are served.
+/// Symbols that each client subscribes to.
+pub(crate) const SYMBOLS_PER_CLIENT: usize = 10;
+/// The longest wait until all clients are subscribed.
 const READY_MAX: Duration = Duration::from_mins(1);
-/// The time between two looks whether something is done, and between two questions for the end of the stream.
+/// The time between two checks of a condition, and between two requests for the end of the stream.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What is measured.
+/// The settings of one cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
     pub(crate) transports: Vec<Transport>,
-    /// Of each transport.
+    /// Clients of each transport.
     pub(crate) clients: usize,
     /// Events per second of each client, on average.
     pub(crate) rate: f64,
-    /// What a proxy between them and the server adds, each way.
+    /// The delay of a proxy between clients and server, each way.
     pub(crate) delay: Option<Duration>,
     pub(crate) window: Duration,
 }
 
-/// How every cell is measured.
+/// The settings of every cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Method {
     /// The server's program.
     pub(crate) program: PathBuf,
-    /// Fixes the market.
-    pub(crate) seed: u64,
-    pub(crate) symbols_per_client: usize,
-    /// From the last client that is served to the window.
+    /// The time from the last subscribed client to the window.
     pub(crate) warmup: Duration,
-    /// How long the events of the window may take at the most, beyond the interval of a poll.
+    /// The longest wait for the last events of the window, in addition to the interval of a poll.
     pub(crate) drain: Duration,
     /// The cores of server and generator.
     pub(crate) cores: Option<Cores>,
 }
 
-/// Measures a cell; a first interrupt ends it.
-/// The error says what kept it from being measured, in one line.
+/// Measures a cell. Fails with one line if it is interrupted, or if server or clients do not work.
 pub(crate) async fn measure(
     cell: &Cell,
     method: &Method,
     interrupts: &Rc<Counter<u32>>,
 ) -> Result<Measurement, String> {
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
-    let rate_of_symbol = cell.rate / method.symbols_per_client as f64;
-    let server = Server::start(&method.program, rate_of_symbol, method.seed, method.cores).await?;
+    let rate_of_symbol = cell.rate / SYMBOLS_PER_CLIENT as f64;
+    let server = Server::start(&method.program, rate_of_symbol, method.cores).await?;
     let proxy = cell.delay.map(|delay| DelayProxy::start(server.address, delay)).transpose();
     let proxy = proxy.map_err(|err| format!("cannot start the proxy: {err}"))?;
     let address = proxy.as_ref().map_or(server.address, DelayProxy::address);
     let mut run = Run::begin(cell, method, interrupts, address);
     let outcome = run.phases(&server).await;
-    // The clients go before the proxy, so that its connections end.
+    // Clients before the proxy, so that its connections end.
     run.tasks.shutdown().await;
     outcome.map_err(|err| format!("{} clients at {} events/s: {err}", cell.clients, cell.rate))
 }
 
-/// A cell that is being measured.
+/// A running measurement of a cell.
 struct Run<'a> {
     cell: &'a Cell,
     method: &'a Method,
     interrupts: &'a Rc<Counter<u32>>,
     groups: Vec<Rc<Group>>,
     clients: Vec<Rc<Client>>,
-    /// The clients' tasks; each ends only with an error.
+    /// The tasks of the clients; a task ends only with an error.
     tasks: JoinSet<Result<(), String>>,
 }
 
 impl<'a> Run<'a> {
-    /// Begins to connect all clients.
+    /// Starts the tasks of all clients.
     fn begin(cell: &'a Cell, method: &'a Method, interrupts: &'a Rc<Counter<u32>>, address: SocketAddr) -> Self {
         let (mut groups, mut clients, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         for transport in &cell.transports {
             let intake = RefCell::new(Intake::default());
             let group = Rc::new(Group { transport: *transport, intake, meter: Meter::default() });
             for index in 0..cell.clients {
-                let first = index * method.symbols_per_client;
-                let names = (first..first + method.symbols_per_client).map(|at| format!("SYM{:03}", at % SYMBOLS));
+                let first = index * SYMBOLS_PER_CLIENT;
+                let names = (first..first + SYMBOLS_PER_CLIENT).map(|at| format!("SYM{:03}", at % SYMBOLS));
                 let client = Rc::new(Client::new(&group, names.collect::<Vec<_>>().join(",")));
                 clients.push(Rc::clone(&client));
-                // Short polls ask one after the other, spread over the interval.
+                // The first requests of short polls are spread over the interval.
                 let wait = transport.interval().mul_f64((index + 1) as f64 / cell.clients as f64);
                 tasks.spawn_local(async move { client.run(address, wait).await });
             }
@@ -112,10 +110,10 @@ impl<'a> Run<'a> {
         let (process, own) = (Process::new(server.pid()).map_err(unwatched)?, Process::own().map_err(unwatched)?);
         let clients = self.clients.clone();
         if !self.wait(READY_MAX, || clients.iter().all(|client| client.is_ready.get())).await? {
-            return Err("not every client is served in time".into());
+            return Err("not every client is subscribed in time".into());
         }
         let setup: Vec<_> = self.groups.iter().map(|group| group.meter.traffic()).collect();
-        // Then every client has asked in its turn, and each of its polls is for one interval.
+        // After one interval every client has polled once, so that each later poll is for a whole interval.
         let interval = self.cell.transports.iter().map(|transport| transport.interval()).max().unwrap_or_default();
         self.wait(self.method.warmup.max(interval), || false).await?;
 
@@ -141,8 +139,8 @@ impl<'a> Run<'a> {
         Ok(Measurement { took, server_cpu: cpu, own_cpu, groups: self.results(&totals, to, &tail) })
     }
 
-    /// Asks the server how far its stream has come until that is behind `to`, then waits until every client has as much, both
-    /// together for `longest` at the most: so it is known what they should have, and no loss is the last one seen.
+    /// Requests snapshots until the newest event is after `to`, then waits until every client has received the events of the
+    /// snapshots, for at most `longest` in total. A loss at the end of the window leaves no gap in `seq`; the snapshots reveal it.
     async fn close(&mut self, address: SocketAddr, to: i64, longest: Duration) -> Result<Tail, String> {
         if self.clients.is_empty() {
             return Ok(Tail::default());
@@ -150,12 +148,13 @@ impl<'a> Run<'a> {
         let end = Instant::now() + longest;
         let tail = loop {
             self.wait(LOOK_INTERVAL, || false).await?;
-            let tail = Tail::ask(address).await.map_err(|err| format!("cannot tell the end of the stream: {err}"))?;
+            let tail =
+                Tail::ask(address).await.map_err(|err| format!("cannot request the end of the stream: {err}"))?;
             if tail.newest >= to || Instant::now() >= end {
                 break tail;
             }
         };
-        // Those before this one have everything, which stays so.
+        // The clients before this index are complete and stay so.
         let (complete, clients) = (Counter::new(0), self.clients.clone());
         let has_all = |client: &&Rc<Client>| client.ledger.borrow().lacks(&client.symbols, &tail) == Some(0);
         let done = || {
@@ -183,7 +182,7 @@ impl<'a> Run<'a> {
         results
     }
 
-    /// Lets the clients go on until it is done, or so long; returns whether it is done.
+    /// Waits until `done` returns true or `longest` has passed; returns whether `done` returned true.
     async fn wait(&mut self, longest: Duration, done: impl Fn() -> bool) -> Result<bool, String> {
         let end = Instant::now() + longest;
         loop {

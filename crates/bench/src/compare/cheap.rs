@@ -1,51 +1,66 @@
-//! Where a transport is as cheap as a WebSocket, in words: for each rate that was measured, computed from the samples. What cannot
-//! be told is named: figures below the noise, rows in which a CPU was full.
+//! The rates at which a transport is as cheap as WebSocket. Rates with figures below the noise or with a full CPU have no verdict,
+//! and the text names them.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
-use crate::compare::page::{clients_most, others};
+use serde::Serialize;
+
 use crate::compare::result::{Comparison, Sample};
-use crate::compare::table::significant;
 
-/// The part of one core by which 1,000 clients may cost more than those of a WebSocket and still be called as cheap.
+/// The share of one core by which 1,000 clients may cost more than 1,000 WebSocket clients to count as little more.
 const CPU_OF_1000_CLIENTS: f64 = 0.01;
-/// The ratio to a WebSocket up to which a transport is called as cheap.
-const AS_CHEAP: f64 = 1.1;
+/// The highest ratio to WebSocket that counts as equally cheap.
+pub(crate) const AS_CHEAP: f64 = 1.1;
 
-/// A sample, and that of the WebSocket at the same rate with as many clients.
+/// A sample, and the WebSocket sample with the same rate and number of clients.
 type Pair<'a> = (&'a Sample, &'a Sample);
 
-/// Returns the section.
-pub(crate) fn section(comparison: &Comparison) -> String {
-    let samples = &comparison.samples;
-    let clients = clients_most(samples);
-    let mut text = format!(
-        "## Where polling is as cheap\n\n\
-         Measured with {clients} clients; rates are those of each client. \"As few\" and \"as little\" is at most {:.0} % more than WebSocket for\n\
-         each event, CPU net of what servers without clients spend. A rate is left out where a CPU was full, or where the limit is nearer\n\
-         than servers without clients differ by.\n\n",
-        100.0 * (AS_CHEAP - 1.0)
-    );
-    for name in others(samples) {
-        let pairs = pairs(samples, name, clients);
-        let bytes = verdict(&pairs, |sample, socket| Some(bytes_ratio(sample, socket) <= AS_CHEAP));
-        let cpu =
-            verdict(&pairs, |sample, socket| cpu_ratio(comparison, sample, socket).map(|ratio| ratio <= AS_CHEAP));
-        let _ = writeln!(text, "- **{name}**: as few bytes as WebSocket: {bytes}; as little CPU: {cpu}.");
-        if pairs.iter().any(|(sample, _)| sample.result.is_poll) {
-            let more = verdict(&pairs, |sample, socket| is_little_more(comparison, sample, socket));
-            let limit = 100.0 * CPU_OF_1000_CLIENTS;
-            let _ = writeln!(text, "  - At most {limit} % of a core more than WebSocket for 1,000 clients: {more}.");
-            text += &promptness(comparison, name);
-        }
-    }
-    text + "\n"
+/// How a transport compares with WebSocket at the most clients.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cheap<'a> {
+    transport: &'a str,
+    is_poll: bool,
+    /// The rates at which it needs as few bytes, and as little CPU time, in words.
+    bytes: String,
+    cpu: String,
+    /// The rates at which 1,000 clients cost at most [`CPU_OF_1000_CLIENTS`] more, in words.
+    little_more: String,
+    /// The ratios of its median latency to that of WebSocket, for every number of clients, except rows with a full CPU.
+    p50_ratios: Vec<f64>,
+    /// The number of these ratios up to [`AS_CHEAP`].
+    prompt_rows: usize,
 }
 
-/// Pairs the samples of a transport with those of the WebSocket at as many clients, by rate.
-pub(crate) fn pairs<'a>(samples: &'a [Sample], transport: &str, clients: usize) -> Vec<Pair<'a>> {
+impl<'a> Cheap<'a> {
+    /// Compares a transport.
+    pub(crate) fn new(comparison: &'a Comparison, transport: &'a str) -> Self {
+        let pairs_of = |clients| pairs(comparison, transport, clients);
+        let most = pairs_of(comparison.clients_max());
+        let counts: BTreeSet<_> = comparison.samples.iter().map(|sample| sample.clients).collect();
+        let free =
+            counts.into_iter().flat_map(pairs_of).filter(|(sample, socket)| !sample.is_full() && !socket.is_full());
+        let ratio = |(sample, socket): Pair<'_>| sample.p50_ms() / socket.p50_ms().max(f64::MIN_POSITIVE);
+        let p50_ratios: Vec<_> = free.map(ratio).collect();
+        Self {
+            transport,
+            is_poll: most.iter().any(|(sample, _)| sample.result.is_poll),
+            bytes: verdict(&most, |sample, socket| Some(bytes_ratio(sample, socket) <= AS_CHEAP)),
+            cpu: verdict(&most, |sample, socket| cpu_ratio(comparison, sample, socket).map(|ratio| ratio <= AS_CHEAP)),
+            little_more: verdict(&most, |sample, socket| is_little_more(comparison, sample, socket)),
+            prompt_rows: p50_ratios.iter().filter(|ratio| **ratio <= AS_CHEAP).count(),
+            p50_ratios,
+        }
+    }
+}
+
+/// Pairs the samples of a transport with the WebSocket samples of the same rate, for one number of clients, by rate.
+pub(crate) fn pairs<'a>(comparison: &'a Comparison, transport: &str, clients: usize) -> Vec<Pair<'a>> {
     let of = |name: &str| {
-        samples.iter().filter(|sample| sample.clients == clients && sample.result.transport == name).collect::<Vec<_>>()
+        comparison
+            .samples
+            .iter()
+            .filter(|sample| sample.clients == clients && sample.result.transport == name)
+            .collect::<Vec<_>>()
     };
     let sockets = of("WebSocket");
     let beside = |sample: &'a Sample| sockets.iter().find(|socket| socket.rate.total_cmp(&sample.rate).is_eq());
@@ -54,14 +69,14 @@ pub(crate) fn pairs<'a>(samples: &'a [Sample], transport: &str, clients: usize) 
     found
 }
 
-/// Returns at which rates a transport is as cheap, in words; `None` of `is_cheap` is within the noise.
+/// Returns the rates at which a transport is cheap, in words; `is_cheap` returns `None` for a difference within the noise.
 fn verdict(pairs: &[Pair<'_>], is_cheap: impl Fn(&Sample, &Sample) -> Option<bool>) -> String {
     let is_full = |(sample, socket): &Pair<'_>| sample.is_full() || socket.is_full();
     let told = [
         (Some(Some(true)), "yes at", ""),
         (Some(Some(false)), "no at", ""),
-        (Some(None), "not told at", " (within what idle servers differ by)"),
-        (None, "not told at", " (a CPU was full)"),
+        (Some(None), "no verdict at", " (within the spread of idle servers)"),
+        (None, "no verdict at", " (a CPU was full)"),
     ];
     let words = told.iter().filter_map(|(reading, verb, why)| {
         let of = pairs.iter().filter(|pair| (!is_full(pair)).then(|| is_cheap(pair.0, pair.1)) == *reading);
@@ -75,53 +90,22 @@ fn bytes_ratio(sample: &Sample, socket: &Sample) -> f64 {
     sample.bytes_per_event() / socket.bytes_per_event().max(f64::MIN_POSITIVE)
 }
 
-/// Returns how many times the WebSocket's net CPU for each event this is. What is less than idle servers differ by counts as
-/// that much; `None` when both are, or when the limit of what is as cheap is nearer than that.
+/// Returns the ratio of the net CPU for each event to that of WebSocket. A net CPU below the spread of idle servers counts as the
+/// spread. `None` if the difference to the limit [`AS_CHEAP`] is below the spread.
 fn cpu_ratio(comparison: &Comparison, sample: &Sample, socket: &Sample) -> Option<f64> {
     let spread = comparison.net(sample)?.spread;
     let [net, net_of_socket] = [comparison.net(sample)?, comparison.net(socket)?].map(|net| net.cpu.max(net.spread));
-    // On the scale of this sample, which may have had other events.
+    // Scaled to the number of events of this sample, which may differ.
     let beside = net_of_socket * sample.result.events as f64 / socket.result.events.max(1) as f64;
     ((net - beside * AS_CHEAP).abs() > spread).then_some(net / beside)
 }
 
-/// Returns whether 1,000 clients cost at most [`CPU_OF_1000_CLIENTS`] more than those of a WebSocket.
+/// Returns whether 1,000 clients cost at most [`CPU_OF_1000_CLIENTS`] more than 1,000 WebSocket clients; `None` within the noise.
 fn is_little_more(comparison: &Comparison, sample: &Sample, socket: &Sample) -> Option<bool> {
     let of_1000 = 1e3 / sample.clients.max(1) as f64;
     let spread = comparison.net(sample)?.spread * of_1000;
     let more = (sample.server_cpu() - socket.server_cpu()) * of_1000 - CPU_OF_1000_CLIENTS;
     (more.abs() > spread).then_some(more <= 0.0)
-}
-
-/// How late a poll is beside WebSocket, with any number of clients.
-fn promptness(comparison: &Comparison, name: &str) -> String {
-    let samples = &comparison.samples;
-    let mut counts: Vec<_> = samples.iter().map(|sample| sample.clients).collect();
-    counts.sort_unstable();
-    counts.dedup();
-    let all = counts.iter().flat_map(|clients| pairs(samples, name, *clients));
-    let free = all.filter(|(sample, socket)| !sample.is_full() && !socket.is_full());
-    let mut ratios: Vec<_> =
-        free.map(|(sample, socket)| sample.p50_ms() / socket.p50_ms().max(f64::MIN_POSITIVE)).collect();
-    ratios.sort_by(f64::total_cmp);
-    let (Some(first), Some(last)) = (ratios.first(), ratios.last()) else { return String::new() };
-    let mut text = format!(
-        "  - Its median latency is at most {:.0} % over WebSocket's in {} of the {} rows in which no CPU was full: from {} times to {} times.\n",
-        100.0 * (AS_CHEAP - 1.0),
-        ratios.iter().filter(|ratio| **ratio <= AS_CHEAP).count(),
-        ratios.len(),
-        significant(*first),
-        significant(*last),
-    );
-    let coalesce_ms = comparison.pace.coalesce_ms;
-    if first * AS_CHEAP < 1.0 && coalesce_ms > 0 {
-        let _ = writeln!(
-            text,
-            "  - It can be sooner because a poll is answered at once, while what is pushed waits for the end of a window of {coalesce_ms} ms when its\n    \
-               first writes are made."
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -130,55 +114,49 @@ mod tests {
     use crate::compare::example::{comparison, sample};
     use crate::compare::result::Idle;
 
-    /// Two rates; the parts of a core of WebSocket and poll at each. 4 % are the market's, idle servers differ by 1 %.
-    fn example(name: &str, [low, high]: [(f64, f64); 2]) -> Comparison {
+    /// Samples at two rates, with the share of a core of WebSocket and poll at each. The market uses 4 %, with a spread of 1 %.
+    fn example([low, high]: [(f64, f64); 2]) -> Comparison {
         let idle = |rate| Idle::new(rate, vec![0.035, 0.045]);
         let samples = vec![
             sample("WebSocket", 100, 1.0, low.0),
-            sample(name, 100, 1.0, low.1),
+            sample("long poll", 100, 1.0, low.1),
             sample("WebSocket", 100, 100.0, high.0),
-            sample(name, 100, 100.0, high.1),
+            sample("long poll", 100, 100.0, high.1),
         ];
         comparison(vec![idle(1.0), idle(100.0)], samples)
     }
 
     #[test]
-    fn the_words_say_at_which_rates_a_transport_is_as_cheap_and_where_that_is_not_told() {
+    fn a_verdict_names_the_rates_and_those_that_are_within_the_noise_or_full() {
         for (parts, cpu) in [
-            ([(0.24, 0.22), (0.44, 0.84)], "yes at 1 events/s; no at 100 events/s."),
-            ([(0.24, 0.44), (0.44, 0.84)], "no at 1, 100 events/s."),
+            ([(0.24, 0.22), (0.44, 0.84)], "yes at 1 events/s; no at 100 events/s"),
+            ([(0.24, 0.44), (0.44, 0.84)], "no at 1, 100 events/s"),
             (
                 [(0.043, 0.044), (0.44, 0.84)],
-                "no at 100 events/s; not told at 1 events/s (within what idle servers differ by).",
+                "no at 100 events/s; no verdict at 1 events/s (within the spread of idle servers)",
             ),
-            ([(0.24, 0.44), (0.44, 0.99)], "no at 1 events/s; not told at 100 events/s (a CPU was full)."),
+            ([(0.24, 0.44), (0.44, 0.99)], "no at 1 events/s; no verdict at 100 events/s (a CPU was full)"),
         ] {
-            let text = section(&example("long poll", parts));
-            assert!(text.contains("is at most 10 % more") && text.contains(&format!("as little CPU: {cpu}")), "{text}");
-            assert!(text.contains("as few bytes as WebSocket: no at 1"), "{text}");
+            let all = example(parts);
+            let cheap = Cheap::new(&all, "long poll");
+            assert_eq!(cheap.cpu, cpu);
+            assert!(cheap.bytes.starts_with("no at 1"), "{}", cheap.bytes);
         }
     }
 
     #[test]
-    fn how_prompt_a_poll_is_comes_from_the_figures() {
-        let mut all = example("long poll", [(0.24, 0.44), (0.44, 0.84)]);
+    fn latency_is_compared_where_no_cpu_was_full() {
+        let mut all = example([(0.24, 0.44), (0.44, 0.84)]);
         let mut set = |at: usize, us| all.samples[at].result.latency_us.insert("p50".into(), us);
         let _ = (set(1, 1_800), set(2, 9_000), set(3, 900));
-        let text = section(&all);
-        assert!(text.contains("over WebSocket's in 1 of the 2 rows"), "{text}");
-        assert!(text.contains("from 0.10 times to 2.0 times"), "{text}");
-        assert!(text.contains("sooner because") && text.contains("a window of 20 ms"), "{text}");
-        all.pace.coalesce_ms = 0;
-        assert!(!section(&all).contains("sooner because"));
-        all.pace.coalesce_ms = 20;
-        all.samples[3].result.latency_us.insert("p50".into(), 9_500);
-        assert!(!section(&all).contains("sooner because"), "it is not");
+        let cheap = Cheap::new(&all, "long poll");
+        assert_eq!((cheap.prompt_rows, cheap.p50_ratios), (1, vec![2.0, 0.1]));
         all.samples[3].server_cpu_us = 0.99 * 4e6;
-        assert!(section(&all).contains("in 0 of the 1 rows"), "a full row is left out");
+        assert_eq!(Cheap::new(&all, "long poll").p50_ratios, [2.0], "a row with a full CPU is left out");
     }
 
-    /// Whether a long poll has as little CPU at 10 events/s, given its part of a core and that of the WebSocket: 4 % are the
-    /// market's, and idle servers differ by `spread`.
+    /// Returns whether a long poll needs as little CPU at 10 events/s, given its share of a core and that of WebSocket. The market
+    /// uses 4 %, with the spread `spread`.
     fn told(poll: f64, socket: f64, spread: f64) -> Option<bool> {
         let samples = vec![sample("WebSocket", 100, 10.0, socket), sample("long poll", 100, 10.0, poll)];
         let all = comparison(vec![Idle::new(10.0, vec![0.04 - spread / 2.0, 0.04 + spread / 2.0])], samples);
@@ -186,19 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_told_from_what_the_clients_add() {
-        assert_eq!(told(0.46, 0.44, 0.01), Some(true), "0.42 beside 0.40");
-        assert_eq!(told(0.24, 0.14, 0.01), Some(false), "0.20 beside 0.10");
-        assert_eq!(told(0.153, 0.14, 0.001), Some(false), "the whole is within 10 %, but it is 0.113 beside 0.100");
-        assert_eq!(told(0.045, 0.048, 0.01), None, "both add less than idle servers differ by");
-        assert_eq!(told(0.058, 0.045, 0.01), None, "0.018 beside at most 0.010: closer than that");
-        assert_eq!(told(0.14, 0.03, 0.01), Some(false), "0.100 beside at most 0.010, whatever it is");
-        assert_eq!(told(0.03, 0.14, 0.01), Some(true), "at most 0.010 beside 0.100");
-        assert_eq!(told(0.155, 0.14, 0.01), None, "0.115 beside a limit of 0.110: closer than that");
+    fn net_cpu_is_compared_with_the_spread_of_idle_servers() {
+        assert_eq!(told(0.46, 0.44, 0.01), Some(true), "net 0.42 and 0.40");
+        assert_eq!(told(0.24, 0.14, 0.01), Some(false), "net 0.20 and 0.10");
+        assert_eq!(told(0.153, 0.14, 0.001), Some(false), "gross within 10 %, net 0.113 and 0.100");
+        assert_eq!(told(0.045, 0.048, 0.01), None, "both net values are below the spread");
+        assert_eq!(told(0.058, 0.045, 0.01), None, "0.018 and at most 0.010: difference below the spread");
+        assert_eq!(told(0.14, 0.03, 0.01), Some(false), "0.100 and at most 0.010");
+        assert_eq!(told(0.03, 0.14, 0.01), Some(true), "at most 0.010 and 0.100");
+        assert_eq!(told(0.155, 0.14, 0.01), None, "0.115 and the limit 0.110: difference below the spread");
     }
 
     #[test]
-    fn cpu_beyond_that_of_a_socket_is_counted_for_1000_clients() {
+    fn additional_cpu_is_scaled_to_1000_clients() {
         let told = |poll| {
             let samples = vec![sample("WebSocket", 1_000, 10.0, 0.10), sample("long poll", 1_000, 10.0, poll)];
             let all = comparison(vec![Idle::new(10.0, vec![0.039, 0.041])], samples);

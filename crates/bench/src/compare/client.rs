@@ -1,4 +1,4 @@
-//! One client: gets its events over its transport, for as long as the run lets it.
+//! One client: receives events over its transport until its task is ended.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use crate::compare::transport::{Transport, subscribe};
 use crate::connection::{Connection, Http, Message, Meter, converse, open};
 use crate::target::Target;
 
-/// What the clients of one transport share.
+/// State that the clients of one transport share.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// How they get their events.
+    /// The transport.
     pub(crate) transport: Transport,
-    /// What has come.
+    /// The received events.
     pub(crate) intake: RefCell<Intake>,
-    /// What it has cost.
+    /// The network traffic.
     pub(crate) meter: Meter,
 }
 
@@ -28,22 +28,21 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Client {
     group: Rc<Group>,
-    /// What it asks for, with commas between.
+    /// Its symbols, separated by commas.
     pub(crate) symbols: String,
-    /// What it has received.
+    /// Its received events.
     pub(crate) ledger: RefCell<Ledger>,
-    /// Its subscription is answered, or its first poll.
+    /// Whether its subscription or its first poll has been answered.
     pub(crate) is_ready: Cell<bool>,
 }
 
 impl Client {
-    /// Returns one that is not connected.
+    /// Returns an unconnected client.
     pub(crate) fn new(group: &Rc<Group>, symbols: String) -> Self {
         Self { group: Rc::clone(group), symbols, ledger: RefCell::default(), is_ready: Cell::default() }
     }
 
-    /// Connects and receives; short polls begin after `wait`.
-    /// The error says why that does not go on, in one line.
+    /// Connects and receives; short polls begin after `wait`. Returns only with an error.
     pub(crate) async fn run(&self, address: SocketAddr, wait: Duration) -> Result<(), String> {
         let transport = self.group.transport;
         let ended = match transport {
@@ -54,7 +53,7 @@ impl Client {
         ended.map_err(|err| format!("{}: {err}", transport.label()))
     }
 
-    /// Takes a text that was read at `now`; returns the cursor of a poll.
+    /// Takes a text that was read at `now`; returns the cursor of the answer to a poll.
     fn take(&self, text: &[u8], now: i64) -> Option<String> {
         let said = self.ledger.borrow_mut().take_text(text, now, &mut self.group.intake.borrow_mut());
         self.is_ready.set(self.is_ready.get() || said.is_subscribed || said.cursor.is_some());
@@ -80,7 +79,7 @@ impl Client {
         let mut http = Http::connect(address, &self.group.meter).await?;
         let interval = self.group.transport.interval();
         let mut turns = interval_at(Instant::now() + wait, interval.max(Duration::from_nanos(1)));
-        // An answer that is late is waited for: a client has one question at a time.
+        // A client has one request at a time: a late answer skips a turn.
         turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut cursor = String::new();
         loop {

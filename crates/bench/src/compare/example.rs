@@ -1,4 +1,4 @@
-//! Samples for tests: what the figures are made of is chosen, nothing is measured.
+//! Samples for tests, with chosen figures.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::compare::server;
 /// Seconds of each sample.
 const WINDOW_S: f64 = 4.0;
 
-/// Returns the sample of a transport whose server has used this part of a core.
+/// Returns a sample of a transport whose server used this share of a core.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
 pub(crate) fn sample(transport: &str, clients: usize, rate: f64, server_cpu: f64) -> Sample {
     let events = (clients as f64 * rate * WINDOW_S) as u64;

@@ -1,7 +1,6 @@
-//! What clients have received: events by their number, latency, the age of the prices they show. No socket.
+//! Received events of the clients: completeness by `seq`, latency, and the age of the prices they show. No socket.
 //!
-//! Everything about an event is judged by its own time stamp: it belongs to the window when it was made in it, however late
-//! it came. So nothing that is late is left out.
+//! An event belongs to the window by its own time stamp, however late it arrived, so late events are included.
 
 use std::collections::HashSet;
 
@@ -12,31 +11,31 @@ use crate::scan::{Object, scan};
 
 /// Latencies above ten minutes count as ten minutes.
 const LATENCY_MICROS_MAX: u64 = 600_000_000;
-/// Different events of the window are counted up to this number: enough to know that a percentile means something.
+/// Distinct events of the window are counted up to this number, which is enough for a percentile.
 const DIFFERENT_MAX: usize = 1_000;
-/// The start of the FNV-1a hash over the numbers of events.
+/// The initial value of the FNV-1a hash over the offsets of events.
 const DIGEST_START: u64 = 0xCBF2_9CE4_8422_2325;
-/// Its prime.
+/// The prime of the FNV-1a hash.
 const DIGEST_PRIME: u64 = 0x0100_0000_01B3;
 
-/// What all clients of one transport have received together.
+/// The received events of all clients of one transport.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    /// The window, from and to, in microseconds since 1970; empty before it begins.
+    /// Start and end of the window, in microseconds since 1970; empty before it begins.
     pub(crate) window: (i64, i64),
-    /// Events that have come since the start.
+    /// Events received since the start.
     pub(crate) events: u64,
-    /// Events that were made in the window, and the microseconds from their time stamp to the read.
+    /// Events with a time stamp in the window, and the microseconds from there to the read.
     pub(crate) due: u64,
     pub(crate) latency: Histogram<u64>,
-    /// The offsets of the first different ones of these.
+    /// The offsets of the first distinct events of the window.
     pub(crate) different: HashSet<u64>,
-    /// Events of which a later one came first, or the same one.
+    /// Events that were repeated or out of order.
     pub(crate) repeated: u64,
-    /// Events that never came, told by the numbers of their symbol: from its snapshot on.
+    /// Missing events, by the `seq` of their symbol from its snapshot on.
     pub(crate) missing: u64,
-    /// Events that came with no place in the stream or with no snapshot before them, symbols without a snapshot, `lag`,
-    /// `error` and texts that are no JSON.
+    /// Events without `seq`, `offset` or a snapshot before them, symbols without a snapshot, `lag`, `error`, and texts that are not
+    /// JSON.
     pub(crate) faults: u64,
     pub(crate) ages: Ages,
 }
@@ -44,11 +43,11 @@ pub(crate) struct Intake {
 /// Integrals over the window and all symbols of all clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ages {
-    /// The time for which a price was known, in microseconds.
+    /// Time for which a price was known, in microseconds.
     known_micros: f64,
-    /// The age of the price that is known, over time, in square microseconds.
+    /// The age of the known price, integrated over time, in square microseconds.
     shown: f64,
-    /// The same for one who knows every price at once.
+    /// The same integral for a client without any delay.
     ideal: f64,
 }
 
@@ -58,7 +57,7 @@ impl Ages {
         self.shown / self.known_micros.max(1.0)
     }
 
-    /// Returns how much of that is not the market's own quiet: how far the price shown was behind the newest there was.
+    /// Returns the mean age minus that of a client without any delay, in microseconds.
     pub(crate) fn behind_micros(&self) -> f64 {
         ((self.shown - self.ideal) / self.known_micros.max(1.0)).max(0.0)
     }
@@ -73,8 +72,7 @@ impl Default for Intake {
 }
 
 impl Intake {
-    /// Returns the integral over the age of an event of `ts` in the part of the time that is in the window, and how long
-    /// that part is.
+    /// Returns the integral over the age of an event of `ts`, from `from` to `to` within the window, and the length of that time.
     #[expect(clippy::cast_precision_loss, reason = "differences of a run are far below 2^53")]
     fn integral(&self, ts: i64, from: i64, to: i64) -> (f64, f64) {
         let (from, to) = (from.max(self.window.0), to.min(self.window.1));
@@ -86,15 +84,15 @@ impl Intake {
     }
 }
 
-/// What one client has received.
+/// The received events of one client.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     offset: u64,
     /// The time stamp of its newest event.
     pub(crate) newest: i64,
-    /// Over the numbers of all events of the window, in their order.
+    /// Hash over the offsets of all events of the window, in their order.
     pub(crate) digest: u64,
-    /// How many these are.
+    /// The number of events of the window.
     pub(crate) due: u64,
     shown: Vec<Shown>,
 }
@@ -103,12 +101,12 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug)]
 struct Shown {
     symbol: Box<[u8]>,
-    /// The number of the newest event that is known: by itself, or by a snapshot.
+    /// The `seq` of the newest event, which arrived itself or is included in a snapshot.
     seq: u64,
     ts: i64,
-    /// When it came.
+    /// The time at which it arrived.
     read_at: i64,
-    /// When the first one came.
+    /// The time at which the first price of the symbol arrived.
     since: i64,
 }
 
@@ -118,12 +116,12 @@ impl Default for Ledger {
     }
 }
 
-/// What a text said beside its events.
+/// Contents of a text other than events.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
-    /// It held the answer to the subscription, or a snapshot.
+    /// Whether it contains the answer to the subscription, or a snapshot.
     pub(crate) is_subscribed: bool,
-    /// The cursor to go on from, if it is the answer to a poll.
+    /// The cursor of the answer to a poll.
     pub(crate) cursor: Option<String>,
 }
 
@@ -148,8 +146,8 @@ impl Ledger {
         said
     }
 
-    /// Takes the price that a symbol begins with, and its place in the stream: the next event has the next number. A later
-    /// snapshot that is ahead of the events is a hole.
+    /// Takes the first price and `seq` of a symbol; the next event has the next `seq`. A later snapshot with a higher `seq` reveals
+    /// missing events.
     fn take_snapshot(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
         let (Some(ts), Some(seq)) = (object.ts, seq_of_snapshot(object)) else {
             intake.faults += 1;
@@ -194,8 +192,8 @@ impl Ledger {
         }
     }
 
-    /// Returns how many events of these symbols (with commas between) have not come that the server had at `tail`; `None`
-    /// when a symbol has not even its snapshot.
+    /// Returns the number of events of these symbols (separated by commas) up to `tail` that have not arrived; `None` if a symbol
+    /// has no snapshot.
     pub(crate) fn lacks(&self, symbols: &str, tail: &Tail) -> Option<u64> {
         let lacking = symbols.split(',').map(|symbol| {
             let shown = self.shown.iter().find(|shown| *shown.symbol == *symbol.as_bytes())?;
@@ -204,8 +202,8 @@ impl Ledger {
         lacking.sum()
     }
 
-    /// Takes note of the end: events up to `tail` that have not come will not, and the last prices stay until the end of the
-    /// window.
+    /// Ends the measurement: events up to `tail` that have not arrived are missing, and the last prices count until the end of
+    /// the window.
     pub(crate) fn finish(&self, symbols: &str, tail: &Tail, intake: &mut Intake) {
         match self.lacks(symbols, tail) {
             Some(lacking) => intake.missing += lacking,
@@ -216,10 +214,10 @@ impl Ledger {
 }
 
 impl Shown {
-    /// Its successor was made at `ts` and came at `now`.
+    /// Adds the age of this price until the next event, which has the time stamp `ts` and arrived at `now`.
     fn count(&self, ts: i64, now: i64, intake: &mut Intake) {
         let (shown, known_micros) = intake.integral(self.ts, self.read_at, now);
-        // The ideal is measured over the same time: from where the first price was known.
+        // Over the same time: from the arrival of the first price.
         let (ideal, _) = intake.integral(self.ts, self.ts.max(self.since), ts);
         intake.ages.known_micros += known_micros;
         intake.ages.shown += shown;
@@ -239,8 +237,8 @@ mod tests {
         format!(r#"{{"type":"snapshot","symbol":"A","offset":0,"ts":0,"seq":{{"trades":{seq},"quotes":9}}}}"#)
     }
 
-    /// Takes a snapshot whose newest event is the one before the first of these, which are (offset, seq, made, read), and
-    /// ends when the server has had the event `last`.
+    /// Takes a snapshot that ends before the first of these events, which are (offset, seq, ts, read), then the events; the server's
+    /// last event is `last`.
     fn received_to(last: u64, events: &[(u64, u64, i64, i64)], window: (i64, i64)) -> (Ledger, Intake) {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::default());
         intake.window = window;
@@ -270,13 +268,13 @@ mod tests {
         ledger.take_text(format!("[{},{}]", snapshot(7), trade(12, 10, 50)).as_bytes(), 60, &mut intake);
         assert_eq!((intake.missing, intake.repeated), (2, 0), "8 and 9");
         ledger.take_text(format!("[{}]", trade(13, 7, 55)).as_bytes(), 60, &mut intake);
-        assert_eq!((intake.missing, intake.repeated), (2, 1), "the snapshot held it");
+        assert_eq!((intake.missing, intake.repeated), (2, 1), "the snapshot includes it");
         ledger.take_text(format!("[{}]", snapshot(15)).as_bytes(), 70, &mut intake);
-        assert_eq!(intake.missing, 7, "11 to 15 came with no event");
+        assert_eq!(intake.missing, 7, "11 to 15");
     }
 
     #[test]
-    fn a_loss_at_the_end_is_counted() {
+    fn a_missing_event_at_the_end_is_counted() {
         let events = [(5, 3, 10, 11), (9, 4, 20, 21)];
         assert_eq!(received_to(4, &events, (0, 30)).1.missing, 0);
         assert_eq!(received_to(6, &events, (0, 30)).1.missing, 2);
@@ -285,11 +283,11 @@ mod tests {
         assert_eq!(ledger.lacks("A,B", &Tail::from([("A", 9), ("B", 0)])), None, "B has no snapshot");
         let mut intake = Intake::default();
         Ledger::default().finish("A", &Tail::from([("A", 9)]), &mut intake);
-        assert_eq!((intake.faults, intake.missing), (1, 0), "who got nothing at all is not clean");
+        assert_eq!((intake.faults, intake.missing), (1, 0), "a client without any event is not clean");
     }
 
     #[test]
-    fn what_has_no_snapshot_is_a_fault() {
+    fn an_event_without_a_snapshot_is_a_fault() {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::default());
         ledger.take_text(format!("[{}]", trade(12, 10, 50)).as_bytes(), 60, &mut intake);
         ledger.take_text(br#"[{"type":"snapshot","symbol":"A","offset":9,"ts":5}]"#, 60, &mut intake);
@@ -297,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_event_for_two_clients_is_one() {
+    fn the_same_event_for_two_clients_is_one_distinct_event() {
         let (mut intake, events) = (Intake::default(), [trade(5, 1, 10), trade(6, 2, 11)]);
         intake.window = (0, 100);
         for _ in 0..2 {
@@ -308,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_tells_which_events_came_and_in_which_order() {
+    fn the_digest_depends_on_the_events_and_their_order() {
         let digest = |events: &[(u64, u64, i64, i64)]| received(events, (0, 100)).0.digest;
         let events = [(1, 1, 10, 11), (2, 2, 20, 21)];
         assert_eq!(digest(&events), digest(&[(1, 1, 10, 50), (2, 2, 20, 60)]), "late is the same");
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_as_far_behind_as_it_came_late() {
+    fn a_price_is_behind_by_the_delay_of_its_event() {
         // One price every 100 µs, each 30 µs late, for a long time.
         let late: Vec<_> =
             (0..1_000_u64).map(|n| (n + 1, n + 1, n.cast_signed() * 100, n.cast_signed() * 100 + 30)).collect();
@@ -341,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_tells_its_cursor_and_what_is_wrong() {
+    fn the_cursor_of_a_poll_and_faults_are_found() {
         let (mut ledger, mut intake) = (Ledger::default(), Intake::default());
         ledger.take_text(snapshot(0).as_bytes(), 1, &mut intake);
         let poll =

@@ -1,19 +1,18 @@
-//! `tickcast-compare`: the same events over WebSocket, server-sent events, long poll and short poll, and what each costs.
+//! `tickcast-compare`: compares the costs of WebSocket, server-sent events, long poll and short poll for the same events.
 //!
-//! This file reads the command line, makes one measurement after the other, and turns the outcome into an exit code: 0 for a
-//! clean comparison, 1 when events were missing, repeated or not the same everywhere, 2 when there was no comparison.
+//! This file parses the command line, makes the measurements, and returns the exit code: 0 for a clean comparison, 1 if events were
+//! missing, repeated or different between transports, 2 if there was no comparison.
 //!
 //! # The method
 //!
-//! - Each cell has a server of its own, with the same seed, on one core; this program is on another, one thread and one
-//!   `epoll` (a tokio runtime) for all clients. All transports are read by the same code from the message on.
-//! - Bytes are those that `read` and `write` moved, headers and framing included, within the window.
-//! - An event belongs to the window by its own time stamp, and its latency is that of the `read` that brought it: what is
-//!   late is not left out.
-//! - CPU time is that of the server's whole process; what it takes with no client is measured too, some times, and taken off.
-//!   Where the rest is less than these measurements differ by there is no verdict.
-//! - What a client should have got is told by the server: from the snapshots that it began with to those after the window.
-//!
+//! - Each cell has a new server with the same seed on one core. This program runs on another core, with one thread and one `epoll`
+//!   (a tokio runtime) for all clients. The same code scans the messages of all transports.
+//! - Bytes are those of `read` and `write` during the window, headers and framing included.
+//! - An event belongs to the window by its own time stamp, and its latency ends with the `read` that completed it, so late events are
+//!   included.
+//! - CPU time is that of the server's whole process, minus that of a server without clients, which is measured several times. There
+//!   is no verdict if the difference is less than the spread of these measurements.
+//! - The server's snapshots, before the window and after it, determine which events a client should have received.
 
 #![allow(clippy::cast_precision_loss, reason = "counts and times of a run are far below 2^53")]
 
@@ -24,7 +23,6 @@ mod client;
 mod example;
 mod intake;
 mod machine;
-mod method;
 mod options;
 mod page;
 mod plot;
@@ -50,7 +48,7 @@ pub fn main() -> ExitCode {
     command::main(compare)
 }
 
-/// Returns the arguments that say how it is measured; where files lie on this machine is nothing to write down.
+/// Returns the arguments without those that name paths of this machine, which do not affect the measurement.
 fn without_paths(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     let mut is_path = false;
@@ -64,7 +62,7 @@ fn without_paths(arguments: impl Iterator<Item = String>) -> Vec<String> {
     kept
 }
 
-/// Makes the comparison, prints and writes it; returns whether it was clean.
+/// Makes the comparison, prints and writes it; returns whether the comparison was clean.
 fn compare(arguments: Arguments) -> Result<bool, String> {
     if let Some(path) = &arguments.from {
         let comparison = page::read(path)?;
@@ -79,9 +77,8 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
     if let Some(cores) = plan.method.cores {
         cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
     }
-    // Looked at before: the comparison itself changes files.
+    // Before the measurement, because the comparison itself changes files.
     let machine = machine::look();
-    machine::check(&machine, &plan.out)?;
     let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
     page::write(&plan.out, &comparison)?;
     print(&table::foot(&comparison, &plan.out))?;
@@ -97,7 +94,7 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
     print("\nThrough the proxy:")?;
     let delayed = measure_each(&plan.delayed, plan, &interrupts).await?;
     let Measurement { groups, .. } = measure(&plan.together, &plan.method, &interrupts).await?;
-    // Once more: what the machine does in minutes is a part of the spread.
+    // Again, so that the spread includes how the machine changes over minutes.
     measure_idle(plan, &interrupts, &mut idle).await?;
     let together = Together {
         clients: plan.together.clients,
@@ -107,10 +104,9 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
     };
     Ok(Comparison {
         machine,
-        seed: plan.method.seed,
-        symbols_per_client: plan.method.symbols_per_client,
+        seed: server::SEED,
+        symbols_per_client: cell::SYMBOLS_PER_CLIENT,
         pinned: plan.method.cores.is_some(),
-        quick: plan.quick,
         arguments: without_paths(std::env::args().skip(1)),
         pace: server::PACE,
         idle: plan.idle.iter().zip(idle).map(|(cell, measurements)| Idle::new(cell.rate, measurements)).collect(),
@@ -120,7 +116,7 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
     })
 }
 
-/// Measures servers without clients, one for each rate and turn, and appends the part of a core that each takes.
+/// Measures servers without clients, a new one for each rate and repetition, and appends their CPU time as a share of one core.
 async fn measure_idle(plan: &Plan, interrupts: &Rc<Counter<u32>>, idle: &mut [Vec<f64>]) -> Result<(), String> {
     for _ in 0..IDLE_MEASUREMENTS {
         for (cell, measurements) in plan.idle.iter().zip(&mut *idle) {

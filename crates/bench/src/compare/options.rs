@@ -1,4 +1,4 @@
-//! The command line: what may be asked for, and the checks that come before anything is started.
+//! The command line of `tickcast-compare`: its options, and the cells that follow from them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::command::seconds;
 use crate::compare::cell::{Cell, Method};
-use crate::compare::server::{Cores, SYMBOLS};
+use crate::compare::server::Cores;
 use crate::compare::transport::Transport;
 
 /// The most clients of one transport.
@@ -20,104 +20,81 @@ const VALUES_MAX: usize = 16;
 const WINDOW_S_MAX: f64 = 600.0;
 /// The longest interval and delay, in milliseconds.
 const MILLIS_MAX: f64 = 60_000.0;
-/// A cell with fewer events in a second than this is measured for twice the time.
+/// A cell with fewer events per second is measured for twice the time.
 const EVENTS_PER_SECOND_FEW: f64 = 100.0;
-/// The cells with the most clients, from which CPU is told, are measured for twice and three times the time when they have no
-/// more events in a second than these.
-const EVENTS_PER_SECOND_TOLD: (f64, f64) = (1_000.0, 100.0);
-/// How often a server without clients is measured at each rate, before the matrix and again after it.
+/// CPU verdicts use the cells with the most clients. Up to the first number of events per second these are measured for twice the
+/// time, up to the second for three times.
+const EVENTS_PER_SECOND_VERDICT: (f64, f64) = (1_000.0, 100.0);
+/// Measurements of a server without clients at each rate, before the matrix and again after it.
 pub(crate) const IDLE_MEASUREMENTS: usize = 2;
 
-/// Numbers with commas between.
+/// Numbers separated by commas.
 #[derive(Clone, Debug)]
 struct List(Vec<f64>);
 
 /// Compares WebSocket, server-sent events, long poll and short poll on servers that it starts itself.
 ///
-/// Measures a matrix of clients, event rates and transports, then each transport through a proxy that delays, then all at
-/// once on one server to see that they get the same events. Prints a table, and writes COMPARISON.md and comparison/ with
+/// Measures a matrix of clients, event rates and transports, then each transport through a proxy with a delay, then all at the same
+/// time on one server, to check that they receive the same events. Prints a table, and writes COMPARISON.md and comparison/ with
 /// the raw data and the plots.
 #[derive(Debug, Parser)]
 #[command(name = "tickcast-compare", version, args_override_self = true)]
 pub(crate) struct Arguments {
-    /// Clients of each transport, one value for each part of the matrix
+    /// Clients of each transport
     #[arg(long, value_name = "LIST", default_value = "1,100,1000", value_parser = |text: &str| list(text, (1.0, CLIENTS_MAX)))]
     clients: List,
     /// Events per second of each client
     #[arg(long, value_name = "LIST", default_value = "1,10,100", value_parser = |text: &str| list(text, RATES))]
     rates: List,
-    /// More rates, for the most clients only: where polling may be cheap
+    /// Additional rates for the most clients only, at which polling may be cheap
     #[arg(long, value_name = "LIST", default_value = "0.1", value_parser = |text: &str| low_rates(text))]
     low_rates: List,
     /// Milliseconds between two short polls
     #[arg(long, value_name = "LIST", default_value = "100,1000", value_parser = |text: &str| list(text, (1.0, MILLIS_MAX)))]
     short_poll_ms: List,
-    /// Symbols of each client
-    #[arg(long, value_name = "N", default_value = "10", value_parser = symbols)]
-    symbols_per_client: usize,
-    /// Seconds of each measurement; two and three times that where events are few
+    /// Seconds of each measurement; two or three times as long if events are few
     #[arg(long, value_name = "SECONDS", default_value = "3.5", value_parser = |text: &str| seconds(text, 0.1, WINDOW_S_MAX))]
     window_s: Duration,
-    /// Seconds before it
+    /// Seconds before each measurement
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = |text: &str| seconds(text, 0.0, WINDOW_S_MAX))]
     warmup_s: Duration,
-    /// Seconds that the last events may take after it at the most, beyond the interval of a poll
+    /// Longest wait for the last events after it, in addition to the interval of a poll
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = |text: &str| seconds(text, 0.0, WINDOW_S_MAX))]
     drain_s: Duration,
-    /// Milliseconds that the proxy adds to each round trip, half of it each way
+    /// Milliseconds that the proxy adds to each round trip, half of them each way
     #[arg(long, value_name = "MS", default_value = "40", value_parser = |text: &str| list(text, (0.0, MILLIS_MAX)))]
     round_trip_ms: List,
-    /// Fixes the market
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
-    /// Windows of one second and no more than 100 clients: to see that it works
-    #[arg(long)]
-    quick: bool,
-    /// The server's program [default: tickcast beside this one]
+    /// The server's program [default: tickcast in the folder of this program]
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
     /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "docs")]
     pub(crate) out: PathBuf,
-    /// Measures nothing, and writes page and plots again from raw data
+    /// Writes page and plots again from this raw data, without measuring
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 }
 
-/// A comparison that can be made.
+/// The cells of a comparison.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) method: Method,
     /// Servers without clients, one for each rate.
     pub(crate) idle: Vec<Cell>,
-    /// The matrix: one transport in each.
+    /// The matrix, with one transport in each cell.
     pub(crate) cells: Vec<Cell>,
-    /// One transport in each, through the proxy.
+    /// The cells through the proxy, with one transport in each.
     pub(crate) delayed: Vec<Cell>,
-    /// All at once.
+    /// All transports at the same time.
     pub(crate) together: Cell,
-    /// Whether it is too short to mean much.
-    pub(crate) quick: bool,
     /// The folder to write to.
     pub(crate) out: PathBuf,
 }
 
 impl Plan {
-    /// Checks what was asked for.
-    /// The error says what is wrong, in one line.
+    /// Returns the cells for these arguments. Fails with one line if there is no server program.
     pub(crate) fn new(arguments: Arguments) -> Result<Self, String> {
-        let Arguments { quick, symbols_per_client, seed, window_s: mut window, .. } = arguments;
-        let (List(mut clients), List(mut rates), List(mut low_rates)) =
-            (arguments.clients, arguments.rates, arguments.low_rates);
-        if quick {
-            clients.retain(|count| *count <= 100.0);
-            low_rates.clear();
-            rates.truncate(2);
-            window = window.min(Duration::from_secs(1));
-        }
-        if clients.is_empty() {
-            return Err("--quick leaves no clients: name a count of at most 100".into());
-        }
+        let (List(clients), List(rates), List(low_rates)) = (arguments.clients, arguments.rates, arguments.low_rates);
         let delay = Duration::from_secs_f64(arguments.round_trip_ms.0[0] / 2_000.0);
         let mut transports = vec![Transport::WebSocket, Transport::EventStream, Transport::LongPoll];
         transports
@@ -125,9 +102,7 @@ impl Plan {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: at most CLIENTS_MAX")]
         let clients: Vec<usize> = clients.into_iter().map(|count| count as usize).collect();
         let most = clients.iter().copied().max().unwrap_or(1);
-        let window_of = |clients: usize, rate: f64| {
-            if quick { window } else { window * times(clients as f64 * rate, clients == most) }
-        };
+        let window_of = |clients: usize, rate: f64| arguments.window_s * times(clients as f64 * rate, clients == most);
         let cell = |transports: &[Transport], clients: usize, rate: f64, delay| Cell {
             transports: transports.to_vec(),
             clients,
@@ -135,7 +110,7 @@ impl Plan {
             delay,
             window: window_of(clients, rate),
         };
-        // As long as the measurements that they are held against.
+        // As long as the measurements from which they are subtracted.
         let idle = |rate: &f64| Cell { window: window_of(most, *rate), ..cell(&[], 0, *rate, None) };
         let each = |clients, rate, delay| {
             let cell = &cell;
@@ -143,7 +118,7 @@ impl Plan {
         };
         let mut cells: Vec<Cell> = low_rates.iter().flat_map(|rate| each(most, *rate, None)).collect();
         cells.extend(clients.iter().flat_map(|count| rates.iter().flat_map(|rate| each(*count, *rate, None))));
-        // Where there is enough to see, and nothing is busy.
+        // Enough events for a percentile, and no full CPU.
         let middle = rates[rates.len() / 2];
         let few = most.min(100);
         Ok(Self {
@@ -153,18 +128,15 @@ impl Plan {
             cells,
             method: Method {
                 program: program(arguments.server)?,
-                seed,
-                symbols_per_client,
                 warmup: arguments.warmup_s,
                 drain: arguments.drain_s,
                 cores: Cores::find(),
             },
-            quick,
             out: arguments.out,
         })
     }
 
-    /// Returns how many connections there are at once, at the most; through the proxy each has three ends here.
+    /// Returns the most open sockets at the same time; a connection through the proxy has five.
     pub(crate) fn connections(&self) -> usize {
         let delayed = self.delayed.iter().map(|cell| 5 * cell.clients);
         let cells = self.cells.iter().chain([&self.together]).map(|cell| cell.clients * cell.transports.len());
@@ -172,9 +144,9 @@ impl Plan {
     }
 }
 
-/// Returns how many times the window a cell is measured that has so many events in a second.
+/// Returns by how much the window of a cell is longer than `--window-s`.
 fn times(events_per_second: f64, has_most_clients: bool) -> u32 {
-    match (has_most_clients, EVENTS_PER_SECOND_TOLD) {
+    match (has_most_clients, EVENTS_PER_SECOND_VERDICT) {
         (true, (_, few)) if events_per_second <= few => 3,
         (true, (many, _)) if events_per_second <= many => 2,
         _ if events_per_second < EVENTS_PER_SECOND_FEW => 2,
@@ -185,9 +157,9 @@ fn times(events_per_second: f64, has_most_clients: bool) -> u32 {
 fn program(named: Option<PathBuf>) -> Result<PathBuf, String> {
     let program = match named {
         Some(program) => program,
-        None => {
-            std::env::current_exe().map_err(|err| format!("where is this program? {err}"))?.with_file_name("tickcast")
-        }
+        None => std::env::current_exe()
+            .map_err(|err| format!("cannot find the folder of this program: {err}"))?
+            .with_file_name("tickcast"),
     };
     if program.is_file() {
         Ok(program)
@@ -200,17 +172,12 @@ fn list(text: &str, (min, max): (f64, f64)) -> Result<List, String> {
     let values: Option<Vec<f64>> = text.split(',').map(|value| value.trim().parse().ok()).collect();
     let is_good =
         |values: &Vec<f64>| values.len() <= VALUES_MAX && values.iter().all(|value| (min..=max).contains(value));
-    let reason = || format!("must be at most {VALUES_MAX} numbers from {min} to {max} with commas between");
+    let reason = || format!("must be at most {VALUES_MAX} numbers from {min} to {max} separated by commas");
     values.filter(is_good).map(List).ok_or_else(reason)
 }
 
 fn low_rates(text: &str) -> Result<List, String> {
     if text.is_empty() { Ok(List(Vec::new())) } else { list(text, RATES) }
-}
-
-fn symbols(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=SYMBOLS).contains(count));
-    count.ok_or_else(|| format!("must be 1 to {SYMBOLS}"))
 }
 
 #[cfg(test)]
@@ -223,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_whole_matrix() {
+    fn the_defaults_are_the_complete_matrix() {
         let plan = plan(&[]).unwrap();
         assert_eq!((plan.cells.len(), plan.delayed.len(), plan.together.transports.len()), (50, 5, 5));
         assert_eq!((plan.idle.len(), plan.together.clients, plan.together.rate), (4, 100, 10.0));
@@ -236,14 +203,13 @@ mod tests {
         {
             assert_eq!(windows(&plan.cells, clients, rate), Some(expected), "{clients} × {rate}");
         }
-        assert_eq!(windows(&plan.idle, 0, 0.1), Some(10.5), "as long as what it is held against");
+        assert_eq!(windows(&plan.idle, 0, 0.1), Some(10.5), "as long as the cells from which it is subtracted");
         assert_eq!(plan.delayed[0].delay, Some(Duration::from_millis(20)));
         assert_eq!(plan.connections(), 1_000);
-        assert_eq!(super::tests::plan(&["--quick"]).unwrap().cells.len(), 20);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_in_one_line() {
+    fn an_invalid_option_is_an_error_of_one_line() {
         for (arguments, option, reason) in [
             (&["--clients", "0"][..], "--clients", "must be at most 16 numbers from 1 to 10000"),
             (&["--clients", "1,x"], "--clients", "must be"),
@@ -251,12 +217,10 @@ mod tests {
             (&["--rates", ""], "--rates", "must be"),
             (&["--low-rates", "0"], "--low-rates", "must be"),
             (&["--short-poll-ms", "0"], "--short-poll-ms", "must be"),
-            (&["--symbols-per-client", "501"], "--symbols-per-client", "must be 1 to 500"),
             (&["--window-s", "0"], "--window-s", "must be 0.1 to 600 seconds"),
             (&["--warmup-s=-1"], "--warmup-s", "must be"),
             (&["--drain-s", "inf"], "--drain-s", "must be"),
             (&["--round-trip-ms", "1e9"], "--round-trip-ms", "0 to 60000"),
-            (&["--quick", "--clients", "1000"], "--quick", "leaves no clients"),
             (&["--server", "/nowhere/tickcast"], "there is no server at", "/nowhere/tickcast"),
         ] {
             let err = plan(arguments).unwrap_err();

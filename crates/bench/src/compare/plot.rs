@@ -1,4 +1,4 @@
-//! The plots: one line for each transport over the event rate, as SVG.
+//! SVG plots of a figure over the event rate, with one line for each transport.
 
 use std::path::Path;
 
@@ -19,18 +19,17 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(86, 86, 86),
 ];
 
-/// By so much the value axis goes on above the highest value: the legend is there.
+/// The factor by which the value axis extends above the highest value, to make room for the legend.
 const LEGEND_ROOM: f64 = 60.0;
 
 /// The radius of a point, in pixels.
 const POINT: u32 = 3;
 
-/// The points of one transport, each with whether a CPU was full, and its name.
+/// The name of a transport and its points: rate, value, and whether a CPU was full.
 type Line = (String, Vec<(f64, f64, bool)>);
 
-/// Draws a figure of the samples over their rate, both axes in powers of ten; what has no figure has no point, and where a CPU
-/// was full it is hollow.
-/// The error says why the file cannot be written, in one line.
+/// Draws a figure of the samples over their rate, with logarithmic axes. A sample without a figure has no point; one with a full
+/// CPU has a hollow point. Fails if the file cannot be written.
 pub(crate) fn draw(
     path: &Path,
     (title, unit): (&str, &str),
@@ -39,7 +38,7 @@ pub(crate) fn draw(
 ) -> Result<(), String> {
     let mut lines: Vec<Line> = Vec::new();
     for sample in samples {
-        // The axis has no zero. A transport without points keeps its colour for itself: it is the same in every plot.
+        // A logarithmic axis has no zero. A transport without points keeps its colour, so that colours are the same in every plot.
         let value = figure(sample).filter(|value| value.is_finite() && *value > 0.0);
         let point = value.map(|value| (sample.rate, value, sample.is_full()));
         match lines.iter_mut().find(|(name, _)| *name == sample.result.transport) {
@@ -53,7 +52,7 @@ pub(crate) fn draw(
     render(path, (title, unit), &lines).map_err(|err| format!("cannot draw {}: {err}", path.display()))
 }
 
-/// Returns the range that holds the values, with some air on both sides of a logarithmic axis.
+/// Returns the range of the values, extended at both ends.
 fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
     let (low, high) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
     if low <= high { low / 1.6..high * 1.6 } else { 0.1..1.0 }
@@ -114,15 +113,7 @@ mod tests {
     use crate::compare::example::sample;
 
     #[test]
-    fn the_range_holds_every_value_and_is_never_empty() {
-        let found = range([3.0, 700.0].into_iter());
-        assert!(found.start < 3.0 && found.end > 700.0);
-        let found = range(std::iter::empty());
-        assert!(found.start > 0.0 && found.start < found.end);
-    }
-
-    #[test]
-    fn a_transport_has_one_colour_and_a_full_row_a_hollow_point() {
+    fn a_transport_keeps_its_colour_and_a_full_cpu_has_a_hollow_point() {
         let file = std::env::temp_dir().join(format!("tickcast-plot-{}.svg", std::process::id()));
         let samples = [sample("WebSocket", 1, 1.0, 0.1), sample("SSE", 1, 1.0, 0.1), sample("SSE", 1, 10.0, 0.99)];
         let samples: Vec<_> = samples.iter().collect();
@@ -137,7 +128,7 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         assert_eq!((points(&both, &colour(0)), points(&both, &colour(1))), (1, 1), "{both}");
         assert_eq!((points(&second, &colour(0)), points(&second, &colour(1))), (0, 1), "{second}");
-        assert!(!second.contains("WebSocket"), "it has no line: {second}");
+        assert!(!second.contains("WebSocket"), "a transport without points has no line: {second}");
         let hollow =
             second.lines().filter(|line| line.contains("<circle") && line.contains("fill=\"#FFFFFF\"")).count();
         assert_eq!(hollow, 1, "{second}");

@@ -1,7 +1,7 @@
-//! A TCP proxy on loopback that delivers everything later, each way, in order: what the wire between two cities adds.
+//! A TCP proxy on loopback that delays all bytes in both directions, like a long network path.
 //!
-//! Each direction has a thread that reads and one that writes, and a bounded queue between them; where it is full the
-//! sender is held up, as it is by a full pipe.
+//! Each direction has a thread that reads and one that writes, and a bounded queue between them. When the queue is full the reader
+//! blocks, and TCP flow control slows the sender down.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 /// The most bytes of one read.
 const READ_BYTES: usize = 16 << 10;
-/// Reads that are under way on one connection and direction.
+/// The most delayed reads of one connection and direction.
 const READS_MAX: usize = 1_024;
 
-/// A running proxy. Takes no more connections when it is dropped; those that there are end with their ends.
+/// A running proxy. When dropped it accepts no more connections; open ones end when either side closes.
 #[derive(Debug)]
 pub(crate) struct DelayProxy {
     address: SocketAddr,
@@ -25,8 +25,7 @@ pub(crate) struct DelayProxy {
 }
 
 impl DelayProxy {
-    /// Starts a proxy to `target` that delays by `delay` each way.
-    /// The error says why there is no socket or no thread.
+    /// Starts a proxy to `target` with the delay `delay` each way. Fails if there is no socket or no thread.
     pub(crate) fn start(target: SocketAddr, delay: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -37,7 +36,7 @@ impl DelayProxy {
                 if ending.load(Ordering::Acquire) {
                     break;
                 }
-                // A connection that cannot be carried on is closed, which its client sees.
+                // On failure both sides are dropped, which closes the client's connection.
                 let _ = client.and_then(|client| carry(client, target, delay));
             }
         };
@@ -45,7 +44,7 @@ impl DelayProxy {
         Ok(Self { address, stopped, thread })
     }
 
-    /// Returns where it listens.
+    /// Returns its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -54,7 +53,7 @@ impl DelayProxy {
 impl Drop for DelayProxy {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        // Wakes the thread; when nothing listens any more it has ended already.
+        // Wakes the thread. The connect fails if the thread has ended already.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -63,7 +62,7 @@ impl Drop for DelayProxy {
 }
 
 fn carry(client: TcpStream, target: SocketAddr, delay: Duration) -> io::Result<()> {
-    // The handshake of TCP takes its time too; one way, as the other is in the first answer.
+    // The TCP handshake with the server is not delayed; the first answer is.
     let server = TcpStream::connect(target)?;
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
@@ -94,7 +93,7 @@ fn write(mut target: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>) {
     for (due, bytes) in receiver {
         sleep(due.saturating_duration_since(Instant::now()));
         if target.write_all(&bytes).is_err() {
-            // The reader of this direction learns it from the queue.
+            // The closed queue ends the reader of this direction.
             break;
         }
     }
@@ -105,7 +104,7 @@ fn write(mut target: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>) {
 mod tests {
     use super::*;
 
-    /// A server that answers everything with itself, until its one client is gone.
+    /// An echo server for one client.
     fn echo() -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_trip_takes_at_least_twice_the_delay_and_bytes_keep_their_order() {
+    fn a_round_trip_takes_twice_the_delay_and_bytes_keep_their_order() {
         let delay = Duration::from_millis(15);
         let (address, server) = echo();
         let proxy = DelayProxy::start(address, delay).unwrap();
@@ -132,7 +131,7 @@ mod tests {
             assert!(asked.elapsed() >= 2 * delay);
             assert_eq!(&answer, question);
         }
-        // Both go at once: the delay is of the wire, and not of each message.
+        // Many messages are delayed at the same time, not one after the other.
         let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let (mut writer, sent) = (stream.try_clone().unwrap(), long.clone());
         let sender = std::thread::spawn(move || {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_gone_closes_the_client() {
+    fn a_refused_connection_to_the_server_closes_the_client() {
         let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let proxy = DelayProxy::start(closed, Duration::ZERO).unwrap();
         let mut stream = TcpStream::connect(proxy.address()).unwrap();

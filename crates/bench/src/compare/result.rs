@@ -1,4 +1,4 @@
-//! What a measurement has brought, as numbers: the raw data of the comparison.
+//! The results of measurements: the raw data of the comparison, and figures derived from it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,74 +9,73 @@ use crate::compare::intake::Intake;
 use crate::compare::transport::Transport;
 use crate::connection::Traffic;
 
-/// A generator that has used more of its core than this has made the latencies itself.
+/// Above this share of its core the generator itself adds to the latencies.
 const GENERATOR_CPU_MAX: f64 = 0.9;
-/// A server that has used more of its core than this was at its limit.
+/// Above this share of its core the server was at its limit.
 const SERVER_CPU_MAX: f64 = 0.97;
-/// With fewer different events than this, the highest percentile in a hundred is that of one event or of none.
+/// The fewest distinct events for a p99: with fewer it would depend on a single event.
 pub(crate) const P99_EVENTS_MIN: u64 = 100;
 
-/// One cell, measured.
+/// The measurement of one cell.
 #[derive(Debug)]
 pub(crate) struct Measurement {
-    /// How long the window was by the clock.
+    /// The actual length of the window.
     pub(crate) took: Duration,
-    /// CPU time of the server's whole process in it.
+    /// CPU time of the server's whole process during the window.
     pub(crate) server_cpu: Duration,
-    /// CPU time of this process in it.
+    /// CPU time of this process during the window.
     pub(crate) own_cpu: Duration,
-    /// By transport.
+    /// The results of each transport.
     pub(crate) groups: Vec<GroupResult>,
 }
 
-/// What was counted in the window, and before it.
+/// Counts during the window, and before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Totals {
     pub(crate) events: u64,
     pub(crate) traffic: Traffic,
-    /// Traffic until every client was served.
+    /// Traffic until every client was subscribed.
     pub(crate) setup: Traffic,
 }
 
-/// One transport in one cell, in the window if nothing else is said.
+/// The result of one transport in one cell, during the window unless stated otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct GroupResult {
-    /// The transport and its interval.
+    /// The name of the transport with its interval.
     pub(crate) transport: String,
     pub(crate) is_poll: bool,
     pub(crate) events: u64,
-    /// Events that were made in the window, whenever they came.
+    /// Events with a time stamp in the window, whenever they arrived.
     pub(crate) events_due: u64,
-    /// How many of these were different ones, counted up to a thousand.
+    /// The number of distinct events among these, up to 1,000.
     pub(crate) events_different: u64,
     pub(crate) requests: u64,
-    /// From the start.
+    /// Connections since the start.
     pub(crate) connections: u64,
     pub(crate) bytes_up: u64,
     pub(crate) bytes_down: u64,
-    /// Bytes both ways until every client was served.
+    /// Bytes in both directions until every client was subscribed.
     pub(crate) setup_bytes: u64,
-    /// From the time stamp of an event to the read that brought it, in microseconds, by percentile.
+    /// Time from the time stamp of an event to the read that completed it, in microseconds, by percentile.
     pub(crate) latency_us: BTreeMap<String, u64>,
-    /// The mean age of the last known price, and how much of it is not the market's quiet.
+    /// The mean age of the last known price, and the part of it that is due to delay.
     pub(crate) age_ms: f64,
     pub(crate) behind_ms: f64,
-    /// Events that had not come when the wait for them was over: from the snapshot that a symbol began with to the one that
-    /// the server gave after the window.
+    /// Events that had not arrived at the end of the drain, from the first snapshot of each symbol to the one after the window.
     pub(crate) missing: u64,
-    /// Events that came twice or out of order.
+    /// Events that were repeated or out of order.
     pub(crate) repeated: u64,
-    /// `lag`, errors, and what could not be read.
+    /// `lag`, errors, and invalid messages.
     pub(crate) faults: u64,
-    /// Clients whose last events of the window are not proven to be all: nothing had happened after it, on the whole market.
+    /// Clients whose last events are not verified, because the market had no event after the window.
     pub(crate) open_ended: usize,
-    /// Of the numbers of each client's events of the window.
+    /// Hashes over the offsets of each client's events.
     #[serde(skip)]
     pub(crate) digests: Vec<u64>,
 }
 
 impl GroupResult {
-    /// Returns what was counted.
+    /// Returns the result for these counts.
     pub(crate) fn new(transport: Transport, totals: &Totals, intake: &Intake) -> Self {
         let latency = &intake.latency;
         let percentile = |(name, at): (&str, f64)| (name.to_owned(), latency.value_at_percentile(at));
@@ -104,24 +103,24 @@ impl GroupResult {
         }
     }
 
-    /// Returns how much is wrong or not proven: events missing, repeated or spoilt, and clients with an open end.
+    /// Returns the sum of missing and repeated events, faults, and clients with an unverified end.
     pub(crate) fn unclean(&self) -> u64 {
         self.missing + self.repeated + self.faults + self.open_ended as u64
     }
 }
 
-/// One transport alone on one server.
+/// The measurement of one transport alone on one server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) clients: usize,
     /// Events per second of each client, on average.
     pub(crate) rate: f64,
-    /// What a proxy adds.
+    /// The delay of the proxy for a round trip.
     pub(crate) round_trip_ms: f64,
     pub(crate) window_s: f64,
-    /// CPU time of the server, the market's own included.
+    /// CPU time of the server, including its market.
     pub(crate) server_cpu_us: f64,
-    /// CPU time of the generator, as a part of one core.
+    /// CPU time of the generator, as a share of one core.
     pub(crate) generator_cpu: f64,
     #[serde(flatten)]
     pub(crate) result: GroupResult,
@@ -132,7 +131,7 @@ impl Sample {
         total / self.result.events.max(1) as f64
     }
 
-    /// Returns bytes both ways for each delivered event.
+    /// Returns bytes in both directions for each delivered event.
     pub(crate) fn bytes_per_event(&self) -> f64 {
         self.per_event((self.result.bytes_up + self.result.bytes_down) as f64)
     }
@@ -142,17 +141,17 @@ impl Sample {
         self.per_event(self.result.requests as f64)
     }
 
-    /// Returns microseconds for each delivered event of a part of one core over the window.
+    /// Converts a share of one core during the window to microseconds for each delivered event.
     pub(crate) fn cpu_us_per_event(&self, cpu: f64) -> f64 {
         self.per_event(cpu * self.window_s * 1e6)
     }
 
-    /// Returns the part of one core that the server has used.
+    /// Returns the CPU time of the server as a share of one core.
     pub(crate) fn server_cpu(&self) -> f64 {
         self.server_cpu_us / 1e6 / self.window_s
     }
 
-    /// Returns bytes both ways for each client and second.
+    /// Returns bytes in both directions for each client and second.
     pub(crate) fn bytes_per_client_second(&self) -> f64 {
         (self.result.bytes_up + self.result.bytes_down) as f64 / self.window_s / self.clients.max(1) as f64
     }
@@ -162,7 +161,7 @@ impl Sample {
         self.result.requests as f64 / self.window_s / self.clients.max(1) as f64
     }
 
-    /// Returns whether server or generator was at its limit: then the figures are those of a queue.
+    /// Returns whether server or generator was at its limit, so that the figures include queueing.
     pub(crate) fn is_full(&self) -> bool {
         self.server_cpu() > SERVER_CPU_MAX || self.generator_cpu > GENERATOR_CPU_MAX
     }
@@ -172,7 +171,7 @@ impl Sample {
         self.latency_ms("p50")
     }
 
-    /// Returns what 1 % of the latencies are above, in milliseconds; `None` when there were too few different events for it.
+    /// Returns the p99 latency in milliseconds; `None` for too few distinct events.
     pub(crate) fn p99_ms(&self) -> Option<f64> {
         (self.result.events_different >= P99_EVENTS_MIN).then(|| self.latency_ms("p99"))
     }
@@ -182,19 +181,19 @@ impl Sample {
     }
 }
 
-/// All transports on one server at the same time.
+/// The measurement of all transports on one server at the same time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Together {
     /// Clients of each transport.
     pub(crate) clients: usize,
     /// Events per second of each client.
     pub(crate) rate: f64,
-    /// Whether the first client of each transport has got the same events in the same order, the second too, and so on.
+    /// Whether the clients with the same index received the same events in the same order over each transport.
     pub(crate) same_events: bool,
     pub(crate) transports: Vec<GroupResult>,
 }
 
-/// When servers write without being asked: see `push` and `session` in `config/default.toml`.
+/// Coalescing and heartbeats of the servers: see `push` and `session` in `config/default.toml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pace {
     pub(crate) coalesce_ms: u64,
@@ -202,7 +201,7 @@ pub(crate) struct Pace {
     pub(crate) heartbeat_ms: u64,
 }
 
-/// What it was measured on.
+/// The machine and the commit of a measurement.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
@@ -210,94 +209,98 @@ pub(crate) struct Machine {
     pub(crate) memory_gib: u64,
     pub(crate) kernel: String,
     pub(crate) commit: String,
-    /// Whether files of the program were not those of the commit; `None` when that is not known.
+    /// Whether the sources had uncommitted changes; `None` if unknown.
     pub(crate) changed: Option<bool>,
-    /// The day.
+    /// The date, as `2026-11-23`.
     pub(crate) date: String,
 }
 
-/// The server with no clients, measured some times: what the market costs alone.
+/// The CPU time of servers without clients, which is that of the market.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Idle {
-    /// Events per second of each client that might come.
+    /// Events per second of each client in the cells from which it is subtracted.
     pub(crate) rate: f64,
-    /// The part of one core that it uses, on average.
+    /// The mean of the measurements, as a share of one core.
     pub(crate) server_cpu: f64,
-    /// That of each measurement, each on a server of its own, before the matrix and after it.
+    /// The measurements, each on a new server, before the matrix and after it.
     pub(crate) measurements: Vec<f64>,
 }
 
 impl Idle {
-    /// Returns what these measurements say together.
+    /// Returns the measurements with their mean.
     pub(crate) fn new(rate: f64, measurements: Vec<f64>) -> Self {
         let server_cpu = measurements.iter().sum::<f64>() / measurements.len().max(1) as f64;
         Self { rate, server_cpu, measurements }
     }
 
-    /// Returns the lowest and the highest measurement; the mean for both when they are not known one by one.
-    pub(crate) fn range(&self) -> (f64, f64) {
-        let mean = (self.server_cpu, self.server_cpu);
-        self.measurements.iter().fold(mean, |(low, high), one| (low.min(*one), high.max(*one)))
-    }
-
-    /// Returns by how much the measurements differ, from the lowest to the highest; `None` when there are not two.
+    /// Returns the difference between the lowest and the highest measurement; `None` for fewer than two.
     fn spread(&self) -> Option<f64> {
-        let (low, high) = self.range();
+        let (low, high) =
+            (self.measurements.iter().copied().reduce(f64::min)?, self.measurements.iter().copied().reduce(f64::max)?);
         (self.measurements.len() > 1).then_some(high - low)
     }
 }
 
-/// What clients cost a server beyond what it spends with none, as a part of one core.
+/// CPU time of a server minus that of a server without clients, as a share of one core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Net {
     pub(crate) cpu: f64,
-    /// By how much servers without clients differ from one measurement to another: less than that tells nothing.
+    /// The spread of servers without clients; a smaller difference is noise.
     pub(crate) spread: f64,
 }
 
-/// The whole comparison.
+/// A complete comparison.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     pub(crate) machine: Machine,
-    /// Fixes the market.
+    /// The seed of the market.
     pub(crate) seed: u64,
     pub(crate) symbols_per_client: usize,
-    /// Whether server and generator had a core each.
+    /// Whether server and generator each had their own core.
     pub(crate) pinned: bool,
-    /// Whether it is too short to mean much.
-    pub(crate) quick: bool,
     pub(crate) arguments: Vec<String>,
     pub(crate) pace: Pace,
-    /// Servers with no clients.
+    /// The servers without clients.
     pub(crate) idle: Vec<Idle>,
     /// The matrix.
     pub(crate) samples: Vec<Sample>,
-    /// Through the proxy.
+    /// The samples through the proxy.
     pub(crate) delayed: Vec<Sample>,
     pub(crate) together: Together,
 }
 
 impl Comparison {
-    /// Returns the results of all clients everywhere.
+    /// Returns the most clients of any sample; the transports are compared with WebSocket at this number.
+    pub(crate) fn clients_max(&self) -> usize {
+        self.samples.iter().map(|sample| sample.clients).max().unwrap_or(0)
+    }
+
+    /// Returns the transports other than WebSocket, in the order of the samples.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        let names = self.samples.iter().map(|sample| sample.result.transport.as_str());
+        let is_first =
+            |(at, name): &(usize, &str)| !self.samples[..*at].iter().any(|sample| sample.result.transport == *name);
+        names.enumerate().filter(is_first).map(|(_, name)| name).filter(|name| *name != "WebSocket")
+    }
+
+    /// Returns the results of all samples, and of the transports together.
     pub(crate) fn results(&self) -> impl Iterator<Item = &GroupResult> {
         let alone = self.samples.iter().chain(&self.delayed).map(|sample| &sample.result);
         alone.chain(&self.together.transports)
     }
 
-    /// Returns whether no event was lost, repeated or spoilt anywhere, which is proven to the end of each window, and all
-    /// transports together got the same.
+    /// Returns whether every result is clean and verified, and all transports together received the same events.
     pub(crate) fn is_clean(&self) -> bool {
         self.together.same_events && self.results().all(|result| result.unclean() == 0)
     }
 
-    /// Returns what the clients of a sample have cost its server beyond what a server without clients spends, as a part of
-    /// one core; `None` when nothing is known to compare with.
+    /// Returns the net CPU of a sample; `None` if no server without clients was measured at its rate at least twice.
     pub(crate) fn net(&self, sample: &Sample) -> Option<Net> {
         let idle = self.idle.iter().find(|idle| idle.rate.total_cmp(&sample.rate).is_eq())?;
         Some(Net { cpu: sample.server_cpu() - idle.server_cpu, spread: idle.spread()? })
     }
 
-    /// Returns the net CPU for each delivered event in microseconds, where it can be told from the spread of idle servers.
+    /// Returns the net CPU for each delivered event in microseconds; `None` if it is below the spread of idle servers.
     pub(crate) fn net_us_per_event(&self, sample: &Sample) -> Option<f64> {
         self.net(sample).filter(|net| net.cpu > net.spread).map(|net| sample.cpu_us_per_event(net.cpu))
     }
@@ -309,7 +312,7 @@ mod tests {
     use crate::compare::example::{comparison, sample};
 
     #[test]
-    fn an_end_that_is_open_is_not_clean() {
+    fn a_fault_or_an_unverified_end_is_not_clean() {
         let mut all = comparison(Vec::new(), vec![sample("WebSocket", 100, 10.0, 0.1)]);
         assert!(all.is_clean());
         for spoil in [
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_needs_events_and_a_core_has_an_end() {
+    fn a_p99_needs_distinct_events_and_a_core_can_be_full() {
         let mut one = sample("WebSocket", 100, 10.0, 0.5);
         assert!(one.p99_ms().is_some() && !one.is_full());
         one.result.events_different = P99_EVENTS_MIN - 1;
@@ -345,8 +348,8 @@ mod tests {
     }
 
     #[test]
-    fn the_market_alone_is_not_charged_to_the_clients() {
-        // 10 % of a core for 4 s, of which 4 % are the market's.
+    fn net_cpu_excludes_that_of_the_market() {
+        // 10 % of a core for 4 s; the market uses 4 %.
         let one = sample("WebSocket", 100, 10.0, 0.10);
         let all = comparison(vec![Idle::new(10.0, vec![0.03, 0.05])], vec![one.clone()]);
         assert!((all.net(&one).unwrap().cpu - 0.06).abs() < 1e-9);

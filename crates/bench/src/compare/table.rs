@@ -1,18 +1,18 @@
-//! The samples as a table: of a terminal, a row as soon as it is measured, and of the page.
+//! The samples as table rows, for the terminal and for the page.
 
 use std::path::Path;
 
 use crate::compare::result::{Comparison, Sample};
 
-/// What stands where there is no figure.
+/// The cell of a missing figure.
 pub(crate) const NOTHING: &str = "–";
-/// The least width of a column of a terminal.
+/// The least width of a column on a terminal.
 const WIDTH: usize = 8;
 
-/// The name of a column and what it says of a sample.
+/// The name of a column, and its cell for a sample.
 type Column = (&'static str, fn(&Sample) -> String);
 
-/// The columns that are known when a sample is measured.
+/// The columns that do not depend on other samples.
 const COLUMNS: [Column; 18] = [
     ("clients", |sample| sample.clients.to_string()),
     ("events/s", |sample| sample.rate.to_string()),
@@ -46,7 +46,7 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
-/// Returns a figure, or that there is none.
+/// Returns a figure, or [`NOTHING`].
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or(NOTHING.into(), significant)
 }
@@ -66,25 +66,17 @@ pub(crate) fn row(sample: &Sample) -> String {
     COLUMNS.map(|(name, cell)| format!("{:>width$}", cell(sample), width = WIDTH.max(name.chars().count()))).join(" ")
 }
 
-/// Returns a table of a page.
-pub(crate) fn markdown(names: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let lines = ["---".to_owned()].into_iter().chain(names.iter().skip(1).map(|_| "---:".to_owned())).collect();
-    let names = names.iter().map(|name| name.trim().to_owned()).collect();
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    [names, lines].into_iter().chain(rows).map(line).collect::<String>() + "\n"
-}
-
-/// Returns the table of all samples for the page.
-pub(crate) fn matrix(comparison: &Comparison) -> String {
-    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).chain(["net µs/event"]).collect();
+/// Returns the names of the columns for the page, and the cells of every sample.
+pub(crate) fn matrix(comparison: &Comparison) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let names = COLUMNS.iter().map(|(name, _)| name.trim()).chain(["net µs/event"]).collect();
     let row = |sample: &Sample| {
         let net = figure(comparison.net_us_per_event(sample));
         COLUMNS.iter().map(|(_, cell)| cell(sample)).chain([net]).collect()
     };
-    format!("## The whole matrix\n\n{}", markdown(&names, comparison.samples.iter().map(row)))
+    (names, comparison.samples.iter().map(row).collect())
 }
 
-/// Returns what is said at the end.
+/// Returns the last lines on the terminal.
 pub(crate) fn foot(comparison: &Comparison, out: &Path) -> String {
     let together = &comparison.together;
     let same = if together.same_events { "the same events" } else { "NOT the same events" };

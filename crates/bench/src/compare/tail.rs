@@ -1,5 +1,5 @@
-//! The end of a stream: what the server itself says is the newest event of each symbol, asked over REST after the window.
-//! With it a loss at the very end is seen, which leaves no hole behind it.
+//! The end of the stream: the newest `seq` of each symbol, requested over REST after the window. It reveals a missing last event,
+//! which leaves no gap in `seq`.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::connection::get;
 use crate::scan::Object;
 
-/// How far the stream had come at one moment.
+/// The end of the stream at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
     /// The time stamp of the newest event of the whole market, in microseconds since 1970.
@@ -34,26 +34,25 @@ struct Numbers {
     trades: u64,
 }
 
-/// Returns the number of the newest trade that a `snapshot` message names.
+/// Returns the `seq` of the newest trade in a `snapshot` message.
 pub(crate) fn seq_of_snapshot(object: &Object<'_>) -> Option<u64> {
     serde_json::from_slice::<Snapshot>(object.raw).ok().map(|snapshot| snapshot.seq.trades)
 }
 
 impl Tail {
-    /// Returns the number of the newest trade of this symbol.
+    /// Returns the `seq` of the newest trade of this symbol.
     pub(crate) fn seq(&self, symbol: &str) -> Option<u64> {
         self.seqs.get(symbol).copied()
     }
 
-    /// Asks a server for the snapshots of all symbols, all at one position of the stream.
-    /// The error says why it does not tell, in one line.
+    /// Requests the snapshots of all symbols at one position of the stream. Fails with one line.
     pub(crate) async fn ask(address: SocketAddr) -> Result<Self, String> {
         Self::parse(&get(address, "/api/v1/snapshot").await?)
     }
 
     fn parse(body: &[u8]) -> Result<Self, String> {
         let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| !answer.snapshots.is_empty());
-        let Answer { snapshots } = answer.ok_or("snapshots that make no sense")?;
+        let Answer { snapshots } = answer.ok_or("invalid snapshots")?;
         let newest = snapshots.iter().map(|snapshot| snapshot.ts).max().unwrap_or_default();
         let seqs = snapshots.into_iter().map(|snapshot| (snapshot.symbol, snapshot.seq.trades));
         Ok(Self { newest, seqs: seqs.collect() })
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_of_all_symbols_and_the_newest_time_are_read() {
+    fn the_seq_of_all_symbols_and_the_newest_time_are_parsed() {
         let body = br#"{"epoch":"e","offset":9,"snapshots":[
             {"type":"snapshot","symbol":"A","offset":9,"ts":70,"seq":{"trades":7,"quotes":1,"bars.1s":2}},
             {"type":"snapshot","symbol":"B","offset":9,"ts":60,"seq":{"trades":0,"quotes":3}}]}"#;
@@ -86,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_snapshot_is_an_error() {
+    fn an_invalid_snapshot_is_an_error() {
         for body in [
             &br#"{"snapshots":[]}"#[..],
             br#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":1,"seq":{}}]}"#,
             br#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":1,"seq":{"trades":7}}"#,
         ] {
-            assert_eq!(Tail::parse(body).unwrap_err(), "snapshots that make no sense");
+            assert_eq!(Tail::parse(body).unwrap_err(), "invalid snapshots");
         }
     }
 
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_asked_and_its_failures_are_named() {
+    fn a_failed_request_is_an_error() {
         let body = r#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":70,"seq":{"trades":7}}]}"#;
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         assert_eq!(asked(answer.leak().as_bytes()).unwrap().seq("A"), Some(7));

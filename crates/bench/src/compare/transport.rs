@@ -1,4 +1,4 @@
-//! The four transports as a client sees them: what they are called, and what is asked.
+//! The four transports: their names, paths and subscriptions.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ pub(crate) enum Transport {
     WebSocket,
     /// `/api/v1/stream`.
     EventStream,
-    /// `/api/v1/poll`, asked again as soon as it is answered.
+    /// `/api/v1/poll`, requested again as soon as it is answered.
     LongPoll,
-    /// `/api/v1/poll?wait_ms=0`, asked once in each interval.
+    /// `/api/v1/poll?wait_ms=0`, requested once per interval.
     ShortPoll(Duration),
 }
 
 impl Transport {
-    /// Returns the name for tables and pictures.
+    /// Returns the name for tables and plots.
     pub(crate) fn label(self) -> String {
         match self {
             Self::WebSocket => "WebSocket".into(),
@@ -26,17 +26,17 @@ impl Transport {
         }
     }
 
-    /// Returns whether each answer has to be asked for.
+    /// Returns whether it needs a request for each answer.
     pub(crate) fn is_poll(self) -> bool {
         matches!(self, Self::LongPoll | Self::ShortPoll(_))
     }
 
-    /// Returns the time between two questions of short polls.
+    /// Returns the time between two requests of a short poll.
     pub(crate) fn interval(self) -> Duration {
         if let Self::ShortPoll(interval) = self { interval } else { Duration::ZERO }
     }
 
-    /// Returns the path for events of these symbols (with commas between) after the cursor.
+    /// Returns the path for the events of these symbols (separated by commas) after the cursor.
     pub(crate) fn path(self, symbols: &str, cursor: &str) -> String {
         let after = if cursor.is_empty() { String::new() } else { format!("&after={cursor}") };
         match self {
@@ -48,7 +48,7 @@ impl Transport {
     }
 }
 
-/// Returns what a WebSocket client says to subscribe to these symbols (with commas between).
+/// Returns the subscribe message of a WebSocket client for these symbols (separated by commas).
 pub(crate) fn subscribe(symbols: &str) -> String {
     let names = symbols.replace(',', r#"",""#);
     format!(r#"{{"action":"subscribe","id":1,"symbols":["{names}"],"channels":["trades"]}}"#)
@@ -59,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_poll_goes_on_after_its_cursor() {
+    fn a_poll_continues_after_its_cursor() {
         assert_eq!(Transport::LongPoll.path("A,B", ""), "/api/v1/poll?symbols=A,B&channels=trades");
         let next = Transport::ShortPoll(Duration::from_secs(1)).path("A", "e:5");
         assert_eq!(next, "/api/v1/poll?symbols=A&channels=trades&wait_ms=0&after=e:5");
     }
 
     #[test]
-    fn a_subscription_is_json() {
+    fn a_subscribe_message_is_json() {
         let value: serde_json::Value = serde_json::from_str(&subscribe("A,B")).unwrap();
         assert_eq!(value["symbols"], serde_json::json!(["A", "B"]));
     }

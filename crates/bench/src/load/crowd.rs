@@ -1,5 +1,5 @@
-//! All sessions of a run: dials them at the rate that was asked for, lets each read and answer, and counts how they end. When
-//! what happens is `run`'s business.
+//! All sessions of a run: connects them at the given rate, lets each receive and answer, and counts how they end. `run` decides when
+//! they verify and close.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,19 +13,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::connection::{CloseFrame, Connection, Message, Meter, WebSocket, converse, open};
 use crate::load::options::Plan;
-use crate::load::sequence::SymbolNumbers;
-use crate::load::session::{LIST_VERIFIED, Reception, Session, Standing};
+use crate::load::session::{LIST_VERIFIED, Session, Standing};
 use crate::load::tally::Tally;
 use crate::load::watchlist::Watchlist;
 
-/// Connections that are dialled in one go, so that those that are open are read in between.
+/// The most connections to start before open connections are read again.
 const DIALS_PER_TURN_MAX: usize = 64;
-/// How long a connection may take to become a session.
+/// The longest time from the start of a connect to an open session.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections from one source address: below the 28,232 ports that Linux gives out for one.
+/// Connections from one source address: less than the 28,232 ephemeral ports of Linux.
 const CONNECTIONS_PER_SOURCE: usize = 25_000;
 
-/// What a session is there for.
+/// The purpose of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It subscribes and is measured.
@@ -36,16 +35,16 @@ pub(crate) enum Role {
     Stalled,
 }
 
-/// How many sessions there were.
+/// The numbers of sessions of a run.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Census {
-    /// Connections that became a session.
+    /// Opened sessions.
     pub(crate) opened: usize,
-    /// Connections that did not.
+    /// Failed connections.
     pub(crate) failed: usize,
-    /// Sessions that the server ended, without the stalled ones.
+    /// Sessions that the server closed, without stalled ones.
     pub(crate) dropped: usize,
-    /// Stalled sessions that the server ended.
+    /// Stalled sessions that the server closed.
     pub(crate) stalled_ended: usize,
 }
 
@@ -53,7 +52,7 @@ pub(crate) struct Census {
 struct Client {
     role: Role,
     session: RefCell<Session>,
-    /// Takes what it says while it is open: a few messages in all.
+    /// The queue of its messages to the server while it is open: a few per run.
     sender: RefCell<Option<UnboundedSender<Message>>>,
 }
 
@@ -62,13 +61,13 @@ struct Client {
 pub(crate) struct Crowd {
     pub(crate) plan: Rc<Plan>,
     pub(crate) meter: Meter,
-    pub(crate) reception: RefCell<Reception>,
+    pub(crate) tally: RefCell<Tally>,
     clients: Vec<Client>,
     census: Cell<Census>,
 }
 
 impl Crowd {
-    /// Returns a crowd without a connection.
+    /// Returns unconnected sessions.
     pub(crate) fn new(plan: &Rc<Plan>, watchlist: &Watchlist) -> Rc<Self> {
         let client = |number| {
             let role = match number {
@@ -87,16 +86,12 @@ impl Crowd {
             Client { role, session: RefCell::new(session), sender: RefCell::default() }
         };
         let clients = (0..plan.connections()).map(client).collect();
-        let reception = Reception {
-            tally: Tally::default(),
-            symbols: SymbolNumbers::default(),
-            channels: plan.channels().iter().filter_map(|name| name.parse().ok()).collect(),
-        };
-        let (reception, census) = (RefCell::new(reception), Cell::default());
-        Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), reception, clients, census })
+        let channels = plan.channels().iter().filter_map(|name| name.parse().ok()).collect();
+        let tally = RefCell::new(Tally { channels, ..Tally::default() });
+        Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), tally, clients, census: Cell::default() })
     }
 
-    /// Connects all of them, each as a task, at the rate of the plan.
+    /// Starts a task for each session, at the connect rate of the plan.
     pub(crate) async fn dial(self: Rc<Self>) {
         let (started, rate) = (Instant::now(), f64::from(self.plan.connect_rate));
         for number in 0..self.clients.len() {
@@ -111,7 +106,7 @@ impl Crowd {
         }
     }
 
-    /// One session from `connect` to its end.
+    /// Runs one session from connect to close.
     async fn serve(self: Rc<Self>, number: usize) {
         let (client, started) = (&self.clients[number], Instant::now());
         let opened = timeout(OPEN_TIMEOUT, connect(&self.plan, number, &self.meter)).await;
@@ -119,19 +114,19 @@ impl Crowd {
             Ok(socket) => socket,
             Err(reason) => {
                 self.count(|census| census.failed += 1);
-                *self.reception.borrow_mut().tally.failed.entry(reason).or_default() += 1;
+                *self.tally.borrow_mut().failed.entry(reason).or_default() += 1;
                 return;
             }
         };
         self.count(|census| census.opened += 1);
-        self.reception.borrow_mut().tally.take_connect(started.elapsed());
+        self.tally.borrow_mut().take_connect(started.elapsed());
         let code = self.converse(client, socket).await;
         *client.sender.borrow_mut() = None;
         if client.role == Role::Stalled {
             self.count(|census| census.stalled_ended += 1);
         } else {
             self.count(|census| census.dropped += 1);
-            *self.reception.borrow_mut().tally.closes.entry(code).or_default() += 1;
+            *self.tally.borrow_mut().closes.entry(code).or_default() += 1;
         }
     }
 
@@ -139,11 +134,11 @@ impl Crowd {
     async fn converse(&self, client: &Client, socket: WebSocket) -> u16 {
         let (sender, outgoing) = unbounded_channel();
         *client.sender.borrow_mut() = Some(sender);
-        client.session.borrow().subscribe.iter().for_each(|text| client.say(Message::text(text)));
+        client.session.borrow().subscribe.iter().for_each(|text| client.send(Message::text(text)));
         let take = |text: &[u8], now| {
             let session = &mut *client.session.borrow_mut();
-            session.take_message(text, now, &mut self.reception.borrow_mut());
-            session.question.take().into_iter().for_each(|question| client.say(Message::text(question)));
+            session.take_message(text, now, &mut self.tally.borrow_mut());
+            session.question.take().into_iter().for_each(|question| client.send(Message::text(question)));
         };
         converse(socket, outgoing, client.role != Role::Stalled, take).await
     }
@@ -154,33 +149,33 @@ impl Crowd {
         self.census.set(census);
     }
 
-    /// Returns how many sessions there were.
+    /// Returns the numbers of sessions.
     pub(crate) fn census(&self) -> Census {
         self.census.get()
     }
 
-    /// Lets `look` see each session that is measured.
+    /// Calls `look` with each measured session.
     pub(crate) fn each_active(&self, mut look: impl FnMut(&mut Session)) {
         let active = self.clients.iter().filter(|client| client.role == Role::Active);
         active.for_each(|client| look(&mut client.session.borrow_mut()));
     }
 
-    /// Returns whether every connection is open or over, and nobody waits for an answer to what was asked first.
+    /// Returns whether every connection is open or closed, and no session waits for its first snapshots.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_dialled() && !self.is_any_open(|client| client.session.borrow().standing == Standing::Subscribing)
     }
 
-    /// Returns whether nobody waits for the final snapshots.
+    /// Returns whether no session waits for the final snapshots.
     pub(crate) fn is_verified(&self) -> bool {
         !self.is_any_open(|client| client.session.borrow().standing == Standing::Verifying)
     }
 
-    /// Returns whether no session is left, but for those that never read.
+    /// Returns whether all sessions are closed, except stalled ones.
     pub(crate) fn is_gone(&self) -> bool {
         !self.is_any_open(|client| client.role != Role::Stalled)
     }
 
-    /// Returns whether no session is left at all, and none will come.
+    /// Returns whether all sessions are closed, and none is still to connect.
     pub(crate) fn is_empty(&self) -> bool {
         self.is_dialled() && !self.is_any_open(|_| true)
     }
@@ -193,7 +188,7 @@ impl Crowd {
         self.clients.iter().any(|client| client.sender.borrow().is_some() && is(client))
     }
 
-    /// Lets the measured sessions of a tickcast server ask where every stream stands.
+    /// Starts the verification of the measured sessions of a tickcast server.
     pub(crate) fn verify(&self) {
         let mut asking: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Active).collect();
         asking.retain(|client| client.sender.borrow().is_some() && client.session.borrow_mut().verify());
@@ -203,43 +198,42 @@ impl Crowd {
                 .iter()
                 .map(String::as_str)
                 .chain([LIST_VERIFIED])
-                .for_each(|text| client.say(Message::text(text)));
+                .for_each(|text| client.send(Message::text(text)));
         }
     }
 
-    /// Says something to the servers of stalled sessions, so that they tell whether they still hold the connection.
+    /// Sends a pong on each stalled session: the kernel answers with a reset if the server has closed the connection.
     pub(crate) fn probe(&self) {
         let stalled = self.clients.iter().filter(|client| client.role == Role::Stalled);
-        stalled.for_each(|client| client.say(Message::Pong(Vec::new().into())));
+        stalled.for_each(|client| client.send(Message::Pong(Vec::new().into())));
     }
 
-    /// Ends every session in order.
+    /// Closes every session.
     pub(crate) fn close(&self) {
-        self.clients.iter().for_each(|client| client.say(goodbye()));
+        self.clients.iter().for_each(|client| client.send(goodbye()));
     }
 }
 
 impl Client {
-    fn say(&self, message: Message) {
-        // When it is over there is nobody to say it to.
+    fn send(&self, message: Message) {
+        // A closed session has no queue.
         let _ = self.sender.borrow().as_ref().map(|sender| sender.send(message));
     }
 }
 
-/// Returns the message that ends a session in order.
+/// Returns the close frame of a client.
 pub(crate) fn goodbye() -> Message {
     Message::Close(Some(CloseFrame { code: 1000.into(), reason: "".into() }))
 }
 
-/// Opens the WebSocket of one session.
-/// The error says why there is none, in a few words that do not change from session to session.
+/// Opens the WebSocket of one session. Fails with a text that is the same for every session with the same problem.
 pub(crate) async fn connect(plan: &Plan, number: usize, meter: &Meter) -> Result<WebSocket, String> {
     let source = source(plan.connections(), number);
     let connection = Connection::dial(plan.url.address, source, meter).await.map_err(|err| err.kind().to_string())?;
     open(connection, &plan.url).await
 }
 
-/// Returns the address to connect from when one is not enough for all.
+/// Returns the source address of a connection; `None` if one address has enough ports for all.
 fn source(connections: usize, number: usize) -> Option<IpAddr> {
     if connections <= CONNECTIONS_PER_SOURCE {
         return None;
@@ -253,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_connections_come_from_several_addresses() {
+    fn many_connections_have_several_source_addresses() {
         assert_eq!(source(25_000, 24_999), None);
         let last = |number| source(60_000, number).map(|address| address.to_string());
         assert_eq!(last(24_999).as_deref(), Some("127.0.0.1"));

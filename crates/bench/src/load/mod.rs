@@ -1,23 +1,21 @@
-//! `tickcast-load`: makes load on a WebSocket server of this machine and measures how well it serves.
+//! `tickcast-load`: puts load on a WebSocket server of this machine and measures latency, cost and completeness.
 //!
-//! This file reads the command line, checks that there is a server before anything is opened, and turns the outcome into
-//! an exit code: 0 for a clean run, 1 when events were missing or repeated or sessions dropped, 2 when there was no run.
+//! This file parses the command line, checks that the server answers, makes the run, and returns the exit code: 0 for a clean
+//! run, 1 if events were missing or repeated or sessions were dropped, 2 if there was no run.
 //!
 //! # The method
 //!
-//! - One thread, one edge-triggered `epoll` (a tokio runtime). Messages are read in place; no JSON value is built. Nothing is sent but the subscription, pongs, and the questions that a tickcast server is asked
-//!   before and after the measurement.
-//! - Latency of an event is the time of the `read` that brought its last byte minus the event's own `ts`, both from this
-//!   machine's clock. It holds everything between: the server's queues and coalescing, the kernel, and the time for which
-//!   the bytes waited until this program came to read them. As it counts from the event's own time stamp, an event that
-//!   is late because the server or this program was busy is counted with all of its delay: there is no coordinated
-//!   omission. Bars are not in it, as their `ts` is the beginning of the bar.
-//! - The report tells this program's own CPU time. When it had no time left (`cpu_fraction` near 1), the latencies are its
-//!   own, and not the server's.
-//! - Completeness: each session follows the `seq` of every stream from its first snapshot. At the end it subscribes again;
-//!   the server answers with snapshots, which keep their place in the stream, so an event that is still missing then was
-//!   lost, at the tail too.
-//! - CPU time of the server is that of all its threads over the window; memory is sampled every second.
+//! - One thread, one edge-triggered `epoll` (a tokio runtime). Messages are scanned in place; no JSON value is built. During the
+//!   measurement the client sends only pongs; subscriptions and `list` requests are sent before and after it.
+//! - The latency of an event is the time of the `read` that completed it minus the event's `ts`, both by this machine's clock. It
+//!   includes the server's queues and coalescing, the kernel, and the wait until this program reads. Because it starts at the
+//!   event's own time stamp, the delay of a busy server or client is included: there is no coordinated omission. Bars have no
+//!   latency, because their `ts` is the start of the bar.
+//! - The report contains this program's own CPU time. With `cpu_fraction` near 1 the latencies are those of this program, not of
+//!   the server.
+//! - Completeness: each session checks the `seq` of every stream from its first snapshot. At the end it subscribes again. The server
+//!   answers with snapshots in stream order, so an event that has not arrived before its snapshot was lost, the last one included.
+//! - CPU time of the server is that of all its threads during the window; memory is sampled every second.
 
 mod options;
 mod sequence;
@@ -44,7 +42,7 @@ use crate::load::watch::Watch;
 use crate::load::watchlist::Watchlist;
 use crate::process::Process;
 
-/// How long the server may take to answer the first connection.
+/// The longest time until the server answers the first connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the program with the command line of this process.
@@ -52,7 +50,7 @@ pub fn main() -> ExitCode {
     command::main(measure)
 }
 
-/// Makes the run and prints its report; returns whether it was clean.
+/// Makes the run and prints its report; returns whether the run was clean.
 fn measure(plan: Plan) -> Result<bool, String> {
     plan.check()?;
     raise_open_files(plan.connections())?;
@@ -60,7 +58,7 @@ fn measure(plan: Plan) -> Result<bool, String> {
     let outcome = block_on(async {
         let watch =
             |pid| Process::new(pid).and_then(Watch::begin).map_err(|err| format!("cannot watch process {pid}: {err}"));
-        // The first look proves that there is such a process, the second is taken after the probe.
+        // Fails early if there is no such process. The actual watch begins after the probe, whose memory is not the run's.
         plan.pid.map(watch).transpose()?;
         let symbols = match &plan.symbols.0 {
             Some(symbols) => symbols.clone(),
@@ -77,12 +75,12 @@ fn measure(plan: Plan) -> Result<bool, String> {
     Ok(report.clean)
 }
 
-/// Opens one session before all others and closes it again, so that a mistake in the address is an error and not a measurement.
+/// Opens one session and closes it, so that a wrong address is an error and not a measurement.
 async fn probe(plan: &Plan) -> Result<(), String> {
     let opened = timeout(PROBE_TIMEOUT, crowd::connect(plan, 0, &Meter::default())).await;
     let socket = opened.unwrap_or_else(|_| Err("no answer in time".into()));
-    let mut socket = socket.map_err(|err| format!("{} opens no WebSocket: {err}", plan.url))?;
-    // The server is there: whether it takes the goodbye does not matter.
+    let mut socket = socket.map_err(|err| format!("{} opens no WebSocket: {err}", plan.url.url))?;
+    // The server has answered; a failed close does not matter.
     let _ = socket.send(crowd::goodbye()).await;
     Ok(())
 }

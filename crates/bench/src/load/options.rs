@@ -10,22 +10,22 @@ use crate::load::report;
 use crate::load::watchlist::Symbols;
 use crate::target::Target;
 
-/// The most sessions of one run, of every kind together.
+/// The most sessions of one run, of all roles together.
 const SESSIONS_MAX: usize = 200_000;
-/// The most connections to `[::1]`, which is one address and not a net of them.
+/// The most connections to `[::1]`: unlike IPv4, IPv6 has only one loopback address to connect from.
 const IPV6_CONNECTIONS_MAX: usize = 25_000;
 /// The longest run, in seconds: a day.
 const SECONDS_MAX: f64 = 86_400.0;
-/// The most subscribe messages of one session's template list.
+/// The most subscribe messages of one session.
 const TEMPLATES_MAX: usize = 64;
 
 /// The subscribe message of a tickcast server.
 const NATIVE: &str = r#"{"action":"subscribe","id":{session},"symbols":{symbols},"channels":{channels}}"#;
 
-/// Makes load on a WebSocket server of this machine and measures how well it serves.
+/// Puts load on a WebSocket server of this machine and measures latency, cost and completeness.
 ///
-/// Opens the sessions, subscribes, lets everything settle, measures for a time, then asks a tickcast server where each
-/// stream stands and so proves that nothing is missing. Ctrl-C ends the measurement early, with a report.
+/// Opens the sessions, subscribes, warms up and measures. At the end it asks a tickcast server for snapshots, to prove that no event
+/// is missing. Ctrl-C ends the measurement early, with a report.
 #[derive(Debug, Parser)]
 #[command(name = "tickcast-load", version, args_override_self = true, after_long_help = report::KEYS)]
 pub(crate) struct Plan {
@@ -35,29 +35,29 @@ pub(crate) struct Plan {
     /// Sessions that subscribe and are measured [default: 100, or 0 with --idle or --stalled]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     sessions: Option<usize>,
-    /// More sessions, which subscribe to nothing
+    /// Additional sessions that subscribe to nothing
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) idle: usize,
-    /// More sessions, which subscribe to everything and never read
+    /// Additional sessions that subscribe to everything and never read
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) stalled: usize,
-    /// Names and ranges (AAPL,SYM000..SYM499), '*', or auto: all that a tickcast server has
+    /// Names and ranges (AAPL,SYM000..SYM499), '*', or auto: all symbols of a tickcast server
     #[arg(long, value_name = "LIST", default_value = "auto")]
     pub(crate) symbols: Symbols,
-    /// How many of them each session draws
+    /// Symbols of each session, chosen at random
     #[arg(long, value_name = "N", default_value = "20", value_parser = at_least_one)]
     pub(crate) symbols_per_session: usize,
-    /// Fixes which symbols each session draws
+    /// The seed of that choice
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// The channels, with commas between
+    /// Channels, separated by commas
     #[arg(long, value_name = "LIST", default_value = "trades")]
     channels: String,
     /// A subscribe message for another server, with {symbols}, {channels} (JSON lists) and {session} (a number) filled in; can be
     /// repeated; '' sends nothing
     #[arg(long, value_name = "TEMPLATE")]
     subscribe: Vec<String>,
-    /// New connections a second; 0 opens all at once
+    /// New connections per second; 0 opens all at once
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1_000)]
     pub(crate) connect_rate: u32,
     /// Seconds from the last subscription to the measurement
@@ -66,10 +66,10 @@ pub(crate) struct Plan {
     /// Seconds of the measurement
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = |text: &str| seconds(text, 0.1, SECONDS_MAX))]
     pub(crate) duration_s: Duration,
-    /// The server's process, to measure its CPU time and memory
+    /// The process id of the server, to measure its CPU time and memory
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Option<u32>,
-    /// Accepts what the server has skipped and announced with `lag`; without it any missing event fails the run
+    /// Accepts events that the server skipped and announced with `lag`; otherwise any missing event fails the run
     #[arg(long)]
     pub(crate) allow_lag: bool,
     /// Prints one JSON object instead of a table
@@ -102,12 +102,12 @@ impl Plan {
         Ok(())
     }
 
-    /// Returns how many sessions are measured.
+    /// Returns the number of measured sessions.
     pub(crate) fn sessions(&self) -> usize {
         self.sessions.unwrap_or(if self.idle > 0 || self.stalled > 0 { 0 } else { 100 })
     }
 
-    /// Returns how many connections the run opens.
+    /// Returns the number of connections of all roles.
     pub(crate) fn connections(&self) -> usize {
         self.sessions() + self.idle + self.stalled
     }

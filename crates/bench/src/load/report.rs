@@ -1,5 +1,5 @@
-//! The report: what was seen, judged, and in numbers that are ready to be read. The shape of the JSON object is a contract;
-//! [`KEYS`] documents it for `--help`.
+//! The report of a run: verdict, and figures as JSON or a table. The keys of the JSON object are a contract; [`KEYS`] documents them
+//! for `--help`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::load::tally::quantiles;
 use crate::load::watch::Usage;
 use crate::process::CpuTime;
 
-/// From this share of one core on, this program is too busy for its latencies to be the server's.
+/// Above this share of one core this program is too busy, and adds to the latencies that it measures.
 const BUSY_FRACTION: f64 = 0.85;
-/// From this share of the window on, waiting for the CPU disturbs what is measured. A few per cent are normal where
-/// several threads share a core.
+/// Above this share of the window, waiting for a CPU distorts the figures. A few per cent are normal if several threads share a
+/// core.
 const WAIT_FRACTION: f64 = 0.25;
 /// The width of the names in the table.
 const NAME_WIDTH: usize = 20;
@@ -46,7 +46,7 @@ Keys of --json (times in microseconds unless the name says otherwise; null where
   generator                            cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
                                        cpu_wait_fraction, rss_peak_bytes";
 
-/// The lines of the table: keys of the JSON object, whose keys and values are written one after the other.
+/// The lines of the table: keys of the JSON object. A line lists the keys and values below its key.
 const LINES: [&str; 14] = [
     "sessions",
     "connect_us",
@@ -67,14 +67,14 @@ const LINES: [&str; 14] = [
 /// Everything that is reported.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// Whether there is nothing to complain of.
+    /// Whether `failures` is empty.
     pub(crate) clean: bool,
     /// The JSON object.
     pub(crate) value: Value,
 }
 
 impl Report {
-    /// Judges a run.
+    /// Returns the report of a run.
     pub(crate) fn new(plan: &Plan, outcome: &Outcome) -> Self {
         let Outcome { census, completeness: counts, tally, traffic, events, .. } = outcome;
         let failures = failures(plan, outcome);
@@ -88,7 +88,7 @@ impl Report {
         let value = json!({
             "tool": "tickcast-load",
             "version": env!("CARGO_PKG_VERSION"),
-            "url": plan.url.to_string(),
+            "url": plan.url.url,
             "interrupted": outcome.interrupted,
             "window_s": seconds,
             "clean": failures.is_empty(),
@@ -127,7 +127,7 @@ impl Report {
         self.value.to_string()
     }
 
-    /// Returns the report for people: one subject a line, what is wrong at the end.
+    /// Returns the report as a table; warnings and failures are at the end.
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, words: &str| {
@@ -139,7 +139,7 @@ impl Report {
                 line(name, &words(value));
             }
         }
-        // A client that reads these codes knows whether and how to come back; the load generator only says so.
+        // The load generator does not reconnect; it prints what a client should do.
         for reason in CloseReason::ALL.iter().filter(|_| self.value["sessions"]["native"] != 0) {
             if let Some(count) = self.value["closes"][reason.code().to_string()].as_u64() {
                 let advice = match reason.reconnect() {
@@ -162,7 +162,7 @@ impl Report {
     }
 }
 
-/// Returns a value in words: the pairs of an object with commas between, of a list only how long it is.
+/// Formats a value: an object as its pairs separated by commas, a list as its length.
 fn words(value: &Value) -> String {
     match value {
         Value::Object(pairs) => {
@@ -177,7 +177,7 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// Returns what is wrong; nothing when the run is clean.
+/// Returns the reasons why a run is not clean.
 fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let Outcome { census, completeness: counts, tally, .. } = outcome;
     let unverified = outcome.native.saturating_sub(outcome.verified);
@@ -186,7 +186,7 @@ fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
         (census.failed as u64, "connections failed"),
         (census.dropped as u64, "sessions were dropped"),
         (if is_lag_accepted { 0 } else { counts.missing }, "events are missing"),
-        (counts.repeated, "events came twice or out of order"),
+        (counts.repeated, "events were repeated or out of order"),
         (counts.snapshots_stale, "snapshots were older than events before them"),
         (unverified as u64, "sessions could not be checked to their end"),
         (tally.counters.errors, "requests were answered with an error"),
@@ -197,12 +197,12 @@ fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let is_contradictory = counts.due != counts.arrived + counts.missing + counts.merged;
     let others = [
         (is_contradictory, "the sums of due and arrived events contradict each other"),
-        (plan.sessions() > 0 && tally.counters.events == 0, "no event came"),
+        (plan.sessions() > 0 && tally.counters.events == 0, "no event arrived"),
         (!outcome.settled && !outcome.interrupted, "not every session was subscribed when the measurement began"),
     ];
     failures.extend(others.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned()));
     if let Some(Err(err)) = &outcome.server {
-        failures.push(format!("the server's process is gone: {err}"));
+        failures.push(format!("the server's process has ended: {err}"));
     }
     failures
 }
@@ -210,7 +210,7 @@ fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
 fn warnings(outcome: &Outcome, generator: &Value, server: Option<&Value>) -> Vec<String> {
     let mut warnings = Vec::new();
     if generator["cpu_fraction"].as_f64() > Some(BUSY_FRACTION) {
-        warnings.push("the load generator had no time to spare: latencies are its own, not the server's".into());
+        warnings.push("the load generator was busy: the latencies include its own delay".into());
     }
     for (name, costs) in [("the load generator", Some(generator)), ("the server", server)] {
         let waited = costs.and_then(|costs| costs["cpu_wait_fraction"].as_f64());
@@ -232,7 +232,7 @@ fn warnings(outcome: &Outcome, generator: &Value, server: Option<&Value>) -> Vec
     warnings
 }
 
-/// Returns what CPU time of the window means.
+/// Returns the CPU time of the window for each event, and as a share of one core.
 fn costs(cpu: &CpuTime, outcome: &Outcome) -> Value {
     let per_event = |time: Duration| (outcome.events > 0).then(|| time.as_secs_f64() * 1e6 / float(outcome.events));
     let fraction = |time: Duration| time.as_secs_f64() / outcome.window.as_secs_f64();
@@ -262,7 +262,7 @@ fn memory(usage: &Usage, opened: usize) -> Value {
     })
 }
 
-/// Returns both objects as one.
+/// Merges two objects.
 fn merged(mut one: Value, other: Value) -> Value {
     if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
         one.extend(other);

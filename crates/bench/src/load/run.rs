@@ -1,5 +1,4 @@
-//! The run: connect, warm up, measure, verify, part. Each phase is bounded in time; what was seen is handed over raw, and
-//! judged in `report`.
+//! The phases of a run: connect, warm up, measure, verify, close. Each phase has a time limit. `report` evaluates the outcome.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -21,52 +20,51 @@ use crate::load::watch::{Usage, Watch};
 use crate::load::watchlist::Watchlist;
 use crate::process::{CpuTime, Process};
 
-/// The time between two looks whether a phase is over.
+/// The time between two checks whether a phase is over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// How long the last connections and snapshots may take, beyond the time that the connect rate needs.
+/// The longest wait for the last connections and snapshots, after the time that the connect rate needs.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// How long the final snapshots may take.
+/// The longest wait for the final snapshots.
 const VERIFY_MAX: Duration = Duration::from_secs(30);
-/// How long the server may take to answer our close.
+/// The longest wait for the server's close frames.
 const PART_MAX: Duration = Duration::from_secs(2);
-/// How long the kernel may take to tell that a stalled connection is gone.
+/// The wait until the kernel reports which stalled connections the server has closed.
 const PROBE: Duration = Duration::from_millis(200);
 
 /// The progress bar of a phase.
 const PROGRESS: &str = "[{bar:40}] {percent:>3}% {msg}";
 
-/// What was seen.
+/// The outcome of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Whether the user has ended the run early.
+    /// Whether the user ended the run early.
     pub(crate) interrupted: bool,
-    /// Whether every connection was open or over, and every snapshot there, when the warm-up began.
+    /// Whether every connection was open or closed, and every snapshot received, when the warm-up began.
     pub(crate) settled: bool,
-    /// How long the measurement took, and what came in it.
+    /// The length of the measurement, and the events and traffic during it.
     pub(crate) window: Duration,
     pub(crate) events: u64,
     pub(crate) traffic: Traffic,
-    /// Events of each measured session in it, sorted.
+    /// Events of each measured session during the measurement, sorted.
     pub(crate) events_by_session: Vec<u64>,
-    /// What was received since the first connection.
+    /// Everything received since the first connection.
     pub(crate) tally: Tally,
     pub(crate) census: Census,
-    /// Sessions of a tickcast server, and those of them that are checked to their end.
+    /// Sessions of a tickcast server, and how many of them were verified.
     pub(crate) native: usize,
     pub(crate) verified: usize,
-    /// What is known of all streams together.
+    /// The counts of all streams together.
     pub(crate) completeness: Completeness,
-    /// Sessions whose missing events are not what `lag` has announced, to the last one.
+    /// Sessions whose missing events differ in number from those that `lag` announced.
     pub(crate) unannounced: usize,
-    /// What the server has used: `Err` when it has gone while it was watched.
+    /// CPU time and memory of the server; `Err` if it ended during the run.
     pub(crate) server: Option<Result<Usage, String>>,
-    /// What this process has used in the window, and the most memory it ever had.
+    /// CPU time of this process during the measurement, and its peak memory.
     pub(crate) own_cpu: CpuTime,
     pub(crate) own_resident_peak: u64,
 }
 
-/// Makes the run.
-/// The error says what keeps this process from going on; what the server does wrong is part of the outcome.
+/// Makes the run. Fails only for a problem of this process; faults of the server are part of the outcome.
 pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> Result<Outcome, String> {
     let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts().map_err(|err| err.to_string())?);
     let style = ProgressStyle::with_template(PROGRESS).map_err(|err| err.to_string())?;
@@ -98,8 +96,8 @@ impl Run {
         self.wait("warming up", crowd.plan.warmup_s, 1, |_| false).await;
 
         crowd.each_active(Session::begin_window);
-        crowd.reception.borrow_mut().tally.recording = true;
-        let counters = |crowd: &Crowd| crowd.reception.borrow().tally.counters;
+        crowd.tally.borrow_mut().recording = true;
+        let counters = |crowd: &Crowd| crowd.tally.borrow().counters;
         let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
         let (Counters { events, .. }, traffic) = (counters(&crowd), crowd.meter.traffic());
         self.watch(|watch| watch.begin_window(began));
@@ -117,7 +115,7 @@ impl Run {
             own_resident_peak: own.resident_bytes_peak()?,
             ..Outcome::default()
         };
-        crowd.reception.borrow_mut().tally.recording = false;
+        crowd.tally.borrow_mut().recording = false;
         crowd.each_active(|session| outcome.events_by_session.push(session.events_in_window()));
         outcome.events_by_session.sort_unstable();
 
@@ -129,11 +127,11 @@ impl Run {
         }
         self.conclude(&mut outcome);
         crowd.close();
-        self.wait("parting", PART_MAX, 2, Crowd::is_gone).await;
+        self.wait("closing", PART_MAX, 2, Crowd::is_gone).await;
         Ok(outcome)
     }
 
-    /// Adds what is known at the end of the sessions, before they are closed.
+    /// Collects the results of the sessions, before they are closed.
     fn conclude(&mut self, outcome: &mut Outcome) {
         self.crowd.each_active(|session| {
             let counts = session.completeness();
@@ -147,11 +145,11 @@ impl Run {
             None => self.watch.take().map(|watch| Ok(watch.finish())),
         };
         outcome.census = self.crowd.census();
-        outcome.tally = std::mem::take(&mut self.crowd.reception.borrow_mut().tally);
+        outcome.tally = std::mem::take(&mut *self.crowd.tally.borrow_mut());
     }
 
-    /// Lets the sessions go on until `done`, the end of the time, or the user's `interrupts_max`th request to end. Returns
-    /// whether it is done.
+    /// Waits until `done` returns true, `longest` has passed, or the user has interrupted the run `interrupts_max` times.
+    /// Returns whether `done` returned true.
     async fn wait(
         &mut self,
         phase: &'static str,
@@ -171,7 +169,7 @@ impl Run {
             }
             self.watch(|watch| watch.tick(now));
             let share = (now - began).as_secs_f64() / longest.as_secs_f64();
-            let (census, events) = (self.crowd.census(), self.crowd.reception.borrow().tally.counters.events);
+            let (census, events) = (self.crowd.census(), self.crowd.tally.borrow().counters.events);
             self.progress.set_message(format!("{phase}: {} sessions, {events} events", census.opened));
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
             self.progress.set_position((share * 1_000.0).clamp(0.0, 1_000.0) as u64);
@@ -179,7 +177,7 @@ impl Run {
         }
     }
 
-    /// Watches the server, until that fails: then it is gone.
+    /// Measures the server. A failure means that the server has ended, and stops the watch.
     fn watch(&mut self, look: impl FnOnce(&mut Watch) -> ProcResult<()>) {
         if let Some(Err(err)) = self.watch.as_mut().map(look) {
             self.watch = None;
@@ -210,7 +208,7 @@ mod tests {
         session.send(Message::text(text)).unwrap();
     }
 
-    /// Reads until the client is gone.
+    /// Reads until the client has closed.
     fn wait_for_end(session: &mut WebSocket<TcpStream>) {
         while session.read().is_ok() {}
     }
@@ -229,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_the_server_ends_are_counted_with_what_they_missed() {
+    fn dropped_sessions_and_missing_events_are_counted() {
         let serve = |listener: TcpListener| {
             let mut kept = accept(&listener);
             let mut closed = accept(&listener);
@@ -252,24 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn more_bytes_than_one_turn_takes_are_read_to_their_end() {
-        let serve = |listener: TcpListener| {
-            let mut session = accept(&listener);
-            for seq in 1..=60 {
-                let message = format!(r#"{{"symbol":"A","pad":"{}","seq":{seq},"ts":1}}"#, "x".repeat(100_000));
-                session.send(Message::binary(message)).unwrap();
-            }
-            session.close(None).unwrap();
-            wait_for_end(&mut session);
-        };
-        let Report { value, .. } = run_against(serve, &["--sessions", "1", "--subscribe", ""]);
-        assert_eq!((&value["completeness"]["arrived"], &value["completeness"]["missing"]), (&json!(60), &json!(0)));
-        assert_eq!(value["closes"], json!({ "1005": 1 }));
-        assert!(value["window_s"].as_f64() < Some(0.3), "there is nothing to wait for");
-    }
-
-    #[test]
-    fn a_tickcast_server_is_asked_where_its_streams_stand() {
+    fn a_tickcast_session_is_verified_by_snapshots_at_its_end() {
         let serve = |listener: TcpListener| {
             let mut session = accept(&listener);
             text(&mut session, r#"[{"type":"welcome","protocol":"tickcast.v1"}]"#);

@@ -1,5 +1,5 @@
-//! Whether everything arrived: the `seq` of every stream (one channel of one symbol) that a session receives, held
-//! against the snapshots. Does not know how messages are read.
+//! Completeness: compares the `seq` of every stream (one channel of one symbol) of a session with the snapshots. Does not parse
+//! messages.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use derive_more::AddAssign;
 use serde::Serialize;
 use tickcast_core::domain::Channel;
 
-/// The most symbols that are told apart; events of further ones are counted and not checked.
+/// The most symbols with numbers; events of further symbols are counted but not checked.
 const SYMBOLS_MAX: usize = 65_536;
 
 /// Numbers symbols in the order in which they are first seen, once for all sessions.
@@ -34,36 +34,36 @@ impl SymbolNumbers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamNumber(u32);
 
-/// What a session's streams add up to.
+/// The counts of all streams of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize)]
 pub(crate) struct Completeness {
-    /// Streams that are checked.
+    /// Checked streams.
     pub(crate) streams: u64,
-    /// Events due since each stream's first snapshot, by the newest `seq` that an event or a snapshot named.
+    /// Events from each stream's first snapshot to the highest `seq` of an event or a snapshot.
     pub(crate) due: u64,
-    /// Events that came, each counted once.
+    /// Events that arrived, without repeats.
     pub(crate) arrived: u64,
-    /// Events that were due and did not come, and that no `skipped` stands for.
+    /// Due events that neither arrived nor are part of a `skipped` count.
     pub(crate) missing: u64,
-    /// Events that the server merged into a later one and said so on that (`skipped`).
+    /// Events that the server replaced by a later one, which counts them in `skipped`.
     pub(crate) merged: u64,
     /// Gaps in `seq`, of any length.
     pub(crate) holes: u64,
-    /// Events whose `seq` was no news: twice, or out of order.
+    /// Events whose `seq` is not above the previous one: repeated, or out of order.
     pub(crate) repeated: u64,
-    /// Snapshots older than an event that came before them.
+    /// Snapshots older than an event that arrived before them.
     pub(crate) snapshots_stale: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     stream: StreamNumber,
-    /// The first `seq` that is due.
+    /// The first due `seq`.
     from: u64,
     last: u64,
 }
 
-/// The place of one session in each of its streams, sorted by stream.
+/// The last `seq` of each stream of one session, sorted by stream.
 #[derive(Debug, Default)]
 pub(crate) struct SequenceTable {
     entries: Vec<Entry>,
@@ -71,7 +71,7 @@ pub(crate) struct SequenceTable {
 }
 
 impl SequenceTable {
-    /// Takes note of an event; the first of a stream without a snapshot is taken to be in its place.
+    /// Counts an event. The first event of a stream without a snapshot starts the stream.
     #[inline]
     pub(crate) fn take_event(&mut self, stream: StreamNumber, seq: u64, skipped: u64) {
         let Some(entry) = self.find(stream) else {
@@ -93,7 +93,7 @@ impl SequenceTable {
         }
     }
 
-    /// Takes note of a snapshot: everything up to its `seq` is behind us.
+    /// Counts a snapshot: no event up to its `seq` can follow.
     pub(crate) fn take_snapshot(&mut self, stream: StreamNumber, seq: u64) {
         let Some(entry) = self.find(stream) else { return self.insert(stream, seq + 1, seq) };
         if seq < entry.last {
@@ -121,7 +121,7 @@ impl SequenceTable {
         self.entries.insert(index, Entry { stream, from, last });
     }
 
-    /// Returns what has been noted so far. `due` is taken from the first and last `seq`, independently of the other counts.
+    /// Returns the counts so far. `due` is computed from the first and last `seq`, independently of the other counts.
     pub(crate) fn completeness(&self) -> Completeness {
         let due = self.entries.iter().map(|entry| entry.last + 1 - entry.from).sum();
         Completeness { streams: self.entries.len() as u64, due, ..self.counts }
@@ -136,7 +136,7 @@ mod tests {
     const STREAM: StreamNumber = StreamNumber(3);
 
     #[test]
-    fn streams_are_told_apart_by_symbol_and_channel() {
+    fn a_stream_is_a_channel_of_a_symbol() {
         let mut numbers = SymbolNumbers::default();
         let first = numbers.stream(b"AAPL", Channel::Trades);
         assert_eq!(numbers.stream(b"AAPL", Channel::Trades), first);
@@ -146,23 +146,11 @@ mod tests {
             assert!(numbers.stream(&number.to_le_bytes(), Channel::Trades).is_some());
         }
         assert_eq!(numbers.stream(b"one too many", Channel::Trades), None);
-        assert_eq!(numbers.stream(b"AAPL", Channel::Trades), first, "those that are known stay");
+        assert_eq!(numbers.stream(b"AAPL", Channel::Trades), first, "known symbols keep their numbers");
     }
 
     #[test]
-    fn a_complete_stream_joined_by_snapshots_has_no_hole() {
-        let mut table = SequenceTable::default();
-        table.take_snapshot(STREAM, 57);
-        for seq in 58..=60 {
-            table.take_event(STREAM, seq, 0);
-        }
-        table.take_snapshot(STREAM, 60);
-        let expected = Completeness { streams: 1, due: 3, arrived: 3, ..Completeness::default() };
-        assert_eq!(table.completeness(), expected);
-    }
-
-    #[test]
-    fn every_kind_of_fault_is_counted_as_such() {
+    fn each_kind_of_fault_has_its_own_count() {
         let mut table = SequenceTable::default();
         table.take_snapshot(STREAM, 10);
         table.take_event(STREAM, 13, 0);
@@ -186,7 +174,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_due_is_what_arrived_and_what_did_not(
+        fn due_is_the_sum_of_arrived_missing_and_merged(
             steps in prop::collection::vec((0..6_u32, 0..40_u64, any::<bool>(), 0..4_u64), 0..200),
         ) {
             let mut table = SequenceTable::default();

@@ -1,61 +1,49 @@
-//! One session as its client sees it: takes whole messages, counts events, follows their `seq`, and says what a client
-//! has to say. No socket.
+//! One client session: counts the events of received messages, checks their `seq`, and chooses the requests. No socket.
 //!
-//! A tickcast server is known by its `welcome`. It is then asked for a `list` behind the subscription, whose answer keeps
-//! its place in the stream: when it comes, every snapshot has come. At the end the session subscribes again and asks for
-//! another `list`; the snapshots between tell where each stream stands at that very place.
+//! A tickcast server is recognized by its `welcome`. The session then sends `list` after the subscription. Answers keep the order of
+//! the stream, so every snapshot has arrived before the answer to `list`. At the end the session subscribes again and sends another
+//! `list`; the snapshots before its answer contain the last `seq` of each stream at that position.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use tickcast_core::domain::Channel;
 
-use crate::load::sequence::{Completeness, SequenceTable, SymbolNumbers};
+use crate::load::sequence::{Completeness, SequenceTable};
 use crate::load::tally::Tally;
 use crate::scan::{Object, scan};
 
-/// Asks for an answer behind the first snapshots.
+/// The request whose answer follows the first snapshots.
 pub(crate) const LIST_READY: &str = r#"{"action":"list","id":"tickcast-load:ready"}"#;
-/// Asks for an answer behind the final snapshots.
+/// The request whose answer follows the final snapshots.
 pub(crate) const LIST_VERIFIED: &str = r#"{"action":"list","id":"tickcast-load:verified"}"#;
 
-/// How far a session has come.
+/// The state of the verification of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing is known of the server's protocol.
+    /// The server has not sent the `welcome` of a tickcast server.
     #[default]
     Foreign,
-    /// Subscribed, not all snapshots are there.
+    /// Subscribed; not all snapshots have arrived.
     Subscribing,
-    /// Every snapshot is there.
+    /// All snapshots have arrived.
     Ready,
-    /// Asked for the final snapshots.
+    /// Subscribed again; not all final snapshots have arrived.
     Verifying,
-    /// Has them: [`Completeness`] is complete to the end.
+    /// All final snapshots have arrived: [`Completeness`] includes every event before them.
     Verified,
-}
-
-/// What all sessions share while they read.
-#[derive(Debug)]
-pub(crate) struct Reception {
-    /// What has come.
-    pub(crate) tally: Tally,
-    /// The numbers of the symbols.
-    pub(crate) symbols: SymbolNumbers,
-    /// The channels whose `seq` a snapshot vouches for.
-    pub(crate) channels: Vec<Channel>,
 }
 
 /// One client.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    /// How far it has come.
+    /// The state of its verification.
     pub(crate) standing: Standing,
-    /// What it says to subscribe.
+    /// Its subscribe messages.
     pub(crate) subscribe: Vec<String>,
-    /// A question that is to be sent, once.
+    /// A request to send once.
     pub(crate) question: Option<&'static str>,
-    /// How much the server has announced as skipped.
+    /// Events that the server announced as skipped.
     pub(crate) lag_skipped: u64,
     sequences: SequenceTable,
     events: u64,
@@ -63,13 +51,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Returns a session that will subscribe with these messages.
+    /// Returns a session with these subscribe messages.
     pub(crate) fn new(subscribe: Vec<String>) -> Self {
         Self { subscribe, ..Self::default() }
     }
 
-    /// Returns whether a tickcast server is to be asked now where every stream stands: by subscribing again, and
-    /// [`LIST_VERIFIED`].
+    /// Starts the verification; returns whether to send the subscribe messages again and then [`LIST_VERIFIED`].
     pub(crate) fn verify(&mut self) -> bool {
         let is_asking = self.standing == Standing::Ready && !self.subscribe.is_empty();
         if is_asking {
@@ -83,36 +70,35 @@ impl Session {
         self.events_before = self.events;
     }
 
-    /// Returns how many events have come since the window began.
+    /// Returns the number of events since the window began.
     pub(crate) fn events_in_window(&self) -> u64 {
         self.events - self.events_before
     }
 
-    /// Returns what is known of its streams.
+    /// Returns the counts of its streams.
     pub(crate) fn completeness(&self) -> Completeness {
         self.sequences.completeness()
     }
 
-    /// Takes a message of the server, read at `now` (microseconds since 1970).
+    /// Takes a message of the server that was read at `now` (microseconds since 1970).
     #[inline]
-    pub(crate) fn take_message(&mut self, text: &[u8], now: i64, reception: &mut Reception) {
-        let Reception { tally, symbols, channels } = reception;
+    pub(crate) fn take_message(&mut self, text: &[u8], now: i64, tally: &mut Tally) {
         let scanned = scan(text, &mut |object| match (object.kind, object.ts) {
             (b"snapshot" | b"subscribed" | b"lag" | b"welcome" | b"error" | b"heartbeat" | b"pong" | b"goodbye", _) => {
-                self.take_control(object, tally, symbols, channels);
+                self.take_control(object, tally);
             }
             (_, None) => {}
-            (b"bar", Some(_)) => self.take_event(object, tally, symbols),
+            (b"bar", Some(_)) => self.take_event(object, tally),
             (_, Some(ts)) => {
                 tally.take_latency(ts, now);
-                self.take_event(object, tally, symbols);
+                self.take_event(object, tally);
             }
         });
         tally.counters.malformed += u64::from(scanned.is_err());
     }
 
     #[inline]
-    fn take_event(&mut self, object: &Object<'_>, tally: &mut Tally, symbols: &mut SymbolNumbers) {
+    fn take_event(&mut self, object: &Object<'_>, tally: &mut Tally) {
         tally.counters.events += 1;
         self.events += 1;
         let Some(seq) = object.seq else { return };
@@ -121,21 +107,15 @@ impl Session {
             b"bar" => bar_channel(object.interval),
             _ => Channel::Trades,
         };
-        if let Some(stream) = symbols.stream(object.symbol, channel) {
+        if let Some(stream) = tally.symbols.stream(object.symbol, channel) {
             self.sequences.take_event(stream, seq, object.skipped);
         }
     }
 
     #[cold]
-    fn take_control(
-        &mut self,
-        object: &Object<'_>,
-        tally: &mut Tally,
-        symbols: &mut SymbolNumbers,
-        channels: &[Channel],
-    ) {
+    fn take_control(&mut self, object: &Object<'_>, tally: &mut Tally) {
         match (object.kind, self.standing) {
-            (b"snapshot", _) => self.take_snapshot(object, symbols, channels),
+            (b"snapshot", _) => self.take_snapshot(object, tally),
             (b"welcome", Standing::Foreign) if is_tickcast(object) => {
                 self.standing = Standing::Ready;
                 if !self.subscribe.is_empty() {
@@ -159,11 +139,11 @@ impl Session {
         }
     }
 
-    fn take_snapshot(&mut self, object: &Object<'_>, symbols: &mut SymbolNumbers, channels: &[Channel]) {
+    fn take_snapshot(&mut self, object: &Object<'_>, tally: &mut Tally) {
         let Ok(Snapshot { seq }) = serde_json::from_slice(object.raw) else { return };
-        for channel in channels {
+        for channel in &tally.channels {
             let seq = seq.get(channel.name()).copied();
-            if let Some((seq, stream)) = seq.zip(symbols.stream(object.symbol, *channel)) {
+            if let Some((seq, stream)) = seq.zip(tally.symbols.stream(object.symbol, *channel)) {
                 self.sequences.take_snapshot(stream, seq);
             }
         }
@@ -195,17 +175,16 @@ mod tests {
 
     const WELCOME: &str = r#"[{"type":"welcome","protocol":"tickcast.v1","session":"a","epoch":"b","offset":1}]"#;
 
-    fn run(texts: &[&str]) -> (Session, Reception) {
+    fn run(texts: &[&str]) -> (Session, Tally) {
         let mut session = Session::new(vec!["hello".into()]);
-        let (tally, symbols) = (Tally::default(), SymbolNumbers::default());
-        let mut reception = Reception { tally, symbols, channels: vec![Channel::Trades] };
+        let mut tally = Tally { channels: vec![Channel::Trades], ..Tally::default() };
         for text in texts {
-            session.take_message(text.as_bytes(), 1_000, &mut reception);
+            session.take_message(text.as_bytes(), 1_000, &mut tally);
             if session.standing == Standing::Ready {
                 session.verify();
             }
         }
-        (session, reception)
+        (session, tally)
     }
 
     fn snapshot(seq: u64) -> String {
@@ -221,37 +200,37 @@ mod tests {
         let first = format!(r#"[{{"type":"subscribed","id":0,"subscriptions":[{{"symbol":"A"}}]}},{}]"#, snapshot(5));
         let ready = format!(r#"[{{"type":"subscribed","id":"tickcast-load:ready","subscriptions":[]}},{}]"#, trade(6));
         let last = format!(r#"[{},{},{{"type":"subscribed","id":"tickcast-load:verified"}}]"#, trade(7), snapshot(8));
-        let (session, reception) = run(&[WELCOME, &first, &ready, &last]);
+        let (session, tally) = run(&[WELCOME, &first, &ready, &last]);
         assert_eq!(session.standing, Standing::Verified);
         let counts = session.completeness();
-        assert_eq!((counts.streams, counts.due, counts.arrived, counts.missing), (1, 3, 2, 1), "number 8 never came");
-        assert_eq!((reception.tally.counters.events, session.events_in_window()), (2, 2));
+        assert_eq!((counts.streams, counts.due, counts.arrived, counts.missing), (1, 3, 2, 1), "number 8 is missing");
+        assert_eq!((tally.counters.events, session.events_in_window()), (2, 2));
     }
 
     #[test]
-    fn lag_and_errors_are_taken_note_of() {
+    fn lag_and_errors_are_counted() {
         let text =
             r#"[{"type":"lag","skipped":7,"since_offset":3},{"type":"error","code":"flood","message":"m"},nonsense"#;
-        let (session, reception) = run(&[text, r#"{"type":"heartbeat","ts":1}"#]);
-        let counters = reception.tally.counters;
+        let (session, tally) = run(&[text, r#"{"type":"heartbeat","ts":1}"#]);
+        let counters = tally.counters;
         assert_eq!((counters.lags, counters.lag_skipped, counters.errors, counters.malformed), (1, 7, 1, 1));
         assert_eq!((counters.events, session.lag_skipped), (0, 7));
-        assert!(reception.tally.first_error.is_some_and(|text| text.contains("flood")));
+        assert!(tally.first_error.is_some_and(|text| text.contains("flood")));
     }
 
     #[test]
     fn other_servers_need_no_seq_and_no_type() {
         let nested = r#"{"stream":"x","data":[{"s":"A","ts":400},{"s":"B","ts":500}]}"#;
-        let (session, reception) = run(&[nested, r#"{"ts":600}"#, "\"hello\""]);
-        assert_eq!((reception.tally.counters.events, session.completeness().streams), (3, 0));
+        let (session, tally) = run(&[nested, r#"{"ts":600}"#, "\"hello\""]);
+        assert_eq!((tally.counters.events, session.completeness().streams), (3, 0));
         assert_eq!(session.standing, Standing::Foreign);
     }
 
     #[test]
-    fn bars_are_streams_of_their_own_and_have_no_latency() {
+    fn bars_are_separate_streams_without_latency() {
         let bar = |interval| format!(r#"{{"type":"bar","symbol":"A","interval":"{interval}","seq":4,"ts":0}}"#);
-        let (session, reception) = run(&[&bar("1m"), &bar("1s"), &trade(4)]);
+        let (session, tally) = run(&[&bar("1m"), &bar("1s"), &trade(4)]);
         assert_eq!(session.completeness().streams, 3);
-        assert_eq!((session.completeness().repeated, reception.tally.latency.len()), (0, 0));
+        assert_eq!((session.completeness().repeated, tally.latency.len()), (0, 0));
     }
 }

@@ -1,47 +1,54 @@
-//! What all sessions together have received: counters, latencies, how connections began and ended.
+//! Totals of all sessions: counters, latencies, connect times, and the reasons of failed and closed connections.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+use tickcast_core::domain::Channel;
+
+use crate::load::sequence::SymbolNumbers;
 
 /// Latencies above ten minutes count as ten minutes.
 const LATENCY_MICROS_MAX: u64 = 600_000_000;
-/// The longest part of an error message that is kept, in characters.
+/// The most characters of an error message in the report.
 const ERROR_CHARS_MAX: usize = 200;
 
-/// Sums over all sessions.
+/// Counters of all sessions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// Market events.
     pub(crate) events: u64,
-    /// Whole messages that are not of the shape of JSON.
+    /// Messages that are not JSON.
     pub(crate) malformed: u64,
     /// `lag` messages.
     pub(crate) lags: u64,
-    /// What they add up to.
+    /// The sum of their `skipped`.
     pub(crate) lag_skipped: u64,
     /// `error` messages.
     pub(crate) errors: u64,
-    /// Events of the window with a time stamp from the future.
+    /// Events of the window with a time stamp in the future.
     pub(crate) early: u64,
 }
 
-/// Everything that is counted over all sessions.
+/// Totals of all sessions, and the state that they share while they read.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    /// Sums since the run began.
+    /// The numbers of the symbols.
+    pub(crate) symbols: SymbolNumbers,
+    /// The channels whose `seq` is read from a snapshot.
+    pub(crate) channels: Vec<Channel>,
+    /// Counts since the run began.
     pub(crate) counters: Counters,
     /// Latencies of the window, in microseconds.
     pub(crate) latency: Histogram<u64>,
     /// Whether latencies are recorded now.
     pub(crate) recording: bool,
-    /// From the call that connects to the last byte of the handshake's answer, in microseconds.
+    /// Time from the start of the connect to the end of the handshake, in microseconds.
     pub(crate) connect: Histogram<u64>,
-    /// Connections that never became a session, by reason.
+    /// Failed connections, by reason.
     pub(crate) failed: BTreeMap<String, u64>,
-    /// Sessions that the server has ended, by close code; 1006 for those that ended without one.
+    /// Sessions that the server closed, by close code; 1006 for a lost connection.
     pub(crate) closes: BTreeMap<u16, u64>,
     /// The first `error` message.
     pub(crate) first_error: Option<String>,
@@ -51,6 +58,8 @@ impl Default for Tally {
     fn default() -> Self {
         let histogram = || Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order");
         Self {
+            symbols: SymbolNumbers::default(),
+            channels: Vec::new(),
             counters: Counters::default(),
             latency: histogram(),
             recording: false,
@@ -63,7 +72,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Takes an event that was stamped `ts` and read at `now`, both in microseconds since 1970.
+    /// Records the latency of an event with the time stamp `ts` that was read at `now`, both in microseconds since 1970.
     #[inline]
     pub(crate) fn take_latency(&mut self, ts: i64, now: i64) {
         if self.recording {
@@ -75,12 +84,12 @@ impl Tally {
         }
     }
 
-    /// Takes a session that has opened after so long.
+    /// Records the time that a session took to open.
     pub(crate) fn take_connect(&mut self, took: Duration) {
         self.connect.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Takes an `error` message.
+    /// Counts an `error` message.
     pub(crate) fn take_error(&mut self, message: &[u8]) {
         self.counters.errors += 1;
         self.first_error
@@ -88,7 +97,7 @@ impl Tally {
     }
 }
 
-/// Returns what a histogram says, in microseconds; null when it is empty.
+/// Returns the quantiles of a histogram, in microseconds; null if it is empty.
 pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
     let at = |quantile| histogram.value_at_quantile(quantile);
     if histogram.is_empty() {
@@ -105,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latencies_count_only_in_the_window_and_never_below_zero() {
+    fn latencies_are_recorded_only_in_the_window_and_never_below_zero() {
         let mut tally = Tally::default();
         tally.take_latency(0, 5);
         tally.recording = true;

@@ -1,4 +1,4 @@
-//! The watch over the server's process while a run goes on: CPU time of the measured window, memory once a second.
+//! Measures the server's process during a run: CPU time of the window, memory once a second.
 
 use std::time::{Duration, Instant};
 
@@ -6,23 +6,23 @@ use procfs::ProcResult;
 
 use crate::process::{CpuTime, Process, tcp_bytes};
 
-/// The time between two looks at the memory.
+/// The time between two samples of the memory.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
-/// The most looks that are kept: as many as the longest run has seconds.
+/// The most samples: the longest run has as many seconds.
 const SAMPLES_MAX: usize = 86_400;
 
-/// What the server has used.
+/// CPU time and memory of the server. Memory is in bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
-    /// CPU time of the window.
+    /// CPU time during the window.
     pub(crate) cpu: CpuTime,
-    /// Resident before the first connection.
+    /// Resident memory before the first connection.
     pub(crate) resident_before: u64,
-    /// Resident at the beginning of the window and every second from then to its end, with the time since it began.
+    /// Resident memory at the start of the window and every second until its end, with the time since its start.
     pub(crate) samples: Vec<(Duration, u64)>,
-    /// The most that was ever resident.
+    /// Peak resident memory.
     pub(crate) resident_peak: u64,
-    /// Memory of all TCP sockets of the machine before the first connection, and the most at any look in the window.
+    /// Memory of all TCP sockets of the machine: before the first connection, and the most of any sample.
     pub(crate) tcp_bytes: Option<(u64, u64)>,
 }
 
@@ -36,8 +36,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins before the first connection.
-    /// The error says why the process cannot be watched.
+    /// Begins before the first connection. Fails if there is no such process.
     pub(crate) fn begin(process: Process) -> ProcResult<Self> {
         process.cpu_time()?;
         let resident_before = process.resident_bytes()?;
@@ -46,15 +45,13 @@ impl Watch {
         Ok(Self { process, usage, window: None, next: Instant::now() })
     }
 
-    /// Begins the window.
-    /// Fails when the process is gone.
+    /// Begins the window. Fails if the process has ended.
     pub(crate) fn begin_window(&mut self, now: Instant) -> ProcResult<()> {
         self.window = Some((now, self.process.cpu_time()?));
         self.look(now)
     }
 
-    /// Looks at the memory when it is time to.
-    /// Fails when the process is gone.
+    /// Takes a sample if one is due. Fails if the process has ended.
     pub(crate) fn tick(&mut self, now: Instant) -> ProcResult<()> {
         if self.window.is_some() && now >= self.next { self.look(now) } else { Ok(()) }
     }
@@ -71,8 +68,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Ends the window.
-    /// Fails when the process is gone.
+    /// Ends the window. Fails if the process has ended.
     pub(crate) fn end_window(&mut self, now: Instant) -> ProcResult<()> {
         let cpu = self.process.cpu_time()?;
         self.look(now)?;
@@ -83,15 +79,15 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns what was seen.
+    /// Returns the measured usage.
     pub(crate) fn finish(self) -> Usage {
         self.usage
     }
 }
 
 impl Usage {
-    /// Returns by how many bytes a minute resident memory has grown over the window: the slope of the straight line with
-    /// the least squares. `None` when there is no line.
+    /// Returns the growth of resident memory during the window in bytes per minute, by linear regression; `None` for fewer than
+    /// two samples.
     #[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
     pub(crate) fn resident_growth_per_minute(&self) -> Option<f64> {
         let points = || self.samples.iter().map(|(at, bytes)| (at.as_secs_f64() / 60.0, *bytes as f64));
@@ -124,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_not_there_cannot_be_watched() {
+    fn memory_is_sampled_every_second_of_an_existing_process() {
         assert!(Process::new(u32::MAX).and_then(Watch::begin).is_err());
         let mut watch = Watch::begin(Process::own().unwrap()).unwrap();
         let now = Instant::now();

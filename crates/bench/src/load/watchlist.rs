@@ -1,5 +1,5 @@
-//! Which symbols each session asks for: the list as it is written on the command line, the server's own list, and each
-//! session's draw from it, the same in every run with the same seed.
+//! The symbols of each session: a list from the command line or from the server, and each session's random choice from it, which is
+//! the same in every run with the same seed.
 
 use std::str::FromStr;
 
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use crate::connection::get;
 use crate::target::Target;
 
-/// The most symbols that can be named.
+/// The most symbols of a list.
 const SYMBOLS_MAX: usize = 100_000;
 
-/// What sessions choose from.
+/// The list from which sessions choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watchlist {
     symbols: Vec<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Watchlist {
 }
 
 impl Watchlist {
-    /// Returns a list from which each session draws `per_session` symbols, or takes all when there are no more.
+    /// Returns a list from which each session chooses `per_session` symbols, or all if there are not more.
     pub(crate) fn new(symbols: Vec<String>, per_session: usize, seed: u64) -> Self {
         Self { symbols, per_session, seed }
     }
@@ -32,7 +32,7 @@ impl Watchlist {
         self.symbols.iter().map(String::as_str).collect()
     }
 
-    /// Returns the symbols of one session, each once.
+    /// Returns the distinct symbols of one session.
     pub(crate) fn draw(&self, session: usize) -> Vec<&str> {
         if self.per_session >= self.symbols.len() {
             return self.all();
@@ -44,14 +44,14 @@ impl Watchlist {
     }
 }
 
-/// The symbols of a command line, `None` for all that the server has.
+/// The value of `--symbols`; `None` for all symbols of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Symbols(pub(crate) Option<Vec<String>>);
 
 impl FromStr for Symbols {
     type Err = String;
 
-    /// Reads `auto` or a list such as `AAPL,MSFT,SYM000..SYM499`.
+    /// Parses `auto` or a list such as `AAPL,MSFT,SYM000..SYM499`.
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(Self(if text == "auto" { None } else { Some(parse_list(text)?) }))
     }
@@ -65,7 +65,7 @@ fn parse_list(text: &str) -> Result<Vec<String>, String> {
                 format!("bad symbols '{item}': a range is a name with two numbers of the same width, as SYM000..SYM499")
             })?),
             None if item.is_empty() || !item.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                return Err("bad symbols: write them with commas between".into());
+                return Err("bad symbols: separate them by commas".into());
             }
             None => symbols.push(item.into()),
         }
@@ -75,7 +75,7 @@ fn parse_list(text: &str) -> Result<Vec<String>, String> {
     }
     let unique: std::collections::HashSet<_> = symbols.iter().collect();
     if unique.len() < symbols.len() {
-        return Err("bad symbols: a name stands there twice".into());
+        return Err("bad symbols: the list repeats a name".into());
     }
     Ok(symbols)
 }
@@ -91,10 +91,9 @@ fn range(first: &str, last: &str) -> Option<Vec<String>> {
     (from <= to && to - from < SYMBOLS_MAX).then(|| (from..=to).map(|n| format!("{name}{n:0width$}")).collect())
 }
 
-/// Asks a tickcast server for its symbols.
-/// The error says why they are not known, in words.
+/// Requests the symbols of a tickcast server. Fails if the server does not list any.
 pub(crate) async fn fetch(target: &Target) -> Result<Vec<String>, String> {
-    let fail = |reason: String| format!("{} names no symbols: {reason}: name them with --symbols", target.authority);
+    let fail = |reason: String| format!("{} lists no symbols: {reason}: use --symbols", target.address);
     let body = get(target.address, "/api/v1/symbols").await.map_err(fail)?;
     let list: Listed = serde_json::from_slice(&body).map_err(|err| fail(err.to_string()))?;
     Ok(list.symbols.into_iter().map(|item| item.symbol).take(SYMBOLS_MAX).collect())
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_and_ranges_are_read() {
+    fn lists_and_ranges_are_parsed() {
         assert_eq!(parse_list("AAPL,BRK.B").unwrap(), ["AAPL", "BRK.B"]);
         assert_eq!(parse_list("A,SYM098..SYM101").unwrap(), ["A", "SYM098", "SYM099", "SYM100", "SYM101"]);
         assert_eq!(parse_list("*").unwrap(), ["*"]);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_is_distinct_and_the_same_in_every_run() {
+    fn a_choice_is_distinct_and_the_same_in_every_run() {
         let list = Watchlist::new(parse_list("S000..S499").unwrap(), 20, 1);
         let mut drawn = list.draw(3);
         assert_eq!(drawn, list.draw(3));
