@@ -128,7 +128,7 @@ function barsToAsk(held, { epoch, now_us }) {
 }
 
 /**
- * Returns the phrase, for `t()`, that tells the viewer why no history came.
+ * Returns the phrase, for `t()`, of the reason why there is no history.
  * @param {Error} err
  * @returns {{ phrase: string, values?: { status: number } }}
  */

@@ -25,7 +25,7 @@ import { TradeLog } from "./tradelog.js";
  * @property {() => void} onWelcome a connection began; the page subscribes to everything again
  * @property {(symbol: string) => void} onFollowed the snapshot of a symbol came
  * @property {() => void} onLag the server skipped events
- * @property {(symbols: string[]) => void} onUnknown the server does not know these symbols
+ * @property {(symbols: string[]) => void} onUnknown the server does not list these symbols
  */
 
 export class Market {

@@ -23,7 +23,7 @@ export class AnswerError extends Error {
 
 /**
  * Returns the JSON of a URL.
- * @template T what the server answers at this address
+ * @template T the type of the answer
  * @param {string} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<T>}

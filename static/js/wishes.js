@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The subscriptions that the live page wants, and the requests that change the present subscriptions into them.
+ * The subscriptions that the live page needs, and the requests that change the present subscriptions into them.
  *
  * Owns: those two rules. Does not own: sending the requests (`feed.js`) or their effect (`market.js`). Pure.
  */

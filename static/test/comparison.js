@@ -1,5 +1,5 @@
 // @ts-check
-// Makes what the tests of the comparison are fed with: the state that it begins with, tallies, costs.
+// Makes the input of the tests of the comparison: its first snapshot, tallies, costs.
 import { Tally } from "../js/compare/statistics.js";
 import { snapshot } from "./messages.js";
 
@@ -7,7 +7,7 @@ import { snapshot } from "./messages.js";
 
 export const BEGIN = snapshot({ trades: 4, quotes: 0 }, { offset: 10, ts: 8_000, price: 99 });
 
-/** Returns what a transport has delivered, each message half a millisecond after it was made. @param {Timed[]} messages */
+/** Returns the tally of a transport that delivered each message half a millisecond after it was made. @param {Timed[]} messages */
 export function tallyOf(...messages) {
   const tally = new Tally();
   tally.begin([BEGIN], 10);
@@ -20,7 +20,7 @@ export function tallyOf(...messages) {
 const bytes = (wire) => ({ wire, payload: wire / 2, framing: wire / 4, headers: wire / 4, tls: 0 });
 
 /**
- * Returns what the server says of so many events and bytes.
+ * Returns the costs that the server counts for so many events and bytes.
  * @param {number} events @param {number} wire @returns {import("../js/protocol.js").Cost}
  */
 export const cost = (events, wire) => ({ requests: 3, connections: 1, events, bytes_up: bytes(wire / 5), bytes_down: bytes((wire * 4) / 5), cpu_us: 5_000 });

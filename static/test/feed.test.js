@@ -61,7 +61,7 @@ beforeEach(() => {
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   Object.assign(globalThis, { WebSocket: FakeSocket, document, addEventListener: listeners.addEventListener.bind(listeners) });
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000 });
-  // It must go on a little by itself: its step is looked for at the start.
+  // The clock must advance at each call: the page measures its resolution at the start.
   mock.method(performance, "now", () => (now_ms += 0.001));
   feed = new Feed("ws://localhost/ws", { onStatus: () => {}, onFrame: () => {} });
 });
@@ -145,7 +145,7 @@ for (const event of ["online", "resume", "visibilitychange", "pageshow", "offlin
     const socket = live();
     socket.isAnswering = false;
     (event === "resume" || event === "visibilitychange" ? document : listeners).dispatchEvent(new Event(event));
-    // What was under way when the machine fell asleep is read now, and proves nothing.
+    // A message from before the machine fell asleep is read only now, so it does not prove that the connection is alive.
     pass(100);
     socket.say({ type: "heartbeat", ts: 1, offset: 1 });
     pass(2_500);

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks that latency is counted by the server's clock, however fast the market goes.
+// Checks that latency is measured by the server's clock, at any speed of the market.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Tally } from "../js/compare/statistics.js";

@@ -96,7 +96,7 @@ async function pass(ms) {
   await settle();
 }
 
-/** Opens a source that writes down what it says. @param {import("../js/protocol.js").Transport} transport */
+/** Opens a source whose calls are written to a log. @param {import("../js/protocol.js").Transport} transport */
 function open(transport, wish = WISH) {
   /** @type {(string | number)[]} */
   const log = [];

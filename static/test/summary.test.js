@@ -86,7 +86,7 @@ test("the newest values are compared by all of their bytes", () => {
   assert.match(say(400, { isLatest: true }, { missed: 3 }), /lost without an announcement: short poll 3/);
 });
 
-test("the verdict on short polls goes by the figures, both ways", () => {
+test("the verdict on short polls follows the figures, in both directions", () => {
   /** @param {number} staleness */
   const aged = (staleness) => say(200, {}, { staleness }).split("\n").at(-1);
   const push = outcome(200).figures.websocket.staleness;

@@ -16,7 +16,7 @@ const UNAVAILABLE = 503;
 
 /**
  * Fetches JSON, and notes the time when all of it had come, before it is parsed.
- * @template T what the server answers at this address
+ * @template T the type of the answer
  * @param {string} url
  * @param {AbortSignal} signal ends the request
  * @param {number} [timeout_ms]

@@ -35,7 +35,7 @@ export class Attempts {
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
   #shown = "no_upgrade";
-  /** Why the server did not show one, in its own words: empty when it has not said. @type {Map<string, string>} */
+  /** The server's reason for not showing an attempt; empty if it gave none. @type {Map<string, string>} */
   #failures = new Map();
 
   constructor() {

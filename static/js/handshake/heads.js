@@ -13,7 +13,7 @@ import { mark, nodesOf, t } from "../i18n.js";
 const REQUEST_LINE = mark("An ordinary HTTP/1.1 `GET`. The path says what is wanted: `/handshake/ws` is a socket like `/ws`, and the name behind it tells the server to show what it sees.");
 const RESPONSE_LINE = mark("*101*: HTTP ends with the empty line after these headers. From the next byte on both sides send frames.");
 
-/** What each header is for, in the order in which they are shown. @type {Readonly<Record<string, string>>} */
+/** The purpose of each header, in the order in which they are shown. @type {Readonly<Record<string, string>>} */
 const REQUEST = {
   "host": mark("The requested site, as in every request of HTTP/1.1."),
   "connection": mark("`Upgrade` applies to this connection only; a proxy must not forward it."),

@@ -47,7 +47,7 @@ export class Offers {
   #result = byId("chosen");
   /** @type {CapturedSocket | null} */
   #socket = null;
-  /** What has come of the last offer. @type {Trial | null} */
+  /** The result of the last offer. @type {Trial | null} */
   #trial = null;
 
   constructor() {
