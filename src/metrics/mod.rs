@@ -1,0 +1,325 @@
+//! All counters and gauges of `/metrics`, in one place. Every floor counts here; `transport` renders them, and the
+//! watchdog of `app` reads the progress of feed and hubs.
+//!
+//! To add a metric, add a field with a one-line description to the list of [`Metrics`]: the macro renders every field, by its name
+//! and with its description as the help text. `kinds.rs` has the types of the fields.
+
+mod kinds;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::protocol::{CloseReason, ErrorCode};
+
+pub use kinds::Ages;
+use kinds::{Closes, Errors, Hubs, Recoveries, Rendered, Seconds};
+
+/// Codes of errors over HTTP, beside those of [`ErrorCode`].
+pub const HTTP_ERRORS: [&str; 8] = [
+    "not_found",
+    "method_not_allowed",
+    "upgrade_required",
+    "forbidden_origin",
+    "unavailable",
+    "request_timeout",
+    "head_too_long",
+    "tls_required",
+];
+
+/// Makes a struct of metrics that registers each of its fields.
+macro_rules! metrics {
+    ($(#[$meta:meta])* $Metrics:ident { $($(#[doc = $help:literal])+ $visible:vis $name:ident: $Kind:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $Metrics {
+            $($(#[doc = $help])+ $visible $name: $Kind,)*
+        }
+
+        impl Rendered for $Metrics {
+            fn register(&self, _: &str, _: &str, registry: &mut Registry) {
+                $(self.$name.register(stringify!($name), concat!($($help),+).trim().trim_end_matches('.'), registry);)*
+            }
+        }
+
+        #[cfg(test)]
+        impl $Metrics {
+            const NAMES: &[&str] = &[$(stringify!($name)),*];
+        }
+    };
+}
+
+metrics! {
+    /// Counters of the whole process, even if it runs several servers: there is one log and one table of open files.
+    ProcessMetrics {
+        /// Lines of the log that were dropped: the queue was full (`log.waiting_bytes_max`) or standard error closed.
+        pub log_lines_dropped: Counter,
+        /// Failed attempts to accept a connection, mostly for lack of file descriptors (EMFILE). The server tries again.
+        pub accept_errors: Counter,
+    }
+}
+
+/// Returns the same counters to every caller.
+impl Default for ProcessMetrics {
+    fn default() -> Self {
+        static SHARED: LazyLock<ProcessMetrics> = LazyLock::new(|| ProcessMetrics {
+            log_lines_dropped: Counter::default(),
+            accept_errors: Counter::default(),
+        });
+        SHARED.clone()
+    }
+}
+
+metrics! {
+    /// All counters of one server. Clones share them.
+    #[derive(Default)]
+    Metrics {
+        /// Events that the feed has published.
+        pub events_published: Counter,
+        /// Batches that a hub's full mailbox refused; the hub reads them from the history instead.
+        pub hub_mailbox_full: Counter,
+        /// Steps that the feed postponed because the history's mailbox was full.
+        pub history_mailbox_full: Counter,
+        /// Jumps of the market to the present, because it was late by more than `feed.catch_up_max_ms`.
+        pub feed_gaps: Counter,
+        /// Times that the wall clock was set back so far that the market is far ahead of it.
+        pub feed_clock_set_back: Counter,
+        /// Milliseconds by which the market is ahead of the wall clock; negative if it is behind.
+        pub feed_ahead_ms: Gauge,
+        /// Holes that a hub detected in its stream and filled from the history.
+        pub hub_holes: Counter,
+        /// Open sessions, of every transport.
+        pub sessions: Gauge,
+        /// Sessions begun, of every transport: each poll is one.
+        pub sessions_opened: Counter,
+        /// Events written to sessions.
+        pub events_delivered: Counter,
+        /// Successful writes to sockets, of every connection: system calls.
+        pub writes: Counter,
+        /// Bytes written to sockets, including TLS, HTTP heads and frames.
+        pub bytes_written: Counter,
+        /// Events skipped because a session's outbox was full (`push.outbox_events_max`), announced or not yet.
+        pub events_skipped: Counter,
+        /// Times that a session fell behind and events were skipped.
+        pub lags: Counter,
+        /// Pings without a pong, because too many pongs were queued for the client, or its socket accepted nothing.
+        pub pongs_skipped: Counter,
+        /// Bytes of queued answers, of every transport (`push.waiting_bytes_max`).
+        pub waiting_bytes: Gauge,
+        /// Sessions ended because they had the most queued bytes when the limit for all clients was exceeded.
+        pub sessions_crowded_out: Counter,
+        /// Answers over HTTP refused because the limit of queued bytes for all clients was exceeded.
+        pub answers_refused: Counter,
+        /// Events that recoveries and polls have read in the rings of the hubs, and topics that they have looked up there.
+        pub replay_events_scanned: Counter,
+        /// Cost of requests, and of recoveries of sessions that sent another request, in units of one event read.
+        pub work: Counter,
+        /// Requests that delayed the next request of their session because it had used up `session.work_per_second_max`.
+        pub requests_slowed: Counter,
+        /// Time from the publication of an event to its write: the first event of each write of live events.
+        pub event_age: Ages,
+        /// Times that a session began to read the events of a burst from the ring, because they did not fit into its outbox.
+        pub bursts: Counter,
+        /// Requests from clients, of every transport.
+        pub requests: Counter,
+        /// Polls waiting for events.
+        pub polls_waiting: Gauge,
+        /// Open TCP connections.
+        pub connections: Gauge,
+        /// Connections that were closed to make room for new ones: without a request, or an answer, not a session.
+        pub connections_dismissed: Counter,
+        /// Requests refused because of their `Origin` (`server.allowed_origins`).
+        pub origins_refused: Counter,
+        /// Requests that were not complete in time (`server.request_timeout_ms`).
+        pub requests_timed_out: Counter,
+        /// Requests with a head longer than `server.request_head_bytes_max`.
+        pub request_heads_too_long: Counter,
+        /// Requests that are not valid HTTP.
+        pub requests_malformed: Counter,
+        /// Sessions refused because `server.connections_max`, which counts sessions, was reached.
+        pub connections_refused: Counter,
+        /// Sessions refused because the server is shutting down.
+        pub connections_refused_draining: Counter,
+        /// Steps of the feed.
+        pub feed_steps: Counter,
+        /// Counters of the process.
+        pub process: ProcessMetrics,
+        /// Offset of the newest event that the feed has published.
+        feed_offset: Gauge,
+        /// How long ago the next event of the feed was due.
+        feed_lag: Seconds,
+        /// Offset of the newest event that each hub has routed, in the order of their start.
+        hub_offset: Hubs,
+        /// Connections that waited for a turn to begin or to end (`server.turn_connections_max`).
+        pub connections_delayed: Counter,
+        /// Answers over HTTP, and pieces of long answers, that waited for a turn (`server.turn_answers_max`).
+        pub answers_delayed: Counter,
+        /// Traffic accounts that were evicted for new ones (`server.traffic_clients_max`).
+        pub traffic_clients_evicted: Counter,
+        /// Requests served without a traffic account, because every account was in use.
+        pub traffic_clients_refused: Counter,
+        /// Reads of bars refused because too many were running (`server.bars_reads_max`).
+        pub bars_reads_refused: Counter,
+        /// Bars from before the start that were computed for readers.
+        pub past_bars_made: Counter,
+        /// Series of bars from before the start that were evicted from the cache (`history.past_bars_max`).
+        pub past_series_evicted: Counter,
+        /// Captures refused because `handshake.captures_max` was reached.
+        pub captures_refused: Counter,
+        /// Captures ended to make room for others.
+        pub captures_dismissed: Counter,
+        /// Frames left out of a capture because it had reached `handshake.capture_pending_bytes_max`.
+        pub capture_frames_skipped: Counter,
+        /// Handshake attempts refused because `handshake.attempts_max` was reached.
+        pub attempts_refused: Counter,
+        /// Failed TLS handshakes.
+        pub tls_handshakes_failed: Counter,
+        /// TLS handshakes that took longer than `server.tls.handshake_timeout_ms`.
+        pub tls_handshake_timeouts: Counter,
+        /// Subscriptions that came with a cursor.
+        recoveries: Recoveries,
+        /// Errors sent to clients, by code.
+        errors: Errors,
+        /// Sessions that have ended, by reason.
+        closes: Closes,
+    }
+}
+
+impl Metrics {
+    /// Counts a subscription with a cursor, and whether it was recovered.
+    pub fn count_recovery(&self, recovered: bool) {
+        self.recoveries.of(if recovered { "true" } else { "false" }).inc();
+    }
+
+    /// Counts an error sent to a client in a message.
+    pub fn count_error(&self, code: ErrorCode) {
+        self.count_problem(code.name());
+    }
+
+    /// Counts an error sent to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
+    pub fn count_problem(&self, code: &'static str) {
+        self.errors.of(code).inc();
+    }
+
+    /// Returns the gauge of another hub's offset.
+    pub fn new_hub(&self) -> Gauge {
+        self.hub_offset.add()
+    }
+
+    /// Returns the offset of each hub, in the order of their start.
+    pub fn hub_offsets(&self) -> Vec<u64> {
+        self.hub_offset.all().iter().map(|hub| hub.get().try_into().unwrap_or(0)).collect()
+    }
+
+    /// Sets the offset of the newest event that the feed has published.
+    pub fn set_feed_offset(&self, offset: u64) {
+        self.feed_offset.set(offset.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Returns the offset of the newest event that the feed has published.
+    pub fn feed_offset(&self) -> u64 {
+        self.feed_offset.get().try_into().unwrap_or(0)
+    }
+
+    /// Sets how long ago the next event to be published was due.
+    pub fn set_feed_lag(&self, lag: Duration) {
+        self.feed_lag.0.set(lag.as_secs_f64());
+    }
+
+    /// Returns how long ago the next event to be published was due.
+    pub fn feed_lag(&self) -> Duration {
+        Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
+    }
+
+    /// Counts the end of a session.
+    pub fn count_close(&self, reason: CloseReason) {
+        self.closes.of(reason.name()).inc();
+    }
+
+    /// Returns how many errors with this code were sent.
+    pub fn errors(&self, code: ErrorCode) -> u64 {
+        self.errors.of(code.name()).get()
+    }
+
+    /// Returns how many sessions have ended for this reason.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.closes.of(reason.name()).get()
+    }
+
+    /// Returns all metrics as text in the `OpenMetrics` format 1.0, which Prometheus reads.
+    ///
+    /// # Panics
+    ///
+    /// Never: writing to a string does not fail.
+    pub fn render(&self) -> String {
+        let mut registry = Registry::with_prefix("tickcast");
+        self.register("", "", &mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a string does not fail");
+        text
+    }
+}
+
+/// The counters, shared by every floor and thread.
+pub type SharedMetrics = Arc<Metrics>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_is_rendered_under_its_name() {
+        let metrics = Metrics::default();
+        metrics.count_close(CloseReason::Flood);
+        metrics.count_error(ErrorCode::BadJson);
+        metrics.count_recovery(true);
+        metrics.events_published.inc_by(7);
+        let text = metrics.render();
+        assert!(text.contains("tickcast_events_published_total 7\n"), "{text}");
+        assert!(text.contains("tickcast_closes_total{reason=\"flood\"} 1\n"), "{text}");
+        assert!(text.contains("tickcast_recoveries_total{recovered=\"true\"} 1\n"), "{text}");
+        assert!(text.contains("tickcast_errors_total{code=\"bad_json\"} 1\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_field_is_rendered_once() {
+        let metrics = Metrics::default();
+        metrics.new_hub();
+        let text = metrics.render();
+        let names: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE tickcast_")?.split(' ').next()).collect();
+        for field in Metrics::NAMES.iter().filter(|field| **field != "process").chain(ProcessMetrics::NAMES) {
+            let is_field = |name: &&&str| **name == *field || name.strip_suffix("_seconds") == Some(*field);
+            assert_eq!(names.iter().filter(is_field).count(), 1, "{field}: {names:?}");
+        }
+        assert_eq!(names.len(), Metrics::NAMES.len() - 1 + ProcessMetrics::NAMES.len());
+    }
+
+    #[test]
+    fn every_metric_is_rendered_before_its_first_increment() {
+        let metrics = Metrics::default();
+        metrics.new_hub();
+        metrics.new_hub().set(7);
+        metrics.set_feed_lag(Duration::from_millis(1_500));
+        let text = metrics.render();
+        for line in [
+            "tickcast_closes_total{reason=\"flood\"} 0",
+            "tickcast_errors_total{code=\"bad_json\"} 0",
+            "tickcast_errors_total{code=\"forbidden_origin\"} 0",
+            "tickcast_recoveries_total{recovered=\"false\"} 0",
+            "tickcast_event_age_seconds_count 0",
+            "tickcast_event_age_seconds_bucket{le=\"0.001\"} 0",
+            "tickcast_hub_offset{hub=\"0\"} 0",
+            "tickcast_hub_offset{hub=\"1\"} 7",
+            "tickcast_feed_lag_seconds 1.5",
+            "tickcast_feed_offset 0",
+        ] {
+            assert!(text.lines().any(|each| each == line), "{line}: {text}");
+        }
+    }
+}
