@@ -35,7 +35,7 @@ pub struct Session {
     outbox: SharedOutbox,
     clock: Arc<dyn Clock>,
     config: Rc<SessionConfig>,
-    /// The subscriptions to single symbols; `None` is the wildcard.
+    /// The subscriptions by symbol; `None` is the wildcard.
     wishes: BTreeMap<Option<SymbolId>, Wish>,
     budget: Budget,
 }
