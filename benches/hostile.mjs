@@ -30,9 +30,9 @@ const OPTIONS = /** @type {const} */ ({
   seconds: { type: "string", default: "8" },
   attack: { type: "string", multiple: true },
   control: { type: "boolean", default: false },
-  // As many events as the server keeps for cursors take so long to come.
+  // The time until the server's ring is full.
   "fill-s": { type: "string", default: "50" },
-  // How long to wait at most for others to leave the machine alone before each measurement.
+  // The longest wait for an idle machine before each measurement.
   "quiet-ms": { type: "string", default: "30000" },
   realtime: { type: "boolean", default: false },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
@@ -71,7 +71,7 @@ async function server(chosen) {
  */
 async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
-  // It gives way to those that measure.
+  // A low priority, so that it does not slow down the load generator.
   const attack = kind && new Child("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
   const args = ["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"];
   args.push("--sessions", "100", "--duration-s", chosen.seconds);
@@ -88,7 +88,7 @@ async function measure({ victim, kind, attacked }, chosen) {
   if (code !== 0 && code !== 1) throw new Error(`tickcast-load ended with ${code}: ${load.errors}`);
   /** @type {import("./compare/medians.mjs").Report} */
   const { latency_us: latency, server: used } = JSON.parse(load.output);
-  if (!latency || !used) throw new Error("tickcast-load has measured nothing");
+  if (!latency || !used) throw new Error("tickcast-load reported no latency");
   return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others };
 }
 

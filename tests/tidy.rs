@@ -52,7 +52,10 @@ fn complaints(tree: &Tree) -> Vec<String> {
         let Some(source) = in_crate(path) else { continue };
         let source = source.as_str();
         for (number, line) in text.lines().enumerate() {
-            if line.trim_start().starts_with("//") {
+            if let Some(comment) = line.trim_start().strip_prefix("//") {
+                found.extend(
+                    without_noun(comment).map(|word| format!("{path}:{}: '{word}': name the thing", number + 1)),
+                );
                 continue;
             }
             let complain = |what: String| format!("{path}:{}: {what}", number + 1);
@@ -61,6 +64,13 @@ fn complaints(tree: &Tree) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the pronoun with which a line of a documentation comment begins ("What follows a head"), unless the line is a question.
+fn without_noun(comment: &str) -> Option<&str> {
+    let text = comment.strip_prefix(['/', '!'])?.trim();
+    let word = text.split(' ').next()?;
+    (["What", "Who", "Whoever", "Whatever"].contains(&word) && !text.ends_with('?')).then_some(word)
 }
 
 /// Returns the path of a file in its crate; `None` if it belongs to no crate.
@@ -179,7 +189,17 @@ fn the_server_depends_on_no_crate_that_only_the_tools_need() {
     let tree = String::from_utf8(output.stdout).unwrap();
     let named: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(named.contains(&"tickcast-core"), "{tree}");
-    for tool in ["hdrhistogram", "hyper", "indicatif", "plotters", "procfs", "tickcast-bench", "tokio-tungstenite"] {
+    for tool in [
+        "hdrhistogram",
+        "hyper",
+        "indicatif",
+        "minijinja",
+        "plotters",
+        "procfs",
+        "sse-stream",
+        "tickcast-bench",
+        "tokio-tungstenite",
+    ] {
         assert!(!named.contains(&tool), "{tool} is a dependency of the server");
     }
 }
@@ -218,6 +238,13 @@ fn a_crate_in_the_wrong_place_is_found() {
         assert_eq!(about(path, line).len(), 1, "{path}: {line}");
     }
     assert!(about("src/transport/websocket/mod.rs", "use actix_web_actors::ws;").is_empty());
+}
+
+#[test]
+fn a_documentation_comment_without_a_noun_is_found() {
+    assert_eq!(about("src/hub/x.rs", "/// What follows.").len(), 1);
+    assert_eq!(about("src/hub/x.rs", "    //! Who asks").len(), 1);
+    assert!(about("src/hub/x.rs", "/// What follows?\n// What now\n/// Whatsoever\nlet what = \"What\";").is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 // Starts programs, keeps what they write, and ends them. Measures nothing.
 import { spawn } from "node:child_process";
 
-/** Only the newest of what a program writes to its standard error is kept. */
+/** The most characters of standard error to keep; older ones are dropped. */
 const ERRORS_CHARS_MAX = 20_000;
 
 /** Every program that was started here and has not ended. @type {Set<Child>} */

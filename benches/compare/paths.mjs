@@ -1,5 +1,5 @@
 // @ts-check
-// Where things are. Creates nothing.
+// Paths of the repository and of builds. Creates nothing.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 

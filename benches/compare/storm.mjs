@@ -1,5 +1,5 @@
 // @ts-check
-// A storm during a measurement: many clients connect at once and later vanish at once, while single new clients connect one after the
+// A storm during a measurement: many clients connect at once and later disconnect at once, while single new clients connect one after the
 // other. Measures how long the new clients wait.
 import { randomBytes } from "node:crypto";
 import { get } from "node:http";
@@ -35,8 +35,8 @@ async function knockFor(url, seconds, waits) {
 }
 
 /**
- * Brings `sessions` idle clients with start() after `afterS` seconds, lets them vanish `staysS` later without a word, and goes on
- * knocking for `goesS`. Returns how long newcomers waited, in milliseconds; null stands for one that was not let in.
+ * Starts `sessions` idle clients with start() after `afterS` seconds, kills them `staysS` seconds later without a close, and connects
+ * new clients for another `goesS`. Returns how long each new client waited, in milliseconds, or null if it was not connected.
  *
  * @param {import("./workloads.mjs").Storm} storm @param {string} url @param {(args: string[]) => import("./child.mjs").Child} start
  */

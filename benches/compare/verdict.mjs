@@ -1,5 +1,5 @@
 // @ts-check
-// The bars of the project and whether they are met, with the figures that say so. Measures and formats nothing else.
+// The goals of the project and whether the results meet them. Measures nothing.
 import { find } from "./medians.mjs";
 
 const KIB = 1024;
@@ -47,7 +47,7 @@ const [QUIET, STALLED] = ["tickcast, nobody stalled", "tickcast, 100 stalled"];
 
 /** @type {Bar[]} */
 const bars = [
-  ...[["tickcast", "default config"], [HOT, "as many writes as the others"]].flatMap(([label, how]) => [
+  ...[["tickcast", "default config"], [HOT, "as many writes as the other servers"]].flatMap(([label, how]) => [
     ratio("hot", label, "floor", "cpuMicros", 1.15, `${how}: CPU per delivery at most 1.15 times the floor`, micros),
     ratio("hot", label, "uwebsockets", "cpuMicros", 1, `${how}: CPU per delivery below uWebSockets`, micros),
     ratio("hot", label, "bun", "cpuMicros", 1, `${how}: CPU per delivery below Bun`, micros),
@@ -61,8 +61,8 @@ const bars = [
   ratio("one-symbol", "tickcast", "floor", "p99", 1.3, "p99 latency at most 1.3 times the floor's", ms),
   ratio("one-symbol", "tickcast", "uwebsockets", "p99", 1, "p99 latency below uWebSockets'", ms),
   most("idle", "tickcast", "residentPerSession", 11 * KIB, "at most 11 KiB resident per session", (value) => `${(value / KIB).toFixed(1)} KiB`),
-  ratio("storm", "tickcast, storm", "tickcast, calm", "p99", 1.5, "the p99 of those who stream moves by less than half", ms),
-  most("storm", "tickcast, storm", "newcomerMost", 100, "every newcomer is connected in under 100 ms", (value) => `${value.toFixed(0)} ms at most`),
+  ratio("storm", "tickcast, storm", "tickcast, calm", "p99", 1.5, "the p99 of the connected clients rises by less than half", ms),
+  most("storm", "tickcast, storm", "newcomerMost", 100, "every new client is connected in under 100 ms", (value) => `${value.toFixed(0)} ms at most`),
   {
     workload: "stalled",
     bar: "under 20 MB more resident memory",
@@ -75,15 +75,15 @@ const bars = [
   },
   {
     workload: "stalled",
-    bar: "all ended in time",
+    bar: "all closed in time",
     judge(table) {
       const ended = find(table, "stalled", STALLED)?.figures.stalledEnded;
-      return ended === null || ended === undefined ? null : { met: ended >= 100, said: `${ended} of 100 ended within the measurement` };
+      return ended === null || ended === undefined ? null : { met: ended >= 100, said: `${ended} of 100 closed within the measurement` };
     },
   },
   {
     workload: "stalled",
-    bar: "the p99 of 500 healthy clients moves by less than 10 %",
+    bar: "the p99 of 500 healthy clients changes by less than 10 %",
     judge(table) {
       const [a, b] = [find(table, "stalled", STALLED)?.figures.p99, find(table, "stalled", QUIET)?.figures.p99];
       return a && b ? { met: a / b < 1.1, said: `${(100 * (a / b - 1)).toFixed(1)} % (${ms(b)} to ${ms(a)})` } : null;

@@ -92,7 +92,7 @@ export const workloads = [
   },
   {
     name: "storm",
-    about: "1,000 clients as in sparse, without and with 5,000 more that connect all at once and vanish all at once; a newcomer every 50 ms",
+    about: "1,000 clients as in sparse, without and with 5,000 more that connect at once and disconnect at once; a new client every 50 ms",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
     seconds: 10,
@@ -103,12 +103,12 @@ export const workloads = [
   },
   {
     name: "stalled",
-    about: "500 healthy clients on 20 of 500 symbols at 1,000 events a second, without and with 100 that take everything and never read",
+    about: "500 healthy clients on 20 of 500 symbols at 1,000 events a second, without and with 100 that subscribe to everything and never read",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: { sessions: 500, symbols: "SYM000..SYM499", perSession: 20 },
     rounds: 1,
     variants: [
-      // A short history, so that memory that grows with time alone is not taken for that of the stalled.
+      // A short history, because its growth over time would be counted as memory of the stalled clients.
       { ...tickcast("tickcast, nobody stalled", { TICKCAST__HISTORY__EVENTS_MAX: "8192" }), seconds: 20 },
       { ...tickcast("tickcast, 100 stalled", { TICKCAST__HISTORY__EVENTS_MAX: "8192" }), seconds: 60, load: { stalled: 100 } },
     ],

@@ -83,8 +83,8 @@ class Market {
 export const market = new Market();
 
 /**
- * Calls step() every STEP_MS for as long as the process lives, on a schedule of its own: the time that a step takes does not
- * put off the next.
+ * Calls step() every STEP_MS for as long as the process lives, on a fixed schedule: the time that a step takes does
+ * not delay the next.
  * @param {() => void} step
  */
 export function everyStep(step) {
@@ -104,7 +104,7 @@ export function everyStep(step) {
 /**
  * Joins the trades of one step for each session; the sessions are what subscribe() has been called with.
  *
- * Both forms share the text of a single trade among all that get only this one, so it is flattened and encoded once.
+ * Sessions that receive only one trade share its text, so that it is flattened and encoded once.
  *
  * @template {Session} S a session of the peer
  */

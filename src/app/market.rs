@@ -48,7 +48,7 @@ impl Source for SimulatedSource {
     }
 }
 
-/// What a kind of feed provides, at the time at which the stream begins.
+/// The parts of a feed of any kind, at the time at which the stream begins.
 struct Opened<S> {
     /// Generates the events after that time.
     source: S,

@@ -182,7 +182,7 @@ mod tests {
             }
         }
 
-        /// Whatever the gaps between events and the delays of writes, no stretch of time has more writes than its
+        /// With any gaps between events and any delays of writes, no stretch of time has more writes than its
         /// windows and one burst, and an event waits for at most one window.
         #[test]
         fn writes_keep_to_the_rate_and_events_wait_for_at_most_one_window(

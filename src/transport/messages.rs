@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::protocol::{Dialect, Group, Publication, ServerMessage};
 
-/// What a transport puts around a frame.
+/// The bytes of a transport around a frame.
 pub(super) trait Envelope {
     /// Appends what stands before the frame.
     fn begin(buffer: &mut BytesMut);

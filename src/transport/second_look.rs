@@ -20,7 +20,7 @@ pub(super) struct SecondLook {
     due: Option<Instant>,
 }
 
-/// What to do about a client that seems to be gone.
+/// The decision about a client that seems to be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// End its session or connection.

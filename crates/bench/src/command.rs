@@ -1,4 +1,4 @@
-//! What both programs need to run: command line, open-file limit, signals, runtime, exit code. Exit code 0 is a clean run, 1 a
+//! The frame of both programs: command line, open-file limit, signals, runtime, exit code. Exit code 0 is a clean run, 1 a
 //! run with faults, 2 no run.
 
 use std::cell::Cell;

@@ -37,7 +37,7 @@ pub(super) struct Heads {
     next: Next,
 }
 
-/// What follows a head.
+/// The kind of bytes after a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Head,

@@ -1,7 +1,7 @@
 //! The axum peer: one tokio broadcast channel for each symbol and one task for each session, which merges the channels of
 //! its symbols with a `StreamMap` and sends what is ready as one frame. Measures nothing itself.
 //!
-//! Tuned as far as its documentation goes: one thread for one core, no delay, buffers of 4 KiB instead of 128.
+//! Tuned by its documentation: one thread for one core, TCP_NODELAY, buffers of 4 KiB instead of 128.
 
 use std::io;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::StreamMap;
 use tokio_stream::wrappers::BroadcastStream;
 
-/// Events that wait for the slowest session.
+/// Capacity of a broadcast channel, in events.
 const CHANNEL_EVENTS: usize = 256;
-/// Events that are joined into one frame at most.
+/// The most events of one frame.
 const FRAME_EVENTS: usize = 512;
 const BUFFER_BYTES: usize = 4096;
 const BACKLOG: u32 = 4096;
@@ -67,7 +67,7 @@ async fn publish(settings: Settings, shared: Arc<Shared>) {
         let now = now_micros();
         while let Some(symbol) = market.take_due(now, &mut text) {
             let text = std::str::from_utf8(&text).expect("the market speaks ASCII");
-            // Nobody may be listening.
+            // Fails if the channel has no subscribers.
             let _ = shared.channels[symbol].send(Utf8Bytes::from(text));
         }
     }
@@ -97,7 +97,7 @@ async fn session(mut socket: WebSocket, shared: Arc<Shared>) {
                 let mut next = Some(event);
                 for _ in 0..FRAME_EVENTS {
                     let Some(event) = next else { break };
-                    // A session that lags goes on with the oldest event there is.
+                    // A lagging session continues with the oldest event of the channel.
                     if let Ok(event) = event {
                         frame.push(if frame.is_empty() { '[' } else { ',' });
                         frame.push_str(&event);

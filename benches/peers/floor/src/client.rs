@@ -9,22 +9,22 @@ use crate::handshake;
 
 /// Room for the header of a text frame, enough for 65,535 bytes.
 const HEADER: usize = 4;
-/// A client that sends more than this before it makes sense is ended.
+/// The most bytes of an incomplete request or frame; a client over the limit is closed.
 const INBOX_MAX: usize = 256 * 1024;
-/// A frame that has grown so far is sent before its time.
+/// A frame of this size is sent before the end of its window.
 const FRAME_MAX: usize = 60_000;
 
 /// One connection.
 pub(crate) struct Client {
     socket: OwnedFd,
     inbox: Vec<u8>,
-    /// Whether the handshake is over.
+    /// Whether the handshake is complete.
     open: bool,
-    /// The frame that is being made: room for its header, then its payload without the last bracket.
+    /// The next frame: space for its header, then its payload without the last bracket.
     frame: Vec<u8>,
-    /// What the socket did not take.
+    /// Bytes that the socket did not accept.
     rest: Vec<u8>,
-    /// Whether a write was less than a window ago.
+    /// Whether the last write was less than a window ago.
     pub(crate) window: bool,
 }
 
@@ -33,7 +33,7 @@ impl Client {
         Self { socket, inbox: Vec::new(), open: false, frame: Vec::new(), rest: Vec::new(), window: false }
     }
 
-    /// Adds a message; returns whether it is the first that waits.
+    /// Adds a message; returns whether it is the first unsent one.
     pub(crate) fn push(&mut self, message: &[u8]) -> bool {
         if self.frame.len() > FRAME_MAX {
             self.send();
@@ -48,12 +48,12 @@ impl Client {
         first
     }
 
-    /// Returns whether a message waits.
+    /// Returns whether there is an unsent message.
     pub(crate) fn has_news(&self) -> bool {
         !self.frame.is_empty()
     }
 
-    /// Sends all that waits as one frame; returns false when the peer is gone.
+    /// Sends all unsent messages as one frame; returns false if the connection is lost.
     pub(crate) fn send(&mut self) -> bool {
         if !self.rest.is_empty() || self.frame.is_empty() {
             return true;
@@ -70,7 +70,7 @@ impl Client {
                 self.frame[2..HEADER].copy_from_slice(&len.to_be_bytes());
                 0
             }
-            // So far behind that it is no use any more.
+            // Too far behind: the connection is closed.
             Err(_) => return false,
         };
         let alive = match send(&self.socket, &self.frame[start..], SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
@@ -88,7 +88,7 @@ impl Client {
         alive
     }
 
-    /// Sends what was left; returns false when the peer is gone.
+    /// Sends the remaining bytes; returns false if the connection is lost.
     pub(crate) fn on_writable(&mut self) -> bool {
         while !self.rest.is_empty() {
             match send(&self.socket, &self.rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
@@ -97,11 +97,11 @@ impl Client {
                 Err(_) => return false,
             }
         }
-        // While something was left the frame grew, and nobody else will send it.
+        // Messages were added to the frame while bytes remained; no later step sends them.
         !self.has_news() || self.window || self.send()
     }
 
-    /// Reads everything there is and calls `each` for every message; returns false when the peer is gone.
+    /// Reads all available bytes and calls `each` with every message; returns false if the connection is lost.
     pub(crate) fn on_readable(&mut self, mut each: impl FnMut(&[u8])) -> bool {
         let mut chunk = [0; 16 * 1024];
         loop {
@@ -138,7 +138,7 @@ impl Client {
     }
 }
 
-/// Returns opcode, payload and length of the first frame, if it is whole.
+/// Returns opcode, payload and length of the first frame; `None` if it is incomplete.
 fn read_frame(bytes: &[u8]) -> Option<(u8, Vec<u8>, usize)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (len, at) = match second & 0x7f {

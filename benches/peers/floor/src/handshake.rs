@@ -1,9 +1,9 @@
-//! The opening handshake (RFC 6455 section 4.2), for clients that are known to do it right.
+//! The opening handshake (RFC 6455 section 4.2), without checks of the request.
 
 const KEY: &str = "sec-websocket-key:";
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Returns the answer to a whole request and the request's length, or `None` when it is not whole.
+/// Returns the answer to a request and the request's length; `None` if the request is incomplete.
 pub(crate) fn answer(request: &[u8]) -> Option<(String, usize)> {
     let len = request.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&request[..len]).ok()?;

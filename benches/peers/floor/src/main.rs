@@ -1,7 +1,7 @@
 //! The floor: a bare epoll loop with an index of subscribers and one `send` for each socket and step, or, with
-//! `COALESCE_MS`, for each socket and window. What no push server over WebSocket can be much below.
+//! `COALESCE_MS`, for each socket and window. A lower bound for the cost of any WebSocket push server.
 //!
-//! It does not answer pings, check UTF-8, limit anybody or close politely: only the way of an event is measured.
+//! It does not answer pings, check UTF-8, enforce limits or send close frames: the benchmark measures only the delivery of events.
 
 mod client;
 mod handshake;
@@ -17,7 +17,7 @@ use rustix::net::{self, SocketAddrV4, SocketFlags, sockopt};
 
 use crate::client::Client;
 
-/// Marks the listening socket among the clients.
+/// The epoll token of the listening socket.
 const LISTENER: u64 = u64::MAX;
 const BACKLOG: i32 = 4096;
 
@@ -46,9 +46,9 @@ struct Floor {
     subscribers: Vec<Vec<usize>>,
     clients: Vec<Option<Client>>,
     free: Vec<usize>,
-    /// Clients with something new whose window is closed.
+    /// Clients with new messages and no open window.
     due: Vec<usize>,
-    /// Open windows, the first to end in front: all are equally long.
+    /// Open windows by their end; all have the same length.
     windows: VecDeque<(Instant, usize)>,
 }
 
@@ -91,7 +91,7 @@ impl Floor {
             let now = Instant::now();
             if now >= next_step {
                 self.take_step(now);
-                // Steps that were missed are made up for by the next one.
+                // The next step includes the trades of missed steps.
                 next_step = (next_step + self.step).max(now);
             }
         }
@@ -133,7 +133,7 @@ impl Floor {
         }
     }
 
-    /// Forgets a client, which closes its socket.
+    /// Drops a client, which closes its socket.
     fn remove(&mut self, key: usize) {
         self.clients[key] = None;
         for list in &mut self.subscribers {
@@ -144,7 +144,7 @@ impl Floor {
         self.free.push(key);
     }
 
-    /// Takes what came due from the market and sends what may be sent.
+    /// Adds the due trades to the frames of their subscribers, and sends the frames whose window has ended.
     fn take_step(&mut self, now: Instant) {
         let now_micros = now_micros();
         let mut text = Vec::with_capacity(160);

@@ -1,29 +1,27 @@
 //! The market of the Rust peers: settings from the environment, the arrivals of trades, their text, the clock, and the
-//! reading of a subscription. The same arrivals and bytes as in `../../market.mjs`.
-//!
-//! How texts reach a client is not its business.
+//! parser of subscriptions. The same arrivals and bytes as in `../../market.mjs`. The peers send the texts.
 
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-/// What the environment says.
+/// The settings from the environment.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The port to listen on; 0 takes a free one.
     pub port: u16,
-    /// How many symbols there are.
+    /// The number of symbols.
     pub symbols: usize,
     /// The mean rate over all symbols.
     pub events_per_second: f64,
-    /// How often the market is looked at.
+    /// The time between two steps.
     pub step: Duration,
     /// The least time between two writes to a session; zero writes every step.
     pub coalesce: Duration,
-    /// Whether trades come at a fixed rate instead of at random.
+    /// Whether trades have a fixed rate instead of random times.
     pub fixed: bool,
-    /// How many threads may be used.
+    /// The number of threads.
     pub cores: usize,
 }
 
@@ -32,7 +30,7 @@ impl Settings {
     ///
     /// # Panics
     ///
-    /// Panics when a value is no number.
+    /// Panics if a value is not a number.
     #[must_use]
     pub fn read() -> Self {
         fn value<T: std::str::FromStr>(name: &str, default: T) -> T {
@@ -54,7 +52,7 @@ impl Settings {
 ///
 /// # Panics
 ///
-/// Panics when the clock is set to before 1970.
+/// Panics if the clock is before 1970.
 #[must_use]
 pub fn now_micros() -> f64 {
     UNIX_EPOCH.elapsed().expect("the clock is set").as_secs_f64() * 1e6
@@ -74,7 +72,7 @@ pub struct Market {
 }
 
 impl Market {
-    /// Returns a market whose first trade comes soon.
+    /// Returns a market that starts now.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let mut random = Random(42);
@@ -150,7 +148,7 @@ struct Request {
 }
 
 impl Symbols {
-    /// Returns the names of so many symbols.
+    /// Returns the names of this number of symbols.
     #[must_use]
     pub fn new(count: usize) -> Self {
         Self((0..count).map(|index| (symbol_name(index), index)).collect())
@@ -165,7 +163,7 @@ impl Symbols {
     }
 }
 
-/// mulberry32: a generator that is alike in every language.
+/// mulberry32, a random number generator with the same output in every language.
 #[derive(Debug)]
 struct Random(u32);
 

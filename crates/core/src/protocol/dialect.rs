@@ -17,7 +17,7 @@ pub trait Dialect: 'static {
     /// The name for `Sec-WebSocket-Protocol` (RFC 6455 section 1.9), if it has one.
     const SUBPROTOCOL: Option<&'static str>;
 
-    /// What stands between two messages of a frame.
+    /// The separator between two messages of a frame.
     const JOINT: &'static [u8];
 
     /// Reads one message of a client, text or binary.

@@ -1,4 +1,4 @@
-//! What clients and server send each other, as values; the dialects, which turn values into bytes and back; error codes and close
+//! The messages between clients and server, as values; the dialects, which turn values into bytes and back; error codes and close
 //! reasons.
 //!
 //! Pure: `hub` decides which session is sent a message, `transport` writes the bytes to a socket.

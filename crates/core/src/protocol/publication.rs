@@ -27,7 +27,7 @@ pub struct Publication {
     /// Time of publication, from which the age of the event counts.
     pub made: Instant,
     native: Encoded,
-    /// What the event is in other dialects. Eight bytes for an event that nobody wants in any of them.
+    /// The event in other dialects. Eight bytes if no session uses one of them.
     others: OnceBox<Other>,
 }
 

@@ -6,7 +6,7 @@ use crate::protocol::Group;
 
 /// The group of every message.
 pub(super) const GROUP: Group = Group::Shared(0);
-/// What stands between two messages.
+/// The separator between two messages.
 pub(super) const JOINT: &[u8] = b",";
 
 /// Appends the beginning of a frame.
