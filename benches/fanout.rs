@@ -2,7 +2,6 @@
 //! delivery. Draining the outboxes is not included; `make load` measures the whole server.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,7 @@ use tickcast::domain::{
     Trade,
 };
 use tickcast::history::{LastValues, Ring};
-use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedOutbox, Sink};
-use tickcast::metrics::Metrics;
+use tickcast::hub::{Control, HubConfig, Router, SharedOutbox, Sink};
 use tickcast::protocol::native::Native;
 use tickcast::protocol::{Mode, Publication, ServerMessage};
 
@@ -48,16 +46,7 @@ impl Fixture {
             sector: String::new(),
         };
         let table = Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect()));
-        let config = HubConfig {
-            table: table.clone(),
-            epoch: "bench".into(),
-            head: Arc::new(AtomicU64::new(0)),
-            market: Arc::default(),
-            push: PushConfig::default(),
-            metrics: Arc::new(Metrics::default()),
-            crowded: Arc::default(),
-            pauses: Arc::default(),
-        };
+        let config = HubConfig { table: table.clone(), epoch: "bench".into(), ..HubConfig::default() };
         let (price, size) = (Price::from_cents(100), Size::new(1));
         let quote = Quote { ts: Timestamp::default(), bid: price, bid_size: size, ask: price, ask_size: size };
         let snapshot = Snapshot::untraded(price, &quote, size);

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -60,12 +59,8 @@ fn router() -> SharedRouter {
     let config = HubConfig {
         table: table.clone(),
         epoch: "bench".into(),
-        head: Arc::new(AtomicU64::new(0)),
-        market: Arc::default(),
         push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
-        metrics: Arc::default(),
-        crowded: Arc::default(),
-        pauses: Arc::default(),
+        ..HubConfig::default()
     };
     let (price, size) = (Price::from_cents(100), Size::new(1));
     let quote = Quote { ts: Timestamp::default(), bid: price, bid_size: size, ask: price, ask_size: size };

@@ -30,14 +30,14 @@ impl Offsets {
 
     /// Adds the next event of the stream.
     pub(super) fn push(&mut self, event: &Event) {
-        for_each_topic(event, |topic| self.lists[topic.index()].offsets.push_back(event.offset));
+        event.topics().for_each(|topic| self.lists[topic.index()].offsets.push_back(event.offset));
         self.lists[event.topic().index()].last = None;
     }
 
     /// Removes the oldest event. Of the last one of its topic a copy stays: a reference would keep the whole batch in memory.
     pub(super) fn pop(&mut self, publication: &Publication) {
         let event = &publication.event;
-        for_each_topic(event, |topic| {
+        for topic in event.topics() {
             let list = &mut self.lists[topic.index()];
             if list.offsets.pop_front().is_some() {
                 list.forgotten += 1;
@@ -45,7 +45,7 @@ impl Offsets {
             if list.offsets.is_empty() {
                 list.offsets = VecDeque::new();
             }
-        });
+        }
         let list = &mut self.lists[event.topic().index()];
         if list.offsets.is_empty() {
             list.last = Some(Arc::new([publication.detached()]));
@@ -74,13 +74,5 @@ impl Offsets {
         let list = &self.lists[topic.index()];
         let index = usize::try_from(place.checked_sub(list.forgotten)?).ok()?;
         list.offsets.get(index).copied()
-    }
-}
-
-/// Calls `take` with the topics whose subscribers get an event: those of its symbol, and the wildcards.
-fn for_each_topic(event: &Event, mut take: impl FnMut(Topic)) {
-    for channel in event.channel().carriers() {
-        take(Topic::symbol(event.id, *channel));
-        take(Topic::all(*channel));
     }
 }

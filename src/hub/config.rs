@@ -95,32 +95,35 @@ impl PushConfig {
     ///
     /// Returns the key and the rule that its value breaks.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        match self {
-            Self { coalesce_ms: 10_001.., .. } => Err(("push.coalesce_ms", "must be at most 10000")),
-            Self { burst_writes: 0 | 1_001.., .. } => Err(("push.burst_writes", "must be 1 to 1000")),
-            Self { outbox_events_max: 0 | 1_048_577.., .. } => Err(("push.outbox_events_max", "must be 1 to 1048576")),
-            Self { outbox_reply_bytes_max: ..65_536 | 1_073_741_825.., .. } => {
-                Err(("push.outbox_reply_bytes_max", "must be 65536 to 1073741824"))
-            }
-            Self { frame_bytes_max: ..128 | 16_777_217.., .. } => {
-                Err(("push.frame_bytes_max", "must be 128 to 16777216"))
-            }
-            Self { outbox_reply_bytes_max, waiting_bytes_max, .. }
-                if waiting_bytes_max < outbox_reply_bytes_max || *waiting_bytes_max > 1 << 40 =>
-            {
-                Err(("push.waiting_bytes_max", "must be push.outbox_reply_bytes_max to 1099511627776"))
-            }
-            Self { turn_work_max: ..16 | 1_000_001.., .. } => Err(("push.turn_work_max", "must be 16 to 1000000")),
-            Self { shared_work_per_second_max: 0 | 1_000_000_001.., .. } => {
-                Err(("push.shared_work_per_second_max", "must be 1 to 1000000000"))
-            }
-            _ => Ok(()),
-        }
+        let rules = [
+            (self.coalesce_ms <= 10_000, "push.coalesce_ms", "must be at most 10000"),
+            (matches!(self.burst_writes, 1..=1_000), "push.burst_writes", "must be 1 to 1000"),
+            (matches!(self.outbox_events_max, 1..=1_048_576), "push.outbox_events_max", "must be 1 to 1048576"),
+            (
+                matches!(self.outbox_reply_bytes_max, 65_536..=1_073_741_824),
+                "push.outbox_reply_bytes_max",
+                "must be 65536 to 1073741824",
+            ),
+            (matches!(self.frame_bytes_max, 128..=16_777_216), "push.frame_bytes_max", "must be 128 to 16777216"),
+            (
+                (self.outbox_reply_bytes_max..=1 << 40).contains(&self.waiting_bytes_max),
+                "push.waiting_bytes_max",
+                "must be push.outbox_reply_bytes_max to 1099511627776",
+            ),
+            (matches!(self.turn_work_max, 16..=1_000_000), "push.turn_work_max", "must be 16 to 1000000"),
+            (
+                matches!(self.shared_work_per_second_max, 1..=1_000_000_000),
+                "push.shared_work_per_second_max",
+                "must be 1 to 1000000000",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, key, rule)| Err((key, rule)))
     }
 }
 
 /// State shared by all hubs of the process.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 pub struct HubConfig {
     /// All instruments.
     pub table: Arc<SymbolTable>,
@@ -171,8 +174,8 @@ impl Burst {
 /// State shared by all outboxes of a hub.
 #[derive(Debug)]
 pub struct OutboxShared {
-    /// Settings of delivery.
-    pub push: PushConfig,
+    /// State shared by all hubs.
+    pub config: HubConfig,
     /// The newest events. The router's offset is behind them while it routes them in turns; no session may read beyond
     /// that offset.
     pub ring: RefCell<Ring>,
@@ -182,30 +185,40 @@ pub struct OutboxShared {
     pub bursts: RefCell<BTreeSet<SessionKey>>,
     /// Sessions to be closed because the ring has evicted events that they had to read.
     pub overtaken: RefCell<Vec<SessionKey>>,
-    /// Notifies every hub of the process that more than `waiting_bytes_max` is unsent.
-    pub crowded: Arc<Notify>,
-    /// Pauses of the process.
-    pub pauses: Arc<Pauses>,
     /// Ends of windows, and alarms.
     pub pacer: RefCell<Pacer>,
     /// Limit of the work for requests and recoveries in one turn.
     pub turn: RefCell<Turn>,
     /// Budget for requests that the sessions share.
     pub work: RefCell<RateLimiter>,
-    /// Counters.
-    pub metrics: SharedMetrics,
 }
 
 impl OutboxShared {
+    /// Returns the state of a hub without sessions.
+    pub fn new(config: &HubConfig, ring: Ring, now: Instant) -> Self {
+        let push = &config.push;
+        Self {
+            ring: RefCell::new(ring.with_offsets(config.table.len())),
+            burst: Cell::default(),
+            bursts: RefCell::default(),
+            overtaken: RefCell::default(),
+            pacer: RefCell::new(Pacer::new(push.window_step(), now)),
+            turn: RefCell::new(Turn::new(push.turn_work_max, now)),
+            work: RefCell::new(RateLimiter::per_second(push.shared_work_per_second_max, now)),
+            config: config.clone(),
+        }
+    }
+
     /// Notifies all hubs if the unsent answers of all clients exceed the limit.
     pub(super) fn tell_crowded(&self) {
         if self.is_crowded() {
-            self.crowded.notify_waiters();
+            self.config.crowded.notify_waiters();
         }
     }
 
     /// Returns whether the unsent answers of all clients exceed the limit.
     pub fn is_crowded(&self) -> bool {
-        self.metrics.waiting_bytes.get() > i64::try_from(self.push.waiting_bytes_max).unwrap_or(i64::MAX)
+        let limit = i64::try_from(self.config.push.waiting_bytes_max).unwrap_or(i64::MAX);
+        self.config.metrics.waiting_bytes.get() > limit
     }
 }

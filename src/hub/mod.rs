@@ -17,7 +17,6 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use actix::fut::ready;
@@ -38,7 +37,6 @@ pub use outbox::{Held, Outbox, Reply, Rewind, Snapshots};
 pub use pacer::Pacer;
 pub use router::{Router, SharedOutbox};
 pub use turn::Turn;
-use turn::TurnTask;
 
 /// Least time between two groups of sessions that are ended at shutdown.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -71,11 +69,7 @@ impl Hub {
         let router = Router::new(config, LastValues::new(Vec::new()), Ring::new(0));
         let router = Rc::new(RefCell::new(router));
         let hub = Self { router: router.clone(), history, attach: Box::new(attach), arrived: Rc::default() };
-        (hub.start_actor(), router)
-    }
-
-    fn start_actor(self) -> Addr<Self> {
-        Actor::start(self)
+        (Actor::start(hub), router)
     }
 
     /// Reads the events that this hub has missed from the history, and routes them. The actor handles no message
@@ -128,9 +122,9 @@ impl Actor for Hub {
         let shared = self.router.borrow().shared().clone();
         let tasks = [
             actix::spawn(relieve(self.router.clone())),
-            actix::spawn(WindowTask::new(self.router.clone())),
+            actix::spawn(end_windows(self.router.clone())),
             actix::spawn(route(self.router.clone(), self.arrived.clone())),
-            actix::spawn(TurnTask::new(shared)),
+            actix::spawn(begin_turns(shared)),
         ];
         for task in tasks {
             // A task ends only by a panic. A hub without one of its tasks would serve no session, so it ends, too, and
@@ -157,7 +151,7 @@ impl Handler<Batch> for Hub {
                 }
             }
             Some(first) if first > next => {
-                router.metrics().hub_holes.inc();
+                router.config().metrics.hub_holes.inc();
                 drop(router);
                 self.recover(ctx);
             }
@@ -228,11 +222,11 @@ pub type Ender = actix::Recipient<End>;
 /// Ends the sessions with most unsent bytes whenever the limit for all clients is exceeded, for the life of the hub.
 async fn relieve(router: SharedRouter) {
     let shared = router.borrow().shared().clone();
-    let mut told = shared.crowded.notified();
+    let mut told = shared.config.crowded.notified();
     loop {
         told.await;
         // Registered before the check, because another thread may notify during it.
-        told = shared.crowded.notified();
+        told = shared.config.crowded.notified();
         while router.borrow().relieve(Instant::now()) {
             tokio::task::yield_now().await;
         }
@@ -250,27 +244,29 @@ async fn route(router: SharedRouter, arrived: Rc<Notify>) {
 }
 
 /// Ends coalescing windows when they are over, for the life of the hub.
-struct WindowTask {
-    router: SharedRouter,
-    shared: Rc<OutboxShared>,
-    timer: Pin<Box<tokio::time::Sleep>>,
-}
-
-impl WindowTask {
-    fn new(router: SharedRouter) -> Self {
-        let shared = router.borrow().shared().clone();
-        Self { router, shared, timer: Pacer::timer() }
+async fn end_windows(router: SharedRouter) {
+    let shared = router.borrow().shared().clone();
+    let changed = shared.pacer.borrow().changed();
+    loop {
+        let next = shared.pacer.borrow().next();
+        wait(next, &changed).await;
+        router.borrow_mut().end_windows(Instant::now());
     }
 }
 
-impl Future for WindowTask {
-    type Output = ();
+/// Begins one turn after another while sessions wait, for the life of the hub.
+async fn begin_turns(shared: Rc<OutboxShared>) {
+    let queued = shared.turn.borrow().queued();
+    loop {
+        let next = shared.turn.borrow_mut().next(Instant::now());
+        wait(next, &queued).await;
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        loop {
-            let task = &mut *self;
-            std::task::ready!(task.shared.pacer.borrow_mut().poll_ended(&mut task.timer, cx));
-            task.router.borrow_mut().end_windows(Instant::now());
-        }
+/// Waits until this time, if there is one, and no longer than to the next notification.
+async fn wait(time: Option<Instant>, sooner: &Notify) {
+    match time {
+        Some(time) => drop(tokio::time::timeout_at(time.into(), sooner.notified()).await),
+        None => sooner.notified().await,
     }
 }

@@ -4,12 +4,10 @@
 //! every session.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::sync::Notify;
 
 use crate::hub::SessionKey;
 
@@ -25,23 +23,20 @@ pub struct Pacer {
     windows: BTreeMap<Instant, Vec<SessionKey>>,
     /// At most one per session.
     alarms: BTreeSet<(Instant, SessionKey)>,
-    /// Whether the wait must end at once.
-    hurries: bool,
-    waker: Option<Waker>,
+    /// Notified when the wait for [`Self::next`] must end sooner.
+    changed: Rc<Notify>,
 }
 
 impl Pacer {
     /// Returns a pacer with this step.
-    pub fn new(step: Duration) -> Self {
+    pub fn new(step: Duration, now: Instant) -> Self {
         let step = step.max(STEP_MIN);
-        Self {
-            start: Instant::now(),
-            step,
-            windows: BTreeMap::new(),
-            alarms: BTreeSet::new(),
-            hurries: false,
-            waker: None,
-        }
+        Self { start: now, step, windows: BTreeMap::new(), alarms: BTreeSet::new(), changed: Rc::default() }
+    }
+
+    /// Returns the notification of an end that is sooner than [`Self::next`] was.
+    pub fn changed(&self) -> Rc<Notify> {
+        self.changed.clone()
     }
 
     /// Opens a window for the session; it ends with the first step at or after `end`.
@@ -52,7 +47,7 @@ impl Pacer {
         let first = self.windows.first_key_value().is_none_or(|(first, _)| end < *first);
         self.windows.entry(end).or_default().push(session);
         if first {
-            self.wake();
+            self.changed.notify_one();
         }
     }
 
@@ -64,58 +59,26 @@ impl Pacer {
         if let Some(new) = new {
             self.alarms.insert((new, session));
             if self.alarms.first() == Some(&(new, session)) {
-                self.wake();
+                self.changed.notify_one();
             }
         }
     }
 
     /// Ends the wait at once, because a session must be closed.
-    pub fn hurry(&mut self) {
-        self.hurries = true;
-        self.wake();
+    pub fn hurry(&self) {
+        self.changed.notify_one();
     }
 
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+    /// Removes and returns the sessions whose window has ended, and those whose alarm has fired.
+    pub fn take_ended(&mut self, now: Instant) -> (Vec<SessionKey>, Vec<SessionKey>) {
+        let windows = self.windows.extract_if(..=now, |_, _| true).flat_map(|(_, sessions)| sessions).collect();
+        let later = (now + Duration::from_nanos(1), SessionKey::new(0));
+        (windows, self.alarms.extract_if(..later, |_| true).map(|(_, session)| session).collect())
     }
 
-    /// Moves sessions whose window has ended into `windows`, and those whose alarm has fired into `alarms`.
-    pub fn take_ended(&mut self, now: Instant, windows: &mut Vec<SessionKey>, alarms: &mut Vec<SessionKey>) {
-        self.hurries = false;
-        while let Some(entry) = self.windows.first_entry().filter(|entry| *entry.key() <= now) {
-            windows.append(&mut entry.remove());
-        }
-        while let Some((_, session)) = self.alarms.first().copied().filter(|(time, _)| *time <= now) {
-            self.alarms.pop_first();
-            alarms.push(session);
-        }
-    }
-
-    /// Waits for the first window or alarm. Stores the waker if there is none, or in case an earlier one is added.
-    pub fn poll_ended(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.hurries {
-                return Poll::Ready(());
-            }
-            let window = self.windows.first_key_value().map(|(end, _)| *end);
-            let alarm = self.alarms.first().map(|(time, _)| *time);
-            self.waker = Some(cx.waker().clone());
-            let Some(first) = window.into_iter().chain(alarm).min() else { return Poll::Pending };
-            let first = tokio::time::Instant::from_std(first);
-            if first <= tokio::time::Instant::now() {
-                return Poll::Ready(());
-            }
-            if timer.deadline() != first {
-                timer.as_mut().reset(first);
-            }
-            ready!(timer.as_mut().poll(cx));
-        }
-    }
-
-    /// Returns a timer for [`Self::poll_ended`].
-    pub fn timer() -> Pin<Box<Sleep>> {
-        Box::pin(sleep_until(tokio::time::Instant::now() + Duration::from_hours(1)))
+    /// Returns the first end of a window, or alarm.
+    pub fn next(&self) -> Option<Instant> {
+        let window = self.windows.first_key_value().map(|(end, _)| *end);
+        window.into_iter().chain(self.alarms.first().map(|(time, _)| *time)).min()
     }
 }

@@ -5,15 +5,13 @@
 //! wait for a part of a turn, first come, first served.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::sync::Notify;
 
-use crate::hub::{OutboxShared, SessionKey};
+use crate::hub::SessionKey;
 
 /// Length of a turn.
 const TURN: Duration = Duration::from_millis(1);
@@ -34,7 +32,8 @@ pub struct Turn {
     granted: BTreeMap<SessionKey, i64>,
     waiting: BTreeMap<SessionKey, Waker>,
     order: VecDeque<SessionKey>,
-    task: Option<Waker>,
+    /// Notified when a session waits.
+    queued: Rc<Notify>,
 }
 
 impl Turn {
@@ -49,7 +48,7 @@ impl Turn {
             granted: BTreeMap::new(),
             waiting: BTreeMap::new(),
             order: VecDeque::new(),
-            task: None,
+            queued: Rc::default(),
         }
     }
 
@@ -97,9 +96,18 @@ impl Turn {
         if self.waiting.insert(session, waker.clone()).is_none() {
             self.order.push_back(session);
         }
-        if let Some(task) = self.task.take() {
-            task.wake();
-        }
+        self.queued.notify_one();
+    }
+
+    /// Returns the notification of a session that waits.
+    pub fn queued(&self) -> Rc<Notify> {
+        self.queued.clone()
+    }
+
+    /// Grants parts of the present turn; returns when the next turn is due, if sessions wait for it.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Instant> {
+        self.grant(now);
+        (!self.order.is_empty()).then_some(self.began + TURN)
     }
 
     /// Removes a session that leaves.
@@ -141,41 +149,6 @@ impl Turn {
         self.left = turns.saturating_mul(self.work_max).saturating_add(self.left).min(self.work_max);
         self.began = now;
         self.is_due = true;
-    }
-
-    /// Wakes waiting readers when a turn is due; for the life of the hub.
-    fn poll(&mut self, timer: &mut Pin<Box<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            self.grant(Instant::now());
-            self.task = Some(cx.waker().clone());
-            if self.order.is_empty() {
-                return Poll::Pending;
-            }
-            timer.as_mut().reset((self.began + TURN).into());
-            ready!(timer.as_mut().poll(cx));
-        }
-    }
-}
-
-/// Begins one turn after another while sessions wait.
-pub(super) struct TurnTask {
-    shared: Rc<OutboxShared>,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl TurnTask {
-    /// Returns the task of a hub.
-    pub(super) fn new(shared: Rc<OutboxShared>) -> Self {
-        Self { shared, timer: Box::pin(sleep_until(tokio::time::Instant::now())) }
-    }
-}
-
-impl Future for TurnTask {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { shared, timer } = &mut *self;
-        shared.turn.borrow_mut().poll(timer, cx)
     }
 }
 

@@ -51,7 +51,7 @@ impl Session {
         now: Instant,
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join::<D>(ender, now);
-        let budget = Budget::new(&config, router.borrow().shared().pauses.clone(), now);
+        let budget = Budget::new(&config, router.borrow().config().pauses.clone(), now);
         Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
     }
 
@@ -75,12 +75,12 @@ impl Session {
         let router = self.router.borrow();
         let welcome = Welcome {
             session: name.into(),
-            epoch: router.epoch().clone(),
+            epoch: router.config().epoch.clone(),
             offset: router.offset(),
             heartbeat_ms: self.config.heartbeat_ms,
             limits,
             times: self.times(),
-            speed: router.market().speed(),
+            speed: router.config().market.speed(),
         };
         self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
@@ -110,7 +110,7 @@ impl Session {
     }
 
     fn serve(&mut self, message: Result<ClientMessage, DecodeError>, now: Instant) -> Result<(), CloseReason> {
-        self.router.borrow().metrics().requests.inc();
+        self.router.borrow().config().metrics.requests.inc();
         let ClientMessage { id, request } = match message {
             Ok(message) => message,
             Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
@@ -128,7 +128,7 @@ impl Session {
 
     fn times(&self) -> Times {
         let reading = self.clock.read();
-        Times { server: reading.wall, market: self.router.borrow().market().at(reading) }
+        Times { server: reading.wall, market: self.router.borrow().config().market.at(reading) }
     }
 
     /// Queues a heartbeat.
@@ -204,7 +204,7 @@ impl Session {
     }
 
     fn look_up(&self, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
-        look_up(self.router.borrow().table(), symbols)
+        look_up(&self.router.borrow().config().table, symbols)
     }
 
     fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), Mistake> {
@@ -216,7 +216,7 @@ impl Session {
     /// Returns every symbol that the subscriptions match, each once.
     fn expand(&self, known: &[Option<SymbolId>]) -> Vec<SymbolId> {
         if known.contains(&None) {
-            return self.router.borrow().table().ids().collect();
+            return self.router.borrow().config().table.ids().collect();
         }
         known.iter().copied().flatten().collect()
     }
@@ -228,7 +228,7 @@ impl Session {
         now: Instant,
     ) -> Result<(), CloseReason> {
         let router = self.router.borrow();
-        let symbol = |id: SymbolId| router.table().instrument(id).symbol;
+        let symbol = |id: SymbolId| router.config().table.instrument(id).symbol;
         let items = |(id, wish): (&Option<SymbolId>, &Wish)| {
             let symbol = id.map(symbol);
             wish.modes().map(move |(mode, channels)| SubscriptionItem { symbol, channels, mode }).collect::<Vec<_>>()
@@ -241,11 +241,11 @@ impl Session {
 
     fn name(&self, id: Option<SymbolId>) -> String {
         let router = self.router.borrow();
-        id.map_or_else(|| WILDCARD.into(), |id| router.table().instrument(id).symbol.to_string())
+        id.map_or_else(|| WILDCARD.into(), |id| router.config().table.instrument(id).symbol.to_string())
     }
 
     fn refuse(&self, id: Option<&RequestId>, mistake: Mistake, now: Instant) -> Result<(), CloseReason> {
-        self.router.borrow().metrics().count_error(mistake.code);
+        self.router.borrow().config().metrics.count_error(mistake.code);
         self.control(ServerMessage::Error { id: id.cloned(), mistake: mistake.into() }, now)
     }
 

@@ -41,7 +41,7 @@ impl Session {
         let offset = wanted.after.as_ref().and_then(|cursor| self.recoverable(known, wanted, cursor));
         let recovered = wanted.after.as_ref().map(|_| offset.is_some());
         if let Some(recovered) = recovered {
-            self.router.borrow().metrics().count_recovery(recovered);
+            self.router.borrow().config().metrics.count_recovery(recovered);
         }
         let missed = self.wish(known, wanted.channels, wanted.mode, offset);
         let symbols = self.expand(known);
@@ -74,7 +74,7 @@ impl Session {
         let (channels, offset) = (wanted.channels, cursor.offset);
         let kept = {
             let router = self.router.borrow();
-            *cursor.epoch == **router.epoch() && router.remembers(offset)
+            *cursor.epoch == *router.config().epoch && router.remembers(offset)
         };
         // Mode `latest` skips events anyway.
         let has_gap = wanted.mode == Mode::All && self.has_gap_after(offset, known, channels);
@@ -124,12 +124,6 @@ impl Session {
         mode: Mode,
         offset: Option<u64>,
     ) -> Option<Rewind> {
-        if matches!(mode, Mode::Latest(_)) && self.wishes.values().all(Wish::is_complete) {
-            // All subscriptions were in mode `all` until now, and the outbox did not need to know them.
-            for (symbol, wish) in &self.wishes {
-                self.outbox.borrow_mut().keep_mode(*symbol, wish.channels());
-            }
-        }
         // The order in which the hub keeps them.
         let mut known = known.to_vec();
         known.sort_unstable();

@@ -55,11 +55,6 @@ impl Wish {
         self.0.iter().fold(ChannelSet::EMPTY, |all, part| all.union(part.channels))
     }
 
-    /// Returns whether every channel is in mode `all`.
-    pub(super) fn is_complete(&self) -> bool {
-        self.0.iter().all(|part| part.mode == Mode::All)
-    }
-
     /// Returns the modes with their channels.
     pub(super) fn modes(&self) -> impl Iterator<Item = (Mode, ChannelSet)> {
         let mut modes = BTreeMap::<_, ChannelSet>::new();
@@ -84,11 +79,9 @@ mod tests {
         wish.insert(quotes, Mode::Latest(None), 30);
         assert_eq!(wish.since(Channel::Quotes), Some(20));
         assert_eq!(wish.modes().collect::<Vec<_>>(), [(Mode::All, trades), (Mode::Latest(None), quotes)]);
-        assert!(!wish.is_complete());
         assert!(!wish.remove(quotes));
         wish.insert(quotes, Mode::All, 30);
         assert_eq!(wish.modes().collect::<Vec<_>>(), [(Mode::All, trades.union(quotes))]);
-        assert!(wish.is_complete());
         assert!(wish.remove(trades.union(quotes)));
     }
 }

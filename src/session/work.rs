@@ -61,7 +61,7 @@ impl Session {
         let spent = std::mem::take(&mut self.budget.spent);
         let read = self.outbox.borrow_mut().take_work();
         let router = self.router.borrow();
-        router.metrics().work.inc_by(spent + read);
+        router.config().metrics.work.inc_by(spent + read);
         router.shared().turn.borrow_mut().spend(spent, now);
         let missing = self.budget.work.take(u32::try_from(spent + read).unwrap_or(u32::MAX), now);
         let missing = router.shared().work.borrow_mut().take(missing, now);
@@ -73,7 +73,7 @@ impl Session {
         let owed = self.budget.work.wait(0, now);
         let router = self.router.borrow();
         if !owed.is_zero() {
-            router.metrics().requests_slowed.inc();
+            router.config().metrics.requests_slowed.inc();
         }
         let turn = router.shared().turn.borrow_mut().wait(now);
         owed.max(turn).min(PAUSE_MAX)

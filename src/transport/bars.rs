@@ -37,7 +37,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     parameters.finish()?;
     let (table, epoch) = {
         let router = worker.router.borrow();
-        (router.table().clone(), router.epoch().clone())
+        (router.config().table.clone(), router.config().epoch.clone())
     };
     let id = table.find(&symbol).ok_or_else(|| {
         let name: String = symbol.chars().take(64).collect();

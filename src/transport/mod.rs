@@ -104,7 +104,7 @@ impl Worker {
 
     /// Returns the counters of the server.
     fn metrics(&self) -> SharedMetrics {
-        self.router.borrow().metrics().clone()
+        self.router.borrow().config().metrics.clone()
     }
 
     /// Checks whether another session may begin, and counts a refusal. Exempts the connection from being closed to make room.

@@ -29,7 +29,7 @@ struct SymbolItem<'a> {
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
-    let table = Worker::of(&request).router.borrow().table().clone();
+    let table = Worker::of(&request).router.borrow().config().table.clone();
     let ids = table.ids().collect();
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         let Instrument { symbol, name, sector, .. } = table.instrument(*id);
@@ -54,12 +54,12 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
     worker.answer_turns.clone().pass().await;
-    let table = worker.router.borrow().table().clone();
+    let table = worker.router.borrow().config().table.clone();
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     let router = worker.router.borrow();
     let offset = router.offset();
-    let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());
-    let symbol = |id: SymbolId| router.table().instrument(id).symbol;
+    let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.config().epoch);
+    let symbol = |id: SymbolId| router.config().table.instrument(id).symbol;
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
     let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
         Native::encode_message(&ServerMessage::Snapshot { symbol: *symbol, offset, state: state.clone() }, out);

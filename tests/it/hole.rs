@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -17,7 +16,6 @@ use tickcast::domain::{
 use tickcast::feed::Batch;
 use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
 use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink};
-use tickcast::metrics::Metrics;
 use tickcast::protocol::native::Native;
 use tickcast::protocol::{Mode, Publication, Rate, ServerMessage};
 
@@ -64,13 +62,8 @@ fn config() -> HubConfig {
     let instrument = Instrument { symbol: "AAPL".parse().unwrap(), name: String::new(), sector: String::new() };
     HubConfig {
         table: Arc::new(SymbolTable::new(vec![instrument])),
-        epoch: "9c1f".into(),
-        head: Arc::new(AtomicU64::new(0)),
-        market: Arc::default(),
         push: PushConfig { coalesce_ms: 0, ..PushConfig::default() },
-        metrics: Arc::new(Metrics::default()),
-        crowded: Arc::default(),
-        pauses: Arc::default(),
+        ..HubConfig::default()
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::history::Offsets;
 use crate::hub::index::Topic;
-use crate::hub::outbox::Rewind;
 use crate::hub::outbox::latest::Unsent;
 
 /// Position of a topic in a recovery.
@@ -65,13 +64,10 @@ impl Agenda {
         self.newest.extract_if(.., |_, unsent| unsent.is_none()).map(|(key, _)| key).collect()
     }
 
-    /// Begins a recovery of each topic, with the events after its cursor up to `end`. A recovery that is under way has
-    /// reached `end`.
-    pub(super) fn recover(&mut self, rewind: &Rewind, end: u64, offsets: &Offsets) {
-        let topics = rewind.topics.iter().map(|topic| (topic, &rewind.after));
-        for (topic, after) in topics.chain(&rewind.unsent) {
-            self.stand(*topic, Position { place: offsets.place_after(*topic, *after), end }, offsets);
-        }
+    /// Begins a recovery of a topic, with the events after the offset `after`, up to `end`. A recovery that is under way
+    /// has reached `end`.
+    pub(super) fn recover(&mut self, topic: Topic, after: u64, end: u64, offsets: &Offsets) {
+        self.stand(topic, Position { place: offsets.place_after(topic, after), end }, offsets);
     }
 
     fn stand(&mut self, topic: Topic, position: Position, offsets: &Offsets) {

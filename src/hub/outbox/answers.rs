@@ -1,7 +1,7 @@
 //! Answers in an outbox: those at an offset among the events, and control items before all events. They are never
 //! dropped, so a client that sends requests without reading must be closed in time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,16 +29,12 @@ pub struct Reply {
     pub message: ServerMessage,
 }
 
-/// A recovery that is to begin: the missed events of some topics, after an offset.
+/// A recovery that is to begin: topics, which may be wildcards, each with the offset after which its events are missed. None
+/// of these events is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewind {
-    /// Offset of the cursor.
-    pub after: u64,
-    /// The topics, which may be wildcards.
-    pub topics: BTreeSet<Topic>,
-    /// Topics that the session already has, with the offset after which their events are unsent: none of these is
-    /// skipped.
-    pub unsent: BTreeMap<Topic, u64>,
+    /// The topics. Those that are new to the session begin at the cursor, the others after the last event that was sent.
+    pub topics: BTreeMap<Topic, u64>,
 }
 
 /// An item at an offset among the events: it follows every event up to that offset.
@@ -64,7 +60,28 @@ impl Answer {
         match &self.body {
             Body::Reply(reply) => reply.message.bytes(),
             Body::Snapshots(snapshots) => snapshots.bytes(),
-            Body::Rewind(rewind) => size_of::<Rewind>() + (rewind.topics.len() + rewind.unsent.len()) * TOPIC_BYTES,
+            Body::Rewind(rewind) => size_of::<Rewind>() + rewind.topics.len() * TOPIC_BYTES,
+        }
+    }
+
+    /// Returns the recovery that begins here.
+    pub(super) fn rewind(&self) -> Option<&Rewind> {
+        if let Body::Rewind(rewind) = &self.body { Some(rewind) } else { None }
+    }
+}
+
+impl Rewind {
+    /// Returns the offset after which the first missed event can be.
+    pub(super) fn first(&self) -> u64 {
+        self.topics.values().copied().min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Removes the topics from queued recoveries that `ends`, given the offset after which their events are missed.
+pub(super) fn end_rewinds(answers: &mut VecDeque<Answer>, ends: impl Fn(Topic, u64) -> bool) {
+    for answer in answers {
+        if let Body::Rewind(rewind) = &mut answer.body {
+            rewind.topics.retain(|topic, after| !ends(*topic, *after));
         }
     }
 }
@@ -98,8 +115,8 @@ impl Outbox {
             Some(scan) => scan.protect(kind),
             None => self.scan = Some(Box::new(Scan::new(offset, kind))),
         }
-        for topic in rewind.topics.iter().chain(rewind.unsent.keys()) {
-            self.begin_topic(*topic, offset.max(rewind.after));
+        for (topic, after) in &rewind.topics {
+            self.begin_topic(*topic, offset.max(*after));
         }
         self.push_answer(Answer { offset, body: Body::Rewind(Box::new(rewind)) }, now);
     }
@@ -152,13 +169,13 @@ impl Outbox {
                 && let Some(pong) = self.front.remove(place)
             {
                 self.release_bytes(pong.bytes());
-                self.shared.metrics.pongs_skipped.inc();
+                self.shared.config.metrics.pongs_skipped.inc();
             }
         }
     }
 
     fn check_replies(&self) -> Result<(), CloseReason> {
-        let is_full = self.held.bytes() >= self.shared.push.outbox_reply_bytes_max;
+        let is_full = self.held.bytes() >= self.shared.config.push.outbox_reply_bytes_max;
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }
 

@@ -7,11 +7,10 @@ use std::time::Instant;
 use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::delivery::Sink;
-use crate::hub::index::Topic;
-use crate::hub::outbox::answers::{Answer, Body, Rewind};
+use crate::hub::outbox::answers::{Body, Rewind};
 use crate::hub::outbox::lag::Untold;
-use crate::hub::outbox::scan::{Next, carriers};
-use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, Scan, is_latest};
+use crate::hub::outbox::scan::Next;
+use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, is_latest};
 use crate::protocol::{Publication, ServerMessage};
 
 /// Least cost of a read from the ring, in events read: for finding the place, and for the write.
@@ -75,7 +74,7 @@ impl Outbox {
             let front = self.drain_front(sink);
             let drained = self.drain_events(now, sink);
             if let Some(made) = drained.made {
-                self.shared.metrics.event_age.observe(now.saturating_duration_since(made));
+                self.shared.config.metrics.event_age.observe(now.saturating_duration_since(made));
             }
             if front + drained.messages > 0 {
                 break drained.events;
@@ -92,7 +91,7 @@ impl Outbox {
             }
         };
         let has_more = (self.has_events(), self.has_events() || !self.front.is_empty());
-        if let Some(next) = self.gate.count_write(events, has_more, &self.shared.push, now) {
+        if let Some(next) = self.gate.count_write(events, has_more, &self.shared.config.push, now) {
             self.shared.pacer.borrow_mut().open_window(next, self.key);
         }
         if !self.has_events() {
@@ -168,9 +167,7 @@ impl Outbox {
             return false;
         }
         let (Some(scan), Some(looks)) = (&mut self.scan, &mut drained.looks) else { return false };
-        let (links, latest) = (&self.links, self.latest.as_deref());
-        let wants = |scan: &_, event: &_| Scan::wants(scan, event, links) && !is_latest(event, latest);
-        match scan.next(ring, limit, wants, &mut looks.left) {
+        match scan.next(ring, limit, (&self.links, self.latest.as_deref()), &mut looks.left) {
             Next::Event(batch, index) => {
                 drained.read += 1;
                 drained.give(&batch[index], 0, sink);
@@ -215,7 +212,7 @@ impl Outbox {
         let goes_on = |topic| self.links.contains(topic) && begins(topic) < event.offset;
         let is_merged =
             is_latest(event, self.latest.as_deref()) || scan.is_some_and(|scan| scan.is_merged(event, &self.links));
-        !is_merged && !carriers(event).any(goes_on)
+        !is_merged && !event.topics().any(goes_on)
     }
 
     /// Drains the next event that is the newest of its topic.
@@ -231,9 +228,8 @@ impl Outbox {
         } else {
             // The event was evicted, because a newer one of its topic is about to arrive.
             let skipped = u64::from(skipped) + 1;
-            self.shared.metrics.events_skipped.inc_by(skipped);
-            self.skipped.insert(topic, offset);
-            self.note_untold(Untold { skipped, since_offset: first });
+            self.shared.config.metrics.events_skipped.inc_by(skipped);
+            self.skip(topic, offset, Untold { skipped, since_offset: first });
             self.tell_skipped(sink, drained);
         }
     }
@@ -266,7 +262,7 @@ impl Outbox {
     /// Charges the events read to the turn and to the session.
     fn settle(&mut self, drained: &Drained) {
         let Some(Looks { max, left, is_turn }) = drained.looks else { return };
-        self.shared.metrics.replay_events_scanned.inc_by((max - left) as u64);
+        self.shared.config.metrics.replay_events_scanned.inc_by((max - left) as u64);
         if is_turn && max > 0 {
             let used = (max - left).max(READ_WORK_MIN);
             self.shared.turn.borrow_mut().settle(max, used);
@@ -313,21 +309,20 @@ impl Outbox {
 
     /// Begins a recovery, when everything up to `place` has been sent.
     fn rewind(&mut self, place: u64, rewind: &Rewind, now: Instant) {
-        if rewind.topics.is_empty() && rewind.unsent.is_empty() {
-            return;
-        }
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
-        self.work += (rewind.topics.len() + rewind.unsent.len()) as u64;
-        if let Some(offsets) = ring.offsets() {
-            self.agenda.recover(rewind, place, offsets);
-        }
-        for topic in rewind.topics.iter().chain(rewind.unsent.keys()) {
+        self.work += rewind.topics.len() as u64;
+        for (topic, after) in &rewind.topics {
+            if let Some(offsets) = ring.offsets() {
+                self.agenda.recover(*topic, *after, place, offsets);
+            }
             self.scan.iter_mut().for_each(|scan| scan.bring_back(*topic));
+            self.push_missed(*topic, *after, place);
         }
-        self.push_missed_latest(rewind, place);
-        self.flush_latest(now);
-        self.rearm(now);
+        if !rewind.topics.is_empty() {
+            self.flush_latest(now);
+            self.rearm(now);
+        }
     }
 
     fn shrink(&mut self) {
@@ -340,43 +335,5 @@ impl Outbox {
 fn shrink<T>(queue: &mut std::collections::VecDeque<T>) {
     if queue.capacity() > IDLE_CAPACITY * 2 {
         queue.shrink_to(IDLE_CAPACITY);
-    }
-}
-
-impl Rewind {
-    /// Returns the offset after which the first missed event can be.
-    fn first(&self) -> u64 {
-        let unsent = self.unsent.values().copied().min().unwrap_or(u64::MAX);
-        if self.topics.is_empty() { unsent } else { unsent.min(self.after) }
-    }
-}
-
-impl Answer {
-    /// Returns whether the answer is a recovery of the topic.
-    pub(super) fn rewinds(&self, topic: Topic) -> bool {
-        let Body::Rewind(rewind) = &self.body else { return false };
-        rewind.topics.contains(&topic) || rewind.unsent.contains_key(&topic)
-    }
-
-    /// Removes a topic whose subscription has ended from the recovery.
-    pub(super) fn end_topic(&mut self, topic: Topic) {
-        if let Body::Rewind(rewind) = &mut self.body {
-            rewind.topics.remove(&topic);
-            rewind.unsent.retain(|each, _| *each != topic && each.wildcard() != topic);
-        }
-    }
-
-    /// Removes a topic from the recovery, if the cursor is after this offset, which the hub has not reached.
-    pub(super) fn forget_topic(&mut self, topic: Topic, offset: u64) {
-        if let Body::Rewind(rewind) = &mut self.body
-            && rewind.after > offset
-        {
-            rewind.topics.remove(&topic);
-        }
-    }
-
-    /// Returns the offset after which the missed events of this answer begin.
-    pub(super) fn rewinds_to(&self) -> Option<u64> {
-        if let Body::Rewind(rewind) = &self.body { Some(rewind.first()) } else { None }
     }
 }

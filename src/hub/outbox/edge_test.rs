@@ -1,13 +1,14 @@
 //! Edge cases of an outbox: the limits, and immediate effects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::outbox_test::Fixture;
 use super::*;
 use crate::domain::{Channel, SymbolId};
-use crate::hub::{Pacer, Topic};
+use crate::hub::Topic;
+use crate::hub::outbox::messages_test::subscribed;
 use crate::protocol::Rate;
 
 /// Number of symbols that the other tests push.
@@ -25,16 +26,6 @@ impl Fixture {
 }
 
 #[test]
-fn a_session_with_on_lag_close_is_closed_when_it_lags() {
-    let mut fixture = Fixture::new(2, 0);
-    fixture.outbox.set_on_lag(OnLag::Close);
-    fixture.push(1);
-    fixture.push(1);
-    let delivery = fixture.delivery(1);
-    assert_eq!(fixture.outbox.push_event(&delivery, fixture.now), Pushed::Refused);
-}
-
-#[test]
 fn events_in_mode_latest_do_not_close_a_session_with_on_lag_close() {
     let mut fixture = Fixture::new(2, 0);
     fixture.outbox.set_on_lag(OnLag::Close);
@@ -45,8 +36,7 @@ fn events_in_mode_latest_do_not_close_a_session_with_on_lag_close() {
     fixture.push(7);
     fixture.push(7);
     fixture.check_counts(2);
-    let third = fixture.delivery(7);
-    assert_eq!(fixture.outbox.push_event(&third, fixture.now), Pushed::Refused, "two in mode `all` are what fits");
+    fixture.push_too_many(7);
     let (messages, events) = fixture.drain(100).unwrap();
     let symbols: Vec<_> = messages.iter().map(|message| message["symbol"].as_str().unwrap()).collect();
     assert_eq!((symbols, events), (vec!["S1", "S2", "S3", "S4", "S5", "S7", "S7"], 7));
@@ -57,7 +47,7 @@ fn events_in_mode_latest_do_not_close_a_session_with_on_lag_close() {
 fn a_full_outbox_with_one_event_per_topic_skips_nothing_and_sends_no_lag() {
     let mut fixture = Fixture::new(2, 0);
     let counted = |fixture: &Fixture| {
-        let metrics = &fixture.outbox.shared.metrics;
+        let metrics = &fixture.outbox.shared.config.metrics;
         (metrics.lags.get(), metrics.events_skipped.get())
     };
     (0..5).for_each(|symbol| fixture.push(symbol));
@@ -72,25 +62,23 @@ fn a_full_outbox_with_one_event_per_topic_skips_nothing_and_sends_no_lag() {
 
 #[test]
 fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let _guard = runtime.enter();
     let mut fixture = Fixture::with_ring(2, 10, 0);
     fixture.subscribe(1, Mode::Latest(Rate::from_hz(0.1)));
     (0..5).for_each(|_| fixture.push(1));
     fixture.drain(100);
     // The ring has evicted these events.
-    let missed = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
-    fixture.outbox.push_rewind(Rewind { after: 0, topics: missed, unsent: BTreeMap::new() }, 5, false, fixture.now);
-    fixture.reply();
-    assert!(fixture.drain(100).is_none());
     fixture.push(1);
     assert!(fixture.outbox.alarm.is_some_and(|alarm| alarm > fixture.now), "it holds an event back, for long");
     let shared = fixture.outbox.shared.clone();
+    let changed = shared.pacer.borrow().changed();
+    let is_notified = || std::pin::pin!(changed.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    is_notified();
+    let topics = BTreeMap::from([(Topic::symbol(SymbolId(2), Channel::Trades), 0)]);
+    fixture.outbox.push_rewind(Rewind { topics }, 6, false, fixture.now);
+    fixture.reply(subscribed()).unwrap();
+    assert!(fixture.drain(100).is_none());
     assert_eq!(*shared.overtaken.borrow(), [SessionKey::new(0)]);
-    let (mut timer, cx) = (Pacer::timer(), &mut Context::from_waker(Waker::noop()));
-    assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_ready());
-    shared.pacer.borrow_mut().take_ended(fixture.now, &mut Vec::new(), &mut Vec::new());
-    assert!(shared.pacer.borrow_mut().poll_ended(&mut timer, cx).is_pending(), "once");
+    assert_eq!([(); 2].map(|()| is_notified()), [true, false], "at once, and once");
 }
 
 /// A session with trades in mode `all`, and a ring so short that it evicts most events of a lag.
@@ -108,26 +96,13 @@ fn after_a_lag_the_newest_event_of_each_topic_is_sent_although_the_ring_has_evic
     assert_eq!(fixture.drain(100).unwrap().1, 1, "it keeps up again");
 }
 
-#[test]
-fn a_lag_sends_the_newest_event_of_a_topic_that_was_evicted_before_it_began() {
-    let mut fixture = Fixture::with_ring(2, 3, 0);
-    for symbol in [1, 0, 0, 0] {
-        fixture.push(symbol);
-    }
-    let (messages, events) = fixture.drain(100).unwrap();
-    let seqs: Vec<_> =
-        messages[1..].iter().map(|message| (message["symbol"].as_str(), message["seq"].as_u64())).collect();
-    assert_eq!((&messages[0]["skipped"], events), (&2.into(), 2));
-    assert_eq!(seqs, [(Some("S1"), Some(1)), (Some("S0"), Some(3))]);
-}
-
 /// Only the most recent ping must be answered (RFC 6455 section 5.5.3).
 #[test]
 fn pongs_over_the_limit_are_dropped_oldest_first_and_counted() {
     let mut fixture = Fixture::new(10, 0);
-    let metrics = fixture.outbox.shared.metrics.clone();
+    let metrics = fixture.outbox.shared.config.metrics.clone();
     let push = |fixture: &mut Fixture, number: u8| {
-        fixture.outbox.push_control(Control::Pong(vec![number].into()), fixture.now).unwrap();
+        fixture.control(Control::Pong(vec![number].into())).unwrap();
     };
     let waiting = |fixture: &Fixture| -> Vec<u8> {
         let pongs = fixture.outbox.front.iter().map(|control| match control {

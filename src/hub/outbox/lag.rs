@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::hub::delivery::{Delivery, Pushed};
 use crate::hub::index::Topic;
 use crate::hub::outbox::scan::{Next, Scan};
-use crate::hub::outbox::{Life, Outbox, is_latest};
+use crate::hub::outbox::{Life, Outbox};
 use crate::protocol::OnLag;
 
 /// Memory per topic: an entry of a map that is half full at worst.
@@ -22,39 +22,19 @@ pub(super) struct Untold {
     pub(super) since_offset: u64,
 }
 
-/// State of a lag, until the next write can announce it.
-#[derive(Debug, Default)]
-pub(super) struct Lag {
-    /// Offset of the newest unsent event of each topic.
-    newest: HashMap<Topic, u64>,
-    skipped: Option<Untold>,
-}
-
-impl Lag {
-    /// Returns the offset of the first event that is unsent or skipped.
-    pub(super) fn first(&self) -> Option<u64> {
-        self.newest.values().copied().chain(self.skipped.map(|skipped| skipped.since_offset)).min()
-    }
-}
-
 impl Outbox {
     /// Adds an unsent event, the newest one of its topic so far. The event that it replaces is skipped, and counted
     /// now, because a client that never reads again never gets the `lag`.
     pub(super) fn merge(&mut self, topic: Topic, offset: u64) {
-        let Some(lag) = &mut self.lag else { return };
-        let Some(obsolete) = lag.newest.insert(topic, offset) else { return };
-        let is_first = lag.skipped.is_none();
-        let skipped = lag.skipped.get_or_insert(Untold { skipped: 0, since_offset: obsolete });
-        skipped.skipped += 1;
-        skipped.since_offset = skipped.since_offset.min(obsolete);
-        self.skipped.insert(topic, obsolete);
-        self.shared.metrics.events_skipped.inc();
-        self.shared.metrics.lags.inc_by(u64::from(is_first && self.untold.is_none()));
+        let Some(obsolete) = self.lag.as_mut().and_then(|lag| lag.insert(topic, offset)) else { return };
+        self.shared.config.metrics.lags.inc_by(u64::from(self.untold.is_none()));
+        self.shared.config.metrics.events_skipped.inc();
+        self.skip(topic, obsolete, Untold { skipped: 1, since_offset: obsolete });
     }
 
     /// Reduces all unsent events in mode `all`, and those in `unread`, to the newest of each topic.
     pub(super) fn begin_lag(&mut self, unread: &[Rc<Delivery>]) {
-        self.lag = Some(Box::default());
+        self.lag = Some(HashMap::new());
         let queue = std::mem::take(&mut self.queue);
         for (offset, topic) in self.agenda.take_lag() {
             self.merge(topic, offset);
@@ -67,14 +47,14 @@ impl Outbox {
     /// Counts the memory of a lag. If it exceeds the limit of unsent answers, the session is closed.
     pub(super) fn check_lag(&mut self) -> Pushed {
         self.weigh();
-        let is_full = self.lag_beyond() > 0 && self.held.bytes() >= self.shared.push.outbox_reply_bytes_max;
+        let is_full = self.lag_beyond() > 0 && self.held.bytes() >= self.shared.config.push.outbox_reply_bytes_max;
         if is_full { Pushed::Refused } else { Pushed::Taken }
     }
 
     /// Returns how many topics a lag has beyond the limit of queued events.
     pub(super) fn lag_beyond(&self) -> usize {
-        let topics = self.lag.as_ref().map_or(0, |lag| lag.newest.len());
-        topics.saturating_sub(self.shared.push.outbox_events_max)
+        let topics = self.lag.as_ref().map_or(0, HashMap::len);
+        topics.saturating_sub(self.shared.config.push.outbox_events_max)
     }
 
     /// Queues the unread events of a burst, before the ring evicts everything up to the offset `forgotten`. If they are
@@ -90,7 +70,7 @@ impl Outbox {
             return Pushed::Taken;
         }
         let mut unread = self.take_unread();
-        let room = self.shared.push.outbox_events_max.saturating_sub(self.queue.len());
+        let room = self.shared.config.push.outbox_events_max.saturating_sub(self.queue.len());
         if unread.len() > room && self.on_lag == OnLag::CatchUp {
             self.begin_lag(&unread);
             return self.check_lag();
@@ -104,36 +84,33 @@ impl Outbox {
         Pushed::Refused
     }
 
-    /// Ends a scan, and returns its unread events.
-    pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
-        let Some(mut scan) = self.scan.take() else { return Vec::new() };
-        let ring = self.shared.ring.borrow();
-        let (links, latest) = (&self.links, self.latest.as_deref());
-        let (mut unread, mut looks) = (Vec::new(), usize::MAX);
-        while let Next::Event(batch, index) =
-            scan.next(&ring, u64::MAX, |scan, event| scan.wants(event, links) && !is_latest(event, latest), &mut looks)
-        {
-            unread.push(Rc::new(Delivery::new(batch.clone(), index)));
-        }
-        unread
-    }
-
     /// Ends a lag: the newest events move into the agenda, and new events are queued again.
     pub(super) fn end_lag(&mut self) {
         let Some(lag) = self.lag.take() else { return };
-        if let Some(skipped) = lag.skipped {
-            self.note_untold(skipped);
-        }
-        for (topic, offset) in lag.newest {
+        for (topic, offset) in lag {
             self.agenda.insert(offset, topic, None);
         }
         self.weigh();
     }
 
-    /// Records skipped events that the client must be told.
-    pub(super) fn note_untold(&mut self, skipped: Untold) {
+    /// Records skipped events that the client must be told, and the newest one of them.
+    pub(super) fn skip(&mut self, topic: Topic, newest: u64, skipped: Untold) {
+        self.skipped.insert(topic, newest);
         let before = self.untold.get_or_insert(Untold { skipped: 0, since_offset: u64::MAX });
         before.skipped += skipped.skipped;
         before.since_offset = before.since_offset.min(skipped.since_offset);
+    }
+
+    /// Ends a scan, and returns its unread events.
+    pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
+        let Some(mut scan) = self.scan.take() else { return Vec::new() };
+        let ring = self.shared.ring.borrow();
+        let (mut unread, mut looks) = (Vec::new(), usize::MAX);
+        while let Next::Event(batch, index) =
+            scan.next(&ring, u64::MAX, (&self.links, self.latest.as_deref()), &mut looks)
+        {
+            unread.push(Rc::new(Delivery::new(batch.clone(), index)));
+        }
+        unread
     }
 }

@@ -42,6 +42,11 @@ pub(super) struct Latest {
 }
 
 impl Latest {
+    /// Returns the state of a session whose subscriptions, to these topics, have all been in mode `all` until now.
+    pub(super) fn after_all(topics: impl Iterator<Item = Topic>) -> Self {
+        Self { modes: topics.map(|topic| (topic, Mode::All)).collect(), ..Self::default() }
+    }
+
     /// Sets the mode of a topic.
     pub(super) fn set(&mut self, topic: Topic, mode: Mode) {
         self.modes.insert(topic, mode);

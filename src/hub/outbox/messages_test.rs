@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crate::domain::{Channel, Price, Quote, Size, Snapshot, Timestamp};
 use crate::protocol::{ErrorCode, Mistake, Pong, ServerMessage, Subscribed, Times};
 
-/// A snapshot of a symbol that has had so many trades.
-pub(super) fn snapshot(symbol: u32, trades: u64, offset: u64) -> ServerMessage {
+/// The state of a symbol that has had so many trades.
+pub(super) fn state(trades: u64) -> Arc<Snapshot> {
     let (price, size, ts) = (Price::from_cents(100), Size::new(1), Timestamp::default());
     let quote = Quote { ts, bid: price, bid_size: size, ask: price, ask_size: size };
     let mut state = Snapshot::untraded(price, &quote, size);
     state.seq[Channel::Trades.index()] = trades;
-    ServerMessage::Snapshot { symbol: format!("S{symbol}").parse().unwrap(), offset, state: Arc::new(state) }
+    Arc::new(state)
+}
+
+pub(super) fn snapshot(symbol: u32, trades: u64, offset: u64) -> ServerMessage {
+    ServerMessage::Snapshot { symbol: format!("S{symbol}").parse().unwrap(), offset, state: state(trades) }
 }
 
 pub(super) fn pong() -> ServerMessage {

@@ -17,14 +17,14 @@ mod scan;
 mod skipped;
 mod snapshots;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::domain::Event;
 use crate::hub::OutboxShared;
 use crate::hub::delivery::{Control, Delivery, Pushed};
-use crate::hub::index::{Links, SessionKey};
+use crate::hub::index::{Links, SessionKey, Topic};
 use crate::protocol::{Mode, OnLag};
 
 use agenda::Agenda;
@@ -32,7 +32,7 @@ use answers::Answer;
 pub use answers::{Reply, Rewind};
 use gate::Gate;
 pub use held::Held;
-use lag::{Lag, Untold};
+use lag::Untold;
 use latest::Latest;
 use scan::{Kind, Leeway, Scan};
 use skipped::Skipped;
@@ -72,8 +72,8 @@ pub struct Outbox {
     /// Place in the ring of the last event of the agenda.
     near: usize,
     scan: Option<Box<Scan>>,
-    /// Set while the session has more unsent events than the limit: new events are merged into it.
-    lag: Option<Box<Lag>>,
+    /// Set while the session has more unsent events than the limit: the offset of the newest unsent event of each topic.
+    lag: Option<HashMap<Topic, u64>>,
     /// Skipped events that are not announced yet.
     untold: Option<Untold>,
     /// Subscriptions in mode `latest`; `None` for most sessions.
@@ -98,8 +98,8 @@ impl Outbox {
     /// Returns an empty outbox of the session `key`, which ignores events up to the offset `seen`.
     pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
-            held: Held::new(shared.metrics.waiting_bytes.clone()),
-            gate: Gate::new(&shared.push, now),
+            held: Held::new(shared.config.metrics.waiting_bytes.clone()),
+            gate: Gate::new(&shared.config.push, now),
             shared,
             key,
             links: Links::default(),
@@ -135,7 +135,7 @@ impl Outbox {
         }
         let burst = self.shared.burst.get().number_at(offset);
         let is_live = self.lag.is_none() && self.scan.is_none();
-        if is_live && burst.is_none() && self.queue.len() < self.shared.push.outbox_events_max {
+        if is_live && burst.is_none() && self.queue.len() < self.shared.config.push.outbox_events_max {
             self.queue.push_back(delivery.clone());
         } else if self.push_behind(delivery, burst) == Pushed::Refused {
             self.life = Life::Ending;
@@ -151,11 +151,11 @@ impl Outbox {
     /// Appends an event of a burst, or of a session that has fallen behind.
     #[cold]
     fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) -> Pushed {
-        let (offset, push) = (delivery.offset(), &self.shared.push);
+        let (offset, push) = (delivery.offset(), &self.shared.config.push);
         if self.lag.is_none() {
             let is_burst = burst.filter(|_| self.scan.is_none() && self.queue.len() >= push.burst_events_max());
             if let Some(burst) = is_burst {
-                self.shared.metrics.bursts.inc();
+                self.shared.config.metrics.bursts.inc();
                 self.shared.bursts.borrow_mut().insert(self.key);
                 let leeway = Leeway::new(&self.shared, burst);
                 self.scan = Some(Box::new(Scan::new(offset - 1, Kind::Burst(leeway))));
@@ -194,7 +194,7 @@ impl Outbox {
 
     /// Returns whether the queue is half full, so that it must not wait for the window.
     fn is_filling(&self) -> bool {
-        self.queue.len() + self.agenda.len() > self.shared.push.outbox_events_max / 2
+        self.queue.len() + self.agenda.len() > self.shared.config.push.outbox_events_max / 2
     }
 
     /// Finishes the outbox: the drain ends after the queued control items.

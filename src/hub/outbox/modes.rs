@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::domain::{ChannelSet, SymbolId};
 use crate::hub::delivery::Delivery;
 use crate::hub::index::{Topic, topic};
-use crate::hub::outbox::answers::{Answer, Rewind};
+use crate::hub::outbox::answers::{Answer, Rewind, end_rewinds};
 use crate::hub::outbox::latest::{Latest, Unsent};
 use crate::hub::outbox::{Life, Outbox};
 use crate::protocol::{Mode, OnLag};
@@ -46,7 +46,8 @@ impl Outbox {
 
     /// Ends a subscription.
     pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
-        self.answers.iter_mut().for_each(|answer| answer.end_topic(topic));
+        let by_it = |each: Topic| each.wildcard() == topic && !self.links.contains(each);
+        end_rewinds(&mut self.answers, |each, _| each == topic || by_it(each));
         self.agenda.end(topic);
         if !self.is_subscribed(topic) {
             self.forget_unsent(topic);
@@ -68,7 +69,8 @@ impl Outbox {
     }
 
     fn change_mode(&mut self, topic: Topic, mode: Mode, offset: u64) {
-        let latest = self.latest.get_or_insert_default();
+        // A named symbol in mode `all` takes precedence over a wildcard in mode `latest`.
+        let latest = self.latest.get_or_insert_with(|| Box::new(Latest::after_all(self.links.topics())));
         let before = latest.mode_of(topic);
         latest.set(topic, mode);
         if (before == Mode::All) == (mode == Mode::All) || !self.is_subscribed(topic) {
@@ -106,20 +108,16 @@ impl Outbox {
     fn rewinds_from(&self, topic: Topic) -> Option<u64> {
         let begins = self.scan.as_ref().map_or(0, |scan| scan.begins(topic));
         let is_by_all = |place| !self.links.contains(topic) || begins >= place;
-        let rewinds =
-            |answer: &&Answer| answer.rewinds(topic) || (answer.rewinds(topic.wildcard()) && is_by_all(answer.offset));
+        let rewinds = |answer: &&Answer| {
+            answer.rewind().is_some_and(|Rewind { topics }| {
+                topics.contains_key(&topic) || (topics.contains_key(&topic.wildcard()) && is_by_all(answer.offset))
+            })
+        };
         self.answers.iter().find(rewinds).map(|answer| answer.offset)
     }
 
     fn is_subscribed(&self, topic: Topic) -> bool {
         self.links.contains(topic) || self.links.contains(topic.wildcard())
-    }
-
-    /// Stores the mode of these channels even if it is `all`, because a named symbol takes precedence over a wildcard
-    /// in mode `latest`.
-    pub fn keep_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
-        let latest = self.latest.get_or_insert_default();
-        channels.iter().for_each(|channel| latest.set(topic(id, channel), Mode::All));
     }
 
     /// Removes the mode of these channels.
@@ -144,15 +142,8 @@ impl Outbox {
         true
     }
 
-    /// Adds the missed events of topics in mode `latest`, up to `place`.
-    pub(super) fn push_missed_latest(&mut self, rewind: &Rewind, place: u64) {
-        for topic in &rewind.topics {
-            self.push_missed(*topic, rewind.after, place);
-        }
-    }
-
     /// Adds the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `place`.
-    fn push_missed(&mut self, wanted: Topic, after: u64, place: u64) {
+    pub(super) fn push_missed(&mut self, wanted: Topic, after: u64, place: u64) {
         let Some(latest) = &mut self.latest else { return };
         let ring = self.shared.ring.borrow();
         let Some(offsets) = ring.offsets() else { return };
@@ -183,7 +174,7 @@ impl Outbox {
     /// Moves the events in mode `latest` that may be sent into the agenda. If that is full they stay, because newer
     /// events can still replace them.
     pub(super) fn collect_latest(&mut self, now: Instant) {
-        if self.latest.is_some() && self.agenda.len() < self.shared.push.outbox_events_max {
+        if self.latest.is_some() && self.agenda.len() < self.shared.config.push.outbox_events_max {
             self.queue_latest(Some(now), now, |latest, topic| !latest.is_sending(topic));
         }
     }
@@ -265,7 +256,7 @@ impl Outbox {
     pub(in crate::hub) fn restart_topic(&mut self, topic: Topic, offset: u64) {
         if self.scan.as_ref().is_some_and(|scan| scan.begins(topic) > offset) {
             self.begin_topic(topic, offset);
-            self.answers.iter_mut().for_each(|answer| answer.forget_topic(topic, offset));
+            end_rewinds(&mut self.answers, |each, after| each == topic && after > offset);
         }
     }
 }

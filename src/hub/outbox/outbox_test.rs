@@ -1,6 +1,5 @@
 //! Promises of an outbox, for any order of events, answers and drains.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -9,14 +8,15 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::{Channel, ChannelSet, Event, EventBody, Price, Size, SymbolId, Timestamp, Trade};
+use crate::domain::{
+    Channel, ChannelSet, Event, EventBody, Instrument, Price, Size, Symbol, SymbolId, SymbolTable, Timestamp, Trade,
+};
 use crate::history::Ring;
 use crate::hub::outbox::latest::Latest;
-use crate::hub::outbox::messages_test::{long_answer, pong, snapshot, subscribed};
-use crate::hub::{Index, Pacer, PushConfig, Sink, Topic, Turn};
+use crate::hub::outbox::messages_test::{long_answer, pong, snapshot, state, subscribed};
+use crate::hub::{HubConfig, Index, PushConfig, Sink, Topic};
 use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Dialect, Publication, Rate, ServerMessage};
-use crate::rate::RateLimiter;
 
 /// Collects drained items, at most `limit` messages per write.
 #[derive(Default)]
@@ -49,20 +49,15 @@ impl Sink for Collected {
     }
 }
 
-pub(super) fn shared(push: PushConfig, events_kept: usize) -> Rc<OutboxShared> {
-    Rc::new(OutboxShared {
-        push,
-        ring: RefCell::new(Ring::new(events_kept).with_offsets(8)),
-        burst: Cell::default(),
-        bursts: RefCell::default(),
-        overtaken: RefCell::default(),
-        crowded: Arc::default(),
-        pauses: Arc::default(),
-        pacer: RefCell::new(Pacer::new(push.window_step())),
-        turn: RefCell::new(Turn::new(push.turn_work_max, Instant::now())),
-        work: RefCell::new(RateLimiter::per_second(push.shared_work_per_second_max, Instant::now())),
-        metrics: Arc::default(),
-    })
+fn shared(push: PushConfig, events_kept: usize) -> Rc<OutboxShared> {
+    let instrument = |id| Instrument { symbol: name(id), name: String::new(), sector: String::new() };
+    let table = Arc::new(SymbolTable::new((0..8).map(instrument).collect()));
+    let config = HubConfig { table, push, ..HubConfig::default() };
+    Rc::new(OutboxShared::new(&config, Ring::new(events_kept), Instant::now()))
+}
+
+fn name(symbol: u32) -> Symbol {
+    format!("S{symbol}").parse().unwrap()
 }
 
 /// A stream of trades, and the outbox of a session subscribed to all of them.
@@ -80,10 +75,13 @@ impl Fixture {
     }
 
     pub(super) fn with_ring(events_kept: usize, events_max: usize, coalesce_ms: u64) -> Self {
-        let config =
-            PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
+        let push = PushConfig { outbox_events_max: events_max, coalesce_ms, burst_writes: 1, ..PushConfig::default() };
+        Self::with(push, events_kept)
+    }
+
+    fn with(push: PushConfig, events_kept: usize) -> Self {
         let now = Instant::now();
-        let outbox = Outbox::new(shared(config, events_kept), SessionKey::new(0), 0, now);
+        let outbox = Outbox::new(shared(push, events_kept), SessionKey::new(0), 0, now);
         Self { outbox, now, offset: 0, seq: HashMap::new(), index: Index::new(8) }
     }
 
@@ -98,9 +96,8 @@ impl Fixture {
         let seq = self.seq.entry(symbol).or_default();
         *seq += 1;
         let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-        let symbol_name = format!("S{symbol}").parse().unwrap();
         let body = EventBody::Trade(trade);
-        let event = Event { offset: self.offset, seq: *seq, id: SymbolId(symbol), symbol: symbol_name, body };
+        let event = Event { offset: self.offset, seq: *seq, id: SymbolId(symbol), symbol: name(symbol), body };
         let batch: Arc<[Publication]> = Arc::new([Publication::new(event)]);
         self.outbox.shared.ring.borrow_mut().push(batch.clone());
         Rc::new(Delivery::new(batch, 0))
@@ -112,14 +109,21 @@ impl Fixture {
         self.index.insert(Topic::symbol(SymbolId(symbol), Channel::Trades), SessionKey::new(0), self.outbox.links());
         self.outbox.release(&[SymbolId(symbol)], self.now);
         let seq = self.seq.get(&symbol).copied().unwrap_or_default();
-        let message = snapshot(symbol, seq, self.offset);
-        let reply = Reply { offset: self.offset, message };
-        self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
+        self.reply(snapshot(symbol, seq, self.offset)).unwrap();
     }
 
-    pub(super) fn reply(&mut self) {
-        let reply = Reply { offset: self.offset, message: subscribed() };
-        self.outbox.push_reply(Rc::new(reply), self.now).unwrap();
+    pub(super) fn reply(&mut self, message: ServerMessage) -> Result<(), CloseReason> {
+        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, message }), self.now)
+    }
+
+    pub(super) fn control(&mut self, control: Control) -> Result<(), CloseReason> {
+        self.outbox.push_control(control, self.now)
+    }
+
+    /// Tries to push an event over the limit to a session with `"on_lag":"close"`.
+    pub(super) fn push_too_many(&mut self, symbol: u32) {
+        let delivery = self.delivery(symbol);
+        assert_eq!(self.outbox.push_event(&delivery, self.now), Pushed::Refused);
     }
 
     pub(super) fn drain(&mut self, limit: usize) -> Option<(Vec<Value>, u64)> {
@@ -165,7 +169,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push(symbol) => fixture.push(symbol),
-                Step::Reply => fixture.reply(),
+                Step::Reply => fixture.reply(subscribed()).unwrap(),
                 Step::Subscribe(symbol, mode) => fixture.subscribe(symbol, mode),
                 Step::Wait(ms) => fixture.now += Duration::from_millis(ms),
                 Step::Drain(limit) => received.extend(fixture.drain(limit).into_iter().flat_map(|(messages, _)| messages)),
@@ -249,7 +253,7 @@ fn an_answer_does_not_wait_for_the_window_and_keeps_its_place() {
     fixture.push(1);
     fixture.drain(100);
     fixture.push(1);
-    fixture.reply();
+    fixture.reply(subscribed()).unwrap();
     fixture.push(1);
     let types: Vec<_> = fixture.drain(100).unwrap().0.into_iter().map(|message| message["type"].clone()).collect();
     assert_eq!(types, ["trade", "subscribed", "trade"]);
@@ -259,11 +263,11 @@ fn an_answer_does_not_wait_for_the_window_and_keeps_its_place() {
 fn a_control_message_is_sent_before_events_and_a_close_ends_the_outbox() {
     let mut fixture = Fixture::new(10, 0);
     fixture.push(1);
-    fixture.outbox.push_control(Control::Message(pong()), fixture.now).unwrap();
+    fixture.control(Control::Message(pong())).unwrap();
     let (messages, _) = fixture.drain(100).unwrap();
     assert_eq!(messages[0]["type"], "pong");
     fixture.push(1);
-    fixture.outbox.push_control(Control::Close(CloseReason::Shutdown), fixture.now).unwrap();
+    fixture.control(Control::Close(CloseReason::Shutdown)).unwrap();
     fixture.push(1);
     assert_eq!(fixture.drain(100).unwrap().0.len(), 0, "nothing but the close frame");
     fixture.outbox.finish(fixture.now);
@@ -274,52 +278,35 @@ fn a_control_message_is_sent_before_events_and_a_close_ends_the_outbox() {
 
 #[test]
 fn unread_answers_are_bounded_by_their_bytes() {
-    let config = PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() };
-    let now = Instant::now();
-    let mut outbox = Outbox::new(shared(config, 1_000), SessionKey::new(0), 0, now);
-    let reply = Rc::new(Reply { offset: 0, message: long_answer(10_000) });
-    let answer = || Control::Message(long_answer(10_000));
+    let mut fixture = Fixture::with(PushConfig { outbox_reply_bytes_max: 100_000, ..PushConfig::default() }, 1_000);
+    let message = || Control::Message(long_answer(10_000));
     for _ in 0..5 {
-        outbox.push_reply(reply.clone(), now).unwrap();
-        outbox.push_control(answer(), now).unwrap();
+        fixture.reply(long_answer(10_000)).unwrap();
+        fixture.control(message()).unwrap();
     }
-    assert_eq!(outbox.push_reply(reply.clone(), now), Err(CloseReason::UnreadReplies));
-    assert_eq!(outbox.push_control(answer(), now), Err(CloseReason::UnreadReplies));
-    let mut sink = Bytes::default();
-    let cx = Context::from_waker(Waker::noop());
-    while let Poll::Ready(Some(_)) = outbox.poll_drain(&cx, now, &mut sink) {
-        assert!(sink.0 <= 20_000, "one write takes no more than it must");
-        sink.0 = 0;
-        sink.1 += 1;
-    }
-    assert_eq!(sink.1, 10);
-    assert_eq!(outbox.overdue(now + Duration::from_secs(1)), Duration::ZERO);
-    for _ in 0..9 {
-        outbox.push_reply(reply.clone(), now).unwrap();
-    }
-    outbox.push_control(answer(), now).unwrap();
-    assert_eq!(outbox.push_control(Control::Ping, now), Err(CloseReason::UnreadReplies));
-    assert_eq!(outbox.push_control(Control::Close(CloseReason::UnreadReplies), now), Ok(()));
+    assert_eq!(fixture.reply(long_answer(10_000)), Err(CloseReason::UnreadReplies));
+    assert_eq!(fixture.control(message()), Err(CloseReason::UnreadReplies));
+    let writes: Vec<_> = std::iter::from_fn(|| fixture.drain(1)).map(|(messages, _)| messages.len()).collect();
+    assert_eq!(writes, [1; 10], "one write takes no more than it must");
+    assert_eq!(fixture.outbox.overdue(fixture.now + Duration::from_secs(1)), Duration::ZERO);
+    (0..9).for_each(|_| fixture.reply(long_answer(10_000)).unwrap());
+    fixture.control(message()).unwrap();
+    assert_eq!(fixture.control(Control::Ping), Err(CloseReason::UnreadReplies));
+    assert_eq!(fixture.control(Control::Close(CloseReason::UnreadReplies)), Ok(()));
 }
 
-/// Counts the bytes of this write, and the writes; is full after one message.
-#[derive(Default)]
-struct Bytes(usize, u32);
-
-impl Sink for Bytes {
-    fn control(&mut self, control: Control) {
-        self.0 += control.bytes();
-    }
-
-    fn message(&mut self, message: &ServerMessage) {
-        self.0 += message.bytes();
-    }
-
-    fn event(&mut self, _: &Publication, _: u32) {}
-
-    fn is_full(&self) -> bool {
-        self.0 > 0
-    }
+#[test]
+fn a_write_takes_as_many_snapshots_as_the_socket_accepts() {
+    let mut fixture = Fixture::new(10, 0);
+    fixture.push(1);
+    let states = (0..3).map(|symbol| (name(symbol), state(0))).collect();
+    fixture.outbox.push_snapshots(Snapshots::new(fixture.offset, states), fixture.now);
+    fixture.push(2);
+    let writes = std::iter::from_fn(|| fixture.drain(2)).flat_map(|(messages, _)| {
+        assert!(messages.len() <= 2);
+        messages.into_iter().map(|message| message["symbol"].as_str().unwrap().to_owned())
+    });
+    assert_eq!(writes.collect::<Vec<_>>(), ["S1", "S0", "S1", "S2", "S2"]);
 }
 
 #[test]
@@ -348,8 +335,7 @@ fn the_cursor_does_not_pass_a_rejected_event() {
     fixture.outbox.set_on_lag(OnLag::Close);
     fixture.push(1);
     fixture.push(1);
-    let refused = fixture.delivery(1);
-    assert_eq!(fixture.outbox.push_event(&refused, fixture.now), Pushed::Refused);
+    fixture.push_too_many(1);
     assert_eq!(fixture.drain(100).unwrap().1, 2);
     fixture.push(1);
     fixture.outbox.pass_over(4);
@@ -363,8 +349,7 @@ fn answers_that_keep_events_before_them_are_bounded() {
     let mut requests = 0;
     loop {
         (0..4).for_each(|symbol| fixture.push(symbol));
-        let reply = Reply { offset: fixture.offset, message: long_answer(100) };
-        if fixture.outbox.push_reply(Rc::new(reply), fixture.now).is_err() {
+        if fixture.reply(long_answer(100)).is_err() {
             break;
         }
         requests += 1;
@@ -378,7 +363,7 @@ fn a_lag_ends_when_the_write_has_room_to_announce_it() {
     let mut fixture = Fixture::new(2, 0);
     for _ in 0..3 {
         (0..6).for_each(|symbol| fixture.push(symbol % 2));
-        fixture.outbox.push_control(Control::Message(pong()), fixture.now).unwrap();
+        fixture.control(Control::Message(pong())).unwrap();
         assert_eq!(fixture.drain(1).unwrap().0.len(), 1, "the control message");
     }
     let (messages, _) = fixture.drain(100).unwrap();

@@ -14,7 +14,7 @@ impl Outbox {
 
     /// Returns whether a recovery is queued.
     pub(super) fn has_rewind(&self) -> bool {
-        self.answers.iter().any(|answer| answer.rewinds_to().is_some())
+        self.answers.iter().any(|answer| answer.rewind().is_some())
     }
 
     /// Ignores events up to this offset, the hub's: none of them is for this session.
@@ -44,7 +44,7 @@ impl Outbox {
     /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a
     /// drained one. `None` if a snapshot is queued, or if queued events were dropped because the outbox is closing.
     pub fn cursor(&self) -> Option<u64> {
-        let is_told = self.answers.iter().all(|answer| answer.rewinds_to().is_some());
+        let is_told = self.answers.iter().all(|answer| answer.rewind().is_some());
         (self.life < Life::Closing && is_told).then(|| self.position())
     }
 
@@ -53,10 +53,10 @@ impl Outbox {
     pub fn position(&self) -> u64 {
         let queued = self.queue.front().map(|delivery| delivery.offset());
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
-        let skipped = self.lag.as_ref().and_then(|lag| lag.first());
+        let skipped = self.lag.as_ref().and_then(|lag| lag.values().copied().min());
         let untold = self.untold.map(|untold| untold.since_offset);
         let unread = self.scan.as_ref().filter(|scan| scan.is_behind()).map(|scan| scan.read() + 1);
-        let rewound = self.answers.iter().filter_map(Answer::rewinds_to).map(|after| after.saturating_add(1));
+        let rewound = self.answers.iter().filter_map(Answer::rewind).map(|rewind| rewind.first().saturating_add(1));
         let agenda = self.agenda.first_unsent();
         let first = [queued, agenda, latest, skipped, untold, unread].into_iter().flatten().chain(rewound).min();
         first.map_or(self.seen, |first| self.seen.min(first - 1))

@@ -8,6 +8,8 @@ use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::OutboxShared;
 use crate::hub::index::{Links, Topic};
+use crate::hub::outbox::is_latest;
+use crate::hub::outbox::latest::Latest;
 use crate::protocol::Publication;
 
 /// A burst may span one part in this many of the ring; the rest is the time to read it.
@@ -43,7 +45,7 @@ pub(super) struct Leeway {
 impl Leeway {
     /// Returns the leeway for the burst with this number.
     pub(super) fn new(shared: &OutboxShared, burst: u64) -> Self {
-        let events_max = LEEWAY_OUTBOXES * shared.push.outbox_events_max as u64;
+        let events_max = LEEWAY_OUTBOXES * shared.config.push.outbox_events_max as u64;
         let offsets_max = (shared.ring.borrow().capacity() as u64 / RING_PART).max(1);
         Self { burst, has_read: false, events: events_max, events_max, offsets_max }
     }
@@ -183,7 +185,7 @@ impl Scan {
             None if links.contains(topic) => Some(0),
             begin => begin.copied(),
         };
-        let Some(after) = carriers(event).filter_map(begin).min() else { return false };
+        let Some(after) = event.topics().filter_map(begin).min() else { return false };
         event.offset > after && !self.is_merged(event, links)
     }
 
@@ -195,12 +197,12 @@ impl Scan {
         merged.is_some_and(|merged| event.offset <= *merged)
     }
 
-    /// Reads up to the next wanted event at or before the offset `limit`, with at most `looks` reads.
+    /// Reads up to the next event at or before the offset `limit` that must be sent, with at most `looks` reads.
     pub(super) fn next<'a>(
         &mut self,
         ring: &'a Ring,
         limit: u64,
-        wants: impl Fn(&Self, &Event) -> bool,
+        (links, latest): (&Links, Option<&Latest>),
         looks: &mut usize,
     ) -> Next<'a> {
         while self.read < limit.min(self.end) {
@@ -210,21 +212,11 @@ impl Scan {
             let Some((batch, index)) = ring.find(self.read + 1, &mut self.near) else { return Next::Overtaken };
             *looks -= 1;
             self.read += 1;
-            if wants(self, &batch[index].event) {
+            let event = &batch[index].event;
+            if self.wants(event, links) && !is_latest(event, latest) {
                 return Next::Event(batch, index);
             }
         }
         Next::None
     }
-}
-
-/// Returns the topics that carry an event: those of its symbol, and the wildcards.
-pub(super) fn carriers(event: &Event) -> impl Iterator<Item = Topic> {
-    let id = event.id;
-    let channel = event.channel();
-    let count = channel.carriers().len();
-    (0..count).flat_map(move |place| {
-        let each = channel.carriers()[place];
-        [Topic::symbol(id, each), Topic::all(each)]
-    })
 }

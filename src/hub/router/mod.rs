@@ -3,38 +3,30 @@
 
 mod turns;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::gauge::Gauge;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::domain::{ChannelSet, MarketClock, Snapshot, SymbolId, SymbolTable};
+use crate::domain::{ChannelSet, Snapshot, SymbolId};
 use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, topic};
 use crate::hub::outbox::{Outbox, Rewind, Snapshots};
-use crate::hub::{End, Ender, HubConfig, OutboxShared, Pacer, Turn};
-use crate::metrics::SharedMetrics;
+use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
-use crate::rate::RateLimiter;
 
 /// An outbox, shared by hub, session and transport, which run on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
 
 /// Routes the stream to the sessions of one worker.
 pub struct Router {
-    table: Arc<SymbolTable>,
-    epoch: Arc<str>,
-    /// Offset of the newest event that the feed has published, possibly not arrived here.
-    head: Arc<AtomicU64>,
-    market: Arc<MarketClock>,
     shared: Rc<OutboxShared>,
-    metrics: SharedMetrics,
     /// Gauge of the offset.
     progress: Gauge,
     values: LastValues,
@@ -42,8 +34,6 @@ pub struct Router {
     sessions: Slab<Entry>,
     /// Sessions to be closed because they lag and have `"on_lag":"close"`, or exceed the limit of a lag.
     overrun: Vec<SessionKey>,
-    /// Reused buffers: sessions whose window has ended, and those whose alarm has fired.
-    ended: (Vec<SessionKey>, Vec<SessionKey>),
     /// End of the drain; `None` before the shutdown.
     drain_end: Option<Instant>,
     /// Notified when the last session has left during a drain.
@@ -60,32 +50,13 @@ struct Entry {
 impl Router {
     /// Returns a router without sessions at the offset of `values`; `ring` has the newest events up to there.
     pub fn new(config: &HubConfig, values: LastValues, ring: Ring) -> Self {
-        let now = Instant::now();
         Self {
-            index: Index::new(config.table.len()),
-            table: config.table.clone(),
-            epoch: config.epoch.clone(),
-            head: config.head.clone(),
-            market: config.market.clone(),
-            shared: Rc::new(OutboxShared {
-                push: config.push,
-                ring: RefCell::new(ring.with_offsets(config.table.len())),
-                burst: Cell::default(),
-                bursts: RefCell::default(),
-                overtaken: RefCell::default(),
-                crowded: config.crowded.clone(),
-                pauses: config.pauses.clone(),
-                pacer: RefCell::new(Pacer::new(config.push.window_step())),
-                turn: RefCell::new(Turn::new(config.push.turn_work_max, now)),
-                work: RefCell::new(RateLimiter::per_second(config.push.shared_work_per_second_max, now)),
-                metrics: config.metrics.clone(),
-            }),
+            shared: Rc::new(OutboxShared::new(config, ring, Instant::now())),
             progress: config.metrics.new_hub(),
-            metrics: config.metrics.clone(),
+            index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
             overrun: Vec::new(),
-            ended: Default::default(),
             drain_end: None,
             empty: Rc::default(),
         }
@@ -95,7 +66,7 @@ impl Router {
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
         self.show_progress();
-        *self.shared.ring.borrow_mut() = ring.with_offsets(self.table.len());
+        *self.shared.ring.borrow_mut() = ring.with_offsets(self.config().table.len());
     }
 
     fn show_progress(&self) {
@@ -110,8 +81,8 @@ impl Router {
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
         vacant.insert(Entry { outbox: outbox.clone(), ender, prepare: Publication::prepare::<D> });
-        self.metrics.sessions.inc();
-        self.metrics.sessions_opened.inc();
+        self.config().metrics.sessions.inc();
+        self.config().metrics.sessions_opened.inc();
         (key, outbox)
     }
 
@@ -132,7 +103,7 @@ impl Router {
         self.shared.bursts.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
-        self.metrics.sessions.dec();
+        self.config().metrics.sessions.dec();
         if self.is_draining() && self.sessions.is_empty() {
             self.empty.notify_one();
         }
@@ -174,13 +145,10 @@ impl Router {
             let topic = topic(id, channel);
             if outbox.links().contains(topic) {
                 going_on.push(topic);
-                continue;
-            }
-            let is_new = !outbox.links().contains(topic.wildcard());
-            if is_new {
-                topics.insert(topic);
-            } else {
+            } else if outbox.links().contains(topic.wildcard()) {
                 joined.push(topic);
+            } else {
+                topics.insert(topic);
             }
         }
         let unsent = if mode == Mode::All { outbox.take_unsent(&going_on, after) } else { BTreeMap::new() };
@@ -195,7 +163,7 @@ impl Router {
         for topic in joined {
             outbox.join_topic(topic);
         }
-        Rewind { after, topics, unsent }
+        Rewind { topics: topics.into_iter().map(|topic| (topic, after)).chain(unsent).collect() }
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.
@@ -215,7 +183,7 @@ impl Router {
 
     /// Returns the states of these symbols at the router's offset.
     pub fn snapshots(&self, ids: &[SymbolId]) -> Snapshots {
-        let state = |id: &SymbolId| (self.table.instrument(*id).symbol, self.values.snapshot(*id).clone());
+        let state = |id: &SymbolId| (self.config().table.instrument(*id).symbol, self.values.snapshot(*id).clone());
         Snapshots::new(self.offset(), ids.iter().map(state).collect())
     }
 
@@ -237,27 +205,12 @@ impl Router {
 
     /// Returns the newest offset that any hub of the process can have sent to a client.
     pub fn head(&self) -> u64 {
-        self.head.load(Ordering::Acquire).max(self.offset())
+        self.config().head.load(Ordering::Acquire).max(self.offset())
     }
 
-    /// Returns the epoch.
-    pub fn epoch(&self) -> &Arc<str> {
-        &self.epoch
-    }
-
-    /// Returns the clock of the market.
-    pub fn market(&self) -> &MarketClock {
-        &self.market
-    }
-
-    /// Returns all instruments.
-    pub fn table(&self) -> &Arc<SymbolTable> {
-        &self.table
-    }
-
-    /// Returns the counters.
-    pub fn metrics(&self) -> &SharedMetrics {
-        &self.metrics
+    /// Returns the state shared by all hubs.
+    pub fn config(&self) -> &HubConfig {
+        &self.shared.config
     }
 
     /// Returns the state that the outboxes share.
@@ -282,16 +235,14 @@ impl Router {
     }
 
     /// Ends windows that are over, fires alarms that are due, and ends sessions whose unread events were evicted.
-    pub fn end_windows(&mut self, now: Instant) {
-        let (mut windows, mut alarms) = std::mem::take(&mut self.ended);
-        self.shared.pacer.borrow_mut().take_ended(now, &mut windows, &mut alarms);
+    pub fn end_windows(&self, now: Instant) {
+        let (windows, alarms) = self.shared.pacer.borrow_mut().take_ended(now);
         let outbox = |key: SessionKey| self.sessions.get(key.index()).map(|entry| entry.outbox.borrow_mut());
-        windows.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
-        alarms.drain(..).filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
+        windows.into_iter().filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
+        alarms.into_iter().filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
         for key in self.shared.overtaken.take() {
             self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
         }
-        self.ended = (windows, alarms);
     }
 
     /// Tells every session to end. The outbox of a session without a recipient is finished.
@@ -309,13 +260,13 @@ impl Router {
         if !self.shared.is_crowded() {
             return false;
         }
-        let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(0);
-        let share = self.shared.push.waiting_bytes_max / sessions.max(1);
+        let sessions = usize::try_from(self.config().metrics.sessions.get()).unwrap_or(0);
+        let share = self.shared.config.push.waiting_bytes_max / sessions.max(1);
         let holders = self.sessions.iter().map(|(key, entry)| (entry.outbox.borrow().held_bytes(), key));
         let Some((_, key)) = holders.filter(|(held, _)| *held > share).max() else { return false };
         let outbox = &self.sessions[key].outbox;
         if !outbox.borrow().is_ending() {
-            self.metrics.sessions_crowded_out.inc();
+            self.config().metrics.sessions_crowded_out.inc();
             self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, retry_after_ms: None }, now);
         }
         outbox.borrow_mut().write_off();

@@ -46,16 +46,8 @@ fn router() -> (Router, Instant) {
     let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
     let push =
         PushConfig { coalesce_ms: 0, outbox_events_max: 16, outbox_reply_bytes_max: 1_000, ..PushConfig::default() };
-    let config = HubConfig {
-        table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
-        epoch: "9c1f".into(),
-        head: Arc::default(),
-        market: Arc::default(),
-        push,
-        metrics: Arc::default(),
-        crowded: Arc::default(),
-        pauses: Arc::default(),
-    };
+    let table = Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect()));
+    let config = HubConfig { table, push, ..HubConfig::default() };
     let values = vec![Snapshot::untraded(Price::from_cents(100), &quote, size); SYMBOLS as usize];
     (Router::new(&config, LastValues::new(values), Ring::new(40)), Instant::now())
 }
@@ -109,14 +101,14 @@ fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, OnLag::CatchUp, now);
     trade(&mut router, 0, 20, now);
-    assert_eq!(router.metrics().bursts.get(), 1);
+    assert_eq!(router.config().metrics.bursts.get(), 1);
     assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
     // None of these events is for the session, and the ring evicts the rest of the burst.
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     router.end_windows(now);
     let taken = take(&outbox, 100, now).expect("it lives");
     assert_eq!((taken.offsets, taken.messages), (vec![20], vec![ServerMessage::Lag { skipped: 16, since_offset: 4 }]));
-    assert_eq!((router.metrics().lags.get(), router.metrics().events_skipped.get()), (1, 16));
+    assert_eq!((router.config().metrics.lags.get(), router.config().metrics.events_skipped.get()), (1, 16));
 }
 
 #[test]
@@ -126,7 +118,7 @@ fn unread_events_of_a_burst_are_queued_if_there_is_room() {
     for round in 0..3 {
         let before = router.offset();
         trade(&mut router, 0, 16, now);
-        assert_eq!(router.metrics().bursts.get(), round + 1);
+        assert_eq!(router.config().metrics.bursts.get(), round + 1);
         let all: Vec<_> = (before + 1..=before + 16).collect();
         assert_eq!(take(&outbox, 7, now).unwrap().offsets, all[..7]);
         (0..50).for_each(|_| trade(&mut router, 1, 2, now));
@@ -147,7 +139,7 @@ fn a_session_with_on_lag_close_is_closed_when_the_ring_evicts_a_burst() {
     trade(&mut router, 0, 20, now);
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     assert!(take(&outbox, 100, now).is_none());
-    assert_eq!(router.metrics().lags.get(), 0);
+    assert_eq!(router.config().metrics.lags.get(), 0);
 }
 
 #[test]
@@ -185,13 +177,13 @@ fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
             (id, batch)
         })
         .collect();
-    assert_eq!(router.metrics().lags.get(), 1);
+    assert_eq!(router.config().metrics.lags.get(), 1);
     (0..40).for_each(|_| trade(&mut router, 30, 2, now));
     assert!(batches.iter().all(|(_, batch)| batch.upgrade().is_none()));
     let taken = take(&outbox, 100, now).expect("it lives");
     let newest: Vec<_> = (0..17).map(|id| 2 * (17 + id) + 1).collect();
     assert_eq!((taken.offsets, taken.messages), (newest, vec![ServerMessage::Lag { skipped: 17, since_offset: 1 }]));
-    assert_eq!(router.metrics().waiting_bytes.get(), 0);
+    assert_eq!(router.config().metrics.waiting_bytes.get(), 0);
 }
 
 #[test]
@@ -200,11 +192,11 @@ fn a_session_that_lags_with_too_many_symbols_is_closed() {
     let outbox = join_many(&mut router, SYMBOLS, now);
     // Sixteen topics, and as many bytes as answers may have: 31 topics of 32 bytes.
     (0..47).for_each(|id| drop(trade_each(&mut router, [id], now)));
-    assert_eq!(router.metrics().waiting_bytes.get(), 31 * 32);
+    assert_eq!(router.config().metrics.waiting_bytes.get(), 31 * 32);
     assert!(!outbox.borrow().is_ending());
     trade(&mut router, 47, 1, now);
     assert!(outbox.borrow().is_ending());
-    assert_eq!(router.metrics().waiting_bytes.get(), 0);
+    assert_eq!(router.config().metrics.waiting_bytes.get(), 0);
     assert!(take(&outbox, 100, now).is_none());
 }
 
@@ -225,22 +217,14 @@ impl actix::Handler<End> for Busy {
 fn hubs_end_no_more_sessions_than_necessary_when_the_limit_is_exceeded() {
     const HELD: usize = 100_000;
     let system = actix::System::new();
-    let (one, now) = router();
-    let mut config = HubConfig {
-        table: one.table().clone(),
-        epoch: one.epoch().clone(),
-        head: Arc::default(),
-        market: Arc::default(),
-        push: PushConfig {
-            waiting_bytes_max: 20 * HELD + HELD / 2,
-            outbox_reply_bytes_max: HELD * 2,
-            ..PushConfig::default()
-        },
-        metrics: Arc::default(),
-        crowded: Arc::default(),
-        pauses: Arc::default(),
+    let now = Instant::now();
+    let push = PushConfig {
+        coalesce_ms: 0,
+        waiting_bytes_max: 20 * HELD + HELD / 2,
+        outbox_reply_bytes_max: HELD * 2,
+        ..PushConfig::default()
     };
-    config.push.coalesce_ms = 0;
+    let config = HubConfig { push, ..HubConfig::default() };
     let hub = || Router::new(&config, LastValues::new(Vec::new()), Ring::new(40));
     let ender = || system.block_on(async { actix::Actor::start(Busy).recipient() });
     let mut hubs = [hub(), hub(), hub(), hub()];

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
-use crate::hub::index::Topic;
 use crate::hub::router::Router;
 use crate::protocol::{CloseReason, Publication};
 
@@ -53,7 +52,7 @@ impl Router {
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
         let (offset, newest) = (self.offset(), self.newest());
-        let turn = shared.push.turn_events_max();
+        let turn = shared.config.push.turn_events_max();
         if newest.saturating_sub(offset) > turn as u64 {
             let mut burst = shared.burst.get();
             burst.grow(offset, newest, now);
@@ -76,14 +75,11 @@ impl Router {
     fn route(&mut self, batch: &Arc<[Publication]>, index: usize, now: Instant) {
         let publication = &batch[index];
         self.values.apply(publication);
-        let event = &publication.event;
         let mut delivery = None;
         let mut refused = std::mem::take(&mut self.overrun);
         // A session may match more than once; its outbox ignores duplicates.
-        for carrier in event.channel().carriers() {
-            let named = self.index.sessions(Topic::symbol(event.id, *carrier));
-            let all = self.index.sessions(Topic::all(*carrier));
-            for key in named.iter().chain(all) {
+        for topic in publication.event.topics() {
+            for key in self.index.sessions(topic) {
                 let delivery = delivery.get_or_insert_with(|| {
                     (self.sessions[key.index()].prepare)(publication);
                     Rc::new(Delivery::new(batch.clone(), index))

@@ -87,12 +87,12 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         actor,
         is_chunked,
         metrics: worker.metrics(),
-        epoch: worker.router.borrow().epoch().to_string(),
+        epoch: worker.router.borrow().config().epoch.to_string(),
         begun: begun.offset,
         is_void: !begun.recovered,
         retry_ms,
         account,
-        bytes_max: worker.router.borrow().shared().push.frame_bytes_max,
+        bytes_max: worker.router.borrow().config().push.frame_bytes_max,
     };
     let mut response = head();
     if request.method() == Method::HEAD {

@@ -86,7 +86,7 @@ pub(super) fn open_on<H: MessageHandler>(
         let session = worker.join::<H::Dialect>(Some(ender), now);
         let shared = outbox.insert(session.outbox().clone()).clone();
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
-        let pauses = worker.router.borrow().shared().pauses.clone();
+        let pauses = worker.router.borrow().config().pauses.clone();
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = FrameReader::new(payload, message_bytes_max, budget, account.clone());
         let gate = frames.gate();
@@ -104,7 +104,7 @@ pub(super) fn open_on<H: MessageHandler>(
         }
     });
     let outbox = outbox.expect("create has run its closure");
-    let frame_bytes_max = worker.router.borrow().shared().push.frame_bytes_max;
+    let frame_bytes_max = worker.router.borrow().config().push.frame_bytes_max;
     let body = Body::<H::Dialect> { outbox, metrics: worker.metrics(), frame_bytes_max, account, dialect: PhantomData };
     log::debug!("session opened name={name}");
     Ok(response.streaming(body))

@@ -95,6 +95,15 @@ impl Event {
         Topic::symbol(self.id, self.channel())
     }
 
+    /// Returns the topics whose subscribers get the event: those of its symbol, and the wildcards.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> + use<> {
+        let (id, channel) = (self.id, self.channel());
+        (0..channel.carriers().len()).flat_map(move |place| {
+            let each = channel.carriers()[place];
+            [Topic::symbol(id, each), Topic::all(each)]
+        })
+    }
+
     /// Returns the timestamp that clients see: the time of a trade or quote, the start of a bar or a day, the end of a
     /// gap.
     pub const fn ts(&self) -> Timestamp {
