@@ -16,6 +16,16 @@ pub(super) struct Unsent {
     pub(super) newest: u64,
     /// Number of events that the newest one replaces.
     pub(super) skipped: u32,
+    /// Offset of the newest one of those.
+    pub(super) obsolete: Option<u64>,
+}
+
+impl Unsent {
+    /// Returns these events and later ones of the topic, which replace them.
+    fn join(self, later: Self) -> Self {
+        let skipped = self.skipped.saturating_add(later.skipped).saturating_add(1);
+        Self { first: self.first, skipped, obsolete: later.obsolete.or(Some(self.newest)), ..later }
+    }
 }
 
 /// State of one topic.
@@ -65,11 +75,11 @@ impl Latest {
     /// Adds an event of a topic in mode `latest`.
     pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) {
         let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, taken: false, due: now });
+        let event = Unsent { first: offset, newest: offset, skipped: 0, obsolete: None };
         if let Some(unsent) = &mut slot.unsent {
-            unsent.newest = offset;
-            unsent.skipped = unsent.skipped.saturating_add(1);
+            *unsent = unsent.join(event);
         } else {
-            slot.unsent = Some(Unsent { first: offset, newest: offset, skipped: 0 });
+            slot.unsent = Some(event);
             self.firsts.insert(offset);
             // By the present rate, which may differ from the last one.
             slot.due = slot.sent.map_or(now, |sent| sent + mode.interval());
@@ -79,13 +89,10 @@ impl Latest {
 
     /// Adds missed events, all of them older than those in the slot: the newest may be sent at once, whatever the rate.
     pub(super) fn push_missed(&mut self, topic: Topic, missed: Unsent, now: Instant) {
-        let waiting = self.take_one(topic, now);
-        if let Some(waiting) = waiting {
-            let skipped = missed.skipped.saturating_add(waiting.skipped).saturating_add(1);
-            self.wait(topic, Unsent { first: missed.first, newest: waiting.newest, skipped }, now);
-        } else {
-            self.wait(topic, missed, now);
-        }
+        let unsent = self.take_one(topic, now).map_or(missed, |waiting| missed.join(waiting));
+        self.firsts.insert(unsent.first);
+        self.waiting.insert((now, topic));
+        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, taken: false, due: now });
     }
 
     /// Takes note that an event has been taken that will be sent: the next one waits for that, and for its interval.
@@ -108,12 +115,6 @@ impl Latest {
             slot.due = due;
             self.waiting.insert((due, topic));
         }
-    }
-
-    fn wait(&mut self, topic: Topic, unsent: Unsent, due: Instant) {
-        self.firsts.insert(unsent.first);
-        self.waiting.insert((due, topic));
-        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, taken: false, due });
     }
 
     /// Returns when the first event may be sent.

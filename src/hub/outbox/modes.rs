@@ -160,12 +160,12 @@ impl Outbox {
                 let (batch, index) = ring.find(offsets.at(topic, place)?, &mut 0)?;
                 Some(&batch[index].event).filter(|event| event.topic() == topic)
             };
-            if let Some(newest) = places.clone().rev().find_map(event)
-                && let Some(first) = places.find_map(event)
-            {
+            let mut newest_first = places.clone().rev().filter_map(event);
+            let (newest, obsolete) = (newest_first.next(), newest_first.next().map(|event| event.offset));
+            if let Some((first, newest)) = places.find_map(event).zip(newest) {
                 let skipped = u32::try_from(newest.seq - first.seq).unwrap_or(u32::MAX);
+                let unsent = Unsent { first: first.offset, newest: newest.offset, skipped, obsolete };
                 // Due at once, whatever the rate.
-                let unsent = Unsent { first: first.offset, newest: newest.offset, skipped };
                 latest.push_missed(topic, unsent, self.gate.last_drain());
             }
         }
@@ -204,7 +204,7 @@ impl Outbox {
             return;
         }
         for (topic, unsent) in taken {
-            self.note_obsolete(topic, unsent);
+            unsent.obsolete.into_iter().for_each(|obsolete| self.skipped.insert(topic, obsolete));
             self.latest.iter_mut().for_each(|latest| latest.will_send(topic));
             self.agenda.insert(unsent.newest, topic, Some(unsent));
         }
@@ -223,22 +223,6 @@ impl Outbox {
         let taken = latest.take(now, due, |latest, topic, unsent| may_go(self, latest, topic, unsent));
         self.latest = Some(latest);
         taken
-    }
-
-    /// Records the newest event that the newest one of a topic replaces.
-    fn note_obsolete(&mut self, topic: Topic, unsent: Unsent) {
-        if unsent.skipped == 0 {
-            return;
-        }
-        let ring = self.shared.ring.borrow();
-        let obsolete = ring.offsets().and_then(|offsets| {
-            let place = offsets.place_after(topic, unsent.newest - 1);
-            offsets.at(topic, place.checked_sub(1)?)
-        });
-        // Cursors older than the ring are void.
-        if let Some(obsolete) = obsolete {
-            self.skipped.insert(topic, obsolete);
-        }
     }
 
     /// Removes the unsent events of these topics in mode `latest`, so that none is skipped: they are still in the ring.

@@ -35,10 +35,10 @@ impl Outbox {
         self.skipped.is_empty()
     }
 
-    /// Forgets skipped events of these topics, which begin anew from a cursor, except those for which `goes_on` returns
-    /// true.
-    pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
-        self.skipped.begin_anew(fresh, goes_on);
+    /// Forgets skipped events of these topics, which begin anew from a cursor, except those of topics that the session has
+    /// already.
+    pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>) {
+        self.skipped.begin_anew(fresh, &self.links);
     }
 
     /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a

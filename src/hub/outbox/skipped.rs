@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hub::index::Topic;
+use crate::hub::index::{Links, Topic};
 
 /// Most topics with an entry of their own.
 const TOPICS_MAX: usize = 8_192;
@@ -37,10 +37,10 @@ impl Skipped {
     }
 
     /// Removes the entries of topics that begin anew with `fresh`, which may contain wildcards, except those of topics
-    /// that continue.
-    pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, goes_on: impl Fn(Topic) -> bool) {
+    /// that continue, in `links`.
+    pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, links: &Links) {
         let begins = |topic: &Topic| fresh.contains(topic) || fresh.contains(&topic.wildcard());
-        self.newest.retain(|topic, _| goes_on(*topic) || !begins(topic));
+        self.newest.retain(|topic, _| links.contains(*topic) || !begins(topic));
     }
 }
 

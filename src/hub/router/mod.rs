@@ -152,8 +152,7 @@ impl Router {
             }
         }
         let unsent = if mode == Mode::All { outbox.take_unsent(&going_on, after) } else { BTreeMap::new() };
-        let goes_on: BTreeSet<_> = outbox.links().topics().collect();
-        outbox.begin_anew(&topics, |topic| goes_on.contains(&topic));
+        outbox.begin_anew(&topics);
         for id in ids {
             outbox.set_mode(*id, channels, mode, offset);
         }

@@ -9,12 +9,14 @@ use crate::domain::{
 };
 use crate::hub::{Control, PushConfig, Sink};
 use crate::protocol::native::Native;
-use crate::protocol::{OnLag, Publication, ServerMessage};
+use crate::protocol::{OnLag, Publication, Rate, ServerMessage};
 
 /// Accepts a few events per write.
 #[derive(Default)]
 struct Taken {
     offsets: Vec<u64>,
+    /// Events replaced in mode `latest`.
+    skipped: u32,
     messages: Vec<ServerMessage>,
     limit: usize,
 }
@@ -26,7 +28,8 @@ impl Sink for Taken {
         self.messages.push(message.clone());
     }
 
-    fn event(&mut self, publication: &Publication, _: u32) {
+    fn event(&mut self, publication: &Publication, skipped: u32) {
+        self.skipped += skipped;
         self.offsets.push(publication.event.offset);
     }
 
@@ -72,20 +75,12 @@ fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
     trade_each(router, std::iter::repeat_n(id, count), now);
 }
 
-/// Adds a session with the trades of the first symbol.
-fn join(router: &mut Router, on_lag: OnLag, now: Instant) -> (SessionKey, SharedOutbox) {
-    let (key, outbox) = router.join::<Native>(None, now);
-    router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+/// Adds a session with the trades of this many symbols.
+fn join(router: &mut Router, symbols: u32, on_lag: OnLag, ender: Option<Ender>) -> (SessionKey, SharedOutbox) {
+    let (key, outbox) = router.join::<Native>(ender, Instant::now());
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    (0..symbols).for_each(|id| router.subscribe(key, Some(SymbolId(id)), trades, Mode::All));
     outbox.borrow_mut().set_on_lag(on_lag);
-    (key, outbox)
-}
-
-/// Adds a session with the trades of the first symbol, and with a recipient of its end.
-fn join_ended(router: &mut Router, now: Instant) -> (SessionKey, SharedOutbox) {
-    let ender = actix::System::new().block_on(async { actix::Actor::start(Busy).recipient() });
-    let (key, outbox) = router.join::<Native>(Some(ender), now);
-    router.subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
-    outbox.borrow_mut().set_on_lag(OnLag::Close);
     (key, outbox)
 }
 
@@ -99,7 +94,7 @@ fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
 #[test]
 fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
     let (mut router, now) = router();
-    let (_, outbox) = join(&mut router, OnLag::CatchUp, now);
+    let (_, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
     trade(&mut router, 0, 20, now);
     assert_eq!(router.config().metrics.bursts.get(), 1);
     assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
@@ -114,7 +109,7 @@ fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
 #[test]
 fn unread_events_of_a_burst_are_queued_if_there_is_room() {
     let (mut router, now) = router();
-    let (key, outbox) = join(&mut router, OnLag::Close, now);
+    let (key, outbox) = join(&mut router, 1, OnLag::Close, None);
     for round in 0..3 {
         let before = router.offset();
         trade(&mut router, 0, 16, now);
@@ -135,7 +130,7 @@ fn unread_events_of_a_burst_are_queued_if_there_is_room() {
 #[test]
 fn a_session_with_on_lag_close_is_closed_when_the_ring_evicts_a_burst() {
     let (mut router, now) = router();
-    let (_, outbox) = join(&mut router, OnLag::Close, now);
+    let (_, outbox) = join(&mut router, 1, OnLag::Close, None);
     trade(&mut router, 0, 20, now);
     (0..50).for_each(|_| trade(&mut router, 1, 2, now));
     assert!(take(&outbox, 100, now).is_none());
@@ -145,7 +140,8 @@ fn a_session_with_on_lag_close_is_closed_when_the_ring_evicts_a_burst() {
 #[test]
 fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
     let (mut router, now) = router();
-    let (_, outbox) = join_ended(&mut router, now);
+    let ender = actix::System::new().block_on(async { actix::Actor::start(Busy).recipient() });
+    let (_, outbox) = join(&mut router, 1, OnLag::Close, Some(ender));
     // Together they would exceed the limit of answers.
     trade(&mut router, 0, 39, now);
     trade(&mut router, 1, 40, now);
@@ -157,18 +153,10 @@ fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
     assert_eq!(outbox.borrow().cursor(), Some(16));
 }
 
-/// Adds a session with the trades of the symbols up to this one.
-fn join_many(router: &mut Router, symbols: u32, now: Instant) -> SharedOutbox {
-    let (key, outbox) = router.join::<Native>(None, now);
-    let trades = ChannelSet::from_iter([Channel::Trades]);
-    (0..symbols).for_each(|id| router.subscribe(key, Some(SymbolId(id)), trades, Mode::All));
-    outbox
-}
-
 #[test]
 fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
     let (mut router, now) = router();
-    let outbox = join_many(&mut router, 17, now);
+    let (_, outbox) = join(&mut router, 17, OnLag::CatchUp, None);
     // One at a time: no burst. Each event comes with others without a subscriber.
     let batches: Vec<_> = (0..17)
         .chain(0..17)
@@ -189,7 +177,7 @@ fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
 #[test]
 fn a_session_that_lags_with_too_many_symbols_is_closed() {
     let (mut router, now) = router();
-    let outbox = join_many(&mut router, SYMBOLS, now);
+    let (_, outbox) = join(&mut router, SYMBOLS, OnLag::CatchUp, None);
     // Sixteen topics, and as many bytes as answers may have: 31 topics of 32 bytes.
     (0..47).for_each(|id| drop(trade_each(&mut router, [id], now)));
     assert_eq!(router.config().metrics.waiting_bytes.get(), 31 * 32);
@@ -198,6 +186,24 @@ fn a_session_that_lags_with_too_many_symbols_is_closed() {
     assert!(outbox.borrow().is_ending());
     assert_eq!(router.config().metrics.waiting_bytes.get(), 0);
     assert!(take(&outbox, 100, now).is_none());
+}
+
+#[test]
+fn a_topic_that_changes_to_mode_latest_before_its_recovery_begins_loses_no_event() {
+    let (mut router, now) = router();
+    let (key, outbox) = router.join::<Native>(None, now);
+    let (id, trades) = (Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]));
+    let latest = Mode::Latest(Rate::from_hz(0.1));
+    router.subscribe(key, id, trades, latest);
+    trade(&mut router, 0, 1, now);
+    assert_eq!(take(&outbox, 100, now).unwrap().offsets, [1]);
+    (0..3).for_each(|_| trade(&mut router, 0, 1, now));
+    for mode in [Mode::All, latest] {
+        let rewind = router.subscribe_after(key, &[id], trades, mode, 1);
+        outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    }
+    let taken = take(&outbox, 100, now).unwrap();
+    assert_eq!((taken.offsets, taken.skipped), (vec![4], 2));
 }
 
 /// A recipient that has no time to handle the end yet.
