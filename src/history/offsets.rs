@@ -16,8 +16,8 @@ pub struct Offsets {
 #[derive(Clone, Debug, Default)]
 struct List {
     offsets: VecDeque<u64>,
-    /// Number of evicted offsets. An index into `offsets` plus this number is a place that does not change.
-    forgotten: u64,
+    /// Number of evicted offsets. An index into `offsets` plus this number is an index that does not change.
+    evicted: u64,
     /// A copy of the newest event, after the ring has evicted it.
     last: Option<Arc<[Publication]>>,
 }
@@ -40,7 +40,7 @@ impl Offsets {
         for topic in event.topics() {
             let list = &mut self.lists[topic.index()];
             if list.offsets.pop_front().is_some() {
-                list.forgotten += 1;
+                list.evicted += 1;
             }
             if list.offsets.is_empty() {
                 list.offsets = VecDeque::new();
@@ -52,11 +52,11 @@ impl Offsets {
         }
     }
 
-    /// Returns the place of the topic's first event after `offset`; the place of the next event to come if there is
+    /// Returns the index, among all events of the topic, of the first one after `offset`; that of the next event to come if there is
     /// none yet.
-    pub fn place_after(&self, topic: Topic, offset: u64) -> u64 {
+    pub fn index_after(&self, topic: Topic, offset: u64) -> u64 {
         let list = &self.lists[topic.index()];
-        list.forgotten + list.offsets.partition_point(|each| *each <= offset) as u64
+        list.evicted + list.offsets.partition_point(|each| *each <= offset) as u64
     }
 
     /// Returns the topics of all symbols that belong to a wildcard.
@@ -69,10 +69,10 @@ impl Offsets {
         self.lists[topic.index()].last.as_ref()
     }
 
-    /// Returns the offset of the event at this place; `None` if it has been evicted or not been pushed yet.
-    pub fn at(&self, topic: Topic, place: u64) -> Option<u64> {
+    /// Returns the offset of the event of the topic with this index; `None` if it has been evicted or not been pushed yet.
+    pub fn at(&self, topic: Topic, index: u64) -> Option<u64> {
         let list = &self.lists[topic.index()];
-        let index = usize::try_from(place.checked_sub(list.forgotten)?).ok()?;
+        let index = usize::try_from(index.checked_sub(list.evicted)?).ok()?;
         list.offsets.get(index).copied()
     }
 }

@@ -41,17 +41,17 @@ impl Kept {
         if series.len() > self.bars_max || self.series.contains_key(&key) {
             return 0;
         }
-        let mut forgotten = 0;
+        let mut evicted = 0;
         while self.bars + series.len() > self.bars_max
             && let Some(oldest) = self.order.pop_front()
         {
             self.bars -= self.series.remove(&oldest).map_or(0, |series| series.len());
-            forgotten += 1;
+            evicted += 1;
         }
         self.bars += series.len();
         self.order.push_back(key);
         self.series.insert(key, series.clone());
-        forgotten
+        evicted
     }
 }
 

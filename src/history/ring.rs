@@ -66,16 +66,16 @@ impl Ring {
 
     /// Returns the offset up to which the ring would evict its events if this many were added; see
     /// [`Self::push_keeping`].
-    pub fn would_forget(&self, added: usize, needed: u64) -> Option<u64> {
-        let (mut events, mut forgotten) = (self.events + added, None);
+    pub fn would_evict(&self, added: usize, needed: u64) -> Option<u64> {
+        let (mut events, mut evicted) = (self.events + added, None);
         for (batch, end) in self.batches.iter().zip(&self.ends) {
             events -= batch.len();
             if events < self.events_max || *end > needed {
                 break;
             }
-            forgotten = Some(*end);
+            evicted = Some(*end);
         }
-        forgotten
+        evicted
     }
 
     /// Returns the newest event of a topic, which has this offset, like [`Self::find`], even if the ring has evicted it. Needs
@@ -190,11 +190,11 @@ mod tests {
             ring = ring.with_offsets(2);
             for len in after.iter().copied() {
                 let pushed = batch(newest + 1, len);
-                let forgotten = ring.would_forget(pushed.len(), u64::MAX);
+                let evicted = ring.would_evict(pushed.len(), u64::MAX);
                 let oldest = |ring: &Ring| ring.batches().next().map_or(1, |oldest| oldest[0].event.offset);
                 let before = oldest(&ring);
                 ring.push(pushed);
-                prop_assert_eq!(forgotten, Some(oldest(&ring) - 1).filter(|_| oldest(&ring) > before));
+                prop_assert_eq!(evicted, Some(oldest(&ring) - 1).filter(|_| oldest(&ring) > before));
                 newest += len;
                 prop_assert!(ring.len() < events_max + 7, "bounded");
             }
@@ -204,7 +204,7 @@ mod tests {
             let [one, other, all] = [Some(SymbolId(0)), Some(SymbolId(1)), None].map(|symbol| {
                 let trades = Channel::Trades;
                 let topic = symbol.map_or(Topic::all(trades), |symbol| Topic::symbol(symbol, trades));
-                let places = offsets.place_after(topic, cursor)..offsets.place_after(topic, newest);
+                let places = offsets.index_after(topic, cursor)..offsets.index_after(topic, newest);
                 (symbol, places.filter_map(|place| offsets.at(topic, place)).collect::<Vec<_>>())
             });
             for (symbol, found) in [one, other, all] {

@@ -145,7 +145,7 @@ impl Session {
         let here = self.router.borrow().offset();
         let mut outbox = self.outbox.borrow_mut();
         outbox.pass_over(here);
-        outbox.position()
+        outbox.cursor_offset()
     }
 
     fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {

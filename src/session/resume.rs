@@ -77,13 +77,13 @@ impl Session {
             *cursor.epoch == *router.config().epoch && router.remembers(offset)
         };
         // Mode `latest` skips events anyway.
-        let has_gap = wanted.mode == Mode::All && self.has_gap_after(offset, known, channels);
-        (kept && self.goes_back_to(offset, known, channels) && !has_gap).then_some(offset)
+        let has_hole = wanted.mode == Mode::All && self.has_hole_after(offset, known, channels);
+        (kept && self.goes_back_to(offset, known, channels) && !has_hole).then_some(offset)
     }
 
     /// Returns whether events after `offset` of what the session gets already of these channels were skipped: they are not
     /// sent any more.
-    fn has_gap_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
+    fn has_hole_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
         let outbox = self.outbox.borrow();
         if outbox.is_complete() {
             return false;
@@ -97,7 +97,7 @@ impl Session {
         })
     }
 
-    /// Returns whether every active subscription to these channels began at or before `offset`. Later ones cannot fill the gap,
+    /// Returns whether every active subscription to these channels began at or before `offset`. Later ones cannot fill the hole,
     /// because no event is sent twice.
     fn goes_back_to(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
         let all = self.wishes.get(&None);

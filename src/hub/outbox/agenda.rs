@@ -7,11 +7,11 @@ use crate::history::Offsets;
 use crate::hub::index::Topic;
 use crate::hub::outbox::latest::Unsent;
 
-/// Position of a topic in a recovery.
+/// State of a topic in a recovery.
 #[derive(Clone, Copy, Debug)]
-struct Position {
-    /// Place of the next event among the events of the topic, see `Offsets`.
-    place: u64,
+struct Recovery {
+    /// Index of the next event among the events of the topic, see `Offsets`.
+    index: u64,
     /// Offset up to which events are recovered.
     end: u64,
 }
@@ -20,7 +20,7 @@ struct Position {
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     /// The next event of each topic in a recovery. One event may have entries for its symbol and for a wildcard.
-    recovered: BTreeMap<(u64, Topic), Position>,
+    recovered: BTreeMap<(u64, Topic), Recovery>,
     /// The newest event of other topics: in mode `latest` with the range and number of events that it replaces, after a
     /// lag without.
     newest: BTreeMap<(u64, Topic), Option<Unsent>>,
@@ -67,12 +67,12 @@ impl Agenda {
     /// Begins a recovery of a topic, with the events after the offset `after`, up to `end`. A recovery that is under way
     /// has reached `end`.
     pub(super) fn recover(&mut self, topic: Topic, after: u64, end: u64, offsets: &Offsets) {
-        self.stand(topic, Position { place: offsets.place_after(topic, after), end }, offsets);
+        self.stand(topic, Recovery { index: offsets.index_after(topic, after), end }, offsets);
     }
 
-    fn stand(&mut self, topic: Topic, position: Position, offsets: &Offsets) {
-        if let Some(offset) = offsets.at(topic, position.place).filter(|offset| *offset <= position.end) {
-            self.recovered.insert((offset, topic), position);
+    fn stand(&mut self, topic: Topic, recovery: Recovery, offsets: &Offsets) {
+        if let Some(offset) = offsets.at(topic, recovery.index).filter(|offset| *offset <= recovery.end) {
+            self.recovered.insert((offset, topic), recovery);
         }
     }
 
@@ -80,8 +80,8 @@ impl Agenda {
     pub(super) fn advance(&mut self, offsets: &Offsets) {
         let Some(next) = self.next_recovered() else { return };
         while let Some(first) = self.recovered.first_entry().filter(|first| first.key().0 == next) {
-            let ((_, topic), Position { place, end }) = first.remove_entry();
-            self.stand(topic, Position { place: place + 1, end }, offsets);
+            let ((_, topic), Recovery { index, end }) = first.remove_entry();
+            self.stand(topic, Recovery { index: index + 1, end }, offsets);
         }
     }
 

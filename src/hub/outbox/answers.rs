@@ -50,7 +50,7 @@ pub(super) enum Body {
     Reply(Rc<Reply>),
     /// The snapshots after a reply.
     Snapshots(Box<Snapshots>),
-    /// The begin of a recovery.
+    /// The beginning of a recovery.
     Rewind(Box<Rewind>),
 }
 
@@ -165,8 +165,8 @@ impl Outbox {
         let kept = if self.overdue(now) < PONG_PATIENCE { PONGS_MAX - 1 } else { 0 };
         let waiting = self.front.iter().filter(|control| is_pong(control)).count();
         for _ in kept..waiting {
-            if let Some(place) = self.front.iter().position(is_pong)
-                && let Some(pong) = self.front.remove(place)
+            if let Some(index) = self.front.iter().position(is_pong)
+                && let Some(pong) = self.front.remove(index)
             {
                 self.release_bytes(pong.bytes());
                 self.shared.config.metrics.pongs_skipped.inc();

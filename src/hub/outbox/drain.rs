@@ -8,12 +8,13 @@ use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::{Body, Rewind};
+use crate::hub::outbox::gate::Left;
 use crate::hub::outbox::lag::Untold;
 use crate::hub::outbox::scan::Next;
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, is_latest};
 use crate::protocol::{Publication, ServerMessage};
 
-/// Least cost of a read from the ring, in events read: for finding the place, and for the write.
+/// Least cost of a read from the ring, in events read: for the search, and for the write.
 const READ_WORK_MIN: usize = 64;
 /// Most events of a burst that are read in one turn.
 const BURST_SCAN_MAX: usize = 4_096;
@@ -67,7 +68,7 @@ impl Outbox {
                 self.collect_latest(now);
             }
             let may_write = self.gate.is_open() || self.is_filling();
-            if self.front.is_empty() && !(self.has_events() && may_write) {
+            if self.front.is_empty() && !(self.has_queued() && may_write) {
                 self.gate.wait(cx);
                 return if self.life == Life::Finished { Poll::Ready(None) } else { Poll::Pending };
             }
@@ -90,11 +91,11 @@ impl Outbox {
                 return Poll::Pending;
             }
         };
-        let has_more = (self.has_events(), self.has_events() || !self.front.is_empty());
-        if let Some(next) = self.gate.count_write(events, has_more, &self.shared.config.push, now) {
+        let left = Left { queued: self.has_queued(), controls: !self.front.is_empty() };
+        if let Some(next) = self.gate.count_write(events, left, &self.shared.config.push, now) {
             self.shared.pacer.borrow_mut().open_window(next, self.key);
         }
-        if !self.has_events() {
+        if !self.has_queued() {
             self.shrink();
         }
         Poll::Ready(Some(events))
@@ -307,17 +308,17 @@ impl Outbox {
         true
     }
 
-    /// Begins a recovery, when everything up to `place` has been sent.
-    fn rewind(&mut self, place: u64, rewind: &Rewind, now: Instant) {
+    /// Begins a recovery, when everything up to the offset `up_to` has been sent.
+    fn rewind(&mut self, up_to: u64, rewind: &Rewind, now: Instant) {
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
         self.work += rewind.topics.len() as u64;
         for (topic, after) in &rewind.topics {
             if let Some(offsets) = ring.offsets() {
-                self.agenda.recover(*topic, *after, place, offsets);
+                self.agenda.recover(*topic, *after, up_to, offsets);
             }
             self.scan.iter_mut().for_each(|scan| scan.bring_back(*topic));
-            self.push_missed(*topic, *after, place);
+            self.push_missed(*topic, *after, up_to);
         }
         if !rewind.topics.is_empty() {
             self.flush_latest(now);

@@ -6,6 +6,15 @@ use std::time::{Duration, Instant};
 use crate::hub::PushConfig;
 use crate::rate::RateLimiter;
 
+/// The contents of the outbox after a write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// Events or answers, due or not.
+    pub(super) queued: bool,
+    /// Control items.
+    pub(super) controls: bool,
+}
+
 /// When one session may write.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -68,19 +77,12 @@ impl Gate {
         self.due_since = Some(now);
     }
 
-    /// Records a write of this many events; `has_more` tells whether data are left. Returns the time of the next write,
+    /// Records a write of this many events. Returns the time of the next write,
     /// if it may not follow at once.
-    pub(super) fn count_write(
-        &mut self,
-        events: u64,
-        has_more: (bool, bool),
-        push: &PushConfig,
-        now: Instant,
-    ) -> Option<Instant> {
-        let (queued, any) = has_more;
+    pub(super) fn count_write(&mut self, events: u64, left: Left, push: &PushConfig, now: Instant) -> Option<Instant> {
         self.last_drain = now;
-        self.due_since = any.then_some(now);
-        if queued {
+        self.due_since = (left.queued || left.controls).then_some(now);
+        if left.queued {
             return None;
         }
         self.urgent = false;

@@ -57,11 +57,11 @@ impl Outbox {
         topics.saturating_sub(self.shared.config.push.outbox_events_max)
     }
 
-    /// Queues the unread events of a burst, before the ring evicts everything up to the offset `forgotten`. If they are
+    /// Queues the unread events of a burst, before the ring evicts everything up to the offset `evicted`. If they are
     /// too many, begins a lag or closes the session.
-    pub(in crate::hub) fn save_burst(&mut self, forgotten: u64) -> Pushed {
+    pub(in crate::hub) fn save_burst(&mut self, evicted: u64) -> Pushed {
         let is_burst = |scan: &&Scan| scan.is_burst();
-        let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= forgotten);
+        let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= evicted);
         if is_kept == Some(true) {
             return Pushed::Taken;
         }

@@ -32,7 +32,7 @@ impl Unsent {
 #[derive(Debug)]
 struct Slot {
     unsent: Option<Unsent>,
-    /// Time when an event was last sent.
+    /// Time when an event was last sent, or taken to be sent.
     sent: Option<Instant>,
     /// Whether one has been taken that is not sent yet.
     taken: bool,

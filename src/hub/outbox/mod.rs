@@ -69,7 +69,7 @@ pub struct Outbox {
     /// Events in mode `all` of a session that keeps up, in the order of the stream.
     queue: VecDeque<Rc<Delivery>>,
     agenda: Agenda,
-    /// Place in the ring of the last event of the agenda.
+    /// Index in the ring of the batch of the last event of the agenda, where a search begins.
     near: usize,
     scan: Option<Box<Scan>>,
     /// Set while the session has more unsent events than the limit: the offset of the newest unsent event of each topic.
@@ -213,7 +213,7 @@ impl Outbox {
     /// Ends the window opened by a write: events since then are due now.
     pub fn end_window(&mut self, now: Instant) {
         self.gate.end_window();
-        if self.has_events() {
+        if self.has_queued() {
             self.gate.wake(now);
         }
         self.rearm(now);
@@ -240,7 +240,7 @@ impl Outbox {
     }
 
     /// Returns whether events or answers are to be sent, at once or at the end of the window.
-    fn has_events(&self) -> bool {
+    fn has_queued(&self) -> bool {
         let is_queued = !self.queue.is_empty() || self.agenda.len() > 0 || !self.answers.is_empty();
         is_queued || self.lag.is_some() || self.untold.is_some() || self.is_reading()
     }

@@ -77,10 +77,10 @@ impl Outbox {
             return;
         }
         if mode == Mode::All {
-            if let Some(place) = self.rewinds_from(topic) {
+            if let Some(after) = self.rewinds_from(topic) {
                 // The recovery that is to begin covers the unsent events, and the scan those after it.
                 self.forget_unsent(topic);
-                self.scan.iter_mut().for_each(|scan| scan.reach(place, offset));
+                self.scan.iter_mut().for_each(|scan| scan.reach(after, offset));
             } else {
                 // Unsent events of the topic are sent before the answer, and must not be read again.
                 self.scan.iter_mut().for_each(|scan| scan.pass_over(topic, offset));
@@ -107,7 +107,7 @@ impl Outbox {
     /// Returns the offset of the answer that begins the recovery of the topic.
     fn rewinds_from(&self, topic: Topic) -> Option<u64> {
         let begins = self.scan.as_ref().map_or(0, |scan| scan.begins(topic));
-        let is_by_all = |place| !self.links.contains(topic) || begins >= place;
+        let is_by_all = |offset| !self.links.contains(topic) || begins >= offset;
         let rewinds = |answer: &&Answer| {
             answer.rewind().is_some_and(|Rewind { topics }| {
                 topics.contains_key(&topic) || (topics.contains_key(&topic.wildcard()) && is_by_all(answer.offset))
@@ -142,8 +142,8 @@ impl Outbox {
         true
     }
 
-    /// Adds the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `place`.
-    pub(super) fn push_missed(&mut self, wanted: Topic, after: u64, place: u64) {
+    /// Adds the events of a topic in mode `latest`, or of a wildcard, after the offset `after` and up to `up_to`.
+    pub(super) fn push_missed(&mut self, wanted: Topic, after: u64, up_to: u64) {
         let Some(latest) = &mut self.latest else { return };
         let ring = self.shared.ring.borrow();
         let Some(offsets) = ring.offsets() else { return };
@@ -154,15 +154,15 @@ impl Outbox {
             if goes_on || latest.mode_of(topic) == Mode::All {
                 continue;
             }
-            let mut places = offsets.place_after(topic, after)..offsets.place_after(topic, place);
+            let mut indexes = offsets.index_after(topic, after)..offsets.index_after(topic, up_to);
             // Days and gaps of the symbol are always sent in mode `all`.
-            let event = |place| {
-                let (batch, index) = ring.find(offsets.at(topic, place)?, &mut 0)?;
+            let event = |at| {
+                let (batch, index) = ring.find(offsets.at(topic, at)?, &mut 0)?;
                 Some(&batch[index].event).filter(|event| event.topic() == topic)
             };
-            let mut newest_first = places.clone().rev().filter_map(event);
+            let mut newest_first = indexes.clone().rev().filter_map(event);
             let (newest, obsolete) = (newest_first.next(), newest_first.next().map(|event| event.offset));
-            if let Some((first, newest)) = places.find_map(event).zip(newest) {
+            if let Some((first, newest)) = indexes.find_map(event).zip(newest) {
                 let skipped = u32::try_from(newest.seq - first.seq).unwrap_or(u32::MAX);
                 let unsent = Unsent { first: first.offset, newest: newest.offset, skipped, obsolete };
                 // Due at once, whatever the rate.

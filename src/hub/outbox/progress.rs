@@ -9,7 +9,7 @@ use crate::hub::outbox::{Life, Outbox};
 impl Outbox {
     /// Returns whether items are queued or missed events are still to be read.
     pub fn is_behind(&self) -> bool {
-        self.has_events() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
+        self.has_queued() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
     }
 
     /// Returns whether a recovery is queued.
@@ -45,12 +45,12 @@ impl Outbox {
     /// drained one. `None` if a snapshot is queued, or if queued events were dropped because the outbox is closing.
     pub fn cursor(&self) -> Option<u64> {
         let is_told = self.answers.iter().all(|answer| answer.rewind().is_some());
-        (self.life < Life::Closing && is_told).then(|| self.position())
+        (self.life < Life::Closing && is_told).then(|| self.cursor_offset())
     }
 
     /// Returns the cursor: every event up to it has been drained or is counted by a drained one. Subscriptions whose
     /// `subscribed` or snapshots are still queued are excluded.
-    pub fn position(&self) -> u64 {
+    pub fn cursor_offset(&self) -> u64 {
         let queued = self.queue.front().map(|delivery| delivery.offset());
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
         let skipped = self.lag.as_ref().and_then(|lag| lag.values().copied().min());

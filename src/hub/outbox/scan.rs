@@ -75,7 +75,7 @@ pub(super) struct Scan {
     /// Offset up to which the events of a topic have been sent or merged in mode `latest`, from which the topic has
     /// changed.
     merged: BTreeMap<Topic, u64>,
-    /// Place in the ring of the last event.
+    /// Index in the ring of the batch of the last event, where a search begins.
     near: usize,
 }
 
@@ -158,9 +158,9 @@ impl Scan {
         self.merged.retain(|topic, _| *topic != wanted && topic.wildcard() != wanted);
     }
 
-    /// Extends the scan to everything after `place`, of which no event has been sent, up to `end` at least.
-    pub(super) fn reach(&mut self, place: u64, end: u64) {
-        self.read = if self.is_behind() { self.read.min(place) } else { place };
+    /// Extends the scan to everything after `after`, of which no event has been sent, up to `end` at least.
+    pub(super) fn reach(&mut self, after: u64, end: u64) {
+        self.read = if self.is_behind() { self.read.min(after) } else { after };
         self.end = self.end.max(end);
     }
 

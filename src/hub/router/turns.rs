@@ -25,10 +25,10 @@ impl Router {
         if self.shared.bursts.borrow().is_empty() {
             return;
         }
-        let Some(forgotten) = self.shared.ring.borrow().would_forget(added, self.offset()) else { return };
+        let Some(evicted) = self.shared.ring.borrow().would_evict(added, self.offset()) else { return };
         let keys: Vec<_> = self.shared.bursts.borrow().iter().copied().collect();
         for key in keys {
-            let pushed = self.sessions[key.index()].outbox.borrow_mut().save_burst(forgotten);
+            let pushed = self.sessions[key.index()].outbox.borrow_mut().save_burst(evicted);
             if pushed == Pushed::Refused {
                 self.overrun.push(key);
             }
