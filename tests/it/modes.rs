@@ -109,7 +109,7 @@ async fn a_client_with_on_lag_close_is_closed_with_4004_when_it_lags() {
         flood(&server, &clock, &mut witness, 1).await;
     }
     let payload = jammed.next_of(CLOSE).await;
-    assert_eq!(payload, [&4004_u16.to_be_bytes()[..], b"too slow: the outbox is full"].concat());
+    assert_eq!(payload, [&4004_u16.to_be_bytes()[..], b"too slow to read the stream"].concat());
     wait_until("only the witness is left", 1, || server.sessions()).await;
 }
 
