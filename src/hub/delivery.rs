@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::domain::Event;
 use crate::hub::index::Topic;
 use crate::protocol::{CloseReason, Publication, ServerMessage};
 
@@ -87,7 +88,11 @@ pub trait Sink {
     fn control(&mut self, control: Control);
     /// Appends one message. The sink may keep a copy.
     fn message(&mut self, message: &ServerMessage);
-    /// Appends one event, with the number of events that it replaces in mode `latest`.
+    /// Returns whether the sink can write the event: false if its dialect has no such event.
+    fn has(&self, _: &Event) -> bool {
+        true
+    }
+    /// Appends one event that it has, with the number of events that it replaces in mode `latest`.
     fn event(&mut self, publication: &Publication, skipped: u32);
     /// Appends one event by a reference that the sink may keep; see [`Self::event`].
     fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {

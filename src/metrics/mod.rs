@@ -104,6 +104,8 @@ metrics! {
         pub bytes_written: Counter,
         /// Events skipped because a session's outbox was full (`push.outbox_events_max`), announced or not yet.
         pub events_skipped: Counter,
+        /// Live events that a newer one of their topic replaced before they were sent, in mode `latest`.
+        pub events_conflated: Counter,
         /// Times that a session fell behind and events were skipped.
         pub lags: Counter,
         /// Pings without a pong, because too many pongs were queued for the client, or its socket accepted nothing.

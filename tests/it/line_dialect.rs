@@ -10,7 +10,7 @@ use actix_web::web::ServiceConfig;
 use bytes::{BufMut, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tickcast::domain::{Channel, ChannelSet, Event, EventBody};
+use tickcast::domain::{Channel, Event, EventBody};
 use tickcast::protocol::{
     ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Group, Mistake, Mode, Request, Selector,
     ServerMessage, Subscribe,
@@ -28,8 +28,8 @@ use crate::spawn::spawn_app_with;
 /// How often each event was encoded in [`Lines`], by its offset, of the one server whose clients are counted.
 static ENCODED: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
 
-/// Trades as `symbol seq price size`, everything else that it has as a word and what belongs to it. There are no quotes,
-/// snapshots and heartbeats.
+/// Trades as `symbol seq price size`, everything else that it has as a word and what belongs to it. There are no quotes
+/// and snapshots.
 struct Lines<const COUNTED: bool>;
 
 impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
@@ -37,10 +37,10 @@ impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
     const SUBPROTOCOL: Option<&'static str> = Some("lines");
     const JOINT: &'static [u8] = b"\n";
 
-    /// `+AAPL` subscribes to trades and quotes, `~AAPL` to the newest of them.
+    /// `+AAPL` subscribes to trades and quotes, `~AAPL` to the newest of them, `=AAPL` to quotes, which have no form here.
     fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
         let mode = match bytes.first() {
-            Some(b'+') => Mode::All,
+            Some(b'+' | b'=') => Mode::All,
             Some(b'~') => Mode::Latest(None),
             _ => {
                 let mistake = Mistake::new(ErrorCode::UnknownAction, "what?");
@@ -49,7 +49,8 @@ impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
         };
         let symbol = String::from_utf8_lossy(&bytes[1..]).into_owned();
         let symbols = vec![if symbol == "*" { Selector::All } else { Selector::Symbol(symbol) }];
-        let channels = ChannelSet::from_iter([Channel::Trades, Channel::Quotes]);
+        let channels = [Channel::Trades, Channel::Quotes];
+        let channels = channels.into_iter().skip(usize::from(bytes[0] == b'=')).collect();
         let subscribe = Subscribe { symbols, channels, mode, on_lag: None, after: None };
         Ok(ClientMessage { id: None, request: Request::Subscribe(subscribe) })
     }
@@ -73,6 +74,7 @@ impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
             ServerMessage::Welcome(welcome) => format!("welcome {}", welcome.offset),
             ServerMessage::Subscribed(subscribed) => format!("subscribed {}", subscribed.items.len()),
             ServerMessage::Error { mistake, .. } => format!("error {}", mistake.code),
+            ServerMessage::Heartbeat { .. } => "heartbeat".into(),
             ServerMessage::Lag { skipped, .. } => format!("lag {skipped}"),
             ServerMessage::Goodbye { reason, .. } => format!("goodbye {reason}"),
             other => format!("{other:?}"),
@@ -86,7 +88,7 @@ impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
 
     fn message_group(message: &ServerMessage) -> Option<Group> {
         match message {
-            ServerMessage::Snapshot { .. } | ServerMessage::Heartbeat { .. } => None,
+            ServerMessage::Snapshot { .. } => None,
             _ => Some(Group::Alone),
         }
     }
@@ -179,7 +181,8 @@ impl LineClient {
         let mut trades = HashMap::new();
         while trades.len() < count {
             // A slow machine makes slow clients.
-            for line in self.next_frame().await.iter().filter(|line| !line.starts_with("lag ")) {
+            for line in self.next_frame().await.iter().filter(|line| !line.starts_with("lag ") && *line != "heartbeat")
+            {
                 let words: Vec<_> = line.split(' ').collect();
                 let [symbol, seq, price, size] = words[..] else { panic!("no trade: {line}") };
                 let trade = (price.parse().unwrap(), size.parse().unwrap());
@@ -230,6 +233,22 @@ async fn two_dialects_tell_the_same_events_and_each_encodes_an_event_once_if_any
     }
     let encoded = ENCODED.lock().unwrap();
     assert!(encoded.len() >= 500 && encoded.values().all(|times| *times == 1), "{encoded:?}");
+}
+
+#[actix_web::test]
+async fn events_that_the_dialect_does_not_have_are_not_counted_and_do_not_replace_a_heartbeat() {
+    let server = spawn_app_with(routes, |settings| {
+        settings.feed.events_per_second = 2_000.0;
+        settings.session.heartbeat_ms = 200;
+    });
+    let mut client = LineClient::connect(server.address, "/lines").await;
+    client.send("=*").await;
+    assert_eq!(client.next_frame().await, ["subscribed 1"]);
+    for _ in 0..3 {
+        assert_eq!(client.next_frame().await, ["heartbeat"]);
+    }
+    assert!(server.metrics.events_published.get() > 100, "there were quotes");
+    assert_eq!(server.metrics.events_delivered.get(), 0);
 }
 
 #[actix_web::test]

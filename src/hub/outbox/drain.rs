@@ -40,20 +40,26 @@ struct Drained {
     looks: Option<Looks>,
     /// Whether the session must wait for the next turn before it reads on.
     is_paused: bool,
-    /// Time of publication of the first event.
+    /// Time of publication of the first live event. Events of a scan or a recovery may be minutes old.
     made: Option<Instant>,
 }
 
 impl Drained {
-    fn count(&mut self, publication: &Publication) {
-        self.made.get_or_insert(publication.made);
-        self.events += 1;
-        self.messages += 1;
+    /// Counts an event, unless the sink cannot write it. Returns whether it can.
+    fn count(&mut self, publication: &Publication, sink: &impl Sink) -> bool {
+        let has = sink.has(&publication.event);
+        self.events += u64::from(has);
+        self.messages += u64::from(has);
+        has
     }
 
-    fn give(&mut self, publication: &Publication, skipped: u32, sink: &mut impl Sink) {
-        self.count(publication);
-        sink.event(publication, skipped);
+    /// Counts an event as [`count`](Self::count), and its age.
+    fn count_live(&mut self, publication: &Publication, sink: &impl Sink) -> bool {
+        let has = self.count(publication, sink);
+        if has {
+            self.made.get_or_insert(publication.made);
+        }
+        has
     }
 }
 
@@ -147,8 +153,9 @@ impl Outbox {
             self.give_newest(ring, now, sink, drained);
             true
         } else if let Some(delivery) = self.queue.pop_front() {
-            drained.count(delivery.publication());
-            sink.delivery(&delivery, 0);
+            if drained.count_live(delivery.publication(), sink) {
+                sink.delivery(&delivery, 0);
+            }
             true
         } else {
             false
@@ -171,7 +178,9 @@ impl Outbox {
         match scan.next(ring, limit, (&self.links, self.latest.as_deref()), &mut looks.left) {
             Next::Event(batch, index) => {
                 drained.read += 1;
-                drained.give(&batch[index], 0, sink);
+                if drained.count(&batch[index], sink) {
+                    sink.event(&batch[index], 0);
+                }
             }
             Next::None => {}
             Next::Paused => {
@@ -200,7 +209,9 @@ impl Outbox {
         drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
         if self.recovers(&batch[index].event) {
             drained.read += 1;
-            drained.give(&batch[index], 0, sink);
+            if drained.count(&batch[index], sink) {
+                sink.event(&batch[index], 0);
+            }
         }
         true
     }
@@ -225,7 +236,9 @@ impl Outbox {
         }
         let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
         if let Some((batch, index)) = ring.find_newest(topic, offset, &mut self.near) {
-            drained.give(&batch[index], skipped, sink);
+            if drained.count_live(&batch[index], sink) {
+                sink.event(&batch[index], skipped);
+            }
         } else {
             // The event was evicted, because a newer one of its topic is about to arrive.
             let skipped = u64::from(skipped) + 1;

@@ -72,10 +72,11 @@ impl Latest {
         self.modes.get(&topic).or_else(|| self.modes.get(&topic.wildcard())).copied().unwrap_or_default()
     }
 
-    /// Adds an event of a topic in mode `latest`.
-    pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) {
+    /// Adds an event of a topic in mode `latest`. Returns whether it replaces an unsent one.
+    pub(super) fn push(&mut self, topic: Topic, mode: Mode, offset: u64, now: Instant) -> bool {
         let slot = self.slots.entry(topic).or_insert(Slot { unsent: None, sent: None, taken: false, due: now });
         let event = Unsent { first: offset, newest: offset, skipped: 0, obsolete: None };
+        let replaces = slot.unsent.is_some();
         if let Some(unsent) = &mut slot.unsent {
             *unsent = unsent.join(event);
         } else {
@@ -85,6 +86,7 @@ impl Latest {
             slot.due = slot.sent.map_or(now, |sent| sent + mode.interval());
             self.waiting.insert((slot.due, topic));
         }
+        replaces
     }
 
     /// Adds missed events, all of them older than those in the slot: the newest may be sent at once, whatever the rate.

@@ -136,7 +136,8 @@ impl Outbox {
         }
         let event = &delivery.publication().event;
         if self.scan.as_ref().is_none_or(|scan| scan.wants(event, &self.links)) {
-            latest.push(delivery.topic(), mode, delivery.offset(), now);
+            let replaces = latest.push(delivery.topic(), mode, delivery.offset(), now);
+            self.shared.config.metrics.events_conflated.inc_by(u64::from(replaces));
             self.rearm(now);
         }
         true

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
-use crate::hub::router::Router;
+use crate::hub::router::{Entry, Router};
 use crate::protocol::{CloseReason, Publication};
 
 /// Events that may wait to be routed even if the ring is shorter.
@@ -76,15 +76,18 @@ impl Router {
         let publication = &batch[index];
         self.values.apply(publication);
         let mut delivery = None;
+        let mut prepared: Option<fn(&Publication)> = None;
         let mut refused = std::mem::take(&mut self.overrun);
         // A session may match more than once; its outbox ignores duplicates.
         for topic in publication.event.topics() {
             for key in self.index.sessions(topic) {
-                let delivery = delivery.get_or_insert_with(|| {
-                    (self.sessions[key.index()].prepare)(publication);
-                    Rc::new(Delivery::new(batch.clone(), index))
-                });
-                let outbox = &self.sessions[key.index()].outbox;
+                let delivery = delivery.get_or_insert_with(|| Rc::new(Delivery::new(batch.clone(), index)));
+                let Entry { outbox, prepare, .. } = &self.sessions[key.index()];
+                // Once for neighbours with the same dialect; it does nothing the second time.
+                if prepared.is_none_or(|done| !std::ptr::fn_addr_eq(done, *prepare)) {
+                    prepare(publication);
+                    prepared = Some(*prepare);
+                }
                 if outbox.borrow_mut().push_event(delivery, now) == Pushed::Refused {
                     refused.push(*key);
                 }

@@ -3,9 +3,10 @@
 
 use bytes::BytesMut;
 
+use crate::domain::Event;
 use crate::hub::{Control, Sink};
 use crate::protocol::native::Native;
-use crate::protocol::{Cursor, Publication, ServerMessage};
+use crate::protocol::{Cursor, Dialect, Publication, ServerMessage};
 use crate::transport::messages::{Envelope, MessageWriter};
 
 /// Writes one event to the end of a buffer.
@@ -78,6 +79,10 @@ impl Sink for SseWriter<'_> {
 
     fn message(&mut self, message: &ServerMessage) {
         self.messages.message(message);
+    }
+
+    fn has(&self, event: &Event) -> bool {
+        Native::event_group(event).is_some()
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {

@@ -3,6 +3,7 @@
 
 use bytes::BytesMut;
 
+use crate::domain::Event;
 use crate::hub::{Control, Sink};
 use crate::protocol::websocket::{
     BINARY, CLOSE, CONTROL_BYTES_MAX, FIN, FrameHeader, HEADER_BYTES_MAX, PING, PONG, TEXT,
@@ -92,6 +93,10 @@ impl<D: Dialect> Sink for FrameWriter<'_, D> {
 
     fn message(&mut self, message: &ServerMessage) {
         self.messages.message(message);
+    }
+
+    fn has(&self, event: &Event) -> bool {
+        D::event_group(event).is_some()
     }
 
     fn event(&mut self, publication: &Publication, skipped: u32) {

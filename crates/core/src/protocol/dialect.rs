@@ -31,8 +31,8 @@ pub trait Dialect: 'static {
     /// the bytes.
     fn encode_event(event: &Event, out: &mut Vec<u8>);
 
-    /// Appends the encoded event for a session in mode `latest`, to which it stands for so many older ones as well. A dialect
-    /// that cannot express that sends the event as it is.
+    /// Appends the encoded event for a session in mode `latest`, together with the number of older events that it replaces. A
+    /// dialect that cannot express the number sends the event as it is.
     fn encode_skipped(event: &[u8], _skipped: u32, out: &mut impl BufMut) {
         out.put_slice(event);
     }
@@ -40,10 +40,13 @@ pub trait Dialect: 'static {
     /// Appends a message that has a group.
     fn encode_message(message: &ServerMessage, out: &mut impl BufMut);
 
-    /// Returns the group of an event, or `None` if the dialect has no such event: it is not sent.
+    /// Returns the group of an event, or `None` if the dialect has no such event: it is neither encoded nor sent nor counted as
+    /// sent, and a session that is sent nothing else gets heartbeats. But the event takes a place in the queue of a session that
+    /// is subscribed to it, and `skipped` and `lag` count it.
     fn event_group(event: &Event) -> Option<Group>;
 
-    /// Returns the group of a message, or `None` if the dialect has no such message: it is not sent.
+    /// Returns the group of a message, or `None` if the dialect has no such message: it is not sent. `Lag` should have a group:
+    /// otherwise a slow client does not learn that events are missing.
     fn message_group(message: &ServerMessage) -> Option<Group>;
 
     /// Appends what a frame of this group begins with.
