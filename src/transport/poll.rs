@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::time::sleep;
 
 use crate::hub::{Control, Delivery, SharedOutbox, Sink};
 use crate::protocol::native::Native;
 use crate::protocol::{Cursor, Dialect, Mode, Publication, ServerMessage};
 use crate::session::{Begun, Session};
-use crate::transport::connection::state::half_closed;
+use crate::transport::connection::state::{ConnectionState, half_closed};
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::second_look::within;
@@ -70,6 +71,9 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
             () = half_closed(&request) => session.cursor(begun),
         };
         drop(waiting);
+    }
+    if wait_ms > 0 && cursor.is_some() && page.events > 0 {
+        cursor = page.gather(&request, &session, begun, cursor).await;
     }
     let offset = cursor.unwrap_or_else(|| {
         // The outbox has ended, so the events are incomplete.
@@ -164,6 +168,31 @@ impl Page {
     /// Waits for the first events. Returns the cursor after them, `None` if the outbox has ended.
     async fn read_first(&mut self, session: &Session, begun: Begun) -> Option<u64> {
         poll_fn(|cx| self.poll_drain(cx).map(|drained| drained.and_then(|_| session.cursor(begun)))).await
+    }
+
+    /// If a poll on this connection was answered less than a coalescing window ago, waits for the events of one more window,
+    /// so that a fast stream does not cost a request for each event. Returns the cursor after them.
+    async fn gather(
+        &mut self,
+        request: &HttpRequest,
+        session: &Session,
+        begun: Begun,
+        cursor: Option<u64>,
+    ) -> Option<u64> {
+        let window = Worker::of(request).router.borrow().config().push.coalesce();
+        let Some(connection) = ConnectionState::of(request) else { return cursor };
+        let found = Instant::now();
+        let is_repeated = connection.polled().is_some_and(|answered| found < answered + window);
+        let cursor = if is_repeated && !self.is_full() {
+            tokio::select! {
+                () = sleep(window) => self.read_missed(session, begun).await,
+                () = half_closed(request) => cursor,
+            }
+        } else {
+            cursor
+        };
+        connection.answer_poll(Instant::now());
+        cursor
     }
 
     fn poll_drain(&mut self, cx: &Context<'_>) -> Poll<Option<u64>> {

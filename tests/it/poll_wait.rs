@@ -115,3 +115,41 @@ async fn many_polls_wait_together_and_all_get_the_same_events() {
     }
     wait_until("sessions", 0, || server.sessions()).await;
 }
+
+#[actix_web::test]
+async fn polls_of_a_fast_stream_gather_the_events_of_a_window_and_the_first_one_does_not_wait() {
+    // A window so long that several events fall into it on any machine.
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.push.coalesce_ms = 400;
+        settings.feed.events_per_second = 2_000.0;
+    });
+    let mut client = RawClient::connect(server.address).await;
+    let mut poll = async |after: &str| {
+        let query = format!("symbols=*&channels=trades,quotes&wait_ms=60000{after}");
+        client.send(format!("GET /api/v1/poll?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+        let mut text = String::new();
+        while !(text.ends_with("\r\n0\r\n\r\n") || text.contains("content-length") && text.ends_with("]}")) {
+            text.push_str(&String::from_utf8(client.next_bytes().await).unwrap());
+        }
+        let cursor = text.split(r#""cursor":""#).nth(1).unwrap().split('"').next().unwrap();
+        (format!("&after={cursor}"), text.matches(r#""seq":"#).count())
+    };
+    let (mut after, _) = poll("").await;
+    let waiting = server.metrics.clone();
+    actix_web::rt::spawn(async move {
+        wait_until("polls waiting", 1, || waiting.polls_waiting.get()).await;
+        loop {
+            clock.advance_micros(1_000);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
+    let mut counts = Vec::new();
+    for _ in 0..4 {
+        let (next, count) = poll(&after).await;
+        after = next;
+        counts.push(count);
+    }
+    // 400 steps of a millisecond with 2 events each, fewer on a busy machine; a poll for each step would bring a few.
+    assert!(counts[1..].iter().all(|count| *count > 40), "{counts:?}");
+    assert!(counts[0] < counts[1], "the first one is answered at once: {counts:?}");
+}

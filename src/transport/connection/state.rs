@@ -71,6 +71,8 @@ pub(in crate::transport) struct ConnectionState {
     is_kept: Cell<bool>,
     /// Whether the client has shut down its sending side, or has disconnected.
     is_half_closed: Cell<bool>,
+    /// When a long poll was last answered with events.
+    polled: Cell<Option<Instant>>,
     dismissal: Cell<Option<Dismissal>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -89,6 +91,7 @@ impl ConnectionState {
             is_jammed: Cell::default(),
             is_kept: Cell::default(),
             is_half_closed: Cell::default(),
+            polled: Cell::default(),
             dismissal: Cell::default(),
             waker: RefCell::default(),
         });
@@ -131,6 +134,16 @@ impl ConnectionState {
     fn responded(self: &Rc<Self>) {
         let is_receiving = self.has_begun_next.get() || self.has_body.get();
         self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
+    }
+
+    /// Returns when a long poll was last answered with events.
+    pub(in crate::transport) fn polled(&self) -> Option<Instant> {
+        self.polled.get()
+    }
+
+    /// Records that a long poll is answered with events.
+    pub(in crate::transport) fn answer_poll(&self, now: Instant) {
+        self.polled.set(Some(now));
     }
 
     /// Records that the response holds memory until the client has read it.
