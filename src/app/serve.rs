@@ -109,6 +109,7 @@ impl WorkerParts {
             clock: self.clock.clone(),
             base_path: self.settings.server.base_path.clone(),
             connections_max: server.connections_max,
+            write_buffer_bytes: server.write_buffer_bytes,
             traffic: self.traffic.clone(),
             allowed_origins: server.allowed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),

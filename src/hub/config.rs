@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 use crate::domain::{MarketClock, SymbolTable};
 use crate::history::Ring;
 use crate::hub::pacer::Pacer;
+use crate::hub::pass::Pass;
 use crate::hub::{SessionKey, Turn};
 use crate::metrics::SharedMetrics;
 use crate::rate::{Pauses, RateLimiter};
@@ -45,6 +47,8 @@ pub struct PushConfig {
     /// Work of a hub for requests, recoveries and polls, over all sessions, in each millisecond, before other tasks
     /// run. In events read, 16 to 1,000,000.
     pub turn_work_max: u32,
+    /// Most sessions to which a hub writes before other tasks run. 1 to 65,536.
+    pub turn_writes_max: usize,
     /// Work per second that the sessions of one hub share beyond the budgets that they have saved, averaged over five
     /// seconds. In events read, 1 to 1,000,000,000.
     pub shared_work_per_second_max: u32,
@@ -60,6 +64,7 @@ impl Default for PushConfig {
             waiting_bytes_max: 16_777_216,
             frame_bytes_max: 65_536,
             turn_work_max: 4_096,
+            turn_writes_max: 64,
             shared_work_per_second_max: 1_000_000,
         }
     }
@@ -111,6 +116,7 @@ impl PushConfig {
                 "must be push.outbox_reply_bytes_max to 1099511627776",
             ),
             (matches!(self.turn_work_max, 16..=1_000_000), "push.turn_work_max", "must be 16 to 1000000"),
+            (matches!(self.turn_writes_max, 1..=65_536), "push.turn_writes_max", "must be 1 to 65536"),
             (
                 matches!(self.shared_work_per_second_max, 1..=1_000_000_000),
                 "push.shared_work_per_second_max",
@@ -187,6 +193,8 @@ pub struct OutboxShared {
     pub overtaken: RefCell<Vec<SessionKey>>,
     /// Ends of windows, and alarms.
     pub pacer: RefCell<Pacer>,
+    /// Sessions with data due.
+    pub pass: Rc<Pass>,
     /// Limit of the work for requests and recoveries in one turn.
     pub turn: RefCell<Turn>,
     /// Budget for requests that the sessions share.
@@ -203,6 +211,7 @@ impl OutboxShared {
             bursts: RefCell::default(),
             overtaken: RefCell::default(),
             pacer: RefCell::new(Pacer::new(push.window_step(), now)),
+            pass: Rc::default(),
             turn: RefCell::new(Turn::new(push.turn_work_max, now)),
             work: RefCell::new(RateLimiter::per_second(push.shared_work_per_second_max, now)),
             config: config.clone(),

@@ -9,6 +9,7 @@ mod delivery;
 mod index;
 mod outbox;
 mod pacer;
+mod pass;
 mod router;
 mod turn;
 
@@ -35,6 +36,7 @@ pub use delivery::{Control, Delivery, Pushed, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::{Held, Outbox, Reply, Rewind, Snapshots};
 pub use pacer::Pacer;
+pub use pass::{Pass, SessionWriter, Wakeup};
 pub use router::{Router, SharedOutbox};
 pub use turn::Turn;
 
@@ -125,6 +127,8 @@ impl Actor for Hub {
             actix::spawn(end_windows(self.router.clone())),
             actix::spawn(route(self.router.clone(), self.arrived.clone())),
             actix::spawn(begin_turns(shared)),
+            // A write is bounded by `Pass`, not by the budget of one task of tokio.
+            actix::spawn(tokio::task::unconstrained(write(self.router.clone()))),
         ];
         for task in tasks {
             // A task ends only by a panic. A hub without one of its tasks would serve no session, so it ends, too, and
@@ -238,6 +242,17 @@ async fn route(router: SharedRouter, arrived: Rc<Notify>) {
     loop {
         arrived.notified().await;
         while router.borrow_mut().route_turn(Instant::now()) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Writes to the sessions with data due, in turns with the other tasks of the thread, for the life of the hub.
+async fn write(router: SharedRouter) {
+    let pass = router.borrow().shared().pass.clone();
+    loop {
+        pass.arrived().await;
+        while router.borrow().write_turn() {
             tokio::task::yield_now().await;
         }
     }

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::hub::SessionKey;
+use crate::hub::pass::Wakeup;
 
 /// Length of a turn.
 const TURN: Duration = Duration::from_millis(1);
@@ -30,7 +30,7 @@ pub struct Turn {
     is_due: bool,
     /// Sessions that may read, and their parts. Bounded by the sessions, like the waiting ones.
     granted: BTreeMap<SessionKey, i64>,
-    waiting: BTreeMap<SessionKey, Waker>,
+    waiting: BTreeMap<SessionKey, Wakeup>,
     order: VecDeque<SessionKey>,
     /// Notified when a session waits.
     queued: Rc<Notify>,
@@ -92,8 +92,8 @@ impl Turn {
     }
 
     /// Wakes the session when it has a part of a turn.
-    pub fn queue(&mut self, session: SessionKey, waker: &Waker) {
-        if self.waiting.insert(session, waker.clone()).is_none() {
+    pub fn queue(&mut self, session: SessionKey, wakeup: Wakeup) {
+        if self.waiting.insert(session, wakeup).is_none() {
             self.order.push_back(session);
         }
         self.queued.notify_one();
@@ -126,12 +126,12 @@ impl Turn {
         while (self.left > 0 || self.is_due)
             && let Some(session) = self.order.pop_front()
         {
-            let Some(waker) = self.waiting.remove(&session) else { continue };
+            let Some(wakeup) = self.waiting.remove(&session) else { continue };
             self.is_due = false;
             let part = self.part();
             self.left -= part;
             self.granted.insert(session, part);
-            waker.wake();
+            wakeup.wake();
         }
     }
 
@@ -154,6 +154,8 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     const ONE: SessionKey = SessionKey::new(1);
@@ -164,8 +166,8 @@ mod tests {
         let mut now = Instant::now();
         let mut turn = Turn::new(400, now);
         assert_eq!([(); 5].map(|()| turn.take(ONE, now)), [100, 100, 100, 100, 0]);
-        turn.queue(OTHER, Waker::noop());
-        turn.queue(ONE, Waker::noop());
+        turn.queue(OTHER, Wakeup::Task(Waker::noop().clone()));
+        turn.queue(ONE, Wakeup::Task(Waker::noop().clone()));
         assert_eq!(turn.take(OTHER, now), 0);
         now += TURN;
         turn.spend(1_000, now);
@@ -203,8 +205,8 @@ mod tests {
         let mut now = Instant::now();
         let mut turn = Turn::new(4, now);
         turn.spend(4, now);
-        turn.queue(ONE, Waker::noop());
-        turn.queue(OTHER, Waker::noop());
+        turn.queue(ONE, Wakeup::Task(Waker::noop().clone()));
+        turn.queue(OTHER, Wakeup::Task(Waker::noop().clone()));
         turn.forget(ONE);
         now += TURN;
         turn.spend(3, now);

@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 pub use pauses::{LOOK_INTERVAL_MAX, Pauses};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Limits per second are averages over this time: a client that was quiet for as long may use all of it at once.
-const BURST: Duration = Duration::from_secs(5);
+/// Limits per second are averages over so many seconds: a client that was quiet for as long may use all of it at once.
+const BURST_SECONDS: u32 = 5;
 
 /// Allows a number of cells (requests, frames, units of work) per period, and a burst of them after a quiet time.
 #[derive(Debug)]
 pub struct RateLimiter {
     cells: u32,
-    period: Duration,
-    /// The time whose cells may be used at once.
-    burst: Duration,
+    /// In microseconds: every session has several limiters.
+    period_us: u32,
+    /// The periods whose cells may be used at once.
+    burst_periods: u32,
     /// The theoretical arrival time: the cells allowed so far use up the limit until then.
     used_until: Instant,
     pauses: Option<Arc<Pauses>>,
@@ -29,18 +30,20 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// Returns a limiter that allows `cells` per second, at least 1, on average over five seconds. The burst is unused.
     pub fn per_second(cells: u32, now: Instant) -> Self {
-        Self { cells: cells.max(1), period: SECOND, burst: BURST, used_until: now, pauses: None }
+        Self { cells: cells.max(1), burst_periods: BURST_SECONDS, ..Self::every(SECOND, 1, now) }
     }
 
-    /// Returns a limiter that allows one cell per `period`, and `burst_cells` at once after a quiet time.
+    /// Returns a limiter that allows one cell per `period`, and `burst_cells` at once after a quiet time. The period is at most an
+    /// hour, in whole microseconds.
     pub fn every(period: Duration, burst_cells: u32, now: Instant) -> Self {
-        Self { cells: 1, period, burst: period * burst_cells, used_until: now, pauses: None }
+        let period_us = u32::try_from(period.as_micros()).unwrap_or(u32::MAX);
+        Self { cells: 1, period_us, burst_periods: burst_cells, used_until: now, pauses: None }
     }
 
     /// Marks the burst as used: the first cells are allowed after some time.
     #[must_use]
     pub fn used_up(self) -> Self {
-        Self { used_until: self.used_until + self.burst, ..self }
+        Self { used_until: self.used_until + self.burst(), ..self }
     }
 
     /// Adds the length of a pause of the process to the burst right after the pause. Without this, a client whose messages
@@ -67,12 +70,12 @@ impl RateLimiter {
 
     /// Returns in what time `cells` will be allowed, if nothing else is used until then. For 0 cells: until nothing is owed.
     pub fn wait(&self, cells: u32, now: Instant) -> Duration {
-        (self.unused_since(now) + self.cost(cells)).saturating_duration_since(now + self.burst)
+        (self.unused_since(now) + self.cost(cells)).saturating_duration_since(now + self.burst())
     }
 
     fn take_if(&mut self, cells: u32, now: Instant, is_enough: impl FnOnce(Duration, Duration) -> bool) -> u32 {
         let since = self.unused_since(now);
-        let (cost, room) = (self.cost(cells), (now + self.burst).saturating_duration_since(since));
+        let (cost, room) = (self.cost(cells), (now + self.burst()).saturating_duration_since(since));
         if !is_enough(cost, room) {
             return cells;
         }
@@ -87,12 +90,21 @@ impl RateLimiter {
         self.used_until.max(now.checked_sub(credit).unwrap_or(now))
     }
 
+    const fn period(&self) -> Duration {
+        Duration::from_micros(self.period_us as u64)
+    }
+
+    /// Returns the time whose cells may be used at once.
+    fn burst(&self) -> Duration {
+        self.period() * self.burst_periods
+    }
+
     fn cost(&self, cells: u32) -> Duration {
-        self.period * cells / self.cells
+        self.period() * cells / self.cells
     }
 
     fn cells_in(&self, time: Duration) -> u32 {
-        let cells = (time.as_nanos() * u128::from(self.cells)).div_ceil(self.period.as_nanos().max(1));
+        let cells = (time.as_nanos() * u128::from(self.cells)).div_ceil(self.period().as_nanos().max(1));
         u32::try_from(cells).unwrap_or(u32::MAX)
     }
 }
@@ -177,7 +189,7 @@ mod tests {
                 for (last, cells) in &allowed[from..] {
                     sum += cells;
                     let least = (SECOND * sum / rate).saturating_sub(Duration::from_nanos(u64::from(sum)));
-                    prop_assert!(least <= BURST + (*last - *first), "{sum} at {rate}/s");
+                    prop_assert!(least <= SECOND * BURST_SECONDS + (*last - *first), "{sum} at {rate}/s");
                 }
             }
         }

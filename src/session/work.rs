@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::hub::Wakeup;
 use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
@@ -85,7 +86,7 @@ impl Session {
         let mut turn = router.shared().turn.borrow_mut();
         let taken = turn.take(self.key, now);
         if taken == 0 {
-            turn.queue(self.key, cx.waker());
+            turn.queue(self.key, Wakeup::Task(cx.waker().clone()));
             return std::task::Poll::Pending;
         }
         turn.settle(taken, POLL_WORK);

@@ -76,6 +76,8 @@ pub struct Worker {
     pub base_path: String,
     /// The most sessions of the whole process, `server.connections_max`.
     pub connections_max: usize,
+    /// The most bytes that are written to a session at once, `server.write_buffer_bytes`.
+    pub write_buffer_bytes: usize,
     /// The costs of each client.
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.

@@ -15,7 +15,7 @@ use tickcast::domain::{
 };
 use tickcast::feed::Batch;
 use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
-use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink};
+use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink, Wakeup};
 use tickcast::protocol::native::Native;
 use tickcast::protocol::{Mode, Publication, Rate, ServerMessage};
 
@@ -257,6 +257,6 @@ async fn a_hub_ends_if_its_turns_panic() {
     let (hub, router, _) = start_deadly(PushConfig::default()).await;
     let (key, _) = router.borrow_mut().join::<Native>(None, Instant::now());
     let shared = router.borrow().shared().clone();
-    shared.turn.borrow_mut().queue(key, &Waker::from(Arc::new(Deadly)));
+    shared.turn.borrow_mut().queue(key, Wakeup::Task(Waker::from(Arc::new(Deadly))));
     wait_until("a living hub", false, || hub.connected()).await;
 }

@@ -67,6 +67,7 @@ mod start;
 mod stalled_socket;
 mod stream;
 mod subscribe;
+mod takeover;
 mod tls;
 mod tls_traffic;
 mod traffic;

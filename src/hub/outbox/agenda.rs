@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::history::Offsets;
 use crate::hub::index::Topic;
 use crate::hub::outbox::latest::Unsent;
+use crate::hub::outbox::rare::Empty;
 
 /// State of a topic in a recovery.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,10 @@ pub(super) struct Agenda {
     /// The newest event of other topics: in mode `latest` with the range and number of events that it replaces, after a
     /// lag without.
     newest: BTreeMap<(u64, Topic), Option<Unsent>>,
+}
+
+impl Empty for Agenda {
+    const EMPTY: &'static Self = &Self { recovered: BTreeMap::new(), newest: BTreeMap::new() };
 }
 
 impl Agenda {

@@ -1,6 +1,7 @@
 //! Draining an outbox into a sink, in the order of the stream: queued events, events read from the ring, and answers at
 //! their offsets.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -10,8 +11,10 @@ use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::{Body, Rewind};
 use crate::hub::outbox::gate::Left;
 use crate::hub::outbox::lag::Untold;
+use crate::hub::outbox::rare::Rare;
 use crate::hub::outbox::scan::Next;
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, is_latest};
+use crate::hub::pass::Wakeup;
 use crate::protocol::{Publication, ServerMessage};
 
 /// Least cost of a read from the ring, in events read: for the search, and for the write.
@@ -64,7 +67,8 @@ impl Drained {
 }
 
 impl Outbox {
-    /// Drains everything that is due into the sink, up to one write. If nothing is due, stores the waker.
+    /// Drains everything that is due into the sink, up to one write. If nothing is due, stores who is woken when
+    /// something is: the hub, if it writes to this session, or else the task of `cx`.
     ///
     /// Returns `Ready(Some(n))` after `n` events and possibly other messages, and `Ready(None)` if the outbox is
     /// finished.
@@ -75,7 +79,7 @@ impl Outbox {
             }
             let may_write = self.gate.is_open() || self.is_filling();
             if self.front.is_empty() && !(self.has_queued() && may_write) {
-                self.gate.wait(cx);
+                self.gate.wait(self.wakeup(cx));
                 return if self.life == Life::Finished { Poll::Ready(None) } else { Poll::Pending };
             }
             let front = self.drain_front(sink);
@@ -88,12 +92,12 @@ impl Outbox {
             }
             if self.is_overtaken() {
                 // The router closes the session.
-                self.gate.wait(cx);
+                self.gate.wait(self.wakeup(cx));
                 return Poll::Pending;
             }
             if drained.is_paused {
                 self.gate.postpone(now);
-                self.shared.turn.borrow_mut().queue(self.key, cx.waker());
+                self.shared.turn.borrow_mut().queue(self.key, self.wakeup(cx));
                 return Poll::Pending;
             }
         };
@@ -105,6 +109,14 @@ impl Outbox {
             self.shrink();
         }
         Poll::Ready(Some(events))
+    }
+
+    fn wakeup(&self, cx: &Context<'_>) -> Wakeup {
+        if self.is_in_pass {
+            Wakeup::Pass(self.shared.pass.clone(), self.key)
+        } else {
+            Wakeup::Task(cx.waker().clone())
+        }
     }
 
     fn drain_events(&mut self, now: Instant, sink: &mut impl Sink) -> Drained {
@@ -286,7 +298,7 @@ impl Outbox {
 
     /// Sends the `lag` for skipped events, before later events show the hole.
     fn tell_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
-        if let Some(Untold { skipped, since_offset }) = self.untold.take() {
+        if let Some(Untold { skipped, since_offset }) = self.untold.take().map(|untold| *untold) {
             drained.messages += 1;
             sink.message(&ServerMessage::Lag { skipped, since_offset });
         }
@@ -341,12 +353,18 @@ impl Outbox {
 
     fn shrink(&mut self) {
         shrink(&mut self.queue);
-        shrink(&mut self.answers);
-        shrink(&mut self.front);
+        // Answers are rare, and so is what a session that was behind had to be sent.
+        self.answers = VecDeque::new();
+        if self.front.is_empty() {
+            self.front = VecDeque::new();
+        }
+        if self.agenda.len() == 0 {
+            self.agenda = Rare::default();
+        }
     }
 }
 
-fn shrink<T>(queue: &mut std::collections::VecDeque<T>) {
+fn shrink<T>(queue: &mut VecDeque<T>) {
     if queue.capacity() > IDLE_CAPACITY * 2 {
         queue.shrink_to(IDLE_CAPACITY);
     }

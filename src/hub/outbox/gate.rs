@@ -1,9 +1,9 @@
-//! `Gate`: when a session may write, and the waker of the task that writes.
+//! `Gate`: when a session may write, and who is woken to write.
 
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::hub::PushConfig;
+use crate::hub::pass::Wakeup;
 use crate::rate::RateLimiter;
 
 /// The contents of the outbox after a write.
@@ -25,14 +25,14 @@ pub(super) struct Gate {
     writes: RateLimiter,
     due_since: Option<Instant>,
     last_drain: Instant,
-    waker: Option<Waker>,
+    wakeup: Option<Wakeup>,
 }
 
 impl Gate {
     /// Returns the gate of a session without a write yet.
     pub(super) fn new(push: &PushConfig, now: Instant) -> Self {
         let writes = RateLimiter::every(push.coalesce(), push.burst_writes, now);
-        Self { window: false, urgent: false, writes, due_since: None, last_drain: now, waker: None }
+        Self { window: false, urgent: false, writes, due_since: None, last_drain: now, wakeup: None }
     }
 
     /// Returns whether events may be written.
@@ -55,20 +55,18 @@ impl Gate {
         self.urgent = true;
     }
 
-    /// Records that data are due, and wakes the task that writes.
+    /// Records that data are due, and wakes the writer.
     pub(super) fn wake(&mut self, now: Instant) {
         self.due_since.get_or_insert(now);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        if let Some(wakeup) = self.wakeup.take() {
+            wakeup.wake();
         }
     }
 
-    /// Stores the waker until data are due.
-    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+    /// Stores the wakeup until data are due.
+    pub(super) fn wait(&mut self, wakeup: Wakeup) {
         self.due_since = None;
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
+        self.wakeup = Some(wakeup);
     }
 
     /// Records that data are due although the session waits for its turn, so that the delay does not count as a stall

@@ -1,7 +1,6 @@
 //! Lag: a session in mode `all` has more unsent events than the limit. Only the newest event of each topic will be
 //! sent; the others are skipped and counted.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::hub::delivery::{Delivery, Pushed};
@@ -34,7 +33,7 @@ impl Outbox {
 
     /// Reduces all unsent events in mode `all`, and those in `unread`, to the newest of each topic.
     pub(super) fn begin_lag(&mut self, unread: &[Rc<Delivery>]) {
-        self.lag = Some(HashMap::new());
+        self.lag = Some(Box::default());
         let queue = std::mem::take(&mut self.queue);
         for (offset, topic) in self.agenda.take_lag() {
             self.merge(topic, offset);
@@ -53,7 +52,7 @@ impl Outbox {
 
     /// Returns how many topics a lag has beyond the limit of queued events.
     pub(super) fn lag_beyond(&self) -> usize {
-        let topics = self.lag.as_ref().map_or(0, HashMap::len);
+        let topics = self.lag.as_ref().map_or(0, |lag| lag.len());
         topics.saturating_sub(self.shared.config.push.outbox_events_max)
     }
 
@@ -87,7 +86,7 @@ impl Outbox {
     /// Ends a lag: the newest events move into the agenda, and new events are queued again.
     pub(super) fn end_lag(&mut self) {
         let Some(lag) = self.lag.take() else { return };
-        for (topic, offset) in lag {
+        for (topic, offset) in *lag {
             self.agenda.insert(offset, topic, None);
         }
         self.weigh();
@@ -96,7 +95,8 @@ impl Outbox {
     /// Records skipped events that the client must be told, and the newest one of them.
     pub(super) fn skip(&mut self, topic: Topic, newest: u64, skipped: Untold) {
         self.skipped.insert(topic, newest);
-        let before = self.untold.get_or_insert(Untold { skipped: 0, since_offset: u64::MAX });
+        let none = || Box::new(Untold { skipped: 0, since_offset: u64::MAX });
+        let before = self.untold.get_or_insert_with(none);
         before.skipped += skipped.skipped;
         before.since_offset = before.since_offset.min(skipped.since_offset);
     }

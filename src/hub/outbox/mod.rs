@@ -13,6 +13,7 @@ mod lag;
 mod latest;
 mod modes;
 mod progress;
+mod rare;
 mod scan;
 mod skipped;
 mod snapshots;
@@ -34,6 +35,7 @@ use gate::Gate;
 pub use held::Held;
 use lag::Untold;
 use latest::Latest;
+use rare::Rare;
 use scan::{Kind, Leeway, Scan};
 use skipped::Skipped;
 pub use snapshots::Snapshots;
@@ -68,18 +70,19 @@ pub struct Outbox {
     answers: VecDeque<Answer>,
     /// Events in mode `all` of a session that keeps up, in the order of the stream.
     queue: VecDeque<Rc<Delivery>>,
-    agenda: Agenda,
+    agenda: Rare<Agenda>,
     /// Index in the ring of the batch of the last event of the agenda, where a search begins.
     near: usize,
     scan: Option<Box<Scan>>,
     /// Set while the session has more unsent events than the limit: the offset of the newest unsent event of each topic.
-    lag: Option<HashMap<Topic, u64>>,
+    #[expect(clippy::box_collection, reason = "a session that does not lag pays for a pointer only")]
+    lag: Option<Box<HashMap<Topic, u64>>>,
     /// Skipped events that are not announced yet.
-    untold: Option<Untold>,
+    untold: Option<Box<Untold>>,
     /// Subscriptions in mode `latest`; `None` for most sessions.
     latest: Option<Box<Latest>>,
     alarm: Option<Instant>,
-    skipped: Skipped,
+    skipped: Rare<Skipped>,
     /// Memory of queued control items, answers and positions.
     held: Held,
     /// The part of that for positions.
@@ -90,6 +93,8 @@ pub struct Outbox {
     /// High-water mark. Events at or below it are duplicates (two subscriptions matched) or covered by the client's
     /// cursor, and are ignored.
     seen: u64,
+    /// Whether the hub writes to this session, see [`Pass`](crate::hub::Pass).
+    is_in_pass: bool,
     gate: Gate,
     life: Life,
 }
@@ -106,7 +111,7 @@ impl Outbox {
             front: VecDeque::new(),
             answers: VecDeque::new(),
             queue: VecDeque::new(),
-            agenda: Agenda::default(),
+            agenda: Rare::default(),
             near: 0,
             scan: None,
             lag: None,
@@ -114,10 +119,11 @@ impl Outbox {
             positions_bytes: 0,
             latest: None,
             alarm: None,
-            skipped: Skipped::default(),
+            skipped: Rare::default(),
             work: 0,
             on_lag: OnLag::CatchUp,
             seen,
+            is_in_pass: false,
             life: Life::Open,
         }
     }
@@ -252,7 +258,7 @@ impl Outbox {
     /// Drops everything but the control items.
     fn forget_events(&mut self) {
         self.answers = VecDeque::new();
-        (self.queue, self.agenda, self.scan) = (VecDeque::new(), Agenda::default(), None);
+        (self.queue, self.agenda, self.scan) = (VecDeque::new(), Rare::default(), None);
         (self.lag, self.untold, self.positions_bytes) = (None, None, 0);
         self.count_front();
         self.forget_latest();
@@ -264,6 +270,11 @@ impl Outbox {
         if let Some(alarm) = self.alarm.take() {
             self.shared.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
         }
+    }
+
+    /// Records whether the hub writes to this session.
+    pub(super) fn set_in_pass(&mut self, is_in_pass: bool) {
+        self.is_in_pass = is_in_pass;
     }
 
     /// Returns the subscriptions of the session.

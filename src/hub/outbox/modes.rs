@@ -48,7 +48,9 @@ impl Outbox {
     pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
         let by_it = |each: Topic| each.wildcard() == topic && !self.links.contains(each);
         end_rewinds(&mut self.answers, |each, _| each == topic || by_it(each));
-        self.agenda.end(topic);
+        if self.agenda.len() > 0 {
+            self.agenda.end(topic);
+        }
         if !self.is_subscribed(topic) {
             self.forget_unsent(topic);
         }

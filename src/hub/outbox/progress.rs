@@ -38,7 +38,9 @@ impl Outbox {
     /// Forgets skipped events of these topics, which begin anew from a cursor, except those of topics that the session has
     /// already.
     pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>) {
-        self.skipped.begin_anew(fresh, &self.links);
+        if !self.skipped.is_empty() {
+            self.skipped.begin_anew(fresh, &self.links);
+        }
     }
 
     /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a
@@ -54,7 +56,7 @@ impl Outbox {
         let queued = self.queue.front().map(|delivery| delivery.offset());
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
         let skipped = self.lag.as_ref().and_then(|lag| lag.values().copied().min());
-        let untold = self.untold.map(|untold| untold.since_offset);
+        let untold = self.untold.as_ref().map(|untold| untold.since_offset);
         let unread = self.scan.as_ref().filter(|scan| scan.is_behind()).map(|scan| scan.read() + 1);
         let rewound = self.answers.iter().filter_map(Answer::rewind).map(|rewind| rewind.first().saturating_add(1));
         let agenda = self.agenda.first_unsent();

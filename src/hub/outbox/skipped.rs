@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::index::{Links, Topic};
+use crate::hub::outbox::rare::Empty;
 
 /// Most topics with an entry of their own.
 const TOPICS_MAX: usize = 8_192;
@@ -14,6 +15,10 @@ pub(super) struct Skipped {
     newest: BTreeMap<Topic, u64>,
     /// The newest skipped event of all topics beyond the limit.
     of_all: Option<u64>,
+}
+
+impl Empty for Skipped {
+    const EMPTY: &'static Self = &Self { newest: BTreeMap::new(), of_all: None };
 }
 
 impl Skipped {

@@ -18,6 +18,7 @@ use crate::domain::{ChannelSet, Snapshot, SymbolId};
 use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, topic};
 use crate::hub::outbox::{Outbox, Rewind, Snapshots};
+use crate::hub::pass::SessionWriter;
 use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
 
@@ -43,6 +44,7 @@ pub struct Router {
 struct Entry {
     outbox: SharedOutbox,
     ender: Option<Ender>,
+    writer: Option<Rc<dyn SessionWriter>>,
     /// Encodes an event in the session's dialect: not in the session's own time, as others get the same bytes.
     prepare: fn(&Publication),
 }
@@ -80,7 +82,7 @@ impl Router {
         let key = SessionKey::new(vacant.key());
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
-        vacant.insert(Entry { outbox: outbox.clone(), ender, prepare: Publication::prepare::<D> });
+        vacant.insert(Entry { outbox: outbox.clone(), ender, writer: None, prepare: Publication::prepare::<D> });
         self.config().metrics.sessions.inc();
         self.config().metrics.sessions_opened.inc();
         (key, outbox)
@@ -99,13 +101,26 @@ impl Router {
             sessions[moved.index()].outbox.borrow_mut().links().moved(topic, place);
         });
         outbox.forget_latest();
+        outbox.set_in_pass(false);
         drop(outbox);
+        if let Some(writer) = entry.writer {
+            writer.detach();
+        }
         self.shared.bursts.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
         self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
         self.config().metrics.sessions.dec();
         if self.is_draining() && self.sessions.is_empty() {
             self.empty.notify_one();
+        }
+    }
+
+    /// Lets the hub write to this session from now on. Does nothing if the session has left.
+    pub fn attach_writer(&mut self, key: SessionKey, outbox: &SharedOutbox, writer: Rc<dyn SessionWriter>) {
+        let entry = self.sessions.get_mut(key.index()).filter(|entry| Rc::ptr_eq(&entry.outbox, outbox));
+        if let Some(entry) = entry {
+            outbox.borrow_mut().set_in_pass(true);
+            entry.writer = Some(writer);
         }
     }
 

@@ -71,6 +71,21 @@ impl Router {
         self.offset() < newest
     }
 
+    /// Writes to the next sessions with data due, as many as [`PushConfig::turn_writes_max`](crate::hub::PushConfig). Returns
+    /// whether there are more.
+    pub(in crate::hub) fn write_turn(&self) -> bool {
+        let pass = &self.shared.pass;
+        for key in (0..self.config().push.turn_writes_max).map_while(|_| pass.next()) {
+            // A session that has left writes by itself.
+            if let Some(writer) = self.sessions.get(key.index()).and_then(|entry| entry.writer.as_ref()) {
+                writer.write();
+            }
+        }
+        let has_more = pass.len() > 0;
+        self.config().metrics.write_turns_full.inc_by(u64::from(has_more));
+        has_more
+    }
+
     /// Appends the next event of the stream to the outboxes of the subscribed sessions.
     fn route(&mut self, batch: &Arc<[Publication]>, index: usize, now: Instant) {
         let publication = &batch[index];

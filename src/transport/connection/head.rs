@@ -1,20 +1,13 @@
 //! Finds the ends of request heads (RFC 9112 section 2.1), so that the parser of actix-http gets whole heads only: it would
 //! parse from the start again at each byte, and accept 128 KiB.
-//!
-//! Also changes headers that the parser would reject: `Upgrade: websocket, h2c` offers a WebSocket (RFC 9110 section 7.8), and
-//! `Connection: Upgrade` of a client that offers only `h2c` must not close the connection.
-
-use std::ops::Range;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
-use crate::transport::connection::request_body::{Faulty, RequestBody};
+use crate::transport::connection::request_head::{Next, parse};
 
-/// The most headers that actix-http accepts.
-const HEADERS_MAX: usize = 96;
-
-/// Why a head is not passed on: it exceeds `server.request_head_bytes_max` or [`HEADERS_MAX`], or is invalid HTTP/1.1.
+/// Why a head is not passed on: it exceeds `server.request_head_bytes_max` or
+/// [`HEADERS_MAX`](super::request_head::HEADERS_MAX), or is invalid HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
     TooLong,
@@ -37,18 +30,6 @@ pub(super) struct Heads {
     next: Next,
 }
 
-/// The kind of bytes after a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Head,
-    /// A body, and nothing after it.
-    Body(RequestBody),
-    /// WebSocket frames, a tunnel, or bytes that are not HTTP: passed on as they arrive.
-    Other,
-    /// Nothing that is passed on.
-    Nothing,
-}
-
 impl Heads {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, held: BytesMut::new(), ready: 0, scanned: 0, look_at: 1, next: Next::Head }
@@ -66,7 +47,18 @@ impl Heads {
 
     /// Returns whether an incomplete head is held back.
     pub(super) fn is_partial(&self) -> bool {
-        self.held.len() > self.ready
+        self.next != Next::Frames && self.held.len() > self.ready
+    }
+
+    /// Returns whether nothing more may be read: as many frames are held back as a head may have bytes, and the request that
+    /// opens the WebSocket is not yet answered.
+    pub(super) fn is_full(&self) -> bool {
+        self.next == Next::Frames && self.held.len() >= self.bytes_max
+    }
+
+    /// Takes the frames that are held back.
+    pub(super) fn take_frames(&mut self) -> BytesMut {
+        std::mem::take(&mut self.held)
     }
 
     /// Takes bytes that were just read; returns how many leading ones are passed on at once. The others are held back, or
@@ -127,7 +119,7 @@ impl Heads {
             let rest = &mut bytes[passed..];
             match &mut self.next {
                 Next::Other => return Ok(bytes.len()),
-                Next::Nothing => return Ok(passed),
+                Next::Frames | Next::Nothing => return Ok(passed),
                 Next::Body(body) => {
                     let Some(len) = body.end(rest) else { return Ok(bytes.len()) };
                     passed += len;
@@ -193,55 +185,13 @@ impl Heads {
     }
 }
 
-/// Parses a head; adds the ranges to overwrite with blanks to `blanks`. `None` if the head is incomplete.
-fn parse(bytes: &[u8], blanks: &mut Vec<Range<usize>>) -> Result<Option<(usize, Next)>, httparse::Error> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(len) = request.parse(bytes)? else { return Ok(None) };
-    let place = |part: &[u8]| {
-        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-        start..start + part.len()
-    };
-    let named = |name: &'static str| {
-        let headers: &[httparse::Header<'_>] = request.headers;
-        headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
-    };
-    let websocket = named("upgrade").flat_map(parts).find(|part| part.eq_ignore_ascii_case(b"websocket"));
-    let upgrade: Vec<_> =
-        named("connection").flat_map(parts).filter(|part| part.eq_ignore_ascii_case(b"upgrade")).collect();
-    match websocket.map(place) {
-        Some(websocket) if !upgrade.is_empty() => {
-            let among = |value: &Range<usize>| value.start <= websocket.start && websocket.end <= value.end;
-            if let Some(value) = named("upgrade").map(place).find(among) {
-                blanks.extend([value.start..websocket.start, websocket.end..value.end]);
-            }
-        }
-        _ => blanks.extend(upgrade.iter().map(|part| place(part))),
-    }
-    let is_alone = || named("upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
-    let opens_websocket = websocket.is_some() && (!upgrade.is_empty() || is_alone());
-    // The order of these checks is that of actix-http.
-    let next = match RequestBody::announced(named("transfer-encoding"), named("content-length")) {
-        Err(Faulty) => Next::Nothing,
-        Ok(Some(body @ RequestBody::Chunks(..))) => Next::Body(body),
-        _ if opens_websocket => Next::Other,
-        Ok(Some(body)) => Next::Body(body),
-        Ok(None) if request.method == Some("CONNECT") => Next::Other,
-        Ok(None) => Next::Head,
-    };
-    Ok(Some((len, next)))
-}
-
-/// Returns the elements of a comma-separated list.
-fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::transport::connection::request_body::RequestBody;
+    use crate::transport::connection::request_head::HEADERS_MAX;
 
     /// Feeds the bytes in pieces of this length; returns the bytes that are passed on.
     fn pass(heads: &mut Heads, bytes: &[u8], piece: usize) -> Result<Vec<u8>, HeadError> {
@@ -347,8 +297,11 @@ mod tests {
             ][tail];
             let text = [GET.repeat(heads).as_str(), tail].concat();
             let mut gate = Heads::new(1_000);
-            prop_assert_eq!(pass(&mut gate, text.as_bytes(), piece).unwrap(), text.as_bytes());
-            prop_assert_eq!(gate.is_open(), tail.ends_with("frames"));
+            // The frames wait for the session.
+            let frames = if tail.ends_with("frames") { 11 } else { 0 };
+            let (heads, frames) = text.as_bytes().split_at(text.len() - frames);
+            prop_assert_eq!(pass(&mut gate, text.as_bytes(), piece).unwrap(), heads);
+            prop_assert_eq!(gate.take_frames(), frames);
             prop_assert_eq!(gate.is_shut(), tail.starts_with("POST"));
             prop_assert!(!gate.is_partial());
         }
@@ -373,9 +326,9 @@ mod tests {
         for (headers, next) in [
             ("Content-Length: 0", Next::Head),
             ("Content-Length:  00 ", Next::Head),
-            ("Content-Length: 00\r\nUpgrade: websocket", Next::Other),
+            ("Content-Length: 00\r\nUpgrade: websocket", Next::Frames),
             ("Content-Length: 05", Next::Body(RequestBody::Length(5))),
-            ("Content-Length: 5\r\nUpgrade: websocket", Next::Other),
+            ("Content-Length: 5\r\nUpgrade: websocket", Next::Frames),
             ("Content-Length:", Next::Nothing),
             ("Content-Length: +0", Next::Nothing),
             ("Content-Length: -0", Next::Nothing),

@@ -9,15 +9,18 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::Problem;
+use crate::transport::connection::handover::Upgraded;
 use crate::transport::connection::head::{HeadError, Heads};
-use crate::transport::connection::refusal::{DISCARDED_BYTES_MAX, refuse};
+use crate::transport::connection::refusal::{DISCARDED_BYTES_MAX, discard, refuse};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::connection::tls::Channel;
 use crate::transport::traffic::Meter;
 
 /// The input and output of the HTTP dispatcher.
 pub(super) struct HttpIo {
-    channel: Channel,
+    /// `None` after the handover.
+    channel: Option<Channel>,
+    meter: Rc<Meter>,
     heads: Heads,
     state: Rc<ConnectionState>,
     /// Discarded bytes after a request body.
@@ -32,17 +35,18 @@ pub(super) struct HttpIo {
 impl HttpIo {
     pub(super) fn new(channel: Channel, state: Rc<ConnectionState>, head_bytes_max: usize) -> Self {
         state.open();
-        Self { channel, heads: Heads::new(head_bytes_max), state, discarded: 0, is_ended: false, is_filled: false }
+        let (meter, heads) = (channel.meter().clone(), Heads::new(head_bytes_max));
+        Self { channel: Some(channel), meter, heads, state, discarded: 0, is_ended: false, is_filled: false }
     }
 
     /// Returns whether the connection speaks TLS.
     pub(super) fn is_tls(&self) -> bool {
-        self.channel.is_tls()
+        self.channel.as_ref().is_some_and(Channel::is_tls)
     }
 
     /// Returns the meter of this connection.
     pub(super) fn meter(&self) -> &Rc<Meter> {
-        self.channel.meter()
+        &self.meter
     }
 
     /// Returns the state of this connection.
@@ -53,8 +57,18 @@ impl HttpIo {
     /// Ends the input, and responds with the problem unless a response is in progress.
     fn refuse(&mut self, cx: &mut Context<'_>, problem: &Problem) {
         self.is_ended = true;
-        if !self.state.is_responding() {
-            refuse(&mut self.channel, cx, problem, self.state.metrics());
+        if let Some(channel) = self.channel.as_mut().filter(|_| !self.state.is_responding()) {
+            refuse(channel, cx, problem, self.state.metrics());
+        }
+    }
+
+    /// Gives the connection to the session that the response has opened.
+    fn hand_over(&mut self) {
+        if let Some(handover) = self.state.take_handover()
+            && let Some(channel) = self.channel.take()
+        {
+            let (read, state) = (self.heads.take_frames(), self.state.clone());
+            self.state.give(handover.take(Upgraded { channel, read, state }));
         }
     }
 
@@ -64,12 +78,13 @@ impl HttpIo {
             if self.heads.give_to(buf) {
                 return Poll::Ready(Ok(()));
             }
-            if self.discarded > DISCARDED_BYTES_MAX {
-                // The kernel holds the rest. The connection ends with the response.
+            let Some(channel) = &mut self.channel else { return Poll::Pending };
+            if self.discarded > DISCARDED_BYTES_MAX || self.heads.is_full() {
+                // The kernel holds the rest. The connection ends with the response, or belongs to a session then.
                 return Poll::Pending;
             }
             let before = buf.filled().len();
-            ready!(Pin::new(&mut self.channel).poll_read(cx, buf))?;
+            ready!(Pin::new(channel).poll_read(cx, buf))?;
             let fresh = &mut buf.filled_mut()[before..];
             if fresh.is_empty() {
                 self.state.half_close();
@@ -126,16 +141,25 @@ impl AsyncRead for HttpIo {
 impl AsyncWrite for HttpIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.channel).poll_write(cx, bytes);
+        let Some(channel) = &mut this.channel else { return Poll::Pending };
+        let result = Pin::new(channel).poll_write(cx, bytes);
         this.state.written(result.is_pending());
         result
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().channel).poll_flush(cx)
+        let this = self.get_mut();
+        let Some(channel) = &mut this.channel else { return Poll::Pending };
+        ready!(Pin::new(channel).poll_flush(cx))?;
+        // The dispatcher flushes only when it has written everything, a response with a handover included.
+        this.hand_over();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().channel).poll_shutdown(cx)
+        let Some(channel) = &mut self.get_mut().channel else { return Poll::Pending };
+        // Unread bytes would make the kernel reset the connection, and the client may lose the response.
+        discard(channel, cx);
+        Pin::new(channel).poll_shutdown(cx)
     }
 }

@@ -3,11 +3,13 @@
 //! `actix_web::HttpServer` does the same, but accepts no stream of another type; this module builds the same chain around
 //! [`Socket`], which counts bytes and has deadlines.
 
+mod handover;
 mod head;
 mod http_io;
 mod progress;
 mod refusal;
 mod request_body;
+mod request_head;
 mod response;
 mod socket;
 pub(super) mod state;
@@ -28,23 +30,22 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
-use crate::metrics::SharedMetrics;
-use crate::transport::traffic::{Meter, Metered};
-use crate::transport::turnstile::Turnstile;
+use crate::transport::traffic::Meter;
 use crate::transport::{Worker, pieces, problem, routes};
 
 use http_io::HttpIo;
 use response::ResponseBody;
-use socket::Socket;
+use socket::{Socket, SocketShared};
 use state::{ConnectionState, Timeouts};
 use task::ConnectionTask;
-use tls::{Channel, HandshakeError};
+use tls::HandshakeError;
 
+pub(super) use handover::{Handover, SilentBody, Upgraded};
 pub(super) use progress::WriteProgress;
 pub use socket::SocketConfig;
 pub use table::{ConnectionLimits, ConnectionTable};
-pub(super) use tls::OverTls;
 pub use tls::TlsSetup;
+pub(super) use tls::{Channel, OverTls};
 
 /// Limits and options of the connections of one listener.
 #[derive(Clone)]
@@ -84,7 +85,7 @@ where
     let metrics = worker.metrics();
     let turnstile = worker.connection_turns.clone();
     let (ours, table) = (worker.clone(), worker.connections.clone());
-    let timeouts = Timeouts { request: config.request_timeout, keep_alive: config.keep_alive };
+    let timeouts = Rc::new(Timeouts { request: config.request_timeout, keep_alive: config.keep_alive });
     let app = App::new()
         .app_data(worker)
         .wrap_fn(|request, app| {
@@ -100,11 +101,17 @@ where
             meter.begin_request();
         }
         let has_body = !matches!(request.payload(), Payload::None);
-        let responding = request.conn_data::<Rc<ConnectionState>>().map(|state| state.respond(has_body));
+        let state = request.conn_data::<Rc<ConnectionState>>().cloned();
+        let responding = state.as_ref().map(|state| state.respond(has_body));
         let (answer, metrics) = (app.call(request), counted.clone());
         async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             problem::count(&answer, &metrics);
+            if let Some(handover) = answer.response_mut().extensions_mut().remove::<Handover>()
+                && let Some(state) = state
+            {
+                state.hand_over(handover);
+            }
             Ok(answer.map_body(|head, body| {
                 if has_body && !head.upgrade() {
                     // The dispatcher does not find the end of an unread body, so the next request could not be parsed.
@@ -133,12 +140,14 @@ where
             }
         })
         .h1(app);
-    let opening = Opening { config, turnstile, metrics: metrics.clone() };
+    let shared =
+        SocketShared { config: config.socket, is_plain: config.tls.is_none(), turnstile, metrics: metrics.clone() };
+    let opening = Opening { config, shared: Rc::new(shared) };
     let accept = fn_service(move |(stream, meter, state)| opening.clone().open(stream, meter, state));
     apply_fn_factory(accept.and_then(http), move |stream: TcpStream, chain| {
-        let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(timeouts, &table));
-        let served = Metered::new(chain.call((stream, meter.clone(), state.clone())), meter);
-        ConnectionTask::new(served, state, metrics.clone())
+        let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(&timeouts, &table));
+        let served = Box::pin(chain.call((stream, meter.clone(), state.clone())));
+        ConnectionTask::new(served, meter, state, metrics.clone())
     })
 }
 
@@ -146,8 +155,7 @@ where
 #[derive(Clone)]
 struct Opening {
     config: ConnectionConfig,
-    turnstile: Rc<Turnstile>,
-    metrics: SharedMetrics,
+    shared: Rc<SocketShared>,
 }
 
 impl Opening {
@@ -157,23 +165,24 @@ impl Opening {
         meter: Rc<Meter>,
         state: Rc<ConnectionState>,
     ) -> Result<(HttpIo, Option<SocketAddr>), DispatchError> {
-        let ConnectionConfig { socket, tls, request_head_bytes_max, .. } = self.config;
-        socket.apply(&stream);
+        let ConnectionConfig { tls, request_head_bytes_max, .. } = self.config;
+        let SocketShared { config, turnstile, metrics, .. } = &*self.shared;
+        config.apply(&stream);
         let peer = stream.peer_addr().ok();
-        self.turnstile.clone().pass().await;
-        let socket = Socket::new(stream, meter, self.turnstile, tls.is_none(), self.metrics.clone(), socket);
+        turnstile.clone().pass().await;
+        let socket = Socket::new(stream, meter, self.shared.clone());
         let channel = match tls {
             None => Ok(Channel::Plain(socket)),
             // Boxed: the future is large, and connections without TLS should not pay for its size.
-            Some(tls) => Box::pin(tls.accept(socket, &self.metrics)).await,
+            Some(tls) => Box::pin(tls.accept(socket, metrics)).await,
         };
         match channel {
             Ok(channel) => Ok((HttpIo::new(channel, state, request_head_bytes_max), peer)),
             Err(err) => {
                 log::debug!("TLS handshake failed err={err}");
                 match err {
-                    HandshakeError::TimedOut => self.metrics.tls_handshake_timeouts.inc(),
-                    HandshakeError::Failed(_) | HandshakeError::PlainHttp => self.metrics.tls_handshakes_failed.inc(),
+                    HandshakeError::TimedOut => metrics.tls_handshake_timeouts.inc(),
+                    HandshakeError::Failed(_) | HandshakeError::PlainHttp => metrics.tls_handshakes_failed.inc(),
                 };
                 Err(DispatchError::Io(io::Error::other(err)))
             }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::metrics::Metrics;
 use crate::transport::Problem;
 
-/// The most bytes that are read and discarded around such a response. If a socket is closed with unread bytes, the kernel
+/// The most bytes that are read and discarded around a response. If a socket is closed with unread bytes, the kernel
 /// resets the connection, and the client may lose the response.
 pub(super) const DISCARDED_BYTES_MAX: usize = 1 << 18;
 
@@ -18,6 +18,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     problem.count_in(metrics);
+    discard(stream, cx);
+    let _ = Pin::new(&mut *stream).poll_write(cx, &problem.to_http());
+    let _ = Pin::new(stream).poll_flush(cx);
+}
+
+/// Reads and discards bytes that have arrived, at most [`DISCARDED_BYTES_MAX`].
+pub(super) fn discard<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) {
     let mut discarded = 0;
     let mut buffer = [0; 4_096];
     while discarded < DISCARDED_BYTES_MAX {
@@ -27,6 +34,4 @@ where
             _ => break,
         }
     }
-    let _ = Pin::new(&mut *stream).poll_write(cx, &problem.to_http());
-    let _ = Pin::new(stream).poll_flush(cx);
 }

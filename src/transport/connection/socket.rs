@@ -67,36 +67,42 @@ impl SocketConfig {
     }
 }
 
+/// The state that the sockets of one listener share.
+pub(super) struct SocketShared {
+    /// Options.
+    pub(super) config: SocketConfig,
+    /// Whether the bytes are HTTP. The bytes of HTTP within TLS are counted by `tls.rs`.
+    pub(super) is_plain: bool,
+    /// Limits how many connections begin or end in one turn.
+    pub(super) turnstile: Rc<Turnstile>,
+    /// The counters of the server.
+    pub(super) metrics: SharedMetrics,
+}
+
 /// The socket of one connection.
-pub(super) struct Socket {
+pub(in crate::transport) struct Socket {
     tcp: TcpStream,
     meter: Rc<Meter>,
-    /// Whether the bytes are HTTP. The bytes of HTTP within TLS are counted by `tls.rs`.
-    plain: bool,
-    turnstile: Rc<Turnstile>,
-    metrics: SharedMetrics,
-    config: SocketConfig,
-    /// Fires when a jammed socket must be checked again.
-    look: Option<Pin<Box<Sleep>>>,
-    second_look: SecondLook,
-    /// When a write last found the socket jammed; `None` while the kernel's timeout is set.
-    jammed: Option<Instant>,
+    shared: Rc<SocketShared>,
+    /// Set from the first write that found the socket jammed until the kernel's timeout is set again.
+    jam: Option<Box<Jam>>,
     /// The end of the stream, which waits for the turnstile. Without it, 5,000 sessions that end at once block the thread for
     /// 0.1 s.
     end: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>>,
 }
 
+/// A socket that did not accept all bytes of a write.
+struct Jam {
+    /// When a write last found it jammed.
+    last: Instant,
+    /// Fires when it must be checked again.
+    look: Pin<Box<Sleep>>,
+    second_look: SecondLook,
+}
+
 impl Socket {
-    pub(super) fn new(
-        tcp: TcpStream,
-        meter: Rc<Meter>,
-        turnstile: Rc<Turnstile>,
-        plain: bool,
-        metrics: SharedMetrics,
-        config: SocketConfig,
-    ) -> Self {
-        let second_look = SecondLook::default();
-        Self { tcp, meter, plain, turnstile, metrics, config, look: None, second_look, jammed: None, end: None }
+    pub(super) fn new(tcp: TcpStream, meter: Rc<Meter>, shared: Rc<SocketShared>) -> Self {
+        Self { tcp, meter, shared, jam: None, end: None }
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -127,14 +133,13 @@ impl Socket {
         let now = Instant::now();
         match result {
             Poll::Ready(Ok(len)) => {
-                self.metrics.writes.inc();
-                self.metrics.bytes_written.inc_by(len as u64);
-                self.meter.write(len, if self.plain { len } else { 0 });
-                self.meter.pace().took(len, offered, self.config.take_bytes_min, now);
-                if self.jammed.is_some_and(|jammed| now - jammed >= self.config.take_timeout) {
-                    self.jammed = None;
-                    self.look = None;
-                    self.config.set_user_timeout(&self.tcp, true);
+                self.shared.metrics.writes.inc();
+                self.shared.metrics.bytes_written.inc_by(len as u64);
+                self.meter.write(len, if self.shared.is_plain { len } else { 0 });
+                self.meter.pace().took(len, offered, self.shared.config.take_bytes_min, now);
+                if self.jam.as_ref().is_some_and(|jam| now - jam.last >= self.shared.config.take_timeout) {
+                    self.jam = None;
+                    self.shared.config.set_user_timeout(&self.tcp, true);
                 }
                 result
             }
@@ -145,20 +150,24 @@ impl Socket {
 
     /// Waits until the jammed socket is writable. Fails when it makes no progress.
     fn poll_pace(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.jammed.replace(now).is_none() {
-            self.config.set_user_timeout(&self.tcp, false);
+        if self.jam.is_none() {
+            self.shared.config.set_user_timeout(&self.tcp, false);
         }
-        let deadline = self.meter.pace().waits(now) + self.config.take_timeout;
-        let Some(next) = self.second_look.next(deadline, now) else {
+        let deadline = self.meter.pace().waits(now) + self.shared.config.take_timeout;
+        let jam = self.jam.get_or_insert_with(|| {
+            let look = Box::pin(sleep_until(deadline.into()));
+            Box::new(Jam { last: now, look, second_look: SecondLook::default() })
+        });
+        jam.last = now;
+        let Some(next) = jam.second_look.next(deadline, now) else {
             // Resets the connection: the peer does not read what the kernel still holds.
             let _ = self.tcp.set_zero_linger();
             return Poll::Ready(io::ErrorKind::TimedOut.into());
         };
-        let look = self.look.get_or_insert_with(|| Box::pin(sleep_until(next.into())));
-        if look.deadline() != next.into() {
-            look.as_mut().reset(next.into());
+        if jam.look.deadline() != next.into() {
+            jam.look.as_mut().reset(next.into());
         }
-        if look.as_mut().poll(cx).is_ready() {
+        if jam.look.as_mut().poll(cx).is_ready() {
             // The deadline has passed between the two calls.
             cx.waker().wake_by_ref();
         }
@@ -182,11 +191,11 @@ impl AsyncRead for Socket {
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut self.tcp).poll_read(cx, buf));
         let len = buf.filled().len() - before;
-        self.meter.read(len, if self.plain { len } else { 0 });
+        self.meter.read(len, if self.shared.is_plain { len } else { 0 });
         if len > 0 || (result.is_ok() && buf.remaining() == 0) {
             return Poll::Ready(result);
         }
-        let turn = self.turnstile.clone().pass();
+        let turn = self.shared.turnstile.clone().pass();
         self.end = Some(Box::pin(async move {
             turn.await;
             result
@@ -250,12 +259,14 @@ mod tests {
     async fn connections_that_end_at_once_are_ended_a_few_per_turn() {
         let metrics = SharedMetrics::default();
         let turnstile = Turnstile::new(2, Order::NewestFirst, metrics.connections_delayed.clone(), Arc::default());
+        let (turnstile, metrics) = (turnstile.clone(), metrics.clone());
+        let shared = Rc::new(SocketShared { config: SOCKET, is_plain: true, turnstile, metrics: metrics.clone() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut ends = Vec::new();
         for index in 0..10 {
             let client = Client::connect(listener.local_addr().unwrap()).await.unwrap();
             let stream = listener.accept().await.unwrap().0;
-            let socket = Socket::new(stream, Rc::default(), turnstile.clone(), true, metrics.clone(), SOCKET);
+            let socket = Socket::new(stream, Rc::default(), shared.clone());
             if index % 2 == 0 {
                 // This connection ends by a reset instead of a close.
                 client.set_zero_linger().unwrap();

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 
 use crate::metrics::Metrics;
+use crate::transport::connection::handover::{Handover, Successor};
 use crate::transport::connection::table::ConnectionTable;
 
 /// Timeouts of a connection without a response in progress.
@@ -51,10 +52,33 @@ pub(in crate::transport) enum Dismissal {
     Jammed,
 }
 
+/// The handover of the connection to a session.
+#[derive(Default)]
+enum Handing {
+    #[default]
+    None,
+    /// The response that precedes it has not been written.
+    Due(Handover),
+    /// The connection belongs to the successor, which its task has not begun to poll.
+    Given(Successor),
+    Done,
+}
+
+impl std::fmt::Debug for Handing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Due(_) => "Due",
+            Self::Given(_) => "Given",
+            Self::Done => "Done",
+        })
+    }
+}
+
 /// The state of one connection, shared by its IO, its service and its task.
 #[derive(Debug)]
 pub(in crate::transport) struct ConnectionState {
-    timeouts: Timeouts,
+    timeouts: Rc<Timeouts>,
     table: Rc<ConnectionTable>,
     phase: Cell<Phase>,
     /// When the phase began; for an idle connection, the time of the last write.
@@ -71,6 +95,7 @@ pub(in crate::transport) struct ConnectionState {
     is_kept: Cell<bool>,
     /// Whether the client has shut down its sending side, or has disconnected.
     is_half_closed: Cell<bool>,
+    handing: RefCell<Handing>,
     /// When a long poll was last answered with events.
     polled: Cell<Option<Instant>>,
     dismissal: Cell<Option<Dismissal>>,
@@ -79,9 +104,9 @@ pub(in crate::transport) struct ConnectionState {
 
 impl ConnectionState {
     /// Registers a connection that was just accepted.
-    pub(super) fn begin(timeouts: Timeouts, table: &Rc<ConnectionTable>) -> Rc<Self> {
+    pub(super) fn begin(timeouts: &Rc<Timeouts>, table: &Rc<ConnectionTable>) -> Rc<Self> {
         let state = Rc::new(Self {
-            timeouts,
+            timeouts: timeouts.clone(),
             table: table.clone(),
             phase: Cell::new(Phase::Opening),
             since: Cell::new(Instant::now()),
@@ -91,6 +116,7 @@ impl ConnectionState {
             is_jammed: Cell::default(),
             is_kept: Cell::default(),
             is_half_closed: Cell::default(),
+            handing: RefCell::default(),
             polled: Cell::default(),
             dismissal: Cell::default(),
             waker: RefCell::default(),
@@ -113,7 +139,7 @@ impl ConnectionState {
     }
 
     /// Records whether the socket is jammed: it has not accepted all bytes of a write.
-    pub(super) fn written(self: &Rc<Self>, is_jammed: bool) {
+    pub(in crate::transport) fn written(self: &Rc<Self>, is_jammed: bool) {
         let was_jammed = self.is_jammed.replace(is_jammed);
         if self.phase.get() == Phase::Idle {
             self.since.set(Instant::now());
@@ -124,7 +150,7 @@ impl ConnectionState {
         }
     }
 
-    /// Records the begin of a response. It ends when the result is dropped.
+    /// Records the beginning of a response. It ends when the result is dropped.
     pub(super) fn respond(self: &Rc<Self>, has_body: bool) -> Responding {
         self.has_body.set(has_body);
         self.enter(Phase::Responding);
@@ -132,6 +158,10 @@ impl ConnectionState {
     }
 
     fn responded(self: &Rc<Self>) {
+        if matches!(*self.handing.borrow(), Handing::Given(_) | Handing::Done) {
+            // The connection carries a session.
+            return;
+        }
         let is_receiving = self.has_begun_next.get() || self.has_body.get();
         self.enter(if is_receiving { Phase::Receiving } else { Phase::Idle });
     }
@@ -146,6 +176,38 @@ impl ConnectionState {
         self.polled.set(Some(now));
     }
 
+    /// Hands the connection over once the response is written.
+    pub(super) fn hand_over(&self, handover: Handover) {
+        self.handing.replace(Handing::Due(handover));
+    }
+
+    /// Takes the handover that is due after this response.
+    pub(super) fn take_handover(&self) -> Option<Handover> {
+        if !matches!(*self.handing.borrow(), Handing::Due(_)) {
+            return None;
+        }
+        match self.handing.replace(Handing::Done) {
+            Handing::Due(handover) => Some(handover),
+            _ => None,
+        }
+    }
+
+    /// Records that the connection belongs to this successor.
+    pub(super) fn give(&self, successor: Successor) {
+        self.handing.replace(Handing::Given(successor));
+    }
+
+    /// Takes the successor to which the connection was just given.
+    pub(super) fn take_successor(&self) -> Option<Successor> {
+        if !matches!(*self.handing.borrow(), Handing::Given(_)) {
+            return None;
+        }
+        match self.handing.replace(Handing::Done) {
+            Handing::Given(successor) => Some(successor),
+            _ => None,
+        }
+    }
+
     /// Records that the response holds memory until the client has read it.
     pub(in crate::transport) fn keep(&self) {
         self.is_kept.set(true);
@@ -157,7 +219,7 @@ impl ConnectionState {
     }
 
     /// Records that the client has shut down its sending side, or has disconnected.
-    pub(super) fn half_close(&self) {
+    pub(in crate::transport) fn half_close(&self) {
         self.is_half_closed.set(true);
     }
 
@@ -225,8 +287,9 @@ impl ConnectionState {
         &self.place
     }
 
-    /// Removes the connection from the table.
+    /// Removes the connection from the table, and drops a handover that is still due.
     pub(super) fn end(&self) {
+        self.handing.take();
         self.table.leave(self);
     }
 

@@ -153,7 +153,7 @@ mod tests {
     fn the_oldest_connection_without_a_request_is_closed_then_the_oldest_response_and_never_a_session() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let enter = || {
-            let state = ConnectionState::begin(TIMEOUTS, &table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
             state.open();
             state
         };
@@ -191,7 +191,7 @@ mod tests {
         let [one, other] =
             [(); 2].map(|()| ConnectionTable::new(ConnectionLimits { all: 6, each: 5 }, metrics.clone()));
         let enter = |table| {
-            let state = ConnectionState::begin(TIMEOUTS, table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), table);
             state.open();
             state
         };
@@ -210,7 +210,7 @@ mod tests {
     async fn the_oldest_long_response_is_ended_once_its_client_has_had_time_to_read() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let [short, session, long, next] = [(); 4].map(|()| {
-            let state = ConnectionState::begin(TIMEOUTS, &table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
             state.open();
             state
         });

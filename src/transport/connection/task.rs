@@ -8,25 +8,25 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_http::error::DispatchError;
-use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::metrics::SharedMetrics;
+use crate::transport::connection::handover::Successor;
 use crate::transport::connection::state::{ConnectionState, Dismissal};
 use crate::transport::second_look::SecondLook;
+use crate::transport::traffic::Meter;
 
-pin_project! {
-    /// A future that serves one connection.
-    pub(super) struct ConnectionTask<F> {
-        #[pin]
-        connection: F,
-        place: Place,
-        // Most deadlines are postponed before they are reached, so a request does not set a timer: an expired timer is set
-        // again.
-        timer: Option<Pin<Box<Sleep>>>,
-        second_look: SecondLook,
-        metrics: SharedMetrics,
-    }
+/// A future that serves one connection: TLS handshake, requests and responses, and a session that takes it over. Reads the CPU
+/// clock around each poll while an account is charged.
+pub(super) struct ConnectionTask {
+    /// Boxed, so that a session does not keep the memory of the HTTP dispatcher.
+    connection: Successor,
+    meter: Rc<Meter>,
+    place: Place,
+    /// Most deadlines are postponed before they are reached, so a request does not set a timer: an expired timer is set again.
+    timer: Option<Pin<Box<Sleep>>>,
+    second_look: SecondLook,
+    metrics: SharedMetrics,
 }
 
 /// Removes the connection from the table when it is dropped.
@@ -38,36 +38,51 @@ impl Drop for Place {
     }
 }
 
-impl<F> ConnectionTask<F> {
-    pub(super) fn new(connection: F, state: Rc<ConnectionState>, metrics: SharedMetrics) -> Self {
-        Self { connection, place: Place(state), timer: None, second_look: SecondLook::default(), metrics }
+impl ConnectionTask {
+    pub(super) fn new(
+        connection: Successor,
+        meter: Rc<Meter>,
+        state: Rc<ConnectionState>,
+        metrics: SharedMetrics,
+    ) -> Self {
+        let second_look = SecondLook::default();
+        Self { connection, meter, place: Place(state), timer: None, second_look, metrics }
+    }
+
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        self.meter.begin_work();
+        let mut polled = self.connection.as_mut().poll(cx);
+        if let Some(successor) = self.place.0.take_successor() {
+            self.connection = successor;
+            polled = self.connection.as_mut().poll(cx);
+        }
+        self.meter.end_work();
+        polled
     }
 }
 
-impl<F: Future<Output = Result<(), DispatchError>>> Future for ConnectionTask<F> {
-    type Output = F::Output;
+impl Future for ConnectionTask {
+    type Output = Result<(), DispatchError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let state = &this.place.0;
-        if state.dismissal(cx.waker()).is_some() {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.place.0.dismissal(cx.waker()).is_some() {
             return Poll::Ready(Ok(()));
         }
-        let mut connection = this.connection;
-        let result = connection.as_mut().poll(cx);
-        if let Poll::Ready(result) = result {
+        if let Poll::Ready(result) = this.poll_connection(cx) {
             if let Err(DispatchError::Parse(_)) = &result {
                 this.metrics.requests_malformed.inc();
             }
             return Poll::Ready(result);
         }
-        let dismissal = ready!(poll_deadline(this.timer, this.second_look, state, cx));
+        let state = &this.place.0;
+        let dismissal = ready!(poll_deadline(&mut this.timer, &mut this.second_look, state, cx));
         if dismissal == Dismissal::RequestTimedOut {
             this.metrics.requests_timed_out.inc();
         }
         state.dismiss(dismissal);
         // `HttpIo` sends a refusal, if one is due, and reports the end to the dispatcher. Its result does not matter.
-        let _ = connection.poll(cx);
+        let _ = this.poll_connection(cx);
         Poll::Ready(Ok(()))
     }
 }

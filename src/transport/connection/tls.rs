@@ -71,18 +71,18 @@ impl TlsSetup {
 pub(in crate::transport) struct OverTls;
 
 /// The socket itself, or TLS over it.
-pub(super) enum Channel {
+pub(in crate::transport) enum Channel {
     Plain(Socket),
     /// Boxed, so that connections without TLS do not pay for its size.
     Tls(Box<TlsStream<Socket>>),
 }
 
 impl Channel {
-    pub(super) const fn is_tls(&self) -> bool {
+    pub(in crate::transport) const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 
-    pub(super) fn meter(&self) -> &Rc<Meter> {
+    pub(in crate::transport) fn meter(&self) -> &Rc<Meter> {
         match self {
             Self::Plain(socket) => socket.meter(),
             Self::Tls(stream) => stream.get_ref().0.meter(),

@@ -20,13 +20,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
-use actix_http::BoxedPayloadStream;
 use actix_http::header::{HttpDate, TryIntoHeaderValue};
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, DATE, SET_COOKIE};
 use actix_web::rt::time::{Interval, interval};
-use actix_web::web::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::json;
@@ -41,7 +39,7 @@ use crate::transport::{Problem, Worker, random_name, rest, sse, websocket};
 use attempt::{Case, Itself};
 use capture::Capture;
 use pool::Pool;
-use tee::{ClientTee, ServerTee, Tap};
+use tee::Tap;
 
 pub use config::InspectorConfig;
 
@@ -163,7 +161,7 @@ impl Drop for Observer {
 /// # Errors
 ///
 /// Returns a problem document if there is no such capture, it has a socket already, or the handshake is refused.
-pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("capture")?.unwrap_or_default();
@@ -181,21 +179,18 @@ pub(super) async fn open(request: HttpRequest, payload: Payload) -> Result<HttpR
         capture.end();
     })?;
     capture.request(&request);
-    let tap = Tap::new(capture.clone());
-    let tee = ClientTee { payload, tap: tap.clone() };
-    let boxed: BoxedPayloadStream = Box::pin(tee);
-    let payload = Payload::from_request(&request, &mut dev::Payload::from(boxed)).await;
-    let payload = payload.map_err(|err| Problem::bad_request(err.to_string()))?;
+    let tap = Tap(capture.clone());
     let heartbeat_ms = worker.session.heartbeat_ms.min(worker.inspector.config.heartbeat_ms);
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
-    let mut response = websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, payload, None)
-        .inspect_err(|problem| capture.refused(problem, &request))?;
+    let mut response =
+        websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, None, Some(Box::new(tap)))
+            .inspect_err(|problem| capture.refused(problem, &request))?;
     // Without this header the encoder would add one that the capture does not see.
     let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);
     response.headers_mut().insert(DATE, date.try_into_value().expect("a date is a good header"));
     capture.response(&response);
-    Ok(response.map_body(|_, body| ServerTee { body, tap }).map_into_boxed_body())
+    Ok(response)
 }
 
 /// Returns whether the request has this cookie, `NAME=VALUE`.

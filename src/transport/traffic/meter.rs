@@ -87,14 +87,14 @@ impl Meter {
     }
 
     /// Begins work on this connection. Reads the clock only if an account is charged, or may be soon.
-    pub(super) fn begin_work(&self) {
+    pub(in crate::transport) fn begin_work(&self) {
         if !self.used.get() || self.account.borrow().is_some() {
             self.working.set(Some(ThreadTime::now()));
         }
     }
 
     /// Ends work on this connection: it was for the current request.
-    pub(super) fn end_work(&self) {
+    pub(in crate::transport) fn end_work(&self) {
         let Some(since) = self.working.take() else { return };
         if let Some(account) = &*self.account.borrow() {
             account.work(since.elapsed_ns());

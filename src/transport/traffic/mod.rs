@@ -8,7 +8,6 @@ mod account;
 mod clients;
 mod cpu;
 mod meter;
-mod metered;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +24,6 @@ use account::Figures;
 pub(super) use account::{Account, Transport};
 pub use clients::Traffic;
 pub(super) use meter::Meter;
-pub(super) use metered::Metered;
 
 /// The longest name of a client, in characters.
 const NAME_LEN_MAX: usize = 64;

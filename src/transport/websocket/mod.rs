@@ -7,32 +7,28 @@
 mod budget;
 mod handler;
 mod reader;
+mod socket;
 pub(super) mod upgrade;
 mod utf8;
 mod writer;
 
-use std::cell::RefCell;
-use std::marker::PhantomData;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
 use actix_http::ws::{Frame, Item};
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
-use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
-use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
+use bytes::Bytes;
 
-use crate::hub::{Control, End, SharedOutbox};
+use crate::hub::{Control, End};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
+use crate::transport::connection::SilentBody;
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
@@ -41,9 +37,10 @@ use crate::transport::{Worker, random_name};
 
 use budget::FrameBudget;
 pub use handler::MessageHandler;
-use reader::{Assembler, FrameReader, ReadPause};
+use reader::{Assembler, FrameReader};
+pub(super) use socket::Recorder;
+use socket::SessionSocket;
 use upgrade::{accept, check, lists};
-use writer::FrameWriter;
 
 /// The most frames that are read while a closing session waits for its client's close frame: a few milliseconds' work.
 const IGNORED_FRAMES_MAX: usize = 16_384;
@@ -53,12 +50,12 @@ const IGNORED_FRAMES_MAX: usize = 16_384;
 /// # Errors
 ///
 /// Returns a problem document if the request does not open a WebSocket, or no session may begin.
-pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
-    open_on::<H>(Worker::of(&request), &request, payload, account)
+    open_on::<H>(Worker::of(&request), &request, account, None)
 }
 
-/// Opens a session with the limits of this worker, and charges its bytes to `account`.
+/// Opens a session with the limits of this worker, charges its bytes to `account` and copies them to `recorder`.
 ///
 /// # Errors
 ///
@@ -66,8 +63,8 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest, payload: Paylo
 pub(super) fn open_on<H: MessageHandler>(
     worker: &Worker,
     request: &HttpRequest,
-    payload: Payload,
     account: Option<Arc<Account>>,
+    recorder: Option<Box<dyn Recorder>>,
 ) -> Result<HttpResponse, Problem> {
     check(worker, request)?;
     worker.admit(request)?;
@@ -80,104 +77,64 @@ pub(super) fn open_on<H: MessageHandler>(
     traffic::upgrade(request);
     let now = Instant::now();
     let name = random_name();
-    let mut outbox = None;
+    // The rest of a write that the socket does not accept is kept.
+    let frame_bytes_max = worker.router.borrow().config().push.frame_bytes_max;
+    let write_bytes_max = frame_bytes_max.min(worker.write_buffer_bytes);
+    let mut opened = None;
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
         let session = worker.join::<H::Dialect>(Some(ender), now);
-        let shared = outbox.insert(session.outbox().clone()).clone();
+        let outbox = session.outbox().clone();
+        let metrics = worker.metrics();
+        let socket =
+            SessionSocket::<H::Dialect>::new(outbox.clone(), metrics.clone(), write_bytes_max, account, recorder);
+        opened = Some((socket.clone(), session.key()));
         let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
         let pauses = worker.router.borrow().config().pauses.clone();
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
-        let frames = FrameReader::new(payload, message_bytes_max, budget, account.clone());
-        let gate = frames.gate();
+        let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
         ctx.add_stream(frames);
         WebSocketSession {
             session: Some(H::open(session, &name, now)),
-            liveness: Liveness::new(request, shared.clone(), worker.session.clone()).with_pings(now),
-            outbox: shared,
+            liveness: Liveness::new(request, outbox.clone(), worker.session.clone()).with_pings(now),
             config: worker.session.clone(),
-            metrics: worker.metrics(),
-            account: account.clone(),
+            metrics,
             assembler: Assembler::default(),
             ignored: 0,
-            gate,
+            socket,
         }
     });
-    let outbox = outbox.expect("create has run its closure");
-    let frame_bytes_max = worker.router.borrow().config().push.frame_bytes_max;
-    let body = Body::<H::Dialect> { outbox, metrics: worker.metrics(), frame_bytes_max, account, dialect: PhantomData };
     log::debug!("session opened name={name}");
-    Ok(response.streaming(body))
-}
-
-/// The outbox of one session as the body of its response: polled by the dispatcher only while the socket has room.
-struct Body<D> {
-    outbox: SharedOutbox,
-    metrics: SharedMetrics,
-    frame_bytes_max: usize,
-    account: Option<Arc<Account>>,
-    dialect: PhantomData<fn() -> D>,
-}
-
-thread_local! {
-    /// The dispatcher copies a chunk at once and drops it, so all sessions of a thread share one buffer.
-    static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-}
-
-impl<D: Dialect> Stream for Body<D> {
-    type Item = Result<Bytes, actix_web::Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let now = Instant::now();
-        let mut outbox = self.outbox.borrow_mut();
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut writer = FrameWriter::<D>::new(scratch, self.frame_bytes_max);
-            let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
-                return Poll::Ready(None);
-            };
-            let payload = writer.finish();
-            let chunk = scratch.split().freeze();
-            if let Some(account) = &self.account {
-                account.sent(events, payload, chunk.len() - payload);
-            }
-            self.metrics.events_delivered.inc_by(events);
-            Poll::Ready(Some(Ok(chunk)))
-        })
-    }
-}
-
-impl<D> Drop for Body<D> {
-    fn drop(&mut self) {
-        self.outbox.borrow_mut().abandon(Instant::now());
-    }
+    let mut response = response.message_body(SilentBody).map_err(|err| Problem::bad_request(err.to_string()))?;
+    let (socket, key) = opened.expect("create has run its closure");
+    response.extensions_mut().insert(socket.handover(worker.router.clone(), key));
+    Ok(response.map_into_boxed_body())
 }
 
 /// Reads the frames of one client, and owns its [`Session`](crate::session::Session) through the handler of its messages.
-struct WebSocketSession<H> {
+struct WebSocketSession<H: MessageHandler> {
     /// `None` while the session closes: the hub sends it no further events.
     session: Option<H>,
-    outbox: SharedOutbox,
+    socket: Rc<SessionSocket<H::Dialect>>,
     config: Rc<SessionConfig>,
     metrics: SharedMetrics,
-    account: Option<Arc<Account>>,
     liveness: Liveness,
     assembler: Assembler,
     /// Frames that arrived after the session began to close.
     ignored: usize,
-    gate: ReadPause,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
     fn receive(&mut self, frame: Frame, ctx: &mut Context<Self>) {
-        let account = self.account.clone();
-        let _working = account.as_ref().map(|account| account.working());
+        let socket = self.socket.clone();
+        let _working = socket.account().map(|account| account.working());
         let now = Instant::now();
         self.liveness.heard(now);
         let result = match frame {
             Frame::Continuation(item) => self.receive_fragment(item, now),
             // Copied, because the payload is a part of the connection's read buffer and would keep all of it alive.
             Frame::Ping(payload) => {
-                self.outbox.borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
+                self.socket.outbox().borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
             }
             Frame::Pong(_) => Ok(()),
             Frame::Close(close) => return self.answer_close(close, ctx),
@@ -193,7 +150,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     fn pause(&mut self, now: Instant) {
         let pause = self.session.as_mut().map_or(Duration::ZERO, |session| session.pause(now));
         if !pause.is_zero() {
-            self.gate.set(Some(now + pause));
+            self.socket.pause().set(Some(now + pause));
             // The client is not silent: the server does not read.
             self.liveness.heard(now + pause);
         }
@@ -244,10 +201,10 @@ impl<H: MessageHandler> WebSocketSession<H> {
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
         if reason == CloseReason::UnreadReplies {
-            self.outbox.borrow_mut().forget_front();
+            self.socket.outbox().borrow_mut().forget_front();
         }
         // The outbox accepts every close.
-        let _ = self.outbox.borrow_mut().push_control(close, Instant::now());
+        let _ = self.socket.outbox().borrow_mut().push_control(close, Instant::now());
         true
     }
 
@@ -261,7 +218,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn end(&mut self, ctx: &mut Context<Self>) {
-        self.outbox.borrow_mut().finish(Instant::now());
+        self.socket.outbox().borrow_mut().finish(Instant::now());
         ctx.stop();
     }
 
@@ -280,7 +237,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         if let Some(_session) = self.session.take() {
             self.metrics.count_close(reason);
             log::debug!("session closed reason={}", reason.name());
-            self.outbox.borrow_mut().abandon(Instant::now());
+            self.socket.outbox().borrow_mut().abandon(Instant::now());
             ctx.stop();
         }
     }
@@ -320,7 +277,7 @@ impl<H: MessageHandler> Handler<End> for WebSocketSession<H> {
         if let Some(retry_after_ms) = end.retry_after_ms {
             let goodbye = ServerMessage::Goodbye { reason: end.reason.name(), retry_after_ms };
             // A client that has left so many answers unread will not read this one either.
-            let _ = self.outbox.borrow_mut().push_control(Control::Message(goodbye), Instant::now());
+            let _ = self.socket.outbox().borrow_mut().push_control(Control::Message(goodbye), Instant::now());
         }
         self.close(end.reason, ctx);
     }

@@ -1,35 +1,28 @@
 //! Reads the frames of a WebSocket client, joins fragments into messages, and bounds the size of both.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item, ProtocolError};
-use actix_web::web::Payload;
 use bytes::BytesMut;
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::protocol::CloseReason;
 use crate::protocol::websocket::{CLOSE, CONTINUATION, CONTROL_BYTES_MAX, FIN, FrameHeader, TEXT};
-use crate::transport::traffic::Account;
+use crate::protocol::{CloseReason, Dialect};
 use crate::transport::websocket::budget::FrameBudget;
+use crate::transport::websocket::socket::SessionSocket;
 use crate::transport::websocket::utf8::Utf8Check;
 
-/// The time before which the next frame must not be read, if there is one.
-pub(super) type ReadPause = Rc<Cell<Option<Instant>>>;
-
 /// The frames of one client. Ends after the first invalid one.
-pub(super) struct FrameReader {
-    payload: Payload,
+pub(super) struct FrameReader<D> {
+    socket: Rc<SessionSocket<D>>,
     codec: Codec,
     buffer: BytesMut,
-    /// Whether `buffer` may own more memory than its bytes need: it is a chunk of the connection's read buffer, or frames have
+    /// Whether `buffer` may own more memory than its bytes need: it is a part of the thread's read buffer, or frames have
     /// been taken from it.
     is_spacious: bool,
     text: TextCheck,
@@ -38,24 +31,17 @@ pub(super) struct FrameReader {
     ended: bool,
     /// Reads nothing more, not even to discard it, because that would use the CPU while the session closes.
     is_deaf: bool,
-    account: Option<Arc<Account>>,
-    gate: ReadPause,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl FrameReader {
-    /// Returns the frames in this request body. A frame longer than `message_bytes_max` is an error once its header has
+impl<D: Dialect> FrameReader<D> {
+    /// Returns the frames of the client of this socket. A frame longer than `message_bytes_max` is an error once its header has
     /// arrived, a frame over `budget` once it is complete. The account of the client is charged for the bytes.
-    pub(super) fn new(
-        payload: Payload,
-        message_bytes_max: usize,
-        budget: FrameBudget,
-        account: Option<Arc<Account>>,
-    ) -> Self {
+    pub(super) fn new(socket: Rc<SessionSocket<D>>, message_bytes_max: usize, budget: FrameBudget) -> Self {
         let codec = Codec::new().max_size(message_bytes_max);
         let (buffer, text) = (BytesMut::new(), TextCheck::default());
         Self {
-            payload,
+            socket,
             codec,
             buffer,
             is_spacious: false,
@@ -64,15 +50,8 @@ impl FrameReader {
             message_bytes_max,
             ended: false,
             is_deaf: false,
-            account,
-            gate: ReadPause::default(),
             timer: None,
         }
-    }
-
-    /// Returns the cell that delays the next frame.
-    pub(super) fn gate(&self) -> ReadPause {
-        self.gate.clone()
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
@@ -85,7 +64,7 @@ impl FrameReader {
             Some(frame) => {
                 self.is_spacious = true;
                 self.budget.charge(frame)?;
-                if let Some(account) = &self.account {
+                if let Some(account) = self.socket.account() {
                     let payload = message_bytes(frame);
                     account.received(payload, before - self.buffer.len() - payload);
                 }
@@ -131,16 +110,16 @@ impl FrameReader {
     }
 }
 
-impl Stream for FrameReader {
+impl<D: Dialect> Stream for FrameReader<D> {
     type Item = Result<Frame, CloseReason>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frames = &mut *self;
-        if let Some(until) = frames.gate.get() {
+        if let Some(until) = frames.socket.pause().get() {
             let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
             ready!(timer.as_mut().poll(cx));
             frames.timer = None;
-            frames.gate.set(None);
+            frames.socket.pause().set(None);
         }
         loop {
             if frames.is_deaf {
@@ -159,14 +138,14 @@ impl Stream for FrameReader {
                     return Poll::Ready(Some(Err(reason)));
                 }
             }
-            match ready!(Pin::new(&mut frames.payload).poll_next(cx)) {
-                Some(Ok(bytes)) if frames.buffer.is_empty() => {
-                    frames.buffer = BytesMut::from(bytes);
+            match ready!(frames.socket.poll_read(cx)) {
+                Some(bytes) if frames.buffer.is_empty() => {
+                    frames.buffer = bytes;
                     frames.is_spacious = true;
                 }
-                Some(Ok(bytes)) => frames.buffer.extend_from_slice(&bytes),
+                Some(bytes) => frames.buffer.extend_from_slice(&bytes),
                 // The client has disconnected.
-                Some(Err(_)) | None => frames.ended = true,
+                None => frames.ended = true,
             }
         }
     }

@@ -11,7 +11,7 @@ const CHARACTER_BYTES_MAX: usize = 4;
 pub(super) struct Utf8Check {
     /// The first bytes of a character that the last piece has not completed.
     begun: [u8; CHARACTER_BYTES_MAX],
-    begun_bytes: usize,
+    begun_bytes: u8,
 }
 
 impl Utf8Check {
@@ -25,10 +25,10 @@ impl Utf8Check {
         while self.begun_bytes > 0
             && let Some((next, others)) = rest.split_first()
         {
-            self.begun[self.begun_bytes] = *next;
+            self.begun[usize::from(self.begun_bytes)] = *next;
             self.begun_bytes += 1;
             rest = others;
-            match std::str::from_utf8(&self.begun[..self.begun_bytes]) {
+            match std::str::from_utf8(&self.begun[..usize::from(self.begun_bytes)]) {
                 Ok(_) => self.begun_bytes = 0,
                 Err(err) if err.error_len().is_some() => return Err(CloseReason::InvalidText),
                 Err(_) => {}
@@ -40,7 +40,8 @@ impl Utf8Check {
         }
         let begun = &rest[err.valid_up_to()..];
         self.begun[..begun.len()].copy_from_slice(begun);
-        self.begun_bytes = begun.len();
+        // At most three.
+        self.begun_bytes = u8::try_from(begun.len()).unwrap_or_default();
         Ok(())
     }
 

@@ -1,0 +1,72 @@
+//! `Pass`: the sessions of a hub that have data due, and the task that writes to them one after another. A write from here costs
+//! no task switch, as a write from a task of the session would.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+use crate::hub::SessionKey;
+
+/// Writes the outbox of one session to its socket.
+pub trait SessionWriter {
+    /// Writes what is due, as far as the socket accepts it. Writes the rest, and what becomes due meanwhile, when the socket
+    /// accepts more.
+    fn write(&self);
+    /// Writes by itself from now on, because the session has left the hub.
+    fn detach(&self);
+}
+
+/// The sessions with data due, in the order in which they are written. Bounded by the number of sessions.
+#[derive(Debug, Default)]
+pub struct Pass {
+    due: RefCell<VecDeque<SessionKey>>,
+    arrived: Notify,
+}
+
+impl Pass {
+    /// Adds a session.
+    fn add(&self, session: SessionKey) {
+        let mut due = self.due.borrow_mut();
+        if due.is_empty() {
+            self.arrived.notify_one();
+        }
+        due.push_back(session);
+    }
+
+    /// Waits until there are sessions.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Removes and returns the first session.
+    pub(super) fn next(&self) -> Option<SessionKey> {
+        self.due.borrow_mut().pop_front()
+    }
+
+    /// Returns the number of sessions.
+    pub(super) fn len(&self) -> usize {
+        self.due.borrow().len()
+    }
+}
+
+/// Makes somebody drain an outbox.
+#[derive(Clone, Debug)]
+pub enum Wakeup {
+    /// The task that polls it.
+    Task(Waker),
+    /// The hub, which writes to this session.
+    Pass(Rc<Pass>, SessionKey),
+}
+
+impl Wakeup {
+    /// Wakes the task, or adds the session to the pass.
+    pub fn wake(self) {
+        match self {
+            Self::Task(waker) => waker.wake(),
+            Self::Pass(pass, session) => pass.add(session),
+        }
+    }
+}

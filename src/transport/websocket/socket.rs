@@ -1,0 +1,288 @@
+//! `SessionSocket`: the connection of one session. It owns the socket after the handover: the session reads its frames from it,
+//! and the outbox of the session is written to it.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use actix_http::error::DispatchError;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::hub::{SessionKey, SessionWriter, SharedOutbox, SharedRouter};
+use crate::metrics::SharedMetrics;
+use crate::protocol::Dialect;
+use crate::transport::connection::state::ConnectionState;
+use crate::transport::connection::{Channel, Handover, Upgraded};
+use crate::transport::traffic::Account;
+use crate::transport::websocket::writer::FrameWriter;
+
+/// Capacity of the buffer into which the sessions of a thread read.
+const READ_BUFFER_BYTES: usize = 65_536;
+/// The least free part of that buffer for one read.
+const READ_BYTES_MIN: usize = 16_384;
+
+thread_local! {
+    /// The sessions of a thread read into one buffer. Frames are decoded from it in place; only a session with an unfinished
+    /// frame copies those bytes.
+    static READ: RefCell<BytesMut> = RefCell::default();
+    /// The sessions of a thread encode into one buffer.
+    static WRITE: RefCell<BytesMut> = RefCell::default();
+}
+
+/// Receives a copy of the bytes of a session.
+pub(in crate::transport) trait Recorder {
+    /// Records bytes of the client.
+    fn client(&self, bytes: &[u8]);
+    /// Records bytes of the server.
+    fn server(&self, bytes: &[u8]);
+}
+
+/// The connection of one session.
+pub(super) struct SessionSocket<D> {
+    link: RefCell<Link>,
+    /// The time before which the session must not read its next frame, if there is one.
+    pause: Cell<Option<Instant>>,
+    /// Wakes the session, which reads.
+    reader: RefCell<Option<Waker>>,
+    outbox: SharedOutbox,
+    metrics: SharedMetrics,
+    write_bytes_max: usize,
+    account: Option<Arc<Account>>,
+    recorder: Option<Box<dyn Recorder>>,
+    dialect: PhantomData<fn() -> D>,
+}
+
+/// The connection before, during and after the session.
+enum Link {
+    /// The response that opens the session is being written.
+    Awaited,
+    Open(Box<Open>),
+    Ended,
+}
+
+struct Open {
+    channel: Channel,
+    state: Rc<ConnectionState>,
+    /// Wakes the task of the connection.
+    writer: Waker,
+    /// Bytes that were read together with the request.
+    read: Option<Box<BytesMut>>,
+    /// The rest of the last write. While there is one the outbox is not drained. Boxed, because most sockets have none.
+    unsent: Option<Box<BytesMut>>,
+}
+
+impl<D: Dialect> SessionSocket<D> {
+    /// Returns the socket of a session that has not been opened yet. It writes about `write_bytes_max` bytes at once.
+    pub(super) fn new(
+        outbox: SharedOutbox,
+        metrics: SharedMetrics,
+        write_bytes_max: usize,
+        account: Option<Arc<Account>>,
+        recorder: Option<Box<dyn Recorder>>,
+    ) -> Rc<Self> {
+        let (link, pause, reader) = (RefCell::new(Link::Awaited), Cell::default(), RefCell::default());
+        Rc::new(Self { link, pause, reader, outbox, metrics, write_bytes_max, account, recorder, dialect: PhantomData })
+    }
+
+    /// Returns the outbox of the session.
+    pub(super) fn outbox(&self) -> &SharedOutbox {
+        &self.outbox
+    }
+
+    /// Returns the account that is charged for the session.
+    pub(super) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref()
+    }
+
+    /// Returns the time before which the session must not read its next frame.
+    pub(super) fn pause(&self) -> &Cell<Option<Instant>> {
+        &self.pause
+    }
+
+    /// Returns what takes over the connection for this session, `key` of the router.
+    pub(super) fn handover(self: Rc<Self>, router: SharedRouter, key: SessionKey) -> Handover {
+        let serving = Serving(self);
+        Handover::new(move |Upgraded { channel, read, state }| {
+            let socket = &serving.0;
+            let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
+            let open = Open { channel, state, writer: Waker::noop().clone(), read, unsent: None };
+            socket.link.replace(Link::Open(Box::new(open)));
+            router.borrow_mut().attach_writer(key, &socket.outbox, socket.clone());
+            socket.wake_reader();
+            Box::pin(serving)
+        })
+    }
+
+    /// Returns bytes of the client; `None` after the last ones.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
+        let mut reader = self.reader.borrow_mut();
+        if !reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            *reader = Some(cx.waker().clone());
+        }
+        let bytes = match &mut *self.link.borrow_mut() {
+            Link::Awaited => return Poll::Pending,
+            Link::Ended => None,
+            Link::Open(open) => ready!(open.poll_read(cx)),
+        };
+        if let (Some(bytes), Some(recorder)) = (&bytes, &self.recorder) {
+            recorder.client(bytes);
+        }
+        Poll::Ready(bytes)
+    }
+
+    /// Writes what is due. Ready when the outbox is finished and everything in it has been written.
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut link = self.link.borrow_mut();
+        let Link::Open(open) = &mut *link else { return Poll::Ready(Ok(())) };
+        WRITE.with_borrow_mut(|buffer| {
+            loop {
+                ready!(open.poll_unsent(cx))?;
+                let drained = ready!(self.poll_drain(cx, buffer));
+                if !drained {
+                    return Pin::new(&mut open.channel).poll_shutdown(cx);
+                }
+                let result = open.poll_write(cx, buffer);
+                buffer.clear();
+                ready!(result)?;
+            }
+        })
+    }
+
+    /// Drains the outbox into the buffer, up to one write. Returns false if the outbox is finished.
+    fn poll_drain(&self, cx: &Context<'_>, buffer: &mut BytesMut) -> Poll<bool> {
+        if buffer.capacity() > 2 * self.write_bytes_max {
+            *buffer = BytesMut::new();
+        }
+        let mut writer = FrameWriter::<D>::new(buffer, self.write_bytes_max);
+        let drained = ready!(self.outbox.borrow_mut().poll_drain(cx, Instant::now(), &mut writer));
+        let Some(events) = drained else { return Poll::Ready(false) };
+        let payload = writer.finish();
+        self.metrics.events_delivered.inc_by(events);
+        if let Some(account) = &self.account {
+            account.sent(events, payload, buffer.len() - payload);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.server(buffer);
+        }
+        Poll::Ready(true)
+    }
+
+    fn wake_reader(&self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+impl Open {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
+        if let Some(read) = self.read.take() {
+            return Poll::Ready(Some(*read));
+        }
+        let meter = self.channel.meter().clone();
+        meter.begin_work();
+        let result = READ.with_borrow_mut(|buffer| {
+            if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
+                buffer.reserve(READ_BUFFER_BYTES);
+            }
+            pin!(self.channel.read_buf(buffer)).poll(cx).map_ok(|_| buffer.split())
+        });
+        meter.end_work();
+        match ready!(result) {
+            Ok(bytes) if !bytes.is_empty() => Poll::Ready(Some(bytes)),
+            // The client has disconnected.
+            Ok(_) | Err(_) => {
+                self.state.half_close();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Writes the rest of the last write.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(unsent) = self.unsent.as_mut().filter(|unsent| !unsent.is_empty()) {
+            let result = Pin::new(&mut self.channel).poll_write(cx, unsent);
+            self.state.written(result.is_pending());
+            unsent.advance(ready!(result)?);
+        }
+        self.unsent = None;
+        self.poll_flush(cx)
+    }
+
+    /// Writes these bytes; keeps the rest if the socket does not accept all.
+    fn poll_write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Poll<io::Result<()>> {
+        while !bytes.is_empty() {
+            let result = Pin::new(&mut self.channel).poll_write(cx, bytes);
+            self.state.written(result.is_pending());
+            match result {
+                Poll::Ready(len) => bytes = &bytes[len?..],
+                Poll::Pending => {
+                    self.unsent = Some(Box::new(BytesMut::from(bytes)));
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Writes what TLS has buffered.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.channel).poll_flush(cx);
+        if self.channel.is_tls() {
+            self.state.written(result.is_pending());
+        }
+        result
+    }
+}
+
+impl<D: Dialect> SessionWriter for SessionSocket<D> {
+    fn write(&self) {
+        let (writer, meter) = match &*self.link.borrow() {
+            // The task of the connection waits until the socket accepts the rest of the last write.
+            Link::Open(open) if open.unsent.is_none() => (open.writer.clone(), open.channel.meter().clone()),
+            _ => return,
+        };
+        meter.begin_work();
+        let is_over = self.poll_write(&mut Context::from_waker(&writer)).is_ready();
+        meter.end_work();
+        if is_over {
+            // The task finds the same result, and ends the connection.
+            writer.wake();
+        }
+    }
+
+    fn detach(&self) {
+        if let Link::Open(open) = &*self.link.borrow() {
+            open.writer.wake_by_ref();
+        }
+    }
+}
+
+/// Serves the connection of a session until its end. Dropping it ends the session.
+struct Serving<D: Dialect>(Rc<SessionSocket<D>>);
+
+impl<D: Dialect> Future for Serving<D> {
+    type Output = Result<(), DispatchError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Link::Open(open) = &mut *self.0.link.borrow_mut() {
+            open.writer.clone_from(cx.waker());
+        }
+        self.0.poll_write(cx).map_err(DispatchError::Io)
+    }
+}
+
+impl<D: Dialect> Drop for Serving<D> {
+    fn drop(&mut self) {
+        self.0.link.replace(Link::Ended);
+        self.0.outbox.borrow_mut().abandon(Instant::now());
+        self.0.wake_reader();
+    }
+}
