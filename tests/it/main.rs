@@ -65,6 +65,7 @@ mod speed;
 mod sse;
 mod start;
 mod stalled_socket;
+mod storm;
 mod stream;
 mod subscribe;
 mod takeover;
