@@ -31,7 +31,7 @@ fmt: ## format the code
 conformance: $(LIBRARY) conformance-deps ## run the Autobahn cases and write docs/CONFORMANCE.md
 	CONFORMANCE_WRITE=1 cargo test --locked --test conformance
 
-bench: $(LIBRARY) ## benchmark the hot paths (criterion), then compare with other servers (20 minutes)
+bench: $(LIBRARY) ## benchmark the hot paths (criterion), then compare with other servers (half an hour)
 	cargo bench --locked
 	node benches/compare.mjs
 

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { PEERS, PEERS_TARGET, ROOT, TARGET } from "./paths.mjs";
+import { CERTIFICATE, PEERS, PEERS_TARGET, ROOT, TARGET } from "./paths.mjs";
 
 /** A build that takes longer is ended. */
 const BUILD_MS_MAX = 30 * 60_000;
@@ -23,5 +23,6 @@ export function build({ skip }) {
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(locked).mtimeMs) call("npm", ["ci", "--no-audit", "--no-fund"], { cwd: PEERS });
   const env = (/** @type {string} */ target) => ({ env: { ...process.env, CARGO_TARGET_DIR: target } });
   call("cargo", ["build", "--release", "--locked", "--quiet", "--bin", "tickcast", "--bin", "tickcast-load"], { cwd: ROOT, ...env(TARGET) });
+  call("cargo", ["run", "--release", "--locked", "--quiet", "--example", "certificate", "--", CERTIFICATE], { cwd: ROOT, ...env(TARGET) });
   call("cargo", ["build", "--release", "--locked", "--quiet"], { cwd: PEERS, ...env(PEERS_TARGET) });
 }

@@ -23,6 +23,12 @@ const locked = (name) => {
   return text.match(new RegExp(`name = "${name}"\\nversion = "([^"]+)"`))?.[1] ?? "unknown";
 };
 
+/** Returns the most open files of a process that is started here. */
+export function filesMax() {
+  const [, soft] = readFileSync("/proc/self/limits", "utf8").match(/^Max open files\s+(\S+)/m) ?? [];
+  return Number(soft) || Infinity;
+}
+
 export function machine() {
   const { packages } = JSON.parse(readFileSync(join(PEERS, "package-lock.json"), "utf8"));
   const changed = said("git", "status", "--porcelain", "--", "src", "crates", "Cargo.toml", "Cargo.lock");
@@ -32,6 +38,7 @@ export function machine() {
     cores: cpus().length,
     memory_gib: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
+    files_max: filesMax(),
     commit: said("git", "rev-parse", "--short=12", "HEAD") + (changed ? " with uncommitted changes" : ""),
     versions: {
       rustc: said("rustc", "--version"),

@@ -1,6 +1,6 @@
 // @ts-check
 // Results as text: for the terminal, and as docs/BENCHMARKS.md. Computes nothing but ratios.
-import { find } from "./medians.mjs";
+import { BUSY, find, isFull } from "./medians.mjs";
 import { verdicts } from "./verdict.mjs";
 import { workloads } from "./workloads.mjs";
 
@@ -17,6 +17,9 @@ const count = (value) => (value === null || value === undefined ? "–" : Math.r
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(0)} %`);
 /** @param {number | null} micros */
 const millis = (micros) => fixed(micros === null ? null : micros / 1000, 2);
+
+/** @param {Row} row */
+const serversCore = (row) => percent(row.figures.serverCpu) + (isFull(row) ? " (full)" : "");
 
 /** The window that a row writes in, as its label says: rows are compared with the floor that has the same. @param {Row[]} table @param {string} workload @param {string} label */
 const floorOf = (table, workload, label) =>
@@ -37,10 +40,33 @@ const COLUMNS = {
     ["deliveries/s", ({ figures }) => count(figures.eventsPerSecond)],
     ["per read", ({ figures }) => fixed(figures.eventsPerRead, 1)],
     ["bytes each", ({ figures }) => count(figures.bytesPerEvent)],
-    ["server's core", ({ figures }) => percent(figures.serverCpu)],
+    ["server's core", serversCore],
     ["load µs", ({ figures }) => fixed(figures.loadMicros, 2)],
     ["load's core", ({ figures }) => percent(figures.loadCpu)],
     ["others", ({ figures }) => percent(figures.foreign)],
+  ],
+  capacity: [
+    ["server", ({ label }) => label],
+    ["deliveries/s", ({ figures }) => count(figures.capacity)],
+    ["÷ uWebSockets", (row, table) => fixed(over(row, find(table, row.workload, "uwebsockets"), "capacity"), 2)],
+    ["each round", ({ each }) => each.capacity.map(count).join(", ")],
+    ["a higher rate failed for", ({ stops }) => stops.join(", ")],
+    ["p50 ms", ({ figures }) => millis(figures.p50)],
+    ["p99 ms", ({ figures }) => millis(figures.p99)],
+    ["CPU µs per delivery", ({ figures }) => fixed(figures.cpuMicros, 2)],
+    ["server's core", serversCore],
+    ["load's core", ({ figures }) => percent(figures.loadCpu)],
+  ],
+  growth: [
+    ["server", ({ label }) => label],
+    ["CPU µs per delivery", ({ figures }) => fixed(figures.cpuMicros, 2)],
+    ["of it in the kernel", ({ figures }) => fixed(figures.systemMicros, 2)],
+    ["p50 ms", ({ figures }) => millis(figures.p50)],
+    ["p99 ms", ({ figures }) => millis(figures.p99)],
+    ["deliveries/s", ({ figures }) => count(figures.eventsPerSecond)],
+    ["per read", ({ figures }) => fixed(figures.eventsPerRead, 2)],
+    ["server's core", serversCore],
+    ["load's core", ({ figures }) => percent(figures.loadCpu)],
   ],
   storm: [
     ["", ({ label }) => label],
@@ -49,7 +75,8 @@ const COLUMNS = {
     ["p99.9 ms", ({ figures }) => millis(figures.p999)],
     ["new client waits ms, median", ({ figures }) => fixed(figures.newcomer, 1)],
     ["at most", ({ figures }) => fixed(figures.newcomerMost, 1)],
-    ["server's core", ({ figures }) => percent(figures.serverCpu)],
+    ["own delay at most", ({ figures }) => fixed(figures.newcomerOwn, 1)],
+    ["server's core", serversCore],
   ],
   idle: [
     ["server", ({ label }) => label],
@@ -67,8 +94,11 @@ const COLUMNS = {
   ],
 };
 
-/** @param {Row} row @param {Row | undefined} other */
-const over = (row, other) => (row.figures.cpuMicros && other?.figures.cpuMicros ? row.figures.cpuMicros / other.figures.cpuMicros : null);
+/** @param {Row} row @param {Row | undefined} other @param {import("./medians.mjs").FigureName} figure */
+function over(row, other, figure = "cpuMicros") {
+  const [a, b] = [row.figures[figure], other?.figures[figure]];
+  return a && b ? a / b : null;
+}
 
 /** @param {Row[]} table @param {string} workload */
 function cells(table, workload) {
@@ -89,7 +119,7 @@ export function terminal(table) {
     const failures = table.filter((row) => row.workload === name).flatMap(({ label, failures }) => failures.map((each) => `  ! ${label}: ${each}`));
     return [`\n${name}: ${about}`, ...text, ...failures].join("\n");
   });
-  const lines = verdicts(table).map(({ workload, bar, met, said }) => `${met ? "met   " : "MISSED"}  ${workload}: ${bar}: ${said}`);
+  const lines = verdicts(table).map(({ workload, bar, met, said }) => `${met === null ? "OPEN  " : met ? "met   " : "MISSED"}  ${workload}: ${bar}: ${said}`);
   return [...parts, "", ...lines].join("\n");
 }
 
@@ -98,8 +128,17 @@ const markdown = (lines) => [lines[0], lines[0].map((_, column) => (column ? "--
 
 /** Returns a sentence about the length of the measurements of a workload. @param {Run[]} runs @param {string} workload */
 function lengths(runs, workload) {
-  const loads = runs.flatMap((run) => (run.workload === workload && "load" in run ? [run.load[run.load.indexOf("--duration-s") + 1]] : []));
+  const loads = runs.flatMap((run) => (run.workload === workload && "load" in run && run.load.includes("--duration-s") ? [run.load[run.load.indexOf("--duration-s") + 1]] : []));
   return `Each measurement: ${[...new Set(loads)].join(" or ")} s.`;
+}
+
+/** Returns a sentence about the rate that was set for the machine, with a space before it. @param {Run[]} runs @param {string} workload */
+function rates(runs, workload) {
+  const rounds = new Map(runs.flatMap((run) => (run.workload === workload && run.pace ? [[run.round, run.pace]] : [])));
+  if (rounds.size === 0) return "";
+  const each = [...rounds.values()].map(({ sessions, eventsPerSecond, factor, floorCpu }) =>
+    `${count(sessions)} clients and ${fixed(eventsPerSecond, eventsPerSecond < 100 ? 1 : 0)} events/s (${fixed(factor, 2)} times; the floor's core before: ${percent(floorCpu)})`);
+  return ` The pace, in each round: ${each.join("; ")}.`;
 }
 
 /** @typedef {{ quick: boolean, rounds: number, minutes: number, machine: ReturnType<typeof import("./machine.mjs").machine>, runs: Run[] }} Results */
@@ -110,19 +149,26 @@ export function page({ machine, rounds, minutes, runs }, table) {
   const sections = names(table).map(({ name, about }) => {
     const failures = table.filter((row) => row.workload === name && row.failures.length > 0);
     const notes = failures.map(({ label, failures }) => `- ${label}: ${failures.join("; ")}`).join("\n");
-    return `## ${name}\n\n${about}. ${lengths(runs, name)}\n\n${markdown(cells(table, name))}\n${notes ? `\nFailures that the load generator reported:\n\n${notes}\n` : ""}`;
+    return `## ${name}\n\n${about}. ${lengths(runs, name)}${rates(runs, name)}\n\n${markdown(cells(table, name))}\n${notes ? `\nFailures that the load generator reported:\n\n${notes}\n` : ""}`;
   });
-  const lines = verdicts(table).map(({ workload, bar, met, said }) => [workload, bar, said, met ? "met" : "**missed**"]);
+  const lines = verdicts(table).map(({ workload, bar, met, said }) => [workload, bar, said, met === null ? "no verdict" : met ? "met" : "**missed**"]);
   const example = runs.filter((run) => "load" in run).find((run) => run.workload === "watchlist" && run.label === "tickcast");
   return `# Benchmarks
 
 Generated by \`node benches/compare.mjs\`: edit that program, not this page. ${machine.date}, commit ${[...new Set(runs.map((run) => run.commit))].join(", ")}.
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.memory_gib} GiB, Linux ${machine.kernel}; ${versions.rustc}. Each figure is the median
-of ${rounds} rounds (idle and stalled: one); a round measures every server once (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
+of ${rounds} rounds (idle, stalled, ws and axum: one); a round measures every server once (${minutes.toFixed(0)} minutes in all). The server is pinned to one core, the load
 generator (\`tickcast-load\`) to the other; all traffic is on loopback. "CPU µs per delivery" is the CPU time of the server's whole
 process, user and kernel, divided by the events that arrived at clients. "load" is the CPU time of the load generator, "others"
 the share of a core that all other processes of the machine used during the measurement.
+
+Before each round of hot, watchlist, sparse, one-symbol and storm the floor sets the pace: it runs for a few seconds, and the rate of events, or in hot
+the number of clients, is multiplied such that the floor (in watchlist the one with the window) uses a third of its core. A row whose server used
+more than ${100 * BUSY} % of its core is marked "full" and decides no bar: the server joins writes in its queues, and its CPU per delivery is too low. In capacity
+the rate is doubled, then bisected to 6 %; "load" means that the load generator's core was full, so the capacity is at least as high.
+In growth as many events are delivered to more clients. This machine permits ${Number.isFinite(machine.files_max) ? count(machine.files_max) : "any number of"} open files of a process.
+In storm, the client that connects has ${machine.cores > 2 ? "a core of its own" : "no core of its own: the time for which it waited for the CPU (own delay) is taken off"}.
 
 ## Goals
 
@@ -190,6 +236,7 @@ On a machine whose CPUs are full the p99 without an attack varies from 21 to 700
 
     make bench                                    # everything on this page except the hostile client
     node benches/compare.mjs --workload hot       # one workload
+    node benches/compare.mjs --workload hot --rounds 1 --no-build   # one round of it with the programs that are there
     node benches/compare.mjs --quick              # a smoke test
     make hostile                                  # one hostile client, five minutes
     node benches/hostile.mjs --realtime           # the same on a machine with other load, as root

@@ -1,53 +1,38 @@
 // @ts-check
 // A storm during a measurement: many clients connect at once and later disconnect at once, while single new clients connect one after the
-// other. Measures how long the new clients wait.
-import { randomBytes } from "node:crypto";
-import { get } from "node:http";
+// other (knock.mjs). Returns how long the new clients waited.
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const KNOCK_MS = 50;
-const KNOCK_MS_MAX = 10_000;
+import { ROOT } from "./paths.mjs";
 
-/** Returns the milliseconds until a new client's handshake is answered, or null if it is refused. @param {string} url @returns {Promise<number | null>} */
-function knock(url) {
-  const began = performance.now();
-  const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64") };
-  return new Promise((resolve) => {
-    const request = get(url.replace(/^ws/, "http"), { headers, agent: false, timeout: KNOCK_MS_MAX });
-    const end = (/** @type {number | null} */ result) => {
-      resolve(result);
-      request.destroy();
-    };
-    request.on("upgrade", (_, socket) => {
-      end(performance.now() - began);
-      socket.destroy();
-    });
-    for (const failure of ["response", "timeout", "error"]) request.on(failure, () => end(null));
-  });
-}
+const KNOCK = join(ROOT, "benches", "compare", "knock.mjs");
+/** Connections before the storm, so that the first of them, for which the program is compiled, is not part of it. */
+const BEFORE_MS = 500;
 
-/** @param {string} url @param {number} seconds @param {(number | null)[]} waits */
-async function knockFor(url, seconds, waits) {
-  for (const until = performance.now() + seconds * 1000; performance.now() < until; ) {
-    waits.push(await knock(url));
-    await sleep(KNOCK_MS);
-  }
-}
+/** @typedef {import("./child.mjs").Child} Child */
+/** @typedef {import("./knock.mjs").Wait} Wait */
 
 /**
- * Starts `sessions` idle clients with start() after `afterS` seconds, kills them `staysS` seconds later without a close, and connects
- * new clients for another `goesS`. Returns how long each new client waited, in milliseconds, or null if it was not connected.
+ * Starts `sessions` idle clients with load() after `afterS` seconds, kills them `staysS` seconds later without a close, and connects
+ * new clients with knock() for another `goesS`. Returns how long each new client waited, or null if it was not connected.
  *
- * @param {import("./workloads.mjs").Storm} storm @param {string} url @param {(args: string[]) => import("./child.mjs").Child} start
+ * @param {import("./workloads.mjs").Storm} storm @param {string} url
+ * @param {{ load: (args: string[]) => Child, knock: (command: string, args: string[]) => Child }} start
  */
 export async function storm({ sessions, afterS, staysS, goesS }, url, start) {
-  await sleep(afterS * 1000);
-  /** @type {(number | null)[]} */
-  const waits = [];
-  const crowd = start(["--url", url, "--idle", String(sessions), "--connect-rate", "0", "--duration-s", "60", "--json"]);
-  await knockFor(url, staysS, waits);
+  await sleep(Math.max(0, afterS * 1000 - BEFORE_MS));
+  const knocking = start.knock(process.execPath, [KNOCK, url]);
+  await sleep(BEFORE_MS);
+  const before = knocking.output.length;
+  const crowd = start.load(["--url", url, "--idle", String(sessions), "--connect-rate", "0", "--duration-s", "60", "--json"]);
+  await sleep(staysS * 1000);
   crowd.kill("SIGKILL");
   await crowd.ended;
-  await knockFor(url, goesS, waits);
-  return waits;
+  await sleep(goesS * 1000);
+  knocking.kill("SIGKILL");
+  await knocking.ended;
+  const lines = knocking.output.slice(before).split("\n").slice(0, -1);
+  if (lines.length === 0) throw new Error(`no new client was connected: ${knocking.errors}`);
+  return lines.map((line) => /** @type {Wait | null} */ (JSON.parse(line)));
 }

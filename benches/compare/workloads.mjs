@@ -1,16 +1,36 @@
 // @ts-check
 // What is measured: markets, clients, and which servers in which settings take part. Starts nothing.
+import { filesMax } from "./machine.mjs";
 
 /** @typedef {import("./servers.mjs").ServerName} ServerName */
 /** @typedef {Record<string, string>} Env */
 /** @typedef {{ symbols: number, eventsPerSecond: number, stepMs?: number, fixed?: boolean }} Market the market of every server */
-/** @typedef {{ sessions?: number, symbols?: string, perSession?: number, idle?: number, stalled?: number }} Load the load generator's */
+/** @typedef {{ sessions?: number, symbols?: string, perSession?: number, idle?: number, secure?: number, stalled?: number }} Load the clients */
 /** @typedef {{ sessions: number, afterS: number, staysS: number, goesS: number }} Storm */
+/** @typedef {{ windowMs: number, by: "events" | "sessions" }} Pace the window of a floor, and what is scaled until that floor uses a third of its core */
 /**
- * @typedef {{ server: ServerName, label: string, env?: Env, market?: Partial<Market>, load?: Load, seconds?: number, storm?: Storm }} Setting
- *   one server of a workload, with what differs from the workload
+ * @typedef {object} Setting one server of a workload, with what differs from the workload
+ * @property {ServerName} server
+ * @property {string} label
+ * @property {Env} [env]
+ * @property {Partial<Market>} [market]
+ * @property {Load} [load]
+ * @property {number} [seconds]
+ * @property {Storm} [storm]
+ * @property {number} [rounds] it takes part in so many rounds only
  */
-/** @typedef {{ name: string, about: string, market: Market, load: Load, seconds?: number, rounds?: number, variants: Setting[] }} Workload */
+/**
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {string} about
+ * @property {Market} market what every server gets
+ * @property {Load} load the clients of every server
+ * @property {number} [seconds] the length of one measurement
+ * @property {number} [rounds]
+ * @property {Pace} [pace] if missing, the rate is the market's on every machine
+ * @property {boolean} [isCapacity] the highest rate is searched for
+ * @property {Setting[]} variants
+ */
 /** @typedef {Setting & { market: Market, load: Load, seconds: number }} Variant */
 
 const PUBLISH = { MODE: "publish" };
@@ -26,16 +46,44 @@ const floor = (coalesceMs) => ({
 /** @param {ServerName} server @param {Env} [env] @param {string} [label] @returns {Setting} */
 const peer = (server, env = {}, label = server) => ({ server, label, env });
 
+/** A server that no bar depends on. @param {ServerName} server @returns {Setting} */
+const aside = (server) => ({ server, label: server, rounds: 1 });
+
 /** The length of a measurement if neither workload nor variant has one. */
 const SECONDS = 4;
 
-/** `market` is what every server gets, `load` what the load generator is told; `seconds` the length of one measurement. @type {Workload[]} */
+/** The load of watchlist, sparse, storm and capacity. */
+const WATCHLISTS = { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 };
+
+/** The numbers of sessions of the workload growth. */
+const GROWTH = [100, 1_000, 5_000, 19_000];
+/** Open files of a server other than its sessions. */
+const FILES_BESIDE = 600;
+/** Deliveries a second of the workload growth, whatever the number of sessions. */
+const GROWTH_DELIVERIES = 20_000;
+
+/** The most sessions of the workload growth, if the limit of open files permitted them. */
+export const GROWTH_MOST = GROWTH[GROWTH.length - 1];
+
+/**
+ * Returns a server of the workload growth. The label has the number of sessions that the limit of open files permits.
+ * @param {Setting} setting @param {number} wanted
+ * @returns {Setting}
+ */
+function grown(setting, wanted) {
+  const sessions = Math.min(wanted, filesMax() - FILES_BESIDE);
+  const eventsPerSecond = GROWTH_DELIVERIES / ((sessions * 20) / 500);
+  return { ...setting, label: `${setting.label}, ${sessions.toLocaleString("en-US")} sessions`, market: { eventsPerSecond }, load: { sessions } };
+}
+
+/** @type {Workload[]} */
 export const workloads = [
   {
     name: "hot",
-    about: "500 clients, all on the same 10 symbols, 100 steps a second of 10 events each",
+    about: "500 clients or as many as the pace makes of them, all on the same 10 symbols, 100 steps a second of 10 events each",
     market: { symbols: 10, eventsPerSecond: 1_000, stepMs: 10, fixed: true },
     load: { sessions: 500, symbols: "SYM000..SYM009", perSession: 10 },
+    pace: { windowMs: 0, by: "sessions" },
     seconds: 4,
     variants: [
       tickcast("tickcast"),
@@ -43,15 +91,17 @@ export const workloads = [
       floor(0),
       peer("uwebsockets", SEND),
       peer("bun", SEND),
-      peer("ws"),
-      peer("axum"),
+      aside("ws"),
+      aside("axum"),
     ],
   },
   {
     name: "watchlist",
-    about: "1,000 clients, each on 20 of 500 symbols, 5,000 events a second: 200,000 deliveries a second",
+    about: "1,000 clients, each on 20 of 500 symbols, 5,000 events a second before it is paced",
     market: { symbols: 500, eventsPerSecond: 5_000 },
-    load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
+    load: WATCHLISTS,
+    // The floor without a window would make the sessions of watchlist as slow as those of sparse.
+    pace: { windowMs: 20, by: "events" },
     seconds: 4,
     variants: [
       tickcast("tickcast"),
@@ -61,25 +111,27 @@ export const workloads = [
       floor(0),
       peer("uwebsockets", SEND),
       peer("bun", PUBLISH),
-      peer("ws"),
-      peer("axum"),
+      aside("ws"),
+      aside("axum"),
     ],
   },
   {
     name: "sparse",
-    about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second: 40,000 deliveries a second",
+    about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second before it is paced",
     market: { symbols: 500, eventsPerSecond: 1_000 },
-    load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
+    load: WATCHLISTS,
+    pace: { windowMs: 0, by: "events" },
     seconds: 4,
-    variants: [tickcast("tickcast"), floor(20), floor(0), peer("uwebsockets", SEND), peer("bun", SEND), peer("ws"), peer("axum")],
+    variants: [tickcast("tickcast"), floor(20), floor(0), peer("uwebsockets", SEND), peer("bun", SEND), aside("ws"), aside("axum")],
   },
   {
     name: "one-symbol",
-    about: "5,000 clients on one symbol, 20 events a second: 100,000 deliveries a second",
+    about: "5,000 clients on one symbol, 20 events a second before it is paced",
     market: { symbols: 1, eventsPerSecond: 20 },
     load: { sessions: 5_000, symbols: "SYM000", perSession: 1 },
+    pace: { windowMs: 0, by: "events" },
     seconds: 6,
-    variants: [tickcast("tickcast"), floor(0), peer("uwebsockets", PUBLISH), peer("bun", PUBLISH), peer("ws"), peer("axum")],
+    variants: [tickcast("tickcast"), floor(0), peer("uwebsockets", PUBLISH), peer("bun", PUBLISH), aside("ws"), aside("axum")],
   },
   {
     name: "idle",
@@ -88,13 +140,43 @@ export const workloads = [
     load: { idle: 10_000 },
     rounds: 1,
     seconds: 3,
-    variants: [tickcast("tickcast"), floor(0), peer("uwebsockets", PUBLISH), peer("bun", PUBLISH), peer("ws"), peer("axum")],
+    variants: [
+      tickcast("tickcast"),
+      { ...tickcast("tickcast, TLS"), load: { idle: 0, secure: 10_000 } },
+      floor(0),
+      peer("uwebsockets", PUBLISH),
+      peer("bun", PUBLISH),
+      aside("ws"),
+      aside("axum"),
+    ],
+  },
+  {
+    name: "capacity",
+    about: "1,000 clients, each on 20 of 500 symbols: the most deliveries a second on one core with a p99 of at most 45 ms and nothing lost",
+    market: { symbols: 500, eventsPerSecond: 5_000 },
+    load: WATCHLISTS,
+    seconds: 2,
+    isCapacity: true,
+    variants: [tickcast("tickcast"), floor(20), peer("uwebsockets", SEND), peer("bun", SEND), aside("ws"), aside("axum")],
+  },
+  {
+    name: "growth",
+    about: "20,000 deliveries a second to more and more clients, each on 20 of 500 symbols; two workers share the core of one",
+    market: { symbols: 500, eventsPerSecond: 500 },
+    load: WATCHLISTS,
+    seconds: 3,
+    variants: [
+      ...GROWTH.map((sessions) => grown(tickcast("tickcast"), sessions)),
+      ...[1_000, GROWTH_MOST].map((sessions) => grown(tickcast("tickcast, 2 workers", { TICKCAST__SERVER__WORKERS: "2" }), sessions)),
+      ...[1_000, GROWTH_MOST].map((sessions) => grown(floor(20), sessions)),
+    ],
   },
   {
     name: "storm",
     about: "1,000 clients as in sparse, without and with 5,000 more that connect at once and disconnect at once; a new client every 50 ms",
     market: { symbols: 500, eventsPerSecond: 1_000 },
-    load: { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 },
+    load: WATCHLISTS,
+    pace: { windowMs: 0, by: "events" },
     seconds: 10,
     variants: [
       tickcast("tickcast, calm"),
@@ -115,12 +197,23 @@ export const workloads = [
   },
 ];
 
-/** Returns the variants of a workload, each with its whole market and load. @param {Workload} workload @returns {Variant[]} */
-export function variants(workload) {
-  return workload.variants.map((variant) => ({
-    ...variant,
-    market: { ...workload.market, ...variant.market },
-    load: { ...workload.load, ...variant.load },
-    seconds: variant.seconds ?? workload.seconds ?? SECONDS,
-  }));
+/** @param {Workload} workload @param {Setting} setting @returns {Variant} */
+const whole = (workload, setting) => ({
+  ...setting,
+  market: { ...workload.market, ...setting.market },
+  load: { ...workload.load, ...setting.load },
+  seconds: setting.seconds ?? workload.seconds ?? SECONDS,
+});
+
+/** Returns the variants of a workload, each with its whole market and load. @param {Workload} workload */
+export const variants = (workload) => workload.variants.map((setting) => whole(workload, setting));
+
+/** Returns the floor that sets the pace of a workload. @param {Workload} workload @param {Pace} pace */
+export const pacemaker = (workload, { windowMs }) => whole(workload, floor(windowMs));
+
+/** Returns a variant with this many times the events or sessions. @param {Variant} variant @param {"events" | "sessions"} by @param {number} factor @returns {Variant} */
+export function scaled(variant, by, factor) {
+  const { market, load } = variant;
+  if (by === "events") return { ...variant, market: { ...market, eventsPerSecond: market.eventsPerSecond * factor } };
+  return { ...variant, load: { ...load, sessions: Math.max(1, Math.round((load.sessions ?? 0) * factor)) } };
 }
