@@ -35,7 +35,8 @@ export async function pace(workload, before, options) {
     floorCpu = result.report.server?.cpu_fraction ?? NaN;
     console.error(`  the floor uses ${(100 * floorCpu).toFixed(0)} % of its core at ${factor.toFixed(2)} times the rate`);
     if (!(floorCpu > 0) || Math.abs(floorCpu - SHARE) <= SHARE_ERROR) break;
-    // The last factor is not measured: it is one correction away from one that was.
+    // So that the factor of the page is one that was measured.
+    if (tries === 1) break;
     const correction = Math.min(CORRECTION_MAX, Math.max(1 / CORRECTION_MAX, SHARE / floorCpu));
     factor = Math.min(FACTOR_MAX, Math.max(FACTOR_MIN, factor * correction));
   }

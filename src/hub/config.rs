@@ -47,7 +47,7 @@ pub struct PushConfig {
     /// Work of a hub for requests, recoveries and polls, over all sessions, in each millisecond, before other tasks
     /// run. In events read, 16 to 1,000,000.
     pub turn_work_max: u32,
-    /// Most sessions to which a hub writes before other tasks run. 1 to 65,536.
+    /// Most writes of a hub to its sessions before other tasks run. 1 to 65,536.
     pub turn_writes_max: usize,
     /// Work per second that the sessions of one hub share beyond the budgets that they have saved, averaged over five
     /// seconds. In events read, 1 to 1,000,000,000.

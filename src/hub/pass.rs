@@ -1,5 +1,5 @@
-//! `Pass`: the sessions of a hub that have data due, and the task that writes to them one after another. A write from here costs
-//! no task switch, as a write from a task of the session would.
+//! `Pass`: the sessions of a hub that have data due. The task `write` of the hub writes to them, one after another: such a write
+//! costs no task switch, as a write from a task of the session would.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,14 +12,15 @@ use crate::hub::SessionKey;
 
 /// Writes the outbox of one session to its socket.
 pub trait SessionWriter {
-    /// Writes what is due, as far as the socket accepts it. Writes the rest, and what becomes due meanwhile, when the socket
-    /// accepts more.
-    fn write(&self);
+    /// Writes what is due, at most one write of the socket. Returns whether more is due. What the socket does not accept is
+    /// written when it accepts more, without a further call.
+    fn write(&self) -> bool;
     /// Writes by itself from now on, because the session has left the hub.
     fn detach(&self);
 }
 
-/// The sessions with data due, in the order in which they are written. Bounded by the number of sessions.
+/// The sessions with data due, in the order in which they are written. A session is in it at most twice: when an event is due, and
+/// when its turn to read from the ring has come.
 #[derive(Debug, Default)]
 pub struct Pass {
     due: RefCell<VecDeque<SessionKey>>,
@@ -28,7 +29,7 @@ pub struct Pass {
 
 impl Pass {
     /// Adds a session.
-    fn add(&self, session: SessionKey) {
+    pub(super) fn add(&self, session: SessionKey) {
         let mut due = self.due.borrow_mut();
         if due.is_empty() {
             self.arrived.notify_one();
@@ -52,7 +53,7 @@ impl Pass {
     }
 }
 
-/// Makes somebody drain an outbox.
+/// Schedules the drain of an outbox.
 #[derive(Clone, Debug)]
 pub enum Wakeup {
     /// The task that polls it.

@@ -158,7 +158,7 @@ metrics! {
         hub_offset: Hubs,
         /// Connections that waited for a turn to begin or to end (`server.turn_connections_max`).
         pub connections_delayed: Counter,
-        /// Turns after which sessions waited for their write (`push.turn_writes_max`).
+        /// Turns of writes after which sessions still had data due (`push.turn_writes_max`).
         pub write_turns_full: Counter,
         /// Answers over HTTP, and pieces of long answers, that waited for a turn (`server.turn_answers_max`).
         pub answers_delayed: Counter,

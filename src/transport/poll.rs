@@ -73,7 +73,8 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         drop(waiting);
     }
     if wait_ms > 0 && cursor.is_some() && page.events > 0 {
-        cursor = page.gather(&request, &session, begun, cursor).await;
+        let rest = Duration::from_millis(wait_ms).saturating_sub(now.elapsed());
+        cursor = page.gather(&request, &session, begun, (cursor, rest)).await;
     }
     let offset = cursor.unwrap_or_else(|| {
         // The outbox has ended, so the events are incomplete.
@@ -171,27 +172,30 @@ impl Page {
     }
 
     /// If a poll on this connection was answered less than a coalescing window ago, waits for the events of one more window,
-    /// so that a fast stream does not cost a request for each event. Returns the cursor after them.
+    /// so that a fast stream does not cost a request for each event, but no longer than the poll may wait. Returns the cursor after
+    /// them.
     async fn gather(
         &mut self,
         request: &HttpRequest,
         session: &Session,
         begun: Begun,
-        cursor: Option<u64>,
+        (cursor, rest): (Option<u64>, Duration),
     ) -> Option<u64> {
-        let window = Worker::of(request).router.borrow().config().push.coalesce();
+        let worker = Worker::of(request);
+        let window = worker.router.borrow().config().push.coalesce();
         let Some(connection) = ConnectionState::of(request) else { return cursor };
         let found = Instant::now();
-        let is_repeated = connection.polled().is_some_and(|answered| found < answered + window);
+        let is_repeated = connection.last_poll_answer().is_some_and(|answered| found < answered + window);
         let cursor = if is_repeated && !self.is_full() {
+            let _waiting = Waiting::begin(worker);
             tokio::select! {
-                () = sleep(window) => self.read_missed(session, begun).await,
+                () = sleep(window.min(rest)) => self.read_missed(session, begun).await,
                 () = half_closed(request) => cursor,
             }
         } else {
             cursor
         };
-        connection.answer_poll(Instant::now());
+        connection.record_poll_answer(Instant::now());
         cursor
     }
 

@@ -15,7 +15,9 @@ use tickcast::domain::{
 };
 use tickcast::feed::Batch;
 use tickcast::history::{Archive, BarBounds, History, LastValues, Ring, read_state};
-use tickcast::hub::{Control, Hub, HubConfig, PushConfig, Ready, SharedOutbox, SharedRouter, Sink, Wakeup};
+use tickcast::hub::{
+    Control, Hub, HubConfig, PushConfig, Ready, SessionWriter, SharedOutbox, SharedRouter, Sink, Wakeup,
+};
 use tickcast::protocol::native::Native;
 use tickcast::protocol::{Mode, Publication, Rate, ServerMessage};
 
@@ -258,5 +260,30 @@ async fn a_hub_ends_if_its_turns_panic() {
     let (key, _) = router.borrow_mut().join::<Native>(None, Instant::now());
     let shared = router.borrow().shared().clone();
     shared.turn.borrow_mut().queue(key, Wakeup::Task(Waker::from(Arc::new(Deadly))));
+    wait_until("a living hub", false, || hub.connected()).await;
+}
+
+/// A session whose writes panic.
+struct DeadlyWriter;
+
+impl SessionWriter for DeadlyWriter {
+    fn write(&self) -> bool {
+        // Unwinds without calling the panic hook, which would print it.
+        std::panic::resume_unwind(Box::new("for the test"));
+    }
+
+    fn detach(&self) {}
+}
+
+#[actix_web::test]
+async fn a_hub_ends_if_its_writes_panic() {
+    let config = config();
+    let (hub, router, _) = start(&config, &history(&config, 1_000)).await;
+    let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
+    router.borrow_mut().attach_writer(key, &outbox, Rc::new(DeadlyWriter));
+    let mut offsets = Offsets::default();
+    let drained = outbox.borrow_mut().poll_drain(&Context::from_waker(Waker::noop()), Instant::now(), &mut offsets);
+    assert!(drained.is_pending(), "the hub is told when there is something");
+    outbox.borrow_mut().push_control(Control::Ping, Instant::now()).unwrap();
     wait_until("a living hub", false, || hub.connected()).await;
 }

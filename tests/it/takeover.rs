@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 
+use tokio::io::AsyncWriteExt;
+
+use crate::client::Client;
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
-use crate::patience::wait_until;
+use crate::patience::{patiently, wait_until};
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
+use crate::secure::Pair;
 use crate::spawn::spawn_app;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -47,12 +51,16 @@ async fn frames_behind_the_request_reach_the_session_however_the_bytes_are_split
     for cut in [bytes.len(), head, head - 1, head + 1, head + 9, head / 2] {
         let mut client = RawClient::connect(server.address).await;
         client.send(&bytes[..cut]).await;
-        if cut < head {
-            // The rest, with the frames, arrives in another segment.
-            tokio::task::yield_now().await;
+        if cut >= head {
+            // The rest arrives when the session has been opened.
+            assert_eq!(client.answer().await.status, 101, "cut at {cut}");
+            client.send(&bytes[cut..]).await;
+        } else {
+            // The rest, with the frames, arrives in another segment: the server answers another client in between.
+            assert_eq!(get(server.address, "/healthz").await.status, 200);
+            client.send(&bytes[cut..]).await;
+            assert_eq!(client.answer().await.status, 101, "cut at {cut}");
         }
-        client.send(&bytes[cut..]).await;
-        assert_eq!(client.answer().await.status, 101, "cut at {cut}");
         let (mut texts, mut pongs) = (String::new(), 0);
         while !(texts.contains(r#""type":"pong""#) && pongs == 1) {
             let frame = client.next_frame().await.expect("the session lives");
@@ -144,7 +152,10 @@ async fn a_plain_page_asked_for_with_an_upgrade_header_is_answered_in_full() {
         }
         assert!(body.starts_with("HTTP/1.1 200 OK\r\n"), "{upgrade}: {body}");
         assert_eq!(body.matches(r#""symbol""#).count(), 30, "{upgrade}: {body}");
-        if upgrade != "websocket" {
+        if upgrade == "websocket" {
+            // Frames could follow, so the connection cannot serve another request.
+            assert_eq!(client.rest().await, "");
+        } else {
             // The client offers nothing that is spoken here, so the request is an ordinary one.
             assert_eq!(client.request(GET).await.status, 200, "{upgrade}");
         }
@@ -178,33 +189,32 @@ async fn a_connection_that_dies_at_the_handover_leaves_nothing_behind() {
             _ => client.finish_sending().await,
         }
     }
-    let server_address = server.address;
-    for name in ["sessions", "connections"] {
-        // The request for the figures is a connection itself.
-        let expected = if name == "connections" { "1" } else { "0" };
-        let mut now = gauge(server_address, name).await;
-        while now != expected {
-            now = gauge(server_address, name).await;
-        }
+    // The request for the figures is a connection itself.
+    for (name, expected) in [("sessions", "0"), ("connections", "1")] {
+        let settled = async { while gauge(server.address, name).await != expected {} };
+        patiently(name, settled).await;
     }
     wait_until("sockets", before, || sockets(&server)).await;
 }
 
 #[actix_web::test]
 async fn a_socket_that_is_full_at_the_response_opens_the_session_once_it_is_read() {
+    const ANSWERS: usize = 200;
     let server = spawn_app(|_| {});
     let mut client = RawClient::connect_narrow(server.address).await;
-    let symbols = "GET /api/v1/symbols HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12);
-    client.send([&symbols, handshake(&[]).as_str()].concat().as_bytes()).await;
-    client.send_frame(PING, b"behind").await;
-    wait_until("requests are answered", true, || server.metrics.connections.get() == 1).await;
+    let symbols = "GET /api/v1/symbols HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(ANSWERS);
+    let request = [symbols.as_bytes(), handshake(&[]).as_bytes(), &frame(PING, b"behind")].concat();
+    client.stream.write_all(&request).await.unwrap();
+    let answers_bytes = || server.metrics.bytes_written.get() > 2_000;
+    wait_until("the first answers are written", true, answers_bytes).await;
+    assert_eq!(server.metrics.sessions_opened.get(), 0, "the socket is full before the last answer");
     let mut text = Vec::new();
     let needle = b"HTTP/1.1 101";
     while !text.windows(needle.len()).any(|window| window == needle) {
         text.extend(client.next_bytes().await);
     }
     let text = String::from_utf8_lossy(&text).into_owned();
-    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 12);
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), ANSWERS);
     // The rest of the response, the welcome and the pong follow in order.
     let mut rest = text.split("HTTP/1.1 101").nth(1).unwrap().to_owned();
     while !(rest.contains("welcome") && rest.contains("behind")) {
@@ -213,4 +223,38 @@ async fn a_socket_that_is_full_at_the_response_opens_the_session_once_it_is_read
     client.send_frame(CLOSE, &1000_u16.to_be_bytes()).await;
     wait_until("sessions", 0, || server.sessions()).await;
     wait_until("connections", 0, || server.metrics.connections.get()).await;
+}
+
+#[actix_web::test]
+async fn frames_behind_the_request_reach_the_session_over_tls() {
+    let pair = Pair::new("takeover");
+    let server = spawn_app(|settings| pair.configure(settings));
+    let mut client = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
+    client.send(&[handshake(&[]).into_bytes(), frame(PING, b"behind")].concat()).await;
+    assert_eq!(client.answer().await.status, 101);
+    assert_eq!(client.next_of(PONG).await, b"behind");
+    client.send_frame(CLOSE, &1000_u16.to_be_bytes()).await;
+    assert_eq!(client.close_frame().await, Some((1000, String::new())));
+    wait_until("connections", 0, || server.metrics.connections.get()).await;
+}
+
+#[actix_web::test]
+async fn many_sessions_are_written_in_turns_and_all_get_every_event() {
+    let server = spawn_app(|settings| {
+        settings.push.turn_writes_max = 1;
+        settings.server.workers = 1;
+    });
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        let mut client = Client::connect(server.address).await;
+        client.subscribe(&["*"], &["trades", "quotes"]).await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        let mut offsets: Vec<_> = client.events(40).await.iter().filter_map(|event| event["offset"].as_u64()).collect();
+        let first = offsets[0];
+        offsets.dedup();
+        assert!(offsets.len() > 10 && offsets.is_sorted(), "after {first}: {offsets:?}");
+    }
+    assert!(server.metrics.write_turns_full.get() > 0, "one write in each turn");
 }

@@ -111,8 +111,18 @@ impl Outbox {
         Poll::Ready(Some(events))
     }
 
+    /// If nothing is due, stores the wakeup, as [`poll_drain`](Self::poll_drain) does. Returns whether something is due.
+    pub fn is_due(&mut self, cx: &Context<'_>) -> bool {
+        let may_write = self.gate.is_open() || self.is_filling();
+        let is_due = !self.front.is_empty() || (self.has_queued() && may_write) || self.life == Life::Finished;
+        if !is_due {
+            self.gate.wait(self.wakeup(cx));
+        }
+        is_due
+    }
+
     fn wakeup(&self, cx: &Context<'_>) -> Wakeup {
-        if self.is_in_pass {
+        if self.hub_writes {
             Wakeup::Pass(self.shared.pass.clone(), self.key)
         } else {
             Wakeup::Task(cx.waker().clone())

@@ -94,7 +94,7 @@ pub struct Outbox {
     /// cursor, and are ignored.
     seen: u64,
     /// Whether the hub writes to this session, see [`Pass`](crate::hub::Pass).
-    is_in_pass: bool,
+    hub_writes: bool,
     gate: Gate,
     life: Life,
 }
@@ -123,7 +123,7 @@ impl Outbox {
             work: 0,
             on_lag: OnLag::CatchUp,
             seen,
-            is_in_pass: false,
+            hub_writes: false,
             life: Life::Open,
         }
     }
@@ -273,8 +273,8 @@ impl Outbox {
     }
 
     /// Records whether the hub writes to this session.
-    pub(super) fn set_in_pass(&mut self, is_in_pass: bool) {
-        self.is_in_pass = is_in_pass;
+    pub(super) fn set_hub_writes(&mut self, hub_writes: bool) {
+        self.hub_writes = hub_writes;
     }
 
     /// Returns the subscriptions of the session.

@@ -101,7 +101,7 @@ impl Router {
             sessions[moved.index()].outbox.borrow_mut().links().moved(topic, place);
         });
         outbox.forget_latest();
-        outbox.set_in_pass(false);
+        outbox.set_hub_writes(false);
         drop(outbox);
         if let Some(writer) = entry.writer {
             writer.detach();
@@ -119,7 +119,7 @@ impl Router {
     pub fn attach_writer(&mut self, key: SessionKey, outbox: &SharedOutbox, writer: Rc<dyn SessionWriter>) {
         let entry = self.sessions.get_mut(key.index()).filter(|entry| Rc::ptr_eq(&entry.outbox, outbox));
         if let Some(entry) = entry {
-            outbox.borrow_mut().set_in_pass(true);
+            outbox.borrow_mut().set_hub_writes(true);
             entry.writer = Some(writer);
         }
     }

@@ -42,6 +42,7 @@ use tls::HandshakeError;
 
 pub(super) use handover::{Handover, SilentBody, Upgraded};
 pub(super) use progress::WriteProgress;
+pub(super) use refusal::discard;
 pub use socket::SocketConfig;
 pub use table::{ConnectionLimits, ConnectionTable};
 pub use tls::TlsSetup;
@@ -52,8 +53,8 @@ pub(super) use tls::{Channel, OverTls};
 pub struct ConnectionConfig {
     /// Socket options.
     pub socket: SocketConfig,
-    /// The most bytes that the dispatcher buffers for one socket. While it buffers so many, it does not poll the body, and the
-    /// outbox fills.
+    /// The most bytes that the HTTP dispatcher buffers for one socket. While it buffers so many, it does not poll the body. Sessions
+    /// have the same limit, in [`Worker::write_buffer_bytes`].
     pub write_buffer_bytes: usize,
     /// How long a request may take to arrive: from its first byte, or for the first request of a connection from the accept.
     pub request_timeout: Duration,

@@ -24,7 +24,7 @@ where
 }
 
 /// Reads and discards bytes that have arrived, at most [`DISCARDED_BYTES_MAX`].
-pub(super) fn discard<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) {
+pub(in crate::transport) fn discard<S: AsyncRead + Unpin>(stream: &mut S, cx: &mut Context<'_>) {
     let mut discarded = 0;
     let mut buffer = [0; 4_096];
     while discarded < DISCARDED_BYTES_MAX {

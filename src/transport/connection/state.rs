@@ -167,12 +167,12 @@ impl ConnectionState {
     }
 
     /// Returns when a long poll was last answered with events.
-    pub(in crate::transport) fn polled(&self) -> Option<Instant> {
+    pub(in crate::transport) fn last_poll_answer(&self) -> Option<Instant> {
         self.polled.get()
     }
 
     /// Records that a long poll is answered with events.
-    pub(in crate::transport) fn answer_poll(&self, now: Instant) {
+    pub(in crate::transport) fn record_poll_answer(&self, now: Instant) {
         self.polled.set(Some(now));
     }
 
@@ -183,12 +183,13 @@ impl ConnectionState {
 
     /// Takes the handover that is due after this response.
     pub(super) fn take_handover(&self) -> Option<Handover> {
-        if !matches!(*self.handing.borrow(), Handing::Due(_)) {
-            return None;
-        }
-        match self.handing.replace(Handing::Done) {
+        let mut handing = self.handing.borrow_mut();
+        match std::mem::replace(&mut *handing, Handing::Done) {
             Handing::Due(handover) => Some(handover),
-            _ => None,
+            other => {
+                *handing = other;
+                None
+            }
         }
     }
 
@@ -199,12 +200,13 @@ impl ConnectionState {
 
     /// Takes the successor to which the connection was just given.
     pub(super) fn take_successor(&self) -> Option<Successor> {
-        if !matches!(*self.handing.borrow(), Handing::Given(_)) {
-            return None;
-        }
-        match self.handing.replace(Handing::Done) {
+        let mut handing = self.handing.borrow_mut();
+        match std::mem::replace(&mut *handing, Handing::Done) {
             Handing::Given(successor) => Some(successor),
-            _ => None,
+            other => {
+                *handing = other;
+                None
+            }
         }
     }
 

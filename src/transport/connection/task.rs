@@ -54,6 +54,8 @@ impl ConnectionTask {
         let mut polled = self.connection.as_mut().poll(cx);
         if let Some(successor) = self.place.0.take_successor() {
             self.connection = successor;
+            // A session has no deadline of HTTP.
+            (self.timer, self.second_look) = (None, SecondLook::default());
             polled = self.connection.as_mut().poll(cx);
         }
         self.meter.end_work();

@@ -174,7 +174,7 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let checked = websocket::upgrade::check(worker, &request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
-    checked.and_then(|()| worker.ready()).inspect_err(|problem| {
+    checked.and_then(|()| worker.admit(&request)).inspect_err(|problem| {
         capture.refused(problem, &request);
         capture.end();
     })?;
@@ -182,9 +182,8 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let tap = Tap(capture.clone());
     let heartbeat_ms = worker.session.heartbeat_ms.min(worker.inspector.config.heartbeat_ms);
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
-    let mut response =
-        websocket::open_on::<Session>(&Worker { session, ..worker.clone() }, &request, None, Some(Box::new(tap)))
-            .inspect_err(|problem| capture.refused(problem, &request))?;
+    let worker_with_limits = Worker { session, ..worker.clone() };
+    let mut response = websocket::open_admitted::<Session>(&worker_with_limits, &request, None, Some(Box::new(tap)));
     // Without this header the encoder would add one that the capture does not see.
     let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);

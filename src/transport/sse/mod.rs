@@ -1,5 +1,5 @@
-//! Server-sent events: `/api/v1/stream`. The request subscribes, and the response body is the outbox of the session, as over
-//! WebSocket; an actor beside it checks the client's liveness.
+//! Server-sent events: `/api/v1/stream`. The request subscribes, and the response body is the outbox of the session;
+//! an actor beside it checks the client's liveness.
 //!
 //! The form of the events belongs to `writer.rs`, subscriptions to `session`.
 

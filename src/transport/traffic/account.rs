@@ -56,7 +56,7 @@ pub(super) struct Carried {
 }
 
 impl Account {
-    /// Counts a write that was handed to the dispatcher: its events, `payload` bytes of messages, and `framing` bytes around
+    /// Counts a write that was encoded: its events, `payload` bytes of messages, and `framing` bytes around
     /// them.
     pub(in crate::transport) fn sent(&self, events: u64, payload: usize, framing: usize) {
         self.events.fetch_add(events, Relaxed);

@@ -1,5 +1,5 @@
-//! The WebSocket transport: the session actor, which reads the client's frames, and the response body, through which the outbox
-//! of the session is written.
+//! The WebSocket transport: the session actor, which reads the client's frames, and the socket, to which the outbox of the session
+//! is written (`socket.rs`).
 //!
 //! The only file that names `actix_web_actors`. The actor is a plain one and no `WebsocketContext`, which would stop with its
 //! timers while the socket is jammed. Subscriptions belong to `session`.
@@ -52,22 +52,20 @@ const IGNORED_FRAMES_MAX: usize = 16_384;
 /// Returns a problem document if the request does not open a WebSocket, or no session may begin.
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
-    open_on::<H>(Worker::of(&request), &request, account, None)
+    let worker = Worker::of(&request);
+    check(worker, &request)?;
+    worker.admit(&request)?;
+    Ok(open_admitted::<H>(worker, &request, account, None))
 }
 
-/// Opens a session with the limits of this worker, charges its bytes to `account` and copies them to `recorder`.
-///
-/// # Errors
-///
-/// As [`open`].
-pub(super) fn open_on<H: MessageHandler>(
+/// Opens a session for a checked and admitted request, with the limits of this worker; charges its bytes to `account` and copies them
+/// to `recorder`.
+pub(super) fn open_admitted<H: MessageHandler>(
     worker: &Worker,
     request: &HttpRequest,
     account: Option<Arc<Account>>,
     recorder: Option<Box<dyn Recorder>>,
-) -> Result<HttpResponse, Problem> {
-    check(worker, request)?;
-    worker.admit(request)?;
+) -> HttpResponse {
     let mut response = accept(request);
     if let Some(name) = H::Dialect::SUBPROTOCOL
         && lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == name)
@@ -105,10 +103,10 @@ pub(super) fn open_on<H: MessageHandler>(
         }
     });
     log::debug!("session opened name={name}");
-    let mut response = response.message_body(SilentBody).map_err(|err| Problem::bad_request(err.to_string()))?;
+    let mut response = response.message_body(SilentBody).expect("the headers are valid");
     let (socket, key) = opened.expect("create has run its closure");
     response.extensions_mut().insert(socket.handover(worker.router.clone(), key));
-    Ok(response.map_into_boxed_body())
+    response.map_into_boxed_body()
 }
 
 /// Reads the frames of one client, and owns its [`Session`](crate::session::Session) through the handler of its messages.
@@ -132,7 +130,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
         self.liveness.heard(now);
         let result = match frame {
             Frame::Continuation(item) => self.receive_fragment(item, now),
-            // Copied, because the payload is a part of the connection's read buffer and would keep all of it alive.
+            // Copied, because the payload is a part of the thread's read buffer and would keep all of it alive.
             Frame::Ping(payload) => {
                 self.socket.outbox().borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
             }

@@ -116,6 +116,8 @@ impl<D: Dialect> Stream for FrameReader<D> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frames = &mut *self;
         if let Some(until) = frames.socket.pause().get() {
+            // The rest must not keep the thread's read buffer meanwhile.
+            frames.shrink();
             let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
             ready!(timer.as_mut().poll(cx));
             frames.timer = None;

@@ -19,7 +19,7 @@ use crate::hub::{SessionKey, SessionWriter, SharedOutbox, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Dialect;
 use crate::transport::connection::state::ConnectionState;
-use crate::transport::connection::{Channel, Handover, Upgraded};
+use crate::transport::connection::{Channel, Handover, Upgraded, discard};
 use crate::transport::traffic::Account;
 use crate::transport::websocket::writer::FrameWriter;
 
@@ -67,11 +67,20 @@ enum Link {
     Ended,
 }
 
+/// Result of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// More may be due.
+    Some,
+    /// The outbox is finished and empty: the connection ends.
+    Everything,
+}
+
 struct Open {
     channel: Channel,
     state: Rc<ConnectionState>,
     /// Wakes the task of the connection.
-    writer: Waker,
+    task: Waker,
     /// Bytes that were read together with the request.
     read: Option<Box<BytesMut>>,
     /// The rest of the last write. While there is one the outbox is not drained. Boxed, because most sockets have none.
@@ -106,13 +115,13 @@ impl<D: Dialect> SessionSocket<D> {
         &self.pause
     }
 
-    /// Returns what takes over the connection for this session, `key` of the router.
+    /// Returns the handover of the connection to this session, `key` of the router.
     pub(super) fn handover(self: Rc<Self>, router: SharedRouter, key: SessionKey) -> Handover {
         let serving = Serving(self);
         Handover::new(move |Upgraded { channel, read, state }| {
             let socket = &serving.0;
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
-            let open = Open { channel, state, writer: Waker::noop().clone(), read, unsent: None };
+            let open = Open { channel, state, task: Waker::noop().clone(), read, unsent: None };
             socket.link.replace(Link::Open(Box::new(open)));
             router.borrow_mut().attach_writer(key, &socket.outbox, socket.clone());
             socket.wake_reader();
@@ -137,26 +146,24 @@ impl<D: Dialect> SessionSocket<D> {
         Poll::Ready(bytes)
     }
 
-    /// Writes what is due. Ready when the outbox is finished and everything in it has been written.
-    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Does the next write. Pending while nothing is due or the socket accepts no more.
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<Written>> {
         let mut link = self.link.borrow_mut();
-        let Link::Open(open) = &mut *link else { return Poll::Ready(Ok(())) };
+        let Link::Open(open) = &mut *link else { return Poll::Ready(Ok(Written::Everything)) };
+        ready!(open.poll_unsent(cx))?;
         WRITE.with_borrow_mut(|buffer| {
-            loop {
-                ready!(open.poll_unsent(cx))?;
-                let drained = ready!(self.poll_drain(cx, buffer));
-                if !drained {
-                    return Pin::new(&mut open.channel).poll_shutdown(cx);
-                }
-                let result = open.poll_write(cx, buffer);
-                buffer.clear();
-                ready!(result)?;
+            let drained = ready!(self.poll_drain(cx, buffer));
+            if !drained {
+                return open.poll_shutdown(cx).map_ok(|()| Written::Everything);
             }
+            open.poll_write(cx, buffer).map_ok(|()| Written::Some)
         })
     }
 
     /// Drains the outbox into the buffer, up to one write. Returns false if the outbox is finished.
     fn poll_drain(&self, cx: &Context<'_>, buffer: &mut BytesMut) -> Poll<bool> {
+        // Nothing of another session may be left in it, even if its drain has panicked.
+        buffer.clear();
         if buffer.capacity() > 2 * self.write_bytes_max {
             *buffer = BytesMut::new();
         }
@@ -210,7 +217,7 @@ impl Open {
         while let Some(unsent) = self.unsent.as_mut().filter(|unsent| !unsent.is_empty()) {
             let result = Pin::new(&mut self.channel).poll_write(cx, unsent);
             self.state.written(result.is_pending());
-            unsent.advance(ready!(result)?);
+            unsent.advance(accepted(ready!(result))?);
         }
         self.unsent = None;
         self.poll_flush(cx)
@@ -222,7 +229,7 @@ impl Open {
             let result = Pin::new(&mut self.channel).poll_write(cx, bytes);
             self.state.written(result.is_pending());
             match result {
-                Poll::Ready(len) => bytes = &bytes[len?..],
+                Poll::Ready(len) => bytes = &bytes[accepted(len)?..],
                 Poll::Pending => {
                     self.unsent = Some(Box::new(BytesMut::from(bytes)));
                     return Poll::Pending;
@@ -230,6 +237,12 @@ impl Open {
             }
         }
         self.poll_flush(cx)
+    }
+
+    /// Ends the connection. Unread bytes would make the kernel reset it, and the client may lose the last ones written.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        discard(&mut self.channel, cx);
+        Pin::new(&mut self.channel).poll_shutdown(cx)
     }
 
     /// Writes what TLS has buffered.
@@ -243,26 +256,37 @@ impl Open {
 }
 
 impl<D: Dialect> SessionWriter for SessionSocket<D> {
-    fn write(&self) {
-        let (writer, meter) = match &*self.link.borrow() {
+    fn write(&self) -> bool {
+        let (task, meter) = match &*self.link.borrow() {
             // The task of the connection waits until the socket accepts the rest of the last write.
-            Link::Open(open) if open.unsent.is_none() => (open.writer.clone(), open.channel.meter().clone()),
-            _ => return,
+            Link::Open(open) if open.unsent.is_none() => (open.task.clone(), open.channel.meter().clone()),
+            _ => return false,
         };
+        let mut cx = Context::from_waker(&task);
         meter.begin_work();
-        let is_over = self.poll_write(&mut Context::from_waker(&writer)).is_ready();
+        let written = self.poll_write(&mut cx);
         meter.end_work();
-        if is_over {
+        match written {
+            Poll::Pending => false,
+            Poll::Ready(Ok(Written::Some)) => self.outbox.borrow_mut().is_due(&cx),
             // The task finds the same result, and ends the connection.
-            writer.wake();
+            Poll::Ready(Ok(Written::Everything) | Err(_)) => {
+                task.wake();
+                false
+            }
         }
     }
 
     fn detach(&self) {
         if let Link::Open(open) = &*self.link.borrow() {
-            open.writer.wake_by_ref();
+            open.task.wake_by_ref();
         }
     }
+}
+
+/// Returns the number of bytes that a write was accepted for, at least one.
+fn accepted(result: io::Result<usize>) -> io::Result<usize> {
+    result.and_then(|len| if len > 0 { Ok(len) } else { Err(io::ErrorKind::WriteZero.into()) })
 }
 
 /// Serves the connection of a session until its end. Dropping it ends the session.
@@ -273,9 +297,10 @@ impl<D: Dialect> Future for Serving<D> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Link::Open(open) = &mut *self.0.link.borrow_mut() {
-            open.writer.clone_from(cx.waker());
+            open.task.clone_from(cx.waker());
         }
-        self.0.poll_write(cx).map_err(DispatchError::Io)
+        while ready!(self.0.poll_write(cx)).map_err(DispatchError::Io)? == Written::Some {}
+        Poll::Ready(Ok(()))
     }
 }
 
