@@ -252,7 +252,7 @@ async fn write(router: SharedRouter) {
     let pass = router.borrow().shared().pass.clone();
     loop {
         pass.arrived().await;
-        while router.borrow().write_turn() {
+        while router.borrow().write_turn(Instant::now()) {
             tokio::task::yield_now().await;
         }
     }

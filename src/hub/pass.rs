@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -14,7 +15,7 @@ use crate::hub::SessionKey;
 pub trait SessionWriter {
     /// Writes what is due, at most one write of the socket. Returns whether more is due. What the socket does not accept is
     /// written when it accepts more, without a further call.
-    fn write(&self) -> bool;
+    fn write(&self, now: Instant) -> bool;
     /// Writes by itself from now on, because the session has left the hub.
     fn detach(&self);
 }

@@ -267,7 +267,7 @@ async fn a_hub_ends_if_its_turns_panic() {
 struct DeadlyWriter;
 
 impl SessionWriter for DeadlyWriter {
-    fn write(&self) -> bool {
+    fn write(&self, _: Instant) -> bool {
         // Unwinds without calling the panic hook, which would print it.
         std::panic::resume_unwind(Box::new("for the test"));
     }

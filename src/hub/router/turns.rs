@@ -73,12 +73,12 @@ impl Router {
 
     /// Does the next writes to sessions with data due, as many as [`PushConfig::turn_writes_max`](crate::hub::PushConfig). Returns
     /// whether there are more.
-    pub(in crate::hub) fn write_turn(&self) -> bool {
+    pub(in crate::hub) fn write_turn(&self, now: Instant) -> bool {
         let pass = &self.shared.pass;
         for key in (0..self.config().push.turn_writes_max).map_while(|_| pass.next()) {
             // A session that has left writes by itself.
             let writer = self.sessions.get(key.index()).and_then(|entry| entry.writer.as_ref());
-            if writer.is_some_and(|writer| writer.write()) {
+            if writer.is_some_and(|writer| writer.write(now)) {
                 pass.add(key);
             }
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// The progress of one socket.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct WriteProgress {
-    /// When it last accepted all offered bytes, or the required minimum.
+    /// When it last accepted all offered bytes, or the required minimum, after it had not.
     progress: Cell<Option<Instant>>,
     /// Since when bytes have been unsent without such progress; `None` while nothing is unsent.
     waits_since: Cell<Option<Instant>>,
@@ -27,6 +27,11 @@ impl WriteProgress {
         } else {
             self.taken.set(taken);
         }
+    }
+
+    /// Returns whether bytes are unsent, so that progress must be recorded.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits_since.get().is_some() || self.taken.get() > 0
     }
 
     /// Records that the socket is jammed. Returns since when it has made no progress.
