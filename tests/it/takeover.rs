@@ -258,3 +258,29 @@ async fn many_sessions_are_written_in_turns_and_all_get_every_event() {
     }
     assert!(server.metrics.write_turns_full.get() > 0, "one write in each turn");
 }
+
+#[actix_web::test]
+async fn the_close_code_of_a_client_comes_back_although_more_bytes_follow_it() {
+    let server = spawn_app(|_| {});
+    let mut client = RawClient::open_narrow(server.address).await;
+    client.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#).await;
+    client.next_of(TEXT).await;
+    // Unread bytes at the end would make the kernel reset the connection, and discard the close frame.
+    client.send(&[frame(CLOSE, &1000_u16.to_be_bytes()), frame(TEXT, &b"x".repeat(100_000))].concat()).await;
+    assert_eq!(client.close_frame().await, Some((1000, String::new())));
+}
+
+#[actix_web::test]
+async fn a_client_that_vanishes_while_its_session_closes_leaves_at_once() {
+    // So long that nobody waits for it.
+    let server = spawn_app(|settings| settings.session.close_timeout_ms = 60_000);
+    let flood = (0..3_000).flat_map(|_| frame(PING, b"")).collect();
+    for (bytes, code) in [(vec![0xFF, 0xFF], 1002), (flood, 4001)] {
+        let mut client = RawClient::open(server.address).await;
+        client.send(&bytes).await;
+        while client.next_frame().await.is_some_and(|frame| frame.first_byte != CLOSE) {}
+        client.stream.set_zero_linger().unwrap();
+        drop(client);
+        wait_until(&format!("connections after {code}"), 0, || server.metrics.connections.get()).await;
+    }
+}

@@ -259,8 +259,12 @@ impl<H: MessageHandler> StreamHandler<Result<Frame, CloseReason>> for WebSocketS
         }
     }
 
-    /// The client has disconnected, or its bytes are invalid.
+    /// The client has disconnected.
     fn finished(&mut self, ctx: &mut Self::Context) {
+        if self.session.is_none() {
+            // Nobody is left who could answer the close frame.
+            return self.end(ctx);
+        }
         self.give_up(CloseReason::Disconnected, ctx);
     }
 }

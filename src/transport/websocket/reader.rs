@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item, ProtocolError};
@@ -17,7 +18,11 @@ use crate::transport::websocket::budget::FrameBudget;
 use crate::transport::websocket::socket::SessionSocket;
 use crate::transport::websocket::utf8::Utf8Check;
 
-/// The frames of one client. Ends after the first invalid one.
+/// The time between two reads that discard bytes, so that they use little CPU while the session closes. They find out whether the
+/// client is gone.
+const DISCARD_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The frames of one client, up to the first invalid one. Ends when the client has disconnected.
 pub(super) struct FrameReader<D> {
     socket: Rc<SessionSocket<D>>,
     codec: Codec,
@@ -29,8 +34,8 @@ pub(super) struct FrameReader<D> {
     budget: FrameBudget,
     message_bytes_max: usize,
     ended: bool,
-    /// Reads nothing more, not even to discard it, because that would use the CPU while the session closes.
-    is_deaf: bool,
+    /// A frame was invalid or exceeded a limit: further bytes are discarded.
+    has_failed: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -49,7 +54,7 @@ impl<D: Dialect> FrameReader<D> {
             budget,
             message_bytes_max,
             ended: false,
-            is_deaf: false,
+            has_failed: false,
             timer: None,
         }
     }
@@ -115,32 +120,33 @@ impl<D: Dialect> Stream for FrameReader<D> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frames = &mut *self;
-        if let Some(until) = frames.socket.pause().get() {
-            // The rest must not keep the thread's read buffer meanwhile.
-            frames.shrink();
-            let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
-            ready!(timer.as_mut().poll(cx));
-            frames.timer = None;
-            frames.socket.pause().set(None);
-        }
         loop {
-            if frames.is_deaf {
-                return Poll::Pending;
+            if let Some(until) = frames.socket.pause().get() {
+                // The rest must not keep the thread's read buffer meanwhile.
+                frames.shrink();
+                let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
+                ready!(timer.as_mut().poll(cx));
+                frames.timer = None;
+                frames.socket.pause().set(None);
             }
             if frames.ended {
                 return Poll::Ready(None);
             }
-            match frames.decode() {
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Ok(None) => frames.shrink(),
-                Err(reason) => {
-                    frames.ended = true;
-                    frames.is_deaf = reason == CloseReason::FrameFlood;
-                    frames.buffer = BytesMut::new();
-                    return Poll::Ready(Some(Err(reason)));
+            if !frames.has_failed {
+                match frames.decode() {
+                    Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                    Ok(None) => frames.shrink(),
+                    Err(reason) => {
+                        frames.has_failed = true;
+                        frames.buffer = BytesMut::new();
+                        return Poll::Ready(Some(Err(reason)));
+                    }
                 }
             }
             match ready!(frames.socket.poll_read(cx)) {
+                Some(_) if frames.has_failed => {
+                    frames.socket.pause().set(Some(Instant::now() + DISCARD_INTERVAL));
+                }
                 Some(bytes) if frames.buffer.is_empty() => {
                     frames.buffer = bytes;
                     frames.is_spacious = true;

@@ -85,6 +85,8 @@ struct Open {
     read: Option<Box<BytesMut>>,
     /// The rest of the last write. While there is one the outbox is not drained. Boxed, because most sockets have none.
     unsent: Option<Box<BytesMut>>,
+    /// The error of a write from the hub, which the system reports once.
+    failed: Option<Box<io::Error>>,
 }
 
 impl<D: Dialect> SessionSocket<D> {
@@ -121,7 +123,7 @@ impl<D: Dialect> SessionSocket<D> {
         Handover::new(move |Upgraded { channel, read, state }| {
             let socket = &serving.0;
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
-            let open = Open { channel, state, task: None, read, unsent: None };
+            let open = Open { channel, state, task: None, read, unsent: None, failed: None };
             socket.link.replace(Link::Open(Box::new(open)));
             router.borrow_mut().attach_writer(key, &socket.outbox, socket.clone());
             socket.wake_reader();
@@ -260,7 +262,9 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
         let (task, meter) = match &mut *self.link.borrow_mut() {
             // The task of the connection waits until the socket accepts the rest of the last write. Its waker is borrowed, because
             // a copy costs two atomic operations for each write.
-            Link::Open(open) if open.unsent.is_none() => (std::mem::take(&mut open.task), open.channel.meter().clone()),
+            Link::Open(open) if open.unsent.is_none() && open.failed.is_none() => {
+                (std::mem::take(&mut open.task), open.channel.meter().clone())
+            }
             _ => return false,
         };
         let Some(task) = task else { return false };
@@ -268,17 +272,21 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
         meter.begin_work();
         let written = self.poll_write(&mut cx, now);
         meter.end_work();
-        let is_due = match written {
-            Poll::Pending => false,
-            Poll::Ready(Ok(Written::Some)) => self.outbox.borrow_mut().is_due(&cx),
-            // The task finds the same result, and ends the connection.
-            Poll::Ready(Ok(Written::Everything) | Err(_)) => {
+        let (is_due, failed) = match written {
+            Poll::Pending => (false, None),
+            Poll::Ready(Ok(Written::Some)) => (self.outbox.borrow_mut().is_due(&cx), None),
+            // The task ends the connection.
+            Poll::Ready(Ok(Written::Everything)) => {
                 task.wake_by_ref();
-                false
+                (false, None)
+            }
+            Poll::Ready(Err(err)) => {
+                task.wake_by_ref();
+                (false, Some(Box::new(err)))
             }
         };
         if let Link::Open(open) = &mut *self.link.borrow_mut() {
-            open.task = Some(task);
+            (open.task, open.failed) = (Some(task), failed);
         }
         is_due
     }
@@ -306,6 +314,9 @@ impl<D: Dialect> Future for Serving<D> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Link::Open(open) = &mut *self.0.link.borrow_mut() {
             open.task.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+            if let Some(failed) = open.failed.take() {
+                return Poll::Ready(Err(DispatchError::Io(*failed)));
+            }
         }
         while ready!(self.0.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? == Written::Some {}
         Poll::Ready(Ok(()))
