@@ -43,8 +43,8 @@ pub(crate) struct Knowledge {
     pub(crate) lags: u64,
     /// Newest missing event of each topic.
     pub(crate) missed: BTreeMap<Key, u64>,
-    /// The topic of the snapshots that arrive, if the client has a subscription per topic.
-    pub(crate) begun: Option<Key>,
+    /// The topics of the snapshots that arrive, if the client has several subscriptions.
+    pub(crate) begun: Option<Vec<Key>>,
     /// In mode `latest` a stream's cursor may be older than the newest value received: after a reconnect the same value
     /// may be repeated, until a newer one arrives.
     may_repeat: bool,
@@ -71,7 +71,7 @@ impl Knowledge {
                     let key = (message["symbol"].as_str().unwrap().into(), channel.clone());
                     // The snapshot's other values may be newer than the cursor of another subscription that is being
                     // recovered.
-                    if self.begun.as_ref().is_some_and(|begun| *begun != key) {
+                    if self.begun.as_ref().is_some_and(|begun| !begun.contains(&key)) {
                         continue;
                     }
                     self.cursors.insert(key.clone(), self.cursor_at(message));
@@ -122,6 +122,15 @@ impl Knowledge {
         }
         self.cursors.insert(key.clone(), self.cursor_at(message));
         self.seqs.insert(key, seq);
+    }
+
+    /// Goes back to a cursor, after which every event of the topic arrives again.
+    pub(crate) fn rewind(&mut self, topic: &Key, cursor: &Cursor, process: &Process) {
+        if self.cursors.get(topic).is_some_and(|newest| cursor.offset < newest.offset) {
+            self.seqs.insert(topic.clone(), process.seq_at(topic, cursor.offset));
+            self.cursors.insert(topic.clone(), cursor.clone());
+            self.missed.remove(topic);
+        }
     }
 
     /// Forgets the missing events of a process that has ended.

@@ -9,7 +9,7 @@ use tickcast::hub::PushConfig;
 use tickcast::protocol::{Mode, Rate};
 
 use crate::cursor_client::{HUBS, Scene};
-use crate::cursor_world::{SYMBOLS, Step, Transport};
+use crate::cursor_world::{End, SYMBOLS, Step, Transport};
 use crate::view::Key;
 
 fn topics() -> impl Strategy<Value = Key> {
@@ -36,6 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Restart),
         2 => (topics(), prop::option::weighted(0.8, modes())).prop_map(|(topic, mode)| Step::Ask(topic, mode)),
         2 => (topics(), 0u64..30).prop_map(|(topic, events)| Step::AskBack(topic, events)),
+        1 => prop_oneof![Just(End::Told), Just(End::Goodbye), Just(End::Close)].prop_map(Step::End),
     ];
     prop::collection::vec(step, 0..150)
 }
@@ -337,7 +338,7 @@ proptest! {
             scene.step(Step::Ask((topic.into(), "trades".into()), Some(mode)));
         }
         let is_request = |step: &Step| matches!(step, Step::Ask(..) | Step::AskBack(..) | Step::Restart);
-        let breaks = |step: &Step| matches!(step, Step::Connect(..) | Step::Disconnect | Step::Lose(_));
+        let breaks = |step: &Step| matches!(step, Step::Connect(..) | Step::Disconnect | Step::Lose(_) | Step::End(_));
         for step in steps.into_iter().filter(|step| !is_request(step) && !breaks(step)) {
             scene.step(step);
         }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -35,6 +35,17 @@ pub(crate) enum Transport {
     Poll,
 }
 
+/// How far the server ends a session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum End {
+    /// The hub has told the session to end, and its transport has not heard of it yet.
+    Told,
+    /// The transport queues `goodbye`, and a close frame if it has any.
+    Goodbye,
+    /// The transport queues only a close frame.
+    Close,
+}
+
 /// A step of a schedule.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -56,11 +67,12 @@ pub(crate) enum Step {
     Disconnect,
     Connect(Transport, usize),
     Restart,
-    /// Another request in the same session: for clients with one subscription per topic.
+    /// Another request in the same session, of a topic or a channel of `"*"`: for clients with several subscriptions.
     Ask(Key, Option<Mode>),
-    /// Such a client subscribes in mode `all` to a topic that it already has, with a cursor this many events before the
-    /// newest.
+    /// Such a client subscribes in mode `all` to what it already has, with a cursor this many events before the newest.
     AskBack(Key, u64),
+    /// The server ends the session.
+    End(End),
 }
 
 /// One process: its published events, and its hubs.
@@ -131,6 +143,13 @@ impl Process {
     /// Returns the offset of an event.
     pub(crate) fn offset_of(&self, (symbol, channel): &Key, seq: u64) -> u64 {
         self.offsets[&(symbol[1..].parse().unwrap(), channel == "quotes", seq)]
+    }
+
+    /// Returns the newest `seq` of a topic up to this offset.
+    pub(crate) fn seq_at(&self, (symbol, channel): &Key, offset: u64) -> u64 {
+        let (symbol, is_quote) = (symbol[1..].parse().unwrap(), channel == "quotes");
+        let of_topic = self.offsets.range((symbol, is_quote, 0)..=(symbol, is_quote, u64::MAX)).rev();
+        of_topic.map(|((.., seq), each)| (*seq, *each)).find(|(_, each)| *each <= offset).map_or(0, |(seq, _)| seq)
     }
 
     /// Publishes a batch: a trade or a quote of each of these symbols. It stays in the mailboxes of the hubs.
@@ -221,8 +240,10 @@ struct Written {
 
 impl Sink for Written {
     fn control(&mut self, control: Control) {
-        if let Control::Message(message) = control {
-            self.message(&message);
+        match control {
+            Control::Message(message) => self.message(&message),
+            Control::Close(_) => self.messages.push(json!({"type": "close"})),
+            _ => {}
         }
     }
 
@@ -253,14 +274,36 @@ pub(crate) enum Drained {
     Ended,
 }
 
-/// Drains one write of about `limit` messages.
-pub(crate) fn drain(session: &Session, limit: usize, now: Instant) -> Drained {
-    let mut written = Written { messages: Vec::new(), limit };
-    let cx = Context::from_waker(Waker::noop());
-    match session.outbox().borrow_mut().poll_drain(&cx, now, &mut written) {
-        Poll::Ready(Some(_)) => Drained::Messages(written.messages),
-        Poll::Ready(None) => Drained::Ended,
-        Poll::Pending => Drained::Nothing,
+/// The task that writes to one socket.
+#[derive(Default)]
+pub(crate) struct Writer {
+    woken: Arc<Woken>,
+    is_waiting: bool,
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Writer {
+    /// Drains one write of about `limit` messages. Asserts that a task that waits is woken when they are due.
+    pub(crate) fn drain(&mut self, session: &Session, limit: usize, now: Instant) -> Drained {
+        let mut written = Written { messages: Vec::new(), limit };
+        let waker = Waker::from(self.woken.clone());
+        let drained = session.outbox().borrow_mut().poll_drain(&Context::from_waker(&waker), now, &mut written);
+        let is_awake = self.woken.0.swap(false, Ordering::Relaxed) || !self.is_waiting;
+        self.is_waiting = drained.is_pending();
+        assert!(is_awake || self.is_waiting, "nobody woke the task that writes {:?}", written.messages);
+        match drained {
+            Poll::Ready(Some(_)) => Drained::Messages(written.messages),
+            Poll::Ready(None) => Drained::Ended,
+            Poll::Pending => Drained::Nothing,
+        }
     }
 }
 
