@@ -337,5 +337,4 @@ fn lead_factors(lead: &[Span], sectors: usize, seed: u64) -> Vec<Vec<f64>> {
 }
 
 #[cfg(test)]
-#[path = "backfill_test.rs"]
-mod tests;
+mod backfill_test;
