@@ -99,6 +99,11 @@ impl Turn {
         self.queued.notify_one();
     }
 
+    /// Wakes the session, if it waits, because it has something to write without a part.
+    pub(super) fn wake(&mut self, session: SessionKey) {
+        self.waiting.remove(&session).into_iter().for_each(Wakeup::wake);
+    }
+
     /// Returns the notification of a session that waits.
     pub fn queued(&self) -> Rc<Notify> {
         self.queued.clone()

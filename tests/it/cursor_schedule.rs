@@ -12,9 +12,11 @@ use crate::cursor_client::{HUBS, Scene};
 use crate::cursor_world::{End, SYMBOLS, Step, Transport};
 use crate::view::Key;
 
-fn topics() -> impl Strategy<Value = Key> {
+/// Topics, and channels of `"*"`, which are as many as those of a symbol.
+fn subscriptions() -> impl Strategy<Value = Key> {
     let channel = prop_oneof![Just("trades"), Just("quotes")];
-    (0..SYMBOLS, channel).prop_map(|(symbol, channel)| (format!("S{symbol}"), channel.to_owned()))
+    let name = |symbol| if symbol == SYMBOLS { "*".to_owned() } else { format!("S{symbol}") };
+    (0..=SYMBOLS, channel).prop_map(move |(symbol, channel)| (name(symbol), channel.to_owned()))
 }
 
 fn modes() -> impl Strategy<Value = Mode> {
@@ -34,8 +36,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Disconnect),
         4 => (transport, 0..HUBS).prop_map(|(transport, hub)| Step::Connect(transport, hub)),
         1 => Just(Step::Restart),
-        2 => (topics(), prop::option::weighted(0.8, modes())).prop_map(|(topic, mode)| Step::Ask(topic, mode)),
-        2 => (topics(), 0u64..30).prop_map(|(topic, events)| Step::AskBack(topic, events)),
+        2 => (subscriptions(), prop::option::weighted(0.8, modes())).prop_map(|(topic, mode)| Step::Ask(topic, mode)),
+        2 => (subscriptions(), 0u64..30).prop_map(|(topic, events)| Step::AskBack(topic, events)),
         1 => prop_oneof![Just(End::Told), Just(End::Goodbye), Just(End::Close)].prop_map(Step::End),
     ];
     prop::collection::vec(step, 0..150)
@@ -132,7 +134,7 @@ fn a_cursor_before_skipped_events_is_not_recovered() {
 }
 
 /// Returns a session with a small outbox and these subscriptions, each with its snapshot read.
-fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
+pub(crate) fn lagging(topics: &[(&str, &str, Mode)]) -> Scene {
     let mut scene = Scene::new(100_000, 3, Mode::All, true);
     scene.step(Step::Connect(Transport::WebSocket, 0));
     for (symbol, channel, mode) in topics {

@@ -33,6 +33,7 @@ mod coalescing;
 mod crowded;
 mod cursor_client;
 mod cursor_knowledge;
+mod cursor_overlap;
 mod cursor_requests;
 mod cursor_schedule;
 mod cursor_world;

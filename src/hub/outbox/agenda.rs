@@ -15,6 +15,9 @@ struct Recovery {
     index: u64,
     /// Offset up to which events are recovered.
     end: u64,
+    /// Whether the topic begins with this recovery. If not, only events of the topic itself are recovered, which were
+    /// held back in mode `latest`: days and gaps have been sent.
+    is_new: bool,
 }
 
 /// Entries by offset.
@@ -69,10 +72,14 @@ impl Agenda {
         self.newest.extract_if(.., |_, unsent| unsent.is_none()).map(|(key, _)| key).collect()
     }
 
-    /// Begins a recovery of a topic, with the events after the offset `after`, up to `end`. A recovery that is under way
-    /// has reached `end`.
+    /// Begins a recovery of a topic that begins with it, with the events after the offset `after`, up to `end`.
     pub(super) fn recover(&mut self, topic: Topic, after: u64, end: u64, offsets: &Offsets) {
-        self.stand(topic, Recovery { index: offsets.index_after(topic, after), end }, offsets);
+        self.stand(topic, Recovery { index: offsets.index_after(topic, after), end, is_new: true }, offsets);
+    }
+
+    /// Recovers the events of a topic itself after the offset `after`, up to `end`.
+    pub(super) fn bring_back(&mut self, topic: Topic, after: u64, end: u64, offsets: &Offsets) {
+        self.stand(topic, Recovery { index: offsets.index_after(topic, after), end, is_new: false }, offsets);
     }
 
     fn stand(&mut self, topic: Topic, recovery: Recovery, offsets: &Offsets) {
@@ -81,22 +88,28 @@ impl Agenda {
         }
     }
 
-    /// Moves past the next event of the recovery, to the following event of each topic that carries it.
-    pub(super) fn advance(&mut self, offsets: &Offsets) {
-        let Some(next) = self.next_recovered() else { return };
+    /// Moves past the next event of the recovery, to the following event of each topic that carries it. Returns these
+    /// topics, each with whether it begins with the recovery.
+    pub(super) fn advance(&mut self, offsets: &Offsets) -> Vec<(Topic, bool)> {
+        let mut carriers = Vec::new();
+        let Some(next) = self.next_recovered() else { return carriers };
         while let Some(first) = self.recovered.first_entry().filter(|first| first.key().0 == next) {
-            let ((_, topic), Recovery { index, end }) = first.remove_entry();
-            self.stand(topic, Recovery { index: index + 1, end }, offsets);
+            let ((_, topic), recovery) = first.remove_entry();
+            carriers.push((topic, recovery.is_new));
+            self.stand(topic, Recovery { index: recovery.index + 1, ..recovery }, offsets);
         }
+        carriers
     }
 
-    /// Returns the offset of the first event of the topic that the recovery has still to send.
-    pub(super) fn first_recovered(&self, topic: Topic) -> Option<u64> {
-        self.recovered.keys().find(|(_, each)| *each == topic).map(|(offset, _)| *offset)
-    }
-
-    /// Removes a topic from the recovery.
-    pub(super) fn end(&mut self, topic: Topic) {
-        self.recovered.retain(|(_, each), _| *each != topic);
+    /// Removes the topics from the recovery that have ended. Those in `heirs`, which have no position of their own,
+    /// go on from the position of the topic `ended`.
+    pub(super) fn end(&mut self, ended: Topic, has_ended: impl Fn(Topic) -> bool, heirs: &[Topic], offsets: &Offsets) {
+        let removed = self.recovered.extract_if(.., |(_, each), _| has_ended(*each));
+        let inherited: Vec<_> = removed.filter(|((_, topic), _)| *topic == ended).collect();
+        for ((offset, _), Recovery { end, .. }) in inherited {
+            for heir in heirs {
+                self.recover(*heir, offset - 1, end, offsets);
+            }
+        }
     }
 }

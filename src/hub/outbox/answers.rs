@@ -1,7 +1,7 @@
 //! Answers in an outbox: those at an offset among the events, and control items before all events. They are never
 //! dropped, so a client that sends requests without reading must be closed in time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,13 @@ pub struct Reply {
     pub message: ServerMessage,
 }
 
-/// A recovery that is to begin: topics, which may be wildcards, each with the offset after which its events are missed. None
-/// of these events is skipped.
+/// A recovery that is to begin. None of its events is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewind {
-    /// The topics. Those that are new to the session begin at the cursor, the others after the last event that was sent.
-    pub topics: BTreeMap<Topic, u64>,
+    /// The topics, which may be wildcards; all are new to the session.
+    pub topics: BTreeSet<Topic>,
+    /// The client's cursor: the offset after which the events are missed.
+    pub after: u64,
 }
 
 /// An item at an offset among the events: it follows every event up to that offset.
@@ -73,16 +74,7 @@ impl Answer {
 impl Rewind {
     /// Returns the offset after which the first missed event can be.
     pub(super) fn first(&self) -> u64 {
-        self.topics.values().copied().min().unwrap_or(u64::MAX)
-    }
-}
-
-/// Removes the topics from queued recoveries that `ends`, given the offset after which their events are missed.
-pub(super) fn end_rewinds(answers: &mut VecDeque<Answer>, ends: impl Fn(Topic, u64) -> bool) {
-    for answer in answers {
-        if let Body::Rewind(rewind) = &mut answer.body {
-            rewind.topics.retain(|topic, after| !ends(*topic, *after));
-        }
+        if self.topics.is_empty() { u64::MAX } else { self.after }
     }
 }
 
@@ -115,10 +107,22 @@ impl Outbox {
             Some(scan) => scan.protect(kind),
             None => self.scan = Some(Box::new(Scan::new(offset, kind))),
         }
-        for (topic, after) in &rewind.topics {
-            self.begin_topic(*topic, offset.max(*after));
+        for topic in &rewind.topics {
+            self.begin_topic(*topic, offset.max(rewind.after));
         }
         self.push_answer(Answer { offset, body: Body::Rewind(Box::new(rewind)) }, now);
+    }
+
+    /// Changes the queued recoveries, and counts their bytes again.
+    pub(super) fn change_rewinds(&mut self, change: impl Fn(&mut Rewind)) {
+        for answer in &mut self.answers {
+            let before = answer.bytes();
+            if let Body::Rewind(rewind) = &mut answer.body {
+                change(rewind);
+            }
+            self.held.remove(before);
+            self.held.add(answer.bytes());
+        }
     }
 
     fn push_answer(&mut self, answer: Answer, now: Instant) {
@@ -128,7 +132,7 @@ impl Outbox {
         self.hold(answer.bytes());
         self.answers.push_back(answer);
         self.gate.hurry();
-        self.gate.wake(now);
+        self.wake(now);
     }
 
     /// Queues a control item before all events and answers. After a close frame nothing is added or sent. Only the most
@@ -155,7 +159,7 @@ impl Outbox {
             self.life = Life::Closing;
             self.forget_events();
         }
-        self.gate.wake(now);
+        self.wake(now);
         Ok(())
     }
 

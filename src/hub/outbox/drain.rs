@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::domain::Event;
+use crate::domain::{Event, Topic};
 use crate::history::Ring;
 use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::{Body, Rewind};
@@ -13,9 +13,9 @@ use crate::hub::outbox::gate::Left;
 use crate::hub::outbox::lag::Untold;
 use crate::hub::outbox::rare::Rare;
 use crate::hub::outbox::scan::Next;
-use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox, is_latest};
+use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox};
 use crate::hub::pass::Wakeup;
-use crate::protocol::{Publication, ServerMessage};
+use crate::protocol::{Mode, Publication, ServerMessage};
 
 /// Least cost of a read from the ring, in events read: for the search, and for the write.
 const READ_WORK_MIN: usize = 64;
@@ -143,12 +143,13 @@ impl Outbox {
         while !sink.is_full() && self.drain_next(&ring, now, sink, &mut drained) {}
         drop(ring);
         self.settle(&drained);
-        let has_recovery = self.agenda.next_recovered().is_some() || self.has_rewind();
+        let has_recovery = self.agenda.next_recovered().is_some() || !self.answers.is_empty();
         if let Some(scan) = &mut self.scan {
             scan.sent(drained.read);
             if scan.is_over(self.seen) && !has_recovery {
                 self.scan = None;
             }
+            self.set_alarm(now);
         }
         self.weigh();
         drained
@@ -166,14 +167,13 @@ impl Outbox {
         if self.scan.as_ref().is_some_and(|scan| scan.is_behind() && scan.read() < limit) {
             self.scan_next(ring, limit, now, sink, drained)
         } else if first > answer {
-            self.drain_answer(now, sink, drained)
+            self.flush_latest(now) || self.drain_answer(sink, drained)
         } else if first == u64::MAX {
             false
         } else if recovered == first {
             self.recover_next(ring, now, sink, drained)
         } else if newest == first {
-            self.give_newest(ring, now, sink, drained);
-            true
+            self.give_newest(ring, now, sink, drained)
         } else if let Some(delivery) = self.queue.pop_front() {
             if drained.count_live(delivery.publication(), sink) {
                 sink.delivery(&delivery, 0);
@@ -197,13 +197,8 @@ impl Outbox {
             return false;
         }
         let (Some(scan), Some(looks)) = (&mut self.scan, &mut drained.looks) else { return false };
-        match scan.next(ring, limit, (&self.links, self.latest.as_deref()), &mut looks.left) {
-            Next::Event(batch, index) => {
-                drained.read += 1;
-                if drained.count(&batch[index], sink) {
-                    sink.event(&batch[index], 0);
-                }
-            }
+        match scan.next(ring, limit, &self.links, &mut looks.left) {
+            Next::Event(batch, index) => self.give_read(&batch[index], now, sink, drained),
             Next::None => {}
             Next::Paused => {
                 drained.is_paused = true;
@@ -227,37 +222,55 @@ impl Outbox {
             self.overtaken();
             return false;
         };
-        self.agenda.advance(offsets);
+        let carriers = self.agenda.advance(offsets);
         drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
-        if self.recovers(&batch[index].event) {
-            drained.read += 1;
-            if drained.count(&batch[index], sink) {
-                sink.event(&batch[index], 0);
-            }
+        if self.recovers(&batch[index].event, &carriers) {
+            self.give_read(&batch[index], now, sink, drained);
         }
         true
     }
 
-    /// Returns whether a recovery must send an event: not if another subscription of the session has sent it, nor if
-    /// the topic is in mode `latest` by now.
-    fn recovers(&self, event: &Event) -> bool {
-        let scan = self.scan.as_ref();
-        let begins = |topic| scan.map_or(0, |scan| scan.begins(topic));
-        let goes_on = |topic| self.links.contains(topic) && begins(topic) < event.offset;
-        let is_merged =
-            is_latest(event, self.latest.as_deref()) || scan.is_some_and(|scan| scan.is_merged(event, &self.links));
-        !is_merged && !event.topics().any(goes_on)
+    /// Drains an event that was read from the ring, or merges it if its topic is in mode `latest` by now.
+    fn give_read(&mut self, publication: &Publication, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
+        let event = &publication.event;
+        if self.latest.is_none() || !self.merge_latest(event.topic(), event.offset, now) {
+            drained.read += 1;
+            if drained.count(publication, sink) {
+                sink.event(publication, 0);
+            }
+        }
+    }
+
+    /// Returns whether the recovery of these topics must send an event: not if another subscription of the session has
+    /// sent it. Days and gaps belong to several topics of a symbol.
+    fn recovers(&self, event: &Event, carriers: &[(Topic, bool)]) -> bool {
+        let Some(scan) = &self.scan else { return true };
+        let position = |topic| scan.position(topic, &self.links);
+        let has_sent = |topic: Topic| {
+            // The wildcard has not sent the events of a symbol that has a position of its own.
+            let topic = if position(topic).is_some() { topic } else { topic.wildcard() };
+            position(topic).is_some_and(|after| after < event.offset) && !carriers.contains(&(topic, true))
+        };
+        let symbols = event.topics().filter(|topic| *topic != topic.wildcard());
+        carriers.iter().any(|(topic, _)| *topic == event.topic()) || !symbols.into_iter().any(has_sent)
     }
 
     /// Drains the next event that is the newest of its topic.
-    fn give_newest(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
-        let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return };
+    fn give_newest(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+        let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return false };
+        let found = ring.find_newest(topic, offset, &mut self.near);
+        let is_recovery = self.scan.as_ref().is_some_and(|scan| !scan.is_burst());
+        if found.is_none() && is_recovery && self.mode_of(topic) == Mode::All {
+            self.agenda.insert(offset, topic, unsent);
+            self.overtaken();
+            return false;
+        }
         if let (Some(_), Some(latest)) = (unsent, &mut self.latest) {
             latest.sent(topic, now);
             self.rearm(now);
         }
         let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
-        if let Some((batch, index)) = ring.find_newest(topic, offset, &mut self.near) {
+        if let Some((batch, index)) = found {
             if drained.count_live(&batch[index], sink) {
                 sink.event(&batch[index], skipped);
             }
@@ -268,6 +281,7 @@ impl Outbox {
             self.skip(topic, offset, Untold { skipped, since_offset: first });
             self.tell_skipped(sink, drained);
         }
+        true
     }
 
     /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
@@ -315,7 +329,7 @@ impl Outbox {
     }
 
     /// Drains the next answer.
-    fn drain_answer(&mut self, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+    fn drain_answer(&mut self, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         let Some(mut answer) = self.answers.pop_front() else { return false };
         let bytes = answer.bytes();
         match &mut answer.body {
@@ -331,7 +345,7 @@ impl Outbox {
                 }
             }
             Body::Rewind(rewind) if self.shared.ring.borrow().goes_back_to(rewind.first(), answer.offset) => {
-                self.rewind(answer.offset, rewind, now);
+                self.rewind(answer.offset, rewind);
             }
             Body::Rewind(_) => {
                 self.answers.push_front(answer);
@@ -344,20 +358,14 @@ impl Outbox {
     }
 
     /// Begins a recovery, when everything up to the offset `up_to` has been sent.
-    fn rewind(&mut self, up_to: u64, rewind: &Rewind, now: Instant) {
-        let shared = self.shared.clone();
-        let ring = shared.ring.borrow();
+    fn rewind(&mut self, up_to: u64, rewind: &Rewind) {
+        let ring = self.shared.ring.borrow();
+        let Some(offsets) = ring.offsets() else { return };
         self.work += rewind.topics.len() as u64;
-        for (topic, after) in &rewind.topics {
-            if let Some(offsets) = ring.offsets() {
-                self.agenda.recover(*topic, *after, up_to, offsets);
-            }
-            self.scan.iter_mut().for_each(|scan| scan.bring_back(*topic));
-            self.push_missed(*topic, *after, up_to);
-        }
-        if !rewind.topics.is_empty() {
-            self.flush_latest(now);
-            self.rearm(now);
+        for topic in &rewind.topics {
+            self.agenda.recover(*topic, rewind.after, up_to, offsets);
+            // The scan has passed these events, and those that the recovery has sent are not sent again.
+            self.scan.iter_mut().for_each(|scan| scan.begin(*topic, rewind.after));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Edge cases of an outbox: the limits, and immediate effects.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::{Channel, SymbolId};
 use crate::hub::Topic;
 use crate::hub::outbox::messages_test::subscribed;
-use crate::protocol::Rate;
+use crate::protocol::{Mode, Rate};
 
 /// Number of symbols that the other tests push.
 const SYMBOLS: usize = 6;
@@ -73,8 +73,8 @@ fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm
     let changed = shared.pacer.borrow().changed();
     let is_notified = || std::pin::pin!(changed.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
     is_notified();
-    let topics = BTreeMap::from([(Topic::symbol(SymbolId(2), Channel::Trades), 0)]);
-    fixture.outbox.push_rewind(Rewind { topics }, 6, false, fixture.now);
+    let topics = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
+    fixture.outbox.push_rewind(Rewind { topics, after: 0 }, 6, false, fixture.now);
     fixture.reply(subscribed()).unwrap();
     assert!(fixture.drain(100).is_none());
     assert_eq!(*shared.overtaken.borrow(), [SessionKey::new(0)]);

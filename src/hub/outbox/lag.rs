@@ -101,15 +101,26 @@ impl Outbox {
         before.since_offset = before.since_offset.min(skipped.since_offset);
     }
 
-    /// Ends a scan, and returns its unread events.
+    /// Ends a scan, and returns its unread events in mode `all`.
     pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
         let Some(mut scan) = self.scan.take() else { return Vec::new() };
-        let ring = self.shared.ring.borrow();
-        let (mut unread, mut looks) = (Vec::new(), usize::MAX);
-        while let Next::Event(batch, index) =
-            scan.next(&ring, u64::MAX, (&self.links, self.latest.as_deref()), &mut looks)
-        {
-            unread.push(Rc::new(Delivery::new(batch.clone(), index)));
+        let shared = self.shared.clone();
+        let ring = shared.ring.borrow();
+        let (mut unread, mut looks, now) = (Vec::new(), usize::MAX, self.gate.last_drain());
+        let mut answers: Vec<_> = self.answers.iter().map(|answer| answer.offset).collect();
+        while let Next::Event(batch, index) = scan.next(&ring, u64::MAX, &self.links, &mut looks) {
+            let delivery = Delivery::new(batch.clone(), index);
+            let passed = answers.partition_point(|offset| *offset < delivery.offset());
+            if answers.drain(..passed).len() > 0 {
+                // An answer may cover them.
+                self.queue_latest(None, now, |_, _| true);
+            }
+            if !self.push_latest(delivery.topic(), delivery.offset(), now) {
+                unread.push(Rc::new(delivery));
+            }
+        }
+        if !answers.is_empty() {
+            self.queue_latest(None, now, |_, _| true);
         }
         unread
     }

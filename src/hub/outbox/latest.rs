@@ -89,12 +89,9 @@ impl Latest {
         replaces
     }
 
-    /// Adds missed events, all of them older than those in the slot: the newest may be sent at once, whatever the rate.
-    pub(super) fn push_missed(&mut self, topic: Topic, missed: Unsent, now: Instant) {
-        let unsent = self.take_one(topic, now).map_or(missed, |waiting| missed.join(waiting));
-        self.firsts.insert(unsent.first);
-        self.waiting.insert((now, topic));
-        self.slots.insert(topic, Slot { unsent: Some(unsent), sent: None, taken: false, due: now });
+    /// Forgets a topic without unsent events: the next event may be sent at once, whatever the rate.
+    pub(super) fn forget(&mut self, topic: Topic) {
+        self.slots.remove(&topic);
     }
 
     /// Takes note that an event has been taken that will be sent: the next one waits for that, and for its interval.

@@ -22,11 +22,10 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::domain::Event;
 use crate::hub::OutboxShared;
 use crate::hub::delivery::{Control, Delivery, Pushed};
 use crate::hub::index::{Links, SessionKey, Topic};
-use crate::protocol::{Mode, OnLag};
+use crate::protocol::OnLag;
 
 use agenda::Agenda;
 use answers::Answer;
@@ -135,13 +134,14 @@ impl Outbox {
         if offset <= self.seen || self.life != Life::Open {
             return Pushed::Taken;
         }
-        if self.latest.is_some() && self.push_latest(delivery, now) {
-            self.seen = offset;
-            return Pushed::Taken;
-        }
         let burst = self.shared.burst.get().number_at(offset);
         let is_live = self.lag.is_none() && self.scan.is_none();
-        if is_live && burst.is_none() && self.queue.len() < self.shared.config.push.outbox_events_max {
+        if self.latest.is_some() && self.push_latest(delivery.topic(), offset, now) {
+            self.seen = offset;
+            if self.scan.is_none() {
+                return Pushed::Taken;
+            }
+        } else if is_live && burst.is_none() && self.queue.len() < self.shared.config.push.outbox_events_max {
             self.queue.push_back(delivery.clone());
         } else if self.push_behind(delivery, burst) == Pushed::Refused {
             self.life = Life::Ending;
@@ -167,7 +167,7 @@ impl Outbox {
                 self.scan = Some(Box::new(Scan::new(offset - 1, Kind::Burst(leeway))));
             }
             let has_room = match &mut self.scan {
-                Some(scan) => scan.extend(offset, burst),
+                Some(scan) => scan.extend(offset, burst, false),
                 None => self.queue.len() < push.outbox_events_max,
             };
             if has_room {
@@ -207,7 +207,13 @@ impl Outbox {
     pub fn finish(&mut self, now: Instant) {
         self.life = Life::Finished;
         self.forget_events();
+        self.wake(now);
+    }
+
+    /// Makes the session write, also while it waits for its turn: what is due needs no read from the ring.
+    fn wake(&mut self, now: Instant) {
         self.gate.wake(now);
+        self.shared.turn.borrow_mut().wake(self.key);
     }
 
     /// Finishes the outbox and drops everything in it.
@@ -233,16 +239,20 @@ impl Outbox {
 
     /// Wakes the session if an event in mode `latest` may be sent, or sets the alarm for the first one.
     fn rearm(&mut self, now: Instant) {
-        let Some(latest) = &self.latest else { return };
-        let next = latest.next_due();
+        if self.set_alarm(now) && !self.gate.has_window() {
+            self.gate.wake(now);
+        }
+    }
+
+    /// Sets the alarm for the first event in mode `latest`. Returns whether it may be sent now.
+    fn set_alarm(&mut self, now: Instant) -> bool {
+        let next = self.latest.as_ref().and_then(|latest| latest.next_due());
         let ahead = next.filter(|next| *next > now);
         if ahead != self.alarm {
             self.shared.pacer.borrow_mut().set_alarm(self.alarm, ahead, self.key);
             self.alarm = ahead;
         }
-        if next.is_some() && ahead.is_none() && !self.gate.has_window() {
-            self.gate.wake(now);
-        }
+        next.is_some() && ahead.is_none()
     }
 
     /// Returns whether events or answers are to be sent, at once or at the end of the window.
@@ -291,11 +301,6 @@ impl Outbox {
     pub fn last_drain(&self) -> Instant {
         self.gate.last_drain()
     }
-}
-
-/// Returns whether an event is sent in mode `latest`, not as it is read from the ring.
-fn is_latest(event: &Event, latest: Option<&Latest>) -> bool {
-    latest.is_some_and(|latest| latest.mode_of(event.topic()) != Mode::All)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::hub::outbox::latest::Latest;
 use crate::hub::outbox::messages_test::{long_answer, pong, snapshot, state, subscribed};
 use crate::hub::{HubConfig, Index, PushConfig, Sink, Topic};
 use crate::protocol::native::Native;
-use crate::protocol::{CloseReason, Dialect, Publication, Rate, ServerMessage};
+use crate::protocol::{CloseReason, Dialect, Mode, Publication, Rate, ServerMessage};
 
 /// Collects drained items, at most `limit` messages per write.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Fixture {
 
     /// Subscribes to a symbol, possibly again, as a session does: sets the mode and answers with a snapshot.
     pub(super) fn subscribe(&mut self, symbol: u32, mode: Mode) {
-        self.outbox.set_mode(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode, self.offset);
+        self.outbox.set_mode(Some(SymbolId(symbol)), ChannelSet::from_iter([Channel::Trades]), mode);
         self.index.insert(Topic::symbol(SymbolId(symbol), Channel::Trades), SessionKey::new(0), self.outbox.links());
         self.outbox.release(&[SymbolId(symbol)], self.now);
         let seq = self.seq.get(&symbol).copied().unwrap_or_default();

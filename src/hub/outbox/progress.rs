@@ -12,11 +12,6 @@ impl Outbox {
         self.has_queued() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
     }
 
-    /// Returns whether a recovery is queued.
-    pub(super) fn has_rewind(&self) -> bool {
-        self.answers.iter().any(|answer| answer.rewind().is_some())
-    }
-
     /// Ignores events up to this offset, the hub's: none of them is for this session.
     pub fn pass_over(&mut self, offset: u64) {
         if self.life == Life::Open {

@@ -1,5 +1,6 @@
 //! `Scan`: a position in the ring from which one session reads the stream, event by event. While it exists no event is
-//! queued: however many events a burst has, they cost the session one position.
+//! queued, and none is merged in mode `latest` before it is read: however many events a burst has, they cost the session
+//! one position.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +9,6 @@ use crate::domain::Event;
 use crate::history::Ring;
 use crate::hub::OutboxShared;
 use crate::hub::index::{Links, Topic};
-use crate::hub::outbox::is_latest;
-use crate::hub::outbox::latest::Latest;
 use crate::protocol::Publication;
 
 /// A burst may span one part in this many of the ring; the rest is the time to read it.
@@ -70,19 +69,18 @@ pub(super) struct Scan {
     read: u64,
     end: u64,
     kind: Kind,
-    /// Offset after which a subscription begins that is younger than the scan.
-    begins: BTreeMap<Topic, u64>,
-    /// Offset up to which the events of a topic have been sent or merged in mode `latest`, from which the topic has
-    /// changed.
-    merged: BTreeMap<Topic, u64>,
-    /// Index in the ring of the batch of the last event, where a search begins.
+    /// Offset after which the scan sends the events of a subscription that is younger than the scan. `None` for a
+    /// symbol that has no position of its own, because the wildcard served it when it was named. A symbol that is no
+    /// longer named, but still served by the wildcard, keeps its position.
+    begins: BTreeMap<Topic, Option<u64>>,
+    /// Place in the ring of the last event.
     near: usize,
 }
 
 impl Scan {
     /// Returns an empty scan after this offset.
     pub(super) fn new(read: u64, kind: Kind) -> Self {
-        Self { read, end: read, kind, begins: BTreeMap::new(), merged: BTreeMap::new(), near: 0 }
+        Self { read, end: read, kind, begins: BTreeMap::new(), near: 0 }
     }
 
     /// Returns the offset up to which all events have been read.
@@ -103,7 +101,7 @@ impl Scan {
     /// Returns whether the scan has reached its end and every subscription has begun, for a session with the high-water
     /// mark `seen`.
     pub(super) fn is_over(&self, seen: u64) -> bool {
-        let has_begun = self.begins.values().all(|begin| *begin <= seen);
+        let has_begun = self.begins.values().flatten().all(|begin| *begin <= seen);
         !self.is_behind() && !matches!(self.kind, Kind::Follow) && has_begun
     }
 
@@ -112,11 +110,14 @@ impl Scan {
         self.kind = kind;
     }
 
-    /// Leaves an event in the ring, to be read with the rest. Returns false if the session falls behind too far.
-    pub(super) fn extend(&mut self, offset: u64, burst: Option<u64>) -> bool {
+    /// Leaves an event in the ring, to be read with the rest. Returns false if the session falls behind too far, unless
+    /// the event may be skipped.
+    pub(super) fn extend(&mut self, offset: u64, burst: Option<u64>, may_skip: bool) -> bool {
         // No event between the old end and this one belongs to this session, so the ring may evict them.
         let read = if self.is_behind() { self.read } else { offset - 1 };
-        if let Kind::Burst(leeway) = &mut self.kind {
+        if let Kind::Burst(leeway) = &mut self.kind
+            && !may_skip
+        {
             if let Some(next) = burst.filter(|next| *next > leeway.burst && leeway.has_read) {
                 (leeway.burst, leeway.has_read) = (next, false);
             }
@@ -140,71 +141,63 @@ impl Scan {
 
     /// Begins a subscription after this offset.
     pub(super) fn begin(&mut self, topic: Topic, after: u64) {
-        self.begins.insert(topic, after);
+        self.begins.insert(topic, Some(after));
     }
 
-    /// Returns the offset after which a subscription begins.
-    pub(super) fn begins(&self, topic: Topic) -> u64 {
-        self.begins.get(&topic).copied().unwrap_or_default()
-    }
-
-    /// Skips the events of a topic up to this offset, because mode `latest` has merged them.
-    pub(super) fn pass_over(&mut self, topic: Topic, merged: u64) {
-        self.merged.insert(topic, merged);
-    }
-
-    /// Lets merged events of a topic, or of all topics of a wildcard, be sent again.
-    pub(super) fn bring_back(&mut self, wanted: Topic) {
-        self.merged.retain(|topic, _| *topic != wanted && topic.wildcard() != wanted);
-    }
-
-    /// Extends the scan to everything after `after`, of which no event has been sent, up to `end` at least.
-    pub(super) fn reach(&mut self, after: u64, end: u64) {
-        self.read = if self.is_behind() { self.read.min(after) } else { after };
-        self.end = self.end.max(end);
-    }
-
-    /// Ends a subscription. A symbol that was named and is also covered by the wildcard stays: its unread events are
-    /// still wanted.
-    pub(super) fn end(&mut self, topic: Topic, links: &Links) {
-        if links.contains(topic.wildcard()) {
-            self.begins.entry(topic).or_default();
-        } else {
-            self.begins.retain(|each, _| links.contains(*each) || (*each != topic && each.wildcard() != topic));
+    /// Begins a subscription by name to a symbol that the wildcard serves, which goes on.
+    pub(super) fn join(&mut self, topic: Topic) {
+        if self.begins.contains_key(&topic.wildcard()) {
+            self.begins.entry(topic).or_insert(None);
         }
+    }
+
+    /// Returns whether a symbol that is named has no position of its own.
+    pub(super) fn has_joined(&self, topic: Topic) -> bool {
+        self.begins.get(&topic) == Some(&None)
+    }
+
+    /// Returns the offset after which the events of a subscription begin.
+    pub(super) fn begins(&self, topic: Topic) -> u64 {
+        let served_by = if self.has_joined(topic) { topic.wildcard() } else { topic };
+        self.begins.get(&served_by).copied().flatten().unwrap_or_default()
+    }
+
+    /// Ends a subscription by name to a symbol that the wildcard serves on: its position stays.
+    pub(super) fn leave(&mut self, topic: Topic) {
+        if self.begins.contains_key(&topic.wildcard()) {
+            self.begins.entry(topic).or_insert(Some(0));
+        }
+    }
+
+    /// Ends a subscription, and of a wildcard that of every symbol that is not named, too. A symbol that had joined the
+    /// wildcard goes on from its position.
+    pub(super) fn end(&mut self, topic: Topic, links: &Links) {
+        let ended = self.begins.remove(&topic).flatten();
+        self.begins.retain(|each, _| each.wildcard() != topic || links.contains(*each));
+        let heirs = self.begins.iter_mut().filter(|(each, begin)| each.wildcard() == topic && begin.is_none());
+        heirs.for_each(|(_, begin)| *begin = ended);
     }
 
     /// Returns the number of topics with an entry.
     pub(super) fn topics(&self) -> usize {
-        self.begins.len() + self.merged.len()
+        self.begins.len()
+    }
+
+    /// Returns the offset after which a topic begins; `None` if the session has no position for it.
+    pub(super) fn position(&self, topic: Topic, links: &Links) -> Option<u64> {
+        match self.begins.get(&topic) {
+            None => links.contains(topic).then_some(0),
+            Some(begin) => *begin,
+        }
     }
 
     /// Returns whether an event that is read must be sent.
-    pub(super) fn wants(&self, event: &Event, links: &Links) -> bool {
-        let begin = |topic: Topic| match self.begins.get(&topic) {
-            None if links.contains(topic) => Some(0),
-            begin => begin.copied(),
-        };
-        let Some(after) = event.topics().filter_map(begin).min() else { return false };
-        event.offset > after && !self.is_merged(event, links)
-    }
-
-    /// Returns whether mode `latest` has merged the event.
-    pub(super) fn is_merged(&self, event: &Event, links: &Links) -> bool {
-        let topic = event.topic();
-        let by_all = || self.merged.get(&topic.wildcard()).filter(|_| !links.contains(topic));
-        let merged = if self.merged.is_empty() { None } else { self.merged.get(&topic).or_else(by_all) };
-        merged.is_some_and(|merged| event.offset <= *merged)
+    fn wants(&self, event: &Event, links: &Links) -> bool {
+        event.topics().filter_map(|topic| self.position(topic, links)).any(|after| event.offset > after)
     }
 
     /// Reads up to the next event at or before the offset `limit` that must be sent, with at most `looks` reads.
-    pub(super) fn next<'a>(
-        &mut self,
-        ring: &'a Ring,
-        limit: u64,
-        (links, latest): (&Links, Option<&Latest>),
-        looks: &mut usize,
-    ) -> Next<'a> {
+    pub(super) fn next<'a>(&mut self, ring: &'a Ring, limit: u64, links: &Links, looks: &mut usize) -> Next<'a> {
         while self.read < limit.min(self.end) {
             if *looks == 0 {
                 return Next::Paused;
@@ -212,8 +205,7 @@ impl Scan {
             let Some((batch, index)) = ring.find(self.read + 1, &mut self.near) else { return Next::Overtaken };
             *looks -= 1;
             self.read += 1;
-            let event = &batch[index].event;
-            if self.wants(event, links) && !is_latest(event, latest) {
+            if self.wants(&batch[index].event, links) {
                 return Next::Event(batch, index);
             }
         }

@@ -4,7 +4,7 @@
 mod turns;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -128,13 +128,17 @@ impl Router {
     pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
         let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
-        outbox.set_mode(id, channels, mode, offset);
+        outbox.set_mode(id, channels, mode);
         for channel in channels.iter() {
             let topic = topic(id, channel);
-            if outbox.links().contains(topic) {
+            let [goes_on, joins] = [topic, topic.wildcard()].map(|topic| outbox.links().contains(topic));
+            self.index.insert(topic, key, outbox.links());
+            if joins {
+                outbox.join_topic(topic);
+            }
+            if goes_on || joins {
                 outbox.restart_topic(topic, offset);
             } else {
-                self.index.insert(topic, key, outbox.links());
                 outbox.begin_topic(topic, offset);
             }
         }
@@ -152,7 +156,6 @@ impl Router {
         mode: Mode,
         after: u64,
     ) -> Rewind {
-        let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
         let mut topics = BTreeSet::new();
         let (mut joined, mut going_on) = (Vec::new(), Vec::new());
@@ -162,14 +165,17 @@ impl Router {
                 going_on.push(topic);
             } else if outbox.links().contains(topic.wildcard()) {
                 joined.push(topic);
+                going_on.push(topic);
             } else {
                 topics.insert(topic);
             }
         }
-        let unsent = if mode == Mode::All { outbox.take_unsent(&going_on, after) } else { BTreeMap::new() };
+        if mode == Mode::All {
+            outbox.recover_unsent(&going_on, after);
+        }
         outbox.begin_anew(&topics);
         for id in ids {
-            outbox.set_mode(*id, channels, mode, offset);
+            outbox.set_mode(*id, channels, mode);
         }
         for topic in topics.iter().chain(&joined) {
             self.index.insert(*topic, key, outbox.links());
@@ -177,7 +183,7 @@ impl Router {
         for topic in joined {
             outbox.join_topic(topic);
         }
-        Rewind { topics: topics.into_iter().map(|topic| (topic, after)).chain(unsent).collect() }
+        Rewind { topics, after }
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.

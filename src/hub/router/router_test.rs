@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::domain::{
-    Channel, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolTable, Timestamp, Trade,
+    Channel, Day, Event, EventBody, Instrument, Price, Quote, Size, Snapshot, SymbolTable, Timestamp, Trade,
 };
 use crate::hub::{Control, PushConfig, Sink};
 use crate::protocol::native::Native;
@@ -58,12 +58,16 @@ fn router() -> (Router, Instant) {
 /// Routes a trade of each of these symbols, all in one batch.
 fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
     let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-    let event = |(offset, id)| {
+    route(router, ids.into_iter().map(|id| (id, EventBody::Trade(trade))), now)
+}
+
+/// Routes these events of symbols, all in one batch.
+fn route(router: &mut Router, events: impl Iterator<Item = (u32, EventBody)>, now: Instant) -> Weak<[Publication]> {
+    let event = |(offset, (id, body))| {
         let symbol = format!("S{id}").parse().unwrap();
-        Event { offset, seq: offset, id: SymbolId(id), symbol, body: EventBody::Trade(trade) }
+        Event { offset, seq: offset, id: SymbolId(id), symbol, body }
     };
-    let events = (router.newest() + 1..).zip(ids).map(event);
-    let batch: Arc<[Publication]> = events.map(Publication::new).collect();
+    let batch: Arc<[Publication]> = (router.newest() + 1..).zip(events).map(event).map(Publication::new).collect();
     let weak = Arc::downgrade(&batch);
     router.accept(batch);
     while router.route_turn(now) {}
@@ -204,6 +208,21 @@ fn a_topic_that_changes_to_mode_latest_before_its_recovery_begins_loses_no_event
     }
     let taken = take(&outbox, 100, now).unwrap();
     assert_eq!((taken.offsets, taken.skipped), (vec![4], 2));
+}
+
+#[test]
+fn a_day_is_recovered_once_by_requests_of_two_channels() {
+    let (mut router, now) = router();
+    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
+    route(&mut router, std::iter::once((0, EventBody::Day(day))), now);
+    trade(&mut router, 0, 1, now);
+    let (key, outbox) = router.join::<Native>(None, now);
+    for (id, channel) in [(Some(SymbolId(0)), Channel::Trades), (None, Channel::Quotes), (None, Channel::Trades)] {
+        let rewind = router.subscribe_after(key, &[id], ChannelSet::from_iter([channel]), Mode::All, 0);
+        outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    }
+    let taken: Vec<_> = (0..10).filter_map(|_| take(&outbox, 1, now)).flat_map(|taken| taken.offsets).collect();
+    assert_eq!(taken, [1, 2]);
 }
 
 /// A recipient that has no time to handle the end yet.
