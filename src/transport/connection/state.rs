@@ -54,24 +54,18 @@ pub(in crate::transport) enum Dismissal {
 
 /// The handover of the connection to a session.
 #[derive(Default)]
-enum Handing {
-    #[default]
-    None,
-    /// The response that precedes it has not been written.
-    Due(Handover),
-    /// The connection belongs to the successor, which its task has not begun to poll.
-    Given(Successor),
-    Done,
+struct Handing {
+    /// Due when the response that precedes it is written.
+    handover: Option<Handover>,
+    /// The successor, until the task of the connection polls it.
+    successor: Option<Successor>,
+    /// Whether the connection carries a session.
+    is_done: bool,
 }
 
 impl std::fmt::Debug for Handing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Due(_) => "Due",
-            Self::Given(_) => "Given",
-            Self::Done => "Done",
-        })
+        f.debug_struct("Handing").field("is_done", &self.is_done).finish_non_exhaustive()
     }
 }
 
@@ -158,8 +152,7 @@ impl ConnectionState {
     }
 
     fn responded(self: &Rc<Self>) {
-        if matches!(*self.handing.borrow(), Handing::Given(_) | Handing::Done) {
-            // The connection carries a session.
+        if self.handing.borrow().is_done {
             return;
         }
         let is_receiving = self.has_begun_next.get() || self.has_body.get();
@@ -178,36 +171,23 @@ impl ConnectionState {
 
     /// Hands the connection over once the response is written.
     pub(super) fn hand_over(&self, handover: Handover) {
-        self.handing.replace(Handing::Due(handover));
+        self.handing.borrow_mut().handover = Some(handover);
     }
 
     /// Takes the handover that is due after this response.
     pub(super) fn take_handover(&self) -> Option<Handover> {
-        let mut handing = self.handing.borrow_mut();
-        match std::mem::replace(&mut *handing, Handing::Done) {
-            Handing::Due(handover) => Some(handover),
-            other => {
-                *handing = other;
-                None
-            }
-        }
+        self.handing.borrow_mut().handover.take()
     }
 
     /// Records that the connection belongs to this successor.
     pub(super) fn give(&self, successor: Successor) {
-        self.handing.replace(Handing::Given(successor));
+        let mut handing = self.handing.borrow_mut();
+        (handing.successor, handing.is_done) = (Some(successor), true);
     }
 
     /// Takes the successor to which the connection was just given.
     pub(super) fn take_successor(&self) -> Option<Successor> {
-        let mut handing = self.handing.borrow_mut();
-        match std::mem::replace(&mut *handing, Handing::Done) {
-            Handing::Given(successor) => Some(successor),
-            other => {
-                *handing = other;
-                None
-            }
-        }
+        self.handing.borrow_mut().successor.take()
     }
 
     /// Records that the response holds memory until the client has read it.
