@@ -99,3 +99,27 @@ fn a_missed_event_in_mode_latest_is_sent_before_the_snapshot_that_covers_it() {
     scene.step(Step::Ask(topic, Some(Mode::Latest(None))));
     scene.settle();
 }
+
+#[test]
+fn an_event_in_mode_latest_that_a_burst_left_unread_is_sent_before_the_snapshot_that_covers_it() {
+    let quotes: Key = ("S2".into(), "quotes".into());
+    for later in [vec![], vec![(2, true)]] {
+        let mut scene = Scene::new(12, 3, Mode::All, true);
+        scene.step(Step::Connect(Transport::WebSocket, 0));
+        scene.step(Step::Ask(("S0".into(), "trades".into()), Some(Mode::All)));
+        scene.step(Step::Ask(quotes.clone(), Some(Mode::Latest(None))));
+        // The client reads nothing, so it has no cursor, and an event that is due stays unsent.
+        scene.step(Step::Trickle(vec![(2, true)]));
+        scene.step(Step::Ask(quotes.clone(), Some(Mode::Latest(None))));
+        // A burst: the queue has room for its first events only.
+        scene.step(Step::Publish(vec![(0, false); 4]));
+        scene.step(Step::Publish(vec![(2, true)]));
+        scene.step(Step::Route(0, 2));
+        scene.step(Step::Ask(quotes.clone(), Some(Mode::Latest(None))));
+        scene.step(Step::Trickle(later));
+        // Too far behind for a burst: the unread events are reduced to the newest of each topic.
+        scene.step(Step::Trickle(vec![(0, false); 4]));
+        scene.settle();
+        assert_eq!(scene.knowledge.lags, 1);
+    }
+}
