@@ -355,6 +355,8 @@ mod tests {
             ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),
             ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
+            ("TICKCAST__SESSION__VENDOR_MESSAGE_BYTES_MAX", "1", "session.vendor_message_bytes_max"),
+            ("TICKCAST__SESSION__AUTH_TIMEOUT_MS", "9", "session.auth_timeout_ms"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
             ("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "0", "server.connections_spare_max"),

@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::metrics::HTTP_ERRORS;
-use crate::protocol::{CloseReason, ErrorCode};
+use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
 const AGES: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
@@ -139,6 +139,12 @@ labelled!(
     Errors,
     "code",
     ErrorCode::ALL.map(ErrorCode::name).into_iter().chain(HTTP_ERRORS)
+);
+labelled!(
+    /// Counters by the reason of a refusal in the dialect of a vendor.
+    Refusals,
+    "reason",
+    Refusal::ALL.map(Refusal::name)
 );
 labelled!(
     /// Counters by the reason for which a session has ended.

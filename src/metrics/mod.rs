@@ -14,10 +14,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::protocol::{CloseReason, ErrorCode};
+use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::Ages;
-use kinds::{Closes, Errors, Hubs, Recoveries, Rendered, Seconds};
+use kinds::{Closes, Errors, Hubs, Recoveries, Refusals, Rendered, Seconds};
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`].
 pub const HTTP_ERRORS: [&str; 8] = [
@@ -188,6 +188,8 @@ metrics! {
         recoveries: Recoveries,
         /// Errors sent to clients, by code.
         errors: Errors,
+        /// Refusals sent to clients in the dialects of vendors, by reason.
+        refusals: Refusals,
         /// Sessions that have ended, by reason.
         closes: Closes,
     }
@@ -207,6 +209,11 @@ impl Metrics {
     /// Counts an error sent to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
     pub fn count_problem(&self, code: &'static str) {
         self.errors.of(code).inc();
+    }
+
+    /// Counts a refusal sent to a client in the dialect of a vendor.
+    pub fn count_refusal(&self, refusal: Refusal) {
+        self.refusals.of(refusal.name()).inc();
     }
 
     /// Returns the gauge of another hub's offset.
@@ -247,6 +254,11 @@ impl Metrics {
     /// Returns how many errors with this code were sent.
     pub fn errors(&self, code: ErrorCode) -> u64 {
         self.errors.of(code.name()).get()
+    }
+
+    /// Returns how many refusals with this reason were sent.
+    pub fn refusals(&self, refusal: Refusal) -> u64 {
+        self.refusals.of(refusal.name()).get()
     }
 
     /// Returns how many sessions have ended for this reason.

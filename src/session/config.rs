@@ -24,6 +24,12 @@ pub struct SessionConfig {
     pub symbols_max: usize,
     /// The longest message of a client. Bytes, 128 to 16 MiB.
     pub message_bytes_max: usize,
+    /// The longest message of a client in the dialect of a vendor, whose requests may name every symbol several times. Bytes, 128
+    /// to 16 MiB.
+    pub vendor_message_bytes_max: usize,
+    /// A session in the dialect of a vendor is closed if its client has not authenticated for so long. Milliseconds, 10 to an
+    /// hour.
+    pub auth_timeout_ms: u64,
     /// The most requests per second, on average over five seconds. 1 to 1,000,000.
     pub requests_per_second_max: u32,
     /// The most pings, pongs and fragments of less than 32 bytes per second, on average over five seconds. 1 to 1,000,000.
@@ -43,6 +49,8 @@ impl Default for SessionConfig {
             close_timeout_ms: 1_000,
             symbols_max: 500,
             message_bytes_max: 65_536,
+            vendor_message_bytes_max: 1_048_576,
+            auth_timeout_ms: 10_000,
             requests_per_second_max: 200,
             control_frames_per_second_max: 200,
             work_per_second_max: 200_000,
@@ -71,6 +79,11 @@ impl SessionConfig {
         Duration::from_millis(self.close_timeout_ms)
     }
 
+    /// Returns the longest time of a vendor's client without authentication.
+    pub const fn auth_timeout(&self) -> Duration {
+        Duration::from_millis(self.auth_timeout_ms)
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -95,6 +108,12 @@ impl SessionConfig {
             Self { symbols_max: 0 | 1_000_001.., .. } => Err(("session.symbols_max", "must be 1 to 1000000")),
             Self { message_bytes_max: ..128 | 16_777_217.., .. } => {
                 Err(("session.message_bytes_max", "must be 128 to 16777216"))
+            }
+            Self { vendor_message_bytes_max: ..128 | 16_777_217.., .. } => {
+                Err(("session.vendor_message_bytes_max", "must be 128 to 16777216"))
+            }
+            Self { auth_timeout_ms: ..10 | 3_600_001.., .. } => {
+                Err(("session.auth_timeout_ms", "must be 10 to 3600000"))
             }
             Self { requests_per_second_max: 0 | 1_000_001.., .. } => {
                 Err(("session.requests_per_second_max", "must be 1 to 1000000"))

@@ -3,6 +3,7 @@
 //! Requests come in, answers go to the outbox of the session. This floor has no sockets and no actors.
 
 mod config;
+mod quiet;
 mod request;
 mod resume;
 mod wish;

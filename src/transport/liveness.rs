@@ -66,7 +66,8 @@ impl Liveness {
         }
     }
 
-    /// Sends what is due, `heartbeat` included, and returns in what time to check again.
+    /// Sends what is due, `heartbeat` included, and returns in what time to check again. `deadline` is the time at which the
+    /// session must end, and why, if there is one.
     ///
     /// # Errors
     ///
@@ -74,6 +75,7 @@ impl Liveness {
     pub(super) fn check(
         &mut self,
         now: Instant,
+        deadline: Option<(Instant, CloseReason)>,
         heartbeat: impl FnOnce() -> Result<(), CloseReason>,
     ) -> Result<Duration, CloseReason> {
         let overdue = self.outbox.borrow().overdue(now);
@@ -83,11 +85,12 @@ impl Liveness {
             let oldest = signs.message_since.map_or(signs.last, |since| since.min(signs.last));
             now.saturating_duration_since(oldest) >= idle_timeout
         });
-        if is_stalled || is_idle {
+        let overrun = deadline.filter(|(at, _)| *at <= now).map(|(_, reason)| reason);
+        if is_stalled || is_idle || overrun.is_some() {
             return match self.second_look.judge(now) {
                 Verdict::LookAgain(after) => Ok(after),
                 Verdict::Gone if is_stalled => Err(CloseReason::Stalled),
-                Verdict::Gone => Err(CloseReason::Idle),
+                Verdict::Gone => Err(overrun.unwrap_or(CloseReason::Idle)),
             };
         }
         self.second_look.clear();
@@ -105,7 +108,7 @@ impl Liveness {
                 self.outbox.borrow_mut().push_control(Control::Ping, now)?;
             }
         }
-        Ok(self.next_check(now))
+        Ok(self.next_check(now, deadline.map(|(at, _)| at)))
     }
 
     fn silence_max(&self) -> Duration {
@@ -115,14 +118,14 @@ impl Liveness {
     }
 
     /// Returns for how long nothing can become due.
-    fn next_check(&self, now: Instant) -> Duration {
+    fn next_check(&self, now: Instant, deadline: Option<Instant>) -> Duration {
         let heartbeat = self.outbox.borrow().last_drain() + self.silence_max();
         let signs = self.signs.as_ref().map(|signs| {
             [signs.last.max(signs.pinged) + self.config.heartbeat(), signs.last + self.config.idle_timeout()]
         });
         let stall = now + self.config.stall_timeout() / 4;
         // A heartbeat that is overdue because the socket is jammed waits for the check of the stall.
-        let due = signs.into_iter().flatten().chain([heartbeat]).filter(|due| *due > now).min();
+        let due = signs.into_iter().flatten().chain([heartbeat]).chain(deadline).filter(|due| *due > now).min();
         due.unwrap_or(stall).min(stall).saturating_duration_since(now).max(CHECK_INTERVAL_MIN)
     }
 

@@ -46,7 +46,7 @@ pub use problem::Problem;
 pub use status::Health;
 pub use traffic::Traffic;
 pub use turnstile::{Order, Turnstile};
-pub use websocket::MessageHandler;
+pub use websocket::{MessageHandler, Opening};
 
 use connection::state::ConnectionState;
 

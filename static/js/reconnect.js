@@ -42,6 +42,8 @@ const ADVICE = {
   4002: { ...soon, phrase: mark("this page did not read the server's answers") },
   4003: { ...soon, phrase: mark("the server heard nothing from this page") },
   4004: { ...soon, phrase: mark("this page could not keep up with the prices") },
+  4500: { ...rejected, phrase: mark("this page did not authenticate in time") },
+  4501: { ...rejected, phrase: mark("a newer connection replaced this one") },
 };
 
 /** Returns the advice for a close code. @param {number} code @returns {Advice} */

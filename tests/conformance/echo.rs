@@ -12,7 +12,7 @@ use tickcast::hub::Control;
 use tickcast::protocol::CloseReason;
 use tickcast::protocol::native::Native;
 use tickcast::session::Session;
-use tickcast::transport::{MessageHandler, websocket};
+use tickcast::transport::{MessageHandler, Opening, websocket};
 use tokio::sync::oneshot;
 
 use crate::patience::PATIENCE;
@@ -34,7 +34,7 @@ impl MessageHandler for Echo {
 
     const BINARY: bool = true;
 
-    fn open(session: Session, _: &str, _: Instant) -> Self {
+    fn open(session: Session, _: Opening<'_>, _: Instant) -> Self {
         Self(session)
     }
 

@@ -11,12 +11,13 @@ use bytes::{BufMut, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tickcast::domain::{Channel, Event, EventBody};
+use tickcast::hub::{End, Ender};
 use tickcast::protocol::{
-    ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Group, Mistake, Mode, Request, Selector,
+    ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Group, Mistake, Mode, Refusal, Request, Selector,
     ServerMessage, Subscribe,
 };
 use tickcast::session::Session;
-use tickcast::transport::{MessageHandler, websocket};
+use tickcast::transport::{MessageHandler, Opening, websocket};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -27,6 +28,9 @@ use crate::spawn::spawn_app_with;
 
 /// How often each event was encoded in [`Lines`], by its offset, of the one server whose clients are counted.
 static ENCODED: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
+
+/// Ends the newest session that has a deadline.
+static ENDER: Mutex<Option<Ender>> = Mutex::new(None);
 
 /// Trades as `symbol seq price size`, everything else that it has as a word and what belongs to it. There are no quotes
 /// and snapshots.
@@ -102,17 +106,25 @@ impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
     }
 }
 
-/// Serves one client that speaks in lines.
-struct LineHandler<const COUNTED: bool>(Session);
+/// Serves one client that speaks in lines, until a deadline if its address has one: `?deadline_ms=`. `!` lifts the deadline.
+struct LineHandler<const COUNTED: bool> {
+    session: Session,
+    deadline: Option<Instant>,
+}
 
 impl<const COUNTED: bool> MessageHandler for LineHandler<COUNTED> {
     type Dialect = Lines<COUNTED>;
 
     const BINARY: bool = true;
 
-    fn open(session: Session, name: &str, now: Instant) -> Self {
-        session.welcome(name, now).unwrap();
-        Self(session)
+    fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {
+        session.welcome(opening.name, now).unwrap();
+        let deadline_ms = opening.request.query_string().strip_prefix("deadline_ms=");
+        let deadline = deadline_ms.map(|ms| now + Duration::from_millis(ms.parse().unwrap()));
+        if deadline.is_some() {
+            *ENDER.lock().unwrap() = Some(opening.ender);
+        }
+        Self { session, deadline }
     }
 
     fn text(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
@@ -121,16 +133,30 @@ impl<const COUNTED: bool> MessageHandler for LineHandler<COUNTED> {
 
     /// A message may contain several requests, with commas between them.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
+        if payload == b"!" {
+            self.deadline = None;
+            return self.session.reply_now(ServerMessage::Authenticated, now);
+        }
         let mut requests = payload.split(|byte| *byte == b',').map(Lines::<COUNTED>::decode);
-        requests.try_for_each(|request| self.0.handle(request, now))
+        requests.try_for_each(|request| self.session.handle(request, now))
     }
 
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
-        self.0.heartbeat(now)
+        self.session.heartbeat(now)
     }
 
     fn pause(&mut self, now: Instant) -> Duration {
-        self.0.pause(now)
+        self.session.pause(now)
+    }
+
+    fn deadline(&self) -> Option<(Instant, CloseReason)> {
+        self.deadline.map(|deadline| (deadline, CloseReason::AuthTimeout))
+    }
+
+    fn farewell(&self, reason: CloseReason, now: Instant) {
+        if matches!(reason, CloseReason::AuthTimeout | CloseReason::Replaced) {
+            self.session.say_farewell(ServerMessage::Refused(Refusal::AuthTimeout), now);
+        }
     }
 }
 
@@ -283,4 +309,32 @@ async fn a_session_in_another_dialect_has_answers_modes_heartbeats_and_an_end_as
     patiently("the last message", goodbye).await;
     let close = patiently("the close frame", client.0.next()).await.unwrap().unwrap();
     assert!(matches!(&close, Message::Close(Some(frame)) if u16::from(frame.code) == 1001), "{close:?}");
+}
+
+#[actix_web::test]
+async fn a_handler_has_a_deadline_a_last_word_and_an_end_from_another_thread() {
+    let server = spawn_app_with(routes, |settings| {
+        settings.session.heartbeat_ms = 400;
+    });
+    for is_lifted in [false, true] {
+        let mut client = LineClient::connect(server.address, "/lines?deadline_ms=1000").await;
+        let reason = if is_lifted {
+            client.send("!").await;
+            assert_eq!(client.next_frame().await, ["Authenticated"]);
+            for _ in 0..4 {
+                assert_eq!(client.next_frame().await, ["heartbeat"], "long after the deadline");
+            }
+            let ender = ENDER.lock().unwrap().take().unwrap();
+            let end = End { reason: CloseReason::Replaced, retry_after_ms: None };
+            std::thread::spawn(move || ender.try_send(end).unwrap()).join().unwrap();
+            CloseReason::Replaced
+        } else {
+            CloseReason::AuthTimeout
+        };
+        patiently("the last word", async { while client.next_frame().await != ["Refused(AuthTimeout)"] {} }).await;
+        let close = patiently("the close frame", client.0.next()).await.unwrap().unwrap();
+        assert!(matches!(&close, Message::Close(Some(frame)) if u16::from(frame.code) == reason.code()), "{close:?}");
+        assert_eq!(server.metrics.closes(reason), 1);
+    }
+    assert_eq!(server.metrics.refusals(Refusal::AuthTimeout), 2);
 }

@@ -253,7 +253,7 @@ impl SseSession {
     fn check(&mut self, ctx: &mut Context<Self>) {
         let Some(session) = &self.session else { return };
         let now = Instant::now();
-        match self.liveness.check(now, || session.keep_alive(now)) {
+        match self.liveness.check(now, None, || session.keep_alive(now)) {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             Err(CloseReason::Stalled) => self.give_up(now, ctx),
             Err(reason) => self.close(reason, None, ctx),

@@ -1,11 +1,28 @@
-//! The interface between the session actor, which reads frames, and the code that handles messages. The server has one handler,
-//! [`Session`]; a program that embeds the server may add others.
+//! The interface between the session actor, which reads frames, and the code that handles messages. The native protocol has the
+//! handler [`Session`]; the dialects of vendors have others, and a program that embeds the server may add its own.
 
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
+
+use crate::hub::Ender;
 use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Dialect};
-use crate::session::Session;
+use crate::session::{Session, SessionConfig};
+use crate::transport::Worker;
+
+/// The handshake of a client, for its handler.
+pub struct Opening<'a> {
+    /// The random name of the session.
+    pub name: &'a str,
+    /// The request: its headers, query string and path parameters.
+    pub request: &'a HttpRequest,
+    /// The worker that serves the session.
+    pub worker: &'a Worker,
+    /// Ends the session, from any thread: send it an [`End`](crate::hub::End) with `try_send`. An error means that the session is
+    /// ending already.
+    pub ender: Ender,
+}
 
 /// Handles the messages of one WebSocket client. Answers go to the outbox of its session.
 pub trait MessageHandler: Sized + Unpin + 'static {
@@ -16,8 +33,13 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// 7.4.1).
     const BINARY: bool;
 
-    /// Returns the handler of a client that has just connected. `name` is the name of the session.
-    fn open(session: Session, name: &str, now: Instant) -> Self;
+    /// Returns the longest message of a client, in bytes; a longer one closes the session with 1009.
+    fn message_bytes_max(config: &SessionConfig) -> usize {
+        config.message_bytes_max
+    }
+
+    /// Returns the handler of a client that has just connected.
+    fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self;
 
     /// Handles a text message.
     ///
@@ -33,7 +55,8 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// Returns why the session must be closed.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason>;
 
-    /// Sends a heartbeat.
+    /// Sends a heartbeat: the client was sent nothing for `session.heartbeat_ms`. A protocol without heartbeats sends a ping
+    /// ([`Session::keep_alive`]).
     ///
     /// # Errors
     ///
@@ -44,6 +67,17 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// [`Session::pause`]: without it neither `session.work_per_second_max` nor `push.turn_work_max` limits its requests, and
     /// one client can delay all others.
     fn pause(&mut self, now: Instant) -> Duration;
+
+    /// Returns the time at which the session is closed for this reason unless the deadline has been lifted. A deadline that
+    /// [`Self::open`] sets is observed at once, a later one within a quarter of `session.stall_timeout_ms`.
+    fn deadline(&self) -> Option<(Instant, CloseReason)> {
+        None
+    }
+
+    /// Queues the last message of a session that the server is about to close for this reason, with [`Session::say_farewell`]. It
+    /// goes out before the close frame, and everything else that waits is dropped. Not called if the client closes the session, or
+    /// if no close frame would reach it.
+    fn farewell(&self, _reason: CloseReason, _now: Instant) {}
 }
 
 /// The native protocol.
@@ -52,9 +86,9 @@ impl MessageHandler for Session {
 
     const BINARY: bool = false;
 
-    fn open(session: Session, name: &str, now: Instant) -> Self {
+    fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {
         // An empty outbox accepts the first answer.
-        let _ = session.welcome(name, now);
+        let _ = session.welcome(opening.name, now);
         session
     }
 

@@ -36,7 +36,7 @@ use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Worker, random_name};
 
 use budget::FrameBudget;
-pub use handler::MessageHandler;
+pub use handler::{MessageHandler, Opening};
 use reader::{Assembler, FrameReader};
 pub(super) use socket::Recorder;
 use socket::SessionSocket;
@@ -81,19 +81,20 @@ pub(super) fn open_admitted<H: MessageHandler>(
     let mut opened = None;
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
-        let session = worker.join::<H::Dialect>(Some(ender), now);
+        let session = worker.join::<H::Dialect>(Some(ender.clone()), now);
         let outbox = session.outbox().clone();
         let metrics = worker.metrics();
         let socket =
             SessionSocket::<H::Dialect>::new(outbox.clone(), metrics.clone(), write_bytes_max, account, recorder);
         opened = Some((socket.clone(), session.key()));
-        let SessionConfig { message_bytes_max, control_frames_per_second_max, .. } = *worker.session;
+        let control_frames_per_second_max = worker.session.control_frames_per_second_max;
+        let message_bytes_max = H::message_bytes_max(&worker.session);
         let pauses = worker.router.borrow().config().pauses.clone();
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
         ctx.add_stream(frames);
         WebSocketSession {
-            session: Some(H::open(session, &name, now)),
+            session: Some(H::open(session, Opening { name: &name, request, worker, ender }, now)),
             liveness: Liveness::new(request, outbox.clone(), worker.session.clone()).with_pings(now),
             config: worker.session.clone(),
             metrics,
@@ -155,7 +156,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn receive_fragment(&mut self, item: Item, now: Instant) -> Result<(), CloseReason> {
-        let message = self.assembler.push(item, self.config.message_bytes_max, H::BINARY)?;
+        let message = self.assembler.push(item, H::message_bytes_max(&self.config), H::BINARY)?;
         self.liveness.set_unfinished(self.assembler.is_open(), now);
         match message {
             Some(message) => self.receive_message(&message, now),
@@ -195,14 +196,18 @@ impl<H: MessageHandler> WebSocketSession<H> {
     /// Queues the close frame behind the controls. Returns false if the session is closing already.
     fn begin_close(&mut self, reason: CloseReason, close: Control) -> bool {
         // It leaves the hub at the end, when its close is counted.
-        let Some(_session) = self.session.take() else { return false };
+        let Some(session) = self.session.take() else { return false };
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
         if reason == CloseReason::UnreadReplies {
             self.socket.outbox().borrow_mut().forget_front();
         }
+        let now = Instant::now();
+        if matches!(close, Control::Close(_)) {
+            session.farewell(reason, now);
+        }
         // The outbox accepts every close.
-        let _ = self.socket.outbox().borrow_mut().push_control(close, Instant::now());
+        let _ = self.socket.outbox().borrow_mut().push_control(close, now);
         true
     }
 
@@ -223,7 +228,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     fn check(&mut self, ctx: &mut Context<Self>) {
         let Some(session) = &self.session else { return };
         let now = Instant::now();
-        match self.liveness.check(now, || session.heartbeat(now)) {
+        match self.liveness.check(now, session.deadline(), || session.heartbeat(now)) {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             Err(CloseReason::Stalled) => self.give_up(CloseReason::Stalled, ctx),
             Err(reason) => self.close(reason, ctx),

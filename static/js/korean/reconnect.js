@@ -14,4 +14,6 @@ export const reconnect = {
   "this page did not read the server's answers": "이 페이지가 서버의 응답을 읽지 않음",
   "the server heard nothing from this page": "서버가 이 페이지에서 아무것도 받지 못함",
   "this page could not keep up with the prices": "이 페이지가 시세를 따라가지 못함",
+  "this page did not authenticate in time": "이 페이지가 제때 인증하지 않음",
+  "a newer connection replaced this one": "새 연결이 이 연결을 대체함",
 };

@@ -4,7 +4,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use crate::domain::{ChannelSet, Snapshot, Symbol, Timestamp};
-use crate::protocol::{Mistake, Mode, RequestId};
+use crate::protocol::{Mistake, Mode, Refusal, RequestId};
 
 /// One message to a client. Events are not among them: a session refers to a [`Publication`](crate::protocol::Publication),
 /// which all sessions share.
@@ -53,6 +53,21 @@ pub enum ServerMessage {
         /// Least delay before the client should reconnect, in milliseconds.
         retry_after_ms: u64,
     },
+    /// Only in the dialects of vendors: the credentials are accepted.
+    Authenticated,
+    /// Only in the dialects of vendors: a request is refused, or the session ends.
+    Refused(Refusal),
+    /// Only in the dialects of vendors: the answer to a request that changes subscriptions.
+    Acknowledged(Vec<NameList>),
+}
+
+/// Names under a heading, in the words of a vendor: the symbols of one channel, or the subscriptions that have been added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameList {
+    /// The heading, such as `trades`.
+    pub heading: &'static str,
+    /// The names, in the order in which they are sent.
+    pub names: Vec<String>,
 }
 
 /// The fields of [`ServerMessage::Welcome`].
@@ -138,9 +153,22 @@ impl ServerMessage {
             }
             Self::Pong(pong) => size_of::<Pong>() + id_bytes(pong.id.as_ref()),
             Self::Error { id, mistake } => id_bytes(id.as_ref()) + mistake.bytes(),
-            Self::Snapshot { .. } | Self::Lag { .. } | Self::Heartbeat { .. } | Self::Goodbye { .. } => 0,
+            Self::Acknowledged(lists) => lists.iter().map(NameList::bytes).sum(),
+            Self::Snapshot { .. }
+            | Self::Lag { .. }
+            | Self::Heartbeat { .. }
+            | Self::Goodbye { .. }
+            | Self::Authenticated
+            | Self::Refused(_) => 0,
         };
         size_of::<Self>() + heap
+    }
+}
+
+impl NameList {
+    fn bytes(&self) -> usize {
+        let names = self.names.iter().map(String::capacity).sum::<usize>();
+        size_of::<Self>() + self.names.capacity() * size_of::<String>() + names
     }
 }
 

@@ -10,13 +10,15 @@ mod mode;
 pub mod native;
 mod publication;
 mod reason;
+mod refusal;
 mod request;
 pub mod websocket;
 
 pub use cursor::Cursor;
 pub use dialect::{Dialect, Group};
-pub use message::{Limits, Pong, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome};
+pub use message::{Limits, NameList, Pong, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome};
 pub use mode::{Mode, OnLag, Rate};
 pub use publication::Publication;
 pub use reason::{CloseReason, ErrorCode, Reconnect};
+pub use refusal::Refusal;
 pub use request::{ClientMessage, DecodeError, Mistake, Request, RequestId, Selector, Subscribe, WILDCARD};

@@ -99,6 +99,10 @@ pub enum CloseReason {
     /// A slow client: the outbox was full and the client had asked for `"on_lag":"close"`; or the topics of a lag exceeded
     /// `push.outbox_reply_bytes_max`; or the ring evicted events of a recovery before the client had read them.
     Lagging,
+    /// The client did not authenticate in time (`session.auth_timeout_ms`).
+    AuthTimeout,
+    /// A newer connection of the same key took the place of this one.
+    Replaced,
     /// The client's socket accepted fewer than `session.stall_bytes_min` bytes in `session.stall_timeout_ms`. No close frame is
     /// sent, because none would arrive.
     Stalled,
@@ -109,7 +113,7 @@ pub enum CloseReason {
 /// The reaction to the end of a session that the server asks of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
-    /// Do not reconnect: the client's own bytes ended the session, and the same bytes would end the next one.
+    /// Do not reconnect: the same client would be closed again, or would take the place of the connection that replaced it.
     Never,
     /// Reconnect with the cursor, which still points into this run of the server, after `delay_ms` or more.
     Resume {
@@ -122,7 +126,7 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -135,6 +139,8 @@ impl CloseReason {
         Self::UnreadReplies,
         Self::Idle,
         Self::Lagging,
+        Self::AuthTimeout,
+        Self::Replaced,
         Self::Stalled,
         Self::Disconnected,
     ];
@@ -155,6 +161,8 @@ impl CloseReason {
             Self::UnreadReplies => 4002,
             Self::Idle => 4003,
             Self::Lagging => 4004,
+            Self::AuthTimeout => 4500,
+            Self::Replaced => 4501,
             Self::Stalled | Self::Disconnected => 1006,
         }
     }
@@ -164,9 +172,12 @@ impl CloseReason {
         match self {
             Self::ClientClosed => Reconnect::Resume { delay_ms: 0 },
             Self::Shutdown => Reconnect::Restart,
-            Self::ProtocolViolation | Self::UnsupportedData | Self::InvalidText | Self::MessageTooBig => {
-                Reconnect::Never
-            }
+            Self::ProtocolViolation
+            | Self::UnsupportedData
+            | Self::InvalidText
+            | Self::MessageTooBig
+            | Self::AuthTimeout
+            | Self::Replaced => Reconnect::Never,
             // The budgets of requests and frames are averaged over five seconds.
             Self::Flood | Self::FrameFlood => Reconnect::Resume { delay_ms: 5_000 },
             Self::HubOverrun
@@ -193,6 +204,8 @@ impl CloseReason {
             Self::UnreadReplies => "too many unread answers",
             Self::Idle => "no sign of life",
             Self::Lagging => "too slow to read the stream",
+            Self::AuthTimeout => "not authenticated in time",
+            Self::Replaced => "replaced by a newer connection of the same key",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
         }
@@ -213,6 +226,8 @@ impl CloseReason {
             Self::UnreadReplies => "unread_replies",
             Self::Idle => "idle",
             Self::Lagging => "lagging",
+            Self::AuthTimeout => "auth_timeout",
+            Self::Replaced => "replaced",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
         }

@@ -11,6 +11,12 @@ use crate::protocol::{
     Limits, Mistake, Mode, Pong, RequestId, ServerMessage, Subscribed, SubscriptionItem, WILDCARD, Welcome,
 };
 
+/// Returns whether the dialect has the message.
+pub(super) fn has(message: &ServerMessage) -> bool {
+    use ServerMessage::{Acknowledged, Authenticated, Refused};
+    !matches!(message, Authenticated | Refused(_) | Acknowledged(_))
+}
+
 /// Appends a message as one JSON object.
 pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     let wire = match message {
@@ -21,6 +27,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Heartbeat { ts, offset } => Wire::Heartbeat { ts: ts.micros(), offset: *offset },
         ServerMessage::Pong(pong) => wire_pong(pong),
         ServerMessage::Error { id, mistake } => wire_error(id.as_ref(), mistake),
+        ServerMessage::Authenticated | ServerMessage::Refused(_) | ServerMessage::Acknowledged(_) => return,
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
     // Strings and numbers always serialise, and a buffer in memory does not fail.

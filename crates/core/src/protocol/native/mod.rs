@@ -45,8 +45,8 @@ impl Dialect for Native {
         Some(frame::GROUP)
     }
 
-    fn message_group(_: &ServerMessage) -> Option<Group> {
-        Some(frame::GROUP)
+    fn message_group(message: &ServerMessage) -> Option<Group> {
+        message::has(message).then_some(frame::GROUP)
     }
 
     fn begin_frame(_: Group, out: &mut BytesMut) {

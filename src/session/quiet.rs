@@ -1,0 +1,83 @@
+//! Changes of subscriptions without the answers and snapshots of the native protocol: for handlers of other protocols, which send
+//! their own answer.
+
+use std::collections::btree_map::Entry;
+use std::time::Instant;
+
+use crate::domain::{ChannelSet, SymbolId};
+use crate::protocol::{CloseReason, Mode, OnLag, ServerMessage};
+use crate::session::Session;
+
+impl Session {
+    /// Counts a request for `session.requests_per_second_max` and the metrics. A handler that does not call
+    /// [`handle`](Self::handle) calls this before it serves a request.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn begin_request(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if !self.budget.spend_request(now) {
+            return Err(CloseReason::Flood);
+        }
+        self.router.borrow().config().metrics.requests.inc();
+        Ok(())
+    }
+
+    /// Subscribes to these channels of a symbol, or of all if `id` is `None`, in mode `all`: every event after the hub's offset
+    /// follows. Topics that are subscribed already continue. Nothing is answered: call [`reply_now`](Self::reply_now) next, and
+    /// no event comes before that answer.
+    pub fn add(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        self.budget.count(1, 0, channels.iter().count());
+        let mut router = self.router.borrow_mut();
+        let offset = router.offset();
+        self.wishes.entry(id).or_default().insert(channels, Mode::All, offset);
+        router.subscribe(self.key, id, channels, Mode::All);
+    }
+
+    /// Unsubscribes from these channels of a symbol, or of all if `id` is `None`, as far as they are subscribed.
+    pub fn remove(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
+        self.budget.count(1, 0, channels.iter().count());
+        let Entry::Occupied(mut wish) = self.wishes.entry(id) else { return };
+        let subscribed = channels.intersection(wish.get().channels());
+        if wish.get_mut().remove(subscribed) {
+            wish.remove();
+        }
+        self.router.borrow_mut().unsubscribe(self.key, id, subscribed);
+    }
+
+    /// Queues a message after every event up to the hub's offset and after the answers so far, and charges the cost of the
+    /// request.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn reply_now(&mut self, message: ServerMessage, now: Instant) -> Result<(), CloseReason> {
+        self.pay(now);
+        self.count_refusal(&message);
+        let offset = self.router.borrow().offset();
+        self.reply(message, offset, now)
+    }
+
+    /// Queues a message before everything that waits: the last one of a session that is about to be closed. A client with too
+    /// many unread answers gets none.
+    pub fn say_farewell(&self, message: ServerMessage, now: Instant) {
+        self.count_refusal(&message);
+        let _ = self.control(message, now);
+    }
+
+    /// Sets the reaction to a lag of the session.
+    pub fn set_on_lag(&self, on_lag: OnLag) {
+        self.outbox.borrow_mut().set_on_lag(on_lag);
+    }
+
+    /// Returns the symbol with this name.
+    pub fn find(&self, name: &str) -> Option<SymbolId> {
+        self.router.borrow().config().table.find(name)
+    }
+
+    fn count_refusal(&self, message: &ServerMessage) {
+        if let ServerMessage::Refused(refusal) = message {
+            self.router.borrow().config().metrics.count_refusal(*refusal);
+        }
+    }
+}
