@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use sse_stream::SseStream;
 use tickcast_core::domain::{Clock, SystemClock};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
@@ -82,14 +82,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, from the source address if one is given. Fails with the error of the operating system.
-    pub(crate) async fn dial(address: SocketAddr, source: Option<IpAddr>, meter: &Meter) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_nodelay(true)?;
-        if let Some(source) = source {
-            socket.bind((source, 0).into())?;
-        }
-        let stream = socket.connect(address).await?;
+    /// Connects. Fails with the error of the operating system.
+    pub(crate) async fn dial(address: SocketAddr, meter: &Meter) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
         meter.count(|traffic| traffic.connections += 1);
         Ok(Self { stream, meter: meter.clone(), read_at: Rc::default() })
     }
@@ -210,7 +206,7 @@ pub(crate) struct Http {
 impl Http {
     /// Connects. Fails if the connection is refused.
     pub(crate) async fn connect(address: SocketAddr, meter: &Meter) -> Result<Self, String> {
-        let connection = Connection::dial(address, None, meter).await.map_err(words)?;
+        let connection = Connection::dial(address, meter).await.map_err(words)?;
         let read_at = Rc::clone(&connection.read_at);
         let (requests, driver) = handshake(TokioIo::new(connection)).await.map_err(words)?;
         // The task ends with the last request or body.

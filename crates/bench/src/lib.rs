@@ -3,6 +3,7 @@
 //! process (`process`), and command line and runtime (`command`).
 
 mod command;
+mod latency;
 mod process;
 mod scan;
 mod target;

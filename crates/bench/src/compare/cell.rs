@@ -63,8 +63,12 @@ pub(crate) async fn measure(
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
     let rate_of_symbol = cell.rate / SYMBOLS_PER_CLIENT as f64;
     let server = Server::start(&method.program, rate_of_symbol, method.cores).await?;
-    let proxy = cell.delay.map(|delay| DelayProxy::start(server.address, delay)).transpose();
-    let proxy = proxy.map_err(|err| format!("cannot start the proxy: {err}"))?;
+    let proxy = match cell.delay {
+        Some(delay) => Some(
+            DelayProxy::start(server.address, delay).await.map_err(|err| format!("cannot start the proxy: {err}"))?,
+        ),
+        None => None,
+    };
     let address = proxy.as_ref().map_or(server.address, DelayProxy::address);
     let mut run = Run::begin(cell, method, interrupts, address);
     let outcome = run.phases(&server).await;
@@ -176,7 +180,7 @@ impl<'a> Run<'a> {
             let mut result = GroupResult::new(group.transport, totals, intake);
             let is_open = |client: &&Rc<Client>| tail.newest.max(client.ledger.borrow().newest) < to;
             result.open_ended = clients.iter().filter(is_open).count();
-            result.digests = clients.iter().map(|client| client.ledger.borrow().digest).collect();
+            result.digests = clients.iter().map(|client| client.ledger.borrow().digest()).collect();
             results.push(result);
         }
         results

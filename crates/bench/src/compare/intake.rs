@@ -1,25 +1,20 @@
-//! Received events of the clients: completeness by `seq`, latency, and the age of the prices they show. No socket.
+//! Received events of the clients: completeness by `seq`, latency, and order. No socket.
 //!
 //! An event belongs to the window by its own time stamp, however late it arrived, so late events are included.
 
-use std::collections::HashSet;
-
-use hdrhistogram::Histogram;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher};
 
 use crate::compare::tail::{Tail, seq_of_snapshot};
+use crate::latency::Latencies;
 use crate::scan::{Object, scan};
 
-/// Latencies above ten minutes count as ten minutes.
-const LATENCY_MICROS_MAX: u64 = 600_000_000;
 /// Distinct events of the window are counted up to this number, which is enough for a percentile.
 const DIFFERENT_MAX: usize = 1_000;
-/// The initial value of the FNV-1a hash over the offsets of events.
-const DIGEST_START: u64 = 0xCBF2_9CE4_8422_2325;
-/// The prime of the FNV-1a hash.
-const DIGEST_PRIME: u64 = 0x0100_0000_01B3;
 
 /// The received events of all clients of one transport.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// Start and end of the window, in microseconds since 1970; empty before it begins.
     pub(crate) window: (i64, i64),
@@ -27,7 +22,7 @@ pub(crate) struct Intake {
     pub(crate) events: u64,
     /// Events with a time stamp in the window, and the microseconds from there to the read.
     pub(crate) due: u64,
-    pub(crate) latency: Histogram<u64>,
+    pub(crate) latency: Latencies,
     /// The offsets of the first distinct events of the window.
     pub(crate) different: HashSet<u64>,
     /// Events that were repeated or out of order.
@@ -37,83 +32,18 @@ pub(crate) struct Intake {
     /// Events without `seq`, `offset` or a snapshot before them, symbols without a snapshot, `lag`, `error`, and texts that are not
     /// JSON.
     pub(crate) faults: u64,
-    pub(crate) ages: Ages,
-}
-
-/// Integrals over the window and all symbols of all clients.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ages {
-    /// Time for which a price was known, in microseconds.
-    known_micros: f64,
-    /// The age of the known price, integrated over time, in square microseconds.
-    shown: f64,
-    /// The same integral for a client without any delay.
-    ideal: f64,
-}
-
-impl Ages {
-    /// Returns the mean age of the last known price, in microseconds.
-    pub(crate) fn mean_micros(&self) -> f64 {
-        self.shown / self.known_micros.max(1.0)
-    }
-
-    /// Returns the mean age minus that of a client without any delay, in microseconds.
-    pub(crate) fn behind_micros(&self) -> f64 {
-        ((self.shown - self.ideal) / self.known_micros.max(1.0)).max(0.0)
-    }
-}
-
-impl Default for Intake {
-    fn default() -> Self {
-        let latency = Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order");
-        let (window, different, ages) = ((i64::MAX, i64::MAX), HashSet::new(), Ages::default());
-        Self { window, events: 0, due: 0, latency, repeated: 0, different, missing: 0, faults: 0, ages }
-    }
-}
-
-impl Intake {
-    /// Returns the integral over the age of an event of `ts`, from `from` to `to` within the window, and the length of that time.
-    #[expect(clippy::cast_precision_loss, reason = "differences of a run are far below 2^53")]
-    fn integral(&self, ts: i64, from: i64, to: i64) -> (f64, f64) {
-        let (from, to) = (from.max(self.window.0), to.min(self.window.1));
-        if from >= to {
-            return (0.0, 0.0);
-        }
-        let (first, last) = ((from - ts) as f64, (to - ts) as f64);
-        ((last * last - first * first) / 2.0, last - first)
-    }
 }
 
 /// The received events of one client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
     offset: u64,
     /// The time stamp of its newest event.
     pub(crate) newest: i64,
     /// Hash over the offsets of all events of the window, in their order.
-    pub(crate) digest: u64,
-    /// The number of events of the window.
-    pub(crate) due: u64,
-    shown: Vec<Shown>,
-}
-
-/// The last known price of a symbol.
-#[derive(Clone, Debug)]
-struct Shown {
-    symbol: Box<[u8]>,
-    /// The `seq` of the newest event, which arrived itself or is included in a snapshot.
-    seq: u64,
-    ts: i64,
-    /// The time at which it arrived.
-    read_at: i64,
-    /// The time at which the first price of the symbol arrived.
-    since: i64,
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self { offset: 0, newest: 0, digest: DIGEST_START, due: 0, shown: Vec::new() }
-    }
+    digest: DefaultHasher,
+    /// By symbol the `seq` of the newest event, which arrived itself or is included in a snapshot.
+    seqs: HashMap<Box<[u8]>, u64>,
 }
 
 /// Contents of a text other than events.
@@ -133,7 +63,7 @@ impl Ledger {
             b"trade" => self.take_event(object, now, intake),
             b"snapshot" => {
                 said.is_subscribed = true;
-                self.take_snapshot(object, now, intake);
+                self.take_snapshot(object, intake);
             }
             b"subscribed" => said.is_subscribed = true,
             b"lag" | b"error" | b"goodbye" => intake.faults += 1,
@@ -146,45 +76,38 @@ impl Ledger {
         said
     }
 
-    /// Takes the first price and `seq` of a symbol; the next event has the next `seq`. A later snapshot with a higher `seq` reveals
-    /// missing events.
-    fn take_snapshot(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
-        let (Some(ts), Some(seq)) = (object.ts, seq_of_snapshot(object)) else {
+    /// Takes the `seq` of a symbol; the next event has the next one. A later snapshot with a higher `seq` reveals missing events.
+    fn take_snapshot(&mut self, object: &Object<'_>, intake: &mut Intake) {
+        let Some(seq) = seq_of_snapshot(object) else {
             intake.faults += 1;
             return;
         };
-        match self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) {
-            Some(shown) => {
-                intake.missing += seq.saturating_sub(shown.seq);
-                shown.seq = shown.seq.max(seq);
+        match self.seqs.entry(object.symbol.into()) {
+            Entry::Occupied(mut last) => {
+                intake.missing += seq.saturating_sub(*last.get());
+                last.insert(seq.max(*last.get()));
             }
-            None => self.shown.push(Shown { symbol: object.symbol.into(), seq, ts, read_at: now, since: now }),
+            Entry::Vacant(place) => drop(place.insert(seq)),
         }
     }
 
     fn take_event(&mut self, object: &Object<'_>, now: i64, intake: &mut Intake) {
         intake.events += 1;
-        let (Some(offset), Some(seq), Some(ts)) = (object.offset, object.seq, object.ts) else {
+        let (Some(offset), Some(seq), Some(ts), Some(last)) =
+            (object.offset, object.seq, object.ts, self.seqs.get_mut(object.symbol))
+        else {
             intake.faults += 1;
             return;
         };
-        let Some(shown) = self.shown.iter_mut().find(|shown| *shown.symbol == *object.symbol) else {
-            intake.faults += 1;
-            return;
-        };
-        if offset <= self.offset || seq <= shown.seq {
+        if offset <= self.offset || seq <= *last {
             intake.repeated += 1;
             return;
         }
-        self.offset = offset;
-        self.newest = ts;
-        intake.missing += seq - shown.seq - 1;
-        shown.count(ts, now, intake);
-        (shown.seq, shown.ts, shown.read_at) = (seq, ts, now);
+        intake.missing += seq - *last - 1;
+        (self.offset, self.newest, *last) = (offset, ts, seq);
         if (intake.window.0..intake.window.1).contains(&ts) {
             intake.due += 1;
-            self.due += 1;
-            self.digest = (self.digest ^ offset).wrapping_mul(DIGEST_PRIME);
+            self.digest.write_u64(offset);
             intake.latency.saturating_record(u64::try_from(now - ts).unwrap_or(0));
             if intake.different.len() < DIFFERENT_MAX {
                 intake.different.insert(offset);
@@ -192,36 +115,24 @@ impl Ledger {
         }
     }
 
+    /// Returns the hash over the offsets of all events of the window, in their order.
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest.finish()
+    }
+
     /// Returns the number of events of these symbols (separated by commas) up to `tail` that have not arrived; `None` if a symbol
     /// has no snapshot.
     pub(crate) fn lacks(&self, symbols: &str, tail: &Tail) -> Option<u64> {
-        let lacking = symbols.split(',').map(|symbol| {
-            let shown = self.shown.iter().find(|shown| *shown.symbol == *symbol.as_bytes())?;
-            Some(tail.seq(symbol)?.saturating_sub(shown.seq))
-        });
-        lacking.sum()
+        let lacking = |symbol: &str| Some(tail.seq(symbol)?.saturating_sub(*self.seqs.get(symbol.as_bytes())?));
+        symbols.split(',').map(lacking).sum()
     }
 
-    /// Ends the measurement: events up to `tail` that have not arrived are missing, and the last prices count until the end of
-    /// the window.
+    /// Ends the measurement: events up to `tail` that have not arrived are missing.
     pub(crate) fn finish(&self, symbols: &str, tail: &Tail, intake: &mut Intake) {
         match self.lacks(symbols, tail) {
             Some(lacking) => intake.missing += lacking,
             None => intake.faults += 1,
         }
-        self.shown.iter().for_each(|shown| shown.count(i64::MAX, i64::MAX, intake));
-    }
-}
-
-impl Shown {
-    /// Adds the age of this price until the next event, which has the time stamp `ts` and arrived at `now`.
-    fn count(&self, ts: i64, now: i64, intake: &mut Intake) {
-        let (shown, known_micros) = intake.integral(self.ts, self.read_at, now);
-        // Over the same time: from the arrival of the first price.
-        let (ideal, _) = intake.integral(self.ts, self.ts.max(self.since), ts);
-        intake.ages.known_micros += known_micros;
-        intake.ages.shown += shown;
-        intake.ages.ideal += ideal;
     }
 }
 
@@ -259,7 +170,7 @@ mod tests {
     fn holes_and_repeats_are_counted() {
         let (ledger, intake) = received(&[(5, 1, 10, 11), (5, 1, 10, 12), (9, 4, 20, 21), (8, 3, 19, 22)], (0, 15));
         assert_eq!((intake.repeated, intake.missing, intake.due, intake.events), (2, 2, 1, 4));
-        assert_eq!((ledger.due, ledger.newest), (1, 20));
+        assert_eq!(ledger.newest, 20);
     }
 
     #[test]
@@ -307,35 +218,11 @@ mod tests {
 
     #[test]
     fn the_digest_depends_on_the_events_and_their_order() {
-        let digest = |events: &[(u64, u64, i64, i64)]| received(events, (0, 100)).0.digest;
+        let digest = |events: &[(u64, u64, i64, i64)]| received(events, (0, 100)).0.digest();
         let events = [(1, 1, 10, 11), (2, 2, 20, 21)];
         assert_eq!(digest(&events), digest(&[(1, 1, 10, 50), (2, 2, 20, 60)]), "late is the same");
         assert_ne!(digest(&events), digest(&events[..1]));
         assert_ne!(digest(&events), digest(&[(1, 1, 10, 11), (3, 2, 20, 21)]));
-    }
-
-    #[test]
-    fn a_price_is_behind_by_the_delay_of_its_event() {
-        // One price every 100 µs, each 30 µs late, for a long time.
-        let late: Vec<_> =
-            (0..1_000_u64).map(|n| (n + 1, n + 1, n.cast_signed() * 100, n.cast_signed() * 100 + 30)).collect();
-        let ages = received(&late, (1_000, 91_000)).1.ages;
-        assert!((ages.mean_micros() - 80.0).abs() < 0.1, "half the gap and the delay: {ages:?}");
-        assert!((ages.behind_micros() - 30.0).abs() < 0.1, "the delay: {ages:?}");
-        let prompt: Vec<_> = late.iter().map(|(offset, seq, ts, _)| (*offset, *seq, *ts, *ts)).collect();
-        assert!(received(&prompt, (1_000, 91_000)).1.ages.behind_micros() < 0.1);
-    }
-
-    #[test]
-    fn a_price_is_known_from_its_snapshot() {
-        let (mut ledger, mut intake) = (Ledger::default(), Intake::default());
-        intake.window = (0, 100);
-        assert!(ledger.take_text(format!("[{}]", snapshot(7)).as_bytes(), 0, &mut intake).is_subscribed);
-        ledger.take_text(trade(12, 8, 50).as_bytes(), 100, &mut intake);
-        ledger.finish("A", &Tail::from([("A", 8)]), &mut intake);
-        assert!((intake.ages.mean_micros() - 50.0).abs() < 1e-6, "{:?}", intake.ages);
-        assert!((intake.ages.behind_micros() - 25.0).abs() < 1e-6, "50 late for half of the time: {:?}", intake.ages);
-        assert_eq!((intake.missing, intake.due), (0, 1));
     }
 
     #[test]

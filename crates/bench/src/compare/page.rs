@@ -155,8 +155,7 @@ fn added(comparison: &Comparison, sample: &Sample) -> Vec<String> {
             && near.clients == sample.clients
             && near.rate.total_cmp(&sample.rate).is_eq()
     });
-    let figures: [fn(&Sample) -> Option<f64>; 3] =
-        [|sample| Some(sample.p50_ms()), Sample::p99_ms, |sample| Some(sample.result.behind_ms)];
+    let figures: [fn(&Sample) -> Option<f64>; 2] = [|sample| Some(sample.p50_ms()), Sample::p99_ms];
     let pair = |figure: fn(&Sample) -> Option<f64>| {
         let added = figure(sample).zip(near.and_then(figure)).map(|(far, near)| format!("{:+.1}", far - near));
         [figure(sample).map(|ms| format!("{ms:.1}")), added].map(|text| text.unwrap_or(NOTHING.into()))

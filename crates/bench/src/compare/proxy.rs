@@ -4,12 +4,13 @@
 //! blocks, and TCP flow control slows the sender down.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle, sleep};
+use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// The most bytes of one read.
 const READ_BYTES: usize = 16 << 10;
@@ -20,28 +21,22 @@ const READS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct DelayProxy {
     address: SocketAddr,
-    stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: JoinSet<()>,
 }
 
 impl DelayProxy {
-    /// Starts a proxy to `target` with the delay `delay` each way. Fails if there is no socket or no thread.
-    pub(crate) fn start(target: SocketAddr, delay: Duration) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    /// Starts a proxy to `target` with the delay `delay` each way. Fails if there is no socket.
+    pub(crate) async fn start(target: SocketAddr, delay: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        let ending = Arc::clone(&stopped);
-        let accept = move || {
-            for client in listener.incoming() {
-                if ending.load(Ordering::Acquire) {
-                    break;
-                }
+        let mut accepting = JoinSet::new();
+        accepting.spawn_local(async move {
+            while let Ok((client, _)) = listener.accept().await {
                 // On failure both sides are dropped, which closes the client's connection.
-                let _ = client.and_then(|client| carry(client, target, delay));
+                let _ = client.into_std().and_then(|client| carry(client, target, delay));
             }
-        };
-        let thread = Some(Builder::new().name("proxy".into()).spawn(accept)?);
-        Ok(Self { address, stopped, thread })
+        });
+        Ok(Self { address, _accepting: accepting })
     }
 
     /// Returns its address.
@@ -50,20 +45,10 @@ impl DelayProxy {
     }
 }
 
-impl Drop for DelayProxy {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Release);
-        // Wakes the thread. The connect fails if the thread has ended already.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 fn carry(client: TcpStream, target: SocketAddr, delay: Duration) -> io::Result<()> {
     // The TCP handshake with the server is not delayed; the first answer is.
     let server = TcpStream::connect(target)?;
+    client.set_nonblocking(false)?;
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
     }
@@ -103,6 +88,16 @@ fn write(mut target: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    /// Returns a connection that is carried to this address.
+    fn through(target: SocketAddr, delay: Duration) -> TcpStream {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _ = carry(listener.accept().unwrap().0, target, delay);
+        stream
+    }
 
     /// An echo server for one client.
     fn echo() -> (SocketAddr, JoinHandle<()>) {
@@ -121,8 +116,7 @@ mod tests {
     fn a_round_trip_takes_twice_the_delay_and_bytes_keep_their_order() {
         let delay = Duration::from_millis(15);
         let (address, server) = echo();
-        let proxy = DelayProxy::start(address, delay).unwrap();
-        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        let mut stream = through(address, delay);
         let mut answer = [0; 4];
         for question in [b"one.", b"two."] {
             let asked = Instant::now();
@@ -148,8 +142,7 @@ mod tests {
     #[test]
     fn a_refused_connection_to_the_server_closes_the_client() {
         let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let proxy = DelayProxy::start(closed, Duration::ZERO).unwrap();
-        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        let mut stream = through(closed, Duration::ZERO);
         assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
     }
 }

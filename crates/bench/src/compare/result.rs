@@ -58,9 +58,6 @@ pub(crate) struct GroupResult {
     pub(crate) setup_bytes: u64,
     /// Time from the time stamp of an event to the read that completed it, in microseconds, by percentile.
     pub(crate) latency_us: BTreeMap<String, u64>,
-    /// The mean age of the last known price, and the part of it that is due to delay.
-    pub(crate) age_ms: f64,
-    pub(crate) behind_ms: f64,
     /// Events that had not arrived at the end of the drain, from the first snapshot of each symbol to the one after the window.
     pub(crate) missing: u64,
     /// Events that were repeated or out of order.
@@ -94,8 +91,6 @@ impl GroupResult {
             bytes_down: totals.traffic.bytes_down,
             setup_bytes: totals.setup.bytes_up + totals.setup.bytes_down,
             latency_us,
-            age_ms: intake.ages.mean_micros() / 1e3,
-            behind_ms: intake.ages.behind_micros() / 1e3,
             missing: intake.missing,
             repeated: intake.repeated,
             faults: intake.faults,

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -22,8 +22,6 @@ pub(crate) const SYMBOLS: usize = 500;
 pub(crate) const SEED: u64 = 42;
 /// The longest wait until it listens.
 const START_MAX: Duration = Duration::from_secs(30);
-/// The most bytes of its first line.
-const LINE_BYTES_MAX: usize = 4_096;
 /// Coalescing and heartbeats of every server: the defaults of `config/default.toml`.
 pub(crate) const PACE: Pace = Pace { coalesce_ms: 20, burst_writes: 2, heartbeat_ms: 15_000 };
 
@@ -91,7 +89,12 @@ impl Server {
         let child = command.spawn();
         cores.map(Cores::take_own).transpose().map_err(|err| fail(err.to_string()))?;
         let mut child = child.map_err(|err| fail(err.to_string()))?;
-        let line = first_line(child.stderr.take().expect("it is piped"), START_MAX).await.map_err(fail)?;
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let line =
+            timeout(START_MAX, lines.next_line()).await.map_err(|_| fail(format!("no line in {START_MAX:?}")))?;
+        let line = line.map_err(|err| fail(err.to_string()))?.unwrap_or_default();
+        // A full pipe would block the server.
+        spawn_local(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let value = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
         let address = value("url=http://").and_then(|url| url.trim_end_matches('/').parse().ok());
         let address = address.ok_or_else(|| fail(format!("it says '{}'", line.trim())))?;
@@ -107,51 +110,9 @@ impl Server {
     }
 }
 
-/// Returns the first line of a process's output, or a part of it if the output ends. A task reads and drops the rest, because a full
-/// pipe would block the process. Fails if there is no line in time.
-async fn first_line(said: impl AsyncRead + Unpin + 'static, longest: Duration) -> Result<String, String> {
-    let (mut said, mut line) = (BufReader::new(said), Vec::new());
-    let read = timeout(longest, (&mut said).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)).await;
-    read.map_err(|_| format!("no line from it in {longest:?}"))?.map_err(|err| err.to_string())?;
-    spawn_local(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
-    Ok(String::from_utf8_lossy(&line).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::block_on;
-    use tokio::io::{AsyncWriteExt, duplex};
-
-    /// Returns the first line of a pipe with this text and `more` bytes after it.
-    fn said(text: &[u8], more: usize, longest: Duration) -> Result<String, String> {
-        let speak = async {
-            let (mut speaker, said) = duplex(LINE_BYTES_MAX);
-            speaker.write_all(text).await.unwrap();
-            if more == 0 && !text.is_empty() {
-                drop(speaker);
-                return first_line(said, longest).await;
-            }
-            let line = first_line(said, longest).await;
-            // More than the capacity of the pipe: the write completes only if it is read.
-            speaker.write_all(&vec![b'x'; more]).await.unwrap();
-            line
-        };
-        block_on(speak).unwrap()
-    }
-
-    #[test]
-    fn the_first_line_is_returned_and_the_rest_is_drained() {
-        assert_eq!(
-            said(b"", 0, Duration::from_millis(5)).unwrap_err(),
-            "no line from it in 5ms",
-            "the wait is limited"
-        );
-        assert_eq!(said(b"listening\n", 4 << 20, START_MAX).unwrap(), "listening\n");
-        assert_eq!(said(b"bad", 0, START_MAX).unwrap(), "bad", "the output ends without a newline");
-        let endless = said(&[b'x'; LINE_BYTES_MAX], 1, START_MAX);
-        assert_eq!(endless.unwrap().len(), LINE_BYTES_MAX, "an endless line");
-    }
 
     #[test]
     fn the_pace_equals_the_default_configuration() {

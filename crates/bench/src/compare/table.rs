@@ -13,7 +13,7 @@ const WIDTH: usize = 8;
 type Column = (&'static str, fn(&Sample) -> String);
 
 /// The columns that do not depend on other samples.
-const COLUMNS: [Column; 18] = [
+const COLUMNS: [Column; 16] = [
     ("clients", |sample| sample.clients.to_string()),
     ("events/s", |sample| sample.rate.to_string()),
     ("transport         ", named),
@@ -25,8 +25,6 @@ const COLUMNS: [Column; 18] = [
     ("B/client/s", |sample| significant(sample.bytes_per_client_second())),
     ("p50 ms", |sample| significant(sample.p50_ms())),
     ("p99 ms", |sample| figure(sample.p99_ms())),
-    ("age ms", |sample| significant(sample.result.age_ms)),
-    ("behind ms", |sample| significant(sample.result.behind_ms)),
     ("gross µs/event", |sample| significant(sample.cpu_us_per_event(sample.server_cpu()))),
     ("server CPU", |sample| format!("{:.0} %", 100.0 * sample.server_cpu())),
     ("own CPU", |sample| format!("{:.0} %", 100.0 * sample.generator_cpu)),

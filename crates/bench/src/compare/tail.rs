@@ -68,11 +68,6 @@ impl<const N: usize> From<[(&str, u64); N]> for Tail {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-
-    use crate::command::block_on;
-
     use super::*;
 
     #[test]
@@ -93,32 +88,5 @@ mod tests {
         ] {
             assert_eq!(Tail::parse(body).unwrap_err(), "invalid snapshots");
         }
-    }
-
-    fn asked(answer: &'static [u8]) -> Result<Tail, String> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
-            stream.write_all(answer).unwrap();
-        });
-        let answer = block_on(Tail::ask(address)).unwrap();
-        server.join().unwrap();
-        answer
-    }
-
-    #[test]
-    fn a_failed_request_is_an_error() {
-        let body = r#"{"snapshots":[{"type":"snapshot","symbol":"A","ts":70,"seq":{"trades":7}}]}"#;
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        assert_eq!(asked(answer.leak().as_bytes()).unwrap().seq("A"), Some(7));
-        assert_eq!(asked(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").unwrap_err(), "status 503");
-        assert!(asked(b"HTTP/1.1 200 OK\r\n").is_err(), "the server has closed the connection");
     }
 }

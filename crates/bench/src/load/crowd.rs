@@ -2,7 +2,6 @@
 //! they verify and close.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,9 +20,6 @@ use crate::load::watchlist::Watchlist;
 const DIALS_PER_TURN_MAX: usize = 64;
 /// The longest time from the start of a connect to an open session.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections from one source address: less than the 28,232 ephemeral ports of Linux.
-const CONNECTIONS_PER_SOURCE: usize = 25_000;
-
 /// The purpose of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -109,7 +105,7 @@ impl Crowd {
     /// Runs one session from connect to close.
     async fn serve(self: Rc<Self>, number: usize) {
         let (client, started) = (&self.clients[number], Instant::now());
-        let opened = timeout(OPEN_TIMEOUT, connect(&self.plan, number, &self.meter)).await;
+        let opened = timeout(OPEN_TIMEOUT, connect(&self.plan, &self.meter)).await;
         let socket = match opened.unwrap_or_else(|_| Err("no answer in time".into())) {
             Ok(socket) => socket,
             Err(reason) => {
@@ -227,36 +223,7 @@ pub(crate) fn goodbye() -> Message {
 }
 
 /// Opens the WebSocket of one session. Fails with a text that is the same for every session with the same problem.
-pub(crate) async fn connect(plan: &Plan, number: usize, meter: &Meter) -> Result<WebSocket, String> {
-    let source = source(plan.connections(), number);
-    let connection = Connection::dial(plan.url.address, source, meter).await.map_err(|err| err.kind().to_string())?;
+pub(crate) async fn connect(plan: &Plan, meter: &Meter) -> Result<WebSocket, String> {
+    let connection = Connection::dial(plan.url.address, meter).await.map_err(|err| err.kind().to_string())?;
     open(connection, &plan.url).await
-}
-
-/// Returns the source address of a connection; `None` if one address has enough ports for all.
-fn source(connections: usize, number: usize) -> Option<IpAddr> {
-    if connections <= CONNECTIONS_PER_SOURCE {
-        return None;
-    }
-    let last = u8::try_from(number / CONNECTIONS_PER_SOURCE + 1).ok()?;
-    Some(Ipv4Addr::new(127, 0, 0, last).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_connections_have_several_source_addresses() {
-        assert_eq!(source(25_000, 24_999), None);
-        let last = |number| source(60_000, number).map(|address| address.to_string());
-        assert_eq!(last(24_999).as_deref(), Some("127.0.0.1"));
-        assert_eq!(last(59_999).as_deref(), Some("127.0.0.3"));
-
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let from = IpAddr::from([127, 0, 0, 3]);
-        let (to, meter) = (listener.local_addr().unwrap(), Meter::default());
-        let _connection = crate::command::block_on(Connection::dial(to, Some(from), &meter)).unwrap().unwrap();
-        assert_eq!(listener.accept().unwrap().1.ip(), from);
-    }
 }

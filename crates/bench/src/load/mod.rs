@@ -77,7 +77,7 @@ fn measure(plan: Plan) -> Result<bool, String> {
 
 /// Opens one session and closes it, so that a wrong address is an error and not a measurement.
 async fn probe(plan: &Plan) -> Result<(), String> {
-    let opened = timeout(PROBE_TIMEOUT, crowd::connect(plan, 0, &Meter::default())).await;
+    let opened = timeout(PROBE_TIMEOUT, crowd::connect(plan, &Meter::default())).await;
     let socket = opened.unwrap_or_else(|_| Err("no answer in time".into()));
     let mut socket = socket.map_err(|err| format!("{} opens no WebSocket: {err}", plan.url.url))?;
     // The server has answered; a failed close does not matter.

@@ -41,8 +41,8 @@ Keys of --json (times in microseconds unless the name says otherwise; null where
   server (with --pid)                  cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
                                        cpu_wait_fraction (its threads were ready and others had the CPU),
                                        rss_before_bytes, rss_start_bytes, rss_end_bytes, rss_peak_bytes,
-                                       rss_per_session_bytes, rss_slope_bytes_per_min, rss_series_bytes[] (one a
-                                       second), tcp_before_bytes, tcp_peak_bytes (all sockets of the machine)
+                                       rss_per_session_bytes, tcp_before_bytes, tcp_peak_bytes (all sockets of the
+                                       machine)
   generator                            cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
                                        cpu_wait_fraction, rss_peak_bytes";
 
@@ -246,17 +246,13 @@ fn costs(cpu: &CpuTime, outcome: &Outcome) -> Value {
 }
 
 fn memory(usage: &Usage, opened: usize) -> Value {
-    let series: Vec<_> = usage.samples.iter().map(|(_, bytes)| *bytes).collect();
-    let start = series.first().copied().unwrap_or(usage.resident_before);
-    let per_session = (float(start) - float(usage.resident_before)) / float(opened as u64);
+    let [before, start, end] = usage.resident;
     json!({
-        "rss_before_bytes": usage.resident_before,
+        "rss_before_bytes": before,
         "rss_start_bytes": start,
-        "rss_end_bytes": series.last().copied().unwrap_or(start),
+        "rss_end_bytes": end,
         "rss_peak_bytes": usage.resident_peak,
-        "rss_per_session_bytes": (opened > 0).then_some(per_session),
-        "rss_slope_bytes_per_min": usage.resident_growth_per_minute(),
-        "rss_series_bytes": series,
+        "rss_per_session_bytes": (opened > 0).then(|| (float(start) - float(before)) / float(opened as u64)),
         "tcp_before_bytes": usage.tcp_bytes.map(|(before, _)| before),
         "tcp_peak_bytes": usage.tcp_bytes.map(|(_, peak)| peak),
     })

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use procfs::ProcResult;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
@@ -30,9 +29,6 @@ const VERIFY_MAX: Duration = Duration::from_secs(30);
 const PART_MAX: Duration = Duration::from_secs(2);
 /// The wait until the kernel reports which stalled connections the server has closed.
 const PROBE: Duration = Duration::from_millis(200);
-
-/// The progress bar of a phase.
-const PROGRESS: &str = "[{bar:40}] {percent:>3}% {msg}";
 
 /// The outcome of a run.
 #[derive(Debug, Default)]
@@ -67,13 +63,7 @@ pub(crate) struct Outcome {
 /// Makes the run. Fails only for a problem of this process; faults of the server are part of the outcome.
 pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> Result<Outcome, String> {
     let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts().map_err(|err| err.to_string())?);
-    let style = ProgressStyle::with_template(PROGRESS).map_err(|err| err.to_string())?;
-    // Writes to standard error, and nothing when that is not a terminal.
-    let progress = ProgressBar::new(1_000).with_style(style);
-    let mut run = Run { crowd, interrupts, watch, watch_failed: None, progress };
-    let outcome = run.phases().await.map_err(|err| err.to_string());
-    run.progress.finish_and_clear();
-    outcome
+    Run { crowd, interrupts, watch, watch_failed: None }.phases().await.map_err(|err| err.to_string())
 }
 
 struct Run {
@@ -81,7 +71,6 @@ struct Run {
     interrupts: Rc<Cell<u32>>,
     watch: Option<Watch>,
     watch_failed: Option<String>,
-    progress: ProgressBar,
 }
 
 impl Run {
@@ -92,8 +81,8 @@ impl Run {
             rate => Duration::from_secs((crowd.plan.connections() / rate as usize) as u64),
         };
         spawn_local(Rc::clone(&crowd).dial());
-        let settled = self.wait("connecting", dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
-        self.wait("warming up", crowd.plan.warmup_s, 1, |_| false).await;
+        let settled = self.wait(dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
+        self.wait(crowd.plan.warmup_s, 1, |_| false).await;
 
         crowd.each_active(Session::begin_window);
         crowd.tally.borrow_mut().recording = true;
@@ -101,7 +90,7 @@ impl Run {
         let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
         let (Counters { events, .. }, traffic) = (counters(&crowd), crowd.meter.traffic());
         self.watch(|watch| watch.begin_window(began));
-        self.wait("measuring", crowd.plan.duration_s, 1, Crowd::is_empty).await;
+        self.wait(crowd.plan.duration_s, 1, Crowd::is_empty).await;
         let ended = Instant::now();
         self.watch(|watch| watch.end_window(ended));
         let own_cpu = own.cpu_time()?.since(&own_cpu);
@@ -120,14 +109,14 @@ impl Run {
         outcome.events_by_session.sort_unstable();
 
         crowd.verify();
-        self.wait("verifying", VERIFY_MAX, 2, Crowd::is_verified).await;
+        self.wait(VERIFY_MAX, 2, Crowd::is_verified).await;
         if crowd.plan.stalled > 0 {
             crowd.probe();
-            self.wait("verifying", PROBE, 2, |_| false).await;
+            self.wait(PROBE, 2, |_| false).await;
         }
         self.conclude(&mut outcome);
         crowd.close();
-        self.wait("closing", PART_MAX, 2, Crowd::is_gone).await;
+        self.wait(PART_MAX, 2, Crowd::is_gone).await;
         Ok(outcome)
     }
 
@@ -150,15 +139,8 @@ impl Run {
 
     /// Waits until `done` returns true, `longest` has passed, or the user has interrupted the run `interrupts_max` times.
     /// Returns whether `done` returned true.
-    async fn wait(
-        &mut self,
-        phase: &'static str,
-        longest: Duration,
-        interrupts_max: u32,
-        done: impl Fn(&Crowd) -> bool,
-    ) -> bool {
-        let began = Instant::now();
-        let until = began + longest;
+    async fn wait(&mut self, longest: Duration, interrupts_max: u32, done: impl Fn(&Crowd) -> bool) -> bool {
+        let until = Instant::now() + longest;
         loop {
             let now = Instant::now();
             if done(&self.crowd) {
@@ -168,11 +150,6 @@ impl Run {
                 return false;
             }
             self.watch(|watch| watch.tick(now));
-            let share = (now - began).as_secs_f64() / longest.as_secs_f64();
-            let (census, events) = (self.crowd.census(), self.crowd.tally.borrow().counters.events);
-            self.progress.set_message(format!("{phase}: {} sessions, {events} events", census.opened));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
-            self.progress.set_position((share * 1_000.0).clamp(0.0, 1_000.0) as u64);
             sleep(LOOK_INTERVAL.min(until - now)).await;
         }
     }

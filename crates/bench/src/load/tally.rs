@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tickcast_core::domain::Channel;
 
+use crate::latency::Latencies;
 use crate::load::sequence::SymbolNumbers;
 
-/// Latencies above ten minutes count as ten minutes.
-const LATENCY_MICROS_MAX: u64 = 600_000_000;
 /// The most characters of an error message in the report.
 const ERROR_CHARS_MAX: usize = 200;
 
@@ -32,7 +30,7 @@ pub(crate) struct Counters {
 }
 
 /// Totals of all sessions, and the state that they share while they read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// The numbers of the symbols.
     pub(crate) symbols: SymbolNumbers,
@@ -41,34 +39,17 @@ pub(crate) struct Tally {
     /// Counts since the run began.
     pub(crate) counters: Counters,
     /// Latencies of the window, in microseconds.
-    pub(crate) latency: Histogram<u64>,
+    pub(crate) latency: Latencies,
     /// Whether latencies are recorded now.
     pub(crate) recording: bool,
     /// Time from the start of the connect to the end of the handshake, in microseconds.
-    pub(crate) connect: Histogram<u64>,
+    pub(crate) connect: Latencies,
     /// Failed connections, by reason.
     pub(crate) failed: BTreeMap<String, u64>,
     /// Sessions that the server closed, by close code; 1006 for a lost connection.
     pub(crate) closes: BTreeMap<u16, u64>,
     /// The first `error` message.
     pub(crate) first_error: Option<String>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        let histogram = || Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("the bounds are in order");
-        Self {
-            symbols: SymbolNumbers::default(),
-            channels: Vec::new(),
-            counters: Counters::default(),
-            latency: histogram(),
-            recording: false,
-            connect: histogram(),
-            failed: BTreeMap::new(),
-            closes: BTreeMap::new(),
-            first_error: None,
-        }
-    }
 }
 
 impl Tally {
@@ -98,7 +79,7 @@ impl Tally {
 }
 
 /// Returns the quantiles of a histogram, in microseconds; null if it is empty.
-pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
+pub(crate) fn quantiles(histogram: &Latencies) -> Value {
     let at = |quantile| histogram.value_at_quantile(quantile);
     if histogram.is_empty() {
         return Value::Null;
@@ -112,6 +93,7 @@ pub(crate) fn quantiles(histogram: &Histogram<u64>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latency::LATENCY_MICROS_MAX;
 
     #[test]
     fn latencies_are_recorded_only_in_the_window_and_never_below_zero() {
