@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::feed::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
 use crate::feed::{Attach, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source};
-use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource};
+use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series};
 use crate::metrics::SharedMetrics;
 
 /// The running market.
@@ -73,7 +73,10 @@ fn simulated(feed: &FeedConfig, start: Timestamp) -> Result<Opened<SimulatedSour
         table,
         snapshots: openings.iter().map(Opening::snapshot).collect(),
         open: openings.iter().map(|symbol| symbol.open.map(Some)).collect(),
-        past: Box::new(move |id, interval| past.bars(id, interval)),
+        past: Box::new(move |id, series| match series {
+            Series::Bars(interval) => past.bars(id, interval),
+            Series::Hours => past.hours(id),
+        }),
     })
 }
 
@@ -123,9 +126,11 @@ fn run<S: Source + Send>(
     let start = reading.wall;
     let bounds = settings.history.bar_bounds(table.len()).map_err(StartError::Memory)?;
     let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
-    let archive = Archive::new(open.clone(), bounds, past, settings.history.past_bars_max, metrics.clone());
+    let past_bars_max = settings.history.past_bars_max;
+    let events_max = settings.history.events_max;
+    let archive = Archive::new(open.clone(), bounds, past, past_bars_max, events_max, metrics.clone());
     let archive = Arc::new(archive);
-    let history = History::new(LastValues::new(snapshots), archive.clone(), settings.history.events_max);
+    let history = History::new(LastValues::new(snapshots), archive.clone());
     let archive = ArchiveReader::start(archive).map_err(StartError::Thread)?;
     let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);

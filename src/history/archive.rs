@@ -1,12 +1,12 @@
-//! All bars, for readers on any thread. Readers do not wait in the history's mailbox, and the history waits for a
-//! reader only while the reader copies one answer.
+//! All bars and the newest events, for readers on any thread. Readers do not wait in the history's mailbox, and the history
+//! waits for a reader only while the reader copies one answer, or a part of it.
 //!
 //! The `History` actor writes each batch into the archive under a short lock. Bars from before the start are computed
 //! outside of the lock. [`ArchiveReader`] is the thread that reads the archive.
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::domain::{Bar, Interval, SymbolId, Timestamp};
 use crate::history::bars::LiveRead;
 use crate::history::past::PastBars;
-use crate::history::{BarBounds, BarRead, Bars, PastSource};
+use crate::history::{BarBounds, BarRead, Bars, PastSource, Ring};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
@@ -24,30 +24,40 @@ const NICENESS: i32 = 10;
 /// The bars of all symbols, see [`Self::new`].
 #[derive(Debug)]
 pub struct Archive {
-    live: RwLock<Bars>,
-    past: PastBars,
+    pub(super) live: RwLock<Bars>,
+    pub(super) past: PastBars,
+    pub(super) ring: RwLock<Ring>,
 }
 
 impl Archive {
     /// Returns an archive that continues these open bars, one entry per symbol. `past` computes the bars from before
-    /// the start, of which up to `past_bars_max` are cached.
+    /// the start, of which up to `past_bars_max` are cached. The newest `events_max` events are kept.
     pub fn new(
         open: Vec<[Option<Bar>; Interval::COUNT]>,
         bounds: BarBounds,
         past: PastSource,
         past_bars_max: usize,
+        events_max: usize,
         metrics: SharedMetrics,
     ) -> Self {
         let past = PastBars::new(past, bounds.bars_max, past_bars_max, metrics);
-        Self { live: RwLock::new(Bars::new(open, bounds)), past }
+        let ring = Ring::new(events_max).with_offsets(open.len());
+        Self { live: RwLock::new(Bars::new(open, bounds)), past, ring: RwLock::new(ring) }
     }
 
     /// Adds the next events of the stream.
-    pub fn apply(&self, batch: &[Publication]) {
+    pub fn apply(&self, batch: Arc<[Publication]>) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        for publication in batch {
+        for publication in batch.iter() {
             live.apply(publication);
         }
+        drop(live);
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).push(batch);
+    }
+
+    /// Returns the newest events, which the caller must not keep locked for long: the history waits.
+    pub(super) fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the newest `limit` bars that began before `before` (or the newest of all), including the open bar, and
@@ -145,7 +155,7 @@ mod tests {
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(bar(10));
         let past: PastSource = Box::new(|_, _| (0..10).map(bar).collect());
-        Archive::new(vec![open], BarBounds { bars_max, kept_max }, past, 1_000, Arc::new(Metrics::default()))
+        Archive::new(vec![open], BarBounds { bars_max, kept_max }, past, 1_000, 100, Arc::new(Metrics::default()))
     }
 
     fn publication(body: EventBody) -> Publication {
@@ -177,7 +187,7 @@ mod tests {
     #[test]
     fn a_read_joins_bars_from_before_and_after_the_start() {
         let archive = archive(100, 100);
-        archive.apply(&[close(10), close(11)]);
+        archive.apply([close(10), close(11)].into());
         assert_eq!(read(&archive, 4, None), [8, 9, 10, 11]);
         assert_eq!(read(&archive, 4, Some(11)), [7, 8, 9, 10]);
         assert_eq!(read(&archive, 4, Some(3)), [0, 1, 2]);
@@ -188,11 +198,11 @@ mod tests {
     fn closing_a_bar_moves_it_to_the_closed_ones_and_evicts_the_oldest() {
         let archive = archive(5, 5);
         let trade = Trade { ts: bar(10).ts, price: Price::from_cents(500), size: Size::new(2) };
-        archive.apply(&[publication(EventBody::Trade(trade))]);
+        archive.apply([publication(EventBody::Trade(trade))].into());
         let (offset, newest) = archive.read(SymbolId(0), Interval::M1, 1, None);
         let open = newest.open.unwrap();
         assert_eq!((offset, open.high, open.volume), (7, Price::from_cents(500), 3));
-        archive.apply(&[publication(EventBody::Bar(Interval::M1, Box::new(open)))]);
+        archive.apply([publication(EventBody::Bar(Interval::M1, Box::new(open)))].into());
         assert_eq!(read(&archive, 100, None), [6, 7, 8, 9, 10]);
         let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
         assert_eq!((all.open, Bar::from(&all.closed[4])), (None, open));
@@ -201,9 +211,9 @@ mod tests {
     #[test]
     fn after_an_eviction_no_bar_before_the_hole_is_returned() {
         let archive = archive(100, 2);
-        archive.apply(&[close(10), close(11)]);
+        archive.apply([close(10), close(11)].into());
         assert_eq!(read(&archive, 100, None).len(), 12);
-        archive.apply(&[close(12)]);
+        archive.apply([close(12)].into());
         assert_eq!(read(&archive, 100, None), [11, 12]);
         assert_eq!(read(&archive, 100, Some(11)), [0; 0]);
     }

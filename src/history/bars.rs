@@ -47,6 +47,19 @@ pub(super) struct LiveRead {
     pub(super) past_bars: usize,
 }
 
+/// The live part of the result of a read between two times.
+#[derive(Debug)]
+pub(super) struct LiveRange {
+    /// Closed bars, oldest first.
+    pub(super) closed: Vec<CompactBar>,
+    /// The open bar, if it belongs to the result.
+    pub(super) open: Option<Bar>,
+    /// Like [`LiveRead::past_bars`].
+    pub(super) past_bars: usize,
+    /// Whether a bar has been evicted.
+    pub(super) is_cut: bool,
+}
+
 impl Bars {
     /// Returns bars that continue these open ones, one entry per symbol.
     pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds) -> Self {
@@ -72,6 +85,24 @@ impl Bars {
                 closed.bars.push_back(CompactBar::from(&**bar));
             }
         }
+    }
+
+    /// Returns the bars for whose start both conditions hold, as far as they are stored here.
+    pub(super) fn range(
+        &self,
+        id: SymbolId,
+        interval: Interval,
+        is_after: impl Fn(Timestamp) -> bool,
+        is_before: impl Fn(Timestamp) -> bool,
+    ) -> LiveRange {
+        let symbol = &self.symbols[id.index()];
+        let ClosedBars { bars, is_cut } = &symbol.closed[interval as usize];
+        let start = bars.partition_point(|bar| !is_after(bar.ts()));
+        let end = bars.partition_point(|bar| is_before(bar.ts()));
+        let open = symbol.open.bar(interval).filter(|bar| is_after(bar.ts) && is_before(bar.ts));
+        let past_bars = if *is_cut { 0 } else { self.bounds.bars_max.saturating_sub(bars.len()) };
+        let closed = bars.range(start.min(end)..end).cloned().collect();
+        LiveRange { closed, open, past_bars, is_cut: *is_cut }
     }
 
     /// Returns the newest `limit` bars that began before `before` (or the newest of all), including the open bar, as

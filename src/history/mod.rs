@@ -7,7 +7,11 @@ mod config;
 mod compact_bar;
 mod offsets;
 mod past;
+mod reading;
+#[cfg(test)]
+mod reading_test;
 mod ring;
+mod timeframe;
 mod values;
 
 use std::sync::Arc;
@@ -22,8 +26,10 @@ pub use bars::{BarRead, Bars};
 pub use compact_bar::CompactBar;
 pub use config::{BarBounds, HistoryConfig};
 pub use offsets::Offsets;
-pub use past::PastSource;
+pub use past::{PastSource, Series};
+pub use reading::{Row, Tick, Window};
 pub use ring::Ring;
+pub use timeframe::{Timeframe, day_of, midnight};
 pub use values::LastValues;
 
 /// Capacity of the history's mailbox in batches. If it is full, the feed waits.
@@ -35,15 +41,13 @@ const PIECE_BATCHES_MAX: usize = 1024;
 /// Records the stream, on an arbiter thread of its own.
 pub struct History {
     values: LastValues,
-    ring: Ring,
     archive: Arc<Archive>,
 }
 
 impl History {
-    /// Returns a history that begins with these values, keeps the newest `events_max` events and writes bars into the
-    /// archive.
-    pub fn new(values: LastValues, archive: Arc<Archive>, events_max: usize) -> Self {
-        Self { values, ring: Ring::new(events_max), archive }
+    /// Returns a history that begins with these values, and writes events and bars into the archive.
+    pub fn new(values: LastValues, archive: Arc<Archive>) -> Self {
+        Self { values, archive }
     }
 }
 
@@ -62,8 +66,7 @@ impl Handler<Batch> for History {
         for publication in batch.iter() {
             self.values.apply(publication);
         }
-        self.archive.apply(&batch);
-        self.ring.push(batch);
+        self.archive.apply(batch);
     }
 }
 
@@ -88,13 +91,13 @@ impl Handler<ReadPiece> for History {
     type Result = MessageResult<ReadPiece>;
 
     fn handle(&mut self, ReadPiece { after }: ReadPiece, _: &mut Self::Context) -> Self::Result {
-        let newest = self.values.offset();
-        let after = after.filter(|after| self.ring.batches_after(*after, newest).is_some());
+        let (newest, ring) = (self.values.offset(), self.archive.ring());
+        let after = after.filter(|after| ring.batches_after(*after, newest).is_some());
         let mut batches: Vec<_> = match after {
             Some(after) => {
-                self.ring.batches_after(after, newest).into_iter().flatten().take(PIECE_BATCHES_MAX + 1).collect()
+                ring.batches_after(after, newest).into_iter().flatten().take(PIECE_BATCHES_MAX + 1).collect()
             }
-            None => self.ring.batches().take(PIECE_BATCHES_MAX + 1).collect(),
+            None => ring.batches().take(PIECE_BATCHES_MAX + 1).collect(),
         };
         let is_last = batches.len() <= PIECE_BATCHES_MAX;
         batches.truncate(PIECE_BATCHES_MAX);
@@ -102,7 +105,7 @@ impl Handler<ReadPiece> for History {
             follows: after.is_some(),
             batches: batches.into_iter().cloned().collect(),
             values: is_last.then(|| self.values.clone()),
-            events_max: self.ring.capacity(),
+            events_max: ring.capacity(),
         })
     }
 }

@@ -6,23 +6,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Bar, Interval, SymbolId};
 use crate::history::compact_bar::CompactBar;
+use crate::history::timeframe::{Timeframe, merge};
 use crate::metrics::SharedMetrics;
 
-/// Computes the closed bars of one symbol and interval from before the start, oldest first; the result is the same
-/// every time.
-pub type PastSource = Box<dyn Fn(SymbolId, Interval) -> Vec<Bar> + Send + Sync>;
+/// Closed bars from before the start that a source computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Series {
+    /// The bars of an interval.
+    Bars(Interval),
+    /// Bars of one hour, as far back as those of one day.
+    Hours,
+}
 
-/// A cache of the past by symbol and interval.
+/// Computes a series of one symbol, oldest first; the result is the same every time.
+pub type PastSource = Box<dyn Fn(SymbolId, Series) -> Vec<Bar> + Send + Sync>;
+
+/// A cache of the past by symbol and series.
 pub(super) struct PastBars {
     source: PastSource,
-    /// Most bars of one symbol and interval.
+    /// Most bars of one symbol and series.
     bars_max: usize,
     kept: Mutex<Kept>,
     metrics: SharedMetrics,
 }
 
 /// Key of a series.
-type Key = (SymbolId, Interval);
+type Key = (SymbolId, Series);
 
 /// The cached series.
 #[derive(Debug, Default)]
@@ -65,15 +74,31 @@ impl PastBars {
 
     /// Returns the closed bars of this symbol and interval, oldest first.
     pub(super) fn series(&self, id: SymbolId, interval: Interval) -> Arc<[CompactBar]> {
+        self.cached((id, Series::Bars(interval)), |bars| {
+            bars[bars.len().saturating_sub(self.bars_max)..].iter().map(CompactBar::from).collect()
+        })
+    }
+
+    /// Returns the days of New York of this symbol, oldest first. The last one ends at the start of the stream.
+    pub(super) fn days(&self, id: SymbolId) -> Arc<[CompactBar]> {
+        self.cached((id, Series::Hours), |hours| {
+            // The first day in New York begins before the hours do.
+            let begin = hours.first().map_or(0, |first| {
+                let (_, end) = Timeframe::Day(1).span(first.ts);
+                hours.partition_point(|hour| hour.ts < end)
+            });
+            merge(Timeframe::Day(1), hours[begin..].iter().copied()).iter().map(CompactBar::from).collect()
+        })
+    }
+
+    fn cached(&self, key: Key, make: impl FnOnce(&[Bar]) -> Arc<[CompactBar]>) -> Arc<[CompactBar]> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = kept().series.get(&(id, interval)) {
+        if let Some(series) = kept().series.get(&key) {
             return series.clone();
         }
-        let bars = (self.source)(id, interval);
-        let newest = &bars[bars.len().saturating_sub(self.bars_max)..];
-        let series: Arc<[CompactBar]> = newest.iter().map(CompactBar::from).collect();
+        let series = make(&(self.source)(key.0, key.1));
         self.metrics.past_bars_made.inc_by(series.len() as u64);
-        self.metrics.past_series_evicted.inc_by(kept().keep((id, interval), &series));
+        self.metrics.past_series_evicted.inc_by(kept().keep(key, &series));
         series
     }
 }

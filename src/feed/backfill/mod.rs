@@ -162,6 +162,17 @@ impl Backfill {
         std::mem::take(&mut ladder.into_bars()[interval as usize])
     }
 
+    /// Returns the bars of one hour of this symbol that closed before the start, as far back as those of one day: days of other
+    /// time zones are merged from them. Takes as long as the bars of one day.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such symbol.
+    pub fn hours(&self, id: SymbolId) -> Vec<Bar> {
+        let (ladder, ..) = self.walk(id, self.today - DAYS_DAYS, Interval::H1);
+        std::mem::take(&mut ladder.into_bars()[Interval::H1 as usize])
+    }
+
     /// Computes all bars from the beginning of `first_day` to the start. Returns the closed bars of `kept` and longer
     /// intervals, the open bars, and the size of the last trade.
     fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {
