@@ -32,6 +32,8 @@ fn check(key: &str, default: &Value, value: &Value) -> Result<(), SettingsError>
         (ValueKind::Boolean(_), _) if !is_boolean(value) => Some("true or false"),
         (ValueKind::I64(_), _) if !is_integer(value) => Some("an integer"),
         (ValueKind::Float(_), _) if !is_number(value) => Some("a number"),
+        // A word or a boolean.
+        (ValueKind::String(_), ValueKind::Boolean(_)) if key == "keys.any" => None,
         (ValueKind::String(_), kind) if !matches!(kind, ValueKind::String(_)) => Some("a string"),
         _ => None,
     };

@@ -25,6 +25,7 @@ use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
+use crate::access::{Keys, OpenToAll};
 use crate::app::listen::Listener;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The bounds of the history exceed its memory; contains the arithmetic.
     #[error("bad configuration: {0}")]
     Memory(String),
+    /// The server would accept every key beyond loopback.
+    #[error("bad configuration: {0}")]
+    Keys(#[from] OpenToAll),
     /// The certificate cannot be used.
     #[error("bad configuration: {0}")]
     Tls(#[from] TlsError),
@@ -146,6 +150,7 @@ impl Application {
         let listeners = Listeners { http, https };
         let address = listeners.http.as_ref().map(|listener| listener.address);
         let tls_address = listeners.https.as_ref().map(|(listener, _)| listener.address);
+        let keys = Arc::new(Keys::new(&settings.keys, settings.keys.accepts_any(listeners.are_loopback())?));
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
         let metrics: SharedMetrics = Arc::new(Metrics::default());
@@ -182,6 +187,7 @@ impl Application {
             settings: settings.clone(),
             limits,
             traffic,
+            keys,
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),

@@ -11,6 +11,7 @@ use actix_web::dev::Server;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access::Keys;
 use crate::app::MoreRoutes;
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
@@ -39,6 +40,15 @@ pub(super) struct Listeners {
     pub(super) https: Option<(Listener, Arc<rustls::ServerConfig>)>,
 }
 
+impl Listeners {
+    /// Returns whether only processes of this machine can connect.
+    pub(super) fn are_loopback(&self) -> bool {
+        let all = self.http.iter().chain(self.https.iter().map(|(listener, _)| listener));
+        all.flat_map(|listener| listener.others.iter().chain([&listener.address]))
+            .all(|address| address.ip().to_canonical().is_loopback())
+    }
+}
+
 /// Everything that a worker is made from.
 #[derive(Clone)]
 pub(super) struct WorkerParts {
@@ -51,6 +61,7 @@ pub(super) struct WorkerParts {
     pub(super) settings: Settings,
     pub(super) limits: ConnectionLimits,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) keys: Arc<Keys>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) inspector: Arc<Inspector>,
     pub(super) health: Arc<Health>,
@@ -111,6 +122,7 @@ impl WorkerParts {
             connections_max: server.connections_max,
             write_buffer_bytes: server.write_buffer_bytes,
             traffic: self.traffic.clone(),
+            keys: self.keys.clone(),
             allowed_origins: server.allowed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
             inspector: self.inspector.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::{Config, ConfigError, Environment, File, FileFormat, Format, Map, Source, Value};
 use serde::Deserialize;
 
+use crate::access::KeysConfig;
 use crate::app::LogConfig;
 use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub session: SessionConfig,
     /// Limits of the page `/handshake`.
     pub handshake: InspectorConfig,
+    /// The keys of clients that speak a vendor's dialect.
+    pub keys: KeysConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -259,6 +262,7 @@ impl Settings {
             .and_then(|()| self.history.validate())
             .and_then(|()| self.session.validate())
             .and_then(|()| self.handshake.validate())
+            .and_then(|()| self.keys.validate())
             .and_then(|()| self.log.validate())
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
@@ -366,6 +370,8 @@ mod tests {
             ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
             ("TICKCAST__SERVER__BEHIND_MAX_MS", "9", "server.behind_max_ms"),
             ("TICKCAST__LOG__WAITING_BYTES_MAX", "1023", "log.waiting_bytes_max"),
+            ("TICKCAST__KEYS__ANY", "maybe", "keys.any"),
+            ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
 use tokio::sync::Semaphore;
 
+use crate::access::Keys;
 use crate::domain::Clock;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SharedRouter};
@@ -78,6 +79,8 @@ pub struct Worker {
     pub connections_max: usize,
     /// The most bytes that are written to a session at once, `server.write_buffer_bytes`.
     pub write_buffer_bytes: usize,
+    /// The keys of clients that speak a vendor's dialect, in the whole process.
+    pub keys: Arc<Keys>,
     /// The costs of each client.
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.

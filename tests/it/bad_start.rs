@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use tokio::process::Command;
 
-use crate::command::{Ended, command, configured, ended, run};
+use crate::command::{Ended, command, configured, ended, run, spawn_binary};
 use crate::secure::Pair;
 
 /// A certificate of X.509 version 1, as `openssl x509 -req` creates it without extensions.
@@ -216,5 +216,15 @@ async fn a_lack_of_threads_is_reported_in_one_line() {
     // Two threads are the main thread and that of the log; 8 workers and 4 others follow.
     for threads in [2, 3, 4, 5, 9, 12] {
         is_refused(&run_with_threads(threads).await, &["cannot start a thread: "]);
+    }
+}
+
+#[actix_web::test]
+async fn a_server_beyond_loopback_does_not_accept_every_key_unless_that_is_said_explicitly() {
+    let beyond = |any| [("TICKCAST__SERVER__HOST", "0.0.0.0"), ("TICKCAST__KEYS__ANY", any)];
+    let ended = run(&["--port", "0"], &beyond("true")).await;
+    is_refused(&ended, &["keys.any", "everywhere"]);
+    for any in ["everywhere", "loopback", "false"] {
+        drop(spawn_binary(&["--port", "0"], &beyond(any)).await);
     }
 }

@@ -1,0 +1,180 @@
+//! The section `[keys]`: the keys of clients that speak a vendor's dialect.
+
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// The most keys of the configuration.
+const PAIRS_MAX: usize = 10_000;
+/// The most connections or symbols that one key may be permitted.
+const LIMIT_MAX: usize = 1_000_000;
+/// The longest id or secret in bytes.
+pub(super) const WORD_BYTES_MAX: usize = 256;
+
+/// The section `[keys]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Whether a pair of id and secret that is not in `pairs` is accepted.
+    pub any: AnyKey,
+    /// The reaction of a dialect whose vendor closes the oldest connection of a key that has too many (Massive).
+    pub at_excess: AtExcess,
+    /// The keys, at most 10,000.
+    pub pairs: Vec<KeyConfig>,
+}
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// Name of the key, 1 to 256 bytes.
+    pub id: String,
+    /// Its secret, 1 to 256 bytes. Vendors whose keys are one word, and bearer tokens, use the secret alone.
+    pub secret: String,
+    /// Dialects that the key may speak.
+    #[serde(default = "Vendor::all")]
+    pub dialects: Vec<Vendor>,
+    /// Most symbols of one session, counted as the vendor counts; 0 means `session.symbols_max`. At most 1,000,000.
+    #[serde(default)]
+    pub symbols_max: usize,
+    /// Most connections at the same time for each endpoint; 0 means any number. At most 1,000,000.
+    #[serde(default)]
+    pub connections_max: usize,
+}
+
+/// A vendor whose dialect is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vendor {
+    /// Alpaca.
+    Alpaca,
+    /// Massive, formerly Polygon.
+    Massive,
+    /// Finnhub.
+    Finnhub,
+}
+
+impl Vendor {
+    fn all() -> Vec<Self> {
+        vec![Self::Alpaca, Self::Massive, Self::Finnhub]
+    }
+}
+
+/// Which connection of a key gives way if the key has too many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtExcess {
+    /// The newest: it is refused.
+    Refuse,
+    /// The oldest: it is ended.
+    #[default]
+    EndOldest,
+}
+
+/// Whether every pair of id and secret is accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnyKey {
+    /// `false`: only the listed keys.
+    Never,
+    /// `"loopback"`: if the server listens on loopback addresses only.
+    #[default]
+    Loopback,
+    /// `true`: yes, and a server that listens beyond loopback refuses to start.
+    Always,
+    /// `"everywhere"`: yes, also beyond loopback.
+    Everywhere,
+}
+
+impl<'de> Deserialize<'de> for AnyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyKeyVisitor)
+    }
+}
+
+/// Values from the environment are always strings.
+struct AnyKeyVisitor;
+
+impl Visitor<'_> for AnyKeyVisitor {
+    type Value = AnyKey;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys.any: true, false, \"loopback\" or \"everywhere\"")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<AnyKey, E> {
+        Ok(if value { AnyKey::Always } else { AnyKey::Never })
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<AnyKey, E> {
+        match value {
+            "false" => Ok(AnyKey::Never),
+            "loopback" => Ok(AnyKey::Loopback),
+            "true" => Ok(AnyKey::Always),
+            "everywhere" => Ok(AnyKey::Everywhere),
+            _ => Err(E::invalid_value(serde::de::Unexpected::Str(value), &self)),
+        }
+    }
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self { any: AnyKey::default(), at_excess: AtExcess::default(), pairs: vec![KeyConfig::default()] }
+    }
+}
+
+impl Default for KeyConfig {
+    fn default() -> Self {
+        let word = || "tickcast".to_owned();
+        Self { id: word(), secret: word(), dialects: Vendor::all(), symbols_max: 0, connections_max: 0 }
+    }
+}
+
+impl KeysConfig {
+    /// Checks that every value is within its range.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key that is not, and the rule that it breaks.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        let is_word = |word: &String| (1..=WORD_BYTES_MAX).contains(&word.len());
+        let mut ids: Vec<_> = self.pairs.iter().map(|pair| &pair.id).collect();
+        ids.sort();
+        let is_repeated = ids.windows(2).any(|pair| pair[0] == pair[1]);
+        match self {
+            Self { pairs, .. } if pairs.len() > PAIRS_MAX => Err(("keys.pairs", "may have at most 10000 keys")),
+            _ if is_repeated => Err(("keys.pairs.id", "must differ from those of the other keys")),
+            Self { pairs, .. } if !pairs.iter().all(|pair| is_word(&pair.id) && is_word(&pair.secret)) => {
+                Err(("keys.pairs", "must have an id and a secret of 1 to 256 bytes each"))
+            }
+            Self { pairs, .. } if pairs.iter().any(|pair| pair.symbols_max > LIMIT_MAX) => {
+                Err(("keys.pairs.symbols_max", "must be at most 1000000"))
+            }
+            Self { pairs, .. } if pairs.iter().any(|pair| pair.connections_max > LIMIT_MAX) => {
+                Err(("keys.pairs.connections_max", "must be at most 1000000"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether every pair is accepted by a server whose addresses are all loopback addresses, or not.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the setting forbids such a server.
+    pub fn accepts_any(&self, on_loopback: bool) -> Result<bool, OpenToAll> {
+        match self.any {
+            AnyKey::Never => Ok(false),
+            AnyKey::Loopback => Ok(on_loopback),
+            AnyKey::Always if !on_loopback => Err(OpenToAll),
+            AnyKey::Always | AnyKey::Everywhere => Ok(true),
+        }
+    }
+}
+
+/// The server listens beyond loopback, and every key would be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "keys.any = true would let everybody in, as the server listens beyond loopback: list keys in [[keys.pairs]], or set keys.any = \"everywhere\""
+)]
+pub struct OpenToAll;
