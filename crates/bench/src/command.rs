@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Parser;
-use rlimit::Resource;
+use rlimit::increase_nofile_limit;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -57,15 +57,13 @@ pub(crate) fn print(text: &str) -> Result<(), String> {
 /// Fails if the hard limit is lower, with one line that says how to raise it.
 pub(crate) fn raise_open_files(connections: usize) -> Result<(), String> {
     let needed = connections as u64 + FILES_BESIDE;
-    let (soft, hard) = Resource::NOFILE.get().map_err(|err| format!("cannot read the limit of open files: {err}"))?;
-    if needed <= soft {
-        return Ok(());
+    let limit = increase_nofile_limit(needed).map_err(|err| format!("cannot raise the limit of open files: {err}"))?;
+    if limit < needed {
+        return Err(format!(
+            "{connections} connections need {needed} open files, the limit is {limit}: raise it with 'ulimit -n'"
+        ));
     }
-    Resource::NOFILE.set(needed, hard.max(needed)).map_err(|err| {
-        format!(
-            "{connections} connections need {needed} open files, the limit is {hard}: raise it with 'ulimit -n' ({err})"
-        )
-    })
+    Ok(())
 }
 
 /// Runs a future, and the tasks that it spawns with [`spawn_local`], on this thread. Fails if the runtime cannot be created.

@@ -336,13 +336,6 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_of_idle_servers_is_from_the_lowest_to_the_highest() {
-        let idle = Idle::new(1.0, vec![0.04, 0.03, 0.05]);
-        assert!((idle.server_cpu - 0.04).abs() < 1e-9 && (idle.spread().unwrap() - 0.02).abs() < 1e-9);
-        assert_eq!(Idle::new(1.0, vec![0.04]).spread(), None, "one measurement has none");
-    }
-
-    #[test]
     fn net_cpu_excludes_that_of_the_market() {
         // 10 % of a core for 4 s; the market uses 4 %.
         let one = sample("WebSocket", 100, 10.0, 0.10);

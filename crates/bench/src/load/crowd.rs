@@ -1,11 +1,10 @@
 //! All sessions of a run: connects them at the given rate, lets each receive and answer, and counts how they end. `run` decides when
 //! they verify and close.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -31,19 +30,6 @@ pub(crate) enum Role {
     Stalled,
 }
 
-/// The numbers of sessions of a run.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Census {
-    /// Opened sessions.
-    pub(crate) opened: usize,
-    /// Failed connections.
-    pub(crate) failed: usize,
-    /// Sessions that the server closed, without stalled ones.
-    pub(crate) dropped: usize,
-    /// Stalled sessions that the server closed.
-    pub(crate) stalled_ended: usize,
-}
-
 #[derive(Debug)]
 struct Client {
     role: Role,
@@ -59,7 +45,6 @@ pub(crate) struct Crowd {
     pub(crate) meter: Meter,
     pub(crate) tally: RefCell<Tally>,
     clients: Vec<Client>,
-    census: Cell<Census>,
 }
 
 impl Crowd {
@@ -84,7 +69,7 @@ impl Crowd {
         let clients = (0..plan.connections()).map(client).collect();
         let channels = plan.channels().iter().filter_map(|name| name.parse().ok()).collect();
         let tally = RefCell::new(Tally { channels, ..Tally::default() });
-        Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), tally, clients, census: Cell::default() })
+        Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), tally, clients })
     }
 
     /// Starts a task for each session, at the connect rate of the plan.
@@ -109,19 +94,16 @@ impl Crowd {
         let socket = match opened.unwrap_or_else(|_| Err("no answer in time".into())) {
             Ok(socket) => socket,
             Err(reason) => {
-                self.count(|census| census.failed += 1);
                 *self.tally.borrow_mut().failed.entry(reason).or_default() += 1;
                 return;
             }
         };
-        self.count(|census| census.opened += 1);
         self.tally.borrow_mut().take_connect(started.elapsed());
         let code = self.converse(client, socket).await;
         *client.sender.borrow_mut() = None;
         if client.role == Role::Stalled {
-            self.count(|census| census.stalled_ended += 1);
+            self.tally.borrow_mut().stalled_ended += 1;
         } else {
-            self.count(|census| census.dropped += 1);
             *self.tally.borrow_mut().closes.entry(code).or_default() += 1;
         }
     }
@@ -137,17 +119,6 @@ impl Crowd {
             session.question.take().into_iter().for_each(|question| client.send(Message::text(question)));
         };
         converse(socket, outgoing, client.role != Role::Stalled, take).await
-    }
-
-    fn count(&self, count: impl FnOnce(&mut Census)) {
-        let mut census = self.census.get();
-        count(&mut census);
-        self.census.set(census);
-    }
-
-    /// Returns the numbers of sessions.
-    pub(crate) fn census(&self) -> Census {
-        self.census.get()
     }
 
     /// Calls `look` with each measured session.
@@ -177,7 +148,8 @@ impl Crowd {
     }
 
     fn is_dialled(&self) -> bool {
-        self.census().opened + self.census().failed == self.clients.len()
+        let tally = self.tally.borrow();
+        tally.opened() + tally.failed() == self.clients.len() as u64
     }
 
     fn is_any_open(&self, is: impl Fn(&Client) -> bool) -> bool {

@@ -35,7 +35,6 @@ Keys of --json (times in microseconds unless the name says otherwise; null where
   window                               events, frames, reads, bytes; events_per_s, frames_per_s, reads_per_s,
                                        bytes_per_s, events_per_read; early (events with a ts from the future)
   latency_us                           as connect_us: from the event's ts to the read that brought it
-  events_per_session                   min, median, max
   completeness                         streams, due, arrived, missing, merged, holes, repeated, snapshots_stale,
                                        sessions_unannounced (missing is not what lag announced); over the whole run
   server (with --pid)                  cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
@@ -47,7 +46,7 @@ Keys of --json (times in microseconds unless the name says otherwise; null where
                                        cpu_wait_fraction, rss_peak_bytes";
 
 /// The lines of the table: keys of the JSON object. A line lists the keys and values below its key.
-const LINES: [&str; 14] = [
+const LINES: [&str; 13] = [
     "sessions",
     "connect_us",
     "connect_failures",
@@ -55,7 +54,6 @@ const LINES: [&str; 14] = [
     "window_s",
     "window",
     "latency_us",
-    "events_per_session",
     "completeness",
     "lag",
     "errors",
@@ -76,7 +74,7 @@ pub(crate) struct Report {
 impl Report {
     /// Returns the report of a run.
     pub(crate) fn new(plan: &Plan, outcome: &Outcome) -> Self {
-        let Outcome { census, completeness: counts, tally, traffic, events, .. } = outcome;
+        let Outcome { completeness: counts, tally, traffic, events, .. } = outcome;
         let failures = failures(plan, outcome);
         let seconds = outcome.window.as_secs_f64();
         let per_second = |count: u64| float(count) / seconds;
@@ -84,7 +82,6 @@ impl Report {
         let server = outcome.server.as_ref().and_then(|server| server.as_ref().ok());
         let server = server.map(|usage| (costs(&usage.cpu, outcome), usage));
         let waited = server.as_ref().map(|(costs, _)| costs);
-        let events_per_session = &outcome.events_by_session;
         let value = json!({
             "tool": "tickcast-load",
             "version": env!("CARGO_PKG_VERSION"),
@@ -94,10 +91,11 @@ impl Report {
             "clean": failures.is_empty(),
             "warnings": warnings(outcome, &generator, waited),
             "failures": failures,
-            "sessions": merged(json!(census), json!({
-                "active": plan.sessions(), "idle": plan.idle, "stalled": plan.stalled,
+            "sessions": {
+                "opened": tally.opened(), "failed": tally.failed(), "dropped": tally.dropped(),
+                "stalled_ended": tally.stalled_ended, "active": plan.sessions(), "idle": plan.idle, "stalled": plan.stalled,
                 "native": outcome.native, "verified": outcome.verified,
-            })),
+            },
             "connect_us": quantiles(&tally.connect),
             "connect_failures": tally.failed,
             "closes": tally.closes,
@@ -112,11 +110,8 @@ impl Report {
                 "early": tally.counters.early,
             },
             "latency_us": quantiles(&tally.latency),
-            "events_per_session": events_per_session.first().map(|min| json!({
-                "min": min, "median": events_per_session[events_per_session.len() / 2], "max": events_per_session.last(),
-            })),
             "completeness": merged(json!(counts), json!({ "sessions_unannounced": outcome.unannounced })),
-            "server": server.map(|(costs, usage)| merged(costs, memory(usage, census.opened))),
+            "server": server.map(|(costs, usage)| merged(costs, memory(usage, tally.opened()))),
             "generator": merged(generator, json!({ "rss_peak_bytes": outcome.own_resident_peak })),
         });
         Self { clean: value["clean"] == true, value }
@@ -179,12 +174,12 @@ fn words(value: &Value) -> String {
 
 /// Returns the reasons why a run is not clean.
 fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
-    let Outcome { census, completeness: counts, tally, .. } = outcome;
+    let Outcome { completeness: counts, tally, .. } = outcome;
     let unverified = outcome.native.saturating_sub(outcome.verified);
     let is_lag_accepted = plan.allow_lag && outcome.unannounced == 0;
     let counted = [
-        (census.failed as u64, "connections failed"),
-        (census.dropped as u64, "sessions were dropped"),
+        (tally.failed(), "connections failed"),
+        (tally.dropped(), "sessions were dropped"),
         (if is_lag_accepted { 0 } else { counts.missing }, "events are missing"),
         (counts.repeated, "events were repeated or out of order"),
         (counts.snapshots_stale, "snapshots were older than events before them"),
@@ -245,14 +240,14 @@ fn costs(cpu: &CpuTime, outcome: &Outcome) -> Value {
     })
 }
 
-fn memory(usage: &Usage, opened: usize) -> Value {
+fn memory(usage: &Usage, opened: u64) -> Value {
     let [before, start, end] = usage.resident;
     json!({
         "rss_before_bytes": before,
         "rss_start_bytes": start,
         "rss_end_bytes": end,
         "rss_peak_bytes": usage.resident_peak,
-        "rss_per_session_bytes": (opened > 0).then(|| (float(start) - float(before)) / float(opened as u64)),
+        "rss_per_session_bytes": (opened > 0).then(|| (float(start) - float(before)) / float(opened)),
         "tcp_before_bytes": usage.tcp_bytes.map(|(before, _)| before),
         "tcp_peak_bytes": usage.tcp_bytes.map(|(_, peak)| peak),
     })

@@ -10,10 +10,10 @@ use tokio::time::sleep;
 
 use crate::command::count_interrupts;
 use crate::connection::Traffic;
-use crate::load::crowd::{Census, Crowd};
+use crate::load::crowd::Crowd;
 use crate::load::options::Plan;
 use crate::load::sequence::Completeness;
-use crate::load::session::{Session, Standing};
+use crate::load::session::Standing;
 use crate::load::tally::{Counters, Tally};
 use crate::load::watch::{Usage, Watch};
 use crate::load::watchlist::Watchlist;
@@ -41,11 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) window: Duration,
     pub(crate) events: u64,
     pub(crate) traffic: Traffic,
-    /// Events of each measured session during the measurement, sorted.
-    pub(crate) events_by_session: Vec<u64>,
     /// Everything received since the first connection.
     pub(crate) tally: Tally,
-    pub(crate) census: Census,
     /// Sessions of a tickcast server, and how many of them were verified.
     pub(crate) native: usize,
     pub(crate) verified: usize,
@@ -84,7 +81,6 @@ impl Run {
         let settled = self.wait(dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
         self.wait(crowd.plan.warmup_s, 1, |_| false).await;
 
-        crowd.each_active(Session::begin_window);
         crowd.tally.borrow_mut().recording = true;
         let counters = |crowd: &Crowd| crowd.tally.borrow().counters;
         let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
@@ -105,8 +101,6 @@ impl Run {
             ..Outcome::default()
         };
         crowd.tally.borrow_mut().recording = false;
-        crowd.each_active(|session| outcome.events_by_session.push(session.events_in_window()));
-        outcome.events_by_session.sort_unstable();
 
         crowd.verify();
         self.wait(VERIFY_MAX, 2, Crowd::is_verified).await;
@@ -133,7 +127,6 @@ impl Run {
             Some(err) => Some(Err(err)),
             None => self.watch.take().map(|watch| Ok(watch.finish())),
         };
-        outcome.census = self.crowd.census();
         outcome.tally = std::mem::take(&mut *self.crowd.tally.borrow_mut());
     }
 

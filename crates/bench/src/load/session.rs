@@ -46,8 +46,6 @@ pub(crate) struct Session {
     /// Events that the server announced as skipped.
     pub(crate) lag_skipped: u64,
     sequences: SequenceTable,
-    events: u64,
-    events_before: u64,
 }
 
 impl Session {
@@ -63,16 +61,6 @@ impl Session {
             self.standing = Standing::Verifying;
         }
         is_asking
-    }
-
-    /// Begins the count of [`events_in_window`](Self::events_in_window).
-    pub(crate) fn begin_window(&mut self) {
-        self.events_before = self.events;
-    }
-
-    /// Returns the number of events since the window began.
-    pub(crate) fn events_in_window(&self) -> u64 {
-        self.events - self.events_before
     }
 
     /// Returns the counts of its streams.
@@ -100,7 +88,6 @@ impl Session {
     #[inline]
     fn take_event(&mut self, object: &Object<'_>, tally: &mut Tally) {
         tally.counters.events += 1;
-        self.events += 1;
         let Some(seq) = object.seq else { return };
         let channel = match object.kind {
             b"quote" => Channel::Quotes,
@@ -204,7 +191,7 @@ mod tests {
         assert_eq!(session.standing, Standing::Verified);
         let counts = session.completeness();
         assert_eq!((counts.streams, counts.due, counts.arrived, counts.missing), (1, 3, 2, 1), "number 8 is missing");
-        assert_eq!((tally.counters.events, session.events_in_window()), (2, 2));
+        assert_eq!(tally.counters.events, 2);
     }
 
     #[test]

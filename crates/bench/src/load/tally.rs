@@ -48,6 +48,8 @@ pub(crate) struct Tally {
     pub(crate) failed: BTreeMap<String, u64>,
     /// Sessions that the server closed, by close code; 1006 for a lost connection.
     pub(crate) closes: BTreeMap<u16, u64>,
+    /// Stalled sessions that the server closed; they are not part of `closes`.
+    pub(crate) stalled_ended: u64,
     /// The first `error` message.
     pub(crate) first_error: Option<String>,
 }
@@ -68,6 +70,21 @@ impl Tally {
     /// Records the time that a session took to open.
     pub(crate) fn take_connect(&mut self, took: Duration) {
         self.connect.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Returns the number of opened sessions.
+    pub(crate) fn opened(&self) -> u64 {
+        self.connect.len()
+    }
+
+    /// Returns the number of failed connections.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Returns the number of sessions that the server closed, without stalled ones.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.closes.values().sum()
     }
 
     /// Counts an `error` message.
