@@ -19,6 +19,9 @@ use crate::load::watchlist::Watchlist;
 const DIALS_PER_TURN_MAX: usize = 64;
 /// The longest time from the start of a connect to an open session.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most sessions that ask for their final snapshots at the same time: all at once would fill the server's unsent bytes.
+const VERIFYING_MAX: usize = 500;
+
 /// The purpose of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -132,11 +135,6 @@ impl Crowd {
         self.is_dialled() && !self.is_any_open(|client| client.session.borrow().standing == Standing::Subscribing)
     }
 
-    /// Returns whether no session waits for the final snapshots.
-    pub(crate) fn is_verified(&self) -> bool {
-        !self.is_any_open(|client| client.session.borrow().standing == Standing::Verifying)
-    }
-
     /// Returns whether all sessions are closed, except stalled ones.
     pub(crate) fn is_gone(&self) -> bool {
         !self.is_any_open(|client| client.role != Role::Stalled)
@@ -156,11 +154,13 @@ impl Crowd {
         self.clients.iter().any(|client| client.sender.borrow().is_some() && is(client))
     }
 
-    /// Starts the verification of the measured sessions of a tickcast server.
-    pub(crate) fn verify(&self) {
-        let mut asking: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Active).collect();
-        asking.retain(|client| client.sender.borrow().is_some() && client.session.borrow_mut().verify());
-        for client in asking {
+    /// Continues the verification of the measured sessions of a tickcast server, a few at a time; returns whether it is complete.
+    pub(crate) fn verify(&self) -> bool {
+        let open = self.clients.iter().filter(|client| client.role == Role::Active && client.sender.borrow().is_some());
+        let verifying = open.clone().filter(|client| client.session.borrow().standing == Standing::Verifying).count();
+        let more = VERIFYING_MAX.saturating_sub(verifying);
+        let asking: Vec<_> = open.filter(|client| client.session.borrow_mut().verify()).take(more).collect();
+        for client in &asking {
             let subscribe = &client.session.borrow().subscribe;
             subscribe
                 .iter()
@@ -168,6 +168,7 @@ impl Crowd {
                 .chain([LIST_VERIFIED])
                 .for_each(|text| client.send(Message::text(text)));
         }
+        verifying + asking.len() == 0
     }
 
     /// Sends a pong on each stalled session: the kernel answers with a reset if the server has closed the connection.
@@ -198,4 +199,38 @@ pub(crate) fn goodbye() -> Message {
 pub(crate) async fn connect(plan: &Plan, meter: &Meter) -> Result<WebSocket, String> {
     let connection = Connection::dial(plan.url.address, meter).await.map_err(|err| err.kind().to_string())?;
     open(connection, &plan.url).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_sessions_at_a_time_ask_for_their_final_snapshots() {
+        let count = VERIFYING_MAX + 1;
+        let plan = crate::command::parse(["tickcast-load", "--sessions", &count.to_string()]).unwrap();
+        let crowd = Crowd::new(&Rc::new(plan), &Watchlist::new(vec!["A".into()], 1, 1));
+        let outgoing = crowd.clients.iter().map(|client| {
+            let (sender, outgoing) = unbounded_channel();
+            *client.sender.borrow_mut() = Some(sender);
+            client.session.borrow_mut().standing = Standing::Ready;
+            outgoing
+        });
+        let outgoing: Vec<_> = outgoing.collect();
+        let asked = || outgoing.iter().filter(|queue| queue.len() == 2).count();
+        for _ in 0..2 {
+            assert!(!crowd.verify());
+            assert_eq!(asked(), VERIFYING_MAX, "the last one waits until another is verified");
+        }
+        crowd.each_active(|session| {
+            if session.standing == Standing::Verifying {
+                session.standing = Standing::Verified;
+            }
+        });
+        assert!(!crowd.verify());
+        assert_eq!(asked(), count, "each is asked once");
+        // The last one is dropped before its answer.
+        *crowd.clients[count - 1].sender.borrow_mut() = None;
+        assert!(crowd.verify());
+    }
 }

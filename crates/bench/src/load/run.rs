@@ -102,8 +102,7 @@ impl Run {
         };
         crowd.tally.borrow_mut().recording = false;
 
-        crowd.verify();
-        self.wait(VERIFY_MAX, 2, Crowd::is_verified).await;
+        self.wait(VERIFY_MAX, 2, Crowd::verify).await;
         if crowd.plan.stalled > 0 {
             crowd.probe();
             self.wait(PROBE, 2, |_| false).await;
