@@ -16,7 +16,7 @@ use crate::compare::intake::Intake;
 use crate::compare::proxy::DelayProxy;
 use crate::compare::result::{GroupResult, Measurement, Totals};
 use crate::compare::server::{Cores, SYMBOLS, Server};
-use crate::compare::tail::Tail;
+use crate::compare::tail::{Tail, lateness};
 use crate::compare::transport::Transport;
 use crate::connection::Meter;
 use crate::process::Process;
@@ -25,6 +25,8 @@ use crate::process::Process;
 pub(crate) const SYMBOLS_PER_CLIENT: usize = 10;
 /// The longest wait until all clients are subscribed.
 const READY_MAX: Duration = Duration::from_mins(1);
+/// The market is up to date when it is late by less; longer than its steps.
+const LATE_MAX: Duration = Duration::from_millis(100);
 /// The time between two checks of a condition, and between two requests for the end of the stream.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -115,6 +117,14 @@ impl<'a> Run<'a> {
         let clients = self.clients.clone();
         if !self.wait(READY_MAX, || clients.iter().all(|client| client.is_ready.get())).await? {
             return Err("not every client is subscribed in time".into());
+        }
+        // A server that was slow to start publishes events of the past, which belong to no window.
+        let end = Instant::now() + READY_MAX;
+        while lateness(server.address).await? > LATE_MAX {
+            if Instant::now() >= end {
+                return Err("the market is not up to date in time".into());
+            }
+            self.wait(LOOK_INTERVAL, || false).await?;
         }
         let setup: Vec<_> = self.groups.iter().map(|group| group.meter.traffic()).collect();
         // After one interval every client has polled once, so that each later poll is for a whole interval.

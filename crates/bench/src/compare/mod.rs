@@ -79,6 +79,7 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
     }
     // Before the measurement, because the comparison itself changes files.
     let machine = machine::look();
+    machine::check(&machine, &plan.out)?;
     let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
     page::write(&plan.out, &comparison)?;
     print(&table::foot(&comparison, &plan.out))?;

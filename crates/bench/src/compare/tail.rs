@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -32,6 +33,17 @@ struct Snapshot {
 #[derive(Deserialize)]
 struct Numbers {
     trades: u64,
+}
+
+/// Requests by how much the server's market is late. Fails with one line.
+pub(crate) async fn lateness(address: SocketAddr) -> Result<Duration, String> {
+    parse_lateness(&get(address, "/metrics").await?)
+}
+
+fn parse_lateness(metrics: &[u8]) -> Result<Duration, String> {
+    let metrics = String::from_utf8_lossy(metrics);
+    let seconds = metrics.lines().find_map(|line| line.strip_prefix("tickcast_feed_lag_seconds ")?.parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "invalid metrics".into())
 }
 
 /// Returns the `seq` of the newest trade in a `snapshot` message.
@@ -88,5 +100,21 @@ mod tests {
         ] {
             assert_eq!(Tail::parse(body).unwrap_err(), "invalid snapshots");
         }
+    }
+
+    #[test]
+    fn the_lateness_of_the_market_is_a_metric() {
+        let body = b"# HELP tickcast_feed_lag_seconds x
+tickcast_feed_lag_seconds 3.5
+tickcast_feed_steps_total 7
+";
+        assert_eq!(parse_lateness(body), Ok(Duration::from_millis(3_500)));
+        assert_eq!(
+            parse_lateness(
+                b"tickcast_feed_steps_total 7
+"
+            ),
+            Err("invalid metrics".into())
+        );
     }
 }
