@@ -8,7 +8,7 @@
  *   rss_per_session_bytes: number, rss_peak_bytes: number, rss_before_bytes: number, tcp_peak_bytes: number, tcp_before_bytes: number } | null} server
  * @property {{ events_per_s: number, events_per_read: number | null, events: number, bytes: number }} window
  * @property {{ p50: number, p99: number, p99_9: number, max: number } | null} latency_us
- * @property {{ active: number, idle: number, stalled_ended: number }} sessions
+ * @property {{ active: number, idle: number, dropped: number, stalled_ended: number }} sessions
  * @property {{ cpu_us_per_event: number | null, cpu_fraction: number }} generator
  * @property {{ missing: number }} completeness
  * @property {string[]} failures
@@ -69,6 +69,7 @@ const FIGURES = {
   newcomerMost: (/** @type {Source} */ { waits }) => longest(waited(waits)),
   newcomerOwn: (/** @type {Source} */ { waits }) => longest((waits ?? []).map((wait) => wait?.own ?? 0)),
   sessions: (/** @type {Source} */ { sessions }) => sessions.active + sessions.idle,
+  dropped: (/** @type {Source} */ { sessions }) => sessions.dropped,
   capacity: (/** @type {Source} */ { capacity, window }) => (capacity ? window.events_per_s : null),
   missing: (/** @type {Source} */ { completeness }) => completeness.missing,
 };

@@ -26,6 +26,13 @@ const floorOf = (table, workload, label) =>
   (workload !== "hot" && (label === "tickcast" || label.includes("20 ms")) && find(table, workload, "floor, 20 ms window")) ||
   find(table, workload, "floor");
 
+/** The part of a label of growth that says how many sessions there were. */
+const SESSIONS = /[^ ]+ sessions$/;
+/** The row of the floor with as many sessions. @param {Row[]} table @param {Row} row */
+const floorAsLarge = (table, { label }) => find(table, "growth", `floor, 20 ms window, ${label.match(SESSIONS)?.[0]}`);
+/** The row of the same server with 1,000 sessions. @param {Row[]} table @param {Row} row */
+const smaller = (table, { label }) => find(table, "growth", label.replace(SESSIONS, "1,000 sessions"));
+
 /** @type {Record<string, Column[]> & { load: Column[] }} */
 const COLUMNS = {
   load: [
@@ -61,10 +68,13 @@ const COLUMNS = {
     ["server", ({ label }) => label],
     ["CPU µs per delivery", ({ figures }) => fixed(figures.cpuMicros, 2)],
     ["of it in the kernel", ({ figures }) => fixed(figures.systemMicros, 2)],
+    ["÷ 1,000 sessions", (row, table) => fixed(over(row, smaller(table, row)), 2)],
+    ["÷ floor as large", (row, table) => fixed(over(row, floorAsLarge(table, row)), 2)],
     ["p50 ms", ({ figures }) => millis(figures.p50)],
     ["p99 ms", ({ figures }) => millis(figures.p99)],
     ["deliveries/s", ({ figures }) => count(figures.eventsPerSecond)],
     ["per read", ({ figures }) => fixed(figures.eventsPerRead, 2)],
+    ["dropped", ({ each }) => count(Math.max(0, ...each.dropped.map((dropped) => dropped ?? 0)))],
     ["server's core", serversCore],
     ["load's core", ({ figures }) => percent(figures.loadCpu)],
   ],
@@ -173,11 +183,13 @@ generator (\`tickcast-load\`) to the other; all traffic is on loopback. "CPU µs
 process, user and kernel, divided by the events that arrived at clients. "load" is the CPU time of the load generator, "others"
 the share of a core that all other processes of the machine used during the measurement.
 
-Before each round of hot, watchlist, sparse, one-symbol and storm the floor sets the pace: it runs for a few seconds, and the rate of events, or in hot
-the number of clients, is multiplied such that the floor (in watchlist the one with the window) uses a third of its core. A row whose server used
+Before each round of hot, watchlist, watchlist-0, sparse, one-symbol and storm the floor sets the pace: it runs for a few seconds, and the rate of events,
+or in hot and sparse the number of clients, is multiplied such that the floor (in watchlist the one with the window) uses a third of its core. In sparse the rate
+of events stays, because with more of them for each client it would not be sparse. A row whose server used
 more than ${100 * BUSY} % of its core is marked "full" and decides no bar: the server joins writes in its queues, and its CPU per delivery is too low. In capacity
 the rate is doubled, then bisected to 6 %; "load" means that the load generator's core was full, so the capacity is at least as high.
-In growth as many events are delivered to more clients. This machine permits ${Number.isFinite(machine.files_max) ? count(machine.files_max) : "any number of"} open files of a process.
+A row in which a server dropped sessions decides no bar either. In growth as many events are delivered to more clients, and the floor shows how much of the
+growth is the kernel's. This machine permits ${Number.isFinite(machine.files_max) ? count(machine.files_max) : "any number of"} open files of a process.
 In storm, the client that connects has ${machine.cores > 2 ? "a core of its own" : "no core of its own: the time for which it waited for the CPU (own delay) is taken off"}.
 
 ## Goals
@@ -210,8 +222,8 @@ A profile (\`perf\`, CPU clock, 2026-11-26) of 500 clients on all 30 symbols, de
 2 % copies. What is left between tickcast and the floor at the same number of writes is about 1.4 µs a write of ten events: the outbox of
 each session (its queue, window and cursor), which the floor does not have.
 
-With more than 50 events a second for each session, as in sparse at the rate that is measured here, most events wait for a window: the median is then about half
-the window. Below that rate an event is written at once.
+With more than 50 events a second for each session most events wait for a window, and the median is about half the window. With fewer, as in sparse, most events
+are written at once.
 
 uWebSockets with steps of 20 ms in user code needs nearly the CPU of tickcast's default: the difference is due to the window.
 

@@ -52,7 +52,7 @@ const aside = (server) => ({ server, label: server, rounds: 1 });
 /** The length of a measurement if neither workload nor variant has one. */
 const SECONDS = 4;
 
-/** The load of watchlist, sparse, storm and capacity. */
+/** The load of watchlist, watchlist-0, sparse, storm, capacity and growth. */
 const WATCHLISTS = { sessions: 1_000, symbols: "SYM000..SYM499", perSession: 20 };
 
 /** The numbers of sessions of the workload growth. */
@@ -107,7 +107,6 @@ export const workloads = [
       tickcast("tickcast"),
       floor(20),
       { ...peer("uwebsockets", SEND, "uwebsockets, 20 ms steps"), market: { stepMs: 20 } },
-      tickcast("tickcast, coalesce_ms=0", { TICKCAST__PUSH__COALESCE_MS: "0" }),
       floor(0),
       peer("uwebsockets", SEND),
       peer("bun", PUBLISH),
@@ -116,11 +115,22 @@ export const workloads = [
     ],
   },
   {
+    name: "watchlist-0",
+    about: "watchlist without a window: 1,000 clients, each on 20 of 500 symbols, 2,000 events a second before it is paced",
+    market: { symbols: 500, eventsPerSecond: 2_000 },
+    load: WATCHLISTS,
+    // Nearly every delivery is a write of its own here: at the rate of watchlist the core of each server would be full.
+    pace: { windowMs: 0, by: "events" },
+    seconds: 4,
+    variants: [tickcast("tickcast, coalesce_ms=0", { TICKCAST__PUSH__COALESCE_MS: "0" }), floor(0), peer("uwebsockets", SEND), peer("bun", PUBLISH)],
+  },
+  {
     name: "sparse",
-    about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second before it is paced",
+    about: "1,000 clients or as many as the pace makes of them, each on 20 of 500 symbols, 1,000 events a second, so 40 for each client",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: WATCHLISTS,
-    pace: { windowMs: 0, by: "events" },
+    // More events for each client would not be sparse: from 50 a second on most of them wait for a window of 20 ms.
+    pace: { windowMs: 0, by: "sessions" },
     seconds: 4,
     variants: [tickcast("tickcast"), floor(20), floor(0), peer("uwebsockets", SEND), peer("bun", SEND), aside("ws"), aside("axum")],
   },
@@ -167,13 +177,14 @@ export const workloads = [
     seconds: 3,
     variants: [
       ...GROWTH.map((sessions) => grown(tickcast("tickcast"), sessions)),
-      ...[1_000, GROWTH_MOST].map((sessions) => grown(tickcast("tickcast, 2 workers", { TICKCAST__SERVER__WORKERS: "2" }), sessions)),
-      ...[1_000, GROWTH_MOST].map((sessions) => grown(floor(20), sessions)),
+      ...GROWTH.map((sessions) => grown(tickcast("tickcast, 2 workers", { TICKCAST__SERVER__WORKERS: "2" }), sessions)),
+      // How much of the growth is the kernel's.
+      ...GROWTH.map((sessions) => grown(floor(20), sessions)),
     ],
   },
   {
     name: "storm",
-    about: "1,000 clients as in sparse, without and with 5,000 more that connect at once and disconnect at once; a new client every 50 ms",
+    about: "1,000 clients, each on 20 of 500 symbols, 1,000 events a second before it is paced, without and with 5,000 more that connect at once and disconnect at once; a new client every 50 ms",
     market: { symbols: 500, eventsPerSecond: 1_000 },
     load: WATCHLISTS,
     pace: { windowMs: 0, by: "events" },
