@@ -16,6 +16,9 @@ pub trait SessionWriter {
     /// Writes what is due, at most one write of the socket. Returns whether more is due. What the socket does not accept is
     /// written when it accepts more, without a further call.
     fn write(&self, now: Instant) -> bool;
+    /// Reads the memory that a write needs. When the sessions of one turn are read together, the CPU waits for all of it at once;
+    /// while it writes, it would wait for one cache line after another.
+    fn load(&self) {}
     /// Writes by itself from now on, because the session has left the hub.
     fn detach(&self);
 }
@@ -46,6 +49,11 @@ impl Pass {
     /// Removes and returns the first session.
     pub(super) fn next(&self) -> Option<SessionKey> {
         self.due.borrow_mut().pop_front()
+    }
+
+    /// Calls `each` with the next sessions, at most this many.
+    pub(super) fn look_ahead(&self, sessions_max: usize, each: impl FnMut(&SessionKey)) {
+        self.due.borrow().iter().take(sessions_max).for_each(each);
     }
 
     /// Returns the number of sessions.

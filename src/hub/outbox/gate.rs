@@ -1,5 +1,6 @@
 //! `Gate`: when a session may write, and who is woken to write.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::hub::PushConfig;
@@ -91,6 +92,11 @@ impl Gate {
         let wait = self.writes.wait(1, now);
         self.window = !wait.is_zero();
         self.window.then(|| now + wait)
+    }
+
+    /// Reads the memory that a write needs, see [`SessionWriter::load`](crate::hub::SessionWriter::load).
+    pub(super) fn load(&self) {
+        black_box((self.window, self.due_since, self.last_drain, self.wakeup.is_some()));
     }
 
     /// Returns for how long data have been due without a write.

@@ -19,6 +19,7 @@ mod skipped;
 mod snapshots;
 
 use std::collections::{HashMap, VecDeque};
+use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -280,6 +281,13 @@ impl Outbox {
         if let Some(alarm) = self.alarm.take() {
             self.shared.pacer.borrow_mut().set_alarm(Some(alarm), None, self.key);
         }
+    }
+
+    /// Reads the memory that a drain needs, see [`SessionWriter::load`](crate::hub::SessionWriter::load).
+    pub fn load(&self) {
+        let [first, last] = [self.queue.front(), self.queue.back()].map(|each| each.map(|delivery| delivery.offset()));
+        black_box((first, last, self.answers.len(), self.scan.is_some(), self.positions_bytes, self.life));
+        self.gate.load();
     }
 
     /// Records whether the hub writes to this session.

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::End;
 use crate::hub::delivery::{Delivery, Pushed};
 use crate::hub::router::{Entry, Router};
+use crate::hub::{End, SessionKey};
 use crate::protocol::{CloseReason, Publication};
 
 /// Events that may wait to be routed even if the ring is shorter.
@@ -74,11 +74,12 @@ impl Router {
     /// Does the next writes to sessions with data due, as many as [`PushConfig::turn_writes_max`](crate::hub::PushConfig). Returns
     /// whether there are more.
     pub(in crate::hub) fn write_turn(&self, now: Instant) -> bool {
-        let pass = &self.shared.pass;
-        for key in (0..self.config().push.turn_writes_max).map_while(|_| pass.next()) {
-            // A session that has left writes by itself.
-            let writer = self.sessions.get(key.index()).and_then(|entry| entry.writer.as_ref());
-            if writer.is_some_and(|writer| writer.write(now)) {
+        let (pass, writes_max) = (&self.shared.pass, self.config().push.turn_writes_max);
+        // A session that has left writes by itself.
+        let writer = |key: SessionKey| self.sessions.get(key.index()).and_then(|entry| entry.writer.as_ref());
+        pass.look_ahead(writes_max, |key| writer(*key).into_iter().for_each(|writer| writer.load()));
+        for key in (0..writes_max).map_while(|_| pass.next()) {
+            if writer(key).is_some_and(|writer| writer.write(now)) {
                 pass.add(key);
             }
         }

@@ -30,7 +30,7 @@ impl WriteProgress {
     }
 
     /// Returns whether bytes are unsent, so that progress must be recorded.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::transport) fn is_waiting(&self) -> bool {
         self.waits_since.get().is_some() || self.taken.get() > 0
     }
 

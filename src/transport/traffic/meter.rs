@@ -5,6 +5,7 @@
 //! before the next request.
 
 use std::cell::{Cell, RefCell};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::transport::connection::WriteProgress;
@@ -84,6 +85,11 @@ impl Meter {
             ahead.plain_down += plain;
             self.ahead.set(ahead);
         }
+    }
+
+    /// Reads the memory that a write needs, see [`SessionWriter::load`](crate::hub::SessionWriter::load).
+    pub(in crate::transport) fn load(&self) {
+        black_box((self.used.get(), self.account.borrow().is_some(), self.pace.is_waiting()));
     }
 
     /// Begins work on this connection. Reads the clock only if an account is charged, or may be soon.

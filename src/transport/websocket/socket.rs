@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::hint::black_box;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
@@ -289,6 +290,15 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
             (open.task, open.failed) = (Some(task), failed);
         }
         is_due
+    }
+
+    fn load(&self) {
+        self.outbox.borrow().load();
+        if let Link::Open(open) = &*self.link.borrow() {
+            open.channel.meter().load();
+            black_box((open.task.is_some(), open.unsent.is_some(), open.state.is_jammed()));
+        }
+        black_box((self.account.is_some(), self.recorder.is_some()));
     }
 
     fn detach(&self) {
