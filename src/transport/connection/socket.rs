@@ -116,6 +116,15 @@ impl Socket {
         Ok(self.tcp.peek(&mut first).await? > 0 && first[0].is_ascii_alphabetic())
     }
 
+    /// Writes like [`AsyncWrite::poll_write`], but asks the runtime only if the socket accepts nothing: its record of what is
+    /// ready is memory of its own, which a write of a few events waits for.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match SockRef::from(&self.tcp).send(bytes) {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => Pin::new(self).poll_write(cx, bytes),
+            result => self.written(Poll::Ready(result), bytes.len(), cx),
+        }
+    }
+
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(end) = &mut self.end else { return Poll::Ready(Ok(())) };
         let result = ready!(end.as_mut().poll(cx));

@@ -88,6 +88,15 @@ impl Channel {
             Self::Tls(stream) => stream.get_ref().0.meter(),
         }
     }
+
+    /// Writes like [`AsyncWrite::poll_write`], but a plain socket first without the runtime, see [`Socket::poll_send`]. The
+    /// caller lets other tasks run.
+    pub(in crate::transport) fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => socket.poll_send(cx, bytes),
+            Self::Tls(_) => Pin::new(self).poll_write(cx, bytes),
+        }
+    }
 }
 
 impl AsyncRead for Channel {

@@ -15,6 +15,7 @@ use std::time::Instant;
 use actix_http::error::DispatchError;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::task::coop::poll_proceed;
 
 use crate::hub::{SessionKey, SessionWriter, SharedOutbox, SharedRouter};
 use crate::metrics::SharedMetrics;
@@ -229,7 +230,7 @@ impl Open {
     /// Writes these bytes; keeps the rest if the socket does not accept all.
     fn poll_write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Poll<io::Result<()>> {
         while !bytes.is_empty() {
-            let result = Pin::new(&mut self.channel).poll_write(cx, bytes);
+            let result = self.channel.poll_send(cx, bytes);
             self.state.written(result.is_pending());
             match result {
                 Poll::Ready(len) => bytes = &bytes[accepted(len)?..],
@@ -328,8 +329,13 @@ impl<D: Dialect> Future for Serving<D> {
                 return Poll::Ready(Err(DispatchError::Io(*failed)));
             }
         }
-        while ready!(self.0.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? == Written::Some {}
-        Poll::Ready(Ok(()))
+        loop {
+            // Other tasks run in between, however much this client reads.
+            ready!(poll_proceed(cx)).made_progress();
+            if ready!(self.0.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? == Written::Everything {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
