@@ -80,6 +80,9 @@ impl RateLimiter {
             return cells;
         }
         self.used_until = since + cost.min(room);
+        if cost <= room {
+            return 0;
+        }
         self.cells_in(cost.saturating_sub(room)).min(cells)
     }
 

@@ -140,7 +140,11 @@ impl Outbox {
         }
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
-        while !sink.is_full() && self.drain_next(&ring, now, sink, &mut drained) {}
+        if self.is_live() {
+            while !sink.is_full() && self.drain_queued(sink, &mut drained) {}
+        } else {
+            while !sink.is_full() && self.drain_next(&ring, now, sink, &mut drained) {}
+        }
         drop(ring);
         self.settle(&drained);
         let has_recovery = self.agenda.next_recovered().is_some() || !self.answers.is_empty();
@@ -174,14 +178,18 @@ impl Outbox {
             self.recover_next(ring, now, sink, drained)
         } else if newest == first {
             self.give_newest(ring, now, sink, drained)
-        } else if let Some(delivery) = self.queue.pop_front() {
-            if drained.count_live(delivery.publication(), sink) {
-                sink.delivery(&delivery, 0);
-            }
-            true
         } else {
-            false
+            self.drain_queued(sink, drained)
         }
+    }
+
+    /// Drains the next queued event. Returns false if there is none.
+    fn drain_queued(&mut self, sink: &mut impl Sink, drained: &mut Drained) -> bool {
+        let Some(delivery) = self.queue.pop_front() else { return false };
+        if drained.count_live(delivery.publication(), sink) {
+            sink.delivery(&delivery, 0);
+        }
+        true
     }
 
     /// Reads the next event up to the offset `limit` from the ring and drains it.
@@ -370,6 +378,8 @@ impl Outbox {
     }
 
     fn shrink(&mut self) {
+        // Begins anew, so that the next events are written to the same memory.
+        self.queue.clear();
         shrink(&mut self.queue);
         // Answers are rare, and so is what a session that was behind had to be sent.
         self.answers = VecDeque::new();

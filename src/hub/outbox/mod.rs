@@ -262,6 +262,11 @@ impl Outbox {
         is_queued || self.lag.is_some() || self.untold.is_some() || self.is_reading()
     }
 
+    /// Returns whether queued events are all events and answers that there are to drain, as for most sessions.
+    fn is_live(&self) -> bool {
+        self.answers.is_empty() && self.agenda.len() == 0 && self.scan.is_none()
+    }
+
     fn is_reading(&self) -> bool {
         self.scan.as_ref().is_some_and(|scan| scan.is_behind())
     }
