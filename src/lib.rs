@@ -11,6 +11,7 @@ pub use tickcast_core::{domain, protocol};
 pub mod metrics;
 pub mod rate;
 pub mod access;
+pub mod faults;
 pub mod feed;
 pub mod history;
 pub mod hub;

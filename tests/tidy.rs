@@ -13,8 +13,20 @@ use tickcast::metrics::HTTP_ERRORS;
 use tickcast::protocol::{CloseReason, ErrorCode, Reconnect};
 
 /// The floors in the direction of the data; one may name itself and those earlier in this list.
-const FLOORS: [&str; 11] =
-    ["domain", "protocol", "metrics", "rate", "access", "feed", "history", "hub", "session", "transport", "app"];
+const FLOORS: [&str; 12] = [
+    "domain",
+    "protocol",
+    "metrics",
+    "rate",
+    "access",
+    "faults",
+    "feed",
+    "history",
+    "hub",
+    "session",
+    "transport",
+    "app",
+];
 /// Most lines of a file.
 const LINES_MAX: usize = 400;
 
@@ -32,7 +44,10 @@ const RESERVED: [(&str, &[&str]); 10] = [
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
     ("rustls", &["app/"]),
     ("tokio_rustls", &["transport/", "app/"]),
-    ("serde", &["protocol/", "access/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bench/"]),
+    (
+        "serde",
+        &["protocol/", "access/", "faults/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bench/"],
+    ),
     ("env_logger", &["main.rs"]),
 ];
 

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
@@ -30,6 +30,7 @@ use crate::app::listen::Listener;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
+use crate::faults::Faults;
 use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
@@ -191,6 +192,7 @@ impl Application {
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),
+            faults: Arc::new(Faults::new(&settings.faults, settings.fault_limits, metrics.clone(), Instant::now())),
             more_routes: Arc::new(more_routes),
         };
         let server = serve(&parts, listeners, workers);

@@ -16,12 +16,13 @@ use crate::app::MoreRoutes;
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
 use crate::domain::Clock;
+use crate::faults::Faults;
 use crate::feed::Attach;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
     ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Inspector, Order, SocketConfig,
-    TlsSetup, Traffic, Turnstile, Worker, connections,
+    TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
@@ -65,6 +66,7 @@ pub(super) struct WorkerParts {
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) inspector: Arc<Inspector>,
     pub(super) health: Arc<Health>,
+    pub(super) faults: Arc<Faults>,
     pub(super) more_routes: MoreRoutes,
 }
 
@@ -98,7 +100,9 @@ impl WorkerParts {
         });
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
         let server = &self.settings.server;
+        let faults = WorkerFaults::start(self.faults.clone(), router.clone(), self.settings.session.close_timeout());
         let worker = Worker {
+            faults,
             connections: ConnectionTable::new(self.limits, self.hub_config.metrics.clone()),
             router,
             archive: self.archive.clone(),

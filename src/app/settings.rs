@@ -14,6 +14,7 @@ use crate::app::LogConfig;
 use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
 use crate::app::tls::TlsConfig;
+use crate::faults::{FaultLimits, Rule};
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
@@ -44,6 +45,10 @@ pub struct Settings {
     pub keys: KeysConfig,
     /// The log.
     pub log: LogConfig,
+    /// Faults on request, in force from the start.
+    pub faults: Vec<Rule>,
+    /// Limits of the faults.
+    pub fault_limits: FaultLimits,
 }
 
 /// The section `[server]`.
@@ -264,6 +269,7 @@ impl Settings {
             .and_then(|()| self.handshake.validate())
             .and_then(|()| self.keys.validate())
             .and_then(|()| self.log.validate())
+            .and_then(|()| self.fault_limits.validate(&self.faults))
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }

@@ -4,11 +4,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use crate::faults::Installed;
 use crate::hub::SessionKey;
 
 /// Writes the outbox of one session to its socket.
@@ -21,6 +23,8 @@ pub trait SessionWriter {
     fn load(&self) {}
     /// Writes by itself from now on, because the session has left the hub.
     fn detach(&self);
+    /// Takes notice that these are the rules of faults now, of which those in `fresh` are new. A writer without faults ignores it.
+    fn rules_changed(&self, _rules: &[Arc<Installed>], _fresh: &[Arc<Installed>], _now: Instant) {}
 }
 
 /// The sessions with data due, in the order in which they are written. A session is in it at most twice: when an event is due, and

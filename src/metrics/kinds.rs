@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::HTTP_ERRORS;
+use crate::metrics::{FAULT_KINDS, HTTP_ERRORS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -151,4 +151,10 @@ labelled!(
     Closes,
     "reason",
     CloseReason::ALL.map(CloseReason::name)
+);
+labelled!(
+    /// Counters by the kind of a fault.
+    Faults,
+    "kind",
+    FAULT_KINDS
 );

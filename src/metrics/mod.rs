@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::Ages;
-use kinds::{Closes, Errors, Hubs, Recoveries, Refusals, Rendered, Seconds};
+use kinds::{Closes, Errors, Faults, Hubs, Recoveries, Refusals, Rendered, Seconds};
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`].
 pub const HTTP_ERRORS: [&str; 8] = [
@@ -29,6 +29,27 @@ pub const HTTP_ERRORS: [&str; 8] = [
     "request_timeout",
     "head_too_long",
     "tls_required",
+];
+
+/// The kinds of faults on request.
+pub const FAULT_KINDS: [&str; 17] = [
+    "mute",
+    "stall",
+    "drop",
+    "close",
+    "half_open",
+    "refuse",
+    "auth_error",
+    "slow",
+    "delay",
+    "jitter",
+    "gap",
+    "duplicate",
+    "reorder",
+    "garbage",
+    "bad_price",
+    "time_skew",
+    "burst",
 ];
 
 /// Makes a struct of metrics that registers each of its fields.
@@ -184,6 +205,12 @@ metrics! {
         pub tls_handshakes_failed: Counter,
         /// TLS handshakes that took longer than `server.tls.handshake_timeout_ms`.
         pub tls_handshake_timeouts: Counter,
+        /// Strikes of faults on request, by kind.
+        faults_struck: Faults,
+        /// Bytes of frames that faults on request hold back (`fault_limits.held_bytes_max`).
+        pub fault_held_bytes: Gauge,
+        /// Rules of faults that were refused because there were too many (`fault_limits.rules_max`).
+        pub fault_rules_refused: Counter,
         /// Subscriptions that came with a cursor.
         recoveries: Recoveries,
         /// Errors sent to clients, by code.
@@ -214,6 +241,16 @@ impl Metrics {
     /// Counts a refusal sent to a client in the dialect of a vendor.
     pub fn count_refusal(&self, refusal: Refusal) {
         self.refusals.of(refusal.name()).inc();
+    }
+
+    /// Counts a strike of a fault of this kind, one of [`FAULT_KINDS`].
+    pub fn count_fault(&self, kind: &'static str) {
+        self.faults_struck.of(kind).inc();
+    }
+
+    /// Returns how often faults of this kind have struck.
+    pub fn faults(&self, kind: &'static str) -> u64 {
+        self.faults_struck.of(kind).get()
     }
 
     /// Returns the gauge of another hub's offset.

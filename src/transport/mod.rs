@@ -4,6 +4,7 @@
 
 mod bars;
 mod connection;
+mod faults;
 mod foreign;
 mod inspect;
 mod liveness;
@@ -40,6 +41,7 @@ use crate::protocol::Dialect;
 use crate::session::{Session, SessionConfig};
 
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
+pub use faults::WorkerFaults;
 pub use foreign::ForeignOrigins;
 pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
@@ -91,6 +93,8 @@ pub struct Worker {
     pub foreign_origins: Arc<ForeignOrigins>,
     /// The backend of the page `/handshake`, in the whole process.
     pub inspector: Arc<Inspector>,
+    /// Faults on request.
+    pub faults: Rc<WorkerFaults>,
     /// Whether the parts of the server make progress.
     pub health: Arc<Health>,
     /// How long the server takes to close all sessions when it shuts down.
@@ -202,6 +206,9 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/snapshot", rest::snapshot))
         .service(reading("/bars", bars::bars))
         .service(reading("/traffic", traffic::traffic));
+    for resource in faults::rest::resources() {
+        config.service(resource);
+    }
     config
         // Clients often join addresses from parts that end and begin with a slash.
         .service(websocket::<Session>("/ws"))

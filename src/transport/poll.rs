@@ -50,6 +50,9 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     if request.method() == Method::HEAD {
         wait_ms = 0;
     }
+    if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "poll") {
+        return Ok(refused);
+    }
     worker.admit(&request)?;
     let now = Instant::now();
     let mut session = worker.join::<Native>(None, now);

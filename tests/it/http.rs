@@ -54,12 +54,24 @@ pub(crate) async fn get(server: SocketAddr, path: &str) -> Answer {
 
 /// Sends a request.
 pub(crate) async fn request(server: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(server, method, path, headers, String::new()).await
+}
+
+/// Sends a request with a body.
+pub(crate) async fn send(
+    server: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
     let client = awc::Client::builder().timeout(PATIENCE).finish();
     let mut request = client.request(method, format!("http://{server}{path}")).force_close();
     for header in headers {
         request = request.insert_header(*header);
     }
-    let mut response = patiently("an answer", request.send()).await.unwrap();
+    let mut response =
+        patiently("an answer", if body.is_empty() { request.send() } else { request.send_body(body) }).await.unwrap();
     let body = patiently("the body", response.body().limit(BODY_BYTES_MAX)).await.unwrap();
     Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }

@@ -1,6 +1,6 @@
 //! The integration tests: one crate that starts the real server and talks to it over real sockets.
 //!
-//! `spawn` starts it inside the test, `command` starts the binary; `client`, `event_stream`, `raw` and `http` talk to
+//! `spawn` starts it inside the test, `command` starts the binary; `client`, `event_stream`, `faulty_client`, `raw` and `http` talk to
 //! it, `secure` over TLS; `view` is the state of the market that a client derives from its messages. Every other module
 //! tests one behaviour of the server. No test sleeps: a test waits for a condition, for at most [`patience::PATIENCE`].
 
@@ -9,6 +9,7 @@
 mod client;
 mod command;
 mod event_stream;
+mod faulty_client;
 mod faked_clock;
 mod http;
 mod patience;
@@ -39,6 +40,12 @@ mod cursor_schedule;
 mod cursor_world;
 mod descriptors;
 mod determinism;
+mod faults_connection;
+mod faults_data;
+mod faults_entrance;
+mod faults_rest;
+mod faults_stream;
+mod faults_timing;
 mod fragment;
 mod half_closed;
 mod handshake;

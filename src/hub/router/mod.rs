@@ -124,6 +124,11 @@ impl Router {
         }
     }
 
+    /// Returns the writers of the sessions to which the hub writes.
+    pub fn writers(&self) -> impl Iterator<Item = &Rc<dyn SessionWriter>> {
+        self.sessions.iter().filter_map(|(_, entry)| entry.writer.as_ref())
+    }
+
     /// Subscribes the session to these channels of one symbol, or of every symbol if `id` is `None`, in this mode.
     pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
         let offset = self.offset();

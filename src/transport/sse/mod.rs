@@ -3,6 +3,7 @@
 //!
 //! The form of the events belongs to `writer.rs`, subscriptions to `session`.
 
+mod faulty;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -23,13 +24,14 @@ use futures_core::Stream;
 use crate::hub::{Control, End, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
-use crate::protocol::{CloseReason, Cursor, Mistake, ServerMessage};
+use crate::protocol::{CloseReason, Cursor, Dialect, Mistake, ServerMessage};
 use crate::session::{Begun, Session};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Problem, Worker, random_name};
 
+use faulty::StreamFaults;
 use writer::{LastId, SseWriter};
 
 /// The range of random delays after which disconnected clients reconnect. Milliseconds.
@@ -52,11 +54,15 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         // A browser that reconnects repeats its first query, with an old cursor or none.
         wanted.after = Some(cursor);
     }
+    if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "stream") {
+        return Ok(refused);
+    }
     if worker.admit(&request).is_err() {
         return Ok(refuse(worker, wanted.after.as_ref()));
     }
     let now = Instant::now();
     let name = random_name();
+    let faults = StreamFaults::begin(worker, &request, &name, now);
     let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
     // The client must also reconnect late enough if the connection breaks while the server shuts down.
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
@@ -93,6 +99,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         retry_ms,
         account,
         bytes_max: worker.router.borrow().config().push.frame_bytes_max,
+        faults,
     };
     let mut response = head();
     if request.method() == Method::HEAD {
@@ -155,6 +162,8 @@ struct Body {
     account: Option<Arc<Account>>,
     is_chunked: bool,
     bytes_max: usize,
+    /// Faults on request; `None` for nearly all streams.
+    faults: Option<Box<StreamFaults>>,
 }
 
 thread_local! {
@@ -167,6 +176,11 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let now = Instant::now();
+        if let Some(mut faults) = self.faults.take() {
+            let polled = self.poll_faulty(&mut faults, cx, now);
+            self.faults = Some(faults);
+            return polled.map(|chunk| chunk.map(Ok));
+        }
         let outbox = self.outbox.clone();
         let mut outbox = outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {

@@ -47,6 +47,11 @@ impl<'a> SseWriter<'a> {
         Self { messages: MessageWriter::new(buffer), bytes_max, is_alive: false }
     }
 
+    /// Returns whether nothing has been written, not even a heartbeat.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.bytes() == 0 && !self.is_alive
+    }
+
     /// Completes the event: with what the client is to keep, and with the time after which one that has lost its connection
     /// may come back, when that is to be said. Returns how many of the bytes written are messages; the others frame them.
     pub(super) fn finish(mut self, id: &LastId, retry_ms: Option<u64>) -> usize {

@@ -78,6 +78,12 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// goes out before the close frame, and everything else that waits is dropped. Not called if the client closes the session, or
     /// if no close frame would reach it.
     fn farewell(&self, _reason: CloseReason, _now: Instant) {}
+
+    /// Returns the id of the key with which the client has authenticated, by which rules of faults choose sessions; `None` before
+    /// that, and in a dialect without keys.
+    fn key(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// The native protocol.

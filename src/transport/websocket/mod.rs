@@ -5,7 +5,9 @@
 //! timers while the socket is jammed. Subscriptions belong to `session`.
 
 mod budget;
+mod faulty;
 mod handler;
+mod identity;
 mod reader;
 mod socket;
 pub(super) mod upgrade;
@@ -29,6 +31,7 @@ use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
 use crate::transport::connection::SilentBody;
+use crate::transport::faults;
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
@@ -37,6 +40,7 @@ use crate::transport::{Worker, random_name};
 
 use budget::FrameBudget;
 pub use handler::{MessageHandler, Opening};
+use identity::Identity;
 use reader::{Assembler, FrameReader};
 pub(super) use socket::Recorder;
 use socket::SessionSocket;
@@ -54,6 +58,9 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<Http
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     let worker = Worker::of(&request);
     check(worker, &request)?;
+    if let Some(refused) = worker.faults.refuse(&request, H::Dialect::NAME, "websocket") {
+        return Ok(refused);
+    }
     worker.admit(&request)?;
     Ok(open_admitted::<H>(worker, &request, account, None))
 }
@@ -84,8 +91,14 @@ pub(super) fn open_admitted<H: MessageHandler>(
         let session = worker.join::<H::Dialect>(Some(ender.clone()), now);
         let outbox = session.outbox().clone();
         let metrics = worker.metrics();
-        let socket =
-            SessionSocket::<H::Dialect>::new(outbox.clone(), metrics.clone(), write_bytes_max, account, recorder);
+        let socket = SessionSocket::<H::Dialect>::new(
+            outbox.clone(),
+            metrics.clone(),
+            write_bytes_max,
+            account,
+            recorder,
+            Identity::new(worker.faults.clone(), &name, faults::client(request)),
+        );
         opened = Some((socket.clone(), session.key()));
         let control_frames_per_second_max = worker.session.control_frames_per_second_max;
         let message_bytes_max = H::message_bytes_max(&worker.session);
@@ -93,7 +106,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
         ctx.add_stream(frames);
-        WebSocketSession {
+        let session = WebSocketSession {
             session: Some(H::open(session, Opening { name: &name, request, worker, ender }, now)),
             liveness: Liveness::new(request, outbox.clone(), worker.session.clone()).with_pings(now),
             config: worker.session.clone(),
@@ -101,7 +114,10 @@ pub(super) fn open_admitted<H: MessageHandler>(
             assembler: Assembler::default(),
             ignored: 0,
             socket,
-        }
+        };
+        // A client may have authenticated with its request.
+        session.tell_key();
+        session
     });
     log::debug!("session opened name={name}");
     let mut response = response.message_body(SilentBody).expect("the headers are valid");
@@ -139,9 +155,19 @@ impl<H: MessageHandler> WebSocketSession<H> {
             Frame::Close(close) => return self.answer_close(close, ctx),
             message => self.receive_message(&message, now),
         };
+        self.tell_key();
         match result {
             Ok(()) => self.pause(now),
             Err(reason) => self.close(reason, ctx),
+        }
+    }
+
+    /// Tells the rules of faults which key the client has, once it has authenticated.
+    fn tell_key(&self) {
+        if let Some(key) = self.session.as_ref().and_then(H::key)
+            && !self.socket.has_key()
+        {
+            self.socket.set_key(key);
         }
     }
 
@@ -230,6 +256,11 @@ impl<H: MessageHandler> WebSocketSession<H> {
         let now = Instant::now();
         match self.liveness.check(now, session.deadline(), || session.heartbeat(now)) {
             Ok(next) => _ = ctx.run_later(next, Self::check),
+            // A fault delays what the client reads and sends.
+            Err(CloseReason::Stalled | CloseReason::Idle) if self.socket.spares() => {
+                self.liveness.heard(now);
+                ctx.run_later(self.config.heartbeat(), Self::check);
+            }
             Err(CloseReason::Stalled) => self.give_up(CloseReason::Stalled, ctx),
             Err(reason) => self.close(reason, ctx),
         }

@@ -125,10 +125,13 @@ impl<D: Dialect> Stream for FrameReader<D> {
                 // The rest must not keep the thread's read buffer meanwhile.
                 frames.shrink();
                 let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
+                if timer.deadline() != until.into() {
+                    timer.as_mut().reset(until.into());
+                }
                 ready!(timer.as_mut().poll(cx));
-                frames.timer = None;
                 frames.socket.pause().set(None);
             }
+            frames.timer = None;
             if frames.ended {
                 return Poll::Ready(None);
             }

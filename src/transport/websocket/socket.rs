@@ -17,12 +17,15 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::task::coop::poll_proceed;
 
+use crate::faults::Installed;
 use crate::hub::{SessionKey, SessionWriter, SharedOutbox, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Dialect;
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::connection::{Channel, Handover, Upgraded, discard};
+use crate::transport::faults::{Faulty, FaultySink};
 use crate::transport::traffic::Account;
+use crate::transport::websocket::identity::Identity;
 use crate::transport::websocket::writer::FrameWriter;
 
 /// Capacity of the buffer into which the sessions of a thread read.
@@ -35,7 +38,7 @@ thread_local! {
     /// frame copies those bytes.
     static READ: RefCell<BytesMut> = RefCell::default();
     /// The sessions of a thread encode into one buffer.
-    static WRITE: RefCell<BytesMut> = RefCell::default();
+    pub(super) static WRITE: RefCell<BytesMut> = RefCell::default();
 }
 
 /// Receives a copy of the bytes of a session.
@@ -48,21 +51,23 @@ pub(in crate::transport) trait Recorder {
 
 /// The connection of one session.
 pub(super) struct SessionSocket<D> {
-    link: RefCell<Link>,
+    pub(super) link: RefCell<Link>,
     /// The time before which the session must not read its next frame, if there is one.
     pause: Cell<Option<Instant>>,
     /// Wakes the session, which reads.
     reader: RefCell<Option<Waker>>,
     outbox: SharedOutbox,
     metrics: SharedMetrics,
-    write_bytes_max: usize,
+    pub(super) write_bytes_max: usize,
     account: Option<Arc<Account>>,
     recorder: Option<Box<dyn Recorder>>,
+    /// The session as rules of faults see it.
+    pub(super) identity: Identity,
     dialect: PhantomData<fn() -> D>,
 }
 
 /// The connection before, during and after the session.
-enum Link {
+pub(super) enum Link {
     /// The response that opens the session is being written.
     Awaited,
     Open(Box<Open>),
@@ -71,24 +76,26 @@ enum Link {
 
 /// Result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
+pub(super) enum Written {
     /// More may be due.
     Some,
     /// The outbox is finished and empty: the connection ends.
     Everything,
 }
 
-struct Open {
-    channel: Channel,
+pub(super) struct Open {
+    pub(super) channel: Channel,
     state: Rc<ConnectionState>,
     /// Wakes the task of the connection.
-    task: Option<Waker>,
+    pub(super) task: Option<Waker>,
     /// Bytes that were read together with the request.
     read: Option<Box<BytesMut>>,
     /// The rest of the last write. While there is one the outbox is not drained. Boxed, because most sockets have none.
     unsent: Option<Box<BytesMut>>,
     /// The error of a write from the hub, which the system reports once.
     failed: Option<Box<io::Error>>,
+    /// Faults on request; `None` for nearly all sessions.
+    pub(super) faulty: Option<Box<Faulty>>,
 }
 
 impl<D: Dialect> SessionSocket<D> {
@@ -99,9 +106,21 @@ impl<D: Dialect> SessionSocket<D> {
         write_bytes_max: usize,
         account: Option<Arc<Account>>,
         recorder: Option<Box<dyn Recorder>>,
+        identity: Identity,
     ) -> Rc<Self> {
         let (link, pause, reader) = (RefCell::new(Link::Awaited), Cell::default(), RefCell::default());
-        Rc::new(Self { link, pause, reader, outbox, metrics, write_bytes_max, account, recorder, dialect: PhantomData })
+        Rc::new(Self {
+            link,
+            pause,
+            reader,
+            outbox,
+            metrics,
+            write_bytes_max,
+            account,
+            recorder,
+            identity,
+            dialect: PhantomData,
+        })
     }
 
     /// Returns the outbox of the session.
@@ -125,7 +144,8 @@ impl<D: Dialect> SessionSocket<D> {
         Handover::new(move |Upgraded { channel, read, state }| {
             let socket = &serving.0;
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
-            let open = Open { channel, state, task: None, read, unsent: None, failed: None };
+            let faulty = socket.begin_faults(&router.borrow());
+            let open = Open { channel, state, task: None, read, unsent: None, failed: None, faulty };
             socket.link.replace(Link::Open(Box::new(open)));
             router.borrow_mut().attach_writer(key, &socket.outbox, socket.clone());
             socket.wake_reader();
@@ -142,7 +162,14 @@ impl<D: Dialect> SessionSocket<D> {
         let bytes = match &mut *self.link.borrow_mut() {
             Link::Awaited => return Poll::Pending,
             Link::Ended => None,
-            Link::Open(open) => ready!(open.poll_read(cx)),
+            Link::Open(open) => {
+                let bytes = ready!(open.poll_read(cx));
+                if bytes.is_some() && open.faulty.as_ref().is_some_and(|faulty| faulty.is_deaf()) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                bytes
+            }
         };
         if let (Some(bytes), Some(recorder)) = (&bytes, &self.recorder) {
             recorder.client(bytes);
@@ -154,9 +181,14 @@ impl<D: Dialect> SessionSocket<D> {
     fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<Written>> {
         let mut link = self.link.borrow_mut();
         let Link::Open(open) = &mut *link else { return Poll::Ready(Ok(Written::Everything)) };
+        if let Some(mut faulty) = open.faulty.take() {
+            let written = self.poll_faulty(open, &mut faulty, cx, now);
+            open.faulty = Some(faulty).filter(|faulty| !faulty.is_over());
+            return written;
+        }
         ready!(open.poll_unsent(cx))?;
         WRITE.with_borrow_mut(|buffer| {
-            let drained = ready!(self.poll_drain(cx, now, buffer));
+            let drained = ready!(self.poll_drain(cx, now, buffer, None));
             if !drained {
                 return open.poll_shutdown(cx).map_ok(|()| Written::Everything);
             }
@@ -165,14 +197,28 @@ impl<D: Dialect> SessionSocket<D> {
     }
 
     /// Drains the outbox into the buffer, up to one write. Returns false if the outbox is finished.
-    fn poll_drain(&self, cx: &Context<'_>, now: Instant, buffer: &mut BytesMut) -> Poll<bool> {
+    pub(super) fn poll_drain(
+        &self,
+        cx: &Context<'_>,
+        now: Instant,
+        buffer: &mut BytesMut,
+        faulty: Option<&mut Faulty>,
+    ) -> Poll<bool> {
         // Nothing of another session may be left in it, even if its drain has panicked.
         buffer.clear();
         if buffer.capacity() > 2 * self.write_bytes_max {
             *buffer = BytesMut::new();
         }
-        let mut writer = FrameWriter::<D>::new(buffer, self.write_bytes_max);
-        let drained = ready!(self.outbox.borrow_mut().poll_drain(cx, now, &mut writer));
+        let mut faulty = faulty;
+        let bytes_max = self.write_bytes_max;
+        let bytes_max = faulty.as_mut().map_or(bytes_max, |faulty| faulty.write_bytes_max(bytes_max, now));
+        let mut writer = FrameWriter::<D>::new(buffer, bytes_max);
+        let mut outbox = self.outbox.borrow_mut();
+        let drained = ready!(match faulty {
+            None => outbox.poll_drain(cx, now, &mut writer),
+            Some(faulty) => outbox.poll_drain(cx, now, &mut FaultySink::<D, _>::new(&mut writer, faulty, now)),
+        });
+        drop(outbox);
         let Some(events) = drained else { return Poll::Ready(false) };
         let payload = writer.finish();
         self.metrics.events_delivered.inc_by(events);
@@ -185,7 +231,7 @@ impl<D: Dialect> SessionSocket<D> {
         Poll::Ready(true)
     }
 
-    fn wake_reader(&self) {
+    pub(super) fn wake_reader(&self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -217,7 +263,7 @@ impl Open {
     }
 
     /// Writes the rest of the last write.
-    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(unsent) = self.unsent.as_mut().filter(|unsent| !unsent.is_empty()) {
             let result = Pin::new(&mut self.channel).poll_write(cx, unsent);
             self.state.written(result.is_pending());
@@ -228,7 +274,7 @@ impl Open {
     }
 
     /// Writes these bytes; keeps the rest if the socket does not accept all.
-    fn poll_write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Poll<io::Result<()>> {
         while !bytes.is_empty() {
             let result = self.channel.poll_send(cx, bytes);
             self.state.written(result.is_pending());
@@ -244,7 +290,7 @@ impl Open {
     }
 
     /// Ends the connection. Unread bytes would make the kernel reset it, and the client may lose the last ones written.
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         discard(&mut self.channel, cx);
         Pin::new(&mut self.channel).poll_shutdown(cx)
     }
@@ -300,6 +346,10 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
             black_box((open.task.is_some(), open.unsent.is_some(), open.state.is_jammed()));
         }
         black_box((self.account.is_some(), self.recorder.is_some()));
+    }
+
+    fn rules_changed(&self, rules: &[Arc<Installed>], fresh: &[Arc<Installed>], now: Instant) {
+        self.meet_rules(rules, fresh, now);
     }
 
     fn detach(&self) {

@@ -11,6 +11,9 @@ use crate::protocol::{ClientMessage, DecodeError, ServerMessage};
 
 /// A wire format.
 pub trait Dialect: 'static {
+    /// The name of the dialect, by which rules of faults choose sessions.
+    const NAME: &'static str = "other";
+
     /// Whether its frames are text in UTF-8; otherwise they are binary.
     const IS_TEXT: bool;
 

@@ -21,6 +21,8 @@ pub const PROTOCOL: &str = "tickcast.v1";
 pub struct Native;
 
 impl Dialect for Native {
+    const NAME: &'static str = "native";
+
     const IS_TEXT: bool = true;
     const SUBPROTOCOL: Option<&'static str> = Some("tickcast.v1.json");
     const JOINT: &'static [u8] = frame::JOINT;

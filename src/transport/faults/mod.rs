@@ -1,0 +1,136 @@
+//! Faults on request at the connections of a worker thread: which session has which faults (`WorkerFaults`), what they do to its
+//! messages (`sink.rs`) and frames (`faulty.rs`), and the address `/faults` (`rest.rs`).
+//!
+//! The rules and their choices belong to the floor `faults`, the socket of a session to its transport.
+
+mod faulty;
+pub(super) mod rest;
+mod sink;
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+use tokio::sync::watch;
+
+use crate::faults::{Chosen, Faults, Installed, Kind, Subject};
+use crate::hub::{Router, SharedRouter};
+use crate::transport::query::Parameters;
+
+pub(super) use faulty::{Faulty, Stall, Step};
+pub(super) use sink::FaultySink;
+
+/// The rules, as the sessions of one worker thread have been told of them.
+pub struct WorkerFaults {
+    shared: Arc<Faults>,
+    version: RefCell<watch::Receiver<u64>>,
+    rules: RefCell<Vec<Arc<Installed>>>,
+    /// `session.close_timeout_ms`.
+    close_timeout: Duration,
+}
+
+impl WorkerFaults {
+    /// Returns the rules for the sessions of this thread, and follows their changes from now on.
+    pub fn start(shared: Arc<Faults>, router: SharedRouter, close_timeout: Duration) -> Rc<Self> {
+        let (version, rules) = (RefCell::new(shared.version()), RefCell::new(shared.rules()));
+        let follower = shared.version();
+        let faults = Rc::new(Self { shared, version, rules, close_timeout });
+        let (worker, mut version) = (faults.clone(), follower);
+        actix_web::rt::spawn(async move {
+            while version.changed().await.is_ok() {
+                worker.refresh(&router.borrow(), Instant::now());
+            }
+        });
+        faults
+    }
+
+    /// Returns the rules of the process.
+    pub(super) fn shared(&self) -> &Arc<Faults> {
+        &self.shared
+    }
+
+    /// Returns whether there are no rules, in the whole process.
+    pub(super) fn has_none(&self) -> bool {
+        self.rules.borrow().is_empty() && !self.version.borrow().has_changed().unwrap_or(false)
+    }
+
+    /// Returns the rules as the sessions of this thread know them.
+    pub(super) fn rules(&self) -> Ref<'_, Vec<Arc<Installed>>> {
+        self.rules.borrow()
+    }
+
+    /// Tells the sessions of this thread of rules that were added or removed.
+    pub(super) fn refresh(&self, router: &Router, now: Instant) {
+        let mut version = self.version.borrow_mut();
+        if !version.has_changed().unwrap_or(false) {
+            return;
+        }
+        version.mark_unchanged();
+        let known = self.rules.borrow().last().map_or(0, |rule| rule.id);
+        let rules = self.shared.rules();
+        let fresh = rules.partition_point(|rule| rule.id <= known);
+        for writer in router.writers() {
+            writer.rules_changed(&rules, &rules[fresh..], now);
+        }
+        self.rules.replace(rules);
+    }
+
+    /// Returns the faults of a session that begins; `None` if no rule chooses it.
+    pub(super) fn choose(
+        &self,
+        subject: &Subject<'_>,
+        skips: impl Fn(&Kind) -> bool,
+        now: Instant,
+    ) -> Option<Box<Faulty>> {
+        self.add(None, &self.rules.borrow(), subject, skips, now)
+    }
+
+    /// Adds those of these rules that choose the session to its faults.
+    pub(super) fn add(
+        &self,
+        faulty: Option<Box<Faulty>>,
+        rules: &[Arc<Installed>],
+        subject: &Subject<'_>,
+        skips: impl Fn(&Kind) -> bool,
+        now: Instant,
+    ) -> Option<Box<Faulty>> {
+        if rules.is_empty() {
+            return faulty;
+        }
+        let new =
+            || Faulty::new(Chosen::new(subject.session.unwrap_or_default()), self.shared.clone(), self.close_timeout);
+        let mut faulty = faulty.unwrap_or_else(|| Box::new(new()));
+        faulty.chosen().add(rules, subject, skips, now);
+        Some(faulty).filter(|faulty| !faulty.is_over())
+    }
+
+    /// Returns the rules that choose sessions by the key of their client.
+    pub(super) fn rules_with_key(&self) -> Vec<Arc<Installed>> {
+        self.rules.borrow().iter().filter(|rule| rule.rule.filter.key.is_some()).cloned().collect()
+    }
+
+    /// Returns the response with which a rule refuses a request for a session; `None` if no rule does.
+    pub(super) fn refuse(&self, request: &HttpRequest, dialect: &str, transport: &str) -> Option<HttpResponse> {
+        if self.has_none() {
+            return None;
+        }
+        let client = client(request);
+        let subject = Subject { dialect, transport, session: None, client: client.as_deref(), key: None };
+        let (status, retry_after_s) = self.shared.refusal(&subject, Instant::now())?;
+        let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
+        if let Some(seconds) = retry_after_s {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        let body = serde_json::json!({"message": "refused by a rule of /faults"});
+        Some(response.insert_header((CACHE_CONTROL, "no-store")).force_close().json(body))
+    }
+}
+
+/// Returns the client's own name in this request.
+pub(super) fn client(request: &HttpRequest) -> Option<String> {
+    Parameters::of(request).ok()?.take("client").ok()?
+}
