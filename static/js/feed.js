@@ -9,7 +9,7 @@
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 
-import { Backoff } from "./backoff.js";
+import { Backoff } from "../clients/js/backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "./clock.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
 import { SUBPROTOCOL } from "./protocol.js";

@@ -1,8 +1,7 @@
 // @ts-check
-// Checks the estimate of the server's clock, the format of the latency, and the delays between attempts to connect.
+// Checks the estimate of the server's clock and the format of the latency.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Backoff } from "../js/backoff.js";
 import { describeLatency, OffsetEstimator, timerResolution } from "../js/clock.js";
 
 test("a symmetric exchange gives the offset exactly", () => {
@@ -76,34 +75,4 @@ test("a latency below the error of the clock is written as less than it", () => 
   assert.equal(describeLatency(2_500, { offset_us: 0, error_us: 3_200 }), "<4 ms");
   assert.equal(describeLatency(2_540, { offset_us: 0, error_us: 100 }), "2.5 ms");
   assert.equal(describeLatency(1_234_567, { offset_us: 0, error_us: 100 }), "1,235 ms");
-});
-
-test("delays double up to their bound and start again after a reset", () => {
-  const backoff = new Backoff(() => 1);
-  assert.deepEqual(Array.from({ length: 7 }, () => backoff.next()), [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
-  backoff.reset();
-  assert.equal(backoff.next(), 500);
-});
-
-test("no delay is below the least that a close code allows", () => {
-  assert.deepEqual([0, 0.5].map((random) => new Backoff(() => random).next(5_000)), [5_000, 7_500]);
-  const backoff = new Backoff(() => 0);
-  for (let attempt = 0; attempt < 8; attempt += 1) backoff.next(500);
-  assert.equal(backoff.next(500), 7_500, "and they still grow");
-});
-
-test("jitter shortens a delay by up to half", () => {
-  assert.equal(new Backoff(() => 0).next(), 250);
-  assert.equal(new Backoff(() => 0.5).next(), 375);
-});
-
-test("a delay demanded by the server is used once", () => {
-  const backoff = new Backoff(() => 1);
-  backoff.tell(840);
-  assert.equal(backoff.next(), 840);
-  assert.equal(backoff.next(), 500);
-  backoff.tell(Number.NaN);
-  assert.equal(backoff.next(), 1_000);
-  backoff.tell(9e9);
-  assert.equal(backoff.next(), 15_000);
 });

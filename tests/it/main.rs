@@ -30,6 +30,7 @@ mod bars;
 mod browser;
 mod burst;
 mod capture;
+mod clients;
 mod coalescing;
 mod crowded;
 mod cursor_client;

@@ -9,7 +9,7 @@
  * Owns: these clients. Does not own: the measured client (`run.js`).
  */
 
-import { Backoff } from "../backoff.js";
+import { Backoff } from "../../clients/js/backoff.js";
 import { cursorText, pollInterval, queryOf } from "./query.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";
 import { forEach, openSource } from "./transports.js";

@@ -6,7 +6,7 @@
  * Owns: the stream. Does not own: the meaning of the messages (`statistics.js`).
  */
 
-import { Backoff } from "../backoff.js";
+import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros } from "../clock.js";
 import { Failure } from "./failure.js";
 import { cursorText, queryOf } from "./query.js";

@@ -5,7 +5,7 @@
  * Owns: the requests. Does not own: the meaning of the messages (`statistics.js`).
  */
 
-import { Backoff } from "../backoff.js";
+import { Backoff } from "../../clients/js/backoff.js";
 import { failureOf } from "./failure.js";
 import { cursorText, pollInterval, queryOf } from "./query.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";

@@ -7,7 +7,7 @@
  */
 
 import { socketAddress } from "../address.js";
-import { Backoff } from "../backoff.js";
+import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "../clock.js";
 import { MarketTime } from "../markettime.js";
 import { SUBPROTOCOL } from "../protocol.js";

@@ -6,7 +6,7 @@
  */
 
 import { socketAddress } from "../address.js";
-import { Backoff } from "../backoff.js";
+import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { ABNORMAL, adviceOf } from "../reconnect.js";

@@ -1,9 +1,9 @@
 // @ts-check
 /**
  * The delay before the next attempt to connect: exponential backoff with an upper bound, and jitter, without which thousands of
- * pages would reconnect at the same moment.
+ * clients would reconnect at the same moment.
  *
- * Owns: the sequence of delays. Does not own: timers (`feed.js`). Pure: randomness is injected.
+ * Owns: the sequence of delays. Does not own: timers (`tickcast.js`). Pure: randomness is injected.
  */
 
 const DELAY_MS_FIRST = 500;

@@ -1,0 +1,41 @@
+// @ts-check
+/**
+ * What a connection needs of its client, and the client of its connection.
+ *
+ * Owns: these two interfaces. They are implemented in `tickcast.js`, and in `websocket.js` and `lines.js`.
+ */
+
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Transport} Transport */
+
+/**
+ * @typedef {object} Core
+ * @property {import("./place.js").Place} place
+ * @property {typeof globalThis.fetch} fetch
+ * @property {string | undefined} account the name of the server's traffic account
+ * @property {{ on_lag?: "close" }} lagOption
+ * @property {(path: string, isSocket?: boolean) => string} urlOf
+ * @property {() => number} received the present time, in microseconds since 1970
+ * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
+ * @property {() => void} hear something has come
+ * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
+ * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
+ * @property {(link: Link, failure: Failure) => void} fail the connection has ended
+ */
+
+/**
+ * @typedef {object} Link
+ * @property {Transport} transport
+ * @property {boolean} isReady
+ * @property {() => void} update makes the subscriptions the wanted ones
+ * @property {() => void} refresh subscribes to everything again
+ * @property {() => void} ping
+ * @property {(now_ms: number) => number} owedFor how long the server owes an answer
+ * @property {(message: ServerMessage) => boolean} control takes a message that concerns the connection; whether the application is to see it
+ * @property {(message: ServerMessage) => void} passed
+ * @property {() => void} leave abandons the connection
+ * @property {() => Promise<void>} close
+ */
+
+export {};

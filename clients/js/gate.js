@@ -1,0 +1,175 @@
+// @ts-check
+/**
+ * Lets each message through once, in the order of its topic, and detects missing ones: the `seq` of a topic grows by one, or by one
+ * more than `skipped`, or by as many as a `lag` has announced.
+ *
+ * Owns: the last `seq` of each topic. Does not own: the subscriptions (`wishes.js`), or fetching what is missing (`tickcast.js`).
+ * A topic counts from the first snapshot of its symbol after the subscription.
+ */
+
+import { EVERY, isNumbered, topicOf } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").Hole} Hole */
+/** @typedef {import("./protocol.js").Numbered} Numbered */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Snapshot} Snapshot */
+/** @typedef {import("./protocol.js").Topic} Topic */
+/** @typedef {import("./wishes.js").Wishes} Wishes */
+/** @typedef {{ seq: number, offset: number }} Place of the last event of a topic */
+
+/** How often the same hole is fetched again before it is announced, and how often any hole within a minute. */
+const REPAIRS_MAX = 3;
+const REPAIRS_PER_MINUTE_MAX = 10;
+const MINUTE_MS = 60_000;
+/** The seq before the first `day` or `gap` of a symbol: its number is not in a snapshot. */
+const UNKNOWN = -1;
+
+export class Gate {
+  #wishes;
+  /** @type {Map<string, Map<Topic, Place>>} */
+  #places = new Map();
+  /** Snapshots that have been requested, by symbol; those of `"*"` are limited to one of each symbol. @type {Map<string, number>} */
+  #awaited = new Map();
+  /** The symbols whose snapshot has come since `"*"` was requested; null if it is not awaited. @type {Set<string> | null} */
+  #everySeen = null;
+  /** Whether all snapshots of `"*"` have come, so that it can be resumed. */
+  #isEveryWhole = false;
+  /** Events announced by `lag` whose hole has not come yet. */
+  #excused = 0;
+  /** @type {import("./protocol.js").Lag | null} */
+  #lag = null;
+  /** Holes that are being fetched again: of each topic the offset before its hole, and the number of attempts. @type {Map<string, { symbol: string, offset: number, attempts: number }>} */
+  #holes = new Map();
+  /** The times of the last attempts. @type {number[]} */
+  #repaired_ms = [];
+
+  /** @param {Wishes} wishes */
+  constructor(wishes) {
+    this.#wishes = wishes;
+  }
+
+  /** Returns whether these topics continue a stream: their last events are known. @param {string} symbol @param {Iterable<Topic>} channels */
+  has(symbol, channels) {
+    if (symbol === EVERY) return this.#isEveryWhole;
+    const places = this.#places.get(symbol);
+    return places !== undefined && [...channels].every((channel) => places.has(channel));
+  }
+
+  /** Returns the offset from which a symbol must be fetched again to fill its hole. @param {string} symbol */
+  floorOf(symbol) {
+    const holes = [...this.#holes.values()].filter((hole) => symbol === EVERY || hole.symbol === symbol);
+    return Math.min(Infinity, ...holes.map((hole) => hole.offset));
+  }
+
+  /** Expects a snapshot of each of these symbols. @param {readonly string[]} symbols */
+  await(symbols) {
+    for (const symbol of symbols) {
+      if (symbol === EVERY) this.#everySeen = new Set();
+      else this.#awaited.set(symbol, (this.#awaited.get(symbol) ?? 0) + 1);
+    }
+  }
+
+  /** Expects nothing that an ended connection has not sent. */
+  disconnect() {
+    this.#awaited.clear();
+    this.#everySeen = null;
+  }
+
+  /** Notes that every snapshot of `"*"` has come. */
+  settle() {
+    this.#isEveryWhole ||= this.#everySeen !== null;
+  }
+
+  /** Forgets a symbol (`"*"`: every one that is not subscribed by name), or some of its channels. @param {string} symbol @param {Iterable<Topic>} [channels] */
+  forget(symbol, channels) {
+    if (symbol === EVERY) {
+      this.#isEveryWhole = false;
+      for (const other of this.#places.keys()) {
+        const named = this.#wishes.channelsOf(other);
+        for (const channel of this.#places.get(other)?.keys() ?? []) if (!named.has(channel)) this.#drop(other, channel);
+      }
+    } else for (const channel of channels ?? [...(this.#places.get(symbol)?.keys() ?? [])]) this.#drop(symbol, channel);
+  }
+
+  /** @param {string} symbol @param {Topic} channel */
+  #drop(symbol, channel) {
+    const places = this.#places.get(symbol);
+    places?.delete(channel);
+    // `day` and `gap` come with any channel.
+    if (places && [...places.keys()].every((each) => each === "day" || each === "gap")) this.#places.delete(symbol);
+    this.#holes.delete(`${symbol} ${channel}`);
+  }
+
+  /** Forgets everything, as after a restart of the server. Returns whether a stream was interrupted. */
+  clear() {
+    const hadAny = this.#places.size > 0;
+    this.#places.clear();
+    this.#holes.clear();
+    this.#isEveryWhole = false;
+    this.#excused = 0;
+    this.#lag = null;
+    return hadAny;
+  }
+
+  /**
+   * Judges a message: `pass`; `drop`, a repeat or not subscribed; `hole`, events before it are missing.
+   * @param {ServerMessage} message
+   * @returns {"pass" | "drop" | "hole" | Hole} the hole to announce before the message, after which it passes
+   */
+  judge(message) {
+    if (isNumbered(message)) return this.#judgeNumbered(message);
+    if (message.type === "snapshot") return this.#judgeSnapshot(message);
+    if (message.type !== "lag") return "pass";
+    if (message.since_offset === this.#lag?.since_offset && message.skipped === this.#lag.skipped) return "drop";
+    this.#lag = message;
+    this.#excused += message.skipped;
+    return "pass";
+  }
+
+  /** @param {Snapshot} snapshot */
+  #judgeSnapshot({ symbol, offset, seq }) {
+    const awaited = this.#awaited.get(symbol) ?? 0;
+    if (awaited > 0) this.#awaited.set(symbol, awaited - 1);
+    else if (this.#everySeen === null || this.#everySeen.has(symbol)) return "drop";
+    else this.#everySeen.add(symbol);
+    const wanted = new Set([...this.#wishes.channelsOf(symbol), ...this.#wishes.channelsOf(EVERY)]);
+    const places = this.#places.get(symbol) ?? new Map();
+    for (const channel of wanted) {
+      if (!places.has(channel) && Number.isInteger(seq[channel])) places.set(channel, { seq: seq[channel], offset });
+    }
+    for (const topic of /** @type {const} */ (["day", "gap"])) if (!places.has(topic)) places.set(topic, { seq: UNKNOWN, offset });
+    this.#places.set(symbol, places);
+    return "pass";
+  }
+
+  /** @param {Numbered} event @returns {"pass" | "drop" | "hole" | Hole} */
+  #judgeNumbered(event) {
+    const topic = topicOf(event);
+    const place = this.#places.get(event.symbol)?.get(topic);
+    if (!place || event.seq <= place.seq || event.offset <= place.offset) return "drop";
+    const skipped = "skipped" in event ? event.skipped ?? 0 : 0;
+    const missing = place.seq === UNKNOWN ? 0 : event.seq - place.seq - 1 - skipped;
+    const key = `${event.symbol} ${topic}`;
+    /** @type {"pass" | Hole} */
+    let verdict = "pass";
+    if (missing > this.#excused) {
+      if (this.#repairs(key, event.symbol, place.offset)) return "hole";
+      verdict = { type: "hole", symbol: event.symbol, channel: topic, from: place.seq + 1, to: event.seq - 1 - skipped };
+    } else if (missing > 0) this.#excused -= missing;
+    place.seq = event.seq;
+    place.offset = event.offset;
+    this.#holes.delete(key);
+    return verdict;
+  }
+
+  /** Notes another attempt to fetch a hole. Returns false if there were too many. @param {string} key @param {string} symbol @param {number} offset */
+  #repairs(key, symbol, offset) {
+    const now_ms = performance.now();
+    this.#repaired_ms = this.#repaired_ms.filter((at_ms) => now_ms - at_ms < MINUTE_MS);
+    const attempts = (this.#holes.get(key)?.attempts ?? 0) + 1;
+    if (attempts > REPAIRS_MAX || this.#repaired_ms.length >= REPAIRS_PER_MINUTE_MAX) return false;
+    this.#repaired_ms.push(now_ms);
+    this.#holes.set(key, { symbol, offset, attempts });
+    return true;
+  }
+}

@@ -1,0 +1,38 @@
+// @ts-check
+/**
+ * The options and the status of a client, and what its listeners are given.
+ *
+ * Owns: these types.
+ */
+
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./protocol.js").Channel} Channel */
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Transport} Transport */
+
+/**
+ * @typedef {object} Options
+ * @property {readonly Transport[]} [transports] the transports that may be used, the best one first; all by default
+ * @property {"catch_up" | "close"} [on_lag] what the server does if this client is too slow; `catch_up` by default
+ * @property {string} [account] the name of a traffic account of the server
+ * @property {number} [ping_ms] the time between two pings over a WebSocket, 5 s by default; 0: only `ping()` sends any
+ * @property {number} [silence_heartbeats] a connection is given up after this many times the server's `heartbeat_ms` of silence; 2 by default
+ * @property {number} [upgrade_ms] how often a better transport is tried again while a worse one is in use; 60 s by default
+ * @property {number} [connect_timeout_ms] how long a connection may take to be ready; 10 s by default
+ * @property {new (url: string, protocol: string) => WebSocket} [WebSocket] where there is no global one (Node before 22)
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {() => number} [random] from 0 up to 1
+ */
+/**
+ * @typedef {object} Status
+ * @property {"idle" | "connecting" | "live" | "reconnecting" | "closed"} state `closed`: no attempt follows
+ * @property {Transport | null} transport the one in use or being tried
+ * @property {number | null} retry_at_ms when the next attempt begins, as `performance.now()` counts; null during an attempt
+ * @property {Failure | null} failure why the last connection has ended; null when live
+ * @property {boolean} isFallback whether the best transport did not get through
+ */
+/** @typedef {{ channels?: Iterable<Channel>, mode?: "all" | "latest", max_hz?: number }} SubscribeOptions `channels`: `trades` by default; `mode`: `all`, or `latest` if there is a `max_hz` */
+/** @typedef {{ [Type in Message["type"]]: Extract<Message, { type: Type }> }} Messages */
+/** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status }} Happenings */
+
+export {};

@@ -1,0 +1,164 @@
+// @ts-check
+/**
+ * The messages of the protocol `tickcast.v1` as types, those that this client adds to them, and the check of a received message.
+ *
+ * Owns: the shape of every message. Does not own: transports, or the order of messages (`gate.js`).
+ * Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes and volumes are shares.
+ */
+
+/** @typedef {"1s" | "1m" | "5m" | "15m" | "1h" | "1d"} Interval */
+/** @typedef {"trades" | "quotes" | `bars.${Interval}`} Channel */
+
+/**
+ * @typedef {object} Bar
+ * @property {number} ts start of the bar
+ * @property {number} open
+ * @property {number} high
+ * @property {number} low
+ * @property {number} close
+ * @property {number} volume
+ * @property {number} trades
+ * @property {number} vwap
+ * @property {boolean} final false while the bar is still open
+ */
+
+/**
+ * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number },
+ *             server_ts?: number, market_ts?: number, speed?: number }} Welcome
+ */
+/**
+ * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
+ *             skipped?: number }} Trade `skipped`, in mode `latest`: how many older events of the topic this one replaces
+ */
+/**
+ * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
+ *             bid: number, bid_size: number, ask: number, ask_size: number, skipped?: number }} Quote
+ */
+/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number, skipped?: number }} BarMessage */
+/**
+ * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
+ *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
+ *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
+ */
+/** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the beginning of a day of UTC */
+/** @typedef {{ type: "gap", symbol: string, seq: number, offset: number, ts: number, since: number }} Gap a jump of the market's time; no event is missing */
+/** @typedef {{ type: "subscribed", id?: number | string, subscriptions: { symbol: string, channels: string[] }[], recovered?: boolean }} Subscribed */
+/** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag the client was too slow, and the server has skipped events */
+/** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
+/** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
+/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
+/** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
+
+/** @typedef {"websocket" | "sse" | "poll"} Transport */
+/** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
+/**
+ * @typedef {{ type: "reset", symbols: string[], reason: "restarted" | "evicted" }} Reset of this client: the events of these symbols
+ *   (`"*"`: of all) since the last ones are lost, because the server was restarted or has evicted them. A snapshot of each follows
+ */
+/**
+ * @typedef {{ type: "hole", symbol: string, channel: Topic, from: number, to: number }} Hole of this client: the events with the
+ *   `seq` `from` to `to` are lost, although the server has not announced it; fetching them again has failed several times
+ */
+/** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
+
+/** @typedef {Trade | Quote | BarMessage} Event */
+/** @typedef {Event | Day | Gap} Numbered */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
+/** @typedef {ServerMessage | Open | Reset | Hole} Message */
+/** @typedef {Channel | "day" | "gap"} Topic */
+
+/** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */
+/** @typedef {"all" | "latest"} Mode */
+/**
+ * @typedef {{ action: "subscribe" | "unsubscribe", symbols: string[], channels?: Channel[], mode?: Mode, max_hz?: number }} Request
+ */
+/** @typedef {Position & { cursor: string, recovered: boolean, messages: ServerMessage[] }} PollAnswer of `/api/v1/poll` */
+/** @typedef {{ type?: string, title?: string, status?: number, detail?: string, code?: string, symbols?: string[] }} Problem an error over HTTP (RFC 9457) */
+
+export const SUBPROTOCOL = "tickcast.v1.json";
+/** The "symbol" of a subscription to every symbol. */
+export const EVERY = "*";
+
+/** @type {readonly Interval[]} */
+export const INTERVALS = ["1s", "1m", "5m", "15m", "1h", "1d"];
+
+/** The numbers that a message must have, to be used at all. @type {Readonly<Record<string, readonly string[]>>} */
+const NUMBERS = {
+  trade: ["seq", "offset", "ts", "price", "size"],
+  quote: ["seq", "offset", "ts", "bid", "bid_size", "ask", "ask_size"],
+  bar: ["seq", "offset", "ts", "open", "high", "low", "close", "volume"],
+  day: ["seq", "offset", "ts", "prev_close"],
+  gap: ["seq", "offset", "ts", "since"],
+  snapshot: ["offset", "ts", "price", "open", "high", "low", "prev_close", "volume"],
+  lag: ["skipped", "since_offset"],
+  heartbeat: ["offset"],
+  pong: ["offset"],
+};
+
+/**
+ * Returns the channel that an event came on.
+ * @param {Event} event
+ * @returns {Channel}
+ */
+export function channelOf(event) {
+  if (event.type === "trade") return "trades";
+  return event.type === "quote" ? "quotes" : `bars.${event.interval}`;
+}
+
+/**
+ * Returns whether a message is a market event, which carries a `seq` and an `offset` and is subscribed to by a channel.
+ * @param {Message} message
+ * @returns {message is Event}
+ */
+export function isEvent(message) {
+  return message.type === "trade" || message.type === "quote" || message.type === "bar";
+}
+
+/**
+ * Returns whether a message is numbered in its topic.
+ * @param {Message} message
+ * @returns {message is Numbered}
+ */
+export function isNumbered(message) {
+  return isEvent(message) || message.type === "day" || message.type === "gap";
+}
+
+/** Returns the topic of a numbered message, without its symbol. @param {Numbered} message @returns {Topic} */
+export function topicOf(message) {
+  return isEvent(message) ? channelOf(message) : message.type;
+}
+
+/**
+ * Reads a frame: an array of messages.
+ * @param {string} text
+ * @returns {ServerMessage[]}
+ * @throws {SyntaxError} if it is none, or if a message lacks a key
+ */
+export function readFrame(text) {
+  const frame = JSON.parse(text);
+  if (!Array.isArray(frame)) throw new SyntaxError("a frame is an array");
+  for (const message of frame) checkMessage(message);
+  return frame;
+}
+
+/** @param {Record<string, unknown>} message @throws {SyntaxError} */
+export function checkMessage(message) {
+  if (typeof message?.type !== "string") throw new SyntaxError("a message has a type");
+  const numbers = NUMBERS[message.type] ?? [];
+  const isSound = numbers.every((key) => Number.isFinite(message[key]))
+    && (!numbers.includes("ts") || typeof message.symbol === "string")
+    && (message.type !== "bar" || INTERVALS.some((interval) => interval === message.interval))
+    && (message.type !== "snapshot" || (typeof message.seq === "object" && message.seq !== null));
+  if (!isSound) throw new SyntaxError(`a ${message.type} lacks a key`);
+}
+
+/** Returns a cursor as a query parameter. @param {Position} position */
+export function cursorText({ epoch, offset }) {
+  return `${epoch}:${offset}`;
+}
+
+/** Reads the text of a cursor; null if it is none. @param {string} text @returns {Position | null} */
+export function cursorOf(text) {
+  const [epoch, offset] = text.split(":");
+  return epoch && offset !== undefined && /^\d+$/.test(offset) ? { epoch, offset: Number(offset) } : null;
+}

@@ -1,0 +1,148 @@
+// @ts-check
+// Checks that of each topic every event passes once and in order, and when a hole is fetched again or announced.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Gate } from "../gate.js";
+import { checkMessage, readFrame } from "../protocol.js";
+import { changesOf, groupsOf, Wishes, without } from "../wishes.js";
+import { quote, snapshot, trade } from "./messages.js";
+
+/** @typedef {import("../protocol.js").Channel} Channel */
+
+/** Returns a gate of AAPL whose snapshot at offset 100 has passed. @param {Channel[]} channels */
+function open(...channels) {
+  const wishes = new Wishes();
+  wishes.add(["AAPL"], channels, { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["AAPL"]);
+  assert.equal(gate.judge(snapshot({ trades: 57, quotes: 311 })), "pass");
+  return { wishes, gate };
+}
+
+test("each event passes once", () => {
+  const { gate } = open("trades");
+  assert.deepEqual([trade(57, 101), trade(58, 102), trade(58, 102), trade(59, 103), trade(58, 102)].map((event) => gate.judge(event)),
+    ["drop", "pass", "drop", "pass", "drop"]);
+});
+
+test("an event of a channel that is not subscribed, or before the snapshot, does not pass", () => {
+  const { gate } = open("trades");
+  assert.equal(gate.judge(quote(312, 101)), "drop");
+  assert.equal(gate.judge(trade(58, 101, { symbol: "MSFT" })), "drop");
+});
+
+test("a snapshot passes as often as it was requested", () => {
+  const { gate } = open("trades");
+  assert.equal(gate.judge(snapshot({ trades: 57 })), "drop");
+  gate.await(["AAPL"]);
+  assert.equal(gate.judge(snapshot({ trades: 60 }, { offset: 130 })), "pass");
+  assert.equal(gate.judge(trade(58, 101)), "pass", "a later snapshot of a topic with a past skips nothing");
+});
+
+test("events counted by skipped, or announced by a lag, are no hole", () => {
+  const { gate } = open("trades", "quotes");
+  assert.equal(gate.judge(trade(61, 110, { skipped: 3 })), "pass");
+  const lag = /** @type {const} */ ({ type: "lag", skipped: 4, since_offset: 111 });
+  assert.deepEqual([gate.judge(lag), gate.judge(lag)], ["pass", "drop"], "a repeated lag does not count twice");
+  assert.equal(gate.judge(trade(64, 120)), "pass");
+  assert.equal(gate.judge(quote(314, 121)), "pass");
+  assert.equal(gate.judge(quote(316, 122)), "hole", "all four are used up");
+});
+
+test("a hole is fetched again from its beginning, and announced if that fails three times", () => {
+  const { gate } = open("trades", "quotes");
+  gate.judge(trade(58, 105));
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    assert.equal(gate.judge(trade(61, 110)), "hole");
+    assert.equal(gate.floorOf("AAPL"), 105);
+    assert.equal(gate.floorOf("*"), 105);
+    assert.equal(gate.judge(quote(312 + attempt, 112 + attempt)), "pass");
+  }
+  assert.deepEqual(gate.judge(trade(61, 110)), { type: "hole", symbol: "AAPL", channel: "trades", from: 59, to: 60 });
+  assert.equal(gate.floorOf("AAPL"), Infinity);
+  assert.equal(gate.judge(trade(62, 111)), "pass");
+});
+
+test("a hole that is filled is forgotten", () => {
+  const { gate } = open("trades");
+  assert.equal(gate.judge(trade(60, 110)), "hole");
+  assert.deepEqual([trade(58, 101), trade(59, 105), trade(60, 110)].map((event) => gate.judge(event)), ["pass", "pass", "pass"]);
+  assert.equal(gate.floorOf("AAPL"), Infinity);
+});
+
+test("a server with holes everywhere is not reconnected to for each of them", () => {
+  const { gate } = open("trades");
+  let [seq, repairs, announced] = [57, 0, 0];
+  for (let hole = 0; hole < 100; hole += 1) {
+    seq += 2;
+    let verdict = gate.judge(trade(seq, seq + 100));
+    for (; verdict === "hole"; verdict = gate.judge(trade(seq, seq + 100))) repairs += 1;
+    announced += Number(typeof verdict === "object");
+  }
+  assert.deepEqual([repairs, announced], [10, 100]);
+});
+
+test("a topic that is forgotten begins with a snapshot", () => {
+  const { gate } = open("trades");
+  gate.forget("AAPL");
+  assert.equal(gate.has("AAPL", ["trades"]), false);
+  assert.equal(gate.judge(trade(58, 101)), "drop");
+  gate.await(["AAPL"]);
+  gate.judge(snapshot({ trades: 80 }, { offset: 200 }));
+  assert.equal(gate.judge(trade(81, 201)), "pass");
+});
+
+test("a wildcard gets one snapshot of each symbol, and can be resumed when all have come", () => {
+  const wishes = new Wishes();
+  wishes.add(["*"], ["trades"], { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["*"]);
+  for (const symbol of ["A", "B"]) assert.equal(gate.judge(snapshot({ trades: 1 }, { symbol })), "pass");
+  assert.equal(gate.judge(snapshot({ trades: 1 }, { symbol: "A" })), "drop");
+  assert.equal(gate.has("*", ["trades"]), false);
+  gate.settle();
+  assert.equal(gate.has("*", ["trades"]), true);
+  assert.equal(gate.judge(trade(2, 101, { symbol: "B" })), "pass");
+  gate.forget("*");
+  assert.equal(gate.judge(trade(3, 102, { symbol: "B" })), "drop");
+});
+
+test("days pass once each", () => {
+  const { gate } = open("trades");
+  /** @param {number} seq @param {number} offset */
+  const day = (seq, offset) => /** @type {const} */ ({ type: "day", symbol: "AAPL", seq, offset, ts: 1, prev_close: 1 });
+  assert.deepEqual([day(4, 99), day(4, 101), day(4, 101), day(5, 300)].map((each) => gate.judge(each)), ["drop", "pass", "drop", "pass"]);
+  assert.equal(gate.judge(day(7, 400)), "hole");
+});
+
+test("a message without its numbers is not read", () => {
+  for (const text of ["", "{}", "[1]", "[{}]", "[null]", '[{"type":"trade","symbol":"AAPL","seq":1,"offset":2,"ts":3,"price":null,"size":1}]',
+    '[{"type":"trade","seq":1,"offset":2,"ts":3,"price":4,"size":1}]', '[{"type":"snapshot","symbol":"AAPL"}]']) {
+    assert.throws(() => readFrame(text), SyntaxError, text);
+  }
+  assert.deepEqual(readFrame(JSON.stringify([trade(1, 2)])), [trade(1, 2)]);
+  checkMessage({ type: "novelty" });
+});
+
+test("topics are grouped by channels and mode, and only changes are requested", () => {
+  const wishes = new Wishes();
+  wishes.add(["A", "B", "*"], ["trades"], { mode: "all" });
+  wishes.add(["A"], ["bars.1m", "quotes"], { mode: "all" });
+  wishes.add(["C"], ["trades"], { mode: "latest", max_hz: 4 });
+  const before = wishes.wanted;
+  assert.deepEqual(groupsOf(before), [
+    { mode: "all", symbols: ["A"], channels: ["bars.1m", "quotes", "trades"] }, { mode: "all", symbols: ["B"], channels: ["trades"] },
+    { mode: "all", symbols: ["*"], channels: ["trades"] }, { mode: "latest", max_hz: 4, symbols: ["C"], channels: ["trades"] },
+  ]);
+  wishes.remove(["A"], ["quotes"]);
+  wishes.remove(["B"]);
+  wishes.add(["C"], ["trades"], { mode: "all" });
+  const { removed, added } = changesOf(before, wishes.wanted);
+  assert.deepEqual([...removed], [["A", ["quotes"]], ["B", ["trades"]]]);
+  assert.deepEqual([...added], [["C", new Map([["trades", { mode: "all" }]])]]);
+  assert.deepEqual([...changesOf(without(before, ["C"]), before).added.keys()], ["C"]);
+  wishes.exclude(["C"]);
+  assert.equal(wishes.wanted.has("C"), false);
+  wishes.include();
+  assert.equal(wishes.wanted.has("C"), true);
+});

@@ -1,0 +1,397 @@
+// @ts-check
+/**
+ * The client of a tickcast server: prices by WebSocket, or by server-sent events or long polling where no WebSocket gets through.
+ *
+ * Owns: which transport is used and when it is tried again, the cursor, the watchdog, and the listeners. Does not own: connections
+ * (`websocket.js`, `lines.js`), the check that no event is missing or repeated (`gate.js`).
+ */
+
+import { Backoff } from "./backoff.js";
+import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
+import { LineLink } from "./lines.js";
+import { Place, received } from "./place.js";
+import { MessageQueue } from "./queue.js";
+import { WebSocketLink } from "./websocket.js";
+import { namesOf } from "./wishes.js";
+
+export { ClosedError };
+
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./core.js").Core} Core */
+/** @typedef {import("./core.js").Link} Link */
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Position} Position */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Transport} Transport */
+
+/** @typedef {import("./options.js").Happenings} Happenings */
+/** @typedef {import("./options.js").Options} Options */
+/** @typedef {import("./options.js").Status} Status */
+
+/** @type {readonly Transport[]} */
+const TRANSPORTS = ["websocket", "sse", "poll"];
+const CHECK_MS = 250;
+/** A check that is so late means that the machine or the page was suspended. */
+const LATE_MS = 1_500;
+/** After a connection that lived this long the delays start from the shortest. */
+const HELD_MS = 5_000;
+const HEARTBEAT_MS = 15_000;
+
+/** Returns a client that connects at once. @param {string | URL} url the address of the server @param {Options} [options] */
+export function connect(url, options) {
+  const client = new Client(url, options);
+  client.connect();
+  return client;
+}
+
+export class Client {
+  /** @type {Status} */
+  status = { state: "idle", transport: null, retry_at_ms: null, failure: null, isFallback: false };
+  /** The most symbols of one connection. */
+  symbols_max = Infinity;
+  #base;
+  #options;
+  #Socket;
+  #transports;
+  /** @type {Map<string, Set<(value: never) => void>>} */
+  #listeners = new Map();
+  /** @type {Set<MessageQueue>} */
+  #queues = new Set();
+  #place = new Place((reset) => this.#emit([reset], received()));
+  #backoff;
+  /** @type {Link | null} */
+  #link = null;
+  /** A better transport that is being tried while the link works. @type {Link | null} */
+  #candidate = null;
+  #begun_ms = 0;
+  #heard_ms = 0;
+  #pinged_ms = 0;
+  #checked_ms = 0;
+  #heartbeat_ms = HEARTBEAT_MS;
+  /** The transport to begin with, and until when it is not worth trying a better one. */
+  #first = 0;
+  #upgrade_at_ms = 0;
+  #isUpdateDue = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry_timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #check_timer;
+  /** @type {Core} */
+  #core;
+
+  /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
+  constructor(url, options = {}) {
+    const base = new URL(url);
+    base.protocol = base.protocol.replace("ws", "http");
+    if (!base.pathname.endsWith("/")) base.pathname += "/";
+    this.#base = base;
+    this.#options = { ping_ms: 5_000, silence_heartbeats: 2, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random, ...options };
+    this.#Socket = options.WebSocket ?? globalThis.WebSocket;
+    this.#transports = (options.transports ?? TRANSPORTS).filter((transport) => transport !== "websocket" || this.#Socket);
+    if (this.#transports.length === 0) throw new TypeError("there is no WebSocket here: pass one as an option, or permit another transport");
+    this.#backoff = new Backoff(this.#options.random);
+    this.#core = this.#makeCore();
+  }
+
+  /** The run of the server that the last connection had; empty before the first. */
+  get epoch() {
+    return this.#place.epoch;
+  }
+
+  /** The cursor: every event up to it has come. Null before the first snapshots. @returns {Position | null} */
+  get cursor() {
+    return this.#place.cursor;
+  }
+
+  /** Connects, if there is no connection and none is being opened. Ends a delay. */
+  connect() {
+    if (this.#link === null) this.#begin(this.#firstIndex());
+  }
+
+  /** Abandons the connection and opens another one at once, which resumes where this one was. */
+  reconnect() {
+    if (this.status.state === "idle") return;
+    this.#leave();
+    this.#begin(this.#firstIndex(), { cause: "asked" });
+  }
+
+  /** Abandons the connection until `connect` is called. The cursor is kept. */
+  pause() {
+    this.#leave();
+    this.#setStatus({ state: "reconnecting", retry_at_ms: null, failure: { cause: "asked" } });
+  }
+
+  /**
+   * Subscribes, now and on every later connection. A topic that is subscribed already gets the new mode.
+   * @param {string | Iterable<string>} symbols `"*"` for all
+   * @param {import("./options.js").SubscribeOptions} [options]
+   */
+  subscribe(symbols, { channels = ["trades"], max_hz, mode = max_hz === undefined ? "all" : "latest" } = {}) {
+    this.#place.wishes.add(namesOf(symbols), channels, max_hz === undefined ? { mode } : { mode, max_hz });
+    this.#updateSoon();
+  }
+
+  /** Ends subscriptions; of all channels if none is named. @param {string | Iterable<string>} symbols @param {{ channels?: Iterable<import("./protocol.js").Channel> }} [options] */
+  unsubscribe(symbols, { channels } = {}) {
+    this.#place.wishes.remove(namesOf(symbols), channels);
+    this.#updateSoon();
+  }
+
+  /** Requests a snapshot of every subscribed symbol. */
+  refresh() {
+    this.#link?.refresh();
+  }
+
+  /** Sends a ping, if the connection is a WebSocket; a `pong` answers it. */
+  ping() {
+    if (!this.#link?.isReady) return;
+    this.#pinged_ms = performance.now();
+    this.#link.ping();
+  }
+
+  /**
+   * Calls a function for each message of a type; `message`: of every type; `batch`: once for all messages that came together;
+   * `status`: when the status has changed. Returns a function that ends this.
+   * @template {keyof Happenings} Name
+   * @param {Name} name
+   * @param {(value: Happenings[Name]) => void} listener
+   * @returns {() => void}
+   */
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /**
+   * Returns the messages from now on. If it is not read, it keeps the newest `queue_max` and reports the others as `overflow`.
+   * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good.
+   * @param {{ queue_max?: number }} [options] 10,000 by default
+   */
+  messages({ queue_max = 10_000 } = {}) {
+    const queue = new MessageQueue(queue_max, () => this.#queues.delete(queue));
+    this.#queues.add(queue);
+    return queue;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+
+  /** Ends the subscriptions and the connection. Resolves when the server has answered, or after two seconds. */
+  async close() {
+    const link = this.#link;
+    this.#link = null;
+    this.#leave();
+    this.#setStatus({ state: "closed", transport: null, retry_at_ms: null, failure: null });
+    await link?.close();
+    for (const queue of this.#queues) queue.end();
+  }
+
+  // Connections.
+
+  /** The transport to begin with. */
+  #firstIndex() {
+    if (performance.now() >= this.#upgrade_at_ms) this.#first = 0;
+    return this.#first;
+  }
+
+  /** @param {number} index @returns {Link} */
+  #open(index) {
+    const transport = this.#transports[index];
+    return transport === "websocket" ? new WebSocketLink(this.#core, this.#Socket) : new LineLink(this.#core, transport);
+  }
+
+  /** @param {number} index @param {Failure | null} [failure] why the last connection has ended */
+  #begin(index, failure = this.status.failure) {
+    this.#leave();
+    const isFirst = this.status.state === "idle" || this.status.state === "connecting";
+    this.#setStatus({ state: isFirst ? "connecting" : "reconnecting", transport: this.#transports[index], retry_at_ms: null, failure });
+    this.#begun_ms = this.#heard_ms = this.#checked_ms = performance.now();
+    this.#link = this.#open(index);
+    this.#check_timer = setTimeout(() => this.#check(), CHECK_MS);
+  }
+
+  /** Abandons the connections and all timers. */
+  #leave() {
+    clearTimeout(this.#retry_timer);
+    clearTimeout(this.#check_timer);
+    for (const link of [this.#link, this.#candidate]) link?.leave();
+    this.#link = this.#candidate = null;
+    this.#place.gate.disconnect();
+  }
+
+  /** @param {Link} link @param {Failure} failure */
+  #onFailure(link, failure) {
+    if (link === this.#candidate) return this.#onCandidateFailure(link);
+    if (link !== this.#link) return;
+    const index = this.#transports.indexOf(link.transport);
+    const wasReady = link.isReady;
+    this.#leave();
+    const advice = adviceOf(failure.code ?? ABNORMAL);
+    if (!advice.keepsCursor) this.#place.restart();
+    if (!advice.reconnects) return this.#finish(failure);
+    if (failure.isBlocked && index + 1 < this.#transports.length) return this.#begin(index + 1, failure);
+    if (wasReady && performance.now() - this.#begun_ms > HELD_MS) this.#backoff.reset();
+    if (failure.retry_after_ms !== undefined) this.#backoff.tell(failure.retry_after_ms);
+    // A wait for an answer was delay enough, and a hole is no fault of the connection.
+    const isOwn = failure.cause === "silent" || failure.cause === "late" || failure.cause === "hole";
+    const delay_ms = this.#backoff.next(isOwn ? 0 : advice.delay_ms);
+    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms, failure });
+    this.#retry_timer = setTimeout(() => this.#begin(this.#firstIndex()), delay_ms);
+  }
+
+  /** @param {Failure} failure */
+  #finish(failure) {
+    this.#setStatus({ state: "closed", transport: null, retry_at_ms: null, failure });
+    for (const queue of this.#queues) queue.end(new ClosedError(failure));
+  }
+
+  /** @param {Link} link @param {import("./protocol.js").Welcome} [welcome] */
+  #enter(link, welcome) {
+    this.#heartbeat_ms = welcome?.heartbeat_ms || this.#heartbeat_ms;
+    this.symbols_max = welcome?.limits?.symbols ?? this.symbols_max;
+    if (link.isReady || (link !== this.#link && link !== this.#candidate)) return;
+    link.isReady = true;
+    const now = performance.now();
+    if (link === this.#candidate) {
+      const old = this.#link;
+      this.#candidate = null;
+      this.#link = link;
+      old?.leave();
+      this.#place.gate.disconnect();
+      this.#begun_ms = now;
+    }
+    this.#heard_ms = this.#pinged_ms = now;
+    this.#first = this.#transports.indexOf(link.transport);
+    if (this.#first > 0) this.#upgrade_at_ms = now + this.#options.upgrade_ms * (0.75 + this.#options.random() / 2);
+    this.#setStatus({ state: "live", transport: link.transport, retry_at_ms: null, failure: null });
+    this.#emit([{ type: "open", transport: link.transport, epoch: this.epoch, symbols_max: this.symbols_max }], received());
+    link.update();
+  }
+
+  /** Tries a transport that is better than the present one. */
+  #tryBetter() {
+    this.#upgrade_at_ms = Infinity;
+    this.#begun_ms = performance.now();
+    this.#candidate = this.#open(0);
+  }
+
+  /** @param {Link} link */
+  #onCandidateFailure(link) {
+    link.leave();
+    this.#candidate = null;
+    const next = this.#transports.indexOf(link.transport) + 1;
+    if (next < this.#first) this.#candidate = this.#open(next);
+    else this.#upgrade_at_ms = performance.now() + this.#options.upgrade_ms * (0.75 + this.#options.random() / 2);
+  }
+
+  /** Checks whether the connection is dead, and whether anything is due. */
+  #check() {
+    const link = this.#link;
+    if (!link) return;
+    this.#check_timer = setTimeout(() => this.#check(), CHECK_MS);
+    const now = performance.now();
+    const isLate = now - this.#checked_ms > CHECK_MS + LATE_MS;
+    this.#checked_ms = now;
+    // The machine was suspended: messages may be waiting to be read.
+    if (isLate) this.#heard_ms = Math.max(this.#heard_ms, now - CHECK_MS);
+    const { connect_timeout_ms, silence_heartbeats, ping_ms } = this.#options;
+    const silence_ms = silence_heartbeats * this.#heartbeat_ms;
+    if (!link.isReady) {
+      if (now - this.#begun_ms > connect_timeout_ms) this.#onFailure(link, { cause: "silent", isBlocked: true });
+      return;
+    }
+    if (link.transport !== "poll" && now - this.#heard_ms > silence_ms) return this.#onFailure(link, { cause: "silent", isBlocked: link.transport === "sse" });
+    if (!isLate && link.owedFor(now) > Math.max(silence_ms, connect_timeout_ms)) return this.#onFailure(link, { cause: "late" });
+    if (ping_ms > 0 && now - this.#pinged_ms >= ping_ms) this.ping();
+    if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate);
+    if (!this.#candidate && this.#first > 0 && now >= this.#upgrade_at_ms) this.#tryBetter();
+  }
+
+  // Subscriptions and messages.
+
+  /** Sends the changes of one turn of the application together. */
+  #updateSoon() {
+    if (this.#isUpdateDue) return;
+    this.#isUpdateDue = true;
+    queueMicrotask(() => {
+      this.#isUpdateDue = false;
+      this.#place.update();
+      this.#link?.update();
+    });
+  }
+
+  /** @returns {Core} */
+  #makeCore() {
+    return {
+      place: this.#place,
+      fetch: (...rest) => (this.#options.fetch ?? globalThis.fetch)(...rest),
+      account: this.#options.account,
+      lagOption: this.#options.on_lag === "close" ? { on_lag: "close" } : {},
+      urlOf: (path, isSocket = false) => this.#urlOf(path, isSocket),
+      received,
+      enter: (link, welcome) => this.#enter(link, welcome),
+      hear: () => { this.#heard_ms = performance.now(); },
+      take: (link, messages, received_us) => this.#take(link, messages, received_us),
+      refuse: (error) => {
+        if (error.code === "unknown_symbol") this.#place.wishes.exclude(error.symbols ?? []);
+        this.#emit([error], received());
+      },
+      fail: (link, failure) => this.#onFailure(link, failure),
+    };
+  }
+
+  /** @param {string} path @param {boolean} isSocket */
+  #urlOf(path, isSocket) {
+    const url = new URL(path, this.#base);
+    if (isSocket) url.protocol = url.protocol.replace("http", "ws");
+    if (isSocket && this.#options.account !== undefined) url.searchParams.set("client", this.#options.account);
+    return url.href;
+  }
+
+  /** @param {Link} link @param {readonly ServerMessage[]} messages @param {number} received_us */
+  #take(link, messages, received_us) {
+    if (link !== this.#link && link !== this.#candidate) return false;
+    this.#heard_ms = performance.now();
+    /** @type {Message[]} */
+    const passed = [];
+    let isWhole = true;
+    for (const message of messages) {
+      const isShown = link.control(message);
+      const verdict = this.#place.gate.judge(message);
+      isWhole = verdict !== "hole";
+      if (!isWhole) break;
+      if (verdict === "drop" || !isShown) continue;
+      link.passed(message);
+      if (typeof verdict === "object") passed.push(verdict);
+      passed.push(message);
+    }
+    if (passed.length > 0) this.#emit(passed, received_us);
+    if (!isWhole) this.#onFailure(link, { cause: "hole" });
+    return isWhole;
+  }
+
+  /** @param {readonly Message[]} messages @param {number} received_us */
+  #emit(messages, received_us) {
+    for (const message of messages) {
+      this.#call(message.type, message);
+      this.#call("message", message);
+      for (const queue of this.#queues) queue.push(message);
+    }
+    this.#call("batch", { messages, received_us });
+  }
+
+  /** @param {string} name @param {unknown} value */
+  #call(name, value) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(/** @type {never} */ (value));
+  }
+
+  /** @param {Partial<Status>} change */
+  #setStatus(change) {
+    const status = { ...this.status, ...change };
+    status.isFallback = status.transport !== null && this.#transports.indexOf(status.transport) > 0;
+    this.status = status;
+    this.#call("status", status);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a connection needs of its client, and the client of its connection.
+ *
+ * Owns: these two interfaces. They are implemented in `tickcast.js`, and in `websocket.js` and `lines.js`.
+ */
+export type Failure = import("./closing.js").Failure;
+export type ServerMessage = import("./protocol.js").ServerMessage;
+export type Transport = import("./protocol.js").Transport;
+export type Core = {
+    place: import("./place.js").Place;
+    fetch: typeof globalThis.fetch;
+    /**
+     * the name of the server's traffic account
+     */
+    account: string | undefined;
+    lagOption: {
+        on_lag?: "close";
+    };
+    urlOf: (path: string, isSocket?: boolean) => string;
+    /**
+     * the present time, in microseconds since 1970
+     */
+    received: () => number;
+    /**
+     * the connection is ready; calls `update`
+     */
+    enter: (link: Link, welcome?: import("./protocol.js").Welcome) => void;
+    /**
+     * something has come
+     */
+    hear: () => void;
+    /**
+     * returns false if the connection was given up
+     */
+    take: (link: Link, messages: readonly ServerMessage[], received_us: number) => boolean;
+    /**
+     * a request over HTTP was refused
+     */
+    refuse: (error: import("./protocol.js").ErrorMessage) => void;
+    /**
+     * the connection has ended
+     */
+    fail: (link: Link, failure: Failure) => void;
+};
+export type Link = {
+    transport: Transport;
+    isReady: boolean;
+    /**
+     * makes the subscriptions the wanted ones
+     */
+    update: () => void;
+    /**
+     * subscribes to everything again
+     */
+    refresh: () => void;
+    ping: () => void;
+    /**
+     * how long the server owes an answer
+     */
+    owedFor: (now_ms: number) => number;
+    /**
+     * takes a message that concerns the connection; whether the application is to see it
+     */
+    control: (message: ServerMessage) => boolean;
+    passed: (message: ServerMessage) => void;
+    /**
+     * abandons the connection
+     */
+    leave: () => void;
+    close: () => Promise<void>;
+};
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Transport} Transport */
+/**
+ * @typedef {object} Core
+ * @property {import("./place.js").Place} place
+ * @property {typeof globalThis.fetch} fetch
+ * @property {string | undefined} account the name of the server's traffic account
+ * @property {{ on_lag?: "close" }} lagOption
+ * @property {(path: string, isSocket?: boolean) => string} urlOf
+ * @property {() => number} received the present time, in microseconds since 1970
+ * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
+ * @property {() => void} hear something has come
+ * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
+ * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
+ * @property {(link: Link, failure: Failure) => void} fail the connection has ended
+ */
+/**
+ * @typedef {object} Link
+ * @property {Transport} transport
+ * @property {boolean} isReady
+ * @property {() => void} update makes the subscriptions the wanted ones
+ * @property {() => void} refresh subscribes to everything again
+ * @property {() => void} ping
+ * @property {(now_ms: number) => number} owedFor how long the server owes an answer
+ * @property {(message: ServerMessage) => boolean} control takes a message that concerns the connection; whether the application is to see it
+ * @property {(message: ServerMessage) => void} passed
+ * @property {() => void} leave abandons the connection
+ * @property {() => Promise<void>} close
+ */
+export {};

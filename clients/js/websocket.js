@@ -1,0 +1,228 @@
+// @ts-check
+/**
+ * One WebSocket: sends the requests that make its subscriptions the wanted ones, resumes with the cursor, and computes the cursor.
+ *
+ * Owns: the socket and its requests. Does not own: reconnecting (`tickcast.js`), the check of events (`gate.js`).
+ */
+
+import { ABNORMAL } from "./closing.js";
+import { isNumbered, readFrame, SUBPROTOCOL } from "./protocol.js";
+import { changesOf, groupsOf, without } from "./wishes.js";
+
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./core.js").Core} Core */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./wishes.js").Group} Group */
+/** @typedef {import("./wishes.js").Wanted} Wanted */
+/** @typedef {{ group: Group, isResumed: boolean, sent_ms: number }} Asked a request without an answer */
+
+const NORMAL = 1000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+export class WebSocketLink {
+  /** @type {"websocket"} */
+  transport = "websocket";
+  isReady = false;
+  #core;
+  #socket;
+  /** @type {Wanted} */
+  #asked = new Map();
+  /** @type {Map<number | string, Asked>} */
+  #pending = new Map();
+  #next_id = 1;
+  /** Whether events come in the order of the stream, because no recovery is running: then the newest one is the cursor. */
+  #isSettled = false;
+  #newest_offset = -1;
+  /** When the oldest ping without an answer was sent. @type {number | null} */
+  #pinged_ms = null;
+  /** @type {number | undefined} */
+  #retry_after_ms;
+  #isFirst = true;
+
+  /** @param {Core} core @param {new (url: string, protocol: string) => WebSocket} Socket */
+  constructor(core, Socket) {
+    this.#core = core;
+    const socket = new Socket(core.urlOf("ws", true), SUBPROTOCOL);
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => this.#onFrame(data);
+    socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
+    // A `close` follows; in Node an error without a listener would end the process.
+    socket.onerror = () => {};
+  }
+
+  /** @param {unknown} data */
+  #onFrame(data) {
+    /** @type {ServerMessage[]} */
+    let messages;
+    const received_us = this.#core.received();
+    try {
+      if (typeof data !== "string") throw new SyntaxError("not a text message");
+      messages = readFrame(data);
+    } catch {
+      return this.#core.fail(this, { cause: "garbage" });
+    }
+    this.#core.take(this, messages, received_us);
+  }
+
+  /** Takes the messages that concern the connection. @param {ServerMessage} message @returns {boolean} whether the application is to see it */
+  control(message) {
+    switch (message.type) {
+      case "welcome":
+        this.#core.place.meet(message.epoch);
+        this.#core.enter(this, message);
+        return true;
+      case "subscribed":
+        return this.#onAnswer(message);
+      case "error":
+        this.#onError(message);
+        return true;
+      case "pong":
+        this.#pinged_ms = null;
+        this.#settle(message.offset);
+        return true;
+      case "heartbeat":
+        this.#settle(message.offset);
+        return true;
+      case "goodbye":
+        this.#retry_after_ms = message.retry_after_ms;
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  /** Notes an event that has passed. @param {ServerMessage} message */
+  passed(message) {
+    if (!isNumbered(message)) return;
+    this.#newest_offset = Math.max(this.#newest_offset, message.offset);
+    if (this.#isSettled) this.#core.place.reached(message.offset, false);
+  }
+
+  /** @param {import("./protocol.js").Subscribed} answer */
+  #onAnswer({ id, recovered }) {
+    if (id === undefined) return false;
+    const asked = this.#pending.get(id);
+    // An unsubscription is answered, too; and a repeated answer must not have an effect.
+    if (!asked || !this.#pending.delete(id)) return false;
+    if (!asked.isResumed || recovered !== true) {
+      if (asked.isResumed) this.#core.place.lose(asked.group.symbols, asked.group.channels);
+      this.#core.place.gate.await(asked.group.symbols);
+    }
+    // The answer to this ping is a cursor that covers the subscription.
+    if (this.#pending.size === 0) this.ping();
+    return true;
+  }
+
+  /** @param {import("./protocol.js").ErrorMessage} error */
+  #onError({ id, code, symbols }) {
+    if (code === "unknown_symbol") {
+      this.#core.place.wishes.exclude(symbols ?? []);
+      this.#asked = without(this.#asked, symbols ?? []);
+      return;
+    }
+    const asked = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || !asked) return;
+    // Nothing of the request is subscribed, and it would be refused again.
+    this.#pending.delete(id);
+    const { symbols: refused, channels } = asked.group;
+    this.#core.place.wishes.remove(refused, channels);
+    this.#asked = without(this.#asked, refused, channels);
+  }
+
+  /** @param {number} offset */
+  #settle(offset) {
+    if (this.#pending.size > 0) return;
+    this.#core.place.reached(offset, true);
+    if (offset < this.#newest_offset) return;
+    this.#isSettled = true;
+    this.#core.place.gate.settle();
+  }
+
+  /** Makes the subscriptions the wanted ones. */
+  update() {
+    if (!this.isReady) return;
+    const { wanted } = this.#core.place.wishes;
+    const { removed, added } = changesOf(this.#asked, wanted);
+    this.#asked = wanted;
+    // Unsubscribing first makes room within the server's limit.
+    /** @type {Map<string, string[]>} */
+    const alike = new Map();
+    for (const [symbol, channels] of removed) {
+      // Without channels, a request ends all of a symbol.
+      const key = wanted.has(symbol) ? channels.sort().join() : "";
+      alike.set(key, [...(alike.get(key) ?? []), symbol]);
+    }
+    for (const [key, symbols] of alike) this.#send({ action: "unsubscribe", symbols, ...(key === "" ? {} : { channels: key.split(",") }) });
+    // Later requests add topics without a past, or change the mode in place: their snapshots are wanted.
+    this.#subscribe(added, this.#isFirst);
+    this.#isFirst = false;
+  }
+
+  /** Subscribes to everything again, without the cursor: a snapshot of each symbol comes. */
+  refresh() {
+    if (this.isReady) this.#subscribe(this.#asked, false);
+  }
+
+  /** @param {Wanted} wanted @param {boolean} mayResume */
+  #subscribe(wanted, mayResume) {
+    for (const group of groupsOf(wanted, (symbol, channels, way) => (mayResume ? this.#core.place.afterOf(symbol, channels, way.mode) : null))) {
+      const after = mayResume ? this.#core.place.afterOf(group.symbols[0], group.channels, group.mode) : null;
+      const { mode, max_hz, symbols, channels } = group;
+      if (mayResume && after === null) this.#core.place.lose(symbols, channels);
+      const id = this.#send({
+        action: "subscribe", symbols, channels, ...(mode === "all" ? {} : { mode, max_hz }), ...this.#core.lagOption,
+        ...(after === null ? {} : { after: { epoch: this.#core.place.epoch, offset: after } }),
+      });
+      this.#pending.set(id, { group, isResumed: after !== null, sent_ms: performance.now() });
+      // Missed events of a recovery, and events held back by a rate, come out of order.
+      this.#isSettled = false;
+    }
+  }
+
+  /** Sends a ping. */
+  ping() {
+    this.#pinged_ms ??= performance.now();
+    this.#send({ action: "ping", ts: Math.round(this.#core.received()) });
+  }
+
+  /** @param {Record<string, unknown>} request */
+  #send({ action, ...rest }) {
+    const id = this.#next_id;
+    this.#next_id += 1;
+    if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify({ action, id, ...rest }));
+    return id;
+  }
+
+  /** Returns how long the server owes an answer. @param {number} now_ms */
+  owedFor(now_ms) {
+    const since_ms = [...this.#pending.values()].map((asked) => asked.sent_ms);
+    return now_ms - Math.min(this.#pinged_ms ?? now_ms, ...since_ms);
+  }
+
+  /** @param {number} code @param {string} reason */
+  #onClose(code, reason) {
+    // Browsers do not tell why a handshake has failed; a proxy may be the reason.
+    this.#core.fail(this, { cause: this.isReady || code !== ABNORMAL ? "closed" : "unreachable", code, reason, retry_after_ms: this.#retry_after_ms, isBlocked: !this.isReady && code === ABNORMAL });
+  }
+
+  /** Abandons the socket, without waiting for the closing handshake, which could take minutes. */
+  leave() {
+    const socket = this.#socket;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** Closes the socket, and waits for the closing handshake. @returns {Promise<void>} */
+  close() {
+    const socket = this.#socket;
+    socket.onmessage = null;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      socket.onclose = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      socket.close(NORMAL);
+    });
+  }
+}

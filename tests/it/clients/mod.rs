@@ -1,0 +1,116 @@
+//! The client libraries of `clients/` against a real server: whatever happens to the connection, the application gets every event
+//! once and in order, or is told which are lost.
+
+mod ledger;
+mod middlebox;
+mod program;
+mod readme;
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use serde_json::{Value, json};
+
+use self::middlebox::Middlebox;
+use self::program::{Language, Program};
+use crate::command::{Process, spawn_binary};
+
+/// A busy market whose last minutes fit into the ring.
+const BUSY: [(&str, &str); 1] = [("TICKCAST__FEED__EVENTS_PER_SECOND", "2000")];
+const TRANSPORTS: [&str; 3] = ["websocket", "sse", "poll"];
+
+async fn busy_server() -> Process {
+    spawn_binary(&[], &BUSY).await
+}
+
+fn only(transport: &str) -> Value {
+    json!({ "transports": [transport] })
+}
+
+#[tokio::test]
+async fn an_application_gets_snapshots_and_then_every_event_on_each_transport() {
+    let server = busy_server().await;
+    for language in Language::ALL {
+        for transport in TRANSPORTS {
+            let mut program = Program::start(language, server.address, &only(transport));
+            program.until_state("live", transport).await;
+            program.read(500).await;
+            let (end, ledger) = program.close().await;
+            assert_eq!((ledger.count("snapshot"), ledger.count("reset")), (6, 0), "{language:?} {transport}");
+            assert_eq!((ledger.count("open"), &end["failure"]), (1, &Value::Null), "{language:?} {transport}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_resumed_without_a_hole_or_a_repeat() {
+    let server = busy_server().await;
+    for language in Language::ALL {
+        for transport in TRANSPORTS {
+            let middlebox = Middlebox::start(server.address).await;
+            let mut program = Program::start(language, middlebox.address, &only(transport));
+            for _ in 0..3 {
+                program.until_state("live", transport).await;
+                program.read(300).await;
+                middlebox.cut();
+                // A cut between two polls is not noticed.
+                if transport != "poll" {
+                    program.until_state("reconnecting", transport).await;
+                }
+            }
+            program.until_state("live", transport).await;
+            program.read(300).await;
+            let (_, ledger) = program.close().await;
+            assert_eq!((ledger.count("snapshot"), ledger.count("reset")), (6, 0), "{language:?} {transport}");
+            assert_eq!(ledger.count("hole"), 0, "{language:?} {transport}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_no_upgrade_gets_through_events_come_by_other_transports_and_by_a_websocket_again_later() {
+    let server = busy_server().await;
+    for language in Language::ALL {
+        let middlebox = Middlebox::start(server.address).await;
+        middlebox.rules.refuses_upgrades.store(true, SeqCst);
+        middlebox.rules.holds_streams.store(true, SeqCst);
+        let mut program = Program::start(language, middlebox.address, &json!({ "upgrade_ms": 1_000 }));
+        program.until_state("live", "poll").await;
+        assert_eq!(program.status["isFallback"], true);
+        program.read(300).await;
+        middlebox.rules.holds_streams.store(false, SeqCst);
+        program.until_state("live", "sse").await;
+        program.read(300).await;
+        assert!(middlebox.rules.refused.load(SeqCst) >= 2, "it was tried again");
+        middlebox.rules.refuses_upgrades.store(false, SeqCst);
+        program.until_state("live", "websocket").await;
+        program.read(300).await;
+        let (_, ledger) = program.close().await;
+        assert_eq!((ledger.count("snapshot"), ledger.count("reset"), ledger.count("hole")), (6, 0, 0), "{language:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_server_an_application_is_told_and_begins_with_snapshots() {
+    for language in Language::ALL {
+        for transport in TRANSPORTS {
+            let server = busy_server().await;
+            let port = server.address.port().to_string();
+            let mut program = Program::start(language, server.address, &only(transport));
+            program.until_state("live", transport).await;
+            program.read(300).await;
+            server.signal("TERM").await;
+            program.until_state("reconnecting", transport).await;
+            assert!(server.ended().await.status.success());
+            let _server = spawn_binary(&["--port", &port], &BUSY).await;
+            let reset = program.until("reset").await;
+            assert_eq!((&reset["symbols"], &reset["reason"]), (&json!(["*"]), &json!("restarted")), "{language:?}");
+            program.until("snapshot").await;
+            program.read(300).await;
+            if transport == "websocket" {
+                assert!(program.codes.contains(&1001), "{:?}", program.codes);
+            }
+            let (_, ledger) = program.close().await;
+            assert_eq!((ledger.count("snapshot"), ledger.count("reset")), (12, 1), "{language:?} {transport}");
+        }
+    }
+}

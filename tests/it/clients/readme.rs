@@ -1,0 +1,32 @@
+//! The examples in the READMEs of the client libraries run as they stand, except for the address.
+
+use std::path::Path;
+
+use super::busy_server;
+use crate::command::ended;
+
+/// Returns the first example of a README.
+fn example(readme: &str, language: &str) -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(readme)).unwrap();
+    let code = text.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap();
+    let lines = code.lines().filter(|line| !line.is_empty()).count();
+    assert!((5..=12).contains(&lines), "{lines} lines");
+    code.to_owned()
+}
+
+#[tokio::test]
+async fn the_example_of_the_javascript_client_runs() {
+    let server = busy_server().await;
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/js/tickcast.js");
+    let code = example("clients/js/README.md", "js")
+        .replace("127.0.0.1:8080", &server.address.to_string())
+        .replace("./tickcast.js", module.to_str().unwrap());
+    // With a WebSocket, and as in Node 20 without one.
+    for flags in [&["--experimental-websocket"][..], &[]] {
+        let mut command = tokio::process::Command::new("node");
+        command.args(flags).args(["--no-warnings", "--input-type=module", "--eval", &code]).kill_on_drop(true);
+        let ended = ended(&mut command).await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        assert_eq!(ended.stdout.lines().count(), 10, "{}", ended.stdout);
+    }
+}
