@@ -53,6 +53,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "poll") {
         return Ok(refused);
     }
+    worker.faults.break_poll(&request, Native::NAME).await;
     worker.admit(&request)?;
     let now = Instant::now();
     let mut session = worker.join::<Native>(None, now);

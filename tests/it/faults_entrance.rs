@@ -2,10 +2,12 @@
 
 use awc::http::Method;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::client::Client;
 use crate::faulty_client::{FaultyClient, named_handshake};
 use crate::http::{get, request};
+use crate::patience::wait_until;
 use crate::raw::RawClient;
 use crate::spawn::spawn_app;
 
@@ -44,6 +46,25 @@ async fn refuse_chooses_the_transport() {
     assert_eq!(request(server.address, Method::HEAD, stream, &[]).await.status, 418);
     assert_eq!(server.metrics.faults("refuse"), 3);
     assert_eq!(server.sessions(), 0);
+}
+
+#[actix_web::test]
+async fn drop_resets_the_connection_of_a_poll_and_half_open_leaves_it_without_an_answer() {
+    let server = spawn_app(|_| {});
+    let poll = "GET /api/v1/poll?symbols=AAPL&wait_ms=0&client=bot HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    server.add_fault(&json!({"kind": "drop", "client": "bot", "times": 1})).await;
+    let mut client = RawClient::connect(server.address).await;
+    client.send(poll.as_bytes()).await;
+    let err = client.stream.read(&mut [0; 16]).await.unwrap_err();
+    assert_eq!(err.kind(), std::io::ErrorKind::ConnectionReset);
+    server.add_fault(&json!({"kind": "half_open", "client": "bot", "times": 1})).await;
+    let mut client = RawClient::connect(server.address).await;
+    client.send(poll.as_bytes()).await;
+    wait_until("strikes", 1, || server.metrics.faults("half_open")).await;
+    assert_eq!(get(server.address, "/api/v1/poll?symbols=AAPL&wait_ms=0&client=bot").await.status, 200, "others");
+    let connections = server.metrics.connections.get();
+    client.hang_up().await;
+    wait_until("the end of the connection", true, || server.metrics.connections.get() < connections).await;
 }
 
 #[actix_web::test]

@@ -17,9 +17,11 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::watch;
 
-use crate::faults::{Chosen, Faults, Installed, Kind, Subject};
+use crate::faults::{Break, Chosen, Faults, Installed, Kind, Subject};
 use crate::hub::{Router, SharedRouter};
+use crate::transport::connection::state::{ConnectionState, Dismissal, half_closed};
 use crate::transport::query::Parameters;
+use crate::transport::traffic::{self, Meter};
 
 pub(super) use faulty::{Faulty, Stall, Step};
 pub(super) use sink::FaultySink;
@@ -113,6 +115,24 @@ impl WorkerFaults {
         self.rules.borrow().iter().filter(|rule| rule.rule.filter.key.is_some()).cloned().collect()
     }
 
+    /// Resets the connection of a poll, or leaves it without an answer until the client gives up, if a rule demands it.
+    pub(super) async fn break_poll(&self, request: &HttpRequest, dialect: &str) {
+        if self.has_none() {
+            return;
+        }
+        let (client, now) = (client(request), Instant::now());
+        let subject = Subject { dialect, transport: "poll", session: None, client: client.as_deref(), key: None };
+        let skips = |kind: &Kind| !matches!(kind, Kind::Drop | Kind::HalfOpen);
+        let mut chosen = Chosen::new(0);
+        chosen.add(&self.shared.rules(), &subject, skips, now);
+        match chosen.take_break(now) {
+            None | Some(Break::Close { .. }) => return,
+            Some(Break::Drop) => reset(&traffic::meter(request), ConnectionState::of(request).as_deref()),
+            Some(Break::HalfOpen) => {}
+        }
+        half_closed(request).await;
+    }
+
     /// Returns the response with which a rule refuses a request for a session; `None` if no rule does.
     pub(super) fn refuse(&self, request: &HttpRequest, dialect: &str, transport: &str) -> Option<HttpResponse> {
         if self.has_none() {
@@ -127,6 +147,14 @@ impl WorkerFaults {
         }
         let body = serde_json::json!({"message": "refused by a rule of /faults"});
         Some(response.insert_header((CACHE_CONTROL, "no-store")).force_close().json(body))
+    }
+}
+
+/// Resets a connection that carries a response.
+pub(super) fn reset(meter: &Meter, connection: Option<&ConnectionState>) {
+    meter.pace().give_up();
+    if let Some(connection) = connection {
+        connection.dismiss(Dismissal::Jammed);
     }
 }
 

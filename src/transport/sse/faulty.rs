@@ -11,8 +11,8 @@ use crate::faults::{Kind, Subject};
 use crate::protocol::Dialect;
 use crate::protocol::native::Native;
 use crate::transport::Worker;
-use crate::transport::connection::state::{ConnectionState, Dismissal};
-use crate::transport::faults::{Faulty, FaultySink, Step, WorkerFaults, client};
+use crate::transport::connection::state::ConnectionState;
+use crate::transport::faults::{Faulty, FaultySink, Step, WorkerFaults, client, reset};
 use crate::transport::sse::writer::{LastId, SseWriter};
 use crate::transport::sse::{Body, SCRATCH};
 use crate::transport::traffic::{self, Meter};
@@ -58,8 +58,7 @@ impl Body {
                 match faults.faulty.step(now) {
                     Step::Continue => {}
                     Step::Reset | Step::End => {
-                        faults.meter.pace().give_up();
-                        faults.connection.iter().for_each(|connection| connection.dismiss(Dismissal::Jammed));
+                        reset(&faults.meter, faults.connection.as_deref());
                         return Poll::Pending;
                     }
                 }
