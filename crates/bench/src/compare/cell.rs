@@ -126,6 +126,13 @@ impl<'a> Run<'a> {
             }
             self.wait(LOOK_INTERVAL, || false).await?;
         }
+        if !clients.is_empty() {
+            let tail = Tail::ask(server.address).await?;
+            let has_all = |client: &Rc<Client>| client.ledger.borrow().lacks(&client.symbols, &tail) == Some(0);
+            if !self.wait(READY_MAX, || clients.iter().all(has_all)).await? {
+                return Err("not every client is up to date in time".into());
+            }
+        }
         let setup: Vec<_> = self.groups.iter().map(|group| group.meter.traffic()).collect();
         // After one interval every client has polled once, so that each later poll is for a whole interval.
         let interval = self.cell.transports.iter().map(|transport| transport.interval()).max().unwrap_or_default();

@@ -35,15 +35,19 @@ struct Numbers {
     trades: u64,
 }
 
-/// Requests by how much the server's market is late. Fails with one line.
+/// Requests by how much the server's market is late; long before its first step. Fails with one line.
 pub(crate) async fn lateness(address: SocketAddr) -> Result<Duration, String> {
     parse_lateness(&get(address, "/metrics").await?)
 }
 
 fn parse_lateness(metrics: &[u8]) -> Result<Duration, String> {
     let metrics = String::from_utf8_lossy(metrics);
-    let seconds = metrics.lines().find_map(|line| line.strip_prefix("tickcast_feed_lag_seconds ")?.parse().ok());
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "invalid metrics".into())
+    let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    match value("tickcast_feed_steps_total ").zip(value("tickcast_feed_lag_seconds ")) {
+        Some((0.0, _)) => Ok(Duration::MAX),
+        Some((_, lag)) => Duration::try_from_secs_f64(lag).map_err(|err| err.to_string()),
+        None => Err("invalid metrics".into()),
+    }
 }
 
 /// Returns the `seq` of the newest trade in a `snapshot` message.
@@ -109,6 +113,8 @@ tickcast_feed_lag_seconds 3.5
 tickcast_feed_steps_total 7
 ";
         assert_eq!(parse_lateness(body), Ok(Duration::from_millis(3_500)));
+        let body = b"tickcast_feed_lag_seconds 0\ntickcast_feed_steps_total 0\n";
+        assert_eq!(parse_lateness(body), Ok(Duration::MAX), "it has made no step");
         assert_eq!(
             parse_lateness(
                 b"tickcast_feed_steps_total 7
