@@ -77,6 +77,7 @@ const COLUMNS = {
     ["dropped", ({ each }) => count(Math.max(0, ...each.dropped.map((dropped) => dropped ?? 0)))],
     ["server's core", serversCore],
     ["load's core", ({ figures }) => percent(figures.loadCpu)],
+    ["others", ({ figures }) => percent(figures.foreign)],
   ],
   storm: [
     ["", ({ label }) => label],
