@@ -5,6 +5,7 @@
 
 mod cursor;
 mod dialect;
+pub mod identity;
 mod message;
 mod mode;
 pub mod native;
