@@ -1,6 +1,6 @@
 //! Changes the values of an event: wrong prices, and wrong times.
 
-use crate::domain::{Event, EventBody, Price, Timestamp};
+use crate::domain::{Bar, Event, EventBody, Price, Timestamp};
 use crate::faults::rule::BadPrice;
 
 /// A price that is ten times as high is a spike.
@@ -19,25 +19,31 @@ pub(super) fn with_bad_price(event: &Event, bad: BadPrice) -> Option<Event> {
         _ if bad == BadPrice::Crossed => return None,
         EventBody::Quote(quote) => (quote.bid, quote.ask) = (wrong(quote.bid), wrong(quote.ask)),
         EventBody::Trade(trade) => trade.price = wrong(trade.price),
-        EventBody::Bar(_, bar) => {
-            for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.close, &mut bar.vwap] {
-                *price = wrong(*price);
-            }
-        }
+        EventBody::Bar(_, closed) | EventBody::UpdatedBar(closed) => change_prices(&mut closed.bar, wrong),
+        EventBody::DailyBar(bar) => change_prices(bar, wrong),
         _ => return None,
     }
     Some(event)
 }
 
-/// Returns the event with its time moved by so many microseconds; `None` if it is no trade, quote or bar.
+fn change_prices(bar: &mut Bar, wrong: impl Fn(Price) -> Price) {
+    for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.close, &mut bar.vwap] {
+        *price = wrong(*price);
+    }
+}
+
+/// Returns the event with its time moved by so many microseconds; `None` for a day and a gap.
 pub(super) fn with_skew(event: &Event, micros: i64) -> Option<Event> {
     let mut event = event.clone();
     let moved = |ts: &mut Timestamp| *ts = Timestamp::from_micros(ts.micros().saturating_add(micros));
     match &mut event.body {
         EventBody::Trade(trade) => moved(&mut trade.ts),
         EventBody::Quote(quote) => moved(&mut quote.ts),
-        EventBody::Bar(_, bar) => moved(&mut bar.ts),
-        _ => return None,
+        EventBody::Bar(_, closed) | EventBody::UpdatedBar(closed) => moved(&mut closed.bar.ts),
+        EventBody::DailyBar(bar) => moved(&mut bar.ts),
+        EventBody::Correction(correction) => moved(&mut correction.ts),
+        EventBody::Cancel(cancel) => moved(&mut cancel.ts),
+        EventBody::Day(_) | EventBody::Gap(_) => return None,
     }
     Some(event)
 }

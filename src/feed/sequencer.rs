@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    Bar, Channel, Day, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId, SymbolTable, Timestamp,
+    Bar, BarBuilder, Channel, ClosedBar, Day, DayFigures, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId,
+    SymbolTable, Timestamp, day_start,
 };
 use crate::protocol::Publication;
 
@@ -14,6 +15,8 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
+    /// The New York day of each symbol, as far as it is since the start of the stream.
+    new_york: Vec<BarBuilder>,
     /// Last price of each symbol.
     last: Vec<Price>,
     /// Start of the present day.
@@ -34,6 +37,7 @@ impl Sequencer {
         Self {
             offset: 0,
             seq: vec![[0; Channel::COUNT]; table.len()],
+            new_york: vec![BarBuilder::default(); table.len()],
             open: open.into_iter().map(OpenBars::resume).collect(),
             last,
             day: Interval::D1.start_of(start),
@@ -53,10 +57,11 @@ impl Sequencer {
             EventBody::Trade(trade) => {
                 self.close_bars(trade.ts, out);
                 self.open[id.index()].add(trade);
+                self.new_york[id.index()].add(day_start(trade.ts), trade);
                 self.last[id.index()] = trade.price;
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
-            EventBody::Bar(..) | EventBody::Day(_) | EventBody::Gap(_) => {}
+            _ => {}
         }
         self.number(id, body, out);
     }
@@ -71,7 +76,9 @@ impl Sequencer {
         for interval in Interval::ALL {
             for id in self.table.clone().ids() {
                 if let Some(bar) = self.open[id.index()].take_before(interval, now) {
-                    self.number(id, EventBody::Bar(interval, Box::new(bar)), out);
+                    let day = self.new_york[id.index()].bar().unwrap_or(bar);
+                    let closed = ClosedBar { bar, day: DayFigures::from(&day) };
+                    self.number(id, EventBody::Bar(interval, closed.into()), out);
                 }
             }
         }
@@ -209,7 +216,8 @@ mod tests {
         sequencer.open[0] = OpenBars::resume(open);
         sequencer.push(SymbolId(0), trade(1), &mut out);
         sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
-        let EventBody::Bar(Interval::M1, bar) = &out.last().unwrap().event.body else { panic!() };
+        let EventBody::Bar(Interval::M1, closed) = &out.last().unwrap().event.body else { panic!() };
+        let bar = closed.bar;
         assert_eq!((bar.open, bar.high, bar.trades, bar.volume), (past.open, Price::from_cents(100), 5, 11));
     }
 }

@@ -140,7 +140,7 @@ impl ArchiveReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Event, EventBody, Price, Size, Trade};
+    use crate::domain::{ClosedBar, DayFigures, Event, EventBody, Price, Size, Trade};
     use crate::history::CompactBar;
     use crate::metrics::Metrics;
 
@@ -163,7 +163,12 @@ mod tests {
     }
 
     fn close(minute: i64) -> Publication {
-        publication(EventBody::Bar(Interval::M1, Box::new(bar(minute))))
+        closing(bar(minute))
+    }
+
+    fn closing(bar: Bar) -> Publication {
+        let closed = ClosedBar { bar, day: DayFigures::from(&bar) };
+        publication(EventBody::Bar(Interval::M1, closed.into()))
     }
 
     fn read(archive: &Archive, limit: usize, before: Option<i64>) -> Vec<i64> {
@@ -202,7 +207,7 @@ mod tests {
         let (offset, newest) = archive.read(SymbolId(0), Interval::M1, 1, None);
         let open = newest.open.unwrap();
         assert_eq!((offset, open.high, open.volume), (7, Price::from_cents(500), 3));
-        archive.apply([publication(EventBody::Bar(Interval::M1, Box::new(open)))].into());
+        archive.apply([closing(open)].into());
         assert_eq!(read(&archive, 100, None), [6, 7, 8, 9, 10]);
         let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
         assert_eq!((all.open, Bar::from(&all.closed[4])), (None, open));

@@ -74,16 +74,16 @@ impl Bars {
         let symbol = &mut self.symbols[event.id.index()];
         match &event.body {
             EventBody::Trade(trade) => symbol.open.add(trade),
-            EventBody::Quote(_) | EventBody::Day(_) | EventBody::Gap(_) => {}
-            EventBody::Bar(interval, bar) => {
+            EventBody::Bar(interval, closed) => {
                 symbol.open.take(*interval);
-                let closed = &mut symbol.closed[*interval as usize];
-                if closed.bars.len() == self.bounds.kept_max {
-                    closed.bars.pop_front();
-                    closed.is_cut = true;
+                let ClosedBars { bars, is_cut } = &mut symbol.closed[*interval as usize];
+                if bars.len() == self.bounds.kept_max {
+                    bars.pop_front();
+                    *is_cut = true;
                 }
-                closed.bars.push_back(CompactBar::from(&**bar));
+                bars.push_back(CompactBar::from(&closed.bar));
             }
+            _ => {}
         }
     }
 

@@ -235,7 +235,7 @@ fn row(event: &Event) -> Option<Row> {
     let tick = match &event.body {
         EventBody::Trade(trade) => Tick::Trade(*trade),
         EventBody::Quote(quote) => Tick::Quote(*quote),
-        EventBody::Bar(..) | EventBody::Day(_) | EventBody::Gap(_) => return None,
+        _ => return None,
     };
     Some(Row::Tick { seq: event.seq, offset: event.offset, tick })
 }

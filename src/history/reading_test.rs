@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::domain::{Bar, Channel, Event, EventBody, Interval, Price, Size, SymbolId, Timestamp, Trade};
+use crate::domain::{
+    Bar, Channel, ClosedBar, DayFigures, Event, EventBody, Interval, Price, Size, SymbolId, Timestamp, Trade,
+};
 use crate::history::{Archive, BarBounds, PastSource, Row, Series, Timeframe, Window};
 use crate::metrics::Metrics;
 use crate::protocol::Publication;
@@ -22,6 +24,10 @@ const START: i64 = MIDNIGHT + 10 * HOUR;
 fn bar(ts: i64, shares: u64) -> Bar {
     let (ts, price) = (Timestamp::from_micros(ts), Price::from_cents(100));
     Bar { ts, open: price, high: price, low: price, close: price, volume: shares, trades: 1, vwap: price }
+}
+
+fn closed(bar: Bar) -> EventBody {
+    EventBody::Bar(Interval::H1, ClosedBar { bar, day: DayFigures::from(&bar) }.into())
 }
 
 /// An archive whose past has a bar of 1 share in each minute of three days, and hours of 60 shares before them.
@@ -91,7 +97,7 @@ fn days_are_whole_and_the_last_one_is_open_and_grows() {
     archive.apply([Publication::new(event(1, trade(START + 1)))].into());
     assert_eq!(days(day(1)), [(day(1), 1_440), (day(0), 601)]);
     assert_eq!(days(day(99))[98..], [(day(1), 1_440), (day(0), 601)]);
-    let close = EventBody::Bar(Interval::H1, Box::new(bar(START, 7)));
+    let close = closed(bar(START, 7));
     archive.apply([Publication::new(event(2, close))].into());
     assert_eq!(days(day(1)), [(day(1), 1_440), (day(0), 607)]);
 }
@@ -101,7 +107,7 @@ fn days_with_evicted_hours_are_left_out() {
     let archive = archive(3);
     let closes: Vec<_> = (0..40)
         .map(|hour| {
-            let body = EventBody::Bar(Interval::H1, Box::new(bar(START + hour * HOUR, 60)));
+            let body = closed(bar(START + hour * HOUR, 60));
             Publication::new(event(hour.cast_unsigned() + 1, body))
         })
         .collect();

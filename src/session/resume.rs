@@ -57,7 +57,7 @@ impl Session {
             Answer::Unsaid => true,
         };
         if offset.is_none() {
-            let snapshots = self.router.borrow().snapshots(&symbols);
+            let snapshots = self.router.borrow().snapshots(&symbols, wanted.channels);
             self.outbox.borrow_mut().push_snapshots(snapshots, now);
         }
         if let Some(missed) = missed {

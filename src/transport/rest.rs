@@ -6,7 +6,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::{Instrument, Snapshot, Symbol, SymbolId};
+use crate::domain::{ChannelSet, Instrument, Snapshot, Symbol, SymbolId};
 use crate::protocol::native::Native;
 use crate::protocol::{Dialect, Selector, ServerMessage};
 use crate::session::select;
@@ -62,7 +62,8 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let symbol = |id: SymbolId| router.config().table.instrument(id).symbol;
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
     let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
-        Native::encode_message(&ServerMessage::Snapshot { symbol: *symbol, offset, state: state.clone() }, out);
+        let (symbol, state, channels) = (*symbol, state.clone(), ChannelSet::EMPTY);
+        Native::encode_message(&ServerMessage::Snapshot { symbol, offset, state, channels }, out);
     };
     pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Channel, Price, Quote, Size, Snapshot, Timestamp};
+use crate::domain::{Channel, ChannelSet, Price, Quote, Size, Snapshot, Timestamp};
 use crate::protocol::{ErrorCode, Mistake, Pong, ServerMessage, Subscribed, Times};
 
 /// The state of a symbol that has had so many trades.
@@ -15,7 +15,8 @@ pub(super) fn state(trades: u64) -> Arc<Snapshot> {
 }
 
 pub(super) fn snapshot(symbol: u32, trades: u64, offset: u64) -> ServerMessage {
-    ServerMessage::Snapshot { symbol: format!("S{symbol}").parse().unwrap(), offset, state: state(trades) }
+    let channels = ChannelSet::from_iter([Channel::Trades]);
+    ServerMessage::Snapshot { symbol: format!("S{symbol}").parse().unwrap(), offset, state: state(trades), channels }
 }
 
 pub(super) fn pong() -> ServerMessage {

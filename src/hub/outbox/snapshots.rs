@@ -4,7 +4,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use crate::domain::{Snapshot, Symbol};
+use crate::domain::{ChannelSet, Snapshot, Symbol};
 use crate::hub::delivery::Sink;
 use crate::protocol::ServerMessage;
 
@@ -17,14 +17,15 @@ type State = (Symbol, Arc<Snapshot>);
 pub struct Snapshots {
     offset: u64,
     states: IntoIter<State>,
+    channels: ChannelSet,
     bytes: usize,
 }
 
 impl Snapshots {
-    /// Returns these states, all of them directly after the event `offset`.
-    pub fn new(offset: u64, states: Vec<State>) -> Self {
+    /// Returns these states, all of them directly after the event `offset`, for a subscription to these channels.
+    pub fn new(offset: u64, states: Vec<State>, channels: ChannelSet) -> Self {
         let bytes = size_of::<Self>() + states.capacity() * size_of::<State>();
-        Self { offset, states: states.into_iter(), bytes }
+        Self { offset, states: states.into_iter(), channels, bytes }
     }
 
     /// Returns the offset.
@@ -43,7 +44,8 @@ impl Snapshots {
         while !sink.is_full()
             && let Some((symbol, state)) = self.states.next()
         {
-            sink.message(&ServerMessage::Snapshot { symbol, offset: self.offset, state });
+            let (offset, channels) = (self.offset, self.channels);
+            sink.message(&ServerMessage::Snapshot { symbol, offset, state, channels });
             messages += 1;
         }
         messages

@@ -206,10 +206,10 @@ impl Router {
         }
     }
 
-    /// Returns the states of these symbols at the router's offset.
-    pub fn snapshots(&self, ids: &[SymbolId]) -> Snapshots {
+    /// Returns the states of these symbols at the router's offset, for a subscription to these channels.
+    pub fn snapshots(&self, ids: &[SymbolId], channels: ChannelSet) -> Snapshots {
         let state = |id: &SymbolId| (self.config().table.instrument(*id).symbol, self.values.snapshot(*id).clone());
-        Snapshots::new(self.offset(), ids.iter().map(state).collect())
+        Snapshots::new(self.offset(), ids.iter().map(state).collect(), channels)
     }
 
     /// Returns the state of a symbol at the router's offset.

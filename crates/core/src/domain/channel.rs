@@ -15,6 +15,14 @@ pub enum Channel {
     Quotes,
     /// Bars of one interval, at their close.
     Bars(Interval),
+    /// Corrections of trades.
+    Corrections,
+    /// Trades that are cancelled.
+    Cancels,
+    /// Bars of one minute that have changed after their close.
+    UpdatedBars,
+    /// The bar of the present New York day, after each minute in which it has changed.
+    DailyBars,
     /// Begins of days. No client subscribes to them: they come with every other channel of their symbol.
     Day,
     /// Jumps of the market's time; delivered like [`Self::Day`].
@@ -23,7 +31,7 @@ pub enum Channel {
 
 impl Channel {
     /// How many channels there are.
-    pub const COUNT: usize = 4 + Interval::COUNT;
+    pub const COUNT: usize = 8 + Interval::COUNT;
 
     /// Every channel in the order of [`Self::index`].
     pub const ALL: [Self; Self::COUNT] = [
@@ -35,11 +43,15 @@ impl Channel {
         Self::Bars(Interval::M15),
         Self::Bars(Interval::H1),
         Self::Bars(Interval::D1),
+        Self::Corrections,
+        Self::Cancels,
+        Self::UpdatedBars,
+        Self::DailyBars,
         Self::Day,
         Self::Gap,
     ];
     /// Every channel that a client can subscribe to.
-    const SUBSCRIBABLE: [Self; 2 + Interval::COUNT] = *Self::ALL.first_chunk().expect("there are as many");
+    const SUBSCRIBABLE: [Self; 6 + Interval::COUNT] = *Self::ALL.first_chunk().expect("there are as many");
 
     /// Returns the index of the channel, from 0 to [`Self::COUNT`] − 1.
     pub const fn index(self) -> usize {
@@ -47,8 +59,12 @@ impl Channel {
             Self::Trades => 0,
             Self::Quotes => 1,
             Self::Bars(interval) => 2 + interval as usize,
-            Self::Day => 2 + Interval::COUNT,
-            Self::Gap => 3 + Interval::COUNT,
+            Self::Corrections => 2 + Interval::COUNT,
+            Self::Cancels => 3 + Interval::COUNT,
+            Self::UpdatedBars => 4 + Interval::COUNT,
+            Self::DailyBars => 5 + Interval::COUNT,
+            Self::Day => 6 + Interval::COUNT,
+            Self::Gap => 7 + Interval::COUNT,
         }
     }
 
@@ -63,6 +79,10 @@ impl Channel {
             Self::Bars(Interval::M15) => "bars.15m",
             Self::Bars(Interval::H1) => "bars.1h",
             Self::Bars(Interval::D1) => "bars.1d",
+            Self::Corrections => "corrections",
+            Self::Cancels => "cancels",
+            Self::UpdatedBars => "bars.1m.updated",
+            Self::DailyBars => "bars.1d.ny",
             Self::Day => "day",
             Self::Gap => "gap",
         }
@@ -71,8 +91,8 @@ impl Channel {
     /// Returns the channels whose subscribers get the events of this one: itself, or every channel for a day and a gap.
     pub const fn carriers(&self) -> &[Self] {
         match self {
-            Self::Trades | Self::Quotes | Self::Bars(_) => std::slice::from_ref(self),
             Self::Day | Self::Gap => &Self::SUBSCRIBABLE,
+            _ => std::slice::from_ref(self),
         }
     }
 }
@@ -101,6 +121,9 @@ impl ChannelSet {
     pub const EMPTY: Self = Self(0);
     /// The set of every channel that a client can subscribe to.
     pub const ALL: Self = Self((1 << Channel::SUBSCRIBABLE.len()) - 1);
+
+    /// The channels whose `seq` every snapshot has: trades, quotes, and the bars of every interval.
+    pub const PRIMARY: Self = Self((1 << (2 + Interval::COUNT)) - 1);
 
     /// Returns whether the channel is in the set.
     pub const fn contains(self, channel: Channel) -> bool {
@@ -163,7 +186,15 @@ mod tests {
             assert_eq!(channel.name().parse(), Ok(channel));
         }
         assert_eq!("bars".parse::<Channel>(), Err(()));
-        assert_eq!(ChannelSet::ALL.iter().count(), 8, "and every one has its bit");
+        assert_eq!(ChannelSet::ALL.iter().count(), 12, "and every one has its bit");
+    }
+
+    #[test]
+    fn every_snapshot_has_the_seq_of_trades_quotes_and_bars_at_their_close() {
+        let primary = ChannelSet::ALL
+            .iter()
+            .filter(|channel| matches!(channel, Channel::Trades | Channel::Quotes | Channel::Bars(_)));
+        assert_eq!(primary.collect::<ChannelSet>(), ChannelSet::PRIMARY);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Events of the market: `Trade`, `Quote`, `Day`, `Gap`, and `Event`, which numbers one of them in the stream.
+//! Events of the market: `Trade`, `Quote`, `Correction`, `Cancel`, `ClosedBar`, `Day`, `Gap`, and `Event`, which numbers one of
+//! them in the stream.
 
 use crate::domain::{Bar, Channel, Interval, Price, Size, Symbol, SymbolId, Timestamp, Topic};
 
@@ -28,6 +29,76 @@ pub struct Quote {
     pub ask_size: Size,
 }
 
+/// A trade that was reported wrongly, and its right values. Volumes and averages count the right values instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Correction {
+    /// Time of the correction.
+    pub ts: Timestamp,
+    /// The `seq` of the trade in the trades of its symbol.
+    pub trade_seq: u64,
+    /// The trade as it was published.
+    pub trade: Trade,
+    /// Right price per share.
+    pub price: Price,
+    /// Right number of shares.
+    pub size: Size,
+}
+
+impl Correction {
+    /// Returns the trade with its right values, at its own time.
+    pub const fn corrected(&self) -> Trade {
+        Trade { ts: self.trade.ts, price: self.price, size: self.size }
+    }
+}
+
+/// A trade that does not count any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cancel {
+    /// Time of the cancellation.
+    pub ts: Timestamp,
+    /// The `seq` of the trade in the trades of its symbol.
+    pub trade_seq: u64,
+    /// The trade as it was published.
+    pub trade: Trade,
+    /// The reason.
+    pub kind: CancelKind,
+}
+
+/// The reason why a trade is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CancelKind {
+    /// The parties, or the exchange, took it back.
+    Cancelled,
+    /// It was published by mistake.
+    Error,
+}
+
+/// A bar at its close, and the day of its symbol so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClosedBar {
+    /// The bar.
+    pub bar: Bar,
+    /// The figures of the New York day in which the bar began, up to the end of the bar.
+    pub day: DayFigures,
+}
+
+/// Figures of the present New York day of a symbol, which begins at 00:00 New York time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DayFigures {
+    /// Price of the first trade.
+    pub open: Price,
+    /// Shares traded.
+    pub volume: u64,
+    /// Volume-weighted average price, rounded to the nearest unit of 1e-4 USD.
+    pub vwap: Price,
+}
+
+impl From<&Bar> for DayFigures {
+    fn from(day: &Bar) -> Self {
+        Self { open: day.open, volume: day.volume, vwap: day.vwap }
+    }
+}
+
 /// The beginning of a day of a symbol. Until the first trade of the day, open, high, low and last price are `prev_close`,
 /// and the volume is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,8 +126,16 @@ pub enum EventBody {
     Trade(Trade),
     /// A quote.
     Quote(Quote),
-    /// A bar that has closed. Boxed: bars are rare and three times the size of the rest.
-    Bar(Interval, Box<Bar>),
+    /// A bar that has closed. Boxed, like all that are rare and larger than a quote.
+    Bar(Interval, Box<ClosedBar>),
+    /// A correction of a trade.
+    Correction(Box<Correction>),
+    /// A trade that is cancelled.
+    Cancel(Box<Cancel>),
+    /// A bar of one minute whose trades have changed after its close: its new values.
+    UpdatedBar(Box<ClosedBar>),
+    /// The bar of the present New York day so far, after a full minute.
+    DailyBar(Box<Bar>),
     /// The beginning of a day.
     Day(Day),
     /// A jump of the market's time.
@@ -85,6 +164,10 @@ impl Event {
             EventBody::Trade(_) => Channel::Trades,
             EventBody::Quote(_) => Channel::Quotes,
             EventBody::Bar(interval, _) => Channel::Bars(interval),
+            EventBody::Correction(_) => Channel::Corrections,
+            EventBody::Cancel(_) => Channel::Cancels,
+            EventBody::UpdatedBar(_) => Channel::UpdatedBars,
+            EventBody::DailyBar(_) => Channel::DailyBars,
             EventBody::Day(_) => Channel::Day,
             EventBody::Gap(_) => Channel::Gap,
         }
@@ -104,15 +187,28 @@ impl Event {
         })
     }
 
-    /// Returns the timestamp that clients see: the time of a trade or quote, the start of a bar or a day, the end of a
-    /// gap.
+    /// Returns the timestamp that clients see: the time of a trade, a quote, a correction or a
+    /// cancellation, the start of a bar or a day, the end of a gap.
     pub const fn ts(&self) -> Timestamp {
         match &self.body {
             EventBody::Trade(trade) => trade.ts,
             EventBody::Quote(quote) => quote.ts,
-            EventBody::Bar(_, bar) => bar.ts,
+            EventBody::Bar(_, closed) | EventBody::UpdatedBar(closed) => closed.bar.ts,
+            EventBody::Correction(correction) => correction.ts,
+            EventBody::Cancel(cancel) => cancel.ts,
+            EventBody::DailyBar(bar) => bar.ts,
             EventBody::Day(day) => day.ts,
             EventBody::Gap(gap) => gap.ts,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_events_do_not_make_every_event_larger_than_a_quote() {
+        assert_eq!(size_of::<EventBody>(), size_of::<Quote>() + 8, "there are hundreds of thousands of events");
     }
 }

@@ -1,12 +1,13 @@
 //! The values of a market: symbols, prices, trades, quotes, bars, and the events that carry them.
 //!
-//! Pure values that depend on the standard library alone, and the system clock. The floor `protocol` formats them, the
-//! floor `feed` creates them.
+//! Pure values that depend on the standard library alone, the calendar of New York, and the system clock. The floor `protocol`
+//! formats them, the floor `feed` creates them.
 
 mod bar;
 mod channel;
 mod event;
 mod market_clock;
+mod new_york;
 mod price;
 mod snapshot;
 mod symbol;
@@ -16,8 +17,9 @@ mod topic;
 
 pub use bar::{Bar, BarBuilder, Interval, OpenBars};
 pub use channel::{Channel, ChannelSet};
-pub use event::{Day, Event, EventBody, Gap, Quote, Trade};
+pub use event::{Cancel, CancelKind, ClosedBar, Correction, Day, DayFigures, Event, EventBody, Gap, Quote, Trade};
 pub use market_clock::MarketClock;
+pub use new_york::{day_start, next_day_start};
 pub use price::{Price, PriceError, Size};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};

@@ -1,6 +1,6 @@
 //! The state of one symbol directly after an event: a new subscriber needs it to interpret the next event.
 
-use crate::domain::{Bar, Channel, Event, EventBody, Price, Quote, Size, Timestamp};
+use crate::domain::{Bar, Channel, Correction, Event, EventBody, Interval, Price, Quote, Size, Timestamp, Trade};
 
 /// The last values of one symbol and the figures of its present day (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,23 +77,15 @@ impl Snapshot {
     pub fn apply(&mut self, event: &Event) {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
-            EventBody::Trade(trade) => {
-                if self.volume == 0 {
-                    (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
-                }
-                self.ts = trade.ts;
-                self.price = trade.price;
-                self.size = trade.size;
-                self.high = self.high.max(trade.price);
-                self.low = self.low.min(trade.price);
-                self.volume += u64::from(trade.size.shares());
-            }
+            EventBody::Trade(trade) => self.trade(trade),
             EventBody::Quote(quote) => {
                 self.ts = quote.ts;
                 (self.bid, self.bid_size) = (quote.bid, quote.bid_size);
                 (self.ask, self.ask_size) = (quote.ask, quote.ask_size);
             }
-            EventBody::Bar(..) | EventBody::Gap(_) => {}
+            EventBody::Correction(correction) => self.correct(correction),
+            EventBody::Cancel(cancel) => self.cancel(&cancel.trade),
+            EventBody::Bar(..) | EventBody::UpdatedBar(_) | EventBody::DailyBar(_) | EventBody::Gap(_) => {}
             EventBody::Day(day) => {
                 let close = day.prev_close;
                 self.ts = day.ts;
@@ -104,10 +96,54 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Returns whether the trade is not older than the present day.
+    const fn is_of_the_day(&self, trade: &Trade) -> bool {
+        trade.ts.micros() >= Interval::D1.start_of(self.ts).micros()
+    }
+
+    /// Adds a trade. A late trade of the day before does not count for this day.
+    fn trade(&mut self, trade: &Trade) {
+        if !self.is_of_the_day(trade) {
+            return;
+        }
+        if self.volume == 0 {
+            (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
+        }
+        self.ts = trade.ts;
+        self.price = trade.price;
+        self.size = trade.size;
+        self.high = self.high.max(trade.price);
+        self.low = self.low.min(trade.price);
+        self.volume += u64::from(trade.size.shares());
+    }
+
+    fn cancel(&mut self, trade: &Trade) {
+        if self.is_of_the_day(trade) {
+            self.volume = self.volume.saturating_sub(u64::from(trade.size.shares()));
+        }
+    }
+
+    /// Corrects the volume, and the last price if the trade is the newest one. A price beyond the extremes of the day
+    /// becomes one of them; the wrong price stays if it was one.
+    fn correct(&mut self, correction: &Correction) {
+        if !self.is_of_the_day(&correction.trade) {
+            return;
+        }
+        let wrong = u64::from(correction.trade.size.shares());
+        self.volume = self.volume.saturating_sub(wrong) + u64::from(correction.size.shares());
+        self.high = self.high.max(correction.price);
+        self.low = self.low.min(correction.price);
+        if correction.trade_seq == self.seq[Channel::Trades.index()] {
+            (self.price, self.size) = (correction.price, correction.size);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Day, SymbolId, Trade};
+    use crate::domain::{Cancel, CancelKind, Day, SymbolId};
 
     fn event(seq: u64, body: EventBody) -> Event {
         Event { offset: seq, seq, id: SymbolId(0), symbol: "AAPL".parse().unwrap(), body }
@@ -144,5 +180,36 @@ mod tests {
         assert_eq!(figures(&snapshot), ([95, 95, 95, 90], 7));
         assert_eq!(snapshot.seq[Channel::Trades.index()], 4);
         assert_eq!(snapshot.seq[Channel::Day.index()], 3);
+    }
+
+    #[test]
+    fn corrections_and_cancellations_change_the_volume_of_their_own_day_only() {
+        let plain = |micros, cents, shares| {
+            let EventBody::Trade(trade) = trade(micros, cents, shares) else { panic!() };
+            trade
+        };
+        let correction = |trade_seq, trade: Trade, cents, shares| {
+            let (price, size) = (Price::from_cents(cents), Size::new(shares));
+            EventBody::Correction(Correction { ts: trade.ts, trade_seq, trade, price, size }.into())
+        };
+        let cancel = |trade_seq, trade: Trade| {
+            EventBody::Cancel(Cancel { ts: trade.ts, trade_seq, trade, kind: CancelKind::Error }.into())
+        };
+        let day = 86_400_000_000;
+        let (old, first, second) = (plain(day - 1, 500, 9), plain(day + 1, 100, 5), plain(day + 2, 101, 6));
+        let mut snapshot = Snapshot::untraded(Price::from_cents(100), &quote(), Size::new(1));
+        snapshot.apply(&event(1, EventBody::Day(Day { ts: Timestamp::from_micros(day), prev_close: first.price })));
+        for (seq, body) in (1..).zip([EventBody::Trade(first), EventBody::Trade(second), EventBody::Trade(old)]) {
+            snapshot.apply(&event(seq, body));
+        }
+        assert_eq!(figures(&snapshot), ([100, 101, 100, 100], 11), "the late trade is of the day before");
+        snapshot.apply(&event(1, correction(1, first, 90, 7)));
+        assert_eq!(figures(&snapshot), ([100, 101, 90, 100], 13));
+        assert_eq!(snapshot.price, second.price, "a newer trade has the last price");
+        snapshot.apply(&event(2, correction(3, old, 900, 700)));
+        snapshot.apply(&event(1, cancel(3, old)));
+        assert_eq!(figures(&snapshot), ([100, 101, 90, 100], 13));
+        snapshot.apply(&event(2, cancel(2, second)));
+        assert_eq!(figures(&snapshot).1, 7);
     }
 }

@@ -32,7 +32,7 @@ impl Timestamp {
     /// Panics if `micros` is zero.
     #[must_use]
     pub const fn floor_to(self, micros: i64) -> Self {
-        Self(self.0 - self.0.rem_euclid(micros))
+        Self(self.0.saturating_sub(self.0.rem_euclid(micros)))
     }
 }
 

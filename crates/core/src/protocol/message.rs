@@ -22,6 +22,8 @@ pub enum ServerMessage {
         offset: u64,
         /// The state, shared with the router.
         state: Arc<Snapshot>,
+        /// The channels to which the client has just subscribed; empty if it only asked for the state.
+        channels: ChannelSet,
     },
     /// The session was too slow, so events were skipped.
     Lag {

@@ -104,7 +104,7 @@ fn take_after(object: &mut Map<String, Value>) -> Result<Option<Cursor>, Complai
     cursor.map(Some).ok_or_else(|| bad("'after' must be an object of an 'epoch' and an 'offset'"))
 }
 
-/// Takes `mode` and `max_hz`. A rate is permitted only with `latest`, and `latest` not with bars.
+/// Takes `mode` and `max_hz`, as [`parse_mode`] permits them.
 fn take_mode(object: &mut Map<String, Value>, channels: ChannelSet) -> Result<Mode, Complaint> {
     let mode = match object.remove("mode") {
         None => "all".into(),
@@ -184,7 +184,8 @@ fn whole_number(float: f64) -> Option<Number> {
     (is_whole && (0.0..2.0 * I64_END).contains(&float)).then(|| (float as u64).into())
 }
 
-/// Returns the mode with this name. A rate is permitted only with `latest`, and `latest` not with bars.
+/// Returns the mode with this name. A rate is permitted only with `latest`, and `latest` not with channels
+/// of which every event counts.
 ///
 /// # Errors
 ///
@@ -193,8 +194,11 @@ pub fn parse_mode(name: &str, rate: Option<Rate>, channels: ChannelSet) -> Resul
     match (name, rate) {
         ("all", None) => Ok(Mode::All),
         ("all", Some(_)) => Err("'max_hz' goes only with the mode 'latest'"),
-        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Bars(_))) => {
+        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Bars(_) | Channel::UpdatedBars)) => {
             Err("the mode 'latest' is not for bars: every bar is final")
+        }
+        ("latest", _) if channels.iter().any(|channel| matches!(channel, Channel::Corrections | Channel::Cancels)) => {
+            Err("the mode 'latest' is not for corrections and cancels: every one counts")
         }
         ("latest", rate) => Ok(Mode::Latest(rate)),
         _ => Err("'mode' must be 'all' or 'latest'"),

@@ -2,22 +2,24 @@
 
 use bytes::BufMut;
 
-use crate::domain::{Bar, ChannelSet, Event, EventBody, Price, Snapshot, Symbol};
+use crate::domain::{Bar, CancelKind, ChannelSet, Event, EventBody, Price, Snapshot, Symbol, Trade};
 
 /// Appends an event as one JSON object.
 pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
     let kind: &[u8] = match &event.body {
         EventBody::Trade(_) => b"{\"type\":\"trade\",\"symbol\":\"",
         EventBody::Quote(_) => b"{\"type\":\"quote\",\"symbol\":\"",
-        EventBody::Bar(..) => b"{\"type\":\"bar\",\"symbol\":\"",
+        EventBody::Bar(..) | EventBody::UpdatedBar(_) | EventBody::DailyBar(_) => b"{\"type\":\"bar\",\"symbol\":\"",
+        EventBody::Correction(_) => b"{\"type\":\"correction\",\"symbol\":\"",
+        EventBody::Cancel(_) => b"{\"type\":\"cancel\",\"symbol\":\"",
         EventBody::Day(_) => b"{\"type\":\"day\",\"symbol\":\"",
         EventBody::Gap(_) => b"{\"type\":\"gap\",\"symbol\":\"",
     };
     out.put_slice(kind);
     out.put_slice(event.symbol.as_bytes());
-    if let EventBody::Bar(interval, _) = &event.body {
+    if let Some(channel) = event.channel().name().strip_prefix("bars.") {
         out.put_slice(b"\",\"interval\":\"");
-        out.put_slice(interval.name().as_bytes());
+        out.put_slice(channel.as_bytes());
     }
     integer(out, b"\",\"seq\":", event.seq);
     integer(out, b",\"offset\":", event.offset);
@@ -33,11 +35,32 @@ pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
             price(out, b",\"ask\":", quote.ask);
             integer(out, b",\"ask_size\":", quote.ask_size.shares());
         }
-        EventBody::Bar(_, bar) => bar_fields(out, bar, true),
+        EventBody::Bar(_, closed) | EventBody::UpdatedBar(closed) => bar_fields(out, &closed.bar, true),
+        EventBody::DailyBar(bar) => bar_fields(out, bar, false),
+        EventBody::Correction(correction) => {
+            trade_fields(out, correction.trade_seq, &correction.trade);
+            price(out, b",\"price\":", correction.price);
+            integer(out, b",\"size\":", correction.size.shares());
+        }
+        EventBody::Cancel(cancel) => {
+            trade_fields(out, cancel.trade_seq, &cancel.trade);
+            out.put_slice(match cancel.kind {
+                CancelKind::Cancelled => b",\"kind\":\"cancel\"",
+                CancelKind::Error => b",\"kind\":\"error\"",
+            });
+        }
         EventBody::Day(day) => price(out, b",\"prev_close\":", day.prev_close),
         EventBody::Gap(gap) => integer(out, b",\"since\":", gap.since.micros()),
     }
     out.put_u8(b'}');
+}
+
+/// Appends the trade to which a correction or a cancellation refers.
+fn trade_fields(out: &mut impl BufMut, seq: u64, trade: &Trade) {
+    integer(out, b",\"trade_seq\":", seq);
+    integer(out, b",\"trade_ts\":", trade.ts.micros());
+    price(out, b",\"trade_price\":", trade.price);
+    integer(out, b",\"trade_size\":", trade.size.shares());
 }
 
 /// Appends an encoded event, and how many others it stands for.
@@ -66,8 +89,15 @@ fn bar_fields(out: &mut impl BufMut, bar: &Bar, is_final: bool) {
     out.put_slice(if is_final { b",\"final\":true" } else { b",\"final\":false" });
 }
 
-/// Appends a `snapshot`.
-pub(super) fn encode_snapshot(symbol: Symbol, offset: u64, snapshot: &Snapshot, out: &mut impl BufMut) {
+/// Appends a `snapshot` for a subscription to these channels. `seq` has the channels of the first version of the protocol, and
+/// the newer ones among `channels`.
+pub(super) fn encode_snapshot(
+    symbol: Symbol,
+    offset: u64,
+    snapshot: &Snapshot,
+    channels: ChannelSet,
+    out: &mut impl BufMut,
+) {
     out.put_slice(b"{\"type\":\"snapshot\",\"symbol\":\"");
     out.put_slice(symbol.as_bytes());
     integer(out, b"\",\"offset\":", offset);
@@ -84,7 +114,7 @@ pub(super) fn encode_snapshot(symbol: Symbol, offset: u64, snapshot: &Snapshot, 
     price(out, b",\"prev_close\":", snapshot.prev_close);
     integer(out, b",\"volume\":", snapshot.volume);
     out.put_slice(b",\"seq\":{");
-    for channel in ChannelSet::ALL.iter() {
+    for channel in ChannelSet::PRIMARY.union(channels).iter() {
         out.put_u8(if channel.index() == 0 { b'"' } else { b',' });
         if channel.index() > 0 {
             out.put_u8(b'"');
@@ -121,7 +151,9 @@ fn price(out: &mut impl BufMut, key: &[u8], value: Price) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Day, Gap, Interval, Quote, Size, SymbolId, Timestamp, Trade};
+    use crate::domain::{
+        Cancel, Channel, ClosedBar, Correction, Day, DayFigures, Gap, Interval, Quote, Size, SymbolId, Timestamp,
+    };
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -177,21 +209,53 @@ mod tests {
             r#"{"type":"day","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"prev_close":201.37}"#
         );
         assert_eq!(
-            text(&event(EventBody::Bar(Interval::M1, Box::new(bar())))),
+            text(&event(EventBody::Bar(Interval::M1, closed().into()))),
             r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":58,"offset":48214,"ts":60000000,"open":201.00,"high":202.11,"low":200.00,"close":201.38,"volume":900,"trades":12,"vwap":201.1234,"final":true}"#
         );
     }
 
+    fn closed() -> ClosedBar {
+        ClosedBar { bar: bar(), day: DayFigures::from(&bar()) }
+    }
+
     #[test]
-    fn a_snapshot_has_the_seq_of_every_channel() {
+    fn amendments_and_their_bars_are_encoded_as_documented() {
+        let ts = Timestamp::from_micros(1_772_463_845_123_456);
+        let trade = Trade { ts: ts.plus_micros(-456), price: Price::from_cents(20_138), size: Size::new(25) };
+        let (price, size) = (Price::from_cents(20_137), Size::new(30));
+        let correction = Correction { ts, trade_seq: 57, trade, price, size };
+        assert_eq!(
+            text(&event(EventBody::Correction(correction.into()))),
+            r#"{"type":"correction","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"trade_seq":57,"trade_ts":1772463845123000,"trade_price":201.38,"trade_size":25,"price":201.37,"size":30}"#
+        );
+        for (kind, name) in [(CancelKind::Cancelled, "cancel"), (CancelKind::Error, "error")] {
+            assert_eq!(
+                text(&event(EventBody::Cancel(Cancel { ts, trade_seq: 57, trade, kind }.into()))),
+                format!(
+                    r#"{{"type":"cancel","symbol":"BRK.B","seq":58,"offset":48214,"ts":1772463845123456,"trade_seq":57,"trade_ts":1772463845123000,"trade_price":201.38,"trade_size":25,"kind":"{name}"}}"#
+                )
+            );
+        }
+        let bar_of = |body| {
+            let value: Value = serde_json::from_str(&text(&event(body))).unwrap();
+            (value["type"].clone(), value["interval"].clone(), value["final"].clone())
+        };
+        assert_eq!(bar_of(EventBody::UpdatedBar(closed().into())), ("bar".into(), "1m.updated".into(), true.into()));
+        assert_eq!(bar_of(EventBody::DailyBar(bar().into())), ("bar".into(), "1d.ny".into(), false.into()));
+    }
+
+    #[test]
+    fn a_snapshot_has_the_seq_of_every_primary_channel_and_of_those_subscribed_to() {
         let mut snapshot = Snapshot::new(&bar(), Price::from_cents(19_975), &quote(), Size::new(40));
         snapshot.seq[0] = 57;
         let mut out = Vec::new();
-        encode_snapshot("AAPL".parse().unwrap(), 48_213, &snapshot, &mut out);
+        let channels = ChannelSet::from_iter([Channel::Trades, Channel::Cancels]);
+        encode_snapshot("AAPL".parse().unwrap(), 48_213, &snapshot, channels, &mut out);
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["type"], "snapshot");
         assert_eq!(value["seq"]["trades"], 57);
-        assert_eq!(value["seq"].as_object().unwrap().len(), ChannelSet::ALL.iter().count());
+        assert_eq!(value["seq"]["cancels"], 0);
+        assert_eq!(value["seq"].as_object().unwrap().len(), ChannelSet::PRIMARY.iter().count() + 1);
         assert!(String::from_utf8(out).unwrap().contains(r#""prev_close":199.75,"volume":900,"#));
     }
 

@@ -20,7 +20,9 @@ pub(super) fn has(message: &ServerMessage) -> bool {
 /// Appends a message as one JSON object.
 pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     let wire = match message {
-        ServerMessage::Snapshot { symbol, offset, state } => return encode_snapshot(*symbol, *offset, state, out),
+        ServerMessage::Snapshot { symbol, offset, state, channels } => {
+            return encode_snapshot(*symbol, *offset, state, *channels, out);
+        }
         ServerMessage::Welcome(welcome) => wire_welcome(welcome),
         ServerMessage::Subscribed(subscribed) => wire_subscribed(subscribed),
         ServerMessage::Lag { skipped, since_offset } => Wire::Lag { skipped: *skipped, since_offset: *since_offset },
