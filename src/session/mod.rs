@@ -91,7 +91,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`handle`](Self::handle).
-    pub fn receive<D: Dialect>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason> {
+    pub fn receive<D>(&mut self, message: &[u8], now: Instant) -> Result<(), CloseReason>
+    where
+        D: Dialect<Request = ClientMessage, Mistake = DecodeError>,
+    {
         self.handle(D::decode(message), now)
     }
 

@@ -14,6 +14,8 @@ pub(super) fn text(text: impl Into<String>) -> ServerMessage {
 }
 
 impl<const IS_TEXT: bool> Dialect for Plain<IS_TEXT> {
+    type Request = ClientMessage;
+    type Mistake = DecodeError;
     const IS_TEXT: bool = IS_TEXT;
     const SUBPROTOCOL: Option<&'static str> = None;
     const JOINT: &'static [u8] = b",";

@@ -37,6 +37,8 @@ static ENDER: Mutex<Option<Ender>> = Mutex::new(None);
 struct Lines<const COUNTED: bool>;
 
 impl<const COUNTED: bool> Dialect for Lines<COUNTED> {
+    type Request = ClientMessage;
+    type Mistake = DecodeError;
     const IS_TEXT: bool = true;
     const SUBPROTOCOL: Option<&'static str> = Some("lines");
     const JOINT: &'static [u8] = b"\n";

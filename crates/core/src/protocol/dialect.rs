@@ -7,10 +7,17 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::domain::Event;
-use crate::protocol::{ClientMessage, DecodeError, ServerMessage};
+use crate::protocol::ServerMessage;
 
 /// A wire format.
 pub trait Dialect: 'static {
+    /// A client's request. A session serves a [`ClientMessage`](crate::protocol::ClientMessage); a dialect with other requests has a
+    /// handler of its own.
+    type Request;
+
+    /// The reason why a message of a client is refused.
+    type Mistake;
+
     /// The name of the dialect, by which rules of faults choose sessions.
     const NAME: &'static str = "other";
 
@@ -28,7 +35,7 @@ pub trait Dialect: 'static {
     /// # Errors
     ///
     /// Returns what is wrong with it. That is answered, and the session goes on.
-    fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError>;
+    fn decode(bytes: &[u8]) -> Result<Self::Request, Self::Mistake>;
 
     /// Appends an event that has a group as one message. Called at most once for each event: all sessions of the dialect share
     /// the bytes.

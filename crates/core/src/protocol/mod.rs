@@ -3,6 +3,7 @@
 //!
 //! Pure: `hub` decides which session is sent a message, `transport` writes the bytes to a socket.
 
+pub mod alpaca;
 mod cursor;
 mod dialect;
 pub mod identity;
@@ -13,6 +14,7 @@ mod publication;
 mod reason;
 mod refusal;
 mod request;
+mod rfc3339;
 pub mod websocket;
 
 pub use cursor::Cursor;
@@ -23,3 +25,4 @@ pub use publication::Publication;
 pub use reason::{CloseReason, ErrorCode, Reconnect};
 pub use refusal::Refusal;
 pub use request::{ClientMessage, DecodeError, Mistake, Request, RequestId, Selector, Subscribe, WILDCARD};
+pub use rfc3339::write_rfc3339;

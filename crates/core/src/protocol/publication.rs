@@ -114,6 +114,8 @@ mod tests {
     struct Number<const NUMBER: u8>;
 
     impl<const NUMBER: u8> Dialect for Number<NUMBER> {
+        type Request = ClientMessage;
+        type Mistake = DecodeError;
         const IS_TEXT: bool = false;
         const SUBPROTOCOL: Option<&'static str> = None;
         const JOINT: &'static [u8] = b"";

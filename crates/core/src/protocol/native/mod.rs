@@ -21,6 +21,9 @@ pub const PROTOCOL: &str = "tickcast.v1";
 pub struct Native;
 
 impl Dialect for Native {
+    type Request = ClientMessage;
+    type Mistake = DecodeError;
+
     const NAME: &'static str = "native";
 
     const IS_TEXT: bool = true;
