@@ -9,25 +9,31 @@ use crate::protocol::{CloseReason, Mode, OnLag, ServerMessage};
 use crate::session::Session;
 
 impl Session {
-    /// Counts a request for `session.requests_per_second_max` and the metrics. A handler that does not call
-    /// [`handle`](Self::handle) calls this before it serves a request.
+    /// Counts a request of so many bytes for `session.requests_per_second_max`, for its cost and for the metrics. A handler that
+    /// does not call [`handle`](Self::handle) calls this before it serves a request.
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed instead.
-    pub fn begin_request(&mut self, now: Instant) -> Result<(), CloseReason> {
+    pub fn begin_request(&mut self, bytes: usize, now: Instant) -> Result<(), CloseReason> {
         if !self.budget.spend_request(now) {
             return Err(CloseReason::Flood);
         }
+        self.budget.count_bytes(bytes);
         self.router.borrow().config().metrics.requests.inc();
         Ok(())
+    }
+
+    /// Adds the names in a request to its cost.
+    pub fn count_names(&mut self, names: usize) {
+        self.budget.count(names, 0, 0);
     }
 
     /// Subscribes to these channels of a symbol, or of all if `id` is `None`, in mode `all`: every event after the hub's offset
     /// follows. Topics that are subscribed already continue. Nothing is answered: call [`reply_now`](Self::reply_now) next, and
     /// no event comes before that answer.
     pub fn add(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
-        self.budget.count(1, 0, channels.iter().count());
+        self.budget.count(0, 0, channels.iter().count());
         let mut router = self.router.borrow_mut();
         let offset = router.offset();
         self.wishes.entry(id).or_default().insert(channels, Mode::All, offset);
@@ -36,7 +42,7 @@ impl Session {
 
     /// Unsubscribes from these channels of a symbol, or of all if `id` is `None`, as far as they are subscribed.
     pub fn remove(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
-        self.budget.count(1, 0, channels.iter().count());
+        self.budget.count(0, 0, channels.iter().count());
         let Entry::Occupied(mut wish) = self.wishes.entry(id) else { return };
         let subscribed = channels.intersection(wish.get().channels());
         if wish.get_mut().remove(subscribed) {
@@ -52,6 +58,9 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn reply_now(&mut self, message: ServerMessage, now: Instant) -> Result<(), CloseReason> {
+        if let ServerMessage::Acknowledged(lists) = &message {
+            self.budget.count(0, 0, lists.iter().map(|list| list.names.len()).sum());
+        }
         self.pay(now);
         self.count_refusal(&message);
         let offset = self.router.borrow().offset();

@@ -12,6 +12,8 @@ use crate::session::{Session, SessionConfig};
 
 /// Cost to read, decode and answer a request.
 const REQUEST_WORK: u64 = 16;
+/// Cost of a request for each part of so many bytes, to decode it.
+const BYTES_PER_WORK: usize = 16;
 /// Cost to find a symbol by its name and in the index.
 const NAME_WORK: u64 = 4;
 /// Cost to make and encode a snapshot.
@@ -47,6 +49,11 @@ impl Budget {
     pub(super) fn spend_request(&mut self, now: Instant) -> bool {
         self.spent = REQUEST_WORK;
         self.requests.allow(1, now)
+    }
+
+    /// Adds the cost to decode so many bytes to that of the current request.
+    pub(super) fn count_bytes(&mut self, bytes: usize) {
+        self.spent += (bytes / BYTES_PER_WORK) as u64;
     }
 
     /// Adds the cost of named symbols, snapshots and visited subscriptions to that of the current request.

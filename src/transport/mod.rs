@@ -23,6 +23,7 @@ mod sse;
 mod status;
 mod traffic;
 mod turnstile;
+mod vendor;
 mod websocket;
 
 use std::rc::Rc;
@@ -215,6 +216,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(websocket::<Session>("/ws/"))
         .service(websocket::<Session>("//ws"))
         .service(api)
+        .configure(vendor::alpaca::addresses)
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is all test code, and a test fails by panicking")]
 
+mod alpaca_client;
 mod client;
 mod command;
 mod event_stream;
@@ -20,6 +21,10 @@ mod secure;
 mod spawn;
 mod view;
 
+mod alpaca_auth;
+mod alpaca_bad_input;
+mod alpaca_slow;
+mod alpaca_stream;
 mod attempt;
 mod bad_frame;
 mod bad_parameter;
@@ -68,6 +73,7 @@ mod poll;
 mod poll_cursor;
 mod poll_wait;
 mod rest;
+mod sdk_alpaca;
 mod session_end;
 mod shutdown;
 mod slow_client;
