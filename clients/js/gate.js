@@ -162,6 +162,20 @@ export class Gate {
     return verdict;
   }
 
+  /**
+   * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
+   * mode `latest` are left out, as a rate may hold their events back.
+   * @param {readonly Snapshot[]} snapshots
+   */
+  behind(snapshots) {
+    return snapshots.flatMap(({ symbol, seq }) => [...(this.#places.get(symbol) ?? [])].flatMap(([topic, place]) => {
+      if (!(seq[topic] > place.seq) || !this.#wishes.isWhole(symbol, topic)) return [];
+      const key = `${symbol} ${topic}`;
+      this.#holes.set(key, { symbol, offset: place.offset, attempts: this.#holes.get(key)?.attempts ?? 0 });
+      return [key];
+    }));
+  }
+
   /** Notes another attempt to fetch a hole. Returns false if there were too many. @param {string} key @param {string} symbol @param {number} offset */
   #repairs(key, symbol, offset) {
     const now_ms = performance.now();

@@ -13,6 +13,22 @@
 /** Statuses after which the same request may succeed later. */
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
+/** Returns the address below which everything of a server is. @param {string | URL} url */
+export function baseOf(url) {
+  const base = new URL(url);
+  base.protocol = base.protocol.replace("ws", "http");
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  return base;
+}
+
+/** Returns an address of the server. @param {URL} base @param {string} path @param {string | null} [account] of a WebSocket; undefined for HTTP */
+export function addressOf(base, path, account) {
+  const url = new URL(path, base);
+  if (account !== undefined) url.protocol = url.protocol.replace("http", "ws");
+  if (account) url.searchParams.set("client", account);
+  return url.href;
+}
+
 /** A request that failed, with the problem document of the server if it has sent one. */
 export class RequestError extends Error {
   /** @param {Failure} failure @param {Problem | null} [problem] */

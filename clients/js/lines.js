@@ -94,7 +94,7 @@ export class LineLink {
   /** Asks the server for its epoch, if nothing is subscribed to. */
   async #meet() {
     /** @type {Position} */
-    const { epoch } = await fetchJson(this.#core.fetch, this.#core.urlOf("api/v1/snapshot?symbols="), this.#stop.signal, ANSWER_MS);
+    const { epoch } = await fetchJson(this.#core.fetch, this.#core.urlOf("api/v1/snapshot"), this.#stop.signal, ANSWER_MS);
     this.#core.place.meet(epoch);
     this.#core.enter(this);
   }

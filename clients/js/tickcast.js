@@ -6,10 +6,13 @@
  * (`websocket.js`, `lines.js`), the check that no event is missing or repeated (`gate.js`).
  */
 
+import { Audit } from "./audit.js";
 import { Backoff } from "./backoff.js";
 import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
+import { addressOf, baseOf } from "./http.js";
 import { LineLink } from "./lines.js";
 import { Place, received } from "./place.js";
+import { isEvent } from "./protocol.js";
 import { MessageQueue } from "./queue.js";
 import { WebSocketLink } from "./websocket.js";
 import { namesOf } from "./wishes.js";
@@ -64,6 +67,8 @@ export class Client {
   /** A better transport that is being tried while the link works. @type {Link | null} */
   #candidate = null;
   #begun_ms = 0;
+  /** When the first transport was tried. */
+  #round_ms = 0;
   #heard_ms = 0;
   #pinged_ms = 0;
   #checked_ms = 0;
@@ -78,19 +83,18 @@ export class Client {
   #check_timer;
   /** @type {Core} */
   #core;
+  #audit;
 
   /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
   constructor(url, options = {}) {
-    const base = new URL(url);
-    base.protocol = base.protocol.replace("ws", "http");
-    if (!base.pathname.endsWith("/")) base.pathname += "/";
-    this.#base = base;
+    this.#base = baseOf(url);
     this.#options = { ping_ms: 5_000, silence_heartbeats: 2, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random, ...options };
     this.#Socket = options.WebSocket ?? globalThis.WebSocket;
     this.#transports = (options.transports ?? TRANSPORTS).filter((transport) => transport !== "websocket" || this.#Socket);
     if (this.#transports.length === 0) throw new TypeError("there is no WebSocket here: pass one as an option, or permit another transport");
     this.#backoff = new Backoff(this.#options.random);
     this.#core = this.#makeCore();
+    this.#audit = new Audit(this.#core, () => this.#link && this.#onFailure(this.#link, { cause: "silent" }));
   }
 
   /** The run of the server that the last connection had; empty before the first. */
@@ -128,6 +132,13 @@ export class Client {
    */
   subscribe(symbols, { channels = ["trades"], max_hz, mode = max_hz === undefined ? "all" : "latest" } = {}) {
     this.#place.wishes.add(namesOf(symbols), channels, max_hz === undefined ? { mode } : { mode, max_hz });
+    this.#updateSoon();
+  }
+
+  /** Replaces all subscriptions; the connection is told what differs. @param {Iterable<[symbols: string | Iterable<string>, options?: import("./options.js").SubscribeOptions]>} subscriptions */
+  replace(subscriptions) {
+    this.#place.wishes.clear();
+    for (const [symbols, options] of subscriptions) this.subscribe(symbols, options);
     this.#updateSoon();
   }
 
@@ -174,9 +185,7 @@ export class Client {
     return queue;
   }
 
-  [Symbol.asyncIterator]() {
-    return this.messages();
-  }
+  [Symbol.asyncIterator]() { return this.messages(); }
 
   /** Ends the subscriptions and the connection. Resolves when the server has answered, or after two seconds. */
   async close() {
@@ -187,8 +196,6 @@ export class Client {
     await link?.close();
     for (const queue of this.#queues) queue.end();
   }
-
-  // Connections.
 
   /** The transport to begin with. */
   #firstIndex() {
@@ -208,6 +215,7 @@ export class Client {
     const isFirst = this.status.state === "idle" || this.status.state === "connecting";
     this.#setStatus({ state: isFirst ? "connecting" : "reconnecting", transport: this.#transports[index], retry_at_ms: null, failure });
     this.#begun_ms = this.#heard_ms = this.#checked_ms = performance.now();
+    if (index === this.#first) this.#round_ms = this.#begun_ms;
     this.#link = this.#open(index);
     this.#check_timer = setTimeout(() => this.#check(), CHECK_MS);
   }
@@ -232,12 +240,15 @@ export class Client {
     if (!advice.keepsCursor) this.#place.restart();
     if (!advice.reconnects) return this.#finish(failure);
     if (failure.isBlocked && index + 1 < this.#transports.length) return this.#begin(index + 1, failure);
-    if (wasReady && performance.now() - this.#begun_ms > HELD_MS) this.#backoff.reset();
+    const now = performance.now();
+    if (wasReady && now - this.#begun_ms > HELD_MS) this.#backoff.reset();
     if (failure.retry_after_ms !== undefined) this.#backoff.tell(failure.retry_after_ms);
     // A wait for an answer was delay enough, and a hole is no fault of the connection.
-    const isOwn = failure.cause === "silent" || failure.cause === "late" || failure.cause === "hole";
+    const hasWaited = !wasReady && now - this.#round_ms > this.#options.connect_timeout_ms;
+    if (hasWaited) this.#backoff.reset();
+    const isOwn = hasWaited || failure.cause === "silent" || failure.cause === "late" || failure.cause === "hole";
     const delay_ms = this.#backoff.next(isOwn ? 0 : advice.delay_ms);
-    this.#setStatus({ state: "reconnecting", retry_at_ms: performance.now() + delay_ms, failure });
+    this.#setStatus({ state: "reconnecting", retry_at_ms: now + delay_ms, failure });
     this.#retry_timer = setTimeout(() => this.#begin(this.#firstIndex()), delay_ms);
   }
 
@@ -263,6 +274,7 @@ export class Client {
       this.#begun_ms = now;
     }
     this.#heard_ms = this.#pinged_ms = now;
+    this.#audit.hear();
     this.#first = this.#transports.indexOf(link.transport);
     if (this.#first > 0) this.#upgrade_at_ms = now + this.#options.upgrade_ms * (0.75 + this.#options.random() / 2);
     this.#setStatus({ state: "live", transport: link.transport, retry_at_ms: null, failure: null });
@@ -304,12 +316,11 @@ export class Client {
     }
     if (link.transport !== "poll" && now - this.#heard_ms > silence_ms) return this.#onFailure(link, { cause: "silent", isBlocked: link.transport === "sse" });
     if (!isLate && link.owedFor(now) > Math.max(silence_ms, connect_timeout_ms)) return this.#onFailure(link, { cause: "late" });
+    if (link.transport !== "poll") this.#audit.check(now, silence_ms);
     if (ping_ms > 0 && now - this.#pinged_ms >= ping_ms) this.ping();
     if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate);
     if (!this.#candidate && this.#first > 0 && now >= this.#upgrade_at_ms) this.#tryBetter();
   }
-
-  // Subscriptions and messages.
 
   /** Sends the changes of one turn of the application together. */
   #updateSoon() {
@@ -329,7 +340,7 @@ export class Client {
       fetch: (...rest) => (this.#options.fetch ?? globalThis.fetch)(...rest),
       account: this.#options.account,
       lagOption: this.#options.on_lag === "close" ? { on_lag: "close" } : {},
-      urlOf: (path, isSocket = false) => this.#urlOf(path, isSocket),
+      urlOf: (path, isSocket = false) => addressOf(this.#base, path, isSocket ? this.#options.account ?? null : undefined),
       received,
       enter: (link, welcome) => this.#enter(link, welcome),
       hear: () => { this.#heard_ms = performance.now(); },
@@ -340,14 +351,6 @@ export class Client {
       },
       fail: (link, failure) => this.#onFailure(link, failure),
     };
-  }
-
-  /** @param {string} path @param {boolean} isSocket */
-  #urlOf(path, isSocket) {
-    const url = new URL(path, this.#base);
-    if (isSocket) url.protocol = url.protocol.replace("http", "ws");
-    if (isSocket && this.#options.account !== undefined) url.searchParams.set("client", this.#options.account);
-    return url.href;
   }
 
   /** @param {Link} link @param {readonly ServerMessage[]} messages @param {number} received_us */
@@ -364,6 +367,7 @@ export class Client {
       if (!isWhole) break;
       if (verdict === "drop" || !isShown) continue;
       link.passed(message);
+      if (isEvent(message)) this.#audit.hear();
       if (typeof verdict === "object") passed.push(verdict);
       passed.push(message);
     }

@@ -41,6 +41,11 @@ export class Wishes {
     }
   }
 
+  /** Removes everything. */
+  clear() {
+    this.#wanted.clear();
+  }
+
   /** Leaves out symbols that the server does not trade, until its next run. @param {readonly string[]} symbols */
   exclude(symbols) {
     for (const symbol of symbols) this.#unknown.add(symbol);
@@ -54,6 +59,12 @@ export class Wishes {
   /** The channels that are wanted of a symbol by its name. @param {string} symbol @returns {ReadonlySet<Topic>} */
   channelsOf(symbol) {
     return new Set((this.#wanted.get(symbol) ?? NOTHING).keys());
+  }
+
+  /** Returns whether every event of a topic is wanted. @param {string} symbol @param {Topic} topic */
+  isWhole(symbol, topic) {
+    const channel = /** @type {Channel} */ (topic);
+    return (this.#wanted.get(symbol)?.get(channel) ?? this.#wanted.get(EVERY)?.get(channel))?.mode === "all";
   }
 
   /** What is wanted of the server's present run. The maps are never changed. @returns {Wanted} */

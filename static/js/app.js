@@ -3,24 +3,23 @@
  * Connects the parts of the live page: messages update the state, the viewer's input changes the subscriptions, and the state is
  * painted once per animation frame at most.
  *
- * Owns: the only state of the page. Does not own: the socket, the figures, any element; each has a module of its own.
+ * Owns: the only state of the page. Does not own: the connection, the figures, any element; each has a module of its own.
  */
 
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
 
-import { socketAddress } from "./address.js";
 import { ChartView } from "./chart.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
-import { Feed } from "./feed.js";
 import { Heading } from "./heading.js";
 import { failureOf, HistoryLoader } from "./history.js";
 import { mark, onLanguage, startLanguage } from "./i18n.js";
 import { korean } from "./korean/live.js";
+import { Link } from "./link.js";
 import { Market } from "./market.js";
 import { Notice } from "./notice.js";
-import { fetchListings, isServerReady } from "./rest.js";
+import { fetchListings } from "./rest.js";
 import { Search } from "./search.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
@@ -60,7 +59,7 @@ const state = {
   /** Whether the symbol list is being fetched. */
   isListing: false,
   measured_at_ms: 0,
-  market: new Market({ onWelcome, onFollowed, onLag, onUnknown: (symbols) => onUnknown([...state.unknown, ...symbols]) }),
+  market: new Market({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => onUnknown([...state.unknown, ...symbols]) }),
 };
 const { market, watch } = state;
 
@@ -70,11 +69,10 @@ let lag_timer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let patience_timer;
 
-const feed = new Feed(socketAddress("ws"), {
-  isServerReady,
+const link = new Link(new URL(".", location.href).href, {
   onStatus: requestPaint,
   onFrame(messages, received_us) {
-    market.take(messages, received_us, feed.clock.best?.offset_us);
+    market.take(messages, received_us, link.clock.best?.offset_us);
     requestPaint();
   },
 });
@@ -91,7 +89,7 @@ const loader = new HistoryLoader(market.log, {
   },
 });
 const notice = new Notice(showHistory);
-const connection = new Connection(() => feed.retryNow());
+const connection = new Connection(() => link.retryNow());
 const heading = new Heading();
 const statusBar = new StatusBar();
 const tape = new Tape(byId("tape"));
@@ -114,14 +112,16 @@ const search = new Search(/** @type {HTMLInputElement} */ (byId("search")), byId
   onChoose: choose,
 });
 
-// Reactions to messages.
-
-function onWelcome() {
-  state.isHistoryDue = true;
+function onOpen() {
   follow();
   paintStage();
   // Another run of the server may trade other symbols.
   if (state.listed_epoch !== market.epoch) void loadListings();
+}
+
+/** The chart needs its history again if events of its symbol are lost. @param {ReadonlySet<string> | null} symbols */
+function onReset(symbols) {
+  state.isHistoryDue ||= symbols?.has(state.charted ?? "") ?? true;
 }
 
 /** @param {string} symbol */
@@ -133,7 +133,7 @@ function onLag() {
   clearTimeout(lag_timer);
   lag_timer = setTimeout(() => {
     state.isHistoryDue = true;
-    feed.askAnew();
+    link.askAnew();
   }, LAG_QUIET_MS);
 }
 
@@ -267,8 +267,8 @@ function follow() {
   const traded = watch.shown.filter((symbol) => !state.unknown.has(symbol));
   const wishes = wishesOf(traded, state.charted, state.interval, document.hidden);
   market.want(wishes);
-  feed.want(wishes);
-  note.leaveOut(Math.max(traded.length - feed.symbols_max, 0), feed.symbols_max);
+  link.want(wishes);
+  note.leaveOut(Math.max(traded.length - link.symbols_max, 0), link.symbols_max);
 }
 
 /** Whether a series is of the charted symbol and interval. @param {import("./candles.js").CandleSeries | null} series */
@@ -336,7 +336,7 @@ function paint() {
     statusBar.paint({
       rate: market.rate.rate(now_ms),
       latency_us: market.latency.median,
-      clock: feed.clock.best,
+      clock: link.clock.best,
       events: market.events,
       holes: market.sequences.holes,
       skipped: market.skipped,
@@ -346,7 +346,7 @@ function paint() {
 
 /** Paints the state of the connection and the title of the document. */
 function paintHead() {
-  connection.paint(feed.status, performance.now());
+  connection.paint(link.status, performance.now());
   heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
 }
 
@@ -392,7 +392,7 @@ function start() {
     if (document.hidden) follow();
     else showHistory();
   });
-  feed.start();
+  link.start();
   void loadListings();
   pulse();
 }

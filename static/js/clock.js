@@ -3,7 +3,7 @@
  * Estimates the offset of the server's clock from this machine's, as NTP does: of the last few pings, the one with the shortest
  * round trip counts. Half that round trip, plus one step of the browser's clock, bounds the error.
  *
- * Owns: the estimate. Does not own: sending pings (`feed.js`) or the display of the latency (`statusbar.js`).
+ * Owns: the estimate. Does not own: sending pings (`link.js`) or the display of the latency (`statusbar.js`).
  * All times are microseconds.
  */
 

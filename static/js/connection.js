@@ -2,11 +2,11 @@
 /**
  * Shows the state of the connection by a shape, words and a colour, and the reason why it was closed.
  *
- * Owns: the status element, the reason below it, the retry button. Does not own: the status (`feed.js`). Screen readers announce each
+ * Owns: the status element, the reason below it, the retry button. Does not own: the status (`link.js`). Screen readers announce each
  * change of state, but not the countdown.
  */
 
-/** @typedef {import("./feed.js").Status} Status */
+/** @typedef {import("./link.js").Status} Status */
 
 import { formatCount } from "./format.js";
 import { t } from "./i18n.js";
@@ -46,7 +46,11 @@ export class Connection {
 export function describe(status, now_ms) {
   switch (status.state) {
     case "connecting": return [t("Connecting"), ""];
-    case "live": return [t("Live"), ""];
+    case "live": {
+      // The words tell whoever runs a proxy what to mend; the prices are live all the same.
+      if (status.fallback === null) return [t("Live"), ""];
+      return [t("WebSocket refused"), status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling")];
+    }
     case "closed": return [t("Disconnected"), ""];
     case "reconnecting": {
       const label = status.isRefused ? t("WebSocket refused") : t("Reconnecting");
@@ -68,7 +72,13 @@ export function describeReason(status) {
   if (status.state === "closed") {
     return t("{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.", { reason: t(status.reason) });
   }
+  if (status.state === "live" && status.fallback !== null) return refused();
   if (status.state !== "reconnecting") return "";
-  if (status.isRefused) return t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
+  if (status.isRefused) return refused();
   return status.reason === "" ? "" : t(status.reason);
+}
+
+/** Returns the reason why no WebSocket gets through. */
+function refused() {
+  return t("The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.");
 }

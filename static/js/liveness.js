@@ -3,7 +3,7 @@
  * Judges whether a connection is dead, from the times of pings and received messages. The server answers pings even if the market
  * is quiet, so that a few seconds of silence mean a dead connection.
  *
- * Owns: the judgement. Does not own: the socket, pings, timers (`feed.js`). Pure: the caller passes the time.
+ * Owns: the judgement. Does not own: the socket, pings, timers (`link.js`). Pure: the caller passes the time.
  */
 
 /** The interval of the checks. */

@@ -3,7 +3,7 @@
  * The state of the market: applies the messages one after the other, and keeps the ticker of each subscribed symbol, the recent
  * trades, and the measurements of the stream.
  *
- * Owns: that state. Does not own: the socket (`feed.js`), the charted candles (`app.js` passes them in), any element.
+ * Owns: that state. Does not own: the socket (`link.js`), the charted candles (`app.js` passes them in), any element.
  */
 
 /** @typedef {import("./candles.js").CandleSeries} CandleSeries */
@@ -15,14 +15,15 @@
 
 import { MarketTime } from "./markettime.js";
 import { MedianMeter, RateMeter } from "./meter.js";
-import { channelOf, isEvent } from "./protocol.js";
+import { channelOf, EVERY, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
 import { applyDay, applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
 import { TradeLog } from "./tradelog.js";
 
 /**
  * @typedef {object} MarketHandlers
- * @property {() => void} onWelcome a connection began; the page subscribes to everything again
+ * @property {() => void} onOpen a connection is ready
+ * @property {(symbols: ReadonlySet<string> | null) => void} onReset events of these symbols are lost, or of all symbols
  * @property {(symbol: string) => void} onFollowed the snapshot of a symbol came
  * @property {() => void} onLag the server skipped events
  * @property {(symbols: string[]) => void} onUnknown the server does not list these symbols
@@ -87,7 +88,7 @@ export class Market {
 
   /**
    * Applies the messages of one frame.
-   * @param {Message[]} messages
+   * @param {readonly Message[]} messages
    * @param {number} received_us
    * @param {number | undefined} ahead_us how far the server's clock is ahead
    */
@@ -129,17 +130,16 @@ export class Market {
   /** @param {Exclude<Message, MarketEvent>} message */
   #takeControl(message) {
     switch (message.type) {
-      case "welcome":
-        // Events missed while disconnected are no hole: the new snapshots include them.
-        this.sequences.reset();
-        this.log.clear();
+      case "open":
         this.latency.clear();
-        this.followed.clear();
         if (this.epoch !== message.epoch) this.now_us = 0;
         this.epoch = message.epoch;
-        this.#time.take(message);
-        this.#handlers.onWelcome();
+        this.#handlers.onOpen();
         break;
+      case "reset":
+        this.#reset(message.symbols.includes(EVERY) ? null : new Set(message.symbols));
+        break;
+      case "welcome":
       case "pong":
         this.#time.take(message);
         break;
@@ -149,8 +149,9 @@ export class Market {
       case "day":
         this.#takeDay(message);
         break;
+      case "hole":
       case "lag":
-        this.skipped += message.skipped;
+        if (message.type === "lag") this.skipped += message.skipped;
         this.followed.clear();
         this.#handlers.onLag();
         break;
@@ -158,6 +159,17 @@ export class Market {
         if (message.code === "unknown_symbol") this.#handlers.onUnknown(message.symbols ?? []);
         break;
     }
+  }
+
+  /** Events are lost, which is no hole: the snapshots that follow include them. @param {ReadonlySet<string> | null} symbols null for all */
+  #reset(symbols) {
+    for (const symbol of symbols ?? [...this.followed.keys()]) {
+      this.sequences.forget(symbol);
+      this.followed.delete(symbol);
+    }
+    if (symbols === null) this.sequences.reset();
+    this.log.clear();
+    this.#handlers.onReset(symbols);
   }
 
   /** @param {Snapshot} snapshot */

@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * The requests of the live page over HTTP: the list of symbols, the bars of a symbol, and `/readyz`. Prices are pushed over the
- * WebSocket (`feed.js`).
+ * The requests of the live page over HTTP: the list of symbols, and the bars of a symbol. Prices are pushed (`link.js`).
  *
  * Owns: the requests and their errors.
  */
@@ -55,9 +54,4 @@ export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, 
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
   return getJson(`api/v1/bars?${query}`, signal);
-}
-
-/** Returns whether the server accepts clients. */
-export async function isServerReady() {
-  return (await fetch("readyz", { cache: "no-store" })).ok;
 }

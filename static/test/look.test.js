@@ -100,7 +100,9 @@ test("columns sort descending, and ascending after a second click", () => {
 });
 
 test("every state of the connection has its own words", () => {
-  assert.deepEqual(describe({ state: "live" }, 0), ["Live", ""]);
+  assert.deepEqual(describe({ state: "live", fallback: null }, 0), ["Live", ""]);
+  assert.deepEqual(describe({ state: "live", fallback: "sse" }, 0), ["WebSocket refused", "live by server-sent events"]);
+  assert.deepEqual(describe({ state: "live", fallback: "poll" }, 0), ["WebSocket refused", "live by long polling"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100, reason: "" }, 0), ["Reconnecting", "in 3 s"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: null, reason: "" }, 0), ["Reconnecting", "now"]);
   assert.deepEqual(describe({ state: "closed", reason: "the server rejected what this page sent" }, 0), ["Disconnected", ""]);

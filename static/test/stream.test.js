@@ -19,8 +19,10 @@ const trade = (seq, more = {}) => messages.trade(seq, 100 + seq, { ts: 1_772_463
 
 /** @param {number} [max_hz] @returns {import("../js/wishes.js").Wishes} */
 const wishes = (max_hz) => new Map([["AAPL", { channels: ["trades", "quotes"], max_hz }]]);
+/** @type {import("../clients/js/protocol.js").Open} */
+const OPEN = { type: "open", transport: "websocket", epoch: "e1", symbols_max: 500 };
 const quiet = () => {};
-const IGNORE = { onWelcome: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet };
+const IGNORE = { onOpen: quiet, onReset: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet };
 
 test("consecutive events have no hole", () => {
   const checker = new SequenceChecker();
@@ -114,18 +116,18 @@ test("the market applies a snapshot and the later events, each once", () => {
   /** @type {string[]} */
   const seen = [];
   const market = new Market({
-    onWelcome: () => seen.push("welcome"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
+    onOpen: () => seen.push("open"), onReset: () => seen.push("reset"), onFollowed: (symbol) => seen.push(symbol), onLag: () => seen.push("lag"),
     onUnknown: (symbols) => seen.push(...symbols),
   });
   market.want(wishes());
   const quote = messages.quote(312, 159, { ts: 1_772_463_845_100_000, bid: 200, bid_size: 1, ask: 200.02, ask_size: 2 });
   const novelty = /** @type {Message} */ (/** @type {unknown} */ ({ type: "novelty" }));
   market.take([
-    { type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, trade(57),
+    OPEN, { type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, trade(57),
     snapshot({ trades: 57, quotes: 311 }), trade(58), trade(58), quote, novelty,
   ], 0, undefined);
   const ticker = market.tickers.get("AAPL");
-  assert.deepEqual(seen, ["welcome", "AAPL"]);
+  assert.deepEqual(seen, ["open", "AAPL"]);
   assert.equal(ticker.volume, 1_025);
   assert.equal(ticker.price, 200.01);
   assert.equal(ticker.tick, 1);
@@ -135,7 +137,22 @@ test("the market applies a snapshot and the later events, each once", () => {
   market.take([{ type: "lag", skipped: 7, since_offset: 160 }, trade(66)], 0, undefined);
   assert.equal(market.skipped, 7);
   assert.equal(market.sequences.holes, 7);
-  assert.deepEqual(seen, ["welcome", "AAPL", "lag"]);
+  assert.deepEqual(seen, ["open", "AAPL", "lag"]);
+});
+
+test("a connection that resumes interrupts nothing, and lost events begin anew with a snapshot", () => {
+  /** @type {(string | null)[]} */
+  const lost = [];
+  const market = new Market({ ...IGNORE, onReset: (symbols) => lost.push(symbols && [...symbols].join()) });
+  market.want(wishes());
+  market.take([OPEN, snapshot({ trades: 57 }), trade(58), OPEN, trade(59)], 0, undefined);
+  assert.deepEqual([market.followed.has("AAPL"), market.log.newest("AAPL", 9).length], [true, 2]);
+  market.take([{ type: "reset", symbols: ["MSFT"], reason: "evicted" }], 0, undefined);
+  assert.equal(market.followed.has("AAPL"), true);
+  market.take([{ type: "reset", symbols: ["*"], reason: "restarted" }, { ...OPEN, epoch: "e2" }], 0, undefined);
+  assert.deepEqual([market.followed.size, market.log.newest("AAPL", 9).length, market.epoch], [0, 0, "e2"]);
+  market.take([snapshot({ trades: 3 }), trade(4)], 0, undefined);
+  assert.deepEqual([lost, market.sequences.holes], [["MSFT", null], 0]);
 });
 
 test("a removed symbol stays removed even if events of it still arrive", () => {
@@ -178,7 +195,7 @@ test("a channel unsubscribed for a while has no hole", () => {
 test("in mode latest the price is updated, but neither the tape nor the candles", () => {
   const market = new Market(IGNORE);
   market.want(wishes());
-  market.take([{ type: "welcome", epoch: "e1", offset: 99, heartbeat_ms: 15_000 }, snapshot({ trades: 57 }), trade(58)], 0, undefined);
+  market.take([OPEN, snapshot({ trades: 57 }), trade(58)], 0, undefined);
   assert.equal(market.log.newest("AAPL", 9).length, 1);
   market.want(wishes(1));
   assert.equal(market.followed.has("AAPL"), false, "it is asked for anew");

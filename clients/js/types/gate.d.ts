@@ -39,4 +39,10 @@ export declare class Gate {
      * @returns {"pass" | "drop" | "hole" | Hole} the hole to announce before the message, after which it passes
      */
     judge(message: ServerMessage): "pass" | "drop" | "hole" | Hole;
+    /**
+     * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
+     * mode `latest` are left out, as a rate may hold their events back.
+     * @param {readonly Snapshot[]} snapshots
+     */
+    behind(snapshots: readonly Snapshot[]): string[];
 }

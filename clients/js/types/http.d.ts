@@ -7,6 +7,10 @@
 export type Failure = import("./closing.js").Failure;
 export type Problem = import("./protocol.js").Problem;
 export type Fetch = typeof globalThis.fetch;
+/** Returns the address below which everything of a server is. @param {string | URL} url */
+export declare function baseOf(url: string | URL): URL;
+/** Returns an address of the server. @param {URL} base @param {string} path @param {string | null} [account] of a WebSocket; undefined for HTTP */
+export declare function addressOf(base: URL, path: string, account?: string | null): string;
 /** A request that failed, with the problem document of the server if it has sent one. */
 export declare class RequestError extends Error {
     failure: import("./closing.js").Failure;

@@ -43,6 +43,8 @@ export declare class Client {
      * @param {import("./options.js").SubscribeOptions} [options]
      */
     subscribe(symbols: string | Iterable<string>, { channels, max_hz, mode }?: import("./options.js").SubscribeOptions): void;
+    /** Replaces all subscriptions; the connection is told what differs. @param {Iterable<[symbols: string | Iterable<string>, options?: import("./options.js").SubscribeOptions]>} subscriptions */
+    replace(subscriptions: Iterable<[symbols: string | Iterable<string>, options?: import("./options.js").SubscribeOptions]>): void;
     /** Ends subscriptions; of all channels if none is named. @param {string | Iterable<string>} symbols @param {{ channels?: Iterable<import("./protocol.js").Channel> }} [options] */
     unsubscribe(symbols: string | Iterable<string>, { channels }?: {
         channels?: Iterable<import("./protocol.js").Channel>;

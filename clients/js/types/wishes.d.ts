@@ -21,12 +21,16 @@ export declare class Wishes {
     add(symbols: Iterable<string>, channels: Iterable<Channel>, way: Way): void;
     /** Removes all channels if none is named. @param {Iterable<string>} symbols @param {Iterable<Channel>} [channels] */
     remove(symbols: Iterable<string>, channels?: Iterable<Channel>): void;
+    /** Removes everything. */
+    clear(): void;
     /** Leaves out symbols that the server does not trade, until its next run. @param {readonly string[]} symbols */
     exclude(symbols: readonly string[]): void;
     /** Includes all symbols again: the next run of the server may trade others. */
     include(): void;
     /** The channels that are wanted of a symbol by its name. @param {string} symbol @returns {ReadonlySet<Topic>} */
     channelsOf(symbol: string): ReadonlySet<Topic>;
+    /** Returns whether every event of a topic is wanted. @param {string} symbol @param {Topic} topic */
+    isWhole(symbol: string, topic: Topic): boolean;
     /** What is wanted of the server's present run. The maps are never changed. @returns {Wanted} */
     get wanted(): Wanted;
 }

@@ -6,7 +6,7 @@
  */
 
 import { mark, t } from "../i18n.js";
-import { adviceOf } from "../reconnect.js";
+import { phraseOf } from "../reconnect.js";
 
 /** @typedef {"closed" | "refused" | "unavailable" | "unknown_symbol" | "unreachable" | "timeout" | "unreadable" | "internal"} Kind */
 /** @typedef {{ kind: Kind, detail: string }} Cause `detail` is the close code and its reason, names, or the server's own words */
@@ -58,5 +58,5 @@ export function refusal(error, after = { isFinal: true }) {
 export function describeCause({ kind, detail }) {
   if (kind !== "closed") return t(PHRASES[kind], { detail });
   const code = Number.parseInt(detail, 10);
-  return t("{reason} ({code})", { reason: t(adviceOf(code).phrase), code });
+  return t("{reason} ({code})", { reason: t(phraseOf(code)), code });
 }

@@ -7,9 +7,9 @@
 
 import { socketAddress } from "../address.js";
 import { Backoff } from "../../clients/js/backoff.js";
+import { ABNORMAL, adviceOf } from "../../clients/js/closing.js";
 import { nowMicros } from "../clock.js";
 import { SUBPROTOCOL } from "../protocol.js";
-import { ABNORMAL, adviceOf } from "../reconnect.js";
 import { Cursor } from "./cursor.js";
 import { Failure, refusal } from "./failure.js";
 import { pause, TIMEOUT_MS } from "./request.js";

@@ -118,6 +118,8 @@ export const korean = {
   "not traded on this server": "이 서버에 없는 종목",
   "This server sends at most {most} symbols: {count} rows below them stand still.": "이 서버는 최대 {most}종목까지만 보내므로 나머지 {count}개 행은 갱신되지 않습니다.",
   "WebSocket refused": "WebSocket 거부됨",
+  "live by server-sent events": "서버 전송 이벤트로 실시간",
+  "live by long polling": "롱 폴링으로 실시간",
   "The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.":
     "서버는 응답하지만 WebSocket이 연결되지 않습니다. 앞단의 프록시가 Host를 바꾸거나 Upgrade를 전달하지 않을 수 있습니다.",
 };

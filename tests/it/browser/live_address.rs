@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::driver::Browser;
 use super::inspect::{OPEN, open_page};
-use super::{CHART_IS_FULL, LIVE, TEN_ROWS};
+use super::{CHART_IS_FULL, LAST_PRICES, LIVE, TEN_ROWS};
 use crate::command::spawn_binary;
 use crate::proxy::CountingProxy;
 
@@ -35,6 +35,17 @@ async fn a_proxy_that_changes_the_host_header_is_named_as_the_reason() {
     browser.until("document.querySelector('#status-label').textContent === 'WebSocket refused'").await;
     let reason = browser.value("document.querySelector('#status-reason').textContent").await;
     assert!(reason.as_str().unwrap().contains("may change Host"), "{reason}");
+    // The prices come all the same, by server-sent events.
+    for expression in [LIVE, TEN_ROWS, CHART_IS_FULL] {
+        browser.until(expression).await;
+    }
+    assert_eq!(browser.text("#status-label").await, "WebSocket refused");
+    assert_eq!(browser.text("#status-detail").await, "live by server-sent events");
+    let before = browser.value(LAST_PRICES).await;
+    browser
+        .until(&format!("Object.entries({LAST_PRICES}).every(([symbol, last]) => last !== ({before})[symbol])"))
+        .await;
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     browser.close().await;
 }
 

@@ -1,9 +1,12 @@
 //! The connection of the live page: the page reports silence, whatever its cause, and reconnects soon.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use serde_json::json;
 
 use super::driver::Browser;
-use super::{LIVE, open_page};
+use super::{CHART_IS_FULL, LIVE, TEN_ROWS, open_page};
+use crate::clients::middlebox::Middlebox;
 use crate::command::spawn_binary;
 use crate::patience::patiently;
 
@@ -105,5 +108,44 @@ async fn a_hidden_page_updates_the_price_in_its_title_and_catches_up_when_it_is_
     browser.until("document.querySelectorAll('#tape tbody tr:not([hidden])').length > 3").await;
     assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_page_whose_connection_is_cut_resumes_where_it_was_without_snapshots() {
+    let server = spawn_binary(&[], &[]).await;
+    let middlebox = Middlebox::start(server.address).await;
+    let browser = Browser::start(1280, 800, "dark").await;
+    browser.open(&format!("http://{}/", middlebox.address)).await;
+    for expression in [LIVE, TEN_ROWS, CHART_IS_FULL] {
+        browser.until(expression).await;
+    }
+    let snapshots = "frames_.filter(([way, data]) => way === 'in' && data.includes('\"type\":\"snapshot\"')).length";
+    let recovered = "frames_.filter(([way, data]) => way === 'in' && data.includes('\"recovered\":true')).length";
+    let before = browser.value(snapshots).await;
+    middlebox.cut();
+    browser.until(&format!("sockets_.length === 2 && ({recovered}) >= 1 && {LIVE}")).await;
+    let count = browser.value("Number(document.querySelector('#events').dataset.count)").await;
+    browser.until(&format!("Number(document.querySelector('#events').dataset.count) > {count} + 50")).await;
+    assert_eq!(browser.value(snapshots).await, before);
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_page_behind_a_proxy_that_refuses_upgrades_and_holds_streams_is_live_by_long_polling() {
+    let server = spawn_binary(&[], &[]).await;
+    let middlebox = Middlebox::start(server.address).await;
+    middlebox.rules.refuses_upgrades.store(true, SeqCst);
+    middlebox.rules.holds_streams.store(true, SeqCst);
+    let browser = Browser::start(1280, 800, "light").await;
+    browser.open(&format!("http://{}/?lang=en", middlebox.address)).await;
+    browser.until("document.querySelector('#status-detail').textContent === 'live by long polling'").await;
+    for expression in [LIVE, TEN_ROWS, CHART_IS_FULL] {
+        browser.until(expression).await;
+    }
+    let count = browser.value("Number(document.querySelector('#events').dataset.count)").await;
+    browser.until(&format!("Number(document.querySelector('#events').dataset.count) > {count} + 50")).await;
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     browser.close().await;
 }

@@ -2,7 +2,7 @@
 //! once and in order, or is told which are lost.
 
 mod ledger;
-mod middlebox;
+pub(crate) mod middlebox;
 mod program;
 mod readme;
 

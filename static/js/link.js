@@ -1,0 +1,199 @@
+// @ts-check
+/**
+ * Connects the live page to the server through the client library: the events of a browser's page, the judgement whether a silent
+ * connection is dead, the estimate of the server's clock, and the status for the viewer.
+ *
+ * Owns: these. Does not own: connections and subscriptions (`clients/js/`), the judgement itself (`liveness.js`), the meaning of
+ * messages (`app.js`), the look of the status (`connection.js`).
+ */
+
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./wishes.js").Wishes} Wishes */
+
+import { Client } from "../clients/js/tickcast.js";
+import { OffsetEstimator, timerResolution } from "./clock.js";
+import { CHECK_MS, Liveness } from "./liveness.js";
+import { reasonOf } from "./reconnect.js";
+
+/**
+ * @typedef {{ state: "connecting" }
+ *         | { state: "live", fallback: "sse" | "poll" | null }
+ *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
+ *         | { state: "closed", reason: string }
+ *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
+ *   `fallback`: the transport in use because no WebSocket gets through. `retry_at_ms` is null during an attempt; `silent_since_ms` is
+ *   null after a `lag`. Both are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
+ *   open. `isRefused` when the server answers, but with an error. `closed`: the page does not reconnect by itself.
+ */
+
+/**
+ * @typedef {object} LinkHandlers
+ * @property {(status: Status) => void} onStatus
+ * @property {(messages: readonly Message[], received_us: number) => void} onFrame
+ */
+
+/** An event such as `online` does not replace an attempt that is younger than this. */
+const FRESH_MS = 1_000;
+const LAG_SHOWN_MS = 3_000;
+/** The first pings follow each other quickly, so that the latency is soon known. */
+const PINGS_QUICK = 5;
+const PING_QUICK_MS = 250;
+const PING_MS = 5_000;
+
+export class Link {
+  /** @type {Status} */
+  status = { state: "connecting" };
+  clock = new OffsetEstimator(timerResolution());
+  #client;
+  #handlers;
+  /** @type {Wishes} */
+  #wanted = new Map();
+  #liveness = new Liveness();
+  /** Why the last open connection was closed: a phrase for `t()`. */
+  #reason = "";
+  #begun_at_ms = 0;
+  #lag_until_ms = 0;
+  #pings = 0;
+  #pinged_at_ms = 0;
+
+  /** @param {string} url the address of the server @param {LinkHandlers} handlers */
+  constructor(url, handlers) {
+    this.#handlers = handlers;
+    // This page sends the pings itself, as it wants to know the latency, and more of them when it doubts the connection.
+    this.#client = new Client(url, { ping_ms: 0 });
+    this.#client.on("status", () => this.#onStatus());
+    this.#client.on("open", () => this.#onOpen());
+    this.#client.on("batch", ({ messages, received_us }) => this.#onBatch(messages, received_us));
+  }
+
+  /** The server's limit of symbols for one connection. */
+  get symbols_max() {
+    return this.#client.symbols_max;
+  }
+
+  /** Opens the first connection. */
+  start() {
+    this.#client.connect();
+    this.#check();
+    for (const event of ["online", "offline", "pageshow"]) addEventListener(event, () => this.#wake());
+    document.addEventListener("resume", () => this.#wake());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#wake();
+    });
+    // A frozen page reads nothing: messages sent to it would be old when it thaws, and fill the server's outbox.
+    document.addEventListener("freeze", () => this.#client.pause());
+  }
+
+  /** Replaces the subscriptions, now and after every reconnect. @param {Wishes} wishes */
+  want(wishes) {
+    this.#wanted = wishes;
+    this.#ask();
+  }
+
+  /** Requests fresh snapshots of everything. */
+  askAnew() {
+    this.#client.refresh();
+  }
+
+  /** Connects at once if a countdown is running, or if the page does not reconnect by itself. */
+  retryNow() {
+    this.#client.connect();
+  }
+
+  #ask() {
+    // The server refuses a request over its limit of symbols as a whole. A WebSocket knows the limit before it subscribes.
+    const wanted = [...this.#wanted].slice(0, this.symbols_max);
+    this.#client.replace(wanted.map(([symbol, { channels, max_hz }]) => [symbol, { channels, max_hz }]));
+  }
+
+  /** Connects at once, or tests the connection with a ping: this machine, its network or the page's visibility has changed. */
+  #wake() {
+    const { state, transport } = this.#client.status;
+    if (state === "closed" || state === "idle") return;
+    const now = performance.now();
+    if (state === "live" && transport === "websocket") {
+      this.#liveness.doubt(now);
+      this.#ping();
+    } else if (state === "live" || now - this.#begun_at_ms > FRESH_MS) this.#client.reconnect();
+    else this.#client.connect();
+  }
+
+  #onOpen() {
+    this.clock.clear();
+    this.#lag_until_ms = 0;
+    this.#pings = 0;
+    this.#liveness.begin(performance.now());
+    this.#ask();
+  }
+
+  #onStatus() {
+    const { state, transport, retry_at_ms, failure } = this.#client.status;
+    if (state === "live") {
+      this.#reason = "";
+      this.#setStatus({ state, fallback: transport === "websocket" ? null : transport });
+      if (transport === "websocket") this.#ping();
+      return;
+    }
+    if (retry_at_ms === null) this.#begun_at_ms = performance.now();
+    this.#reason = reasonOf(failure) ?? this.#reason;
+    const reason = this.#reason;
+    if (state === "connecting" || state === "idle") this.#setStatus({ state: "connecting" });
+    else if (state === "closed") this.#setStatus({ state, reason });
+    else this.#setStatus({ state, retry_at_ms, reason, isRefused: failure?.cause === "refused" && (failure.status ?? 0) < 500 });
+  }
+
+  /** @param {readonly Message[]} messages @param {number} received_us */
+  #onBatch(messages, received_us) {
+    this.#liveness.heard(performance.now());
+    for (const message of messages) {
+      if (message.type === "pong") {
+        this.clock.add(message.ts, message.server_ts, received_us);
+        this.#liveness.answered(message.ts / 1_000 - performance.timeOrigin);
+      } else if (message.type === "lag") {
+        this.#lag_until_ms = performance.now() + LAG_SHOWN_MS;
+        this.#setStatus({ state: "stale", silent_since_ms: null, skipped: message.skipped });
+      }
+    }
+    this.#showLive();
+    this.#handlers.onFrame(messages, received_us);
+  }
+
+  /** Checks the connection every 250 ms, for as long as the page lives. */
+  #check() {
+    setTimeout(() => this.#check(), CHECK_MS);
+    const now = performance.now();
+    const roundTrip_us = this.clock.roundTrip_us;
+    const { isLate, isAskDue, verdict } = this.#liveness.check(now, Date.now(), roundTrip_us === null ? null : roundTrip_us / 1_000);
+    const { state, transport } = this.#client.status;
+    if (isLate) this.#wake();
+    // Other transports have no ping, so that their silence may be that of the market.
+    else if (state === "live" && transport !== "websocket") this.#showLive();
+    else if (state === "live" && verdict === "gone") this.#client.reconnect();
+    else if (state === "live") {
+      if (isAskDue || now - this.#pinged_at_ms >= (this.#pings < PINGS_QUICK ? PING_QUICK_MS : PING_MS)) this.#ping();
+      if (verdict === "silent") this.#setStatus({ state: "stale", silent_since_ms: this.#liveness.heard_ms, skipped: 0 });
+      else this.#showLive();
+    }
+  }
+
+  /** Ends the status `stale`, unless it tells of a `lag` that has just come. */
+  #showLive() {
+    const { state, transport } = this.#client.status;
+    if (state !== "live" || this.status.state === "live" || performance.now() < this.#lag_until_ms) return;
+    this.#setStatus({ state, fallback: transport === "websocket" ? null : transport });
+  }
+
+  #ping() {
+    const now = performance.now();
+    this.#pings += 1;
+    this.#pinged_at_ms = now;
+    this.#liveness.asked(now);
+    this.#client.ping();
+  }
+
+  /** @param {Status} status */
+  #setStatus(status) {
+    this.status = status;
+    this.#handlers.onStatus(status);
+  }
+}
