@@ -20,6 +20,8 @@ pub struct KeysConfig {
     pub any: AnyKey,
     /// The reaction of a dialect whose vendor closes the oldest connection of a key that has too many (Massive).
     pub at_excess: AtExcess,
+    /// Requests over HTTP of each key per minute. 1 to 1,000,000,000.
+    pub requests_per_minute_max: u32,
     /// The keys, at most 10,000.
     pub pairs: Vec<KeyConfig>,
 }
@@ -119,7 +121,12 @@ impl Visitor<'_> for AnyKeyVisitor {
 
 impl Default for KeysConfig {
     fn default() -> Self {
-        Self { any: AnyKey::default(), at_excess: AtExcess::default(), pairs: vec![KeyConfig::default()] }
+        Self {
+            any: AnyKey::default(),
+            at_excess: AtExcess::default(),
+            requests_per_minute_max: 10_000,
+            pairs: vec![KeyConfig::default()],
+        }
     }
 }
 
@@ -143,6 +150,9 @@ impl KeysConfig {
         let is_repeated = ids.windows(2).any(|pair| pair[0] == pair[1]);
         match self {
             Self { pairs, .. } if pairs.len() > PAIRS_MAX => Err(("keys.pairs", "may have at most 10000 keys")),
+            Self { requests_per_minute_max: 0 | 1_000_000_001.., .. } => {
+                Err(("keys.requests_per_minute_max", "must be 1 to 1000000000"))
+            }
             _ if is_repeated => Err(("keys.pairs.id", "must differ from those of the other keys")),
             Self { pairs, .. } if !pairs.iter().all(|pair| is_word(&pair.id) && is_word(&pair.secret)) => {
                 Err(("keys.pairs", "must have an id and a secret of 1 to 256 bytes each"))

@@ -2,6 +2,7 @@
 //!
 //! The transports read the credentials of a request or a message, and answer in the vendor's words.
 
+mod allowance;
 mod config;
 #[cfg(test)]
 mod keys_test;
@@ -12,6 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq;
 
+use crate::domain::Timestamp;
+
+pub use allowance::Allowance;
+use allowance::Allowances;
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 
@@ -69,6 +74,7 @@ pub struct Keys {
     at_excess: AtExcess,
     listed: Vec<Key>,
     seats: Mutex<Seats>,
+    allowances: Allowances,
 }
 
 /// The connections of each key at each endpoint, oldest first. An entry exists only while its key has a connection there, so
@@ -102,7 +108,13 @@ impl Keys {
     /// Returns these keys. If `accepts_any`, every pair and every token is accepted as well.
     pub fn new(config: &KeysConfig, accepts_any: bool) -> Self {
         let listed = config.pairs.iter().map(|pair| Key(Arc::new(pair.clone()))).collect();
-        Self { accepts_any, at_excess: config.at_excess, listed, seats: Mutex::default() }
+        let allowances = Allowances::new(config.requests_per_minute_max);
+        Self { accepts_any, at_excess: config.at_excess, listed, seats: Mutex::default(), allowances }
+    }
+
+    /// Counts a request of the key over HTTP.
+    pub fn spend(&self, vendor: Vendor, key: &Key, now: Timestamp) -> Allowance {
+        self.allowances.spend(vendor, key, now)
     }
 
     /// Returns the key of these credentials, for a client that speaks the dialect of this vendor.

@@ -189,6 +189,10 @@ metrics! {
         pub traffic_clients_refused: Counter,
         /// Reads of bars refused because too many were running (`server.bars_reads_max`).
         pub bars_reads_refused: Counter,
+        /// Requests over HTTP at the addresses of vendors.
+        pub vendor_requests: Counter,
+        /// Requests at the addresses of vendors that were refused.
+        pub vendor_requests_refused: Counter,
         /// Bars from before the start that were computed for readers.
         pub past_bars_made: Counter,
         /// Series of bars from before the start that were evicted from the cache (`history.past_bars_max`).

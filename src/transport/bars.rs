@@ -125,7 +125,7 @@ fn micros(number: i64) -> Option<i64> {
 
 /// Returns the microseconds of a time of RFC 3339. In a query string a raw `+` stands for a blank (WHATWG URL, section 5.1), so
 /// that `+00:00` arrives as ` 00:00`; no other blank can stand before the offset.
-fn from_rfc3339(text: &str) -> Option<i64> {
+pub(super) fn from_rfc3339(text: &str) -> Option<i64> {
     let moment = chrono::DateTime::parse_from_rfc3339(text).or_else(|err| match text.rsplit_once(' ') {
         Some((time, offset)) => chrono::DateTime::parse_from_rfc3339(&format!("{time}+{offset}")),
         None => Err(err),

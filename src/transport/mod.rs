@@ -215,6 +215,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(websocket::<Session>("/ws"))
         .service(websocket::<Session>("/ws/"))
         .service(websocket::<Session>("//ws"))
+        .configure(vendor::addresses)
         .service(api)
         .configure(vendor::alpaca::addresses)
         .service(reading("/", page::index))

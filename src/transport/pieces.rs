@@ -153,6 +153,9 @@ pub(super) struct Array<T, F> {
     head: Vec<u8>,
     items: std::vec::IntoIter<T>,
     encode: F,
+    tail: Vec<u8>,
+    /// Whether commas are put between the elements.
+    separates: bool,
     /// Bytes of memory that the elements hold until the last one is encoded.
     item_bytes: usize,
     begun: bool,
@@ -163,7 +166,21 @@ impl<T, F: FnMut(&T, &mut Vec<u8>)> Array<T, F> {
     /// Returns the document with these elements, each of which `encode` appends to the buffer.
     pub(super) fn new(head: String, items: Vec<T>, encode: F) -> Self {
         let item_bytes = items.capacity() * size_of::<T>();
-        Self { head: head.into_bytes(), items: items.into_iter(), encode, item_bytes, begun: false, ended: false }
+        Self {
+            head: head.into_bytes(),
+            items: items.into_iter(),
+            encode,
+            tail: b"]}".into(),
+            separates: true,
+            item_bytes,
+            begun: false,
+            ended: false,
+        }
+    }
+
+    /// Returns the document with this text at its end, and with elements that bring their own commas.
+    pub(super) fn ending(self, tail: String) -> Self {
+        Self { tail: tail.into_bytes(), separates: false, ..self }
     }
 
     /// Adds bytes of memory that the elements hold elsewhere.
@@ -181,13 +198,13 @@ impl<T: Unpin + 'static, F: FnMut(&T, &mut Vec<u8>) + Unpin + 'static> Pieces fo
         piece.reserve_exact(PIECE_BYTES.saturating_sub(piece.len()));
         while piece.len() < PIECE_BYTES - ELEMENT_BYTES {
             let Some(item) = self.items.next() else {
-                piece.extend_from_slice(b"]}");
+                piece.append(&mut self.tail);
                 self.ended = true;
                 self.items = Vec::new().into_iter();
                 self.item_bytes = 0;
                 break;
             };
-            if std::mem::replace(&mut self.begun, true) {
+            if std::mem::replace(&mut self.begun, true) && self.separates {
                 piece.push(b',');
             }
             (self.encode)(&item, &mut piece);

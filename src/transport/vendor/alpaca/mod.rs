@@ -1,6 +1,11 @@
-//! Alpaca's market data: the stock stream over WebSocket.
+//! Alpaca's market data: the stock stream over WebSocket, and its history over HTTP.
 
 mod handler;
+mod history;
+mod latest;
+mod meta;
+pub(in crate::transport) mod rest;
+mod timeframe;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::ServiceConfig;

@@ -1,0 +1,102 @@
+//! How many requests over HTTP each key has left in the present minute.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::access::{Key, Vendor};
+use crate::domain::Timestamp;
+
+const MINUTE_MICROS: i64 = 60_000_000;
+/// Most keys whose requests are counted in one minute. If every key is accepted, a client may make them up; those of further keys
+/// are counted together.
+const KEYS_MAX: usize = 4_096;
+
+/// The requests of each key in the present minute.
+#[derive(Debug)]
+pub(super) struct Allowances {
+    requests_max: u32,
+    minute: Mutex<Minute>,
+}
+
+#[derive(Debug, Default)]
+struct Minute {
+    start: Timestamp,
+    used: HashMap<(Vendor, String), u32>,
+    /// The requests of the keys that are not in `used`.
+    others: u32,
+}
+
+/// The requests that a key has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests per minute.
+    pub limit: u32,
+    /// Requests that are left in this minute, after the present one.
+    pub remaining: u32,
+    /// The end of the minute, in seconds since 1970.
+    pub reset_s: i64,
+    /// Seconds until then.
+    pub wait_s: i64,
+    /// Whether the present request is one too many.
+    pub is_exceeded: bool,
+}
+
+impl Allowances {
+    /// Returns allowances of so many requests per minute, none used.
+    pub(super) fn new(requests_max: u32) -> Self {
+        Self { requests_max, minute: Mutex::default() }
+    }
+
+    /// Counts a request of the key.
+    pub(super) fn spend(&self, vendor: Vendor, key: &Key, now: Timestamp) -> Allowance {
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = now.floor_to(MINUTE_MICROS);
+        if start != minute.start {
+            *minute = Minute { start, ..Minute::default() };
+        }
+        let Minute { used, others, .. } = &mut *minute;
+        let has_room = used.len() < KEYS_MAX;
+        let place = (vendor, key.id().to_owned());
+        let used = if has_room || used.contains_key(&place) { used.entry(place).or_default() } else { others };
+        let is_exceeded = *used >= self.requests_max;
+        *used = used.saturating_add(1);
+        let end = start.plus_micros(MINUTE_MICROS);
+        Allowance {
+            limit: self.requests_max,
+            remaining: self.requests_max.saturating_sub(*used),
+            reset_s: end.micros() / 1_000_000,
+            wait_s: (end.micros() - now.micros()).div_euclid(1_000_000) + 1,
+            is_exceeded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Credentials, Keys, KeysConfig};
+
+    #[test]
+    fn each_key_has_its_requests_in_each_minute() {
+        let config = KeysConfig { requests_per_minute_max: 2, ..KeysConfig::default() };
+        let keys = Keys::new(&config, true);
+        let key = |secret: &str| keys.check(Vendor::Alpaca, Credentials::Pair { id: secret, secret }).unwrap();
+        let spend = |secret: &str, seconds: i64| {
+            let now = Timestamp::from_micros(seconds * 1_000_000);
+            let allowance = keys.spend(Vendor::Alpaca, &key(secret), now);
+            (allowance.remaining, allowance.is_exceeded, allowance.reset_s)
+        };
+        assert_eq!(
+            [spend("a", 61), spend("a", 61), spend("a", 119)],
+            [(1, false, 120), (0, false, 120), (0, true, 120)]
+        );
+        assert_eq!(spend("b", 119), (1, false, 120));
+        assert_eq!(spend("a", 120), (1, false, 180));
+        for number in 0..KEYS_MAX {
+            spend(&number.to_string(), 180);
+        }
+        assert_eq!([spend("x", 180), spend("y", 180), spend("z", 180)].map(|spent| spent.1), [false, false, true]);
+        assert!(!spend("1", 180).1, "its second request");
+        assert!(spend("1", 180).1);
+    }
+}

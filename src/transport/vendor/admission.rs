@@ -1,0 +1,109 @@
+//! Admits requests over HTTP to a vendor's addresses: checks the key, counts the request, and adds the headers of the rate limit.
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+
+use crate::access::{Allowance, Key, KeyError, Vendor};
+use crate::transport::Worker;
+use crate::transport::vendor::credentials::Presented;
+use crate::transport::vendor::parameters::Parameters;
+use crate::transport::vendor::refused::Refused;
+
+/// Admits a request to the addresses of Alpaca.
+pub(super) async fn alpaca(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    admit(Vendor::Alpaca, Presented::of(request.request()), request, next).await
+}
+
+/// Admits a request to the addresses of Massive: the key is a bearer token, or the parameter `apiKey`.
+pub(super) async fn massive(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let presented = parameter(&request, "apiKey").or_else(|| Presented::of(request.request()));
+    admit(Vendor::Massive, presented, request, next).await
+}
+
+/// Admits a request to the addresses of Finnhub: the key is the parameter `token`, or the header `X-Finnhub-Token`.
+pub(super) async fn finnhub(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let header = request.headers().get(FINNHUB_TOKEN).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let presented = parameter(&request, "token").or_else(|| header.map(Presented::Token));
+    admit(Vendor::Finnhub, presented, request, next).await
+}
+
+/// Finnhub's header with a key.
+pub(super) const FINNHUB_TOKEN: &str = "x-finnhub-token";
+
+fn parameter(request: &ServiceRequest, name: &str) -> Option<Presented> {
+    Parameters::of(request.request()).get(name).map(|token| Presented::Token(token.to_owned()))
+}
+
+async fn admit(
+    vendor: Vendor,
+    presented: Option<Presented>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let worker = Worker::of(request.request());
+    let metrics = worker.metrics();
+    metrics.vendor_requests.inc();
+    let key = check(worker, vendor, presented);
+    let allowance = key.as_ref().ok().map(|key| worker.keys.spend(vendor, key, worker.clock.now()));
+    let refused = match (key, &allowance) {
+        (Err(refused), _) => Some(refused),
+        (Ok(_), Some(Allowance { is_exceeded: true, wait_s, .. })) => Some(Refused::too_many(vendor, *wait_s)),
+        (Ok(_), _) => None,
+    };
+    let mut response = match refused {
+        Some(refused) => request.error_response(refused),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        metrics.vendor_requests_refused.inc();
+    }
+    if let Some(allowance) = allowance {
+        let headers = [
+            ("x-ratelimit-limit", i64::from(allowance.limit)),
+            ("x-ratelimit-remaining", i64::from(allowance.remaining)),
+            ("x-ratelimit-reset", allowance.reset_s),
+        ];
+        for (name, value) in headers {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(value));
+        }
+    }
+    Ok(response)
+}
+
+fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>) -> Result<Key, Refused> {
+    let Some(presented) = presented else {
+        let message = match vendor {
+            Vendor::Alpaca => "unauthorized.",
+            Vendor::Massive => "API Key was not provided",
+            Vendor::Finnhub => "Please use an API key.",
+        };
+        return Err(Refused::new(vendor, StatusCode::UNAUTHORIZED, message));
+    };
+    worker.keys.check(vendor, presented.credentials()).map_err(|err| {
+        let (status, message) = match (vendor, err) {
+            (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),
+            (Vendor::Massive, KeyError::Unknown) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
+            (Vendor::Finnhub, KeyError::Unknown) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
+            (Vendor::Massive, KeyError::NotEntitled) => {
+                (StatusCode::FORBIDDEN, "You are not entitled to this data. Please upgrade your plan.")
+            }
+            (Vendor::Finnhub, KeyError::NotEntitled) => {
+                (StatusCode::FORBIDDEN, "You don't have access to this resource.")
+            }
+        };
+        Refused::new(vendor, status, message)
+    })
+}

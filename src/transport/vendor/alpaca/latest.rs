@@ -1,0 +1,168 @@
+//! The newest trade, quote and bar of symbols, and snapshots of them.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::access::Vendor;
+use crate::domain::{Bar, Quote, Symbol, SymbolId, Trade};
+use crate::protocol::alpaca::{Json, write_bar, write_quote, write_trade};
+use crate::transport::Worker;
+use crate::transport::pieces::{self, Array};
+use crate::transport::vendor::alpaca::history::Kind;
+use crate::transport::vendor::alpaca::rest::{busy, check_common, symbol_of, symbols_of};
+use crate::transport::vendor::newest::{self, Newest, Numbered};
+use crate::transport::vendor::parameters::Parameters;
+use crate::transport::vendor::refused::Refused;
+use crate::transport::vendor::{known, table};
+
+/// Feeds with newest values. All of them have the same ones here.
+const FEEDS: [&str; 6] = ["sip", "iex", "delayed_sip", "boats", "overnight", "otc"];
+
+/// Responds to `/v2/stocks/trades/latest?symbols=`, and the same of quotes and bars.
+///
+/// # Errors
+///
+/// Returns 400 for a bad parameter, and 503 if too many reads are in progress.
+pub(super) async fn many(request: HttpRequest, kind: Kind) -> Result<HttpResponse, Refused> {
+    let symbols = named(&request)?;
+    let rows = rows(Worker::of(&request), &symbols, kind).await?;
+    let head = format!(r#"{{"{}":{{"#, kind.plural());
+    let body = list(head, rows, |_, row, out| out.extend_from_slice(row), "}}");
+    pieces::json(&request, pieces::begin(body), None).map_err(busy)
+}
+
+/// Responds to `/v2/stocks/{symbol}/trades/latest`, and the same of quotes and bars.
+///
+/// # Errors
+///
+/// Like [`many`]; and 404 for a symbol without data.
+pub(super) async fn one(request: HttpRequest, kind: Kind) -> Result<HttpResponse, Refused> {
+    let (symbol, symbols) = only(&request)?;
+    let row = rows(Worker::of(&request), &symbols, kind).await?.pop();
+    let name = kind.singular();
+    let Some((_, row)) = row else {
+        return Err(Refused::not_found(Vendor::Alpaca, format!("no {name} found for {symbol}")));
+    };
+    let mut out = format!(r#"{{"symbol":"{symbol}","{name}":"#).into_bytes();
+    out.extend_from_slice(&row);
+    out.push(b'}');
+    pieces::whole_json(&request, out).map_err(busy)
+}
+
+/// Responds to `/v2/stocks/snapshots?symbols=`.
+///
+/// # Errors
+///
+/// Like [`many`].
+pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let symbols = named(&request)?;
+    let all = newest::all(Worker::of(&request), &symbols).await.map_err(busy)?;
+    let all = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
+    let write = |symbol, newest: &Newest, out: &mut Vec<u8>| {
+        out.push(b'{');
+        write_snapshot(symbol, newest, out);
+    };
+    pieces::json(&request, pieces::begin(list("{".into(), all, write, "}")), None).map_err(busy)
+}
+
+/// Responds to `/v2/stocks/{symbol}/snapshot`.
+///
+/// # Errors
+///
+/// Like [`one`].
+pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let (symbol, symbols) = only(&request)?;
+    let Some(newest) = newest::all(Worker::of(&request), &symbols).await.map_err(busy)?.pop() else {
+        return Err(Refused::not_found(Vendor::Alpaca, format!("no snapshot found for {symbol}")));
+    };
+    let mut out = format!(r#"{{"symbol":"{symbol}","#).into_bytes();
+    write_snapshot(symbol, &newest, &mut out);
+    pieces::whole_json(&request, out).map_err(busy)
+}
+
+/// Returns the symbols that a request names, as far as they are known.
+fn named(request: &HttpRequest) -> Result<Vec<(SymbolId, Symbol)>, Refused> {
+    let parameters = Parameters::of(request);
+    let names = symbols_of(&parameters)?;
+    check_common(&parameters, &FEEDS)?;
+    Ok(known(&table(Worker::of(request)), &names))
+}
+
+/// Returns the symbol in the path, and a list with it if it is known.
+fn only(request: &HttpRequest) -> Result<(Symbol, Vec<(SymbolId, Symbol)>), Refused> {
+    check_common(&Parameters::of(request), &FEEDS)?;
+    let symbol = symbol_of(request)?.ok_or_else(|| Refused::bad_request(Vendor::Alpaca, "symbol is required"))?;
+    Ok((symbol, known(&table(Worker::of(request)), &[symbol])))
+}
+
+/// Returns the newest value of each symbol that has one, encoded.
+async fn rows(worker: &Worker, symbols: &[(SymbolId, Symbol)], kind: Kind) -> Result<Vec<(Symbol, Vec<u8>)>, Refused> {
+    let names = symbols.iter().map(|(_, symbol)| *symbol);
+    let encoded = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        out
+    };
+    Ok(match kind {
+        Kind::Trades => {
+            let trades = newest::trades(worker, symbols).await.map_err(busy)?;
+            names.zip(trades).map(|(symbol, trade)| (symbol, encoded(&|out| put_trade(symbol, &trade, out)))).collect()
+        }
+        Kind::Quotes => {
+            let quotes = newest::quotes(worker, symbols).await.map_err(busy)?;
+            names.zip(quotes).map(|(symbol, quote)| (symbol, encoded(&|out| put_quote(symbol, &quote, out)))).collect()
+        }
+        Kind::Bars => {
+            let bars = newest::minutes(worker, symbols).await.map_err(busy)?;
+            let bars = names.zip(bars).filter_map(|(symbol, bar)| Some((symbol, bar?)));
+            bars.map(|(symbol, bar)| (symbol, encoded(&|out| write_bar::<Json>(&bar, out)))).collect()
+        }
+    })
+}
+
+/// Returns a document with `"SYMBOL":value` for each symbol.
+fn list<T: Unpin + 'static>(
+    head: String,
+    items: Vec<(Symbol, T)>,
+    write: impl Fn(Symbol, &T, &mut Vec<u8>) + Unpin + 'static,
+    tail: &'static str,
+) -> impl pieces::Pieces {
+    let mut is_next = false;
+    let encode = move |(symbol, item): &(Symbol, T), out: &mut Vec<u8>| {
+        out.extend_from_slice(if std::mem::replace(&mut is_next, true) { b",\"" } else { b"\"" });
+        out.extend_from_slice(symbol.as_bytes());
+        out.extend_from_slice(b"\":");
+        write(*symbol, item, out);
+    };
+    Array::new(head, items, encode).ending(tail.into())
+}
+
+/// Appends the fields of a snapshot, and the end of its object.
+fn write_snapshot(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"latestTrade\":");
+    put_trade(symbol, &newest.trade, out);
+    out.extend_from_slice(b",\"latestQuote\":");
+    put_quote(symbol, &newest.quote, out);
+    let bars = [("minuteBar", newest.minute), ("dailyBar", newest.day), ("prevDailyBar", newest.day_before)];
+    for (name, bar) in bars {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        put_bar(bar.as_ref(), out);
+    }
+    out.push(b'}');
+}
+
+fn put_trade(symbol: Symbol, trade: &Numbered<Trade>, out: &mut Vec<u8>) {
+    write_trade::<Json>(symbol, trade.seq, &trade.value, out);
+}
+
+fn put_quote(symbol: Symbol, quote: &Numbered<Quote>, out: &mut Vec<u8>) {
+    write_quote::<Json>(symbol, quote.seq, &quote.value, out);
+}
+
+fn put_bar(bar: Option<&Bar>, out: &mut Vec<u8>) {
+    match bar {
+        Some(bar) => write_bar::<Json>(bar, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}

@@ -1,0 +1,82 @@
+//! Snapshots of tickers: day, minute, day before, newest trade and quote.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::domain::Symbol;
+use crate::transport::Worker;
+use crate::transport::pieces::{self, Array};
+use crate::transport::vendor::massive::aggregates::{millis, prices};
+use crate::transport::vendor::massive::last::{nanos, quote_core, trade_core};
+use crate::transport::vendor::massive::rest::{busy, known_ticker, status};
+use crate::transport::vendor::newest::{self, Newest};
+use crate::transport::vendor::object::Object;
+use crate::transport::vendor::parameters::Parameters;
+use crate::transport::vendor::refused::Refused;
+use crate::transport::vendor::{known, table};
+
+/// Responds to `/v2/snapshot/locale/us/markets/stocks/tickers?tickers=`: all tickers if none is named.
+///
+/// # Errors
+///
+/// Returns 503 if too many reads are in progress.
+pub(super) async fn many(request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let worker = Worker::of(&request);
+    let table = table(worker);
+    let names: Vec<Symbol> = match Parameters::of(&request).get("tickers") {
+        Some(names) => names.split(',').filter_map(|name| name.trim().parse().ok()).collect(),
+        None => table.instruments().iter().map(|instrument| instrument.symbol).collect(),
+    };
+    let symbols = known(&table, &names);
+    let all = newest::all(worker, &symbols).await.map_err(busy)?;
+    let all: Vec<_> = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
+    let head = format!(r#"{{{},"count":{},"tickers":["#, status(), all.len());
+    let encode = |(symbol, newest): &(Symbol, Newest), out: &mut Vec<u8>| write(*symbol, newest, out);
+    pieces::json(&request, pieces::begin(Array::new(head, all, encode)), None).map_err(busy)
+}
+
+/// Responds to `/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}`.
+///
+/// # Errors
+///
+/// Returns 404 for an unknown ticker, and 503 if too many reads are in progress.
+pub(super) async fn one(request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let known = known_ticker(&request)?;
+    let all = newest::all(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let mut out = format!(r#"{{{},"ticker":"#, status()).into_bytes();
+    for newest in all {
+        write(known.1, &newest, &mut out);
+    }
+    out.push(b'}');
+    pieces::whole_json(&request, out).map_err(busy)
+}
+
+fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    object.text("ticker", symbol.as_str());
+    let change = newest.trade.value.price.to_dollars() - newest.close_before().to_dollars();
+    object
+        .decimal("todaysChange", change)
+        .decimal("todaysChangePerc", 100.0 * change / newest.close_before().to_dollars())
+        .integer("updated", nanos(newest.ts()));
+    for (name, day) in [("day", newest.day), ("prevDay", newest.day_before)] {
+        let mut bar = Object::begin(object.key(name));
+        if let Some(day) = day {
+            prices(&day, &mut bar);
+        }
+        bar.end();
+    }
+    let mut trade = Object::begin(object.key("lastTrade"));
+    trade_core(symbol, &newest.trade, &mut trade);
+    trade.end();
+    let mut quote = Object::begin(object.key("lastQuote"));
+    quote_core(&newest.quote, &mut quote);
+    quote.end();
+    let mut minute = Object::begin(object.key("min"));
+    if let Some(bar) = newest.minute {
+        minute.integer("av", newest.day.map_or(0, |day| day.volume));
+        prices(&bar, &mut minute);
+        minute.integer("t", millis(bar.ts)).integer("n", bar.trades);
+    }
+    minute.end();
+    object.end();
+}

@@ -1,0 +1,236 @@
+//! Massive's REST: aggregates and trades in pages, newest values, snapshots, the reference, and the vendor's errors.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::http::{Answer, request};
+use crate::rest_alpaca::settle;
+use crate::spawn::{START, TestServer, spawn_app_at_rest};
+
+const DAY_MS: i64 = 86_400_000;
+const START_MS: i64 = START.micros() / 1_000;
+
+async fn get(server: &TestServer, path: &str) -> Answer {
+    request(server.address, Method::GET, path, &[("Authorization", "Bearer tickcast")]).await
+}
+
+async fn json(server: &TestServer, path: &str) -> Value {
+    let answer = get(server, path).await.json();
+    assert_eq!(answer["status"], "OK");
+    assert!(answer["request_id"].is_string());
+    answer
+}
+
+fn spawn_past() -> TestServer {
+    spawn_app_at_rest(|settings| settings.history.bars_max = 3_000).0
+}
+
+/// A market in which some trades and quotes have happened.
+async fn spawn_moved() -> (TestServer, Value) {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 3_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &["trades"]).await;
+    clock.advance_micros(30_000_000);
+    let last = client.events(30).await.pop().unwrap();
+    let until = START.micros() + 25_000_000;
+    while client.events(1).await[0]["ts"].as_i64().unwrap() < until {}
+    settle(&server).await;
+    (server, last)
+}
+
+/// Follows `next_url` to the end; returns all rows and the number of pages.
+async fn pages(server: &TestServer, path: &str) -> (Vec<Value>, usize) {
+    let (mut rows, mut path, mut count) = (Vec::new(), path.to_owned(), 0);
+    loop {
+        let page = json(server, &path).await;
+        count += 1;
+        rows.extend(page["results"].as_array().cloned().unwrap_or_default());
+        let Some(next) = page["next_url"].as_str() else { return (rows, count) };
+        assert!(!next.contains("apiKey") && next.contains('?'), "the clients append the key: {next}");
+        next.strip_prefix(&format!("http://{}", server.address)).expect("this server").clone_into(&mut path);
+    }
+}
+
+#[actix_web::test]
+async fn aggregates_have_the_vendors_fields_and_pages_joined_are_the_whole_answer() {
+    let server = spawn_past();
+    for (range, least) in [
+        (format!("1/minute/{}/{START_MS}", START_MS - 3 * 3_600_000), 150),
+        ("5/minute/2026-03-01/2026-03-02".to_owned(), 300),
+        ("1/hour/2026-02-20/2026-03-02".to_owned(), 200),
+        ("1/day/2025-08-01/2026-03-02".to_owned(), 200),
+        ("1/week/2025-08-01/2026-03-02".to_owned(), 25),
+        ("1/quarter/2025-06-01/2026-03-02".to_owned(), 3),
+        ("2/year/2025-01-01/2026-03-02".to_owned(), 0),
+        ("30/second/2026-03-02/2026-03-02".to_owned(), 60),
+    ] {
+        for sort in ["asc", "desc"] {
+            let path = format!("/v2/aggs/ticker/AAPL/range/{range}?sort={sort}&apiKey=tickcast");
+            let (whole, count) = pages(&server, &path).await;
+            assert!(whole.len() >= least && count == 1, "{range}: {}", whole.len());
+            let times: Vec<_> = whole.iter().map(|bar| bar["t"].as_i64().unwrap()).collect();
+            let is_sorted = times.windows(2).all(|pair| (pair[0] < pair[1]) == (sort == "asc"));
+            assert!(is_sorted, "{range} {sort}");
+            for limit in [7, 50, 49_999] {
+                if whole.len() / limit < 50 {
+                    let (joined, _) = pages(&server, &format!("{path}&limit={limit}")).await;
+                    assert!(joined == whole, "{range} {sort} in pages of {limit}");
+                }
+            }
+        }
+    }
+    let answer = json(&server, "/v2/aggs/ticker/AAPL/range/1/day/2026-02-27/2026-02-27?adjusted=false").await;
+    assert_eq!(
+        (&answer["ticker"], &answer["adjusted"], &answer["resultsCount"]),
+        (&json!("AAPL"), &json!(false), &json!(1))
+    );
+    let bar = answer["results"][0].as_object().unwrap();
+    assert_eq!(bar.keys().map(String::as_str).collect::<String>(), "chlnotvvw");
+    assert_eq!(bar["t"], 1_772_168_400_000_i64, "midnight in New York");
+    let none = json(&server, "/v2/aggs/ticker/ZZZZ/range/1/day/2026-02-01/2026-02-27").await;
+    assert_eq!((&none["resultsCount"], none.get("results")), (&json!(0), None));
+}
+
+#[actix_web::test]
+async fn the_same_bars_are_those_of_the_other_vendors() {
+    let server = spawn_past();
+    let bars = json(&server, "/v2/aggs/ticker/MSFT/range/1/hour/2026-03-01/2026-03-01").await;
+    let keys = [("APCA-API-KEY-ID", "tickcast"), ("APCA-API-SECRET-KEY", "tickcast")];
+    let path = "/v2/stocks/MSFT/bars?timeframe=1Hour&start=2026-03-01&end=2026-03-01";
+    let alpaca = request(server.address, Method::GET, path, &keys).await.json();
+    let from = bars["results"][0]["t"].as_i64().unwrap() / 1_000;
+    let path =
+        format!("/api/v1/stock/candle?symbol=MSFT&resolution=60&from={from}&to={}&token=tickcast", from + 86_399);
+    let finnhub = get(&server, &path).await.json();
+    let bars = bars["results"].as_array().unwrap();
+    assert_eq!(bars.len(), 24);
+    for (index, (bar, other)) in bars.iter().zip(alpaca["bars"].as_array().unwrap()).enumerate() {
+        for key in ["o", "h", "l", "c", "v", "vw", "n"] {
+            assert_eq!(bar[key].as_f64(), other[key].as_f64(), "{key}");
+        }
+        for key in ["o", "h", "l", "c", "v"] {
+            assert_eq!(bar[key].as_f64(), finnhub[key][index].as_f64(), "{key}");
+        }
+        assert_eq!(bar["t"].as_i64().unwrap(), 1_000 * finnhub["t"][index].as_i64().unwrap());
+    }
+}
+
+#[actix_web::test]
+async fn the_newest_values_are_those_of_the_stream() {
+    let (server, last) = spawn_moved().await;
+    let trade = json(&server, "/v2/last/trade/AAPL").await["results"].clone();
+    assert_eq!((&trade["T"], &trade["z"]), (&json!("AAPL"), &json!(3)));
+    assert!(trade["t"].as_i64().unwrap() >= 1_000 * last["ts"].as_i64().unwrap());
+    assert!(trade["i"].is_string() && trade["c"].is_array() && trade["x"].is_u64());
+    let quote = json(&server, "/v2/last/nbbo/AAPL").await["results"].clone();
+    assert!(quote["p"].as_f64() < quote["P"].as_f64(), "{quote}");
+    let one = json(&server, "/v2/snapshot/locale/us/markets/stocks/tickers/AAPL").await["ticker"].clone();
+    assert_eq!((&one["lastTrade"]["p"], &one["lastTrade"]["t"]), (&trade["p"], &trade["t"]));
+    assert_eq!(one["lastQuote"]["P"], quote["P"]);
+    let change = one["lastTrade"]["p"].as_f64().unwrap() - one["prevDay"]["c"].as_f64().unwrap();
+    assert!((one["todaysChange"].as_f64().unwrap() - change).abs() < 1e-3, "{one}");
+    assert!(one["day"]["v"].as_u64() > Some(0) && one["min"]["av"] == one["day"]["v"]);
+    let all = json(&server, "/v2/snapshot/locale/us/markets/stocks/tickers").await;
+    assert_eq!((all["count"].as_u64(), all["tickers"].as_array().unwrap().len()), (Some(30), 30));
+    let two = json(&server, "/v2/snapshot/locale/us/markets/stocks/tickers?tickers=AAPL,ZZZZ,MSFT").await;
+    assert_eq!(two["tickers"].as_array().unwrap().len(), 2);
+    assert_eq!(two["tickers"][0], one);
+    let before = json(&server, "/v2/aggs/ticker/AAPL/prev").await["results"][0].clone();
+    assert_eq!((&before["T"], &before["c"]), (&json!("AAPL"), &one["prevDay"]["c"]));
+    assert_eq!(before["t"].as_i64().unwrap() / DAY_MS, START_MS / DAY_MS - 1);
+}
+
+#[actix_web::test]
+async fn trades_and_quotes_come_in_pages_newest_first() {
+    let (server, _) = spawn_moved().await;
+    for kind in ["trades", "quotes"] {
+        let (whole, count) = pages(&server, &format!("/v3/{kind}/AAPL?limit=50000")).await;
+        assert!(whole.len() > 29 && count == 1, "{}", whole.len());
+        let number = |row: &Value| row["sequence_number"].as_u64().unwrap();
+        assert!(whole.windows(2).all(|pair| number(&pair[0]) == number(&pair[1]) + 1));
+        let (mut joined, count) = pages(&server, &format!("/v3/{kind}/AAPL?limit=9&order=asc")).await;
+        assert_eq!(count, whole.len().div_ceil(9));
+        joined.reverse();
+        assert_eq!(joined, whole);
+        let middle = whole[10]["sip_timestamp"].as_i64().unwrap();
+        let (later, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp.gt={middle}")).await;
+        let (earlier, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp.lte={middle}")).await;
+        assert_eq!([later, earlier].concat(), whole);
+        let (at, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp={middle}")).await;
+        assert!(at.contains(&whole[10]) && at.len() < 5);
+    }
+}
+
+#[actix_web::test]
+async fn the_reference_lists_tickers_in_pages() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.feed.extra_symbols = 200);
+    let (all, count) = pages(&server, "/v3/reference/tickers?market=stocks&active=true").await;
+    assert_eq!((all.len(), count), (230, 3));
+    let names: Vec<_> = all.iter().map(|ticker| ticker["ticker"].as_str().unwrap()).collect();
+    assert!(names.is_sorted() && names.contains(&"AAPL"));
+    let (mut descending, _) = pages(&server, "/v3/reference/tickers?order=desc&limit=57").await;
+    descending.reverse();
+    assert_eq!(descending, all);
+    let found = json(&server, "/v3/reference/tickers?search=apple").await["results"].clone();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    for (key, value) in [("ticker", "AAPL"), ("name", "Apple Inc."), ("primary_exchange", "XNAS"), ("locale", "us")] {
+        assert_eq!(found[0][key], value);
+    }
+    for none in ["market=crypto", "active=false", "type=ETF", "ticker=ZZZZ", "search=nothing%20at%20all"] {
+        assert_eq!(json(&server, &format!("/v3/reference/tickers?{none}")).await["count"], 0, "{none}");
+    }
+    assert_eq!(json(&server, "/v3/reference/tickers/AAPL").await["results"]["name"], "Apple Inc.");
+}
+
+#[actix_web::test]
+async fn a_bad_request_is_answered_in_the_vendors_shape() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.keys.any = tickcast::access::AnyKey::Never);
+    let aggregates = "/v2/aggs/ticker/AAPL/range";
+    let first = json(&server, &format!("{aggregates}/1/day/2026-01-01/2026-03-01?limit=5")).await;
+    let cursor = first["next_url"].as_str().unwrap().split("cursor=").nth(1).unwrap().split('&').next().unwrap();
+    for path in [
+        format!("{aggregates}/0/day/2026-01-01/2026-03-01"),
+        format!("{aggregates}/10001/day/2026-01-01/2026-03-01"),
+        format!("{aggregates}/x/day/2026-01-01/2026-03-01"),
+        format!("{aggregates}/1/days/2026-01-01/2026-03-01"),
+        format!("{aggregates}/1/day/2026-01-01/tomorrow"),
+        format!("{aggregates}/1/day/2026-01-01/9223372036854775807"),
+        format!("{aggregates}/1/day/2026-03-02/2026-03-01"),
+        format!("{aggregates}/1/day/2026-01-01/2026-03-01?limit=0"),
+        format!("{aggregates}/1/day/2026-01-01/2026-03-01?limit=50001"),
+        format!("{aggregates}/1/day/2026-01-01/2026-03-01?sort=up"),
+        format!("{aggregates}/1/day/2026-01-01/2026-03-02?cursor={cursor}"),
+        format!("/v2/aggs/ticker/MSFT/range/1/day/2026-01-01/2026-03-01?cursor={cursor}"),
+        "/v3/trades/AAPL?timestamp=noon".into(),
+        "/v3/quotes/AAPL?timestamp.gte=2026-03-02&timestamp.lt=2026-03-02".into(),
+        "/v3/reference/tickers?limit=1001".into(),
+    ] {
+        let answer = get(&server, &path).await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["status"]), (400, &json!("ERROR")), "{path} {body}");
+        assert!(body["error"].is_string() && body["request_id"].is_string(), "{body}");
+    }
+    for path in [
+        "/v2/last/trade/ZZZZ",
+        "/v2/snapshot/locale/us/markets/stocks/tickers/zzzz",
+        "/v2/aggs/ticker/ZZZZ/prev",
+        "/v3/reference/tickers/ZZZZ",
+        "/v3/snapshot",
+        "/v2/aggs",
+    ] {
+        let answer = get(&server, path).await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["status"]), (404, &json!("NOT_FOUND")), "{path}");
+    }
+    for (path, headers, message) in [
+        ("/v2/last/trade/AAPL", vec![], "API Key was not provided"),
+        ("/v2/last/trade/AAPL?apiKey=wrong", vec![], "Unknown API Key"),
+        ("/v2/last/trade/AAPL", vec![("Authorization", "Bearer wrong")], "Unknown API Key"),
+    ] {
+        let answer = request(server.address, Method::GET, path, &headers).await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["error"]), (401, &json!(message)), "{path}");
+    }
+    assert_eq!(request(server.address, Method::GET, "/v2/last/trade/AAPL?apiKey=tickcast", &[]).await.status, 200);
+}
