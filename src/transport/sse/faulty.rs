@@ -98,12 +98,12 @@ impl Body {
         let mut sink = FaultySink::<Native, _>::new(&mut writer, &mut faults.faulty, now);
         let Poll::Ready(drained) = outbox.poll_drain(cx, now, &mut sink) else { return Poll::Pending };
         let Some(events) = drained else { return Poll::Ready(false) };
-        self.metrics.events_delivered.inc_by(events);
         if writer.is_empty() {
             scratch.clear();
         } else {
             let id = if faults.faulty.is_quiet(now) { LastId::Unchanged } else { self.last_id(outbox.cursor()) };
-            writer.finish(&id, self.retry_ms.take());
+            let payload = writer.finish(&id, self.retry_ms.take());
+            self.count(events, payload, scratch.len());
         }
         Poll::Ready(true)
     }

@@ -192,11 +192,7 @@ impl Stream for Body {
             let id = self.last_id(outbox.cursor());
             let payload = writer.finish(&id, self.retry_ms.take());
             let chunk = scratch.split().freeze();
-            if let Some(account) = &self.account {
-                let coding = if self.is_chunked { chunk_header_bytes(chunk.len()) } else { 0 };
-                account.sent(events, payload, chunk.len() - payload + coding);
-            }
-            self.metrics.events_delivered.inc_by(events);
+            self.count(events, payload, chunk.len());
             Poll::Ready(Some(Ok(chunk)))
         })
     }
@@ -209,6 +205,15 @@ pub(super) fn chunk_header_bytes(bytes: usize) -> usize {
 }
 
 impl Body {
+    /// Counts a chunk of so many bytes, of which `payload` are messages.
+    fn count(&self, events: u64, payload: usize, bytes: usize) {
+        if let Some(account) = &self.account {
+            let coding = if self.is_chunked { chunk_header_bytes(bytes) } else { 0 };
+            account.sent(events, payload, bytes - payload + coding);
+        }
+        self.metrics.events_delivered.inc_by(events);
+    }
+
     /// Returns the `id` for the client after everything up to this offset has been drained.
     fn last_id(&mut self, drained: Option<u64>) -> LastId {
         match drained {
