@@ -46,6 +46,7 @@ mod cursor_schedule;
 mod cursor_world;
 mod descriptors;
 mod determinism;
+mod faults_alpaca;
 mod faults_connection;
 mod faults_data;
 mod faults_entrance;

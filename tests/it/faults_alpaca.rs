@@ -1,0 +1,98 @@
+//! Faults in the dialect of Alpaca: errors at the authentication, and sessions that are chosen by their key.
+
+use serde_json::{Value, json};
+
+use crate::patience::wait_until;
+use crate::raw::{BINARY, PING, PONG, RawClient, TEXT, handshake};
+use crate::spawn::spawn_app;
+
+/// A client of Alpaca's stock stream.
+struct AlpacaClient(RawClient);
+
+impl AlpacaClient {
+    /// Connects, in MessagePack or JSON, and reads `connected`.
+    async fn connect(server: std::net::SocketAddr, content_type: Option<&str>) -> Self {
+        let mut raw = RawClient::connect(server).await;
+        let request = handshake(&[("Content-Type", content_type)]).replacen("/ws ", "/v2/iex ", 1);
+        assert_eq!(raw.request(&request).await.status, 101);
+        let mut client = Self(raw);
+        let first = client.next().await;
+        assert!(content_type.is_some() || first.contains("connected"), "{first}");
+        client
+    }
+
+    /// Returns the next frame of messages, as far as it is text.
+    async fn next(&mut self) -> String {
+        loop {
+            let frame = self.0.next_frame().await.expect("the connection lives");
+            match frame.first_byte {
+                TEXT | BINARY => return String::from_utf8_lossy(&frame.payload).into_owned(),
+                PING => self.0.send_frame(PONG, &frame.payload).await,
+                _ => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Value) {
+        self.0.send_frame(TEXT, request.to_string().as_bytes()).await;
+    }
+
+    /// Authenticates; returns the answer.
+    async fn auth(&mut self, key: &str) -> String {
+        self.send(json!({"action": "auth", "key": key, "secret": "tickcast"})).await;
+        self.next().await
+    }
+}
+
+#[actix_web::test]
+async fn a_correct_authentication_is_answered_with_the_error_so_often_and_then_succeeds() {
+    let server = spawn_app(|_| {});
+    for (code, message) in
+        [(402, "auth failed"), (406, "connection limit exceeded"), (409, "insufficient subscription")]
+    {
+        server.add_fault(&json!({"kind": "auth_error", "code": code, "dialect": "alpaca", "times": 2})).await;
+        let mut client = AlpacaClient::connect(server.address, None).await;
+        for _ in 0..2 {
+            let answer: Value = serde_json::from_str(&client.auth("tickcast").await).unwrap();
+            assert_eq!(answer, json!([{"T": "error", "code": code, "msg": message}]));
+        }
+        assert!(client.auth("tickcast").await.contains("authenticated"));
+        client.0.hang_up().await;
+        wait_until("sessions", 0, || server.sessions()).await;
+    }
+    assert_eq!(server.metrics.faults("auth_error"), 6);
+}
+
+#[actix_web::test]
+async fn a_session_is_chosen_by_its_key_once_it_has_authenticated() {
+    let server = spawn_app(|_| {});
+    server.add_fault(&json!({"kind": "close", "code": 4321, "key": "tickcast", "dialect": "alpaca"})).await;
+    let mut client = AlpacaClient::connect(server.address, None).await;
+    client.0.send_frame(PING, b"1").await;
+    assert_eq!(client.0.next_of(PONG).await, b"1", "nobody knows the key yet");
+    client.send(json!({"action": "auth", "key": "tickcast", "secret": "tickcast"})).await;
+    assert_eq!(client.0.next_of(crate::raw::CLOSE).await, 4321_u16.to_be_bytes());
+    assert_eq!(server.metrics.faults("close"), 1);
+}
+
+#[actix_web::test]
+async fn events_are_edited_and_broken_in_the_codec_of_the_session() {
+    let server = spawn_app(|_| {});
+    server.add_fault(&json!({"kind": "bad_price", "price": "zero", "dialect": "alpaca"})).await;
+    let mut client = AlpacaClient::connect(server.address, None).await;
+    client.auth("tickcast").await;
+    client.send(json!({"action": "subscribe", "trades": ["*"]})).await;
+    assert!(client.next().await.contains("subscription"));
+    let trades: Value = serde_json::from_str(&client.next().await).unwrap();
+    assert_eq!((&trades[0]["T"], trades[0]["p"].as_f64()), (&json!("t"), Some(0.0)));
+
+    server.add_fault(&json!({"kind": "garbage", "dialect": "alpaca"})).await;
+    client.0.hang_up().await;
+    wait_until("sessions", 0, || server.sessions()).await;
+    let mut client = AlpacaClient::connect(server.address, Some("application/msgpack")).await;
+    client.auth("tickcast").await;
+    client.send(json!({"action": "subscribe", "trades": ["*"]})).await;
+    client.next().await;
+    // No type of MessagePack begins with this byte.
+    assert_eq!(client.0.next_of(BINARY).await[0], 0xC1);
+}
