@@ -155,3 +155,20 @@ async fn a_request_over_the_symbol_limit_is_refused_whole() {
         assert_eq!(client.ask(&all).await, acknowledgement(held), "the session lives");
     }
 }
+
+#[actix_web::test]
+async fn a_rule_of_faults_refuses_a_correct_key() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for (code, refusal) in [(402, 402), (406, 406), (409, 409)] {
+        let rule = json!({"kind": "auth_error", "code": code, "dialect": "alpaca", "key": "struck", "times": 2});
+        server.add_fault(&rule).await;
+        let mut client = AlpacaClient::open(server.address, "/v2/iex", &[MESSAGE_PACK]).await;
+        client.next_frame().await;
+        for _ in 0..2 {
+            assert_eq!(client.ask(&auth("struck", "S")).await, error(refusal));
+        }
+        assert_eq!(client.ask(&auth("struck", "S")).await, success("authenticated"), "twice only");
+        let mut other = AlpacaClient::connect(server.address, "/v2/iex", &[]).await;
+        assert_eq!(other.ask(&json!({"action": "subscribe"})).await, acknowledgement(&[]), "another key");
+    }
+}

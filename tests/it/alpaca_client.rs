@@ -157,6 +157,22 @@ impl AlpacaClient {
         self.waiting.pop_front().unwrap()
     }
 
+    /// Returns the text of the next event of this kind, of a session in JSON: with its fields in their order.
+    pub(crate) async fn next_text_of(&mut self, kind: &str) -> String {
+        let begin = format!("\"T\":\"{kind}\",");
+        loop {
+            let frame = match patiently("an event", self.socket.next()).await {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Ping(_))) => continue,
+                other => panic!("no text: {other:?}"),
+            };
+            let messages = frame.strip_prefix("[{").and_then(|rest| rest.strip_suffix("}]")).unwrap();
+            if let Some(message) = messages.split("},{").find(|message| message.starts_with(&begin)) {
+                return format!("{{{message}}}");
+            }
+        }
+    }
+
     /// Returns so many events.
     pub(crate) async fn events(&mut self, count: usize) -> Vec<Value> {
         let mut events = Vec::new();

@@ -25,6 +25,7 @@ mod alpaca_auth;
 mod alpaca_bad_input;
 mod alpaca_slow;
 mod alpaca_stream;
+mod alpaca_transcript;
 mod attempt;
 mod bad_frame;
 mod bad_parameter;
