@@ -18,7 +18,7 @@ import { groupsOf } from "./wishes.js";
 /** @typedef {import("./protocol.js").Position} Position */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./wishes.js").Group} Group */
-/** @typedef {{ group: Group, stop: AbortController, cursor: Position | null }} Line `cursor` is null before the snapshots */
+/** @typedef {{ group: Group, stop: AbortController, cursor: Position | null, heard_ms: number }} Line `cursor` is null before the snapshots */
 
 /** How long the head of an answer, or the first event of a stream, may take; in addition to the wait that a poll asks for. */
 const ANSWER_MS = 5_000;
@@ -123,7 +123,7 @@ export class LineLink {
     const offsets = group.symbols.map((symbol) => this.#afterOf(symbol, group) ?? 0);
     const cursor = { epoch: this.#core.place.epoch, offset: Math.min(...offsets) };
     /** @type {Line} */
-    const line = { group, stop, cursor };
+    const line = { group, stop, cursor, heard_ms: performance.now() };
     this.#lines.set(key, line);
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     const work = this.transport === "sse" ? this.#follow(line, signal) : this.#repeat(line, signal);
@@ -146,6 +146,7 @@ export class LineLink {
       clearTimeout(timer);
       if (signal.aborted) return;
       this.#core.hear();
+      line.heard_ms = performance.now();
       const messages = data === null ? [] : this.#read(data);
       for (const message of messages) {
         if (message.type === "goodbye") goodbye = { cause: "closed", code: codeOf(message.reason), reason: message.reason, retry_after_ms: message.retry_after_ms };
@@ -253,8 +254,10 @@ export class LineLink {
 
   ping() {}
 
-  owedFor() {
-    return 0;
+  /** Returns the silence of the most silent stream; a poll has a timeout of its own. @param {number} now_ms */
+  owedFor(now_ms) {
+    const heard_ms = this.transport === "sse" ? [...this.#lines.values()].map((line) => line.heard_ms) : [];
+    return now_ms - Math.min(now_ms, ...heard_ms);
   }
 
   leave() {

@@ -237,8 +237,8 @@ export class Client {
     const wasReady = link.isReady;
     this.#leave();
     const advice = adviceOf(failure.code ?? ABNORMAL);
-    if (!advice.keepsCursor) this.#place.restart();
     if (!advice.reconnects) return this.#finish(failure);
+    if (!advice.keepsCursor) this.#place.restart();
     if (failure.isBlocked && index + 1 < this.#transports.length) return this.#begin(index + 1, failure);
     const now = performance.now();
     if (wasReady && now - this.#begun_ms > HELD_MS) this.#backoff.reset();

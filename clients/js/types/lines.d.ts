@@ -15,6 +15,7 @@ export type Line = {
     group: Group;
     stop: AbortController;
     cursor: Position | null;
+    heard_ms: number;
 };
 export declare class LineLink {
     #private;
@@ -30,7 +31,8 @@ export declare class LineLink {
     control(message: ServerMessage): boolean;
     passed(): void;
     ping(): void;
-    owedFor(): number;
+    /** Returns the silence of the most silent stream; a poll has a timeout of its own. @param {number} now_ms */
+    owedFor(now_ms: number): number;
     leave(): void;
     /** @returns {Promise<void>} */
     close(): Promise<void>;

@@ -4,7 +4,9 @@
 mod ledger;
 pub(crate) mod middlebox;
 mod program;
+mod faults;
 mod readme;
+mod slow;
 
 use std::sync::atomic::Ordering::SeqCst;
 

@@ -1,7 +1,7 @@
 //! A program that uses a client library, in a process of its own, and prints each message (`tests/clients/`).
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -15,21 +15,35 @@ use crate::patience::patiently;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Node,
+    Python,
 }
 
 impl Language {
-    pub(crate) const ALL: [Self; 1] = [Self::Node];
+    pub(crate) const ALL: [Self; 2] = [Self::Node, Self::Python];
 
-    fn command(self) -> Command {
+    /// Returns the interpreter, so prepared that it finds the library.
+    pub(crate) fn command(self) -> Command {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         match self {
             Self::Node => {
                 let mut command = Command::new("node");
                 // Before version 22, Node has a WebSocket only with this flag.
-                command.args(["--experimental-websocket", "--no-warnings"]).arg(root.join("tests/clients/watch.mjs"));
+                command.args(["--experimental-websocket", "--no-warnings"]);
+                command
+            }
+            Self::Python => {
+                // Installed by tests/sdk-deps.sh.
+                let mut command = Command::new(root.join("target/clients/tickcast/bin/python"));
+                command.arg("-B").env("PYTHONPATH", root.join("clients/python"));
                 command
             }
         }
+    }
+
+    /// Returns the program that prints messages.
+    fn program(self) -> PathBuf {
+        let name = if self == Self::Node { "watch.mjs" } else { "watch.py" };
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
     }
 }
 
@@ -64,7 +78,7 @@ impl Program {
         let argument =
             json!({ "url": format!("http://{server}/"), "options": options, "subscriptions": subscriptions });
         let mut command = language.command();
-        command.arg(argument.to_string()).kill_on_drop(true);
+        command.arg(language.program()).arg(argument.to_string()).kill_on_drop(true);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the language is installed");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -1,0 +1,106 @@
+"""Checks the parts of the client that need no server: the table of close codes, the gate, the requests."""
+
+import json
+import re
+import unittest
+from pathlib import Path
+
+from tickcast._closing import Backoff, advice_of, code_of
+from tickcast._gate import Gate
+from tickcast._messages import GarbledError, Raw, read_frame
+from tickcast._wishes import Way, Wishes, changes_of, groups_of, without
+
+
+def trade(seq: int, offset: int, **more: object) -> Raw:
+    return {"type": "trade", "symbol": "AAPL", "seq": seq, "offset": offset, "ts": 1, "price": 1.0, "size": 1, **more}
+
+
+def snapshot(seq: int, offset: int = 100, symbol: str = "AAPL") -> Raw:
+    return {"type": "snapshot", "symbol": symbol, "offset": offset, "seq": {"trades": seq, "quotes": 311}}
+
+
+def gate_of(*channels: str) -> Gate:
+    wishes = Wishes()
+    wishes.add(["AAPL"], channels, Way("all"))
+    gate = Gate(wishes)
+    gate.expect(["AAPL"])
+    assert gate.judge(snapshot(57)) == "pass"
+    return gate
+
+
+class Closing(unittest.TestCase):
+    def test_the_advice_for_each_close_code_is_that_of_the_documentation(self) -> None:
+        text = (Path(__file__).parents[3] / "docs/PROTOCOL.md").read_text()
+        rows = re.findall(r"^\| (\d{4}|the client's) \| `(\w+)` \| .+ \| ([^|]+) \| ?(keep|drop|) ?\|$", text, re.MULTILINE)
+        self.assertGreater(len(rows), 12)
+        for code, reason, after, cursor in rows:
+            advice = advice_of(1000 if code == "the client's" else int(code))
+            seconds = float(after.removesuffix(" s")) if re.fullmatch(r"[\d.]+ s", after) else 0
+            self.assertEqual(advice, (after != "never", seconds * 1_000, cursor == "keep"), reason)
+            if reason in ("shutdown", "lagging", "hub_overrun", "unread_replies"):
+                self.assertEqual(code_of(reason), int(code))
+        self.assertEqual([advice_of(code).reconnects for code in (1005, 4499, 4500, 4999)], [True, True, False, False])
+
+    def test_delays_double_up_to_their_bound_and_a_demand_is_used_once(self) -> None:
+        backoff = Backoff(lambda: 1.0)
+        self.assertEqual([backoff.next() for _ in range(7)], [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
+        backoff.reset()
+        backoff.tell(840)
+        self.assertEqual([backoff.next(), backoff.next(), backoff.next(5_000)], [840, 500, 10_000])
+        self.assertEqual(Backoff(lambda: 0.0).next(5_000), 5_000)
+
+
+class Gates(unittest.TestCase):
+    def test_each_event_passes_once(self) -> None:
+        gate = gate_of("trades")
+        events = [trade(57, 101), trade(58, 102), trade(58, 102), trade(59, 103)]
+        self.assertEqual([gate.judge(event) for event in events], ["drop", "pass", "drop", "pass"])
+        self.assertEqual(gate.judge(snapshot(57)), "drop", "it was not asked for")
+
+    def test_announced_events_are_no_hole(self) -> None:
+        gate = gate_of("trades")
+        lag = {"type": "lag", "skipped": 2, "since_offset": 103}
+        self.assertEqual([gate.judge(each) for each in (trade(61, 110, skipped=3), lag, lag, trade(64, 120))], ["pass", "pass", "drop", "pass"])
+        self.assertEqual(gate.judge(trade(66, 130)), "hole")
+
+    def test_a_hole_is_fetched_again_and_announced_if_that_fails(self) -> None:
+        gate = gate_of("trades")
+        gate.judge(trade(58, 105))
+        for _ in range(3):
+            self.assertEqual(gate.judge(trade(61, 110)), "hole")
+            self.assertEqual(gate.floor_of("AAPL"), 105)
+        self.assertEqual(gate.judge(trade(61, 110)), {"type": "hole", "symbol": "AAPL", "channel": "trades", "from": 59, "to": 60})
+        self.assertEqual(gate.judge(trade(62, 111)), "pass")
+
+    def test_a_wildcard_is_resumed_when_every_snapshot_has_come(self) -> None:
+        wishes = Wishes()
+        wishes.add(["*"], ["trades"], Way("all"))
+        gate = Gate(wishes)
+        gate.expect(["*"])
+        self.assertEqual([gate.judge(snapshot(1, symbol=symbol)) for symbol in "ABA"], ["pass", "pass", "drop"])
+        self.assertFalse(gate.has("*", ["trades"]))
+        gate.settle()
+        self.assertTrue(gate.has("*", ["trades"]))
+
+    def test_a_garbled_message_is_not_read(self) -> None:
+        for text in ("", "{}", "[1]", "[{}]", json.dumps([trade(1, 2, price=None)]), '[{"type":"snapshot","symbol":"A"}]'):
+            with self.assertRaises(GarbledError):
+                read_frame(text)
+
+
+class Requests(unittest.TestCase):
+    def test_topics_are_grouped_and_only_changes_are_requested(self) -> None:
+        wishes = Wishes()
+        wishes.add(["A", "B", "*"], ["trades"], Way("all"))
+        wishes.add(["A"], ["quotes"], Way("all"))
+        before = wishes.wanted
+        self.assertEqual([group[:2] for group in groups_of(before)], [(("A",), ("quotes", "trades")), (("B",), ("trades",)), (("*",), ("trades",))])
+        wishes.remove(["A"], ["quotes"])
+        wishes.remove(["B"])
+        wishes.add(["C"], ["trades"], Way("latest", 4))
+        self.assertEqual(changes_of(before, wishes.wanted), ({"A": ["quotes"], "B": ["trades"]}, {"C": {"trades": Way("latest", 4)}}))
+        self.assertEqual(set(without(before, ["A"])), {"B", "*"})
+
+
+if __name__ == "__main__":
+    unittest.main()

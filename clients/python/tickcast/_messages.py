@@ -1,0 +1,241 @@
+"""The messages of the protocol ``tickcast.v1`` as types, those that this client adds, and the check of a received message.
+
+Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes and volumes are shares.
+"""
+
+import json
+import math
+from typing import Any, Literal, TypedDict
+
+Channel = Literal["trades", "quotes", "bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d"]
+Transport = Literal["websocket", "sse", "poll"]
+
+#: The "symbol" of a subscription to every symbol.
+EVERY = "*"
+INTERVALS = ("1s", "1m", "5m", "15m", "1h", "1d")
+
+
+class _Numbered(TypedDict):
+    symbol: str
+    seq: int
+    offset: int
+    ts: int
+
+
+class _Skipping(_Numbered, total=False):
+    #: In mode ``latest``: how many older events of the topic this one replaces.
+    skipped: int
+
+
+class Trade(_Skipping):
+    type: Literal["trade"]
+    price: float
+    size: int
+
+
+class Quote(_Skipping):
+    type: Literal["quote"]
+    bid: float
+    bid_size: int
+    ask: float
+    ask_size: int
+
+
+class Bar(_Skipping):
+    """An interval that has ended; ``ts`` is its start."""
+
+    type: Literal["bar"]
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    trades: int
+    vwap: float
+    final: bool
+
+
+class Day(_Numbered):
+    """A day of UTC has begun."""
+
+    type: Literal["day"]
+    prev_close: float
+
+
+class Gap(_Numbered):
+    """The market's time has jumped; no event is missing."""
+
+    type: Literal["gap"]
+    since: int
+
+
+class Snapshot(TypedDict):
+    """The state of a symbol directly after the event ``offset``. It replaces what is known of the symbol."""
+
+    type: Literal["snapshot"]
+    symbol: str
+    offset: int
+    ts: int
+    price: float
+    size: int
+    bid: float
+    bid_size: int
+    ask: float
+    ask_size: int
+    open: float
+    high: float
+    low: float
+    prev_close: float
+    volume: int
+    seq: dict[str, int]
+
+
+class Welcome(TypedDict, total=False):
+    type: Literal["welcome"]
+    epoch: str
+    offset: int
+    heartbeat_ms: int
+    limits: dict[str, int]
+    server_ts: int
+    market_ts: int
+    speed: float
+
+
+class Subscribed(TypedDict, total=False):
+    type: Literal["subscribed"]
+    id: int
+    subscriptions: list[dict[str, Any]]
+    recovered: bool
+
+
+class Lag(TypedDict):
+    """The client was too slow, and the server has skipped events."""
+
+    type: Literal["lag"]
+    skipped: int
+    since_offset: int
+
+
+class Heartbeat(TypedDict):
+    type: Literal["heartbeat"]
+    ts: int
+    offset: int
+
+
+class Pong(TypedDict, total=False):
+    type: Literal["pong"]
+    ts: int
+    server_ts: int
+    market_ts: int
+    offset: int
+
+
+class Error(TypedDict, total=False):
+    """A mistake in a request. Its topics are given up, an unknown symbol until the server's next run."""
+
+    type: Literal["error"]
+    id: int
+    code: str
+    message: str
+    symbols: list[str]
+
+
+class Goodbye(TypedDict, total=False):
+    type: Literal["goodbye"]
+    reason: str
+    retry_after_ms: int
+
+
+class Open(TypedDict):
+    """Of this client: a connection is ready."""
+
+    type: Literal["open"]
+    transport: Transport
+    epoch: str
+
+
+class Reset(TypedDict):
+    """Of this client: the events of these symbols (``"*"``: of all) since the last ones are lost. A snapshot of each follows."""
+
+    type: Literal["reset"]
+    symbols: list[str]
+    reason: Literal["restarted", "evicted"]
+
+
+class Hole(TypedDict):
+    """Of this client: the events with the ``seq`` ``from`` to ``to`` are lost, although the server has not announced it."""
+
+    type: Literal["hole"]
+    symbol: str
+    channel: str
+    # `from` is a keyword of Python: message["from"].
+
+
+Message = (
+    Trade | Quote | Bar | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | Goodbye | Open | Reset | Hole
+)
+#: A message before it is known which one it is.
+Raw = dict[str, Any]
+
+_NUMBERS = {
+    "trade": ("seq", "offset", "ts", "price", "size"),
+    "quote": ("seq", "offset", "ts", "bid", "bid_size", "ask", "ask_size"),
+    "bar": ("seq", "offset", "ts", "open", "high", "low", "close", "volume"),
+    "day": ("seq", "offset", "ts", "prev_close"),
+    "gap": ("seq", "offset", "ts", "since"),
+    "snapshot": ("offset", "ts", "price", "open", "high", "low", "prev_close", "volume"),
+    "lag": ("skipped", "since_offset"),
+    "heartbeat": ("offset",),
+    "pong": ("offset",),
+}
+_TOPICS = {"trade": "trades", "quote": "quotes", "day": "day", "gap": "gap"}
+
+
+class GarbledError(Exception):
+    """A message cannot be read."""
+
+
+def topic_of(message: Raw) -> str | None:
+    """Returns the topic of a numbered message, without its symbol; None if the message has no number."""
+    return f"bars.{message['interval']}" if message["type"] == "bar" else _TOPICS.get(message["type"])
+
+
+def check(message: object) -> Raw:
+    """Returns a message that has all its numbers.
+
+    Raises GarbledError if it has not.
+    """
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise GarbledError("a message is an object with a type")
+    kind = message["type"]
+    numbers = _NUMBERS.get(kind, ())
+    if not all(_is_number(message.get(key)) for key in numbers):
+        raise GarbledError(f"a {kind} lacks a number")
+    if "ts" in numbers and not isinstance(message.get("symbol"), str):
+        raise GarbledError(f"a {kind} lacks its symbol")
+    if kind == "bar" and message.get("interval") not in INTERVALS:
+        raise GarbledError("a bar lacks its interval")
+    if kind == "snapshot" and not isinstance(message.get("seq"), dict):
+        raise GarbledError("a snapshot lacks its numbers")
+    return message
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_json(text: str | bytes) -> Any:
+    """Reads JSON; raises GarbledError if it is none."""
+    try:
+        return json.loads(text)
+    except ValueError as err:
+        raise GarbledError(str(err)) from err
+
+
+def read_frame(text: str | bytes) -> list[Raw]:
+    """Reads a frame, an array of messages; raises GarbledError if it is none."""
+    frame = read_json(text)
+    if not isinstance(frame, list):
+        raise GarbledError("a frame is an array")
+    return [check(message) for message in frame]

@@ -1,0 +1,209 @@
+"""One WebSocket: sends the requests that make its subscriptions the wanted ones, resumes with the cursor, and computes the cursor."""
+
+import asyncio
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from ._closing import ABNORMAL, Ended, Failure
+from ._core import Core
+from ._messages import GarbledError, Raw, Transport, read_frame, topic_of
+from ._wishes import Group, Wanted, changes_of, groups_of, without
+
+_SUBPROTOCOL = Subprotocol("tickcast.v1.json")
+_CLOSE_TIMEOUT_S = 2.0
+
+
+@dataclass
+class _Asked:
+    """A request without an answer."""
+
+    group: Group
+    is_resumed: bool
+    sent_s: float
+
+
+class WebSocketLink:
+    transport: Transport = "websocket"
+
+    def __init__(self, core: Core, timeout_s: float, tls: ssl.SSLContext | None) -> None:
+        self.is_ready = False
+        self._core = core
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._socket: ClientConnection | None = None
+        self._requests: asyncio.Queue[Raw] = asyncio.Queue()
+        self._asked: Wanted = {}
+        self._pending: dict[int, _Asked] = {}
+        self._next_id = 1
+        self._is_first = True
+        # Whether events come in the order of the stream, because no recovery is running: then the newest one is the cursor.
+        self._is_settled = False
+        self._newest_offset = -1
+        self._pinged_s: float | None = None
+        self._retry_after_ms: float | None = None
+
+    async def run(self) -> None:
+        """Serves the connection; raises Ended when it has ended."""
+        url = self._core.url_of("ws", is_socket=True)
+        try:
+            # Pings of this library would not bring a cursor; those of this client do.
+            self._socket = await connect(
+                url, subprotocols=[_SUBPROTOCOL], compression=None, open_timeout=self._timeout_s, ping_interval=None,
+                close_timeout=_CLOSE_TIMEOUT_S, max_size=None,
+                ssl=(self._tls or True) if url.startswith("wss") else None,
+            )
+        except InvalidStatus as err:
+            seconds = err.response.headers.get("Retry-After", "")
+            retry_after_ms = float(seconds) * 1_000 if seconds.isdigit() else None
+            status = err.response.status_code
+            raise Ended(Failure("refused", status=status, retry_after_ms=retry_after_ms, is_blocked=True)) from err
+        except (OSError, TimeoutError, WebSocketException) as err:
+            raise Ended(Failure("unreachable", ABNORMAL, is_blocked=True)) from err
+        sender = asyncio.create_task(self._send_requests(self._socket))
+        try:
+            async for text in self._socket:
+                if not isinstance(text, str):
+                    raise GarbledError("not a text message")
+                await self._core.take(self, read_frame(text))
+        except GarbledError as err:
+            raise Ended(Failure("garbage")) from err
+        except ConnectionClosed:
+            pass
+        finally:
+            sender.cancel()
+            self._socket.transport.abort()
+        code, reason = self._socket.close_code or ABNORMAL, self._socket.close_reason or ""
+        raise Ended(Failure("closed", code, reason, retry_after_ms=self._retry_after_ms, is_blocked=not self.is_ready and code == ABNORMAL))
+
+    async def _send_requests(self, socket: ClientConnection) -> None:
+        while True:
+            request = await self._requests.get()
+            try:
+                await socket.send(json.dumps(request))
+            except ConnectionClosed:
+                return
+
+    def control(self, message: Raw) -> bool:
+        """Takes a message that concerns the connection. Returns whether the application is to see it."""
+        match message["type"]:
+            case "welcome":
+                self._core.place.meet(message["epoch"])
+                self._core.enter(self, message)
+            case "subscribed":
+                return self._on_answer(message)
+            case "error":
+                self._on_error(message)
+            case "pong":
+                self._pinged_s = None
+                self._settle(message["offset"])
+            case "heartbeat":
+                self._settle(message["offset"])
+            case "goodbye":
+                self._retry_after_ms = message.get("retry_after_ms")
+        return True
+
+    def passed(self, message: Raw) -> None:
+        """Notes a message that has passed the gate."""
+        if topic_of(message) is not None:
+            self._newest_offset = max(self._newest_offset, message["offset"])
+            if self._is_settled:
+                self._core.place.reached(message["offset"], is_exact=False)
+
+    def _on_answer(self, answer: Raw) -> bool:
+        # An unsubscription is answered, too; and a repeated answer must not have an effect.
+        asked = self._pending.pop(answer.get("id", 0), None)
+        if asked is None:
+            return False
+        if not asked.is_resumed or answer.get("recovered") is not True:
+            if asked.is_resumed:
+                self._core.place.lose(asked.group.symbols, asked.group.channels)
+            self._core.place.gate.expect(asked.group.symbols)
+        if not self._pending:
+            # The answer to this ping is a cursor that covers the subscription.
+            self.ping()
+        return True
+
+    def _on_error(self, error: Raw) -> None:
+        if error.get("code") == "unknown_symbol":
+            self._core.place.wishes.exclude(error.get("symbols", []))
+            self._asked = without(self._asked, error.get("symbols", []))
+            return
+        # Nothing of the request is subscribed, and it would be refused again.
+        asked = self._pending.pop(error.get("id", 0), None)
+        if asked is not None:
+            self._core.place.wishes.remove(asked.group.symbols, asked.group.channels)
+            self._asked = without(self._asked, asked.group.symbols, asked.group.channels)
+
+    def _settle(self, offset: int) -> None:
+        if self._pending:
+            return
+        self._core.place.reached(offset, is_exact=True)
+        if offset >= self._newest_offset:
+            self._is_settled = True
+            self._core.place.gate.settle()
+
+    def update(self) -> None:
+        """Makes the subscriptions the wanted ones."""
+        if not self.is_ready:
+            return
+        wanted = self._core.place.wishes.wanted
+        removed, added = changes_of(self._asked, wanted)
+        self._asked = wanted
+        # Unsubscribing first makes room within the server's limit. Without channels, a request ends all of a symbol.
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for symbol, channels in removed.items():
+            alike.setdefault(tuple(sorted(channels)) if symbol in wanted else (), []).append(symbol)
+        for key, symbols in alike.items():
+            self._send({"action": "unsubscribe", "symbols": symbols, **({"channels": list(key)} if key else {})})
+        # Later requests add topics without a past, or change the mode in place: their snapshots are wanted.
+        self._subscribe(added, self._is_first)
+        self._is_first = False
+
+    def refresh(self) -> None:
+        """Subscribes to everything again, without the cursor: a snapshot of each symbol comes."""
+        if self.is_ready:
+            self._subscribe(self._asked, False)
+
+    def _subscribe(self, wanted: Wanted, may_resume: bool) -> None:
+        place = self._core.place
+        for group in groups_of(wanted, lambda symbol, channels, way: place.after_of(symbol, channels, way.mode) if may_resume else None):
+            symbols, channels, way = group
+            after = place.after_of(symbols[0], channels, way.mode) if may_resume else None
+            if may_resume and after is None:
+                place.lose(symbols, channels)
+            request: dict[str, Any] = {"action": "subscribe", "symbols": symbols, "channels": channels, **self._core.lag_option}
+            if way.mode != "all":
+                request |= {"mode": way.mode, "max_hz": way.max_hz}
+            if after is not None:
+                request["after"] = {"epoch": place.epoch, "offset": after}
+            self._pending[self._send(request)] = _Asked(group, after is not None, time.monotonic())
+            # Missed events of a recovery, and events held back by a rate, come out of order.
+            self._is_settled = False
+
+    def ping(self) -> None:
+        """Sends a ping."""
+        self._pinged_s = self._pinged_s or time.monotonic()
+        self._send({"action": "ping", "ts": time.time_ns() // 1_000})
+
+    def _send(self, request: Raw) -> int:
+        number = self._next_id
+        self._next_id += 1
+        self._requests.put_nowait({**request, "id": number})
+        return number
+
+    def owed_for(self, now_s: float) -> float:
+        """Returns how long the server owes an answer, in seconds."""
+        since = [asked.sent_s for asked in self._pending.values()]
+        return now_s - min([self._pinged_s or now_s, *since])
+
+    async def close(self) -> None:
+        """Closes the socket, and waits for the closing handshake."""
+        if self._socket is not None:
+            await self._socket.close()
