@@ -31,7 +31,7 @@ pub use text::{RuleError, RuleText};
 pub struct Subject<'a> {
     /// The dialect.
     pub dialect: &'a str,
-    /// `websocket`, `stream` or `poll`.
+    /// `websocket`, `stream`, `poll`, or `rest` for the addresses of a vendor.
     pub transport: &'a str,
     /// The random name of the session; `None` before it has one.
     pub session: Option<u64>,

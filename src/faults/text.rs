@@ -18,7 +18,7 @@ const REASON_BYTES_MAX: usize = 123;
 /// The dialects that a rule can name.
 const DIALECTS: [&str; 4] = ["native", "alpaca", "massive", "finnhub"];
 /// The transports that a rule can name.
-const TRANSPORTS: [&str; 3] = ["websocket", "stream", "poll"];
+const TRANSPORTS: [&str; 4] = ["websocket", "stream", "poll", "rest"];
 
 /// A rule as it is written. Every key but `kind` is optional; which ones a kind has is checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

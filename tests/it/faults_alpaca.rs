@@ -1,9 +1,12 @@
 //! Faults in the dialect of Alpaca: errors at the authentication, and sessions that are chosen by their key.
 
+use awc::http::Method;
 use serde_json::{Value, json};
 
+use crate::http::request;
 use crate::patience::wait_until;
 use crate::raw::{BINARY, PING, PONG, RawClient, TEXT, handshake};
+use crate::rest_alpaca::KEYS;
 use crate::spawn::spawn_app;
 
 /// A client of Alpaca's stock stream.
@@ -61,6 +64,20 @@ async fn a_correct_authentication_is_answered_with_the_error_so_often_and_then_s
         wait_until("sessions", 0, || server.sessions()).await;
     }
     assert_eq!(server.metrics.faults("auth_error"), 6);
+}
+
+#[actix_web::test]
+async fn requests_to_the_rest_addresses_are_refused_by_key() {
+    let server = spawn_app(|_| {});
+    let rule = json!({"kind": "refuse", "status": 429, "retry_after_s": 3, "times": 2, "key": "tickcast", "transport": "rest"});
+    server.add_fault(&rule).await;
+    let path = "/v2/stocks/trades/latest?symbols=AAPL";
+    for _ in 0..2 {
+        let answer = request(server.address, Method::GET, path, &KEYS).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (429, "3"));
+    }
+    assert_eq!(request(server.address, Method::GET, path, &KEYS).await.status, 200);
+    assert_eq!(server.metrics.faults("refuse"), 2);
 }
 
 #[actix_web::test]

@@ -135,11 +135,22 @@ impl WorkerFaults {
 
     /// Returns the response with which a rule refuses a request for a session; `None` if no rule does.
     pub(super) fn refuse(&self, request: &HttpRequest, dialect: &str, transport: &str) -> Option<HttpResponse> {
+        self.refuse_key(request, dialect, transport, None)
+    }
+
+    /// Returns the response with which a rule refuses a request under this key.
+    pub(super) fn refuse_key(
+        &self,
+        request: &HttpRequest,
+        dialect: &str,
+        transport: &str,
+        key: Option<&str>,
+    ) -> Option<HttpResponse> {
         if self.has_none() {
             return None;
         }
         let client = client(request);
-        let subject = Subject { dialect, transport, session: None, client: client.as_deref(), key: None };
+        let subject = Subject { dialect, transport, session: None, client: client.as_deref(), key };
         let (status, retry_after_s) = self.shared.refusal(&subject, Instant::now())?;
         let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
         if let Some(seconds) = retry_after_s {

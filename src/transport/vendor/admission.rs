@@ -57,6 +57,11 @@ async fn admit(
     let metrics = worker.metrics();
     metrics.vendor_requests.inc();
     let key = check(worker, vendor, presented);
+    let key_id = key.as_ref().ok().map(Key::id);
+    if let Some(refused) = worker.faults.refuse_key(request.request(), dialect(vendor), "rest", key_id) {
+        metrics.vendor_requests_refused.inc();
+        return Ok(request.into_response(refused));
+    }
     let allowance = key.as_ref().ok().map(|key| worker.keys.spend(vendor, key, worker.clock.now()));
     let refused = match (key, &allowance) {
         (Err(refused), _) => Some(refused),
@@ -81,6 +86,15 @@ async fn admit(
         }
     }
     Ok(response)
+}
+
+/// Returns the name by which rules of faults choose the requests of a vendor's clients.
+const fn dialect(vendor: Vendor) -> &'static str {
+    match vendor {
+        Vendor::Alpaca => "alpaca",
+        Vendor::Massive => "massive",
+        Vendor::Finnhub => "finnhub",
+    }
 }
 
 fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>) -> Result<Key, Refused> {
