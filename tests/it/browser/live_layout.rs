@@ -13,7 +13,7 @@ const BOXES: &str =
         each.id || each.dataset.field || each.querySelector('dt')?.textContent || each.className,
         ...Object.values(each.getBoundingClientRect().toJSON()).slice(0, 4).map(Math.round)])";
 
-/// Passes snapshots with these figures to the page, as if the server had sent them.
+/// Closes the socket of the page, and answers its next subscriptions in place of the server, with snapshots of these figures.
 async fn say(browser: &Browser, price: f64, volume: u64, size: u64) {
     let say = format!(
         "(() => {{
@@ -21,8 +21,13 @@ async fn say(browser: &Browser, price: f64, volume: u64, size: u64) {
             const newest = new Map(messages.filter(({{ type }}) => type === 'snapshot').map((each) => [each.symbol, each]));
             const changed = {{ price: {price}, bid: {price}, ask: {price}, high: {price}, low: {price}, open: {price},
                 prev_close: {price} * 1.05, volume: {volume}, bid_size: {size}, ask_size: {size}, offset: 1e12, seq: {{ trades: 1e9, quotes: 1e9 }} }};
-            const data = JSON.stringify([...newest.values()].map((each) => ({{ ...each, ...changed }})));
-            sockets_.at(-1).dispatchEvent(new MessageEvent('message', {{ data }}));
+            WebSocket.prototype.send = function (text) {{
+                const {{ action, id, symbols }} = JSON.parse(text);
+                if (action !== 'subscribe') return;
+                const answer = [{{ type: 'subscribed', id, subscriptions: [] }}, ...symbols.map((symbol) => ({{ ...newest.get(symbol), ...changed }}))];
+                setTimeout(() => this.dispatchEvent(new MessageEvent('message', {{ data: JSON.stringify(answer) }})));
+            }};
+            sockets_.at(-1).dispatchEvent(new CloseEvent('close', {{ code: 1001 }}));
         }})()"
     );
     browser.value(&say).await;
