@@ -57,6 +57,8 @@ struct Opened<S> {
     snapshots: Vec<Snapshot>,
     /// The bars of each symbol that have begun before that time and end after it.
     open: Vec<[Option<Bar>; Interval::COUNT]>,
+    /// The bar of the present day of New York of each symbol, if it has one.
+    days: Vec<Option<Bar>>,
     /// Computes the bars that have ended before that time, when somebody reads them.
     past: PastSource,
 }
@@ -73,6 +75,7 @@ fn simulated(feed: &FeedConfig, start: Timestamp) -> Result<Opened<SimulatedSour
         table,
         snapshots: openings.iter().map(Opening::snapshot).collect(),
         open: openings.iter().map(|symbol| symbol.open.map(Some)).collect(),
+        days: openings.iter().map(|symbol| Some(symbol.day)).collect(),
         past: Box::new(move |id, series| match series {
             Series::Bars(interval) => past.bars(id, interval),
             Series::Hours => past.hours(id),
@@ -86,6 +89,7 @@ fn simulator_config(feed: &FeedConfig) -> SimulatorConfig {
         events_per_second: feed.events_per_second,
         quotes_per_trade: feed.quotes_per_trade,
         extra_symbols: feed.extra_symbols,
+        amendments_per_million_trades: feed.amendments_per_million_trades,
     }
 }
 
@@ -122,7 +126,7 @@ fn run<S: Source + Send>(
     reading: Reading,
     metrics: SharedMetrics,
 ) -> Result<Market, StartError> {
-    let Opened { source, table, snapshots, open, past } = opened;
+    let Opened { source, table, snapshots, open, days, past } = opened;
     let start = reading.wall;
     let bounds = settings.history.bar_bounds(table.len()).map_err(StartError::Memory)?;
     let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
@@ -138,7 +142,7 @@ fn run<S: Source + Send>(
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
     let feed = Feed::new(FeedParts {
         source,
-        sequencer: Sequencer::new(table.clone(), open, last, start),
+        sequencer: Sequencer::new(table.clone(), open, days, last, start),
         clock,
         start,
         reading,

@@ -362,6 +362,7 @@ mod tests {
             ("TICKCAST__FEED__KIND", "imagined", "kind"),
             ("TICKCAST__FEED__SPEED", "0", "feed.speed"),
             ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
+            ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "100001", "feed.amendments_per_million_trades"),
             ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),
             ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),

@@ -16,6 +16,8 @@ pub struct FeedConfig {
     pub quotes_per_trade: f64,
     /// Generated symbols beside the built-in ones, at most 10,000.
     pub extra_symbols: u32,
+    /// How many of a million trades are corrected or cancelled, 0 to 100,000.
+    pub amendments_per_million_trades: u32,
     /// Seconds of the market in one second of the clock; above 0, at most 1,000.
     pub speed: f64,
     /// How much time a market that is late catches up, in milliseconds of the clock: 1,000 to 86,400,000.
@@ -38,6 +40,7 @@ impl Default for FeedConfig {
             events_per_second: 200.0,
             quotes_per_trade: 2.0,
             extra_symbols: 0,
+            amendments_per_million_trades: 200,
             speed: 1.0,
             catch_up_max_ms: 10_000,
         }
@@ -60,6 +63,9 @@ impl FeedConfig {
         }
         if self.extra_symbols > 10_000 {
             return Err(("feed.extra_symbols", "must be at most 10000"));
+        }
+        if self.amendments_per_million_trades > 100_000 {
+            return Err(("feed.amendments_per_million_trades", "must be at most 100000"));
         }
         if !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));

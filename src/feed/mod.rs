@@ -1,6 +1,7 @@
 //! The source of events: the `Feed` actor takes events from a simulator when the clock says that they are due, numbers
 //! them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
 
+mod amendments;
 mod arrivals;
 pub mod backfill;
 mod book;
@@ -49,7 +50,8 @@ pub trait Source: Unpin + 'static {
     /// Returns the time of the next event.
     fn next_ts(&self) -> Timestamp;
 
-    /// Returns the next event and advances.
+    /// Returns the next event and advances. A correction or a cancellation names a trade by its number among the trades of
+    /// its symbol that the source has returned, counted from 1.
     fn take(&mut self) -> (SymbolId, EventBody);
 
     /// Moves every future event this many microseconds later.

@@ -19,6 +19,8 @@ pub(super) enum Stream {
     Prices,
     /// Spreads and sizes.
     Orders,
+    /// Corrections and cancellations.
+    Amendments,
     /// Factors of the market and the sectors in the hours before the start.
     PastFactors,
     /// The hours before the start of one symbol, by its index.
@@ -48,6 +50,7 @@ impl Stream {
             Self::Prices => 1,
             Self::Orders => 2,
             Self::PastFactors => 3,
+            Self::Amendments => 4,
             Self::PastSymbol(index) => (1 << 32) | u64::from(index),
             Self::Listing(index) => (2 << 32) | u64::from(index),
             Self::PastDay { motion, day } => (1 << 56) | of_time(motion, day),

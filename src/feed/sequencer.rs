@@ -1,13 +1,16 @@
-//! Numbers the stream: gives each event its `offset` and `seq`, and inserts the bars that close and the days that begin
-//! in between. Pure.
+//! Numbers the stream: gives each event its `offset` and `seq`, and inserts the bars that close, or change after that, and the
+//! days that begin in between. Pure.
 
 use std::sync::Arc;
 
 use crate::domain::{
-    Bar, BarBuilder, Channel, ClosedBar, Day, DayFigures, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId,
-    SymbolTable, Timestamp, day_start,
+    Bar, Channel, ClosedBar, Day, DayFigures, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId, SymbolTable,
+    Timestamp,
 };
 use crate::protocol::Publication;
+
+/// Time after the end of a minute at which its bar is published again, if it has changed.
+const UPDATE_MICROS: i64 = 30_000_000;
 
 /// Numbers events in the order in which they are pushed.
 pub struct Sequencer {
@@ -15,32 +18,36 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
-    /// The New York day of each symbol, as far as it is since the start of the stream.
-    new_york: Vec<BarBuilder>,
     /// Last price of each symbol.
     last: Vec<Price>,
     /// Start of the present day.
     day: Timestamp,
+    /// Start of the present minute.
+    minute: Timestamp,
+    /// Whether the changed bars of the previous minute have been published half a minute after its end.
+    is_updated: bool,
     /// End of the shortest open bars.
     boundary: Timestamp,
 }
 
 impl Sequencer {
-    /// Returns a sequencer at offset 0 that continues these open bars and last prices, one entry for each symbol of the
-    /// table.
+    /// Returns a sequencer at offset 0 that continues these open bars, bars of the New York day and last prices, one entry
+    /// for each symbol of the table.
     pub fn new(
         table: Arc<SymbolTable>,
         open: Vec<[Option<Bar>; Interval::COUNT]>,
+        days: Vec<Option<Bar>>,
         last: Vec<Price>,
         start: Timestamp,
     ) -> Self {
         Self {
             offset: 0,
             seq: vec![[0; Channel::COUNT]; table.len()],
-            new_york: vec![BarBuilder::default(); table.len()],
-            open: open.into_iter().map(OpenBars::resume).collect(),
+            open: open.into_iter().zip(days).map(|(open, day)| OpenBars::resume(open, day)).collect(),
             last,
             day: Interval::D1.start_of(start),
+            minute: Interval::M1.start_of(start),
+            is_updated: false,
             boundary: next_second(start),
             table,
         }
@@ -57,30 +64,46 @@ impl Sequencer {
             EventBody::Trade(trade) => {
                 self.close_bars(trade.ts, out);
                 self.open[id.index()].add(trade);
-                self.new_york[id.index()].add(day_start(trade.ts), trade);
                 self.last[id.index()] = trade.price;
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
+            EventBody::Correction(correction) => {
+                self.close_bars(correction.ts, out);
+                self.open[id.index()].amend(&correction.trade, Some(&correction.corrected()));
+            }
+            EventBody::Cancel(cancel) => {
+                self.close_bars(cancel.ts, out);
+                self.open[id.index()].amend(&cancel.trade, None);
+            }
             _ => {}
         }
         self.number(id, body, out);
     }
 
-    /// Appends the bars that closed by `now` to `out`: shortest interval first, symbols in the order of the table. A
-    /// new day begins for every symbol, whether it trades or not.
+    /// Appends the bars that closed by `now` to `out`: shortest interval first, symbols in the order of the table. At a full
+    /// minute the bars of the New York day follow, of the symbols in whose day something has changed; half a minute later the bars
+    /// of the last minute that have changed since. A new day (UTC) begins for every symbol, whether it trades or not.
     pub fn close_bars(&mut self, now: Timestamp, out: &mut Vec<Publication>) {
         if now < self.boundary {
             return;
         }
         self.boundary = next_second(now);
+        let minute = Interval::M1.start_of(now);
+        let is_full = minute > self.minute;
+        if is_full || !self.is_updated && now >= self.minute.plus_micros(UPDATE_MICROS) {
+            self.publish_updates(out);
+            self.is_updated = true;
+        }
         for interval in Interval::ALL {
             for id in self.table.clone().ids() {
                 if let Some(bar) = self.open[id.index()].take_before(interval, now) {
-                    let day = self.new_york[id.index()].bar().unwrap_or(bar);
-                    let closed = ClosedBar { bar, day: DayFigures::from(&day) };
+                    let closed = self.closed(id, bar);
                     self.number(id, EventBody::Bar(interval, closed.into()), out);
                 }
             }
+        }
+        if is_full {
+            self.begin_minute(minute, out);
         }
         let day = Interval::D1.start_of(now);
         if day > self.day {
@@ -90,6 +113,32 @@ impl Sequencer {
                 self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
             }
         }
+    }
+
+    /// Appends the bars of the New York day that have changed during the last minute, and begins the next one.
+    fn begin_minute(&mut self, minute: Timestamp, out: &mut Vec<Publication>) {
+        (self.minute, self.is_updated) = (minute, false);
+        for id in self.table.clone().ids() {
+            if let Some(day) = self.open[id.index()].take_day() {
+                self.number(id, EventBody::DailyBar(day.into()), out);
+            }
+            self.open[id.index()].begin_minute(minute);
+        }
+    }
+
+    /// Appends the bars of the previous minute that have changed since they were published last.
+    fn publish_updates(&mut self, out: &mut Vec<Publication>) {
+        for id in self.table.clone().ids() {
+            if let Some(bar) = self.open[id.index()].take_update() {
+                let closed = self.closed(id, bar);
+                self.number(id, EventBody::UpdatedBar(closed.into()), out);
+            }
+        }
+    }
+
+    fn closed(&self, id: SymbolId, bar: Bar) -> ClosedBar {
+        let day = self.open[id.index()].day().unwrap_or(bar);
+        ClosedBar { bar, day: DayFigures::from(&day) }
     }
 
     /// Appends a gap from `since` to `now` of every symbol to `out`, before the bars that the jump closes.
@@ -118,7 +167,7 @@ fn next_second(ts: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Instrument, Price, Size, Trade};
+    use crate::domain::{Correction, Instrument, Price, Size, Trade};
 
     fn table() -> Arc<SymbolTable> {
         let instrument =
@@ -133,7 +182,7 @@ mod tests {
 
     fn sequencer() -> Sequencer {
         let last = vec![Price::from_cents(50); 2];
-        Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], last, Timestamp::default())
+        Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], vec![None; 2], last, Timestamp::default())
     }
 
     #[test]
@@ -167,6 +216,8 @@ mod tests {
                 ("AAPL", Channel::Bars(Interval::S1)),
                 ("AAPL", Channel::Bars(Interval::M1)),
                 ("MSFT", Channel::Bars(Interval::M1)),
+                ("AAPL", Channel::DailyBars),
+                ("MSFT", Channel::DailyBars),
             ]
         );
     }
@@ -184,6 +235,7 @@ mod tests {
         assert_eq!(
             channels[Interval::COUNT..],
             [
+                ("MSFT", Channel::DailyBars),
                 ("AAPL", Channel::Day),
                 ("MSFT", Channel::Day),
                 ("MSFT", Channel::Trades),
@@ -213,11 +265,64 @@ mod tests {
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(past);
         let (mut sequencer, mut out) = (sequencer(), Vec::new());
-        sequencer.open[0] = OpenBars::resume(open);
+        sequencer.open[0] = OpenBars::resume(open, None);
         sequencer.push(SymbolId(0), trade(1), &mut out);
         sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
-        let EventBody::Bar(Interval::M1, closed) = &out.last().unwrap().event.body else { panic!() };
-        let bar = closed.bar;
+        let closed = out.iter().find_map(|each| match &each.event.body {
+            EventBody::Bar(Interval::M1, closed) => Some(**closed),
+            _ => None,
+        });
+        let (bar, day) = closed.map(|closed| (closed.bar, closed.day)).unwrap();
+        assert_eq!((day.open, day.volume), (Price::from_cents(100), 1), "the day has no bar from the past");
         assert_eq!((bar.open, bar.high, bar.trades, bar.volume), (past.open, Price::from_cents(100), 5, 11));
+    }
+
+    #[test]
+    fn a_changed_bar_is_published_half_a_minute_after_its_minute_and_once_more_at_the_next_one() {
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        sequencer.push(SymbolId(0), trade(1_000), &mut out);
+        sequencer.push(SymbolId(0), trade(61_000), &mut out);
+        // A trade of the minute before, and a cancellation of the first one.
+        sequencer.push(SymbolId(0), trade(2_000), &mut out);
+        let EventBody::Trade(first) = trade(1_000) else { panic!() };
+        let correction =
+            Correction { ts: at(62), trade_seq: 1, trade: first, price: Price::from_cents(90), size: Size::new(5) };
+        sequencer.push(SymbolId(0), EventBody::Correction(correction.into()), &mut out);
+        let mut next = |second: i64, sequencer: &mut Sequencer| {
+            out.clear();
+            sequencer.close_bars(at(second), &mut out);
+            let updates = out.iter().filter_map(|each| match &each.event.body {
+                EventBody::UpdatedBar(closed) => {
+                    Some((closed.bar.ts, closed.bar.low, closed.bar.volume, closed.day.volume))
+                }
+                _ => None,
+            });
+            updates.collect::<Vec<_>>()
+        };
+        assert_eq!(next(89, &mut sequencer), []);
+        assert_eq!(next(90, &mut sequencer), [(at(0), Price::from_cents(90), 6, 7)]);
+        assert_eq!(next(95, &mut sequencer), []);
+        let correct = Correction { ts: at(100), trade: correction.corrected(), size: Size::new(7), ..correction };
+        sequencer.push(SymbolId(0), EventBody::Correction(correct.into()), &mut Vec::new());
+        assert_eq!(next(119, &mut sequencer), []);
+        assert_eq!(next(120, &mut sequencer), [(at(0), Price::from_cents(90), 8, 9)]);
+        assert_eq!(next(150, &mut sequencer), []);
+    }
+
+    #[test]
+    fn the_day_of_new_york_is_published_after_each_minute_in_which_it_has_changed() {
+        let (mut sequencer, mut out) = (sequencer(), Vec::new());
+        let midnight = 5 * 3_600_000;
+        // The last millisecond of the day is of a Wednesday in New York, which 1970-01-01 00:00 UTC is, too.
+        for ms in [midnight - 60_001, midnight - 1, midnight + 120_000, midnight + 200_000] {
+            sequencer.push(SymbolId(1), trade(ms), &mut out);
+        }
+        sequencer.close_bars(Timestamp::from_micros((midnight + 400_000) * 1_000), &mut out);
+        let days = out.iter().filter_map(|each| match &each.event.body {
+            EventBody::DailyBar(day) => Some((day.ts.micros() / 3_600_000_000, day.volume)),
+            _ => None,
+        });
+        assert_eq!(days.collect::<Vec<_>>(), [(-19, 1), (-19, 2), (5, 1), (5, 2)]);
     }
 }

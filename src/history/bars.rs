@@ -38,6 +38,42 @@ struct ClosedBars {
     is_cut: bool,
 }
 
+impl SymbolBars {
+    /// Replaces the bar of a minute, and the longer closed bars that contain the minute.
+    fn update(&mut self, minute: &Bar, kept_max: usize) {
+        self.closed[Interval::M1 as usize].replace(minute, kept_max);
+        for interval in Interval::ALL.into_iter().filter(|interval| *interval > Interval::M1) {
+            let closed = &mut self.closed[interval as usize];
+            let start = interval.start_of(minute.ts);
+            if closed.bars.back().is_some_and(|newest| newest.ts() == start)
+                && let Some(bar) = self.open.part_from(interval, start)
+            {
+                closed.replace(&bar, kept_max);
+            }
+        }
+    }
+}
+
+impl ClosedBars {
+    fn push(&mut self, bar: &Bar, kept_max: usize) {
+        if self.bars.len() == kept_max {
+            self.bars.pop_front();
+            self.is_cut = true;
+        }
+        self.bars.push_back(CompactBar::from(bar));
+    }
+
+    /// Replaces the bar with this start. A bar of a minute that had no trade in time is added.
+    fn replace(&mut self, bar: &Bar, kept_max: usize) {
+        let place = self.bars.partition_point(|each| each.ts() < bar.ts);
+        match self.bars.get_mut(place) {
+            Some(old) if old.ts() == bar.ts => *old = CompactBar::from(bar),
+            None => self.push(bar, kept_max),
+            Some(_) => {}
+        }
+    }
+}
+
 /// The live part of the result of a read.
 #[derive(Debug)]
 pub(super) struct LiveRead {
@@ -63,7 +99,7 @@ pub(super) struct LiveRange {
 impl Bars {
     /// Returns bars that continue these open ones, one entry per symbol.
     pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds) -> Self {
-        let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open) };
+        let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open, None) };
         Self { symbols: open.into_iter().map(symbol).collect(), bounds, offset: 0 }
     }
 
@@ -74,16 +110,16 @@ impl Bars {
         let symbol = &mut self.symbols[event.id.index()];
         match &event.body {
             EventBody::Trade(trade) => symbol.open.add(trade),
+            EventBody::Correction(correction) => {
+                symbol.open.amend(&correction.trade, Some(&correction.corrected()));
+            }
+            EventBody::Cancel(cancel) => symbol.open.amend(&cancel.trade, None),
             EventBody::Bar(interval, closed) => {
                 symbol.open.take(*interval);
-                let ClosedBars { bars, is_cut } = &mut symbol.closed[*interval as usize];
-                if bars.len() == self.bounds.kept_max {
-                    bars.pop_front();
-                    *is_cut = true;
-                }
-                bars.push_back(CompactBar::from(&closed.bar));
+                symbol.closed[*interval as usize].push(&closed.bar, self.bounds.kept_max);
             }
-            _ => {}
+            EventBody::UpdatedBar(closed) => symbol.update(&closed.bar, self.bounds.kept_max),
+            EventBody::Quote(_) | EventBody::DailyBar(_) | EventBody::Day(_) | EventBody::Gap(_) => {}
         }
     }
 

@@ -68,6 +68,7 @@ async fn hash_of(seed: u64, workers: usize, with_clients: bool, step_micros: i64
     let clock = Arc::new(ManualClock::new(START));
     let server = spawn(clock.clone(), Some(hashing.recipient()), |settings| {
         settings.feed.seed = seed;
+        settings.feed.amendments_per_million_trades = 1_000;
         settings.feed.events_per_second = EVENTS_PER_SECOND;
         settings.server.workers = workers;
         // The clock jumps faster than the market follows.

@@ -26,6 +26,7 @@ mod alpaca_bad_input;
 mod alpaca_slow;
 mod alpaca_stream;
 mod alpaca_transcript;
+mod amendments;
 mod attempt;
 mod bad_frame;
 mod bad_parameter;

@@ -110,6 +110,8 @@ pub(crate) fn key_of(message: &Value) -> Option<Key> {
         "trade" => "trades".into(),
         "quote" => "quotes".into(),
         "bar" => format!("bars.{}", message["interval"].as_str()?),
+        "correction" => "corrections".into(),
+        "cancel" => "cancels".into(),
         kind @ ("day" | "gap") => kind.into(),
         _ => return None,
     };

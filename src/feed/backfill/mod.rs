@@ -6,7 +6,7 @@
 //! ends are points of a random walk, its extremes those of a Brownian bridge between them (`bridge`). `simulated`
 //! generates the events after the start.
 
-use crate::domain::{Bar, Interval, Price, Quote, Size, Snapshot, SymbolId, Timestamp};
+use crate::domain::{Bar, BarBuilder, Interval, Price, Quote, Size, Snapshot, SymbolId, Timestamp, day_start};
 use crate::feed::book::Book;
 use crate::feed::bridge::{BarTables, Sampler, Span};
 use crate::feed::calendar::{Day, HOURS, bridge, days};
@@ -45,6 +45,8 @@ pub struct Opening {
     pub open: [Bar; Interval::COUNT],
     /// Last price of the previous days, or the first price of this day if no trade came before.
     pub prev_close: Price,
+    /// The day of New York so far.
+    pub day: Bar,
     /// The quote at the start of the live stream.
     pub quote: Quote,
     /// Shares of the last trade.
@@ -140,9 +142,17 @@ impl Backfill {
     ///
     /// Panics if there is no such symbol.
     pub fn opening(&self, id: SymbolId) -> Opening {
-        let (_, open, last_size) = self.walk(id, self.today, Interval::D1);
+        let day_start = day_start(self.start);
+        let yesterday = i64::from(day_start < Interval::D1.start_of(self.start));
+        let (ladder, open, last_size) = self.walk(id, self.today - yesterday, Interval::H1);
+        let hours = &ladder.into_bars()[Interval::H1 as usize];
+        let mut day = BarBuilder::default();
+        for bar in hours.iter().filter(|bar| bar.ts >= day_start).chain([&open[Interval::H1 as usize]]) {
+            day.merge(day_start, bar);
+        }
+        let day = day.bar().unwrap_or(open[Interval::H1 as usize]);
         let prev_close = self.prev_close(id).unwrap_or(open[Interval::D1 as usize].open);
-        Opening { id, open, prev_close, quote: self.books[id.index()].quote, last_size }
+        Opening { id, open, prev_close, day, quote: self.books[id.index()].quote, last_size }
     }
 
     /// Returns the bars of this symbol and interval that closed before the start, oldest first. The time that this

@@ -1,4 +1,4 @@
-//! Aggregates of trades over time: `Bar`, its `Interval`, and the `BarBuilder` that makes bars from trades.
+//! Aggregates of trades over time: `Bar`, its `Interval`, and the `BarBuilder` that makes a bar from trades.
 
 use std::fmt;
 use std::str::FromStr;
@@ -147,22 +147,73 @@ impl BarBuilder {
         }
     }
 
-    /// Merges a shorter bar that follows the trades already in the open bar; `start` as for [`Self::add`].
+    /// Merges a shorter bar that follows the trades already in the open bar; `start` as for [`Self::append`].
     pub fn merge(&mut self, start: Timestamp, part: &Bar) {
-        let notional = i128::from(part.vwap.units()) * i128::from(part.volume);
+        self.append(start, &Self::resume(*part));
+    }
+
+    /// Adds a trade that is older than those already in the open bar: it changes neither the first nor the last price. A trade of a
+    /// later interval opens a new bar; one of an earlier interval is ignored.
+    pub fn include(&mut self, start: Timestamp, trade: &Trade) {
         match &mut self.bar {
+            Some(bar) if bar.ts > start => {}
             Some(bar) if bar.ts == start => {
-                bar.high = bar.high.max(part.high);
-                bar.low = bar.low.min(part.low);
-                bar.close = part.close;
-                bar.volume += part.volume;
-                bar.trades += part.trades;
-                self.notional += notional;
+                let ends = (bar.open, bar.close);
+                self.add(start, trade);
+                if let Some(bar) = &mut self.bar {
+                    (bar.open, bar.close) = ends;
+                }
             }
-            bar => {
-                self.notional = notional;
-                *bar = Some(Bar { ts: start, ..*part });
+            _ => self.add(start, trade),
+        }
+    }
+
+    /// Adds the trades of another builder, which follow those already in the open bar; `start` as for [`Self::add`], but a part of an
+    /// earlier interval is ignored. Exact, unlike [`Self::merge`].
+    pub fn append(&mut self, start: Timestamp, part: &Self) {
+        let Some(other) = part.bar else { return };
+        match &mut self.bar {
+            Some(bar) if bar.ts > start => {}
+            Some(bar) if bar.ts == start => {
+                bar.high = bar.high.max(other.high);
+                bar.low = bar.low.min(other.low);
+                bar.close = other.close;
+                bar.volume += other.volume;
+                bar.trades += other.trades;
+                self.notional += part.notional;
             }
+            _ => *self = Self { bar: Some(Bar { ts: start, ..other }), notional: part.notional },
+        }
+    }
+
+    /// Replaces a trade in the open bar by its right values, or removes it: number, volume and average follow. A right price beyond
+    /// the extremes becomes one of them; a wrong price that was one of the four prices stays.
+    pub fn amend(&mut self, wrong: &Trade, right: Option<&Trade>) {
+        let Some(bar) = &mut self.bar else { return };
+        let amount = |trade: &Trade| (trade.price.units(), u64::from(trade.size.shares()));
+        let (price, size) = amount(wrong);
+        bar.trades = bar.trades.saturating_sub(1);
+        bar.volume = bar.volume.saturating_sub(size);
+        self.notional -= i128::from(price) * i128::from(size);
+        if let Some(right) = right {
+            let (price, size) = amount(right);
+            bar.trades += 1;
+            bar.volume += size;
+            self.notional += i128::from(price) * i128::from(size);
+            bar.high = bar.high.max(right.price);
+            bar.low = bar.low.min(right.price);
+        }
+        if bar.trades == 0 {
+            *self = Self::default();
+        }
+    }
+
+    /// Sets the extremes of the open bar after trades were amended. The first price stays, and is an extreme if it is outside; the
+    /// last price is moved between them.
+    pub fn set_extremes(&mut self, low: Price, high: Price) {
+        if let Some(bar) = &mut self.bar {
+            (bar.low, bar.high) = (low.min(bar.open), high.max(bar.open));
+            bar.close = bar.close.clamp(bar.low, bar.high);
         }
     }
 
@@ -190,42 +241,6 @@ impl BarBuilder {
         }
         let units = (self.notional + volume / 2) / volume;
         Price::from_units(i64::try_from(units).unwrap_or(i64::MAX))
-    }
-}
-
-/// The open bars of one symbol, one per interval: every trade is added to all of them, and each is taken when its
-/// interval ends.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OpenBars([BarBuilder; Interval::COUNT]);
-
-impl OpenBars {
-    /// Returns builders that continue these bars, by interval.
-    pub fn resume(bars: [Option<Bar>; Interval::COUNT]) -> Self {
-        Self(bars.map(|bar| bar.map(BarBuilder::resume).unwrap_or_default()))
-    }
-
-    /// Adds a trade to the bar of every interval.
-    pub fn add(&mut self, trade: &Trade) {
-        for (builder, interval) in self.0.iter_mut().zip(Interval::ALL) {
-            builder.add(interval.start_of(trade.ts), trade);
-        }
-    }
-
-    /// Returns the open bar of the interval so far, or `None` before the first trade.
-    pub fn bar(&self, interval: Interval) -> Option<Bar> {
-        self.0[interval as usize].bar()
-    }
-
-    /// Returns the open bar of the interval and resets its builder.
-    pub fn take(&mut self, interval: Interval) -> Option<Bar> {
-        self.0[interval as usize].take()
-    }
-
-    /// Returns the open bar of the interval and resets its builder, if the bar began before `ts`; else leaves the bar
-    /// open.
-    pub fn take_before(&mut self, interval: Interval, ts: Timestamp) -> Option<Bar> {
-        let over = self.0[interval as usize].start().is_some_and(|start| start < interval.start_of(ts));
-        over.then(|| self.take(interval)).flatten()
     }
 }
 

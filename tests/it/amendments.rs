@@ -1,0 +1,162 @@
+//! Corrections and cancellations of trades, and what follows them: bars of a minute that are published again, days of New York,
+//! volumes, and the bars of the history.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::http::get;
+use crate::spawn::spawn_app_at_rest;
+
+const MINUTE_MICROS: i64 = 60_000_000;
+const CHANNELS: [&str; 6] = ["trades", "corrections", "cancels", "bars.1m", "bars.1m.updated", "bars.1d.ny"];
+
+/// The trades of one symbol as they are right after the messages so far, by `seq`.
+#[derive(Default)]
+struct Trades(BTreeMap<u64, Value>);
+
+impl Trades {
+    fn follow(&mut self, message: &Value) {
+        match message["type"].as_str().unwrap() {
+            "trade" => drop(self.0.insert(message["seq"].as_u64().unwrap(), message.clone())),
+            "correction" => {
+                let trade = self.amended(message);
+                for name in ["price", "size"] {
+                    trade[name] = message[name].clone();
+                }
+            }
+            "cancel" => {
+                self.amended(message);
+                self.0.remove(&message["trade_seq"].as_u64().unwrap());
+            }
+            _ => {}
+        }
+    }
+
+    fn amended(&mut self, message: &Value) -> &mut Value {
+        let trade = self.0.get_mut(&message["trade_seq"].as_u64().unwrap()).expect("a trade of before, amended once");
+        for name in ["ts", "price", "size"] {
+            assert_eq!(trade[name], message[format!("trade_{name}")], "{message}");
+        }
+        assert!(message["ts"].as_i64() >= trade["ts"].as_i64());
+        trade
+    }
+
+    fn volume(&self) -> u64 {
+        self.0.values().map(|trade| trade["size"].as_u64().unwrap()).sum()
+    }
+
+    /// Open, high, low, close, volume and trades of a minute.
+    fn minute(&self, start: i64) -> Value {
+        let of = |trade: &&Value| (start..start + MINUTE_MICROS).contains(&trade["ts"].as_i64().unwrap());
+        let trades: Vec<_> = self.0.values().filter(of).collect();
+        let prices = || trades.iter().map(|trade| trade["price"].as_f64().unwrap());
+        json!({
+            "open": trades[0]["price"],
+            "high": prices().fold(f64::MIN, f64::max),
+            "low": prices().fold(f64::MAX, f64::min),
+            "close": trades[trades.len() - 1]["price"],
+            "volume": trades.iter().map(|trade| trade["size"].as_u64().unwrap()).sum::<u64>(),
+            "trades": trades.len(),
+        })
+    }
+}
+
+#[actix_web::test]
+async fn bars_days_volumes_and_the_history_follow_corrections_and_cancellations() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.amendments_per_million_trades = 5_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &CHANNELS).await;
+    let snapshot = client.until("the snapshot", |message| message["type"] == "snapshot").await.pop().unwrap();
+    assert_eq!(snapshot["seq"].as_object().unwrap().len(), 12);
+    clock.advance_micros(12 * MINUTE_MICROS);
+    let mut days_left = 12;
+    let messages = client
+        .until("twelve minutes", |message| {
+            days_left -= i32::from(message["interval"] == "1d.ny");
+            days_left == 0
+        })
+        .await;
+    let (mut trades, mut counts, mut published) = (Trades::default(), BTreeMap::<&str, u64>::new(), BTreeMap::new());
+    let mut day = None;
+    for message in &messages {
+        trades.follow(message);
+        let kind = message["interval"].as_str().unwrap_or(message["type"].as_str().unwrap());
+        *counts.entry(kind).or_default() += 1;
+        let ts = message["ts"].as_i64().unwrap();
+        match kind {
+            "1m" | "1m.updated" => {
+                let before = published.insert(ts, message.clone());
+                assert_eq!(before.is_some(), kind == "1m.updated", "{message}");
+                // The first bar began before the stream.
+                if published.len() > 1 {
+                    let minute = trades.minute(ts);
+                    for (name, value) in minute.as_object().unwrap() {
+                        assert_eq!(&message[name], value, "{name} of {message}");
+                    }
+                }
+            }
+            "1d.ny" => {
+                let hour = ts.rem_euclid(24 * 60 * MINUTE_MICROS) / (60 * MINUTE_MICROS);
+                assert!([4, 5].contains(&hour) && message["final"] == false, "{message}");
+                let (volume, traded) = (message["volume"].as_u64().unwrap(), trades.volume());
+                if let Some((last, traded_before)) = day.replace((volume, traded)) {
+                    assert_eq!(volume + traded_before, last + traded, "{message}");
+                }
+            }
+            _ => {}
+        }
+    }
+    for kind in ["correction", "cancel", "1m.updated"] {
+        assert!(counts.contains_key(kind), "{counts:?}");
+    }
+    assert_eq!((counts["1m"], client.view.missing), (12, 0));
+    let bars = get(server.address, "/api/v1/bars?symbol=AAPL&interval=1m&limit=20").await.json();
+    for bar in bars["bars"].as_array().unwrap().iter().filter(|bar| bar["final"] == true) {
+        let Some(last) = published.get(&bar["ts"].as_i64().unwrap()) else { continue };
+        for name in ["open", "high", "low", "close", "volume", "trades", "vwap"] {
+            assert_eq!(bar[name], last[name], "{name} of {bar}");
+        }
+    }
+    for message in client.sync().await {
+        trades.follow(&message);
+    }
+    let now = get(server.address, "/api/v1/snapshot?symbols=AAPL").await.json();
+    let [before, now] = [&snapshot, &now["snapshots"][0]].map(|snapshot| snapshot["volume"].as_u64().unwrap());
+    assert_eq!(now, before + trades.volume());
+}
+
+#[actix_web::test]
+async fn a_client_of_trades_quotes_and_bars_gets_nothing_new() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.amendments_per_million_trades = 50_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
+    clock.advance_micros(2 * MINUTE_MICROS);
+    let mut bars = 0;
+    let is_last = |message: &Value| {
+        bars += i32::from(message["interval"] == "1m");
+        bars > 30
+    };
+    for message in client.until("the bars of two minutes", is_last).await {
+        let kind = message["type"].as_str().unwrap();
+        assert!(["snapshot", "trade", "quote", "bar"].contains(&kind), "{message}");
+        if kind == "snapshot" {
+            assert_eq!(message["seq"].as_object().unwrap().len(), 8, "{message}");
+        }
+        assert!(message["interval"].as_str().is_none_or(|interval| !interval.contains('.')), "{message}");
+    }
+}
+
+#[actix_web::test]
+async fn the_mode_latest_is_for_days_of_new_york_and_not_for_amendments() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let mut client = Client::connect(server.address).await;
+    for (channel, is_permitted) in
+        [("bars.1d.ny", true), ("bars.1m.updated", false), ("corrections", false), ("cancels", false)]
+    {
+        let request = json!({"action": "subscribe", "symbols": ["AAPL"], "channels": [channel], "mode": "latest"});
+        let answer = client.ask(request).await.pop().unwrap();
+        assert_eq!(answer["type"] == "subscribed", is_permitted, "{answer}");
+    }
+}
