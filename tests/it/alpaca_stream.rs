@@ -1,5 +1,7 @@
 //! The stock stream of Alpaca: subscriptions and events.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -248,6 +250,51 @@ async fn bars_come_after_their_minute_for_every_codec() {
             assert!(price("l") <= price("o").min(price("c")) && price("h") >= price("o").max(price("c")), "{bar}");
             assert!(price("l") <= price("vw") && price("vw") <= price("h"), "{bar}");
             assert!(bar["v"].is_u64() && bar["n"].is_u64(), "{bar}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn corrections_cancellations_and_changed_and_daily_bars_come_for_every_codec() {
+    let server = spawn_app(|settings| {
+        settings.feed.events_per_second = 40.0;
+        settings.feed.speed = 60.0;
+        settings.feed.amendments_per_million_trades = 50_000;
+    });
+    for headers in CODECS {
+        let mut client = AlpacaClient::connect(server.address, "/v2/iex", headers).await;
+        client.ask(&json!({"action": "subscribe", "trades": ["*"], "updatedBars": ["*"], "dailyBars": ["AAPL"]})).await;
+        let (mut trades, mut kinds) = (HashMap::new(), HashMap::<String, usize>::new());
+        while ["c", "x", "u", "d"].iter().any(|kind| kinds.get(*kind).is_none_or(|count| *count < 2)) {
+            let event = client.next_event().await;
+            let kind = event["T"].as_str().unwrap();
+            let trade = |id: &str| trades.get(&(event["S"].to_string(), event[id].as_u64().unwrap()));
+            let time = event["t"].as_str().unwrap();
+            match kind {
+                "t" => _ = trades.insert((event["S"].to_string(), event["i"].as_u64().unwrap()), event.clone()),
+                "c" => {
+                    if let Some(trade) = trade("oi") {
+                        let told = ["op", "os", "oc", "x", "z"].map(|name| &event[name]);
+                        assert_eq!(told, ["p", "s", "c", "x", "z"].map(|name| &trade[name]), "{event}");
+                    }
+                    assert_ne!(event["oi"], event["ci"]);
+                }
+                "x" => {
+                    if let Some(trade) = trade("i") {
+                        assert_eq!(["p", "s", "x"].map(|name| &event[name]), ["p", "s", "x"].map(|name| &trade[name]));
+                    }
+                    assert!(event["a"] == "C" || event["a"] == "E", "{event}");
+                }
+                "u" => assert!(time.ends_with(":00Z"), "the start of its minute: {event}"),
+                "d" => {
+                    assert!(
+                        time.ends_with("T04:00:00Z") || time.ends_with("T05:00:00Z"),
+                        "midnight in New York: {event}"
+                    );
+                }
+                other => panic!("not subscribed: {other}"),
+            }
+            *kinds.entry(kind.to_owned()).or_default() += 1;
         }
     }
 }

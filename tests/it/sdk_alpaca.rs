@@ -13,6 +13,7 @@ const SPEED: f64 = 60.0;
 fn market(settings: &mut Settings, events_per_second: f64) {
     settings.feed.speed = SPEED;
     settings.feed.events_per_second = events_per_second / SPEED;
+    settings.feed.amendments_per_million_trades = 20_000;
 }
 
 /// Runs a program, and fails with its output unless it succeeds.
@@ -34,7 +35,15 @@ fn stream(server: &TestServer, path: &str) -> String {
 async fn alpaca_py_reads_2000_events_a_second_for_a_minute_without_a_warning() {
     let server = spawn_app(|settings| market(settings, 2_000.0));
     let address = stream(&server, "/v2/iex");
-    let least = ["trades=20000", "quotes=60000", "bars=500"];
+    let least = [
+        "trades=20000",
+        "quotes=60000",
+        "bars=500",
+        "dailyBars=500",
+        "updatedBars=50",
+        "corrections=50",
+        "cancelErrors=20",
+    ];
     run("target/clients/alpaca/bin/python", &[&["tests/sdk/alpaca/stream.py", &address, "60"][..], &least].concat())
         .await;
 }
@@ -43,7 +52,8 @@ async fn alpaca_py_reads_2000_events_a_second_for_a_minute_without_a_warning() {
 async fn alpaca_trade_api_for_javascript_reads_every_channel_without_an_error() {
     let server = spawn_app(|settings| market(settings, 1_000.0));
     let address = stream(&server, "/v2/sip");
-    let least = ["trades=500", "quotes=1000", "bars=30"];
+    let least =
+        ["trades=500", "quotes=1000", "bars=30", "dailyBars=30", "updatedBars=1", "corrections=1", "cancelErrors=1"];
     run("node", &[&["tests/sdk/alpaca/stream.mjs", &address, "10"][..], &least].concat()).await;
 }
 
