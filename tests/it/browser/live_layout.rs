@@ -21,9 +21,10 @@ async fn say(browser: &Browser, price: f64, volume: u64, size: u64) {
             const newest = new Map(messages.filter(({{ type }}) => type === 'snapshot').map((each) => [each.symbol, each]));
             const changed = {{ price: {price}, bid: {price}, ask: {price}, high: {price}, low: {price}, open: {price},
                 prev_close: {price} * 1.05, volume: {volume}, bid_size: {size}, ask_size: {size}, offset: 1e12, seq: {{ trades: 1e9, quotes: 1e9 }} }};
+            globalThis.send_ ??= WebSocket.prototype.send;
             WebSocket.prototype.send = function (text) {{
                 const {{ action, id, symbols }} = JSON.parse(text);
-                if (action !== 'subscribe') return;
+                if (action !== 'subscribe') return send_.call(this, text);
                 const answer = [{{ type: 'subscribed', id, subscriptions: [] }}, ...symbols.map((symbol) => ({{ ...newest.get(symbol), ...changed }}))];
                 setTimeout(() => this.dispatchEvent(new MessageEvent('message', {{ data: JSON.stringify(answer) }})));
             }};
