@@ -30,6 +30,7 @@ const PHRASES = {
   4004: mark("this page could not keep up with the prices"),
   4500: mark("this page did not authenticate in time"),
   4501: mark("a newer connection replaced this one"),
+  4502: mark("the key has too many connections"),
 };
 
 /** Returns the phrase, for `t()`, of a close code. @param {number} code */

@@ -204,11 +204,27 @@ impl<H: MessageHandler> WebSocketSession<H> {
 
     /// Begins the closing handshake (RFC 6455 section 7.1.2).
     fn close(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        if reason == CloseReason::AuthFailed {
+            return self.hang_up(reason, ctx);
+        }
         if !self.begin_close(reason, Control::Close(reason)) {
             return self.end(ctx);
         }
         self.liveness.reset_if_jammed(reason);
         ctx.run_later(self.config.close_timeout(), Self::end);
+    }
+
+    /// Ends a session after its handler's last message, without a close frame.
+    fn hang_up(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        let Some(session) = self.session.take() else { return };
+        self.count_end(reason);
+        session.farewell(reason, Instant::now());
+        self.end(ctx);
+    }
+
+    fn count_end(&self, reason: CloseReason) {
+        self.metrics.count_close(reason);
+        log::debug!("session closed reason={}", reason.name());
     }
 
     /// Ends after the client's close frame. It is answered with its own code (RFC 6455 section 5.5.1), unless it is itself the
@@ -223,8 +239,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     fn begin_close(&mut self, reason: CloseReason, close: Control) -> bool {
         // It leaves the hub at the end, when its close is counted.
         let Some(session) = self.session.take() else { return false };
-        self.metrics.count_close(reason);
-        log::debug!("session closed reason={}", reason.name());
+        self.count_end(reason);
         if reason == CloseReason::UnreadReplies {
             self.socket.outbox().borrow_mut().forget_front();
         }
@@ -269,8 +284,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     /// Ends a session without a close frame, because none would reach its client.
     fn give_up(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
         if let Some(_session) = self.session.take() {
-            self.metrics.count_close(reason);
-            log::debug!("session closed reason={}", reason.name());
+            self.count_end(reason);
             self.socket.outbox().borrow_mut().abandon(Instant::now());
             ctx.stop();
         }

@@ -16,4 +16,5 @@ export const reconnect = {
   "this page could not keep up with the prices": "이 페이지가 시세를 따라가지 못함",
   "this page did not authenticate in time": "이 페이지가 제때 인증하지 않음",
   "a newer connection replaced this one": "새 연결이 이 연결을 대체함",
+  "the key has too many connections": "키의 연결이 너무 많음",
 };

@@ -11,7 +11,7 @@
 //! 3. Return the reason as the error of a handler or of `Liveness::check`; a hub calls `Router::end`.
 //! 4. Decide the special cases. `Liveness::reset_if_jammed` resets a socket that does not take the close frame, unless the reason
 //!    is in its list, which docs/PROTOCOL.md repeats. `WebSocketSession::begin_close` drops queued controls before the close frame
-//!    of `UnreadReplies`. `WebSocketSession::check` sends no close frame for `Stalled`. `FrameReader` reads no further frames after
+//!    of `UnreadReplies`. `WebSocketSession::check` sends no close frame for `Stalled`, `WebSocketSession::close` none for `AuthFailed`. `FrameReader` reads no further frames after
 //!    `FrameFlood`.
 //!
 //! To add an error code: the variant, [`ErrorCode::ALL`], [`ErrorCode::name`], and the row in docs/PROTOCOL.md, "Messages". A code
@@ -103,6 +103,10 @@ pub enum CloseReason {
     AuthTimeout,
     /// A newer connection of the same key took the place of this one.
     Replaced,
+    /// The key has as many connections as it may have, and the newest gives way.
+    ConnectionLimit,
+    /// A vendor's server hangs up after wrong credentials, without a close frame.
+    AuthFailed,
     /// The client's socket accepted fewer than `session.stall_bytes_min` bytes in `session.stall_timeout_ms`. No close frame is
     /// sent, because none would arrive.
     Stalled,
@@ -126,7 +130,7 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -141,6 +145,8 @@ impl CloseReason {
         Self::Lagging,
         Self::AuthTimeout,
         Self::Replaced,
+        Self::ConnectionLimit,
+        Self::AuthFailed,
         Self::Stalled,
         Self::Disconnected,
     ];
@@ -163,7 +169,8 @@ impl CloseReason {
             Self::Lagging => 4004,
             Self::AuthTimeout => 4500,
             Self::Replaced => 4501,
-            Self::Stalled | Self::Disconnected => 1006,
+            Self::ConnectionLimit => 4502,
+            Self::AuthFailed | Self::Stalled | Self::Disconnected => 1006,
         }
     }
 
@@ -177,13 +184,15 @@ impl CloseReason {
             | Self::InvalidText
             | Self::MessageTooBig
             | Self::AuthTimeout
-            | Self::Replaced => Reconnect::Never,
+            | Self::Replaced
+            | Self::ConnectionLimit => Reconnect::Never,
             // The budgets of requests and frames are averaged over five seconds.
             Self::Flood | Self::FrameFlood => Reconnect::Resume { delay_ms: 5_000 },
             Self::HubOverrun
             | Self::UnreadReplies
             | Self::Idle
             | Self::Lagging
+            | Self::AuthFailed
             | Self::Stalled
             | Self::Disconnected => Reconnect::Resume { delay_ms: 500 },
         }
@@ -206,6 +215,8 @@ impl CloseReason {
             Self::Lagging => "too slow to read the stream",
             Self::AuthTimeout => "not authenticated in time",
             Self::Replaced => "replaced by a newer connection of the same key",
+            Self::ConnectionLimit => "the key has too many connections",
+            Self::AuthFailed => "wrong credentials",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
         }
@@ -228,6 +239,8 @@ impl CloseReason {
             Self::Lagging => "lagging",
             Self::AuthTimeout => "auth_timeout",
             Self::Replaced => "replaced",
+            Self::ConnectionLimit => "connection_limit",
+            Self::AuthFailed => "auth_failed",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
         }
