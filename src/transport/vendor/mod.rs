@@ -5,6 +5,7 @@
 mod admission;
 pub(super) mod alpaca;
 mod credentials;
+mod entrance;
 pub(super) mod finnhub;
 pub(super) mod massive;
 mod newest;

@@ -7,6 +7,7 @@ pub mod alpaca;
 mod cursor;
 mod dialect;
 pub mod identity;
+mod json;
 mod message;
 mod mode;
 pub mod native;

@@ -2,35 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::access::{AtExcess, Credentials, Key, KeyError, Keys, Seat, Vendor};
+use crate::access::{AtExcess, Credentials, Key, Vendor};
 use crate::domain::{Channel, ChannelSet, Interval, Symbol, SymbolId};
-use crate::faults::Subject;
-use crate::hub::{End, Ender};
 use crate::protocol::alpaca::{Alpaca, Codec, Json, Lists, MessagePack, Request, Stream, TEST_SOURCE, TEST_SYMBOL};
 use crate::protocol::{CloseReason, Dialect, NameList, OnLag, Refusal, ServerMessage, WILDCARD};
 use crate::session::{Session, SessionConfig};
-use crate::transport::faults::client;
 use crate::transport::vendor::credentials::Presented;
-use crate::transport::{MessageHandler, Opening, WorkerFaults};
+use crate::transport::vendor::entrance::Entrance;
+use crate::transport::{MessageHandler, Opening};
 
 /// Serves one client. `IS_TEST` on `/v2/test`, which has the events of one symbol under the name [`TEST_SYMBOL`].
 pub(super) struct AlpacaHandler<C, const IS_TEST: bool> {
     session: Session,
-    keys: Arc<Keys>,
-    faults: Rc<WorkerFaults>,
-    /// The random name of the session, and the name that the client gave itself.
-    name: String,
-    client: Option<String>,
-    /// Connections are counted by key and endpoint.
-    endpoint: String,
-    ender: Ender,
-    auth_timeout: Duration,
+    entrance: Entrance,
     symbols_max: usize,
-    auth: Auth,
     /// The names of each channel of [`Stream::ALL`] as the client has sent them, also of unknown symbols; `None` is `"*"`.
     names: [BTreeSet<Option<Symbol>>; Stream::ALL.len()],
     codec: PhantomData<C>,
@@ -39,17 +26,6 @@ pub(super) struct AlpacaHandler<C, const IS_TEST: bool> {
 /// The stream has no such symbol: it is acknowledged and silent.
 #[derive(PartialEq, Eq)]
 struct Unknown;
-
-enum Auth {
-    Awaited {
-        until: Instant,
-    },
-    Accepted {
-        key: Key,
-        /// Gives the place of the connection back when the session ends.
-        _seat: Seat,
-    },
-}
 
 impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, IS_TEST> {
     type Dialect = Alpaca<C, IS_TEST>;
@@ -65,19 +41,12 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
         session.set_on_lag(OnLag::Close);
         // An empty outbox accepts the first answers.
         let _ = session.welcome(opening.name, now);
-        let SessionConfig { symbols_max, .. } = *opening.worker.session;
-        let auth_timeout = opening.worker.session.auth_timeout();
+        let endpoint = format!("/v2/{}", opening.request.match_info().query("feed"));
+        let dialect = Self::Dialect::NAME;
         let mut handler = Self {
             session,
-            keys: opening.worker.keys.clone(),
-            faults: opening.worker.faults.clone(),
-            name: opening.name.into(),
-            client: client(opening.request),
-            endpoint: format!("/v2/{}", opening.request.match_info().query("feed")),
-            ender: opening.ender,
-            auth_timeout,
-            symbols_max,
-            auth: Auth::Awaited { until: now + auth_timeout },
+            entrance: Entrance::new(dialect, Vendor::Alpaca, endpoint, AtExcess::Refuse, &opening, now),
+            symbols_max: opening.worker.session.symbols_max,
             names: Default::default(),
             codec: PhantomData,
         };
@@ -108,11 +77,11 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
     }
 
     fn deadline(&self) -> Option<(Instant, CloseReason)> {
-        if let Auth::Awaited { until } = self.auth { Some((until, CloseReason::AuthTimeout)) } else { None }
+        self.entrance.deadline()
     }
 
     fn key(&self) -> Option<&str> {
-        if let Auth::Accepted { key, .. } = &self.auth { Some(key.id()) } else { None }
+        self.entrance.key().map(Key::id)
     }
 
     fn farewell(&self, reason: CloseReason, now: Instant) {
@@ -129,7 +98,7 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
 
 impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
     fn serve(&mut self, request: Result<Request, Refusal>, now: Instant) -> Result<(), CloseReason> {
-        let answer = match (request, &self.auth) {
+        let answer = match (request, self.entrance.key()) {
             (Err(refusal), _) => ServerMessage::Refused(refusal),
             (Ok(Request::Auth { key, secret }), _) => {
                 // Tokens come under these names.
@@ -137,8 +106,8 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
                 let pair = Credentials::Pair { id: &key, secret: &secret };
                 self.authenticate(if is_token { Credentials::Token(&secret) } else { pair }, now)
             }
-            (Ok(_), Auth::Awaited { .. }) => ServerMessage::Refused(Refusal::NotAuthenticated),
-            (Ok(Request::Subscribe(lists)), Auth::Accepted { key, .. }) => {
+            (Ok(_), None) => ServerMessage::Refused(Refusal::NotAuthenticated),
+            (Ok(Request::Subscribe(lists)), Some(key)) => {
                 let symbols_max = key.symbols_max(self.symbols_max);
                 self.subscribe(&lists, symbols_max)
             }
@@ -147,51 +116,11 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
         self.session.reply_now(answer, now)
     }
 
-    /// Answers an attempt to authenticate. Only the first success counts.
+    /// Answers an attempt to authenticate.
     fn authenticate(&mut self, credentials: Credentials<'_>, now: Instant) -> ServerMessage {
-        if matches!(self.auth, Auth::Accepted { .. }) {
-            return ServerMessage::Refused(Refusal::AlreadyAuthenticated);
-        }
-        let key = match self.keys.check(Vendor::Alpaca, credentials) {
-            Ok(key) => key,
-            Err(KeyError::Unknown) => return ServerMessage::Refused(Refusal::AuthFailed),
-            Err(KeyError::NotEntitled) => return ServerMessage::Refused(Refusal::NotEntitled),
-        };
-        if let Some(refusal) = self.fault(&key, now) {
-            return self.refuse_key(refusal, now);
-        }
-        let ender = self.ender.clone();
-        let end = move || drop(ender.try_send(End { reason: CloseReason::Replaced, retry_after_ms: None }));
-        match self.keys.take_seat(&key, &self.endpoint, AtExcess::Refuse, end) {
-            Ok(seat) => {
-                log::debug!("authenticated vendor=alpaca endpoint={} key={}", self.endpoint, key.id());
-                self.auth = Auth::Accepted { key, _seat: seat };
-                ServerMessage::Authenticated
-            }
-            Err(_) => self.refuse_key(Refusal::ConnectionLimit, now),
-        }
-    }
-
-    /// Refuses a correct key. Clients try again on the same connection, for longer than one timeout.
-    fn refuse_key(&mut self, refusal: Refusal, now: Instant) -> ServerMessage {
-        self.auth = Auth::Awaited { until: now + self.auth_timeout };
-        ServerMessage::Refused(refusal)
-    }
-
-    /// Returns the refusal that a rule of faults demands for this key.
-    fn fault(&self, key: &Key, now: Instant) -> Option<Refusal> {
-        let subject = Subject {
-            dialect: <Self as MessageHandler>::Dialect::NAME,
-            transport: "websocket",
-            session: u64::from_str_radix(&self.name, 16).ok(),
-            client: self.client.as_deref(),
-            key: Some(key.id()),
-        };
-        Some(match self.faults.shared().auth_error(&subject, now)? {
-            402 => Refusal::AuthFailed,
-            406 => Refusal::ConnectionLimit,
-            _ => Refusal::NotEntitled,
-        })
+        self.entrance
+            .authenticate(credentials, now)
+            .map_or_else(ServerMessage::Refused, |()| ServerMessage::Authenticated)
     }
 
     fn subscribe(&mut self, lists: &Lists, key_symbols_max: usize) -> ServerMessage {

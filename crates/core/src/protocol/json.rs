@@ -1,0 +1,100 @@
+//! The parts of JSON objects, as the vendors write them: keys, numbers without needless zeros, times in milliseconds.
+//!
+//! The native dialect has a form of its own for prices (`native/encode.rs`).
+
+use crate::domain::{Price, Timestamp};
+
+/// Begins a field of an object.
+#[inline]
+pub(super) fn key(key: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(if out.last() == Some(&b'{') { b"\"" } else { b",\"" });
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends a text of ASCII without characters that JSON escapes.
+#[inline]
+pub(super) fn text(value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends an integer.
+pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a price in its shortest form: `201.3`, `201`.
+pub(super) fn price(value: Price, out: &mut Vec<u8>) {
+    if value.units() < 0 {
+        out.push(b'-');
+    }
+    let units = value.units().unsigned_abs();
+    integer(units / 10_000, out);
+    let fraction = units % 10_000;
+    if fraction == 0 {
+        return;
+    }
+    out.push(b'.');
+    let mut left = fraction;
+    for power in [1_000, 100, 10, 1] {
+        out.push(b"0123456789"[(left / power % 10) as usize]);
+        left %= power;
+        if left == 0 {
+            break;
+        }
+    }
+}
+
+/// Appends a list.
+pub(super) fn list<T>(values: impl Iterator<Item = T>, out: &mut Vec<u8>, write: impl Fn(T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write(value, out);
+    }
+    out.push(b']');
+}
+
+/// Appends a time in whole milliseconds since 1970.
+pub(super) fn millis(value: Timestamp, out: &mut Vec<u8>) {
+    integer(value.micros().div_euclid(1_000), out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written<T>(value: T, write: impl Fn(T, &mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_price_has_no_zeros_at_its_end() {
+        let prices = [2_013_700, 2_013_000, 2_010_000, 2_013_725, 2_010_001, 5, 0, -12_500];
+        let prices = prices.map(|units| written(Price::from_units(units), price));
+        assert_eq!(prices, ["201.37", "201.3", "201", "201.3725", "201.0001", "0.0005", "0", "-1.25"]);
+    }
+
+    #[test]
+    fn a_list_may_be_empty_and_a_time_before_1970_is_rounded_down() {
+        let list = |values: &[u8]| written(values.iter(), |values, out| list(values.copied(), out, integer));
+        assert_eq!([list(&[]), list(&[12]), list(&[12, 37])], ["[]", "[12]", "[12,37]"]);
+        let times = [1_772_463_845_123_999, 0, -1].map(|micros| written(Timestamp::from_micros(micros), millis));
+        assert_eq!(times, ["1772463845123", "0", "-1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_price_is_exact(units: i64) {
+            let long = Price::from_units(units).to_string();
+            prop_assert_eq!(written(Price::from_units(units), price), long.trim_end_matches('0').trim_end_matches('.'));
+        }
+    }
+}

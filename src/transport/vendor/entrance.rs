@@ -1,0 +1,135 @@
+//! `Entrance`: the authentication of one connection, and its place among those of its key.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::access::{AtExcess, Credentials, Key, KeyError, Keys, Seat, Vendor};
+use crate::faults::Subject;
+use crate::hub::{End, Ender};
+use crate::protocol::{CloseReason, Refusal};
+use crate::transport::faults::client;
+use crate::transport::{Opening, WorkerFaults};
+
+/// Authenticates one connection.
+pub(super) struct Entrance {
+    keys: Arc<Keys>,
+    faults: Rc<WorkerFaults>,
+    dialect: &'static str,
+    vendor: Vendor,
+    /// Connections are counted by key and endpoint.
+    endpoint: String,
+    at_excess: AtExcess,
+    ender: Ender,
+    /// The random name of the session, and the name that the client gave itself.
+    session: String,
+    client: Option<String>,
+    timeout: Duration,
+    state: State,
+}
+
+enum State {
+    Awaited {
+        until: Instant,
+    },
+    Accepted {
+        key: Key,
+        /// Gives the place of the connection back when the session ends.
+        _seat: Seat,
+    },
+}
+
+impl Entrance {
+    /// Returns the entrance of a connection that has just been opened, in this dialect of this vendor. If the key of the client has
+    /// too many connections at this endpoint, the oldest one is ended with [`CloseReason::Replaced`], or this one is refused.
+    pub(super) fn new(
+        dialect: &'static str,
+        vendor: Vendor,
+        endpoint: String,
+        at_excess: AtExcess,
+        opening: &Opening<'_>,
+        now: Instant,
+    ) -> Self {
+        let worker = opening.worker;
+        let timeout = worker.session.auth_timeout();
+        Self {
+            keys: worker.keys.clone(),
+            faults: worker.faults.clone(),
+            dialect,
+            vendor,
+            endpoint,
+            at_excess,
+            ender: opening.ender.clone(),
+            session: opening.name.into(),
+            client: client(opening.request),
+            timeout,
+            state: State::Awaited { until: now + timeout },
+        }
+    }
+
+    /// Returns the key of the client, if it is authenticated.
+    pub(super) fn key(&self) -> Option<&Key> {
+        match &self.state {
+            State::Awaited { .. } => None,
+            State::Accepted { key, .. } => Some(key),
+        }
+    }
+
+    /// Returns the time by which the client must be authenticated, and the reason for the end of its session otherwise.
+    pub(super) fn deadline(&self) -> Option<(Instant, CloseReason)> {
+        if let State::Awaited { until } = self.state { Some((until, CloseReason::AuthTimeout)) } else { None }
+    }
+
+    /// Authenticates the client. Only the first success counts.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the credentials are refused: [`Refusal::AlreadyAuthenticated`], whatever they are, after a success. After the
+    /// refusal of a correct key the time begins anew, because clients try again on the same connection.
+    pub(super) fn authenticate(&mut self, credentials: Credentials<'_>, now: Instant) -> Result<(), Refusal> {
+        if matches!(self.state, State::Accepted { .. }) {
+            return Err(Refusal::AlreadyAuthenticated);
+        }
+        let key = self.keys.check(self.vendor, credentials).map_err(|err| match err {
+            KeyError::Unknown => Refusal::AuthFailed,
+            KeyError::NotEntitled => Refusal::NotEntitled,
+        })?;
+        let taken = match self.fault(&key, now) {
+            Some(refusal) => Err(refusal),
+            None => self.take_seat(&key),
+        };
+        self.state = match taken {
+            Ok(seat) => State::Accepted { key, _seat: seat },
+            Err(refusal) => {
+                self.state = State::Awaited { until: now + self.timeout };
+                return Err(refusal);
+            }
+        };
+        Ok(())
+    }
+
+    fn take_seat(&self, key: &Key) -> Result<Seat, Refusal> {
+        let ender = self.ender.clone();
+        let end = move || drop(ender.try_send(End { reason: CloseReason::Replaced, retry_after_ms: None }));
+        let seat = self.keys.take_seat(key, &self.endpoint, self.at_excess, end);
+        let seat = seat.map_err(|_| Refusal::ConnectionLimit)?;
+        log::debug!("authenticated vendor={:?} endpoint={} key={}", self.vendor, self.endpoint, key.id());
+        Ok(seat)
+    }
+
+    /// Returns the refusal that a rule of faults demands for this key.
+    fn fault(&self, key: &Key, now: Instant) -> Option<Refusal> {
+        let subject = Subject {
+            dialect: self.dialect,
+            transport: "websocket",
+            session: u64::from_str_radix(&self.session, 16).ok(),
+            client: self.client.as_deref(),
+            key: Some(key.id()),
+        };
+        Some(match self.faults.shared().auth_error(&subject, now)? {
+            402 => Refusal::AuthFailed,
+            406 => Refusal::ConnectionLimit,
+            _ => Refusal::NotEntitled,
+        })
+    }
+}
