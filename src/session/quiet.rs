@@ -67,6 +67,11 @@ impl Session {
         self.reply(message, offset, now)
     }
 
+    /// Charges the cost of a request that has no answer.
+    pub fn end_request(&mut self, now: Instant) {
+        self.pay(now);
+    }
+
     /// Queues a message before everything that waits: the last one of a session that is about to be closed. A client with too
     /// many unread answers gets none.
     pub fn say_farewell(&self, message: ServerMessage, now: Instant) {
@@ -79,9 +84,14 @@ impl Session {
         self.outbox.borrow_mut().set_on_lag(on_lag);
     }
 
-    /// Returns the symbol with this name.
+    /// Returns the symbol with this name, in any case.
     pub fn find(&self, name: &str) -> Option<SymbolId> {
         self.router.borrow().config().table.find(name)
+    }
+
+    /// Returns the symbol with exactly this name.
+    pub fn find_exactly(&self, name: &str) -> Option<SymbolId> {
+        self.router.borrow().config().table.id(name.parse().ok()?)
     }
 
     fn count_refusal(&self, message: &ServerMessage) {

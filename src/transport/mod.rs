@@ -218,6 +218,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .configure(vendor::addresses)
         .service(api)
         .configure(vendor::alpaca::addresses)
+        .configure(vendor::massive::addresses)
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))

@@ -8,6 +8,7 @@
 
 mod alpaca_client;
 mod client;
+mod json_client;
 mod command;
 mod event_stream;
 mod faulty_client;
@@ -64,6 +65,9 @@ mod lenient;
 mod line_dialect;
 mod limits;
 mod midnight;
+mod massive_auth;
+mod massive_bad_input;
+mod massive_stream;
 mod memory;
 mod log;
 mod metrics;

@@ -8,6 +8,7 @@ mod cursor;
 mod dialect;
 pub mod identity;
 mod json;
+pub mod massive;
 mod message;
 mod mode;
 pub mod native;

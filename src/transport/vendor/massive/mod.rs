@@ -1,8 +1,23 @@
-//! Massive (formerly Polygon): market data of stocks over HTTP.
+//! Massive (formerly Polygon): market data of stocks over HTTP, and the stock stream over WebSocket.
 
 mod aggregates;
+mod handler;
 mod last;
 pub(in crate::transport) mod rest;
 mod snapshot;
 mod ticks;
 mod tickers;
+
+use actix_web::web::ServiceConfig;
+
+use crate::transport::websocket;
+
+use handler::MassiveHandler;
+
+/// The address of the stream.
+const STREAM: &str = "/stocks";
+
+/// Adds the address of the stream.
+pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
+    config.service(websocket::<MassiveHandler>(STREAM));
+}
