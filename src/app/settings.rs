@@ -1,5 +1,4 @@
-//! Settings: every key with its default, overridden by files and by the environment, validated before the server
-//! starts.
+//! Settings: every key with its default, overridden by files and by the environment, validated before the server starts.
 //!
 //! `config/default.toml` is compiled into the binary; a test compares it with the defaults in the code.
 
@@ -368,6 +367,7 @@ mod tests {
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),
             ("TICKCAST__SESSION__VENDOR_MESSAGE_BYTES_MAX", "1", "session.vendor_message_bytes_max"),
             ("TICKCAST__SESSION__AUTH_TIMEOUT_MS", "9", "session.auth_timeout_ms"),
+            ("TICKCAST__SESSION__FINNHUB_PING_MS", "9", "session.finnhub_ping_ms"),
             ("TICKCAST__SESSION__HEARTBEAT_MS", "-1", "heartbeat_ms"),
             ("TICKCAST__HANDSHAKE__CAPTURES_MAX", "0", "handshake.captures_max"),
             ("TICKCAST__SERVER__CONNECTIONS_SPARE_MAX", "0", "server.connections_spare_max"),

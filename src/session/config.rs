@@ -30,6 +30,9 @@ pub struct SessionConfig {
     /// A session in the dialect of a vendor is closed if its client has not authenticated for so long. Milliseconds, 10 to an
     /// hour.
     pub auth_timeout_ms: u64,
+    /// A session in the dialect of Finnhub is sent its `ping` at most once in so long, when there is nothing else to send.
+    /// Milliseconds, 10 to an hour.
+    pub finnhub_ping_ms: u64,
     /// The most requests per second, on average over five seconds. 1 to 1,000,000.
     pub requests_per_second_max: u32,
     /// The most pings, pongs and fragments of less than 32 bytes per second, on average over five seconds. 1 to 1,000,000.
@@ -51,6 +54,7 @@ impl Default for SessionConfig {
             message_bytes_max: 65_536,
             vendor_message_bytes_max: 1_048_576,
             auth_timeout_ms: 10_000,
+            finnhub_ping_ms: 60_000,
             requests_per_second_max: 200,
             control_frames_per_second_max: 200,
             work_per_second_max: 200_000,
@@ -84,6 +88,11 @@ impl SessionConfig {
         Duration::from_millis(self.auth_timeout_ms)
     }
 
+    /// Returns the shortest time between two messages `ping` of Finnhub.
+    pub const fn finnhub_ping(&self) -> Duration {
+        Duration::from_millis(self.finnhub_ping_ms)
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -114,6 +123,9 @@ impl SessionConfig {
             }
             Self { auth_timeout_ms: ..10 | 3_600_001.., .. } => {
                 Err(("session.auth_timeout_ms", "must be 10 to 3600000"))
+            }
+            Self { finnhub_ping_ms: ..10 | 3_600_001.., .. } => {
+                Err(("session.finnhub_ping_ms", "must be 10 to 3600000"))
             }
             Self { requests_per_second_max: 0 | 1_000_001.., .. } => {
                 Err(("session.requests_per_second_max", "must be 1 to 1000000"))

@@ -184,6 +184,7 @@ fn routes(worker: &Worker, config: &mut web::ServiceConfig) {
     } else {
         probes(config);
         config
+            .service(vendor::finnhub::stream_at(base))
             .service(web::redirect(base.clone(), format!("{base}/")))
             .service(web::scope(base).configure(|config| addresses(worker, config)));
     }
@@ -219,6 +220,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(api)
         .configure(vendor::alpaca::addresses)
         .configure(vendor::massive::addresses)
+        .service(vendor::finnhub::stream_at("/"))
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))

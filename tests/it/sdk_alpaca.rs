@@ -10,14 +10,14 @@ use crate::spawn::{TestServer, spawn_app};
 /// Seconds of the market in one second: bars of many minutes in each test.
 const SPEED: f64 = 60.0;
 
-fn market(settings: &mut Settings, events_per_second: f64) {
+pub(crate) fn market(settings: &mut Settings, events_per_second: f64) {
     settings.feed.speed = SPEED;
     settings.feed.events_per_second = events_per_second / SPEED;
     settings.feed.amendments_per_million_trades = 20_000;
 }
 
 /// Runs a program, and fails with its output unless it succeeds.
-async fn run(program: &str, arguments: &[&str]) {
+pub(crate) async fn run(program: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
     command.stdin(Stdio::null()).kill_on_drop(true);

@@ -6,6 +6,7 @@
 pub mod alpaca;
 mod cursor;
 mod dialect;
+pub mod finnhub;
 pub mod identity;
 mod json;
 pub mod massive;

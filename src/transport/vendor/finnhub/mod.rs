@@ -1,3 +1,45 @@
-//! Finnhub: quotes, candles and symbols over HTTP.
+//! Finnhub: quotes, candles and symbols over HTTP, and the stream of trades over WebSocket.
 
+mod handler;
 pub(in crate::transport) mod rest;
+
+use actix_web::guard::GuardContext;
+use actix_web::http::header::{CACHE_CONTROL, UPGRADE};
+use actix_web::web::{self, Query};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+
+use crate::access::{Credentials, Vendor};
+use crate::protocol::Refusal;
+use crate::transport::problem::Problem;
+use crate::transport::{Worker, websocket};
+
+use handler::FinnhubHandler;
+
+/// Returns the resource of the stream at this path, for requests that open a WebSocket; the path may have a page for others.
+pub(in crate::transport) fn stream_at(path: &str) -> Resource {
+    web::resource(path).guard(actix_web::guard::fn_guard(opens_websocket)).route(web::route().to(stream))
+}
+
+/// Opens the stream for a client with a valid token; the vendor responds to others with 401.
+async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let worker = Worker::of(&request);
+    let token = token(&request).unwrap_or_default();
+    if worker.keys.check(Vendor::Finnhub, Credentials::Token(&token)).is_err() {
+        worker.metrics().count_refusal(Refusal::AuthFailed);
+        let mut response = HttpResponse::Unauthorized();
+        response.content_type("application/json").insert_header((CACHE_CONTROL, "no-store"));
+        return Ok(response.body(r#"{"error":"Invalid API key"}"#));
+    }
+    websocket::open::<FinnhubHandler>(request).await
+}
+
+/// Returns the first `token` of the query string.
+fn token(request: &HttpRequest) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+    pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
+}
+
+fn opens_websocket(context: &GuardContext<'_>) -> bool {
+    let values = context.head().headers().get_all(UPGRADE).filter_map(|value| value.to_str().ok());
+    values.flat_map(|text| text.split(',')).any(|part| part.trim().eq_ignore_ascii_case("websocket"))
+}
