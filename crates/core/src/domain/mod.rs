@@ -7,6 +7,7 @@ mod bar;
 mod channel;
 mod event;
 mod market_clock;
+mod minute;
 mod new_york;
 mod open_bars;
 mod price;

@@ -5,12 +5,9 @@
 //! minute stays once more trades have followed than are kept one by one. Of an older trade, volume, number and average of longer
 //! bars follow, and the prices stay; so they do in the bar of a second. A late trade counts in its own minute.
 
-use std::collections::{BTreeMap, VecDeque};
+use crate::domain::minute::Minute;
+use crate::domain::{Bar, BarBuilder, Interval, Timestamp, Trade, day_start};
 
-use crate::domain::{Bar, BarBuilder, Interval, Price, Timestamp, Trade, day_start};
-
-/// Newest trades of a minute that are kept one by one, so that they can be taken back.
-const TAIL_TRADES_MAX: usize = 16;
 /// The intervals that are longer than a minute.
 const LONGER: [Interval; 4] = [Interval::M5, Interval::M15, Interval::H1, Interval::D1];
 
@@ -40,11 +37,7 @@ impl OpenBars {
         let minute = bars[Interval::M1 as usize];
         Self {
             second: resume(bars[Interval::S1 as usize]),
-            minute: Minute {
-                start: minute.map(|bar| bar.ts).unwrap_or_default(),
-                resumed: resume(minute),
-                ..Minute::default()
-            },
+            minute: Minute::new(minute.map(|bar| bar.ts).unwrap_or_default(), resume(minute)),
             longer: LONGER.map(|interval| resume(bars[interval as usize])),
             day: resume(day),
             ..Self::default()
@@ -103,12 +96,12 @@ impl OpenBars {
         if start <= self.minute.start {
             return;
         }
-        let last = std::mem::replace(&mut self.minute, Minute { start, ..Minute::default() });
+        let last = std::mem::replace(&mut self.minute, Minute::new(start, BarBuilder::default()));
         let before = std::mem::replace(&mut self.previous, last);
         self.fold(&before);
         let before = start.plus_micros(-Interval::M1.micros());
         if self.previous.start != before {
-            let last = std::mem::replace(&mut self.previous, Minute { start: before, ..Minute::default() });
+            let last = std::mem::replace(&mut self.previous, Minute::new(before, BarBuilder::default()));
             self.fold(&last);
         }
         self.is_changed = false;
@@ -201,73 +194,6 @@ impl OpenBars {
     /// lost all its trades.
     pub fn take_update(&mut self) -> Option<Bar> {
         std::mem::take(&mut self.is_changed).then(|| self.previous.bar()).flatten()
-    }
-}
-
-/// The trades of one minute.
-#[derive(Clone, Debug, Default)]
-struct Minute {
-    start: Timestamp,
-    /// Its trades from before the stream, which the longer bars already contain.
-    resumed: BarBuilder,
-    /// Its trades before those of the tail.
-    head: BarBuilder,
-    /// Number of trades of the head at each price.
-    levels: BTreeMap<Price, u64>,
-    /// Its newest trades, in the order of time.
-    tail: VecDeque<Trade>,
-}
-
-impl Minute {
-    fn is_empty(&self) -> bool {
-        self.tail.is_empty() && self.head.start().is_none() && self.resumed.start().is_none()
-    }
-
-    fn add(&mut self, trade: &Trade) {
-        if self.tail.len() == TAIL_TRADES_MAX
-            && let Some(oldest) = self.tail.pop_front()
-        {
-            self.head.add(self.start, &oldest);
-            *self.levels.entry(oldest.price).or_default() += 1;
-        }
-        let place = self.tail.partition_point(|each| each.ts <= trade.ts);
-        self.tail.insert(place, *trade);
-    }
-
-    fn amend(&mut self, wrong: &Trade, right: Option<&Trade>) {
-        match (self.tail.iter().rposition(|trade| trade == wrong), right) {
-            (Some(place), Some(right)) => self.tail[place] = *right,
-            (Some(place), None) => drop(self.tail.remove(place)),
-            (None, _) => self.amend_head(wrong, right),
-        }
-    }
-
-    fn amend_head(&mut self, wrong: &Trade, right: Option<&Trade>) {
-        let Some(count) = self.levels.get_mut(&wrong.price) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.levels.remove(&wrong.price);
-        }
-        if let Some(right) = right {
-            *self.levels.entry(right.price).or_default() += 1;
-        }
-        self.head.amend(wrong, right);
-        if let (Some((low, _)), Some((high, _))) = (self.levels.first_key_value(), self.levels.last_key_value()) {
-            self.head.set_extremes(*low, *high);
-        }
-    }
-
-    /// Returns the trades since the beginning of the stream.
-    fn part(&self) -> BarBuilder {
-        let mut part = self.head;
-        self.tail.iter().for_each(|trade| part.add(self.start, trade));
-        part
-    }
-
-    fn bar(&self) -> Option<Bar> {
-        let mut whole = self.resumed;
-        whole.append(self.start, &self.part());
-        whole.bar()
     }
 }
 
@@ -386,8 +312,9 @@ mod tests {
             };
             let minute = Interval::M1.start_of(now);
             prop_assert_eq!(bars.bar(Interval::M1), of(minute, now.plus_micros(1)));
+            let previous = minute.plus_micros(-Interval::M1.micros());
             if let Some(update) = bars.take_update() {
-                prop_assert_eq!(Some(update), of(minute.plus_micros(-Interval::M1.micros()), minute));
+                prop_assert_eq!(Some(update), of(previous, minute));
             }
             for interval in LONGER {
                 let start = interval.start_of(now);
