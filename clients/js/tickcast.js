@@ -26,7 +26,6 @@ export { ClosedError };
 /** @typedef {import("./protocol.js").Position} Position */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").Transport} Transport */
-
 /** @typedef {import("./options.js").Happenings} Happenings */
 /** @typedef {import("./options.js").Options} Options */
 /** @typedef {import("./options.js").Status} Status */
