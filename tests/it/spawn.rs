@@ -80,8 +80,6 @@ fn spawn_with(
     settings.server.drain_ms = 0;
     settings.feed.events_per_second = 500.0;
     settings.history.bars_max = 10;
-    // Tests add up trades; those of amendments turn them on.
-    settings.feed.amendments_per_million_trades = 0;
     configure(&mut settings);
     let (started, starting) = mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();
