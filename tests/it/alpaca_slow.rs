@@ -5,16 +5,13 @@ use tickcast::protocol::{CloseReason, Refusal};
 
 use crate::alpaca_client::{AlpacaClient, CODECS, Ended, error};
 use crate::patience::wait_until;
+use crate::slow_client::narrow;
 use crate::spawn::spawn_app_at_rest;
 
 #[actix_web::test]
 async fn a_slow_client_is_told_and_closed_and_others_get_everything() {
     let (server, clock) = spawn_app_at_rest(|settings| {
-        settings.feed.events_per_second = 10_000.0;
-        settings.push.outbox_events_max = 300;
-        settings.push.coalesce_ms = 0;
-        settings.server.write_buffer_bytes = 4_096;
-        settings.server.unsent_bytes_max = 4_096;
+        narrow(settings);
         // The end of the connection waits for the slow reader.
         settings.session.close_timeout_ms = 60_000;
     });

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::json_client::{Closed, JsonClient, acknowledged, authenticated, massive, status};
 use crate::patience::wait_until;
+use crate::slow_client::narrow;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 /// One key with these limits, and no other.
@@ -157,11 +158,7 @@ async fn a_server_that_shuts_down_says_so_before_the_close() {
 #[actix_web::test]
 async fn a_slow_client_is_told_and_closed_and_others_get_everything() {
     let (server, clock) = spawn_app_at_rest(|settings| {
-        settings.feed.events_per_second = 10_000.0;
-        settings.push.outbox_events_max = 300;
-        settings.push.coalesce_ms = 0;
-        settings.server.write_buffer_bytes = 4_096;
-        settings.server.unsent_bytes_max = 4_096;
+        narrow(settings);
         // The end of the connection waits for the slow reader.
         settings.session.close_timeout_ms = 60_000;
     });

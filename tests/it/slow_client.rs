@@ -20,7 +20,7 @@ const STEPS: u64 = 800;
 const STEP_MICROS: i64 = 3_000;
 
 /// Small buffers everywhere, so that a client jams soon.
-fn narrow(settings: &mut Settings) {
+pub(crate) fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
     settings.push.outbox_events_max = 300;
     settings.push.coalesce_ms = 0;
