@@ -1,14 +1,151 @@
 // @ts-check
 /**
- * Builds the URLs of the server's WebSockets.
+ * The state of the page in its address: `?symbols=AAPL,MSFT&chart=AAPL,MSFT&interval=1m,1h&hz=4&lang=ko&theme=dark&transport=sse`.
+ * A link shares the state, and the browser's back restores it. `interval` has one value for each chart, or one for all of them.
  *
- * Owns: the rule for `ws:` and `wss:`. Does not own: HTTP, as `fetch` and `EventSource` resolve relative URLs themselves. All URLs
- * are relative to the page, because a proxy may serve everything below a path of its own.
+ * Owns: these parameters; others stay in the address. Does not own: which state is in effect if a parameter is missing. A wrong value
+ * counts as missing, because a link may come from anyone and from an older page.
  */
 
-/** Returns the address of a WebSocket. @param {string} path relative to the page, without a slash before it */
-export function socketAddress(path) {
-  const url = new URL(path, location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
+import { INTERVALS } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").Interval} Interval */
+/**
+ * @typedef {object} Address
+ * @property {string[] | null} symbols the watchlist: null if the address has none, empty for an empty one
+ * @property {string[]} charts the charted symbols, at most `CHARTS_MAX`
+ * @property {(Interval | null)[]} intervals as many as `charts`, and at least one; null where the address has none
+ * @property {number | "all" | null} hz how often a row is updated at most, in events a second; "all" for every event
+ * @property {"en" | "ko" | null} lang
+ * @property {"system" | "light" | "dark" | null} theme
+ * @property {"auto" | "websocket" | "sse" | "poll" | null} transport
+ */
+
+/** The most symbols that a link can have. */
+export const SYMBOLS_MAX = 1_000;
+export const CHARTS_MAX = 4;
+/** The greatest rate in a link: above it, a screen shows no more. The lowest is that of the frequency slider. */
+const HZ = { least: 0.1, most: 60 };
+const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,15}$/;
+const LANGUAGES = /** @type {const} */ (["en", "ko"]);
+const THEMES = /** @type {const} */ (["system", "light", "dark"]);
+const TRANSPORTS = /** @type {const} */ (["auto", "websocket", "sse", "poll"]);
+
+/** Reads the state of an address. @param {string} search the part of the address from `?` on @returns {Address} */
+export function readAddress(search) {
+  const query = new URLSearchParams(search);
+  const symbols = query.get("symbols");
+  const charts = symbolsOf(query.get("chart"), CHARTS_MAX);
+  const named = (query.get("interval") ?? "").split(",", CHARTS_MAX).map((name) => INTERVALS.find((known) => known === name.trim()) ?? null);
+  const intervals = Array.from({ length: Math.max(charts.length, 1) }, (_, index) => named[named.length === 1 ? 0 : index] ?? null);
+  return {
+    symbols: symbols === null ? null : symbolsOf(symbols, SYMBOLS_MAX),
+    charts,
+    intervals,
+    hz: hzOf(query.get("hz")),
+    lang: LANGUAGES.find((known) => known === query.get("lang")) ?? null,
+    theme: THEMES.find((known) => known === query.get("theme")) ?? null,
+    transport: TRANSPORTS.find((known) => known === query.get("transport")) ?? null,
+  };
 }
+
+/**
+ * Returns an address with a part of its state changed. Null removes a parameter, and so does an empty list of charts.
+ * @param {string} search
+ * @param {Partial<Address>} change
+ */
+export function writeAddress(search, change) {
+  const query = new URLSearchParams(search);
+  /** @param {string} name @param {string | null | undefined} text */
+  const put = (name, text) => {
+    if (text === null) query.delete(name);
+    else if (text !== undefined) query.set(name, text);
+  };
+  const { symbols, charts, intervals } = change;
+  put("symbols", symbols === null ? null : symbols?.slice(0, SYMBOLS_MAX).join());
+  put("chart", charts?.length === 0 ? null : charts?.slice(0, CHARTS_MAX).join());
+  put("interval", intervals?.includes(null) ? null : intervals && joined(intervals));
+  put("hz", typeof change.hz === "number" ? String(change.hz) : change.hz);
+  put("lang", change.lang);
+  put("theme", change.theme);
+  put("transport", change.transport);
+  // A comma needs no escape in a query (RFC 3986, section 3.4), and a link with commas is easier to read.
+  const text = query.toString().replaceAll("%2C", ",");
+  return text === "" ? "" : `?${text}`;
+}
+
+/** @param {readonly (Interval | null)[]} intervals */
+function joined(intervals) {
+  return new Set(intervals).size === 1 ? String(intervals[0]) : intervals.slice(0, CHARTS_MAX).join();
+}
+
+/** Returns the well-formed symbols of a list, each once. @param {string | null} list @param {number} most @returns {string[]} */
+function symbolsOf(list, most) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  for (const part of (list ?? "").split(",")) {
+    const symbol = part.trim().toUpperCase();
+    if (found.size < most && SYMBOL.test(symbol)) found.add(symbol);
+  }
+  return [...found];
+}
+
+/** @param {string | null} text */
+function hzOf(text) {
+  if (text === "all") return text;
+  const hz = text === null || text.trim() === "" ? Number.NaN : Number(text);
+  return hz >= HZ.least && hz <= HZ.most ? hz : null;
+}
+
+export class PageAddress {
+  /** @type {Set<(address: Address) => void>} */
+  #listeners = new Set();
+
+  constructor() {
+    globalThis.addEventListener?.("popstate", () => {
+      const address = this.get();
+      for (const listener of this.#listeners) listener(address);
+    });
+  }
+
+  get() {
+    return readAddress(location.search);
+  }
+
+  /** Changes the state with a step of the browser's history, so that back undoes it. @param {Partial<Address>} change */
+  push(change) {
+    this.#write(change, (url) => history.pushState(null, "", url));
+  }
+
+  /** Changes the state without a step of the browser's history. @param {Partial<Address>} change */
+  replace(change) {
+    this.#write(change, (url) => history.replaceState(history.state, "", url));
+  }
+
+  /** Returns a link to the page with a part of its state changed. @param {Partial<Address>} change */
+  link(change) {
+    const url = new URL(location.href);
+    url.hash = "";
+    url.search = writeAddress(url.search, change);
+    return url.href;
+  }
+
+  /** Calls a listener after the viewer went back or forward. @param {(address: Address) => void} listener */
+  onBack(listener) {
+    this.#listeners.add(listener);
+  }
+
+  /** @param {Partial<Address>} change @param {(url: string) => void} go */
+  #write(change, go) {
+    const search = writeAddress(location.search, change);
+    if (search === location.search) return;
+    try {
+      go(`${location.pathname}${search}${location.hash}`);
+    } catch {
+      // Browsers refuse very many changes in a short time. The page goes on without this one.
+    }
+  }
+}
+
+/** The address of this page. */
+export const address = new PageAddress();

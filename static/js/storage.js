@@ -1,43 +1,41 @@
 // @ts-check
 /**
- * Keeps the viewer's choices between visits.
+ * The watchlist, the charted symbol and its interval, kept between visits.
  *
- * Owns: one entry of `localStorage`. If storage is denied, full or corrupt, the page works as on a first visit.
+ * Owns: what is valid of these. Does not own: storage (`settings.js`).
  */
 
 import { INTERVALS } from "./protocol.js";
-
-const KEY = "tickcast.page";
+import { settings } from "./settings.js";
 
 /** @typedef {{ watch: string[] | null, charted: string | null, interval: import("./protocol.js").Interval | null }} Choices */
 
+const watch = settings.define("watch", (stored) => {
+  const isList = Array.isArray(stored) && stored.every((item) => typeof item === "string");
+  return /** @type {string[] | null} */ (isList ? stored : null);
+});
+const charted = settings.define("charted", (stored) => (typeof stored === "string" ? stored : null));
+const interval = settings.define("interval", (stored) => INTERVALS.find((known) => known === stored) ?? null);
+
+let isSaving = false;
+
 /** Returns the saved choices; each one that is missing or of a wrong type is null. @returns {Choices} */
 export function loadChoices() {
-  try {
-    const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    const isList = Array.isArray(saved.watch) && saved.watch.every((/** @type {unknown} */ item) => typeof item === "string");
-    return {
-      watch: isList ? saved.watch : null,
-      charted: typeof saved.charted === "string" ? saved.charted : null,
-      interval: INTERVALS.includes(saved.interval) ? saved.interval : null,
-    };
-  } catch {
-    return { watch: null, charted: null, interval: null };
-  }
+  return { watch: watch.get(), charted: charted.get(), interval: interval.get() };
 }
 
-/** Saves one choice without overwriting the others, which another tab may have changed. @param {Partial<Choices>} choice */
+/** Saves choices. @param {Partial<Choices>} choice */
 export function saveChoice(choice) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify({ ...loadChoices(), ...choice }));
-  } catch {
-    // Storage is denied or full: the choice lasts as long as the page.
-  }
+  isSaving = true;
+  if (choice.watch !== undefined) watch.set(choice.watch);
+  if (choice.charted !== undefined) charted.set(choice.charted);
+  if (choice.interval !== undefined) interval.set(choice.interval);
+  isSaving = false;
 }
 
-/** Calls the listener after another tab has saved choices. @param {(choices: Choices) => void} listener */
+/** Calls the listener after another tab has changed the watchlist. @param {(choices: Choices) => void} listener */
 export function onOtherTab(listener) {
-  addEventListener("storage", (event) => {
-    if (event.key === KEY) listener(loadChoices());
+  watch.subscribe(() => {
+    if (!isSaving) listener(loadChoices());
   });
 }

@@ -6,7 +6,7 @@
  * Owns: that socket. Does not own: the estimate (`clock.js`).
  */
 
-import { socketAddress } from "../address.js";
+import { socketAddress } from "../socketaddress.js";
 import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "../clock.js";
 import { MarketTime } from "../markettime.js";

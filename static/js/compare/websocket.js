@@ -5,7 +5,7 @@
  * Owns: these connections. Does not own: the meaning of the messages (`statistics.js`).
  */
 
-import { socketAddress } from "../address.js";
+import { socketAddress } from "../socketaddress.js";
 import { Backoff } from "../../clients/js/backoff.js";
 import { ABNORMAL, adviceOf } from "../../clients/js/closing.js";
 import { nowMicros } from "../clock.js";

@@ -18,7 +18,7 @@
  *             skipped: { sender: Sender, frames: number, bytes: number }, end: { ts: number } }} CaptureEvents
  */
 
-import { socketAddress } from "../address.js";
+import { socketAddress } from "../socketaddress.js";
 import { Dissector, fromHex } from "./dissector.js";
 
 /**
