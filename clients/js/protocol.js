@@ -7,7 +7,8 @@
  */
 
 /** @typedef {"1s" | "1m" | "5m" | "15m" | "1h" | "1d"} Interval */
-/** @typedef {"trades" | "quotes" | `bars.${Interval}`} Channel */
+/** @typedef {Interval | "1m.updated" | "1d.ny"} BarKind `1m.updated`: a minute whose trades have changed after its end; `1d.ny`: the day of New York so far */
+/** @typedef {"trades" | "quotes" | "corrections" | "cancels" | `bars.${BarKind}`} Channel */
 
 /**
  * @typedef {object} Bar
@@ -34,7 +35,11 @@
  * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
  *             bid: number, bid_size: number, ask: number, ask_size: number, skipped?: number }} Quote
  */
-/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number, skipped?: number }} BarMessage */
+/** @typedef {Bar & { type: "bar", symbol: string, interval: BarKind, seq: number, offset: number, skipped?: number }} BarMessage */
+/** @typedef {{ symbol: string, seq: number, offset: number, ts: number, trade_seq: number, trade_ts: number, trade_price: number, trade_size: number,
+ *             skipped?: undefined }} Amendment `trade_seq` is the `seq` of the trade, `trade_…` repeat it; there is no mode `latest` */
+/** @typedef {Amendment & { type: "correction", price: number, size: number }} Correction a trade was reported wrongly; `price` and `size` are the right ones */
+/** @typedef {Amendment & { type: "cancel", kind: "cancel" | "error" }} Cancel a trade does not count any more: it was taken back, or published by mistake (`error`) */
 /**
  * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
@@ -61,7 +66,7 @@
  */
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 
-/** @typedef {Trade | Quote | BarMessage} Event */
+/** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
 /** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole} Message */
@@ -81,12 +86,17 @@ export const EVERY = "*";
 
 /** @type {readonly Interval[]} */
 export const INTERVALS = ["1s", "1m", "5m", "15m", "1h", "1d"];
+/** @type {readonly BarKind[]} */
+const BAR_KINDS = [...INTERVALS, "1m.updated", "1d.ny"];
+const OF_TRADE = ["seq", "offset", "ts", "trade_seq", "trade_ts", "trade_price", "trade_size"];
 
 /** The numbers that a message must have, to be used at all. @type {Readonly<Record<string, readonly string[]>>} */
 const NUMBERS = {
   trade: ["seq", "offset", "ts", "price", "size"],
   quote: ["seq", "offset", "ts", "bid", "bid_size", "ask", "ask_size"],
   bar: ["seq", "offset", "ts", "open", "high", "low", "close", "volume"],
+  correction: [...OF_TRADE, "price", "size"],
+  cancel: OF_TRADE,
   day: ["seq", "offset", "ts", "prev_close"],
   gap: ["seq", "offset", "ts", "since"],
   snapshot: ["offset", "ts", "price", "open", "high", "low", "prev_close", "volume"],
@@ -95,14 +105,16 @@ const NUMBERS = {
   pong: ["offset"],
 };
 
+/** The channels of the events that have one only. */
+const CHANNELS = /** @type {const} */ ({ trade: "trades", quote: "quotes", correction: "corrections", cancel: "cancels" });
+
 /**
  * Returns the channel that an event came on.
  * @param {Event} event
  * @returns {Channel}
  */
 export function channelOf(event) {
-  if (event.type === "trade") return "trades";
-  return event.type === "quote" ? "quotes" : `bars.${event.interval}`;
+  return event.type === "bar" ? `bars.${event.interval}` : CHANNELS[event.type];
 }
 
 /**
@@ -111,7 +123,7 @@ export function channelOf(event) {
  * @returns {message is Event}
  */
 export function isEvent(message) {
-  return message.type === "trade" || message.type === "quote" || message.type === "bar";
+  return message.type === "bar" || message.type in CHANNELS;
 }
 
 /**
@@ -147,7 +159,7 @@ export function checkMessage(message) {
   const numbers = NUMBERS[message.type] ?? [];
   const isSound = numbers.every((key) => Number.isFinite(message[key]))
     && (!numbers.includes("ts") || typeof message.symbol === "string")
-    && (message.type !== "bar" || INTERVALS.some((interval) => interval === message.interval))
+    && (message.type !== "bar" || BAR_KINDS.some((kind) => kind === message.interval))
     && (message.type !== "snapshot" || (typeof message.seq === "object" && message.seq !== null));
   if (!isSound) throw new SyntaxError(`a ${message.type} lacks a key`);
 }

@@ -17,7 +17,7 @@ import { MarketTime } from "./markettime.js";
 import { MedianMeter, RateMeter } from "./meter.js";
 import { channelOf, EVERY, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
-import { applyDay, applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
+import { applyAmendment, applyDay, applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
 import { TradeLog } from "./tradelog.js";
 
 /**
@@ -118,12 +118,16 @@ export class Market {
     const isWhole = wish.max_hz === undefined;
     const series = isWhole && this.series?.symbol === symbol && this.series.epoch === this.epoch ? this.series : null;
     if (event.type === "trade") {
-      const { offset, ts, price, size } = event;
-      if (isWhole) this.log.push({ symbol, offset, ts, price, size, side: sideOf(ticker, price) });
+      const { seq, offset, ts, price, size } = event;
+      if (isWhole) this.log.push({ symbol, seq, offset, ts, price, size, side: sideOf(ticker, price) });
       applyTrade(ticker, event);
       series?.applyTrade(event);
     } else if (event.type === "quote") applyQuote(ticker, event);
-    else series?.applyBar(event);
+    else if (event.type === "bar") series?.applyBar(event);
+    else {
+      this.log.amend(event);
+      applyAmendment(ticker, event);
+    }
     this.changed.add(symbol);
   }
 

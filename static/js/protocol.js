@@ -8,7 +8,9 @@
 
 /** @typedef {import("../clients/js/protocol.js").Bar} Bar */
 /** @typedef {import("../clients/js/protocol.js").BarMessage} BarMessage */
+/** @typedef {import("../clients/js/protocol.js").Cancel} Cancel */
 /** @typedef {import("../clients/js/protocol.js").Channel} Channel */
+/** @typedef {import("../clients/js/protocol.js").Correction} Correction */
 /** @typedef {import("../clients/js/protocol.js").Day} Day */
 /** @typedef {import("../clients/js/protocol.js").ErrorMessage} ErrorMessage */
 /** @typedef {import("../clients/js/protocol.js").Event} Event */

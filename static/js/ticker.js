@@ -5,6 +5,8 @@
  * Owns: those rules. Does not own: the look of a ticker (`watchlist.js`, `heading.js`). Pure.
  */
 
+/** @typedef {import("./protocol.js").Cancel} Cancel */
+/** @typedef {import("./protocol.js").Correction} Correction */
 /** @typedef {import("./protocol.js").Day} Day */
 /** @typedef {import("./protocol.js").Snapshot} Snapshot */
 /** @typedef {import("./protocol.js").Trade} Trade */
@@ -14,6 +16,7 @@
  * @typedef {object} Ticker
  * @property {string} symbol
  * @property {number} offset of the snapshot
+ * @property {number} trade_seq of the last trade
  * @property {number} price of the last trade
  * @property {number} tick the last change of the price: 1 up, -1 down, 0 unknown
  * @property {number} bid
@@ -35,8 +38,9 @@ import { INTERVAL_US } from "./protocol.js";
  * @returns {Ticker}
  */
 export function fromSnapshot(snapshot) {
-  const { symbol, offset, ts, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume } = snapshot;
-  return { symbol, offset, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, day_us: ts - (ts % INTERVAL_US["1d"]) };
+  const { symbol, offset, ts, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, seq } = snapshot;
+  const day_us = ts - (ts % INTERVAL_US["1d"]);
+  return { symbol, offset, trade_seq: seq.trades, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, day_us };
 }
 
 /**
@@ -55,7 +59,8 @@ export function applyDay(ticker, { ts, prev_close }) {
  * @param {Ticker} ticker
  * @param {Trade} trade
  */
-export function applyTrade(ticker, { ts, price, size }) {
+export function applyTrade(ticker, { ts, seq, price, size }) {
+  ticker.trade_seq = seq;
   if (ts < ticker.day_us) return;
   if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
   if (price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
@@ -63,6 +68,22 @@ export function applyTrade(ticker, { ts, price, size }) {
   ticker.volume += size;
   ticker.high = Math.max(ticker.high, price);
   ticker.low = Math.min(ticker.low, price);
+}
+
+/**
+ * Applies the correction or the cancellation of a trade as the server does to its snapshots: the extremes of the day keep a wrong price.
+ * @param {Ticker} ticker
+ * @param {Correction | Cancel} amendment
+ */
+export function applyAmendment(ticker, amendment) {
+  if (amendment.trade_ts < ticker.day_us) return;
+  ticker.volume = Math.max(0, ticker.volume - amendment.trade_size);
+  if (amendment.type === "cancel") return;
+  const { trade_seq, price, size } = amendment;
+  ticker.volume += size;
+  ticker.high = Math.max(ticker.high, price);
+  ticker.low = Math.min(ticker.low, price);
+  if (trade_seq === ticker.trade_seq) ticker.price = price;
 }
 
 /**

@@ -6,7 +6,9 @@
  * Owns: a bounded ring of trades. Does not own: candles (`candles.js`). Pure.
  */
 
-/** @typedef {{ symbol: string, offset: number, ts: number, price: number, size: number, side: number }} LoggedTrade */
+/** @typedef {import("./protocol.js").Cancel} Cancel */
+/** @typedef {import("./protocol.js").Correction} Correction */
+/** @typedef {{ symbol: string, seq: number, offset: number, ts: number, price: number, size: number, side: number, isCancelled?: boolean }} LoggedTrade */
 
 const TRADES_MAX = 4_096;
 
@@ -51,6 +53,15 @@ export class TradeLog {
     return this.#collect(symbol, -1, count_max);
   }
 
+  /** Corrects a trade, or leaves it out from now on. @param {Correction | Cancel} amendment */
+  amend(amendment) {
+    const { symbol, trade_seq } = amendment;
+    const trade = this.#ring.find((logged) => logged.symbol === symbol && logged.seq === trade_seq);
+    if (!trade) return;
+    if (amendment.type === "cancel") trade.isCancelled = true;
+    else Object.assign(trade, { price: amendment.price, size: amendment.size });
+  }
+
   clear() {
     this.#ring = [];
     this.#next = 0;
@@ -68,7 +79,7 @@ export class TradeLog {
     for (let back = 1; back <= length && found.length < count_max; back += 1) {
       const trade = this.#ring[(this.#next - back + length) % length];
       if (trade.offset <= offset) break;
-      if (trade.symbol === symbol) found.push(trade);
+      if (trade.symbol === symbol && !trade.isCancelled) found.push(trade);
     }
     return found;
   }

@@ -12,10 +12,12 @@
 
 /** The rate for a hidden page, whose title is rewritten once a second at most. */
 const HIDDEN_HZ = 1;
+/** @type {readonly Channel[]} */
+const CHANNELS = ["trades", "quotes", "corrections", "cancels"];
 
 /**
- * Returns the subscriptions of a page: trades and quotes of its watchlist and the charted bars; of a hidden page only the price in its
- * title.
+ * Returns the subscriptions of a page: trades, what corrects them, and quotes of its watchlist, and the charted bars; of a hidden page
+ * only the price in its title.
  * @param {readonly string[]} watch
  * @param {string | null} charted
  * @param {Interval} interval
@@ -28,7 +30,7 @@ export function wishesOf(watch, charted, interval, isHidden) {
   const ordered = [...watch].sort((left, right) => Number(right === charted) - Number(left === charted));
   return new Map(ordered.map((symbol) => {
     /** @type {Channel[]} */
-    const channels = symbol === charted ? ["trades", "quotes", `bars.${interval}`] : ["trades", "quotes"];
-    return [symbol, { channels }];
+    const bars = symbol === charted ? [`bars.${interval}`] : [];
+    return [symbol, { channels: [...CHANNELS, ...bars] }];
   }));
 }

@@ -35,7 +35,7 @@ const answer = (offset, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: 
 /** @param {Partial<ReturnType<ConstructorParameters<typeof HistoryLoader>[1]["position"]>>} position @param {number[]} [offsets] */
 function loaderAt(position, offsets = []) {
   const log = new TradeLog();
-  for (const offset of offsets) log.push({ symbol: "AAPL", offset, ts: START + offset, price: 101, size: 1, side: 1 });
+  for (const offset of offsets) log.push({ symbol: "AAPL", seq: 1, offset, ts: START + offset, price: 101, size: 1, side: 1 });
   /** @type {{ series: CandleSeries[], errors: ReturnType<typeof failureOf>[] }} */
   const results = { series: [], errors: [] };
   const loader = new HistoryLoader(log, {

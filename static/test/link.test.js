@@ -266,7 +266,7 @@ const WATCH = ["AAPL", "MSFT", "KO"];
 
 test("a page subscribes with one request per set of channels", async () => {
   assert.deepEqual(await requestsFor([[], null, "1m", false], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,quotes,trades", "subscribe MSFT,KO quotes,trades"]);
+    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO cancels,corrections,quotes,trades"]);
 });
 
 test("bars that are no longer charted are unsubscribed", async () => {
@@ -279,14 +279,14 @@ test("bars that are no longer charted are unsubscribed", async () => {
 test("adding and removing a symbol changes nothing else", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "1m", false]), []);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [["AAPL", "KO", "V"], "AAPL", "1m", false]),
-    ["unsubscribe MSFT", "subscribe V quotes,trades"]);
+    ["unsubscribe MSFT", "subscribe V cancels,corrections,quotes,trades"]);
 });
 
 test("a page that is hidden keeps a price a second, and asks for everything when it is shown", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "1m", true]),
-    ["unsubscribe AAPL bars.1m,quotes", "unsubscribe MSFT,KO", "subscribe AAPL trades latest 1"]);
+    ["unsubscribe AAPL bars.1m,cancels,corrections,quotes", "unsubscribe MSFT,KO", "subscribe AAPL trades latest 1"]);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", true], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,quotes,trades", "subscribe MSFT,KO quotes,trades"]);
+    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO cancels,corrections,quotes,trades"]);
 });
 
 test("no more symbols are subscribed than the server permits", async () => {

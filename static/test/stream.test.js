@@ -79,7 +79,7 @@ test("events before the first snapshot and after unsubscribing are ignored", () 
 test("the trade log returns null if trades may be missing", () => {
   const log = new TradeLog(4);
   /** @param {string} symbol @param {number} offset */
-  const logged = (symbol, offset) => ({ symbol, offset, ts: 0, price: 1, size: 1, side: 0 });
+  const logged = (symbol, offset) => ({ symbol, seq: offset, offset, ts: 0, price: 1, size: 1, side: 0 });
   log.push(logged("AAPL", 10));
   log.push(logged("MSFT", 11));
   log.push(logged("AAPL", 12));
@@ -138,6 +138,24 @@ test("the market applies a snapshot and the later events, each once", () => {
   assert.equal(market.skipped, 7);
   assert.equal(market.sequences.holes, 7);
   assert.deepEqual(seen, ["open", "AAPL", "lag"]);
+});
+
+test("a trade that is corrected or cancelled counts as the server counts it, and the tape shows it so", () => {
+  const market = new Market(IGNORE);
+  market.want(new Map([["AAPL", { channels: ["trades", "corrections", "cancels"] }]]));
+  const shown = () => market.log.newest("AAPL", 9).map(({ seq, price, size }) => [seq, price, size]);
+  market.take([OPEN, snapshot({ trades: 57, corrections: 4, cancels: 1 }), trade(58), trade(59), messages.correction(5, 160, { price: 202 })], 0, undefined);
+  const ticker = market.tickers.get("AAPL");
+  assert.deepEqual([ticker.volume, ticker.price, ticker.high], [1_000 + 30 + 25, 200.01, 202], "not the newest trade");
+  assert.deepEqual(shown(), [[59, 200.01, 25], [58, 202, 30]]);
+  market.take([messages.correction(6, 161, { trade_seq: 59, price: 199.5, size: 25 }), messages.cancel(2, 162, { trade_size: 30 })], 0, undefined);
+  assert.deepEqual([ticker.volume, ticker.price], [1_000 + 25, 199.5]);
+  assert.deepEqual(shown(), [[59, 199.5, 25]]);
+  const before = messages.cancel(3, 163, { trade_seq: 7, trade_ts: ticker.day_us - 1 });
+  market.take([before, before, messages.cancel(4, 164, { trade_seq: 7 })], 0, undefined);
+  assert.equal(ticker.volume, 1_000, "a trade of the day before, and one from before the page was opened");
+  assert.deepEqual(shown(), [[59, 199.5, 25]]);
+  assert.equal(market.sequences.holes, 0);
 });
 
 test("a connection that resumes interrupts nothing, and lost events begin anew with a snapshot", () => {

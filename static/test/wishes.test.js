@@ -7,10 +7,8 @@ import { wishesOf } from "../js/wishes.js";
 const WATCH = ["MSFT", "AAPL", "KO"];
 
 test("a shown page subscribes to its watchlist, and to the bars of the charted symbol, which comes first", () => {
-  assert.deepEqual([...wishesOf(WATCH, "AAPL", "1m", false)], [
-    ["AAPL", { channels: ["trades", "quotes", "bars.1m"] }], ["MSFT", { channels: ["trades", "quotes"] }],
-    ["KO", { channels: ["trades", "quotes"] }],
-  ]);
+  const channels = ["trades", "quotes", "corrections", "cancels"];
+  assert.deepEqual([...wishesOf(WATCH, "AAPL", "1m", false)], [["AAPL", { channels: [...channels, "bars.1m"] }], ["MSFT", { channels }], ["KO", { channels }]]);
 });
 
 test("a hidden page subscribes to the price of the charted symbol only, once a second", () => {

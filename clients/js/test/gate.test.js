@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Gate } from "../gate.js";
 import { checkMessage, readFrame } from "../protocol.js";
 import { changesOf, groupsOf, Wishes, without } from "../wishes.js";
-import { quote, snapshot, trade } from "./messages.js";
+import { cancel, correction, quote, snapshot, trade } from "./messages.js";
 
 /** @typedef {import("../protocol.js").Channel} Channel */
 
@@ -115,12 +115,29 @@ test("days pass once each", () => {
   assert.equal(gate.judge(day(7, 400)), "hole");
 });
 
+test("corrections and cancels are topics of their own, counted only if subscribed", () => {
+  const { gate } = open("trades", "corrections");
+  assert.equal(gate.judge(correction(1, 101)), "drop", "the snapshot had no number of corrections");
+  gate.await(["AAPL"]);
+  gate.judge(snapshot({ trades: 57, corrections: 0 }, { offset: 101 }));
+  assert.deepEqual([correction(1, 102), correction(1, 102), cancel(1, 103)].map((event) => gate.judge(event)), ["pass", "drop", "drop"]);
+  assert.equal(gate.judge(correction(3, 105)), "hole");
+});
+
 test("a message without its numbers is not read", () => {
   for (const text of ["", "{}", "[1]", "[{}]", "[null]", '[{"type":"trade","symbol":"AAPL","seq":1,"offset":2,"ts":3,"price":null,"size":1}]',
     '[{"type":"trade","seq":1,"offset":2,"ts":3,"price":4,"size":1}]', '[{"type":"snapshot","symbol":"AAPL"}]']) {
     assert.throws(() => readFrame(text), SyntaxError, text);
   }
-  assert.deepEqual(readFrame(JSON.stringify([trade(1, 2)])), [trade(1, 2)]);
+  const whole = [trade(1, 2), correction(1, 3), cancel(1, 4)];
+  assert.deepEqual(readFrame(JSON.stringify(whole)), whole);
+  for (const amendment of [correction(1, 3, { size: undefined }), cancel(1, 4, { trade_seq: undefined })]) {
+    assert.throws(() => readFrame(JSON.stringify([amendment])), SyntaxError);
+  }
+  /** @param {string} interval */
+  const barOf = (interval) => JSON.stringify([{ type: "bar", symbol: "A", interval, seq: 1, offset: 2, ts: 3, open: 1, high: 1, low: 1, close: 1, volume: 1 }]);
+  for (const interval of ["1d", "1m.updated", "1d.ny"]) readFrame(barOf(interval));
+  assert.throws(() => readFrame(barOf("2m")), SyntaxError);
   checkMessage({ type: "novelty" });
 });
 

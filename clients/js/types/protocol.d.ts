@@ -5,7 +5,8 @@
  * Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes and volumes are shares.
  */
 export type Interval = "1s" | "1m" | "5m" | "15m" | "1h" | "1d";
-export type Channel = "trades" | "quotes" | `bars.${Interval}`;
+export type BarKind = Interval | "1m.updated" | "1d.ny";
+export type Channel = "trades" | "quotes" | "corrections" | "cancels" | `bars.${BarKind}`;
 export type Bar = {
     /**
      * start of the bar
@@ -60,10 +61,30 @@ export type Quote = {
 export type BarMessage = Bar & {
     type: "bar";
     symbol: string;
-    interval: Interval;
+    interval: BarKind;
     seq: number;
     offset: number;
     skipped?: number;
+};
+export type Amendment = {
+    symbol: string;
+    seq: number;
+    offset: number;
+    ts: number;
+    trade_seq: number;
+    trade_ts: number;
+    trade_price: number;
+    trade_size: number;
+    skipped?: undefined;
+};
+export type Correction = Amendment & {
+    type: "correction";
+    price: number;
+    size: number;
+};
+export type Cancel = Amendment & {
+    type: "cancel";
+    kind: "cancel" | "error";
 };
 export type Snapshot = {
     type: "snapshot";
@@ -161,7 +182,7 @@ export type Overflow = {
     type: "overflow";
     skipped: number;
 };
-export type Event = Trade | Quote | BarMessage;
+export type Event = Trade | Quote | BarMessage | Correction | Cancel;
 export type Numbered = Event | Day | Gap;
 export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye;
 export type Message = ServerMessage | Open | Reset | Hole;
@@ -192,7 +213,8 @@ export type Problem = {
     symbols?: string[];
 };
 /** @typedef {"1s" | "1m" | "5m" | "15m" | "1h" | "1d"} Interval */
-/** @typedef {"trades" | "quotes" | `bars.${Interval}`} Channel */
+/** @typedef {Interval | "1m.updated" | "1d.ny"} BarKind `1m.updated`: a minute whose trades have changed after its end; `1d.ny`: the day of New York so far */
+/** @typedef {"trades" | "quotes" | "corrections" | "cancels" | `bars.${BarKind}`} Channel */
 /**
  * @typedef {object} Bar
  * @property {number} ts start of the bar
@@ -217,7 +239,11 @@ export type Problem = {
  * @typedef {{ type: "quote", symbol: string, seq: number, offset: number, ts: number,
  *             bid: number, bid_size: number, ask: number, ask_size: number, skipped?: number }} Quote
  */
-/** @typedef {Bar & { type: "bar", symbol: string, interval: Interval, seq: number, offset: number, skipped?: number }} BarMessage */
+/** @typedef {Bar & { type: "bar", symbol: string, interval: BarKind, seq: number, offset: number, skipped?: number }} BarMessage */
+/** @typedef {{ symbol: string, seq: number, offset: number, ts: number, trade_seq: number, trade_ts: number, trade_price: number, trade_size: number,
+ *             skipped?: undefined }} Amendment `trade_seq` is the `seq` of the trade, `trade_…` repeat it; there is no mode `latest` */
+/** @typedef {Amendment & { type: "correction", price: number, size: number }} Correction a trade was reported wrongly; `price` and `size` are the right ones */
+/** @typedef {Amendment & { type: "cancel", kind: "cancel" | "error" }} Cancel a trade does not count any more: it was taken back, or published by mistake (`error`) */
 /**
  * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
  *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
@@ -242,7 +268,7 @@ export type Problem = {
  *   `seq` `from` to `to` are lost, although the server has not announced it; fetching them again has failed several times
  */
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
-/** @typedef {Trade | Quote | BarMessage} Event */
+/** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
 /** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole} Message */
