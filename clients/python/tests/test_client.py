@@ -15,6 +15,11 @@ def trade(seq: int, offset: int, **more: object) -> Raw:
     return {"type": "trade", "symbol": "AAPL", "seq": seq, "offset": offset, "ts": 1, "price": 1.0, "size": 1, **more}
 
 
+def correction(seq: int, offset: int, **more: object) -> Raw:
+    of_trade = {"trade_seq": 58, "trade_ts": 1, "trade_price": 1.0, "trade_size": 1}
+    return {"type": "correction", "symbol": "AAPL", "seq": seq, "offset": offset, "ts": 2, **of_trade, "price": 2.0, "size": 1, **more}
+
+
 def snapshot(seq: int, offset: int = 100, symbol: str = "AAPL") -> Raw:
     return {"type": "snapshot", "symbol": symbol, "offset": offset, "seq": {"trades": seq, "quotes": 311}}
 
@@ -82,10 +87,22 @@ class Gates(unittest.TestCase):
         gate.settle()
         self.assertTrue(gate.has("*", ["trades"]))
 
+    def test_corrections_and_cancels_are_topics_of_their_own_counted_only_if_subscribed(self) -> None:
+        gate = gate_of("trades", "corrections")
+        self.assertEqual(gate.judge(correction(1, 101)), "drop", "the snapshot had no number of corrections")
+        gate.expect(["AAPL"])
+        gate.judge(snapshot(57, 101) | {"seq": {"trades": 57, "corrections": 0}})
+        events = [correction(1, 102), correction(1, 102), correction(1, 103, type="cancel", kind="error"), correction(3, 105)]
+        self.assertEqual([gate.judge(event) for event in events], ["pass", "drop", "drop", "hole"])
+
     def test_a_garbled_message_is_not_read(self) -> None:
         for text in ("", "{}", "[1]", "[{}]", json.dumps([trade(1, 2, price=None)]), '[{"type":"snapshot","symbol":"A"}]'):
             with self.assertRaises(GarbledError):
                 read_frame(text)
+        for key in ("size", "trade_seq", "trade_ts"):
+            with self.assertRaises(GarbledError):
+                read_frame(json.dumps([correction(1, 2, **{key: None})]))
+        self.assertEqual(read_frame(json.dumps([correction(1, 2)])), [correction(1, 2)])
 
 
 class Requests(unittest.TestCase):

@@ -10,7 +10,9 @@ from ._client import Client
 from ._closing import ClosedError, Failure
 from ._messages import (
     Bar,
+    Cancel,
     Channel,
+    Correction,
     Day,
     Error,
     Gap,
@@ -32,7 +34,7 @@ from ._messages import (
 from ._options import Options, Status
 
 __all__ = [
-    "Bar", "Channel", "Client", "ClosedError", "Day", "Error", "Failure", "Gap", "Goodbye", "Heartbeat", "Hole", "Lag",
-    "Message", "Open", "Options", "Pong", "Quote", "Reset", "Snapshot", "Status", "Subscribed", "Trade", "Transport",
-    "Welcome",
+    "Bar", "Cancel", "Channel", "Client", "ClosedError", "Correction", "Day", "Error", "Failure", "Gap", "Goodbye", "Heartbeat",
+    "Hole", "Lag", "Message", "Open", "Options", "Pong", "Quote", "Reset", "Snapshot", "Status", "Subscribed", "Trade",
+    "Transport", "Welcome",
 ]

@@ -7,12 +7,16 @@ import json
 import math
 from typing import Any, Literal, TypedDict
 
-Channel = Literal["trades", "quotes", "bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d"]
+Channel = Literal[
+    "trades", "quotes", "corrections", "cancels",
+    "bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d", "bars.1m.updated", "bars.1d.ny",
+]
 Transport = Literal["websocket", "sse", "poll"]
 
 #: The "symbol" of a subscription to every symbol.
 EVERY = "*"
-INTERVALS = ("1s", "1m", "5m", "15m", "1h", "1d")
+#: ``1m.updated``: a minute whose trades have changed after its end; ``1d.ny``: the day of New York so far.
+INTERVALS = ("1s", "1m", "5m", "15m", "1h", "1d", "1m.updated", "1d.ny")
 
 
 class _Numbered(TypedDict):
@@ -54,6 +58,29 @@ class Bar(_Skipping):
     trades: int
     vwap: float
     final: bool
+
+
+class _Amendment(_Numbered):
+    #: The ``seq`` of the trade, which the other keys repeat.
+    trade_seq: int
+    trade_ts: int
+    trade_price: float
+    trade_size: int
+
+
+class Correction(_Amendment):
+    """A trade was reported wrongly; ``price`` and ``size`` are the right ones."""
+
+    type: Literal["correction"]
+    price: float
+    size: int
+
+
+class Cancel(_Amendment):
+    """A trade does not count any more: it was taken back, or published by mistake (``error``)."""
+
+    type: Literal["cancel"]
+    kind: Literal["cancel", "error"]
 
 
 class Day(_Numbered):
@@ -173,15 +200,19 @@ class Hole(TypedDict):
 
 
 Message = (
-    Trade | Quote | Bar | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | Goodbye | Open | Reset | Hole
+    Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | Goodbye
+    | Open | Reset | Hole
 )
 #: A message before it is known which one it is.
 Raw = dict[str, Any]
 
+_OF_TRADE = ("seq", "offset", "ts", "trade_seq", "trade_ts", "trade_price", "trade_size")
 _NUMBERS = {
     "trade": ("seq", "offset", "ts", "price", "size"),
     "quote": ("seq", "offset", "ts", "bid", "bid_size", "ask", "ask_size"),
     "bar": ("seq", "offset", "ts", "open", "high", "low", "close", "volume"),
+    "correction": (*_OF_TRADE, "price", "size"),
+    "cancel": _OF_TRADE,
     "day": ("seq", "offset", "ts", "prev_close"),
     "gap": ("seq", "offset", "ts", "since"),
     "snapshot": ("offset", "ts", "price", "open", "high", "low", "prev_close", "volume"),
@@ -189,7 +220,7 @@ _NUMBERS = {
     "heartbeat": ("offset",),
     "pong": ("offset",),
 }
-_TOPICS = {"trade": "trades", "quote": "quotes", "day": "day", "gap": "gap"}
+_TOPICS = {"trade": "trades", "quote": "quotes", "correction": "corrections", "cancel": "cancels", "day": "day", "gap": "gap"}
 
 
 class GarbledError(Exception):

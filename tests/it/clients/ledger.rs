@@ -6,8 +6,15 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 /// The kinds of numbered messages, and the channel of each in the `seq` of a snapshot; that of a bar has its interval.
-const NUMBERED: [(&str, &str); 5] =
-    [("trade", "trades"), ("quote", "quotes"), ("bar", "bars"), ("day", "day"), ("gap", "gap")];
+const NUMBERED: [(&str, &str); 7] = [
+    ("trade", "trades"),
+    ("quote", "quotes"),
+    ("bar", "bars"),
+    ("correction", "corrections"),
+    ("cancel", "cancels"),
+    ("day", "day"),
+    ("gap", "gap"),
+];
 
 /// The messages of one application so far.
 #[derive(Debug, Default)]

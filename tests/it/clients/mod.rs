@@ -44,6 +44,28 @@ async fn an_application_gets_snapshots_and_then_every_event_on_each_transport() 
 }
 
 #[tokio::test]
+async fn corrections_and_cancels_come_to_those_who_want_them_on_each_transport() {
+    let variables = [BUSY[0], ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "50000")];
+    let server = spawn_binary(&[], &variables).await;
+    let subscriptions =
+        json!([["*", { "channels": ["trades", "corrections", "cancels"] }], ["AAPL", { "channels": ["quotes"] }]]);
+    for language in Language::ALL {
+        for transport in TRANSPORTS {
+            let mut program = Program::start_with(language, server.address, &only(transport), &subscriptions);
+            while program.ledger.count("correction") < 5 || program.ledger.count("cancel") < 5 {
+                program.next().await;
+            }
+            let (_, ledger) = program.close().await;
+            assert_eq!((ledger.count("reset"), ledger.count("hole")), (0, 0), "{language:?} {transport}");
+        }
+        let mut program = Program::start(language, server.address, &json!({}));
+        program.read(1_000).await;
+        let (_, ledger) = program.close().await;
+        assert_eq!((ledger.count("correction"), ledger.count("cancel")), (0, 0), "{language:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_broken_connection_is_resumed_without_a_hole_or_a_repeat() {
     let server = busy_server().await;
     for language in Language::ALL {
