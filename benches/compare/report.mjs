@@ -206,7 +206,7 @@ trades every millisecond (hot: every 10). Sources: \`benches/peers\`.
 
 - **tickcast**: \`server.workers=1\`, trades only; \`feed.extra_symbols\` generated symbols, and 30 built-in ones with the same rate of events
   to which no client subscribes, so \`feed.events_per_second\` is the workload's rate times (symbols + 30) / symbols. In hot, one row has the default window, and
-  one has \`push.coalesce_ms=10\`, with the same 100 writes a second as the other servers.
+  one has \`push.coalesce_ms=0\`, with the same 100 writes a second as the other servers; in both \`feed.step_ms=10\`, which is the step of the other servers.
 - **floor**: a bare epoll loop, one \`send\` for each socket and step, or for each window, which starts and ends as tickcast's does.
 - **uWebSockets.js** ${versions.uwebsockets} (npm \`uwebsockets\`) on Node ${versions.node}: the trades of a step joined into one frame for each session;
   with one symbol the library's publish, which is faster in that case. "20 ms steps" is the same program with a timer of 20 ms.

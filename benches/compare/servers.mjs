@@ -50,7 +50,7 @@ const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed =
 });
 
 /** tickcast: the rate is chosen such that the generated symbols together get the market's. @type {(wanted: Wanted) => Launch} */
-const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
+const tickcast = ({ symbols, eventsPerSecond, stepMs = 1, env = {} }) => ({
   command: join(TARGET, "release", "tickcast"),
   args: ["--port", "0"],
   env: {
@@ -58,6 +58,7 @@ const tickcast = ({ symbols, eventsPerSecond, env = {} }) => ({
     TICKCAST__FEED__EXTRA_SYMBOLS: String(symbols),
     TICKCAST__FEED__EVENTS_PER_SECOND: String((eventsPerSecond * (symbols + BUILT_IN_SYMBOLS)) / symbols),
     TICKCAST__FEED__QUOTES_PER_TRADE: "0",
+    TICKCAST__FEED__STEP_MS: String(stepMs),
     ...env,
   },
   listening: /listening url=http:\/\/127\.0\.0\.1:(\d+)\//,

@@ -115,15 +115,14 @@ const workers = {
   },
 };
 
-const HOT = "tickcast, coalesce_ms=10";
 const NO_WINDOW = "tickcast, coalesce_ms=0";
 const [QUIET, STALLED] = ["tickcast, nobody stalled", "tickcast, 100 stalled"];
 
 /** @type {Bar[]} */
 const bars = [
-  ratio("hot", HOT, "floor", "cpuMicros", 1.1, "as many writes as the others: CPU per delivery at most 1.10 times the floor", micros),
-  ratio("hot", HOT, "uwebsockets", "cpuMicros", 1, "as many writes as the others: CPU per delivery below uWebSockets", micros),
-  ratio("hot", HOT, "bun", "cpuMicros", 1, "as many writes as the others: CPU per delivery below Bun", micros),
+  ratio("hot", NO_WINDOW, "floor", "cpuMicros", 1.1, "as many writes as the others: CPU per delivery at most 1.10 times the floor", micros),
+  ratio("hot", NO_WINDOW, "uwebsockets", "cpuMicros", 1, "as many writes as the others: CPU per delivery below uWebSockets", micros),
+  ratio("hot", NO_WINDOW, "bun", "cpuMicros", 1, "as many writes as the others: CPU per delivery below Bun", micros),
   ratio("watchlist", "tickcast", "floor, 20 ms window", "cpuMicros", 1.15, "default config: CPU at most 1.15 times the floor with the same window", micros),
   ratio("watchlist", "tickcast", "uwebsockets", "cpuMicros", 0.6, "default config: at most 0.60 times uWebSockets' CPU per delivery", micros),
   ratio("watchlist-0", NO_WINDOW, "uwebsockets", "cpuMicros", 1.05, "coalesce_ms=0: CPU at most 1.05 times uWebSockets", micros),

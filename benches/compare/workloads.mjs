@@ -87,7 +87,7 @@ export const workloads = [
     seconds: 4,
     variants: [
       tickcast("tickcast"),
-      tickcast("tickcast, coalesce_ms=10", { TICKCAST__PUSH__COALESCE_MS: "10" }),
+      tickcast("tickcast, coalesce_ms=0", { TICKCAST__PUSH__COALESCE_MS: "0" }),
       floor(0),
       peer("uwebsockets", SEND),
       peer("bun", SEND),

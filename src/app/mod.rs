@@ -4,6 +4,7 @@
 
 mod descriptors;
 mod kind;
+mod layer;
 mod listen;
 mod logging;
 mod market;

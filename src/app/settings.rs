@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use config::{Config, ConfigError, Environment, File, FileFormat, Format, Map, Source, Value};
+use config::{Config, ConfigError, Environment, File, FileFormat, Format};
 use serde::Deserialize;
 
 use crate::access::KeysConfig;
 use crate::app::LogConfig;
 use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
+use crate::app::layer::Layer;
 use crate::app::tls::TlsConfig;
 use crate::faults::{FaultLimits, Rule};
 use crate::feed::FeedConfig;
@@ -201,21 +202,6 @@ fn is_base_path(path: &str) -> bool {
     path.is_empty() || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain))
 }
 
-/// The values of one file. The `config` crate would read the file itself, which fails for pipes, and whose errors do not name a
-/// file that cannot be read.
-#[derive(Clone, Debug)]
-struct Layer(Map<String, Value>);
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        Ok(self.0.clone())
-    }
-}
-
 impl Settings {
     /// Reads the settings: the defaults, then `config/<profile>.toml` of the current directory, then `file`, then the
     /// environment.
@@ -269,6 +255,10 @@ impl Settings {
             .and_then(|()| self.keys.validate())
             .and_then(|()| self.log.validate())
             .and_then(|()| self.fault_limits.validate(&self.faults))
+            .and_then(|()| {
+                let is_noticed = self.server.behind_max_ms >= 2 * self.feed.step_ms;
+                is_noticed.then_some(()).ok_or(("server.behind_max_ms", "must be at least twice feed.step_ms"))
+            })
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }
@@ -276,7 +266,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::ValueKind;
+    use config::{Map, Value, ValueKind};
     use std::collections::HashMap;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -360,6 +350,7 @@ mod tests {
             ("TICKCAST__FEED__EVENTS_PER_SECOND", "-5", "feed.events_per_second"),
             ("TICKCAST__FEED__KIND", "imagined", "kind"),
             ("TICKCAST__FEED__SPEED", "0", "feed.speed"),
+            ("TICKCAST__FEED__STEP_MS", "0", "feed.step_ms"),
             ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
             ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "100001", "feed.amendments_per_million_trades"),
             ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),

@@ -1,5 +1,7 @@
 //! The section `[feed]` of the configuration.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 /// Source and speed of prices.
@@ -20,6 +22,8 @@ pub struct FeedConfig {
     pub amendments_per_million_trades: u32,
     /// Seconds of the market in one second of the clock; above 0, at most 1,000.
     pub speed: f64,
+    /// Time between two steps of the feed, in milliseconds of the clock: 1 to 100. The events of a step are one batch.
+    pub step_ms: u64,
     /// How much time a market that is late catches up, in milliseconds of the clock: 1,000 to 86,400,000.
     pub catch_up_max_ms: u64,
 }
@@ -42,6 +46,7 @@ impl Default for FeedConfig {
             extra_symbols: 0,
             amendments_per_million_trades: 0,
             speed: 1.0,
+            step_ms: 1,
             catch_up_max_ms: 10_000,
         }
     }
@@ -70,10 +75,17 @@ impl FeedConfig {
         if !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));
         }
+        if !(1..=100).contains(&self.step_ms) {
+            return Err(("feed.step_ms", "must be 1 to 100"));
+        }
         if !(1_000..=86_400_000).contains(&self.catch_up_max_ms) {
             return Err(("feed.catch_up_max_ms", "must be 1000 to 86400000"));
         }
         Ok(())
+    }
+
+    pub(super) fn step(&self) -> Duration {
+        Duration::from_millis(self.step_ms)
     }
 
     pub(super) fn catch_up_micros(&self) -> i64 {

@@ -30,8 +30,6 @@ pub use config::{FeedConfig, FeedKind};
 use pace::Pace;
 pub use sequencer::Sequencer;
 
-/// Time between two steps.
-const STEP: Duration = Duration::from_millis(1);
 /// Most simulated events in one batch; the rest follows in the next step.
 const BATCH_EVENTS_MAX: usize = 4096;
 
@@ -64,6 +62,8 @@ pub struct Feed<S> {
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    /// Time between two steps.
+    interval: Duration,
     market: Arc<MarketClock>,
     /// Whether the log has already reported that the market is far ahead of the wall clock.
     is_far_ahead: bool,
@@ -110,6 +110,7 @@ impl<S: Source> Feed<S> {
             sequencer,
             clock,
             pace,
+            interval: config.step(),
             market,
             is_far_ahead: false,
             history,
@@ -212,7 +213,7 @@ impl<S: Source> Actor for Feed<S> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(STEP, |feed, _| feed.step());
+        ctx.run_interval(self.interval, |feed, _| feed.step());
     }
 }
 
