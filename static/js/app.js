@@ -23,8 +23,8 @@ import { fetchListings } from "./rest.js";
 import { Search } from "./search.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
-import { Tape, TAPE_ROWS } from "./tape.js";
 import { Timeframes } from "./timeframes.js";
+import { TradesPanel } from "./tradespanel.js";
 import { FIRST_TEN, firstTen, Watch, WATCH_MAX } from "./watch.js";
 import { Watchlist } from "./watchlist.js";
 import { WatchNote } from "./watchnote.js";
@@ -65,7 +65,6 @@ const { market, watch } = state;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lag_timer;
-
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let patience_timer;
 
@@ -92,7 +91,7 @@ const notice = new Notice(showHistory);
 const connection = new Connection(() => link.retryNow());
 const heading = new Heading();
 const statusBar = new StatusBar();
-const tape = new Tape(byId("tape"));
+const trades = new TradesPanel(market, paintStage);
 const note = new WatchNote(undo);
 const timeframes = new Timeframes(chooseInterval);
 const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort });
@@ -141,6 +140,7 @@ function loadHistory() {
   clearTimeout(patience_timer);
   if (!state.charted) return;
   state.isHistoryDue = !market.followed.has(state.charted);
+  trades.load(state.charted);
   void loader.load(state.charted, state.interval, isChosen(market.series) ? market.series : null);
 }
 
@@ -360,7 +360,7 @@ function drawStage() {
   chartView.draw(series, ticker?.price ?? series?.newest?.close);
   const hovered = state.hovered_ts === null ? undefined : series?.bars.findLast((bar) => bar.ts === state.hovered_ts);
   heading.paintLegend(hovered ?? series?.newest, interval);
-  tape.paint(charted, charted ? market.log.newest(charted, TAPE_ROWS) : []);
+  trades.paint(charted);
 }
 
 /** Repaints the countdown and the rate while no message comes. */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The requests of the live page over HTTP: the list of symbols, and the bars of a symbol. Prices are pushed (`link.js`).
+ * The requests of the live page over HTTP: the list of symbols, the bars of a symbol, and its newest events. Prices are pushed (`link.js`).
  *
  * Owns: the requests and their errors.
  */
@@ -8,6 +8,7 @@
 /** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
+/** @typedef {import("./protocol.js").PollAnswer} PollAnswer */
 
 export const BARS_PER_REQUEST = 600;
 
@@ -54,4 +55,16 @@ export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, 
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
   return getJson(`api/v1/bars?${query}`, signal);
+}
+
+/**
+ * Returns the trades of a symbol, what corrects them, and its quotes after a place in the stream, at most 1,024.
+ * @param {string} symbol
+ * @param {{ epoch: string, offset: number }} after
+ * @param {AbortSignal} signal
+ * @returns {Promise<PollAnswer>}
+ */
+export function fetchEvents(symbol, after, signal) {
+  const query = new URLSearchParams({ symbols: symbol, channels: "trades,quotes,corrections,cancels", after: `${after.epoch}:${after.offset}`, wait_ms: "0" });
+  return getJson(`api/v1/poll?${query}`, signal);
 }

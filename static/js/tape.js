@@ -8,11 +8,17 @@
 /** @typedef {import("./tradelog.js").LoggedTrade} LoggedTrade */
 
 import { formatCount, formatPrice } from "./format.js";
+import { mark, t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 import { formatTime } from "./zone.js";
 
 export const TAPE_ROWS = 40;
-const SIDES = { 1: "up", 0: "flat", "-1": "down" };
+/** Who took the price that was quoted: the buyer who paid the ask, the seller who took the bid, or neither for a price between. */
+const SIDES = {
+  1: { direction: "up", label: mark("Buy") },
+  0: { direction: "flat", label: mark("Mid") },
+  "-1": { direction: "down", label: mark("Sell") },
+};
 
 export class Tape {
   /** @type {HTMLTableRowElement[]} */
@@ -24,9 +30,7 @@ export class Tape {
     const body = table.tBodies[0];
     for (let count = 0; count < TAPE_ROWS; count += 1) {
       const row = body.insertRow();
-      row.insertCell();
-      row.insertCell();
-      row.insertCell();
+      for (let cells = 0; cells < 4; cells += 1) row.insertCell();
       row.hidden = true;
       this.#rows.push(row);
     }
@@ -42,11 +46,13 @@ export class Tape {
       const trade = trades[index];
       if (row.hidden === Boolean(trade)) row.hidden = !trade;
       if (!trade) return;
-      const [time, price, size] = row.cells;
+      const { direction, label } = SIDES[/** @type {0} */ (trade.side)];
+      const [time, side, price, size] = row.cells;
       setText(time, formatTime(trade.ts / 1e6, "second"));
+      setText(side, t(label));
       setText(price, formatPrice(trade.price));
       setText(size, formatCount(trade.size));
-      setData(row, "direction", SIDES[/** @type {0} */ (trade.side)]);
+      setData(row, "direction", direction);
     });
   }
 }

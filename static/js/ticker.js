@@ -100,12 +100,12 @@ export function applyQuote(ticker, { bid, bid_size, ask, ask_size }) {
 
 /**
  * Returns 1 for a trade at the ask, -1 for one at the bid, 0 for one between them.
- * @param {Ticker} ticker before the trade
+ * @param {{ bid: number, ask: number }} quote before the trade
  * @param {number} price
  */
-export function sideOf(ticker, price) {
-  if (price >= ticker.ask) return 1;
-  return price <= ticker.bid ? -1 : 0;
+export function sideOf({ bid, ask }, price) {
+  if (price >= ask) return 1;
+  return price <= bid ? -1 : 0;
 }
 
 /** Returns the change since the previous close, in dollars and in percent. @param {Ticker} ticker */

@@ -1,9 +1,9 @@
 // @ts-check
 /**
  * A ring of the newest trades of all subscribed symbols, from which a fetched history is joined with the trades pushed meanwhile, and
- * from which the tape is filled.
+ * from which the tape is filled; and the trades of one symbol from before the ring, which fill the tape at load.
  *
- * Owns: a bounded ring of trades. Does not own: candles (`candles.js`). Pure.
+ * Owns: a bounded ring of trades, and those before it. Does not own: candles (`candles.js`). Pure.
  */
 
 /** @typedef {import("./protocol.js").Cancel} Cancel */
@@ -12,12 +12,23 @@
 
 const TRADES_MAX = 4_096;
 
+/** Corrects one of these trades, or marks it as cancelled. @param {LoggedTrade[]} trades @param {Correction | Cancel} amendment */
+export function amend(trades, amendment) {
+  const { symbol, trade_seq } = amendment;
+  const trade = trades.find((logged) => logged.symbol === symbol && logged.seq === trade_seq);
+  if (!trade) return;
+  if (amendment.type === "cancel") trade.isCancelled = true;
+  else Object.assign(trade, { price: amendment.price, size: amendment.size });
+}
+
 export class TradeLog {
   /** @type {LoggedTrade[]} */
   #ring = [];
   #next = 0;
   #evicted_offset = -1;
   #trades_max;
+  /** Trades of one symbol from before its snapshot, oldest first. @type {{ symbol: string, trades: LoggedTrade[] } | null} */
+  #past = null;
 
   /** @param {number} trades_max */
   constructor(trades_max = TRADES_MAX) {
@@ -50,19 +61,40 @@ export class TradeLog {
    * @param {number} count_max
    */
   newest(symbol, count_max) {
-    return this.#collect(symbol, -1, count_max);
+    const found = this.#collect(symbol, -1, count_max);
+    if (this.#past?.symbol !== symbol || found.length === count_max) return found;
+    const oldest = found.at(-1)?.offset ?? Infinity;
+    const past = this.#past.trades.filter((trade) => trade.offset < oldest && !trade.isCancelled);
+    return [...found, ...past.reverse().slice(0, count_max - found.length)];
+  }
+
+  /**
+   * Keeps trades of a symbol from before its snapshot, in place of those of another symbol. Returns false, and keeps none, if trades
+   * between them and the snapshot would be missing.
+   * @param {string} symbol
+   * @param {LoggedTrade[]} trades oldest first
+   * @param {number} upto the offset up to which they are complete
+   * @param {number} followed_offset the offset of the symbol's snapshot
+   */
+  fill(symbol, trades, upto, followed_offset) {
+    if (upto < followed_offset) return false;
+    this.#past = { symbol, trades };
+    return true;
+  }
+
+  /** Whether trades from before the snapshot of a symbol are kept. @param {string} symbol */
+  isFilled(symbol) {
+    return this.#past?.symbol === symbol;
   }
 
   /** Corrects a trade, or leaves it out from now on. @param {Correction | Cancel} amendment */
   amend(amendment) {
-    const { symbol, trade_seq } = amendment;
-    const trade = this.#ring.find((logged) => logged.symbol === symbol && logged.seq === trade_seq);
-    if (!trade) return;
-    if (amendment.type === "cancel") trade.isCancelled = true;
-    else Object.assign(trade, { price: amendment.price, size: amendment.size });
+    amend(this.#ring, amendment);
+    if (this.#past) amend(this.#past.trades, amendment);
   }
 
   clear() {
+    this.#past = null;
     this.#ring = [];
     this.#next = 0;
     this.#evicted_offset = -1;

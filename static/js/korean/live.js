@@ -95,6 +95,11 @@ export const korean = {
   "listed": "추가됨",
   // The tape.
   "Trades": "체결",
+  "Side": "구분",
+  "Buy": "매수",
+  "Sell": "매도",
+  "Mid": "중간",
+  "Spread": "스프레드",
   "Price": "가격",
   "Size": "수량",
   // The measurements.

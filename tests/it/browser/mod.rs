@@ -15,6 +15,7 @@ mod live_day;
 mod live_layout;
 mod live_list;
 mod live_midnight;
+mod live_tape;
 
 use serde_json::json;
 
@@ -147,7 +148,7 @@ async fn nothing_overlaps_or_is_cut_off_at_any_width() {
     for (width, height) in [(1280, 800), (390, 844)] {
         for scheme in ["dark", "light"] {
             let (_server, browser) = open_page(width, height, scheme).await;
-            browser.until("document.querySelectorAll('#tape tbody tr').length > 5").await;
+            browser.until("document.querySelectorAll('#tape tbody tr:not([hidden])').length === 40").await;
             let picture = browser.screenshot().await;
             std::fs::write(folder.join(format!("{width}-{scheme}.png")), picture).unwrap();
             let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";

@@ -1,0 +1,37 @@
+// @ts-check
+/**
+ * The panel of the charted symbol's trades: the board of its best quotes and its tape, full from the beginning.
+ *
+ * Owns: when the past trades are fetched. Does not own: the trades (`tradelog.js`), the figures (`ticker.js`).
+ */
+
+/** @typedef {import("./market.js").Market} Market */
+
+import { Board } from "./board.js";
+import { byId } from "./element.js";
+import { PastTrades } from "./pasttrades.js";
+import { Tape, TAPE_ROWS } from "./tape.js";
+
+export class TradesPanel {
+  #market;
+  #board = new Board();
+  #tape = new Tape(byId("tape"));
+  #past;
+
+  /** @param {Market} market @param {() => void} onFilled the panel must be painted again */
+  constructor(market, onFilled) {
+    this.#market = market;
+    this.#past = new PastTrades(market.log, (symbol) => ({ epoch: market.epoch, followed_offset: market.followed.get(symbol) }), onFilled);
+  }
+
+  /** Fetches the trades from before the snapshot of a symbol. @param {string} symbol */
+  load(symbol) {
+    void this.#past.load(symbol, TAPE_ROWS);
+  }
+
+  /** @param {string | null} symbol the charted one */
+  paint(symbol) {
+    this.#board.paint(this.#market.tickers.get(symbol ?? ""));
+    this.#tape.paint(symbol, symbol ? this.#market.log.newest(symbol, TAPE_ROWS) : []);
+  }
+}
