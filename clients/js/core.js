@@ -19,6 +19,7 @@
  * @property {() => number} received the present time, in microseconds since 1970
  * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
  * @property {() => void} hear something has come
+ * @property {(bytes: number) => void} weigh counts the text of messages
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
  * @property {(link: Link, failure: Failure) => void} fail the connection has ended

@@ -73,15 +73,17 @@ async function request(fetch, url, signal, timeout_ms, accept) {
  * Fetches JSON.
  * @template T the type of the answer
  * @param {Fetch} fetch @param {string} url @param {AbortSignal} signal @param {number} timeout_ms
+ * @param {(text: string) => void} [onText] is given the text of the answer
  * @returns {Promise<T>}
  * @throws {RequestError}
  */
-export async function fetchJson(fetch, url, signal, timeout_ms) {
+export async function fetchJson(fetch, url, signal, timeout_ms, onText) {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]);
   const response = await request(fetch, url, limit, timeout_ms, "application/json");
   const text = await response.text().catch(() => {
     throw new RequestError({ cause: "unreachable" });
   });
+  onText?.(text);
   try {
     return JSON.parse(text);
   } catch {

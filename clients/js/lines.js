@@ -147,6 +147,7 @@ export class LineLink {
       if (signal.aborted) return;
       this.#core.hear();
       line.heard_ms = performance.now();
+      this.#core.weigh(data?.length ?? 0);
       const messages = data === null ? [] : this.#read(data);
       for (const message of messages) {
         if (message.type === "goodbye") goodbye = { cause: "closed", code: codeOf(message.reason), reason: message.reason, retry_after_ms: message.retry_after_ms };
@@ -212,7 +213,7 @@ export class LineLink {
     const query = this.#queryOf(group, after);
     query.set("wait_ms", String(wait_ms));
     /** @type {PollAnswer} */
-    const answer = await fetchJson(this.#core.fetch, this.#core.urlOf(`api/v1/poll?${query}`), signal, wait_ms + ANSWER_MS);
+    const answer = await fetchJson(this.#core.fetch, this.#core.urlOf(`api/v1/poll?${query}`), signal, wait_ms + ANSWER_MS, (text) => this.#core.weigh(text.length));
     try {
       for (const message of answer.messages) checkMessage(message);
     } catch {

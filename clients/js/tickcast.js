@@ -51,6 +51,8 @@ export class Client {
   status = { state: "idle", transport: null, retry_at_ms: null, failure: null, isFallback: false };
   /** The most symbols of one connection. */
   symbols_max = Infinity;
+  /** The length of the messages received so far, in bytes, without what carries them: heads, frames, TLS. */
+  bytes = 0;
   #base;
   #options;
   #Socket;
@@ -342,6 +344,7 @@ export class Client {
       urlOf: (path, isSocket = false) => addressOf(this.#base, path, isSocket ? this.#options.account ?? null : undefined),
       received,
       enter: (link, welcome) => this.#enter(link, welcome),
+      weigh: (bytes) => { this.bytes += bytes; },
       hear: () => { this.#heard_ms = performance.now(); },
       take: (link, messages, received_us) => this.#take(link, messages, received_us),
       refuse: (error) => {

@@ -57,6 +57,7 @@ export class WebSocketLink {
     const received_us = this.#core.received();
     try {
       if (typeof data !== "string") throw new SyntaxError("not a text message");
+      this.#core.weigh(data.length);
       messages = readFrame(data);
     } catch {
       return this.#core.fail(this, { cause: "garbage" });

@@ -7,8 +7,8 @@
  */
 
 /** @typedef {import("./protocol.js").Interval} Interval */
-/** @typedef {import("./protocol.js").Listing} Listing */
 
+import { address } from "./address.js";
 import { ChartView } from "./chart.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
@@ -18,16 +18,15 @@ import { mark, onLanguage, startLanguage } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Link } from "./link.js";
 import { Market } from "./market.js";
+import { RateMeter } from "./meter.js";
 import { Notice } from "./notice.js";
-import { fetchListings } from "./rest.js";
-import { Search } from "./search.js";
+import { PaceSlider, paceOf, usualPace } from "./pace.js";
+import { settings } from "./settings.js";
 import { StatusBar } from "./statusbar.js";
-import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
+import { loadChoices, saveChoice } from "./storage.js";
 import { Timeframes } from "./timeframes.js";
 import { TradesPanel } from "./tradespanel.js";
-import { FIRST_TEN, firstTen, Watch, WATCH_MAX } from "./watch.js";
-import { Watchlist } from "./watchlist.js";
-import { WatchNote } from "./watchnote.js";
+import { WatchPanel } from "./watchpanel.js";
 import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
@@ -36,13 +35,10 @@ const PULSE_MS = 500;
 const PATIENCE_MS = 1_500;
 /** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
 const LAG_QUIET_MS = 2_000;
+/** How often the figures of the day are fetched anew. */
+const RENEW_MS = 10_000;
 
 const state = {
-  /** @type {Listing[]} */
-  listings: [],
-  watch: new Watch(),
-  /** Listed symbols that this run of the server does not trade. @type {Set<string>} */
-  unknown: new Set(),
   /** @type {string | null} */
   charted: null,
   interval: /** @type {Interval} */ ("1m"),
@@ -50,18 +46,19 @@ const state = {
   isHistoryDue: true,
   /** Start of the bar under the crosshair. @type {number | null} */
   hovered_ts: null,
-  isFirstVisit: false,
   isFrameAsked: false,
   /** Whether the next frame repaints the charted symbol even if its figures are unchanged. */
   isStageDue: true,
-  /** The epoch whose symbol list is loaded. @type {string | null} */
-  listed_epoch: null,
-  /** Whether the symbol list is being fetched. */
-  isListing: false,
   measured_at_ms: 0,
-  market: new Market({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => onUnknown([...state.unknown, ...symbols]) }),
+  /** The received bytes that are counted. */
+  bytes: 0,
+  /** The merged events when the figures of the day were last fetched anew, and the time of that. */
+  renewed: { merged: 0, at_ms: 0 },
+  market: new Market({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) }),
 };
-const { market, watch } = state;
+const { market } = state;
+/** Bytes of messages a second. */
+const byteRate = new RateMeter();
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lag_timer;
@@ -72,6 +69,8 @@ const link = new Link(new URL(".", location.href).href, {
   onStatus: requestPaint,
   onFrame(messages, received_us) {
     market.take(messages, received_us, link.clock.best?.offset_us);
+    byteRate.add(link.bytes - state.bytes, performance.now());
+    state.bytes = link.bytes;
     requestPaint();
   },
 });
@@ -92,9 +91,17 @@ const connection = new Connection(() => link.retryNow());
 const heading = new Heading();
 const statusBar = new StatusBar();
 const trades = new TradesPanel(market, paintStage);
-const note = new WatchNote(undo);
 const timeframes = new Timeframes(chooseInterval);
-const watchlist = new Watchlist(byId("watchlist"), { onChart: chart, onRemove: remove, onSort });
+const panel = new WatchPanel(market.tickers, {
+  onChart: chart,
+  charted: () => state.charted,
+  onRows() {
+    follow();
+    for (const symbol of panel.traded) market.changed.add(symbol);
+    paintStage();
+  },
+  onRemoved: (symbol) => market.forget(symbol),
+});
 const chartView = new ChartView(byId("chart"), {
   onHover(ts) {
     if (ts === state.hovered_ts) return;
@@ -105,17 +112,18 @@ const chartView = new ChartView(byId("chart"), {
     if (market.series && (await loader.extend(market.series))) paintStage();
   },
 });
-const search = new Search(/** @type {HTMLInputElement} */ (byId("search")), byId("search-list"), {
-  listings: () => state.listings,
-  isListed: (symbol) => watch.own.includes(symbol),
-  onChoose: choose,
+const paceSetting = settings.define("hz", paceOf);
+const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection), (chosen) => {
+  paceSetting.set(chosen);
+  if (address.get().hz !== null) address.replace({ hz: chosen });
+  follow();
 });
 
 function onOpen() {
   follow();
   paintStage();
   // Another run of the server may trade other symbols.
-  if (state.listed_epoch !== market.epoch) void loadListings();
+  void panel.load(market.epoch);
 }
 
 /** The chart needs its history again if events of its symbol are lost. @param {ReadonlySet<string> | null} symbols */
@@ -144,93 +152,13 @@ function loadHistory() {
   void loader.load(state.charted, state.interval, isChosen(market.series) ? market.series : null);
 }
 
-async function loadListings() {
-  if (state.isListing) return;
-  state.isListing = true;
-  try {
-    const { epoch } = market;
-    state.listings = await fetchListings();
-    state.listed_epoch = epoch;
-    search.refresh();
-  } catch {
-    return; // The next `welcome` tries again.
-  } finally {
-    state.isListing = false;
-  }
-  const known = new Set(state.listings.map((listing) => listing.symbol));
-  if (state.isFirstVisit) {
-    watch.adopt(firstTen([...known]));
-    if (!known.has(state.charted ?? "")) chart(watch.own[0] ?? null);
-  }
-  onUnknown(watch.own.filter((symbol) => !known.has(symbol)));
-}
-
-/** Marks symbols that this server does not trade. They stay listed, because its next run may trade them. @param {string[]} symbols */
-function onUnknown(symbols) {
-  state.unknown = new Set(symbols);
-  follow();
-  arrange();
-}
-
 // The viewer's input.
-
-/** Loads the watchlist, which another tab may have changed, edits it and saves it. @param {() => void} edit */
-function change(edit) {
-  watch.adopt(loadChoices().watch ?? watch.own);
-  state.isFirstVisit = false;
-  edit();
-  saveChoice({ watch: watch.own });
-  follow();
-  arrange();
-}
-
-/** @param {string[]} symbols */
-function add(symbols) {
-  change(() => {
-    const { refused } = watch.add(symbols);
-    if (refused.length > 0) note.show(mark("The list is full: {symbols} is not added, {count} symbols is the most."), { symbols: refused.join(", "), count: WATCH_MAX });
-  });
-  if (!state.charted && watch.shown.length > 0) chart(watch.shown[0]);
-}
-
-/** @param {string} symbol */
-function remove(symbol) {
-  if (!watch.own.includes(symbol)) return;
-  /** @type {string | null} */
-  let next = null;
-  change(() => {
-    next = watch.remove(symbol);
-    market.forget(symbol);
-  });
-  note.show(mark("{symbol} is removed."), { symbol }, true);
-  if (state.charted === symbol) chart(next);
-}
-
-/** Undoes the last removal. */
-function undo() {
-  /** @type {string | null} */
-  let symbol = null;
-  change(() => {
-    symbol = watch.undo();
-  });
-  note.show("");
-  if (symbol === null) return;
-  if (!state.charted) chart(symbol);
-  watchlist.focus(symbol);
-}
-
-/** Adds a symbol to the watchlist; charts it if it is listed already. @param {string} symbol */
-function choose(symbol) {
-  if (watch.own.includes(symbol)) chart(symbol);
-  else add([symbol]);
-  watchlist.reveal(symbol);
-}
 
 /** @param {string | null} symbol */
 function chart(symbol) {
   if (symbol !== null && symbol === state.charted) return;
   state.charted = symbol;
-  watchlist.mark(symbol);
+  panel.mark();
   saveChoice({ charted: symbol });
   showHistory();
 }
@@ -252,7 +180,7 @@ function showHistory() {
   if (!isChosen(market.series)) market.series = null;
   paintStage();
   if (!state.charted) {
-    notice.show(state.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
+    notice.show(panel.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
     return;
   }
   if (market.series) notice.show("");
@@ -264,11 +192,13 @@ function showHistory() {
 
 /** Makes the subscriptions those of the symbols that the page shows. */
 function follow() {
-  const traded = watch.shown.filter((symbol) => !state.unknown.has(symbol));
-  const wishes = wishesOf(traded, state.charted, state.interval, document.hidden);
+  const { traded } = panel;
+  const wishes = wishesOf({
+    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: [], pace: pace.pace, watched: new Map(),
+  });
   market.want(wishes);
   link.want(wishes);
-  note.leaveOut(Math.max(traded.length - link.symbols_max, 0), link.symbols_max);
+  panel.note.leaveOut(Math.max(traded.length - link.symbols_max, 0), link.symbols_max);
 }
 
 /** Whether a series is of the charted symbol and interval. @param {import("./candles.js").CandleSeries | null} series */
@@ -276,32 +206,12 @@ function isChosen(series) {
   return series !== null && series.symbol === state.charted && series.interval === state.interval;
 }
 
-/** @param {string} key */
-function onSort(key) {
-  watch.sort(key, market.tickers);
-  arrange();
-}
-
-/** @param {string} symbol */
-function nameOf(symbol) {
-  return state.listings.find((listing) => listing.symbol === symbol)?.name ?? "";
-}
-
-function arrange() {
-  watchlist.arrange(watch.shown, nameOf, state.unknown);
-  watchlist.mark(state.charted);
-  watchlist.markOrder(watch.order);
-  byId("watchlist-empty").hidden = watch.shown.length > 0;
-  for (const symbol of watch.shown) market.changed.add(symbol);
-  paintStage();
-}
-
 /** Rewrites the texts that no frame repaints, after the language was switched. */
 function relabel() {
   notice.relabel();
-  note.relabel();
   byId("zone").textContent = zoneName();
-  watchlist.relabel();
+  panel.relabel();
+  pace.relabel();
   chartView.relabel();
   state.measured_at_ms = 0;
   paintStage();
@@ -326,10 +236,7 @@ function paint() {
   const now_ms = performance.now();
   paintHead();
   if (state.isStageDue || market.changed.has(state.charted ?? "")) drawStage();
-  for (const symbol of market.changed) {
-    const ticker = market.tickers.get(symbol);
-    if (ticker) watchlist.paint(ticker);
-  }
+  panel.paint(market.changed);
   market.changed.clear();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {
     state.measured_at_ms = now_ms;
@@ -340,6 +247,8 @@ function paint() {
       events: market.events,
       holes: market.sequences.holes,
       skipped: market.skipped,
+      byte_rate: byteRate.rate(now_ms),
+      merged: market.merged,
     });
   }
 }
@@ -356,15 +265,26 @@ function drawStage() {
   const { charted, interval } = state;
   const ticker = market.tickers.get(charted ?? "");
   const series = isChosen(market.series) ? market.series : null;
-  heading.paint(charted, nameOf(charted ?? ""), ticker);
+  heading.paint(charted, panel.nameOf(charted ?? ""), ticker);
   chartView.draw(series, ticker?.price ?? series?.newest?.close);
   const hovered = state.hovered_ts === null ? undefined : series?.bars.findLast((bar) => bar.ts === state.hovered_ts);
   heading.paintLegend(hovered ?? series?.newest, interval);
   trades.paint(charted);
 }
 
+/**
+ * Requests fresh snapshots where events were merged: the day's volume, high and low include the merged ones, which no event tells.
+ */
+function renew() {
+  const now_ms = performance.now();
+  if (document.hidden || market.merged === state.renewed.merged || now_ms - state.renewed.at_ms < RENEW_MS) return;
+  state.renewed = { merged: market.merged, at_ms: now_ms };
+  link.askAnew();
+}
+
 /** Repaints the countdown and the rate while no message comes. */
 function pulse() {
+  renew();
   requestPaint();
   setTimeout(pulse, PULSE_MS);
 }
@@ -374,26 +294,17 @@ function start() {
   onLanguage(relabel);
   const saved = loadChoices();
   state.interval = saved.interval ?? state.interval;
-  state.isFirstVisit = saved.watch === null;
   timeframes.mark(state.interval);
   byId("zone").textContent = zoneName();
-  watch.adopt(saved.watch ?? FIRST_TEN);
-  state.charted = watch.own.find((symbol) => symbol === saved.charted) ?? watch.own[0] ?? null;
-  arrange();
+  state.charted = panel.start();
+  panel.arrange();
   showHistory();
-  byId("watchlist-empty").hidden = saved.watch?.length !== 0;
-  onOtherTab((choices) => {
-    watch.adopt(choices.watch ?? watch.own);
-    follow();
-    arrange();
-  });
-  byId("restore").addEventListener("click", () => add(firstTen(state.listings.map((listing) => listing.symbol))));
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) follow();
     else showHistory();
   });
   link.start();
-  void loadListings();
+  void panel.load(null);
   pulse();
 }
 

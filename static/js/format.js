@@ -32,6 +32,13 @@ export function formatCount(count) {
   return whole.format(count);
 }
 
+/** Writes a number of bytes in thousands or millions, with one decimal below ten. @param {number} bytes */
+export function formatBytes(bytes) {
+  const [size, unit] = bytes < 999_950 ? [1e3, "kB"] : [1e6, "MB"];
+  const count = bytes / size;
+  return `${count < 9.95 ? count.toFixed(1) : whole.format(count)} ${unit}`;
+}
+
 /** Writes a volume: in full below ten million, in millions or billions from there. @param {number} volume */
 export function formatVolume(volume) {
   if (volume < 1e7) return whole.format(volume);

@@ -71,6 +71,11 @@ export class Link {
     return this.#client.symbols_max;
   }
 
+  /** The length of the received messages, in bytes. */
+  get bytes() {
+    return this.#client.bytes;
+  }
+
   /** Opens the first connection. */
   start() {
     this.#client.connect();

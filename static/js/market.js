@@ -45,6 +45,8 @@ export class Market {
   events = 0;
   /** Events that the server has skipped, by its `lag` messages. */
   skipped = 0;
+  /** Events that newer ones have replaced in mode `latest`. */
+  merged = 0;
   sequences = new SequenceChecker();
   log = new TradeLog();
   rate = new RateMeter();
@@ -73,9 +75,7 @@ export class Market {
       }
       this.sequences.forget(symbol);
       this.followed.delete(symbol);
-      if (!wish) continue;
-      this.log.clear();
-      this.latency.clear();
+      this.log.forget(symbol);
     }
     this.#wanted = wishes;
   }
@@ -98,8 +98,10 @@ export class Market {
       if (isEvent(message)) {
         events += 1;
         this.#takeEvent(message);
-        // The time of a bar is its start, so it does not measure latency.
-        if (ahead_us !== undefined && message.type !== "bar") this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
+        this.merged += message.skipped ?? 0;
+        // The time of a bar is its start, and a rate holds events back: neither measures latency.
+        const isTimed = message.type !== "bar" && this.#wanted.get(message.symbol)?.max_hz === undefined;
+        if (ahead_us !== undefined && isTimed) this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
       } else this.#takeControl(message);
     }
     this.events += events;
@@ -179,8 +181,9 @@ export class Market {
   /** @param {Snapshot} snapshot */
   #takeSnapshot(snapshot) {
     const { symbol, offset, ts } = snapshot;
-    if (!this.#wanted.has(symbol)) return;
-    this.sequences.snapshot(snapshot);
+    const wish = this.#wanted.get(symbol);
+    if (!wish) return;
+    this.sequences.snapshot(snapshot, wish.max_hz === undefined);
     this.now_us = Math.max(this.now_us, ts);
     const tick = this.tickers.get(symbol)?.tick ?? 0;
     this.tickers.set(symbol, { ...fromSnapshot(snapshot), tick });

@@ -21,14 +21,15 @@ export class SequenceChecker {
   holes = 0;
 
   /**
-   * Takes the `seq` numbers of a snapshot. On a subscribed channel they must agree with the last event.
+   * Takes the `seq` numbers of a snapshot. On a subscribed channel they must agree with the last event, unless a rate holds events back.
    * @param {Snapshot} snapshot
+   * @param {boolean} isWhole whether every event of the symbol is subscribed to
    */
-  snapshot(snapshot) {
+  snapshot(snapshot, isWhole = true) {
     const channels = this.#positions.get(snapshot.symbol) ?? new Map();
     for (const [channel, seq] of Object.entries(snapshot.seq ?? {})) {
       const position = channels.get(channel);
-      if (position?.isHeard && seq > position.seq) this.holes += seq - position.seq;
+      if (isWhole && position?.isHeard && seq > position.seq) this.holes += seq - position.seq;
       channels.set(channel, { seq, isHeard: position?.isHeard ?? false });
     }
     this.#positions.set(snapshot.symbol, channels);

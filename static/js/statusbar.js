@@ -8,7 +8,7 @@
 /** @typedef {import("./clock.js").Estimate} Estimate */
 
 import { describeLatency } from "./clock.js";
-import { formatCount } from "./format.js";
+import { formatBytes, formatCount } from "./format.js";
 import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 
@@ -20,6 +20,8 @@ import { setData, setText } from "./write.js";
  * @property {number} events
  * @property {number} holes
  * @property {number} skipped by the server's `lag` messages
+ * @property {number} byte_rate bytes of messages a second
+ * @property {number} merged events that newer ones have replaced
  */
 
 export class StatusBar {
@@ -27,9 +29,14 @@ export class StatusBar {
   #latency = document.querySelector("#latency");
   #events = document.querySelector("#events");
   #holes = document.querySelector("#holes");
+  #bytes = document.querySelector("#bytes");
+  #merged = document.querySelector("#merged");
 
   /** @param {Measurements} measured */
-  paint({ rate, latency_us, clock, events, holes, skipped }) {
+  paint({ rate, latency_us, clock, events, holes, skipped, byte_rate, merged }) {
+    setText(this.#bytes, t("{bytes}/s", { bytes: formatBytes(byte_rate) }));
+    setText(this.#merged, formatCount(merged));
+    setData(this.#merged, "count", String(merged));
     setText(this.#rate, t("{rate}/s", { rate: formatCount(rate) }));
     setText(this.#latency, describeLatency(latency_us, clock));
     setText(this.#events, formatCount(events));

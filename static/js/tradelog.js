@@ -93,6 +93,13 @@ export class TradeLog {
     if (this.#past) amend(this.#past.trades, amendment);
   }
 
+  /** Removes the trades of a symbol. @param {string} symbol */
+  forget(symbol) {
+    const ordered = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    this.#ring = ordered.filter((trade) => trade.symbol !== symbol);
+    this.#next = this.#ring.length % this.#trades_max;
+  }
+
   clear() {
     this.#past = null;
     this.#ring = [];

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The subscriptions that the live page needs.
+ * The subscriptions that the live page needs: every event where one is looked at singly, the newest at a rate where only the eye reads
+ * it, and nothing of what nobody sees.
  *
  * Owns: this rule. Does not own: requesting them (`link.js`) or their effect (`market.js`). Pure.
  */
@@ -9,28 +10,47 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {{ channels: readonly Channel[], max_hz?: number }} Wish the subscriptions of one symbol; with `max_hz` in mode `latest` */
 /** @typedef {ReadonlyMap<string, Wish>} Wishes by symbol */
-
-/** The rate for a hidden page, whose title is rewritten once a second at most. */
-const HIDDEN_HZ = 1;
-/** @type {readonly Channel[]} */
-const CHANNELS = ["trades", "quotes", "corrections", "cancels"];
+/** @typedef {number | "all"} Pace the most updates of a row a second; "all" for every event */
 
 /**
- * Returns the subscriptions of a page: trades, what corrects them, and quotes of its watchlist, and the charted bars; of a hidden page
- * only the price in its title.
- * @param {readonly string[]} watch
- * @param {string | null} charted
- * @param {Interval} interval
- * @param {boolean} isHidden
+ * @typedef {object} Need
+ * @property {string | null} charted
+ * @property {Interval} interval
+ * @property {boolean} isHidden whether the page is hidden
+ * @property {readonly string[]} seen rows in sight
+ * @property {readonly string[]} unseen rows out of sight whose figures are needed all the same
+ * @property {Pace} pace of the rows in sight
+ * @property {ReadonlyMap<string, readonly Channel[]>} watched what alerts watch; they need every event, also in a hidden page
+ */
+
+/** The greatest rate of what is out of sight; the title of a hidden page is rewritten once a second at most. */
+export const UNSEEN_HZ = 1;
+/** Corrections and cancellations have no mode `latest`: the next snapshot includes them. @type {readonly Channel[]} */
+const ROW = ["trades", "quotes"];
+/** @type {readonly Channel[]} */
+const WHOLE = [...ROW, "corrections", "cancels"];
+
+/**
+ * Returns the subscriptions of a page: every event of the charted symbol and of what alerts watch, the newest events of the other rows;
+ * of a hidden page only the price in its title, and the alerts.
+ * @param {Need} need
  * @returns {Wishes}
  */
-export function wishesOf(watch, charted, interval, isHidden) {
-  if (isHidden) return new Map(charted ? [[charted, { channels: ["trades"], max_hz: HIDDEN_HZ }]] : []);
-  // The charted symbol comes first, so that the server's limit of symbols never cuts it off.
-  const ordered = [...watch].sort((left, right) => Number(right === charted) - Number(left === charted));
-  return new Map(ordered.map((symbol) => {
-    /** @type {Channel[]} */
-    const bars = symbol === charted ? [`bars.${interval}`] : [];
-    return [symbol, { channels: [...CHANNELS, ...bars] }];
-  }));
+export function wishesOf({ charted, interval, isHidden, seen, unseen, pace, watched }) {
+  /** @type {Map<string, Wish>} */
+  const wishes = new Map();
+  // The server's limit of symbols cuts the end off: first what may not be missing.
+  if (charted !== null) wishes.set(charted, isHidden ? { channels: ["trades"], max_hz: UNSEEN_HZ } : { channels: [...WHOLE, `bars.${interval}`] });
+  for (const [symbol, channels] of watched) {
+    const own = isHidden ? (symbol === charted ? ["trades"] : []) : (wishes.get(symbol)?.channels ?? WHOLE);
+    wishes.set(symbol, { channels: /** @type {Channel[]} */ ([...new Set([...own, ...channels])]) });
+  }
+  if (isHidden) return wishes;
+  const slow_hz = pace === "all" ? UNSEEN_HZ : Math.min(pace, UNSEEN_HZ);
+  for (const [symbols, hz] of /** @type {const} */ ([[seen, pace], [unseen, slow_hz]])) {
+    for (const symbol of symbols) {
+      if (!wishes.has(symbol)) wishes.set(symbol, hz === "all" ? { channels: WHOLE } : { channels: ROW, max_hz: hz });
+    }
+  }
+  return wishes;
 }

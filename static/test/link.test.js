@@ -248,16 +248,19 @@ test("after a goodbye the page reconnects when the server has asked for it", asy
   assert.equal(sockets.length, 2);
 });
 
-/** Returns the requests that change the subscriptions of a page from these to those. @param {Parameters<typeof wishesOf>} before @param {Parameters<typeof wishesOf>} after */
+/** @param {string[]} seen @param {string | null} charted @param {import("../js/protocol.js").Interval} interval @param {boolean} isHidden */
+const wishesFor = (seen, charted, interval, isHidden) => wishesOf({ charted, interval, isHidden, seen, unseen: [], pace: 4, watched: new Map() });
+
+/** Returns the requests that change the subscriptions of a page from these to those. @param {Parameters<typeof wishesFor>} before @param {Parameters<typeof wishesFor>} after */
 async function requestsFor(before, after) {
   sockets = [];
   link = new Link("http://localhost/", { onStatus: () => {}, onFrame: () => {} });
-  link.want(wishesOf(...before));
+  link.want(wishesFor(...before));
   link.start();
   sockets[0].open();
   await pass(50);
   const already = sockets[0].sent.length;
-  link.want(wishesOf(...after));
+  link.want(wishesFor(...after));
   await pass(50);
   return sockets[0].sent.slice(already).filter(({ action }) => action !== "ping").map(({ action, symbols, channels = [], mode, max_hz }) =>
     [action, symbols.join(), channels.join(), mode, max_hz].filter(Boolean).join(" "));
@@ -266,31 +269,31 @@ const WATCH = ["AAPL", "MSFT", "KO"];
 
 test("a page subscribes with one request per set of channels", async () => {
   assert.deepEqual(await requestsFor([[], null, "1m", false], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO cancels,corrections,quotes,trades"]);
+    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
 });
 
 test("bars that are no longer charted are unsubscribed", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "5m", false]),
     ["unsubscribe AAPL bars.1m", "subscribe AAPL bars.5m"]);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "KO", "1m", false]),
-    ["unsubscribe AAPL bars.1m", "subscribe KO bars.1m"]);
+    ["unsubscribe AAPL bars.1m,cancels,corrections", "subscribe KO bars.1m,cancels,corrections,quotes,trades", "subscribe AAPL quotes,trades latest 4"]);
 });
 
 test("adding and removing a symbol changes nothing else", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "1m", false]), []);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [["AAPL", "KO", "V"], "AAPL", "1m", false]),
-    ["unsubscribe MSFT", "subscribe V cancels,corrections,quotes,trades"]);
+    ["unsubscribe MSFT", "subscribe V quotes,trades latest 4"]);
 });
 
 test("a page that is hidden keeps a price a second, and asks for everything when it is shown", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "1m", true]),
     ["unsubscribe AAPL bars.1m,cancels,corrections,quotes", "unsubscribe MSFT,KO", "subscribe AAPL trades latest 1"]);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", true], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO cancels,corrections,quotes,trades"]);
+    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
 });
 
 test("no more symbols are subscribed than the server permits", async () => {
-  link.want(wishesOf(WATCH, "AAPL", "1m", false));
+  link.want(wishesFor(WATCH, "AAPL", "1m", false));
   link.start();
   sockets[0].open({ limits: { symbols: 2 } });
   assert.deepEqual([link.symbols_max, sockets[0].sent.flatMap(({ symbols = [] }) => symbols)], [2, ["AAPL", "MSFT"]]);

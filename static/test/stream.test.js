@@ -91,8 +91,15 @@ test("the trade log returns null if trades may be missing", () => {
   assert.equal(log.since("AAPL", 9, 5), null, "offset 10 was evicted");
   assert.deepEqual(log.since("AAPL", 10, 5).map((trade) => trade.offset), [12, 13, 14]);
   assert.deepEqual(log.newest("AAPL", 2).map((trade) => trade.offset), [14, 13]);
+  log.forget("MSFT");
+  assert.deepEqual(log.newest("AAPL", 9).map((trade) => trade.offset), [14, 13, 12]);
+  log.push(logged("KO", 15));
+  log.push(logged("KO", 16));
+  assert.equal(log.since("AAPL", 11, 5), null, "offset 12 was evicted");
+  log.forget("AAPL");
+  assert.deepEqual([log.newest("AAPL", 9), log.newest("KO", 9).length], [[], 2]);
   log.clear();
-  assert.deepEqual(log.newest("AAPL", 2), []);
+  assert.deepEqual(log.newest("KO", 2), []);
 });
 
 test("the rate is that of the last seconds", () => {
@@ -224,6 +231,26 @@ test("in mode latest the price is updated, but neither the tape nor the candles"
   market.take([trade(70), snapshot({ trades: 71 }), trade(72)], 0, undefined);
   assert.deepEqual(market.log.newest("AAPL", 9).map((logged) => logged.offset), [172]);
   assert.equal(market.sequences.holes, 0);
+});
+
+test("a snapshot of a symbol in mode latest is no hole, and its figures of the day include what was merged", () => {
+  const market = new Market(IGNORE);
+  market.want(wishes(4));
+  market.take([OPEN, snapshot({ trades: 57 }), trade(60, { skipped: 2 }), snapshot({ trades: 69 }, { volume: 9_000 })], 0, 5);
+  assert.deepEqual([market.sequences.holes, market.merged, market.tickers.get("AAPL").volume], [0, 2, 9_000]);
+  market.take([trade(68, { skipped: 7 }), trade(72, { skipped: 3 })], 0, 5);
+  assert.deepEqual([market.sequences.holes, market.merged, market.tickers.get("AAPL").volume], [0, 12, 9_025]);
+  assert.equal(market.latency.median, null, "a rate holds events back, which is no latency");
+});
+
+test("a row that comes and goes takes nothing from the tape and the latency of the charted symbol", () => {
+  const market = new Market(IGNORE);
+  market.want(wishes());
+  market.take([OPEN, snapshot({ trades: 57 }), trade(58)], 0, 5);
+  const { median } = market.latency;
+  assert.notEqual(median, null);
+  for (const more of [[["KO", { channels: ["trades"], max_hz: 4 }]], []]) market.want(new Map([...wishes(), .../** @type {[]} */ (more)]));
+  assert.deepEqual([market.log.newest("AAPL", 9).length, market.latency.median, market.followed.has("AAPL")], [1, median, true]);
 });
 
 test("a day begins with the previous close, and its first trade sets its figures", () => {

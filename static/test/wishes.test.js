@@ -2,16 +2,50 @@
 // Checks the subscriptions of a shown and a hidden page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PACES, paceOf, stopOf, usualPace } from "../js/pace.js";
 import { wishesOf } from "../js/wishes.js";
 
-const WATCH = ["MSFT", "AAPL", "KO"];
+/** @type {import("../js/wishes.js").Need} */
+const NEED = { charted: "AAPL", interval: "1m", isHidden: false, seen: ["MSFT", "AAPL", "KO"], unseen: [], pace: 4, watched: new Map() };
+const ROW = ["trades", "quotes"];
+const WHOLE = [...ROW, "corrections", "cancels"];
 
-test("a shown page subscribes to its watchlist, and to the bars of the charted symbol, which comes first", () => {
-  const channels = ["trades", "quotes", "corrections", "cancels"];
-  assert.deepEqual([...wishesOf(WATCH, "AAPL", "1m", false)], [["AAPL", { channels: [...channels, "bars.1m"] }], ["MSFT", { channels }], ["KO", { channels }]]);
+/** @param {Partial<import("../js/wishes.js").Need>} need */
+const wishes = (need) => [...wishesOf({ ...NEED, ...need })];
+
+test("a shown page gets every event of the charted symbol, which comes first, and the newest ones of its other rows", () => {
+  assert.deepEqual(wishes({}), [
+    ["AAPL", { channels: [...WHOLE, "bars.1m"] }], ["MSFT", { channels: ROW, max_hz: 4 }], ["KO", { channels: ROW, max_hz: 4 }],
+  ]);
+  assert.deepEqual(wishes({ pace: "all", seen: ["KO"] })[1], ["KO", { channels: WHOLE }]);
 });
 
-test("a hidden page subscribes to the price of the charted symbol only, once a second", () => {
-  assert.deepEqual([...wishesOf(WATCH, "AAPL", "1m", true)], [["AAPL", { channels: ["trades"], max_hz: 1 }]]);
-  assert.deepEqual([...wishesOf(WATCH, null, "1m", true)], []);
+test("rows out of sight get one update a second at most, and none if nobody needs their figures", () => {
+  assert.deepEqual(wishes({ seen: [], unseen: ["KO"] })[1], ["KO", { channels: ROW, max_hz: 1 }]);
+  assert.deepEqual(wishes({ seen: [], unseen: ["KO"], pace: "all" })[1], ["KO", { channels: ROW, max_hz: 1 }]);
+  assert.deepEqual(wishes({ seen: [], unseen: ["KO"], pace: 0.5 })[1], ["KO", { channels: ROW, max_hz: 0.5 }]);
+  assert.equal(wishes({ seen: [] }).length, 1);
+});
+
+test("a hidden page gets the price of the charted symbol once a second", () => {
+  assert.deepEqual(wishes({ isHidden: true }), [["AAPL", { channels: ["trades"], max_hz: 1 }]]);
+  assert.deepEqual(wishes({ isHidden: true, charted: null }), []);
+});
+
+test("an alert gets every event of what it watches, in a hidden page too", () => {
+  /** @type {import("../js/wishes.js").Need["watched"]} */
+  const watched = new Map([["KO", ["trades"]], ["AAPL", ["quotes"]], ["XOM", ["quotes"]]]);
+  assert.deepEqual(wishes({ watched }), [
+    ["AAPL", { channels: [...WHOLE, "bars.1m"] }], ["KO", { channels: WHOLE }], ["XOM", { channels: WHOLE }], ["MSFT", { channels: ROW, max_hz: 4 }],
+  ]);
+  assert.deepEqual(wishes({ watched, isHidden: true }), [
+    ["AAPL", { channels: ["trades", "quotes"] }], ["KO", { channels: ["trades"] }], ["XOM", { channels: ["quotes"] }],
+  ]);
+});
+
+test("the pace is a stop of the slider, and saving data slows it down", () => {
+  assert.deepEqual([usualPace(undefined), usualPace({ saveData: false }), usualPace({ saveData: true })], [4, 4, 1]);
+  assert.deepEqual(PACES.map(stopOf), PACES.map((_, index) => index));
+  assert.deepEqual([stopOf(60), stopOf(0.1), stopOf(3)], [4, 0, 3]);
+  assert.deepEqual(["all", 4, 3, "4", null, undefined].map(paceOf), ["all", 4, null, null, null, null]);
 });

@@ -22,10 +22,11 @@ export declare class RequestError extends Error {
  * Fetches JSON.
  * @template T the type of the answer
  * @param {Fetch} fetch @param {string} url @param {AbortSignal} signal @param {number} timeout_ms
+ * @param {(text: string) => void} [onText] is given the text of the answer
  * @returns {Promise<T>}
  * @throws {RequestError}
  */
-export declare function fetchJson<T>(fetch: Fetch, url: string, signal: AbortSignal, timeout_ms: number): Promise<T>;
+export declare function fetchJson<T>(fetch: Fetch, url: string, signal: AbortSignal, timeout_ms: number, onText?: (text: string) => void): Promise<T>;
 export type StreamEvent = {
     /**
      * null for a comment

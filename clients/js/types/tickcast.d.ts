@@ -25,6 +25,8 @@ export declare class Client {
     status: Status;
     /** The most symbols of one connection. */
     symbols_max: number;
+    /** The length of the messages received so far, in bytes, without what carries them: heads, frames, TLS. */
+    bytes: number;
     /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
     constructor(url: string | URL, options?: Options);
     /** The run of the server that the last connection had; empty before the first. */

@@ -5,6 +5,7 @@
 
 import { masthead } from "./masthead.js";
 import { reconnect } from "./reconnect.js";
+import { watchlist } from "./watchlist.js";
 
 /** The sectors of config/symbols.toml, as the Global Industry Classification Standard names them. */
 const sectors = {
@@ -26,6 +27,7 @@ export const korean = {
   ...masthead,
   ...sectors,
   ...reconnect,
+  ...watchlist,
   // The connection.
   "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 실시간 시세",
   "Connecting": "연결 중",

@@ -16,6 +16,7 @@ mod live_layout;
 mod live_list;
 mod live_midnight;
 mod live_tape;
+mod live_wire;
 
 use serde_json::json;
 
