@@ -2,7 +2,7 @@
 /**
  * The options and the status of a client, and what its listeners are given.
  *
- * Owns: these types.
+ * Owns: these types, the defaults, and the times that are no options.
  */
 
 /** @typedef {import("./closing.js").Failure} Failure */
@@ -35,4 +35,14 @@
 /** @typedef {{ [Type in Message["type"]]: Extract<Message, { type: Type }> }} Messages */
 /** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status }} Happenings */
 
-export {};
+export const DEFAULTS = {
+  transports: /** @type {readonly Transport[]} */ (["websocket", "sse", "poll"]),
+  ping_ms: 5_000, silence_heartbeats: 2, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random,
+};
+export const CHECK_MS = 250;
+/** A check that is so late means that the machine or the page was suspended. */
+export const LATE_MS = 1_500;
+/** After a connection that lived this long the delays start from the shortest. */
+export const HELD_MS = 5_000;
+/** Before the server has named its own. */
+export const HEARTBEAT_MS = 15_000;

@@ -12,6 +12,7 @@ import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
 import { addressOf, baseOf } from "./http.js";
 import { LineLink } from "./lines.js";
 import { Place, received } from "./place.js";
+import { CHECK_MS, DEFAULTS, HEARTBEAT_MS, HELD_MS, LATE_MS } from "./options.js";
 import { isEvent } from "./protocol.js";
 import { MessageQueue } from "./queue.js";
 import { WebSocketLink } from "./websocket.js";
@@ -30,15 +31,6 @@ export { ClosedError };
 /** @typedef {import("./options.js").Options} Options */
 /** @typedef {import("./options.js").Status} Status */
 
-/** @type {readonly Transport[]} */
-const TRANSPORTS = ["websocket", "sse", "poll"];
-const CHECK_MS = 250;
-/** A check that is so late means that the machine or the page was suspended. */
-const LATE_MS = 1_500;
-/** After a connection that lived this long the delays start from the shortest. */
-const HELD_MS = 5_000;
-const HEARTBEAT_MS = 15_000;
-
 /** Returns a client that connects at once. @param {string | URL} url the address of the server @param {Options} [options] */
 export function connect(url, options) {
   const client = new Client(url, options);
@@ -56,7 +48,8 @@ export class Client {
   #base;
   #options;
   #Socket;
-  #transports;
+  /** @type {readonly Transport[]} */
+  #transports = [];
   /** @type {Map<string, Set<(value: never) => void>>} */
   #listeners = new Map();
   /** @type {Set<MessageQueue>} */
@@ -89,10 +82,9 @@ export class Client {
   /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
   constructor(url, options = {}) {
     this.#base = baseOf(url);
-    this.#options = { ping_ms: 5_000, silence_heartbeats: 2, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random, ...options };
+    this.#options = { ...DEFAULTS, ...options };
     this.#Socket = options.WebSocket ?? globalThis.WebSocket;
-    this.#transports = (options.transports ?? TRANSPORTS).filter((transport) => transport !== "websocket" || this.#Socket);
-    if (this.#transports.length === 0) throw new TypeError("there is no WebSocket here: pass one as an option, or permit another transport");
+    this.use(this.#options.transports);
     this.#backoff = new Backoff(this.#options.random);
     this.#core = this.#makeCore();
     this.#audit = new Audit(this.#core, () => this.#link && this.#onFailure(this.#link, { cause: "silent" }));
@@ -118,6 +110,14 @@ export class Client {
     if (this.status.state === "idle") return;
     this.#leave();
     this.#begin(this.#firstIndex(), { cause: "asked" });
+  }
+
+  /** Permits these transports only, the best one first. If it is not the one in use, it takes over at once, and resumes. @param {readonly Transport[]} transports */
+  use(transports) {
+    this.#transports = transports.filter((transport) => transport !== "websocket" || this.#Socket);
+    if (this.#transports.length === 0) throw new TypeError("there is no WebSocket here: pass one as an option, or permit another transport");
+    this.#first = this.#upgrade_at_ms = 0;
+    if (this.status.transport !== this.#transports[0] && this.status.state !== "closed") this.reconnect();
   }
 
   /** Abandons the connection until `connect` is called. The cursor is kept. */

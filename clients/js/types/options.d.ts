@@ -1,7 +1,7 @@
 /**
  * The options and the status of a client, and what its listeners are given.
  *
- * Owns: these types.
+ * Owns: these types, the defaults, and the times that are no options.
  */
 export type Failure = import("./closing.js").Failure;
 export type Channel = import("./protocol.js").Channel;
@@ -114,4 +114,18 @@ export type Happenings = Messages & {
 /** @typedef {{ channels?: Iterable<Channel>, mode?: "all" | "latest", max_hz?: number }} SubscribeOptions `channels`: `trades` by default; `mode`: `all`, or `latest` if there is a `max_hz` */
 /** @typedef {{ [Type in Message["type"]]: Extract<Message, { type: Type }> }} Messages */
 /** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status }} Happenings */
-export {};
+export declare const DEFAULTS: {
+    transports: readonly Transport[];
+    ping_ms: number;
+    silence_heartbeats: number;
+    upgrade_ms: number;
+    connect_timeout_ms: number;
+    random: () => number;
+};
+export declare const CHECK_MS = 250;
+/** A check that is so late means that the machine or the page was suspended. */
+export declare const LATE_MS = 1500;
+/** After a connection that lived this long the delays start from the shortest. */
+export declare const HELD_MS = 5000;
+/** Before the server has named its own. */
+export declare const HEARTBEAT_MS = 15000;

@@ -17,6 +17,16 @@ export type Transport = import("./protocol.js").Transport;
 export type Happenings = import("./options.js").Happenings;
 export type Options = import("./options.js").Options;
 export type Status = import("./options.js").Status;
+/** @typedef {import("./closing.js").Failure} Failure */
+/** @typedef {import("./core.js").Core} Core */
+/** @typedef {import("./core.js").Link} Link */
+/** @typedef {import("./protocol.js").Message} Message */
+/** @typedef {import("./protocol.js").Position} Position */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Transport} Transport */
+/** @typedef {import("./options.js").Happenings} Happenings */
+/** @typedef {import("./options.js").Options} Options */
+/** @typedef {import("./options.js").Status} Status */
 /** Returns a client that connects at once. @param {string | URL} url the address of the server @param {Options} [options] */
 export declare function connect(url: string | URL, options?: Options): Client;
 export declare class Client {
@@ -37,6 +47,8 @@ export declare class Client {
     connect(): void;
     /** Abandons the connection and opens another one at once, which resumes where this one was. */
     reconnect(): void;
+    /** Permits these transports only, the best one first. If it is not the one in use, it takes over at once, and resumes. @param {readonly Transport[]} transports */
+    use(transports: readonly Transport[]): void;
     /** Abandons the connection until `connect` is called. The cursor is kept. */
     pause(): void;
     /**
