@@ -14,7 +14,7 @@ import { Connection } from "./connection.js";
 import { byId } from "./element.js";
 import { Heading } from "./heading.js";
 import { failureOf, HistoryLoader } from "./history.js";
-import { mark, onLanguage, startLanguage } from "./i18n.js";
+import { mark } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Link } from "./link.js";
 import { Market } from "./market.js";
@@ -26,6 +26,7 @@ import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoice } from "./storage.js";
 import { Timeframes } from "./timeframes.js";
 import { TradesPanel } from "./tradespanel.js";
+import { startViewer } from "./viewer.js";
 import { WatchPanel } from "./watchpanel.js";
 import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
@@ -87,7 +88,7 @@ const loader = new HistoryLoader(market.log, {
   },
 });
 const notice = new Notice(showHistory);
-const connection = new Connection(() => link.retryNow());
+const connection = new Connection(link);
 const heading = new Heading();
 const statusBar = new StatusBar();
 const trades = new TradesPanel(market, paintStage);
@@ -255,7 +256,7 @@ function paint() {
 
 /** Paints the state of the connection and the title of the document. */
 function paintHead() {
-  connection.paint(link.status, performance.now());
+  connection.paint(performance.now());
   heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
 }
 
@@ -290,8 +291,7 @@ function pulse() {
 }
 
 function start() {
-  startLanguage(korean);
-  onLanguage(relabel);
+  startViewer(korean, relabel);
   const saved = loadChoices();
   state.interval = saved.interval ?? state.interval;
   timeframes.mark(state.interval);

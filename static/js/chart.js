@@ -198,9 +198,11 @@ export class ChartView {
     this.#chart.timeScale().scrollToPosition(position + Math.max(0, index) - (bars.length - 1), false);
   }
 
-  /** Rewrites the axes after the language was switched. */
+  /** Rewrites the axes after the language or the time zone was switched. */
   relabel() {
     if (!this.#drawn) return;
+    // The next draw puts in all bars again, whose weights on the axis depend on the zone.
+    this.#drawn = { ...this.#drawn, revision: -1 };
     const { interval } = this.#drawn.series;
     this.#chart.applyOptions(this.#timeOptions(interval === "1s", interval !== "1d"));
   }

@@ -8,7 +8,7 @@ export function colourOf(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Calls the listener whenever the viewer switches between the light and the dark scheme. @param {() => void} listener */
+/** Calls the listener whenever the colours have changed: by the scheme, by the viewer's choice, or with the language. @param {() => void} listener */
 export function onScheme(listener) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", listener);
+  new MutationObserver(listener).observe(document.documentElement, { attributeFilter: ["data-scheme", "data-colours", "lang"] });
 }

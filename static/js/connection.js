@@ -8,28 +8,39 @@
 
 /** @typedef {import("./link.js").Status} Status */
 
+import { ConnectionPanel, transportName } from "./connectionpanel.js";
 import { formatCount } from "./format.js";
 import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
+import { formatTime } from "./zone.js";
 
 export class Connection {
   #status = document.querySelector("#status");
   #label = document.querySelector("#status-label");
   #detail = document.querySelector("#status-detail");
+  #since = document.querySelector("#status-since");
   #reason = document.querySelector("#status-reason");
   #retry = document.querySelector("#retry");
 
-  /** @param {() => void} onRetry */
-  constructor(onRetry) {
-    this.#retry?.addEventListener("click", onRetry);
+  #link;
+  #panel;
+
+  /** @param {import("./link.js").Link} link */
+  constructor(link) {
+    this.#link = link;
+    this.#panel = new ConnectionPanel(link);
+    this.#retry?.addEventListener("click", () => link.retryNow());
   }
 
-  /** @param {Status} status @param {number} now_ms as `performance.now()` counts */
-  paint(status, now_ms) {
+  /** @param {number} now_ms as `performance.now()` counts */
+  paint(now_ms) {
+    const { status, clock } = this.#link;
+    this.#panel.paint();
     setData(this.#status, "state", status.state);
     const [label, detail] = describe(status, now_ms);
     setText(this.#label, label);
     setText(this.#detail, detail);
+    setText(this.#since, describeSince(status, (clock.best?.offset_us ?? 0) / 1_000));
     setText(this.#reason, describeReason(status));
     if (this.#retry instanceof HTMLElement) {
       const isWaiting = status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null);
@@ -48,7 +59,7 @@ export function describe(status, now_ms) {
     case "connecting": return [t("Connecting"), ""];
     case "live": {
       // The words tell whoever runs a proxy what to mend; the prices are live all the same.
-      if (status.fallback === null) return [t("Live"), ""];
+      if (status.fallback === null) return [t("Live"), status.transport ? transportName(status.transport) : ""];
       return [t("WebSocket refused"), status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling")];
     }
     case "closed": return [t("Disconnected"), ""];
@@ -65,6 +76,12 @@ export function describe(status, now_ms) {
       return [t("Stale"), t("nothing for {seconds} s", { seconds: Math.round((now_ms - status.silent_since_ms) / 1_000) })];
     }
   }
+}
+
+/** Returns since when the connection is there, by the server's clock, as that of the viewer may be wrong. @param {Status} status @param {number} ahead_ms of the server's clock */
+function describeSince(status, ahead_ms) {
+  if (status.state !== "live" || status.since_ms === undefined) return "";
+  return t("since {time}", { time: formatTime((performance.timeOrigin + status.since_ms + ahead_ms) / 1_000, "minute") });
 }
 
 /** Returns the reason why there is no connection; empty if there is one, or if the reason is unknown. @param {Status} status */

@@ -5,6 +5,12 @@
  * Minus is U+2212, which is as wide as plus, so that signed columns line up.
  */
 
+import { currentLanguage } from "./i18n.js";
+import { oneOf, settings } from "./settings.js";
+
+/** How great numbers are shortened: `M` and `B`, or 만 and 억; `auto` by the language of the page. */
+export const numbers = settings.define("numbers", oneOf(/** @type {const} */ (["auto", "western", "korean"])));
+
 const MINUS = "\u2212";
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const mills = new Intl.NumberFormat("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 });
@@ -39,14 +45,24 @@ export function formatBytes(bytes) {
   return `${count < 9.95 ? count.toFixed(1) : whole.format(count)} ${unit}`;
 }
 
-/** Writes a volume: in full below ten million, in millions or billions from there. @param {number} volume */
+const myriads = new Intl.NumberFormat("ko-KR", { notation: "compact", maximumFractionDigits: 1, useGrouping: true });
+const axisMyriads = new Intl.NumberFormat("ko-KR", { notation: "compact", maximumSignificantDigits: 3, useGrouping: false });
+
+function isKorean() {
+  const chosen = numbers.get();
+  return chosen === "korean" || (chosen === "auto" && currentLanguage() === "ko");
+}
+
+/** Writes a volume: in full below ten million, in millions or billions from there; in Korean in 만 and 억. @param {number} volume */
 export function formatVolume(volume) {
+  if (isKorean()) return volume < 1e4 ? whole.format(volume) : myriads.format(volume);
   if (volume < 1e7) return whole.format(volume);
   return volume < 1e9 ? `${(volume / 1e6).toFixed(2)}M` : `${(volume / 1e9).toFixed(2)}B`;
 }
 
 /** Writes a volume in at most five characters, for an axis. @param {number} volume */
 export function formatVolumeShort(volume) {
+  if (isKorean()) return volume < 1e4 ? String(Math.round(volume)) : axisMyriads.format(volume);
   if (volume < 1e3) return whole.format(volume);
   for (const [size, unit] of /** @type {const} */ ([[1e9, "B"], [1e6, "M"], [1e3, "K"]])) {
     if (volume >= size) return `${(volume / size).toFixed(volume < size * 10 ? 1 : 0)}${unit}`;

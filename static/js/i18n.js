@@ -14,9 +14,15 @@
 /** @typedef {"en" | "ko"} Language */
 /** @typedef {Record<string, string | number>} Values */
 
+import { address } from "./address.js";
+import { settings } from "./settings.js";
+
 /** @type {readonly Language[]} */
 const LANGUAGES = ["en", "ko"];
-const KEY = "tickcast.language";
+/** Where pages before the settings kept the language. */
+const OLD_KEY = "tickcast.language";
+/** Null: the browser's language. */
+const choice = settings.define("language", (stored) => languageNamed(stored) ?? null);
 /** Locales for dates; figures are written alike in both. */
 const LOCALES = { en: "en-GB", ko: "ko-KR" };
 /** The label of the switch: the other language, in that language. */
@@ -86,9 +92,13 @@ export function nodesOf(phrase, values) {
 export function startLanguage(dictionary) {
   korean = dictionary;
   const asked = languageNamed(new URLSearchParams(location.search).get("lang"));
-  if (asked) save(asked);
-  language = asked ?? languageNamed(saved()) ?? languageNamed(navigator.language.slice(0, 2)) ?? "en";
+  if (asked) choice.set(asked);
+  language = asked ?? saved() ?? languageNamed(navigator.language.slice(0, 2)) ?? "en";
   document.querySelector("#language")?.addEventListener("click", () => switchLanguage(OTHER[language][0]));
+  // Another tab, or an import of settings.
+  choice.subscribe((chosen) => {
+    if (chosen && chosen !== language) switchLanguage(chosen);
+  });
   apply();
 }
 
@@ -98,14 +108,11 @@ export function onLanguage(listener) {
 }
 
 /** @param {Language} to */
-function switchLanguage(to) {
+export function switchLanguage(to) {
+  if (to === language) return;
   language = to;
-  save(to);
-  const url = new URL(location.href);
-  if (url.searchParams.has("lang")) {
-    url.searchParams.set("lang", to);
-    history.replaceState(history.state, "", url);
-  }
+  choice.set(to);
+  if (address.get().lang !== null) address.replace({ lang: to });
   apply();
   for (const listener of listeners) listener();
 }
@@ -127,6 +134,7 @@ function apply() {
     attributes.set(element, phrases);
     for (const [name, phrase] of phrases) element.setAttribute(name, t(phrase));
   }
+  delete document.documentElement.dataset.untranslated;
 }
 
 /** Returns the English phrase of a marked element. @param {Element} element */
@@ -144,25 +152,16 @@ function attributePhrases(element) {
   return new Map(names.map((name) => [name, element.getAttribute(name) ?? ""]));
 }
 
-/** @param {string | null} name @returns {Language | undefined} */
+/** @param {unknown} name @returns {Language | undefined} */
 function languageNamed(name) {
   return LANGUAGES.find((known) => known === name);
 }
 
-/** @returns {string | null} */
+/** Returns the language that the viewer has chosen on an earlier visit. */
 function saved() {
   try {
-    return localStorage.getItem(KEY);
+    return choice.get() ?? languageNamed(localStorage.getItem(OLD_KEY));
   } catch {
-    return null;
-  }
-}
-
-/** @param {Language} chosen */
-function save(chosen) {
-  try {
-    localStorage.setItem(KEY, chosen);
-  } catch {
-    // Storage is denied or full: the choice lasts as long as the page.
+    return choice.get();
   }
 }

@@ -7,9 +7,12 @@
  * messages (`app.js`), the look of the status (`connection.js`).
  */
 
+/** @typedef {import("../clients/js/closing.js").Failure} Failure */
+/** @typedef {import("../clients/js/protocol.js").Transport} Transport */
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 
+import { DEFAULTS } from "../clients/js/options.js";
 import { Client } from "../clients/js/tickcast.js";
 import { OffsetEstimator, timerResolution } from "./clock.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
@@ -17,14 +20,18 @@ import { reasonOf } from "./reconnect.js";
 
 /**
  * @typedef {{ state: "connecting" }
- *         | { state: "live", fallback: "sse" | "poll" | null }
+ *         | { state: "live", fallback: "sse" | "poll" | null, transport?: Transport | null, since_ms?: number }
  *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
- *   `fallback`: the transport in use because no WebSocket gets through. `retry_at_ms` is null during an attempt; `silent_since_ms` is
- *   null after a `lag`. Both are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
+ *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `since_ms`: when the connection
+ *   was ready. `retry_at_ms` is null during an attempt; `silent_since_ms` is
+ *   null after a `lag`. All are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
  *   open. `isRefused` when the server answers, but with an error. `closed`: the page does not reconnect by itself.
  */
+
+/** @typedef {{ transport: Transport, at_ms: number, ready_ms: number | null, failure: Failure | null }} Attempt to connect: when it began, was ready, and why it failed or ended; times of `performance.now()` */
+/** @typedef {"auto" | Transport} Choice of a transport by the viewer; `auto`: the best one that gets through */
 
 /**
  * @typedef {object} LinkHandlers
@@ -39,11 +46,17 @@ const LAG_SHOWN_MS = 3_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
+/** The most attempts that are remembered. */
+const ATTEMPTS_MAX = 8;
 
 export class Link {
   /** @type {Status} */
   status = { state: "connecting" };
   clock = new OffsetEstimator(timerResolution());
+  /** The newest attempts, the newest first. @type {Attempt[]} */
+  attempts = [];
+  /** @type {Choice} */
+  #choice = "auto";
   #client;
   #handlers;
   /** @type {Wishes} */
@@ -64,6 +77,13 @@ export class Link {
     this.#client.on("status", () => this.#onStatus());
     this.#client.on("open", () => this.#onOpen());
     this.#client.on("batch", ({ messages, received_us }) => this.#onBatch(messages, received_us));
+  }
+
+  /** Uses the transport that the viewer has chosen, at once. @param {Choice} choice */
+  choose(choice) {
+    if (choice === this.#choice) return;
+    this.#choice = choice;
+    this.#client.use(choice === "auto" ? DEFAULTS.transports : [choice]);
   }
 
   /** The server's limit of symbols for one connection. */
@@ -133,9 +153,10 @@ export class Link {
 
   #onStatus() {
     const { state, transport, retry_at_ms, failure } = this.#client.status;
+    this.#remember();
     if (state === "live") {
       this.#reason = "";
-      this.#setStatus({ state, fallback: transport === "websocket" ? null : transport });
+      this.#setStatus(this.#live());
       if (transport === "websocket") this.#ping();
       return;
     }
@@ -183,9 +204,29 @@ export class Link {
 
   /** Ends the status `stale`, unless it tells of a `lag` that has just come. */
   #showLive() {
-    const { state, transport } = this.#client.status;
+    const { state } = this.#client.status;
     if (state !== "live" || this.status.state === "live" || performance.now() < this.#lag_until_ms) return;
-    this.#setStatus({ state, fallback: transport === "websocket" ? null : transport });
+    this.#setStatus(this.#live());
+  }
+
+  /** @returns {Status} */
+  #live() {
+    const { transport, isFallback } = this.#client.status;
+    const fallback = isFallback && transport !== "websocket" ? transport : null;
+    return { state: "live", fallback, transport, since_ms: this.attempts[0]?.ready_ms ?? performance.now() };
+  }
+
+  /** Adds the attempt that has just begun, or what became of the last one. */
+  #remember() {
+    const { state, transport, retry_at_ms, failure } = this.#client.status;
+    const last = this.attempts[0];
+    if (last && !last.failure && state !== "live") last.failure = failure;
+    if (!transport || (retry_at_ms !== null && state !== "live")) return;
+    const isNew = state !== "live" || last?.transport !== transport || last.failure !== null;
+    // An upgrade while the old connection lasts.
+    if (isNew && last && !last.failure) last.failure = { cause: "asked" };
+    if (isNew) this.attempts = [{ transport, at_ms: performance.now(), ready_ms: null, failure: null }, ...this.attempts].slice(0, ATTEMPTS_MAX);
+    if (state === "live") this.attempts[0].ready_ms ??= performance.now();
   }
 
   #ping() {

@@ -7,21 +7,24 @@
 
 /** @typedef {import("./protocol.js").Listing} Listing */
 
-import { t } from "./i18n.js";
+import { initialsOf, isInitials, lettersOf } from "./hangul.js";
+import { currentLanguage, t } from "./i18n.js";
+import { companies } from "./korean/companies.js";
 
 const MATCHES_MAX = 50;
 /** The `keyCode` of keys that an input method has consumed (UI Events, section 7.3.1). */
 const COMPOSING = 229;
 
-/** Returns a text in the form for comparison: full-width letters as plain ones, lower case, one blank between words. @param {string} text */
+/** Returns a text in the form for comparison: full-width letters as plain ones, upper case, one blank between words. @param {string} text */
 function folded(text) {
-  return text.normalize("NFKC").toUpperCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  // NFKC would make other characters of consonants that stand alone.
+  return text.replace(/[^ㄱ-ㆎ]+/gu, (part) => part.normalize("NFKC")).toUpperCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 }
 
 /**
  * Returns the listings that match the typed text, best first: equal symbol, prefix of the symbol, prefix of the name, prefix of a
  * word of the name, part of any field. Punctuation and the width of letters are ignored: `brk-b` and `brkb` find BRK.B, `coca cola`
- * finds Coca-Cola.
+ * finds Coca-Cola. Korean names match by their letters as they are typed, or by the first consonants: `엔ㅂ` and `ㅇㅂㄷㅇ` find 엔비디아.
  * @param {Listing[]} listings
  * @param {string} typed
  * @param {(sector: string) => string} [sectorName] translates a sector
@@ -30,8 +33,18 @@ export function findMatches(listings, typed, sectorName = (sector) => sector) {
   const wanted = folded(typed);
   const joined = wanted.replaceAll(" ", "");
   if (joined === "" && typed.trim() !== "") return [];
+  const letters = lettersOf(joined);
   /** @param {Listing} listing */
   const rank = ({ symbol, name, sector }) => {
+    const korean = folded(Object.hasOwn(companies, symbol) ? companies[symbol] : "").replaceAll(" ", "");
+    if (letters !== joined && korean !== "") {
+      const place = lettersOf(korean).indexOf(letters);
+      if (place >= 0) return place === 0 ? 2 : 3;
+    }
+    if (isInitials(letters)) {
+      const place = initialsOf(korean).indexOf(letters);
+      if (place >= 0) return place === 0 ? 2 : 3;
+    }
     const ticker = folded(symbol).replaceAll(" ", "");
     const title = folded(name);
     if (ticker === joined) return 0;
@@ -47,6 +60,15 @@ export function findMatches(listings, typed, sectorName = (sector) => sector) {
     .sort((left, right) => left.rank - right.rank)
     .slice(0, MATCHES_MAX)
     .map((match) => match.listing);
+}
+
+/**
+ * Returns the name of a company in the page's language.
+ * @param {string} symbol
+ * @param {string} name English
+ */
+export function nameIn(symbol, name) {
+  return currentLanguage() === "ko" && Object.hasOwn(companies, symbol) ? companies[symbol] : name;
 }
 
 export class Search {
@@ -116,7 +138,7 @@ export class Search {
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", "false");
     option.dataset.symbol = symbol;
-    const parts = { symbol, name, sector: this.#handlers.isListed(symbol) ? t("listed") : t(sector) };
+    const parts = { symbol, name: nameIn(symbol, name), sector: this.#handlers.isListed(symbol) ? t("listed") : t(sector) };
     for (const [part, text] of Object.entries(parts)) {
       const span = document.createElement("span");
       span.className = part;

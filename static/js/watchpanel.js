@@ -12,7 +12,7 @@
 import { byId } from "./element.js";
 import { mark } from "./i18n.js";
 import { fetchListings } from "./rest.js";
-import { Search } from "./search.js";
+import { nameIn, Search } from "./search.js";
 import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
 import { FIRST_TEN, firstTen, Watch, WATCH_MAX } from "./watch.js";
 import { Watchlist } from "./watchlist.js";
@@ -78,7 +78,7 @@ export class WatchPanel {
 
   /** @param {string} symbol */
   nameOf(symbol) {
-    return this.listings.find((listing) => listing.symbol === symbol)?.name ?? "";
+    return nameIn(symbol, this.listings.find((listing) => listing.symbol === symbol)?.name ?? "");
   }
 
   /** Loads the symbols that a run of the server trades, unless they are known. @param {string | null} epoch */

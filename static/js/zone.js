@@ -1,12 +1,15 @@
 // @ts-check
 /**
- * Times in the viewer's time zone. The chart library counts days and hours in UTC; these functions give it the boundaries of days,
+ * Times in the time zone that the viewer has chosen, by default that of the machine. The chart library counts days and hours in UTC; these functions give it the boundaries of days,
  * hours and minutes in the viewer's zone, and the labels. Daily bars are days of UTC and are labelled in UTC.
  *
- * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the time zone of the machine.
+ * Owns: tick weights and time labels. Does not own: the axis (`chart.js`). Pure but for the setting and the time zone of the machine.
  */
 
 import { currentLocale, t } from "./i18n.js";
+import { oneOf, settings } from "./settings.js";
+
+export const zone = settings.define("zone", oneOf(/** @type {const} */ (["local", "UTC", "America/New_York", "Europe/London", "Asia/Seoul"])));
 
 /** Weights of the library's own scale. If room is short, the labels with the greatest weights are kept. */
 const WEIGHT = { year: 70, month: 60, day: 50, none: 0 };
@@ -15,13 +18,36 @@ const INTRADAY = /** @type {const} */ ([
   [43_200, 33], [21_600, 32], [10_800, 31], [3_600, 30], [1_800, 22], [300, 21], [60, 20], [1, 10],
 ]);
 
+/** Every zone changes its offset on a quarter of an hour. */
+const QUARTER_MS = 900_000;
+/** The most offsets that are kept; one for each quarter of an hour of about six weeks. */
+const OFFSETS_MAX = 4_096;
+/** Offsets from UTC in milliseconds, by zone and quarter of an hour: working one out is expensive. @type {Map<string, number>} */
+const offsets = new Map();
+
 /**
- * Returns the milliseconds to add to a moment so that its UTC fields read as the wall clock.
+ * Returns a moment whose UTC fields read as the wall clock, in milliseconds.
  * @param {number} at_ms
  * @param {boolean} utc
  */
 function shifted(at_ms, utc) {
-  return utc ? at_ms : at_ms - new Date(at_ms).getTimezoneOffset() * 60_000;
+  const name = zone.get();
+  if (utc || name === "UTC") return at_ms;
+  return at_ms + (name === "local" ? new Date(at_ms).getTimezoneOffset() * -60_000 : offsetOf(name, at_ms));
+}
+
+/** @param {string} name of a zone @param {number} at_ms */
+function offsetOf(name, at_ms) {
+  const quarter = Math.floor(at_ms / QUARTER_MS);
+  const key = `${name} ${quarter}`;
+  const kept = offsets.get(key);
+  if (kept !== undefined) return kept;
+  const parts = Object.fromEntries(formatterOf("offset", false).formatToParts(quarter * QUARTER_MS).map(({ type, value }) => [type, Number(value)]));
+  const { year, month, day, hour, minute } = parts;
+  const offset = Date.UTC(year, month - 1, day, hour, minute) - quarter * QUARTER_MS;
+  if (offsets.size >= OFFSETS_MAX) offsets.clear();
+  offsets.set(key, offset);
+  return offset;
 }
 
 /**
@@ -51,6 +77,7 @@ const FORMATS = {
   day: { day: "numeric", month: "short" },
   minute: CLOCK,
   second: { ...CLOCK, second: "2-digit" },
+  offset: { ...CLOCK, year: "numeric", month: "numeric", day: "numeric", calendar: "gregory", numberingSystem: "latn" },
   date: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
 };
 /** Formatters are expensive to create, so they are kept by locale, format and zone. @type {Map<string, Intl.DateTimeFormat>} */
@@ -59,10 +86,11 @@ const formatters = new Map();
 /** @param {keyof typeof FORMATS} format @param {boolean} utc */
 function formatterOf(format, utc) {
   const locale = currentLocale();
-  const key = `${locale} ${format} ${utc}`;
+  const timeZone = utc ? "UTC" : zone.get();
+  const key = `${locale} ${format} ${timeZone}`;
   const made = formatters.get(key);
   if (made) return made;
-  const formatter = new Intl.DateTimeFormat(locale, { ...FORMATS[format], ...(utc ? { timeZone: "UTC" } : {}) });
+  const formatter = new Intl.DateTimeFormat(locale, { ...FORMATS[format], ...(timeZone === "local" ? {} : { timeZone }) });
   formatters.set(key, formatter);
   return formatter;
 }
@@ -77,8 +105,9 @@ export function formatTime(at_s, format, utc = false) {
   return formatterOf(format, utc).format(at_s * 1_000);
 }
 
-/** Returns the name of the viewer's zone as it is now, such as "UTC" or "GMT+2". */
+/** Returns the name of the chosen zone as it is now, such as "UTC" or "GMT+2". */
 export function zoneName() {
-  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(new Date());
+  const name = zone.get();
+  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short", ...(name === "local" ? {} : { timeZone: name }) }).formatToParts(new Date());
   return parts.find((part) => part.type === "timeZoneName")?.value ?? t("local time");
 }

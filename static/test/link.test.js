@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { describeReason } from "../js/connection.js";
+import { outcomeOf } from "../js/connectionpanel.js";
 import { Link } from "../js/link.js";
 import { wishesOf } from "../js/wishes.js";
 
@@ -315,5 +316,38 @@ test("where no WebSocket gets through, the page is live by another transport, an
     await pass(50);
   }
   assert.match(describeReason(link.status), /no WebSocket gets through/);
+  const [now, before] = link.attempts;
+  assert.deepEqual([link.attempts.length, now.transport, outcomeOf(now)], [2, "sse", "in use"]);
+  assert.deepEqual([before.transport, before.ready_ms, outcomeOf(before)], ["websocket", null, "does not get through"]);
   await pass(20_000, () => assert.equal(link.status.state, "live"));
+});
+
+test("the viewer's choice of a transport takes over at once, and the page resumes by it", async () => {
+  /** @type {string[]} */
+  const urls = [];
+  const socket = await live();
+  socket.say({ type: "snapshot", symbol: "AAPL", epoch: "e1", offset: 7, seq: {}, price: 1, bid: 1, bid_size: 1, ask: 1, ask_size: 1, open: 1, high: 1, low: 1, prev_close: 1, volume: 1, ts: 1 });
+  answer = async (url) => {
+    urls.push(url);
+    // Like a server that waits for events.
+    if (urls.length > 1) return new Promise(() => {});
+    return Response.json({ epoch: "e1", offset: 9, cursor: "e1:9", recovered: true, messages: [], snapshots: [] });
+  };
+  link.choose("poll");
+  await pass(500);
+  assert.equal(socket.readyState, FakeSocket.CLOSED);
+  assert.ok(urls.length > 0 && urls.every((url) => url.includes("/poll?")), urls[0]);
+  const { status } = link;
+  assert.ok(status.state === "live" && status.transport === "poll" && status.fallback === null, "not a fallback, as it was chosen");
+  assert.equal(describeReason(status), "");
+  assert.deepEqual(link.attempts.map(({ transport }) => transport), ["poll", "websocket"]);
+  assert.equal(outcomeOf(link.attempts[1]), "replaced by this page");
+  link.choose("poll");
+  link.choose("auto");
+  sockets[1].open();
+  await pass(500);
+  assert.ok(link.status.state === "live" && link.status.transport === "websocket");
+  assert.equal(sockets.length, 2);
+  for (let turn = 0; turn < 10; turn += 1) link.choose(turn % 2 ? "auto" : "poll");
+  assert.equal(link.attempts.length, 8, "no more are remembered");
 });

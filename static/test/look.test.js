@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { describe } from "../js/connection.js";
-import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort } from "../js/format.js";
+import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
 import { findMatches } from "../js/search.js";
+import { companies } from "../js/korean/companies.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { snapshot } from "./messages.js";
 
 process.env.TZ = "America/New_York";
-const { formatTime, tickWeight } = await import("../js/zone.js");
+const { formatTime, tickWeight, zone, zoneName } = await import("../js/zone.js");
 
 test("prices have two decimals, four below a dollar", () => {
   assert.equal(formatPrice(1234.5), "1,234.50");
@@ -33,6 +34,35 @@ test("volumes are abbreviated above ten million", () => {
   assert.equal(formatVolumeShort(950), "950");
   assert.equal(formatVolumeShort(4_000), "4.0K");
   assert.equal(formatVolumeShort(123_456_789), "123M");
+});
+
+test("in Korean, volumes are counted in ten thousands and hundred millions", () => {
+  numbers.set("korean");
+  const volumes = [950, 9_999, 12_345, 9_999_999, 12_345_678, 1_234_567_890];
+  assert.deepEqual(volumes.map(formatVolume), ["950", "9,999", "1.2만", "1,000만", "1,234.6만", "12.3억"]);
+  assert.deepEqual(volumes.map(formatVolumeShort), ["950", "9999", "1.23만", "1000만", "1230만", "12.3억"]);
+  assert.ok(volumes.every((volume) => formatVolumeShort(volume).length <= 6));
+  numbers.set("western");
+  assert.equal(formatVolume(12_345_678), "12.35M");
+  numbers.set("auto");
+});
+
+test("times and days are those of the chosen zone", () => {
+  const midnight = Date.UTC(2026, 6, 14, 15) / 1_000;
+  zone.set("Asia/Seoul");
+  assert.equal(tickWeight(midnight - 60, midnight, false), 50);
+  assert.equal(formatTime(midnight, "minute"), "00:00");
+  assert.equal(formatTime(midnight, "minute", true), "15:00");
+  assert.equal(zoneName(), "GMT+9");
+  zone.set("America/New_York");
+  const summer = Date.UTC(2026, 2, 8, 7) / 1_000;
+  assert.equal(formatTime(summer - 60, "minute"), "01:59");
+  assert.equal(formatTime(summer, "minute"), "03:00");
+  assert.equal(tickWeight(summer - 60, summer, false), 31, "three o'clock");
+  zone.set("UTC");
+  assert.equal(tickWeight(midnight - 60, midnight, false), 31);
+  assert.equal(formatTime(midnight, "minute"), "15:00");
+  zone.set("local");
 });
 
 test("a day begins at midnight of the viewer's time zone", () => {
@@ -85,6 +115,28 @@ test("a search puts symbols before names", () => {
   const inKorean = (sector) => (sector === "Energy" ? "에너지" : sector);
   assert.deepEqual(findMatches(listings, "에너지", inKorean).map((listing) => listing.symbol), ["CVX"]);
   assert.equal(found("").length, 5);
+});
+
+test("a Korean name is found by its letters as they are typed, and by its first consonants", () => {
+  const listings = ["AAPL", "MSFT", "NVDA", "BRK.B", "JPM"].map((symbol) => ({ symbol, name: `${symbol} Inc.`, sector: "Financials" }));
+  /** @param {string} typed */
+  const found = (typed) => findMatches(listings, typed).map((listing) => listing.symbol);
+  assert.deepEqual(found("애플"), ["AAPL"]);
+  for (const typed of ["ㅇ", "에", "엔", "엔ㅂ", "엔비", "엔빋", "엔비디", "엔비디아"]) assert.ok(found(typed).includes("NVDA"), typed);
+  assert.deepEqual(found("엔빋"), ["NVDA"]);
+  assert.deepEqual(found("ㅇㅂㄷㅇ"), ["NVDA"]);
+  assert.deepEqual(found("ㅁㅇㅋㄹㅅ"), ["MSFT"]);
+  assert.deepEqual(found("ㄹㅅㅍ"), ["MSFT"]);
+  assert.deepEqual(found("ㅋㄽㅍ"), ["MSFT"], "an input method joins two consonants");
+  assert.deepEqual(found("해서웨이"), ["BRK.B"]);
+  assert.deepEqual(found("버크셔 해서"), ["BRK.B"], "blanks do not count");
+  assert.deepEqual(found("jp모건"), ["JPM"]);
+  assert.deepEqual(found("삼성"), []);
+});
+
+test("every built-in symbol has a Korean name", () => {
+  const symbols = [...readFileSync(new URL("../../config/symbols.toml", import.meta.url), "utf8").matchAll(/^ticker = "(.+)"$/gm)].map((match) => match[1]);
+  assert.deepEqual(Object.keys(companies), symbols);
 });
 
 test("columns sort descending, and ascending after a second click", () => {

@@ -8,6 +8,7 @@
 import { byId, element } from "../element.js";
 import { onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/compare.js";
+import { startLook } from "../look.js";
 import { setData, setText } from "../write.js";
 import { inCommon } from "./agreement.js";
 import { describeCause } from "./failure.js";
@@ -23,6 +24,7 @@ import { forEach, TRANSPORTS } from "./transports.js";
 
 const PAINT_MS = 250;
 
+startLook();
 startLanguage(korean);
 
 /** @type {Run | null} */

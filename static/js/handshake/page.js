@@ -13,6 +13,7 @@
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/handshake.js";
+import { startLook } from "../look.js";
 import { SUBPROTOCOL } from "../protocol.js";
 import { setData, setText } from "../write.js";
 import { Attempts } from "./attempts.js";
@@ -45,6 +46,7 @@ const MESSAGES = {
   ping: () => ({ action: "ping", id: 3, ts: Date.now() * 1_000 }),
 };
 
+startLook();
 startLanguage(korean);
 
 const keys = new KeySteps();

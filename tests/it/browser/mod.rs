@@ -15,6 +15,7 @@ mod live_day;
 mod live_layout;
 mod live_list;
 mod live_midnight;
+mod live_settings;
 mod live_tape;
 mod live_wire;
 
