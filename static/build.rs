@@ -35,7 +35,14 @@ fn main() -> io::Result<()> {
             println!("cargo::error={err}; `make` installs what is missing with `npm ci`");
             return Ok(());
         }
+        let mut later = modules.clone();
         for module in &modules {
+            if let Err(err) = lazy(&root, module, &mut later) {
+                println!("cargo::error={err}; `make` installs what is missing with `npm ci`");
+                return Ok(());
+            }
+        }
+        for module in &later {
             files.insert(module.clone(), read(&root, module)?);
         }
         files.insert(page.into(), assembled(&root, page, link, &modules)?.into_bytes());
@@ -79,22 +86,40 @@ fn imports(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Resul
         return Ok(());
     }
     let source = String::from_utf8(read(root, name)?).expect("scripts are UTF-8");
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
     for line in source.lines().filter(|line| ["import", "export", "}"].iter().any(|start| line.starts_with(start))) {
-        let Some(path) = line.split_once("from \"").and_then(|(_, path)| path.strip_suffix("\";")) else { continue };
-        let mut parts: Vec<&str> = folder.split('/').collect();
-        for part in path.split('/') {
-            match part {
-                "." => {}
-                ".." => {
-                    parts.pop();
-                }
-                _ => parts.push(part),
-            }
-        }
-        imports(root, &parts.join("/"), modules)?;
+        // The compiler of TypeScript writes single quotes.
+        let quoted = line.split_once("from \"").and_then(|(_, path)| path.strip_suffix("\";"));
+        let quoted = quoted.or_else(|| line.split_once("from '").and_then(|(_, path)| path.strip_suffix("';")));
+        let Some(path) = quoted else { continue };
+        imports(root, &relative(name, path), modules)?;
     }
     Ok(())
+}
+
+/// Adds what a module loads with `import("…")` only when it is needed, and every module that this imports. A page does not preload it.
+fn lazy(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Result<()> {
+    let source = String::from_utf8(read(root, name)?).expect("scripts are UTF-8");
+    for part in source.split("await import(\"").skip(1) {
+        let Some((path, _)) = part.split_once("\")") else { continue };
+        imports(root, &relative(name, path), modules)?;
+    }
+    Ok(())
+}
+
+/// Returns the path that a module means by a relative one.
+fn relative(module: &str, path: &str) -> String {
+    let folder = module.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = folder.split('/').collect();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// Returns a page with its parts included, the link to itself marked, and every module preloaded: without that, the browser would

@@ -13,7 +13,7 @@ import { INTERVALS } from "./protocol.js";
 /**
  * @typedef {object} Address
  * @property {string[] | null} symbols the watchlist: null if the address has none, empty for an empty one
- * @property {string[]} charts the charted symbols, at most `CHARTS_MAX`
+ * @property {string[]} charts the symbols of the charts, at most `CHARTS_MAX`; several charts may have the same
  * @property {(Interval | null)[]} intervals as many as `charts`, and at least one; null where the address has none
  * @property {number | "all" | null} hz how often a row is updated at most, in events a second; "all" for every event
  * @property {"en" | "ko" | null} lang
@@ -35,7 +35,7 @@ const TRANSPORTS = /** @type {const} */ (["auto", "websocket", "sse", "poll"]);
 export function readAddress(search) {
   const query = new URLSearchParams(search);
   const symbols = query.get("symbols");
-  const charts = symbolsOf(query.get("chart"), CHARTS_MAX);
+  const charts = wellFormed(query.get("chart")).slice(0, CHARTS_MAX);
   const named = (query.get("interval") ?? "").split(",", CHARTS_MAX).map((name) => INTERVALS.find((known) => known === name.trim()) ?? null);
   const intervals = Array.from({ length: Math.max(charts.length, 1) }, (_, index) => named[named.length === 1 ? 0 : index] ?? null);
   return {
@@ -81,13 +81,12 @@ function joined(intervals) {
 
 /** Returns the well-formed symbols of a list, each once. @param {string | null} list @param {number} most @returns {string[]} */
 function symbolsOf(list, most) {
-  /** @type {Set<string>} */
-  const found = new Set();
-  for (const part of (list ?? "").split(",")) {
-    const symbol = part.trim().toUpperCase();
-    if (found.size < most && SYMBOL.test(symbol)) found.add(symbol);
-  }
-  return [...found];
+  return [...new Set(wellFormed(list))].slice(0, most);
+}
+
+/** @param {string | null} list */
+function wellFormed(list) {
+  return (list ?? "").split(",").map((part) => part.trim().toUpperCase()).filter((symbol) => SYMBOL.test(symbol));
 }
 
 /** @param {string | null} text */

@@ -9,22 +9,19 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 
 import { address } from "./address.js";
-import { ChartView } from "./chart.js";
+import { nowMicros } from "./clock.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
 import { Heading } from "./heading.js";
-import { failureOf, HistoryLoader } from "./history.js";
-import { mark } from "./i18n.js";
 import { korean } from "./korean/live.js";
 import { Link } from "./link.js";
 import { Market } from "./market.js";
 import { RateMeter } from "./meter.js";
-import { Notice } from "./notice.js";
 import { PaceSlider, paceOf, usualPace } from "./pace.js";
 import { settings } from "./settings.js";
+import { Stage } from "./stage.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoice } from "./storage.js";
-import { Timeframes } from "./timeframes.js";
 import { TradesPanel } from "./tradespanel.js";
 import { startViewer } from "./viewer.js";
 import { WatchPanel } from "./watchpanel.js";
@@ -32,8 +29,6 @@ import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const PULSE_MS = 500;
-/** The history is fetched without a connection if none is open after this time. */
-const PATIENCE_MS = 1_500;
 /** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
 const LAG_QUIET_MS = 2_000;
 /** How often the figures of the day are fetched anew. */
@@ -43,10 +38,8 @@ const state = {
   /** @type {string | null} */
   charted: null,
   interval: /** @type {Interval} */ ("1m"),
-  /** Whether to fetch the charted history as soon as the symbol's snapshot has come. */
-  isHistoryDue: true,
-  /** Start of the bar under the crosshair. @type {number | null} */
-  hovered_ts: null,
+  /** What is charted if the address does not say. */
+  first: { charted: /** @type {string | null} */ (null), interval: /** @type {Interval} */ ("1m") },
   isFrameAsked: false,
   /** Whether the next frame repaints the charted symbol even if its figures are unchanged. */
   isStageDue: true,
@@ -63,9 +56,6 @@ const byteRate = new RateMeter();
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lag_timer;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let patience_timer;
-
 const link = new Link(new URL(".", location.href).href, {
   onStatus: requestPaint,
   onFrame(messages, received_us) {
@@ -75,24 +65,10 @@ const link = new Link(new URL(".", location.href).href, {
     requestPaint();
   },
 });
-const loader = new HistoryLoader(market.log, {
-  position: () => ({ epoch: market.epoch, followed_offset: market.followed.get(state.charted ?? ""), now_us: market.now_us }),
-  onSeries(series) {
-    market.series = series;
-    notice.show("");
-    paintStage();
-  },
-  onError(err) {
-    const { phrase, values } = failureOf(err);
-    notice.show(phrase, values, true);
-  },
-});
-const notice = new Notice(showHistory);
 const connection = new Connection(link);
 const heading = new Heading();
 const statusBar = new StatusBar();
 const trades = new TradesPanel(market, paintStage);
-const timeframes = new Timeframes(chooseInterval);
 const panel = new WatchPanel(market.tickers, {
   onChart: chart,
   charted: () => state.charted,
@@ -103,15 +79,12 @@ const panel = new WatchPanel(market.tickers, {
   },
   onRemoved: (symbol) => market.forget(symbol),
 });
-const chartView = new ChartView(byId("chart"), {
-  onHover(ts) {
-    if (ts === state.hovered_ts) return;
-    state.hovered_ts = ts;
-    paintStage();
-  },
-  async onNeedOlder() {
-    if (market.series && (await loader.extend(market.series))) paintStage();
-  },
+const stage = new Stage(market, {
+  onCharts: follow,
+  onPaint: paintStage,
+  onInterval: chooseInterval,
+  onLayout: () => address.push(stage.layout),
+  symbols: () => panel.traded,
 });
 const paceSetting = settings.define("hz", paceOf);
 const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection), (chosen) => {
@@ -127,30 +100,23 @@ function onOpen() {
   void panel.load(market.epoch);
 }
 
-/** The chart needs its history again if events of its symbol are lost. @param {ReadonlySet<string> | null} symbols */
+/** The charts need their history again if events of their symbols are lost. @param {ReadonlySet<string> | null} symbols */
 function onReset(symbols) {
-  state.isHistoryDue ||= symbols?.has(state.charted ?? "") ?? true;
+  stage.lose(symbols);
 }
 
 /** @param {string} symbol */
 function onFollowed(symbol) {
-  if (symbol === state.charted && state.isHistoryDue && !document.hidden) loadHistory();
+  stage.follow(symbol);
+  if (symbol === state.charted && !document.hidden) trades.load(symbol);
 }
 
 function onLag() {
   clearTimeout(lag_timer);
   lag_timer = setTimeout(() => {
-    state.isHistoryDue = true;
+    stage.lose(null);
     link.askAnew();
   }, LAG_QUIET_MS);
-}
-
-function loadHistory() {
-  clearTimeout(patience_timer);
-  if (!state.charted) return;
-  state.isHistoryDue = !market.followed.has(state.charted);
-  trades.load(state.charted);
-  void loader.load(state.charted, state.interval, isChosen(market.series) ? market.series : null);
 }
 
 // The viewer's input.
@@ -162,58 +128,51 @@ function chart(symbol) {
   panel.mark();
   saveChoice({ charted: symbol });
   showHistory();
+  address.push(stage.layout);
 }
 
 /** @param {Interval} interval */
 function chooseInterval(interval) {
   if (interval === state.interval) return;
   state.interval = interval;
-  timeframes.mark(interval);
   saveChoice({ interval });
+  showHistory();
+  address.push(stage.layout);
+}
+
+/** Shows the charts of the address; what it does not name is as it was when the page was loaded. */
+function applyAddress() {
+  const { charts, intervals } = address.get();
+  state.charted = charts[0] ?? state.first.charted;
+  state.interval = intervals[0] ?? state.first.interval;
+  if (charts.length > 0) stage.setPanes(charts.slice(1).map((symbol, index) => ({ symbol, interval: intervals[index + 1] ?? "1m" })));
+  panel.mark();
   showHistory();
 }
 
-/** Subscribes to the bars of the charted symbol and fetches its history. Until both are there, the chart is empty. */
+/** Shows the charted symbol. Until its bars are there, the chart is empty. */
 function showHistory() {
-  clearTimeout(patience_timer);
-  loader.cancel();
-  follow();
-  if (!isChosen(market.series)) market.series = null;
-  paintStage();
-  if (!state.charted) {
-    notice.show(panel.listings.length > 0 ? mark("Nothing is charted. Add a symbol to the watchlist.") : "");
-    return;
-  }
-  if (market.series) notice.show("");
-  else notice.wait();
-  state.isHistoryDue = true;
-  if (market.followed.has(state.charted)) loadHistory();
-  else patience_timer = setTimeout(loadHistory, PATIENCE_MS);
+  stage.show(state.charted, state.interval);
+  if (state.charted) trades.load(state.charted);
 }
 
 /** Makes the subscriptions those of the symbols that the page shows. */
 function follow() {
   const { traded } = panel;
   const wishes = wishesOf({
-    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: [], pace: pace.pace, watched: new Map(),
+    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: [], pace: pace.pace, watched: new Map(), further: stage.further,
   });
   market.want(wishes);
   link.want(wishes);
   panel.note.leaveOut(Math.max(traded.length - link.symbols_max, 0), link.symbols_max);
 }
 
-/** Whether a series is of the charted symbol and interval. @param {import("./candles.js").CandleSeries | null} series */
-function isChosen(series) {
-  return series !== null && series.symbol === state.charted && series.interval === state.interval;
-}
-
 /** Rewrites the texts that no frame repaints, after the language was switched. */
 function relabel() {
-  notice.relabel();
   byId("zone").textContent = zoneName();
   panel.relabel();
   pace.relabel();
-  chartView.relabel();
+  stage.relabel();
   state.measured_at_ms = 0;
   paintStage();
 }
@@ -236,7 +195,9 @@ function paint() {
   state.isFrameAsked = false;
   const now_ms = performance.now();
   paintHead();
-  if (state.isStageDue || market.changed.has(state.charted ?? "")) drawStage();
+  stage.setWhole(link.status.state === "live");
+  if (state.isStageDue || stage.charts.some(({ symbol }) => market.changed.has(symbol))) drawStage();
+  stage.tick(market.timeAt(nowMicros() + (link.clock.best?.offset_us ?? Number.NaN)));
   panel.paint(market.changed);
   market.changed.clear();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {
@@ -263,13 +224,9 @@ function paintHead() {
 /** Paints the charted symbol: heading, chart, legend, tape. */
 function drawStage() {
   state.isStageDue = false;
-  const { charted, interval } = state;
-  const ticker = market.tickers.get(charted ?? "");
-  const series = isChosen(market.series) ? market.series : null;
-  heading.paint(charted, panel.nameOf(charted ?? ""), ticker);
-  chartView.draw(series, ticker?.price ?? series?.newest?.close);
-  const hovered = state.hovered_ts === null ? undefined : series?.bars.findLast((bar) => bar.ts === state.hovered_ts);
-  heading.paintLegend(hovered ?? series?.newest, interval);
+  const { charted } = state;
+  heading.paint(charted, panel.nameOf(charted ?? ""), market.tickers.get(charted ?? ""));
+  stage.draw();
   trades.paint(charted);
 }
 
@@ -292,13 +249,12 @@ function pulse() {
 
 function start() {
   startViewer(korean, relabel);
-  const saved = loadChoices();
-  state.interval = saved.interval ?? state.interval;
-  timeframes.mark(state.interval);
   byId("zone").textContent = zoneName();
-  state.charted = panel.start();
+  state.first = { charted: panel.start(), interval: loadChoices().interval ?? state.interval };
+  state.charted = state.first.charted;
   panel.arrange();
-  showHistory();
+  applyAddress();
+  address.onBack(applyAddress);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) follow();
     else showHistory();

@@ -1,18 +1,15 @@
 // @ts-check
 /**
- * The head of the chart: symbol, name, last price, change, the day's figures, and the open-high-low-close legend that
- * follows the crosshair.
+ * The head of the chart: symbol, name, last price, change, the day's figures.
  *
  * Owns: those elements and the title of the document. Does not own: the figures. Writes changed texts only.
  */
 
-/** @typedef {import("./protocol.js").Bar} Bar */
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { arrowOf, directionOf, formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
 import { changeOf } from "./ticker.js";
 import { setData, setText } from "./write.js";
-import { formatTime } from "./zone.js";
 
 const NONE = "–";
 const TITLE_EVERY_MS = 1_000;
@@ -23,7 +20,6 @@ export class Heading {
   #last = document.querySelector("#title-last");
   #change = document.querySelector("#title-change");
   #stats = document.querySelectorAll("#stats [data-stat]");
-  #legend = document.querySelectorAll("#legend [data-part]");
   #titled_at_ms = 0;
 
   /**
@@ -40,15 +36,6 @@ export class Heading {
     setText(this.#change, ticker ? `${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})` : "");
     setData(this.#change, "direction", directionOf(change));
     for (const element of this.#stats) setText(element, ticker ? statOf(element.getAttribute("data-stat"), ticker) : NONE);
-  }
-
-  /** @param {Bar | undefined} bar @param {import("./protocol.js").Interval} interval */
-  paintLegend(bar, interval) {
-    for (const element of this.#legend) {
-      const part = element.getAttribute("data-part");
-      setText(element, bar ? legendOf(part, bar, interval) : NONE);
-      if (part !== "time") setData(element, "direction", bar ? directionOf(bar.close - bar.open) : "flat");
-    }
   }
 
   /**
@@ -75,24 +62,6 @@ function statOf(stat, ticker) {
     case "open": return formatPrice(ticker.open);
     case "prev_close": return formatPrice(ticker.prev_close);
     case "volume": return formatVolume(ticker.volume);
-    default: return NONE;
-  }
-}
-
-/** @param {string | null} part @param {Bar} bar @param {import("./protocol.js").Interval} interval */
-function legendOf(part, bar, interval) {
-  const at_s = bar.ts / 1e6;
-  switch (part) {
-    case "time": {
-      if (interval === "1d") return formatTime(at_s, "day", true);
-      return `${formatTime(at_s, "day")} ${formatTime(at_s, interval === "1s" ? "second" : "minute")}`;
-    }
-    case "open": return formatPrice(bar.open);
-    case "high": return formatPrice(bar.high);
-    case "low": return formatPrice(bar.low);
-    case "close": return formatPrice(bar.close);
-    case "change": return bar.open > 0 ? formatPercent(((bar.close - bar.open) / bar.open) * 100) : NONE;
-    case "volume": return formatVolume(bar.volume);
     default: return NONE;
   }
 }

@@ -12,7 +12,7 @@
 import { BARS_MAX, CandleSeries } from "./candles.js";
 import { mark } from "./i18n.js";
 import { INTERVAL_US } from "./protocol.js";
-import { AnswerError, BARS_PER_REQUEST, fetchBars } from "./rest.js";
+import { AnswerError, BARS_PER_REQUEST, fetchBars, WrongAnswerError } from "./rest.js";
 
 const JOIN_ATTEMPTS_MAX = 4;
 const JOIN_RETRY_MS = 250;
@@ -136,5 +136,9 @@ export function failureOf(err) {
   if (err instanceof AnswerError) {
     return { phrase: mark("The history could not be loaded: the server has answered {status}."), values: { status: err.status } };
   }
+  if (err instanceof WrongAnswerError || err instanceof SyntaxError) {
+    return { phrase: mark("The history could not be loaded: the server has answered with something else.") };
+  }
+  if (err.name === "TimeoutError") return { phrase: mark("The history could not be loaded: the server takes too long.") };
   return { phrase: mark("The history could not be loaded: the server cannot be reached.") };
 }

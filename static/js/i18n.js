@@ -124,17 +124,22 @@ function apply() {
   const button = document.querySelector("#language");
   button?.setAttribute("lang", other);
   if (button) button.textContent = name;
-  for (const element of document.querySelectorAll("[data-i18n]")) {
+  translateMarked(document);
+  delete document.documentElement.dataset.untranslated;
+}
+
+/** Translates the marked elements and attributes below a root, as one that was made from a template. @param {ParentNode} root */
+export function translateMarked(root) {
+  for (const element of root.querySelectorAll("[data-i18n]")) {
     const phrase = contents.get(element) ?? phraseOf(element);
     contents.set(element, phrase);
     element.replaceChildren(...nodesOf(phrase));
   }
-  for (const element of document.querySelectorAll("[data-i18n-attrs]")) {
+  for (const element of root.querySelectorAll("[data-i18n-attrs]")) {
     const phrases = attributes.get(element) ?? attributePhrases(element);
     attributes.set(element, phrases);
     for (const [name, phrase] of phrases) element.setAttribute(name, t(phrase));
   }
-  delete document.documentElement.dataset.untranslated;
 }
 
 /** Returns the English phrase of a marked element. @param {Element} element */

@@ -36,8 +36,8 @@ export class Market {
   followed = new Map();
   /** Symbols that changed since the last painting. @type {Set<string>} */
   changed = new Set();
-  /** The charted candles, to which trades of their symbol are added. @type {CandleSeries | null} */
-  series = null;
+  /** The charted candles, to which trades of their symbols are added. @type {Set<CandleSeries>} */
+  candles = new Set();
   /** @type {string | null} */
   epoch = null;
   /** The newest known time of the market, in microseconds. */
@@ -55,6 +55,16 @@ export class Market {
   #handlers;
   /** The requested subscriptions. @type {Wishes} */
   #wanted = new Map();
+
+  /** Seconds of the market in each second. */
+  get speed() {
+    return this.#time.speed;
+  }
+
+  /** Returns the market's time at a moment of the server's clock; null if it is not known. @param {number} server_us NaN if that is not known */
+  timeAt(server_us) {
+    return Number.isNaN(server_us) ? null : this.#time.toMarket(server_us);
+  }
 
   /** @param {MarketHandlers} handlers */
   constructor(handlers) {
@@ -118,15 +128,16 @@ export class Market {
     if (!ticker) return;
     // In mode `latest` trades are merged, so that the tape and the candles would have holes.
     const isWhole = wish.max_hz === undefined;
-    const series = isWhole && this.series?.symbol === symbol && this.series.epoch === this.epoch ? this.series : null;
+    const charted = isWhole ? [...this.candles].filter((series) => series.symbol === symbol && series.epoch === this.epoch) : [];
     if (event.type === "trade") {
       const { seq, offset, ts, price, size } = event;
       if (isWhole) this.log.push({ symbol, seq, offset, ts, price, size, side: sideOf(ticker, price) });
       applyTrade(ticker, event);
-      series?.applyTrade(event);
+      for (const series of charted) series.applyTrade(event);
     } else if (event.type === "quote") applyQuote(ticker, event);
-    else if (event.type === "bar") series?.applyBar(event);
-    else {
+    else if (event.type === "bar") {
+      for (const series of charted) series.applyBar(event);
+    } else {
       this.log.amend(event);
       applyAmendment(ticker, event);
     }
@@ -159,6 +170,8 @@ export class Market {
       case "lag":
         if (message.type === "lag") this.skipped += message.skipped;
         this.followed.clear();
+        // The tape and the candles would join the trades before the loss with those after it.
+        this.log.clear();
         this.#handlers.onLag();
         break;
       case "error":

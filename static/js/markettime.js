@@ -21,6 +21,16 @@ export class MarketTime {
     this.#speed = speed ?? this.#speed;
   }
 
+  /** Seconds of the market in each second. */
+  get speed() {
+    return this.#speed;
+  }
+
+  /** Returns the market's time at a moment of the server's clock, or null before the first message. @param {number} server_us */
+  toMarket(server_us) {
+    return this.#server_us === 0 ? null : this.#market_us + (server_us - this.#server_us) * this.#speed;
+  }
+
   /** Returns a time of the market as a time of the server's clock. @param {number} ts by the market's */
   toServer(ts) {
     return this.#server_us + (ts - this.#market_us) / this.#speed;

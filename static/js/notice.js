@@ -2,26 +2,29 @@
 /**
  * The message on the chart while there are no candles: that they are being loaded, or why they cannot be.
  *
- * Owns: its elements. Does not own: the decision to show it (`app.js`).
+ * Owns: its elements. Does not own: the decision to show it (`chartcell.js`).
  */
 
-import { byId } from "./element.js";
 import { mark, t } from "./i18n.js";
 
 /** No message is shown if the history comes within this time, because a flash of text would only distract. */
 const LOADING_AFTER_MS = 150;
 
 export class Notice {
-  #element = byId("chart-message");
-  #text = byId("chart-message-text");
-  #retry = byId("chart-retry");
+  #element;
+  #text;
+  #retry;
   /** @type {{ phrase: string, values: Record<string, string | number> }} */
   #shown = { phrase: "", values: {} };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {() => void} onRetry */
-  constructor(onRetry) {
+  /** @param {HTMLElement} root of the chart @param {() => void} onRetry */
+  constructor(root, onRetry) {
+    const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+    this.#element = find(".chart-message");
+    this.#text = find(".chart-message p");
+    this.#retry = find(".chart-message button");
     this.#retry.addEventListener("click", onRetry);
   }
 

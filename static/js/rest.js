@@ -12,6 +12,12 @@
 
 export const BARS_PER_REQUEST = 600;
 
+/** How long an answer may take. A server that is slower is as good as none, and the viewer may try again. */
+const ANSWER_MS = 15_000;
+
+/** An answer that is not the one that was asked for. */
+export class WrongAnswerError extends Error {}
+
 /** An error status of the server. */
 export class AnswerError extends Error {
   /** @param {number} status @param {string} detail in English, for developers */
@@ -31,7 +37,9 @@ export class AnswerError extends Error {
  * @throws {TypeError} if it does not answer
  */
 async function getJson(url, signal) {
-  const response = await fetch(url, { signal, headers: { accept: "application/json" } });
+  const patience = AbortSignal.timeout(ANSWER_MS);
+  const either = signal ? AbortSignal.any([signal, patience]) : patience;
+  const response = await fetch(url, { signal: either, headers: { accept: "application/json" } });
   if (response.ok) return response.json();
   /** @type {import("./protocol.js").Problem | null} */
   const problem = await response.json().catch(/** @returns {null} */ () => null);
@@ -50,11 +58,21 @@ export async function fetchListings() {
  * @param {Interval} interval
  * @param {{ before?: number, limit?: number, signal?: AbortSignal }} [options] `before` in microseconds
  * @returns {Promise<BarsAnswer>}
+ * @throws {WrongAnswerError} if the bars are of another symbol or interval, or no bars
  */
-export function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal } = {}) {
+export async function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal } = {}) {
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
-  return getJson(`api/v1/bars?${query}`, signal);
+  /** @type {BarsAnswer} */
+  const answer = await getJson(`api/v1/bars?${query}`, signal);
+  if (answer?.symbol !== symbol || answer.interval !== interval || !isRow(answer.bars)) throw new WrongAnswerError(`asked for ${symbol} ${interval}`);
+  return answer;
+}
+
+/** Whether these are bars, oldest first. @param {unknown} bars */
+function isRow(bars) {
+  return Array.isArray(bars) && bars.every((bar, index) =>
+    [bar?.ts, bar?.open, bar?.high, bar?.low, bar?.close, bar?.volume].every(Number.isFinite) && (index === 0 || bar.ts > bars[index - 1].ts));
 }
 
 /**

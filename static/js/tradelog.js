@@ -95,6 +95,7 @@ export class TradeLog {
 
   /** Removes the trades of a symbol. @param {string} symbol */
   forget(symbol) {
+    if (this.#past?.symbol === symbol) this.#past = null;
     const ordered = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
     this.#ring = ordered.filter((trade) => trade.symbol !== symbol);
     this.#next = this.#ring.length % this.#trades_max;

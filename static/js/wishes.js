@@ -16,6 +16,7 @@
  * @typedef {object} Need
  * @property {string | null} charted
  * @property {Interval} interval
+ * @property {readonly { symbol: string, interval: Interval }[]} [further] bars of charts beside the first, and of a compared symbol
  * @property {boolean} isHidden whether the page is hidden
  * @property {readonly string[]} seen rows in sight
  * @property {readonly string[]} unseen rows out of sight whose figures are needed all the same
@@ -31,16 +32,18 @@ const ROW = ["trades", "quotes"];
 const WHOLE = [...ROW, "corrections", "cancels"];
 
 /**
- * Returns the subscriptions of a page: every event of the charted symbol and of what alerts watch, the newest events of the other rows;
+ * Returns the subscriptions of a page: every event of the charted symbols and of what alerts watch, the newest events of the other rows;
  * of a hidden page only the price in its title, and the alerts.
  * @param {Need} need
  * @returns {Wishes}
  */
-export function wishesOf({ charted, interval, isHidden, seen, unseen, pace, watched }) {
+export function wishesOf({ charted, interval, further = [], isHidden, seen, unseen, pace, watched }) {
   /** @type {Map<string, Wish>} */
   const wishes = new Map();
   // The server's limit of symbols cuts the end off: first what may not be missing.
-  if (charted !== null) wishes.set(charted, isHidden ? { channels: ["trades"], max_hz: UNSEEN_HZ } : { channels: [...WHOLE, `bars.${interval}`] });
+  if (charted !== null && isHidden) wishes.set(charted, { channels: ["trades"], max_hz: UNSEEN_HZ });
+  const charts = charted === null ? further : [{ symbol: charted, interval }, ...further];
+  for (const { symbol } of isHidden ? [] : charts) wishes.set(symbol, { channels: [...WHOLE, ...barsOf(symbol, charts)] });
   for (const [symbol, channels] of watched) {
     const own = isHidden ? (symbol === charted ? ["trades"] : []) : (wishes.get(symbol)?.channels ?? WHOLE);
     wishes.set(symbol, { channels: /** @type {Channel[]} */ ([...new Set([...own, ...channels])]) });
@@ -53,4 +56,10 @@ export function wishesOf({ charted, interval, isHidden, seen, unseen, pace, watc
     }
   }
   return wishes;
+}
+
+/** @param {string} symbol @param {readonly { symbol: string, interval: Interval }[]} charts @returns {Channel[]} */
+function barsOf(symbol, charts) {
+  const intervals = new Set(charts.filter((chart) => chart.symbol === symbol).map((chart) => chart.interval));
+  return [...intervals].map((interval) => /** @type {const} */ (`bars.${interval}`));
 }

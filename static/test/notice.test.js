@@ -4,39 +4,38 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Notice } from "../js/notice.js";
 
-const NATIVE = globalThis.document;
-/** @type {Record<string, { hidden: boolean, textContent: string }>} */
+/** @type {Record<string, { hidden: boolean, textContent: string, addEventListener: () => void }>} */
 let elements;
+/** @type {HTMLElement} */
+let root;
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout"] });
-  /** @param {string} id */
-  const made = (id) => ({ id, hidden: true, textContent: "", addEventListener() {} });
-  elements = Object.fromEntries(["chart-message", "chart-message-text", "chart-retry"].map((id) => [id, made(id)]));
-  Object.assign(globalThis, { document: { getElementById: (/** @type {string} */ id) => elements[id] } });
+  elements = {};
+  for (const selector of [".chart-message", ".chart-message p", ".chart-message button"]) {
+    elements[selector] = { hidden: true, textContent: "", addEventListener() {} };
+  }
+  root = /** @type {HTMLElement} */ (/** @type {unknown} */ ({ querySelector: (/** @type {string} */ selector) => elements[selector] }));
 });
 
-afterEach(() => {
-  mock.timers.reset();
-  globalThis.document = NATIVE;
-});
+afterEach(() => mock.timers.reset());
 
 function shown() {
-  return elements["chart-message"].hidden ? "" : elements["chart-message-text"].textContent;
+  return elements[".chart-message"].hidden ? "" : elements[".chart-message p"].textContent;
 }
 
 test("a history under way is called loading after 150 ms, and not before", () => {
-  const notice = new Notice(() => {});
+  const notice = new Notice(root, () => {});
   notice.wait();
   mock.timers.tick(149);
   assert.equal(shown(), "");
   mock.timers.tick(1);
   assert.equal(shown(), "Loading…");
-  assert.equal(elements["chart-retry"].hidden, true);
+  assert.equal(elements[".chart-message button"].hidden, true);
 });
 
 test("no loading message is shown if the history comes or fails before that", () => {
-  const notice = new Notice(() => {});
+  const notice = new Notice(root, () => {});
   for (const phrase of ["", "The server cannot be reached."]) {
     notice.wait();
     mock.timers.tick(149);
@@ -47,7 +46,7 @@ test("no loading message is shown if the history comes or fails before that", ()
 });
 
 test("another choice restarts the delay of the loading message", () => {
-  const notice = new Notice(() => {});
+  const notice = new Notice(root, () => {});
   notice.wait();
   mock.timers.tick(100);
   notice.wait();

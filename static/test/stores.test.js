@@ -131,6 +131,7 @@ test("wrong parts of an address count as missing", () => {
   assert.deepEqual(readAddress("?%%%&=&&lang=<script>alert(1)</script>&theme=javascript:0&interval=2m&hz=1e9&chart=<b>&transport=x"), none);
   for (const hz of ["", "0", "-1", "NaN", "Infinity", "x", "61", " "]) assert.equal(readAddress(`?hz=${hz}`).hz, null, hz);
   assert.deepEqual(readAddress("?chart=AAPL,MSFT&interval=1m,2m").intervals, ["1m", null]);
+  assert.deepEqual(readAddress("?symbols=KO,KO&chart=KO,KO,KO,KO,KO").charts, ["KO", "KO", "KO", "KO"], "charts of the same symbol, four at most");
   assert.deepEqual(readAddress("?symbols=AAPL,,<img>,aapl,A%00B,../x,BRK-B").symbols, ["AAPL", "BRK-B"]);
 });
 

@@ -49,3 +49,13 @@ test("the pace is a stop of the slider, and saving data slows it down", () => {
   assert.deepEqual([stopOf(60), stopOf(0.1), stopOf(3)], [4, 0, 3]);
   assert.deepEqual(["all", 4, 3, "4", null, undefined].map(paceOf), ["all", 4, null, null, null, null]);
 });
+
+test("charts beside the first, and a compared symbol, come before the watchlist, each with its bars and every event", () => {
+  const further = /** @type {const} */ ([{ symbol: "AAPL", interval: "1h" }, { symbol: "KO", interval: "1m" }, { symbol: "V", interval: "1h" }]);
+  const map = new Map(wishes({ further }));
+  assert.deepEqual([...map.keys()], ["AAPL", "KO", "V", "MSFT"]);
+  assert.deepEqual(map.get("AAPL"), { channels: [...WHOLE, "bars.1m", "bars.1h"] });
+  assert.deepEqual(map.get("KO"), { channels: [...WHOLE, "bars.1m"] });
+  assert.deepEqual(map.get("V"), { channels: [...WHOLE, "bars.1h"] });
+  assert.deepEqual(wishes({ further, isHidden: true }).map(([symbol]) => symbol), ["AAPL"], "a hidden page needs its title only");
+});

@@ -3,6 +3,7 @@
  * Korean for the live chart page. The keys are the English phrases (`i18n.js`).
  */
 
+import { chart } from "./chart.js";
 import { masthead } from "./masthead.js";
 import { reconnect } from "./reconnect.js";
 import { watchlist } from "./watchlist.js";
@@ -25,6 +26,7 @@ const sectors = {
 /** @type {Readonly<Record<string, string>>} */
 export const korean = {
   ...masthead,
+  ...chart,
   ...sectors,
   ...reconnect,
   ...watchlist,
@@ -72,7 +74,6 @@ export const korean = {
   "L": "저",
   "C": "종",
   "Vol": "량",
-  "candlestick chart": "캔들 차트",
   "Arrow keys scroll, plus and minus zoom, End returns to the newest bar":
     "화살표 키로 이동하고, 더하기와 빼기 키로 확대·축소하며, End 키로 최신 봉으로 돌아갑니다",
   "Loading…": "불러오는 중…",

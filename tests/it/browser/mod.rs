@@ -10,6 +10,7 @@ mod https;
 mod language;
 mod live_address;
 mod live_chart;
+mod live_charts;
 mod live_connection;
 mod live_day;
 mod live_layout;

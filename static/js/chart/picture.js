@@ -1,0 +1,50 @@
+// @ts-check
+/**
+ * Saves a picture of the charts as a PNG, with a line above that says what it shows.
+ *
+ * Owns: the picture. Does not own: the charts.
+ */
+
+import { colourOf } from "../colours.js";
+import { element } from "../element.js";
+
+const HEAD_PX = 30;
+const MARGIN_PX = 10;
+/** The browser may still be reading the file when the click returns. */
+const REVOKE_AFTER_MS = 60_000;
+
+/** @typedef {{ canvas: HTMLCanvasElement, left: number, top: number }} Part a chart and its place among the others, in CSS pixels */
+
+/**
+ * Returns one picture of several charts.
+ * @param {readonly Part[]} parts
+ * @param {string} title
+ * @param {{ width: number, height: number }} size of all charts together, in CSS pixels
+ * @returns {HTMLCanvasElement}
+ */
+export function pictureOf(parts, title, { width, height }) {
+  const ratio = devicePixelRatio;
+  const canvas = element("canvas");
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round((height + HEAD_PX) * ratio);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = colourOf("panel");
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  for (const part of parts) context.drawImage(part.canvas, Math.round(part.left * ratio), Math.round((part.top + HEAD_PX) * ratio));
+  context.scale(ratio, ratio);
+  context.fillStyle = colourOf("text");
+  context.font = `600 13px ${colourOf("font")}`;
+  context.textBaseline = "middle";
+  context.fillText(title, MARGIN_PX, HEAD_PX / 2, width - 2 * MARGIN_PX);
+  return canvas;
+}
+
+/** Saves a picture as a file. @param {HTMLCanvasElement} canvas @param {string} name of the file, without its ending */
+export function save(canvas, name) {
+  canvas.toBlob((blob) => {
+    if (!blob) return;
+    const url = URL.createObjectURL(blob);
+    element("a", { href: url, download: `${name}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
+  }, "image/png");
+}
