@@ -1,11 +1,15 @@
-//! CPU time and memory of a process, and the memory of all TCP sockets of the machine, from `/proc`.
+//! CPU time and memory of a process, and the memory of all TCP sockets of the machine, from `/proc`: at one moment, and over a window.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use procfs::ProcResult;
+use serde::Serialize;
 
 /// The unit of `utime` and `stime`: Linux shows every program 100 ticks a second, whatever the kernel counts in.
 const TICK: Duration = Duration::from_millis(10);
+
+/// The time between two samples of the memory of the sockets.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A process to measure.
 #[derive(Debug)]
@@ -87,8 +91,83 @@ impl Process {
     }
 }
 
+/// CPU time and memory of a process; see the keys of the report.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Usage {
+    /// CPU time during the window.
+    #[serde(skip)]
+    pub(crate) cpu: CpuTime,
+    /// Resident memory before the first connection.
+    pub(crate) rss_before_bytes: u64,
+    /// Resident memory at the start of the window.
+    pub(crate) rss_start_bytes: u64,
+    rss_end_bytes: u64,
+    pub(crate) rss_peak_bytes: u64,
+    tcp_before_bytes: Option<u64>,
+    tcp_peak_bytes: Option<u64>,
+}
+
+/// Watches one process.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    process: Process,
+    /// The measurements so far; `cpu` is that since the start of the process until the window ends.
+    pub(crate) usage: Usage,
+    /// When the next sample is due; `None` outside the window.
+    next: Option<Instant>,
+}
+
+impl Watch {
+    /// Begins before the first connection. Fails if there is no such process.
+    pub(crate) fn begin(process: Process) -> ProcResult<Self> {
+        let (cpu, resident, tcp_bytes) = (process.cpu_time()?, process.resident_bytes()?, tcp_bytes());
+        let usage = Usage {
+            cpu,
+            rss_before_bytes: resident,
+            rss_start_bytes: resident,
+            rss_end_bytes: resident,
+            tcp_before_bytes: tcp_bytes,
+            tcp_peak_bytes: tcp_bytes,
+            ..Usage::default()
+        };
+        Ok(Self { process, usage, next: None })
+    }
+
+    /// Begins the window. Fails if the process has ended.
+    pub(crate) fn begin_window(&mut self) -> ProcResult<()> {
+        self.usage.cpu = self.process.cpu_time()?;
+        self.usage.rss_start_bytes = self.process.resident_bytes()?;
+        self.next = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Takes a sample if one is due. Fails if the process has ended.
+    pub(crate) fn tick(&mut self, now: Instant) -> ProcResult<()> {
+        if self.next.is_some_and(|next| now >= next) {
+            self.next = Some(now + SAMPLE_INTERVAL);
+            self.process.cpu_time()?;
+            self.sample();
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self) {
+        self.usage.tcp_peak_bytes = self.usage.tcp_peak_bytes.max(tcp_bytes());
+    }
+
+    /// Ends the window. Fails if the process has ended.
+    pub(crate) fn end_window(&mut self) -> ProcResult<()> {
+        self.usage.cpu = self.process.cpu_time()?.since(&self.usage.cpu);
+        self.next = None;
+        self.sample();
+        self.usage.rss_end_bytes = self.process.resident_bytes()?;
+        self.usage.rss_peak_bytes = self.process.resident_bytes_peak()?;
+        Ok(())
+    }
+}
+
 /// Returns the memory that all TCP sockets of this machine hold in the kernel, in bytes.
-pub(crate) fn tcp_bytes() -> Option<u64> {
+fn tcp_bytes() -> Option<u64> {
     tcp_pages(&std::fs::read_to_string("/proc/net/sockstat").ok()?).map(|pages| pages * procfs::page_size())
 }
 

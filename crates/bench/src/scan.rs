@@ -101,38 +101,32 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn list<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
+    /// Reads the items of a list or the pairs of an object, separated by commas, up to `end`.
+    #[inline]
+    fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.skip_space();
-        if self.peek()? == b']' {
+        if self.peek()? == end {
             self.at += 1;
-            return Some(Value::Other);
+            return Some(());
         }
         loop {
-            self.value(depth, visit)?;
+            item(self)?;
             match self.next()? {
                 b',' => {}
-                b']' => return Some(Value::Other),
-                _ => return None,
+                byte => return (byte == end).then_some(()),
             }
         }
+    }
+
+    fn list<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
+        self.items(b']', |cursor| cursor.value(depth, visit).map(drop))?;
+        Some(Value::Other)
     }
 
     fn object<F: FnMut(&Object<'a>)>(&mut self, depth: usize, visit: &mut F) -> Option<Value<'a>> {
         let start = self.at - 1;
         let mut object = Object::default();
-        self.skip_space();
-        if self.peek()? == b'}' {
-            self.at += 1;
-        } else {
-            loop {
-                self.pair(depth, &mut object, visit)?;
-                match self.next()? {
-                    b',' => {}
-                    b'}' => break,
-                    _ => return None,
-                }
-            }
-        }
+        self.items(b'}', |cursor| cursor.pair(depth, &mut object, visit))?;
         object.raw = &self.text[start..self.at];
         visit(&object);
         Some(Value::Other)
@@ -212,35 +206,6 @@ mod tests {
     fn objects(text: &str) -> Result<Vec<Object<'_>>, Malformed> {
         let mut found = Vec::new();
         scan(text.as_bytes(), &mut |object| found.push(*object)).map(|()| found)
-    }
-
-    #[test]
-    fn the_keys_of_tickcast_messages_are_found() {
-        let trade = r#"{"type":"trade","symbol":"AAPL","seq":58,"offset":48214,"ts":1772463845123456,"price":201.38,"size":25}"#;
-        let bar = r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":9,"ts":60000000,"final":true,"skipped":3}"#;
-        let text = format!("[{trade},{bar}]");
-        let found = objects(&text).unwrap();
-        let expected = Object {
-            raw: trade.as_bytes(),
-            kind: b"trade",
-            symbol: b"AAPL",
-            ts: Some(1_772_463_845_123_456),
-            seq: Some(58),
-            offset: Some(48_214),
-            ..Object::default()
-        };
-        assert_eq!(found[0], expected);
-        assert_eq!((found[1].kind, found[1].interval, found[1].skipped), (&b"bar"[..], &b"1m"[..], 3));
-        assert_eq!(found[1].raw, bar.as_bytes());
-    }
-
-    #[test]
-    fn the_cursor_of_a_poll_answer_is_found() {
-        let text =
-            r#"{"epoch":"e","offset":7,"cursor":"e:7","recovered":true,"messages":[{"type":"trade","offset":6}]}"#;
-        let found = objects(text).unwrap();
-        assert_eq!((found[0].kind, found[0].offset, found[0].cursor), (&b"trade"[..], Some(6), &b""[..]));
-        assert_eq!((found[1].kind, found[1].offset, found[1].cursor), (&b""[..], Some(7), &b"e:7"[..]));
     }
 
     #[test]

@@ -99,13 +99,12 @@ async fn every_transport_receives_the_same_events_and_the_page_has_their_costs()
 async fn an_invalid_option_is_an_error_of_one_line() {
     let out = folder("comparison-refused");
     for (arguments, part) in [
-        (&["--clients", "none"][..], "'--clients <LIST>': must be"),
-        (&["--server", "/nowhere/tickcast"], "/nowhere/tickcast"),
-        (&["--server", "/bin/false"], "cannot start /bin/false"),
-        (&["--from", "/nowhere/data.json"], "cannot read /nowhere/data.json"),
-        (&["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
+        (["--clients", "none"], "'--clients <LIST>': must be"),
+        (["--server", "/bin/false"], "cannot start /bin/false"),
+        (["--from", "/nowhere/data.json"], "cannot read /nowhere/data.json"),
+        (["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
     ] {
-        let ended = compare(&out, arguments).await;
+        let ended = compare(&out, &arguments).await;
         assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
         assert!(ended.stderr.contains(part), "{part}: {ended:?}");
     }

@@ -1,24 +1,24 @@
 //! One cell of the matrix: a new server, its clients, and one measurement with a time limit.
 
 use std::cell::{Cell as Counter, RefCell};
+use std::hash::Hasher;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::OptionFuture;
 use procfs::ProcError;
 use tickcast_core::domain::{Clock, SystemClock};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::compare::client::{Client, Group};
-use crate::compare::intake::Intake;
+use crate::compare::client::{Client, Group, Transport};
+use crate::compare::options::Plan;
 use crate::compare::proxy::DelayProxy;
-use crate::compare::result::{GroupResult, Measurement, Totals};
-use crate::compare::server::{Cores, SYMBOLS, Server};
+use crate::compare::result::{GroupResult, Sample};
+use crate::compare::server::{SYMBOLS, Server};
 use crate::compare::tail::{Tail, lateness};
-use crate::compare::transport::Transport;
-use crate::connection::Meter;
+use crate::connection::{Meter, Traffic};
 use crate::process::Process;
 
 /// Symbols that each client subscribes to.
@@ -43,36 +43,20 @@ pub(crate) struct Cell {
     pub(crate) window: Duration,
 }
 
-/// The settings of every cell.
-#[derive(Clone, Debug)]
-pub(crate) struct Method {
-    /// The server's program.
-    pub(crate) program: PathBuf,
-    /// The time from the last subscribed client to the window.
-    pub(crate) warmup: Duration,
-    /// The longest wait for the last events of the window, in addition to the interval of a poll.
-    pub(crate) drain: Duration,
-    /// The cores of server and generator.
-    pub(crate) cores: Option<Cores>,
-}
-
-/// Measures a cell. Fails with one line if it is interrupted, or if server or clients do not work.
+/// Measures a cell. Returns a sample without a result, and the result of each transport. Fails with one line if it is interrupted,
+/// or if server or clients do not work.
 pub(crate) async fn measure(
     cell: &Cell,
-    method: &Method,
+    plan: &Plan,
     interrupts: &Rc<Counter<u32>>,
-) -> Result<Measurement, String> {
+) -> Result<(Sample, Vec<GroupResult>), String> {
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
     let rate_of_symbol = cell.rate / SYMBOLS_PER_CLIENT as f64;
-    let server = Server::start(&method.program, rate_of_symbol, method.cores).await?;
-    let proxy = match cell.delay {
-        Some(delay) => Some(
-            DelayProxy::start(server.address, delay).await.map_err(|err| format!("cannot start the proxy: {err}"))?,
-        ),
-        None => None,
-    };
-    let address = proxy.as_ref().map_or(server.address, DelayProxy::address);
-    let mut run = Run::begin(cell, method, interrupts, address);
+    let server = Server::start(&plan.program, rate_of_symbol, plan.cores).await?;
+    let proxy = OptionFuture::from(cell.delay.map(|delay| DelayProxy::start(server.address, delay))).await;
+    let proxy = proxy.transpose().map_err(|err| format!("cannot start the proxy: {err}"))?;
+    let address = proxy.as_ref().map_or(server.address, |proxy| proxy.address);
+    let mut run = Run::begin(cell, plan, interrupts, address);
     let outcome = run.phases(&server).await;
     // Clients before the proxy, so that its connections end.
     run.tasks.shutdown().await;
@@ -82,7 +66,7 @@ pub(crate) async fn measure(
 /// A running measurement of a cell.
 struct Run<'a> {
     cell: &'a Cell,
-    method: &'a Method,
+    plan: &'a Plan,
     interrupts: &'a Rc<Counter<u32>>,
     groups: Vec<Rc<Group>>,
     clients: Vec<Rc<Client>>,
@@ -92,11 +76,10 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Starts the tasks of all clients.
-    fn begin(cell: &'a Cell, method: &'a Method, interrupts: &'a Rc<Counter<u32>>, address: SocketAddr) -> Self {
+    fn begin(cell: &'a Cell, plan: &'a Plan, interrupts: &'a Rc<Counter<u32>>, address: SocketAddr) -> Self {
         let (mut groups, mut clients, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         for transport in &cell.transports {
-            let intake = RefCell::new(Intake::default());
-            let group = Rc::new(Group { transport: *transport, intake, meter: Meter::default() });
+            let group = Rc::new(Group { transport: *transport, intake: RefCell::default(), meter: Meter::default() });
             for index in 0..cell.clients {
                 let first = index * SYMBOLS_PER_CLIENT;
                 let names = (first..first + SYMBOLS_PER_CLIENT).map(|at| format!("SYM{:03}", at % SYMBOLS));
@@ -108,14 +91,14 @@ impl<'a> Run<'a> {
             }
             groups.push(group);
         }
-        Self { cell, method, interrupts, groups, clients, tasks }
+        Self { cell, plan, interrupts, groups, clients, tasks }
     }
 
-    async fn phases(&mut self, server: &Server) -> Result<Measurement, String> {
+    async fn phases(&mut self, server: &Server) -> Result<(Sample, Vec<GroupResult>), String> {
         let unwatched = |err: ProcError| format!("cannot watch the server: {err}");
         let (process, own) = (Process::new(server.pid()).map_err(unwatched)?, Process::own().map_err(unwatched)?);
         let clients = self.clients.clone();
-        if !self.wait(READY_MAX, || clients.iter().all(|client| client.is_ready.get())).await? {
+        if !self.wait(READY_MAX, || clients.iter().all(|client| client.ledger.borrow().is_subscribed)).await? {
             return Err("not every client is subscribed in time".into());
         }
         // A server that was slow to start publishes events of the past, which belong to no window.
@@ -128,36 +111,40 @@ impl<'a> Run<'a> {
         }
         if !clients.is_empty() {
             let tail = Tail::ask(server.address).await?;
-            let has_all = |client: &Rc<Client>| client.ledger.borrow().lacks(&client.symbols, &tail) == Some(0);
-            if !self.wait(READY_MAX, || clients.iter().all(has_all)).await? {
+            if !self.wait(READY_MAX, || clients.iter().all(|client| client.is_up_to(&tail))).await? {
                 return Err("not every client is up to date in time".into());
             }
         }
         let setup: Vec<_> = self.groups.iter().map(|group| group.meter.traffic()).collect();
         // After one interval every client has polled once, so that each later poll is for a whole interval.
         let interval = self.cell.transports.iter().map(|transport| transport.interval()).max().unwrap_or_default();
-        self.wait(self.method.warmup.max(interval), || false).await?;
+        self.wait(self.plan.arguments.warmup_s.max(interval), || false).await?;
 
         let (begun, from) = (Instant::now(), SystemClock.now().micros());
         let to = from + i64::try_from(self.cell.window.as_micros()).unwrap_or(i64::MAX / 2);
         self.groups.iter().for_each(|group| group.intake.borrow_mut().window = (from, to));
-        let seen = |group: &Rc<Group>| (group.intake.borrow().events, group.meter.traffic());
+        let seen = |group: &Rc<Group>| (group.intake.borrow().result.events, group.meter.traffic());
         let before: Vec<_> = self.groups.iter().map(seen).collect();
         let (cpu, own_cpu) = (process.cpu_time().map_err(unwatched)?, own.cpu_time().map_err(unwatched)?);
         self.wait(self.cell.window, || false).await?;
         let cpu = process.cpu_time().map_err(unwatched)?.since(&cpu).total();
         let own_cpu = own.cpu_time().map_err(unwatched)?.since(&own_cpu).total();
-        let took = begun.elapsed();
-        let totals = self.groups.iter().map(seen).zip(before).zip(setup).map(|((after, before), setup)| Totals {
-            events: after.0 - before.0,
-            traffic: after.1 - before.1,
-            setup,
-        });
-        let totals: Vec<_> = totals.collect();
+        let window_s = begun.elapsed().as_secs_f64();
+        let sample = Sample {
+            clients: self.cell.clients,
+            rate: self.cell.rate,
+            round_trip_ms: self.cell.delay.unwrap_or_default().as_secs_f64() * 2e3,
+            window_s,
+            server_cpu_us: cpu.as_secs_f64() * 1e6,
+            generator_cpu: own_cpu.as_secs_f64() / window_s,
+            ..Sample::default()
+        };
+        let counts = self.groups.iter().map(seen).zip(before).zip(setup);
+        let counts = counts.map(|((now, before), setup)| (now.0 - before.0, now.1 - before.1, setup)).collect();
 
-        let drain = self.method.drain + interval + 4 * self.cell.delay.unwrap_or_default();
+        let drain = self.plan.arguments.drain_s + interval + 4 * self.cell.delay.unwrap_or_default();
         let tail = self.close(server.address, to, drain).await?;
-        Ok(Measurement { took, server_cpu: cpu, own_cpu, groups: self.results(&totals, to, &tail) })
+        Ok((sample, self.results(counts, to, &tail)))
     }
 
     /// Requests snapshots until the newest event is after `to`, then waits until every client has received the events of the
@@ -175,30 +162,38 @@ impl<'a> Run<'a> {
                 break tail;
             }
         };
-        // The clients before this index are complete and stay so.
-        let (complete, clients) = (Counter::new(0), self.clients.clone());
-        let has_all = |client: &&Rc<Client>| client.ledger.borrow().lacks(&client.symbols, &tail) == Some(0);
-        let done = || {
-            complete.set(complete.get() + clients[complete.get()..].iter().take_while(has_all).count());
-            complete.get() == clients.len()
-        };
-        self.wait(end.saturating_duration_since(Instant::now()), done).await?;
+        let (clients, left) = (self.clients.clone(), end.saturating_duration_since(Instant::now()));
+        self.wait(left, || clients.iter().all(|client| client.is_up_to(&tail))).await?;
         Ok(tail)
     }
 
-    fn results(&self, totals: &[Totals], to: i64, tail: &Tail) -> Vec<GroupResult> {
+    /// Returns the results of the transports. `counts` are the events and the traffic of the window, and the traffic before it.
+    fn results(&self, counts: Vec<(u64, Traffic, Traffic)>, to: i64, tail: &Tail) -> Vec<GroupResult> {
         let mut results = Vec::new();
         let clients = self.clients.chunks(self.cell.clients.max(1));
-        for ((group, totals), clients) in self.groups.iter().zip(totals).zip(clients) {
-            let intake = &mut *group.intake.borrow_mut();
+        for ((group, (events, traffic, setup)), clients) in self.groups.iter().zip(counts).zip(clients) {
             for client in clients {
-                client.ledger.borrow().finish(&client.symbols, tail, intake);
+                client.finish(tail);
             }
-            let mut result = GroupResult::new(group.transport, totals, intake);
+            let intake = &mut *group.intake.borrow_mut();
+            let percentile = |(name, at): (&str, f64)| (name.to_owned(), intake.latency.value_at_percentile(at));
+            let percentiles = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9), ("max", 100.0)];
             let is_open = |client: &&Rc<Client>| tail.newest.max(client.ledger.borrow().newest) < to;
-            result.open_ended = clients.iter().filter(is_open).count();
-            result.digests = clients.iter().map(|client| client.ledger.borrow().digest()).collect();
-            results.push(result);
+            results.push(GroupResult {
+                transport: group.transport.label(),
+                is_poll: group.transport.is_poll(),
+                events,
+                events_different: intake.different.len() as u64,
+                requests: traffic.requests,
+                connections: setup.connections,
+                bytes_up: traffic.bytes_up,
+                bytes_down: traffic.bytes_down,
+                setup_bytes: setup.bytes_up + setup.bytes_down,
+                latency_us: percentiles.map(percentile).into(),
+                open_ended: clients.iter().filter(is_open).count(),
+                digests: clients.iter().map(|client| client.ledger.borrow().digest.finish()).collect(),
+                ..std::mem::take(&mut intake.result)
+            });
         }
         results
     }

@@ -44,7 +44,9 @@ impl<'a> Cheap<'a> {
         Self {
             transport,
             is_poll: most.iter().any(|(sample, _)| sample.result.is_poll),
-            bytes: verdict(&most, |sample, socket| Some(bytes_ratio(sample, socket) <= AS_CHEAP)),
+            bytes: verdict(&most, |sample, socket| {
+                Some(sample.bytes_per_event() <= socket.bytes_per_event() * AS_CHEAP)
+            }),
             cpu: verdict(&most, |sample, socket| cpu_ratio(comparison, sample, socket).map(|ratio| ratio <= AS_CHEAP)),
             little_more: verdict(&most, |sample, socket| is_little_more(comparison, sample, socket)),
             prompt_rows: p50_ratios.iter().filter(|ratio| **ratio <= AS_CHEAP).count(),
@@ -56,14 +58,11 @@ impl<'a> Cheap<'a> {
 /// Pairs the samples of a transport with the WebSocket samples of the same rate, for one number of clients, by rate.
 pub(crate) fn pairs<'a>(comparison: &'a Comparison, transport: &str, clients: usize) -> Vec<Pair<'a>> {
     let of = |name: &str| {
-        comparison
-            .samples
-            .iter()
-            .filter(|sample| sample.clients == clients && sample.result.transport == name)
-            .collect::<Vec<_>>()
+        let is_of = |sample: &&Sample| sample.clients == clients && sample.result.transport == name;
+        comparison.samples.iter().filter(is_of).collect::<Vec<_>>()
     };
     let sockets = of("WebSocket");
-    let beside = |sample: &'a Sample| sockets.iter().find(|socket| socket.rate.total_cmp(&sample.rate).is_eq());
+    let beside = |sample: &Sample| sockets.iter().find(|socket| socket.rate.total_cmp(&sample.rate).is_eq());
     let mut found: Vec<_> = of(transport).into_iter().filter_map(|sample| Some((sample, *beside(sample)?))).collect();
     found.sort_by(|a, b| a.0.rate.total_cmp(&b.0.rate));
     found
@@ -84,10 +83,6 @@ fn verdict(pairs: &[Pair<'_>], is_cheap: impl Fn(&Sample, &Sample) -> Option<boo
         (!rates.is_empty()).then(|| format!("{verb} {} events/s{why}", rates.join(", ")))
     });
     words.collect::<Vec<_>>().join("; ")
-}
-
-fn bytes_ratio(sample: &Sample, socket: &Sample) -> f64 {
-    sample.bytes_per_event() / socket.bytes_per_event().max(f64::MIN_POSITIVE)
 }
 
 /// Returns the ratio of the net CPU for each event to that of WebSocket. A net CPU below the spread of idle servers counts as the

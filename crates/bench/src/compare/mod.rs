@@ -31,7 +31,6 @@ mod result;
 mod server;
 mod table;
 mod tail;
-mod transport;
 
 use std::cell::Cell as Counter;
 use std::process::ExitCode;
@@ -40,8 +39,7 @@ use std::rc::Rc;
 use crate::command::{self, block_on, count_interrupts, print, raise_open_files};
 use crate::compare::cell::{Cell, measure};
 use crate::compare::options::{Arguments, IDLE_MEASUREMENTS, Plan};
-use crate::compare::result::Idle;
-use crate::compare::result::{Comparison, Machine, Measurement, Sample, Together};
+use crate::compare::result::{Comparison, Idle, Machine, Sample, Together};
 
 /// Runs the program with the command line of this process.
 pub fn main() -> ExitCode {
@@ -73,16 +71,16 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
     }
     let plan = Plan::new(arguments)?;
     raise_open_files(plan.connections())?;
-    page::prepare(&plan.out)?;
-    if let Some(cores) = plan.method.cores {
+    page::prepare(&plan.arguments.out)?;
+    if let Some(cores) = plan.cores {
         cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
     }
     // Before the measurement, because the comparison itself changes files.
     let machine = machine::look();
-    machine::check(&machine, &plan.out)?;
+    machine::check(&machine, &plan.arguments.out)?;
     let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
-    page::write(&plan.out, &comparison)?;
-    print(&table::foot(&comparison, &plan.out))?;
+    page::write(&plan.arguments.out, &comparison)?;
+    print(&table::foot(&comparison, &plan.arguments.out))?;
     Ok(comparison.is_clean())
 }
 
@@ -94,7 +92,7 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
     let samples = measure_each(&plan.cells, plan, &interrupts).await?;
     print("\nThrough the proxy:")?;
     let delayed = measure_each(&plan.delayed, plan, &interrupts).await?;
-    let Measurement { groups, .. } = measure(&plan.together, &plan.method, &interrupts).await?;
+    let (_, groups) = measure(&plan.together, plan, &interrupts).await?;
     // Again, so that the spread includes how the machine changes over minutes.
     measure_idle(plan, &interrupts, &mut idle).await?;
     let together = Together {
@@ -107,7 +105,7 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
         machine,
         seed: server::SEED,
         symbols_per_client: cell::SYMBOLS_PER_CLIENT,
-        pinned: plan.method.cores.is_some(),
+        pinned: plan.cores.is_some(),
         arguments: without_paths(std::env::args().skip(1)),
         pace: server::PACE,
         idle: plan.idle.iter().zip(idle).map(|(cell, measurements)| Idle::new(cell.rate, measurements)).collect(),
@@ -121,8 +119,8 @@ async fn measure_all(plan: &Plan, machine: Machine) -> Result<Comparison, String
 async fn measure_idle(plan: &Plan, interrupts: &Rc<Counter<u32>>, idle: &mut [Vec<f64>]) -> Result<(), String> {
     for _ in 0..IDLE_MEASUREMENTS {
         for (cell, measurements) in plan.idle.iter().zip(&mut *idle) {
-            let Measurement { took, server_cpu, .. } = measure(cell, &plan.method, interrupts).await?;
-            measurements.push(server_cpu.as_secs_f64() / took.as_secs_f64());
+            let (sample, _) = measure(cell, plan, interrupts).await?;
+            measurements.push(sample.server_cpu());
         }
     }
     Ok(())
@@ -131,17 +129,9 @@ async fn measure_idle(plan: &Plan, interrupts: &Rc<Counter<u32>>, idle: &mut [Ve
 async fn measure_each(cells: &[Cell], plan: &Plan, interrupts: &Rc<Counter<u32>>) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for cell in cells {
-        let Measurement { took, server_cpu, own_cpu, groups } = measure(cell, &plan.method, interrupts).await?;
-        for result in groups {
-            let sample = Sample {
-                clients: cell.clients,
-                rate: cell.rate,
-                round_trip_ms: cell.delay.unwrap_or_default().as_secs_f64() * 2e3,
-                window_s: took.as_secs_f64(),
-                server_cpu_us: server_cpu.as_secs_f64() * 1e6,
-                generator_cpu: own_cpu.as_secs_f64() / took.as_secs_f64(),
-                result,
-            };
+        let (sample, results) = measure(cell, plan, interrupts).await?;
+        for result in results {
+            let sample = Sample { result, ..sample.clone() };
             print(&table::row(&sample))?;
             samples.push(sample);
         }

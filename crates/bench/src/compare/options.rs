@@ -1,14 +1,14 @@
 //! The command line of `tickcast-compare`: its options, and the cells that follow from them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
 
 use crate::command::seconds;
-use crate::compare::cell::{Cell, Method};
+use crate::compare::cell::Cell;
+use crate::compare::client::Transport;
 use crate::compare::server::Cores;
-use crate::compare::transport::Transport;
 
 /// The most clients of one transport.
 const CLIENTS_MAX: f64 = 10_000.0;
@@ -20,17 +20,11 @@ const VALUES_MAX: usize = 16;
 const WINDOW_S_MAX: f64 = 600.0;
 /// The longest interval and delay, in milliseconds.
 const MILLIS_MAX: f64 = 60_000.0;
-/// A cell with fewer events per second is measured for twice the time.
-const EVENTS_PER_SECOND_FEW: f64 = 100.0;
-/// CPU verdicts use the cells with the most clients. Up to the first number of events per second these are measured for twice the
-/// time, up to the second for three times.
-const EVENTS_PER_SECOND_VERDICT: (f64, f64) = (1_000.0, 100.0);
 /// Measurements of a server without clients at each rate, before the matrix and again after it.
 pub(crate) const IDLE_MEASUREMENTS: usize = 2;
 
-/// Numbers separated by commas.
-#[derive(Clone, Debug)]
-struct List(Vec<f64>);
+/// Numbers separated by commas. Not a `Vec`, which would be an option that can be repeated.
+type List = Box<[f64]>;
 
 /// Compares WebSocket, server-sent events, long poll and short poll on servers that it starts itself.
 ///
@@ -47,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LIST", default_value = "1,10,100", value_parser = |text: &str| list(text, RATES))]
     rates: List,
     /// Additional rates for the most clients only, at which polling may be cheap
-    #[arg(long, value_name = "LIST", default_value = "0.1", value_parser = |text: &str| low_rates(text))]
+    #[arg(long, value_name = "LIST", default_value = "0.1", value_parser = |text: &str| if text.is_empty() { Ok(List::default()) } else { list(text, RATES) })]
     low_rates: List,
     /// Milliseconds between two short polls
     #[arg(long, value_name = "LIST", default_value = "100,1000", value_parser = |text: &str| list(text, (1.0, MILLIS_MAX)))]
@@ -57,10 +51,10 @@ pub(crate) struct Arguments {
     window_s: Duration,
     /// Seconds before each measurement
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = |text: &str| seconds(text, 0.0, WINDOW_S_MAX))]
-    warmup_s: Duration,
+    pub(crate) warmup_s: Duration,
     /// Longest wait for the last events after it, in addition to the interval of a poll
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = |text: &str| seconds(text, 0.0, WINDOW_S_MAX))]
-    drain_s: Duration,
+    pub(crate) drain_s: Duration,
     /// Milliseconds that the proxy adds to each round trip, half of them each way
     #[arg(long, value_name = "MS", default_value = "40", value_parser = |text: &str| list(text, (0.0, MILLIS_MAX)))]
     round_trip_ms: List,
@@ -75,10 +69,14 @@ pub(crate) struct Arguments {
     pub(crate) from: Option<PathBuf>,
 }
 
-/// The cells of a comparison.
+/// The options and the cells of a comparison.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) method: Method,
+    pub(crate) arguments: Arguments,
+    /// The server's program.
+    pub(crate) program: PathBuf,
+    /// The cores of server and generator.
+    pub(crate) cores: Option<Cores>,
     /// Servers without clients, one for each rate.
     pub(crate) idle: Vec<Cell>,
     /// The matrix, with one transport in each cell.
@@ -87,20 +85,18 @@ pub(crate) struct Plan {
     pub(crate) delayed: Vec<Cell>,
     /// All transports at the same time.
     pub(crate) together: Cell,
-    /// The folder to write to.
-    pub(crate) out: PathBuf,
 }
 
 impl Plan {
     /// Returns the cells for these arguments. Fails with one line if there is no server program.
     pub(crate) fn new(arguments: Arguments) -> Result<Self, String> {
-        let (List(clients), List(rates), List(low_rates)) = (arguments.clients, arguments.rates, arguments.low_rates);
-        let delay = Duration::from_secs_f64(arguments.round_trip_ms.0[0] / 2_000.0);
-        let mut transports = vec![Transport::WebSocket, Transport::EventStream, Transport::LongPoll];
-        transports
-            .extend(arguments.short_poll_ms.0.iter().map(|ms| Transport::ShortPoll(Duration::from_secs_f64(ms / 1e3))));
+        let (rates, low_rates) = (&arguments.rates, &arguments.low_rates);
+        let delay = Duration::from_secs_f64(arguments.round_trip_ms[0] / 2_000.0);
+        let polls = [0.0].iter().chain(&arguments.short_poll_ms).map(|ms| Duration::from_secs_f64(ms / 1e3));
+        let transports = [Transport::WebSocket, Transport::EventStream].into_iter().chain(polls.map(Transport::Poll));
+        let transports: Vec<_> = transports.collect();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: at most CLIENTS_MAX")]
-        let clients: Vec<usize> = clients.into_iter().map(|count| count as usize).collect();
+        let clients: Vec<usize> = arguments.clients.iter().map(|count| *count as usize).collect();
         let most = clients.iter().copied().max().unwrap_or(1);
         let window_of = |clients: usize, rate: f64| arguments.window_s * times(clients as f64 * rate, clients == most);
         let cell = |transports: &[Transport], clients: usize, rate: f64, delay| Cell {
@@ -122,17 +118,13 @@ impl Plan {
         let middle = rates[rates.len() / 2];
         let few = most.min(100);
         Ok(Self {
-            idle: low_rates.iter().chain(&rates).map(idle).collect(),
+            idle: low_rates.iter().chain(rates).map(idle).collect(),
             delayed: each(few, middle, Some(delay)),
             together: cell(&transports, few, middle, None),
             cells,
-            method: Method {
-                program: program(arguments.server)?,
-                warmup: arguments.warmup_s,
-                drain: arguments.drain_s,
-                cores: Cores::find(),
-            },
-            out: arguments.out,
+            program: program(arguments.server.as_deref())?,
+            cores: Cores::find(),
+            arguments,
         })
     }
 
@@ -144,19 +136,19 @@ impl Plan {
     }
 }
 
-/// Returns by how much the window of a cell is longer than `--window-s`.
+/// Returns by how much the window of a cell is longer than `--window-s`: cells with few events need more time, and those with the
+/// most clients, which the CPU verdicts use, most of all.
 fn times(events_per_second: f64, has_most_clients: bool) -> u32 {
-    match (has_most_clients, EVENTS_PER_SECOND_VERDICT) {
-        (true, (_, few)) if events_per_second <= few => 3,
-        (true, (many, _)) if events_per_second <= many => 2,
-        _ if events_per_second < EVENTS_PER_SECOND_FEW => 2,
+    match (has_most_clients, events_per_second) {
+        (true, ..=100.0) => 3,
+        (true, ..=1_000.0) | (false, ..100.0) => 2,
         _ => 1,
     }
 }
 
-fn program(named: Option<PathBuf>) -> Result<PathBuf, String> {
+fn program(named: Option<&Path>) -> Result<PathBuf, String> {
     let program = match named {
-        Some(program) => program,
+        Some(program) => program.into(),
         None => std::env::current_exe()
             .map_err(|err| format!("cannot find the folder of this program: {err}"))?
             .with_file_name("tickcast"),
@@ -173,11 +165,7 @@ fn list(text: &str, (min, max): (f64, f64)) -> Result<List, String> {
     let is_good =
         |values: &Vec<f64>| values.len() <= VALUES_MAX && values.iter().all(|value| (min..=max).contains(value));
     let reason = || format!("must be at most {VALUES_MAX} numbers from {min} to {max} separated by commas");
-    values.filter(is_good).map(List).ok_or_else(reason)
-}
-
-fn low_rates(text: &str) -> Result<List, String> {
-    if text.is_empty() { Ok(List(Vec::new())) } else { list(text, RATES) }
+    values.filter(is_good).map(Vec::into).ok_or_else(reason)
 }
 
 #[cfg(test)]

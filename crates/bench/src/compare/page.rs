@@ -4,15 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use serde::Serialize;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, context};
 
 use crate::compare::cheap::{AS_CHEAP, Cheap, pairs};
 use crate::compare::plot;
-use crate::compare::result::{Comparison, GroupResult, P99_EVENTS_MIN, Sample};
-use crate::compare::table::{NOTHING, figure, matrix, named, significant};
+use crate::compare::result::{Comparison, P99_EVENTS_MIN, Sample};
+use crate::compare::table::{figure, matrix, named};
 
 /// The folder of the raw data and the plots, beside the page.
 const FOLDER: &str = "comparison";
@@ -60,30 +59,11 @@ pub(crate) fn write(out: &Path, comparison: &Comparison) -> Result<(), String> {
     let json = serde_json::to_string_pretty(comparison).map_err(|err| format!("cannot write the data: {err}"))?;
     save(&format!("{FOLDER}/comparison.json"), json + "\n")?;
     let clients = comparison.clients_max();
-    let most: Vec<_> = comparison.samples.iter().filter(|sample| sample.clients == clients).collect();
     for (file, title, unit, figure) in PLOTS {
         let title = format!("{title} ({clients} clients)");
-        plot::draw(&out.join(FOLDER).join(file), (&title, unit), &most, |sample| figure(comparison, sample))?;
+        plot::draw(&out.join(FOLDER).join(file), (&title, unit), comparison, figure)?;
     }
     save("COMPARISON.md", render(comparison).map_err(|err| format!("cannot write the page: {err}"))?)
-}
-
-/// The values of the template, in addition to the raw data.
-#[derive(Serialize)]
-struct Page<'a> {
-    #[serde(flatten)]
-    comparison: &'a Comparison,
-    clients: usize,
-    p99_events_min: u64,
-    as_cheap: f64,
-    relative: Vec<(f64, Vec<Vec<String>>)>,
-    cheap: Vec<Cheap<'a>>,
-    added: Vec<Vec<String>>,
-    late: [Option<String>; 2],
-    plots: [(&'a str, &'a str); PLOTS.len()],
-    matrix: (Vec<&'a str>, Vec<Vec<String>>),
-    window_s_max: f64,
-    results: Vec<&'a GroupResult>,
 }
 
 fn render(comparison: &Comparison) -> Result<String, minijinja::Error> {
@@ -92,76 +72,61 @@ fn render(comparison: &Comparison) -> Result<String, minijinja::Error> {
     templates.set_syntax(syntax);
     templates.add_filter("number", |value: f64| value.to_string());
     templates.add_filter("fixed", |value: f64, digits: usize| format!("{value:.digits$}"));
-    templates.add_filter("significant", significant);
+    templates.add_filter("signed", |value: f64| format!("{value:+.1}"));
+    templates.add_filter("figure", figure);
     let samples = comparison.samples.iter().chain(&comparison.delayed);
-    let page = Page {
-        clients: comparison.clients_max(),
-        p99_events_min: P99_EVENTS_MIN,
-        as_cheap: AS_CHEAP,
-        relative: relative(comparison),
-        cheap: comparison.others().map(|name| Cheap::new(comparison, name)).collect::<Vec<_>>(),
-        added: comparison.delayed.iter().map(|sample| added(comparison, sample)).collect::<Vec<_>>(),
-        late: late(comparison),
-        plots: PLOTS.map(|(file, title, ..)| (file, title)),
-        matrix: matrix(comparison),
-        window_s_max: samples.map(|sample| sample.window_s).fold(0.0, f64::max),
-        results: comparison.results().collect::<Vec<_>>(),
-        comparison,
+    let (columns, rows) = matrix(comparison);
+    let page = context! {
+        clients => comparison.clients_max(),
+        p99_events_min => P99_EVENTS_MIN,
+        as_cheap => AS_CHEAP,
+        relative => relative(comparison),
+        cheap => Serde(comparison.others().map(|name| Cheap::new(comparison, name)).collect::<Vec<_>>()),
+        through_proxy => through_proxy(comparison),
+        late => Serde(late(comparison)),
+        plots => Serde(PLOTS.map(|(file, title, ..)| (file, title))),
+        columns,
+        rows,
+        window_s_max => samples.map(|sample| sample.window_s).fold(0.0, f64::max),
+        results => Serde(comparison.results().collect::<Vec<_>>()),
+        ..Value::from(Serde(comparison))
     };
-    templates.render_named_str("page.md", include_str!("page.md"), Serde(page))
+    templates.render_named_str("page.md", include_str!("page.md"), page)
 }
 
-/// Returns the rows of each rate with the most clients: WebSocket in absolute figures, the other transports relative to it.
-fn relative(comparison: &Comparison) -> Vec<(f64, Vec<Vec<String>>)> {
-    let clients = comparison.clients_max();
-    let is_socket = |sample: &&Sample| sample.clients == clients && sample.result.transport == "WebSocket";
-    let mut sockets: Vec<_> = comparison.samples.iter().filter(is_socket).collect();
-    sockets.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    let unit = |value: Option<f64>, unit| value.map_or(NOTHING.into(), |value| significant(value) + unit);
-    let rows = |socket: &Sample| {
-        let net = |sample: &Sample| comparison.net_us_per_event(sample);
-        let mut rows = vec![vec![
-            named(socket),
-            format!("{:.0} B", socket.bytes_per_event()),
-            significant(socket.requests_per_event()),
-            unit(Some(socket.p50_ms()), " ms"),
-            unit(socket.p99_ms(), " ms"),
-            unit(net(socket), " µs"),
-        ]];
-        let others = comparison.others().flat_map(|name| pairs(comparison, name, clients));
-        for (sample, _) in others.filter(|(_, beside)| std::ptr::eq(*beside, socket)) {
-            let times = |figure: &dyn Fn(&Sample) -> Option<f64>| {
-                let ratio = figure(sample).zip(figure(socket)).map(|(of, one)| of / one.max(f64::MIN_POSITIVE));
-                unit(ratio, "×")
-            };
-            rows.push(vec![
-                named(sample),
-                times(&|sample| Some(sample.bytes_per_event())),
-                significant(sample.requests_per_event()),
-                times(&|sample| Some(sample.p50_ms())),
-                times(&Sample::p99_ms),
-                if net(socket).is_some() { times(&net) } else { unit(net(sample), " µs") },
-            ]);
-        }
-        rows
-    };
-    sockets.into_iter().map(|socket| (socket.rate, rows(socket))).collect()
+/// Returns a sample's figures, which the template compares.
+fn figures(comparison: &Comparison, sample: &Sample) -> Value {
+    context! {
+        name => named(sample),
+        rate => sample.rate,
+        bytes => sample.bytes_per_event(),
+        requests => sample.requests_per_event(),
+        requests_per_client_second => sample.requests_per_client_second(),
+        p50_ms => sample.p50_ms(),
+        p99_ms => sample.p99_ms(),
+        net_us => comparison.net_us_per_event(sample),
+    }
 }
 
-/// Returns the row of a sample that was measured through the proxy, with the difference to the same cell without it.
-fn added(comparison: &Comparison, sample: &Sample) -> Vec<String> {
-    let near = comparison.samples.iter().find(|near| {
-        near.result.transport == sample.result.transport
-            && near.clients == sample.clients
-            && near.rate.total_cmp(&sample.rate).is_eq()
-    });
-    let figures: [fn(&Sample) -> Option<f64>; 2] = [|sample| Some(sample.p50_ms()), Sample::p99_ms];
-    let pair = |figure: fn(&Sample) -> Option<f64>| {
-        let added = figure(sample).zip(near.and_then(figure)).map(|(far, near)| format!("{:+.1}", far - near));
-        [figure(sample).map(|ms| format!("{ms:.1}")), added].map(|text| text.unwrap_or(NOTHING.into()))
+/// Returns the figures at each rate with the most clients, those of WebSocket first.
+fn relative(comparison: &Comparison) -> Vec<Vec<Value>> {
+    let of = |name| pairs(comparison, name, comparison.clients_max());
+    let at_rate = |(_, socket): (&Sample, &Sample)| {
+        let pairs = ["WebSocket"].into_iter().chain(comparison.others()).flat_map(of);
+        let beside = pairs.filter(|(_, beside)| std::ptr::eq(*beside, socket));
+        beside.map(|(sample, _)| figures(comparison, sample)).collect()
     };
-    let requests = figure(Some(sample.requests_per_client_second()));
-    [named(sample)].into_iter().chain(figures.into_iter().flat_map(pair)).chain([requests]).collect()
+    of("WebSocket").into_iter().map(at_rate).collect()
+}
+
+/// Returns the figures of each sample through the proxy, and those of the same cell without it.
+fn through_proxy(comparison: &Comparison) -> Vec<Vec<Value>> {
+    let with_near = |far: &Sample| {
+        let cells = pairs(comparison, &far.result.transport, far.clients).into_iter().map(|(sample, _)| sample);
+        let near = cells.filter(|near| near.rate.total_cmp(&far.rate).is_eq());
+        [far].into_iter().chain(near).map(|sample| figures(comparison, sample)).collect()
+    };
+    comparison.delayed.iter().map(with_near).collect()
 }
 
 /// Returns how much later than WebSocket a long poll is through the proxy, in words: at the median and at p99.
@@ -214,6 +179,7 @@ mod tests {
         let relative =
             "| WebSocket | 100 B | 0 | 0.90 ms | 2.0 ms | 100 µs |\n| long poll | 3.0× | 1.0 | 1.0× | 1.0× | 2.0× |";
         check(|_| {}, &[relative, "| long poll (full) |"]);
+        check(|all| all.samples[0].generator_cpu = 0.95, &["| WebSocket (full) | 100 B |"]);
         check(|all| all.samples[0].server_cpu_us = 0.0, &["| 1.0× | 1.0× | 200 µs |"]);
     }
 

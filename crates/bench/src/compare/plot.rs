@@ -5,7 +5,8 @@ use std::path::Path;
 use plotters::coord::combinators::IntoLogRange;
 use plotters::prelude::*;
 
-use crate::compare::result::Sample;
+use crate::compare::cheap::pairs;
+use crate::compare::result::{Comparison, Sample};
 
 /// The size of a plot, in pixels.
 const SIZE: (u32, u32) = (760, 460);
@@ -26,29 +27,24 @@ const LEGEND_ROOM: f64 = 60.0;
 const POINT: u32 = 3;
 
 /// The name of a transport and its points: rate, value, and whether a CPU was full.
-type Line = (String, Vec<(f64, f64, bool)>);
+type Line<'a> = (&'a str, Vec<(f64, f64, bool)>);
 
-/// Draws a figure of the samples over their rate, with logarithmic axes. A sample without a figure has no point; one with a full
-/// CPU has a hollow point. Fails if the file cannot be written.
+/// Draws a figure of the samples with the most clients over their rate, with logarithmic axes. A sample without a figure has no
+/// point; one with a full CPU has a hollow point. Fails if the file cannot be written.
 pub(crate) fn draw(
     path: &Path,
     (title, unit): (&str, &str),
-    samples: &[&Sample],
-    figure: impl Fn(&Sample) -> Option<f64>,
+    comparison: &Comparison,
+    figure: impl Fn(&Comparison, &Sample) -> Option<f64>,
 ) -> Result<(), String> {
-    let mut lines: Vec<Line> = Vec::new();
-    for sample in samples {
-        // A logarithmic axis has no zero. A transport without points keeps its colour, so that colours are the same in every plot.
-        let value = figure(sample).filter(|value| value.is_finite() && *value > 0.0);
-        let point = value.map(|value| (sample.rate, value, sample.is_full()));
-        match lines.iter_mut().find(|(name, _)| *name == sample.result.transport) {
-            Some((_, points)) => points.extend(point),
-            None => lines.push((sample.result.transport.clone(), point.into_iter().collect())),
-        }
-    }
-    for (_, points) in &mut lines {
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    }
+    let point = |(sample, _): (&Sample, &Sample)| {
+        // A logarithmic axis has no zero.
+        let value = figure(comparison, sample).filter(|value| value.is_finite() && *value > 0.0)?;
+        Some((sample.rate, value, sample.is_full()))
+    };
+    // A transport without points keeps its colour, so that colours are the same in every plot.
+    let line = |name| (name, pairs(comparison, name, comparison.clients_max()).into_iter().filter_map(point).collect());
+    let lines: Vec<Line<'_>> = ["WebSocket"].into_iter().chain(comparison.others()).map(line).collect();
     render(path, (title, unit), &lines).map_err(|err| format!("cannot draw {}: {err}", path.display()))
 }
 
@@ -58,7 +54,7 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
     if low <= high { low / 1.6..high * 1.6 } else { 0.1..1.0 }
 }
 
-fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line<'_>]) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let points = || lines.iter().flat_map(|(_, points)| points);
@@ -89,7 +85,7 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
     {
         chart
             .draw_series(LineSeries::new(points.iter().map(|(x, y, _)| (*x, *y)), colour.stroke_width(2)))?
-            .label(name)
+            .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
         for (x, y, is_full) in points {
             let (inside, edge) = (if *is_full { WHITE } else { *colour }.filled(), colour.stroke_width(2));
@@ -110,23 +106,24 @@ fn render(path: &Path, (title, unit): (&str, &str), lines: &[Line]) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::example::sample;
+    use crate::compare::example::{comparison, sample};
 
     #[test]
     fn a_transport_keeps_its_colour_and_a_full_cpu_has_a_hollow_point() {
         let file = std::env::temp_dir().join(format!("tickcast-plot-{}.svg", std::process::id()));
-        let samples = [sample("WebSocket", 1, 1.0, 0.1), sample("SSE", 1, 1.0, 0.1), sample("SSE", 1, 10.0, 0.99)];
-        let samples: Vec<_> = samples.iter().collect();
-        let drawn = |figure: fn(&Sample) -> Option<f64>| {
-            draw(&file, ("title", "unit"), &samples, figure).unwrap();
+        let mut samples = vec![sample("WebSocket", 1, 1.0, 0.1), sample("WebSocket", 1, 10.0, 0.1)];
+        samples.extend([sample("SSE", 1, 1.0, 0.1), sample("SSE", 1, 10.0, 0.99)]);
+        let all = comparison(Vec::new(), samples);
+        let drawn = |figure: fn(&Comparison, &Sample) -> Option<f64>| {
+            draw(&file, ("title", "unit"), &all, figure).unwrap();
             std::fs::read_to_string(&file).unwrap()
         };
         let colour = |at: usize| format!("fill=\"#{:02X}{:02X}{:02X}\"", COLOURS[at].0, COLOURS[at].1, COLOURS[at].2);
         let points = |svg: &str, fill: &str| svg.matches("<circle").count().min(svg.matches(fill).count());
-        let both = drawn(|sample| Some(sample.rate));
-        let second = drawn(|sample| (sample.result.transport == "SSE").then_some(sample.rate));
+        let both = drawn(|_, sample| Some(sample.rate));
+        let second = drawn(|_, sample| (sample.result.transport == "SSE").then_some(sample.rate));
         std::fs::remove_file(&file).unwrap();
-        assert_eq!((points(&both, &colour(0)), points(&both, &colour(1))), (1, 1), "{both}");
+        assert_eq!((points(&both, &colour(0)), points(&both, &colour(1))), (2, 1), "{both}");
         assert_eq!((points(&second, &colour(0)), points(&second, &colour(1))), (0, 1), "{second}");
         assert!(!second.contains("WebSocket"), "a transport without points has no line: {second}");
         let hollow =

@@ -20,7 +20,8 @@ const READS_MAX: usize = 1_024;
 /// A running proxy. When dropped it accepts no more connections; open ones end when either side closes.
 #[derive(Debug)]
 pub(crate) struct DelayProxy {
-    address: SocketAddr,
+    /// The address at which it listens.
+    pub(crate) address: SocketAddr,
     _accepting: JoinSet<()>,
 }
 
@@ -37,11 +38,6 @@ impl DelayProxy {
             }
         });
         Ok(Self { address, _accepting: accepting })
-    }
-
-    /// Returns its address.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 }
 

@@ -1,13 +1,8 @@
 //! The results of measurements: the raw data of the comparison, and figures derived from it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use crate::compare::intake::Intake;
-use crate::compare::transport::Transport;
-use crate::connection::Traffic;
 
 /// Above this share of its core the generator itself adds to the latencies.
 const GENERATOR_CPU_MAX: f64 = 0.9;
@@ -15,28 +10,6 @@ const GENERATOR_CPU_MAX: f64 = 0.9;
 const SERVER_CPU_MAX: f64 = 0.97;
 /// The fewest distinct events for a p99: with fewer it would depend on a single event.
 pub(crate) const P99_EVENTS_MIN: u64 = 100;
-
-/// The measurement of one cell.
-#[derive(Debug)]
-pub(crate) struct Measurement {
-    /// The actual length of the window.
-    pub(crate) took: Duration,
-    /// CPU time of the server's whole process during the window.
-    pub(crate) server_cpu: Duration,
-    /// CPU time of this process during the window.
-    pub(crate) own_cpu: Duration,
-    /// The results of each transport.
-    pub(crate) groups: Vec<GroupResult>,
-}
-
-/// Counts during the window, and before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Totals {
-    pub(crate) events: u64,
-    pub(crate) traffic: Traffic,
-    /// Traffic until every client was subscribed.
-    pub(crate) setup: Traffic,
-}
 
 /// The result of one transport in one cell, during the window unless stated otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -72,32 +45,6 @@ pub(crate) struct GroupResult {
 }
 
 impl GroupResult {
-    /// Returns the result for these counts.
-    pub(crate) fn new(transport: Transport, totals: &Totals, intake: &Intake) -> Self {
-        let latency = &intake.latency;
-        let percentile = |(name, at): (&str, f64)| (name.to_owned(), latency.value_at_percentile(at));
-        let mut latency_us: BTreeMap<_, _> =
-            [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9)].map(percentile).into();
-        latency_us.insert("max".into(), latency.max());
-        Self {
-            transport: transport.label(),
-            is_poll: transport.is_poll(),
-            events: totals.events,
-            events_due: intake.due,
-            events_different: intake.different.len() as u64,
-            requests: totals.traffic.requests,
-            connections: totals.setup.connections,
-            bytes_up: totals.traffic.bytes_up,
-            bytes_down: totals.traffic.bytes_down,
-            setup_bytes: totals.setup.bytes_up + totals.setup.bytes_down,
-            latency_us,
-            missing: intake.missing,
-            repeated: intake.repeated,
-            faults: intake.faults,
-            ..Self::default()
-        }
-    }
-
     /// Returns the sum of missing and repeated events, faults, and clients with an unverified end.
     pub(crate) fn unclean(&self) -> u64 {
         self.missing + self.repeated + self.faults + self.open_ended as u64
@@ -126,9 +73,13 @@ impl Sample {
         total / self.result.events.max(1) as f64
     }
 
+    fn bytes(&self) -> f64 {
+        (self.result.bytes_up + self.result.bytes_down) as f64
+    }
+
     /// Returns bytes in both directions for each delivered event.
     pub(crate) fn bytes_per_event(&self) -> f64 {
-        self.per_event((self.result.bytes_up + self.result.bytes_down) as f64)
+        self.per_event(self.bytes())
     }
 
     /// Returns requests for each delivered event.
@@ -148,7 +99,7 @@ impl Sample {
 
     /// Returns bytes in both directions for each client and second.
     pub(crate) fn bytes_per_client_second(&self) -> f64 {
-        (self.result.bytes_up + self.result.bytes_down) as f64 / self.window_s / self.clients.max(1) as f64
+        self.bytes() / self.window_s / self.clients.max(1) as f64
     }
 
     /// Returns requests for each client and second.
@@ -323,31 +274,5 @@ mod tests {
         }
         all.together.same_events = false;
         assert!(!all.is_clean());
-    }
-
-    #[test]
-    fn a_p99_needs_distinct_events_and_a_core_can_be_full() {
-        let mut one = sample("WebSocket", 100, 10.0, 0.5);
-        assert!(one.p99_ms().is_some() && !one.is_full());
-        one.result.events_different = P99_EVENTS_MIN - 1;
-        assert!(one.p99_ms().is_none() && one.p50_ms() > 0.0);
-        one.generator_cpu = 0.95;
-        assert!(one.is_full() && sample("WebSocket", 100, 10.0, 0.99).is_full());
-    }
-
-    #[test]
-    fn net_cpu_excludes_that_of_the_market() {
-        // 10 % of a core for 4 s; the market uses 4 %.
-        let one = sample("WebSocket", 100, 10.0, 0.10);
-        let all = comparison(vec![Idle::new(10.0, vec![0.03, 0.05])], vec![one.clone()]);
-        assert!((all.net(&one).unwrap().cpu - 0.06).abs() < 1e-9);
-        let events = one.result.events as f64;
-        assert!((all.net_us_per_event(&one).unwrap() - 0.06 * 4e6 / events).abs() < 1e-6);
-        let faint = sample("WebSocket", 1, 10.0, 0.055);
-        assert!(
-            all.net(&faint).unwrap().cpu > 0.01 && all.net_us_per_event(&faint).is_none(),
-            "below the spread of 2 %"
-        );
-        assert!(all.net(&sample("WebSocket", 1, 99.0, 0.5)).is_none(), "no idle server at this rate");
     }
 }

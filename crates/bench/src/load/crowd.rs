@@ -13,7 +13,7 @@ use crate::connection::{CloseFrame, Connection, Message, Meter, WebSocket, conve
 use crate::load::options::Plan;
 use crate::load::session::{LIST_VERIFIED, Session, Standing};
 use crate::load::tally::Tally;
-use crate::load::watchlist::Watchlist;
+use crate::load::watchlist::draw;
 
 /// The most connections to start before open connections are read again.
 const DIALS_PER_TURN_MAX: usize = 64;
@@ -52,7 +52,7 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     /// Returns unconnected sessions.
-    pub(crate) fn new(plan: &Rc<Plan>, watchlist: &Watchlist) -> Rc<Self> {
+    pub(crate) fn new(plan: &Rc<Plan>, symbols: &[String]) -> Rc<Self> {
         let client = |number| {
             let role = match number {
                 _ if number < plan.sessions() => Role::Active,
@@ -60,17 +60,17 @@ impl Crowd {
                 _ => Role::Stalled,
             };
             let symbols = match role {
-                Role::Active => watchlist.draw(number),
+                Role::Active => draw(symbols, plan.symbols_per_session, plan.seed, number),
                 Role::Stalled if plan.is_native() => vec!["*"],
-                Role::Stalled => watchlist.all(),
+                Role::Stalled => symbols.iter().map(String::as_str).collect(),
                 Role::Idle => Vec::new(),
             };
             let subscribe = if role == Role::Idle { Vec::new() } else { plan.subscribe(number, &symbols) };
-            let session = Session::new(subscribe);
-            Client { role, session: RefCell::new(session), sender: RefCell::default() }
+            let session = RefCell::new(Session { subscribe, ..Session::default() });
+            Client { role, session, sender: RefCell::default() }
         };
         let clients = (0..plan.connections()).map(client).collect();
-        let channels = plan.channels().iter().filter_map(|name| name.parse().ok()).collect();
+        let channels = plan.channels.iter().filter_map(|name| name.parse().ok()).collect();
         let tally = RefCell::new(Tally { channels, ..Tally::default() });
         Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), tally, clients })
     }
@@ -162,11 +162,8 @@ impl Crowd {
         let asking: Vec<_> = open.filter(|client| client.session.borrow_mut().verify()).take(more).collect();
         for client in &asking {
             let subscribe = &client.session.borrow().subscribe;
-            subscribe
-                .iter()
-                .map(String::as_str)
-                .chain([LIST_VERIFIED])
-                .for_each(|text| client.send(Message::text(text)));
+            let requests = subscribe.iter().map(String::as_str).chain([LIST_VERIFIED]);
+            requests.for_each(|text| client.send(Message::text(text)));
         }
         verifying + asking.len() == 0
     }
@@ -179,7 +176,9 @@ impl Crowd {
 
     /// Closes every session.
     pub(crate) fn close(&self) {
-        self.clients.iter().for_each(|client| client.send(goodbye()));
+        self.clients
+            .iter()
+            .for_each(|client| client.send(Message::Close(Some(CloseFrame { code: 1000.into(), reason: "".into() }))));
     }
 }
 
@@ -190,13 +189,8 @@ impl Client {
     }
 }
 
-/// Returns the close frame of a client.
-pub(crate) fn goodbye() -> Message {
-    Message::Close(Some(CloseFrame { code: 1000.into(), reason: "".into() }))
-}
-
 /// Opens the WebSocket of one session. Fails with a text that is the same for every session with the same problem.
-pub(crate) async fn connect(plan: &Plan, meter: &Meter) -> Result<WebSocket, String> {
+async fn connect(plan: &Plan, meter: &Meter) -> Result<WebSocket, String> {
     let connection = Connection::dial(plan.url.address, meter).await.map_err(|err| err.kind().to_string())?;
     open(connection, &plan.url).await
 }
@@ -209,7 +203,7 @@ mod tests {
     fn a_few_sessions_at_a_time_ask_for_their_final_snapshots() {
         let count = VERIFYING_MAX + 1;
         let plan = crate::command::parse(["tickcast-load", "--sessions", &count.to_string()]).unwrap();
-        let crowd = Crowd::new(&Rc::new(plan), &Watchlist::new(vec!["A".into()], 1, 1));
+        let crowd = Crowd::new(&Rc::new(plan), &["A".into()]);
         let outgoing = crowd.clients.iter().map(|client| {
             let (sender, outgoing) = unbounded_channel();
             *client.sender.borrow_mut() = Some(sender);

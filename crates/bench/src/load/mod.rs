@@ -1,7 +1,7 @@
 //! `tickcast-load`: puts load on a WebSocket server of this machine and measures latency, cost and completeness.
 //!
-//! This file parses the command line, checks that the server answers, makes the run, and returns the exit code: 0 for a clean
-//! run, 1 if events were missing or repeated or sessions were dropped, 2 if there was no run.
+//! This file parses the command line, makes the run, and returns the exit code: 0 for a clean run, 1 if events were missing or
+//! repeated or sessions were dropped, 2 if there was no run.
 //!
 //! # The method
 //!
@@ -18,32 +18,20 @@
 //! - CPU time of the server is that of all its threads during the window; memory is sampled every second.
 
 mod options;
-mod sequence;
 mod tally;
 mod session;
 mod watchlist;
-mod watch;
 mod crowd;
 mod run;
 mod report;
 
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
-
-use futures_util::SinkExt;
-use tokio::time::timeout;
 
 use crate::command::{self, block_on, print, raise_open_files};
-use crate::connection::Meter;
 use crate::load::options::Plan;
 use crate::load::report::Report;
-use crate::load::watch::Watch;
-use crate::load::watchlist::Watchlist;
-use crate::process::Process;
-
-/// The longest time until the server answers the first connection.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::process::{Process, Watch};
 
 /// Runs the program with the command line of this process.
 pub fn main() -> ExitCode {
@@ -58,29 +46,15 @@ fn measure(plan: Plan) -> Result<bool, String> {
     let outcome = block_on(async {
         let watch =
             |pid| Process::new(pid).and_then(Watch::begin).map_err(|err| format!("cannot watch process {pid}: {err}"));
-        // Fails early if there is no such process. The actual watch begins after the probe, whose memory is not the run's.
-        plan.pid.map(watch).transpose()?;
         let symbols = match &plan.symbols.0 {
             Some(symbols) => symbols.clone(),
             None if plan.needs_symbols() => watchlist::fetch(&plan.url).await?,
             None => Vec::new(),
         };
-        let watchlist = Watchlist::new(symbols, plan.symbols_per_session, plan.seed);
-        probe(&plan).await?;
         let watch = plan.pid.map(watch).transpose()?;
-        run::run(&plan, &watchlist, watch).await.map_err(|err| format!("cannot go on: {err}"))
+        run::run(&plan, &symbols, watch).await.map_err(|err| format!("cannot go on: {err}"))
     });
     let report = Report::new(&plan, &outcome.map_err(|err| format!("cannot begin: {err}"))??);
-    print(&if plan.json { report.json() } else { report.table() })?;
+    print(&if plan.json { report.value.to_string() } else { report.table() })?;
     Ok(report.clean)
-}
-
-/// Opens one session and closes it, so that a wrong address is an error and not a measurement.
-async fn probe(plan: &Plan) -> Result<(), String> {
-    let opened = timeout(PROBE_TIMEOUT, crowd::connect(plan, &Meter::default())).await;
-    let socket = opened.unwrap_or_else(|_| Err("no answer in time".into()));
-    let mut socket = socket.map_err(|err| format!("{} opens no WebSocket: {err}", plan.url.url))?;
-    // The server has answered; a failed close does not matter.
-    let _ = socket.send(crowd::goodbye()).await;
-    Ok(())
 }

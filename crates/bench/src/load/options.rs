@@ -50,8 +50,8 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Channels, separated by commas
-    #[arg(long, value_name = "LIST", default_value = "trades")]
-    channels: String,
+    #[arg(long, value_name = "LIST", default_value = "trades", value_delimiter = ',')]
+    pub(crate) channels: Vec<String>,
     /// A subscribe message for another server, with {symbols}, {channels} (JSON lists) and {session} (a number) filled in; can be
     /// repeated; '' sends nothing
     #[arg(long, value_name = "TEMPLATE")]
@@ -90,10 +90,11 @@ impl Plan {
         if self.subscribe.len() > TEMPLATES_MAX {
             return Err(format!("--subscribe can be given at most {TEMPLATES_MAX} times"));
         }
-        let is_bad = |name: &&str| name.is_empty() || (self.is_native() && name.parse::<Channel>().is_err());
-        if self.channels().iter().any(is_bad) {
-            let known: Vec<_> = ChannelSet::ALL.iter().map(Channel::name).collect();
-            return Err(format!("bad --channels '{}': a tickcast server has {}", self.channels, known.join(", ")));
+        let is_bad = |name: &String| name.is_empty() || (self.is_native() && name.parse::<Channel>().is_err());
+        if self.channels.iter().any(is_bad) {
+            let (names, known) =
+                (self.channels.join(","), ChannelSet::ALL.iter().map(Channel::name).collect::<Vec<_>>());
+            return Err(format!("bad --channels '{names}': a tickcast server has {}", known.join(", ")));
         }
         Ok(())
     }
@@ -108,11 +109,6 @@ impl Plan {
         self.sessions() + self.idle + self.stalled
     }
 
-    /// Returns the channels by name.
-    pub(crate) fn channels(&self) -> Vec<&str> {
-        self.channels.split(',').collect()
-    }
-
     /// Returns whether the server speaks the tickcast protocol, which is so unless `--subscribe` was given.
     pub(crate) fn is_native(&self) -> bool {
         self.subscribe.is_empty()
@@ -120,10 +116,11 @@ impl Plan {
 
     /// Returns the subscribe messages of a session.
     pub(crate) fn subscribe(&self, session: usize, symbols: &[&str]) -> Vec<String> {
-        let list = |names: &[&str]| serde_json::to_string(names).expect("strings always serialise");
+        let channels = serde_json::json!(self.channels).to_string();
+        let symbols = serde_json::json!(symbols).to_string();
         let messages = self.templates().filter(|template| !template.is_empty()).map(|template| {
             let template = template.replace("{session}", &session.to_string());
-            template.replace("{channels}", &list(&self.channels())).replace("{symbols}", &list(symbols))
+            template.replace("{channels}", &channels).replace("{symbols}", &symbols)
         });
         messages.collect()
     }
@@ -156,7 +153,7 @@ mod tests {
     fn the_defaults_are_a_small_run_on_a_tickcast_server() {
         let plan = plan(&[]).unwrap();
         assert_eq!((plan.sessions(), plan.idle, plan.stalled, plan.is_native()), (100, 0, 0, true));
-        assert_eq!((plan.channels(), &plan.symbols.0), (vec!["trades"], &None));
+        assert_eq!((plan.channels.join(","), &plan.symbols.0), ("trades".into(), &None));
         assert_eq!(super::tests::plan(&["--idle", "5"]).unwrap().connections(), 5);
         let expected = r#"{"action":"subscribe","id":7,"symbols":["AAPL","BRK.B"],"channels":["trades"]}"#;
         assert_eq!(plan.subscribe(7, &["AAPL", "BRK.B"]), [expected]);

@@ -10,8 +10,7 @@ use tickcast_core::protocol::{CloseReason, Reconnect};
 use crate::load::options::Plan;
 use crate::load::run::Outcome;
 use crate::load::tally::quantiles;
-use crate::load::watch::Usage;
-use crate::process::CpuTime;
+use crate::process::{CpuTime, Usage};
 
 /// Above this share of one core this program is too busy, and adds to the latencies that it measures.
 const BUSY_FRACTION: f64 = 0.85;
@@ -22,28 +21,7 @@ const WAIT_FRACTION: f64 = 0.25;
 const NAME_WIDTH: usize = 20;
 
 /// The keys of the JSON object, for `--help`.
-pub(crate) const KEYS: &str = "\
-Exit code: 0 clean; 1 missing, repeated or no events, failed or dropped sessions, errors from the server; 2 no run.
-
-Keys of --json (times in microseconds unless the name says otherwise; null where nothing was measured):
-  tool, version, url, interrupted, window_s
-  clean, failures[], warnings[]        failures is empty exactly when the exit code is 0
-  sessions                             active, idle, stalled (asked for); opened, failed, dropped, stalled_ended;
-                                       native (speak tickcast), verified (checked to the end)
-  connect_us                           count, mean, min, p50, p90, p99, p99_9, max
-  connect_failures{reason: n}, closes{code: n}, lag{messages, skipped}, errors{count, first}, malformed
-  window                               events, frames, reads, bytes; events_per_s, frames_per_s, reads_per_s,
-                                       bytes_per_s, events_per_read; early (events with a ts from the future)
-  latency_us                           as connect_us: from the event's ts to the read that brought it
-  completeness                         streams, due, arrived, missing, merged, holes, repeated, snapshots_stale,
-                                       sessions_unannounced (missing is not what lag announced); over the whole run
-  server (with --pid)                  cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
-                                       cpu_wait_fraction (its threads were ready and others had the CPU),
-                                       rss_before_bytes, rss_start_bytes, rss_end_bytes, rss_peak_bytes,
-                                       rss_per_session_bytes, tcp_before_bytes, tcp_peak_bytes (all sockets of the
-                                       machine)
-  generator                            cpu_us_per_event, cpu_user_us_per_event, cpu_system_us_per_event, cpu_fraction,
-                                       cpu_wait_fraction, rss_peak_bytes";
+pub(crate) const KEYS: &str = include_str!("keys.txt");
 
 /// The lines of the table: keys of the JSON object. A line lists the keys and values below its key.
 const LINES: [&str; 13] = [
@@ -78,7 +56,7 @@ impl Report {
         let failures = failures(plan, outcome);
         let seconds = outcome.window.as_secs_f64();
         let per_second = |count: u64| float(count) / seconds;
-        let generator = costs(&outcome.own_cpu, outcome);
+        let generator = costs(&outcome.own.cpu, outcome);
         let server = outcome.server.as_ref().and_then(|server| server.as_ref().ok());
         let server = server.map(|usage| (costs(&usage.cpu, outcome), usage));
         let waited = server.as_ref().map(|(costs, _)| costs);
@@ -99,27 +77,22 @@ impl Report {
             "connect_us": quantiles(&tally.connect),
             "connect_failures": tally.failed,
             "closes": tally.closes,
-            "lag": { "messages": tally.counters.lags, "skipped": tally.counters.lag_skipped },
-            "errors": { "count": tally.counters.errors, "first": tally.first_error },
-            "malformed": tally.counters.malformed,
+            "lag": { "messages": tally.lags, "skipped": tally.lag_skipped },
+            "errors": { "count": tally.errors, "first": tally.first_error },
+            "malformed": tally.malformed,
             "window": {
                 "events": events, "frames": traffic.frames, "reads": traffic.reads, "bytes": traffic.bytes_down,
                 "events_per_s": per_second(*events), "frames_per_s": per_second(traffic.frames),
                 "reads_per_s": per_second(traffic.reads), "bytes_per_s": per_second(traffic.bytes_down),
                 "events_per_read": (traffic.reads > 0).then(|| float(*events) / float(traffic.reads)),
-                "early": tally.counters.early,
+                "early": tally.early,
             },
             "latency_us": quantiles(&tally.latency),
             "completeness": merged(json!(counts), json!({ "sessions_unannounced": outcome.unannounced })),
             "server": server.map(|(costs, usage)| merged(costs, memory(usage, tally.opened()))),
-            "generator": merged(generator, json!({ "rss_peak_bytes": outcome.own_resident_peak })),
+            "generator": merged(generator, json!({ "rss_peak_bytes": outcome.own.rss_peak_bytes })),
         });
         Self { clean: value["clean"] == true, value }
-    }
-
-    /// Returns the report as one JSON object.
-    pub(crate) fn json(&self) -> String {
-        self.value.to_string()
     }
 
     /// Returns the report as a table; warnings and failures are at the end.
@@ -184,18 +157,18 @@ fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
         (counts.repeated, "events were repeated or out of order"),
         (counts.snapshots_stale, "snapshots were older than events before them"),
         (unverified as u64, "sessions could not be checked to their end"),
-        (tally.counters.errors, "requests were answered with an error"),
-        (if outcome.native > 0 { tally.counters.malformed } else { 0 }, "messages were not JSON"),
+        (tally.errors, "requests were answered with an error"),
+        (if outcome.native > 0 { tally.malformed } else { 0 }, "messages were not JSON"),
     ];
-    let counted = counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    let mut failures: Vec<_> = counted.collect();
+    let counted = counted.iter().map(|(count, what)| (*count > 0, format!("{count} {what}")));
     let is_contradictory = counts.due != counts.arrived + counts.missing + counts.merged;
     let others = [
         (is_contradictory, "the sums of due and arrived events contradict each other"),
-        (plan.sessions() > 0 && tally.counters.events == 0, "no event arrived"),
+        (plan.sessions() > 0 && tally.events == 0, "no event arrived"),
         (!outcome.settled && !outcome.interrupted, "not every session was subscribed when the measurement began"),
     ];
-    failures.extend(others.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned()));
+    let all = counted.chain(others.map(|(is_so, what)| (is_so, what.to_owned())));
+    let mut failures: Vec<_> = all.filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect();
     if let Some(Err(err)) = &outcome.server {
         failures.push(format!("the server's process has ended: {err}"));
     }
@@ -214,15 +187,15 @@ fn warnings(outcome: &Outcome, generator: &Value, server: Option<&Value>) -> Vec
             warnings.push(format!("{name} waited for the CPU {percent:.0} % of the time: something else was running"));
         }
     }
-    let counters = outcome.tally.counters;
-    if counters.early > 0 {
+    let tally = &outcome.tally;
+    if tally.early > 0 {
         warnings.push(format!(
             "{} events have a `ts` in the future: it must be microseconds since 1970, by this machine's clock",
-            counters.early
+            tally.early
         ));
     }
-    if counters.malformed > 0 && outcome.native == 0 {
-        warnings.push(format!("{} messages were not JSON", counters.malformed));
+    if tally.malformed > 0 && outcome.native == 0 {
+        warnings.push(format!("{} messages were not JSON", tally.malformed));
     }
     warnings
 }
@@ -241,16 +214,8 @@ fn costs(cpu: &CpuTime, outcome: &Outcome) -> Value {
 }
 
 fn memory(usage: &Usage, opened: u64) -> Value {
-    let [before, start, end] = usage.resident;
-    json!({
-        "rss_before_bytes": before,
-        "rss_start_bytes": start,
-        "rss_end_bytes": end,
-        "rss_peak_bytes": usage.resident_peak,
-        "rss_per_session_bytes": (opened > 0).then(|| (float(start) - float(before)) / float(opened)),
-        "tcp_before_bytes": usage.tcp_bytes.map(|(before, _)| before),
-        "tcp_peak_bytes": usage.tcp_bytes.map(|(_, peak)| peak),
-    })
+    let added = float(usage.rss_start_bytes) - float(usage.rss_before_bytes);
+    merged(json!(usage), json!({ "rss_per_session_bytes": (opened > 0).then(|| added / float(opened)) }))
 }
 
 /// Merges two objects.

@@ -12,12 +12,10 @@ use crate::command::count_interrupts;
 use crate::connection::Traffic;
 use crate::load::crowd::Crowd;
 use crate::load::options::Plan;
-use crate::load::sequence::Completeness;
 use crate::load::session::Standing;
-use crate::load::tally::{Counters, Tally};
-use crate::load::watch::{Usage, Watch};
-use crate::load::watchlist::Watchlist;
-use crate::process::{CpuTime, Process};
+use crate::load::tally::Tally;
+use crate::process::{Process, Usage, Watch};
+use crate::sequence::Completeness;
 
 /// The time between two checks whether a phase is over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -52,52 +50,55 @@ pub(crate) struct Outcome {
     pub(crate) unannounced: usize,
     /// CPU time and memory of the server; `Err` if it ended during the run.
     pub(crate) server: Option<Result<Usage, String>>,
-    /// CPU time of this process during the measurement, and its peak memory.
-    pub(crate) own_cpu: CpuTime,
-    pub(crate) own_resident_peak: u64,
+    /// CPU time and memory of this process.
+    pub(crate) own: Usage,
 }
 
-/// Makes the run. Fails only for a problem of this process; faults of the server are part of the outcome.
-pub(crate) async fn run(plan: &Rc<Plan>, watchlist: &Watchlist, watch: Option<Watch>) -> Result<Outcome, String> {
-    let (crowd, interrupts) = (Crowd::new(plan, watchlist), count_interrupts().map_err(|err| err.to_string())?);
-    Run { crowd, interrupts, watch, watch_failed: None }.phases().await.map_err(|err| err.to_string())
+/// Makes the run. Fails if no session opens, because the address is wrong, or for a problem of this process; other faults of the
+/// server are part of the outcome.
+pub(crate) async fn run(plan: &Rc<Plan>, symbols: &[String], watch: Option<Watch>) -> Result<Outcome, String> {
+    let (crowd, interrupts) = (Crowd::new(plan, symbols), count_interrupts().map_err(|err| err.to_string())?);
+    let outcome = Run { crowd, interrupts, server: watch.map(Ok) }.phases().await.map_err(|err| err.to_string())?;
+    match outcome.tally.failed.keys().next() {
+        Some(reason) if outcome.tally.opened() == 0 => Err(format!("{} opens no WebSocket: {reason}", plan.url.url)),
+        _ => Ok(outcome),
+    }
 }
 
 struct Run {
     crowd: Rc<Crowd>,
     interrupts: Rc<Cell<u32>>,
-    watch: Option<Watch>,
-    watch_failed: Option<String>,
+    /// The watch of the server; `Err` if the server has ended.
+    server: Option<Result<Watch, String>>,
 }
 
 impl Run {
     async fn phases(&mut self) -> ProcResult<Outcome> {
-        let (crowd, own) = (Rc::clone(&self.crowd), Process::own()?);
+        let (crowd, mut own) = (Rc::clone(&self.crowd), Watch::begin(Process::own()?)?);
         let dialling = match crowd.plan.connect_rate {
             0 => Duration::ZERO,
             rate => Duration::from_secs((crowd.plan.connections() / rate as usize) as u64),
         };
         spawn_local(Rc::clone(&crowd).dial());
         let settled = self.wait(dialling + SETTLE_MAX, 1, Crowd::is_settled).await;
-        self.wait(crowd.plan.warmup_s, 1, |_| false).await;
+        self.wait(crowd.plan.warmup_s, 1, Crowd::is_empty).await;
 
         crowd.tally.borrow_mut().recording = true;
-        let counters = |crowd: &Crowd| crowd.tally.borrow().counters;
-        let (began, own_cpu) = (Instant::now(), own.cpu_time()?);
-        let (Counters { events, .. }, traffic) = (counters(&crowd), crowd.meter.traffic());
-        self.watch(|watch| watch.begin_window(began));
+        let began = Instant::now();
+        own.begin_window()?;
+        let (events, traffic) = (crowd.tally.borrow().events, crowd.meter.traffic());
+        self.watch(Watch::begin_window);
         self.wait(crowd.plan.duration_s, 1, Crowd::is_empty).await;
         let ended = Instant::now();
-        self.watch(|watch| watch.end_window(ended));
-        let own_cpu = own.cpu_time()?.since(&own_cpu);
+        self.watch(Watch::end_window);
+        own.end_window()?;
         let mut outcome = Outcome {
             interrupted: self.interrupts.get() > 0,
             settled,
             window: ended - began,
-            events: counters(&crowd).events - events,
+            events: crowd.tally.borrow().events - events,
             traffic: crowd.meter.traffic() - traffic,
-            own_cpu,
-            own_resident_peak: own.resident_bytes_peak()?,
+            own: own.usage,
             ..Outcome::default()
         };
         crowd.tally.borrow_mut().recording = false;
@@ -116,16 +117,13 @@ impl Run {
     /// Collects the results of the sessions, before they are closed.
     fn conclude(&mut self, outcome: &mut Outcome) {
         self.crowd.each_active(|session| {
-            let counts = session.completeness();
+            let counts = session.sequences.completeness();
             outcome.completeness += counts;
             outcome.native += usize::from(session.standing != Standing::Foreign);
             outcome.verified += usize::from(session.standing == Standing::Verified);
             outcome.unannounced += usize::from(counts.missing != session.lag_skipped);
         });
-        outcome.server = match self.watch_failed.take() {
-            Some(err) => Some(Err(err)),
-            None => self.watch.take().map(|watch| Ok(watch.finish())),
-        };
+        outcome.server = self.server.take().map(|server| server.map(|watch| watch.usage));
         outcome.tally = std::mem::take(&mut *self.crowd.tally.borrow_mut());
     }
 
@@ -148,9 +146,10 @@ impl Run {
 
     /// Measures the server. A failure means that the server has ended, and stops the watch.
     fn watch(&mut self, look: impl FnOnce(&mut Watch) -> ProcResult<()>) {
-        if let Some(Err(err)) = self.watch.as_mut().map(look) {
-            self.watch = None;
-            self.watch_failed = Some(err.to_string());
+        if let Some(Ok(watch)) = &mut self.server
+            && let Err(err) = look(watch)
+        {
+            self.server = Some(Err(err.to_string()));
         }
     }
 }
@@ -188,9 +187,8 @@ mod tests {
         let server = std::thread::spawn(move || serve(listener));
         let basic = ["tickcast-load", "--url", &url, "--warmup-s", "0", "--duration-s", "0.3", "--symbols", "A"];
         let plan: Rc<Plan> = Rc::new(parse(basic.iter().chain(more)).unwrap());
-        let watchlist = Watchlist::new(vec!["A".into()], 1, 1);
         let watch = Watch::begin(Process::own().unwrap()).unwrap();
-        let outcome = block_on(run(&plan, &watchlist, Some(watch))).unwrap().unwrap();
+        let outcome = block_on(run(&plan, &["A".into()], Some(watch))).unwrap().unwrap();
         server.join().unwrap();
         Report::new(&plan, &outcome)
     }
@@ -219,30 +217,40 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_address_is_an_error() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let plan = parse(["tickcast-load", "--url", &format!("ws://{closed}/"), "--sessions", "2"]).unwrap();
+        let err = block_on(run(&Rc::new(plan), &["A".into()], None)).unwrap().unwrap_err();
+        assert!(err.contains("opens no WebSocket: connection refused"), "{err}");
+    }
+
+    #[test]
     fn a_tickcast_session_is_verified_by_snapshots_at_its_end() {
-        let serve = |listener: TcpListener| {
-            let mut session = accept(&listener);
-            text(&mut session, r#"[{"type":"welcome","protocol":"tickcast.v1"}]"#);
-            let snapshot = r#"{"type":"snapshot","symbol":"A","seq":{"trades":1}}"#;
-            text(&mut session, snapshot);
-            text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:ready"}"#);
-            text(&mut session, r#"{"type":"trade","symbol":"A","seq":2,"ts":1}"#);
-            let subscribe = r#"{"action":"subscribe","id":0,"symbols":["A"],"channels":["trades"]}"#;
-            for expected in [subscribe, LIST_READY, subscribe, LIST_VERIFIED] {
-                assert_eq!(session.read().unwrap().into_text().unwrap(), expected);
+        let serve = |last: &'static str| {
+            move |listener: TcpListener| {
+                let mut session = accept(&listener);
+                text(&mut session, r#"[{"type":"welcome","protocol":"tickcast.v1"}]"#);
+                let snapshot = r#"{"type":"snapshot","symbol":"A","seq":{"trades":1}}"#;
+                text(&mut session, snapshot);
+                text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:ready"}"#);
+                text(&mut session, r#"{"type":"trade","symbol":"A","seq":2,"ts":1}"#);
+                let subscribe = r#"{"action":"subscribe","id":0,"symbols":["A"],"channels":["trades"]}"#;
+                for expected in [subscribe, LIST_READY, subscribe, LIST_VERIFIED] {
+                    assert_eq!(session.read().unwrap().into_text().unwrap(), expected);
+                }
+                text(&mut session, &snapshot.replace('1', last));
+                text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:verified"}"#);
+                wait_for_end(&mut session);
             }
-            text(&mut session, &snapshot.replace('1', "2"));
-            text(&mut session, r#"{"type":"subscribed","id":"tickcast-load:verified"}"#);
-            wait_for_end(&mut session);
         };
-        let report = run_against(serve, &["--sessions", "1"]);
+        let Report { clean, value } = run_against(serve("3"), &["--sessions", "1"]);
+        assert_eq!((clean, &value["failures"]), (false, &json!(["1 events are missing"])), "number 3");
+        let report = run_against(serve("2"), &["--sessions", "1"]);
         let Report { clean, value } = &report;
         assert_eq!((*clean, &value["failures"]), (true, &json!([])));
         assert_eq!(value["sessions"]["verified"], 1);
         let counts = ["due", "arrived", "missing"].map(|key| value["completeness"][key].as_u64().unwrap());
         assert_eq!(counts, [1, 1, 0]);
-        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
-        assert_eq!((&json["clean"], &json["completeness"]), (&json!(true), &value["completeness"]));
         let table = report.table();
         assert!(table.contains("arrived 1") && table.ends_with("clean"), "{table}");
         let mut closed = report;

@@ -7,27 +7,10 @@ use serde_json::{Value, json};
 use tickcast_core::domain::Channel;
 
 use crate::latency::Latencies;
-use crate::load::sequence::SymbolNumbers;
+use crate::sequence::SymbolNumbers;
 
 /// The most characters of an error message in the report.
 const ERROR_CHARS_MAX: usize = 200;
-
-/// Counters of all sessions together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    /// Market events.
-    pub(crate) events: u64,
-    /// Messages that are not JSON.
-    pub(crate) malformed: u64,
-    /// `lag` messages.
-    pub(crate) lags: u64,
-    /// The sum of their `skipped`.
-    pub(crate) lag_skipped: u64,
-    /// `error` messages.
-    pub(crate) errors: u64,
-    /// Events of the window with a time stamp in the future.
-    pub(crate) early: u64,
-}
 
 /// Totals of all sessions, and the state that they share while they read.
 #[derive(Debug, Default)]
@@ -36,8 +19,17 @@ pub(crate) struct Tally {
     pub(crate) symbols: SymbolNumbers,
     /// The channels whose `seq` is read from a snapshot.
     pub(crate) channels: Vec<Channel>,
-    /// Counts since the run began.
-    pub(crate) counters: Counters,
+    /// Market events since the run began.
+    pub(crate) events: u64,
+    /// Messages that are not JSON.
+    pub(crate) malformed: u64,
+    /// `lag` messages, and the sum of their `skipped`.
+    pub(crate) lags: u64,
+    pub(crate) lag_skipped: u64,
+    /// `error` messages.
+    pub(crate) errors: u64,
+    /// Events of the window with a time stamp in the future.
+    pub(crate) early: u64,
     /// Latencies of the window, in microseconds.
     pub(crate) latency: Latencies,
     /// Whether latencies are recorded now.
@@ -60,7 +52,7 @@ impl Tally {
     pub(crate) fn take_latency(&mut self, ts: i64, now: i64) {
         if self.recording {
             let latency = u64::try_from(now.saturating_sub(ts)).unwrap_or_else(|_| {
-                self.counters.early += 1;
+                self.early += 1;
                 0
             });
             self.latency.saturating_record(latency);
@@ -89,7 +81,7 @@ impl Tally {
 
     /// Counts an `error` message.
     pub(crate) fn take_error(&mut self, message: &[u8]) {
-        self.counters.errors += 1;
+        self.errors += 1;
         self.first_error
             .get_or_insert_with(|| String::from_utf8_lossy(message).chars().take(ERROR_CHARS_MAX).collect());
     }
@@ -120,7 +112,7 @@ mod tests {
         tally.take_latency(100, 350);
         tally.take_latency(100, 90);
         tally.take_latency(0, i64::MAX);
-        assert_eq!((tally.latency.len(), tally.counters.early), (3, 1));
+        assert_eq!((tally.latency.len(), tally.early), (3, 1));
         assert_eq!(tally.latency.value_at_quantile(0.5), 250);
         assert!(tally.latency.max() >= LATENCY_MICROS_MAX);
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::connection::get;
 use crate::target::Target;
@@ -13,35 +13,15 @@ use crate::target::Target;
 /// The most symbols of a list.
 const SYMBOLS_MAX: usize = 100_000;
 
-/// The list from which sessions choose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Watchlist {
-    symbols: Vec<String>,
-    per_session: usize,
-    seed: u64,
-}
-
-impl Watchlist {
-    /// Returns a list from which each session chooses `per_session` symbols, or all if there are not more.
-    pub(crate) fn new(symbols: Vec<String>, per_session: usize, seed: u64) -> Self {
-        Self { symbols, per_session, seed }
+/// Returns the distinct symbols of one session: `count` of these at random, or all if there are not more.
+pub(crate) fn draw(symbols: &[String], count: usize, seed: u64, session: usize) -> Vec<&str> {
+    if count >= symbols.len() {
+        return symbols.iter().map(String::as_str).collect();
     }
-
-    /// Returns every symbol.
-    pub(crate) fn all(&self) -> Vec<&str> {
-        self.symbols.iter().map(String::as_str).collect()
-    }
-
-    /// Returns the distinct symbols of one session.
-    pub(crate) fn draw(&self, session: usize) -> Vec<&str> {
-        if self.per_session >= self.symbols.len() {
-            return self.all();
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(session as u64);
-        let chosen = rand::seq::index::sample(&mut rng, self.symbols.len(), self.per_session);
-        chosen.iter().map(|index| self.symbols[index].as_str()).collect()
-    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(session as u64);
+    let chosen = rand::seq::index::sample(&mut rng, symbols.len(), count);
+    chosen.iter().map(|index| symbols[index].as_str()).collect()
 }
 
 /// The value of `--symbols`; `None` for all symbols of the server.
@@ -95,18 +75,9 @@ fn range(first: &str, last: &str) -> Option<Vec<String>> {
 pub(crate) async fn fetch(target: &Target) -> Result<Vec<String>, String> {
     let fail = |reason: String| format!("{} lists no symbols: {reason}: use --symbols", target.address);
     let body = get(target.address, "/api/v1/symbols").await.map_err(fail)?;
-    let list: Listed = serde_json::from_slice(&body).map_err(|err| fail(err.to_string()))?;
-    Ok(list.symbols.into_iter().map(|item| item.symbol).take(SYMBOLS_MAX).collect())
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    symbols: Vec<Symbol>,
-}
-
-#[derive(Deserialize)]
-struct Symbol {
-    symbol: String,
+    let list: Value = serde_json::from_slice(&body).map_err(|err| fail(err.to_string()))?;
+    let symbols = list["symbols"].as_array().ok_or_else(|| fail("it has no list".into()))?;
+    Ok(symbols.iter().filter_map(|item| Some(item["symbol"].as_str()?.to_owned())).take(SYMBOLS_MAX).collect())
 }
 
 #[cfg(test)]
@@ -127,13 +98,13 @@ mod tests {
 
     #[test]
     fn a_choice_is_distinct_and_the_same_in_every_run() {
-        let list = Watchlist::new(parse_list("S000..S499").unwrap(), 20, 1);
-        let mut drawn = list.draw(3);
-        assert_eq!(drawn, list.draw(3));
-        assert_ne!(drawn, list.draw(4));
+        let symbols = parse_list("S000..S499").unwrap();
+        let mut drawn = draw(&symbols, 20, 1, 3);
+        assert_eq!(drawn, draw(&symbols, 20, 1, 3));
+        assert_ne!(drawn, draw(&symbols, 20, 1, 4));
         drawn.sort_unstable();
         drawn.dedup();
         assert_eq!(drawn.len(), 20);
-        assert_eq!(Watchlist::new(parse_list("A,B").unwrap(), 20, 1).draw(0), ["A", "B"]);
+        assert_eq!(draw(&symbols[..2], 20, 1, 0), ["S000", "S001"]);
     }
 }

@@ -71,18 +71,19 @@ pub(crate) struct SequenceTable {
 }
 
 impl SequenceTable {
-    /// Counts an event. The first event of a stream without a snapshot starts the stream.
+    /// Counts an event; returns whether it is new. The first event of a stream without a snapshot starts the stream.
     #[inline]
-    pub(crate) fn take_event(&mut self, stream: StreamNumber, seq: u64, skipped: u64) {
-        let Some(entry) = self.find(stream) else {
+    pub(crate) fn take_event(&mut self, stream: StreamNumber, seq: u64, skipped: u64) -> bool {
+        let Some(index) = self.find(stream) else {
             self.insert(stream, seq, seq);
             self.counts.arrived += 1;
-            return;
+            return true;
         };
+        let entry = &mut self.entries[index];
         let ahead = seq.saturating_sub(entry.last);
         if ahead == 0 {
             self.counts.repeated += 1;
-            return;
+            return false;
         }
         entry.last = seq;
         self.counts.arrived += 1;
@@ -91,11 +92,13 @@ impl SequenceTable {
             self.counts.merged += merged;
             self.take_hole(ahead - 1 - merged);
         }
+        true
     }
 
     /// Counts a snapshot: no event up to its `seq` can follow.
     pub(crate) fn take_snapshot(&mut self, stream: StreamNumber, seq: u64) {
-        let Some(entry) = self.find(stream) else { return self.insert(stream, seq + 1, seq) };
+        let Some(index) = self.find(stream) else { return self.insert(stream, seq + 1, seq) };
+        let entry = &mut self.entries[index];
         if seq < entry.last {
             self.counts.snapshots_stale += 1;
         } else {
@@ -110,10 +113,14 @@ impl SequenceTable {
         self.counts.holes += u64::from(len > 0);
     }
 
+    /// Returns the `seq` up to which a stream is complete or its holes are counted; `None` before its first snapshot or event.
+    pub(crate) fn last(&self, stream: StreamNumber) -> Option<u64> {
+        self.find(stream).map(|index| self.entries[index].last)
+    }
+
     #[inline]
-    fn find(&mut self, stream: StreamNumber) -> Option<&mut Entry> {
-        let index = self.entries.binary_search_by_key(&stream, |entry| entry.stream).ok()?;
-        self.entries.get_mut(index)
+    fn find(&self, stream: StreamNumber) -> Option<usize> {
+        self.entries.binary_search_by_key(&stream, |entry| entry.stream).ok()
     }
 
     fn insert(&mut self, stream: StreamNumber, from: u64, last: u64) {
