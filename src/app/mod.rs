@@ -10,6 +10,7 @@ mod logging;
 mod market;
 mod pinned;
 mod serve;
+mod server_config;
 mod settings;
 mod settings_error;
 mod threads;
@@ -41,7 +42,8 @@ use crate::transport::{Inspector, Traffic, random_name};
 
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
-pub use settings::{ServerConfig, Settings};
+pub use server_config::ServerConfig;
+pub use settings::Settings;
 pub use settings_error::SettingsError;
 pub use tls::{Certificate, TlsConfig, TlsError};
 pub use watchdog::report_panics;
