@@ -191,6 +191,8 @@ pub struct OutboxShared {
     pub bursts: RefCell<BTreeSet<SessionKey>>,
     /// Sessions to be closed because the ring has evicted events that they had to read.
     pub overtaken: RefCell<Vec<SessionKey>>,
+    /// Notified when the hub must look at `pacer` or `turn` sooner than it was going to.
+    pub timer: Rc<Notify>,
     /// Ends of windows, and alarms.
     pub pacer: RefCell<Pacer>,
     /// Sessions with data due.
@@ -204,15 +206,16 @@ pub struct OutboxShared {
 impl OutboxShared {
     /// Returns the state of a hub without sessions.
     pub fn new(config: &HubConfig, ring: Ring, now: Instant) -> Self {
-        let push = &config.push;
+        let (push, timer) = (&config.push, Rc::<Notify>::default());
         Self {
             ring: RefCell::new(ring.with_offsets(config.table.len())),
             burst: Cell::default(),
             bursts: RefCell::default(),
             overtaken: RefCell::default(),
-            pacer: RefCell::new(Pacer::new(push.window_step(), now)),
+            pacer: RefCell::new(Pacer::new(push.window_step(), timer.clone(), now)),
             pass: Rc::default(),
-            turn: RefCell::new(Turn::new(push.turn_work_max, now)),
+            turn: RefCell::new(Turn::new(push.turn_work_max, timer.clone(), now)),
+            timer,
             work: RefCell::new(RateLimiter::per_second(push.shared_work_per_second_max, now)),
             config: config.clone(),
         }

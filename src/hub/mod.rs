@@ -121,12 +121,10 @@ impl Actor for Hub {
             ready(())
         }));
         // Separate tasks, because sessions must not wait while the actor waits.
-        let shared = self.router.borrow().shared().clone();
         let tasks = [
             actix::spawn(relieve(self.router.clone())),
-            actix::spawn(end_windows(self.router.clone())),
+            actix::spawn(keep_time(self.router.clone())),
             actix::spawn(route(self.router.clone(), self.arrived.clone())),
-            actix::spawn(begin_turns(shared)),
             // A write is bounded by `Pass`, not by the budget of one task of tokio.
             actix::spawn(tokio::task::unconstrained(write(self.router.clone()))),
         ];
@@ -258,30 +256,16 @@ async fn write(router: SharedRouter) {
     }
 }
 
-/// Ends coalescing windows when they are over, for the life of the hub.
-async fn end_windows(router: SharedRouter) {
+/// Ends coalescing windows, fires alarms, and begins one turn after another while sessions wait, for the life of the hub.
+async fn keep_time(router: SharedRouter) {
     let shared = router.borrow().shared().clone();
-    let changed = shared.pacer.borrow().changed();
     loop {
-        let next = shared.pacer.borrow().next();
-        wait(next, &changed).await;
+        let turn = shared.turn.borrow_mut().next(Instant::now());
+        let next = shared.pacer.borrow().next().into_iter().chain(turn).min();
+        match next {
+            Some(next) => drop(tokio::time::timeout_at(next.into(), shared.timer.notified()).await),
+            None => shared.timer.notified().await,
+        }
         router.borrow_mut().end_windows(Instant::now());
-    }
-}
-
-/// Begins one turn after another while sessions wait, for the life of the hub.
-async fn begin_turns(shared: Rc<OutboxShared>) {
-    let queued = shared.turn.borrow().queued();
-    loop {
-        let next = shared.turn.borrow_mut().next(Instant::now());
-        wait(next, &queued).await;
-    }
-}
-
-/// Waits until this time, if there is one, and no longer than to the next notification.
-async fn wait(time: Option<Instant>, sooner: &Notify) {
-    match time {
-        Some(time) => drop(tokio::time::timeout_at(time.into(), sooner.notified()).await),
-        None => sooner.notified().await,
     }
 }

@@ -1,7 +1,6 @@
-//! `Pacer`: the timer of one hub, for the ends of coalescing windows and for the alarms of events that rates hold back.
+//! `Pacer`: the times of one hub at which coalescing windows end, and those of the alarms of events that rates hold back.
 //!
-//! Windows end in steps: a queue of future steps, each with its sessions. Alarms are sorted by time. One timer serves
-//! every session.
+//! Windows end in steps: a queue of future steps, each with its sessions. Alarms are sorted by time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -24,19 +23,14 @@ pub struct Pacer {
     /// At most one per session.
     alarms: BTreeSet<(Instant, SessionKey)>,
     /// Notified when the wait for [`Self::next`] must end sooner.
-    changed: Rc<Notify>,
+    timer: Rc<Notify>,
 }
 
 impl Pacer {
-    /// Returns a pacer with this step.
-    pub fn new(step: Duration, now: Instant) -> Self {
+    /// Returns a pacer with this step, which notifies the timer.
+    pub fn new(step: Duration, timer: Rc<Notify>, now: Instant) -> Self {
         let step = step.max(STEP_MIN);
-        Self { start: now, step, windows: BTreeMap::new(), alarms: BTreeSet::new(), changed: Rc::default() }
-    }
-
-    /// Returns the notification of an end that is sooner than [`Self::next`] was.
-    pub fn changed(&self) -> Rc<Notify> {
-        self.changed.clone()
+        Self { start: now, step, windows: BTreeMap::new(), alarms: BTreeSet::new(), timer }
     }
 
     /// Opens a window for the session; it ends with the first step at or after `end`.
@@ -47,7 +41,7 @@ impl Pacer {
         let first = self.windows.first_key_value().is_none_or(|(first, _)| end < *first);
         self.windows.entry(end).or_default().push(session);
         if first {
-            self.changed.notify_one();
+            self.timer.notify_one();
         }
     }
 
@@ -59,14 +53,14 @@ impl Pacer {
         if let Some(new) = new {
             self.alarms.insert((new, session));
             if self.alarms.first() == Some(&(new, session)) {
-                self.changed.notify_one();
+                self.timer.notify_one();
             }
         }
     }
 
     /// Ends the wait at once, because a session must be closed.
     pub fn hurry(&self) {
-        self.changed.notify_one();
+        self.timer.notify_one();
     }
 
     /// Removes and returns the sessions whose window has ended, and those whose alarm has fired.

@@ -33,12 +33,12 @@ pub struct Turn {
     waiting: BTreeMap<SessionKey, Wakeup>,
     order: VecDeque<SessionKey>,
     /// Notified when a session waits.
-    queued: Rc<Notify>,
+    timer: Rc<Notify>,
 }
 
 impl Turn {
-    /// Returns the first turn, with this much work in every turn.
-    pub fn new(work_max: u32, now: Instant) -> Self {
+    /// Returns the first turn, with this much work in every turn. It notifies the timer when a session waits.
+    pub fn new(work_max: u32, timer: Rc<Notify>, now: Instant) -> Self {
         let work_max = i64::from(work_max);
         Self {
             work_max,
@@ -48,7 +48,7 @@ impl Turn {
             granted: BTreeMap::new(),
             waiting: BTreeMap::new(),
             order: VecDeque::new(),
-            queued: Rc::default(),
+            timer,
         }
     }
 
@@ -96,17 +96,12 @@ impl Turn {
         if self.waiting.insert(session, wakeup).is_none() {
             self.order.push_back(session);
         }
-        self.queued.notify_one();
+        self.timer.notify_one();
     }
 
     /// Wakes the session, if it waits, because it has something to write without a part.
     pub(super) fn wake(&mut self, session: SessionKey) {
         self.waiting.remove(&session).into_iter().for_each(Wakeup::wake);
-    }
-
-    /// Returns the notification of a session that waits.
-    pub fn queued(&self) -> Rc<Notify> {
-        self.queued.clone()
     }
 
     /// Grants parts of the present turn; returns when the next turn is due, if sessions wait for it.
@@ -169,7 +164,7 @@ mod tests {
     #[test]
     fn a_turn_has_parts_and_readers_without_one_are_served_in_the_order_of_arrival() {
         let mut now = Instant::now();
-        let mut turn = Turn::new(400, now);
+        let mut turn = Turn::new(400, Rc::default(), now);
         assert_eq!([(); 5].map(|()| turn.take(ONE, now)), [100, 100, 100, 100, 0]);
         turn.queue(OTHER, Wakeup::Task(Waker::noop().clone()));
         turn.queue(ONE, Wakeup::Task(Waker::noop().clone()));
@@ -184,7 +179,7 @@ mod tests {
     #[test]
     fn unused_work_is_left_for_others() {
         let now = Instant::now();
-        let mut turn = Turn::new(400, now);
+        let mut turn = Turn::new(400, Rc::default(), now);
         for _ in 0..40 {
             let taken = turn.take(ONE, now);
             turn.settle(taken, 10);
@@ -195,7 +190,7 @@ mod tests {
     #[test]
     fn requests_wait_for_the_turn_that_compensates_earlier_work_and_no_longer() {
         let mut now = Instant::now();
-        let mut turn = Turn::new(400, now);
+        let mut turn = Turn::new(400, Rc::default(), now);
         assert_eq!(turn.wait(now), Duration::ZERO);
         turn.spend(1_000, now);
         assert_eq!(turn.wait(now), TURN * 2);
@@ -208,7 +203,7 @@ mod tests {
     #[test]
     fn a_session_that_leaves_takes_no_part() {
         let mut now = Instant::now();
-        let mut turn = Turn::new(4, now);
+        let mut turn = Turn::new(4, Rc::default(), now);
         turn.spend(4, now);
         turn.queue(ONE, Wakeup::Task(Waker::noop().clone()));
         turn.queue(OTHER, Wakeup::Task(Waker::noop().clone()));

@@ -70,8 +70,8 @@ fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm
     fixture.push(1);
     assert!(fixture.outbox.alarm.is_some_and(|alarm| alarm > fixture.now), "it holds an event back, for long");
     let shared = fixture.outbox.shared.clone();
-    let changed = shared.pacer.borrow().changed();
-    let is_notified = || std::pin::pin!(changed.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    let is_notified =
+        || std::pin::pin!(shared.timer.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
     is_notified();
     let topics = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
     fixture.outbox.push_rewind(Rewind { topics, after: 0 }, 6, false, fixture.now);
