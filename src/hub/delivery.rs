@@ -1,6 +1,5 @@
 //! The contents of an outbox: events and control items; and `Sink`, the trait of the writers that drain it.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -94,10 +93,6 @@ pub trait Sink {
     }
     /// Appends one event that it has, with the number of events that it replaces in mode `latest`.
     fn event(&mut self, publication: &Publication, skipped: u32);
-    /// Appends one event by a reference that the sink may keep; see [`Self::event`].
-    fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
-        self.event(delivery.publication(), skipped);
-    }
     /// Returns whether the sink has enough for one write.
     fn is_full(&self) -> bool;
 }

@@ -4,7 +4,6 @@
 //! costs one timer.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::sleep;
 
-use crate::hub::{Control, Delivery, SharedOutbox, Sink};
+use crate::hub::{Control, SharedOutbox, Sink};
 use crate::protocol::native::Native;
 use crate::protocol::{Cursor, Dialect, Mode, Publication, ServerMessage};
 use crate::session::{Begun, Session};
@@ -91,10 +90,9 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     pieces::json(&request, answer, account)
 }
 
-/// One message of an answer. What is shared with others is encoded when the socket takes it.
+/// One message of an answer. A message is encoded when the socket takes it, an event at once, before the ring evicts it.
 enum Element {
     Message(ServerMessage),
-    Event(Rc<Delivery>, u32),
     Encoded(Box<[u8]>),
 }
 
@@ -103,7 +101,6 @@ impl Element {
     fn kept_bytes(&self) -> usize {
         match self {
             Self::Message(message) => message.bytes() - size_of::<ServerMessage>(),
-            Self::Event(..) => EVENT_BYTES,
             Self::Encoded(bytes) => bytes.len(),
         }
     }
@@ -111,7 +108,6 @@ impl Element {
     fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Message(message) => Native::encode_message(message, bytes),
-            Self::Event(delivery, skipped) => delivery.publication().write::<Native>(*skipped, bytes),
             Self::Encoded(encoded) => bytes.extend_from_slice(encoded),
         }
     }
@@ -221,11 +217,6 @@ impl Sink for Page {
         let mut bytes = Vec::with_capacity(EVENT_BYTES);
         publication.write::<Native>(skipped, &mut bytes);
         self.elements.push(Element::Encoded(bytes.into()));
-        self.events += 1;
-    }
-
-    fn delivery(&mut self, delivery: &Rc<Delivery>, skipped: u32) {
-        self.elements.push(Element::Event(delivery.clone(), skipped));
         self.events += 1;
     }
 

@@ -187,7 +187,7 @@ impl Outbox {
     fn drain_queued(&mut self, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         let Some(delivery) = self.queue.pop_front() else { return false };
         if drained.count_live(delivery.publication(), sink) {
-            sink.delivery(&delivery, 0);
+            sink.event(delivery.publication(), 0);
         }
         true
     }
