@@ -189,8 +189,9 @@ pub struct OutboxShared {
     pub burst: Cell<Burst>,
     /// Sessions that may have unread events of a burst in the ring.
     pub bursts: RefCell<BTreeSet<SessionKey>>,
-    /// Sessions to be closed because the ring has evicted events that they had to read.
-    pub overtaken: RefCell<Vec<SessionKey>>,
+    /// Sessions to be closed with `lagging`: the ring has evicted events that they had to read, or their outbox is full and
+    /// they have `"on_lag":"close"`, or a lag exceeds its limit. Nothing is drained from their outboxes before that.
+    pub to_close: RefCell<Vec<SessionKey>>,
     /// Notified when the hub must look at `pacer` or `turn` sooner than it was going to.
     pub timer: Rc<Notify>,
     /// Ends of windows, and alarms.
@@ -211,7 +212,7 @@ impl OutboxShared {
             ring: RefCell::new(ring.with_offsets(config.table.len())),
             burst: Cell::default(),
             bursts: RefCell::default(),
-            overtaken: RefCell::default(),
+            to_close: RefCell::default(),
             pacer: RefCell::new(Pacer::new(push.window_step(), timer.clone(), now)),
             pass: Rc::default(),
             turn: RefCell::new(Turn::new(push.turn_work_max, timer.clone(), now)),

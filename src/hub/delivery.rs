@@ -71,16 +71,6 @@ impl Control {
     }
 }
 
-/// Result of appending an event to an outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
-    /// The event is queued, or the session does not want it.
-    Taken,
-    /// The outbox is full and the session has `"on_lag":"close"`, or a lag exceeds its limit: the session must be
-    /// closed.
-    Refused,
-}
-
 /// Receives the contents of an outbox in the order in which they must be sent.
 pub trait Sink {
     /// Appends a control item.

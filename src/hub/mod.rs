@@ -32,7 +32,7 @@ use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 
 pub use config::{HubConfig, OutboxShared, PushConfig};
-pub use delivery::{Control, Delivery, Pushed, Sink};
+pub use delivery::{Control, Delivery, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
 pub use outbox::{Held, Outbox, Reply, Rewind, Snapshots};
 pub use pacer::Pacer;

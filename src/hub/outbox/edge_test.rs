@@ -77,7 +77,7 @@ fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm
     fixture.outbox.push_rewind(Rewind { topics, after: 0 }, 6, false, fixture.now);
     fixture.reply(subscribed()).unwrap();
     assert!(fixture.drain(100).is_none());
-    assert_eq!(*shared.overtaken.borrow(), [SessionKey::new(0)]);
+    assert_eq!(*shared.to_close.borrow(), [SessionKey::new(0)]);
     assert_eq!([(); 2].map(|()| is_notified()), [true, false], "at once, and once");
 }
 

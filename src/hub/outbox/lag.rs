@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use crate::hub::delivery::{Delivery, Pushed};
+use crate::hub::delivery::Delivery;
 use crate::hub::index::Topic;
+use crate::hub::outbox::Outbox;
 use crate::hub::outbox::scan::{Next, Scan};
-use crate::hub::outbox::{Life, Outbox};
 use crate::protocol::OnLag;
 
 /// Memory per topic: an entry of a map that is half full at worst.
@@ -44,10 +44,11 @@ impl Outbox {
     }
 
     /// Counts the memory of a lag. If it exceeds the limit of unsent answers, the session is closed.
-    pub(super) fn check_lag(&mut self) -> Pushed {
+    pub(super) fn check_lag(&mut self) {
         self.weigh();
-        let is_full = self.lag_beyond() > 0 && self.held.bytes() >= self.shared.config.push.outbox_reply_bytes_max;
-        if is_full { Pushed::Refused } else { Pushed::Taken }
+        if self.lag_beyond() > 0 && self.held.bytes() >= self.shared.config.push.outbox_reply_bytes_max {
+            self.close_lagging();
+        }
     }
 
     /// Returns how many topics a lag has beyond the limit of queued events.
@@ -58,15 +59,15 @@ impl Outbox {
 
     /// Queues the unread events of a burst, before the ring evicts everything up to the offset `evicted`. If they are
     /// too many, begins a lag or closes the session.
-    pub(in crate::hub) fn save_burst(&mut self, evicted: u64) -> Pushed {
+    pub(in crate::hub) fn save_burst(&mut self, evicted: u64) {
         let is_burst = |scan: &&Scan| scan.is_burst();
         let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= evicted);
         if is_kept == Some(true) {
-            return Pushed::Taken;
+            return;
         }
         self.shared.bursts.borrow_mut().remove(&self.key);
         if is_kept.is_none() {
-            return Pushed::Taken;
+            return;
         }
         let mut unread = self.take_unread();
         let room = self.shared.config.push.outbox_events_max.saturating_sub(self.queue.len());
@@ -77,10 +78,10 @@ impl Outbox {
         let refused = unread.get(room).map(|delivery| delivery.offset());
         unread.truncate(room);
         self.queue.extend(unread);
-        let Some(refused) = refused else { return Pushed::Taken };
-        self.seen = self.seen.min(refused - 1);
-        self.life = Life::Ending;
-        Pushed::Refused
+        if let Some(refused) = refused {
+            self.seen = self.seen.min(refused - 1);
+            self.close_lagging();
+        }
     }
 
     /// Ends a lag: the newest events move into the agenda, and new events are queued again.

@@ -14,6 +14,7 @@ mod latest;
 mod modes;
 mod progress;
 mod rare;
+mod reading;
 mod scan;
 mod skipped;
 mod snapshots;
@@ -24,7 +25,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::hub::OutboxShared;
-use crate::hub::delivery::{Control, Delivery, Pushed};
+use crate::hub::delivery::{Control, Delivery};
 use crate::hub::index::{Links, SessionKey, Topic};
 use crate::protocol::OnLag;
 
@@ -128,36 +129,37 @@ impl Outbox {
         }
     }
 
-    /// Appends an event of a topic to which the session is subscribed.
+    /// Appends an event of a topic to which the session is subscribed, or asks the router to close the session.
     #[inline]
-    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) -> Pushed {
+    pub fn push_event(&mut self, delivery: &Rc<Delivery>, now: Instant) {
         let offset = delivery.offset();
         if offset <= self.seen || self.life != Life::Open {
-            return Pushed::Taken;
+            return;
         }
         let burst = self.shared.burst.get().number_at(offset);
         let is_live = self.lag.is_none() && self.scan.is_none();
         if self.latest.is_some() && self.push_latest(delivery.topic(), offset, now) {
             self.seen = offset;
             if self.scan.is_none() {
-                return Pushed::Taken;
+                return;
             }
         } else if is_live && burst.is_none() && self.queue.len() < self.shared.config.push.outbox_events_max {
             self.queue.push_back(delivery.clone());
-        } else if self.push_behind(delivery, burst) == Pushed::Refused {
-            self.life = Life::Ending;
-            return Pushed::Refused;
+        } else {
+            self.push_behind(delivery, burst);
+            if self.life != Life::Open {
+                return;
+            }
         }
         self.seen = offset;
         if !self.gate.has_window() || self.is_filling() {
             self.gate.wake(now);
         }
-        Pushed::Taken
     }
 
     /// Appends an event of a burst, or of a session that has fallen behind.
     #[cold]
-    fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) -> Pushed {
+    fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) {
         let (offset, push) = (delivery.offset(), &self.shared.config.push);
         if self.lag.is_none() {
             let is_burst = burst.filter(|_| self.scan.is_none() && self.queue.len() >= push.burst_events_max());
@@ -175,16 +177,26 @@ impl Outbox {
                 if self.scan.is_none() {
                     self.queue.push_back(delivery.clone());
                 }
-                return Pushed::Taken;
+                return;
             }
             if self.on_lag == OnLag::Close {
-                return Pushed::Refused;
+                return self.close_lagging();
             }
             let unread = self.take_unread();
             self.begin_lag(&unread);
         }
         self.merge(delivery.topic(), offset);
-        self.check_lag()
+        self.check_lag();
+    }
+
+    /// Rejects further events, and asks the router to close the session with `lagging`.
+    fn close_lagging(&mut self) {
+        self.refuse_events();
+        let mut to_close = self.shared.to_close.borrow_mut();
+        if !to_close.contains(&self.key) {
+            to_close.push(self.key);
+            self.shared.pacer.borrow_mut().hurry();
+        }
     }
 
     /// Updates the memory of the positions in the sum of the session.

@@ -33,8 +33,6 @@ pub struct Router {
     values: LastValues,
     index: Index,
     sessions: Slab<Entry>,
-    /// Sessions to be closed because they lag and have `"on_lag":"close"`, or exceed the limit of a lag.
-    overrun: Vec<SessionKey>,
     /// End of the drain; `None` before the shutdown.
     drain_end: Option<Instant>,
     /// Notified when the last session has left during a drain.
@@ -58,7 +56,6 @@ impl Router {
             index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
-            overrun: Vec::new(),
             drain_end: None,
             empty: Rc::default(),
         }
@@ -108,7 +105,7 @@ impl Router {
         }
         self.shared.bursts.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
-        self.shared.overtaken.borrow_mut().retain(|overtaken| *overtaken != key);
+        self.shared.to_close.borrow_mut().retain(|closing| *closing != key);
         self.config().metrics.sessions.dec();
         if self.is_draining() && self.sessions.is_empty() {
             self.empty.notify_one();
@@ -259,13 +256,18 @@ impl Router {
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Ends windows that are over, fires alarms that are due, and ends sessions whose unread events were evicted.
+    /// Ends windows that are over, fires alarms that are due, and ends sessions that are to be closed.
     pub fn end_windows(&self, now: Instant) {
         let (windows, alarms) = self.shared.pacer.borrow_mut().take_ended(now);
         let outbox = |key: SessionKey| self.sessions.get(key.index()).map(|entry| entry.outbox.borrow_mut());
         windows.into_iter().filter_map(outbox).for_each(|mut outbox| outbox.end_window(now));
         alarms.into_iter().filter_map(outbox).for_each(|mut outbox| outbox.ring_alarm(now));
-        for key in self.shared.overtaken.take() {
+        self.close_lagging(now);
+    }
+
+    /// Ends the sessions that cannot get the events that they had to.
+    fn close_lagging(&self, now: Instant) {
+        for key in self.shared.to_close.take() {
             self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
         }
     }

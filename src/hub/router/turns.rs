@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::hub::delivery::{Delivery, Pushed};
+use crate::hub::SessionKey;
+use crate::hub::delivery::Delivery;
 use crate::hub::router::{Entry, Router};
-use crate::hub::{End, SessionKey};
-use crate::protocol::{CloseReason, Publication};
+use crate::protocol::Publication;
 
 /// Events that may wait to be routed even if the ring is shorter.
 const UNROUTED_EVENTS_MAX: usize = 65_536;
@@ -28,10 +28,7 @@ impl Router {
         let Some(evicted) = self.shared.ring.borrow().would_evict(added, self.offset()) else { return };
         let keys: Vec<_> = self.shared.bursts.borrow().iter().copied().collect();
         for key in keys {
-            let pushed = self.sessions[key.index()].outbox.borrow_mut().save_burst(evicted);
-            if pushed == Pushed::Refused {
-                self.overrun.push(key);
-            }
+            self.sessions[key.index()].outbox.borrow_mut().save_burst(evicted);
         }
     }
 
@@ -65,9 +62,7 @@ impl Router {
             self.route(batch, index, now);
         }
         self.show_progress();
-        for key in std::mem::take(&mut self.overrun) {
-            self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
-        }
+        self.close_lagging(now);
         self.offset() < newest
     }
 
@@ -94,7 +89,6 @@ impl Router {
         self.values.apply(publication);
         let mut delivery = None;
         let mut prepared: Option<fn(&Publication)> = None;
-        let mut refused = std::mem::take(&mut self.overrun);
         // A session may match more than once; its outbox ignores duplicates.
         for topic in publication.event.topics() {
             for key in self.index.sessions(topic) {
@@ -105,11 +99,8 @@ impl Router {
                     prepare(publication);
                     prepared = Some(*prepare);
                 }
-                if outbox.borrow_mut().push_event(delivery, now) == Pushed::Refused {
-                    refused.push(*key);
-                }
+                outbox.borrow_mut().push_event(delivery, now);
             }
         }
-        self.overrun = refused;
     }
 }

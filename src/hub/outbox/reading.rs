@@ -1,0 +1,178 @@
+//! Draining of events that are read from the ring: those of a scan, those of a recovery, and the newest events of topics. Reads of
+//! recoveries are limited by the hub's turn.
+
+use std::time::Instant;
+
+use crate::domain::{Event, Topic};
+use crate::history::Ring;
+use crate::hub::delivery::Sink;
+use crate::hub::outbox::Outbox;
+use crate::hub::outbox::answers::Rewind;
+use crate::hub::outbox::drain::Drained;
+use crate::hub::outbox::lag::Untold;
+use crate::hub::outbox::scan::Next;
+use crate::protocol::{Mode, Publication};
+
+/// Least cost of a read from the ring, in events read: for the search, and for the write.
+const READ_WORK_MIN: usize = 64;
+/// Most events of a burst that are read in one turn.
+const BURST_SCAN_MAX: usize = 4_096;
+
+/// Events that may be read from the ring in this drain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    max: usize,
+    left: usize,
+    /// Whether they are part of the hub's turn. Events of a burst are not, because they replace queued events and no
+    /// request caused them.
+    is_turn: bool,
+}
+
+impl Outbox {
+    /// Reads the next event up to the offset `limit` from the ring and drains it.
+    pub(super) fn scan_next(
+        &mut self,
+        ring: &Ring,
+        limit: u64,
+        now: Instant,
+        sink: &mut impl Sink,
+        drained: &mut Drained,
+    ) -> bool {
+        if !self.may_look(now, drained) {
+            return false;
+        }
+        let (Some(scan), Some(looks)) = (&mut self.scan, &mut drained.looks) else { return false };
+        match scan.next(ring, limit, &self.links, &mut looks.left) {
+            Next::Event(batch, index) => self.give_read(&batch[index], now, sink, drained),
+            Next::None => {}
+            Next::Paused => {
+                drained.is_paused = true;
+                return false;
+            }
+            Next::Overtaken => {
+                self.close_lagging();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads the next event of a recovery and drains it, if it is still to be sent.
+    pub(super) fn recover_next(
+        &mut self,
+        ring: &Ring,
+        now: Instant,
+        sink: &mut impl Sink,
+        drained: &mut Drained,
+    ) -> bool {
+        if !self.may_look(now, drained) {
+            return false;
+        }
+        let (Some(offset), Some(offsets)) = (self.agenda.next_recovered(), ring.offsets()) else { return false };
+        let Some((batch, index)) = ring.find(offset, &mut self.near) else {
+            self.close_lagging();
+            return false;
+        };
+        let carriers = self.agenda.advance(offsets);
+        drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
+        if self.recovers(&batch[index].event, &carriers) {
+            self.give_read(&batch[index], now, sink, drained);
+        }
+        true
+    }
+
+    /// Drains an event that was read from the ring, or merges it if its topic is in mode `latest` by now.
+    fn give_read(&mut self, publication: &Publication, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
+        let event = &publication.event;
+        if self.latest.is_none() || !self.merge_latest(event.topic(), event.offset, now) {
+            drained.read += 1;
+            if drained.count(publication, sink) {
+                sink.event(publication, 0);
+            }
+        }
+    }
+
+    /// Returns whether the recovery of these topics must send an event: not if another subscription of the session has
+    /// sent it. Days and gaps belong to several topics of a symbol.
+    fn recovers(&self, event: &Event, carriers: &[(Topic, bool)]) -> bool {
+        let Some(scan) = &self.scan else { return true };
+        let position = |topic| scan.position(topic, &self.links);
+        let has_sent = |topic: Topic| {
+            // The wildcard has not sent the events of a symbol that has a position of its own.
+            let topic = if position(topic).is_some() { topic } else { topic.wildcard() };
+            position(topic).is_some_and(|after| after < event.offset) && !carriers.contains(&(topic, true))
+        };
+        let symbols = event.topics().filter(|topic| *topic != topic.wildcard());
+        carriers.iter().any(|(topic, _)| *topic == event.topic()) || !symbols.into_iter().any(has_sent)
+    }
+
+    /// Drains the next event that is the newest of its topic.
+    pub(super) fn give_newest(
+        &mut self,
+        ring: &Ring,
+        now: Instant,
+        sink: &mut impl Sink,
+        drained: &mut Drained,
+    ) -> bool {
+        let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return false };
+        let found = ring.find_newest(topic, offset, &mut self.near);
+        let is_recovery = self.scan.as_ref().is_some_and(|scan| !scan.is_burst());
+        if found.is_none() && is_recovery && self.mode_of(topic) == Mode::All {
+            self.agenda.insert(offset, topic, unsent);
+            self.close_lagging();
+            return false;
+        }
+        if let (Some(_), Some(latest)) = (unsent, &mut self.latest) {
+            latest.sent(topic, now);
+            self.rearm(now);
+        }
+        let (first, skipped) = unsent.map_or((offset, 0), |unsent| (unsent.first, unsent.skipped));
+        if let Some((batch, index)) = found {
+            if drained.count_live(&batch[index], sink) {
+                sink.event(&batch[index], skipped);
+            }
+        } else {
+            // The event was evicted, because a newer one of its topic is about to arrive.
+            let skipped = u64::from(skipped) + 1;
+            self.shared.config.metrics.events_skipped.inc_by(skipped);
+            self.skip(topic, offset, Untold { skipped, since_offset: first });
+            self.tell_skipped(sink, drained);
+        }
+        true
+    }
+
+    /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
+    /// the session is paused.
+    fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
+        let is_turn = !self.scan.as_ref().is_some_and(|scan| scan.is_burst());
+        let looks = drained.looks.get_or_insert_with(|| {
+            let max = if is_turn { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
+            Looks { max, left: max, is_turn }
+        });
+        drained.is_paused = looks.left == 0;
+        !drained.is_paused
+    }
+
+    /// Charges the events read to the turn and to the session.
+    pub(super) fn settle(&mut self, drained: &Drained) {
+        let Some(Looks { max, left, is_turn }) = drained.looks else { return };
+        self.shared.config.metrics.replay_events_scanned.inc_by((max - left) as u64);
+        if is_turn && max > 0 {
+            let used = (max - left).max(READ_WORK_MIN);
+            self.shared.turn.borrow_mut().settle(max, used);
+            self.work += used as u64;
+        }
+    }
+
+    /// Begins a recovery, when everything up to the offset `up_to` has been sent.
+    pub(super) fn rewind(&mut self, up_to: u64, rewind: &Rewind) {
+        let ring = self.shared.ring.borrow();
+        let Some(offsets) = ring.offsets() else { return };
+        self.work += rewind.topics.len() as u64;
+        for topic in &rewind.topics {
+            self.agenda.recover(*topic, rewind.after, up_to, offsets);
+            // The scan has passed these events, and those that the recovery has sent are not sent again.
+            self.scan.iter_mut().for_each(|scan| scan.begin(*topic, rewind.after));
+        }
+    }
+}
