@@ -38,6 +38,7 @@ bench: $(LIBRARY) ## benchmark the hot paths (criterion), then compare with othe
 compare: $(LIBRARY) ## compare the four transports and write docs/COMPARISON.md (9 minutes)
 	cargo build --release --locked --bins
 	target/release/tickcast-compare
+	node static/measured.mjs
 
 load: $(LIBRARY) ## load a server with 1,000 sessions and report
 	cargo build --release --locked --bins

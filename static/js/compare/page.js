@@ -13,11 +13,12 @@ import { setData, setText } from "../write.js";
 import { inCommon } from "./agreement.js";
 import { describeCause } from "./failure.js";
 import { figuresOf, writeBytes, writeSpan } from "./figures.js";
+import { measuredFigures, paintHeadline, paintSource } from "./headline.js";
 import { Plot, smoothed } from "./plot.js";
 import { csvOf, download, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
 import { lasting, summarize } from "./summary.js";
-import { makeCells, makePrices, paintTable } from "./table.js";
+import { makeCells, makePrices, paintMeasured, paintTable } from "./table.js";
 import { forEach, TRANSPORTS } from "./transports.js";
 
 /** @typedef {ReturnType<typeof figures>} All */
@@ -77,8 +78,15 @@ function figures(of) {
 
 function paint() {
   paintState();
-  if (!run) return;
+  paintSource(run !== null);
+  if (!run) {
+    const measured = measuredFigures();
+    paintMeasured(byId("table"), measured);
+    paintHeadline(measured, 0);
+    return;
+  }
   const now = figures(run);
+  paintHeadline(now, run.clock?.error_us ?? 0);
   paintTable(byId("table"), run, now);
   paintPlots(run);
   paintSummary(run, now);

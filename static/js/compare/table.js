@@ -14,6 +14,7 @@ import { writeBytes, writeCount, writeSpan } from "./figures.js";
 import { TRANSPORTS } from "./transports.js";
 
 /** @typedef {import("./figures.js").Figures} Figures */
+/** @typedef {import("./headline.js").Shown} Shown */
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./transports.js").Transport} Transport */
 
@@ -44,11 +45,18 @@ export function makePrices(body, symbols) {
   body.replaceChildren(...rows);
 }
 
-/** Paints the table. @param {HTMLElement} table @param {Run} run @param {Record<Transport, Figures>} figures */
-export function paintTable(table, run, figures) {
-  const error_us = run.clock?.error_us ?? 0;
-  for (const row of table.querySelectorAll("[data-row]")) {
-    const name = /** @type {HTMLElement} */ (row).dataset.row ?? "";
+/** Paints the rows that a measurement with many clients has, and hides the others. @param {HTMLElement} table @param {Record<Transport, Shown>} figures */
+export function paintMeasured(table, figures) {
+  paintRows(table, figures, 0);
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (table.querySelectorAll("[data-row], #crowd"))) {
+    row.hidden = TRANSPORTS.every((transport) => !cellOf(row, transport)?.dataset.value);
+  }
+}
+
+/** @param {HTMLElement} table @param {Record<Transport, Shown>} figures @param {number} error_us */
+function paintRows(table, figures, error_us) {
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (table.querySelectorAll("[data-row]"))) {
+    const name = row.dataset.row ?? "";
     for (const transport of TRANSPORTS) {
       const cell = cellOf(row, transport);
       const value = figures[transport][/** @type {keyof Figures} */ (name)];
@@ -56,6 +64,12 @@ export function paintTable(table, run, figures) {
       setData(cell, "value", value === null ? "" : String(value));
     }
   }
+}
+
+/** Paints the table. @param {HTMLElement} table @param {Run} run @param {Record<Transport, Figures>} figures */
+export function paintTable(table, run, figures) {
+  paintRows(table, figures, run.clock?.error_us ?? 0);
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (table.querySelectorAll("[data-row], #crowd"))) row.hidden = false;
   for (const transport of TRANSPORTS) {
     setText(cellOf(table.querySelector("#failures"), transport), fateOf(run, transport));
     setText(cellOf(table.querySelector("#crowd"), transport), crowdOf(run, transport));
@@ -66,7 +80,7 @@ export function paintTable(table, run, figures) {
   }
 }
 
-/** @param {Element | null} row @param {Transport} transport */
+/** @param {Element | null} row @param {Transport} transport @returns {HTMLElement | null} */
 function cellOf(row, transport) {
   return row?.querySelector(`[data-transport="${transport}"]`) ?? null;
 }

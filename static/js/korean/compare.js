@@ -8,6 +8,11 @@ import { reconnect } from "./reconnect.js";
 
 /** The lead and the controls. */
 const controls = {
+  "Measured on {date}: {clients} clients, {rate} events a second each, {seconds} s, {cpu} with {cores} cores. Start a run to measure here.":
+    "{date} 측정: 클라이언트 {clients}개, 각각 초당 이벤트 {rate}건, {seconds}초, {cpu} 코어 {cores}개. 여기서 직접 재려면 실행을 시작하십시오.",
+  "Measured by this page, in this run.": "이 페이지가 이번 실행에서 측정한 값입니다.",
+  "median latency, {transport}": "지연 시간 중앙값, {transport}",
+  "{bytes} and {requests} requests for each event": "이벤트당 {bytes}, 요청 {requests}건",
   "tickcast: WebSocket against HTTP": "tickcast: WebSocket과 HTTP 비교",
   "WebSocket against HTTP, measured": "WebSocket과 HTTP, 측정으로 비교하기",
   "An HTTP server only answers requests: a client that wants live prices must poll, or keep a response open. This page receives the same symbols over four transports at the same time, from the same event on, and shows the cost and the latency of each.":

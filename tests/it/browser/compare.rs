@@ -97,8 +97,18 @@ fn assert_within(what: &str, share: f64, left: f64, right: f64) {
 #[actix_web::test]
 async fn all_columns_get_the_same_events_and_the_bytes_equal_those_counted_by_a_proxy() {
     let (server, proxy, browser) = open_page(1280, 900, "light").await;
+    // Before a run the page shows the last measured comparison, and says so.
+    browser
+        .until("/^Measured on \\d{4}-\\d\\d-\\d\\d: 1,000 clients/.test(document.querySelector('#source').textContent)")
+        .await;
+    let dashes = "[...document.querySelectorAll('#table [data-row] td, #headline .figure')].filter((cell) => cell.checkVisibility() && cell.textContent === '–').length";
+    assert_eq!(browser.value(dashes).await, 0, "it has every shown figure");
+    let measured = figure(&browser, "bytes_per_event", "websocket").await;
     browser.value(CATCH).await;
     run(&browser, 6).await;
+    assert!((figure(&browser, "bytes_per_event", "websocket").await - measured).abs() > 1e-9, "the run replaces it");
+    assert_eq!(browser.text("#source").await, "Measured by this page, in this run.");
+    browser.until("document.querySelector('#table [data-row=staleness]').checkVisibility()").await;
     let data: Value = serde_json::from_str(&downloaded(&browser, "#json", "application/json").await).unwrap();
     let client = data["client"].as_str().unwrap();
     let answer = get(server.address, &format!("/api/v1/traffic?client={client}")).await.json();
