@@ -183,6 +183,19 @@ async fn the_box_keeps_the_last_price_when_a_phone_is_swiped() {
     let strange = browser.value("boxes_.filter((text) => !lasts_.includes(text))").await;
     assert_eq!(strange, json!([]), "{}", browser.value("lasts_").await);
     browser.until(BOX_IS_LAST).await;
+
+    // A finger that moves up scrolls the page, although it starts on the chart.
+    assert_eq!(browser.value("scrollY").await, 0);
+    let drag = async |kind: &str, y: Option<f64>| {
+        let points: Vec<_> = y.map(|y| json!({ "x": left + 120.0, "y": top + y })).into_iter().collect();
+        browser.devtools("Input.dispatchTouchEvent", json!({ "type": kind, "touchPoints": points })).await;
+    };
+    drag("touchStart", Some(200.0)).await;
+    for y in [180.0, 140.0, 80.0, 20.0] {
+        drag("touchMove", Some(y)).await;
+    }
+    drag("touchEnd", None).await;
+    browser.until("scrollY > 50").await;
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
