@@ -13,6 +13,7 @@ import { nowMicros } from "./clock.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
 import { Heading } from "./heading.js";
+import { HeatMap } from "./heatmap.js";
 import { korean } from "./korean/live.js";
 import { Link } from "./link.js";
 import { Market } from "./market.js";
@@ -85,6 +86,12 @@ const stage = new Stage(market, {
   onInterval: chooseInterval,
   onLayout: () => address.push(stage.layout),
   symbols: () => panel.traded,
+});
+const heat = new HeatMap(market.tickers, {
+  listings: () => panel.listings,
+  onSymbols: follow,
+  onChart: chart,
+  nameOf: (symbol) => panel.nameOf(symbol),
 });
 const paceSetting = settings.define("hz", paceOf);
 const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection), (chosen) => {
@@ -160,7 +167,7 @@ function showHistory() {
 function follow() {
   const { traded } = panel;
   const wishes = wishesOf({
-    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: [], pace: pace.pace, watched: new Map(), further: stage.further,
+    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: heat.symbols, pace: pace.pace, watched: new Map(), further: stage.further,
   });
   market.want(wishes);
   link.want(wishes);
@@ -173,6 +180,7 @@ function relabel() {
   panel.relabel();
   pace.relabel();
   stage.relabel();
+  heat.relabel();
   state.measured_at_ms = 0;
   paintStage();
 }
@@ -199,6 +207,7 @@ function paint() {
   if (state.isStageDue || stage.charts.some(({ symbol }) => market.changed.has(symbol))) drawStage();
   stage.tick(market.timeAt(nowMicros() + (link.clock.best?.offset_us ?? Number.NaN)));
   panel.paint(market.changed);
+  heat.paint(market.changed);
   market.changed.clear();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {
     state.measured_at_ms = now_ms;

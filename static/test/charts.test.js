@@ -9,6 +9,7 @@ import { gapsOf, slotsBetween } from "../js/chart/gaps.js";
 import { indicatorOf } from "../js/chart/indicators.js";
 import { INDICATORS, optionsOf } from "../js/chart/options.js";
 import { ComparedLine } from "../js/chart/overlay.js";
+import { bySector, heatOf } from "../js/heatmap.js";
 import { MarketTime } from "../js/markettime.js";
 import { failureOf } from "../js/history.js";
 import { fetchBars } from "../js/rest.js";
@@ -86,6 +87,9 @@ test("bars that are prepended or replaced change every value", () => {
   assert.equal(sma.values[0][19], 109.5);
   assert.equal(sma.update(bars.slice(0, 25), 24), 0, "fewer bars than before");
   assert.equal(sma.values[0].length, 25);
+  bars[10] = bar(bars[10].ts, 900);
+  assert.equal(sma.update(bars.slice(0, 25), 10), 0, "an earlier bar");
+  assert.equal(sma.values[0][19], 109.5 + (900 - 110) / 20);
 });
 
 test("the average price of a day begins with the day, weighted by volume", () => {
@@ -178,4 +182,11 @@ test("a history that does not come in time is given up, and the viewer is told",
   } finally {
     AbortSignal.timeout = plain;
   }
+});
+
+test("the map of the market has the first symbols by sector, in a colour that is full from three percent on", () => {
+  const listing = (/** @type {string} */ symbol, /** @type {string} */ sector) => ({ symbol, name: symbol, sector });
+  const listings = [listing("XOM", "Energy"), listing("AAPL", "IT"), listing("MSFT", "IT"), listing("KO", "Staples")];
+  assert.deepEqual(bySector(listings, 3), [["IT", ["AAPL", "MSFT"]], ["Energy", ["XOM"]]]);
+  assert.deepEqual([0, -1.5, 3, -40].map(heatOf), [0, 0.5, 1, 1]);
 });

@@ -5,6 +5,9 @@
 
 /** @type {Readonly<Record<string, string>>} */
 export const chart = {
+  "Map of the market": "시장 지도",
+  "Change since the previous close": "전일 종가 대비 등락률",
+  "Close the map": "지도 닫기",
   "chart": "차트",
   "The history could not be loaded: the server has answered with something else.": "과거 데이터를 불러오지 못했습니다. 서버가 다른 내용으로 응답했습니다.",
   "The history could not be loaded: the server takes too long.": "과거 데이터를 불러오지 못했습니다. 서버의 응답이 너무 늦습니다.",

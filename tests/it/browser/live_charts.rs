@@ -164,6 +164,16 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     choose(&browser, "#chart-count", "1").await;
     subscribed(&browser, "AAPL bars.1m").await;
     assert_eq!(browser.value("document.querySelectorAll('#charts .chart').length").await, 1);
+
+    // The map of the market has every symbol, also those that are not in the watchlist, and charts one.
+    browser.click("#heat-open").await;
+    let tiles = "[...document.querySelectorAll('#heat button[data-symbol] .percent')].map((part) => part.textContent)";
+    browser.until(&format!("{tiles}.length === 30 && {tiles}.every((text) => /[\\d.]+%$/.test(text))")).await;
+    browser.click("#heat button[data-symbol='KO']").await;
+    browser
+        .until("document.querySelector('#chart').dataset.symbol === 'KO' && !document.querySelector('#heat').open")
+        .await;
+    subscribed(&browser, "KO bars.1m").await;
     assert!(browser.messages().await.iter().all(|message| message["type"] != "error"));
     assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     assert_eq!(browser.console_errors().await, [""; 0]);
