@@ -44,7 +44,7 @@ impl Default for FeedConfig {
             events_per_second: 200.0,
             quotes_per_trade: 2.0,
             extra_symbols: 0,
-            amendments_per_million_trades: 0,
+            amendments_per_million_trades: 200,
             speed: 1.0,
             step_ms: 1,
             catch_up_max_ms: 10_000,

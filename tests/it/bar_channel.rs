@@ -36,6 +36,7 @@ async fn a_bar_aggregates_the_trades_of_its_interval() {
     let server = spawn_app(|settings| {
         settings.feed.events_per_second = 40.0;
         settings.feed.speed = 60.0;
+        settings.feed.amendments_per_million_trades = 0;
     });
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL", "MSFT"], &["trades", "bars.1m"]).await;

@@ -60,6 +60,7 @@ async fn a_stall_of_eight_seconds_at_a_low_rate_loses_no_event() {
 /// Advances the market past a full minute while a client reads the bars of all symbols.
 async fn pass_a_minute(extra_symbols: u32) {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.extra_symbols = extra_symbols;
         settings.feed.events_per_second = 5_000.0;
     });
@@ -96,6 +97,7 @@ async fn bars_of_1530_symbols_that_close_together_are_all_delivered() {
 #[actix_web::test]
 async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 10_000.0;
         settings.server.write_buffer_bytes = 4_096;
         settings.server.unsent_bytes_max = 4_096;
@@ -130,6 +132,7 @@ async fn a_burst_does_not_excuse_a_client_that_does_not_read() {
 #[actix_web::test]
 async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.extra_symbols = 1_500;
         settings.feed.events_per_second = 2_000.0;
         settings.history.events_max = 16_384;
@@ -166,6 +169,7 @@ async fn a_burst_that_is_read_slowly_is_not_overtaken_by_the_market() {
 async fn a_burst_ends_no_session_however_many_topics_it_has() {
     const CLIENTS: usize = 20;
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 2_000.0;
         settings.server.write_buffer_bytes = 4_096;
         settings.server.unsent_bytes_max = 4_096;

@@ -125,6 +125,7 @@ async fn an_event_of_overlapping_subscriptions_comes_once() {
 #[actix_web::test]
 async fn a_bar_is_that_of_the_trades_of_its_second_and_a_second_without_a_trade_has_none() {
     let server = spawn_app(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 30.0;
         settings.feed.speed = 10.0;
     });

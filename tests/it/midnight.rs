@@ -31,6 +31,7 @@ fn days<'a>(messages: &'a [Value], symbol: &str) -> Vec<&'a Value> {
 #[actix_web::test]
 async fn every_symbol_turns_at_midnight_whether_it_trades_or_not() {
     let (server, clock) = spawn_app_at(MIDNIGHT.plus_micros(-2 * SECOND_MICROS), |settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.extra_symbols = 1_000;
         settings.feed.events_per_second = 200.0;
     });

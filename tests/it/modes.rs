@@ -36,7 +36,10 @@ async fn subscribe(client: &mut Client, mode: &Value) -> Vec<Value> {
 
 #[actix_web::test]
 async fn in_mode_latest_the_newest_value_always_arrives_and_the_others_are_counted() {
-    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 3_000.0);
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 3_000.0;
+        settings.feed.amendments_per_million_trades = 0;
+    });
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
     let mut client = Client::connect(server.address).await;
@@ -58,7 +61,10 @@ async fn in_mode_latest_the_newest_value_always_arrives_and_the_others_are_count
 
 #[actix_web::test]
 async fn subscribing_again_changes_the_mode_in_place() {
-    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 3_000.0);
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 3_000.0;
+        settings.feed.amendments_per_million_trades = 0;
+    });
     let mut witness = Client::connect(server.address).await;
     witness.subscribe(&["*"], &crate::client::ALL_CHANNELS).await;
     let mut client = Client::connect(server.address).await;
@@ -93,6 +99,7 @@ async fn subscribing_again_changes_the_mode_in_place() {
 #[actix_web::test]
 async fn a_client_with_on_lag_close_is_closed_with_4004_when_it_lags() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 10_000.0;
         settings.push.outbox_events_max = 300;
         settings.server.write_buffer_bytes = 4_096;
@@ -117,6 +124,7 @@ async fn a_client_with_on_lag_close_is_closed_with_4004_when_it_lags() {
 async fn a_recovery_in_mode_latest_is_sent_in_frames_of_the_usual_size() {
     const FRAME_BYTES_MAX: usize = 4_096;
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.extra_symbols = 1_000;
         settings.feed.events_per_second = 5_000.0;
         settings.push.frame_bytes_max = FRAME_BYTES_MAX;

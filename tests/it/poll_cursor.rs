@@ -26,6 +26,7 @@ async fn poll_waiting(server: &TestServer, cursor: &str) -> Value {
 #[actix_web::test]
 async fn polling_by_cursor_returns_the_events_of_a_websocket_in_pages() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 10_000.0;
     });
     let mut witness = Client::connect(server.address).await;
@@ -104,6 +105,7 @@ async fn polls_for_one_symbol_miss_nothing_of_it() {
 #[actix_web::test]
 async fn a_cursor_that_is_too_old_is_not_recovered() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.history.events_max = 100;
         settings.feed.events_per_second = 10_000.0;
     });

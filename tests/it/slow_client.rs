@@ -22,6 +22,8 @@ const STEP_MICROS: i64 = 3_000;
 /// Small buffers everywhere, so that a client jams soon.
 pub(crate) fn narrow(settings: &mut Settings) {
     settings.feed.events_per_second = 10_000.0;
+    // The witness gets every event of the market.
+    settings.feed.amendments_per_million_trades = 0;
     settings.push.outbox_events_max = 300;
     settings.push.coalesce_ms = 0;
     settings.server.write_buffer_bytes = 4_096;

@@ -94,7 +94,10 @@ async fn a_snapshot_equals_the_state_of_a_client_that_was_there_before() {
 
 #[actix_web::test]
 async fn the_state_of_a_client_equals_the_snapshot_over_http() {
-    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 10_000.0);
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 10_000.0;
+        settings.feed.amendments_per_million_trades = 0;
+    });
     let mut all = Client::connect(server.address).await;
     all.subscribe(&["*"], &ALL_CHANNELS).await;
     let mut two = Client::connect(server.address).await;

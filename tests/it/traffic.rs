@@ -162,7 +162,7 @@ async fn an_open_websocket_is_accounted_while_it_runs() {
 
 #[actix_web::test]
 async fn a_stream_of_events_is_accounted_to_the_byte() {
-    let (server, clock) = spawn_app_at_rest(|_| {});
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.amendments_per_million_trades = 0);
     let mut client = RawClient::connect(server.address).await;
     let query = "symbols=*&channels=trades,quotes,bars.1s&client=desk-1";
     let request = format!("GET /api/v1/stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");

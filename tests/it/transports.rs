@@ -171,6 +171,7 @@ async fn a_poll_in_mode_latest_brings_the_newest_value_and_counts_the_others() {
 #[actix_web::test]
 async fn more_events_than_an_outbox_holds_are_recovered_on_every_transport() {
     let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.events_per_second = 10_000.0;
         settings.push.outbox_events_max = 50;
         settings.push.frame_bytes_max = 1_000;

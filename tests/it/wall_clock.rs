@@ -26,6 +26,7 @@ const YEAR_2000: Timestamp = Timestamp::from_micros(946_684_810_000_000);
 /// Starts a server with the default bound for catching up, and a client subscribed to everything.
 async fn begin(start: Timestamp) -> (TestServer, Arc<ManualClock>, Client) {
     let (server, clock) = spawn_app_at(start, |settings| {
+        settings.feed.amendments_per_million_trades = 0;
         settings.feed.catch_up_max_ms = 10_000;
         settings.feed.events_per_second = 200.0;
     });

@@ -75,7 +75,7 @@ impl Default for SimulatorConfig {
             events_per_second: 200.0,
             quotes_per_trade: 2.0,
             extra_symbols: 0,
-            amendments_per_million_trades: 0,
+            amendments_per_million_trades: 200,
         }
     }
 }

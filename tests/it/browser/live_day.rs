@@ -28,7 +28,10 @@ pub(super) fn shown(snapshot: &Value) -> Value {
 
 #[actix_web::test]
 async fn every_row_turns_at_midnight_whether_its_symbol_trades_or_not() {
-    let (server, clock) = spawn_app_at(MIDNIGHT.plus_micros(-MINUTE_MICROS), |_| {});
+    let (server, clock) = spawn_app_at(MIDNIGHT.plus_micros(-MINUTE_MICROS), |settings| {
+        // The figures follow corrections and cancellations.
+        settings.feed.amendments_per_million_trades = 50_000;
+    });
     let browser = Browser::start(1280, 800, "dark").await;
     browser.open(&format!("http://{}/?lang=en", server.address)).await;
     browser.until(LIVE).await;

@@ -17,6 +17,9 @@ use crate::view::said;
 
 const SECOND_MICROS: i64 = 1_000_000;
 const SYMBOLS: usize = 1_030;
+/// The expected figures are those of the trades as they came.
+const VARIABLES: [(&str, &str); 2] =
+    [("TICKCAST__FEED__EXTRA_SYMBOLS", "1000"), ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "0")];
 /// Most symbols in the page's list.
 const ROWS_MAX: usize = 100;
 
@@ -98,7 +101,7 @@ fn assert_new(snapshot: &Value, midnight: i64) {
 #[actix_web::test]
 async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_page() {
     let faked = FakedClock::ahead(0);
-    let process = faked.spawn(&[("TICKCAST__FEED__EXTRA_SYMBOLS", "1000")]).await;
+    let process = faked.spawn(&VARIABLES).await;
     let listed = get(process.address, "/api/v1/symbols").await.json();
     let listed = listed["symbols"].as_array().unwrap().iter().take(ROWS_MAX);
     let listed: Vec<String> = listed.map(|each| each["symbol"].as_str().unwrap().into()).collect();
