@@ -14,8 +14,8 @@ const STEP_MICROS: i64 = 10_000;
 /// Advances the market by this many steps, and waits until the hubs have routed the events.
 async fn flood(server: &TestServer, clock: &ManualClock, witness: &mut Client, steps: u32) {
     for _ in 0..steps {
-        clock.advance_micros(STEP_MICROS);
         let published = server.metrics.events_published.get();
+        clock.advance_micros(STEP_MICROS);
         wait_until("the step", true, || server.metrics.events_published.get() > published).await;
     }
     // The newest event of every channel reaches the witness, bars included.
