@@ -9,6 +9,7 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 
 import { address } from "./address.js";
+import { AlertPanel } from "./alertpanel.js";
 import { nowMicros } from "./clock.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
@@ -34,6 +35,8 @@ const PULSE_MS = 500;
 const LAG_QUIET_MS = 2_000;
 /** How often the figures of the day are fetched anew. */
 const RENEW_MS = 10_000;
+/** The sparklines are fetched after this time even if there is no chart. */
+const SPARKS_MS = 5_000;
 
 const state = {
   /** @type {string | null} */
@@ -70,15 +73,12 @@ const connection = new Connection(link);
 const heading = new Heading();
 const statusBar = new StatusBar();
 const trades = new TradesPanel(market, paintStage);
-const panel = new WatchPanel(market.tickers, {
+const panel = new WatchPanel(market, {
   onChart: chart,
   charted: () => state.charted,
-  onRows() {
-    follow();
-    for (const symbol of panel.traded) market.changed.add(symbol);
-    paintStage();
-  },
-  onRemoved: (symbol) => market.forget(symbol),
+  onSight: follow,
+  hasAlert: (symbol) => alerts.hasAlert(symbol),
+  link: () => address.link({ symbols: [...panel.own], ...stage.layout, hz: pace.pace }),
 });
 const stage = new Stage(market, {
   onCharts: follow,
@@ -88,11 +88,21 @@ const stage = new Stage(market, {
   symbols: () => panel.traded,
 });
 const heat = new HeatMap(market.tickers, {
-  listings: () => panel.listings,
+  listings: () => panel.listings.all,
   onSymbols: follow,
   onChart: chart,
   nameOf: (symbol) => panel.nameOf(symbol),
 });
+const alerts = new AlertPanel(market.tickers, {
+  charted: () => state.charted,
+  isKnown: (symbol) => panel.listings.bySymbol.has(symbol),
+  onChart: chart,
+  onChange() {
+    follow();
+    panel.arrange();
+  },
+});
+market.onFigures = (now, before) => alerts.take(now, before);
 const paceSetting = settings.define("hz", paceOf);
 const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/** @type {{ connection?: { saveData?: boolean } }} */ (navigator).connection), (chosen) => {
   paceSetting.set(chosen);
@@ -110,6 +120,7 @@ function onOpen() {
 /** The charts need their history again if events of their symbols are lost. @param {ReadonlySet<string> | null} symbols */
 function onReset(symbols) {
   stage.lose(symbols);
+  if (symbols === null) panel.renewSparks();
 }
 
 /** @param {string} symbol */
@@ -165,19 +176,20 @@ function showHistory() {
 
 /** Makes the subscriptions those of the symbols that the page shows. */
 function follow() {
-  const { traded } = panel;
+  const { seen, unseen } = panel.sight;
   const wishes = wishesOf({
-    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen: traded, unseen: heat.symbols, pace: pace.pace, watched: new Map(), further: stage.further,
+    charted: state.charted, interval: state.interval, isHidden: document.hidden, seen, unseen: [...unseen, ...heat.symbols], pace: pace.pace, watched: alerts.watched, further: stage.further,
   });
   market.want(wishes);
   link.want(wishes);
-  panel.note.leaveOut(Math.max(traded.length - link.symbols_max, 0), link.symbols_max);
+  panel.note.leaveOut(Math.max(wishes.size - link.symbols_max, 0), link.symbols_max);
 }
 
 /** Rewrites the texts that no frame repaints, after the language was switched. */
 function relabel() {
   byId("zone").textContent = zoneName();
   panel.relabel();
+  alerts.relabel();
   pace.relabel();
   stage.relabel();
   heat.relabel();
@@ -252,12 +264,17 @@ function renew() {
 /** Repaints the countdown and the rate while no message comes. */
 function pulse() {
   renew();
+  // What the chart needs is fetched first.
+  if (Number(byId("chart").dataset.bars) > 0 || performance.now() > SPARKS_MS) panel.startSparks();
+  panel.tick(performance.now());
   requestPaint();
   setTimeout(pulse, PULSE_MS);
 }
 
 function start() {
   startViewer(korean, relabel);
+  pace.relabel();
+  alerts.relabel();
   byId("zone").textContent = zoneName();
   state.first = { charted: panel.start(), interval: loadChoices().interval ?? state.interval };
   state.charted = state.first.charted;

@@ -13,6 +13,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 
+import { Ages } from "./ages.js";
 import { MarketTime } from "./markettime.js";
 import { MedianMeter, RateMeter } from "./meter.js";
 import { channelOf, EVERY, isEvent } from "./protocol.js";
@@ -48,9 +49,13 @@ export class Market {
   /** Events that newer ones have replaced in mode `latest`. */
   merged = 0;
   sequences = new SequenceChecker();
+  /** How long each subscribed symbol has been silent. */
+  ages = new Ages();
   log = new TradeLog();
   rate = new RateMeter();
   latency = new MedianMeter();
+  /** Is given every figure of every subscribed symbol as it comes, a snapshot with what it replaces. @type {(now: Ticker, before?: Ticker) => void} */
+  onFigures = () => {};
   #time = new MarketTime();
   #handlers;
   /** The requested subscriptions. @type {Wishes} */
@@ -86,6 +91,7 @@ export class Market {
       this.sequences.forget(symbol);
       this.followed.delete(symbol);
       this.log.forget(symbol);
+      this.ages.end(symbol);
     }
     this.#wanted = wishes;
   }
@@ -124,6 +130,7 @@ export class Market {
     const wish = this.#wanted.get(symbol);
     if (!wish?.channels.includes(channelOf(event)) || !this.sequences.accept(event)) return;
     this.now_us = Math.max(this.now_us, event.ts);
+    this.ages.hear(symbol, performance.now());
     const ticker = this.tickers.get(symbol);
     if (!ticker) return;
     // In mode `latest` trades are merged, so that the tape and the candles would have holes.
@@ -142,6 +149,7 @@ export class Market {
       applyAmendment(ticker, event);
     }
     this.changed.add(symbol);
+    if (event.type === "trade" || event.type === "quote") this.onFigures(ticker);
   }
 
   /** @param {Exclude<Message, MarketEvent>} message */
@@ -196,10 +204,13 @@ export class Market {
     const { symbol, offset, ts } = snapshot;
     const wish = this.#wanted.get(symbol);
     if (!wish) return;
+    if (!this.followed.has(symbol)) this.ages.begin(symbol, performance.now());
     this.sequences.snapshot(snapshot, wish.max_hz === undefined);
     this.now_us = Math.max(this.now_us, ts);
-    const tick = this.tickers.get(symbol)?.tick ?? 0;
-    this.tickers.set(symbol, { ...fromSnapshot(snapshot), tick });
+    const before = this.tickers.get(symbol);
+    const now = { ...fromSnapshot(snapshot), tick: before?.tick ?? 0 };
+    this.tickers.set(symbol, now);
+    this.onFigures(now, before);
     if (!this.followed.has(symbol)) this.followed.set(symbol, offset);
     this.changed.add(symbol);
     this.#handlers.onFollowed(symbol);

@@ -2,13 +2,13 @@
 /**
  * The order of the watchlist by one of its columns.
  *
- * Owns: the comparison. Does not own: the list (`app.js`) or the table head (`watchlist.js`). Pure.
+ * Owns: the comparison. Does not own: the rows (`listview.js`) or the table head (`watchhead.js`). Pure.
  */
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 /** @typedef {{ key: string | null, direction: "ascending" | "descending" }} Order `key` is null for the viewer's own order */
 
-import { changeOf } from "./ticker.js";
+import { changeOf, placeOf } from "./ticker.js";
 
 /**
  * Returns the order after a click on the head of a column. The first click sorts figures descending and symbols ascending, the second
@@ -26,8 +26,8 @@ export function nextOrder(order, key) {
 
 /**
  * Returns the symbols sorted. Symbols without figures come last in both directions.
- * @param {string[]} symbols
- * @param {Map<string, Ticker>} tickers
+ * @param {readonly string[]} symbols
+ * @param {ReadonlyMap<string, Ticker>} tickers
  * @param {Order} order
  */
 export function sorted(symbols, tickers, { key, direction }) {
@@ -48,6 +48,8 @@ function figure(ticker, key) {
     case "percent": return changeOf(ticker).percent;
     case "bid": return ticker.bid;
     case "ask": return ticker.ask;
+    case "range": return placeOf(ticker);
+    case "time": return ticker.ts;
     case "volume": return ticker.volume;
     default: return ticker.price;
   }

@@ -9,8 +9,12 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
 /** @typedef {import("./protocol.js").PollAnswer} PollAnswer */
+/** @typedef {import("./protocol.js").Snapshot} Snapshot */
+/** @typedef {import("./protocol.js").SnapshotAnswer} SnapshotAnswer */
 
 export const BARS_PER_REQUEST = 600;
+/** More symbols make a longer address than servers take. */
+const SNAPSHOTS_PER_REQUEST = 400;
 
 /** How long an answer may take. A server that is slower is as good as none, and the viewer may try again. */
 const ANSWER_MS = 15_000;
@@ -85,4 +89,17 @@ function isRow(bars) {
 export function fetchEvents(symbol, after, signal) {
   const query = new URLSearchParams({ symbols: symbol, channels: "trades,quotes,corrections,cancels", after: `${after.epoch}:${after.offset}`, wait_ms: "0" });
   return getJson(`api/v1/poll?${query}`, signal);
+}
+
+/** Returns a snapshot of each symbol. @param {readonly string[]} symbols that the server trades */
+export async function fetchSnapshots(symbols) {
+  /** @type {Snapshot[]} */
+  const snapshots = [];
+  for (let at = 0; at < symbols.length; at += SNAPSHOTS_PER_REQUEST) {
+    const query = new URLSearchParams({ symbols: symbols.slice(at, at + SNAPSHOTS_PER_REQUEST).join() });
+    /** @type {SnapshotAnswer} */
+    const answer = await getJson(`api/v1/snapshot?${query}`);
+    snapshots.push(...answer.snapshots);
+  }
+  return snapshots;
 }

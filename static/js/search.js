@@ -30,12 +30,27 @@ function folded(text) {
  * @param {(sector: string) => string} [sectorName] translates a sector
  */
 export function findMatches(listings, typed, sectorName = (sector) => sector) {
+  const rank = rankerOf(typed, sectorName);
+  return listings
+    .map((listing) => ({ listing, rank: rank(listing) }))
+    .filter((match) => match.rank >= 0)
+    .sort((left, right) => left.rank - right.rank)
+    .slice(0, MATCHES_MAX)
+    .map((match) => match.listing);
+}
+
+/**
+ * Returns a function that ranks a listing by how well it matches the typed text: 0 is best, negative no match.
+ * @param {string} typed
+ * @param {(sector: string) => string} sectorName translates a sector
+ * @returns {(listing: Listing) => number}
+ */
+export function rankerOf(typed, sectorName) {
   const wanted = folded(typed);
   const joined = wanted.replaceAll(" ", "");
-  if (joined === "" && typed.trim() !== "") return [];
+  if (joined === "" && typed.trim() !== "") return () => -1;
   const letters = lettersOf(joined);
-  /** @param {Listing} listing */
-  const rank = ({ symbol, name, sector }) => {
+  return ({ symbol, name, sector }) => {
     const korean = folded(Object.hasOwn(companies, symbol) ? companies[symbol] : "").replaceAll(" ", "");
     if (letters !== joined && korean !== "") {
       const place = lettersOf(korean).indexOf(letters);
@@ -54,12 +69,6 @@ export function findMatches(listings, typed, sectorName = (sector) => sector) {
     const all = `${folded(symbol)} ${title} ${folded(sector)} ${folded(sectorName(sector))}`;
     return all.includes(wanted) || all.replaceAll(" ", "").includes(joined) ? 4 : -1;
   };
-  return listings
-    .map((listing) => ({ listing, rank: rank(listing) }))
-    .filter((match) => match.rank >= 0)
-    .sort((left, right) => left.rank - right.rank)
-    .slice(0, MATCHES_MAX)
-    .map((match) => match.listing);
 }
 
 /**

@@ -28,6 +28,7 @@
  * @property {number} low
  * @property {number} prev_close
  * @property {number} volume 0 until the first trade of the day, which sets `open`, `high` and `low`
+ * @property {number} ts of the newest trade or quote, in microseconds
  * @property {number} day_us beginning of the day of UTC of these figures
  */
 
@@ -40,7 +41,7 @@ import { INTERVAL_US } from "./protocol.js";
 export function fromSnapshot(snapshot) {
   const { symbol, offset, ts, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, seq } = snapshot;
   const day_us = ts - (ts % INTERVAL_US["1d"]);
-  return { symbol, offset, trade_seq: seq.trades, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, day_us };
+  return { symbol, offset, trade_seq: seq.trades, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, ts, day_us };
 }
 
 /**
@@ -62,6 +63,7 @@ export function applyDay(ticker, { ts, prev_close }) {
 export function applyTrade(ticker, { ts, seq, price, size }) {
   ticker.trade_seq = seq;
   if (ts < ticker.day_us) return;
+  ticker.ts = Math.max(ticker.ts, ts);
   if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
   if (price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
   ticker.price = price;
@@ -91,7 +93,8 @@ export function applyAmendment(ticker, amendment) {
  * @param {Ticker} ticker
  * @param {Quote} quote
  */
-export function applyQuote(ticker, { bid, bid_size, ask, ask_size }) {
+export function applyQuote(ticker, { ts, bid, bid_size, ask, ask_size }) {
+  ticker.ts = Math.max(ticker.ts, ts);
   ticker.bid = bid;
   ticker.bid_size = bid_size;
   ticker.ask = ask;
@@ -106,6 +109,11 @@ export function applyQuote(ticker, { bid, bid_size, ask, ask_size }) {
 export function sideOf({ bid, ask }, price) {
   if (price >= ask) return 1;
   return price <= bid ? -1 : 0;
+}
+
+/** Returns where the price is between the low of the day (0) and its high (1). @param {Ticker} ticker */
+export function placeOf({ price, low, high }) {
+  return high > low ? Math.min(Math.max((price - low) / (high - low), 0), 1) : 0.5;
 }
 
 /** Returns the change since the previous close, in dollars and in percent. @param {Ticker} ticker */

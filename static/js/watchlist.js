@@ -1,157 +1,291 @@
 // @ts-check
 /**
- * The table of the watchlist: one row for each symbol, operated by keyboard and pointer.
+ * The table of the watchlist, operated by keyboard and pointer. Only the rows near the visible part are in the document, so that
+ * thousands cost no more than a screenful.
  *
- * Owns: the rows, their focus and flashes. Does not own: the list (`watch.js`) or the figures (`market.js`).
+ * Owns: which rows are in the document, and the focus. Does not own: the list (`watch.js`), the figures (`market.js`), the inside of a
+ * row (`watchrow.js`).
  */
 
+/** @typedef {import("./columns.js").Column} Column */
+/** @typedef {import("./listview.js").Item} Item */
+/** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./ticker.js").Ticker} Ticker */
-/** @typedef {"last" | "change" | "percent" | "bid" | "ask" | "volume"} Field */
+/** @typedef {import("./watchrow.js").Note} Note */
 
-import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
+import { element } from "./element.js";
 import { t } from "./i18n.js";
-import { changeOf } from "./ticker.js";
-import { setData, setText } from "./write.js";
+import { sliceOf } from "./listview.js";
+import { RowDrag } from "./rowdrag.js";
+import { WatchHead } from "./watchhead.js";
+import { WatchRow } from "./watchrow.js";
 
-/** @type {readonly Field[]} */
-const FIELDS = ["last", "change", "percent", "bid", "ask", "volume"];
-const FLASH_MS = 450;
+/** How many rows beyond the visible ones are in the document. */
+const BEYOND = 24;
+/** The rows in sight are told once they have not changed for so long: a subscription for each step of a scroll would be waste. */
+const SETTLE_MS = 150;
+/** How long the order stays after the pointer has moved over the rows. */
+const POINTED_MS = 1_500;
+/** Heights in pixels where no row was measured yet. */
+const HEIGHTS = { row: 36, section: 26 };
 
 /**
- * @typedef {object} Row
- * @property {HTMLTableRowElement} element
- * @property {Record<Field, HTMLElement>} cells
- * @property {number} price the last one painted
- * @property {Animation | null} flash
+ * @typedef {object} TableHandlers
+ * @property {(symbol: string) => void} onChart
+ * @property {(symbol: string) => void} onRemove
+ * @property {(key: string) => void} onSort
+ * @property {(symbol: string) => boolean} onDrag returns whether the row can be moved
+ * @property {(symbol: string, target: string, isAfter: boolean) => void} onMove
+ * @property {() => void} onUndo
+ * @property {(seen: string[], near: string[]) => void} onSight
  */
 
 export class Watchlist {
   #table;
   #body;
+  #scroller;
   #handlers;
-  /** @type {Map<string, Row>} */
+  #tickers;
+  #head;
+  #drag;
+  /** @type {readonly Item[]} */
+  #items = [];
+  /** @type {(symbol: string) => Note} */
+  #noteOf = () => ({ name: "", isUnknown: false, hasAlert: false });
+  /** The tops of the items in pixels, and the bottom of the last one. @type {number[]} */
+  #tops = [0];
+  #heights = HEIGHTS;
+  /** The rows in the document. @type {Map<string, WatchRow>} */
   #rows = new Map();
-  #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  /** @type {readonly Column[]} */
+  #columns = [];
+  /** @type {string | null} */
+  #charted = null;
+  /** The row that has, or last had, the focus. @type {string | null} */
+  #focused = null;
+  #before = element("tr", { class: "beyond", "aria-hidden": "true" });
+  #after = element("tr", { class: "beyond", "aria-hidden": "true" });
+  #isPlacing = false;
+  #pointed_ms = -Infinity;
+  #sight = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #sight_timer;
 
-  /**
-   * @param {HTMLTableElement} table
-   * @param {{ onChart: (symbol: string) => void, onRemove: (symbol: string) => void, onSort: (key: string) => void }} handlers
-   */
-  constructor(table, handlers) {
+  /** @param {HTMLTableElement} table @param {Map<string, Ticker>} tickers @param {TableHandlers} handlers */
+  constructor(table, tickers, handlers) {
     this.#table = table;
     this.#body = table.tBodies[0];
+    this.#scroller = /** @type {HTMLElement} */ (table.parentElement);
+    this.#tickers = tickers;
     this.#handlers = handlers;
+    this.#head = new WatchHead(table, handlers.onSort);
+    this.#drag = new RowDrag(this.#body, this.#scroller, { onStart: handlers.onDrag, onDrop: handlers.onMove });
     this.#body.addEventListener("click", (event) => this.#onClick(event));
-    this.#body.addEventListener("keydown", (event) => this.#onKey(event));
-    table.tHead?.addEventListener("click", (event) => {
-      const button = event.target instanceof Element ? event.target.closest("button[data-sort]") : null;
-      if (button instanceof HTMLElement) handlers.onSort(button.dataset.sort ?? "");
+    this.#scroller.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#body.addEventListener("pointermove", () => {
+      this.#pointed_ms = performance.now();
     });
+    this.#body.addEventListener("focusin", ({ target }) => {
+      this.#focused = symbolAt(/** @type {Element} */ (target)) ?? this.#focused;
+    });
+    // Scrolls do not bubble: this is for the rows' own and for that of the page.
+    for (const name of ["scroll", "resize"]) addEventListener(name, () => this.#placeSoon(), { capture: true, passive: true });
+    new ResizeObserver(() => this.#placeSoon()).observe(this.#scroller);
   }
 
-  /**
-   * Adds, removes and orders rows as the list has them.
-   * @param {string[]} symbols
-   * @param {(symbol: string) => string} nameOf
-   * @param {ReadonlySet<string>} unknown symbols that the server does not trade
-   */
-  arrange(symbols, nameOf, unknown) {
-    for (const [symbol, row] of this.#rows) {
-      if (symbols.includes(symbol)) continue;
-      row.element.remove();
-      this.#rows.delete(symbol);
-    }
-    symbols.forEach((symbol, index) => {
-      const row = this.#rows.get(symbol) ?? this.#addRow(symbol);
-      const name = row.element.querySelector(".name");
-      const text = unknown.has(symbol) ? t("not traded on this server") : nameOf(symbol);
-      setText(name, text);
-      name?.setAttribute("title", text);
-      const present = this.#body.rows[index];
-      if (present !== row.element) this.#body.insertBefore(row.element, present ?? null);
-    });
+  /** Whether the order must stay: a row is being moved, or the pointer is on its way to one. */
+  get isHeld() {
+    return this.#drag.isMoving || performance.now() - this.#pointed_ms < POINTED_MS;
   }
 
-  /** Marks the charted row, which is the one that the Tab key reaches. @param {string | null} charted */
+  /** @param {readonly Column[]} columns */
+  setColumns(columns) {
+    this.#columns = columns;
+    this.#head.setColumns(columns);
+    this.#table.ariaColCount = String(columns.length + 2);
+    for (const row of this.#rows.values()) row.setColumns(columns);
+    this.repaint();
+  }
+
+  /** Shows these items. @param {readonly Item[]} items @param {(symbol: string) => Note} noteOf @param {Order} order */
+  arrange(items, noteOf, order) {
+    this.#items = items;
+    this.#noteOf = noteOf;
+    this.#head.markOrder(order);
+    this.#table.ariaRowCount = String(items.length + 1);
+    this.#measure();
+    this.#place();
+    for (const row of this.#rows.values()) row.describe(noteOf(row.symbol));
+  }
+
+  /** Marks the charted row. @param {string | null} charted */
   mark(charted) {
-    for (const [symbol, { element }] of this.#rows) {
-      const isCharted = symbol === charted;
-      element.setAttribute("aria-selected", String(isCharted));
-      if (isCharted) element.setAttribute("aria-current", "true");
-      else element.removeAttribute("aria-current");
-      element.tabIndex = isCharted ? 0 : -1;
+    this.#charted = charted;
+    const reached = this.#rows.has(charted ?? "") ? charted : this.#rows.keys().next().value;
+    for (const [symbol, row] of this.#rows) {
+      row.markCharted(symbol === charted);
+      // The row that the Tab key reaches.
+      row.element.tabIndex = symbol === reached ? 0 : -1;
     }
   }
 
-  /** Marks the sorted column. @param {import("./order.js").Order} order */
-  markOrder({ key, direction }) {
-    for (const button of this.#table.querySelectorAll("button[data-sort]")) {
-      const head = button.closest("th");
-      if (button.getAttribute("data-sort") === key) head?.setAttribute("aria-sort", direction);
-      else head?.removeAttribute("aria-sort");
-    }
+  /** @param {string} symbol that has new figures */
+  paint(symbol) {
+    const row = this.#rows.get(symbol);
+    const ticker = row && this.#tickers.get(symbol);
+    if (ticker) row.paint(ticker);
   }
 
-  /** @param {Ticker} ticker */
-  paint(ticker) {
-    const row = this.#rows.get(ticker.symbol);
-    if (!row) return;
-    const { change, percent } = changeOf(ticker);
-    const { cells } = row;
-    setText(cells.last, formatPrice(ticker.price));
-    setText(cells.change, formatSigned(change));
-    setText(cells.percent, formatPercent(percent));
-    setText(cells.bid, formatPrice(ticker.bid));
-    setText(cells.ask, formatPrice(ticker.ask));
-    setText(cells.volume, formatVolume(ticker.volume));
-    setData(row.element, "direction", directionOf(change));
-    if (row.price !== ticker.price) {
-      const tick = ticker.tick > 0 ? "up" : "down";
-      setData(cells.last, "tick", ticker.tick === 0 ? "" : tick);
-      if (!Number.isNaN(row.price) && ticker.tick !== 0) this.#flash(row);
-      row.price = ticker.price;
-    }
+  /** Paints every row in the document. */
+  repaint() {
+    for (const symbol of this.#rows.keys()) this.paint(symbol);
   }
 
-  /** Rewrites the labels of the rows after the language was switched. */
+  /** Marks the rows that are older than they should be. @param {(symbol: string) => number | null} silenceOf in milliseconds; null if not too long */
+  markAges(silenceOf) {
+    for (const row of this.#rows.values()) row.markAge(silenceOf(row.symbol));
+  }
+
+  /** Rewrites the labels after the language was switched. */
   relabel() {
-    for (const [symbol, { element }] of this.#rows) labelRow(element, symbol);
+    this.#head.relabel();
+    for (const row of this.#rows.values()) row.relabel();
+    for (const section of this.#body.querySelectorAll("tr.section")) section.remove();
+    this.#place();
+    this.repaint();
   }
 
-  /** Brings a row into view and the focus to it. @param {string} symbol */
+  /** Brings a row into view, and the focus to it. @param {string} symbol */
   focus(symbol) {
+    this.#reach(symbol);
     this.#rows.get(symbol)?.element.focus();
   }
 
-  /** @param {string} symbol */
+  /** Brings a row into view. @param {string} symbol */
   reveal(symbol) {
+    this.#reach(symbol);
     this.#rows.get(symbol)?.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Animates the tint over the price; the style sheet gives the colour of the tick. @param {Row} row */
-  #flash(row) {
-    if (this.#calm.matches) return;
-    row.flash ??= row.cells.last.animate([{ opacity: 1 }, { opacity: 0 }], {
-      duration: FLASH_MS, easing: "ease-out", pseudoElement: "::after",
-    });
-    row.flash.currentTime = 0;
-    row.flash.play();
+  /** Brings a row into the document, by scrolling to it if it is far away. @param {string} symbol */
+  #reach(symbol) {
+    const index = this.#indexOf(symbol);
+    if (index < 0 || this.#rows.has(symbol)) return;
+    const { scrollHeight, clientHeight } = this.#scroller;
+    if (scrollHeight > clientHeight + 1) this.#scroller.scrollTop = this.#tops[index] - clientHeight / 2;
+    else scrollBy(0, this.#body.getBoundingClientRect().top + this.#tops[index] - innerHeight / 2);
+    this.#place();
   }
 
-  /** @param {string} symbol @returns {Row} */
-  #addRow(symbol) {
-    const template = document.querySelector("#watchlist-row");
-    if (!(template instanceof HTMLTemplateElement)) throw new Error("the page has no row template");
-    const element = /** @type {HTMLTableRowElement} */ (template.content.firstElementChild?.cloneNode(true));
-    element.dataset.symbol = symbol;
-    setText(element.querySelector(".symbol"), symbol);
-    labelRow(element, symbol);
-    const cells = /** @type {Record<Field, HTMLElement>} */ (
-      Object.fromEntries(FIELDS.map((field) => [field, element.querySelector(`[data-field="${field}"]`)]))
-    );
-    const row = { element, cells, price: NaN, flash: null };
-    this.#rows.set(symbol, row);
+  /** @param {string | null} symbol */
+  #indexOf(symbol) {
+    return this.#items.findIndex((item) => item.kind === "row" && item.symbol === symbol);
+  }
+
+  /** Computes where each item is, from the height of those in the document. */
+  #measure() {
+    const height = (/** @type {string} */ selector, /** @type {number} */ known) => this.#body.querySelector(selector)?.getBoundingClientRect().height || known;
+    this.#heights = { row: height("tr[data-symbol]", this.#heights.row), section: height("tr.section", this.#heights.section) };
+    this.#tops = [0];
+    for (const item of this.#items) this.#tops.push(this.#tops[this.#tops.length - 1] + this.#heights[item.kind]);
+  }
+
+  #placeSoon() {
+    if (this.#isPlacing) return;
+    this.#isPlacing = true;
+    requestAnimationFrame(() => {
+      this.#isPlacing = false;
+      this.#place();
+    });
+  }
+
+  /** Puts the rows near the visible part into the document. */
+  #place() {
+    const box = this.#scroller.getBoundingClientRect();
+    const { top } = this.#body.getBoundingClientRect();
+    const head = this.#table.tHead?.offsetHeight ?? 0;
+    const { first, last } = sliceOf(this.#tops, Math.max(box.top + head, 0) - top, Math.min(box.bottom, innerHeight) - top);
+    const from = Math.max(first - BEYOND, 0);
+    const to = Math.min(last + BEYOND, this.#items.length);
+    const placed = this.#items.slice(from, to);
+    const kept = new Set(placed.map((item) => (item.kind === "row" ? item.symbol : "")));
+    for (const [symbol, row] of this.#rows) {
+      if (kept.has(symbol)) continue;
+      // Without this, keys would go nowhere after a scroll.
+      if (row.element.contains(document.activeElement)) this.#scroller.focus({ preventScroll: true });
+      row.element.remove();
+      this.#rows.delete(symbol);
+    }
+    const hadFocus = document.activeElement?.closest("tr") ?? null;
+    this.#put([this.#before, ...placed.map((item, index) => this.#elementOf(item, from + index)), this.#after]);
+    if (hadFocus?.isConnected && !hadFocus.contains(document.activeElement)) hadFocus.focus({ preventScroll: true });
+    this.#space(this.#before, this.#tops[from]);
+    this.#space(this.#after, this.#tops[this.#items.length] - this.#tops[to]);
+    this.mark(this.#charted);
+    this.#tellSight(first, last, from, to);
+  }
+
+  /** Makes these elements the body of the table; those that are in their place stay untouched. @param {readonly HTMLElement[]} wanted */
+  #put(wanted) {
+    const stays = new Set(wanted);
+    for (const present of [...this.#body.children]) if (!stays.has(/** @type {HTMLElement} */ (present))) present.remove();
+    // The newer method moves an element without taking the focus from it.
+    const body = /** @type {HTMLElement & { moveBefore?: (element: Element, next: Element | null) => void }} */ (this.#body);
+    let next = body.firstElementChild;
+    for (const each of wanted) {
+      if (each === next) next = next.nextElementSibling;
+      else if (each.isConnected && body.moveBefore) body.moveBefore(each, next);
+      else body.insertBefore(each, next);
+    }
+  }
+
+  /** @param {HTMLElement} row @param {number} height */
+  #space(row, height) {
+    row.hidden = height <= 0;
+    row.style.height = `${height}px`;
+  }
+
+  /** @param {Item} item @param {number} index @returns {HTMLElement} */
+  #elementOf(item, index) {
+    if (item.kind === "section") return this.#sectionOf(item);
+    let row = this.#rows.get(item.symbol);
+    if (!row) {
+      row = new WatchRow(item.symbol, this.#columns);
+      this.#rows.set(item.symbol, row);
+      row.describe(this.#noteOf(item.symbol));
+      this.paint(item.symbol);
+    }
+    row.setIndex(index + 2);
+    return row.element;
+  }
+
+  /** @param {{ sector: string, count: number }} item */
+  #sectionOf({ sector, count }) {
+    const present = [...this.#body.querySelectorAll("tr.section")].find((row) => row instanceof HTMLElement && row.dataset.sector === sector);
+    const row = present instanceof HTMLElement ? present : element("tr", { class: "section", "data-sector": sector }, element("th", { scope: "rowgroup" }));
+    const head = /** @type {HTMLTableCellElement} */ (row.firstElementChild);
+    const text = sector === "" ? t("Without a sector") : t(sector);
+    if (head.dataset.count !== String(count) || head.dataset.name !== text) {
+      Object.assign(head.dataset, { count, name: text });
+      head.replaceChildren(element("span", {}, text), element("span", { class: "count" }, String(count)));
+    }
+    head.colSpan = this.#columns.length + 2;
     return row;
+  }
+
+  /** @param {number} first in sight @param {number} last @param {number} from in the document @param {number} to */
+  #tellSight(first, last, from, to) {
+    const symbols = (/** @type {number} */ start, /** @type {number} */ end) =>
+      this.#items.slice(start, end).flatMap((item) => (item.kind === "row" ? [item.symbol] : []));
+    const seen = symbols(first, last);
+    const near = [...symbols(from, first), ...symbols(last, to)];
+    const sight = `${[...seen].sort().join()}|${[...near].sort().join()}`;
+    if (sight === this.#sight) return;
+    const isFirst = this.#sight === "";
+    this.#sight = sight;
+    clearTimeout(this.#sight_timer);
+    if (isFirst) this.#handlers.onSight(seen, near);
+    else this.#sight_timer = setTimeout(() => this.#handlers.onSight(seen, near), SETTLE_MS);
   }
 
   /** @param {Event} event */
@@ -165,46 +299,66 @@ export class Watchlist {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    const row = event.target instanceof Element ? event.target.closest("tr") : null;
-    const symbol = symbolAt(row);
-    if (!row || !symbol || event.ctrlKey || event.metaKey || event.altKey) return;
-    const isOnRow = event.target === row;
-    const rows = this.#body.rows;
-    switch (event.key) {
-      case "ArrowDown": this.#focusRow(row.nextElementSibling); break;
-      case "ArrowUp": this.#focusRow(row.previousElementSibling); break;
-      case "Home": this.#focusRow(rows[0]); break;
-      case "End": this.#focusRow(rows[rows.length - 1]); break;
-      case "Delete": this.#remove(symbol); break;
-      case "Enter": case " ":
-        if (!isOnRow) return;
-        this.#handlers.onChart(symbol);
-        break;
-      default: return;
-    }
+    const target = /** @type {Element} */ (event.target);
+    const symbol = symbolAt(target) ?? (target === this.#scroller ? this.#focused : null);
+    if (!symbol || target instanceof HTMLInputElement) return;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") this.#handlers.onUndo();
+    else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) this.#shift(symbol, event.key === "ArrowDown" ? 1 : -1);
+    else if (event.ctrlKey || event.metaKey || event.altKey || !this.#walk(symbol, event.key, target)) return;
     event.preventDefault();
   }
 
-  /** @param {Element | null} row */
-  #focusRow(row) {
-    if (row instanceof HTMLElement) row.focus();
+  /** Follows a key. Returns false if it means nothing here. @param {string} symbol @param {string} key @param {Element} target */
+  #walk(symbol, key, target) {
+    const page = Math.max(Math.floor(this.#scroller.clientHeight / this.#heights.row) - 1, 1);
+    switch (key) {
+      case "ArrowDown": this.#step(symbol, 1); return true;
+      case "ArrowUp": this.#step(symbol, -1); return true;
+      case "PageDown": this.#step(symbol, page); return true;
+      case "PageUp": this.#step(symbol, -page); return true;
+      case "Home": this.#step(symbol, -Infinity); return true;
+      case "End": this.#step(symbol, Infinity); return true;
+      case "Delete": this.#remove(symbol); return true;
+      case "Enter": case " ":
+        if (target.tagName !== "TR") return false;
+        this.#handlers.onChart(symbol);
+        return true;
+      default: return false;
+    }
+  }
+
+  /** The symbols in the shown order. */
+  get #symbols() {
+    return this.#items.flatMap((item) => (item.kind === "row" ? [item.symbol] : []));
+  }
+
+  /** @param {string} symbol @param {number} by */
+  #step(symbol, by) {
+    const symbols = this.#symbols;
+    const at = Math.min(Math.max(symbols.indexOf(symbol) + by, 0), symbols.length - 1);
+    if (symbols[at]) this.focus(symbols[at]);
+  }
+
+  /** Moves a row by one place. @param {string} symbol @param {number} by 1 or -1 */
+  #shift(symbol, by) {
+    const symbols = this.#symbols;
+    const target = symbols[symbols.indexOf(symbol) + by];
+    if (!target || !this.#handlers.onDrag(symbol)) return;
+    this.#handlers.onMove(symbol, target, by > 0);
+    this.focus(symbol);
   }
 
   /** Removes a row. If it had the focus, its neighbour gets it. @param {string} symbol */
   #remove(symbol) {
-    const element = this.#rows.get(symbol)?.element;
-    const hadFocus = element?.contains(document.activeElement) ?? false;
-    const neighbour = symbolAt(element?.nextElementSibling ?? element?.previousElementSibling ?? null);
+    const hadFocus = this.#scroller.contains(document.activeElement);
+    const symbols = this.#symbols;
+    const at = symbols.indexOf(symbol);
+    const neighbour = symbols[at + 1] ?? symbols[at - 1];
     this.#handlers.onRemove(symbol);
     if (!hadFocus) return;
     if (neighbour) this.focus(neighbour);
     else document.getElementById("search")?.focus();
   }
-}
-
-/** @param {Element} row @param {string} symbol */
-function labelRow(row, symbol) {
-  row.querySelector("button")?.setAttribute("aria-label", t("Remove {symbol}", { symbol }));
 }
 
 /** Returns the symbol of the row that contains an element. @param {Element | null} element */

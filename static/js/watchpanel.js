@@ -1,126 +1,203 @@
 // @ts-check
 /**
- * The panel of the watchlist: the viewer's changes go to the list, to storage and to the table.
+ * The panel of the watchlist: what the viewer does goes to the lists, to storage and to the table.
  *
- * Owns: the list, the symbols that the server trades, the search for them. Does not own: the charted symbol and the subscriptions
- * (`app.js`), the figures (`market.js`), the rows (`watchlist.js`).
+ * Owns: the order, the filter, the columns and the rows in sight. Does not own: the lists (`watch.js`), the charted symbol and the
+ * subscriptions (`app.js`), the figures (`market.js`), the rows (`watchlist.js`), the menus (`watchtools.js`).
  */
 
-/** @typedef {import("./protocol.js").Listing} Listing */
-/** @typedef {import("./ticker.js").Ticker} Ticker */
+/** @typedef {import("./market.js").Market} Market */
+/** @typedef {import("./order.js").Order} Order */
 
+import { address } from "./address.js";
+import { columnsOf, fitting, soundColumns } from "./columns.js";
+import { download } from "./download.js";
 import { byId } from "./element.js";
-import { mark } from "./i18n.js";
-import { fetchListings } from "./rest.js";
-import { nameIn, Search } from "./search.js";
+import { mark, t } from "./i18n.js";
+import { Listings } from "./listings.js";
+import { itemsOf } from "./listview.js";
+import { nextOrder } from "./order.js";
+import { fetchSnapshots } from "./rest.js";
+import { nameIn, rankerOf, Search } from "./search.js";
+import { settings } from "./settings.js";
+import { forgetSparks, wantSparks } from "./spark.js";
 import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
-import { FIRST_TEN, firstTen, Watch, WATCH_MAX } from "./watch.js";
+import { fromSnapshot } from "./ticker.js";
+import { FIRST_TEN, firstTen, LISTS_MAX, singleList, Watch, WATCH_MAX } from "./watch.js";
+import { copy, csvOf, fieldsOf, tabbed } from "./watchfile.js";
 import { Watchlist } from "./watchlist.js";
 import { WatchNote } from "./watchnote.js";
+import { nameOf as listName, WatchTools } from "./watchtools.js";
+
+/** How often a sorted list is sorted anew. */
+const SORT_MS = 1_000;
+/** The list of a link, which is not stored. */
+const LINK_ID = "link";
+/** The refused symbols that are named; of more only the number is. */
+const NAMED_MAX = 3;
+/** Columns whose figures never change: sorted by them, rows out of sight need no updates. */
+const FIXED = [null, "symbol"];
+
+const columnSetting = settings.define("columns", soundColumns);
+const sectionSetting = settings.define("sections", (stored) => stored === true);
 
 /**
  * @typedef {object} PanelHandlers
  * @property {(symbol: string | null) => void} onChart the viewer or a change of the list charts a symbol
  * @property {() => string | null} charted
- * @property {() => void} onRows other rows are shown, or in another order
- * @property {(symbol: string) => void} onRemoved
+ * @property {() => void} onSight other rows are in sight
+ * @property {(symbol: string) => boolean} hasAlert
+ * @property {() => string} link the address of what the page shows
  */
 
 export class WatchPanel {
-  /** @type {Listing[]} */
-  listings = [];
+  listings = new Listings();
   note = new WatchNote(() => this.#undo());
-  /** Listed symbols that this run of the server does not trade. @type {Set<string>} */
-  #unknown = new Set();
   #watch = new Watch();
-  #tickers;
+  #market;
   #handlers;
   #table;
+  #tools;
   #search;
+  /** @type {Order} */
+  #order = { key: null, direction: "descending" };
+  #filter = "";
+  /** @type {import("./listview.js").Item[]} */
+  #items = [];
+  /** @type {{ seen: string[], near: string[] }} */
+  #sight = { seen: [], near: [] };
+  #sorted_ms = 0;
   #isFirstVisit = false;
-  /** The run of the server whose symbols are known. @type {string | null} */
-  #listed_epoch = null;
-  #isListing = false;
+  #hasSparks = false;
+  #scroller = /** @type {HTMLElement} */ (byId("watchlist").parentElement);
 
-  /** @param {Map<string, Ticker>} tickers @param {PanelHandlers} handlers */
-  constructor(tickers, handlers) {
-    this.#tickers = tickers;
+  /** @param {Market} market @param {PanelHandlers} handlers */
+  constructor(market, handlers) {
+    this.#market = market;
     this.#handlers = handlers;
-    this.#table = new Watchlist(byId("watchlist"), {
+    this.#table = new Watchlist(byId("watchlist"), market.tickers, {
       onChart: handlers.onChart,
       onRemove: (symbol) => this.#remove(symbol),
-      onSort: (key) => this.#sort(key),
+      onSort: (key) => this.#sort(nextOrder(this.#order, key)),
+      onDrag: () => this.#mayMove(),
+      onMove: (symbol, target, isAfter) => this.#move(symbol, target, isAfter),
+      onUndo: () => this.#undo(),
+      onSight: (seen, near) => this.#onSight(seen, near),
+    });
+    this.#tools = new WatchTools({
+      lists: () => ({ lists: this.#watch.lists, active: this.#watch.list.id }),
+      columns: () => this.#columnKeys(),
+      state: () => ({ hasSections: sectionSetting.get(), isSorted: this.#order.key !== null, canUndo: this.#watch.canUndo }),
+      onList: (id) => this.#chooseList(id),
+      onFilter: (filter) => {
+        this.#filter = filter;
+        this.arrange();
+      },
+      onColumns: (keys) => columnSetting.set(keys),
+      onRename: (name) => this.#change(() => this.#watch.rename(name)),
+      onAction: (action) => void this.#act(action),
     });
     this.#search = new Search(/** @type {HTMLInputElement} */ (byId("search")), byId("search-list"), {
-      listings: () => this.listings,
+      listings: () => this.listings.all,
       isListed: (symbol) => this.#watch.own.includes(symbol),
       onChoose: (symbol) => this.#choose(symbol),
     });
-    byId("restore").addEventListener("click", () => this.#add(firstTen(this.listings.map((listing) => listing.symbol))));
-    onOtherTab((choices) => {
-      this.#watch.adopt(choices.watch ?? this.#watch.own);
+    byId("restore").addEventListener("click", () => this.#add(firstTen(this.listings.all.map((listing) => listing.symbol))));
+    onOtherTab(() => {
+      this.#adopt();
       this.arrange();
     });
+    address.onBack(({ symbols }) => this.#showAddress(symbols));
+    columnSetting.subscribe(() => this.#setColumns());
+    sectionSetting.subscribe(() => this.arrange());
+    new ResizeObserver(() => this.#setColumns()).observe(this.#scroller);
   }
 
-  /** Shows the list of the last visit. Returns the symbol to chart. */
+  /** Shows the list of the address, or of the last visit. Returns the symbol to chart. */
   start() {
-    const { watch, charted } = loadChoices();
-    this.#isFirstVisit = watch === null;
-    this.#watch.adopt(watch ?? FIRST_TEN);
-    return this.#watch.own.find((symbol) => symbol === charted) ?? this.#watch.own[0] ?? null;
+    const { lists, list, charted } = loadChoices();
+    const { symbols, charts } = address.get();
+    this.#isFirstVisit = lists === null && symbols === null;
+    this.#watch.adopt(lists ?? singleList(FIRST_TEN), list ?? undefined);
+    if (symbols !== null) this.#showLink(symbols);
+    this.#setColumns();
+    return charts[0] ?? this.#watch.own.find((symbol) => symbol === charted) ?? this.#watch.own[0] ?? null;
   }
 
-  /** The rows, without symbols that the server does not trade. */
+  /** Shows the symbols of an address; those of the last visit if it has none. @param {readonly string[] | null} symbols */
+  #showAddress(symbols) {
+    if (symbols !== null) this.#showLink(symbols);
+    else this.#watch.adopt(this.#watch.lists.filter((list) => list.id !== LINK_ID), loadChoices().list ?? undefined);
+    this.arrange();
+  }
+
+  /** @param {readonly string[]} symbols */
+  #showLink(symbols) {
+    const [linked] = singleList(symbols);
+    this.#watch.adopt([...this.#watch.lists.filter((list) => list.id !== LINK_ID), { ...linked, id: LINK_ID, name: t("From the link") }], LINK_ID);
+  }
+
+  /** The symbols of the shown list, in the viewer's own order. */
+  get own() {
+    return this.#watch.own;
+  }
+
+  /** Those of them that the server trades. */
   get traded() {
-    return this.#watch.shown.filter((symbol) => !this.#unknown.has(symbol));
+    return this.#watch.own.filter((symbol) => !this.listings.isUnknown(symbol));
+  }
+
+  /** The rows in sight, and those out of sight whose figures are needed all the same. Symbols that the server does not trade are left out. */
+  get sight() {
+    const listed = new Set(this.#watch.own.filter((symbol) => !this.listings.isUnknown(symbol)));
+    const seen = this.#sight.seen.filter((symbol) => listed.has(symbol));
+    const rest = FIXED.includes(this.#order.key) ? this.#sight.near : this.#watch.own;
+    const isSeen = new Set(seen);
+    return { seen, unseen: rest.filter((symbol) => listed.has(symbol) && !isSeen.has(symbol)) };
   }
 
   /** @param {string} symbol */
   nameOf(symbol) {
-    return nameIn(symbol, this.listings.find((listing) => listing.symbol === symbol)?.name ?? "");
+    return nameIn(symbol, this.listings.bySymbol.get(symbol)?.name ?? "");
   }
 
-  /** Loads the symbols that a run of the server trades, unless they are known. @param {string | null} epoch */
+  /** Loads the symbols that a run of the server trades. @param {string | null} epoch */
   async load(epoch) {
-    if (this.#isListing || (epoch !== null && epoch === this.#listed_epoch)) return;
-    this.#isListing = true;
-    try {
-      this.listings = await fetchListings();
-      this.#listed_epoch = epoch;
-      this.#search.refresh();
-    } catch {
-      return; // The next connection tries again.
-    } finally {
-      this.#isListing = false;
-    }
-    const known = new Set(this.listings.map((listing) => listing.symbol));
+    if (!(await this.listings.load(epoch))) return;
+    this.#search.refresh();
+    const { all, bySymbol } = this.listings;
     if (this.#isFirstVisit) {
-      this.#watch.adopt(firstTen([...known]));
-      if (!known.has(this.#handlers.charted() ?? "")) this.#handlers.onChart(this.#watch.own[0] ?? null);
+      this.#watch.adopt(singleList(firstTen(all.map((listing) => listing.symbol))));
+      if (!bySymbol.has(this.#handlers.charted() ?? "")) this.#handlers.onChart(this.#watch.own[0] ?? null);
     }
-    this.#setUnknown(this.#watch.own.filter((symbol) => !known.has(symbol)));
-  }
-
-  /** Marks more symbols that this server does not trade. They stay listed, because its next run may trade them. @param {string[]} symbols */
-  addUnknown(symbols) {
-    this.#setUnknown([...this.#unknown, ...symbols]);
-  }
-
-  /** @param {string[]} symbols */
-  #setUnknown(symbols) {
-    this.#unknown = new Set(symbols);
     this.arrange();
+    this.#handlers.onSight();
+  }
+
+  /** Marks symbols that this server does not trade. They stay listed, because its next run may trade them. @param {string[]} symbols */
+  addUnknown(symbols) {
+    this.listings.refuse(symbols);
+    this.arrange();
+    this.#handlers.onSight();
   }
 
   /** Shows the rows as the list has them. */
   arrange() {
-    const { shown, order } = this.#watch;
-    this.#table.arrange(shown, (symbol) => this.nameOf(symbol), this.#unknown);
+    const { own, list } = this.#watch;
+    const rank = rankerOf(this.#filter, t);
+    const isKept = this.#filter.trim() === "" ? null : (/** @type {import("./protocol.js").Listing} */ listing) => rank(listing) >= 0;
+    const view = { own, order: this.#order, hasSections: sectionSetting.get(), isKept, listings: this.listings.bySymbol, tickers: this.#market.tickers };
+    this.#items = itemsOf(view);
+    this.#sorted_ms = performance.now();
+    const noteOf = (/** @type {string} */ symbol) =>
+      ({ name: this.nameOf(symbol), isUnknown: this.listings.isUnknown(symbol), hasAlert: this.#handlers.hasAlert(symbol) });
     this.#table.mark(this.#handlers.charted());
-    this.#table.markOrder(order);
-    byId("watchlist-empty").hidden = shown.length > 0;
-    this.#handlers.onRows();
+    this.#table.arrange(this.#items, noteOf, this.#order);
+    this.#tools.refresh();
+    byId("watchlist-empty").hidden = own.length > 0;
+    byId("watchlist-none").hidden = own.length === 0 || this.#items.length > 0;
+    byId("watchlist-count").textContent = own.length > 0 ? t("{count} symbols", { count: own.length }) : "";
+    if (list.id === LINK_ID) address.replace({ symbols: [...own] });
   }
 
   /** Marks the charted row. */
@@ -130,24 +207,83 @@ export class WatchPanel {
 
   /** @param {Iterable<string>} symbols that have new figures */
   paint(symbols) {
-    for (const symbol of symbols) {
-      const ticker = this.#tickers.get(symbol);
-      if (ticker) this.#table.paint(ticker);
-    }
+    for (const symbol of symbols) this.#table.paint(symbol);
+  }
+
+  /** Sorts a sorted list anew, and marks rows that are older than they should be. Call it a few times a second. @param {number} now_ms */
+  tick(now_ms) {
+    if (!FIXED.includes(this.#order.key) && now_ms - this.#sorted_ms >= SORT_MS && !this.#table.isHeld) this.arrange();
+    this.#table.markAges((symbol) => (this.listings.isUnknown(symbol) ? null : this.#market.ages.silence(symbol, now_ms)));
+  }
+
+  /** Fetches the sparklines of the rows in sight from now on: the chart has what it needs. */
+  startSparks() {
+    if (this.#hasSparks) return;
+    this.#hasSparks = true;
+    this.#wantSparks();
+  }
+
+  #wantSparks() {
+    if (this.#hasSparks && this.#columnKeys().includes("spark")) wantSparks(this.sight.seen);
+  }
+
+  /** Fetches the sparklines anew: the page has not seen every event. */
+  renewSparks() {
+    forgetSparks();
+    this.#wantSparks();
   }
 
   /** Rewrites the texts after the language was switched. */
   relabel() {
     this.note.relabel();
+    this.#tools.relabel();
     this.#table.relabel();
+    this.arrange();
   }
 
-  /** Loads the list, which another tab may have changed, edits it and saves it. @param {() => void} edit */
+  /** @param {string[]} seen @param {string[]} near */
+  #onSight(seen, near) {
+    this.#sight = { seen, near };
+    this.#wantSparks();
+    this.#handlers.onSight();
+  }
+
+  /** @returns {string[]} */
+  #columnKeys() {
+    return columnSetting.get() ?? fitting(this.#scroller.clientWidth);
+  }
+
+  #setColumns() {
+    this.#table.setColumns(columnsOf(this.#columnKeys()));
+    this.#wantSparks();
+  }
+
+  /** Takes over the lists from storage, which another tab may have changed. */
+  #adopt() {
+    const { lists } = loadChoices();
+    const linked = this.#watch.lists.filter((list) => list.id === LINK_ID);
+    if (lists) this.#watch.adopt([...lists, ...linked]);
+  }
+
+  /** Edits the lists and saves them. @param {() => void} edit */
   #change(edit) {
-    this.#watch.adopt(loadChoices().watch ?? this.#watch.own);
+    this.#adopt();
     this.#isFirstVisit = false;
     edit();
-    saveChoice({ watch: this.#watch.own });
+    const { lists, list } = this.#watch;
+    saveChoice({ lists: lists.filter((each) => each.id !== LINK_ID), ...(list.id === LINK_ID ? {} : { list: list.id }) });
+    this.arrange();
+    this.#handlers.onSight();
+  }
+
+  /** @param {string} id */
+  #chooseList(id) {
+    this.#watch.choose(id);
+    if (id !== LINK_ID) {
+      saveChoice({ list: id });
+      address.replace({ symbols: null });
+    }
+    this.#scroller.scrollTop = 0;
     this.arrange();
   }
 
@@ -155,35 +291,54 @@ export class WatchPanel {
   #add(symbols) {
     this.#change(() => {
       const { refused } = this.#watch.add(symbols);
-      if (refused.length > 0) this.note.show(mark("The list is full: {symbols} is not added, {count} symbols is the most."), { symbols: refused.join(", "), count: WATCH_MAX });
+      if (refused.length === 0) return;
+      const named = refused.slice(0, NAMED_MAX).join(", ") + (refused.length > NAMED_MAX ? ", …" : "");
+      this.note.show(mark("The list is full: {symbols} is not added, {count} symbols is the most."), { symbols: named, count: WATCH_MAX });
     });
-    if (!this.#handlers.charted() && this.#watch.shown.length > 0) this.#handlers.onChart(this.#watch.shown[0]);
+    if (!this.#handlers.charted() && this.#watch.own.length > 0) this.#handlers.onChart(this.#watch.own[0]);
   }
 
   /** @param {string} symbol */
   #remove(symbol) {
-    if (!this.#watch.own.includes(symbol)) return;
-    /** @type {string | null} */
-    let next = null;
-    this.#change(() => {
-      next = this.#watch.remove(symbol);
-      this.#handlers.onRemoved(symbol);
-    });
+    const shown = this.#shown();
+    const at = shown.indexOf(symbol);
+    this.#change(() => this.#watch.remove(symbol));
     this.note.show(mark("{symbol} is removed."), { symbol }, true);
-    if (this.#handlers.charted() === symbol) this.#handlers.onChart(next);
+    if (this.#handlers.charted() === symbol) this.#handlers.onChart(shown[at + 1] ?? shown[at - 1] ?? null);
   }
 
-  /** Undoes the last removal. */
-  #undo() {
-    /** @type {string | null} */
-    let symbol = null;
+  #shown() {
+    return this.#items.flatMap((item) => (item.kind === "row" ? [item.symbol] : []));
+  }
+
+  /** Whether rows can be moved. A sorted list says why not. */
+  #mayMove() {
+    if (this.#order.key !== null) this.note.show(mark("The list is sorted. Go back to your own order to move rows."));
+    return this.#order.key === null;
+  }
+
+  /** @param {string} symbol @param {string} target @param {boolean} isAfter */
+  #move(symbol, target, isAfter) {
+    let isMoved = false;
     this.#change(() => {
-      symbol = this.#watch.undo();
+      isMoved = this.#watch.move(symbol, target, isAfter);
     });
-    this.note.show("");
-    if (symbol === null) return;
-    if (!this.#handlers.charted()) this.#handlers.onChart(symbol);
-    this.#table.focus(symbol);
+    const place = this.#watch.own.indexOf(symbol) + 1;
+    if (isMoved) this.note.show(mark("{symbol} is now number {place} of {count}."), { symbol, place, count: this.#watch.own.length }, true);
+  }
+
+  /** Undoes the last change. */
+  #undo() {
+    const before = new Set(this.#watch.own);
+    let isDone = false;
+    this.#change(() => {
+      isDone = this.#watch.undo();
+    });
+    this.note.show(isDone ? mark("The last change is undone.") : "", {}, this.#watch.canUndo);
+    const back = this.#watch.own.find((symbol) => !before.has(symbol));
+    if (back === undefined) return;
+    if (!this.#handlers.charted()) this.#handlers.onChart(back);
+    this.#table.focus(back);
   }
 
   /** Adds a symbol to the list; charts it if it is listed already. @param {string} symbol */
@@ -193,9 +348,51 @@ export class WatchPanel {
     this.#table.reveal(symbol);
   }
 
-  /** @param {string} key */
-  #sort(key) {
-    this.#watch.sort(key, this.#tickers);
+  /** @param {Order} order */
+  #sort(order) {
+    this.#order = order;
     this.arrange();
+    this.#handlers.onSight();
+  }
+
+  /** @param {import("./watchtools.js").Action} action */
+  async #act(action) {
+    switch (action) {
+      case "new": return this.#create();
+      case "delete": {
+        const name = listName(this.#watch.list);
+        this.#change(() => this.#watch.drop());
+        return this.note.show(mark("The list {name} is deleted."), { name }, true);
+      }
+      case "sections": return sectionSetting.set(!sectionSetting.get());
+      case "own": return this.#sort({ key: null, direction: "descending" });
+      case "undo": return this.#undo();
+      case "copy": return this.#say(await copy(tabbed(await this.#fields())), mark("The rows are on the clipboard."));
+      case "csv": return download("watchlist.csv", "text/csv", csvOf(await this.#fields()));
+      case "link": return this.#say(await copy(this.#handlers.link()), mark("The link is on the clipboard."));
+    }
+  }
+
+  #create() {
+    if (this.#watch.lists.length >= LISTS_MAX) return this.note.show(mark("{count} lists is the most."), { count: LISTS_MAX });
+    this.#change(() => this.#watch.create(crypto.randomUUID?.() ?? String(Date.now()), t("List {number}", { number: this.#watch.lists.length + 1 })));
+  }
+
+  /** @param {boolean} isDone @param {string} phrase */
+  #say(isDone, phrase) {
+    this.note.show(isDone ? phrase : mark("The browser permits no access to the clipboard."));
+  }
+
+  /** The shown rows as text. Their figures are fetched, since those of rows out of sight are old. */
+  async #fields() {
+    const shown = this.#shown();
+    const tickers = new Map(this.#market.tickers);
+    try {
+      const snapshots = await fetchSnapshots(shown.filter((symbol) => !this.listings.isUnknown(symbol)));
+      for (const snapshot of snapshots) tickers.set(snapshot.symbol, fromSnapshot(snapshot));
+    } catch {
+      // Those that the page has are better than none.
+    }
+    return fieldsOf(shown, (symbol) => this.nameOf(symbol), tickers);
   }
 }

@@ -5,6 +5,7 @@
  * Owns: the elements of `compare.html` except the table (`table.js`). Does not own: the run (`run.js`) or its figures (`figures.js`).
  */
 
+import { download } from "../download.js";
 import { byId, element } from "../element.js";
 import { onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/compare.js";
@@ -15,7 +16,7 @@ import { describeCause } from "./failure.js";
 import { figuresOf, writeBytes, writeSpan } from "./figures.js";
 import { measuredFigures, paintHeadline, paintSource } from "./headline.js";
 import { Plot, smoothed } from "./plot.js";
-import { csvOf, download, isTruncated, rawData } from "./raw.js";
+import { csvOf, isTruncated, rawData } from "./raw.js";
 import { Run, serverNow } from "./run.js";
 import { lasting, summarize } from "./summary.js";
 import { makeCells, makePrices, paintMeasured, paintTable } from "./table.js";

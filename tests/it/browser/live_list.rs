@@ -68,7 +68,7 @@ async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
     let server = spawn_binary(&[], &[]).await;
     let browser = Browser::start(1280, 800, "dark").await;
     // This server has no generated symbols: a start without them must not remove them from the list.
-    let listed: Vec<_> = ["AAPL".into()].into_iter().chain((0..99).map(|n| format!("SYM{n:03}"))).collect();
+    let listed: Vec<_> = ["AAPL".into()].into_iter().chain((0..4_999).map(|n| format!("SYM{n:03}"))).collect();
     keep(&browser, &listed).await;
     browser.open(&format!("http://{}/", server.address)).await;
     browser.until("document.querySelector('tr[data-symbol=AAPL] [data-field=last]').textContent !== '–'").await;
@@ -76,8 +76,10 @@ async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
     assert_eq!(browser.text("tr[data-symbol=SYM007] .name").await, "not traded on this server");
     add(&browser, "MSFT").await;
     browser.until("document.querySelector('#watchlist-note').textContent.includes('MSFT')").await;
-    assert_eq!(browser.value("JSON.parse(localStorage.getItem('tickcast.page')).watch.length").await, json!(100));
-    assert_eq!(browser.value("document.querySelectorAll('#watchlist tbody tr[data-symbol]').length").await, json!(100));
+    let kept = "JSON.parse(localStorage.getItem('tickcast.page')).lists[0].symbols.length";
+    assert_eq!(browser.value(kept).await, json!(5_000), "the list of an older page is taken over");
+    assert_eq!(browser.value("document.querySelector('#watchlist').ariaRowCount").await, json!("5001"));
+    assert!(browser.value("document.querySelectorAll('#watchlist tbody tr').length < 100").await == true);
     browser.close().await;
 }
 

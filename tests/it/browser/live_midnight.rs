@@ -105,7 +105,8 @@ async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_pa
     let listed = get(process.address, "/api/v1/symbols").await.json();
     let listed = listed["symbols"].as_array().unwrap().iter().take(ROWS_MAX);
     let listed: Vec<String> = listed.map(|each| each["symbol"].as_str().unwrap().into()).collect();
-    let browser = Browser::start(1280, 800, "dark").await;
+    // So high that every row is in sight: others get no events.
+    let browser = Browser::start(1280, 4_600, "dark").await;
     keep(&browser, &listed).await;
     browser.open(&format!("http://{}/?lang=en", process.address)).await;
     browser.until(LIVE).await;

@@ -18,6 +18,7 @@ mod live_list;
 mod live_midnight;
 mod live_settings;
 mod live_tape;
+mod live_watchlist;
 mod live_wire;
 
 use serde_json::json;

@@ -1,0 +1,248 @@
+// @ts-check
+/**
+ * The alerts of the viewer: their form and list, and what is shown, sounded and notified when one is due.
+ *
+ * Owns: these elements, and the stored alerts. Does not own: when an alert is due (`alerts.js`), the subscriptions (`app.js`).
+ */
+
+/** @typedef {import("./alerts.js").Alert} Alert */
+/** @typedef {import("./alerts.js").Kind} Kind */
+/** @typedef {import("./ticker.js").Ticker} Ticker */
+
+import { ALERTS_MAX, armed, dueAt, soundAlerts, watchedBy } from "./alerts.js";
+import { Disclosure } from "./disclosure.js";
+import { byId, element } from "./element.js";
+import { formatPercent, formatPrice } from "./format.js";
+import { t } from "./i18n.js";
+import { settings } from "./settings.js";
+import { formatTime } from "./zone.js";
+
+const alertSetting = settings.define("alerts", soundAlerts);
+const soundSetting = settings.define("alertSound", (stored) => stored === true);
+const noticeSetting = settings.define("alertNotice", (stored) => stored === true);
+/** The tones of the sound, in hertz, and the length of each. */
+const TONES = [880, 1_175];
+const TONE_S = 0.14;
+
+/**
+ * @typedef {object} AlertHandlers
+ * @property {() => string | null} charted
+ * @property {(symbol: string) => boolean} isKnown
+ * @property {(symbol: string) => void} onChart
+ * @property {() => void} onChange other symbols are watched
+ */
+
+export class AlertPanel {
+  #tickers;
+  #handlers;
+  #button = byId("alerts-open");
+  #panel = byId("alerts-menu");
+  #shown = byId("alert-shown");
+  #list = element("ul", { class: "alerts" });
+  #menu;
+  /** @type {AudioContext | null} */
+  #audio = null;
+  /** The armed alerts of each symbol. @type {Map<string, Alert[]>} */
+  #armed = new Map();
+
+  /** @param {ReadonlyMap<string, Ticker>} tickers @param {AlertHandlers} handlers */
+  constructor(tickers, handlers) {
+    this.#tickers = tickers;
+    this.#handlers = handlers;
+    this.#menu = new Disclosure(this.#button, this.#panel, () => this.#fill());
+    byId("alert-close").addEventListener("click", () => {
+      this.#shown.hidden = true;
+    });
+    byId("alert-chart").addEventListener("click", () => {
+      this.#shown.hidden = true;
+      if (this.#shown.dataset.symbol) handlers.onChart(this.#shown.dataset.symbol);
+    });
+    alertSetting.subscribe(() => {
+      this.#refresh();
+      handlers.onChange();
+    });
+    this.#refresh();
+  }
+
+  /** What must be received in full. */
+  get watched() {
+    return watchedBy(alertSetting.get());
+  }
+
+  /** @param {string} symbol */
+  hasAlert(symbol) {
+    return this.#armed.has(symbol);
+  }
+
+  /** Looks whether an alert is due. @param {Ticker} ticker @param {Ticker} [before] the figures before a snapshot */
+  take(ticker, before) {
+    for (const alert of this.#armed.get(ticker.symbol) ?? []) {
+      if (alert.kind === "price" && alert.isAbove === null && ticker.price !== alert.level) this.#replace(armed(alert, ticker));
+      const value = dueAt(alert, ticker, before);
+      if (value !== null) this.#fire(alert, value);
+    }
+  }
+
+  /** Rewrites the texts, as after a switch of the language. */
+  relabel() {
+    this.#refresh();
+    if (this.#menu.isOpen) this.#fill();
+  }
+
+  /** @param {Alert} alert @param {number} value */
+  #fire(alert, value) {
+    // Another tab may have shown it: storage tells at once, its event comes later.
+    settings.reload();
+    const present = alertSetting.get().find(({ id }) => id === alert.id);
+    if (!present || present.fired) return;
+    this.#replace({ ...present, fired: { at_ms: Date.now(), value } });
+    const text = describeFired(alert, value);
+    byId("alert-text").textContent = text;
+    this.#shown.dataset.symbol = alert.symbol;
+    this.#shown.hidden = false;
+    if (soundSetting.get()) this.#sound();
+    if (noticeSetting.get() && globalThis.Notification?.permission === "granted") notify(text, alert.id);
+  }
+
+  /** @param {Alert} alert */
+  #replace(alert) {
+    alertSetting.set(alertSetting.get().map((each) => (each.id === alert.id ? alert : each)));
+  }
+
+  #refresh() {
+    this.#armed.clear();
+    for (const alert of alertSetting.get()) {
+      if (!alert.fired) this.#armed.set(alert.symbol, [...(this.#armed.get(alert.symbol) ?? []), alert]);
+    }
+    const count = [...this.#armed.values()].flat().length;
+    this.#button.textContent = count > 0 ? t("Alerts ({count})", { count }) : t("Alerts");
+    this.#list.replaceChildren(...alertSetting.get().map((alert) => this.#rowOf(alert)));
+  }
+
+  #fill() {
+    this.#panel.replaceChildren(this.#form(), this.#list, this.#choices());
+  }
+
+  #form() {
+    const symbol = element("input", { id: "alert-symbol", type: "text", required: "", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", size: "7", "aria-label": t("Symbol") });
+    symbol.value = this.#handlers.charted() ?? "";
+    const kind = element("select", { id: "alert-kind", "aria-label": t("What is watched") },
+      element("option", { value: "price" }, t("price crosses")), element("option", { value: "move" }, t("day's move reaches ±%")), element("option", { value: "spread" }, t("spread reaches")));
+    const level = element("input", { id: "alert-level", type: "number", min: "0.0001", step: "any", required: "", "aria-label": t("Level") });
+    const price = this.#tickers.get(symbol.value)?.price;
+    if (price !== undefined) level.value = price.toFixed(2);
+    const add = element("button", { type: "submit", id: "alert-add" }, t("Set the alert"));
+    const note = element("p", { class: "note", role: "status" });
+    const form = element("form", { class: "alert-form" }, symbol, kind, level, add, note);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      note.textContent = this.#add(symbol.value.trim().toUpperCase(), /** @type {Kind} */ (kind.value), Number(level.value));
+    });
+    return form;
+  }
+
+  /** Returns why nothing was added, or nothing. @param {string} symbol @param {Kind} kind @param {number} level */
+  #add(symbol, kind, level) {
+    if (!this.#handlers.isKnown(symbol)) return t("No such symbol");
+    if (alertSetting.get().length >= ALERTS_MAX) return t("{count} alerts is the most.", { count: ALERTS_MAX });
+    if (!(level > 0) || !Number.isFinite(level)) return t("The level must be above zero.");
+    const ticker = this.#tickers.get(symbol);
+    const id = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
+    alertSetting.set([...alertSetting.get(), armed({ id, symbol, kind, level, isAbove: null, fired: null }, ticker)]);
+    return "";
+  }
+
+  /** @param {Alert} alert */
+  #rowOf(alert) {
+    const state = alert.fired ? t("{value} at {time}", { value: figureOf(alert, alert.fired.value), time: formatTime(alert.fired.at_ms / 1_000, "second") }) : t("armed");
+    const row = element("li", { "data-alert": alert.id, "data-fired": String(alert.fired !== null) }, element("span", {}, describe(alert)), element("small", {}, state));
+    if (alert.fired) {
+      const again = element("button", { type: "button", "data-action": "arm" }, t("Set again"));
+      again.addEventListener("click", () => this.#replace(armed(alert, this.#tickers.get(alert.symbol))));
+      row.append(again);
+    }
+    const remove = element("button", { type: "button", "data-action": "drop", "aria-label": t("Delete the alert: {alert}", { alert: describe(alert) }) }, "\u00D7");
+    remove.addEventListener("click", () => alertSetting.set(alertSetting.get().filter((each) => each.id !== alert.id)));
+    row.append(remove);
+    return row;
+  }
+
+  #choices() {
+    const choice = (/** @type {string} */ id, /** @type {string} */ label, /** @type {boolean} */ isOn, /** @type {(isOn: boolean) => void} */ onChange) => {
+      const box = element("input", { type: "checkbox", id });
+      box.checked = isOn;
+      box.addEventListener("change", () => onChange(box.checked));
+      return element("label", { class: "choice" }, box, label);
+    };
+    const hasNotices = "Notification" in globalThis;
+    return element("div", {},
+      choice("alert-sound", t("With a sound"), soundSetting.get(), (isOn) => {
+        soundSetting.set(isOn);
+        // A browser permits sounds only after a gesture of the viewer's.
+        if (isOn) this.#sound();
+      }),
+      ...(hasNotices ? [choice("alert-notice", t("With a notification"), noticeSetting.get() && Notification.permission === "granted", (isOn) => void this.#setNotice(isOn))] : []));
+  }
+
+  /** @param {boolean} isOn */
+  async #setNotice(isOn) {
+    const isGranted = isOn && (Notification.permission === "granted" || (await Notification.requestPermission()) === "granted");
+    noticeSetting.set(isGranted);
+    this.#fill();
+  }
+
+  #sound() {
+    try {
+      this.#audio ??= new AudioContext();
+      void this.#audio.resume();
+      const { currentTime, destination } = this.#audio;
+      for (const [index, tone] of TONES.entries()) {
+        const oscillator = this.#audio.createOscillator();
+        const gain = this.#audio.createGain();
+        oscillator.frequency.value = tone;
+        gain.gain.setValueAtTime(0.2, currentTime + index * TONE_S);
+        gain.gain.exponentialRampToValueAtTime(0.001, currentTime + (index + 1) * TONE_S);
+        oscillator.connect(gain).connect(destination);
+        oscillator.start(currentTime + index * TONE_S);
+        oscillator.stop(currentTime + (index + 1) * TONE_S);
+      }
+    } catch {
+      // There is no audio device.
+    }
+  }
+}
+
+/** @param {string} text @param {string} tag the same one is shown once, however many tabs there are */
+function notify(text, tag) {
+  try {
+    const notification = new Notification("tickcast", { body: text, tag });
+    notification.onclick = () => window.focus();
+  } catch {
+    // Some phones permit notifications to service workers only.
+  }
+}
+
+/** @param {Alert} alert @param {number} value */
+function figureOf({ kind }, value) {
+  if (kind === "move") return formatPercent(value);
+  return kind === "spread" ? formatSpread(value) : formatPrice(value);
+}
+
+/** Writes a spread without the zeros of a price below a dollar. @param {number} value */
+function formatSpread(value) {
+  return String(Number(value.toFixed(4)));
+}
+
+/** @param {Alert} alert */
+function describe(alert) {
+  const { symbol, kind, level, isAbove } = alert;
+  if (kind === "move") return t("{symbol} moves ±{level}%", { symbol, level });
+  if (kind === "spread") return t("{symbol} spread {level}", { symbol, level: formatSpread(level) });
+  if (isAbove === null) return t("{symbol} crosses {level}", { symbol, level: formatPrice(level) });
+  return isAbove ? t("{symbol} rises to {level}", { symbol, level: formatPrice(level) }) : t("{symbol} falls to {level}", { symbol, level: formatPrice(level) });
+}
+
+/** @param {Alert} alert @param {number} value */
+function describeFired(alert, value) {
+  return t("{alert}: it is {value}.", { alert: describe(alert), value: figureOf(alert, value) });
+}

@@ -1,0 +1,87 @@
+// @ts-check
+/**
+ * The viewer's alerts: when one is due, and what must be received for it to be exact.
+ *
+ * Owns: this rule, and what is valid of stored alerts. Does not own: how an alert is shown (`alertpanel.js`), the figures (`market.js`).
+ * Pure.
+ */
+
+/** @typedef {import("./protocol.js").Channel} Channel */
+/** @typedef {import("./ticker.js").Ticker} Ticker */
+/** @typedef {"price" | "move" | "spread"} Kind `price`: dollars; `move`: percent since the previous close, up or down; `spread`: dollars between bid and ask */
+/** @typedef {{ at_ms: number, value: number }} Fired when, as `Date.now()` counts, and at which figure */
+/**
+ * @typedef {object} Alert
+ * @property {string} id
+ * @property {string} symbol
+ * @property {Kind} kind
+ * @property {number} level
+ * @property {boolean | null} isAbove of a price: whether it is crossed upwards; null while its side is not known
+ * @property {Fired | null} fired null while it is armed
+ */
+
+import { changeOf } from "./ticker.js";
+
+export const ALERTS_MAX = 50;
+/** @type {readonly Kind[]} */
+const KINDS = ["price", "move", "spread"];
+const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,15}$/;
+
+/** Returns stored alerts without what is not sound. @param {unknown} stored @returns {Alert[]} */
+export function soundAlerts(stored) {
+  if (!Array.isArray(stored)) return [];
+  /** @type {Alert[]} */
+  const alerts = [];
+  for (const item of stored) {
+    const kind = KINDS.find((known) => known === item?.kind);
+    const isSound = typeof item?.id === "string" && SYMBOL.test(item.symbol) && kind && Number.isFinite(item.level) && item.level > 0;
+    if (!isSound || alerts.length >= ALERTS_MAX || alerts.some((alert) => alert.id === item.id)) continue;
+    const fired = Number.isFinite(item.fired?.at_ms) && Number.isFinite(item.fired?.value) ? { at_ms: item.fired.at_ms, value: item.fired.value } : null;
+    alerts.push({ id: item.id, symbol: item.symbol, kind, level: item.level, isAbove: typeof item.isAbove === "boolean" ? item.isAbove : null, fired });
+  }
+  return alerts;
+}
+
+/** Returns what must be received in full. @param {readonly Alert[]} alerts @returns {Map<string, Channel[]>} by symbol */
+export function watchedBy(alerts) {
+  /** @type {Map<string, Channel[]>} */
+  const watched = new Map();
+  for (const { symbol, kind, fired } of alerts) {
+    if (fired) continue;
+    /** @type {Channel} */
+    const channel = kind === "spread" ? "quotes" : "trades";
+    watched.set(symbol, [...new Set([...(watched.get(symbol) ?? []), channel])]);
+  }
+  return watched;
+}
+
+/** Returns an alert that is armed anew. A price is crossed from the side on which it is. @param {Alert} alert @param {Ticker | undefined} ticker @returns {Alert} */
+export function armed(alert, ticker) {
+  return { ...alert, isAbove: ticker && ticker.price !== alert.level ? ticker.price < alert.level : null, fired: null };
+}
+
+/**
+ * Returns the figure at which an alert is due, or null.
+ * @param {Alert} alert
+ * @param {Ticker} ticker after the event
+ * @param {Ticker} [before] before a snapshot: what it tells of a time without events
+ */
+export function dueAt({ kind, level, isAbove, fired }, ticker, before) {
+  if (fired) return null;
+  if (kind === "spread") return reached(ticker.ask - ticker.bid, level);
+  if (kind === "move") {
+    const { percent } = changeOf(ticker);
+    return reached(Math.abs(percent), level) === null ? null : percent;
+  }
+  if (isAbove === null) return null;
+  if (isAbove ? ticker.price >= level : ticker.price <= level) return ticker.price;
+  if (!before || before.day_us !== ticker.day_us) return null;
+  // A new extreme of the day was traded in between.
+  if (isAbove) return ticker.high >= level && before.high < level ? ticker.high : null;
+  return ticker.low <= level && before.low > level ? ticker.low : null;
+}
+
+/** Compares as people read: differences of prices are not exact in binary. @param {number} value @param {number} level */
+function reached(value, level) {
+  return value >= level - 1e-9 ? value : null;
+}
