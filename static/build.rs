@@ -13,10 +13,11 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// Each page, the link that other pages have to it, and its script.
-const PAGES: [(&str, &str, &str); 3] = [
+const PAGES: [(&str, &str, &str); 4] = [
     ("index.html", "./", "js/app.js"),
     ("compare.html", "compare", "js/compare/page.js"),
     ("handshake.html", "handshake", "js/handshake/page.js"),
+    ("embed.html", "embed", "js/embed/page.js"),
 ];
 /// Other served files and folders. The modules that the scripts import, libraries from npm among them, are added.
 const SERVED: [&str; 3] = ["favicon.svg", "css", "js"];

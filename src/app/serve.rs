@@ -128,6 +128,7 @@ impl WorkerParts {
             traffic: self.traffic.clone(),
             keys: self.keys.clone(),
             allowed_origins: server.allowed_origins.clone(),
+            embed_origins: server.embed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
             inspector: self.inspector.clone(),
             health: self.health.clone(),

@@ -57,6 +57,8 @@ pub struct ServerConfig {
     pub traffic_clients_max: usize,
     /// Origins whose pages may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
+    /// Origins whose pages may show `/embed` in a frame; in the environment a list with commas.
+    pub embed_origins: AllowedOrigins,
     /// HTTPS.
     pub tls: TlsConfig,
 }
@@ -84,6 +86,7 @@ impl Default for ServerConfig {
             behind_max_ms: 3_000,
             traffic_clients_max: 256,
             allowed_origins: AllowedOrigins::default(),
+            embed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),
         }
     }

@@ -90,6 +90,8 @@ pub struct Worker {
     pub connections: Rc<ConnectionTable>,
     /// Pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
+    /// Pages that may show `/embed` in a frame, `server.embed_origins`.
+    pub embed_origins: AllowedOrigins,
     /// Origins that were refused, in the whole process.
     pub foreign_origins: Arc<ForeignOrigins>,
     /// The backend of the page `/handshake`, in the whole process.
@@ -224,6 +226,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/", page::index))
         .service(reading("/compare", page::compare))
         .service(reading("/handshake", page::handshake))
+        .service(reading("/embed", page::embed))
         .service(reading("/handshake/capture", inspect::observe))
         .service(reading("/handshake/ws", inspect::open))
         .service(reading("/handshake/attempt", inspect::attempt))

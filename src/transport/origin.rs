@@ -1,4 +1,5 @@
-//! Decides which pages may open a session in a browser: those of the same origin, and those in `server.allowed_origins`.
+//! Decides which pages may open a session in a browser: those of the same origin, and those in `server.allowed_origins`. The pages
+//! that may show `/embed` in a frame, `server.embed_origins`, are listed in the same form.
 //!
 //! A browser sends the page's origin (RFC 6454), and the page cannot change it; other clients send none and are allowed. Over
 //! WebSocket the server must refuse a foreign page, because the browser would let it read; over HTTP the browser prevents that
@@ -43,6 +44,19 @@ impl AllowedOrigins {
             }
         }
         Some(allowed)
+    }
+
+    /// Returns the origins as a source list of a Content Security Policy: `*`, `'none'`, or all of them.
+    pub(super) fn sources(&self) -> String {
+        if self.any {
+            return "*".into();
+        }
+        let sources = self.origins.iter().map(|origin| match origin {
+            PageOrigin::Web(origin) => origin.ascii_serialization(),
+            PageOrigin::App(text) => text.clone(),
+        });
+        let sources: Vec<_> = sources.collect();
+        if sources.is_empty() { "'none'".into() } else { sources.join(" ") }
     }
 
     /// Returns whether this origin is listed. The origin `null`, of pages without one, is allowed only by `*`.
@@ -91,8 +105,9 @@ impl<'de> Deserialize<'de> for AllowedOrigins {
                 line.split(',').map(|text| text.trim().into()).filter(|text: &String| !text.is_empty()).collect()
             }
         };
-        Self::parse(&texts)
-            .ok_or_else(|| serde::de::Error::custom("allowed_origins must be origins like https://example.com, or *"))
+        Self::parse(&texts).ok_or_else(|| {
+            serde::de::Error::custom("allowed_origins and embed_origins must be origins like https://example.com, or *")
+        })
     }
 }
 

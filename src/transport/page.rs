@@ -8,7 +8,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
-use crate::transport::Problem;
+use crate::transport::{Problem, Worker};
 
 /// One file of `static/`, written by `static/build.rs`.
 struct Asset {
@@ -55,6 +55,21 @@ pub(super) async fn compare(request: HttpRequest) -> Result<HttpResponse, Proble
 /// Never: the page is embedded.
 pub(super) async fn handshake(request: HttpRequest) -> Result<HttpResponse, Problem> {
     serve(&request, "handshake.html", "no-cache")
+}
+
+/// Answers `GET /embed`: a ticker and a small chart for frames of other sites, those of `server.embed_origins`.
+///
+/// # Errors
+///
+/// Never: the page is embedded.
+pub(super) async fn embed(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let sources = Worker::of(&request).embed_origins.sources();
+    let policy = POLICY.replace("frame-ancestors 'none'", &format!("frame-ancestors {sources}"));
+    let mut response = serve(&request, "embed.html", "no-cache")?;
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
 }
 
 /// Answers `GET /static/…`, with or without the version of this build before the name.

@@ -7,6 +7,7 @@ use awc::http::Method;
 use crate::http::{get, request};
 use crate::raw::{RawClient, handshake};
 use crate::spawn::spawn_app;
+use tickcast::transport::AllowedOrigins;
 
 const LIBRARY: &str = "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
 
@@ -17,6 +18,7 @@ async fn assets_have_their_content_types() {
         ("/", "text/html"),
         ("/compare", "text/html"),
         ("/handshake", "text/html"),
+        ("/embed", "text/html"),
         ("/static/js/app.js", "text/javascript"),
         ("/static/css/page.css", "text/css"),
         ("/static/favicon.svg", "image/svg+xml"),
@@ -32,7 +34,7 @@ async fn assets_have_their_content_types() {
 #[actix_web::test]
 async fn every_asset_named_by_a_page_is_served() {
     let server = spawn_app(|_| {});
-    for page in ["/", "/compare", "/handshake"] {
+    for page in ["/", "/compare", "/handshake", "/embed"] {
         let page = get(server.address, page).await;
         let mut named = 0;
         for attribute in ["src=\"", "href=\""] {
@@ -152,6 +154,26 @@ async fn browsers_are_told_to_load_nothing_from_other_origins() {
     }
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
+}
+
+#[actix_web::test]
+async fn only_the_configured_origins_may_show_the_embedded_ticker_in_a_frame() {
+    for (origins, sources) in [
+        (&[][..], "frame-ancestors 'none'"),
+        (
+            &["https://example.com", "http://localhost:3000"],
+            "frame-ancestors https://example.com http://localhost:3000",
+        ),
+        (&["*"], "frame-ancestors *"),
+    ] {
+        let server = spawn_app(|settings| settings.server.embed_origins = AllowedOrigins::parse(origins).unwrap());
+        let embed = get(server.address, "/embed?symbol=AAPL").await;
+        assert_eq!(embed.status, 200);
+        let policy = embed.header("content-security-policy");
+        assert!(policy.ends_with(sources) && policy.contains("default-src 'self'"), "{policy}");
+        let page = get(server.address, "/").await;
+        assert!(page.header("content-security-policy").ends_with("frame-ancestors 'none'"), "only the ticker");
+    }
 }
 
 #[actix_web::test]

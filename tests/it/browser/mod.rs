@@ -3,6 +3,7 @@
 mod compare;
 mod compare_break;
 mod driver;
+mod embed;
 mod event_source;
 mod inspect;
 mod inspect_break;
