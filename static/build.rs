@@ -1,7 +1,11 @@
 //! The build script: assembles the pages, compresses the assets, and writes the table of assets that `src/transport/page.rs` includes.
 //!
+//! The modules of a page are joined into one script (`pack.rs`), and its style sheets into one.
+//!
 //! The URLs in the pages contain the version of all assets together (`static/<version>/js/app.js`), so that browsers may cache them
 //! forever; relative imports stay below the same version. `src/transport/page.rs` answers the requests.
+
+mod pack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -31,22 +35,10 @@ fn main() -> io::Result<()> {
     }
     println!("cargo::rerun-if-changed=static/parts");
     for (page, link, script) in PAGES {
-        let mut modules = BTreeSet::new();
-        if let Err(err) = imports(&root, script, &mut modules) {
+        if let Err(err) = add_page(&root, page, link, script, &mut files) {
             println!("cargo::error={err}; `make` installs what is missing with `npm ci`");
             return Ok(());
         }
-        let mut later = modules.clone();
-        for module in &modules {
-            if let Err(err) = lazy(&root, module, &mut later) {
-                println!("cargo::error={err}; `make` installs what is missing with `npm ci`");
-                return Ok(());
-            }
-        }
-        for module in &later {
-            files.insert(module.clone(), read(&root, module)?);
-        }
-        files.insert(page.into(), assembled(&root, page, link, &modules)?.into_bytes());
     }
     let mut all = Sha256::new();
     for (name, content) in &files {
@@ -81,64 +73,97 @@ fn read(root: &Path, name: &str) -> io::Result<Vec<u8>> {
     fs::read(root.join(name)).map_err(|err| io::Error::new(err.kind(), format!("static/{name}: {err}")))
 }
 
-/// Adds the module `name` and every module that it imports, directly or through others.
-fn imports(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Result<()> {
-    if !modules.insert(name.into()) {
-        return Ok(());
-    }
-    let source = String::from_utf8(read(root, name)?).expect("scripts are UTF-8");
-    for line in source.lines().filter(|line| ["import", "export", "}"].iter().any(|start| line.starts_with(start))) {
-        // The compiler of TypeScript writes single quotes.
-        let quoted = line.split_once("from \"").and_then(|(_, path)| path.strip_suffix("\";"));
-        let quoted = quoted.or_else(|| line.split_once("from '").and_then(|(_, path)| path.strip_suffix("';")));
-        let Some(path) = quoted else { continue };
-        imports(root, &relative(name, path), modules)?;
-    }
-    Ok(())
-}
-
-/// Adds what a module loads with `import("…")` only when it is needed, and every module that this imports. A page does not preload it.
-fn lazy(root: &Path, name: &str, modules: &mut BTreeSet<String>) -> io::Result<()> {
-    let source = String::from_utf8(read(root, name)?).expect("scripts are UTF-8");
-    for part in source.split("await import(\"").skip(1) {
-        let Some((path, _)) = part.split_once("\")") else { continue };
-        imports(root, &relative(name, path), modules)?;
-    }
-    Ok(())
-}
-
-/// Returns the path that a module means by a relative one.
-fn relative(module: &str, path: &str) -> String {
-    let folder = module.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in path.split('/') {
-        match part {
-            "." => {}
-            ".." => {
-                parts.pop();
-            }
-            _ => parts.push(part),
+/// Adds a page, its scripts and its style sheet.
+fn add_page(
+    root: &Path,
+    page: &str,
+    link: &str,
+    script: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> io::Result<()> {
+    let pack = pack::pack(script, &|name| read_text(root, name))?;
+    let mut preloaded = BTreeSet::from([script.to_owned()]);
+    for (user, libraries) in pack.libraries.into_iter().filter(|(_, libraries)| !libraries.is_empty()) {
+        let path = pack::libraries_of(&user);
+        let mut needed = BTreeSet::from([path.clone()]);
+        let mut part = pack::used_parts(root, &libraries)?;
+        for library in libraries.keys().filter(|_| part.is_none()) {
+            add_library(root, library, files, &mut needed)?;
+        }
+        let all = libraries.keys().map(|library| format!("export * from \"{}\";\n", pack::relative(&path, library)));
+        let part = part.take().unwrap_or_else(|| all.collect());
+        files.insert(path, part.into_bytes());
+        if user == script {
+            preloaded.extend(needed);
         }
     }
-    parts.join("/")
+    for (name, text) in pack.scripts {
+        files.insert(name, pack::minified(root, text, "js")?.into_bytes());
+    }
+    let sheet = format!("css/{}", page.replace(".html", ".joined.css"));
+    let (text, styles) = assembled(root, page, link, &sheet, &preloaded)?;
+    files.insert(sheet, pack::minified(root, styles, "css")?.into_bytes());
+    files.insert(page.into(), text.into_bytes());
+    Ok(())
 }
 
-/// Returns a page with its parts included, the link to itself marked, and every module preloaded: without that, the browser would
-/// learn of a module only after it has loaded the module that imports it.
-fn assembled(root: &Path, name: &str, link: &str, modules: &BTreeSet<String>) -> io::Result<String> {
-    let mut text = String::from_utf8(read(root, name)?).expect("pages are UTF-8");
+/// Adds a file of an npm package, and those that it imports.
+fn add_library(
+    root: &Path,
+    name: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+    preloaded: &mut BTreeSet<String>,
+) -> io::Result<()> {
+    if !preloaded.insert(name.into()) {
+        return Ok(());
+    }
+    let source = read_text(root, name)?;
+    for line in source.lines().filter(|line| ["import", "export", "}"].iter().any(|start| line.starts_with(start))) {
+        // The compiler of TypeScript writes single quotes.
+        let line = line.replace('\'', "\"");
+        let Some(path) = line.split_once("from \"").and_then(|(_, path)| path.strip_suffix("\";")) else { continue };
+        add_library(root, &pack::resolved(name, path), files, preloaded)?;
+    }
+    files.insert(name.into(), source.into_bytes());
+    Ok(())
+}
+
+fn read_text(root: &Path, name: &str) -> io::Result<String> {
+    String::from_utf8(read(root, name)?).map_err(io::Error::other)
+}
+
+/// Returns a page with its parts included, its comments removed, the link to itself marked, one style sheet in place of all, and every
+/// script preloaded; and the text of the style sheet.
+fn assembled(
+    root: &Path,
+    name: &str,
+    link: &str,
+    sheet: &str,
+    scripts: &BTreeSet<String>,
+) -> io::Result<(String, String)> {
+    let mut text = read_text(root, name)?;
     for part in ["parts/head.html", "parts/masthead.html"] {
-        let content = String::from_utf8(read(root, part)?).expect("pages are UTF-8");
-        text = text.replace(&format!("<!-- include {part} -->"), content.trim());
+        text = text.replace(&format!("<!-- include {part} -->"), read_text(root, part)?.trim());
+    }
+    while let Some((before, comment)) = text.split_once("<!--") {
+        text = format!("{}{}", before.trim_end(), comment.split_once("-->").map_or("", |(_, after)| after));
     }
     text = text.replace(&format!("<a href=\"{link}\" "), &format!("<a href=\"{link}\" aria-current=\"page\" "));
+    let mut styles = String::new();
+    let open = "<link rel=\"stylesheet\" href=\"static/";
+    let names: Vec<String> = text.split(open).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.into())).collect();
+    for (index, name) in names.iter().enumerate() {
+        styles.push_str(&read_text(root, name)?);
+        let link = format!("{open}{name}\">");
+        text = text.replace(&link, &if index == 0 { format!("{open}{sheet}\">") } else { String::new() });
+    }
     let script = "<script type=\"module\"";
     let mut links = String::new();
-    for module in modules {
-        writeln!(links, "<link rel=\"modulepreload\" href=\"static/{module}\">")
+    for name in scripts {
+        writeln!(links, "<link rel=\"modulepreload\" href=\"static/{name}\">")
             .expect("writing to a string does not fail");
     }
-    Ok(text.replace(script, &(links + script)))
+    Ok((text.replace(script, &(links + script)), styles))
 }
 
 /// Returns the content of a page with the version in its URLs.

@@ -15,7 +15,6 @@ import { Connection } from "./connection.js";
 import { byId } from "./element.js";
 import { Heading } from "./heading.js";
 import { HeatMap } from "./heatmap.js";
-import { korean } from "./korean/live.js";
 import { Link } from "./link.js";
 import { Market } from "./market.js";
 import { RateMeter } from "./meter.js";
@@ -31,6 +30,8 @@ import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const PULSE_MS = 500;
+/** The list of symbols is fetched without a connection if none is open after this time. */
+const PATIENCE_MS = 1_500;
 /** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
 const LAG_QUIET_MS = 2_000;
 /** How often the figures of the day are fetched anew. */
@@ -272,7 +273,7 @@ function pulse() {
 }
 
 function start() {
-  startViewer(korean, relabel);
+  startViewer(relabel);
   pace.relabel();
   alerts.relabel();
   byId("zone").textContent = zoneName();
@@ -286,7 +287,7 @@ function start() {
     else showHistory();
   });
   link.start();
-  void panel.load(null);
+  setTimeout(() => void panel.load(market.epoch), PATIENCE_MS);
   pulse();
 }
 

@@ -31,8 +31,11 @@ const MARKUP = /`([^`]+)`|\*([^*]+)\*/g;
 
 /** @type {Language} */
 let language = "en";
-/** @type {Readonly<Record<string, string>>} */
-let korean = {};
+/** @typedef {Readonly<Record<string, string>>} Dictionary from English to Korean */
+/** @type {Dictionary | null} */
+let korean = null;
+/** @type {() => Promise<Dictionary>} */
+let load = async () => ({});
 /** @type {(() => void)[]} */
 const listeners = [];
 /** The English phrases of marked elements. @type {WeakMap<Element, string>} */
@@ -56,7 +59,7 @@ export function currentLocale() {
  * @param {Values} [values] for its placeholders
  */
 export function t(phrase, values) {
-  const text = language === "ko" ? (korean[phrase] ?? phrase) : phrase;
+  const text = language === "ko" ? (korean?.[phrase] ?? phrase) : phrase;
   if (!values) return text;
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
@@ -87,10 +90,11 @@ export function nodesOf(phrase, values) {
 
 /**
  * Chooses the language and translates the page.
- * @param {Readonly<Record<string, string>>} dictionary from English to Korean
+ * @param {Dictionary | (() => Promise<Dictionary>)} dictionary a function loads it if it is needed
  */
 export function startLanguage(dictionary) {
-  korean = dictionary;
+  if (typeof dictionary === "function") load = dictionary;
+  else korean = dictionary;
   const asked = languageNamed(new URLSearchParams(location.search).get("lang"));
   if (asked) choice.set(asked);
   language = asked ?? saved() ?? languageNamed(navigator.language.slice(0, 2)) ?? "en";
@@ -99,7 +103,17 @@ export function startLanguage(dictionary) {
   choice.subscribe((chosen) => {
     if (chosen && chosen !== language) switchLanguage(chosen);
   });
+  if (language === "en" || korean) apply();
+  else void translate();
+}
+
+/** Translates the page, and calls every listener, when the dictionary is there. Without one the page stays English, until the next switch. */
+async function translate() {
+  if (language === "ko") korean ??= await load().catch(/** @returns {null} */ () => null);
+  // The server may be a newer one, which does not have the file any more.
+  if (!korean) language = "en";
   apply();
+  for (const listener of listeners) listener();
 }
 
 /** Calls a listener after every switch of the language. @param {() => void} listener */
@@ -113,8 +127,7 @@ export function switchLanguage(to) {
   language = to;
   choice.set(to);
   if (address.get().lang !== null) address.replace({ lang: to });
-  apply();
-  for (const listener of listeners) listener();
+  void translate();
 }
 
 /** Translates every marked element and attribute. */

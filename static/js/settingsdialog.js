@@ -19,9 +19,19 @@ const FILE_NAME = "tickcast-settings.json";
 /** The greatest file that is read. */
 const FILE_BYTES_MAX = 1_000_000;
 
-/** Starts the dialog. @param {() => void} onFormat called when figures and times must be written anew */
-export function startSettings(onFormat) {
+let isStarted = false;
+
+/** Opens the dialog. */
+export function openSettings() {
   const dialog = /** @type {HTMLDialogElement} */ (byId("settings"));
+  if (!isStarted) start(dialog);
+  isStarted = true;
+  dialog.dispatchEvent(new Event("open"));
+  dialog.showModal();
+}
+
+/** @param {HTMLDialogElement} dialog */
+function start(dialog) {
   const language = /** @type {HTMLSelectElement} */ (byId("set-language"));
   const file = /** @type {HTMLInputElement} */ (byId("settings-file"));
   const [reset, sure] = [byId("settings-reset"), byId("settings-sure")];
@@ -55,13 +65,9 @@ export function startSettings(onFormat) {
     warn();
   });
   onLanguage(refresh);
-  numbers.subscribe(onFormat);
-  zone.subscribe(onFormat);
-
-  byId("settings-open").addEventListener("click", () => {
+  dialog.addEventListener("open", () => {
     refresh();
     askReset(false);
-    dialog.showModal();
   });
   byId("settings-export").addEventListener("click", () => save(settings.exportText()));
   byId("settings-import").addEventListener("click", () => file.click());

@@ -2,20 +2,29 @@
 /**
  * Starts what the viewer can adapt: colours, language, figures, times.
  *
- * Owns: the order. Colours come first, so that nothing is drawn in others.
+ * Owns: the order. Colours come first, so that nothing is drawn in others. What the first chart does not need is loaded on demand.
  */
 
+import { byId } from "./element.js";
+import { numbers } from "./format.js";
 import { onLanguage, startLanguage } from "./i18n.js";
 import { startLook } from "./look.js";
-import { startSettings } from "./settingsdialog.js";
+import { zone } from "./zone.js";
 
 /**
- * @param {Readonly<Record<string, string>>} dictionary from English to Korean
  * @param {() => void} relabel writes anew what no frame repaints; called after the language, or the format of figures or times, has changed
  */
-export function startViewer(dictionary, relabel) {
+export function startViewer(relabel) {
   startLook();
-  startLanguage(dictionary);
+  startLanguage(async () => {
+    const { korean } = await import("./korean/live.js");
+    return korean;
+  });
   onLanguage(relabel);
-  startSettings(relabel);
+  numbers.subscribe(relabel);
+  zone.subscribe(relabel);
+  byId("settings-open").addEventListener("click", async () => {
+    const { openSettings } = await import("./settingsdialog.js");
+    openSettings();
+  });
 }

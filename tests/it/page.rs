@@ -9,7 +9,7 @@ use crate::raw::{RawClient, handshake};
 use crate::spawn::spawn_app;
 use tickcast::transport::AllowedOrigins;
 
-const LIBRARY: &str = "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
+const LIBRARY: &str = "/static/js/app.libraries.js";
 
 #[actix_web::test]
 async fn assets_have_their_content_types() {
@@ -53,25 +53,57 @@ async fn every_asset_named_by_a_page_is_served() {
 }
 
 #[actix_web::test]
-async fn each_page_marks_its_own_link_and_preloads_every_module() {
+async fn each_page_marks_its_own_link_and_preloads_every_script_that_it_runs() {
     let server = spawn_app(|_| {});
     for (page, link) in [("/", "./"), ("/compare", "compare"), ("/handshake", "handshake")] {
         let answer = get(server.address, page).await;
         let text = answer.text();
-        assert!(!text.contains("<!-- include"), "{page}");
+        assert!(!text.contains("<!--"), "{page}: no comment, and no part that is left out");
         assert_eq!(text.matches("aria-current=\"page\"").count(), 1, "{page}");
         assert!(text.contains(&format!("<a href=\"{link}\" aria-current=\"page\"")), "{page}");
         let preloaded: Vec<&str> =
             text.split("rel=\"modulepreload\" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert!(preloaded.len() > 15, "{page}: {preloaded:?}");
+        assert_eq!(preloaded.len(), 2, "{page}: one script for its modules, one for its library: {preloaded:?}");
         for module in &preloaded {
             let source = get(server.address, &format!("/{module}")).await;
-            for imported in source.text().lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" from \".")) {
-                let name = imported.1.rsplit('/').next().unwrap();
+            let source = source.text();
+            assert!(!source.contains("@typedef"), "{module} is minified");
+            for imported in
+                source.split("from\"").chain(source.split("from \"")).skip(1).filter(|rest| rest.starts_with('.'))
+            {
+                let name = imported.split('"').next().unwrap().rsplit('/').next().unwrap();
                 assert!(preloaded.iter().any(|path| path.ends_with(&format!("/{name}"))), "{page}: {name} of {module}");
             }
         }
+        assert_eq!(text.matches("rel=\"stylesheet\"").count(), 1, "{page}");
     }
+}
+
+/// Besides these, the first chart needs the symbols, the bars and a WebSocket.
+const FILES_MAX: usize = 9;
+const FILES_BYTES_MAX: usize = 100_000;
+
+#[actix_web::test]
+async fn the_first_chart_needs_few_requests_and_bytes() {
+    let server = spawn_app(|_| {});
+    let page = get(server.address, "/").await;
+    let text = page.text().to_owned();
+    let mut paths = std::collections::BTreeSet::from(["/".to_owned()]);
+    for attribute in ["src=\"static/", "href=\"static/"] {
+        let rests = text.split(attribute).skip(1);
+        paths.extend(rests.map(|rest| format!("/static/{}", rest.split('"').next().unwrap())));
+    }
+    assert!(paths.len() <= FILES_MAX, "{paths:?}");
+    let mut sizes = Vec::new();
+    for path in &paths {
+        let answer = request(server.address, Method::GET, path, &[("accept-encoding", "br")]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("content-encoding"), "br", "{path}");
+        assert_eq!(answer.header("cache-control").contains("immutable"), path != "/", "{path}");
+        sizes.push((path.as_str(), answer.body.len()));
+    }
+    let sum: usize = sizes.iter().map(|(_, size)| size).sum();
+    assert!(sum <= FILES_BYTES_MAX, "{sum} bytes: {sizes:?}");
 }
 
 #[actix_web::test]

@@ -79,15 +79,9 @@ async fn an_empty_variable_counts_as_not_set() {
 async fn it_runs_from_any_directory_with_everything_it_serves() {
     let directory = Directory::new("anywhere");
     let process = spawn_binary_in(&directory.path, &[], &[]).await;
-    for path in [
-        "/",
-        "/static/js/app.js",
-        "/static/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs",
-        "/api/v1/symbols",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-    ] {
+    for path in
+        ["/", "/static/js/app.js", "/static/js/app.libraries.js", "/api/v1/symbols", "/healthz", "/readyz", "/metrics"]
+    {
         let answer = get(process.address, path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.body.is_empty(), "{path}");
