@@ -320,6 +320,16 @@ export class ChartView {
     else this.#chart.clearCrosshairPosition();
   }
 
+  /** Scrolls as far as it takes to see a bar. @param {number} ts its start */
+  reveal(ts) {
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    const index = this.#drawn?.series.bars.findLastIndex((bar) => bar.ts <= ts) ?? -1;
+    if (!range || index < 0) return;
+    const beyond = Math.min(0, index - Math.ceil(range.from)) + Math.max(0, index - Math.floor(range.to));
+    if (beyond !== 0) scale.scrollToPosition(scale.scrollPosition() + beyond, false);
+  }
+
   /** Frees the chart. */
   remove() {
     this.#chart.remove();

@@ -17,6 +17,7 @@ import { failureOf } from "./history.js";
 import { mark } from "./i18n.js";
 import { Notice } from "./notice.js";
 import { INTERVAL_US } from "./protocol.js";
+import { listenForWalk } from "./chart/walk.js";
 import { SeriesFeed } from "./seriesfeed.js";
 
 /** Shorter bars end too soon for a time left. */
@@ -76,6 +77,19 @@ export class ChartCell {
       onView: (isNewestSeen) => { this.#newest.hidden = isNewestSeen || this.feed.series === null; },
     });
     this.#newest.addEventListener("click", () => this.view.toNewest());
+    listenForWalk(/** @type {HTMLElement} */ (root.querySelector(".chart")), {
+      bars: () => this.feed.series?.bars ?? [],
+      interval: () => this.feed.interval,
+      cross: (ts) => {
+        if (ts !== null) this.view.reveal(ts);
+        // The chart scrolls in its next frame; before, the bar is elsewhere.
+        requestAnimationFrame(() => {
+          this.cross(ts);
+          handlers.onHover(ts);
+          handlers.onPaint();
+        });
+      },
+    });
   }
 
   /** Shows another symbol or interval, or loads its bars again. @param {string | null} symbol @param {Interval} interval */

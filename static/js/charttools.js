@@ -17,6 +17,7 @@ import { t } from "./i18n.js";
  * @property {(count: number) => void} onCount another number of charts
  * @property {() => void} onFit
  * @property {() => void} onPicture
+ * @property {() => void} onTable
  * @property {() => string[]} symbols those that can be compared
  */
 
@@ -51,6 +52,7 @@ export class ChartTools {
     this.#log.addEventListener("click", () => handlers.onChange({ isLog: !this.#shown?.isLog }));
     byId("chart-fit").addEventListener("click", handlers.onFit);
     byId("chart-picture").addEventListener("click", handlers.onPicture);
+    byId("chart-table").addEventListener("click", handlers.onTable);
     this.#screen.hidden = !document.fullscreenEnabled;
     this.#screen.addEventListener("click", () => {
       // The browser may refuse; then the page stays as it is.

@@ -65,6 +65,7 @@ export class Stage {
       onCount: (count) => this.#choose({ ...this.#options, panes: resized(this.#options.panes, count - 1) }),
       onFit: () => { for (const { cell } of this.#held) cell.view.fit(); },
       onPicture: () => this.#save(),
+      onTable: () => void this.#table(),
       symbols: handlers.symbols,
     });
     this.#hold(/** @type {HTMLElement} */ (this.#grid.firstElementChild));
@@ -220,6 +221,12 @@ export class Stage {
     const interval = /** @type {HTMLSelectElement} */ (root.querySelector(".cell-interval"));
     interval.addEventListener("change", () => change({ interval: INTERVALS.find((known) => known === interval.value) ?? "1m" }));
     this.#hold(root);
+  }
+
+  async #table() {
+    const { series } = this.#held[0].cell.feed;
+    const { openTable } = await import("./chart/barstable.js");
+    if (series) openTable(series.symbol, series.interval, series.bars);
   }
 
   /** @param {HTMLElement} root */

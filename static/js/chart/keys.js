@@ -1,13 +1,14 @@
 // @ts-check
 /**
- * The keys of a chart: arrows scroll, plus and minus zoom, End returns to the newest bar.
+ * The keys of a chart: Page Up and Page Down, or arrows with Shift, scroll; plus and minus zoom; End returns to the newest bar.
  *
- * Owns: these keys. Does not own: the chart.
+ * Owns: these keys. Does not own: the chart, or the arrows without Shift (`walk.js`).
  */
 
 import { SPACING_LEAST_PX } from "./scale.js";
 
 const SPACING_MOST_PX = 60;
+const STEP_BARS = 50;
 
 /** Listens for keys on the container of a chart. @param {HTMLElement} container @param {import("lightweight-charts").IChartApiBase<import("lightweight-charts").Time>} chart */
 export function listenForKeys(container, chart) {
@@ -18,10 +19,10 @@ export function listenForKeys(container, chart) {
   const scroll = (/** @type {number} */ bars) => scale.scrollToPosition(scale.scrollPosition() + bars, false);
   container.addEventListener("keydown", (event) => {
     if (event.target !== container || event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = event.shiftKey ? 50 : 5;
-    switch (event.key) {
-      case "ArrowLeft": scroll(-step); break;
-      case "ArrowRight": scroll(step); break;
+    const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+    switch (key) {
+      case "Shift+ArrowLeft": case "PageUp": scroll(-STEP_BARS); break;
+      case "Shift+ArrowRight": case "PageDown": scroll(STEP_BARS); break;
       case "+": case "=": zoom(1.25); break;
       case "-": zoom(0.8); break;
       case "End": scale.scrollToRealTime(); break;

@@ -74,8 +74,13 @@ export const korean = {
   "L": "저",
   "C": "종",
   "Vol": "량",
-  "Arrow keys scroll, plus and minus zoom, End returns to the newest bar":
-    "화살표 키로 이동하고, 더하기와 빼기 키로 확대·축소하며, End 키로 최신 봉으로 돌아갑니다",
+  "Arrow keys read bar by bar, Page Up and Page Down scroll, plus and minus zoom, End returns to the newest bar":
+    "화살표 키로 봉을 하나씩 읽고, Page Up·Page Down 키로 이동하며, 더하기와 빼기 키로 확대·축소하고, End 키로 최신 봉으로 돌아갑니다",
+  "{time}: open {open}, high {high}, low {low}, close {close}, change {change}, volume {volume}":
+    "{time}: 시가 {open}, 고가 {high}, 저가 {low}, 종가 {close}, 등락률 {change}, 거래량 {volume}",
+  "Bars as a table": "봉을 표로 보기",
+  "Close the table": "표 닫기",
+  "{symbol}: the newest {count} bars of {interval}": "{symbol}: 최근 {interval}봉 {count}개",
   "Loading…": "불러오는 중…",
   "Try again": "다시 시도",
   "The history could not be loaded: the server has answered {status}.": "과거 시세를 불러오지 못했습니다. 서버가 {status} 코드로 응답했습니다.",

@@ -1,5 +1,6 @@
 //! The pages in a real browser; this file tests the live page.
 
+mod access;
 mod compare;
 mod compare_break;
 mod driver;
