@@ -81,7 +81,7 @@ async fn each_page_marks_its_own_link_and_preloads_every_script_that_it_runs() {
 
 /// Besides these, the first chart needs the symbols, the bars and a WebSocket.
 const FILES_MAX: usize = 9;
-const FILES_BYTES_MAX: usize = 100_000;
+const FILES_BYTES_MAX: usize = 118_000;
 
 #[actix_web::test]
 async fn the_first_chart_needs_few_requests_and_bytes() {
