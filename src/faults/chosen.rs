@@ -270,6 +270,9 @@ impl Chosen {
                 continue;
             }
             let wait = match active.kind() {
+                // A frame goes with the frame before it that is still held. If it had a hold of its own, the longest hold of the last
+                // frames would delay them all, and the delay would hardly change.
+                Kind::Jitter(_) if active.due.is_some_and(|last| last > now) => Duration::ZERO,
                 Kind::Jitter(_) => hold.mul_f64(active.rng.random::<f64>()),
                 Kind::Burst(_) => {
                     let elapsed = active.elapsed(now).unwrap_or_default();

@@ -284,6 +284,26 @@ mod tests {
     }
 
     #[test]
+    fn jitter_delays_some_frames_for_a_long_time_and_others_hardly() {
+        let start = Instant::now();
+        let faults = faults(r#"{"kind":"jitter","ms":2000,"seed":1}"#, start);
+        let mut chosen = Chosen::new(0);
+        chosen.add(&faults.rules(), &SUBJECT, |_| false, start);
+        let (mut delays, mut last) = (Vec::new(), start);
+        for frame in 0..5_000 {
+            let now = start + Duration::from_millis(20 * frame);
+            let due = chosen.due(now).unwrap();
+            assert!(due >= last, "in order");
+            last = due;
+            delays.push(due - now);
+        }
+        delays.sort_unstable();
+        let [low, middle, high] = [500, 2_500, 4_500].map(|rank| delays[rank].as_millis());
+        assert!(low < 200 && (300..1_000).contains(&middle) && high > 1_200, "{low} {middle} {high}");
+        assert!(delays[4_999] <= Duration::from_secs(2));
+    }
+
+    #[test]
     fn rules_are_bounded_and_removed_by_id() {
         let now = Instant::now();
         let limits = FaultLimits { rules_max: 2, ..FaultLimits::default() };

@@ -24,8 +24,8 @@ pub struct SessionConfig {
     pub symbols_max: usize,
     /// The longest message of a client. Bytes, 128 to 16 MiB.
     pub message_bytes_max: usize,
-    /// The longest message of a client in the dialect of a vendor, whose requests may name every symbol several times. Bytes, 128
-    /// to 16 MiB.
+    /// The longest message of a client in the dialects of Alpaca and Massive, whose requests may name every symbol several times.
+    /// Bytes, 128 to 16 MiB.
     pub vendor_message_bytes_max: usize,
     /// A session in the dialect of a vendor is closed if its client has not authenticated for so long. Milliseconds, 10 to an
     /// hour.

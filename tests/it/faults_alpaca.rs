@@ -81,6 +81,42 @@ async fn requests_to_the_rest_addresses_are_refused_by_key() {
 }
 
 #[actix_web::test]
+async fn a_handshake_that_names_a_key_is_refused_by_it() {
+    let server = spawn_app(|_| {});
+    server.add_fault(&json!({"kind": "refuse", "status": 429, "key": "tickcast", "transport": "websocket"})).await;
+    let pair = |id| [("APCA-API-KEY-ID", Some(id)), ("APCA-API-SECRET-KEY", Some(id))];
+    for (path, headers, status) in [
+        ("/v2/iex", &pair("tickcast")[..], 429),
+        ("/v2/iex", &pair("other"), 101),
+        // This client will authenticate by message.
+        ("/v2/iex", &[], 101),
+        ("/?token=tickcast", &[], 429),
+        ("/?token=other", &[], 101),
+    ] {
+        let request = handshake(headers).replacen("/ws ", &format!("{path} "), 1);
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        assert_eq!(answer.status, status, "{path} {headers:?}");
+    }
+    assert_eq!(server.metrics.faults("refuse"), 2);
+}
+
+#[actix_web::test]
+async fn a_refused_request_has_the_shape_of_the_vendor() {
+    let server = spawn_app(|_| {});
+    server.add_fault(&json!({"kind": "refuse", "status": 503, "transport": "rest"})).await;
+    for (path, member) in [
+        ("/v2/stocks/trades/latest?symbols=AAPL", "message"),
+        ("/v2/last/trade/AAPL?apiKey=tickcast", "error"),
+        ("/finnhub/api/v1/quote?symbol=AAPL&token=tickcast", "error"),
+    ] {
+        let answer = request(server.address, Method::GET, path, &KEYS).await;
+        assert_eq!(answer.status, 503, "{path}");
+        let body: Value = serde_json::from_str(answer.text()).unwrap();
+        assert!(body[member].is_string(), "{path}: {body}");
+    }
+}
+
+#[actix_web::test]
 async fn a_session_is_chosen_by_its_key_once_it_has_authenticated() {
     let server = spawn_app(|_| {});
     server.add_fault(&json!({"kind": "close", "code": 4321, "key": "tickcast", "dialect": "alpaca"})).await;

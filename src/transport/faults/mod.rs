@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::faults::{Break, Chosen, Faults, Installed, Kind, Subject};
@@ -156,7 +157,12 @@ impl WorkerFaults {
         if let Some(seconds) = retry_after_s {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        let body = serde_json::json!({"message": "refused by a rule of /faults"});
+        let text = "refused by a rule of /faults";
+        let body = match dialect {
+            "massive" => json!({"status": "ERROR", "error": text}),
+            "finnhub" => json!({"error": text}),
+            _ => json!({"message": text}),
+        };
         Some(response.insert_header((CACHE_CONTROL, "no-store")).force_close().json(body))
     }
 }

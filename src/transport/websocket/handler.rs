@@ -38,6 +38,12 @@ pub trait MessageHandler: Sized + Unpin + 'static {
         config.message_bytes_max
     }
 
+    /// Returns the id of the key that the request for the session names, by which rules of faults refuse sessions; `None` if it names
+    /// no valid one, and in a dialect whose clients authenticate by message.
+    fn presented_key(_request: &HttpRequest, _worker: &Worker) -> Option<String> {
+        None
+    }
+
     /// Returns the handler of a client that has just connected.
     fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self;
 

@@ -58,7 +58,8 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<Http
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     let worker = Worker::of(&request);
     check(worker, &request)?;
-    if let Some(refused) = worker.faults.refuse(&request, H::Dialect::NAME, "websocket") {
+    let key = if worker.faults.has_none() { None } else { H::presented_key(&request, worker) };
+    if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
         return Ok(refused);
     }
     worker.admit(&request)?;

@@ -2,6 +2,8 @@
 //!
 //! The native dialect has a form of its own for prices (`native/encode.rs`).
 
+use serde::Deserialize;
+
 use crate::domain::{Price, Timestamp};
 
 /// Begins a field of an object.
@@ -62,6 +64,12 @@ pub(super) fn list<T>(values: impl Iterator<Item = T>, out: &mut Vec<u8>, write:
 /// Appends a time in whole milliseconds since 1970.
 pub(super) fn millis(value: Timestamp, out: &mut Vec<u8>) {
     integer(value.micros().div_euclid(1_000), out);
+}
+
+/// Reads a struct from a JSON object; `None` if it is not one. Serde would read it from an array of its members too.
+pub(super) fn from_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice(bytes).ok().filter(|_| is_object)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
+
 use crate::access::{AtExcess, Credentials, Key, Vendor};
 use crate::domain::{Channel, ChannelSet, Interval, Symbol, SymbolId};
 use crate::protocol::alpaca::{Alpaca, Codec, Json, Lists, MessagePack, Request, Stream, TEST_SOURCE, TEST_SYMBOL};
@@ -11,7 +13,7 @@ use crate::protocol::{CloseReason, Dialect, NameList, OnLag, Refusal, ServerMess
 use crate::session::{Session, SessionConfig};
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::entrance::Entrance;
-use crate::transport::{MessageHandler, Opening};
+use crate::transport::{MessageHandler, Opening, Worker};
 
 /// Serves one client. `IS_TEST` on `/v2/test`, which has the events of one symbol under the name [`TEST_SYMBOL`].
 pub(super) struct AlpacaHandler<C, const IS_TEST: bool> {
@@ -34,6 +36,11 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
 
     fn message_bytes_max(config: &SessionConfig) -> usize {
         config.vendor_message_bytes_max
+    }
+
+    fn presented_key(request: &HttpRequest, worker: &Worker) -> Option<String> {
+        let key = worker.keys.check(Vendor::Alpaca, Presented::of(request)?.credentials()).ok()?;
+        Some(key.id().to_owned())
     }
 
     fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
+
 use crate::access::{Credentials, Key, Vendor};
 use crate::domain::{Channel, ChannelSet, SymbolId};
 use crate::protocol::finnhub::{Finnhub, Request};
@@ -11,7 +13,7 @@ use crate::protocol::{CloseReason, Dialect, OnLag, Refusal, ServerMessage};
 use crate::session::{Session, SessionConfig};
 use crate::transport::vendor::entrance::Entrance;
 use crate::transport::vendor::finnhub::token;
-use crate::transport::{MessageHandler, Opening};
+use crate::transport::{MessageHandler, Opening, Worker};
 
 /// The endpoint at which the connections of a key are counted.
 const ENDPOINT: &str = "/";
@@ -36,6 +38,11 @@ impl MessageHandler for FinnhubHandler {
 
     fn message_bytes_max(config: &SessionConfig) -> usize {
         config.message_bytes_max
+    }
+
+    fn presented_key(request: &HttpRequest, worker: &Worker) -> Option<String> {
+        let key = worker.keys.check(Vendor::Finnhub, Credentials::Token(&token(request)?)).ok()?;
+        Some(key.id().to_owned())
     }
 
     fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {

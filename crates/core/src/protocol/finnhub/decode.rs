@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::protocol::Refusal;
+use crate::protocol::json::from_object;
 
 /// A client's request. None of them is acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ struct Wire {
 /// Returns [`Refusal::UnknownSymbol`] for a subscription without a symbol, and [`Refusal::InvalidSyntax`] for anything else that is not
 /// a request.
 pub(super) fn decode(bytes: &[u8]) -> Result<Request, Refusal> {
-    let Wire { kind, symbol } = serde_json::from_slice(bytes).map_err(|_| Refusal::InvalidSyntax)?;
+    let Wire { kind, symbol } = from_object(bytes).ok_or(Refusal::InvalidSyntax)?;
     match (kind.as_str(), symbol) {
         ("subscribe", Value::String(symbol)) => Ok(Request::Subscribe(symbol)),
         ("unsubscribe", Value::String(symbol)) => Ok(Request::Unsubscribe(symbol)),

@@ -32,9 +32,14 @@ fn a_subscription_needs_a_symbol_and_anything_else_is_no_message() {
         }
     }
     assert_eq!(read(&json!({"type": "subscribe"})), Err(Refusal::UnknownSymbol));
-    for message in
-        [json!(null), json!([{"type": "subscribe"}]), json!({}), json!({"type": 1}), json!({"type": "listen"})]
-    {
+    for message in [
+        json!(null),
+        json!([{"type": "subscribe"}]),
+        json!(["subscribe", "AAPL"]),
+        json!({}),
+        json!({"type": 1}),
+        json!({"type": "listen"}),
+    ] {
         assert_eq!(read(&message), Err(Refusal::InvalidSyntax), "{message}");
     }
     for text in ["", "{", "{}{}", "AAPL", r#"{"type":"subscribe","type":"subscribe","symbol":"AAPL"}"#] {

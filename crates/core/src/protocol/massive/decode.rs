@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::protocol::json::from_object;
 use crate::protocol::{Refusal, WILDCARD};
 
 /// A client's request.
@@ -100,7 +101,7 @@ struct Wire {
 ///
 /// Returns [`Refusal::InvalidSyntax`] for anything else than one request. Items of unknown topics are left out, as the vendor does.
 pub(super) fn decode(bytes: &[u8]) -> Result<Request, Refusal> {
-    let Wire { action, params } = serde_json::from_slice(bytes).map_err(|_| Refusal::InvalidSyntax)?;
+    let Wire { action, params } = from_object(bytes).ok_or(Refusal::InvalidSyntax)?;
     match action.as_str() {
         "auth" => Ok(Request::Auth(params)),
         "subscribe" => Ok(Request::Subscribe(items(&params))),

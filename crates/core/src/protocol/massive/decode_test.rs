@@ -52,6 +52,7 @@ fn anything_else_is_invalid_syntax() {
         json!({"action": "listen", "params": "T.AAPL"}),
         json!({"action": 1, "params": "T.AAPL"}),
         json!({"params": "T.AAPL"}),
+        json!(["subscribe", "T.AAPL"]),
     ] {
         assert_eq!(read(&message), Err(Refusal::InvalidSyntax), "{message}");
     }
