@@ -24,7 +24,7 @@ const PAGES: [(&str, &str, &str); 4] = [
     ("embed.html", "embed", "js/embed/page.js"),
 ];
 /// Other served files and folders. The modules that the scripts import, libraries from npm among them, are added.
-const SERVED: [&str; 3] = ["favicon.svg", "css", "js"];
+const SERVED: [&str; 5] = ["favicon.svg", "manifest.webmanifest", "icons", "css", "js"];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("static");
