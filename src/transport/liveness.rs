@@ -94,11 +94,12 @@ impl Liveness {
             };
         }
         self.second_look.clear();
+        let mut spoke = self.outbox.borrow().last_drain();
         // A jammed socket would take neither.
         if overdue.is_zero() {
-            let last_drain = self.outbox.borrow().last_drain();
-            if last_drain + self.silence_max() <= now {
+            if spoke + self.silence_max() <= now {
                 heartbeat()?;
+                spoke = now;
             }
             let heartbeat = self.config.heartbeat();
             if let Some(signs) = &mut self.signs
@@ -108,7 +109,7 @@ impl Liveness {
                 self.outbox.borrow_mut().push_control(Control::Ping, now)?;
             }
         }
-        Ok(self.next_check(now, deadline.map(|(at, _)| at)))
+        Ok(self.next_check(now, spoke, deadline.map(|(at, _)| at)))
     }
 
     fn silence_max(&self) -> Duration {
@@ -117,9 +118,9 @@ impl Liveness {
         if is_half_closed { heartbeat.min(HALF_CLOSED_SILENCE_MAX) } else { heartbeat }
     }
 
-    /// Returns for how long nothing can become due.
-    fn next_check(&self, now: Instant, deadline: Option<Instant>) -> Duration {
-        let heartbeat = self.outbox.borrow().last_drain() + self.silence_max();
+    /// Returns for how long nothing can become due, if the last message was sent at `spoke`.
+    fn next_check(&self, now: Instant, spoke: Instant, deadline: Option<Instant>) -> Duration {
+        let heartbeat = spoke + self.silence_max();
         let signs = self.signs.as_ref().map(|signs| {
             [signs.last.max(signs.pinged) + self.config.heartbeat(), signs.last + self.config.idle_timeout()]
         });

@@ -129,6 +129,20 @@ async fn after_a_silence_a_comment_carries_a_newer_cursor() {
 }
 
 #[actix_web::test]
+async fn heartbeats_follow_each_other_as_soon_as_promised() {
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        settings.session.heartbeat_ms = 50;
+        // No other check of the session wakes it up.
+        settings.session.stall_timeout_ms = 3_600_000;
+    });
+    let mut source = EventSource::open(server.address, "symbols=AAPL&channels=bars.1d").await;
+    source.next_event().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(source.next_event().await.unwrap().comments, ["heartbeat"]);
+    }
+}
+
+#[actix_web::test]
 async fn in_mode_latest_the_newest_value_arrives_and_the_others_are_counted_also_after_a_reconnect() {
     let server = spawn_app(|settings| settings.feed.events_per_second = 5_000.0);
     let query = "symbols=*&mode=latest&max_hz=20";
