@@ -8,11 +8,12 @@
 
 const DELAY_MS_FIRST = 500;
 const DELAY_MS_MAX = 15_000;
+/** The longest delay that a server may demand. */
+const TOLD_MS_MAX = 300_000;
 
 export class Backoff {
   #attempt = 0;
-  /** @type {number | null} */
-  #told_ms = null;
+  #told_ms = 0;
   #random;
 
   /** @param {() => number} random from 0 up to 1 */
@@ -25,21 +26,20 @@ export class Backoff {
     this.#attempt = 0;
   }
 
-  /** Takes the delay that a `goodbye` or `Retry-After` demands. It replaces the next delay only. @param {number} delay_ms */
+  /** Takes the delay that a `goodbye` or `Retry-After` demands: the next delay is at least as long. @param {number} delay_ms */
   tell(delay_ms) {
-    if (Number.isFinite(delay_ms)) this.#told_ms = Math.min(Math.max(0, delay_ms), DELAY_MS_MAX);
+    if (Number.isFinite(delay_ms)) this.#told_ms = Math.min(Math.max(0, delay_ms), TOLD_MS_MAX);
   }
 
   /**
-   * Returns the next delay in milliseconds: from half the bound of this attempt up to the bound.
+   * Returns the next delay in milliseconds: from half the bound of this attempt, or the demanded delay, by up to half the bound more.
    * @param {number} [least_ms] the least delay that the close code allows
    */
   next(least_ms = 0) {
-    const told = this.#told_ms;
-    this.#told_ms = null;
-    if (told !== null) return told;
+    const told_ms = this.#told_ms;
+    this.#told_ms = 0;
     const bound = Math.max(Math.min(DELAY_MS_FIRST * 2 ** this.#attempt, DELAY_MS_MAX), 2 * least_ms);
     this.#attempt = Math.min(this.#attempt + 1, 16);
-    return bound * (0.5 + this.#random() / 2);
+    return Math.max(bound / 2, told_ms) + (bound / 2) * this.#random();
   }
 }

@@ -18,7 +18,6 @@
  * @property {(path: string, isSocket?: boolean) => string} urlOf
  * @property {() => number} received the present time, in microseconds since 1970
  * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
- * @property {() => void} hear something has come
  * @property {(bytes: number) => void} weigh counts the text of messages
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
@@ -33,6 +32,8 @@
  * @property {() => void} refresh subscribes to everything again
  * @property {() => void} ping
  * @property {(now_ms: number) => number} owedFor how long the server owes an answer
+ * @property {(now_ms: number) => number} silentFor how long the most silent part of the connection has brought nothing, not even a heartbeat
+ * @property {(now_ms: number, quiet_ms: number) => void} audit fails if no event comes although there are some
  * @property {(message: ServerMessage) => boolean} control takes a message that concerns the connection; whether the application is to see it
  * @property {(message: ServerMessage) => void} passed
  * @property {() => void} leave abandons the connection

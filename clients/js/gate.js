@@ -166,10 +166,11 @@ export class Gate {
    * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
    * mode `latest` are left out, as a rate may hold their events back.
    * @param {readonly Snapshot[]} snapshots
+   * @param {(symbol: string, topic: Topic) => boolean} [has] the topics in question
    */
-  behind(snapshots) {
+  behind(snapshots, has = () => true) {
     return snapshots.flatMap(({ symbol, seq }) => [...(this.#places.get(symbol) ?? [])].flatMap(([topic, place]) => {
-      if (!(seq[topic] > place.seq) || !this.#wishes.isWhole(symbol, topic)) return [];
+      if (!(seq[topic] > place.seq) || !has(symbol, topic) || !this.#wishes.isWhole(symbol, topic)) return [];
       const key = `${symbol} ${topic}`;
       this.#holes.set(key, { symbol, offset: place.offset, attempts: this.#holes.get(key)?.attempts ?? 0 });
       return [key];

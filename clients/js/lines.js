@@ -8,9 +8,10 @@
  * changed begin anew at the oldest cursor; the gate drops what comes twice.
  */
 
+import { Audit } from "./audit.js";
 import { codeOf } from "./closing.js";
 import { fetchJson, readStream, RequestError } from "./http.js";
-import { checkMessage, cursorOf, cursorText, EVERY, readFrame, topicOf, isNumbered } from "./protocol.js";
+import { checkMessage, cursorOf, cursorText, EVERY, isEvent, isNumbered, readFrame, topicOf } from "./protocol.js";
 import { groupsOf } from "./wishes.js";
 
 /** @typedef {import("./core.js").Core} Core */
@@ -18,12 +19,14 @@ import { groupsOf } from "./wishes.js";
 /** @typedef {import("./protocol.js").Position} Position */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./wishes.js").Group} Group */
-/** @typedef {{ group: Group, stop: AbortController, cursor: Position | null, heard_ms: number }} Line `cursor` is null before the snapshots */
+/** @typedef {{ group: Group, stop: AbortController, cursor: Position | null, heard_ms: number, audit: Audit }} Line `cursor` is null before the snapshots */
 
 /** How long the head of an answer, or the first event of a stream, may take; in addition to the wait that a poll asks for. */
 const ANSWER_MS = 5_000;
 /** How long the server may hold a long poll. */
 const WAIT_MS = 25_000;
+/** The time between two polls that bring nothing, should an answer come at once although the server was asked to wait. */
+const POLL_MS_MIN = 500;
 /** Errors of the request itself (docs/PROTOCOL.md). */
 const REFUSALS = ["unknown_symbol", "unknown_channel", "limit_exceeded", "bad_request"];
 
@@ -123,7 +126,7 @@ export class LineLink {
     const offsets = group.symbols.map((symbol) => this.#afterOf(symbol, group) ?? 0);
     const cursor = { epoch: this.#core.place.epoch, offset: Math.min(...offsets) };
     /** @type {Line} */
-    const line = { group, stop, cursor, heard_ms: performance.now() };
+    const line = { group, stop, cursor, heard_ms: performance.now(), audit: this.#auditOf(group) };
     this.#lines.set(key, line);
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     const work = this.transport === "sse" ? this.#follow(line, signal) : this.#repeat(line, signal);
@@ -145,7 +148,6 @@ export class LineLink {
     await readStream(this.#core.fetch, this.#core.urlOf(`api/v1/stream?${query}`), signal, ANSWER_MS, ({ data, id }) => {
       clearTimeout(timer);
       if (signal.aborted) return;
-      this.#core.hear();
       line.heard_ms = performance.now();
       this.#core.weigh(data?.length ?? 0);
       const messages = data === null ? [] : this.#read(data);
@@ -161,13 +163,16 @@ export class LineLink {
   async #repeat(line, signal) {
     // The first answer comes at once, as it tells whether the cursor is valid.
     for (let wait_ms = 0; !signal.aborted; wait_ms = WAIT_MS) {
-      const answer = await this.#poll(line.group, line.cursor, wait_ms, signal);
+      const [begun_ms, before] = [performance.now(), line.cursor];
+      const answer = await this.#poll(line.group, before, wait_ms, signal);
       if (signal.aborted) return;
       if (!answer.recovered) this.#onVoid(line, answer.epoch);
       this.#core.enter(this);
       this.#deliver(line, answer.messages, cursorOf(answer.cursor));
       // The rate of a poll is its client's own.
-      const pause_ms = line.group.max_hz === undefined ? 0 : 1_000 / line.group.max_hz;
+      const rate_ms = line.group.max_hz === undefined ? 0 : 1_000 / line.group.max_hz;
+      const isIdle = wait_ms > 0 && before?.offset === line.cursor?.offset;
+      const pause_ms = Math.max(rate_ms, isIdle ? POLL_MS_MIN - (performance.now() - begun_ms) : 0);
       if (pause_ms > 0) await new Promise((resolve) => setTimeout(resolve, pause_ms));
     }
   }
@@ -176,6 +181,7 @@ export class LineLink {
   #deliver(line, messages, cursor) {
     const own = messages.filter((message) => !line.group.symbols.includes(EVERY) || !isNumbered(message)
       || !this.#core.place.wishes.channelsOf(message.symbol).has(topicOf(message)));
+    if (messages.some(isEvent)) line.audit.hear();
     for (const message of messages) {
       if (message.type === "welcome") {
         this.#core.place.meet(message.epoch);
@@ -255,10 +261,29 @@ export class LineLink {
 
   ping() {}
 
-  /** Returns the silence of the most silent stream; a poll has a timeout of its own. @param {number} now_ms */
-  owedFor(now_ms) {
+  /** A request has a timeout of its own. */
+  owedFor() {
+    return 0;
+  }
+
+  /** Returns the silence of the most silent stream; a poll has no heartbeats. @param {number} now_ms */
+  silentFor(now_ms) {
     const heard_ms = this.transport === "sse" ? [...this.#lines.values()].map((line) => line.heard_ms) : [];
     return now_ms - Math.min(now_ms, ...heard_ms);
+  }
+
+  /** @param {number} now_ms @param {number} quiet_ms */
+  audit(now_ms, quiet_ms) {
+    if (this.transport === "sse") for (const { audit } of this.#lines.values()) audit.check(now_ms, quiet_ms);
+  }
+
+  /** @param {Group} group */
+  #auditOf({ symbols, channels }) {
+    const names = new Set(symbols);
+    const topics = new Set(/** @type {import("./protocol.js").Topic[]} */ (channels));
+    /** @param {string} symbol @param {import("./protocol.js").Topic} topic */
+    const has = (symbol, topic) => topics.has(topic) && (names.has(symbol) || (names.has(EVERY) && !this.#core.place.wishes.channelsOf(symbol).has(topic)));
+    return new Audit(this.#core, () => ({ symbols, has }), () => this.#fail({ cause: "silent" }));
   }
 
   leave() {

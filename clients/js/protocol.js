@@ -64,12 +64,16 @@
  * @typedef {{ type: "hole", symbol: string, channel: Topic, from: number, to: number }} Hole of this client: the events with the
  *   `seq` `from` to `to` are lost, although the server has not announced it; fetching them again has failed several times
  */
+/**
+ * @typedef {{ type: "suspect", symbol: string, channel: Channel, seq: number, reason: "crossed" | "zero" }} Suspect of this client: the next event
+ *   has values that cannot be right: a bid above its ask, or a price that is not above zero
+ */
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
 /** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
-/** @typedef {ServerMessage | Open | Reset | Hole} Message */
+/** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 
 /** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */
@@ -138,6 +142,18 @@ export function isNumbered(message) {
 /** Returns the topic of a numbered message, without its symbol. @param {Numbered} message @returns {Topic} */
 export function topicOf(message) {
   return isEvent(message) ? channelOf(message) : message.type;
+}
+
+/**
+ * Returns a warning of an event with values that cannot be right.
+ * @param {Event} event
+ * @returns {Suspect | null}
+ */
+export function suspicionOf(event) {
+  const { symbol, seq } = event;
+  const lowest = event.type === "quote" ? Math.min(event.bid, event.ask) : event.type === "bar" ? event.low : event.type === "cancel" ? 1 : event.price;
+  const isCrossed = event.type === "quote" && event.bid > event.ask;
+  return lowest > 0 && !isCrossed ? null : { type: "suspect", symbol, channel: channelOf(event), seq, reason: lowest > 0 ? "crossed" : "zero" };
 }
 
 /**

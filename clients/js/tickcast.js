@@ -6,15 +6,15 @@
  * (`websocket.js`, `lines.js`), the check that no event is missing or repeated (`gate.js`).
  */
 
-import { Audit } from "./audit.js";
 import { Backoff } from "./backoff.js";
 import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
 import { addressOf, baseOf } from "./http.js";
 import { LineLink } from "./lines.js";
 import { Place, received } from "./place.js";
 import { CHECK_MS, DEFAULTS, HEARTBEAT_MS, HELD_MS, LATE_MS } from "./options.js";
-import { isEvent } from "./protocol.js";
+import { isEvent, suspicionOf } from "./protocol.js";
 import { MessageQueue } from "./queue.js";
+import { Silences } from "./silences.js";
 import { WebSocketLink } from "./websocket.js";
 import { namesOf } from "./wishes.js";
 
@@ -63,7 +63,6 @@ export class Client {
   #begun_ms = 0;
   /** When the first transport was tried. */
   #round_ms = 0;
-  #heard_ms = 0;
   #pinged_ms = 0;
   #checked_ms = 0;
   #heartbeat_ms = HEARTBEAT_MS;
@@ -77,7 +76,7 @@ export class Client {
   #check_timer;
   /** @type {Core} */
   #core;
-  #audit;
+  #silences;
 
   /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
   constructor(url, options = {}) {
@@ -87,7 +86,7 @@ export class Client {
     this.use(this.#options.transports);
     this.#backoff = new Backoff(this.#options.random);
     this.#core = this.#makeCore();
-    this.#audit = new Audit(this.#core, () => this.#link && this.#onFailure(this.#link, { cause: "silent" }));
+    this.#silences = new Silences(this.#options.upgrade_ms);
   }
 
   /** The run of the server that the last connection had; empty before the first. */
@@ -215,7 +214,7 @@ export class Client {
     this.#leave();
     const isFirst = this.status.state === "idle" || this.status.state === "connecting";
     this.#setStatus({ state: isFirst ? "connecting" : "reconnecting", transport: this.#transports[index], retry_at_ms: null, failure });
-    this.#begun_ms = this.#heard_ms = this.#checked_ms = performance.now();
+    this.#begun_ms = this.#checked_ms = performance.now();
     if (index === this.#first) this.#round_ms = this.#begun_ms;
     this.#link = this.#open(index);
     this.#check_timer = setTimeout(() => this.#check(), CHECK_MS);
@@ -235,19 +234,20 @@ export class Client {
     if (link === this.#candidate) return this.#onCandidateFailure(link);
     if (link !== this.#link) return;
     const index = this.#transports.indexOf(link.transport);
-    const wasReady = link.isReady;
+    const [now, wasReady] = [performance.now(), link.isReady];
     this.#leave();
     const advice = adviceOf(failure.code ?? ABNORMAL);
     if (!advice.reconnects) return this.#finish(failure);
     if (!advice.keepsCursor) this.#place.restart();
-    if (failure.isBlocked && index + 1 < this.#transports.length) return this.#begin(index + 1, failure);
-    const now = performance.now();
+    const isSilent = failure.cause === "silent" || failure.cause === "late";
+    const isBlocked = wasReady && isSilent ? this.#silences.note(link.transport, now) : failure.isBlocked;
+    if (isBlocked && index + 1 < this.#transports.length) return this.#begin(index + 1, failure);
     if (wasReady && now - this.#begun_ms > HELD_MS) this.#backoff.reset();
     if (failure.retry_after_ms !== undefined) this.#backoff.tell(failure.retry_after_ms);
     // A wait for an answer was delay enough, and a hole is no fault of the connection.
     const hasWaited = !wasReady && now - this.#round_ms > this.#options.connect_timeout_ms;
     if (hasWaited) this.#backoff.reset();
-    const isOwn = hasWaited || failure.cause === "silent" || failure.cause === "late" || failure.cause === "hole";
+    const isOwn = hasWaited || isSilent || failure.cause === "hole";
     const delay_ms = this.#backoff.next(isOwn ? 0 : advice.delay_ms);
     this.#setStatus({ state: "reconnecting", retry_at_ms: now + delay_ms, failure });
     this.#retry_timer = setTimeout(() => this.#begin(this.#firstIndex()), delay_ms);
@@ -274,10 +274,9 @@ export class Client {
       this.#place.gate.disconnect();
       this.#begun_ms = now;
     }
-    this.#heard_ms = this.#pinged_ms = now;
-    this.#audit.hear();
+    this.#pinged_ms = now;
     this.#first = this.#transports.indexOf(link.transport);
-    if (this.#first > 0) this.#upgrade_at_ms = now + this.#options.upgrade_ms * (0.75 + this.#options.random() / 2);
+    if (this.#first > 0) this.#upgrade_at_ms = now + this.#silences.upgradeDelay(this.#options.random());
     this.#setStatus({ state: "live", transport: link.transport, retry_at_ms: null, failure: null });
     this.#emit([{ type: "open", transport: link.transport, epoch: this.epoch, symbols_max: this.symbols_max }], received());
     link.update();
@@ -296,7 +295,7 @@ export class Client {
     this.#candidate = null;
     const next = this.#transports.indexOf(link.transport) + 1;
     if (next < this.#first) this.#candidate = this.#open(next);
-    else this.#upgrade_at_ms = performance.now() + this.#options.upgrade_ms * (0.75 + this.#options.random() / 2);
+    else this.#upgrade_at_ms = performance.now() + this.#silences.upgradeDelay(this.#options.random());
   }
 
   /** Checks whether the connection is dead, and whether anything is due. */
@@ -307,17 +306,16 @@ export class Client {
     const now = performance.now();
     const isLate = now - this.#checked_ms > CHECK_MS + LATE_MS;
     this.#checked_ms = now;
-    // The machine was suspended: messages may be waiting to be read.
-    if (isLate) this.#heard_ms = Math.max(this.#heard_ms, now - CHECK_MS);
     const { connect_timeout_ms, silence_heartbeats, ping_ms } = this.#options;
     const silence_ms = silence_heartbeats * this.#heartbeat_ms;
     if (!link.isReady) {
       if (now - this.#begun_ms > connect_timeout_ms) this.#onFailure(link, { cause: "silent", isBlocked: true });
       return;
     }
-    if (link.transport !== "poll" && now - this.#heard_ms > silence_ms) return this.#onFailure(link, { cause: "silent", isBlocked: link.transport === "sse" });
+    // If the machine was suspended, messages may be waiting to be read.
+    if (!isLate && link.silentFor(now) > silence_ms) return this.#onFailure(link, { cause: "silent" });
     if (!isLate && link.owedFor(now) > Math.max(silence_ms, connect_timeout_ms)) return this.#onFailure(link, { cause: "late" });
-    if (link.transport !== "poll") this.#audit.check(now, silence_ms);
+    link.audit(now, silence_ms);
     if (ping_ms > 0 && now - this.#pinged_ms >= ping_ms) this.ping();
     if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate);
     if (!this.#candidate && this.#first > 0 && now >= this.#upgrade_at_ms) this.#tryBetter();
@@ -345,7 +343,6 @@ export class Client {
       received,
       enter: (link, welcome) => this.#enter(link, welcome),
       weigh: (bytes) => { this.bytes += bytes; },
-      hear: () => { this.#heard_ms = performance.now(); },
       take: (link, messages, received_us) => this.#take(link, messages, received_us),
       refuse: (error) => {
         if (error.code === "unknown_symbol") this.#place.wishes.exclude(error.symbols ?? []);
@@ -358,7 +355,6 @@ export class Client {
   /** @param {Link} link @param {readonly ServerMessage[]} messages @param {number} received_us */
   #take(link, messages, received_us) {
     if (link !== this.#link && link !== this.#candidate) return false;
-    this.#heard_ms = performance.now();
     /** @type {Message[]} */
     const passed = [];
     let isWhole = true;
@@ -369,8 +365,9 @@ export class Client {
       if (!isWhole) break;
       if (verdict === "drop" || !isShown) continue;
       link.passed(message);
-      if (isEvent(message)) this.#audit.hear();
       if (typeof verdict === "object") passed.push(verdict);
+      const suspicion = isEvent(message) ? suspicionOf(message) : null;
+      if (suspicion) passed.push(suspicion);
       passed.push(message);
     }
     if (passed.length > 0) this.#emit(passed, received_us);

@@ -5,8 +5,9 @@
  * Owns: the socket and its requests. Does not own: reconnecting (`tickcast.js`), the check of events (`gate.js`).
  */
 
+import { Audit } from "./audit.js";
 import { ABNORMAL } from "./closing.js";
-import { isNumbered, readFrame, SUBPROTOCOL } from "./protocol.js";
+import { isEvent, isNumbered, readFrame, SUBPROTOCOL } from "./protocol.js";
 import { changesOf, groupsOf, without } from "./wishes.js";
 
 /** @typedef {import("./closing.js").Failure} Failure */
@@ -38,12 +39,15 @@ export class WebSocketLink {
   /** @type {number | undefined} */
   #retry_after_ms;
   #isFirst = true;
+  #heard_ms = performance.now();
+  #audit;
 
   /** @param {Core} core @param {new (url: string, protocol: string) => WebSocket} Socket */
   constructor(core, Socket) {
     this.#core = core;
     const socket = new Socket(core.urlOf("ws", true), SUBPROTOCOL);
     this.#socket = socket;
+    this.#audit = new Audit(core, () => ({ symbols: [...core.place.wishes.wanted.keys()], has: () => true }), () => core.fail(this, { cause: "silent" }));
     socket.onmessage = ({ data }) => this.#onFrame(data);
     socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
     // A `close` follows; in Node an error without a listener would end the process.
@@ -55,6 +59,7 @@ export class WebSocketLink {
     /** @type {ServerMessage[]} */
     let messages;
     const received_us = this.#core.received();
+    this.#heard_ms = performance.now();
     try {
       if (typeof data !== "string") throw new SyntaxError("not a text message");
       this.#core.weigh(data.length);
@@ -95,6 +100,7 @@ export class WebSocketLink {
   /** Notes an event that has passed. @param {ServerMessage} message */
   passed(message) {
     if (!isNumbered(message)) return;
+    if (isEvent(message)) this.#audit.hear();
     this.#newest_offset = Math.max(this.#newest_offset, message.offset);
     if (this.#isSettled) this.#core.place.reached(message.offset, false);
   }
@@ -198,6 +204,16 @@ export class WebSocketLink {
   owedFor(now_ms) {
     const since_ms = [...this.#pending.values()].map((asked) => asked.sent_ms);
     return now_ms - Math.min(this.#pinged_ms ?? now_ms, ...since_ms);
+  }
+
+  /** Returns how long nothing has come. @param {number} now_ms */
+  silentFor(now_ms) {
+    return now_ms - this.#heard_ms;
+  }
+
+  /** @param {number} now_ms @param {number} quiet_ms */
+  audit(now_ms, quiet_ms) {
+    this.#audit.check(now_ms, quiet_ms);
   }
 
   /** @param {number} code @param {string} reason */

@@ -162,7 +162,7 @@ test("after a restart of the server a WebSocket reconnects without its cursor", 
   FakeSocket.made[0].say(welcome("a"), subscribed(true), { type: "goodbye", reason: "shutdown", retry_after_ms: 840 });
   FakeSocket.made[0].tell("close", { code: 1001, reason: "" });
   await settle();
-  await pass(840);
+  await pass(840 + 250);
   const second = FakeSocket.made[1];
   second.tell("open");
   assert.equal(second.sent[0].after, undefined);

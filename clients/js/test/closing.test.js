@@ -56,12 +56,17 @@ test("jitter shortens a delay by up to half", () => {
 test("a delay demanded by the server is used once", () => {
   const backoff = new Backoff(() => 1);
   backoff.tell(840);
-  assert.equal(backoff.next(), 840);
-  assert.equal(backoff.next(), 500);
+  assert.equal(backoff.next(), 840 + 250, "with jitter, as other clients were told the same");
+  assert.equal(backoff.next(), 1_000, "an attempt that was told counts");
   backoff.tell(Number.NaN);
-  assert.equal(backoff.next(), 1_000);
+  backoff.tell(-5);
+  assert.equal(backoff.next(), 2_000);
+  backoff.tell(60_000);
+  assert.equal(backoff.next(), 60_000 + 2_000);
   backoff.tell(9e9);
-  assert.equal(backoff.next(), 15_000);
+  assert.equal(backoff.next(), 300_000 + 4_000);
+  backoff.tell(0);
+  assert.equal(backoff.next(), 15_000, "never sooner than without");
 });
 
 /** @param {string[]} pieces */

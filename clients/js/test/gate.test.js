@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Gate } from "../gate.js";
-import { checkMessage, readFrame } from "../protocol.js";
+import { checkMessage, readFrame, suspicionOf } from "../protocol.js";
 import { changesOf, groupsOf, Wishes, without } from "../wishes.js";
 import { cancel, correction, quote, snapshot, trade } from "./messages.js";
 
@@ -162,4 +162,12 @@ test("topics are grouped by channels and mode, and only changes are requested", 
   assert.equal(wishes.wanted.has("C"), false);
   wishes.include();
   assert.equal(wishes.wanted.has("C"), true);
+});
+
+test("an event whose values cannot be right is suspect", () => {
+  const crossed = { bid: 100.02, ask: 100.01 };
+  const reasons = [quote(1, 2), quote(1, 2, crossed), quote(1, 2, { bid: 0 }), trade(1, 2), trade(1, 2, { price: 0 }), correction(1, 2, { price: -1 }), cancel(1, 2)]
+    .map((event) => suspicionOf(event)?.reason ?? null);
+  assert.deepEqual(reasons, [null, "crossed", "zero", null, "zero", "zero", null]);
+  assert.deepEqual(suspicionOf(quote(7, 9, crossed)), { type: "suspect", symbol: "AAPL", channel: "quotes", seq: 7, reason: "crossed" });
 });

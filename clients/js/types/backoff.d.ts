@@ -10,10 +10,10 @@ export declare class Backoff {
     constructor(random?: () => number);
     /** Starts again with the first delay. Call it after a connection that held. */
     reset(): void;
-    /** Takes the delay that a `goodbye` or `Retry-After` demands. It replaces the next delay only. @param {number} delay_ms */
+    /** Takes the delay that a `goodbye` or `Retry-After` demands: the next delay is at least as long. @param {number} delay_ms */
     tell(delay_ms: number): void;
     /**
-     * Returns the next delay in milliseconds: from half the bound of this attempt up to the bound.
+     * Returns the next delay in milliseconds: from half the bound of this attempt, or the demanded delay, by up to half the bound more.
      * @param {number} [least_ms] the least delay that the close code allows
      */
     next(least_ms?: number): number;

@@ -26,10 +26,6 @@ export type Core = {
      */
     enter: (link: Link, welcome?: import("./protocol.js").Welcome) => void;
     /**
-     * something has come
-     */
-    hear: () => void;
-    /**
      * counts the text of messages
      */
     weigh: (bytes: number) => void;
@@ -63,6 +59,14 @@ export type Link = {
      */
     owedFor: (now_ms: number) => number;
     /**
+     * how long the most silent part of the connection has brought nothing, not even a heartbeat
+     */
+    silentFor: (now_ms: number) => number;
+    /**
+     * fails if no event comes although there are some
+     */
+    audit: (now_ms: number, quiet_ms: number) => void;
+    /**
      * takes a message that concerns the connection; whether the application is to see it
      */
     control: (message: ServerMessage) => boolean;
@@ -85,7 +89,6 @@ export type Link = {
  * @property {(path: string, isSocket?: boolean) => string} urlOf
  * @property {() => number} received the present time, in microseconds since 1970
  * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
- * @property {() => void} hear something has come
  * @property {(bytes: number) => void} weigh counts the text of messages
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
@@ -99,6 +102,8 @@ export type Link = {
  * @property {() => void} refresh subscribes to everything again
  * @property {() => void} ping
  * @property {(now_ms: number) => number} owedFor how long the server owes an answer
+ * @property {(now_ms: number) => number} silentFor how long the most silent part of the connection has brought nothing, not even a heartbeat
+ * @property {(now_ms: number, quiet_ms: number) => void} audit fails if no event comes although there are some
  * @property {(message: ServerMessage) => boolean} control takes a message that concerns the connection; whether the application is to see it
  * @property {(message: ServerMessage) => void} passed
  * @property {() => void} leave abandons the connection

@@ -43,6 +43,7 @@ export declare class Gate {
      * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
      * mode `latest` are left out, as a rate may hold their events back.
      * @param {readonly Snapshot[]} snapshots
+     * @param {(symbol: string, topic: Topic) => boolean} [has] the topics in question
      */
-    behind(snapshots: readonly Snapshot[]): string[];
+    behind(snapshots: readonly Snapshot[], has?: (symbol: string, topic: Topic) => boolean): string[];
 }

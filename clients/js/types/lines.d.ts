@@ -6,6 +6,7 @@
  * A line cannot change its topics. So when subscriptions change, a short poll fetches the snapshots of new topics, and the lines that
  * changed begin anew at the oldest cursor; the gate drops what comes twice.
  */
+import { Audit } from "./audit.js";
 export type Core = import("./core.js").Core;
 export type PollAnswer = import("./protocol.js").PollAnswer;
 export type Position = import("./protocol.js").Position;
@@ -16,6 +17,7 @@ export type Line = {
     stop: AbortController;
     cursor: Position | null;
     heard_ms: number;
+    audit: Audit;
 };
 export declare class LineLink {
     #private;
@@ -31,8 +33,12 @@ export declare class LineLink {
     control(message: ServerMessage): boolean;
     passed(): void;
     ping(): void;
-    /** Returns the silence of the most silent stream; a poll has a timeout of its own. @param {number} now_ms */
-    owedFor(now_ms: number): number;
+    /** A request has a timeout of its own. */
+    owedFor(): number;
+    /** Returns the silence of the most silent stream; a poll has no heartbeats. @param {number} now_ms */
+    silentFor(now_ms: number): number;
+    /** @param {number} now_ms @param {number} quiet_ms */
+    audit(now_ms: number, quiet_ms: number): void;
     leave(): void;
     /** @returns {Promise<void>} */
     close(): Promise<void>;

@@ -178,6 +178,13 @@ export type Hole = {
     from: number;
     to: number;
 };
+export type Suspect = {
+    type: "suspect";
+    symbol: string;
+    channel: Channel;
+    seq: number;
+    reason: "crossed" | "zero";
+};
 export type Overflow = {
     type: "overflow";
     skipped: number;
@@ -185,7 +192,7 @@ export type Overflow = {
 export type Event = Trade | Quote | BarMessage | Correction | Cancel;
 export type Numbered = Event | Day | Gap;
 export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye;
-export type Message = ServerMessage | Open | Reset | Hole;
+export type Message = ServerMessage | Open | Reset | Hole | Suspect;
 export type Topic = Channel | "day" | "gap";
 export type Position = {
     epoch: string;
@@ -267,11 +274,15 @@ export type Problem = {
  * @typedef {{ type: "hole", symbol: string, channel: Topic, from: number, to: number }} Hole of this client: the events with the
  *   `seq` `from` to `to` are lost, although the server has not announced it; fetching them again has failed several times
  */
+/**
+ * @typedef {{ type: "suspect", symbol: string, channel: Channel, seq: number, reason: "crossed" | "zero" }} Suspect of this client: the next event
+ *   has values that cannot be right: a bid above its ask, or a price that is not above zero
+ */
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
 /** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
-/** @typedef {ServerMessage | Open | Reset | Hole} Message */
+/** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 /** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */
 /** @typedef {"all" | "latest"} Mode */
@@ -305,6 +316,12 @@ export declare function isEvent(message: Message): message is Event;
 export declare function isNumbered(message: Message): message is Numbered;
 /** Returns the topic of a numbered message, without its symbol. @param {Numbered} message @returns {Topic} */
 export declare function topicOf(message: Numbered): Topic;
+/**
+ * Returns a warning of an event with values that cannot be right.
+ * @param {Event} event
+ * @returns {Suspect | null}
+ */
+export declare function suspicionOf(event: Event): Suspect | null;
 /**
  * Reads a frame: an array of messages.
  * @param {string} text

@@ -32,6 +32,10 @@ export declare class WebSocketLink {
     ping(): void;
     /** Returns how long the server owes an answer. @param {number} now_ms */
     owedFor(now_ms: number): number;
+    /** Returns how long nothing has come. @param {number} now_ms */
+    silentFor(now_ms: number): number;
+    /** @param {number} now_ms @param {number} quiet_ms */
+    audit(now_ms: number, quiet_ms: number): void;
     /** Abandons the socket, without waiting for the closing handshake, which could take minutes. */
     leave(): void;
     /** Closes the socket, and waits for the closing handshake. @returns {Promise<void>} */

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tickcast._closing import Backoff, advice_of, code_of
 from tickcast._gate import Gate
-from tickcast._messages import GarbledError, Raw, read_frame
+from tickcast._messages import GarbledError, Raw, read_frame, suspicion_of
 from tickcast._wishes import Way, Wishes, changes_of, groups_of, without
 
 
@@ -51,7 +51,13 @@ class Closing(unittest.TestCase):
         self.assertEqual([backoff.next() for _ in range(7)], [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
         backoff.reset()
         backoff.tell(840)
-        self.assertEqual([backoff.next(), backoff.next(), backoff.next(5_000)], [840, 500, 10_000])
+        self.assertEqual([backoff.next(), backoff.next(), backoff.next(5_000)], [840 + 250, 1_000, 10_000])
+        backoff.tell(60_000)
+        self.assertEqual(backoff.next(), 60_000 + 2_000)
+        backoff.tell(9e9)
+        self.assertEqual(backoff.next(), 300_000 + 4_000)
+        backoff.tell(0)
+        self.assertEqual(backoff.next(), 15_000, "never sooner than without")
         self.assertEqual(Backoff(lambda: 0.0).next(5_000), 5_000)
 
 
@@ -103,6 +109,15 @@ class Gates(unittest.TestCase):
             with self.assertRaises(GarbledError):
                 read_frame(json.dumps([correction(1, 2, **{key: None})]))
         self.assertEqual(read_frame(json.dumps([correction(1, 2)])), [correction(1, 2)])
+
+
+class Suspicions(unittest.TestCase):
+    def test_an_event_whose_values_cannot_be_right_is_suspect(self) -> None:
+        quote = {"type": "quote", "symbol": "AAPL", "seq": 7, "bid": 1.0, "ask": 1.01}
+        events = [quote, quote | {"bid": 1.02}, quote | {"ask": 0.0}, trade(1, 2), trade(1, 2, price=0), correction(1, 2, type="cancel")]
+        found = [suspicion_of(event, "any") for event in events]
+        self.assertEqual([each and each["reason"] for each in found], [None, "crossed", "zero", None, "zero", None])
+        self.assertEqual(found[1], {"type": "suspect", "symbol": "AAPL", "channel": "any", "seq": 7, "reason": "crossed"})
 
 
 class Requests(unittest.TestCase):

@@ -27,6 +27,7 @@ from ._messages import (
     Reset,
     Snapshot,
     Subscribed,
+    Suspect,
     Trade,
     Transport,
     Welcome,
@@ -35,6 +36,6 @@ from ._options import Options, Status
 
 __all__ = [
     "Bar", "Cancel", "Channel", "Client", "ClosedError", "Correction", "Day", "Error", "Failure", "Gap", "Goodbye", "Heartbeat",
-    "Hole", "Lag", "Message", "Open", "Options", "Pong", "Quote", "Reset", "Snapshot", "Status", "Subscribed", "Trade",
-    "Transport", "Welcome",
+    "Hole", "Lag", "Message", "Open", "Options", "Pong", "Quote", "Reset", "Snapshot", "Status", "Subscribed", "Suspect",
+    "Trade", "Transport", "Welcome",
 ]

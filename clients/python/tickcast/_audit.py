@@ -1,4 +1,4 @@
-"""Finds a connection that is open and answers pings, but brings no events although there are some.
+"""Finds a connection that is open and has heartbeats, but brings no events although there are some.
 
 After a silence it compares the numbers of the last events with those of the server's snapshots.
 """
@@ -6,6 +6,8 @@ After a silence it compares the numbers of the last events with those of the ser
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ._core import Core
@@ -17,17 +19,27 @@ _ANSWER_S = 5.0
 _GRACE_S = 2.0
 
 
+class Scope(NamedTuple):
+    """The topics of a connection; ``symbols`` may have ``"*"``."""
+
+    symbols: list[str]
+    has: Callable[[str, str], bool]
+
+
 class Audit:
-    def __init__(self, core: Core, tls: ssl.SSLContext | None) -> None:
+    """The silence of events of one connection."""
+
+    def __init__(self, core: Core, tls: ssl.SSLContext | None, scope_of: Callable[[], Scope]) -> None:
         self._core = core
         self._tls = tls
-        self._quiet_since_s = 0.0
+        self._scope_of = scope_of
+        self._quiet_since_s = time.monotonic()
         # Changes with each event, so that an answer from before it proves nothing.
         self._turn = 0
         self._task: asyncio.Task[bool] | None = None
 
     def hear(self) -> None:
-        """Notes an event, or a new connection."""
+        """Notes an event."""
         self._quiet_since_s = time.monotonic()
         self._turn += 1
 
@@ -38,22 +50,22 @@ class Audit:
                 return False
             task, self._task = self._task, None
             return not task.cancelled() and task.exception() is None and task.result()
-        if now_s - self._quiet_since_s >= quiet_s and self._core.place.wishes.wanted:
+        scope = self._scope_of()
+        if now_s - self._quiet_since_s >= quiet_s and scope.symbols:
             self._quiet_since_s = now_s
-            self._task = asyncio.create_task(self._compare())
+            self._task = asyncio.create_task(self._compare(scope))
         return False
 
-    async def _compare(self) -> bool:
+    async def _compare(self, scope: Scope) -> bool:
         turn, place = self._turn, self._core.place
-        symbols = list(place.wishes.wanted)
-        query = "" if EVERY in symbols else "?" + urlencode({"symbols": ",".join(symbols)})
+        query = "" if EVERY in scope.symbols else "?" + urlencode({"symbols": ",".join(scope.symbols)})
         try:
             answer = await fetch_json(self._core.url_of(f"api/v1/snapshot{query}"), _ANSWER_S, self._tls)
         except RequestError:
             # Without an answer there is no proof.
             return False
         await asyncio.sleep(_GRACE_S)
-        return turn == self._turn and answer["epoch"] == place.epoch and place.gate.behind(answer["snapshots"])
+        return turn == self._turn and answer["epoch"] == place.epoch and place.gate.behind(answer["snapshots"], scope.has)
 
     def stop(self) -> None:
         """Ends a question."""

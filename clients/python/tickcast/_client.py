@@ -1,7 +1,6 @@
 """The client: which transport is used and when it is tried again, the watchdog, and the messages for the application."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -9,13 +8,13 @@ from types import TracebackType
 from typing import Literal, Self, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ._audit import Audit
 from ._closing import ABNORMAL, Backoff, ClosedError, Ended, Failure, advice_of
 from ._core import Link
 from ._lines import LineLink
-from ._messages import Channel, Message, Raw, Reset, topic_of
+from ._messages import Channel, Message, Raw, Reset, Transport, suspicion_of, topic_of
 from ._options import Options, Status
 from ._place import Place
+from ._silences import Silences
 from ._websocket import WebSocketLink
 from ._wishes import Way
 
@@ -51,14 +50,15 @@ class Client:
         self._queue: asyncio.Queue[Message | ClosedError | None] = asyncio.Queue(self._options.queue_max)
         # Messages of this client, which are passed on before the next ones of the server.
         self._own: list[Message] = []
-        self._backoff = Backoff()
-        self._audit = Audit(self, self._options.tls)
+        self._backoff = Backoff(self._options.random)
+        self._silences = Silences(self._options.upgrade_s)
         self._link: _Attempt | None = None
         # A better transport that is being tried while the link works.
         self._candidate: _Attempt | None = None
         self._heartbeat_ms: float = _HEARTBEAT_MS
-        self._heard_s = self._pinged_s = 0.0
-        # The application reads too slowly: the silence is its own.
+        self._pinged_s = 0.0
+        # When the application last read too slowly: until then the silence is its own.
+        self._waited_s = 0.0
         self._is_waiting = False
         self._first = 0
         self._upgrade_at_s = 0.0
@@ -133,7 +133,6 @@ class Client:
         if self._link and self._link.link.is_ready:
             await self._link.link.close()
         if self._runner:
-            self._audit.stop()
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
         self._set_status(state="closed", transport=None, retry_in_s=None, failure=None)
@@ -156,7 +155,10 @@ class Client:
                 if not advice.keeps_cursor:
                     self.place.restart()
                 at = self._options.transports.index(attempt.link.transport)
-                if failure.is_blocked and at + 1 < len(self._options.transports):
+                is_blocked = failure.is_blocked
+                if attempt.link.is_ready and failure.cause in ("silent", "late"):
+                    is_blocked = self._silences.note(attempt.link.transport, time.monotonic())
+                if is_blocked and at + 1 < len(self._options.transports):
                     index = at + 1
                     continue
                 if attempt.link.is_ready and time.monotonic() - attempt.begun_s > _HELD_S:
@@ -180,12 +182,13 @@ class Client:
             pass
 
     def _open(self, index: int) -> _Attempt:
-        transport = self._options.transports[index]
-        if transport == "websocket":
-            link: Link = WebSocketLink(self, self._options.connect_timeout_s, self._options.tls)
-        else:
-            link = LineLink(self, transport, self._options.tls)
+        link = self._link_of(self._options.transports[index])
         return _Attempt(link, asyncio.create_task(link.run()))
+
+    def _link_of(self, transport: Transport) -> Link:
+        if transport == "websocket":
+            return WebSocketLink(self, self._options.connect_timeout_s, self._options.tls)
+        return LineLink(self, transport, self._options.tls)
 
     def _drop(self) -> None:
         for attempt in (self._link, self._candidate):
@@ -200,7 +203,7 @@ class Client:
         self._set_status(state=state, transport=self._options.transports[index], retry_in_s=None, failure=failure)
         self._is_asked = False
         self._link = self._open(index)
-        self._heard_s = checked_s = time.monotonic()
+        checked_s = time.monotonic()
         try:
             while True:
                 tasks = [attempt.task for attempt in (self._link, self._candidate) if attempt]
@@ -215,9 +218,6 @@ class Client:
                 now_s = time.monotonic()
                 is_late = now_s - checked_s > _CHECK_S + _LATE_S
                 checked_s = now_s
-                if is_late:
-                    # Messages may be waiting to be read.
-                    self._heard_s = max(self._heard_s, now_s - _CHECK_S)
                 ended = self._check(now_s, is_late)
                 if ended:
                     return ended
@@ -234,12 +234,14 @@ class Client:
         if not link.is_ready:
             return Failure("silent", is_blocked=True) if now_s - attempt.begun_s > options.connect_timeout_s else None
         if self._is_waiting:
-            self._heard_s = now_s
-        elif link.transport != "poll" and now_s - self._heard_s > silence_s:
-            return Failure("silent", is_blocked=link.transport == "sse")
-        elif not is_late and link.owed_for(now_s) > max(silence_s, options.connect_timeout_s):
-            return Failure("late")
-        if link.transport != "poll" and self._audit.is_behind(now_s, silence_s):
+            self._waited_s = now_s
+        # If the process stood still, or the application, messages may be waiting to be read.
+        elif not is_late:
+            if min(link.silent_for(now_s), now_s - self._waited_s) > silence_s:
+                return Failure("silent")
+            if link.owed_for(now_s) > max(silence_s, options.connect_timeout_s):
+                return Failure("late")
+        if link.is_behind(now_s, silence_s):
             return Failure("silent")
         if now_s - self._pinged_s >= options.ping_s:
             self._pinged_s = now_s
@@ -260,7 +262,7 @@ class Client:
             following = options.transports.index(candidate.link.transport) + 1
             self._candidate = self._open(following) if following < self._first else None
             if self._candidate is None:
-                self._upgrade_at_s = now_s + options.upgrade_s * (0.75 + random.random() / 2)
+                self._upgrade_at_s = now_s + self._silences.upgrade_delay(self._options.random())
 
     # For the connections.
 
@@ -285,25 +287,19 @@ class Client:
         elif not self._link or link is not self._link.link:
             return
         link.is_ready = True
-        self._heard_s = self._pinged_s = now_s
-        self._audit.hear()
+        self._pinged_s = now_s
         self._first = self._options.transports.index(link.transport)
         if self._first > 0:
-            self._upgrade_at_s = now_s + self._options.upgrade_s * (0.75 + random.random() / 2)
+            self._upgrade_at_s = now_s + self._silences.upgrade_delay(self._options.random())
         self._set_status(state="live", transport=link.transport, retry_in_s=None, failure=None)
         self._own.append({"type": "open", "transport": link.transport, "epoch": self.place.epoch})
         link.update()
-
-    def hear(self) -> None:
-        """Something has come."""
-        self._heard_s = time.monotonic()
 
     async def take(self, link: Link, messages: list[Raw]) -> None:
         """Checks messages and passes them on. Raises Ended if one is missing."""
         for message in messages:
             if not any(attempt and attempt.link is link for attempt in (self._link, self._candidate)):
                 return
-            self.hear()
             is_shown = link.control(message)
             verdict = self.place.gate.judge(message)
             if verdict == "hole":
@@ -311,10 +307,11 @@ class Client:
             if verdict == "drop" or not is_shown:
                 continue
             link.passed(message)
-            if topic_of(message) is not None:
-                self._audit.hear()
             if verdict != "pass":
                 self._own.append(verdict)
+            topic = topic_of(message)
+            if topic is not None and (suspicion := suspicion_of(message, topic)) is not None:
+                self._own.append(suspicion)
             await self._pass(cast(Message, message))
 
     async def refuse(self, error: Raw) -> None:
@@ -329,6 +326,7 @@ class Client:
         for each in [*own, message]:
             await self._queue.put(each)
         self._is_waiting = False
+        self._waited_s = time.monotonic() if self._queue.full() else self._waited_s
 
     def _on_reset(self, reset: Reset) -> None:
         self._own.append(reset)

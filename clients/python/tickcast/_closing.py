@@ -95,25 +95,25 @@ class Backoff:
 
     FIRST_MS = 500.0
     MOST_MS = 15_000.0
+    #: The longest delay that a server may demand.
+    TOLD_MOST_MS = 300_000.0
 
     def __init__(self, rand: Callable[[], float] = random.random) -> None:
         self._random = rand
         self._attempt = 0
-        self._told_ms: float | None = None
+        self._told_ms = 0.0
 
     def reset(self) -> None:
         """Starts again with the first delay."""
         self._attempt = 0
 
     def tell(self, delay_ms: float) -> None:
-        """Takes the delay that the server demands. It replaces the next delay only."""
-        self._told_ms = min(max(0.0, delay_ms), self.MOST_MS)
+        """Takes the delay that the server demands: the next delay is at least as long."""
+        self._told_ms = min(max(0.0, delay_ms), self.TOLD_MOST_MS)
 
     def next(self, least_ms: float = 0) -> float:
-        """Returns the next delay: from half the bound of this attempt up to the bound."""
-        told_ms, self._told_ms = self._told_ms, None
-        if told_ms is not None:
-            return told_ms
+        """Returns the next delay: from half the bound of this attempt, or the demanded delay, by up to half the bound more."""
+        told_ms, self._told_ms = self._told_ms, 0.0
         bound = max(min(self.FIRST_MS * float(1 << self._attempt), self.MOST_MS), 2 * least_ms)
         self._attempt = min(self._attempt + 1, 16)
-        return bound * (0.5 + self._random() / 2)
+        return max(bound / 2, told_ms) + bound / 2 * self._random()

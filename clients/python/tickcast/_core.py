@@ -27,6 +27,12 @@ class Link(Protocol):
     def owed_for(self, now_s: float) -> float:
         """Returns how long the server owes an answer, in seconds."""
 
+    def silent_for(self, now_s: float) -> float:
+        """Returns for how many seconds the most silent part of the connection has brought nothing, not even a heartbeat."""
+
+    def is_behind(self, now_s: float, quiet_s: float) -> bool:
+        """Returns whether no events come although there are some."""
+
     def control(self, message: Raw) -> bool:
         """Takes a message that concerns the connection. Returns whether the application is to see it."""
 
@@ -50,9 +56,6 @@ class Core(Protocol):
 
     def enter(self, link: Link, welcome: Raw | None = None) -> None:
         """The connection is ready; calls `update`."""
-
-    def hear(self) -> None:
-        """Something has come."""
 
     async def take(self, link: Link, messages: list[Raw]) -> None:
         """Checks messages and passes them on. Raises Ended if one is missing."""

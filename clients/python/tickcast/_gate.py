@@ -5,7 +5,7 @@ the first snapshot of its symbol after the subscription.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -161,16 +161,16 @@ class Gate:
         self._repairs.pop((symbol, topic), None)
         return verdict
 
-    def behind(self, snapshots: Iterable[Raw]) -> bool:
+    def behind(self, snapshots: Iterable[Raw], has: Callable[[str, str], bool] = lambda symbol, topic: True) -> bool:
         """Returns whether events up to these snapshots have not come, and lets them be fetched from where they stopped.
 
-        Topics in mode ``latest`` are left out, as a rate may hold their events back.
+        ``has`` tells the topics in question. Topics in mode ``latest`` are left out, as a rate may hold their events back.
         """
         found = False
         for snapshot in snapshots:
             symbol = snapshot["symbol"]
             for topic, last in self._last.get(symbol, {}).items():
-                if snapshot["seq"].get(topic, 0) > last.seq and self._wishes.is_whole(symbol, topic):
+                if snapshot["seq"].get(topic, 0) > last.seq and has(symbol, topic) and self._wishes.is_whole(symbol, topic):
                     self._repairs.setdefault((symbol, topic), _Repair(symbol, last.offset, 0))
                     found = True
         return found

@@ -6,7 +6,7 @@ The standard library has no client that does not block, and one for three addres
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -119,7 +119,7 @@ async def fetch_json(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> 
         raise RequestError(Failure("silent", is_blocked=True)) from err
 
 
-async def read_stream(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> AsyncIterator[StreamEvent]:
+async def read_stream(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> AsyncGenerator[StreamEvent, None]:
     """Reads a stream of server-sent events (WHATWG HTML, section 9.2.6) until its end. Raises RequestError."""
     async with _request(url, timeout_s, "text/event-stream", tls) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):

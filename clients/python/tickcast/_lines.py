@@ -7,10 +7,12 @@ changed begin anew at the oldest cursor; the gate drops repeated events.
 import asyncio
 import ssl
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from ._audit import Audit, Scope
 from ._closing import Ended, Failure, code_of
 from ._core import Core
 from ._http import RequestError, fetch_json, read_stream
@@ -21,6 +23,8 @@ from ._wishes import Group, groups_of
 _ANSWER_S = 5.0
 #: How long the server may hold a long poll.
 _WAIT_MS = 25_000
+#: The time between two polls that bring nothing, should an answer come at once although the server was asked to wait.
+_POLL_S_MIN = 0.5
 #: Errors of the request itself (docs/PROTOCOL.md).
 _REFUSALS = ("unknown_symbol", "unknown_channel", "limit_exceeded", "bad_request")
 
@@ -30,6 +34,7 @@ class _Line:
     group: Group
     #: Epoch and offset; None before the snapshots.
     cursor: tuple[str, int] | None
+    audit: Audit
     task: asyncio.Task[None] = field(init=False, repr=False)
     heard_s: float = field(default_factory=time.monotonic)
 
@@ -65,6 +70,7 @@ class LineLink:
         finally:
             for line in self._lines.values():
                 line.task.cancel()
+                line.audit.stop()
 
     async def _update(self) -> None:
         self._due.clear()
@@ -79,7 +85,9 @@ class LineLink:
             self._core.enter(self)
         groups = groups_of(wishes.wanted)
         for group in set(self._lines) - set(groups):
-            self._lines.pop(group).task.cancel()
+            line = self._lines.pop(group)
+            line.task.cancel()
+            line.audit.stop()
         for group in groups:
             if group in self._lines:
                 continue
@@ -112,7 +120,7 @@ class LineLink:
 
     def _open(self, group: Group) -> None:
         offsets = [self._after_of(symbol, group) or 0 for symbol in group.symbols]
-        line = _Line(group, (self._core.place.epoch, min(offsets)))
+        line = _Line(group, (self._core.place.epoch, min(offsets)), Audit(self._core, self._tls, lambda: self._scope_of(group)))
         self._lines[group] = line
         line.task = asyncio.create_task(self._serve(line))
 
@@ -127,45 +135,50 @@ class LineLink:
     async def _follow(self, line: _Line) -> None:
         """Reads a stream until it ends."""
         way = line.group.way
-        query = self._query_of(line) | self._core.lag_option
+        query = self._query_of(line.group, line.cursor) | self._core.lag_option
         if way.max_hz is not None:
             query["max_hz"] = way.max_hz
         failure = Failure("closed", code_of(""))
-        stream = read_stream(self._core.url_of(f"api/v1/stream?{urlencode(query)}"), _ANSWER_S, self._tls)
+        url = self._core.url_of(f"api/v1/stream?{urlencode(query)}")
         # A proxy that gathers an answer before it passes it on is found by the first event, which the server sends at once.
         timeout_s: float | None = _ANSWER_S
-        while True:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    event = await anext(stream, None)
-            except TimeoutError as err:
-                raise Ended(Failure("buffered", is_blocked=True)) from err
-            if event is None:
-                raise Ended(failure)
-            timeout_s = None
-            self._core.hear()
-            line.heard_s = time.monotonic()
-            messages = [] if event.data is None else read_frame(event.data)
-            for message in messages:
-                if message["type"] == "goodbye":
-                    reason = message["reason"]
-                    failure = Failure("closed", code_of(reason), reason, retry_after_ms=message.get("retry_after_ms"))
-            await self._deliver(line, messages, line.cursor if event.id is None else _cursor_of(event.id))
+        async with aclosing(read_stream(url, _ANSWER_S, self._tls)) as stream:
+            while True:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        event = await anext(stream, None)
+                except TimeoutError as err:
+                    raise Ended(Failure("buffered", is_blocked=True)) from err
+                if event is None:
+                    raise Ended(failure)
+                timeout_s = None
+                line.heard_s = time.monotonic()
+                messages = [] if event.data is None else read_frame(event.data)
+                for message in messages:
+                    if message["type"] == "goodbye":
+                        reason = message["reason"]
+                        failure = Failure("closed", code_of(reason), reason, retry_after_ms=message.get("retry_after_ms"))
+                if any(topic_of(message) for message in messages):
+                    line.audit.hear()
+                await self._deliver(line, messages, line.cursor if event.id is None else _cursor_of(event.id))
 
     async def _repeat(self, line: _Line) -> None:
         """Polls until an answer fails."""
         # The first answer comes at once, as it tells whether the cursor is valid.
         wait_ms = 0
         while True:
-            answer = await self._poll(line.group, line.cursor, wait_ms)
+            begun_s, before = time.monotonic(), line.cursor
+            answer = await self._poll(line.group, before, wait_ms)
             if not answer["recovered"]:
                 self._on_void(line, answer["epoch"])
             self._core.enter(self)
             await self._deliver(line, answer["messages"], _cursor_of(answer["cursor"]))
+            # The rate of a poll is its client's own.
+            pause_s = 0.0 if line.group.way.max_hz is None else 1 / line.group.way.max_hz
+            if wait_ms > 0 and line.cursor == before:
+                pause_s = max(pause_s, _POLL_S_MIN - (time.monotonic() - begun_s))
+            await asyncio.sleep(pause_s)
             wait_ms = _WAIT_MS
-            if line.group.way.max_hz is not None:
-                # The rate of a poll is its client's own.
-                await asyncio.sleep(1 / line.group.way.max_hz)
 
     async def _deliver(self, line: _Line, messages: list[Raw], cursor: tuple[str, int] | None) -> None:
         place = self._core.place
@@ -191,18 +204,18 @@ class LineLink:
         self._core.place.gate.expect(line.group.symbols)
 
     async def _poll(self, group: Group, after: tuple[str, int] | None, wait_ms: int) -> Raw:
-        query = self._query_of(_Line(group, after)) | {"wait_ms": wait_ms}
+        query = self._query_of(group, after) | {"wait_ms": wait_ms}
         answer = await fetch_json(self._core.url_of(f"api/v1/poll?{urlencode(query)}"), wait_ms / 1_000 + _ANSWER_S, self._tls)
         try:
             return {**answer, "messages": [check(message) for message in answer["messages"]]}
         except (GarbledError, KeyError, TypeError) as err:
             raise RequestError(Failure("garbage")) from err
 
-    def _query_of(self, line: _Line) -> dict[str, Any]:
-        symbols, channels, way = line.group
+    def _query_of(self, group: Group, after: tuple[str, int] | None) -> dict[str, Any]:
+        symbols, channels, way = group
         query: dict[str, Any] = {"symbols": ",".join(symbols), "channels": ",".join(channels), "mode": way.mode}
-        if line.cursor is not None:
-            query["after"] = "{}:{}".format(*line.cursor)
+        if after is not None:
+            query["after"] = "{}:{}".format(*after)
         if self._core.account is not None:
             query["client"] = self._core.account
         return query
@@ -238,9 +251,25 @@ class LineLink:
         """Streams and polls have no ping."""
 
     def owed_for(self, now_s: float) -> float:
-        """Returns the silence of the most silent stream; a poll has a timeout of its own."""
+        """A request has a timeout of its own."""
+        return 0.0
+
+    def silent_for(self, now_s: float) -> float:
+        """Returns the silence of the most silent stream; a poll has no heartbeats."""
         heard_s = [line.heard_s for line in self._lines.values()] if self.transport == "sse" else []
         return now_s - min(heard_s, default=now_s)
+
+    def is_behind(self, now_s: float, quiet_s: float) -> bool:
+        """Returns whether no events come although there are some."""
+        audits = [line.audit for line in self._lines.values()] if self.transport == "sse" else []
+        return any([audit.is_behind(now_s, quiet_s) for audit in audits])
+
+    def _scope_of(self, group: Group) -> Scope:
+        def has(symbol: str, topic: str) -> bool:
+            named = self._core.place.wishes.channels_of(symbol)
+            return topic in group.channels and (symbol in group.symbols or (EVERY in group.symbols and topic not in named))
+
+        return Scope(list(group.symbols), has)
 
     async def close(self) -> None:
         """Lines end with their task."""

@@ -199,9 +199,19 @@ class Hole(TypedDict):
     # `from` is a keyword of Python: message["from"].
 
 
+class Suspect(TypedDict):
+    """Of this client: the next event has values that cannot be right: a bid above its ask, or a price that is not above zero."""
+
+    type: Literal["suspect"]
+    symbol: str
+    channel: str
+    seq: int
+    reason: Literal["crossed", "zero"]
+
+
 Message = (
     Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | Goodbye
-    | Open | Reset | Hole
+    | Open | Reset | Hole | Suspect
 )
 #: A message before it is known which one it is.
 Raw = dict[str, Any]
@@ -230,6 +240,16 @@ class GarbledError(Exception):
 def topic_of(message: Raw) -> str | None:
     """Returns the topic of a numbered message, without its symbol; None if the message has no number."""
     return f"bars.{message['interval']}" if message["type"] == "bar" else _TOPICS.get(message["type"])
+
+
+def suspicion_of(event: Raw, channel: str) -> Suspect | None:
+    """Returns a warning of a numbered message with values that cannot be right."""
+    prices = [event[key] for key in ("price", "bid", "ask", "low") if key in event]
+    is_crossed = event["type"] == "quote" and event["bid"] > event["ask"]
+    if min(prices, default=1) > 0 and not is_crossed:
+        return None
+    reason: Literal["crossed", "zero"] = "crossed" if min(prices, default=1) > 0 else "zero"
+    return {"type": "suspect", "symbol": event["symbol"], "channel": channel, "seq": event["seq"], "reason": reason}
 
 
 def check(message: object) -> Raw:

@@ -1,6 +1,8 @@
 """The options and the status of a client."""
 
+import random
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +32,8 @@ class Options:
     queue_max: int = 1_000
     #: Certificates for `https`; those of the system by default.
     tls: ssl.SSLContext | None = None
+    #: From 0 up to 1.
+    random: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True)

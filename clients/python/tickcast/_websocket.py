@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from ._audit import Audit, Scope
 from ._closing import ABNORMAL, Ended, Failure
 from ._core import Core
 from ._messages import GarbledError, Raw, Transport, read_frame, topic_of
@@ -48,6 +49,8 @@ class WebSocketLink:
         self._newest_offset = -1
         self._pinged_s: float | None = None
         self._retry_after_ms: float | None = None
+        self._heard_s = time.monotonic()
+        self._audit = Audit(core, tls, lambda: Scope(list(core.place.wishes.wanted), lambda symbol, topic: True))
 
     async def run(self) -> None:
         """Serves the connection; raises Ended when it has ended."""
@@ -69,6 +72,7 @@ class WebSocketLink:
         sender = asyncio.create_task(self._send_requests(self._socket))
         try:
             async for text in self._socket:
+                self._heard_s = time.monotonic()
                 if not isinstance(text, str):
                     raise GarbledError("not a text message")
                 await self._core.take(self, read_frame(text))
@@ -78,6 +82,7 @@ class WebSocketLink:
             pass
         finally:
             sender.cancel()
+            self._audit.stop()
             self._socket.transport.abort()
         code, reason = self._socket.close_code or ABNORMAL, self._socket.close_reason or ""
         raise Ended(Failure("closed", code, reason, retry_after_ms=self._retry_after_ms, is_blocked=not self.is_ready and code == ABNORMAL))
@@ -112,6 +117,7 @@ class WebSocketLink:
     def passed(self, message: Raw) -> None:
         """Notes a message that has passed the gate."""
         if topic_of(message) is not None:
+            self._audit.hear()
             self._newest_offset = max(self._newest_offset, message["offset"])
             if self._is_settled:
                 self._core.place.reached(message["offset"], is_exact=False)
@@ -202,6 +208,14 @@ class WebSocketLink:
         """Returns how long the server owes an answer, in seconds."""
         since = [asked.sent_s for asked in self._pending.values()]
         return now_s - min([self._pinged_s or now_s, *since])
+
+    def silent_for(self, now_s: float) -> float:
+        """Returns for how many seconds nothing has come."""
+        return now_s - self._heard_s
+
+    def is_behind(self, now_s: float, quiet_s: float) -> bool:
+        """Returns whether no events come although there are some."""
+        return self._audit.is_behind(now_s, quiet_s)
 
     async def close(self) -> None:
         """Closes the socket, and waits for the closing handshake."""

@@ -6,6 +6,7 @@ pub(crate) mod middlebox;
 mod program;
 mod faults;
 mod readme;
+mod silent;
 mod slow;
 
 use std::sync::atomic::Ordering::SeqCst;

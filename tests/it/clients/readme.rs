@@ -44,6 +44,19 @@ async fn the_example_of_the_python_client_runs() {
 }
 
 #[tokio::test]
+async fn the_types_of_the_python_client_are_strict() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Language::Python.command();
+    command.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(root.join("target/tmp/mypy"));
+    command.current_dir(root.join("clients/python")).env("MYPYPATH", ".");
+    command
+        .args(["tickcast", "tests/test_client.py", "tests/test_pace.py", "../../tests/clients/watch.py"])
+        .kill_on_drop(true);
+    let ended = ended(&mut command).await;
+    assert!(ended.status.success(), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn the_parts_of_the_python_client_pass_their_own_tests() {
     let mut command = Language::Python.command();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python/tests");
