@@ -64,17 +64,17 @@ async function port(child, pattern) {
 /**
  * Returns the arguments of the load generator.
  * @param {{ load: import("./workloads.mjs").Load, seconds: number }} variant
- * @param {{ url: string, pid: number | undefined, subscribe: string | null }} target
+ * @param {{ url: string, pid: number | undefined, speaks: string[] }} target
  * @param {boolean} quick
  */
-export function loadArguments({ load, seconds }, { url, pid, subscribe }, quick) {
+export function loadArguments({ load, seconds }, { url, pid, speaks }, quick) {
   const scaled = (/** @type {number} */ count) => String(quick ? Math.max(1, Math.floor(count / 20)) : count);
   const args = ["--url", url, "--pid", String(pid), "--json", "--allow-lag", "--connect-rate", String(CONNECT_RATE)];
   args.push("--duration-s", String(seconds), "--warmup-s", String(quick ? 0.5 : WARMUP_S), "--channels", "trades");
   if (load.sessions) args.push("--sessions", scaled(load.sessions), "--symbols", load.symbols ?? "", "--symbols-per-session", String(load.perSession));
   if (load.idle) args.push("--idle", scaled(load.idle));
   if (load.stalled) args.push("--stalled", scaled(load.stalled));
-  if (subscribe !== null) args.push("--subscribe", load.sessions ? subscribe : "");
+  if (speaks.length > 0) args.push(...(load.sessions ? speaks : ["--subscribe", ""]));
   return args;
 }
 
@@ -100,14 +100,15 @@ export async function attempt(whole, { quick, seconds }) {
   const variant = quick && whole.storm ? { ...whole, storm: { ...whole.storm, ...QUICK_STORM } } : whole;
   const length = seconds ?? (quick ? Math.min(1, variant.seconds) : variant.seconds);
   const { secure } = variant.load;
-  const how = servers[variant.server]({ ...variant.market, env: secure ? { ...variant.env, ...SECURE_ENV } : variant.env });
+  const env = secure ? { ...variant.env, ...SECURE_ENV } : variant.env;
+  const how = servers[variant.server]({ ...variant.market, env, dialect: variant.dialect });
   const server = start(SERVER_CORE, how.command, how.args, how.env);
   try {
     const address = `127.0.0.1:${await port(server, secure ? SECURE_LISTENING : how.listening)}${how.path}`;
     const url = `ws://${address}`;
     const args = secure
       ? [SECURE, `wss://${address}`, String(quick ? Math.floor(secure / 20) : secure), String(server.pid), String(length)]
-      : loadArguments({ ...variant, seconds: length }, { url, pid: server.pid, subscribe: how.subscribe }, quick);
+      : loadArguments({ ...variant, seconds: length }, { url, pid: server.pid, speaks: how.speaks }, quick);
     const load = start(LOAD_CORE, secure ? process.execPath : GENERATOR, args);
     const clients = {
       load: (/** @type {string[]} */ args) => start(LOAD_CORE, GENERATOR, args),

@@ -12,14 +12,30 @@ export function bunBinary() {
 }
 
 /** What the load generator says to a server that is not tickcast. */
-export const SUBSCRIBE = '{"action":"subscribe","symbols":{symbols},"channels":{channels}}';
+const SUBSCRIBE = ["--subscribe", '{"action":"subscribe","symbols":{symbols},"channels":{channels}}'];
+
+const ALPACA = ["--subscribe", '{"action":"auth","key":"tickcast","secret":"tickcast"}', "--subscribe", '{"action":"subscribe","trades":{symbols}}'];
+
+/** The dialects of tickcast: path, and how the load generator speaks it. A marker is what each trade has once. */
+const dialects = {
+  native: { path: "/ws", speaks: [] },
+  alpaca: { path: "/v2/sip", speaks: [...ALPACA, "--event-marker", '"T":"t"'] },
+  // The marker is the same pair of texts, "T" and "t".
+  alpacaMessagePack: { path: "/v2/sip", speaks: [...ALPACA, "--header", "Content-Type: application/msgpack", "--event-marker", "0xa154a174"] },
+  massive: {
+    path: "/stocks",
+    speaks: ["--subscribe", '{"action":"auth","params":"tickcast"}', "--subscribe", '{"action":"subscribe","params":"T.{symbol}"}', "--event-marker", '"ev":"T"'],
+  },
+  finnhub: { path: "/?token=tickcast", speaks: ["--subscribe", '{"type":"subscribe","symbol":"{symbol}"}', "--event-marker", '"p":'] },
+};
 
 const LISTENING = /listening (\d+)/;
 
 /** The built-in symbols of tickcast, each as active as a generated one on average. */
 const BUILT_IN_SYMBOLS = 30;
 
-/** @typedef {import("./workloads.mjs").Market & { env?: Record<string, string> }} Wanted */
+/** @typedef {keyof typeof dialects} DialectName */
+/** @typedef {import("./workloads.mjs").Market & { env?: Record<string, string>, dialect?: DialectName }} Wanted */
 /**
  * @typedef {object} Launch how to start a server
  * @property {string} command
@@ -27,7 +43,7 @@ const BUILT_IN_SYMBOLS = 30;
  * @property {Record<string, string>} env
  * @property {RegExp} listening finds the port in its output
  * @property {string} path of its WebSocket
- * @property {string | null} subscribe the subscription, if it is not tickcast's own
+ * @property {string[]} speaks the arguments of the load generator for its protocol, none for tickcast's own
  */
 /** @typedef {keyof typeof servers} ServerName */
 
@@ -46,11 +62,11 @@ const peer = (command, args) => ({ symbols, eventsPerSecond, stepMs = 1, fixed =
   },
   listening: LISTENING,
   path: "/",
-  subscribe: SUBSCRIBE,
+  speaks: SUBSCRIBE,
 });
 
 /** tickcast: the rate is chosen such that the generated symbols together get the market's. @type {(wanted: Wanted) => Launch} */
-const tickcast = ({ symbols, eventsPerSecond, stepMs = 1, env = {} }) => ({
+const tickcast = ({ symbols, eventsPerSecond, stepMs = 1, env = {}, dialect = "native" }) => ({
   command: join(TARGET, "release", "tickcast"),
   args: ["--port", "0"],
   env: {
@@ -62,8 +78,7 @@ const tickcast = ({ symbols, eventsPerSecond, stepMs = 1, env = {} }) => ({
     ...env,
   },
   listening: /listening url=http:\/\/127\.0\.0\.1:(\d+)\//,
-  path: "/ws",
-  subscribe: null,
+  ...dialects[dialect],
 });
 
 /** By name: a function from a market to how the server is started with it. */

@@ -45,6 +45,7 @@ const ratio = (workload, ours, theirs, figure, most, what, format) => ({
 });
 
 const micros = (/** @type {number} */ value) => `${value.toFixed(2)} µs`;
+const bytes = (/** @type {number} */ value) => `${value.toFixed(0)} bytes`;
 
 /**
  * A bar on one figure.
@@ -115,6 +116,7 @@ const workers = {
   },
 };
 
+const [JSON_TEXT, MESSAGE_PACK] = ["tickcast, Alpaca JSON", "tickcast, Alpaca MessagePack"];
 const NO_WINDOW = "tickcast, coalesce_ms=0";
 const [QUIET, STALLED] = ["tickcast, nobody stalled", "tickcast, 100 stalled"];
 
@@ -125,6 +127,8 @@ const bars = [
   ratio("hot", NO_WINDOW, "bun", "cpuMicros", 1, "as many writes as the others: CPU per delivery below Bun", micros),
   ratio("watchlist", "tickcast", "floor, 20 ms window", "cpuMicros", 1.15, "default config: CPU at most 1.15 times the floor with the same window", micros),
   ratio("watchlist", "tickcast", "uwebsockets", "cpuMicros", 0.6, "default config: at most 0.60 times uWebSockets' CPU per delivery", micros),
+  ratio("watchlist", MESSAGE_PACK, JSON_TEXT, "cpuMicros", 1.1, "Alpaca's dialect: CPU of MessagePack at most 1.1 times JSON", micros),
+  ratio("watchlist", MESSAGE_PACK, JSON_TEXT, "bytesPerEvent", 0.75, "Alpaca's dialect: bytes of MessagePack at most 0.75 times JSON", bytes),
   ratio("watchlist-0", NO_WINDOW, "uwebsockets", "cpuMicros", 1.05, "coalesce_ms=0: CPU at most 1.05 times uWebSockets", micros),
   ratio("sparse", "tickcast", "uwebsockets", "cpuMicros", 1, "default config: CPU per delivery at most 1.0 times uWebSockets", micros),
   most("sparse", "tickcast", "p50", 2_000, "default config: median latency under 2 ms", ms),

@@ -2,6 +2,7 @@
 // What is measured: markets, clients, and which servers in which settings take part. Starts nothing.
 import { filesMax } from "./machine.mjs";
 
+/** @typedef {import("./servers.mjs").DialectName} DialectName */
 /** @typedef {import("./servers.mjs").ServerName} ServerName */
 /** @typedef {Record<string, string>} Env */
 /** @typedef {{ symbols: number, eventsPerSecond: number, stepMs?: number, fixed?: boolean }} Market the market of every server */
@@ -13,6 +14,7 @@ import { filesMax } from "./machine.mjs";
  * @property {ServerName} server
  * @property {string} label
  * @property {Env} [env]
+ * @property {DialectName} [dialect] of tickcast
  * @property {Partial<Market>} [market]
  * @property {Load} [load]
  * @property {number} [seconds]
@@ -37,6 +39,8 @@ const PUBLISH = { MODE: "publish" };
 const SEND = { MODE: "send" };
 /** @param {string} label @param {Env} [env] @returns {Setting} */
 const tickcast = (label, env = {}) => ({ server: "tickcast", label, env });
+/** @param {string} label @param {DialectName} dialect @returns {Setting} */
+const dialect = (label, dialect) => ({ ...tickcast(`tickcast, ${label}`), dialect });
 /** @param {number} coalesceMs @returns {Setting} */
 const floor = (coalesceMs) => ({
   server: "floor",
@@ -106,6 +110,10 @@ export const workloads = [
     variants: [
       tickcast("tickcast"),
       floor(20),
+      dialect("Alpaca JSON", "alpaca"),
+      dialect("Alpaca MessagePack", "alpacaMessagePack"),
+      dialect("Massive", "massive"),
+      dialect("Finnhub", "finnhub"),
       { ...peer("uwebsockets", SEND, "uwebsockets, 20 ms steps"), market: { stepMs: 20 } },
       floor(0),
       peer("uwebsockets", SEND),

@@ -15,6 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use sse_stream::SseStream;
 use tickcast_core::domain::{Clock, SystemClock};
@@ -23,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub(crate) use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
@@ -124,12 +126,17 @@ impl AsyncWrite for Connection {
 /// An open WebSocket.
 pub(crate) type WebSocket = WebSocketStream<Connection>;
 
-/// Opens a WebSocket over a connection.
+/// A header of a handshake.
+pub(crate) type Header = (HeaderName, HeaderValue);
+
+/// Opens a WebSocket over a connection, with these headers besides those of the protocol.
 /// Fails if the server does not complete the handshake; the text is the same for every connection with the same problem.
-pub(crate) async fn open(connection: Connection, target: &Target) -> Result<WebSocket, String> {
+pub(crate) async fn open(connection: Connection, target: &Target, headers: &[Header]) -> Result<WebSocket, String> {
     connection.meter.count(|traffic| traffic.requests += 1);
     let config = WebSocketConfig::default().read_buffer_size(READ_BYTES).max_message_size(Some(MESSAGE_BYTES_MAX));
-    match client_async_with_config(target.url.as_str(), connection, Some(config)).await {
+    let mut request = target.url.as_str().into_client_request().map_err(words)?;
+    request.headers_mut().extend(headers.iter().cloned());
+    match client_async_with_config(request, connection, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(answer)) => Err(format!("status {}", answer.status().as_u16())),
         Err(err) => Err(words(err)),

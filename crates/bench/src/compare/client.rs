@@ -112,7 +112,7 @@ impl Client {
 
     async fn subscribe(&self, address: SocketAddr) -> Result<(), String> {
         let connection = Connection::dial(address, &self.group.meter).await.map_err(|err| err.to_string())?;
-        let socket = open(connection, &Target::new(address, &self.group.transport.path("", ""))).await?;
+        let socket = open(connection, &Target::new(address, &self.group.transport.path("", "")), &[]).await?;
         let (sender, outgoing) = unbounded_channel();
         let _ = sender.send(Message::text(subscribe(&self.symbols)));
         let code = converse(socket, outgoing, true, |text, now| drop(self.take(text, now))).await;

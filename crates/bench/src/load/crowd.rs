@@ -71,7 +71,7 @@ impl Crowd {
         };
         let clients = (0..plan.connections()).map(client).collect();
         let channels = plan.channels.iter().filter_map(|name| name.parse().ok()).collect();
-        let tally = RefCell::new(Tally { channels, ..Tally::default() });
+        let tally = RefCell::new(Tally { channels, marker: plan.event_marker.clone(), ..Tally::default() });
         Rc::new(Self { plan: Rc::clone(plan), meter: Meter::default(), tally, clients })
     }
 
@@ -192,7 +192,7 @@ impl Client {
 /// Opens the WebSocket of one session. Fails with a text that is the same for every session with the same problem.
 async fn connect(plan: &Plan, meter: &Meter) -> Result<WebSocket, String> {
     let connection = Connection::dial(plan.url.address, meter).await.map_err(|err| err.kind().to_string())?;
-    open(connection, &plan.url).await
+    open(connection, &plan.url, &plan.header).await
 }
 
 #[cfg(test)]

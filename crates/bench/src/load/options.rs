@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use clap::Parser;
+use hyper::body::Bytes;
 use tickcast_core::domain::{Channel, ChannelSet};
 
 use crate::command::seconds;
+use crate::connection::Header;
 use crate::load::report;
 use crate::load::watchlist::Symbols;
 use crate::target::Target;
@@ -52,10 +54,17 @@ pub(crate) struct Plan {
     /// Channels, separated by commas
     #[arg(long, value_name = "LIST", default_value = "trades", value_delimiter = ',')]
     pub(crate) channels: Vec<String>,
-    /// A subscribe message for another server, with {symbols}, {channels} (JSON lists) and {session} (a number) filled in; can be
-    /// repeated; '' sends nothing
+    /// A message for another server, with {symbols}, {channels} (JSON lists) and {session} (a number) filled in, sent for each symbol
+    /// if it has {symbol}; can be repeated; '' sends nothing
     #[arg(long, value_name = "TEMPLATE")]
     subscribe: Vec<String>,
+    /// A header of the handshake, as 'Name: value'; can be repeated
+    #[arg(long, value_name = "HEADER", value_parser = header)]
+    pub(crate) header: Vec<Header>,
+    /// What each event has once and no other message has, as text, or bytes in hexadecimal digits after 0x. Events are only counted:
+    /// their time and number are not read
+    #[arg(long, value_name = "BYTES", value_parser = marker)]
+    pub(crate) event_marker: Option<Bytes>,
     /// New connections per second; 0 opens all at once
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1_000)]
     pub(crate) connect_rate: u32,
@@ -117,10 +126,12 @@ impl Plan {
     /// Returns the subscribe messages of a session.
     pub(crate) fn subscribe(&self, session: usize, symbols: &[&str]) -> Vec<String> {
         let channels = serde_json::json!(self.channels).to_string();
-        let symbols = serde_json::json!(symbols).to_string();
-        let messages = self.templates().filter(|template| !template.is_empty()).map(|template| {
+        let list = serde_json::json!(symbols).to_string();
+        let messages = self.templates().filter(|template| !template.is_empty()).flat_map(|template| {
             let template = template.replace("{session}", &session.to_string());
-            template.replace("{channels}", &channels).replace("{symbols}", &symbols)
+            let template = template.replace("{channels}", &channels).replace("{symbols}", &list);
+            let each = if template.contains("{symbol}") { symbols } else { &[""] };
+            each.iter().map(move |symbol| template.replace("{symbol}", symbol))
         });
         messages.collect()
     }
@@ -131,9 +142,22 @@ impl Plan {
 
     /// Returns whether any subscribe message lists symbols of the server.
     pub(crate) fn needs_symbols(&self) -> bool {
-        let lists_symbols = self.templates().any(|template| template.contains("{symbols}"));
+        let lists_symbols = self.templates().any(|template| template.contains("{symbol"));
         lists_symbols && (self.sessions() > 0 || (self.stalled > 0 && !self.is_native()))
     }
+}
+
+fn header(text: &str) -> Result<Header, String> {
+    let (name, value) = text.split_once(": ").ok_or("must be 'Name: value'")?;
+    let name = name.parse().map_err(|_| "bad name of a header")?;
+    Ok((name, value.parse().map_err(|_| "bad value of a header")?))
+}
+
+fn marker(text: &str) -> Result<Bytes, String> {
+    let Some(digits) = text.strip_prefix("0x") else { return Ok(Bytes::copy_from_slice(text.as_bytes())) };
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
+    let bytes = pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    bytes.collect::<Option<Vec<u8>>>().map(Bytes::from).ok_or_else(|| "must be pairs of hexadecimal digits".into())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -172,6 +196,10 @@ mod tests {
             (&["--duration-s", "0"], "--duration-s", "must be"),
             (&["--duration-s", "NaN"], "--duration-s", "must be"),
             (&["--warmup-s=-1"], "--warmup-s", "must be"),
+            (&["--header", "a"], "--header", "must be"),
+            (&["--header", "a b: c"], "--header", "bad name"),
+            (&["--event-marker", "0xa1b"], "--event-marker", "must be pairs"),
+            (&["--event-marker", "0xzz"], "--event-marker", "must be pairs"),
         ] {
             let err = plan(arguments).unwrap_err();
             assert!(err.contains(option) && err.contains(reason) && !err.contains('\n'), "{arguments:?}: {err}");
@@ -183,5 +211,18 @@ mod tests {
         let plan = plan(&["--subscribe", "", "--subscribe", "{a}{channels}", "--channels", "ticker"]).unwrap();
         assert_eq!(plan.subscribe(0, &["A"]), [r#"{a}["ticker"]"#]);
         assert!(!plan.needs_symbols());
+    }
+
+    #[test]
+    fn a_dialect_is_headers_messages_and_the_bytes_of_an_event() {
+        let arguments =
+            ["--subscribe", "auth", "--subscribe", "T.{symbol}", "--header", "A-B: c d", "--event-marker", "0xA154"];
+        let plan = plan(&arguments).unwrap();
+        assert_eq!(plan.subscribe(0, &["X", "Y"]), ["auth", "T.X", "T.Y"]);
+        assert!(plan.needs_symbols());
+        assert_eq!((plan.header[0].0.as_str(), plan.header[0].1.to_str().unwrap()), ("a-b", "c d"));
+        assert_eq!(plan.event_marker.unwrap()[..], [0xa1, b'T']);
+        let plan = super::tests::plan(&["--event-marker", r#""T":"t""#]).unwrap();
+        assert_eq!(plan.event_marker.unwrap(), r#""T":"t""#);
     }
 }

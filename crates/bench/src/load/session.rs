@@ -4,6 +4,7 @@
 //! the stream, so every snapshot has arrived before the answer to `list`. At the end the session subscribes again and sends another
 //! `list`; the snapshots before its answer contain the last `seq` of each stream at that position.
 
+use memchr::memmem;
 use serde_json::Value;
 use tickcast_core::domain::Channel;
 
@@ -59,6 +60,10 @@ impl Session {
     /// Takes a message of the server that was read at `now` (microseconds since 1970).
     #[inline]
     pub(crate) fn take_message(&mut self, text: &[u8], now: i64, tally: &mut Tally) {
+        if let Some(marker) = &tally.marker {
+            tally.events += memmem::find_iter(text, marker).count() as u64;
+            return;
+        }
         let scanned = scan(text, &mut |object| match (object.kind, object.ts) {
             (b"snapshot" | b"subscribed" | b"lag" | b"welcome" | b"error" | b"heartbeat" | b"pong" | b"goodbye", _) => {
                 self.take_control(object, tally);
@@ -139,6 +144,8 @@ fn bar_channel(interval: &[u8]) -> Channel {
 mod tests {
     use super::*;
 
+    use hyper::body::Bytes;
+
     fn run(texts: &[&str]) -> (Session, Tally) {
         let mut session = Session { subscribe: vec!["hello".into()], ..Session::default() };
         let mut tally = Tally { channels: vec![Channel::Trades], ..Tally::default() };
@@ -168,6 +175,14 @@ mod tests {
         let (session, tally) = run(&[nested, r#"{"ts":600}"#, "\"hello\""]);
         assert_eq!((tally.events, session.sequences.completeness().streams), (3, 0));
         assert_eq!(session.standing, Standing::Foreign);
+    }
+
+    #[test]
+    fn events_are_counted_by_their_marker_in_any_codec() {
+        let mut tally = Tally { marker: Some(Bytes::from_static(b"\xa1T\xa1t")), ..Tally::default() };
+        let packed = b"\x93\x82\xa1T\xa1t\xa1p\xcb\0\0\0\0\0\0\0\0\x81\xa1T\xa1q\x81\xa1T\xa1t";
+        Session::default().take_message(packed, 0, &mut tally);
+        assert_eq!((tally.events, tally.malformed), (2, 0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tickcast_core::domain::Channel;
 
@@ -19,6 +20,8 @@ pub(crate) struct Tally {
     pub(crate) symbols: SymbolNumbers,
     /// The channels whose `seq` is read from a snapshot.
     pub(crate) channels: Vec<Channel>,
+    /// What each event has once; if missing, messages are read as JSON.
+    pub(crate) marker: Option<Bytes>,
     /// Market events since the run began.
     pub(crate) events: u64,
     /// Messages that are not JSON.
