@@ -79,6 +79,7 @@ fn simulated(feed: &FeedConfig, start: Timestamp) -> Result<Opened<SimulatedSour
         past: Box::new(move |id, series| match series {
             Series::Bars(interval) => past.bars(id, interval),
             Series::Hours => past.hours(id),
+            Series::Newest => past.newest(id),
         }),
     })
 }
@@ -90,6 +91,7 @@ fn simulator_config(feed: &FeedConfig) -> SimulatorConfig {
         quotes_per_trade: feed.quotes_per_trade,
         extra_symbols: feed.extra_symbols,
         amendments_per_million_trades: feed.amendments_per_million_trades,
+        late_per_million_trades: feed.late_per_million_trades,
     }
 }
 

@@ -202,6 +202,7 @@ mod tests {
             ("TICKCAST__FEED__STEP_MS", "0", "feed.step_ms"),
             ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
             ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "100001", "feed.amendments_per_million_trades"),
+            ("TICKCAST__FEED__LATE_PER_MILLION_TRADES", "100001", "feed.late_per_million_trades"),
             ("TICKCAST__PUSH__OUTBOX_EVENTS_MAX", "0", "push.outbox_events_max"),
             ("TICKCAST__HISTORY__EVENTS_MAX", "0", "history.events_max"),
             ("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "1", "session.message_bytes_max"),

@@ -20,6 +20,8 @@ pub struct FeedConfig {
     pub extra_symbols: u32,
     /// How many of a million trades are corrected or cancelled, 0 to 100,000.
     pub amendments_per_million_trades: u32,
+    /// How many trades that are reported late come with a million others, 0 to 100,000.
+    pub late_per_million_trades: u32,
     /// Seconds of the market in one second of the clock; above 0, at most 1,000.
     pub speed: f64,
     /// Time between two steps of the feed, in milliseconds of the clock: 1 to 100. The events of a step are one batch.
@@ -45,6 +47,7 @@ impl Default for FeedConfig {
             quotes_per_trade: 2.0,
             extra_symbols: 0,
             amendments_per_million_trades: 200,
+            late_per_million_trades: 0,
             speed: 1.0,
             step_ms: 1,
             catch_up_max_ms: 10_000,
@@ -71,6 +74,9 @@ impl FeedConfig {
         }
         if self.amendments_per_million_trades > 100_000 {
             return Err(("feed.amendments_per_million_trades", "must be at most 100000"));
+        }
+        if self.late_per_million_trades > 100_000 {
+            return Err(("feed.late_per_million_trades", "must be at most 100000"));
         }
         if !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));

@@ -21,6 +21,8 @@ pub(super) enum Stream {
     Orders,
     /// Corrections and cancellations.
     Amendments,
+    /// Trades that are reported late.
+    LateTrades,
     /// Factors of the market and the sectors in the hours before the start.
     PastFactors,
     /// The hours before the start of one symbol, by its index.
@@ -51,6 +53,7 @@ impl Stream {
             Self::Orders => 2,
             Self::PastFactors => 3,
             Self::Amendments => 4,
+            Self::LateTrades => 5,
             Self::PastSymbol(index) => (1 << 32) | u64::from(index),
             Self::Listing(index) => (2 << 32) | u64::from(index),
             Self::PastDay { motion, day } => (1 << 56) | of_time(motion, day),

@@ -64,7 +64,10 @@ impl Sequencer {
             EventBody::Trade(trade) => {
                 self.close_bars(trade.ts, out);
                 self.open[id.index()].add(trade);
-                self.last[id.index()] = trade.price;
+                // A late trade is not the last one.
+                if trade.ts.plus_micros(Interval::S1.micros()) >= self.boundary {
+                    self.last[id.index()] = trade.price;
+                }
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
             EventBody::Correction(correction) => {

@@ -16,6 +16,8 @@ pub enum Series {
     Bars(Interval),
     /// Bars of one hour, as far back as those of one day.
     Hours,
+    /// The bars of one hour of two days, and after them the newest bar of one minute, if there is any.
+    Newest,
 }
 
 /// Computes a series of one symbol, oldest first; the result is the same every time.
@@ -27,8 +29,22 @@ pub(super) struct PastBars {
     /// Most bars of one symbol and series.
     bars_max: usize,
     kept: Mutex<Kept>,
+    /// The newest bars of each symbol that has been asked for.
+    newest: Mutex<HashMap<SymbolId, Newest>>,
     metrics: SharedMetrics,
 }
+
+/// The newest bars of one symbol from before the start. They are few, so those of all symbols stay.
+#[derive(Clone, Debug)]
+pub(super) struct Newest {
+    /// The bar of the newest minute with a trade.
+    pub(super) minute: Option<CompactBar>,
+    /// Days of New York, oldest first. The last one ends at the beginning of the hour of the start.
+    pub(super) days: Arc<[CompactBar]>,
+}
+
+/// Days of [`Newest`]: the day of the start, and two before it.
+const NEWEST_DAYS: usize = 3;
 
 /// Key of a series.
 type Key = (SymbolId, Series);
@@ -69,7 +85,7 @@ impl PastBars {
     /// bars.
     pub(super) fn new(source: PastSource, bars_max: usize, kept_max: usize, metrics: SharedMetrics) -> Self {
         let kept = Mutex::new(Kept { bars_max: kept_max, ..Kept::default() });
-        Self { source, bars_max, kept, metrics }
+        Self { source, bars_max, kept, newest: Mutex::default(), metrics }
     }
 
     /// Returns the closed bars of this symbol and interval, oldest first.
@@ -81,14 +97,31 @@ impl PastBars {
 
     /// Returns the days of New York of this symbol, oldest first. The last one ends at the start of the stream.
     pub(super) fn days(&self, id: SymbolId) -> Arc<[CompactBar]> {
-        self.cached((id, Series::Hours), |hours| {
-            // The first day in New York begins before the hours do.
-            let begin = hours.first().map_or(0, |first| {
-                let (_, end) = Timeframe::Day(1).span(first.ts);
-                hours.partition_point(|hour| hour.ts < end)
-            });
-            merge(Timeframe::Day(1), hours[begin..].iter().copied()).iter().map(CompactBar::from).collect()
-        })
+        self.cached((id, Series::Hours), |hours| days_of(hours).collect())
+    }
+
+    /// Returns the newest bars of this symbol. The first call for a symbol computes two days, or a month if it has not
+    /// traded on one of them.
+    pub(super) fn newest(&self, id: SymbolId) -> Newest {
+        let newest = || self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newest) = newest().get(&id) {
+            return newest.clone();
+        }
+        let made = |series| {
+            let bars = (self.source)(id, series);
+            self.metrics.past_bars_made.inc_by(bars.len() as u64);
+            bars
+        };
+        let mut hours = made(Series::Newest);
+        let minute = hours.pop().as_ref().map(CompactBar::from);
+        let mut days: Vec<_> = days_of(&hours).collect();
+        if days.len() < 2 {
+            days = days_of(&made(Series::Bars(Interval::H1))).collect();
+        }
+        let days = days[days.len().saturating_sub(NEWEST_DAYS)..].into();
+        let made = Newest { minute, days };
+        newest().insert(id, made.clone());
+        made
     }
 
     fn cached(&self, key: Key, make: impl FnOnce(&[Bar]) -> Arc<[CompactBar]>) -> Arc<[CompactBar]> {
@@ -101,6 +134,15 @@ impl PastBars {
         self.metrics.past_series_evicted.inc_by(kept().keep(key, &series));
         series
     }
+}
+
+/// Returns the days of New York of shorter bars, without the first one, which begins before the bars do.
+fn days_of(bars: &[Bar]) -> impl Iterator<Item = CompactBar> {
+    let begin = bars.first().map_or(0, |first| {
+        let (_, end) = Timeframe::Day(1).span(first.ts);
+        bars.partition_point(|bar| bar.ts < end)
+    });
+    merge(Timeframe::Day(1), bars[begin..].iter().copied()).into_iter().map(|day| CompactBar::from(&day))
 }
 
 impl fmt::Debug for PastBars {
@@ -138,6 +180,29 @@ mod tests {
         assert_eq!(counters(), (19, 2));
         assert_eq!(past.kept.lock().unwrap().bars, 10);
         assert_eq!(past.series(SymbolId(9), Interval::M1)[0].ts(), bars(9)[3].ts);
+    }
+
+    #[test]
+    fn the_newest_bars_of_a_symbol_are_computed_once_however_small_the_cache_is() {
+        let metrics = Arc::new(Metrics::default());
+        let day = 86_400_i64;
+        let source = move |id: SymbolId, series| {
+            let days = if series == Series::Newest { 2 } else { 30 };
+            let every = if id.0 == 0 { 3_600 } else { 3 * day };
+            let at = |second| Bar { ts: Timestamp::from_micros(second * 1_000_000), ..bars(1)[0] };
+            let minute = (series == Series::Newest).then_some(-60);
+            (-days * day..0).step_by(every.try_into().unwrap()).chain(minute).map(at).collect()
+        };
+        let past = PastBars::new(Box::new(source), 5, 4, metrics.clone());
+        let newest = [0, 0, 1, 1].map(|id| past.newest(SymbolId(id)));
+        let days = |newest: &Newest| {
+            let day = |day: &CompactBar| (day.ts().micros() / 3_600_000_000, Bar::from(day).trades);
+            newest.days.iter().map(day).collect::<Vec<_>>()
+        };
+        let minute = newest[1].minute.as_ref().map(|bar| bar.ts().micros());
+        assert_eq!((days(&newest[1]), minute), (vec![(-43, 24), (-19, 19)], Some(-60_000_000)));
+        assert_eq!(days(&newest[3]), [(-211, 1), (-139, 1), (-67, 1)], "a symbol that trades every third day");
+        assert_eq!(metrics.past_bars_made.get(), 49 + 2 + 10);
     }
 
     #[test]

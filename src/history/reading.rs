@@ -78,7 +78,11 @@ impl Archive {
     ) -> Vec<Row> {
         let parts = match timeframe.base() {
             Base::Interval(interval) => self.parts(id, interval, timeframe, window),
-            Base::Days => self.day_parts(id, window.from),
+            Base::Days => {
+                let hours = self.past.series(id, Interval::H1);
+                let is_enough = hours.first().is_some_and(|first| first.ts() <= window.from);
+                self.day_parts(id, &if is_enough { hours } else { self.past.days(id) })
+            }
         };
         let bars = merge(timeframe, parts.into_iter());
         let is_after = |bar: &Bar| {
@@ -93,10 +97,20 @@ impl Archive {
         }
     }
 
-    /// Returns the closed bar of the newest minute with a trade.
+    /// Returns the closed bar of the newest minute with a trade. Cheap after the first call for a symbol.
     pub fn last_minute(&self, id: SymbolId) -> Option<CompactBar> {
-        let (_, mut read) = self.read(id, Interval::M1, 2, None);
-        read.closed.pop()
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = live.read(id, Interval::M1, 2, None);
+        drop(live);
+        newest.read.closed.pop().or_else(|| if newest.past_bars > 0 { self.past.newest(id).minute } else { None })
+    }
+
+    /// Returns the bar of the newest day of New York with a trade, so far, and the one before it. Cheap after the first call for a
+    /// symbol.
+    pub fn last_days(&self, id: SymbolId) -> [Option<Bar>; 2] {
+        let parts = self.day_parts(id, &self.past.newest(id).days);
+        let mut days = merge(Timeframe::Day(1), parts.into_iter());
+        [days.pop(), days.pop()]
     }
 
     /// Returns bars of this interval, oldest first, with all those that lie in a bar of the timeframe that begins in the window:
@@ -120,13 +134,11 @@ impl Archive {
         bars
     }
 
-    /// Returns hours, or whole days of New York, oldest first, with all those after `from`; the last one is open.
-    fn day_parts(&self, id: SymbolId, from: Timestamp) -> Vec<Bar> {
+    /// Returns hours, or whole days of New York, oldest first: those of `past`, and those since the start; the last one is open.
+    fn day_parts(&self, id: SymbolId, past: &[CompactBar]) -> Vec<Bar> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let LiveRange { closed, open, is_cut, .. } = live.range(id, Interval::H1, |_| true, |_| true);
         drop(live);
-        let hours = self.past.series(id, Interval::H1);
-        let past = if hours.first().is_some_and(|first| first.ts() <= from) { hours } else { self.past.days(id) };
         let mut parts: Vec<_> = past.iter().map(Bar::from).collect();
         let first = closed.first().filter(|_| is_cut).map(CompactBar::ts);
         parts.extend(closed.iter().map(Bar::from).chain(open));

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::domain::{
     Bar, Channel, ClosedBar, DayFigures, Event, EventBody, Interval, Price, Size, SymbolId, Timestamp, Trade,
 };
-use crate::history::{Archive, BarBounds, PastSource, Row, Series, Timeframe, Window};
+use crate::history::{Archive, BarBounds, CompactBar, PastSource, Row, Series, Timeframe, Window};
 use crate::metrics::Metrics;
 use crate::protocol::Publication;
 
@@ -44,6 +44,10 @@ fn archive(kept_max: usize) -> Archive {
                 bars(START - 72 * HOUR, step, u64::try_from(step / MINUTE).unwrap())
             }
             Series::Hours => bars(START - 100 * 24 * HOUR, HOUR, 60),
+            Series::Newest => {
+                let hours: Vec<_> = bars(START - 72 * HOUR, HOUR, 60);
+                hours.into_iter().chain([bar(START - MINUTE, 1)]).collect()
+            }
         }
     });
     let bounds = BarBounds { bars_max: 10_000, kept_max };
@@ -199,5 +203,26 @@ proptest! {
         }
         let joined = pages(limit, |after, limit| archive.ticks(SymbolId(0), Channel::Trades, &window, after, limit));
         prop_assert_eq!(joined.iter().map(Row::position).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn the_newest_days_and_minute_are_those_of_a_whole_read() {
+    for hours in [0, 5, 30, 60] {
+        let archive = archive(1_000);
+        for hour in 0..hours {
+            let ts = START + hour * HOUR;
+            let trade = event(u64::try_from(2 * hour + 1).unwrap(), trade(ts + MINUTE));
+            let closed = event(u64::try_from(2 * hour + 2).unwrap(), closed(bar(ts, 7)));
+            archive.apply([trade, closed].map(Publication::new).into());
+        }
+        let read = |timeframe| {
+            archive.bars(SymbolId(0), timeframe, &window(START - 240 * HOUR, START + 240 * HOUR, true), None, 2)
+        };
+        let days: Vec<_> =
+            archive.last_days(SymbolId(0)).iter().flatten().map(|day| Row::Bar(CompactBar::from(day))).collect();
+        assert_eq!(days, read(Timeframe::Day(1)), "{hours} hours after the start");
+        let minute = archive.last_minute(SymbolId(0)).map(Row::Bar);
+        assert_eq!(minute, read(Timeframe::Minute(1)).into_iter().next());
     }
 }

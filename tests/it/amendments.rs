@@ -140,6 +140,62 @@ async fn bars_days_volumes_and_the_history_follow_corrections_and_cancellations(
 }
 
 #[actix_web::test]
+async fn a_late_trade_changes_the_bar_of_its_minute_which_is_published_again_and_is_not_the_last_price() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.late_per_million_trades = 20_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &CHANNELS).await;
+    clock.advance_micros(10 * MINUTE_MICROS);
+    let mut minutes = 0;
+    let messages = client
+        .until("ten minutes", |message| {
+            minutes += i32::from(message["interval"] == "1d.ny");
+            minutes == 10
+        })
+        .await;
+    let (mut trades, mut late, mut updated, mut published) = (Trades::default(), 0, 0, BTreeMap::new());
+    let mut newest = 0;
+    for message in &messages {
+        trades.follow(message);
+        let ts = message["ts"].as_i64().unwrap();
+        match message["type"].as_str().unwrap() {
+            "trade" => {
+                late += i32::from(ts < newest);
+                newest = newest.max(ts);
+            }
+            "bar" if message["interval"] == "1m" => drop(published.insert(ts, message.clone())),
+            "bar" if message["interval"] == "1m.updated" => {
+                let before = published.insert(ts, message.clone()).expect("a bar of before");
+                let more = trades.minute(ts);
+                for name in ["volume", "trades"] {
+                    assert!(before[name].as_u64() < message[name].as_u64(), "{before} {message}");
+                }
+                if published.len() > 1 {
+                    assert_eq!(
+                        (&message["volume"], &message["trades"]),
+                        (&more["volume"], &more["trades"]),
+                        "{message}"
+                    );
+                }
+                updated += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(late > 5 && updated > 0 && client.view.missing == 0, "{late} late trades, {updated} bars");
+    let bars = get(server.address, "/api/v1/bars?symbol=AAPL&interval=1m&limit=20").await.json();
+    for bar in bars["bars"].as_array().unwrap().iter().filter(|bar| bar["final"] == true) {
+        let Some(last) = published.get(&bar["ts"].as_i64().unwrap()) else { continue };
+        assert_eq!((&bar["volume"], &bar["trades"]), (&last["volume"], &last["trades"]), "{bar}");
+    }
+    for message in client.sync().await {
+        trades.follow(&message);
+    }
+    let now = get(server.address, "/api/v1/snapshot?symbols=AAPL").await.json();
+    let last = trades.0.values().max_by_key(|trade| trade["ts"].as_i64().unwrap()).unwrap();
+    assert_eq!(now["snapshots"][0]["price"], last["price"], "the price of the newest trade that was not late");
+}
+
+#[actix_web::test]
 async fn a_client_of_trades_quotes_and_bars_gets_nothing_new() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.amendments_per_million_trades = 50_000);
     let mut client = Client::connect(server.address).await;

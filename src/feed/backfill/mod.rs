@@ -183,6 +183,21 @@ impl Backfill {
         std::mem::take(&mut ladder.into_bars()[Interval::H1 as usize])
     }
 
+    /// Returns the bars of one hour of this symbol that closed before the start, of this day and the two days before, and after them
+    /// the newest closed bar of one minute, if there is any. Takes as long as the bars of one minute.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such symbol.
+    pub fn newest(&self, id: SymbolId) -> Vec<Bar> {
+        let (ladder, ..) = self.walk(id, self.today - MINUTES_DAYS, Interval::M1);
+        let mut bars = ladder.into_bars();
+        let minute = bars[Interval::M1 as usize].pop();
+        let mut newest = std::mem::take(&mut bars[Interval::H1 as usize]);
+        newest.extend(minute);
+        newest
+    }
+
     /// Computes all bars from the beginning of `first_day` to the start. Returns the closed bars of `kept` and longer
     /// intervals, the open bars, and the size of the last trade.
     fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {

@@ -27,6 +27,8 @@ pub struct SimulatorConfig {
     pub extra_symbols: u32,
     /// How many of a million trades are corrected or cancelled, at most [`Self::AMENDMENTS_MAX`].
     pub amendments_per_million_trades: u32,
+    /// How many trades that are reported late come with a million others, at most [`Self::LATE_MAX`].
+    pub late_per_million_trades: u32,
 }
 
 impl SimulatorConfig {
@@ -38,6 +40,8 @@ impl SimulatorConfig {
     pub const EXTRA_SYMBOLS_MAX: u32 = 10_000;
     /// Most trades of a million that are corrected or cancelled.
     pub const AMENDMENTS_MAX: u32 = 100_000;
+    /// Most late trades with a million others.
+    pub const LATE_MAX: u32 = 100_000;
 
     /// Checks every value against its range.
     ///
@@ -58,6 +62,9 @@ impl SimulatorConfig {
         if self.amendments_per_million_trades > Self::AMENDMENTS_MAX {
             return Err(SimulatorError::Amendments(self.amendments_per_million_trades));
         }
+        if self.late_per_million_trades > Self::LATE_MAX {
+            return Err(SimulatorError::LateTrades(self.late_per_million_trades));
+        }
         Ok(())
     }
 
@@ -76,6 +83,7 @@ impl Default for SimulatorConfig {
             quotes_per_trade: 2.0,
             extra_symbols: 0,
             amendments_per_million_trades: 200,
+            late_per_million_trades: 0,
         }
     }
 }
@@ -95,6 +103,9 @@ pub enum SimulatorError {
     /// There are too many corrections and cancellations.
     #[error("amendments_per_million_trades must be from 0 to 100000, not {0}")]
     Amendments(u32),
+    /// There are too many late trades.
+    #[error("late_per_million_trades must be from 0 to 100000, not {0}")]
+    LateTrades(u32),
     /// The symbols cannot be used.
     #[error(transparent)]
     Listings(#[from] ListingError),
@@ -134,8 +145,8 @@ pub struct Simulator {
     books: Vec<Book>,
     orders: Noise,
     amendments: Amendments,
-    /// The amendment that follows the last trade at once.
-    amendment: Option<RawEvent>,
+    /// The amendment, or the trade that is reported late, that follows the last trade at once; with the time at which it does.
+    follower: Option<(Timestamp, RawEvent)>,
     trades_only: bool,
     table: SymbolTable,
 }
@@ -158,8 +169,13 @@ impl Simulator {
             market: Market::new(&listings, config.seed),
             books,
             orders,
-            amendments: Amendments::new(listings.len(), config.seed, config.amendments_per_million_trades),
-            amendment: None,
+            amendments: Amendments::new(
+                listings.len(),
+                config.seed,
+                config.amendments_per_million_trades,
+                config.late_per_million_trades,
+            ),
+            follower: None,
             trades_only: config.quotes_per_trade <= 0.0,
             table: SymbolTable::new(instruments),
         })
@@ -180,13 +196,11 @@ impl Simulator {
         self.books[id.index()].quote
     }
 
-    /// Returns the time of the next event, which is never before the start or before an earlier event.
+    /// Returns the time at which the next event is due, which is never before the start or before that of an earlier event. It is
+    /// the event's own time, except for a trade that is reported late.
     pub fn peek_ts(&self) -> Timestamp {
-        match &self.amendment {
-            Some(RawEvent { body: EventBody::Correction(correction), .. }) => correction.ts,
-            Some(RawEvent { body: EventBody::Cancel(cancel), .. }) => cancel.ts,
-            _ => self.start.plus_micros(self.next.elapsed_micros),
-        }
+        let next = || self.start.plus_micros(self.next.elapsed_micros);
+        self.follower.as_ref().map_or_else(next, |(due, _)| *due)
     }
 
     /// Returns the next event and advances.
@@ -195,8 +209,8 @@ impl Simulator {
     ///
     /// Never: there are fewer than 2^32 symbols.
     pub fn next_event(&mut self) -> RawEvent {
-        if let Some(amendment) = self.amendment.take() {
-            return amendment;
+        if let Some((_, follower)) = self.follower.take() {
+            return follower;
         }
         let ts = self.peek_ts();
         let Arrival { elapsed_micros, index, is_quote } = std::mem::replace(&mut self.next, self.arrivals.draw());
@@ -209,16 +223,19 @@ impl Simulator {
             return RawEvent { id, body: EventBody::Quote(book.quote) };
         }
         let trade = book.trade(ts, &mut self.orders);
-        self.amendment = self.amendments.after(index, &trade).map(|body| RawEvent { id, body });
+        self.follower = self.amendments.after(index, &trade).map(|body| (ts, RawEvent { id, body }));
         RawEvent { id, body: EventBody::Trade(trade) }
     }
 
     /// Moves every future event this many microseconds later.
     pub fn postpone(&mut self, micros: i64) {
         self.start = self.start.plus_micros(micros);
-        match self.amendment.as_mut().map(|event| &mut event.body) {
-            Some(EventBody::Correction(correction)) => correction.ts = correction.ts.plus_micros(micros),
-            Some(EventBody::Cancel(cancel)) => cancel.ts = cancel.ts.plus_micros(micros),
+        let Some((due, follower)) = &mut self.follower else { return };
+        *due = due.plus_micros(micros);
+        match &mut follower.body {
+            EventBody::Correction(correction) => correction.ts = correction.ts.plus_micros(micros),
+            EventBody::Cancel(cancel) => cancel.ts = cancel.ts.plus_micros(micros),
+            EventBody::Trade(late) => late.ts = late.ts.plus_micros(micros),
             _ => {}
         }
     }

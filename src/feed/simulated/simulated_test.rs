@@ -10,6 +10,7 @@ const DEFAULT: SimulatorConfig = SimulatorConfig {
     quotes_per_trade: 2.0,
     extra_symbols: 0,
     amendments_per_million_trades: 0,
+    late_per_million_trades: 0,
 };
 
 /// Expected result of [`hash`]: if it changes, the stream of every seed has changed.
@@ -193,6 +194,41 @@ fn the_stream_has_the_volatility_of_its_listing() {
 }
 
 #[test]
+fn late_trades_are_the_same_every_time_are_due_in_order_and_change_no_other_event() {
+    let config = SimulatorConfig { late_per_million_trades: 20_000, ..DEFAULT };
+    let all: Vec<_> = simulator(&config).take(100_000).collect();
+    assert_eq!(all, simulator(&config).take(100_000).collect::<Vec<_>>());
+    let (mut market, mut plain, mut late, mut last) =
+        (simulator(&config), simulator(&DEFAULT), 0, Timestamp::default());
+    for event in &all {
+        let due = market.peek_ts();
+        assert!(due >= last);
+        last = due;
+        assert_eq!(*event, market.next_event());
+        match &event.body {
+            EventBody::Trade(trade) if trade.ts < due => late += 1,
+            _ => assert_eq!(Some(event), plain.next().as_ref()),
+        }
+    }
+    assert!((500..800).contains(&late), "{late} of 33,000 trades");
+    let mut postponed = simulator(&config);
+    while postponed.peek_ts() == Timestamp::default()
+        || !matches!(postponed.follower, Some((_, RawEvent { body: EventBody::Trade(_), .. })))
+    {
+        postponed.next_event();
+    }
+    let (due, mut moved) = (postponed.peek_ts(), postponed.clone());
+    moved.postpone(5_000_000);
+    assert_eq!(moved.peek_ts(), due.plus_micros(5_000_000));
+    let [EventBody::Trade(one), EventBody::Trade(other)] =
+        [postponed, moved].map(|mut market| market.next_event().body)
+    else {
+        panic!("late trades")
+    };
+    assert_eq!(other.ts, one.ts.plus_micros(5_000_000));
+}
+
+#[test]
 fn values_out_of_range_are_refused_by_name() {
     for (config, name) in [
         (SimulatorConfig { events_per_second: 0.0, ..DEFAULT }, "events_per_second"),
@@ -200,6 +236,7 @@ fn values_out_of_range_are_refused_by_name() {
         (SimulatorConfig { quotes_per_trade: -1.0, ..DEFAULT }, "quotes_per_trade"),
         (SimulatorConfig { extra_symbols: 10_001, ..DEFAULT }, "extra_symbols"),
         (SimulatorConfig { amendments_per_million_trades: 100_001, ..DEFAULT }, "amendments_per_million_trades"),
+        (SimulatorConfig { late_per_million_trades: 100_001, ..DEFAULT }, "late_per_million_trades"),
     ] {
         let err = Simulator::new(&config, Timestamp::default()).unwrap_err().to_string();
         assert!(err.starts_with(name), "{err}");

@@ -110,9 +110,12 @@ impl Snapshot {
         if self.volume == 0 {
             (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
         }
-        self.ts = trade.ts;
-        self.price = trade.price;
-        self.size = trade.size;
+        // A trade that is reported late is not the last one.
+        if trade.ts >= self.ts {
+            self.ts = trade.ts;
+            self.price = trade.price;
+            self.size = trade.size;
+        }
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
         self.volume += u64::from(trade.size.shares());
