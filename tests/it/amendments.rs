@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::http::get;
+use crate::rest_alpaca::settle;
 use crate::spawn::spawn_app_at_rest;
 
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -141,7 +142,10 @@ async fn bars_days_volumes_and_the_history_follow_corrections_and_cancellations(
 
 #[actix_web::test]
 async fn a_late_trade_changes_the_bar_of_its_minute_which_is_published_again_and_is_not_the_last_price() {
-    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.late_per_million_trades = 20_000);
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.amendments_per_million_trades = 0;
+        settings.feed.late_per_million_trades = 20_000;
+    });
     let mut client = Client::connect(server.address).await;
     client.subscribe(&["AAPL"], &CHANNELS).await;
     clock.advance_micros(10 * MINUTE_MICROS);
@@ -181,6 +185,7 @@ async fn a_late_trade_changes_the_bar_of_its_minute_which_is_published_again_and
             _ => {}
         }
     }
+    settle(&server).await;
     assert!(late > 5 && updated > 0 && client.view.missing == 0, "{late} late trades, {updated} bars");
     let bars = get(server.address, "/api/v1/bars?symbol=AAPL&interval=1m&limit=20").await.json();
     for bar in bars["bars"].as_array().unwrap().iter().filter(|bar| bar["final"] == true) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -56,14 +57,26 @@ impl JsonClient {
     /// Returns the next frame, which is JSON, or how the connection has ended. Answers pings.
     pub(crate) async fn next(&mut self) -> Result<Value, Closed> {
         loop {
-            match patiently("a frame", self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(close))) => return Err(Closed(close.map(|close| close.code.into()))),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(other)) => panic!("neither text nor a control frame: {other:?}"),
-                Some(Err(_)) | None => return Err(Closed(None)),
+            match self.next_message().await? {
+                Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("neither text nor a control frame: {other:?}"),
             }
         }
+    }
+
+    /// Returns the next message of any kind, or how the connection has ended.
+    pub(crate) async fn next_message(&mut self) -> Result<Message, Closed> {
+        match patiently("a frame", self.0.next()).await {
+            Some(Ok(Message::Close(close))) => Err(Closed(close.map(|close| close.code.into()))),
+            Some(Ok(message)) => Ok(message),
+            Some(Err(_)) | None => Err(Closed(None)),
+        }
+    }
+
+    /// Ends the sending half of the connection.
+    pub(crate) async fn finish_sending(&mut self) {
+        self.0.get_mut().shutdown().await.unwrap();
     }
 
     /// Returns the next frame of Massive: the messages of an array.

@@ -216,7 +216,7 @@ async fn a_bad_request_is_answered_in_the_vendors_shape() {
         "/v2/snapshot/locale/us/markets/stocks/tickers/zzzz",
         "/v2/aggs/ticker/ZZZZ/prev",
         "/v3/reference/tickers/ZZZZ",
-        "/v3/snapshot",
+        "/v3/snapshot/options/AAPL",
         "/v2/aggs",
     ] {
         let answer = get(&server, path).await;
@@ -233,4 +233,102 @@ async fn a_bad_request_is_answered_in_the_vendors_shape() {
         assert_eq!((answer.status, &body["error"]), (401, &json!(message)), "{path}");
     }
     assert_eq!(request(server.address, Method::GET, "/v2/last/trade/AAPL?apiKey=tickcast", &[]).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_movers_are_those_of_the_snapshots_of_all_tickers() {
+    let (server, _) = spawn_moved().await;
+    let path = "/v2/snapshot/locale/us/markets/stocks";
+    let all = json(&server, &format!("{path}/tickers")).await["tickers"].take();
+    let change = |ticker: &Value| ticker["todaysChangePerc"].as_f64().unwrap();
+    for (direction, sign) in [("gainers", 1.0), ("losers", -1.0)] {
+        let mut expected: Vec<_> =
+            all.as_array().unwrap().iter().filter(|ticker| sign * change(ticker) > 0.0).collect();
+        expected.sort_by(|one, other| (sign * change(other)).total_cmp(&(sign * change(one))));
+        expected.truncate(20);
+        let movers = json(&server, &format!("{path}/{direction}")).await;
+        assert_eq!(movers["count"], expected.len());
+        assert!(expected.len() > 3 && movers["tickers"].as_array().unwrap().iter().eq(expected), "{direction}");
+    }
+    assert_eq!(get(&server, &format!("{path}/winners")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn snapshots_of_all_tickers_are_read_again_after_a_second() {
+    // The workers read apart.
+    let (server, clock) = spawn_app_at_rest(|settings| settings.server.workers = 1);
+    let path = "/v2/snapshot/locale/us/markets/stocks/tickers";
+    let first = json(&server, path).await["tickers"].take();
+    let one = json(&server, &format!("{path}/AAPL")).await["ticker"].take();
+    clock.advance_micros(600_000);
+    settle(&server).await;
+    let again = json(&server, path).await["tickers"].take();
+    assert!(again.as_array().unwrap().len() == 30 && again == first, "less than a second old");
+    assert!(first.as_array().unwrap().contains(&one));
+    clock.advance_micros(600_000);
+    settle(&server).await;
+    assert_ne!(json(&server, path).await["tickers"], first);
+}
+
+#[actix_web::test]
+async fn the_bars_of_a_day_are_those_of_each_ticker() {
+    let (server, _) = spawn_moved().await;
+    for date in ["2026-03-02", "2026-03-01", "2026-02-12"] {
+        let answer = json(&server, &format!("/v2/aggs/grouped/locale/us/market/stocks/{date}?adjusted=false")).await;
+        assert_eq!((&answer["resultsCount"], &answer["adjusted"]), (&json!(30), &json!(false)), "{date}");
+        for bar in answer["results"].as_array().unwrap().iter().step_by(7) {
+            let ticker = bar["T"].as_str().unwrap();
+            let own = json(&server, &format!("/v2/aggs/ticker/{ticker}/range/1/day/{date}/{date}")).await;
+            for name in ["v", "vw", "o", "c", "h", "l", "t", "n"] {
+                assert_eq!(own["results"][0][name], bar[name], "{name} of {ticker} on {date}");
+            }
+        }
+    }
+    let tomorrow = json(&server, "/v2/aggs/grouped/locale/us/market/stocks/2026-03-03").await;
+    assert_eq!((&tomorrow["resultsCount"], &tomorrow["results"]), (&json!(0), &json!([])));
+    for date in ["yesterday", "2026-02-30", "1772463845123"] {
+        assert_eq!(
+            get(&server, &format!("/v2/aggs/grouped/locale/us/market/stocks/{date}")).await.status,
+            400,
+            "{date}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn universal_snapshots_have_the_values_of_the_others_in_pages() {
+    let (server, _) = spawn_moved().await;
+    let answer = json(&server, "/v3/snapshot?ticker.any_of=MSFT,NONE,AAPL,AAPL").await;
+    let rows = answer["results"].as_array().unwrap();
+    let tickers: Vec<_> = rows.iter().map(|row| row["ticker"].as_str().unwrap()).collect();
+    assert_eq!(tickers, ["AAPL", "MSFT", "NONE"]);
+    assert_eq!((&rows[2]["error"], rows[2].get("session")), (&json!("NOT_FOUND"), None));
+    let other = json(&server, "/v2/snapshot/locale/us/markets/stocks/tickers/AAPL").await["ticker"].take();
+    let own = &rows[0];
+    for (path, value) in [
+        ("/session/price", &other["lastTrade"]["p"]),
+        ("/session/change", &other["todaysChange"]),
+        ("/session/change_percent", &other["todaysChangePerc"]),
+        ("/session/previous_close", &other["prevDay"]["c"]),
+        ("/session/open", &other["day"]["o"]),
+        ("/session/volume", &other["day"]["v"]),
+        ("/last_trade/price", &other["lastTrade"]["p"]),
+        ("/last_trade/exchange", &other["lastTrade"]["x"]),
+        ("/last_trade/sip_timestamp", &other["lastTrade"]["t"]),
+        ("/last_quote/bid", &other["lastQuote"]["p"]),
+        ("/last_quote/ask_size", &other["lastQuote"]["S"]),
+        ("/last_minute/close", &other["min"]["c"]),
+        ("/last_minute/transactions", &other["min"]["n"]),
+        ("/last_updated", &other["updated"]),
+    ] {
+        assert!(!value.is_null() && own.pointer(path) == Some(value), "{path}: {own} {other}");
+    }
+    let (rows, count) = pages(&server, "/v3/snapshot?type=stocks&limit=8&ticker.gte=B").await;
+    assert!(rows.iter().is_sorted_by_key(|row| row["ticker"].as_str().unwrap()) && rows.len() > 16);
+    assert_eq!(count, rows.len().div_ceil(8));
+    assert_eq!(json(&server, "/v3/snapshot?type=options").await["results"], json!([]));
+    assert_eq!(json(&server, "/v3/snapshot").await["results"].as_array().unwrap().len(), 10);
+    for path in ["limit=251", "limit=0", "order=up", "cursor=none"] {
+        assert_eq!(get(&server, &format!("/v3/snapshot?{path}")).await.status, 400, "{path}");
+    }
 }

@@ -14,23 +14,62 @@ mod page_token;
 mod parameters;
 mod reads;
 mod refused;
+mod whole_market;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-use actix_web::web::ServiceConfig;
+use actix_cors::Cors;
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 
 use crate::access::Vendor;
 use crate::domain::{Symbol, SymbolId, SymbolTable, Timestamp};
-use crate::transport::{Worker, random_name};
+use crate::transport::{Worker, random_name, reading};
 
 use refused::Refused;
+use whole_market::WholeMarket;
+
+/// How long a browser may cache the response to a preflight request, as Alpaca's has it. Seconds.
+const PREFLIGHT_AGE_S_MAX: usize = 1_728_000;
 
 /// Adds the addresses that are served over HTTP. They must be added before the server's own.
 pub(super) fn addresses(config: &mut ServiceConfig) {
+    config.app_data(Rc::<WholeMarket>::default());
     alpaca::rest::addresses(config);
     massive::rest::addresses(config);
     finnhub::rest::addresses(config);
+}
+
+/// Returns a resource that responds to GET and HEAD, and to other methods with 405 in the shape of the vendor.
+fn serving<F, A>(vendor: Vendor, path: &str, handler: F) -> Resource
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let refuse = move |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(Refused::method_not_allowed(vendor, request.method()))
+    };
+    reading(path, handler).default_service(web::to(refuse))
+}
+
+/// Returns the headers by which the pages of every origin may read responses, as at the vendors. Finnhub permits no header with a
+/// key: a page puts it into the address.
+fn cors(vendor: Vendor) -> Cors {
+    let cors = Cors::default()
+        .allow_any_origin()
+        .send_wildcard()
+        .allowed_methods(["GET", "HEAD"])
+        .expose_headers(["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"])
+        .max_age(PREFLIGHT_AGE_S_MAX);
+    let named = HeaderName::from_static;
+    match vendor {
+        Vendor::Alpaca => cors.allowed_headers([named("apca-api-key-id"), named("apca-api-secret-key"), AUTHORIZATION]),
+        Vendor::Massive => cors.allowed_headers([AUTHORIZATION]),
+        Vendor::Finnhub => cors,
+    }
 }
 
 /// Returns the table of symbols.

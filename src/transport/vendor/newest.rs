@@ -1,14 +1,9 @@
 //! The newest values of symbols: trade, quote, bar of a minute, and the bars of two days of New York.
 
 use crate::domain::{Bar, Channel, Quote, Snapshot, Symbol, SymbolId, Timestamp, Trade};
-use crate::history::{Archive, Row, Tick, Timeframe, Window};
+use crate::history::{Archive, Row, Tick};
 use crate::transport::Worker;
-use crate::transport::vendor::now;
 use crate::transport::vendor::reads::{Busy, each};
-
-/// How far back days with a trade are looked for.
-const DAYS: i64 = 10;
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A trade or a quote, and its `seq`: 0 if the stream began with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,15 +69,11 @@ pub(super) async fn minutes(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> 
 ///
 /// See [`trades`].
 pub(super) async fn all(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Newest>, Busy> {
-    let to = now(worker);
-    let window = Window { from: to.plus_micros(-DAYS * DAY_MICROS), to, descends: true };
-    let read = each(worker, symbols, move |archive, id| {
+    let read = each(worker, symbols, |archive, id| {
         let minute = archive.last_minute(id).map(|bar| Bar::from(&bar));
-        let days = archive.bars(id, Timeframe::Day(1), &window, None, 2).into_iter();
-        let mut days = days.filter_map(|row| if let Row::Bar(bar) = row { Some(Bar::from(&bar)) } else { None });
-        (last_trade(archive, id), last_quote(archive, id), minute, days.next(), days.next())
+        (last_trade(archive, id), last_quote(archive, id), minute, archive.last_days(id))
     });
-    let newest = symbols.iter().zip(read.await?).map(|((id, _), (trade, quote, minute, day, day_before))| {
+    let newest = symbols.iter().zip(read.await?).map(|((id, _), (trade, quote, minute, [day, day_before]))| {
         let (first_trade, first_quote) = opening(worker, *id);
         Newest { trade: trade.unwrap_or(first_trade), quote: quote.unwrap_or(first_quote), minute, day, day_before }
     });

@@ -61,6 +61,11 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// Completes the object within this one that was begun after [`Self::key`].
+    pub(super) fn close(&mut self) {
+        self.0.push(b'}');
+    }
+
     /// Completes the object.
     pub(super) fn end(self) {
         self.0.push(b'}');

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 
@@ -36,6 +36,11 @@ impl Refused {
     /// Returns 404.
     pub(super) fn not_found(vendor: Vendor, message: impl Into<String>) -> Self {
         Self::new(vendor, StatusCode::NOT_FOUND, message)
+    }
+
+    /// Returns 405: the address is only read.
+    pub(super) fn method_not_allowed(vendor: Vendor, method: &Method) -> Self {
+        Self::new(vendor, StatusCode::METHOD_NOT_ALLOWED, format!("method not allowed: {method}"))
     }
 
     /// Returns 503: the server is too busy.
@@ -83,6 +88,10 @@ impl ResponseError for Refused {
         let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        // RFC 9110 section 15.5.6.
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.insert_header((ALLOW, "GET, HEAD"));
         }
         response
             .content_type("application/json")

@@ -32,6 +32,14 @@ assert snapshot.last_trade.price > 0 and snapshot.last_quote.ask_price > 0
 snapshots = client.get_snapshot_all("stocks", tickers=["AAPL", "MSFT"])
 assert [each.ticker for each in snapshots] == ["AAPL", "MSFT"]
 assert len(client.get_snapshot_all("stocks")) == 30
+gainers = client.get_snapshot_direction("stocks", "gainers")
+assert all(each.todays_change_percent > 0 for each in gainers) and len(gainers) <= 20
+universal = {each.ticker: each for each in client.list_universal_snapshots(type="stocks", ticker_any_of=["AAPL", "KO"])}
+assert universal["KO"].session.previous_close > 0 and universal["AAPL"].last_quote.bid < universal["AAPL"].last_quote.ask
+assert universal["AAPL"].last_minute.volume > 0 and universal["AAPL"].market_status == "open"
+assert len(list(client.list_universal_snapshots(limit=20))) == 30
+grouped = client.get_grouped_daily_aggs((now - timedelta(days=3)).date())
+assert len(grouped) == 30 and all(each.low <= each.close <= each.high for each in grouped)
 tickers = list(client.list_tickers(market="stocks", limit=7))
 assert len(tickers) == 30 and tickers[0].ticker == "AAPL" and tickers[0].active
 assert client.get_ticker_details("AAPL").name == "Apple Inc."

@@ -7,10 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Vendor;
 use crate::domain::Symbol;
-use crate::transport::reading;
 use crate::transport::vendor::parameters::Parameters;
 use crate::transport::vendor::refused::Refused;
-use crate::transport::vendor::{admission, alpaca, not_found};
+use crate::transport::vendor::{admission, alpaca, cors, not_found, serving};
 
 use alpaca::history::{Kind, history};
 use alpaca::{latest, meta};
@@ -19,23 +18,24 @@ use alpaca::{latest, meta};
 pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
     let scope = web::scope("/v2/stocks")
         .wrap(from_fn(admission::alpaca))
-        .service(reading("/meta/exchanges", meta::exchanges))
-        .service(reading("/meta/conditions/{kind}", meta::conditions))
-        .service(reading("/snapshots", latest::snapshots))
-        .service(reading("/{symbol}/snapshot", latest::snapshot))
-        .service(reading("/trades/latest", |request| latest::many(request, Kind::Trades)))
-        .service(reading("/quotes/latest", |request| latest::many(request, Kind::Quotes)))
-        .service(reading("/bars/latest", |request| latest::many(request, Kind::Bars)))
-        .service(reading("/{symbol}/trades/latest", |request| latest::one(request, Kind::Trades)))
-        .service(reading("/{symbol}/quotes/latest", |request| latest::one(request, Kind::Quotes)))
-        .service(reading("/{symbol}/bars/latest", |request| latest::one(request, Kind::Bars)))
-        .service(reading("/trades", |request| history(request, Kind::Trades)))
-        .service(reading("/quotes", |request| history(request, Kind::Quotes)))
-        .service(reading("/bars", |request| history(request, Kind::Bars)))
-        .service(reading("/{symbol}/trades", |request| history(request, Kind::Trades)))
-        .service(reading("/{symbol}/quotes", |request| history(request, Kind::Quotes)))
-        .service(reading("/{symbol}/bars", |request| history(request, Kind::Bars)))
-        .default_service(web::to(unknown));
+        .service(serving(Vendor::Alpaca, "/meta/exchanges", meta::exchanges))
+        .service(serving(Vendor::Alpaca, "/meta/conditions/{kind}", meta::conditions))
+        .service(serving(Vendor::Alpaca, "/snapshots", latest::snapshots))
+        .service(serving(Vendor::Alpaca, "/{symbol}/snapshot", latest::snapshot))
+        .service(serving(Vendor::Alpaca, "/trades/latest", |request| latest::many(request, Kind::Trades)))
+        .service(serving(Vendor::Alpaca, "/quotes/latest", |request| latest::many(request, Kind::Quotes)))
+        .service(serving(Vendor::Alpaca, "/bars/latest", |request| latest::many(request, Kind::Bars)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/trades/latest", |request| latest::one(request, Kind::Trades)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/quotes/latest", |request| latest::one(request, Kind::Quotes)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/bars/latest", |request| latest::one(request, Kind::Bars)))
+        .service(serving(Vendor::Alpaca, "/trades", |request| history(request, Kind::Trades)))
+        .service(serving(Vendor::Alpaca, "/quotes", |request| history(request, Kind::Quotes)))
+        .service(serving(Vendor::Alpaca, "/bars", |request| history(request, Kind::Bars)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/trades", |request| history(request, Kind::Trades)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/quotes", |request| history(request, Kind::Quotes)))
+        .service(serving(Vendor::Alpaca, "/{symbol}/bars", |request| history(request, Kind::Bars)))
+        .default_service(web::to(unknown))
+        .wrap(cors(Vendor::Alpaca));
     config.service(scope);
 }
 

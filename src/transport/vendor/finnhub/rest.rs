@@ -13,13 +13,13 @@ use crate::access::Vendor;
 use crate::domain::{Bar, Instrument, Symbol, SymbolId};
 use crate::history::{Row, Timeframe, Window};
 use crate::protocol::identity::{Tape, tape};
+use crate::transport::Worker;
 use crate::transport::pieces::{self, Array, Pieces};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::{self, Content, Page, Reading};
 use crate::transport::vendor::refused::Refused;
-use crate::transport::vendor::{admission, newest, not_found, table};
-use crate::transport::{Worker, reading};
+use crate::transport::vendor::{admission, cors, newest, not_found, serving, table};
 
 /// Most symbols that a search returns.
 const FOUND_MAX: usize = 100;
@@ -38,12 +38,12 @@ fn finnhub(scope: Scope) -> impl actix_web::dev::HttpServiceFactory + 'static {
     // The vendor's Python client puts two slashes before the name.
     for slashes in ["/", "//"] {
         scope = scope
-            .service(reading(&format!("{slashes}quote"), quote))
-            .service(reading(&format!("{slashes}stock/candle"), candle))
-            .service(reading(&format!("{slashes}stock/symbol"), symbols))
-            .service(reading(&format!("{slashes}search"), search));
+            .service(serving(Vendor::Finnhub, &format!("{slashes}quote"), quote))
+            .service(serving(Vendor::Finnhub, &format!("{slashes}stock/candle"), candle))
+            .service(serving(Vendor::Finnhub, &format!("{slashes}stock/symbol"), symbols))
+            .service(serving(Vendor::Finnhub, &format!("{slashes}search"), search));
     }
-    scope.default_service(web::to(unknown))
+    scope.default_service(web::to(unknown)).wrap(cors(Vendor::Finnhub))
 }
 
 fn has_token(context: &GuardContext<'_>) -> bool {

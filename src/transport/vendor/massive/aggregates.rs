@@ -70,7 +70,7 @@ pub(super) async fn previous(request: HttpRequest) -> Result<HttpResponse, Refus
     let known = known_ticker(&request)?;
     let newest = newest::all(Worker::of(&request), &[known]).await.map_err(busy)?;
     let day = newest.into_iter().next().and_then(|newest| newest.day_before);
-    let mut out = head(known.1.as_str(), true, usize::from(day.is_some())).into_bytes();
+    let mut out = head(Some(known.1.as_str()), true, usize::from(day.is_some())).into_bytes();
     out.extend_from_slice(b"\"results\":[");
     if let Some(day) = day {
         let mut object = Object::begin(&mut out);
@@ -104,10 +104,10 @@ fn timeframe(count: &str, unit: &str) -> Result<Timeframe, Refused> {
     })
 }
 
-/// Returns the beginning of an answer with so many rows.
-fn head(ticker: &str, adjusted: bool, count: usize) -> String {
-    let ticker = serde_json::Value::from(ticker);
-    format!(r#"{{"ticker":{ticker},"queryCount":{count},"resultsCount":{count},"count":{count},"adjusted":{adjusted},"#)
+/// Returns the beginning of an answer with so many rows, about one ticker or all.
+pub(super) fn head(ticker: Option<&str>, adjusted: bool, count: usize) -> String {
+    let ticker = ticker.map_or_else(String::new, |ticker| format!(r#""ticker":{},"#, serde_json::Value::from(ticker)));
+    format!(r#"{{{ticker}"queryCount":{count},"resultsCount":{count},"count":{count},"adjusted":{adjusted},"#)
 }
 
 fn document(
@@ -116,7 +116,7 @@ fn document(
     rows: Vec<(Symbol, Row)>,
     next_url: Option<String>,
 ) -> impl Pieces + Send + use<> {
-    let mut head = head(ticker, adjusted, rows.len());
+    let mut head = head(Some(ticker), adjusted, rows.len());
     let next = next_url.map_or_else(String::new, |url| format!(r#","next_url":"{url}""#));
     let mut tail = format!("{}{next}}}", status());
     if !rows.is_empty() {

@@ -3,10 +3,12 @@
 mod aggregates;
 mod handler;
 mod last;
+mod market;
 pub(in crate::transport) mod rest;
 mod snapshot;
 mod ticks;
 mod tickers;
+mod universal;
 
 use actix_web::web::ServiceConfig;
 

@@ -7,13 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Vendor;
 use crate::domain::{Channel, Instrument, Symbol, SymbolId};
-use crate::transport::vendor::massive::{aggregates, last, snapshot, tickers, ticks};
+use crate::transport::Worker;
+use crate::transport::vendor::massive::{aggregates, last, market, snapshot, tickers, ticks, universal};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::page_token::PageToken;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::refused::Refused;
-use crate::transport::vendor::{admission, not_found, request_id, table};
-use crate::transport::{Worker, reading};
+use crate::transport::vendor::{admission, cors, not_found, request_id, serving, table};
 
 /// Adds the addresses.
 pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
@@ -22,32 +22,47 @@ pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
         .service(
             web::scope("/v2/aggs")
                 .wrap(from_fn(admission::massive))
-                .service(reading("/ticker/{ticker}/range/{count}/{unit}/{from}/{to}", aggregates::range))
-                .service(reading("/ticker/{ticker}/prev", aggregates::previous))
-                .default_service(web::to(unknown)),
+                .service(serving(Vendor::Massive, "/grouped/locale/us/market/stocks/{date}", market::grouped))
+                .service(serving(
+                    Vendor::Massive,
+                    "/ticker/{ticker}/range/{count}/{unit}/{from}/{to}",
+                    aggregates::range,
+                ))
+                .service(serving(Vendor::Massive, "/ticker/{ticker}/prev", aggregates::previous))
+                .default_service(web::to(unknown))
+                .wrap(cors(Vendor::Massive)),
         )
         .service(
             web::scope("/v2/last")
                 .wrap(from_fn(admission::massive))
-                .service(reading("/trade/{ticker}", last::trade))
-                .service(reading("/nbbo/{ticker}", last::quote))
-                .default_service(web::to(unknown)),
+                .service(serving(Vendor::Massive, "/trade/{ticker}", last::trade))
+                .service(serving(Vendor::Massive, "/nbbo/{ticker}", last::quote))
+                .default_service(web::to(unknown))
+                .wrap(cors(Vendor::Massive)),
         )
         .service(
             web::scope("/v2/snapshot")
                 .wrap(from_fn(admission::massive))
-                .service(reading(snapshots, snapshot::many))
-                .service(reading(&format!("{snapshots}/{{ticker}}"), snapshot::one))
-                .default_service(web::to(unknown)),
+                .service(serving(Vendor::Massive, snapshots, snapshot::many))
+                .service(serving(Vendor::Massive, &format!("{snapshots}/{{ticker}}"), snapshot::one))
+                .service(serving(
+                    Vendor::Massive,
+                    "/locale/us/markets/stocks/{direction:gainers|losers}",
+                    market::movers,
+                ))
+                .default_service(web::to(unknown))
+                .wrap(cors(Vendor::Massive)),
         )
         .service(
             web::scope("/v3")
                 .wrap(from_fn(admission::massive))
-                .service(reading("/trades/{ticker}", |request| ticks::ticks(request, Channel::Trades)))
-                .service(reading("/quotes/{ticker}", |request| ticks::ticks(request, Channel::Quotes)))
-                .service(reading("/reference/tickers", tickers::tickers))
-                .service(reading("/reference/tickers/{ticker}", tickers::ticker))
-                .default_service(web::to(unknown)),
+                .service(serving(Vendor::Massive, "/trades/{ticker}", |request| ticks::ticks(request, Channel::Trades)))
+                .service(serving(Vendor::Massive, "/quotes/{ticker}", |request| ticks::ticks(request, Channel::Quotes)))
+                .service(serving(Vendor::Massive, "/snapshot", universal::snapshots))
+                .service(serving(Vendor::Massive, "/reference/tickers", tickers::tickers))
+                .service(serving(Vendor::Massive, "/reference/tickers/{ticker}", tickers::ticker))
+                .default_service(web::to(unknown))
+                .wrap(cors(Vendor::Massive)),
         );
 }
 

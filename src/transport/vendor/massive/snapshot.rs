@@ -7,6 +7,7 @@ use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::aggregates::{millis, prices};
 use crate::transport::vendor::massive::last::{nanos, quote_core, trade_core};
+use crate::transport::vendor::massive::market;
 use crate::transport::vendor::massive::rest::{busy, known_ticker, status};
 use crate::transport::vendor::newest::{self, Newest};
 use crate::transport::vendor::object::Object;
@@ -21,12 +22,11 @@ use crate::transport::vendor::{known, table};
 /// Returns 503 if too many reads are in progress.
 pub(super) async fn many(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let worker = Worker::of(&request);
-    let table = table(worker);
     let names: Vec<Symbol> = match Parameters::of(&request).get("tickers") {
         Some(names) => names.split(',').filter_map(|name| name.trim().parse().ok()).collect(),
-        None => table.instruments().iter().map(|instrument| instrument.symbol).collect(),
+        None => return market::all(request).await,
     };
-    let symbols = known(&table, &names);
+    let symbols = known(&table(worker), &names);
     let all = newest::all(worker, &symbols).await.map_err(busy)?;
     let all: Vec<_> = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
     let head = format!(r#"{{{},"count":{},"tickers":["#, status(), all.len());
@@ -50,14 +50,19 @@ pub(super) async fn one(request: HttpRequest) -> Result<HttpResponse, Refused> {
     pieces::whole_json(&request, out).map_err(busy)
 }
 
-fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
+/// Returns the change of the price since the day before, in dollars and in per cent.
+pub(super) fn change_of(newest: &Newest) -> (f64, f64) {
+    let before = newest.close_before().to_dollars();
+    let change = newest.trade.value.price.to_dollars() - before;
+    (change, 100.0 * change / before)
+}
+
+/// Appends the snapshot of a ticker.
+pub(super) fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("ticker", symbol.as_str());
-    let change = newest.trade.value.price.to_dollars() - newest.close_before().to_dollars();
-    object
-        .decimal("todaysChange", change)
-        .decimal("todaysChangePerc", 100.0 * change / newest.close_before().to_dollars())
-        .integer("updated", nanos(newest.ts()));
+    let (change, per_cent) = change_of(newest);
+    object.decimal("todaysChange", change).decimal("todaysChangePerc", per_cent).integer("updated", nanos(newest.ts()));
     for (name, day) in [("day", newest.day), ("prevDay", newest.day_before)] {
         let mut bar = Object::begin(object.key(name));
         if let Some(day) = day {

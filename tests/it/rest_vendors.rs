@@ -1,0 +1,99 @@
+//! What the REST addresses of all vendors have in common: other methods, unknown addresses, and pages of other origins.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, request};
+use crate::spawn::{TestServer, spawn_app_at_rest};
+
+/// An address of each vendor with its key, and one that it has not.
+const ADDRESSES: [(&str, &str, (&str, &str)); 5] = [
+    ("/v2/stocks/bars/latest?symbols=AAPL", "/v2/stocks/AAPL/auctions", ("Authorization", "Bearer tickcast")),
+    ("/v2/last/trade/AAPL", "/v2/last/crypto/BTC", ("Authorization", "Bearer tickcast")),
+    ("/v3/snapshot?ticker.any_of=AAPL", "/v3/snapshot/options/AAPL", ("Authorization", "Bearer tickcast")),
+    ("/api/v1/quote?symbol=AAPL&token=tickcast", "/api/v1/news?token=tickcast", ("Accept", "application/json")),
+    ("/finnhub/api/v1/quote?symbol=AAPL", "/finnhub/api/v1/news", ("X-Finnhub-Token", "tickcast")),
+];
+
+const ORIGIN: (&str, &str) = ("Origin", "https://charts.example");
+
+async fn ask(server: &TestServer, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    request(server.address, method, path, headers).await
+}
+
+/// Returns the error's text, in the shape of the vendor of this address.
+fn text_of(path: &str, answer: &Answer) -> String {
+    assert_eq!(answer.header("content-type"), "application/json", "{path}");
+    let document: Value = serde_json::from_slice(&answer.body).unwrap();
+    let key = match path {
+        _ if path.contains("/api/v1/") => "error",
+        _ if path.starts_with("/v2/stocks") => "message",
+        _ if answer.status == 404 => "message",
+        _ => "error",
+    };
+    if path.contains("/api/v1/") || path.starts_with("/v2/stocks") {
+        assert_eq!(document.as_object().unwrap().len(), 1, "{path}: {document}");
+    } else {
+        let status = if answer.status == 404 { "NOT_FOUND" } else { "ERROR" };
+        assert_eq!((&document["status"], document["request_id"].is_string()), (&json!(status), true), "{path}");
+    }
+    document[key].as_str().unwrap_or_else(|| panic!("{path}: {document}")).to_owned()
+}
+
+#[actix_web::test]
+async fn another_method_and_an_unknown_address_are_refused_in_the_vendors_shape() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for (path, unknown, key) in ADDRESSES {
+        assert_eq!(ask(&server, Method::GET, path, &[key]).await.status, 200, "{path}");
+        assert_eq!(ask(&server, Method::HEAD, path, &[key]).await.status, 200, "{path}");
+        for method in [Method::POST, Method::DELETE, Method::OPTIONS] {
+            let answer = ask(&server, method.clone(), path, &[key]).await;
+            assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"), "{method} {path}");
+            assert_eq!(text_of(path, &answer), format!("method not allowed: {method}"));
+        }
+        for method in [Method::GET, Method::POST] {
+            let answer = ask(&server, method, unknown, &[key]).await;
+            assert_eq!(answer.status, 404, "{unknown}");
+            assert!(text_of(unknown, &answer).contains("no such address"), "{unknown}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn pages_of_every_origin_may_read_what_a_vendor_serves() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for (path, _, key) in ADDRESSES {
+        for (method, headers, status) in [
+            (Method::GET, vec![key, ORIGIN], 200),
+            (Method::POST, vec![key, ORIGIN], 405),
+            // No key: also a refusal can be read.
+            (Method::GET, vec![ORIGIN], if path.contains("token=") { 200 } else { 401 }),
+        ] {
+            let answer = ask(&server, method, path, &headers).await;
+            let allowed = answer.header("access-control-allow-origin");
+            assert_eq!((answer.status, allowed), (status, "*"), "{path} {headers:?}");
+            assert!(answer.header("access-control-expose-headers").contains("x-ratelimit-remaining"));
+        }
+    }
+    for (path, wanted, is_permitted) in [
+        (ADDRESSES[0].0, "apca-api-key-id, apca-api-secret-key", true),
+        (ADDRESSES[0].0, "authorization", true),
+        (ADDRESSES[1].0, "authorization", true),
+        (ADDRESSES[1].0, "x-other", false),
+        (ADDRESSES[4].0, "x-finnhub-token", false),
+    ] {
+        let method = ("Access-Control-Request-Method", "GET");
+        let headers = [ORIGIN, method, ("Access-Control-Request-Headers", wanted)];
+        let answer = ask(&server, Method::OPTIONS, path, &headers).await;
+        assert_eq!(answer.status == 200, is_permitted, "{path} {wanted}: {}", answer.text());
+        if is_permitted {
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+        }
+    }
+    let own = ask(&server, Method::GET, "/api/v1/symbols", &[ORIGIN]).await;
+    assert_eq!(
+        (own.status, own.header("access-control-allow-origin")),
+        (200, ""),
+        "not of this server's own addresses"
+    );
+}
