@@ -39,7 +39,8 @@ export class WatchTools {
   constructor(handlers) {
     this.#handlers = handlers;
     this.#lists.addEventListener("change", () => handlers.onList(this.#lists.value));
-    this.#filter.addEventListener("input", () => handlers.onFilter(this.#filter.value));
+    // A field that is emptied by a program, or by an aid of the viewer's, may report `change` only.
+    for (const name of ["input", "change"]) this.#filter.addEventListener(name, () => handlers.onFilter(this.#filter.value));
     this.#filter.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.#filter.value === "") return;
       this.#filter.value = "";

@@ -54,7 +54,8 @@ const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
         for (const row of table.querySelectorAll('tbody tr[data-symbol]')) {
             const { symbol } = row.dataset;
             const known = fold[symbol];
-            const text = (field) => row.querySelector(`[data-field=${field}]`).textContent;
+            const cell = (field) => row.querySelector(`[data-field=${field}]`);
+            const text = (field) => (cell(field).querySelector('.upper') ?? cell(field)).textContent;
             const shown = ['last', 'change', 'bid', 'ask', 'volume'].map(text).join(' ').replaceAll(',', '').replace('\u{2212}', '-');
             const right = [write(known.price), change(known), write(known.bid), write(known.ask), known.volume].join(' ');
             if (shown !== right) wrong_.push([symbol, shown, right]);
@@ -108,6 +109,13 @@ async fn midnight_over_the_real_binary_turns_1030_snapshots_and_100_rows_of_a_pa
     // So high that every row is in sight: others get no events.
     let browser = Browser::start(1280, 4_600, "dark").await;
     keep(&browser, &listed).await;
+    let columns = "{ columns: ['last', 'change', 'bid', 'ask', 'volume'] }";
+    let kept = "JSON.parse(localStorage.getItem('tickcast.page'))";
+    browser
+        .before_scripts(&format!(
+            "localStorage.setItem('tickcast.page', JSON.stringify({{ ...{kept}, ...{columns} }}))"
+        ))
+        .await;
     browser.open(&format!("http://{}/?lang=en", process.address)).await;
     browser.until(LIVE).await;
     let filled = format!("Object.values({ROWS}).filter(({{ last }}) => last !== '–').length");
