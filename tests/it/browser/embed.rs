@@ -34,6 +34,6 @@ async fn the_embedded_ticker_is_live_switches_its_line_and_is_light() {
     let bytes = "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
         .filter(({ name }) => !name.includes('/api/')).reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)";
     let bytes = browser.value(bytes).await.as_u64().unwrap();
-    assert!((10_000..45_000).contains(&bytes), "{bytes} bytes");
+    assert!((10_000..40_000).contains(&bytes), "{bytes} bytes");
     browser.close().await;
 }
