@@ -24,6 +24,7 @@ import { Stage } from "./stage.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoice } from "./storage.js";
 import { TradesPanel } from "./tradespanel.js";
+import { lookForUpdate } from "./version.js";
 import { startViewer } from "./viewer.js";
 import { WatchPanel } from "./watchpanel.js";
 import { wishesOf } from "./wishes.js";
@@ -114,6 +115,7 @@ const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/
 function onOpen() {
   follow();
   paintStage();
+  void lookForUpdate(market.epoch);
   // Another run of the server may trade other symbols.
   void panel.load(market.epoch);
 }

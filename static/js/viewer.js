@@ -9,6 +9,7 @@ import { byId } from "./element.js";
 import { numbers } from "./format.js";
 import { onLanguage, startLanguage } from "./i18n.js";
 import { startLook } from "./look.js";
+import { startUpdates } from "./version.js";
 import { zone } from "./zone.js";
 
 /**
@@ -16,6 +17,7 @@ import { zone } from "./zone.js";
  */
 export function startViewer(relabel) {
   startLook();
+  startUpdates();
   startLanguage(async () => {
     const { korean } = await import("./korean/live.js");
     return korean;

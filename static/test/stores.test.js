@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHARTS_MAX, readAddress, SYMBOLS_MAX, writeAddress } from "../js/address.js";
 import { KEY, oneOf, Settings } from "../js/settings.js";
+import { lookForUpdate, versionIn } from "../js/version.js";
 
 /** A storage with a limit of characters. */
 class FakeStorage {
@@ -141,4 +142,13 @@ test("an address with ten thousand symbols is cut", () => {
   assert.deepEqual(readAddress(`?chart=${many}`).charts, ["S0", "S1", "S2", "S3"]);
   assert.equal(readAddress(`?chart=${many}&interval=${"1m,".repeat(10_000)}`).intervals.length, CHARTS_MAX);
   assert.equal(readAddress(writeAddress("", { symbols: many })).symbols?.length, SYMBOLS_MAX);
+});
+
+test("the version of a page is that of its files", async () => {
+  assert.equal(versionIn("https://host/below/static/0123456789abcdef/js/app.js"), "0123456789abcdef");
+  assert.equal(versionIn('<!doctype html><script src="static/fedcba9876543210/js/first.js"></script>'), "fedcba9876543210");
+  assert.equal(versionIn("https://host/static/js/app.js"), undefined);
+  // Without a version of its own the page does not ask.
+  globalThis.fetch = async () => assert.fail("asked");
+  for (const epoch of ["a", "a", "b"]) await lookForUpdate(epoch);
 });

@@ -124,6 +124,8 @@ export const korean = {
   "Median of the last 512 events, from the server's stamp to this page. Server clock {ahead} ms ahead, known to ±{error} ms.":
     "최근 이벤트 512건이 서버에서 이 페이지에 도착할 때까지 걸린 시간의 중앙값입니다. 서버 시계가 {ahead} ms 빠르며, 오차는 ±{error} ms입니다.",
   "local time": "현지 시각",
+  "The server has another version of this page.": "서버에 이 페이지의 다른 버전이 있습니다.",
+  "Reload": "새로 고침",
   "Connection": "연결 상태",
   "Transport": "전송 방식",
   "Automatic: the best one that gets through": "자동: 연결되는 방식 중 가장 나은 것",
