@@ -18,13 +18,18 @@ async fn choose(browser: &Browser, field: &str, value: &str) {
     assert_eq!(browser.value(&script).await, json!(value), "{field} has it");
 }
 
+/// Opens the dialog, whose script the page loads only now.
+async fn open_settings(browser: &Browser) {
+    browser.click("#settings-open").await;
+    browser.until("document.querySelector('#settings').open").await;
+}
+
 #[tokio::test]
 async fn settings_take_effect_at_once_on_every_page_and_are_kept() {
     let (server, browser) = open_page(1280, 800, "dark").await;
     let address = format!("http://{}", server.address);
     assert_eq!(browser.value(COLOURS).await, json!(["#35c795", "#080a0e"]));
-    browser.click("#settings-open").await;
-    browser.until("document.querySelector('#settings').open").await;
+    open_settings(&browser).await;
     choose(&browser, "#set-theme", "light").await;
     assert_eq!(browser.value(COLOURS).await, json!(["#08785a", "#eef0f3"]));
     choose(&browser, "#set-language", "ko").await;
@@ -58,6 +63,7 @@ async fn settings_take_effect_at_once_on_every_page_and_are_kept() {
     browser.client.switch_to_window(second).await.unwrap();
     browser.open(&format!("{address}/")).await;
     browser.until(LIVE).await;
+    open_settings(&browser).await;
     choose(&browser, "#set-theme", "dark").await;
     browser.client.switch_to_window(first).await.unwrap();
     browser.until(&format!("{SCHEME} === 'dark'")).await;
@@ -83,7 +89,7 @@ async fn a_page_whose_storage_is_denied_and_whose_address_is_hostile_is_live() {
     browser.until(LIVE).await;
     browser.until(TEN_ROWS).await;
     browser.until(CHART_IS_FULL).await;
-    browser.click("#settings-open").await;
+    open_settings(&browser).await;
     choose(&browser, "#set-theme", "dark").await;
     assert_eq!(browser.value(SCHEME).await, "dark", "it lasts as long as the page");
     browser.until("document.querySelector('#settings-note').textContent.includes('keeps no settings')").await;
