@@ -38,7 +38,7 @@ const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("cra
 const RESERVED: [(&str, &[&str]); 10] = [
     ("actix_web_actors", &["transport/websocket/mod.rs"]),
     ("actix_service", &["transport/connection/mod.rs"]),
-    ("actix_cors", &["transport/origin.rs"]),
+    ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),

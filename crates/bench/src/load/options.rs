@@ -61,7 +61,7 @@ pub(crate) struct Plan {
     /// A header of the handshake, as 'Name: value'; can be repeated
     #[arg(long, value_name = "HEADER", value_parser = header)]
     pub(crate) header: Vec<Header>,
-    /// What each event has once and no other message has, as text, or bytes in hexadecimal digits after 0x. Events are only counted:
+    /// A marker that each event has once and no other message has, as text, or bytes in hexadecimal digits after 0x. Events are only counted:
     /// their time and number are not read
     #[arg(long, value_name = "BYTES", value_parser = marker)]
     pub(crate) event_marker: Option<Bytes>,

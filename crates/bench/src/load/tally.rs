@@ -20,7 +20,7 @@ pub(crate) struct Tally {
     pub(crate) symbols: SymbolNumbers,
     /// The channels whose `seq` is read from a snapshot.
     pub(crate) channels: Vec<Channel>,
-    /// What each event has once; if missing, messages are read as JSON.
+    /// The marker that each event has once; if missing, messages are read as JSON.
     pub(crate) marker: Option<Bytes>,
     /// Market events since the run began.
     pub(crate) events: u64,

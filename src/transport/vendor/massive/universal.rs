@@ -36,8 +36,8 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
     let parameters = Parameters::of(&request);
     let limit = limit_of(&parameters, LIMIT_DEFAULT, LIMIT_MAX)?;
     let is_stocks = parameters.get("type").is_none_or(|kind| kind == KIND);
-    let named: Option<Vec<&str>> = parameters.get("ticker.any_of").map(|names| names.split(',').collect());
-    let (symbols, unknown, next) = match named {
+    let wanted: Option<Vec<&str>> = parameters.get("ticker.any_of").map(|names| names.split(',').collect());
+    let (symbols, unknown, next) = match wanted {
         _ if !is_stocks => (Vec::new(), Vec::new(), String::new()),
         Some(names) if names.len() > LIMIT_MAX => {
             return Err(bad_request(format!("The parameter 'ticker.any_of' has more than {LIMIT_MAX} tickers.")));
