@@ -184,24 +184,27 @@ mod tests {
 
     #[test]
     fn the_newest_bars_of_a_symbol_are_computed_once_however_small_the_cache_is() {
+        /// Midnight (UTC) of a day in summer, at which New York is four hours behind; seconds since 1970.
+        const START: i64 = 20_000 * 86_400;
         let metrics = Arc::new(Metrics::default());
         let day = 86_400_i64;
         let source = move |id: SymbolId, series| {
             let days = if series == Series::Newest { 2 } else { 30 };
             let every = if id.0 == 0 { 3_600 } else { 3 * day };
-            let at = |second| Bar { ts: Timestamp::from_micros(second * 1_000_000), ..bars(1)[0] };
+            let at = |second| Bar { ts: Timestamp::from_micros((START + second) * 1_000_000), ..bars(1)[0] };
             let minute = (series == Series::Newest).then_some(-60);
             (-days * day..0).step_by(every.try_into().unwrap()).chain(minute).map(at).collect()
         };
         let past = PastBars::new(Box::new(source), 5, 4, metrics.clone());
         let newest = [0, 0, 1, 1].map(|id| past.newest(SymbolId(id)));
         let days = |newest: &Newest| {
-            let day = |day: &CompactBar| (day.ts().micros() / 3_600_000_000, Bar::from(day).trades);
+            let hour = |day: &CompactBar| (day.ts().micros() / 1_000_000 - START) / 3_600;
+            let day = |day: &CompactBar| (hour(day), Bar::from(day).trades);
             newest.days.iter().map(day).collect::<Vec<_>>()
         };
-        let minute = newest[1].minute.as_ref().map(|bar| bar.ts().micros());
-        assert_eq!((days(&newest[1]), minute), (vec![(-43, 24), (-19, 19)], Some(-60_000_000)));
-        assert_eq!(days(&newest[3]), [(-211, 1), (-139, 1), (-67, 1)], "a symbol that trades every third day");
+        let minute = newest[1].minute.as_ref().map(|bar| bar.ts().micros() / 1_000_000 - START);
+        assert_eq!((days(&newest[1]), minute), (vec![(-44, 24), (-20, 20)], Some(-60)));
+        assert_eq!(days(&newest[3]), [(-236, 1), (-164, 1), (-92, 1)], "a symbol that trades every third day");
         assert_eq!(metrics.past_bars_made.get(), 49 + 2 + 10);
     }
 

@@ -1,5 +1,6 @@
 //! Reads of a symbol's bars, trades or quotes between two times, in pages: the rows after those that a client has got.
 
+use std::cmp::Reverse;
 use std::sync::PoisonError;
 
 use crate::domain::{Bar, Channel, Event, EventBody, Interval, Quote, SymbolId, Timestamp, Topic, Trade};
@@ -9,6 +10,8 @@ use crate::history::{Archive, CompactBar, Offsets, Ring, Timeframe};
 
 /// A trade may be published this long after its time, in microseconds; then it does not stand in the order of time.
 const LATE_MICROS: i64 = 120_000_000;
+/// Events among which the newest one is looked for, because some of them may have been published late.
+const LATE_EVENTS: usize = 8;
 /// Most events that are read while the ring is locked, so that the history never waits for long.
 const LOCKED_EVENTS_MAX: usize = 512;
 
@@ -185,7 +188,11 @@ impl Archive {
         let end = offsets.index_after(topic, u64::MAX);
         // Days and gaps are in the index too, and are rare.
         let newest = (end.saturating_sub(LOCKED_EVENTS_MAX as u64)..end).rev();
-        newest.into_iter().find_map(|place| reader.event(place, &mut 0).and_then(row)).or_else(|| {
+        let events = newest.into_iter().filter_map(|place| reader.event(place, &mut 0));
+        // A trade that was reported late is not the newest one. Of equal times the event that was published last counts.
+        let last =
+            events.filter(|event| row(event).is_some()).take(LATE_EVENTS).min_by_key(|event| Reverse(event.ts()));
+        last.and_then(row).or_else(|| {
             let last = offsets.last(topic)?.first()?;
             row(&last.event)
         })

@@ -226,3 +226,18 @@ fn the_newest_days_and_minute_are_those_of_a_whole_read() {
         assert_eq!(minute, read(Timeframe::Minute(1)).into_iter().next());
     }
 }
+
+#[test]
+fn a_trade_that_was_reported_late_is_not_the_newest() {
+    let archive = archive(1_000);
+    let times = [START + MINUTE, START + 2 * MINUTE, START + 2 * MINUTE, START + MINUTE];
+    for (offset, ts) in (1..).zip(times) {
+        archive.apply([Publication::new(event(offset, trade(ts)))].into());
+        let newest = archive.last_tick(SymbolId(0), Channel::Trades).unwrap();
+        assert_eq!(
+            newest.position(),
+            [1, 2, 3, 3][usize::try_from(offset).unwrap() - 1],
+            "the last one of the greatest time"
+        );
+    }
+}
