@@ -10,22 +10,15 @@ use tokio::process::Command;
 /// The longest wait for a comparison, which starts 13 servers.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The result of a process.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stderr: String,
-}
-
-/// Runs a comparison that writes to this folder, with these arguments. `cargo test --workspace` has built the server.
-async fn compare(out: &Path, arguments: &[&str]) -> Ended {
+/// Runs a comparison that writes to this folder, with these arguments; returns its exit code and standard error. `cargo test --workspace` has built the server.
+async fn compare(out: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let compare = Path::new(env!("CARGO_BIN_EXE_tickcast-compare"));
     let server = compare.with_file_name("tickcast");
     assert!(server.exists(), "{} is missing: test the whole workspace, or build it first", server.display());
     let mut command = Command::new(compare);
     command.arg("--server").arg(server).arg("--out").arg(out).args(arguments).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("the comparison does not end").unwrap();
-    Ended { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -44,7 +37,7 @@ async fn every_transport_receives_the_same_events_and_the_page_has_their_costs()
         ["--clients", "2", "--rates", "60", "--low-rates", "", "--short-poll-ms", "50", "--window-s", "0.25"];
     let more = ["--warmup-s", "0.1", "--drain-s", "8", "--round-trip-ms", "10"];
     let ended = compare(&out, &[&arguments[..], &more].concat()).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.0, Some(0), "{ended:?}");
 
     let data = std::fs::read(out.join("comparison/comparison.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
@@ -81,7 +74,7 @@ async fn every_transport_receives_the_same_events_and_the_page_has_their_costs()
     }
     let again = folder("comparison-again");
     let raw = out.join("comparison/comparison.json");
-    assert_eq!(compare(&again, &["--from", raw.to_str().unwrap()]).await.code, Some(0));
+    assert_eq!(compare(&again, &["--from", raw.to_str().unwrap()]).await.0, Some(0));
     assert_eq!(
         std::fs::read_to_string(again.join("COMPARISON.md")).unwrap(),
         page,
@@ -104,8 +97,8 @@ async fn an_invalid_option_is_an_error_of_one_line() {
         (["--from", "/nowhere/data.json"], "cannot read /nowhere/data.json"),
         (["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
     ] {
-        let ended = compare(&out, &arguments).await;
-        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
-        assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+        let (code, stderr) = compare(&out, &arguments).await;
+        assert_eq!((code, stderr.lines().count()), (Some(2), 1), "{stderr}");
+        assert!(stderr.contains(part), "{part}: {stderr}");
     }
 }

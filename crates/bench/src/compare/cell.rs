@@ -52,7 +52,7 @@ pub(crate) async fn measure(
 ) -> Result<(Sample, Vec<GroupResult>), String> {
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
     let rate_of_symbol = cell.rate / SYMBOLS_PER_CLIENT as f64;
-    let server = Server::start(&plan.program, rate_of_symbol, plan.cores).await?;
+    let server = Server::start(&plan.arguments.server, rate_of_symbol, plan.cores).await?;
     let proxy = OptionFuture::from(cell.delay.map(|delay| DelayProxy::start(server.address, delay))).await;
     let proxy = proxy.transpose().map_err(|err| format!("cannot start the proxy: {err}"))?;
     let address = proxy.as_ref().map_or(server.address, |proxy| proxy.address);

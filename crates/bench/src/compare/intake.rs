@@ -47,7 +47,7 @@ impl Ledger {
     /// Takes a text that was read at `now`, in microseconds since 1970. Returns the cursor of the answer to a poll.
     pub(crate) fn take_text(&mut self, text: &[u8], now: i64, intake: &mut Intake) -> Option<String> {
         let mut cursor = None;
-        let scanned = scan(text, &mut |object| match object.kind {
+        let is_json = scan(text, &mut |object| match object.kind {
             b"trade" => self.take_event(object, now, intake),
             b"snapshot" => {
                 self.is_subscribed = true;
@@ -61,7 +61,7 @@ impl Ledger {
             }
             _ => {}
         });
-        intake.result.faults += u64::from(scanned.is_err());
+        intake.result.faults += u64::from(!is_json);
         cursor
     }
 

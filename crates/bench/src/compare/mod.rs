@@ -60,27 +60,27 @@ fn without_paths(arguments: impl Iterator<Item = String>) -> Vec<String> {
     kept
 }
 
-/// Makes the comparison, prints and writes it; returns whether the comparison was clean.
+/// Makes the comparison, or reads an earlier one, prints and writes it; returns whether it was clean.
 fn compare(arguments: Arguments) -> Result<bool, String> {
-    if let Some(path) = &arguments.from {
+    let out = arguments.out.clone();
+    let comparison = if let Some(path) = &arguments.from {
         let comparison = page::read(path)?;
-        page::prepare(&arguments.out)?;
-        page::write(&arguments.out, &comparison)?;
-        print(&table::foot(&comparison, &arguments.out))?;
-        return Ok(comparison.is_clean());
-    }
-    let plan = Plan::new(arguments)?;
-    raise_open_files(plan.connections())?;
-    page::prepare(&plan.arguments.out)?;
-    if let Some(cores) = plan.cores {
-        cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
-    }
-    // Before the measurement, because the comparison itself changes files.
-    let machine = machine::look();
-    machine::check(&machine, &plan.arguments.out)?;
-    let comparison = block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??;
-    page::write(&plan.arguments.out, &comparison)?;
-    print(&table::foot(&comparison, &plan.arguments.out))?;
+        page::prepare(&out)?;
+        comparison
+    } else {
+        let plan = Plan::new(arguments)?;
+        raise_open_files(plan.connections())?;
+        page::prepare(&out)?;
+        if let Some(cores) = plan.cores {
+            cores.take_own().map_err(|err| format!("cannot stay on one core: {err}"))?;
+        }
+        // Before the measurement, because the comparison itself changes files.
+        let machine = machine::look();
+        machine::check(&machine, &out)?;
+        block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??
+    };
+    page::write(&out, &comparison)?;
+    print(&table::foot(&comparison, &out))?;
     Ok(comparison.is_clean())
 }
 

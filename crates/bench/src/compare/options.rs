@@ -1,6 +1,6 @@
 //! The command line of `tickcast-compare`: its options, and the cells that follow from them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -59,8 +59,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MS", default_value = "40", value_parser = |text: &str| list(text, (0.0, MILLIS_MAX)))]
     round_trip_ms: List,
     /// The server's program [default: tickcast in the folder of this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", default_value_os_t = default_server(), hide_default_value = true)]
+    pub(crate) server: PathBuf,
     /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "docs")]
     pub(crate) out: PathBuf,
@@ -73,8 +73,6 @@ pub(crate) struct Arguments {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) arguments: Arguments,
-    /// The server's program.
-    pub(crate) program: PathBuf,
     /// The cores of server and generator.
     pub(crate) cores: Option<Cores>,
     /// Servers without clients, one for each rate.
@@ -90,6 +88,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Returns the cells for these arguments. Fails with one line if there is no server program.
     pub(crate) fn new(arguments: Arguments) -> Result<Self, String> {
+        if !arguments.server.is_file() {
+            let server = arguments.server.display();
+            return Err(format!("there is no server at {server}: build it, or name it with --server"));
+        }
         let (rates, low_rates) = (&arguments.rates, &arguments.low_rates);
         let delay = Duration::from_secs_f64(arguments.round_trip_ms[0] / 2_000.0);
         let polls = [0.0].iter().chain(&arguments.short_poll_ms).map(|ms| Duration::from_secs_f64(ms / 1e3));
@@ -122,7 +124,6 @@ impl Plan {
             delayed: each(few, middle, Some(delay)),
             together: cell(&transports, few, middle, None),
             cells,
-            program: program(arguments.server.as_deref())?,
             cores: Cores::find(),
             arguments,
         })
@@ -146,18 +147,8 @@ fn times(events_per_second: f64, has_most_clients: bool) -> u32 {
     }
 }
 
-fn program(named: Option<&Path>) -> Result<PathBuf, String> {
-    let program = match named {
-        Some(program) => program.into(),
-        None => std::env::current_exe()
-            .map_err(|err| format!("cannot find the folder of this program: {err}"))?
-            .with_file_name("tickcast"),
-    };
-    if program.is_file() {
-        Ok(program)
-    } else {
-        Err(format!("there is no server at {}: build it, or name it with --server", program.display()))
-    }
+fn default_server() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("tickcast")
 }
 
 fn list(text: &str, (min, max): (f64, f64)) -> Result<List, String> {

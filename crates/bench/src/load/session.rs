@@ -64,7 +64,7 @@ impl Session {
             tally.events += memmem::find_iter(text, marker).count() as u64;
             return;
         }
-        let scanned = scan(text, &mut |object| match (object.kind, object.ts) {
+        let is_json = scan(text, &mut |object| match (object.kind, object.ts) {
             (b"snapshot" | b"subscribed" | b"lag" | b"welcome" | b"error" | b"heartbeat" | b"pong" | b"goodbye", _) => {
                 self.take_control(object, tally);
             }
@@ -75,7 +75,7 @@ impl Session {
                 self.take_event(object, tally);
             }
         });
-        tally.malformed += u64::from(scanned.is_err());
+        tally.malformed += u64::from(!is_json);
     }
 
     #[inline]
