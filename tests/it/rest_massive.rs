@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::http::{Answer, request};
+use crate::raw::RawClient;
 use crate::rest_alpaca::settle;
-use crate::spawn::{START, TestServer, spawn_app_at_rest};
+use crate::spawn::{START, TestServer, spawn_app, spawn_app_at_rest};
 
 const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = START.micros() / 1_000;
@@ -330,5 +331,18 @@ async fn universal_snapshots_have_the_values_of_the_others_in_pages() {
     assert_eq!(json(&server, "/v3/snapshot").await["results"].as_array().unwrap().len(), 10);
     for path in ["limit=251", "limit=0", "order=up", "cursor=none"] {
         assert_eq!(get(&server, &format!("/v3/snapshot?{path}")).await.status, 400, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_address_of_the_next_page_is_valid_whatever_the_host_of_the_request() {
+    let server = spawn_app(|_| {});
+    for (host, expected) in
+        [("example.com:8443", "http://example.com:8443/"), ("a\"b", "http://127.0.0.1:"), ("a/b", "http://127.0.0.1:")]
+    {
+        let request = format!("GET /v3/reference/tickers?limit=1&apiKey=tickcast HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = RawClient::connect(server.address).await.request(&request).await;
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(body["next_url"].as_str().unwrap().starts_with(expected), "{host}: {body}");
     }
 }

@@ -49,6 +49,10 @@ async fn open_page(width: u32, height: u32, scheme: &str) -> (Process, Browser) 
 #[tokio::test]
 async fn ten_rows_change_their_prices_without_any_http_request_after_load() {
     let (_server, browser) = open_page(1280, 800, "dark").await;
+    // Each row asks once for the bars of its sparkline.
+    browser
+        .until("performance.getEntriesByType('resource').filter(({ name }) => name.includes('interval=15m')).length === 10")
+        .await;
     let requests = browser.value("performance.getEntriesByType('resource').length").await;
     browser.value(&format!("globalThis.before = {LAST_PRICES}")).await;
     browser.until(&format!("Object.entries({LAST_PRICES}).every(([symbol, last]) => last !== before[symbol])")).await;

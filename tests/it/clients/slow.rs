@@ -62,9 +62,11 @@ async fn a_slow_application_is_told_how_many_events_were_skipped() {
 async fn an_application_that_wants_to_be_closed_when_slow_resumes_without_a_hole() {
     for language in Language::ALL {
         let (_server, program) = stand_still(language, "close", "tickcast_closes_total{reason=\"lagging\"}").await;
-        assert_eq!(program.codes, [4004, 4004], "{language:?}: {:?}", program.causes);
+        // Twice it stands still; on a slow machine it may be too slow by itself as well.
+        let closes = program.codes.len();
+        assert!(closes >= 2 && program.codes.iter().all(|code| *code == 4004), "{language:?}: {:?}", program.codes);
         let (_, ledger) = program.close().await;
         assert_eq!((ledger.count("lag"), ledger.count("reset"), ledger.count("hole")), (0, 0, 0), "{language:?}");
-        assert_eq!(ledger.count("open"), 3, "{language:?}");
+        assert_eq!(ledger.count("open"), closes + 1, "{language:?}");
     }
 }

@@ -143,7 +143,13 @@ pub(super) fn next_url(request: &HttpRequest, parameters: &Parameters, cursor: &
     let connection = request.connection_info();
     let rest = parameters.encoded_without(&["apiKey", "cursor"]);
     let and = if rest.is_empty() { "" } else { "&" };
-    format!("{}://{}{}?cursor={cursor}{and}{rest}", connection.scheme(), connection.host(), request.path())
+    // A `Host` that is none would break the JSON, or lead the client elsewhere.
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
+    let host = match connection.host() {
+        host if !host.is_empty() && host.bytes().all(is_host) => host.to_owned(),
+        _ => request.app_config().local_addr().to_string(),
+    };
+    format!("{}://{host}{}?cursor={cursor}{and}{rest}", connection.scheme(), request.path())
 }
 
 /// Returns the end of an answer, without the closing brace.
