@@ -67,6 +67,6 @@ async fn an_application_that_wants_to_be_closed_when_slow_resumes_without_a_hole
         assert!(closes >= 2 && program.codes.iter().all(|code| *code == 4004), "{language:?}: {:?}", program.codes);
         let (_, ledger) = program.close().await;
         assert_eq!((ledger.count("lag"), ledger.count("reset"), ledger.count("hole")), (0, 0, 0), "{language:?}");
-        assert_eq!(ledger.count("open"), closes + 1, "{language:?}");
+        assert_eq!(ledger.count("open"), closes as u64 + 1, "{language:?}");
     }
 }
