@@ -1,5 +1,6 @@
 //! Bars of the past: `/api/v1/bars`.
 
+use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
@@ -9,7 +10,7 @@ use crate::protocol::native::encode_bar_object;
 use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, pieces};
+use crate::transport::{Problem, Worker, gzip, pieces};
 
 /// The most bars of one answer.
 const LIMIT_MAX: usize = 10_000;
@@ -55,6 +56,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     // Held until the bars have been read, so that this thread gets few results in one turn. The semaphore is never closed.
     let _few = worker.bars_answers.acquire().await;
     let symbol = table.instrument(id).symbol;
+    let is_compressed = gzip::is_accepted(&request);
     let (answer, answered) = oneshot::channel();
     let submitted = worker.archive.submit(permit, move |archive, permit| {
         // The client may have disconnected.
@@ -64,6 +66,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
                 r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
             );
             let made = pieces::begin(array(head, read));
+            let made = if is_compressed { gzip::compressed(made) } else { made };
             // The client may send its next request as soon as it has the response.
             drop(permit);
             let _ = answer.send(made);
@@ -73,7 +76,10 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    pieces::json(&request, answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?, None)
+    let answer = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    let mut response = pieces::json(&request, answer, None)?;
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Ok(response)
 }
 
 /// Returns the document with this head and these bars.

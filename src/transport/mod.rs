@@ -6,6 +6,7 @@ mod bars;
 mod connection;
 mod faults;
 mod foreign;
+mod gzip;
 mod inspect;
 mod liveness;
 mod messages;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Version;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
@@ -131,6 +131,8 @@ impl<P: Pieces> Pieces for Begun<P> {
 pub(super) enum Answer<P> {
     /// A short one, encoded.
     Whole(Vec<u8>),
+    /// A short one, encoded and compressed with gzip.
+    Gzip(Vec<u8>),
     /// A long one, of which the first pieces are encoded.
     Long(Begun<P>),
 }
@@ -229,6 +231,11 @@ pub(super) fn json(
 ) -> Result<HttpResponse, Problem> {
     let pieces = match answer {
         Answer::Whole(body) => return whole_json(request, body),
+        Answer::Gzip(body) => {
+            let mut response = whole_json(request, body)?;
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            return Ok(response);
+        }
         Answer::Long(pieces) => pieces,
     };
     check_room(Worker::of(request))?;

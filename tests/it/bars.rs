@@ -1,8 +1,12 @@
 //! `/api/v1/bars`: the past is complete and in order from the start.
 
+use std::io::Read;
+
+use awc::http::Method;
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
-use crate::http::get;
+use crate::http::{get, request};
 use crate::spawn::{START, TestServer, spawn_app_at_rest};
 
 const INTERVALS: [(&str, i64); 6] = [
@@ -148,4 +152,35 @@ async fn no_more_bars_are_kept_than_the_limit_while_the_market_goes_on() {
         }
     };
     assert!(ts(&after[0]) > ts(before.last().unwrap()), "the old ones are forgotten");
+}
+
+#[actix_web::test]
+async fn bars_are_compressed_for_clients_that_accept_it() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.history.bars_max = 3_000);
+    let path = "/api/v1/bars?symbol=AAPL&limit=600";
+    let plain = get(server.address, path).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert!(plain.header("vary").starts_with("Accept-Encoding"), "{}", plain.header("vary"));
+    for accept in ["gzip", "gzip, deflate, br, zstd", "*"] {
+        let answer = request(server.address, Method::GET, path, &[("accept-encoding", accept)]).await;
+        assert_eq!(answer.header("content-encoding"), "gzip", "{accept}");
+        assert!(answer.header("vary").starts_with("Accept-Encoding"), "{}", answer.header("vary"));
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        assert!(answer.body.len() * 4 < plain.body.len(), "{} of {} bytes", answer.body.len(), plain.body.len());
+        let mut text = String::new();
+        GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, plain.text(), "{accept}");
+    }
+    // A short one, a long one that is encoded while it is sent, and clients that want none.
+    for (path, accept) in [
+        ("/api/v1/bars?symbol=AAPL&limit=5", "gzip"),
+        ("/api/v1/bars?symbol=AAPL&limit=2000", "gzip"),
+        (path, "gzip;q=0"),
+        (path, "br"),
+        (path, "nonsense;;"),
+    ] {
+        let answer = request(server.address, Method::GET, path, &[("accept-encoding", accept)]).await;
+        assert_eq!(answer.header("content-encoding"), "", "{path} {accept}");
+        assert!(answer.json()["bars"].as_array().unwrap().len() >= 5, "{path} {accept}");
+    }
 }
