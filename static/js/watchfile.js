@@ -7,7 +7,9 @@
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
-import { changeOf } from "./ticker.js";
+import { download } from "./download.js";
+import { fetchSnapshots } from "./rest.js";
+import { changeOf, fromSnapshot } from "./ticker.js";
 
 const HEAD = ["symbol", "name", "last", "change", "change_percent", "bid", "bid_size", "ask", "ask_size", "open", "high", "low", "prev_close", "volume", "time"];
 /** A spreadsheet would take a text that begins so for a formula. */
@@ -30,6 +32,28 @@ export function fieldsOf(symbols, nameOf, tickers) {
       new Date(ts / 1_000).toISOString(),
     ].map(String);
   })];
+}
+
+/**
+ * Returns the rows as fields of text. Their figures are fetched, since those of rows out of sight are old.
+ * @param {readonly string[]} symbols
+ * @param {readonly string[]} traded those that the server trades
+ * @param {(symbol: string) => string} nameOf
+ * @param {ReadonlyMap<string, Ticker>} known figures, in case they cannot be fetched
+ */
+export async function freshFields(symbols, traded, nameOf, known) {
+  const tickers = new Map(known);
+  try {
+    for (const snapshot of await fetchSnapshots(traded)) tickers.set(snapshot.symbol, fromSnapshot(snapshot));
+  } catch {
+    // Those that the page has are better than none.
+  }
+  return fieldsOf(symbols, nameOf, tickers);
+}
+
+/** Saves the rows as a file. @param {readonly (readonly string[])[]} rows */
+export function saveCsv(rows) {
+  download("watchlist.csv", "text/csv", csvOf(rows));
 }
 
 /** @param {readonly (readonly string[])[]} rows */

@@ -11,28 +11,23 @@
 
 import { address } from "./address.js";
 import { columnsOf, fitting, soundColumns } from "./columns.js";
-import { download } from "./download.js";
 import { byId } from "./element.js";
 import { mark, t } from "./i18n.js";
+import { KeptLists } from "./keptlists.js";
 import { Listings } from "./listings.js";
 import { itemsOf } from "./listview.js";
 import { nextOrder } from "./order.js";
-import { fetchSnapshots } from "./rest.js";
 import { nameIn, rankerOf, Search } from "./search.js";
 import { settings } from "./settings.js";
 import { forgetSparks, wantSparks } from "./spark.js";
-import { loadChoices, onOtherTab, saveChoice } from "./storage.js";
-import { fromSnapshot } from "./ticker.js";
-import { FIRST_TEN, firstTen, LISTS_MAX, singleList, Watch, WATCH_MAX } from "./watch.js";
-import { copy, csvOf, fieldsOf, tabbed } from "./watchfile.js";
+import { onOtherTab } from "./storage.js";
+import { firstTen, LISTS_MAX, WATCH_MAX } from "./watch.js";
 import { Watchlist } from "./watchlist.js";
 import { WatchNote } from "./watchnote.js";
 import { nameOf as listName, WatchTools } from "./watchtools.js";
 
 /** How often a sorted list is sorted anew. */
 const SORT_MS = 1_000;
-/** The list of a link, which is not stored. */
-const LINK_ID = "link";
 /** The refused symbols that are named; of more only the number is. */
 const NAMED_MAX = 3;
 /** Columns whose figures never change: sorted by them, rows out of sight need no updates. */
@@ -53,7 +48,8 @@ const sectionSetting = settings.define("sections", (stored) => stored === true);
 export class WatchPanel {
   listings = new Listings();
   note = new WatchNote(() => this.#undo());
-  #watch = new Watch();
+  #lists = new KeptLists();
+  #watch = this.#lists.watch;
   #market;
   #handlers;
   #table;
@@ -67,7 +63,6 @@ export class WatchPanel {
   /** @type {{ seen: string[], near: string[] }} */
   #sight = { seen: [], near: [] };
   #sorted_ms = 0;
-  #isFirstVisit = false;
   #hasSparks = false;
   #scroller = /** @type {HTMLElement} */ (byId("watchlist").parentElement);
 
@@ -104,10 +99,13 @@ export class WatchPanel {
     });
     byId("restore").addEventListener("click", () => this.#add(firstTen(this.listings.all.map((listing) => listing.symbol))));
     onOtherTab(() => {
-      this.#adopt();
+      this.#lists.adopt();
       this.arrange();
     });
-    address.onBack(({ symbols }) => this.#showAddress(symbols));
+    address.onBack(({ symbols }) => {
+      this.#lists.show(symbols);
+      this.arrange();
+    });
     columnSetting.subscribe(() => this.#setColumns());
     sectionSetting.subscribe(() => this.arrange());
     new ResizeObserver(() => this.#setColumns()).observe(this.#scroller);
@@ -115,26 +113,9 @@ export class WatchPanel {
 
   /** Shows the list of the address, or of the last visit. Returns the symbol to chart. */
   start() {
-    const { lists, list, charted } = loadChoices();
-    const { symbols, charts } = address.get();
-    this.#isFirstVisit = lists === null && symbols === null;
-    this.#watch.adopt(lists ?? singleList(FIRST_TEN), list ?? undefined);
-    if (symbols !== null) this.#showLink(symbols);
+    const charted = this.#lists.start();
     this.#setColumns();
-    return charts[0] ?? this.#watch.own.find((symbol) => symbol === charted) ?? this.#watch.own[0] ?? null;
-  }
-
-  /** Shows the symbols of an address; those of the last visit if it has none. @param {readonly string[] | null} symbols */
-  #showAddress(symbols) {
-    if (symbols !== null) this.#showLink(symbols);
-    else this.#watch.adopt(this.#watch.lists.filter((list) => list.id !== LINK_ID), loadChoices().list ?? undefined);
-    this.arrange();
-  }
-
-  /** @param {readonly string[]} symbols */
-  #showLink(symbols) {
-    const [linked] = singleList(symbols);
-    this.#watch.adopt([...this.#watch.lists.filter((list) => list.id !== LINK_ID), { ...linked, id: LINK_ID, name: t("From the link") }], LINK_ID);
+    return charted;
   }
 
   /** The symbols of the shown list, in the viewer's own order. */
@@ -166,8 +147,7 @@ export class WatchPanel {
     if (!(await this.listings.load(epoch))) return;
     this.#search.refresh();
     const { all, bySymbol } = this.listings;
-    if (this.#isFirstVisit) {
-      this.#watch.adopt(singleList(firstTen(all.map((listing) => listing.symbol))));
+    if (this.#lists.replaceFirst(all.map((listing) => listing.symbol))) {
       if (!bySymbol.has(this.#handlers.charted() ?? "")) this.#handlers.onChart(this.#watch.own[0] ?? null);
     }
     this.arrange();
@@ -183,7 +163,7 @@ export class WatchPanel {
 
   /** Shows the rows as the list has them. */
   arrange() {
-    const { own, list } = this.#watch;
+    const { own } = this.#watch;
     const rank = rankerOf(this.#filter, t);
     const isKept = this.#filter.trim() === "" ? null : (/** @type {import("./protocol.js").Listing} */ listing) => rank(listing) >= 0;
     const view = { own, order: this.#order, hasSections: sectionSetting.get(), isKept, listings: this.listings.bySymbol, tickers: this.#market.tickers };
@@ -197,7 +177,7 @@ export class WatchPanel {
     byId("watchlist-empty").hidden = own.length > 0;
     byId("watchlist-none").hidden = own.length === 0 || this.#items.length > 0;
     byId("watchlist-count").textContent = own.length > 0 ? t("{count} symbols", { count: own.length }) : "";
-    if (list.id === LINK_ID) address.replace({ symbols: [...own] });
+    this.#lists.tell();
   }
 
   /** Marks the charted row. */
@@ -258,31 +238,16 @@ export class WatchPanel {
     this.#wantSparks();
   }
 
-  /** Takes over the lists from storage, which another tab may have changed. */
-  #adopt() {
-    const { lists } = loadChoices();
-    const linked = this.#watch.lists.filter((list) => list.id === LINK_ID);
-    if (lists) this.#watch.adopt([...lists, ...linked]);
-  }
-
   /** Edits the lists and saves them. @param {() => void} edit */
   #change(edit) {
-    this.#adopt();
-    this.#isFirstVisit = false;
-    edit();
-    const { lists, list } = this.#watch;
-    saveChoice({ lists: lists.filter((each) => each.id !== LINK_ID), ...(list.id === LINK_ID ? {} : { list: list.id }) });
+    this.#lists.change(edit);
     this.arrange();
     this.#handlers.onSight();
   }
 
   /** @param {string} id */
   #chooseList(id) {
-    this.#watch.choose(id);
-    if (id !== LINK_ID) {
-      saveChoice({ list: id });
-      address.replace({ symbols: null });
-    }
+    this.#lists.choose(id);
     this.#scroller.scrollTop = 0;
     this.arrange();
   }
@@ -367,32 +332,25 @@ export class WatchPanel {
       case "sections": return sectionSetting.set(!sectionSetting.get());
       case "own": return this.#sort({ key: null, direction: "descending" });
       case "undo": return this.#undo();
-      case "copy": return this.#say(await copy(tabbed(await this.#fields())), mark("The rows are on the clipboard."));
-      case "csv": return download("watchlist.csv", "text/csv", csvOf(await this.#fields()));
-      case "link": return this.#say(await copy(this.#handlers.link()), mark("The link is on the clipboard."));
+      default: return this.#export(action);
     }
+  }
+
+  /** @param {"copy" | "csv" | "link"} action */
+  async #export(action) {
+    const { copy, freshFields, saveCsv, tabbed } = await import("./watchfile.js");
+    const say = (/** @type {boolean} */ isDone, /** @type {string} */ phrase) =>
+      this.note.show(isDone ? phrase : mark("The browser permits no access to the clipboard."));
+    if (action === "link") return say(await copy(this.#handlers.link()), mark("The link is on the clipboard."));
+    const shown = this.#shown();
+    const traded = shown.filter((symbol) => !this.listings.isUnknown(symbol));
+    const fields = await freshFields(shown, traded, (symbol) => this.nameOf(symbol), this.#market.tickers);
+    if (action === "csv") saveCsv(fields);
+    else say(await copy(tabbed(fields)), mark("The rows are on the clipboard."));
   }
 
   #create() {
     if (this.#watch.lists.length >= LISTS_MAX) return this.note.show(mark("{count} lists is the most."), { count: LISTS_MAX });
     this.#change(() => this.#watch.create(crypto.randomUUID?.() ?? String(Date.now()), t("List {number}", { number: this.#watch.lists.length + 1 })));
-  }
-
-  /** @param {boolean} isDone @param {string} phrase */
-  #say(isDone, phrase) {
-    this.note.show(isDone ? phrase : mark("The browser permits no access to the clipboard."));
-  }
-
-  /** The shown rows as text. Their figures are fetched, since those of rows out of sight are old. */
-  async #fields() {
-    const shown = this.#shown();
-    const tickers = new Map(this.#market.tickers);
-    try {
-      const snapshots = await fetchSnapshots(shown.filter((symbol) => !this.listings.isUnknown(symbol)));
-      for (const snapshot of snapshots) tickers.set(snapshot.symbol, fromSnapshot(snapshot));
-    } catch {
-      // Those that the page has are better than none.
-    }
-    return fieldsOf(shown, (symbol) => this.nameOf(symbol), tickers);
   }
 }
