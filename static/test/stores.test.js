@@ -1,7 +1,11 @@
 // @ts-check
 // Checks the stores of the page's state: settings in the browser's storage, and the address.
 import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { CHARTS_MAX, readAddress, SYMBOLS_MAX, writeAddress } from "../js/address.js";
 import { KEY, oneOf, Settings } from "../js/settings.js";
 import { lookForUpdate, versionIn } from "../js/version.js";
@@ -151,4 +155,44 @@ test("the version of a page is that of its files", async () => {
   // Without a version of its own the page does not ask.
   globalThis.fetch = async () => assert.fail("asked");
   for (const epoch of ["a", "a", "b"]) await lookForUpdate(epoch);
+});
+
+test("a server with another version of the page is noticed, and one that does not answer is not", async () => {
+  // The module knows its version from its own address.
+  const folder = mkdtempSync(join(tmpdir(), "tickcast-"));
+  const js = join(folder, "static", "0123456789abcdef", "js");
+  mkdirSync(js, { recursive: true });
+  for (const name of ["version.js", "element.js"]) copyFileSync(new URL(`../js/${name}`, import.meta.url), join(js, name));
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  const line = { hidden: true };
+  Object.assign(globalThis, { document: { getElementById: () => line, querySelector: () => line } });
+  try {
+    /** @type {typeof import("../js/version.js")} */
+    const own = await import(pathToFileURL(join(js, "version.js")).href);
+    const page = (/** @type {string} */ version) => new Response(`<script src="static/${version}/js/first.js"></script>`);
+    /** @type {[string, (() => Response) | null, boolean][]} the run of the server, its answer (null: it is not asked), and whether the line is hidden */
+    const steps = [
+      ["a", null, true],
+      ["a", null, true],
+      ["b", () => page("0123456789abcdef"), true],
+      ["b", null, true],
+      ["c", () => page("fedcba9876543210"), false],
+      ["d", () => page("0123456789abcdef"), true],
+      ["e", () => new Response("static/fedcba9876543210/", { status: 503 }), true],
+      ["f", () => { throw new TypeError("Failed to fetch"); }, true],
+      ["g", () => new Response("<html>some other program"), true],
+    ];
+    for (const [epoch, answer, isHidden] of steps) {
+      let asked = 0;
+      globalThis.fetch = async () => {
+        asked += 1;
+        return (answer ?? (() => new Response("")))();
+      };
+      await own.lookForUpdate(epoch);
+      assert.deepEqual([asked, line.hidden], [answer ? 1 : 0, isHidden], epoch);
+    }
+  } finally {
+    delete globalThis.document;
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -2,6 +2,7 @@
 // Checks the measurements of the stream: sequence numbers, log of trades, meters, and the market that uses them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OffsetEstimator } from "../js/clock.js";
 import { Market } from "../js/market.js";
 import { MedianMeter, RateMeter } from "../js/meter.js";
 import { SequenceChecker } from "../js/sequences.js";
@@ -272,4 +273,22 @@ test("a day begins with the previous close, and its first trade sets its figures
   assert.deepEqual(figures(), [200.01, 200.01, 200.01, 200.01, 200.01, 0], "what a rate has held back is of the old day");
   market.take([trade(76, { ts: midnight + 1, price: 202 }), trade(77, { ts: midnight + 2, price: 201.5 })], 0, undefined);
   assert.deepEqual(figures(), [201.5, 202, 202, 201.5, 200.01, 50]);
+});
+
+test("a viewer's clock that is years off changes neither the latencies nor the market's time", () => {
+  const server_us = 1_772_463_845_000_000;
+  for (const years of [-50, -3, 0, 3, 200]) {
+    const viewer = (/** @type {number} */ us) => us + years * 365 * 86_400_000_000;
+    const clock = new OffsetEstimator();
+    clock.add(viewer(server_us), server_us + 500, viewer(server_us + 1_000));
+    const market = new Market(IGNORE);
+    market.want(wishes());
+    const welcome = /** @type {Message} */ (/** @type {unknown} */ ({ type: "welcome", server_ts: server_us, market_ts: server_us - 7_000_000, speed: 1 }));
+    market.take([OPEN, welcome, snapshot({ trades: 57 })], viewer(server_us), undefined);
+    assert.equal(market.latency.median, null, "unknown without an estimate");
+    market.take([trade(58, { ts: server_us - 6_000_000 })], viewer(server_us + 1_003_000), clock.best.offset_us);
+    assert.equal(market.latency.median, 3_000, String(years));
+    assert.equal(market.timeAt(viewer(server_us) + clock.best.offset_us), server_us - 7_000_000, String(years));
+    assert.equal(market.tickers.get("AAPL").price, 200.01);
+  }
 });
