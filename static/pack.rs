@@ -51,14 +51,23 @@ pub(crate) fn pack(entry: &str, read: &dyn Fn(&str) -> io::Result<String>) -> io
     let mut reader = Reader { read, modules: BTreeMap::new(), order: Vec::new(), open: Vec::new() };
     reader.visit(entry)?;
     let main = reader.order.clone();
-    let later: BTreeSet<String> = main.iter().flat_map(|name| reader.modules[name].on_demand.clone()).collect();
-    let mut libraries = uses(&main, &reader.modules);
     let mut pack = Pack { scripts: BTreeMap::new(), libraries: BTreeMap::new() };
+    let mut libraries = uses(&main, &reader.modules);
     let mut shared = BTreeSet::new();
-    for part in later {
+    let mut parts: Vec<String> = main.iter().flat_map(|name| reader.modules[name].on_demand.clone()).collect();
+    let mut placed = BTreeSet::new();
+    while let Some(part) = parts.pop() {
+        if pack.scripts.contains_key(&part) {
+            continue;
+        }
         reader.order.clone_from(&main);
         reader.visit(&part)?;
         let own = &reader.order[main.len()..];
+        if let Some(twice) = own.iter().find(|name| !placed.insert((*name).clone())) {
+            // Two copies of a module would not know each other's state.
+            return Err(io::Error::other(format!("static/{twice} would be in two scripts that are loaded on demand")));
+        }
+        parts.extend(own.iter().flat_map(|name| reader.modules[name].on_demand.clone()));
         let used = own.iter().flat_map(|name| &reader.modules[name].imports).map(|(path, _)| path);
         let used: BTreeSet<String> = used.filter(|path| main.contains(path)).cloned().collect();
         let mut own_libraries = Uses::new();

@@ -117,8 +117,9 @@ export class ChartCell {
   draw(blind_ts) {
     const { series, symbol, interval } = this.feed;
     const price = this.#market.tickers.get(symbol ?? "")?.price ?? series?.newest?.close;
-    const isBlind = blind_ts !== null || (series !== null && this.feed.isDue);
-    this.view.draw(series, price, isBlind ? (blind_ts ?? this.#market.now_us) : null);
+    // Before the first event there is no time since when.
+    const behind_ts = series !== null && this.feed.isBehind ? this.#market.now_us || null : null;
+    this.view.draw(series, price, blind_ts ?? behind_ts);
     const bars = series?.bars ?? [];
     for (const overlay of this.#overlays) void this.#seed(overlay, bars);
     const hovered = this.#hovered_ts === null ? -1 : bars.findLastIndex((bar) => bar.ts <= (this.#hovered_ts ?? 0));

@@ -12,7 +12,7 @@
 import { BARS_MAX, CandleSeries } from "./candles.js";
 import { mark } from "./i18n.js";
 import { INTERVAL_US } from "./protocol.js";
-import { AnswerError, BARS_PER_REQUEST, fetchBars, WrongAnswerError } from "./rest.js";
+import { AnswerError, BARS_PER_REQUEST, fetchBars, takeEarly, WrongAnswerError } from "./rest.js";
 
 const JOIN_ATTEMPTS_MAX = 4;
 const JOIN_RETRY_MS = 250;
@@ -22,11 +22,13 @@ const JOIN_RETRY_MS = 250;
 /**
  * @typedef {object} HistoryHandlers
  * @property {() => Position} position
- * @property {(series: CandleSeries) => void} onSeries
+ * @property {(series: CandleSeries, isJoined: boolean) => void} onSeries not joined: trades pushed after the bars may be missing
  * @property {(err: Error) => void} onError
  */
 
 export class HistoryLoader {
+  /** Whether the newest bars are being fetched. */
+  isLoading = false;
   #log;
   #handlers;
   #request = new AbortController();
@@ -47,37 +49,71 @@ export class HistoryLoader {
   /** Cancels the request. */
   cancel() {
     this.#request.abort();
+    this.isLoading = false;
   }
 
   /**
-   * Fetches the newest bars, joins them, and calls `onSeries`.
+   * Fetches the newest bars, joins them, and calls `onSeries`. Bars that were requested before this script was there are passed on at once.
    * @param {string} symbol
    * @param {Interval} interval
    * @param {CandleSeries | null} held the series shown already; it is continued, so that its older bars stay
    */
   async load(symbol, interval, held = null) {
     this.cancel();
-    this.#request = new AbortController();
-    const { signal } = this.#request;
+    const request = new AbortController();
+    this.#request = request;
+    this.isLoading = true;
     try {
-      for (let attempt = 1; ; attempt += 1) {
-        const limit = held ? barsToAsk(held, this.#handlers.position()) : BARS_PER_REQUEST;
-        const answer = await fetchBars(symbol, interval, { limit, signal });
-        const missed = this.#missed(answer);
-        if (missed || attempt === JOIN_ATTEMPTS_MAX) {
-          const series = held ?? new CandleSeries(answer);
-          if (held && !held.renew(answer)) this.#complete.delete(held);
-          for (const trade of missed ?? []) series.applyTrade(trade);
-          if (answer.bars.length < limit) this.#complete.add(series);
-          this.#handlers.onSeries(series);
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, JOIN_RETRY_MS));
-        if (signal.aborted) return;
-      }
+      const early = held ? null : takeEarly(symbol, interval);
+      const shown = early ? await this.#takeEarly(early, request.signal) : held;
+      if (early && shown === undefined) return;
+      await this.#join(symbol, interval, shown ?? null, request.signal);
     } catch (err) {
-      if (!signal.aborted) this.#handlers.onError(err instanceof Error ? err : new Error(String(err)));
+      if (!request.signal.aborted) this.#handlers.onError(err instanceof Error ? err : new Error(String(err)));
+    } finally {
+      if (this.#request === request) this.isLoading = false;
     }
+  }
+
+  /**
+   * Shows the bars of a request that was sent before this script was there. Returns them to be joined, null if they must be requested again,
+   * or undefined if there is nothing to do: there is no stream yet, or no such symbol, so that another one will be charted.
+   * @param {import("./rest.js").Early} early @param {AbortSignal} signal
+   */
+  async #takeEarly({ symbol, interval, limit, response }, signal) {
+    try {
+      const series = this.#extended(null, await fetchBars(symbol, interval, { limit, signal, begun: response }), limit);
+      this.#handlers.onSeries(series, false);
+      return this.#handlers.position().followed_offset === undefined ? undefined : series;
+    } catch (err) {
+      if (signal.aborted) throw err;
+      return err instanceof AnswerError && err.status === 404 ? undefined : null;
+    }
+  }
+
+  /** @param {string} symbol @param {Interval} interval @param {CandleSeries | null} held @param {AbortSignal} signal */
+  async #join(symbol, interval, held, signal) {
+    for (let attempt = 1; ; attempt += 1) {
+      const limit = held ? barsToAsk(held, this.#handlers.position()) : BARS_PER_REQUEST;
+      const answer = await fetchBars(symbol, interval, { limit, signal });
+      const missed = this.#missed(answer);
+      if (missed || attempt === JOIN_ATTEMPTS_MAX) {
+        const series = this.#extended(held, answer, limit);
+        for (const trade of missed ?? []) series.applyTrade(trade);
+        this.#handlers.onSeries(series, this.#handlers.position().followed_offset !== undefined);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, JOIN_RETRY_MS));
+      if (signal.aborted) return;
+    }
+  }
+
+  /** Returns the series with the bars of an answer. @param {CandleSeries | null} held @param {import("./protocol.js").BarsAnswer} answer @param {number} limit */
+  #extended(held, answer, limit) {
+    const series = held ?? new CandleSeries(answer);
+    if (held && !held.renew(answer)) this.#complete.delete(held);
+    if (answer.bars.length < limit) this.#complete.add(series);
+    return series;
   }
 
   /**

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Connects the parts of the live page: messages update the state, the viewer's input changes the subscriptions, and the state is
- * painted once per animation frame at most.
+ * Connects the parts of the live page after the first chart is drawn: messages update the state, the viewer's input changes the
+ * subscriptions, and the state is painted once per animation frame at most.
  *
  * Owns: the only state of the page. Does not own: the connection, the figures, any element; each has a module of its own.
  */
@@ -13,19 +13,18 @@ import { AlertPanel } from "./alertpanel.js";
 import { nowMicros } from "./clock.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
+import { market, stage } from "./firstchart.js";
 import { Heading } from "./heading.js";
 import { HeatMap } from "./heatmap.js";
 import { Link } from "./link.js";
-import { Market } from "./market.js";
 import { RateMeter } from "./meter.js";
 import { PaceSlider, paceOf, usualPace } from "./pace.js";
 import { settings } from "./settings.js";
-import { Stage } from "./stage.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoice } from "./storage.js";
 import { TradesPanel } from "./tradespanel.js";
 import { lookForUpdate } from "./version.js";
-import { startViewer } from "./viewer.js";
+import { onRelabel } from "./viewer.js";
 import { WatchPanel } from "./watchpanel.js";
 import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
@@ -54,9 +53,7 @@ const state = {
   bytes: 0,
   /** The merged events when the figures of the day were last fetched anew, and the time of that. */
   renewed: { merged: 0, at_ms: 0 },
-  market: new Market({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) }),
 };
-const { market } = state;
 /** Bytes of messages a second. */
 const byteRate = new RateMeter();
 
@@ -81,13 +78,6 @@ const panel = new WatchPanel(market, {
   onSight: follow,
   hasAlert: (symbol) => alerts.hasAlert(symbol),
   link: () => address.link({ symbols: [...panel.own], ...stage.layout, hz: pace.pace }),
-});
-const stage = new Stage(market, {
-  onCharts: follow,
-  onPaint: paintStage,
-  onInterval: chooseInterval,
-  onLayout: () => address.push(stage.layout),
-  symbols: () => panel.traded,
 });
 const heat = new HeatMap(market.tickers, {
   listings: () => panel.listings.all,
@@ -161,19 +151,22 @@ function chooseInterval(interval) {
   address.push(stage.layout);
 }
 
-/** Shows the charts of the address; what it does not name is as it was when the page was loaded. */
-function applyAddress() {
+/**
+ * Shows the charts of the address; what it does not name is as it was when the page was loaded.
+ * @param {boolean} isRenewed whether the histories of charts that are shown already are fetched again
+ */
+function applyAddress(isRenewed) {
   const { charts, intervals } = address.get();
   state.charted = charts[0] ?? state.first.charted;
   state.interval = intervals[0] ?? state.first.interval;
   if (charts.length > 0) stage.setPanes(charts.slice(1).map((symbol, index) => ({ symbol, interval: intervals[index + 1] ?? "1m" })));
   panel.mark();
-  showHistory();
+  showHistory(isRenewed);
 }
 
 /** Shows the charted symbol. Until its bars are there, the chart is empty. */
-function showHistory() {
-  stage.show(state.charted, state.interval);
+function showHistory(isRenewed = true) {
+  stage.show(state.charted, state.interval, isRenewed);
   if (state.charted) trades.load(state.charted);
 }
 
@@ -194,7 +187,6 @@ function relabel() {
   panel.relabel();
   alerts.relabel();
   pace.relabel();
-  stage.relabel();
   heat.relabel();
   state.measured_at_ms = 0;
   paintStage();
@@ -274,16 +266,19 @@ function pulse() {
   setTimeout(pulse, PULSE_MS);
 }
 
-function start() {
-  startViewer(relabel);
+/** Takes over the page. */
+export function goLive() {
+  market.listen({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) });
+  stage.listen({ onCharts: follow, onPaint: paintStage, onInterval: chooseInterval, onLayout: () => address.push(stage.layout), symbols: () => panel.traded });
+  onRelabel(relabel);
   pace.relabel();
   alerts.relabel();
   byId("zone").textContent = zoneName();
   state.first = { charted: panel.start(), interval: loadChoices().interval ?? state.interval };
   state.charted = state.first.charted;
   panel.arrange();
-  applyAddress();
-  address.onBack(applyAddress);
+  applyAddress(false);
+  address.onBack(() => applyAddress(true));
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) follow();
     else showHistory();
@@ -292,5 +287,3 @@ function start() {
   setTimeout(() => void panel.load(market.epoch), PATIENCE_MS);
   pulse();
 }
-
-start();

@@ -76,6 +76,11 @@ export class Market {
     this.#handlers = handlers;
   }
 
+  /** Replaces the handlers. @param {MarketHandlers} handlers */
+  listen(handlers) {
+    this.#handlers = handlers;
+  }
+
   /**
    * Sets the subscriptions. A new symbol counts from its next snapshot on, and so does one whose mode has changed; events of other
    * symbols that are still on their way are ignored.

@@ -31,19 +31,35 @@ export class AnswerError extends Error {
   }
 }
 
+/** @typedef {{ symbol: string, interval: Interval, limit: number, response: Promise<Response> }} Early a request for bars that `first.js` has sent */
+
+/** Returns what was requested before this script was there; null if it was taken, or if nothing was. */
+export function earlyChart() {
+  return /** @type {{ early_?: Early }} */ (globalThis).early_ ?? null;
+}
+
+/** Returns the request for these bars that was sent before this script was there, once. @param {string} symbol @param {Interval} interval */
+export function takeEarly(symbol, interval) {
+  const early = earlyChart();
+  delete /** @type {{ early_?: Early }} */ (globalThis).early_;
+  return early?.symbol === symbol && early.interval === interval ? early : null;
+}
+
 /**
  * Returns the JSON of a URL.
  * @template T the type of the answer
  * @param {string} url
  * @param {AbortSignal} [signal]
+ * @param {Promise<Response>} [begun] the response, if the request was sent already
  * @returns {Promise<T>}
  * @throws {AnswerError} if the server answers with an error status
  * @throws {TypeError} if it does not answer
  */
-async function getJson(url, signal) {
+async function getJson(url, signal, begun) {
   const patience = AbortSignal.timeout(ANSWER_MS);
   const either = signal ? AbortSignal.any([signal, patience]) : patience;
-  const response = await fetch(url, { signal: either, headers: { accept: "application/json" } });
+  const response = await (begun ?? fetch(url, { signal: either, headers: { accept: "application/json" } }));
+  either.throwIfAborted();
   if (response.ok) return response.json();
   /** @type {import("./protocol.js").Problem | null} */
   const problem = await response.json().catch(/** @returns {null} */ () => null);
@@ -60,15 +76,16 @@ export async function fetchListings() {
 /**
  * @param {string} symbol
  * @param {Interval} interval
- * @param {{ before?: number, limit?: number, signal?: AbortSignal }} [options] `before` in microseconds
+ * @param {{ before?: number, limit?: number, signal?: AbortSignal, begun?: Promise<Response> }} [options] `before` in microseconds; `begun`
+ *   if the request was sent already
  * @returns {Promise<BarsAnswer>}
  * @throws {WrongAnswerError} if the bars are of another symbol or interval, or no bars
  */
-export async function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal } = {}) {
+export async function fetchBars(symbol, interval, { before, limit = BARS_PER_REQUEST, signal, begun } = {}) {
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));
   /** @type {BarsAnswer} */
-  const answer = await getJson(`api/v1/bars?${query}`, signal);
+  const answer = await getJson(`api/v1/bars?${query}`, signal, begun);
   if (answer?.symbol !== symbol || answer.interval !== interval || !isRow(answer.bars)) throw new WrongAnswerError(`asked for ${symbol} ${interval}`);
   return answer;
 }

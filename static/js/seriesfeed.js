@@ -12,8 +12,10 @@
 
 import { HistoryLoader } from "./history.js";
 
-/** The history is fetched without a connection if none is open after this time. */
+/** Bars that could not be had before there was a connection are fetched again if none is open after this time. */
 const PATIENCE_MS = 1_500;
+/** Bars that are not joined with the stream after this time are behind it. */
+const JOIN_MS = 3_000;
 
 /**
  * @typedef {object} FeedHandlers
@@ -36,6 +38,8 @@ export class SeriesFeed {
   #series = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** When the bars came, if they are not joined with the stream yet. */
+  #unjoined_ms = Number.NEGATIVE_INFINITY;
 
   /** @param {Market} market @param {FeedHandlers} handlers */
   constructor(market, handlers) {
@@ -43,10 +47,7 @@ export class SeriesFeed {
     this.#handlers = handlers;
     this.#loader = new HistoryLoader(market.log, {
       position: () => ({ epoch: market.epoch, followed_offset: market.followed.get(this.symbol ?? ""), now_us: market.now_us }),
-      onSeries: (series) => {
-        this.#hold(series);
-        handlers.onSeries();
-      },
+      onSeries: (series, isJoined) => this.#take(series, isJoined),
       onError: handlers.onError,
     });
   }
@@ -66,8 +67,13 @@ export class SeriesFeed {
     else this.#handlers.onWait();
     this.isDue = true;
     if (symbol === null) return;
-    if (this.#market.followed.has(symbol)) this.#load();
-    else this.#timer = setTimeout(() => this.#load(), PATIENCE_MS);
+    this.#load();
+    if (this.isDue && !this.#series) this.#timer = setTimeout(() => { if (!this.#loader.isLoading) this.#load(); }, PATIENCE_MS);
+  }
+
+  /** Whether the bars have been behind the stream for long enough to say so. */
+  get isBehind() {
+    return this.isDue && performance.now() - this.#unjoined_ms >= JOIN_MS;
   }
 
   /** Events of these symbols, or of all, are lost. @param {ReadonlySet<string> | null} symbols */
@@ -77,7 +83,8 @@ export class SeriesFeed {
 
   /** The snapshot of a symbol came: from there on, its events are whole. @param {string} symbol */
   follow(symbol) {
-    if (symbol === this.symbol && this.isDue && !document.hidden) this.#load();
+    // The first bars, if they are under way, are joined when they come.
+    if (symbol === this.symbol && this.isDue && !document.hidden && (this.#series || !this.#loader.isLoading)) this.#load();
   }
 
   /** Fetches bars from before the oldest one. Returns whether there were any. */
@@ -90,6 +97,18 @@ export class SeriesFeed {
     if (!this.symbol) return;
     this.isDue = !this.#market.followed.has(this.symbol);
     void this.#loader.load(this.symbol, this.interval, this.#series);
+  }
+
+  /** @param {CandleSeries} series @param {boolean} isJoined whether the stream continues it */
+  #take(series, isJoined) {
+    clearTimeout(this.#timer);
+    this.isDue = !isJoined;
+    if (!isJoined && this.#series !== series) {
+      this.#unjoined_ms = performance.now();
+      this.#timer = setTimeout(this.#handlers.onSeries, JOIN_MS);
+    }
+    this.#hold(series);
+    this.#handlers.onSeries();
   }
 
   /** @param {CandleSeries | null} series */

@@ -14,10 +14,9 @@
 
 import { chartOptions } from "./chart/options.js";
 import { ComparedLine } from "./chart/overlay.js";
-import { pictureOf, save } from "./chart/picture.js";
 import { ChartCell } from "./chartcell.js";
 import { ChartTools, fillSymbols } from "./charttools.js";
-import { byId } from "./element.js";
+import { byId, element } from "./element.js";
 import { t, translateMarked } from "./i18n.js";
 import { INTERVALS } from "./protocol.js";
 import { SeriesFeed } from "./seriesfeed.js";
@@ -42,6 +41,8 @@ export class Stage {
   #market;
   #handlers;
   #grid = byId("charts");
+  /** From which the charts beside the first are made. */
+  #blank;
   #timeframes = new Timeframes((interval) => this.#handlers.onInterval(interval));
   #tools;
   /** The first one is the first chart. @type {Held[]} */
@@ -64,11 +65,13 @@ export class Stage {
       onChange: (change) => this.#choose({ ...this.#options, ...change }),
       onCount: (count) => this.#choose({ ...this.#options, panes: resized(this.#options.panes, count - 1) }),
       onFit: () => { for (const { cell } of this.#held) cell.view.fit(); },
-      onPicture: () => this.#save(),
+      onPicture: () => void this.#save(),
       onTable: () => void this.#table(),
-      symbols: handlers.symbols,
+      symbols: () => this.#handlers.symbols(),
     });
-    this.#hold(/** @type {HTMLElement} */ (this.#grid.firstElementChild));
+    const first = /** @type {HTMLElement} */ (this.#grid.firstElementChild);
+    this.#blank = blankOf(first);
+    this.#hold(first);
     chartOptions.subscribe((options) => this.#apply(options));
   }
 
@@ -94,11 +97,21 @@ export class Stage {
     return this.#symbol === null ? [] : this.charts.slice(1);
   }
 
-  /** Draws the charts for the first time, and again after a change of symbol or interval. @param {string | null} symbol @param {Interval} interval */
-  show(symbol, interval) {
+  /** Replaces the handlers. @param {StageHandlers} handlers */
+  listen(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /**
+   * Draws the charts for the first time, and again after a change of symbol or interval.
+   * @param {string | null} symbol
+   * @param {Interval} interval
+   * @param {boolean} [isRenewed] whether the histories of charts that show these already are fetched again
+   */
+  show(symbol, interval, isRenewed = true) {
     [this.#symbol, this.#interval] = [symbol, interval];
     this.#timeframes.mark(interval);
-    this.#apply(this.#options, true);
+    this.#apply(this.#options, isRenewed);
   }
 
   /** @param {ReadonlySet<string> | null} symbols events of these are lost, or of all */
@@ -178,7 +191,7 @@ export class Stage {
       if (isRenewed || !isOf(held.cell.feed, symbol, interval)) held.cell.show(symbol, interval);
       const other = compared === symbol || symbol === null ? null : compared;
       if (other !== null) {
-        held.compared ??= new SeriesFeed(this.#market, { onWait() {}, onSeries: this.#handlers.onPaint, onError() {} });
+        held.compared ??= new SeriesFeed(this.#market, { onWait() {}, onSeries: () => this.#handlers.onPaint(), onError() {} });
         if (isRenewed || !isOf(held.compared, other, interval)) held.compared.want(other, interval);
       } else {
         held.compared?.want(null, interval);
@@ -206,8 +219,7 @@ export class Stage {
   }
 
   #add() {
-    const template = /** @type {HTMLTemplateElement} */ (byId("chart-cell"));
-    const root = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (template.content.firstElementChild).cloneNode(true));
+    const root = /** @type {HTMLElement} */ (this.#blank.cloneNode(true));
     translateMarked(root);
     this.#grid.append(root);
     const index = this.#held.length - 1;
@@ -232,7 +244,7 @@ export class Stage {
   /** @param {HTMLElement} root */
   #hold(root) {
     const cell = new ChartCell(root, this.#market, {
-      onPaint: this.#handlers.onPaint,
+      onPaint: () => this.#handlers.onPaint(),
       onHover: (ts) => {
         for (const other of this.#held) if (other.cell !== cell) other.cell.cross(ts);
       },
@@ -249,12 +261,14 @@ export class Stage {
       fillSymbols(symbols, this.#symbol ?? "–", this.#handlers.symbols(), symbol);
       symbols.setAttribute("aria-label", t("Symbol of chart {number}", { number: index + 2 }));
       intervals.setAttribute("aria-label", t("Interval of chart {number}", { number: index + 2 }));
+      for (const option of intervals.options) option.text = t(option.value);
       intervals.value = interval;
       root.querySelector(".chart")?.setAttribute("aria-label", `${symbol ?? this.#symbol} ${interval}`);
     });
   }
 
-  #save() {
+  async #save() {
+    const { pictureOf, save } = await import("./chart/picture.js");
     const whole = this.#grid.getBoundingClientRect();
     const parts = this.#held.map(({ cell, root }) => {
       const { left, top } = /** @type {Element} */ (root.querySelector(".chart")).getBoundingClientRect();
@@ -265,6 +279,16 @@ export class Stage {
     const title = `${names.join(", ")} · ${formatTime(at_s, "date")} ${formatTime(at_s, "second")} ${zoneName()} · tickcast`;
     save(pictureOf(parts, title, whole), names.join("-").replaceAll(" ", "-") || "tickcast");
   }
+}
+
+/** Returns the elements of a chart like the first, which is still empty and in English, with lists of symbols and intervals above. @param {HTMLElement} first */
+function blankOf(first) {
+  const blank = /** @type {HTMLElement} */ (first.cloneNode(true));
+  for (const each of blank.querySelectorAll("[id]")) each.removeAttribute("id");
+  blank.querySelector(".chart")?.removeAttribute("aria-labelledby");
+  const intervals = INTERVALS.map((interval) => element("option", { value: interval }, interval));
+  blank.prepend(element("div", { class: "cell-head" }, element("select", { class: "cell-symbol" }), element("select", { class: "cell-interval" }, ...intervals)));
+  return blank;
 }
 
 /** Whether a feed has this symbol and interval. @param {SeriesFeed} feed @param {string | null} symbol @param {Interval} interval */

@@ -33,6 +33,11 @@ export async function lookForUpdate(epoch) {
   }
 }
 
+/** Offers to reload the page: a part of it cannot be loaded. */
+export function offerReload() {
+  byId("outdated").hidden = false;
+}
+
 /** Starts the button. */
 export function startUpdates() {
   byId("outdated-reload").addEventListener("click", () => location.reload());

@@ -12,21 +12,23 @@ import { startLook } from "./look.js";
 import { startUpdates } from "./version.js";
 import { zone } from "./zone.js";
 
-/**
- * @param {() => void} relabel writes anew what no frame repaints; called after the language, or the format of figures or times, has changed
- */
-export function startViewer(relabel) {
+/** Starts all of it. */
+export function startViewer() {
   startLook();
   startUpdates();
   startLanguage(async () => {
     const { korean } = await import("./korean/live.js");
     return korean;
   });
-  onLanguage(relabel);
-  numbers.subscribe(relabel);
-  zone.subscribe(relabel);
   byId("settings-open").addEventListener("click", async () => {
     const { openSettings } = await import("./settingsdialog.js");
     openSettings();
   });
+}
+
+/** Calls a listener after the language, or the format of figures or times, has changed. @param {() => void} relabel writes anew what no frame repaints */
+export function onRelabel(relabel) {
+  onLanguage(relabel);
+  numbers.subscribe(relabel);
+  zone.subscribe(relabel);
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { failureOf, HistoryLoader } from "../js/history.js";
+import { earlyChart } from "../js/rest.js";
 import { TradeLog } from "../js/tradelog.js";
 
 /** @typedef {import("../js/candles.js").CandleSeries} CandleSeries */
@@ -36,11 +37,14 @@ const answer = (offset, more = {}) => ({ symbol: "AAPL", interval: "1m", epoch: 
 function loaderAt(position, offsets = []) {
   const log = new TradeLog();
   for (const offset of offsets) log.push({ symbol: "AAPL", seq: 1, offset, ts: START + offset, price: 101, size: 1, side: 1 });
-  /** @type {{ series: CandleSeries[], errors: ReturnType<typeof failureOf>[] }} */
-  const results = { series: [], errors: [] };
+  /** @type {{ series: CandleSeries[], joined: boolean[], errors: ReturnType<typeof failureOf>[] }} */
+  const results = { series: [], joined: [], errors: [] };
   const loader = new HistoryLoader(log, {
     position: () => ({ epoch: "", followed_offset: undefined, now_us: 0, ...position }),
-    onSeries: (series) => results.series.push(series),
+    onSeries: (series, isJoined) => {
+      results.series.push(series);
+      results.joined.push(isJoined);
+    },
     onError: (err) => results.errors.push(failureOf(err)),
   });
   return { loader, results };
@@ -126,4 +130,56 @@ test("after a break the newest bars adjoin those held, or replace them if the se
   position.epoch = "e2";
   await loader.load("AAPL", "1m", series);
   assert.deepEqual([asked(), series.bars.length, series.epoch], ["2002", 2_001, "e2"]);
+});
+
+/** Lets `first.js` have sent a request. @param {BarsAnswer | Problem | Error} body @param {Partial<import("../js/rest.js").Early>} [more] */
+function sendEarly(body, more = {}) {
+  const status = "status" in body ? body.status : 200;
+  const response = body instanceof Error ? Promise.reject(body) : Promise.resolve(Response.json(body, { status }));
+  response.catch(() => {});
+  Object.assign(globalThis, { early_: { symbol: "AAPL", interval: "1m", limit: 1, response, ...more } });
+}
+
+test("bars that were requested before the script was there are shown at once, and joined when there is a stream", async () => {
+  const urls = serve(answer(60));
+  /** @type {Parameters<typeof loaderAt>[0]} */
+  const position = { epoch: "e1" };
+  const { loader, results } = loaderAt(position, [61]);
+  sendEarly(answer(40));
+  const loading = loader.load("AAPL", "1m");
+  assert.equal(loader.isLoading, true);
+  await loading;
+  assert.deepEqual([urls.length, results.joined, loader.isLoading], [0, [false], false]);
+  Object.assign(position, { followed_offset: 50 });
+  sendEarly(answer(41));
+  await loader.load("AAPL", "1m", null);
+  assert.deepEqual([urls.length, results.joined], [1, [false, false, true]], "the stream was there first");
+  assert.equal(results.series[1], results.series[2], "the same bars go on");
+  assert.deepEqual([results.series[2].offset, results.series[2].newest.volume], [61, 11]);
+  assert.equal(earlyChart(), null, "it is taken once");
+  await loader.load("AAPL", "1m");
+  assert.equal(urls.length, 2);
+});
+
+test("an early answer that is an error, of another symbol, or late does no harm", async () => {
+  const urls = serve(answer(60));
+  const { loader, results } = loaderAt({});
+  sendEarly({ type: "about:blank", title: "no such symbol", status: 404 });
+  await loader.load("AAPL", "1m");
+  assert.deepEqual([urls.length, results.series, results.errors], [0, [], []], "the page will chart another symbol");
+  for (const body of [{ type: "about:blank", title: "busy", status: 503 }, new TypeError("Failed to fetch"), answer(60, { symbol: "MSFT" })]) {
+    sendEarly(body);
+    await loader.load("AAPL", "1m");
+  }
+  assert.deepEqual([urls.length, results.joined.length, results.errors], [3, 3, []], "requested again");
+  for (const more of [{ symbol: "MSFT" }, { interval: /** @type {const} */ ("5m") }]) {
+    sendEarly(answer(60, more), more);
+    await loader.load("AAPL", "1m");
+  }
+  assert.deepEqual([urls.length, results.joined.length], [5, 5], "not taken");
+  sendEarly(answer(60), { response: new Promise((resolve) => setTimeout(() => resolve(Response.json(answer(60))), 5)) });
+  const early = loader.load("AAPL", "1m");
+  loader.cancel();
+  await early;
+  assert.deepEqual([results.joined.length, results.errors], [5, []], "cancelled");
 });

@@ -71,7 +71,9 @@ async fn the_symbol_over_the_limit_is_named_and_unknown_ones_stay_listed() {
     let listed: Vec<_> = ["AAPL".into()].into_iter().chain((0..4_999).map(|n| format!("SYM{n:03}"))).collect();
     keep(&browser, &listed).await;
     browser.open(&format!("http://{}/", server.address)).await;
-    browser.until("document.querySelector('tr[data-symbol=AAPL] [data-field=last]').textContent !== '–'").await;
+    browser
+        .until("(document.querySelector('tr[data-symbol=AAPL] [data-field=last]')?.textContent ?? '–') !== '–'")
+        .await;
     browser.until("document.querySelector('tr[data-symbol=SYM007] .name').textContent.length > 5").await;
     assert_eq!(browser.text("tr[data-symbol=SYM007] .name").await, "not traded on this server");
     add(&browser, "MSFT").await;
