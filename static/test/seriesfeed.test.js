@@ -130,7 +130,9 @@ test("another symbol cancels the request and forgets the bars", async () => {
   assert.equal(feed.series, null);
   await requests[1].answer(6);
   assert.deepEqual([requests[1].symbol, feed.series?.symbol, log], ["MSFT", "MSFT", ["wait", "wait", "series"]]);
+  feed.want("KO", "1m");
   feed.want(null, "1m");
+  await requests[2].answer(7);
   await pass(60_000);
-  assert.deepEqual([feed.series, requests.length], [null, 2]);
+  assert.deepEqual([feed.series, requests.length], [null, 3]);
 });
