@@ -108,7 +108,8 @@ export class Chromium {
   /** Ends the browser and deletes its profile. */
   async close() {
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    this.#session = undefined;
+    void this.send("Browser.close").catch(() => {});
     await ended;
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
