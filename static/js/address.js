@@ -23,6 +23,8 @@ import { INTERVALS } from "./protocol.js";
 
 /** The most symbols that a link can have. */
 export const SYMBOLS_MAX = 1_000;
+/** The most characters of all symbols in a link: common proxies refuse a request whose first line is longer than 8 KiB. */
+const SYMBOLS_CHARS_MAX = 7_000;
 export const CHARTS_MAX = 4;
 /** The greatest rate in a link: above it, a screen shows no more. The lowest is that of the frequency slider. */
 const HZ = { least: 0.1, most: 60 };
@@ -62,7 +64,7 @@ export function writeAddress(search, change) {
     else if (text !== undefined) query.set(name, text);
   };
   const { symbols, charts, intervals } = change;
-  put("symbols", symbols === null ? null : symbols?.slice(0, SYMBOLS_MAX).join());
+  put("symbols", symbols === null ? null : symbols && listOf(symbols));
   put("chart", charts?.length === 0 ? null : charts?.slice(0, CHARTS_MAX).join());
   put("interval", intervals?.includes(null) ? null : intervals && joined(intervals));
   put("hz", typeof change.hz === "number" ? String(change.hz) : change.hz);
@@ -72,6 +74,12 @@ export function writeAddress(search, change) {
   // A comma needs no escape in a query (RFC 3986, section 3.4), and a link with commas is easier to read.
   const text = query.toString().replaceAll("%2C", ",");
   return text === "" ? "" : `?${text}`;
+}
+
+/** Returns as many symbols as a link can have, separated by commas. @param {readonly string[]} symbols */
+function listOf(symbols) {
+  const text = symbols.slice(0, SYMBOLS_MAX).join();
+  return text.length <= SYMBOLS_CHARS_MAX ? text : text.slice(0, text.lastIndexOf(",", SYMBOLS_CHARS_MAX));
 }
 
 /** @param {readonly (Interval | null)[]} intervals */

@@ -146,6 +146,12 @@ test("an address with ten thousand symbols is cut", () => {
   assert.deepEqual(readAddress(`?chart=${many}`).charts, ["S0", "S1", "S2", "S3"]);
   assert.equal(readAddress(`?chart=${many}&interval=${"1m,".repeat(10_000)}`).intervals.length, CHARTS_MAX);
   assert.equal(readAddress(writeAddress("", { symbols: many })).symbols?.length, SYMBOLS_MAX);
+  // A link that a proxy would refuse is of no use.
+  const long = Array.from({ length: 1_000 }, (_, index) => `LONGSYMBOL${String(index).padStart(6, "0")}`);
+  const link = writeAddress("", { symbols: long });
+  assert.ok(link.length < 7_100 && link.length > 6_900, String(link.length));
+  assert.deepEqual(readAddress(link).symbols, long.slice(0, readAddress(link).symbols?.length), "whole symbols");
+  assert.equal(writeAddress("?symbols=KO", { symbols: [] }), "?symbols=");
 });
 
 test("the version of a page is that of its files", async () => {
