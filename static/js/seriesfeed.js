@@ -11,8 +11,9 @@
 /** @typedef {import("./protocol.js").Interval} Interval */
 
 import { HistoryLoader } from "./history.js";
+import { earlyChart } from "./rest.js";
 
-/** Bars that could not be had before there was a connection are fetched again if none is open after this time. */
+/** The history is fetched without a connection if none is open after this time. */
 const PATIENCE_MS = 1_500;
 /** Bars that are not joined with the stream after this time are behind it. */
 const JOIN_MS = 3_000;
@@ -67,7 +68,8 @@ export class SeriesFeed {
     else this.#handlers.onWait();
     this.isDue = true;
     if (symbol === null) return;
-    this.#load();
+    const early = earlyChart();
+    if (this.#market.followed.has(symbol) || (early?.symbol === symbol && early.interval === interval)) this.#load();
     if (this.isDue && !this.#series) this.#timer = setTimeout(() => { if (!this.#loader.isLoading) this.#load(); }, PATIENCE_MS);
   }
 

@@ -34,12 +34,19 @@ beforeEach(() => {
 afterEach(() => {
   mock.timers.reset();
   mock.restoreAll();
+  Object.assign(globalThis, { early_: undefined });
   globalThis.fetch = realFetch;
   delete globalThis.document;
 });
 
 async function settle() {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets `first.js` have sent a request. @param {string} symbol */
+function sendEarly(symbol) {
+  const response = fetch(`api/v1/bars?symbol=${symbol}`);
+  Object.assign(globalThis, { early_: { symbol, interval: "1m", limit: 1, response } });
 }
 
 /** @param {number} ms */
@@ -64,6 +71,7 @@ function open() {
 
 test("bars are shown before there is a stream, and joined with it when it comes", async () => {
   const { feed, log, follow } = open();
+  sendEarly("AAPL");
   feed.want("AAPL", "1m");
   await requests[0].answer(5);
   assert.deepEqual([log, feed.isDue, feed.series?.offset], [["wait", "series"], true, 5]);
@@ -76,13 +84,16 @@ test("bars are shown before there is a stream, and joined with it when it comes"
   assert.deepEqual([feed.isBehind, requests.length], [false, 2]);
 });
 
-test("a stream that comes before the first bars does not ask for them twice", async () => {
-  const { feed, follow } = open();
+test("a stream that comes before the first bars does not give them up", async () => {
+  const { feed, follow, log } = open();
+  sendEarly("AAPL");
   feed.want("AAPL", "1m");
   follow(9);
   assert.equal(requests.length, 1);
-  await requests[0].answer(10);
-  assert.deepEqual([feed.isDue, feed.series?.offset, requests.length], [false, 10, 1]);
+  await requests[0].answer(8);
+  assert.deepEqual([feed.isDue, feed.series?.offset, requests.length, log], [true, 8, 2, ["wait", "series"]], "shown, and asked for again");
+  await requests[1].answer(10);
+  assert.deepEqual([feed.isDue, feed.series?.offset, requests.length], [false, 10, 2]);
 });
 
 test("bars that come while the stream begins anew are joined again", async () => {
@@ -100,6 +111,7 @@ test("bars that come while the stream begins anew are joined again", async () =>
 
 test("bars without a stream are behind after a while, and the chart is painted to say so", async () => {
   const { feed, log } = open();
+  sendEarly("AAPL");
   feed.want("AAPL", "1m");
   await requests[0].answer(5);
   await pass(2_999);
@@ -110,20 +122,33 @@ test("bars without a stream are behind after a while, and the chart is painted t
 
 test("bars that cannot be had are asked for again after a while, and when the stream comes", async () => {
   const { feed, log, follow } = open();
+  sendEarly("AAPL");
   feed.want("AAPL", "1m");
-  await requests[0].answer(0, 503);
+  await requests[0].answer(0, 404);
+  assert.deepEqual([requests.length, log], [1, ["wait"]], "another symbol may be charted in a moment");
   await pass(1_500);
   assert.equal(requests.length, 2);
   await requests[1].answer(0, 503);
   await pass(60_000);
-  assert.deepEqual([requests.length, log], [2, ["wait", "error", "error"]]);
+  assert.deepEqual([requests.length, log], [2, ["wait", "error"]]);
   follow(9);
   await requests[2].answer(9);
   assert.deepEqual([feed.isDue, log.at(-1)], [false, "series"]);
 });
 
+test("without an early request the first bars wait for the stream", async () => {
+  const { feed, follow } = open();
+  sendEarly("MSFT");
+  feed.want("AAPL", "1m");
+  assert.equal(requests.length, 1, "that of the other symbol");
+  follow(9);
+  await requests[1].answer(9);
+  assert.deepEqual([requests[1].symbol, feed.isDue], ["AAPL", false]);
+});
+
 test("another symbol cancels the request and forgets the bars", async () => {
-  const { feed, log } = open();
+  const { market, feed, log } = open();
+  for (const symbol of ["AAPL", "MSFT", "KO"]) market.followed.set(symbol, 1);
   feed.want("AAPL", "1m");
   feed.want("MSFT", "1m");
   await requests[0].answer(5);
