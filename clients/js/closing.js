@@ -31,6 +31,7 @@
  * @property {string} [reason] the server's
  * @property {number} [status] of HTTP
  * @property {number} [retry_after_ms] the delay that the server demands
+ * @property {boolean} [isMute] of `silent`: heartbeats or pongs came, but the server has events that did not
  * @property {boolean} [isBlocked] whether the next transport may get through where this one did not
  */
 

@@ -283,7 +283,7 @@ export class LineLink {
     const topics = new Set(/** @type {import("./protocol.js").Topic[]} */ (channels));
     /** @param {string} symbol @param {import("./protocol.js").Topic} topic */
     const has = (symbol, topic) => topics.has(topic) && (names.has(symbol) || (names.has(EVERY) && !this.#core.place.wishes.channelsOf(symbol).has(topic)));
-    return new Audit(this.#core, () => ({ symbols, has }), () => this.#fail({ cause: "silent" }));
+    return new Audit(this.#core, () => ({ symbols, has }), () => this.#fail({ cause: "silent", isMute: true }));
   }
 
   leave() {

@@ -17,6 +17,7 @@
  * @property {string} [account] the name of a traffic account of the server
  * @property {number} [ping_ms] the time between two pings over a WebSocket, 5 s by default; 0: only `ping()` sends any
  * @property {number} [silence_heartbeats] a connection is given up after this many times the server's `heartbeat_ms` of silence; 2 by default
+ * @property {number} [quiet_ms] after this time without an event the last ones are compared with the server's snapshots, at the latest after the silence above
  * @property {number} [upgrade_ms] how often a better transport is tried again while a worse one is in use; 60 s by default
  * @property {number} [connect_timeout_ms] how long a connection may take to be ready; 10 s by default
  * @property {new (url: string, protocol: string) => WebSocket} [WebSocket] where there is no global one (Node before 22)
@@ -37,7 +38,7 @@
 
 export const DEFAULTS = {
   transports: /** @type {readonly Transport[]} */ (["websocket", "sse", "poll"]),
-  ping_ms: 5_000, silence_heartbeats: 2, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random,
+  ping_ms: 5_000, silence_heartbeats: 2, quiet_ms: Infinity, upgrade_ms: 60_000, connect_timeout_ms: 10_000, random: Math.random,
 };
 export const CHECK_MS = 250;
 /** A check that is so late means that the machine or the page was suspended. */

@@ -306,7 +306,7 @@ export class Client {
     const now = performance.now();
     const isLate = now - this.#checked_ms > CHECK_MS + LATE_MS;
     this.#checked_ms = now;
-    const { connect_timeout_ms, silence_heartbeats, ping_ms } = this.#options;
+    const { connect_timeout_ms, silence_heartbeats, quiet_ms, ping_ms } = this.#options;
     const silence_ms = silence_heartbeats * this.#heartbeat_ms;
     if (!link.isReady) {
       if (now - this.#begun_ms > connect_timeout_ms) this.#onFailure(link, { cause: "silent", isBlocked: true });
@@ -315,7 +315,7 @@ export class Client {
     // If the machine was suspended, messages may be waiting to be read.
     if (!isLate && link.silentFor(now) > silence_ms) return this.#onFailure(link, { cause: "silent" });
     if (!isLate && link.owedFor(now) > Math.max(silence_ms, connect_timeout_ms)) return this.#onFailure(link, { cause: "late" });
-    link.audit(now, silence_ms);
+    link.audit(now, Math.min(quiet_ms, silence_ms));
     if (ping_ms > 0 && now - this.#pinged_ms >= ping_ms) this.ping();
     if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate);
     if (!this.#candidate && this.#first > 0 && now >= this.#upgrade_at_ms) this.#tryBetter();

@@ -47,7 +47,7 @@ export class WebSocketLink {
     this.#core = core;
     const socket = new Socket(core.urlOf("ws", true), SUBPROTOCOL);
     this.#socket = socket;
-    this.#audit = new Audit(core, () => ({ symbols: [...core.place.wishes.wanted.keys()], has: () => true }), () => core.fail(this, { cause: "silent" }));
+    this.#audit = new Audit(core, () => ({ symbols: [...core.place.wishes.wanted.keys()], has: () => true }), () => core.fail(this, { cause: "silent", isMute: true }));
     socket.onmessage = ({ data }) => this.#onFrame(data);
     socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
     // A `close` follows; in Node an error without a listener would end the process.

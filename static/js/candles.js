@@ -37,23 +37,24 @@ function openBar(ts, { price, size }) {
 }
 
 /**
- * Returns the bar with one more trade added.
+ * Returns the bar with one more trade added, which is its last one unless it was reported late.
  * @param {Bar} bar
  * @param {Fill} fill
+ * @param {boolean} isLate
  * @returns {Bar}
  */
-function foldTrade(bar, { price, size }) {
+function foldTrade(bar, { price, size }, isLate) {
   const volume = bar.volume + size;
   return {
     ts: bar.ts,
     open: bar.open,
     high: Math.max(bar.high, price),
     low: Math.min(bar.low, price),
-    close: price,
+    close: isLate ? bar.close : price,
     volume,
     trades: bar.trades + 1,
     vwap: volume > 0 ? (bar.vwap * bar.volume + price * size) / volume : price,
-    final: false,
+    final: bar.final,
   };
 }
 
@@ -65,6 +66,8 @@ export class CandleSeries {
   /** Grows with every change. */
   changes = 0;
   #bars_max;
+  /** The time of the newest trade that was added; an older one was reported late. */
+  #newest_us = 0;
 
   /**
    * @param {BarsAnswer} answer the state right after the event `answer.offset`
@@ -100,21 +103,29 @@ export class CandleSeries {
     const start = barStart(trade.ts, this.interval);
     const newest = this.newest;
     if (!newest || start > newest.ts) {
+      this.#newest_us = trade.ts;
       this.#append(openBar(start, trade));
       return true;
     }
-    if (start < newest.ts) return false;
-    this.bars[this.bars.length - 1] = foldTrade(newest, trade);
+    const isLate = trade.ts < this.#newest_us;
+    this.#newest_us = Math.max(this.#newest_us, trade.ts);
+    // The server does not change a bar of a second after its end.
+    if (start < newest.ts && this.interval === "1s") return false;
+    const index = start === newest.ts ? this.bars.length - 1 : this.bars.findLastIndex((bar) => bar.ts === start);
+    if (index < 0) return false;
+    this.bars[index] = foldTrade(this.bars[index], trade, isLate || start < newest.ts);
     this.changes += 1;
+    if (index < this.bars.length - 1) this.revision += 1;
     return true;
   }
 
   /**
-   * Replaces a bar by the server's own one, sent when it closed. Returns whether it differed.
+   * Replaces a bar by the server's own one, sent when it closed, or when a minute has changed after its end. Returns whether it differed.
    * @param {BarMessage} message
    */
   applyBar(message) {
-    if (message.offset <= this.offset || message.interval !== this.interval) return false;
+    const isOwn = message.interval === this.interval || (message.interval === "1m.updated" && this.interval === "1m");
+    if (message.offset <= this.offset || !isOwn) return false;
     this.offset = message.offset;
     const { ts, open, high, low, close, volume, trades, vwap, final } = message;
     const bar = { ts, open, high, low, close, volume, trades, vwap, final };

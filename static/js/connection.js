@@ -60,7 +60,7 @@ export function describe(status, now_ms) {
     case "live": {
       // The words tell whoever runs a proxy what to mend; the prices are live all the same.
       if (status.fallback === null) return [t("Live"), status.transport ? transportName(status.transport) : ""];
-      return [t("WebSocket refused"), status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling")];
+      return [status.isMute ? t("WebSocket silent") : t("WebSocket refused"), status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling")];
     }
     case "closed": return [t("Disconnected"), ""];
     case "reconnecting": {
@@ -89,9 +89,12 @@ export function describeReason(status) {
   if (status.state === "closed") {
     return t("{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.", { reason: t(status.reason) });
   }
-  if (status.state === "live" && status.fallback !== null) return refused();
+  if (status.state === "live" && status.fallback !== null) {
+    return status.isMute ? t("The WebSocket was open, but no prices came over it, twice in a row. It is tried again from time to time.") : refused();
+  }
   if (status.state !== "reconnecting") return "";
   if (status.isRefused) return refused();
+  if (globalThis.navigator?.onLine === false) return t("this device has no network");
   return status.reason === "" ? "" : t(status.reason);
 }
 

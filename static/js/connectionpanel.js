@@ -13,7 +13,7 @@
 import { address } from "./address.js";
 import { byId, element } from "./element.js";
 import { mark, t } from "./i18n.js";
-import { phraseOf } from "./reconnect.js";
+import { phraseOf, silenceOf } from "./reconnect.js";
 import { oneOf, settings } from "./settings.js";
 import { setText } from "./write.js";
 import { formatTime } from "./zone.js";
@@ -40,7 +40,7 @@ export function outcomeOf({ ready_ms, failure }) {
     case "buffered": return t("held back by a proxy");
     case "closed": return t(phraseOf(failure.code ?? 1006));
     case "asked": return t("replaced by this page");
-    default: return ready_ms === null ? t("no answer") : t("the connection was lost");
+    default: return ready_ms === null ? t("no answer") : t(silenceOf(failure));
   }
 }
 

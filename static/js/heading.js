@@ -9,6 +9,7 @@
 
 import { arrowOf, directionOf, formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
 import { changeOf } from "./ticker.js";
+import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 
 const NONE = "–";
@@ -28,7 +29,8 @@ export class Heading {
    * @param {Ticker | undefined} ticker
    */
   paint(symbol, name, ticker) {
-    setText(this.#symbol, symbol ?? "\u00A0");
+    setText(this.#symbol, symbol ?? t("No symbol"));
+    if (document.body.hasAttribute("data-bare") !== (symbol === null)) document.body.toggleAttribute("data-bare", symbol === null);
     setText(this.#name, symbol ? name : "");
     const { change, percent } = ticker ? changeOf(ticker) : { change: 0, percent: 0 };
     setText(this.#last, ticker ? formatPrice(ticker.price) : NONE);

@@ -6,12 +6,9 @@
  */
 
 import { address } from "./address.js";
-import { t } from "./i18n.js";
 import { loadChoices, saveChoice } from "./storage.js";
-import { FIRST_TEN, firstTen, singleList, Watch } from "./watch.js";
+import { FIRST_TEN, firstTen, LINK_ID, singleList, Watch } from "./watch.js";
 
-/** The list of a link. */
-const LINK_ID = "link";
 
 export class KeptLists {
   watch = new Watch();
@@ -33,7 +30,7 @@ export class KeptLists {
     const kept = this.watch.lists.filter((list) => list.id !== LINK_ID);
     if (symbols === null) return this.watch.adopt(kept, loadChoices().list ?? undefined);
     const [linked] = singleList(symbols);
-    this.watch.adopt([...kept, { ...linked, id: LINK_ID, name: t("From the link") }], LINK_ID);
+    this.watch.adopt([...kept, { ...linked, id: LINK_ID, name: "" }], LINK_ID);
   }
 
   /** On a first visit, replaces those of the first symbols that the server does not trade. Returns whether it is one. @param {readonly string[]} known */

@@ -20,12 +20,12 @@ import { reasonOf } from "./reconnect.js";
 
 /**
  * @typedef {{ state: "connecting" }
- *         | { state: "live", fallback: "sse" | "poll" | null, transport?: Transport | null, since_ms?: number }
+ *         | { state: "live", fallback: "sse" | "poll" | null, isMute?: boolean, transport?: Transport | null, since_ms?: number }
  *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
- *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `since_ms`: when the connection
- *   was ready. `retry_at_ms` is null during an attempt; `silent_since_ms` is
+ *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `isMute`: a WebSocket
+ *   got through, but no prices came over it. `since_ms`: when the connection was ready. `retry_at_ms` is null during an attempt; `silent_since_ms` is
  *   null after a `lag`. All are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
  *   open. `isRefused` when the server answers, but with an error. `closed`: the page does not reconnect by itself.
  */
@@ -46,6 +46,8 @@ const LAG_SHOWN_MS = 3_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
+/** How long no price may come before the page asks the server whether there was one. */
+const QUIET_MS = 5_000;
 /** The most attempts that are remembered. */
 const ATTEMPTS_MAX = 8;
 
@@ -73,7 +75,7 @@ export class Link {
   constructor(url, handlers) {
     this.#handlers = handlers;
     // This page sends the pings itself, as it wants to know the latency, and more of them when it doubts the connection.
-    this.#client = new Client(url, { ping_ms: 0 });
+    this.#client = new Client(url, { ping_ms: 0, quiet_ms: QUIET_MS });
     this.#client.on("status", () => this.#onStatus());
     this.#client.on("open", () => this.#onOpen());
     this.#client.on("batch", ({ messages, received_us }) => this.#onBatch(messages, received_us));
@@ -213,7 +215,8 @@ export class Link {
   #live() {
     const { transport, isFallback } = this.#client.status;
     const fallback = isFallback && transport !== "websocket" ? transport : null;
-    return { state: "live", fallback, transport, since_ms: this.attempts[0]?.ready_ms ?? performance.now() };
+    const isMute = this.attempts.find((attempt) => attempt.transport === "websocket")?.failure?.isMute === true;
+    return { state: "live", fallback, isMute, transport, since_ms: this.attempts[0]?.ready_ms ?? performance.now() };
   }
 
   /** Adds the attempt that has just begun, or what became of the last one. */

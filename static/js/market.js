@@ -118,10 +118,10 @@ export class Market {
     for (const message of messages) {
       if (isEvent(message)) {
         events += 1;
-        this.#takeEvent(message);
+        const isLate = this.#takeEvent(message);
         this.merged += message.skipped ?? 0;
-        // The time of a bar is its start, and a rate holds events back: neither measures latency.
-        const isTimed = message.type !== "bar" && this.#wanted.get(message.symbol)?.max_hz === undefined;
+        // The time of a bar is its start, a rate holds events back, and some trades are reported late: none of these measures latency.
+        const isTimed = message.type !== "bar" && !isLate && this.#wanted.get(message.symbol)?.max_hz === undefined;
         if (ahead_us !== undefined && isTimed) this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
       } else this.#takeControl(message);
     }
@@ -129,22 +129,24 @@ export class Market {
     this.rate.add(events, performance.now());
   }
 
-  /** @param {MarketEvent} event */
+  /** Returns whether the event is a trade that was reported late. @param {MarketEvent} event */
   #takeEvent(event) {
     const { symbol } = event;
     const wish = this.#wanted.get(symbol);
-    if (!wish?.channels.includes(channelOf(event)) || !this.sequences.accept(event)) return;
+    if (!wish?.channels.includes(channelOf(event)) || !this.sequences.accept(event)) return false;
     this.now_us = Math.max(this.now_us, event.ts);
     this.ages.hear(symbol, performance.now());
     const ticker = this.tickers.get(symbol);
-    if (!ticker) return;
+    if (!ticker) return false;
+    let isLate = false;
     // In mode `latest` trades are merged, so that the tape and the candles would have holes.
     const isWhole = wish.max_hz === undefined;
     const charted = isWhole ? [...this.candles].filter((series) => series.symbol === symbol && series.epoch === this.epoch) : [];
     if (event.type === "trade") {
       const { seq, offset, ts, price, size } = event;
-      if (isWhole) this.log.push({ symbol, seq, offset, ts, price, size, side: sideOf(ticker, price) });
-      applyTrade(ticker, event);
+      const side = sideOf(ticker, price);
+      isLate = !applyTrade(ticker, event);
+      if (isWhole) this.log.push({ symbol, seq, offset, ts, price, size, side, isLate });
       for (const series of charted) series.applyTrade(event);
     } else if (event.type === "quote") applyQuote(ticker, event);
     else if (event.type === "bar") {
@@ -155,6 +157,7 @@ export class Market {
     }
     this.changed.add(symbol);
     if (event.type === "trade" || event.type === "quote") this.onFigures(ticker);
+    return isLate;
   }
 
   /** @param {Exclude<Message, MarketEvent>} message */

@@ -106,6 +106,7 @@ export class PastTrades {
 class Sides {
   /** @type {{ bid: number, ask: number } | null} */
   #quote = null;
+  #newest_us = 0;
 
   /**
    * Returns a trade of the symbol with its side. Returns null for any other message, and before the first quote, without which the
@@ -114,9 +115,11 @@ class Sides {
    * @returns {LoggedTrade | null}
    */
   take(message, symbol) {
+    const newest_us = this.#newest_us;
+    if ((message.type === "quote" || message.type === "trade") && message.symbol === symbol) this.#newest_us = Math.max(newest_us, message.ts);
     if (message.type === "quote" && message.symbol === symbol) this.#quote = message;
     if (message.type !== "trade" || message.symbol !== symbol || !this.#quote) return null;
     const { seq, offset, ts, price, size } = message;
-    return { symbol, seq, offset, ts, price, size, side: sideOf(this.#quote, price) };
+    return { symbol, seq, offset, ts, price, size, side: sideOf(this.#quote, price), isLate: ts < newest_us };
   }
 }

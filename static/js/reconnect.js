@@ -11,6 +11,7 @@ import { mark } from "./i18n.js";
 
 const closed = mark("the server closed the connection");
 const lost = mark("the connection was lost");
+const mute = mark("the connection was open, but brought no prices");
 const rejected = mark("the server rejected what this page sent");
 const flooded = mark("this page sent too many requests");
 
@@ -38,8 +39,13 @@ export function phraseOf(code) {
   return PHRASES[code] ?? closed;
 }
 
+/** Returns the phrase, for `t()`, of a connection that fell silent. @param {Failure} failure */
+export function silenceOf({ isMute }) {
+  return isMute ? mute : lost;
+}
+
 /** Returns the phrase of the reason why a connection has ended; null if none was open. @param {Failure | null} failure */
 export function reasonOf(failure) {
   if (failure === null || failure.cause === "unreachable" || failure.cause === "refused") return null;
-  return failure.cause === "closed" ? phraseOf(failure.code ?? 1006) : lost;
+  return failure.cause === "closed" ? phraseOf(failure.code ?? 1006) : silenceOf(failure);
 }

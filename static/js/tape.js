@@ -19,6 +19,8 @@ const SIDES = {
   0: { direction: "flat", label: mark("Mid") },
   "-1": { direction: "down", label: mark("Sell") },
 };
+/** A trade that was reported late: the quote of its time is unknown. */
+const LATE = { direction: "flat", label: mark("Late") };
 
 export class Tape {
   /** @type {HTMLTableRowElement[]} */
@@ -46,7 +48,7 @@ export class Tape {
       const trade = trades[index];
       if (row.hidden === Boolean(trade)) row.hidden = !trade;
       if (!trade) return;
-      const { direction, label } = SIDES[/** @type {0} */ (trade.side)];
+      const { direction, label } = trade.isLate ? LATE : SIDES[/** @type {0} */ (trade.side)];
       const [time, side, price, size] = row.cells;
       setText(time, formatTime(trade.ts / 1e6, "second"));
       setText(side, t(label));

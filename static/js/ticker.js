@@ -56,20 +56,22 @@ export function applyDay(ticker, { ts, prev_close }) {
 }
 
 /**
- * Applies a trade. A trade of an earlier day, which `max_hz` has delayed, changes nothing.
+ * Applies a trade. A trade of an earlier day, which `max_hz` has delayed, changes nothing; one that was reported late is not the last
+ * price. Returns whether it is the newest trade.
  * @param {Ticker} ticker
  * @param {Trade} trade
  */
 export function applyTrade(ticker, { ts, seq, price, size }) {
   ticker.trade_seq = seq;
-  if (ts < ticker.day_us) return;
-  ticker.ts = Math.max(ticker.ts, ts);
+  if (ts < ticker.day_us) return false;
+  const isNewest = ts >= ticker.ts;
   if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
-  if (price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
-  ticker.price = price;
+  if (isNewest && price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
+  if (isNewest) Object.assign(ticker, { ts, price });
   ticker.volume += size;
   ticker.high = Math.max(ticker.high, price);
   ticker.low = Math.min(ticker.low, price);
+  return isNewest;
 }
 
 /**

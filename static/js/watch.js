@@ -18,6 +18,8 @@ export const NAME_CHARS_MAX = 40;
 /** The most changes that can be undone. */
 const UNDO_MAX = 50;
 const FIRST_ID = "first";
+/** The list of a link, which is not stored. */
+export const LINK_ID = "link";
 /** The length of a symbol that this or a later server may trade; longer texts are no symbols. */
 const SYMBOL_CHARS_MAX = 24;
 

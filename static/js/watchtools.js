@@ -11,7 +11,7 @@ import { COLUMNS } from "./columns.js";
 import { Disclosure } from "./disclosure.js";
 import { byId, element } from "./element.js";
 import { t } from "./i18n.js";
-import { NAME_CHARS_MAX } from "./watch.js";
+import { LINK_ID, NAME_CHARS_MAX } from "./watch.js";
 
 /**
  * @typedef {object} ToolHandlers
@@ -139,5 +139,6 @@ export class WatchTools {
 
 /** @param {List} list */
 export function nameOf(list) {
-  return list.name === "" ? t("Watchlist") : list.name;
+  if (list.name !== "") return list.name;
+  return list.id === LINK_ID ? t("From the link") : t("Watchlist");
 }

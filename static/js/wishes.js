@@ -61,5 +61,6 @@ export function wishesOf({ charted, interval, further = [], isHidden, seen, unse
 /** @param {string} symbol @param {readonly { symbol: string, interval: Interval }[]} charts @returns {Channel[]} */
 function barsOf(symbol, charts) {
   const intervals = new Set(charts.filter((chart) => chart.symbol === symbol).map((chart) => chart.interval));
-  return [...intervals].map((interval) => /** @type {const} */ (`bars.${interval}`));
+  // A bar of a minute changes after its end if a trade of it is reported late, corrected or cancelled.
+  return [...intervals].flatMap((interval) => /** @type {Channel[]} */ (interval === "1m" ? ["bars.1m", "bars.1m.updated"] : [`bars.${interval}`]));
 }

@@ -61,6 +61,23 @@ test("a trade in the next interval opens a bar", () => {
   });
 });
 
+test("a trade that was reported late counts in its own bar and is not its last price", () => {
+  const series = seriesOf([bar(START, 101), bar(START + MINUTE, 102, { final: false })]);
+  series.applyTrade(trade(51, START + MINUTE + 30, 103));
+  const { revision } = series;
+  assert.equal(series.applyTrade(trade(52, START + MINUTE + 20, 90, 7)), true);
+  assert.deepEqual([series.newest.close, series.newest.low, series.newest.volume, series.revision], [103, 90, 22, revision]);
+  assert.equal(series.applyTrade(trade(53, START + 20, 105, 8)), true);
+  const [before] = series.bars;
+  assert.deepEqual([before.close, before.high, before.volume, before.final], [101, 105, 18, true]);
+  assert.equal(series.revision, revision + 1, "a bar that is not the newest one is drawn again");
+  // The server's own bar of that minute, which it sends after its end, replaces it.
+  assert.equal(series.applyBar({ ...messages.bar(1, 60, bar(START, 104)), interval: "1m.updated" }), true);
+  assert.equal(series.bars[0].close, 104);
+  const seconds = seriesOf([bar(START, 101), bar(START + 1_000_000, 102)], { interval: "1s" });
+  assert.equal(seconds.applyTrade(trade(51, START + 20, 90)), false, "the server does not change a bar of a second after its end");
+});
+
 test("an empty history starts with the first trade", () => {
   const series = seriesOf([]);
   series.applyTrade(trade(51, START + 7, 103));

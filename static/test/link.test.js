@@ -271,14 +271,14 @@ const WATCH = ["AAPL", "MSFT", "KO"];
 
 test("a page subscribes with one request per set of channels", async () => {
   assert.deepEqual(await requestsFor([[], null, "1m", false], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
+    ["subscribe AAPL bars.1m,bars.1m.updated,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
 });
 
 test("bars that are no longer charted are unsubscribed", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "5m", false]),
-    ["unsubscribe AAPL bars.1m", "subscribe AAPL bars.5m"]);
+    ["unsubscribe AAPL bars.1m,bars.1m.updated", "subscribe AAPL bars.5m"]);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "KO", "1m", false]),
-    ["unsubscribe AAPL bars.1m,cancels,corrections", "subscribe KO bars.1m,cancels,corrections,quotes,trades", "subscribe AAPL quotes,trades latest 4"]);
+    ["unsubscribe AAPL bars.1m,bars.1m.updated,cancels,corrections", "subscribe KO bars.1m,bars.1m.updated,cancels,corrections,quotes,trades", "subscribe AAPL quotes,trades latest 4"]);
 });
 
 test("adding and removing a symbol changes nothing else", async () => {
@@ -289,9 +289,9 @@ test("adding and removing a symbol changes nothing else", async () => {
 
 test("a page that is hidden keeps a price a second, and asks for everything when it is shown", async () => {
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", false], [WATCH, "AAPL", "1m", true]),
-    ["unsubscribe AAPL bars.1m,cancels,corrections,quotes", "unsubscribe MSFT,KO", "subscribe AAPL trades latest 1"]);
+    ["unsubscribe AAPL bars.1m,bars.1m.updated,cancels,corrections,quotes", "unsubscribe MSFT,KO", "subscribe AAPL trades latest 1"]);
   assert.deepEqual(await requestsFor([WATCH, "AAPL", "1m", true], [WATCH, "AAPL", "1m", false]),
-    ["subscribe AAPL bars.1m,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
+    ["subscribe AAPL bars.1m,bars.1m.updated,cancels,corrections,quotes,trades", "subscribe MSFT,KO quotes,trades latest 4"]);
 });
 
 test("no more symbols are subscribed than the server permits", async () => {
@@ -321,6 +321,43 @@ test("where no WebSocket gets through, the page is live by another transport, an
   assert.deepEqual([link.attempts.length, now.transport, outcomeOf(now)], [2, "sse", "in use"]);
   assert.deepEqual([before.transport, before.ready_ms, outcomeOf(before)], ["websocket", null, "does not get through"]);
   await pass(20_000, () => assert.equal(link.status.state, "live"));
+});
+
+test("a WebSocket that answers pings but brings no prices is replaced, and the second time left for another transport", async () => {
+  const figures = { price: 1, bid: 1, bid_size: 1, ask: 1, ask_size: 1, open: 1, high: 1, low: 1, prev_close: 1, volume: 1, ts: 1 };
+  /** @param {number} trades the number of the newest trade */
+  const snapshot = (trades) => ({ type: "snapshot", symbol: "AAPL", offset: trades, seq: { trades, quotes: 1 }, ...figures });
+  let asked = 0;
+  answer = async (url) => {
+    if (url.includes("/stream")) {
+      const text = `data: ${JSON.stringify([{ type: "welcome", epoch: "e1", offset: 9, heartbeat_ms: 15_000 }, { type: "subscribed", recovered: true }])}\nid: e1:9\n\n`;
+      const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    }
+    asked += 1;
+    return Response.json({ epoch: "e1", offset: 9, snapshots: [snapshot(9)] });
+  };
+  link.want(WISHES);
+  link.start();
+  for (const count of [1, 2]) {
+    while (sockets.length < count) await pass(50);
+    const socket = sockets[count - 1];
+    socket.open();
+    await pass(50);
+    const { id } = /** @type {{ id: number }} */ (/** @type {unknown} */ (socket.sent.find(({ action }) => action === "subscribe")));
+    socket.say({ type: "subscribed", id, ...(count === 1 ? {} : { recovered: true }) }, ...(count === 1 ? [snapshot(7)] : []));
+    await pass(4_500, () => assert.equal(link.status.state, "live"));
+    const [attempt] = link.attempts;
+    for (let turns = 0; attempt.failure === null; turns += 1) {
+      assert.ok(turns < 80);
+      await pass(50);
+    }
+    assert.deepEqual([asked, attempt.transport, outcomeOf(attempt)], [count, "websocket", "the connection was open, but brought no prices"]);
+    if (count === 1) assert.equal(describeReason(link.status), "the connection was open, but brought no prices");
+  }
+  await until("live");
+  assert.deepEqual([link.attempts[0].transport, sockets.length], ["sse", 2]);
+  assert.match(describeReason(link.status), /no prices came over it/);
 });
 
 test("the viewer's choice of a transport takes over at once, and the page resumes by it", async () => {

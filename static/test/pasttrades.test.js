@@ -10,7 +10,7 @@ const realFetch = globalThis.fetch;
 afterEach(() => { globalThis.fetch = realFetch; });
 
 /** @param {number} offset */
-const quote = (offset, bid = 99, ask = 101) => ({ type: "quote", symbol: "AAPL", offset, bid, ask });
+const quote = (offset, bid = 99, ask = 101) => ({ type: "quote", symbol: "AAPL", offset, ts: offset, bid, ask });
 /** @param {number} offset */
 const trade = (offset, price = 100) => ({ type: "trade", symbol: "AAPL", seq: offset, offset, ts: offset, price, size: 1 });
 
@@ -49,6 +49,12 @@ test("the newest trades before the snapshot fill the tape, each with its side", 
   assert.deepEqual(offsets(), [5, 4, 3]);
   assert.deepEqual(log.newest("AAPL", 9).map(({ side }) => side), [0, -1, 1]);
   assert.equal(fills(), 1);
+});
+
+test("a trade that was reported late has no side", async () => {
+  serve([quote(1), trade(2), { ...trade(3, 101), ts: 1 }, trade(4, 99)]);
+  const { log } = await filled(4);
+  assert.deepEqual(log.newest("AAPL", 9).map(({ isLate }) => isLate), [false, true, false]);
 });
 
 test("trades that were corrected or cancelled later are so from the beginning", async () => {

@@ -16,4 +16,5 @@ test("an attempt that reached no server changes no reason", () => {
   assert.deepEqual([reasonOf(null), reasonOf({ cause: "unreachable", code: 1006 }), reasonOf({ cause: "refused", status: 503 })], [null, null, null]);
   assert.equal(reasonOf({ cause: "closed", code: 4004 }), "this page could not keep up with the prices");
   assert.equal(reasonOf({ cause: "silent" }), "the connection was lost");
+  assert.equal(reasonOf({ cause: "silent", isMute: true }), "the connection was open, but brought no prices");
 });

@@ -166,6 +166,19 @@ test("a trade that is corrected or cancelled counts as the server counts it, and
   assert.equal(market.sequences.holes, 0);
 });
 
+test("a trade that was reported late counts in the volume and on the tape, and is neither the last price nor a latency", () => {
+  const market = new Market(IGNORE);
+  market.want(wishes());
+  const [now, before] = [1_772_463_845_100_000, 1_772_463_845_100_000 - 40_000_000];
+  market.take([OPEN, snapshot({ trades: 57 }, { price: 200, volume: 1_000, low: 199, ts: now }), trade(58, { ts: now, price: 201 })], now + 1_000, 0);
+  const { median } = market.latency;
+  market.take([trade(59, { ts: before, price: 198, size: 25 })], now + 2_000, 0);
+  const { price, volume, low, tick, ts } = /** @type {import("../js/ticker.js").Ticker} */ (market.tickers.get("AAPL"));
+  assert.deepEqual([price, volume, low, tick, ts], [201, 1_050, 198, 1, now]);
+  assert.deepEqual(market.log.newest("AAPL", 9).map(({ seq, isLate }) => [seq, isLate]), [[59, true], [58, false]]);
+  assert.equal(market.latency.median, median);
+});
+
 test("a connection that resumes interrupts nothing, and lost events begin anew with a snapshot", () => {
   /** @type {(string | null)[]} */
   const lost = [];

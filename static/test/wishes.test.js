@@ -15,7 +15,7 @@ const wishes = (need) => [...wishesOf({ ...NEED, ...need })];
 
 test("a shown page gets every event of the charted symbol, which comes first, and the newest ones of its other rows", () => {
   assert.deepEqual(wishes({}), [
-    ["AAPL", { channels: [...WHOLE, "bars.1m"] }], ["MSFT", { channels: ROW, max_hz: 4 }], ["KO", { channels: ROW, max_hz: 4 }],
+    ["AAPL", { channels: [...WHOLE, "bars.1m", "bars.1m.updated"] }], ["MSFT", { channels: ROW, max_hz: 4 }], ["KO", { channels: ROW, max_hz: 4 }],
   ]);
   assert.deepEqual(wishes({ pace: "all", seen: ["KO"] })[1], ["KO", { channels: WHOLE }]);
 });
@@ -36,7 +36,7 @@ test("an alert gets every event of what it watches, in a hidden page too", () =>
   /** @type {import("../js/wishes.js").Need["watched"]} */
   const watched = new Map([["KO", ["trades"]], ["AAPL", ["quotes"]], ["XOM", ["quotes"]]]);
   assert.deepEqual(wishes({ watched }), [
-    ["AAPL", { channels: [...WHOLE, "bars.1m"] }], ["KO", { channels: WHOLE }], ["XOM", { channels: WHOLE }], ["MSFT", { channels: ROW, max_hz: 4 }],
+    ["AAPL", { channels: [...WHOLE, "bars.1m", "bars.1m.updated"] }], ["KO", { channels: WHOLE }], ["XOM", { channels: WHOLE }], ["MSFT", { channels: ROW, max_hz: 4 }],
   ]);
   assert.deepEqual(wishes({ watched, isHidden: true }), [
     ["AAPL", { channels: ["trades", "quotes"] }], ["KO", { channels: ["trades"] }], ["XOM", { channels: ["quotes"] }],
@@ -54,8 +54,8 @@ test("charts beside the first, and a compared symbol, come before the watchlist,
   const further = /** @type {const} */ ([{ symbol: "AAPL", interval: "1h" }, { symbol: "KO", interval: "1m" }, { symbol: "V", interval: "1h" }]);
   const map = new Map(wishes({ further }));
   assert.deepEqual([...map.keys()], ["AAPL", "KO", "V", "MSFT"]);
-  assert.deepEqual(map.get("AAPL"), { channels: [...WHOLE, "bars.1m", "bars.1h"] });
-  assert.deepEqual(map.get("KO"), { channels: [...WHOLE, "bars.1m"] });
+  assert.deepEqual(map.get("AAPL"), { channels: [...WHOLE, "bars.1m", "bars.1m.updated", "bars.1h"] });
+  assert.deepEqual(map.get("KO"), { channels: [...WHOLE, "bars.1m", "bars.1m.updated"] });
   assert.deepEqual(map.get("V"), { channels: [...WHOLE, "bars.1h"] });
   assert.deepEqual(wishes({ further, isHidden: true }).map(([symbol]) => symbol), ["AAPL"], "a hidden page needs its title only");
 });

@@ -38,6 +38,10 @@ export type Failure = {
      */
     retry_after_ms?: number;
     /**
+     * of `silent`: heartbeats or pongs came, but the server has events that did not
+     */
+    isMute?: boolean;
+    /**
      * whether the next transport may get through where this one did not
      */
     isBlocked?: boolean;
@@ -67,6 +71,7 @@ export type Failure = {
  * @property {string} [reason] the server's
  * @property {number} [status] of HTTP
  * @property {number} [retry_after_ms] the delay that the server demands
+ * @property {boolean} [isMute] of `silent`: heartbeats or pongs came, but the server has events that did not
  * @property {boolean} [isBlocked] whether the next transport may get through where this one did not
  */
 /** The code that browsers report when the connection has ended without a close frame. */

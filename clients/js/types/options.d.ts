@@ -29,6 +29,10 @@ export type Options = {
      */
     silence_heartbeats?: number;
     /**
+     * after this time without an event the last ones are compared with the server's snapshots, at the latest after the silence above
+     */
+    quiet_ms?: number;
+    /**
      * how often a better transport is tried again while a worse one is in use; 60 s by default
      */
     upgrade_ms?: number;
@@ -97,6 +101,7 @@ export type Happenings = Messages & {
  * @property {string} [account] the name of a traffic account of the server
  * @property {number} [ping_ms] the time between two pings over a WebSocket, 5 s by default; 0: only `ping()` sends any
  * @property {number} [silence_heartbeats] a connection is given up after this many times the server's `heartbeat_ms` of silence; 2 by default
+ * @property {number} [quiet_ms] after this time without an event the last ones are compared with the server's snapshots, at the latest after the silence above
  * @property {number} [upgrade_ms] how often a better transport is tried again while a worse one is in use; 60 s by default
  * @property {number} [connect_timeout_ms] how long a connection may take to be ready; 10 s by default
  * @property {new (url: string, protocol: string) => WebSocket} [WebSocket] where there is no global one (Node before 22)
@@ -118,6 +123,7 @@ export declare const DEFAULTS: {
     transports: readonly Transport[];
     ping_ms: number;
     silence_heartbeats: number;
+    quiet_ms: number;
     upgrade_ms: number;
     connect_timeout_ms: number;
     random: () => number;

@@ -51,8 +51,8 @@ client.on("snapshot", (snapshot) => {
 client.on("trade", (trade) => {
   const ticker = tickers.get(trade.symbol);
   if (!ticker) return;
-  applyTrade(ticker, trade);
-  if (trade.symbol === drawn && bars.length > 0) bars = withTrade(bars, trade);
+  const isNewest = applyTrade(ticker, trade);
+  if (isNewest && trade.symbol === drawn && bars.length > 0) bars = withTrade(bars, trade);
   requestPaint();
 });
 client.on("error", ({ code, symbols: named }) => {

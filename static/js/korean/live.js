@@ -44,6 +44,7 @@ export const korean = {
   "nothing for {seconds} s": "{seconds}초째 수신 없음",
   "Retry now": "지금 다시 시도",
   // The chart.
+  "No symbol": "종목 없음",
   "Bid": "매수호가",
   "Ask": "매도호가",
   "Open": "시가",
@@ -107,6 +108,7 @@ export const korean = {
   "Buy": "매수",
   "Sell": "매도",
   "Mid": "중간",
+  "Late": "지연",
   "Spread": "스프레드",
   "Price": "가격",
   "Size": "수량",
@@ -129,7 +131,7 @@ export const korean = {
   "Connection": "연결 상태",
   "Transport": "전송 방식",
   "Automatic: the best one that gets through": "자동: 연결되는 방식 중 가장 나은 것",
-  "WebSocket": "웹소켓(WebSocket)",
+  "WebSocket": "웹소켓",
   "server-sent events": "서버 전송 이벤트",
   "long polling": "롱 폴링",
   "Tried, the newest first": "시도한 방식 (최근 순)",
@@ -176,6 +178,10 @@ export const korean = {
   "not traded on this server": "이 서버에 없는 종목",
   "This server sends at most {most} symbols: {count} rows below them stand still.": "이 서버는 최대 {most}종목까지만 보내므로 나머지 {count}개 행은 갱신되지 않습니다.",
   "WebSocket refused": "WebSocket 거부됨",
+  "WebSocket silent": "WebSocket 수신 없음",
+  "The WebSocket was open, but no prices came over it, twice in a row. It is tried again from time to time.":
+    "WebSocket은 연결되어 있었지만 두 번 연달아 시세가 오지 않았습니다. 때때로 다시 시도합니다.",
+  "this device has no network": "이 기기가 네트워크에 연결되어 있지 않음",
   "live by server-sent events": "서버 전송 이벤트로 실시간",
   "live by long polling": "롱 폴링으로 실시간",
   "The server answers, but no WebSocket gets through: a proxy in front of it may change Host or not pass Upgrade on.":

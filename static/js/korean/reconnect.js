@@ -10,6 +10,7 @@ export const reconnect = {
   "the server closed the connection": "서버가 연결을 닫음",
   "the server is restarting": "서버가 다시 시작하는 중",
   "the connection was lost": "연결이 끊김",
+  "the connection was open, but brought no prices": "연결은 되어 있었지만 시세가 오지 않음",
   "the server is overloaded": "서버에 과부하가 걸림",
   "this page did not read the server's answers": "이 페이지가 서버의 응답을 읽지 않음",
   "the server heard nothing from this page": "서버가 이 페이지에서 아무것도 받지 못함",

@@ -119,7 +119,7 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     choose(&browser, "#chart-compare", "MSFT").await;
     browser.until("document.querySelector('#chart').dataset.lines === 'MSFT sma20 vwap bands'").await;
     assert_eq!(browser.value("document.querySelector('#chart').dataset.scale").await, "percent");
-    subscribed(&browser, "AAPL bars.1m,MSFT bars.1m").await;
+    subscribed(&browser, "AAPL bars.1m,AAPL bars.1m.updated,MSFT bars.1m,MSFT bars.1m.updated").await;
     // Computed from the server's bars, without the library. The open bar moves: both are read until they agree.
     let agrees = "(async () => {
         const bars = async (limit, symbol) => (await (await fetch(`api/v1/bars?symbol=${symbol}&interval=1m&limit=${limit}`)).json()).bars;
@@ -143,7 +143,7 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     choose(&browser, ".cell:nth-child(3) .cell-symbol", "V").await;
     browser.until("document.querySelectorAll('#charts .chart')[2].dataset.symbol === 'V'").await;
     choose(&browser, "#chart-compare", "").await;
-    subscribed(&browser, "AAPL bars.15m,AAPL bars.1d,AAPL bars.1m,V bars.1h").await;
+    subscribed(&browser, "AAPL bars.15m,AAPL bars.1d,AAPL bars.1m,AAPL bars.1m.updated,V bars.1h").await;
 
     // The crosshairs are tied: the legend of every chart is that of the same time.
     let opens = "[...document.querySelectorAll('#charts .legend [data-part=open]')].map((part) => part.textContent)";
@@ -162,7 +162,7 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     browser.until("document.querySelectorAll('#charts .chart')[2].dataset.symbol === 'V'").await;
 
     choose(&browser, "#chart-count", "1").await;
-    subscribed(&browser, "AAPL bars.1m").await;
+    subscribed(&browser, "AAPL bars.1m,AAPL bars.1m.updated").await;
     assert_eq!(browser.value("document.querySelectorAll('#charts .chart').length").await, 1);
 
     // The map of the market has every symbol, also those that are not in the watchlist, and charts one.
@@ -173,7 +173,7 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     browser
         .until("document.querySelector('#chart').dataset.symbol === 'KO' && !document.querySelector('#heat').open")
         .await;
-    subscribed(&browser, "KO bars.1m").await;
+    subscribed(&browser, "KO bars.1m,KO bars.1m.updated").await;
     assert!(browser.messages().await.iter().all(|message| message["type"] != "error"));
     assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     assert_eq!(browser.console_errors().await, [""; 0]);
