@@ -72,9 +72,12 @@ export const COLUMNS = [
 ];
 /** The columns that are shown first where there is not room for all. */
 const URGENT = ["last", "percent", "change", "spark", "volume", "bid", "ask", "range", "time"];
-/** The least width of the first column, and that of the last one. */
-const SYMBOL_WIDTH = 132;
+/** The least width of the first column, that with room for most names, and that of the last column. */
+const SYMBOL_WIDTH = 100;
+const NAME_WIDTH = 132;
 export const TOOL_WIDTH = 34;
+/** In a narrower table a change in percent is worth more than whole names. */
+const NARROW = 320;
 
 /** Returns the columns with these keys. @param {readonly string[]} keys */
 export function columnsOf(keys) {
@@ -83,7 +86,7 @@ export function columnsOf(keys) {
 
 /** Returns the keys of the columns that fit into a width. @param {number} width in pixels */
 export function fitting(width) {
-  let left = width - SYMBOL_WIDTH - TOOL_WIDTH;
+  let left = width - (width < NARROW ? SYMBOL_WIDTH : NAME_WIDTH) - TOOL_WIDTH;
   /** @type {Set<string>} */
   const kept = new Set();
   for (const column of columnsOf(URGENT)) {

@@ -56,7 +56,7 @@ function isKorean() {
 /** Writes a volume: in full below ten million, in millions or billions from there; in Korean in 만 and 억. @param {number} volume */
 export function formatVolume(volume) {
   if (isKorean()) return volume < 1e4 ? whole.format(volume) : myriads.format(volume);
-  if (volume < 1e7) return whole.format(volume);
+  if (volume < 1e6) return whole.format(volume);
   return volume < 1e9 ? `${(volume / 1e6).toFixed(2)}M` : `${(volume / 1e9).toFixed(2)}B`;
 }
 

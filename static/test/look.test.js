@@ -29,7 +29,8 @@ test("changes carry a sign, except zero", () => {
 });
 
 test("volumes are abbreviated above ten million", () => {
-  assert.equal(formatVolume(9_999_999), "9,999,999");
+  assert.equal(formatVolume(999_999), "999,999");
+  assert.equal(formatVolume(7_941_514), "7.94M");
   assert.equal(formatVolume(12_345_678), "12.35M");
   assert.equal(formatVolumeShort(950), "950");
   assert.equal(formatVolumeShort(4_000), "4.0K");
@@ -154,6 +155,7 @@ test("columns sort descending, and ascending after a second click", () => {
 test("every state of the connection has its own words", () => {
   assert.deepEqual(describe({ state: "live", fallback: null }, 0), ["Live", ""]);
   assert.deepEqual(describe({ state: "live", fallback: "sse" }, 0), ["WebSocket refused", "live by server-sent events"]);
+  assert.deepEqual(describe({ state: "live", fallback: "sse", isMute: true }, 0), ["WebSocket silent", "live by server-sent events"]);
   assert.deepEqual(describe({ state: "live", fallback: "poll" }, 0), ["WebSocket refused", "live by long polling"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100, reason: "" }, 0), ["Reconnecting", "in 3 s"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: null, reason: "" }, 0), ["Reconnecting", "now"]);
@@ -164,7 +166,7 @@ test("every state of the connection has its own words", () => {
 
 test("every script is type-checked, and none opts out of it", () => {
   const root = new URL("../../", import.meta.url);
-  const scripts = ["static/js", "static/test", "benches", "clients/js", "tests/clients"].flatMap((folder) => readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })
+  const scripts = ["static/js", "static/test", "static/pictures", "benches", "clients/js", "tests/clients"].flatMap((folder) => readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })
     .filter((name) => /\.m?js$/.test(name) && !name.includes("node_modules"))
     .map((name) => `${folder}/${name}`));
   assert.ok(scripts.length > 100);

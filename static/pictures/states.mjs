@@ -1,0 +1,91 @@
+// @ts-check
+/**
+ * The pages and states of which pictures are taken, and how each is reached.
+ *
+ * Owns: this list. Does not own: the browser (`browser.mjs`), the server (`server.mjs`), the files (`take.mjs`).
+ */
+
+import { pause } from "./browser.mjs";
+
+/** @typedef {import("./browser.mjs").Page} Page */
+/** @typedef {import("./server.mjs").Server} Server */
+/**
+ * @typedef {object} State
+ * @property {string} name
+ * @property {string} path with a query
+ * @property {Record<string, string>} [settings] of the server
+ * @property {readonly number[]} [widths] of the window; all by default
+ * @property {(page: Page, server: Server) => Promise<void>} [reach] brings the page from its load to the state
+ */
+
+const LIVE = "document.querySelector('#status')?.dataset.state === 'live'";
+/** Every part has its data: the bars, the rows with their times and sparklines, the tape, the latency. */
+export const FULL = `${LIVE} && Number(document.querySelector('#chart').dataset.bars) > 300
+  && document.querySelectorAll('#tape tbody tr:not([hidden])').length === 40 && /\\d/.test(document.querySelector('#latency').textContent)`;
+const DESK_AND_PHONE = [1280, 390];
+const MANY = `symbols=${Array.from({ length: 100 }, (_, index) => `SYM${String(index).padStart(3, "0")}`)}`;
+
+/** @param {string} selector */
+const opened = (selector) => async (/** @type {Page} */ page) => {
+  await page.until(FULL);
+  await page.click(selector);
+};
+
+/** @type {readonly State[]} */
+export const STATES = [
+  { name: "live", path: "", reach: (page) => page.until(FULL) },
+  {
+    name: "offline",
+    path: "",
+    async reach(page, server) {
+      await page.until(FULL);
+      await page.offline(true);
+      // The emulation does not end a WebSocket that is open.
+      server.close();
+      await page.until("document.querySelector('#status').dataset.state === 'reconnecting' && !document.querySelector('#retry').hidden");
+    },
+  },
+  {
+    name: "stale",
+    path: "",
+    async reach(page, server) {
+      await page.until(FULL);
+      server.freeze(true);
+      await page.until("document.querySelector('#status').dataset.state === 'stale'");
+    },
+  },
+  { name: "empty", path: "symbols=", reach: (page) => page.until(LIVE) },
+  { name: "rows", path: MANY, settings: { TICKCAST__FEED__EXTRA_SYMBOLS: "100", TICKCAST__FEED__EVENTS_PER_SECOND: "3000" }, reach: (page) => page.until(FULL) },
+  { name: "charts", path: "chart=AAPL,MSFT,NVDA,TSLA&interval=1m,5m,15m,1h", reach: (page) => page.until(FULL) },
+  { name: "settings", path: "", widths: DESK_AND_PHONE, reach: opened("#settings-open") },
+  { name: "connection", path: "", widths: DESK_AND_PHONE, reach: opened("#connection-open") },
+  { name: "alerts", path: "", widths: DESK_AND_PHONE, reach: opened("#alerts-open") },
+  { name: "columns", path: "", widths: DESK_AND_PHONE, reach: opened("#columns-open") },
+  { name: "more", path: "", widths: DESK_AND_PHONE, reach: opened("#list-open") },
+  { name: "map", path: "", widths: DESK_AND_PHONE, reach: opened("#heat-open") },
+  { name: "table", path: "", widths: DESK_AND_PHONE, reach: opened("#chart-table") },
+  {
+    name: "search",
+    path: "",
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await page.until(FULL);
+      await page.click("#search");
+      await page.type("a");
+      await page.until("document.querySelector('#search-list li')");
+    },
+  },
+  { name: "compare", path: "compare?", reach: (page) => page.until("document.querySelector('#headline li')") },
+  {
+    name: "compared",
+    path: "compare?",
+    async reach(page) {
+      await page.until("document.querySelector('#headline li')");
+      await page.value("document.querySelector('#seconds').selectedIndex = 0");
+      await page.click("#start");
+      await page.until("document.querySelector('#run').dataset.state === 'ended' || document.querySelector('#summary li')");
+    },
+  },
+  { name: "handshake", path: "handshake?", reach: (page) => page.until("document.querySelectorAll('#frames li').length > 5") },
+  { name: "embed", path: "embed?symbol=AAPL,MSFT,NVDA", reach: () => pause(2_000) },
+];
