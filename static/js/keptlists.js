@@ -9,7 +9,6 @@ import { address } from "./address.js";
 import { loadChoices, saveChoice } from "./storage.js";
 import { FIRST_TEN, firstTen, LINK_ID, singleList, Watch } from "./watch.js";
 
-
 export class KeptLists {
   watch = new Watch();
   #isFirstVisit = false;

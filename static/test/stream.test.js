@@ -297,7 +297,7 @@ test("a viewer's clock that is years off changes neither the latencies nor the m
     const market = new Market(IGNORE);
     market.want(wishes());
     const welcome = /** @type {Message} */ (/** @type {unknown} */ ({ type: "welcome", server_ts: server_us, market_ts: server_us - 7_000_000, speed: 1 }));
-    market.take([OPEN, welcome, snapshot({ trades: 57 })], viewer(server_us), undefined);
+    market.take([OPEN, welcome, snapshot({ trades: 57 }, { ts: server_us - 7_000_000 })], viewer(server_us), undefined);
     assert.equal(market.latency.median, null, "unknown without an estimate");
     market.take([trade(58, { ts: server_us - 6_000_000 })], viewer(server_us + 1_003_000), clock.best.offset_us);
     assert.equal(market.latency.median, 3_000, String(years));
