@@ -17,8 +17,6 @@ impl<const IS_TEXT: bool> Dialect for Plain<IS_TEXT> {
     type Request = ClientMessage;
     type Mistake = DecodeError;
     const IS_TEXT: bool = IS_TEXT;
-    const SUBPROTOCOL: Option<&'static str> = None;
-    const JOINT: &'static [u8] = b",";
 
     fn decode(_: &[u8]) -> Result<ClientMessage, DecodeError> {
         Err(DecodeError { id: None, mistake: Mistake::new(ErrorCode::BadRequest, "this dialect is written only") })

@@ -25,10 +25,10 @@ pub trait Dialect: 'static {
     const IS_TEXT: bool;
 
     /// The name for `Sec-WebSocket-Protocol` (RFC 6455 section 1.9), if it has one.
-    const SUBPROTOCOL: Option<&'static str>;
+    const SUBPROTOCOL: Option<&'static str> = None;
 
     /// The separator between two messages of a frame.
-    const JOINT: &'static [u8];
+    const JOINT: &'static [u8] = b",";
 
     /// Reads one message of a client, text or binary.
     ///

@@ -117,7 +117,6 @@ mod tests {
         type Request = ClientMessage;
         type Mistake = DecodeError;
         const IS_TEXT: bool = false;
-        const SUBPROTOCOL: Option<&'static str> = None;
         const JOINT: &'static [u8] = b"";
 
         fn decode(_: &[u8]) -> Result<ClientMessage, DecodeError> {

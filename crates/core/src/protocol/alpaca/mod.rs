@@ -44,7 +44,6 @@ impl<C: Codec, const IS_TEST: bool> Dialect for Alpaca<C, IS_TEST> {
     const NAME: &'static str = "alpaca";
 
     const IS_TEXT: bool = C::IS_TEXT;
-    const SUBPROTOCOL: Option<&'static str> = None;
     const JOINT: &'static [u8] = C::JOINT;
 
     fn decode(bytes: &[u8]) -> Result<Request, Refusal> {

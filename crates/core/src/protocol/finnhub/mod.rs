@@ -29,8 +29,6 @@ impl Dialect for Finnhub {
     const NAME: &'static str = "finnhub";
 
     const IS_TEXT: bool = true;
-    const SUBPROTOCOL: Option<&'static str> = None;
-    const JOINT: &'static [u8] = b",";
 
     fn decode(bytes: &[u8]) -> Result<Request, Refusal> {
         decode::decode(bytes)

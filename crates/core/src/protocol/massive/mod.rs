@@ -31,8 +31,6 @@ impl Dialect for Massive {
     const NAME: &'static str = "massive";
 
     const IS_TEXT: bool = true;
-    const SUBPROTOCOL: Option<&'static str> = None;
-    const JOINT: &'static [u8] = b",";
 
     fn decode(bytes: &[u8]) -> Result<Request, Refusal> {
         decode::decode(bytes)

@@ -6,8 +6,6 @@ use crate::protocol::Group;
 
 /// The group of every message.
 pub(super) const GROUP: Group = Group::Shared(0);
-/// The separator between two messages.
-pub(super) const JOINT: &[u8] = b",";
 
 /// Appends the beginning of a frame.
 pub(super) fn begin(out: &mut BytesMut) {

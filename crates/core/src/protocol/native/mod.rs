@@ -28,7 +28,6 @@ impl Dialect for Native {
 
     const IS_TEXT: bool = true;
     const SUBPROTOCOL: Option<&'static str> = Some("tickcast.v1.json");
-    const JOINT: &'static [u8] = frame::JOINT;
 
     fn decode(bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
         decode::decode(bytes)
