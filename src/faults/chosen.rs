@@ -106,11 +106,11 @@ impl Active {
     }
 
     /// Returns until when a lasting fault is in force, if it is. Its beginning is a strike.
-    fn lasts_until(&mut self, session: u64, now: Instant) -> Option<Instant> {
+    fn lasts_until(&mut self, label: &str, now: Instant) -> Option<Instant> {
         let (index, left) = self.window(now)?;
         let strikes = match self.window {
             Some((last, strikes)) if last == index => strikes,
-            _ => self.strike(session),
+            _ => self.strike(label),
         };
         self.window = Some((index, strikes));
         strikes.then(|| now + left.unwrap_or(FOREVER))
@@ -122,12 +122,12 @@ impl Active {
         is_open && self.rng.random_bool(chance)
     }
 
-    fn strike(&mut self, session: u64) -> bool {
+    fn strike(&mut self, label: &str) -> bool {
         let strikes = self.installed.strike();
         // One line for each session and lasting fault; thousands of events may be struck.
         let is_event = self.kind().manner() == Manner::Events;
         if strikes && !(is_event && std::mem::replace(&mut self.is_logged, true)) {
-            self.installed.log(format_args!("session={session:016x}"));
+            self.installed.log(label);
         }
         strikes
     }
@@ -145,29 +145,34 @@ impl Active {
 /// The rules that have chosen one session.
 #[derive(Debug)]
 pub struct Chosen {
-    session: u64,
+    /// The names of the session, for the log.
+    label: String,
     rules: Vec<Active>,
 }
 
 impl Chosen {
-    /// Returns no rules, for the session of this name.
-    pub const fn new(session: u64) -> Self {
-        Self { session, rules: Vec::new() }
+    /// Returns no rules, for this session.
+    pub fn new(subject: &Subject<'_>) -> Self {
+        Self { label: subject.to_string(), rules: Vec::new() }
     }
 
-    /// Adds those of these rules that choose the session. Rules for the entrance are not among them, nor those for which `skips`
-    /// returns true.
+    /// Takes notice of the names of the session, of which the client may have given one meanwhile.
+    pub fn rename(&mut self, subject: &Subject<'_>) {
+        self.label = subject.to_string();
+    }
+
+    /// Adds those of these rules that choose the session. Rules for the entrance are not among them, nor those of kinds that its
+    /// transport does not have.
     pub fn add<'a>(
         &mut self,
         rules: impl IntoIterator<Item = &'a Arc<Installed>>,
         subject: &Subject<'_>,
-        skips: impl Fn(&Kind) -> bool,
         now: Instant,
     ) {
         for installed in rules {
             let kind = &installed.rule.kind;
             if kind.manner() != Manner::Entrance
-                && !skips(kind)
+                && kind.transports().contains(&subject.transport)
                 && let Some(rng) = installed.chooses(subject)
             {
                 self.rules.push(Active {
@@ -217,12 +222,12 @@ impl Chosen {
 
     /// Returns the end that a fault demands now, once.
     pub fn take_break(&mut self, now: Instant) -> Option<Break> {
-        let session = self.session;
-        for active in &mut self.rules {
+        let Self { label, rules } = self;
+        for active in rules {
             if !active.must_break(now) {
                 continue;
             }
-            let strikes = active.strike(session);
+            let strikes = active.strike(label);
             active.window = Some((0, strikes));
             if strikes {
                 return match active.kind() {
@@ -237,36 +242,34 @@ impl Chosen {
 
     /// Returns whether no data is to be sent now.
     pub fn is_mute(&mut self, now: Instant) -> bool {
-        let session = self.session;
-        self.rules
-            .iter_mut()
-            .any(|active| matches!(active.kind(), Kind::Mute) && active.lasts_until(session, now).is_some())
+        let Self { label, rules } = self;
+        rules.iter_mut().any(|active| matches!(active.kind(), Kind::Mute) && active.lasts_until(label, now).is_some())
     }
 
     /// Returns until when nothing is to be read.
     pub fn stalls_until(&mut self, now: Instant) -> Option<Instant> {
-        let session = self.session;
-        let mut stalls = self.rules.iter_mut().filter(|active| matches!(active.kind(), Kind::Stall));
-        stalls.find_map(|active| active.lasts_until(session, now))
+        let Self { label, rules } = self;
+        let mut stalls = rules.iter_mut().filter(|active| matches!(active.kind(), Kind::Stall));
+        stalls.find_map(|active| active.lasts_until(label, now))
     }
 
     /// Returns how many bytes per second may be sent now.
     pub fn bytes_per_second(&mut self, now: Instant) -> Option<u32> {
-        let session = self.session;
+        let Self { label, rules } = self;
         let rate = |active: &mut Active| match *active.kind() {
-            Kind::Slow { bytes_per_second } => active.lasts_until(session, now).map(|_| bytes_per_second),
+            Kind::Slow { bytes_per_second } => active.lasts_until(label, now).map(|_| bytes_per_second),
             _ => None,
         };
-        self.rules.iter_mut().filter_map(rate).min()
+        rules.iter_mut().filter_map(rate).min()
     }
 
     /// Returns when a frame that is written now is to be sent; `None` at once.
     pub fn due(&mut self, now: Instant) -> Option<Instant> {
-        let session = self.session;
+        let Self { label, rules } = self;
         let mut due = None;
-        for active in &mut self.rules {
+        for active in rules {
             let (Kind::Delay(hold) | Kind::Jitter(hold) | Kind::Burst(hold)) = *active.kind() else { continue };
-            if active.lasts_until(session, now).is_none() {
+            if active.lasts_until(label, now).is_none() {
                 continue;
             }
             let wait = match active.kind() {
@@ -290,8 +293,9 @@ impl Chosen {
 
     /// Returns how this event is to be sent: the first rule that strikes it decides its way. It is not late unless `may_be_late`.
     pub fn treat(&mut self, event: &Event, may_be_late: bool, now: Instant) -> Treatment {
-        let (session, mut treatment) = (self.session, Treatment::default());
-        for active in &mut self.rules {
+        let Self { label, rules } = self;
+        let mut treatment = Treatment::default();
+        for active in rules {
             let is_refused = matches!(active.kind(), Kind::Reorder) && !may_be_late;
             let is_decided = match active.kind() {
                 Kind::BadPrice(_) | Kind::TimeSkew(_) => treatment.way == Way::LeftOut,
@@ -308,7 +312,7 @@ impl Chosen {
                 _ => None,
             };
             let is_edit = matches!(active.kind(), Kind::BadPrice(_) | Kind::TimeSkew(_));
-            if is_edit && edited.is_none() || !active.strike(session) {
+            if is_edit && edited.is_none() || !active.strike(label) {
                 continue;
             }
             match active.kind() {
@@ -333,10 +337,10 @@ impl Chosen {
 
     /// Begins the faults that are due although no message is sent, so that their strike is counted in time.
     pub fn begin_due(&mut self, now: Instant) {
-        let session = self.session;
-        for active in &mut self.rules {
+        let Self { label, rules } = self;
+        for active in rules {
             if active.kind().manner() == Manner::Lasting {
-                let _ = active.lasts_until(session, now);
+                let _ = active.lasts_until(label, now);
             }
         }
     }

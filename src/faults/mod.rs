@@ -6,10 +6,12 @@
 mod chosen;
 mod config;
 mod edit;
+mod reach;
 mod rule;
 mod schedule;
 mod text;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -52,6 +54,21 @@ impl Subject<'_> {
     }
 }
 
+/// The names by which a log record can be found, as the client and the configuration give them.
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(session) = self.session {
+            write!(f, "session={session:016x} ")?;
+        }
+        write!(f, "dialect={} transport={}", self.dialect, self.transport)?;
+        let names = [("client", self.client), ("key", self.key)];
+        // A client may have put anything into its names.
+        names
+            .iter()
+            .try_for_each(|(name, given)| given.map_or(Ok(()), |given| write!(f, " {name}={}", given.escape_debug())))
+    }
+}
+
 /// A rule in force.
 #[derive(Debug)]
 pub struct Installed {
@@ -88,7 +105,7 @@ impl Installed {
     }
 
     /// Logs a strike against a session or a request.
-    fn log(&self, subject: impl std::fmt::Display) {
+    fn log(&self, subject: impl fmt::Display) {
         log::info!("fault struck kind={} rule={} {subject}", self.rule.kind.name(), self.id);
     }
 
@@ -109,8 +126,7 @@ impl Installed {
         let is_on = elapsed.checked_sub(schedule.after).is_some_and(|elapsed| schedule.window(elapsed).is_some());
         let strikes = is_on && self.chooses(subject).is_some() && self.strike();
         if strikes {
-            let client = subject.client.or(subject.key).unwrap_or("-");
-            self.log(format_args!("dialect={} transport={} client={client}", subject.dialect, subject.transport));
+            self.log(subject);
         }
         strikes
     }
@@ -287,8 +303,8 @@ mod tests {
     fn jitter_delays_some_frames_for_a_long_time_and_others_hardly() {
         let start = Instant::now();
         let faults = faults(r#"{"kind":"jitter","ms":2000,"seed":1}"#, start);
-        let mut chosen = Chosen::new(0);
-        chosen.add(&faults.rules(), &SUBJECT, |_| false, start);
+        let mut chosen = Chosen::new(&SUBJECT);
+        chosen.add(&faults.rules(), &SUBJECT, start);
         let (mut delays, mut last) = (Vec::new(), start);
         for frame in 0..5_000 {
             let now = start + Duration::from_millis(20 * frame);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::reach::{self, DIALECTS, TRANSPORTS};
 use crate::faults::rule::{BadPrice, Filter, Kind, Manner, Rule};
 use crate::faults::schedule::Schedule;
 
@@ -15,10 +16,6 @@ const HOLD_MS_MAX: i64 = 60_000;
 const TEXT_LEN_MAX: usize = 128;
 /// Most bytes of the reason in a close frame (RFC 6455 section 5.5).
 const REASON_BYTES_MAX: usize = 123;
-/// The dialects that a rule can name.
-const DIALECTS: [&str; 4] = ["native", "alpaca", "massive", "finnhub"];
-/// The transports that a rule can name.
-const TRANSPORTS: [&str; 4] = ["websocket", "stream", "poll", "rest"];
 
 /// A rule as it is written. Every key but `kind` is optional; which ones a kind has is checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -96,6 +93,7 @@ impl TryFrom<RuleText> for Rule {
             return wrong("times must be at least 1");
         }
         left.check_empty()?;
+        reach::check(&kind, &filter, &schedule).or_else(|why| wrong(format!("this rule can never strike: {why}")))?;
         Ok(Self { kind, filter, share, seed, schedule, chance, times, text })
     }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::command::{run, spawn_binary};
 use crate::faulty_client::FaultyClient;
 use crate::http::{get, request, send};
+use crate::json_client::{JsonClient, authenticated};
+use crate::patience::patiently;
 use crate::spawn::{TestServer, spawn_app};
 
 async fn post(server: &TestServer, body: &str, headers: &[(&str, &str)]) -> crate::http::Answer {
@@ -43,6 +45,7 @@ async fn a_bad_rule_is_answered_with_one_line_that_names_the_mistake() {
         (r#"{"kind":"mute","share":2}"#, "share must be"),
         (r#"{"kind":"drop","for_ms":5}"#, "the kind drop has no for_ms"),
         (r#"{"kind":5}"#, "invalid type"),
+        (r#"{"kind":"mute","transport":"rest"}"#, "can never strike: mute is a fault of websocket or stream"),
         ("\u{0}\u{1}", "expected value"),
     ] {
         let answer = post(&server, body, &[]).await;
@@ -120,6 +123,7 @@ async fn a_bad_rule_in_the_configuration_is_refused_at_start_in_one_line() {
         ("key", "[[faults]]\nkind = \"mute\"\ncolour = 1\n", "colour"),
         ("unit", "[[faults]]\nkind = \"delay\"\nms = 60001\n", "ms must be"),
         ("type", "[[faults]]\nkind = \"delay\"\nms = \"long\"\n", "ms"),
+        ("reach", "[[faults]]\nkind = \"auth_error\"\ndialect = \"native\"\n", "can never strike"),
         ("table", "[faults]\nkind = \"mute\"\n", "faults"),
         (
             "many",
@@ -139,7 +143,10 @@ async fn a_bad_rule_in_the_configuration_is_refused_at_start_in_one_line() {
 #[actix_web::test]
 async fn a_rule_of_the_configuration_is_in_force_from_the_start_and_a_strike_is_logged_and_counted() {
     let path = std::env::temp_dir().join(format!("tickcast-faults-good-{}.toml", std::process::id()));
-    std::fs::write(&path, "[[faults]]\nkind = \"close\"\ncode = 4321\nafter_messages = 1\n").unwrap();
+    let close = "[[faults]]\nkind = \"close\"\ndialect = \"native\"\ncode = 4321\nafter_messages = 1\n";
+    let mute = "[[faults]]\nkind = \"mute\"\ndialect = \"massive\"\nafter_messages = 2\n";
+    let refuse = "[[faults]]\nkind = \"auth_error\"\ndialect = \"finnhub\"\n";
+    std::fs::write(&path, format!("{close}{mute}{refuse}")).unwrap();
     let process = spawn_binary(&["--config", path.to_str().unwrap()], &[]).await;
     let mut client = FaultyClient::open(process.address, "bot").await;
     client.until("the close frame", |client| client.close.is_some()).await;
@@ -149,10 +156,23 @@ async fn a_rule_of_the_configuration_is_in_force_from_the_start_and_a_strike_is_
     assert!(metrics.text().lines().any(|each| each == line), "{}", metrics.text());
     let listed: Value = get(process.address, "/faults").await.json();
     assert_eq!(listed["faults"][0]["struck"], 1);
-    drop(client);
+    let mut massive = authenticated(JsonClient::open(process.address, "/stocks?client=a-b").await).await;
+    massive.send(&json!({"action": "subscribe", "params": "T.*"})).await;
+    let mut finnhub = JsonClient::open(process.address, "/?token=o%0Ath&client=finn").await;
+    finnhub.read_to_end().await;
+    for rule in [1, 2] {
+        let struck = || async { get(process.address, "/faults").await.json()["faults"][rule]["struck"] == 1 };
+        patiently("a strike", async { while !struck().await {} }).await;
+    }
+    drop((client, massive));
     process.signal("TERM").await;
     let log = process.ended().await;
-    let line = format!("fault struck kind=close rule=1 session={session}");
-    assert!(log.stderr.contains(&line), "{line}: {}", log.stderr);
+    for line in [
+        &format!("fault struck kind=close rule=1 session={session} dialect=native transport=websocket client=bot\n"),
+        " dialect=massive transport=websocket client=a-b key=tickcast\n",
+        " dialect=finnhub transport=websocket client=finn key=o\\nth\n",
+    ] {
+        assert!(log.stderr.contains(line), "{line}: {}", log.stderr);
+    }
     std::fs::remove_file(&path).unwrap();
 }

@@ -18,7 +18,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::faults::{Break, Chosen, Faults, Installed, Kind, Subject};
+use crate::faults::{Break, Chosen, Faults, Installed, Subject};
 use crate::hub::{Router, SharedRouter};
 use crate::transport::connection::state::{ConnectionState, Dismissal, half_closed};
 use crate::transport::query::Parameters;
@@ -83,31 +83,27 @@ impl WorkerFaults {
     }
 
     /// Returns the faults of a session that begins; `None` if no rule chooses it.
-    pub(super) fn choose(
-        &self,
-        subject: &Subject<'_>,
-        skips: impl Fn(&Kind) -> bool,
-        now: Instant,
-    ) -> Option<Box<Faulty>> {
-        self.add(None, &self.rules.borrow(), subject, skips, now)
+    pub(super) fn choose(&self, subject: &Subject<'_>, now: Instant) -> Option<Box<Faulty>> {
+        self.add(None, &self.rules.borrow(), subject, now)
     }
 
     /// Adds those of these rules that choose the session to its faults.
     pub(super) fn add(
         &self,
-        faulty: Option<Box<Faulty>>,
+        mut faulty: Option<Box<Faulty>>,
         rules: &[Arc<Installed>],
         subject: &Subject<'_>,
-        skips: impl Fn(&Kind) -> bool,
         now: Instant,
     ) -> Option<Box<Faulty>> {
+        if let Some(faulty) = &mut faulty {
+            faulty.chosen().rename(subject);
+        }
         if rules.is_empty() {
             return faulty;
         }
-        let new =
-            || Faulty::new(Chosen::new(subject.session.unwrap_or_default()), self.shared.clone(), self.close_timeout);
+        let new = || Faulty::new(Chosen::new(subject), self.shared.clone(), self.close_timeout);
         let mut faulty = faulty.unwrap_or_else(|| Box::new(new()));
-        faulty.chosen().add(rules, subject, skips, now);
+        faulty.chosen().add(rules, subject, now);
         Some(faulty).filter(|faulty| !faulty.is_over())
     }
 
@@ -123,9 +119,8 @@ impl WorkerFaults {
         }
         let (client, now) = (client(request), Instant::now());
         let subject = Subject { dialect, transport: "poll", session: None, client: client.as_deref(), key: None };
-        let skips = |kind: &Kind| !matches!(kind, Kind::Drop | Kind::HalfOpen);
-        let mut chosen = Chosen::new(0);
-        chosen.add(&self.shared.rules(), &subject, skips, now);
+        let mut chosen = Chosen::new(&subject);
+        chosen.add(&self.shared.rules(), &subject, now);
         match chosen.take_break(now) {
             None | Some(Break::Close { .. }) => return,
             Some(Break::Drop) => reset(&traffic::meter(request), ConnectionState::of(request).as_deref()),

@@ -149,9 +149,9 @@ mod tests {
         let metrics = SharedMetrics::default();
         let rules: Vec<_> = rules.iter().map(|rule| serde_json::from_str(rule).unwrap()).collect();
         let faults = Arc::new(Faults::new(&rules, FaultLimits::default(), metrics.clone(), now));
-        let mut chosen = Chosen::new(1);
         let subject = Subject { dialect: "native", transport: "websocket", session: Some(1), client: None, key: None };
-        chosen.add(&faults.rules(), &subject, |_| false, now);
+        let mut chosen = Chosen::new(&subject);
+        chosen.add(&faults.rules(), &subject, now);
         (Faulty::new(chosen, faults, Duration::from_secs(1)), metrics)
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 use bytes::{Bytes, BytesMut};
 
-use crate::faults::{Kind, Subject};
+use crate::faults::Subject;
 use crate::protocol::Dialect;
 use crate::protocol::native::Native;
 use crate::transport::Worker;
@@ -36,9 +36,7 @@ impl StreamFaults {
         let session = u64::from_str_radix(name, 16).ok();
         let subject =
             Subject { dialect: Native::NAME, transport: "stream", session, client: client.as_deref(), key: None };
-        // The client sends nothing that could be left unread; a response has no close frame, and an event no broken form.
-        let skips = |kind: &Kind| matches!(kind, Kind::Stall | Kind::Close { .. } | Kind::Garbage);
-        let faulty = worker.faults.choose(&subject, skips, now)?;
+        let faulty = worker.faults.choose(&subject, now)?;
         let (connection, meter) = (ConnectionState::of(request), traffic::meter(request));
         Some(Box::new(Self { faulty, rules: worker.faults.clone(), connection, meter }))
     }

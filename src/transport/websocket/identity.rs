@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::faults::{Installed, Kind, Subject};
+use crate::faults::{Installed, Subject};
 use crate::hub::Router;
 use crate::protocol::Dialect;
 use crate::transport::faults::{Faulty, WorkerFaults};
@@ -48,17 +48,12 @@ impl Identity {
     }
 }
 
-/// Every fault has an effect on a WebSocket.
-fn skips_none(_: &Kind) -> bool {
-    false
-}
-
 impl<D: Dialect> SessionSocket<D> {
     /// Returns the faults of the session, which is about to get its connection.
     pub(super) fn begin_faults(&self, router: &Router) -> Option<Box<Faulty>> {
         let (identity, now) = (&self.identity, Instant::now());
         identity.faults.refresh(router, now);
-        identity.faults.choose(&identity.subject::<D>(), skips_none, now)
+        identity.faults.choose(&identity.subject::<D>(), now)
     }
 
     /// Takes notice that these are the rules now, of which those in `fresh` are new.
@@ -68,7 +63,7 @@ impl<D: Dialect> SessionSocket<D> {
             if let Some(faulty) = &mut faulty {
                 faulty.retain(rules);
             }
-            identity.faults.add(faulty, fresh, &identity.subject::<D>(), skips_none, now)
+            identity.faults.add(faulty, fresh, &identity.subject::<D>(), now)
         });
     }
 
@@ -77,7 +72,7 @@ impl<D: Dialect> SessionSocket<D> {
         let identity = &self.identity;
         if identity.labels.get_or_init(Box::default).key.set(key.into()).is_ok() {
             let (rules, now) = (identity.faults.rules_with_key(), Instant::now());
-            self.change_faults(|faulty| identity.faults.add(faulty, &rules, &identity.subject::<D>(), skips_none, now));
+            self.change_faults(|faulty| identity.faults.add(faulty, &rules, &identity.subject::<D>(), now));
         }
     }
 
