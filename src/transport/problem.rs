@@ -10,6 +10,8 @@ use serde_json::json;
 
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::protocol::{ErrorCode, Mistake};
+use crate::transport::Worker;
+use crate::transport::websocket::upgrade::lists;
 
 /// The time, after the end of a temporary problem, at which the client may try again. Seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -109,6 +111,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
     }
 
+    /// Returns 404: there is no stream at this address, and which ones there are below `base_path`.
+    pub fn no_stream(base_path: &str, path: &str) -> Self {
+        let detail = format!(
+            "no WebSocket is served at {path}: connect to {base_path}/ws, or with a client of Alpaca to {base_path}/v2/iex, \
+             {base_path}/v2/sip, {base_path}/v2/delayed_sip or {base_path}/v2/test, of Massive to {base_path}/stocks, of Finnhub to \
+             {base_path}/?token=KEY"
+        );
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
     fn document(&self) -> String {
         let mut document = json!({
             "type": "about:blank",
@@ -148,6 +160,9 @@ impl Problem {
 
 /// Responds to an address without a route.
 pub(super) async fn not_found(request: HttpRequest) -> Problem {
+    if lists(&request, UPGRADE, |part| part.eq_ignore_ascii_case("websocket")) {
+        return Problem::no_stream(&Worker::of(&request).base_path, request.path());
+    }
     Problem::not_found(request.path())
 }
 

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::http::get;
 use crate::json_client::{Closed, JsonClient, answers_to_mutations, replay};
 use crate::patience::wait_until;
+use crate::raw::{RawClient, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 const PATH: &str = "/?token=tickcast";
@@ -59,16 +60,30 @@ async fn trades(client: &mut JsonClient) -> Vec<Value> {
 #[actix_web::test]
 async fn a_wrong_token_is_answered_with_401_before_the_upgrade() {
     let (server, _clock) = spawn_app_at_rest(|settings| one_key(settings, |_| {}));
-    for path in ["/", "/?token=", "/?token=wrong", "/?Token=tickcast", "/?token=wrong&token=tickcast", "/?key=tickcast"]
-    {
+    for path in ["/?token=", "/?token=wrong", "/?token=wrong&token=tickcast"] {
         assert_eq!(JsonClient::try_open(server.address, path).await.err(), Some(401), "{path}");
     }
-    assert_eq!(server.metrics.refusals(Refusal::AuthFailed), 6);
+    assert_eq!(server.metrics.refusals(Refusal::AuthFailed), 3);
     assert_eq!(server.sessions(), 0);
     is_silent(&mut JsonClient::open(server.address, PATH).await, &subscribe("AAPL")).await;
     let (server, _clock) =
         spawn_app_at_rest(|settings| one_key(settings, |key| key.dialects = vec![Vendor::Alpaca, Vendor::Massive]));
     assert_eq!(JsonClient::try_open(server.address, PATH).await.err(), Some(401), "the key of another vendor");
+}
+
+#[actix_web::test]
+async fn a_client_that_has_forgotten_its_path_is_told_which_paths_there_are() {
+    for base in ["", "/ticks"] {
+        let (server, _clock) = spawn_app_at_rest(|settings| settings.server.base_path = base.into());
+        for path in ["/", "/?Token=tickcast", "/?key=tickcast", "/v2", "/v2/otc", "/iex", "/stocks/", "/stream"] {
+            let request = handshake(&[]).replacen("/ws ", &format!("{base}{path} "), 1);
+            let answer = RawClient::connect(server.address).await.request(&request).await;
+            assert_eq!(answer.status, 404, "{path}");
+            for known in ["/ws,", "/v2/iex,", "/v2/test,", "/stocks,", "/?token=KEY"] {
+                assert!(answer.body.contains(&format!(" {base}{known}")), "{path}: {}", answer.body);
+            }
+        }
+    }
 }
 
 #[actix_web::test]

@@ -64,7 +64,7 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Returns whether `is` holds for an element of a header. A list may be split over several headers (RFC 9110 section 5.3).
-pub(super) fn lists(request: &HttpRequest, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
+pub(in crate::transport) fn lists(request: &HttpRequest, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
     let texts = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).any(|part| is(part.trim()))
 }

@@ -20,10 +20,11 @@ pub(in crate::transport) fn stream_at(path: &str) -> Resource {
     web::resource(path).guard(actix_web::guard::fn_guard(opens_websocket)).route(web::route().to(stream))
 }
 
-/// Opens the stream for a client with a valid token; the vendor responds to others with 401.
+/// Opens the stream for a client with a valid token; the vendor responds to others with 401. A client without a token has forgotten its
+/// path: no client of this vendor comes without.
 async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
-    let token = token(&request).unwrap_or_default();
+    let Some(token) = token(&request) else { return Err(Problem::no_stream(&worker.base_path, request.path())) };
     if worker.keys.check(Vendor::Finnhub, Credentials::Token(&token)).is_err() {
         worker.metrics().count_refusal(Refusal::AuthFailed);
         let mut response = HttpResponse::Unauthorized();
