@@ -18,6 +18,9 @@ pub(super) const WORD_BYTES_MAX: usize = 256;
 pub struct KeysConfig {
     /// Whether a pair of id and secret that is not in `pairs` is accepted.
     pub any: AnyKey,
+    /// Most connections at the same time of each key that is not in `pairs`, for each endpoint; 0 means any number. At most
+    /// 1,000,000.
+    pub any_connections_max: usize,
     /// The reaction of a dialect whose vendor closes the oldest connection of a key that has too many (Massive).
     pub at_excess: AtExcess,
     /// Requests over HTTP of each key per minute. 1 to 1,000,000,000.
@@ -123,6 +126,7 @@ impl Default for KeysConfig {
     fn default() -> Self {
         Self {
             any: AnyKey::default(),
+            any_connections_max: 1_000,
             at_excess: AtExcess::default(),
             requests_per_minute_max: 10_000,
             pairs: vec![KeyConfig::default()],
@@ -150,6 +154,9 @@ impl KeysConfig {
         let is_repeated = ids.windows(2).any(|pair| pair[0] == pair[1]);
         match self {
             Self { pairs, .. } if pairs.len() > PAIRS_MAX => Err(("keys.pairs", "may have at most 10000 keys")),
+            Self { any_connections_max, .. } if *any_connections_max > LIMIT_MAX => {
+                Err(("keys.any_connections_max", "must be at most 1000000"))
+            }
             Self { requests_per_minute_max: 0 | 1_000_000_001.., .. } => {
                 Err(("keys.requests_per_minute_max", "must be 1 to 1000000000"))
             }

@@ -46,6 +46,8 @@ fn with_any_every_pair_is_accepted_and_listed_ones_keep_their_limits() {
     assert_eq!(limit("a", "s"), Ok(30));
     assert_eq!(limit("x", "y"), Ok(500));
     assert_eq!(limit("", "y"), Err(KeyError::Unknown));
+    assert_eq!(limit("a", "y"), Err(KeyError::Unknown), "the wrong secret of a listed key");
+    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("a")), Err(KeyError::Unknown), "its id");
     let long = "x".repeat(WORD_BYTES_MAX + 1);
     assert_eq!(keys.check(Vendor::Massive, Credentials::Token(&long)), Err(KeyError::Unknown));
 }

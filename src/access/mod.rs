@@ -71,6 +71,7 @@ impl Key {
 /// The keys of the server, and their connections.
 pub struct Keys {
     accepts_any: bool,
+    any_connections_max: usize,
     at_excess: AtExcess,
     listed: Vec<Key>,
     seats: Mutex<Seats>,
@@ -105,11 +106,12 @@ pub struct Seat {
 }
 
 impl Keys {
-    /// Returns these keys. If `accepts_any`, every pair and every token is accepted as well.
+    /// Returns these keys. If `accepts_any`, every other pair and token is accepted as well, but none with the id of a listed key.
     pub fn new(config: &KeysConfig, accepts_any: bool) -> Self {
         let listed = config.pairs.iter().map(|pair| Key(Arc::new(pair.clone()))).collect();
         let allowances = Allowances::new(config.requests_per_minute_max);
-        Self { accepts_any, at_excess: config.at_excess, listed, seats: Mutex::default(), allowances }
+        let (any_connections_max, at_excess) = (config.any_connections_max, config.at_excess);
+        Self { accepts_any, any_connections_max, at_excess, listed, seats: Mutex::default(), allowances }
     }
 
     /// Counts a request of the key over HTTP.
@@ -127,9 +129,22 @@ impl Keys {
         match known {
             Some(key) if key.0.dialects.contains(&vendor) => Ok(key.clone()),
             Some(_) => Err(KeyError::NotEntitled),
-            None if self.accepts_any => Key::unlisted(credentials).ok_or(KeyError::Unknown),
-            None => Err(KeyError::Unknown),
+            None => self.unlisted(credentials).ok_or(KeyError::Unknown),
         }
+    }
+
+    /// Returns a key for credentials that are not listed, if any are accepted; `None` if they name a listed key, or if they are empty or
+    /// too long to be any.
+    fn unlisted(&self, credentials: Credentials<'_>) -> Option<Key> {
+        let (id, secret) = match credentials {
+            Credentials::Pair { id, secret } => (id, secret),
+            Credentials::Token(token) => (token, token),
+        };
+        let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len());
+        let is_listed = self.listed.iter().any(|key| key.id() == id);
+        let connections_max = self.any_connections_max;
+        let key = || KeyConfig { id: id.into(), secret: secret.into(), connections_max, ..KeyConfig::default() };
+        (self.accepts_any && !is_listed && is_word(id) && is_word(secret)).then(|| Key(Arc::new(key())))
     }
 
     /// Returns `keys.at_excess`, for vendors that close the oldest connection of a key.
@@ -197,17 +212,6 @@ impl Key {
             Credentials::Pair { id, secret } => id == self.0.id && are_equal(secret, &self.0.secret),
             Credentials::Token(token) => are_equal(token, &self.0.secret),
         }
-    }
-
-    /// Returns a key for credentials that are not listed; `None` if they are empty or too long to be any.
-    fn unlisted(credentials: Credentials<'_>) -> Option<Self> {
-        let (id, secret) = match credentials {
-            Credentials::Pair { id, secret } => (id, secret),
-            Credentials::Token(token) => (token, token),
-        };
-        let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len());
-        let key = || KeyConfig { id: id.into(), secret: secret.into(), ..KeyConfig::default() };
-        (is_word(id) && is_word(secret)).then(|| Self(Arc::new(key())))
     }
 }
 

@@ -220,6 +220,7 @@ mod tests {
             ("TICKCAST__LOG__WAITING_BYTES_MAX", "1023", "log.waiting_bytes_max"),
             ("TICKCAST__KEYS__ANY", "maybe", "keys.any"),
             ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
+            ("TICKCAST__KEYS__ANY_CONNECTIONS_MAX", "1000001", "keys.any_connections_max"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

@@ -89,6 +89,27 @@ async fn a_client_that_does_not_authenticate_in_time_is_told_and_closed() {
 }
 
 #[actix_web::test]
+async fn a_key_that_is_not_listed_has_a_limit_of_connections_and_no_listed_id() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.keys.any_connections_max = 1);
+    let client = || AlpacaClient::open(server.address, "/v2/iex", &[]);
+    let mut clients = Vec::new();
+    for (key, secret, expected) in [
+        ("any", "one", success("authenticated")),
+        ("any", "two", error(406)),
+        ("other", "one", success("authenticated")),
+        ("tickcast", "wrong", error(402)),
+        ("tickcast", "tickcast", success("authenticated")),
+        ("tickcast", "tickcast", success("authenticated")),
+    ] {
+        let mut client = client().await;
+        client.next_frame().await;
+        assert_eq!(client.ask(&auth(key, secret)).await, expected, "{key} {secret}");
+        clients.push(client);
+    }
+    assert_eq!(server.metrics.refusals(Refusal::ConnectionLimit), 1);
+}
+
+#[actix_web::test]
 async fn the_newest_connection_over_the_limit_is_refused_and_may_try_again() {
     let (server, _clock) = spawn_app_at_rest(|settings| one_key(settings, |key| key.connections_max = 1));
     for headers in CODECS {
