@@ -16,7 +16,8 @@ pub enum Series {
     Bars(Interval),
     /// Bars of one hour, as far back as those of one day.
     Hours,
-    /// The bars of one hour of two days, and after them the newest bar of one minute, if there is any.
+    /// The bars of one hour of the present day of New York and the one before, and after them the newest bar of one minute, if there
+    /// is any.
     Newest,
 }
 
@@ -97,7 +98,7 @@ impl PastBars {
 
     /// Returns the days of New York of this symbol, oldest first. The last one ends at the start of the stream.
     pub(super) fn days(&self, id: SymbolId) -> Arc<[CompactBar]> {
-        self.cached((id, Series::Hours), |hours| days_of(hours).collect())
+        self.cached((id, Series::Hours), |hours| days_of(hours).into())
     }
 
     /// Returns the newest bars of this symbol. The first call for a symbol computes two days, or a month if it has not
@@ -114,9 +115,9 @@ impl PastBars {
         };
         let mut hours = made(Series::Newest);
         let minute = hours.pop().as_ref().map(CompactBar::from);
-        let mut days: Vec<_> = days_of(&hours).collect();
+        let mut days = merged(&hours);
         if days.len() < 2 {
-            days = days_of(&made(Series::Bars(Interval::H1))).collect();
+            days = days_of(&made(Series::Bars(Interval::H1)));
         }
         let days = days[days.len().saturating_sub(NEWEST_DAYS)..].into();
         let made = Newest { minute, days };
@@ -137,12 +138,17 @@ impl PastBars {
 }
 
 /// Returns the days of New York of shorter bars, without the first one, which begins before the bars do.
-fn days_of(bars: &[Bar]) -> impl Iterator<Item = CompactBar> {
+fn days_of(bars: &[Bar]) -> Vec<CompactBar> {
     let begin = bars.first().map_or(0, |first| {
         let (_, end) = Timeframe::Day(1).span(first.ts);
         bars.partition_point(|bar| bar.ts < end)
     });
-    merge(Timeframe::Day(1), bars[begin..].iter().copied()).into_iter().map(|day| CompactBar::from(&day))
+    merged(&bars[begin..])
+}
+
+/// Returns the days of New York of shorter bars.
+fn merged(bars: &[Bar]) -> Vec<CompactBar> {
+    merge(Timeframe::Day(1), bars.iter().copied()).iter().map(CompactBar::from).collect()
 }
 
 impl fmt::Debug for PastBars {
@@ -189,11 +195,12 @@ mod tests {
         let metrics = Arc::new(Metrics::default());
         let day = 86_400_i64;
         let source = move |id: SymbolId, series| {
-            let days = if series == Series::Newest { 2 } else { 30 };
+            // From midnight in New York on.
+            let hours = if series == Series::Newest { 44 } else { 30 * 24 };
             let every = if id.0 == 0 { 3_600 } else { 3 * day };
             let at = |second| Bar { ts: Timestamp::from_micros((START + second) * 1_000_000), ..bars(1)[0] };
             let minute = (series == Series::Newest).then_some(-60);
-            (-days * day..0).step_by(every.try_into().unwrap()).chain(minute).map(at).collect()
+            (-hours * 3_600..0).step_by(every.try_into().unwrap()).chain(minute).map(at).collect()
         };
         let past = PastBars::new(Box::new(source), 5, 4, metrics.clone());
         let newest = [0, 0, 1, 1].map(|id| past.newest(SymbolId(id)));
@@ -205,7 +212,7 @@ mod tests {
         let minute = newest[1].minute.as_ref().map(|bar| bar.ts().micros() / 1_000_000 - START);
         assert_eq!((days(&newest[1]), minute), (vec![(-44, 24), (-20, 20)], Some(-60)));
         assert_eq!(days(&newest[3]), [(-236, 1), (-164, 1), (-92, 1)], "a symbol that trades every third day");
-        assert_eq!(metrics.past_bars_made.get(), 49 + 2 + 10);
+        assert_eq!(metrics.past_bars_made.get(), 45 + 2 + 10);
     }
 
     #[test]

@@ -193,6 +193,8 @@ metrics! {
         pub vendor_requests: Counter,
         /// Requests at the addresses of vendors that were refused.
         pub vendor_requests_refused: Counter,
+        /// Reads at the addresses of vendors that were abandoned because their clients had gone.
+        pub vendor_reads_abandoned: Counter,
         /// Bars from before the start that were computed for readers.
         pub past_bars_made: Counter,
         /// Series of bars from before the start that were evicted from the cache (`history.past_bars_max`).

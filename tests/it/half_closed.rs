@@ -27,6 +27,8 @@ async fn a_half_closed_client_is_answered() {
         "/metrics",
         "/",
         "/static/js/app.js",
+        "/v3/snapshot?ticker.any_of=AAPL,MSFT&apiKey=tickcast",
+        "/v2/snapshot/locale/us/markets/stocks/tickers?apiKey=tickcast",
     ] {
         for _ in 0..30 {
             let rest = ask(server.address, path).await.rest().await;

@@ -3,7 +3,11 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
+use tickcast::app::Settings;
+
 use crate::http::{Answer, request};
+use crate::patience::{patiently, wait_until};
+use crate::raw::RawClient;
 use crate::spawn::{TestServer, spawn_app_at_rest};
 
 /// An address of each vendor with its key, and one that it has not.
@@ -96,4 +100,71 @@ async fn pages_of_every_origin_may_read_what_a_vendor_serves() {
         (200, ""),
         "not of this server's own addresses"
     );
+}
+
+/// Symbols of a market that takes a while to read for the first time.
+const SYMBOLS: u32 = 330;
+
+fn many(settings: &mut Settings) {
+    settings.server.workers = 1;
+    settings.feed.extra_symbols = SYMBOLS - 30;
+}
+
+#[actix_web::test]
+async fn a_read_is_abandoned_when_its_client_has_gone() {
+    let (server, _clock) = spawn_app_at_rest(many);
+    let symbols = crate::http::get(server.address, "/api/v1/symbols").await.json();
+    let names: Vec<_> =
+        symbols["symbols"].as_array().unwrap().iter().map(|row| row["symbol"].as_str().unwrap()).collect();
+    let names = names.join(",");
+    let key = "Authorization: Bearer tickcast";
+    for (number, path) in (1..).zip([
+        "/v2/snapshot/locale/us/markets/stocks/tickers".to_owned(),
+        format!("/v2/stocks/snapshots?symbols={names}"),
+        format!("/v2/stocks/bars?timeframe=1Day&start=2025-01-01&limit=10000&symbols={names}"),
+    ]) {
+        let mut client = RawClient::connect(server.address).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{key}\r\n\r\n").as_bytes()).await;
+        client.hang_up().await;
+        wait_until("reads abandoned", number, || server.metrics.vendor_reads_abandoned.get()).await;
+        // Of all symbols, the first ones only.
+        let reads = server.metrics.past_bars_made.get();
+        assert!(ask(&server, Method::GET, ADDRESSES[0].0, &[ADDRESSES[0].2]).await.status == 200);
+        assert!(server.metrics.past_bars_made.get() <= reads + 1_000, "nothing goes on");
+    }
+    assert_eq!(server.metrics.waiting_bytes.get(), 0);
+}
+
+#[actix_web::test]
+async fn the_values_of_all_symbols_are_counted_once_while_a_response_needs_them() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        many(settings);
+        settings.push.outbox_reply_bytes_max = 400_000;
+        settings.push.waiting_bytes_max = 400_000;
+    });
+    let path = "/v2/snapshot/locale/us/markets/stocks/tickers?apiKey=tickcast";
+    assert_eq!(ask(&server, Method::GET, path, &[]).await.status, 200);
+    wait_until("bytes held", 0, || server.metrics.waiting_bytes.get()).await;
+    let mut hogs = Vec::new();
+    let mut held = vec![0];
+    // Two of one second share the values; the third one has others.
+    for _ in 0..3 {
+        let mut hog = RawClient::connect_narrow(server.address).await;
+        hog.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+        patiently("an answer", hog.stream.readable()).await.unwrap();
+        hogs.push(hog);
+        held.push(server.metrics.waiting_bytes.get());
+        if hogs.len() == 2 {
+            clock.advance_micros(1_100_000);
+        }
+    }
+    let more: Vec<_> = held.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let values = i64::from(200 * SYMBOLS);
+    assert!(more[0] > more[1] + values && more[2] > more[1] + values, "{more:?}");
+    let refused = ask(&server, Method::GET, path, &[]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{held:?}");
+    assert!(text_of(path, &refused).contains("too many"));
+    drop(hogs);
+    wait_until("bytes held", 0, || server.metrics.waiting_bytes.get()).await;
+    assert_eq!(ask(&server, Method::GET, path, &[]).await.status, 200);
 }

@@ -197,3 +197,20 @@ proptest! {
         check(&symbol_past(&past(&config, start), 1), start);
     }
 }
+
+#[test]
+fn the_newest_bars_are_those_of_two_days_of_new_york_at_every_time_of_the_day() {
+    const HOUR: i64 = Interval::H1.micros();
+    let midnight = Interval::D1.start_of(START);
+    for (hours, first) in [(0, -43), (4, -43), (5, -19), (15, -19), (23, -19)] {
+        let start = midnight.plus_micros(hours * HOUR + 123_456_789);
+        let past = past(&SimulatorConfig::default(), start);
+        for id in [SymbolId(0), SymbolId(17)] {
+            let mut newest = past.newest(id);
+            assert_eq!(newest.pop().as_ref(), past.bars(id, Interval::M1).last(), "{hours}");
+            let mut all = past.hours(id);
+            all.retain(|bar| bar.ts >= midnight.plus_micros(first * HOUR));
+            assert_eq!(newest, all, "{hours}");
+        }
+    }
+}

@@ -183,14 +183,17 @@ impl Backfill {
         std::mem::take(&mut ladder.into_bars()[Interval::H1 as usize])
     }
 
-    /// Returns the bars of one hour of this symbol that closed before the start, of this day and the two days before, and after them
-    /// the newest closed bar of one minute, if there is any. Takes as long as the bars of one minute.
+    /// Returns the bars of one hour of this symbol that closed before the start, of the present day of New York and the one before,
+    /// and after them the newest closed bar of one minute, if there is any. Takes less time than the bars of one minute.
     ///
     /// # Panics
     ///
     /// Panics if there is no such symbol.
     pub fn newest(&self, id: SymbolId) -> Vec<Bar> {
-        let (ladder, ..) = self.walk(id, self.today - MINUTES_DAYS, Interval::M1);
+        let from = day_start(day_start(self.start).plus_micros(-1));
+        let day = Interval::D1.start_of(from);
+        let skipped = usize::try_from((from.micros() - day.micros()) / Interval::H1.micros()).unwrap_or(0);
+        let (ladder, ..) = self.walk_from(id, day.micros() / Interval::D1.micros(), skipped, Interval::M1);
         let mut bars = ladder.into_bars();
         let minute = bars[Interval::M1 as usize].pop();
         let mut newest = std::mem::take(&mut bars[Interval::H1 as usize]);
@@ -201,12 +204,24 @@ impl Backfill {
     /// Computes all bars from the beginning of `first_day` to the start. Returns the closed bars of `kept` and longer
     /// intervals, the open bars, and the size of the last trade.
     fn walk(&self, id: SymbolId, first_day: i64, kept: Interval) -> (Ladder, [Bar; Interval::COUNT], Size) {
+        self.walk_from(id, first_day, 0, kept)
+    }
+
+    /// Computes bars like [`Self::walk`], without the first hours of the first day.
+    fn walk_from(
+        &self,
+        id: SymbolId,
+        first_day: i64,
+        skipped: usize,
+        kept: Interval,
+    ) -> (Ladder, [Bar; Interval::COUNT], Size) {
         let mut sampler = self.sampler(id);
         let mut ladder = Ladder::new(kept);
         let days = self.days(id, first_day, self.today);
         for (number, day) in (first_day..).zip(&days) {
             let hours = if number == self.today { self.hours } else { HOURS - 1 };
-            for (hour, ends) in day.windows(2).take(hours).enumerate() {
+            let skipped = if number == first_day { skipped } else { 0 };
+            for (hour, ends) in day.windows(2).enumerate().take(hours).skip(skipped) {
                 self.hour(id, number, hour, [ends[0], ends[1]], &mut sampler, |bar| ladder.push(Interval::M1, bar));
             }
         }

@@ -1,14 +1,20 @@
 //! The newest values of symbols: trade, quote, bar of a minute, and the bars of two days of New York.
 
+use actix_web::HttpRequest;
+
 use crate::domain::{Bar, Channel, Quote, Snapshot, Symbol, SymbolId, Timestamp, Trade};
 use crate::history::{Archive, Row, Tick};
 use crate::transport::Worker;
-use crate::transport::vendor::reads::{Busy, each};
+use crate::transport::vendor::reads::{Busy, Reader, reader};
 
-/// A trade or a quote, and its `seq`: 0 if the stream began with it.
+/// A trade or a quote with its numbers: 0 if the stream began with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Numbered<T> {
+    /// Number in the topic.
     pub(super) seq: u64,
+    /// Number in the stream.
+    pub(super) offset: u64,
+    /// The values.
     pub(super) value: T,
 }
 
@@ -38,9 +44,12 @@ impl Newest {
 ///
 /// # Errors
 ///
-/// Returns an error if too many reads are in progress, here and below.
-pub(super) async fn trades(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Numbered<Trade>>, Busy> {
-    let read = each(worker, symbols, last_trade).await?;
+/// Returns an error if the read is refused or abandoned, here and below.
+pub(super) async fn trades(
+    request: &HttpRequest,
+    symbols: &[(SymbolId, Symbol)],
+) -> Result<Vec<Numbered<Trade>>, Busy> {
+    let (worker, read) = (Worker::of(request), reader(request).each(symbols, last_trade).await?);
     Ok(symbols.iter().zip(read).map(|((id, _), trade)| trade.unwrap_or_else(|| opening(worker, *id).0)).collect())
 }
 
@@ -49,8 +58,11 @@ pub(super) async fn trades(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> R
 /// # Errors
 ///
 /// See [`trades`].
-pub(super) async fn quotes(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Numbered<Quote>>, Busy> {
-    let read = each(worker, symbols, last_quote).await?;
+pub(super) async fn quotes(
+    request: &HttpRequest,
+    symbols: &[(SymbolId, Symbol)],
+) -> Result<Vec<Numbered<Quote>>, Busy> {
+    let (worker, read) = (Worker::of(request), reader(request).each(symbols, last_quote).await?);
     Ok(symbols.iter().zip(read).map(|((id, _), quote)| quote.unwrap_or_else(|| opening(worker, *id).1)).collect())
 }
 
@@ -59,8 +71,8 @@ pub(super) async fn quotes(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> R
 /// # Errors
 ///
 /// See [`trades`].
-pub(super) async fn minutes(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Option<Bar>>, Busy> {
-    each(worker, symbols, |archive, id| archive.last_minute(id).map(|bar| Bar::from(&bar))).await
+pub(super) async fn minutes(request: &HttpRequest, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Option<Bar>>, Busy> {
+    reader(request).each(symbols, |archive, id| archive.last_minute(id).map(|bar| Bar::from(&bar))).await
 }
 
 /// Reads all newest values of each symbol.
@@ -68,8 +80,21 @@ pub(super) async fn minutes(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> 
 /// # Errors
 ///
 /// See [`trades`].
-pub(super) async fn all(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Newest>, Busy> {
-    let read = each(worker, symbols, |archive, id| {
+pub(super) async fn all(request: &HttpRequest, symbols: &[(SymbolId, Symbol)]) -> Result<Vec<Newest>, Busy> {
+    all_of(Worker::of(request), reader(request), symbols).await
+}
+
+/// Reads all newest values of each symbol with this reader.
+///
+/// # Errors
+///
+/// See [`trades`].
+pub(super) async fn all_of<F: FnMut() -> bool>(
+    worker: &Worker,
+    reader: Reader<'_, F>,
+    symbols: &[(SymbolId, Symbol)],
+) -> Result<Vec<Newest>, Busy> {
+    let read = reader.each(symbols, |archive, id| {
         let minute = archive.last_minute(id).map(|bar| Bar::from(&bar));
         (last_trade(archive, id), last_quote(archive, id), minute, archive.last_days(id))
     });
@@ -82,14 +107,14 @@ pub(super) async fn all(worker: &Worker, symbols: &[(SymbolId, Symbol)]) -> Resu
 
 fn last_trade(archive: &Archive, id: SymbolId) -> Option<Numbered<Trade>> {
     match archive.last_tick(id, Channel::Trades)? {
-        Row::Tick { seq, tick: Tick::Trade(value), .. } => Some(Numbered { seq, value }),
+        Row::Tick { seq, offset, tick: Tick::Trade(value) } => Some(Numbered { seq, offset, value }),
         _ => None,
     }
 }
 
 fn last_quote(archive: &Archive, id: SymbolId) -> Option<Numbered<Quote>> {
     match archive.last_tick(id, Channel::Quotes)? {
-        Row::Tick { seq, tick: Tick::Quote(value), .. } => Some(Numbered { seq, value }),
+        Row::Tick { seq, offset, tick: Tick::Quote(value) } => Some(Numbered { seq, offset, value }),
         _ => None,
     }
 }
@@ -97,6 +122,6 @@ fn last_quote(archive: &Archive, id: SymbolId) -> Option<Numbered<Quote>> {
 /// Returns the trade and the quote with which the stream began, as long as there have been no others.
 fn opening(worker: &Worker, id: SymbolId) -> (Numbered<Trade>, Numbered<Quote>) {
     let Snapshot { ts, price, size, bid, bid_size, ask, ask_size, .. } = **worker.router.borrow().snapshot(id);
-    let trade = Numbered { seq: 0, value: Trade { ts, price, size } };
-    (trade, Numbered { seq: 0, value: Quote { ts, bid, bid_size, ask, ask_size } })
+    let trade = Numbered { seq: 0, offset: 0, value: Trade { ts, price, size } };
+    (trade, Numbered { seq: 0, offset: 0, value: Quote { ts, bid, bid_size, ask, ask_size } })
 }

@@ -11,7 +11,7 @@ use crate::transport::pieces::{self, Array, Pieces};
 use crate::transport::vendor::alpaca::rest::{bad_request, busy, check_common, symbol_of, symbols_of};
 use crate::transport::vendor::page_token::{PageToken, number_of};
 use crate::transport::vendor::parameters::{Moment, Parameters};
-use crate::transport::vendor::reads::{self, Content, Page, Reading};
+use crate::transport::vendor::reads::{Content, Page, Reading, reader};
 use crate::transport::vendor::refused::Refused;
 use crate::transport::vendor::{alpaca::timeframe, known, now, table};
 
@@ -98,7 +98,7 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
     }
     let reading = Reading::new(content, window, symbols, after, limit);
     let make = move |page| document(kind, only, number, &window, page);
-    let answer = reads::page(worker, reading, make).await.map_err(busy)?;
+    let answer = reader(&request).page(reading, make).await.map_err(busy)?;
     pieces::json(&request, answer, None).map_err(|_| Refused::busy(Vendor::Alpaca))
 }
 

@@ -24,9 +24,9 @@ const FEEDS: [&str; 6] = ["sip", "iex", "delayed_sip", "boats", "overnight", "ot
 /// Returns 400 for a bad parameter, and 503 if too many reads are in progress.
 pub(super) async fn many(request: HttpRequest, kind: Kind) -> Result<HttpResponse, Refused> {
     let symbols = named(&request)?;
-    let rows = rows(Worker::of(&request), &symbols, kind).await?;
+    let rows = rows(&request, &symbols, kind).await?;
     let head = format!(r#"{{"{}":{{"#, kind.plural());
-    let body = list(head, rows, |_, row, out| out.extend_from_slice(row), "}}");
+    let body = list(head, rows, |symbol, value: &Value, out: &mut Vec<u8>| value.write(symbol, out), "}}");
     pieces::json(&request, pieces::begin(body), None).map_err(busy)
 }
 
@@ -37,13 +37,13 @@ pub(super) async fn many(request: HttpRequest, kind: Kind) -> Result<HttpRespons
 /// Like [`many`]; and 404 for a symbol without data.
 pub(super) async fn one(request: HttpRequest, kind: Kind) -> Result<HttpResponse, Refused> {
     let (symbol, symbols) = only(&request)?;
-    let row = rows(Worker::of(&request), &symbols, kind).await?.pop();
+    let row = rows(&request, &symbols, kind).await?.pop();
     let name = kind.singular();
-    let Some((_, row)) = row else {
+    let Some((_, value)) = row else {
         return Err(Refused::not_found(Vendor::Alpaca, format!("no {name} found for {symbol}")));
     };
     let mut out = format!(r#"{{"symbol":"{symbol}","{name}":"#).into_bytes();
-    out.extend_from_slice(&row);
+    value.write(symbol, &mut out);
     out.push(b'}');
     pieces::whole_json(&request, out).map_err(busy)
 }
@@ -55,7 +55,7 @@ pub(super) async fn one(request: HttpRequest, kind: Kind) -> Result<HttpResponse
 /// Like [`many`].
 pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let symbols = named(&request)?;
-    let all = newest::all(Worker::of(&request), &symbols).await.map_err(busy)?;
+    let all = newest::all(&request, &symbols).await.map_err(busy)?;
     let all = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
     let write = |symbol, newest: &Newest, out: &mut Vec<u8>| {
         out.push(b'{');
@@ -71,7 +71,7 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
 /// Like [`one`].
 pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let (symbol, symbols) = only(&request)?;
-    let Some(newest) = newest::all(Worker::of(&request), &symbols).await.map_err(busy)?.pop() else {
+    let Some(newest) = newest::all(&request, &symbols).await.map_err(busy)?.pop() else {
         return Err(Refused::not_found(Vendor::Alpaca, format!("no snapshot found for {symbol}")));
     };
     let mut out = format!(r#"{{"symbol":"{symbol}","#).into_bytes();
@@ -94,27 +94,42 @@ fn only(request: &HttpRequest) -> Result<(Symbol, Vec<(SymbolId, Symbol)>), Refu
     Ok((symbol, known(&table(Worker::of(request)), &[symbol])))
 }
 
-/// Returns the newest value of each symbol that has one, encoded.
-async fn rows(worker: &Worker, symbols: &[(SymbolId, Symbol)], kind: Kind) -> Result<Vec<(Symbol, Vec<u8>)>, Refused> {
+/// The newest value of a symbol.
+enum Value {
+    Trade(Numbered<Trade>),
+    Quote(Numbered<Quote>),
+    Bar(Bar),
+}
+
+impl Value {
+    fn write(&self, symbol: Symbol, out: &mut Vec<u8>) {
+        match self {
+            Self::Trade(trade) => put_trade(symbol, trade, out),
+            Self::Quote(quote) => put_quote(symbol, quote, out),
+            Self::Bar(bar) => write_bar::<Json>(bar, out),
+        }
+    }
+}
+
+/// Returns the newest value of each symbol that has one.
+async fn rows(
+    request: &HttpRequest,
+    symbols: &[(SymbolId, Symbol)],
+    kind: Kind,
+) -> Result<Vec<(Symbol, Value)>, Refused> {
     let names = symbols.iter().map(|(_, symbol)| *symbol);
-    let encoded = |write: &dyn Fn(&mut Vec<u8>)| {
-        let mut out = Vec::new();
-        write(&mut out);
-        out
-    };
     Ok(match kind {
         Kind::Trades => {
-            let trades = newest::trades(worker, symbols).await.map_err(busy)?;
-            names.zip(trades).map(|(symbol, trade)| (symbol, encoded(&|out| put_trade(symbol, &trade, out)))).collect()
+            let trades = newest::trades(request, symbols).await.map_err(busy)?;
+            names.zip(trades.into_iter().map(Value::Trade)).collect()
         }
         Kind::Quotes => {
-            let quotes = newest::quotes(worker, symbols).await.map_err(busy)?;
-            names.zip(quotes).map(|(symbol, quote)| (symbol, encoded(&|out| put_quote(symbol, &quote, out)))).collect()
+            let quotes = newest::quotes(request, symbols).await.map_err(busy)?;
+            names.zip(quotes.into_iter().map(Value::Quote)).collect()
         }
         Kind::Bars => {
-            let bars = newest::minutes(worker, symbols).await.map_err(busy)?;
-            let bars = names.zip(bars).filter_map(|(symbol, bar)| Some((symbol, bar?)));
-            bars.map(|(symbol, bar)| (symbol, encoded(&|out| write_bar::<Json>(&bar, out)))).collect()
+            let bars = newest::minutes(request, symbols).await.map_err(busy)?;
+            names.zip(bars).filter_map(|(symbol, bar)| Some((symbol, Value::Bar(bar?)))).collect()
         }
     })
 }

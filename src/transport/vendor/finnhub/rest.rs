@@ -17,7 +17,7 @@ use crate::transport::Worker;
 use crate::transport::pieces::{self, Array, Pieces};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
-use crate::transport::vendor::reads::{self, Content, Page, Reading};
+use crate::transport::vendor::reads::{Content, Page, Reading, reader};
 use crate::transport::vendor::refused::Refused;
 use crate::transport::vendor::{admission, cors, newest, not_found, serving, table};
 
@@ -78,7 +78,7 @@ async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
         let zeros = json!({"c": 0, "d": null, "dp": null, "h": 0, "l": 0, "o": 0, "pc": 0, "t": 0});
         return pieces::whole_json(&request, zeros.to_string().into_bytes()).map_err(busy);
     };
-    let all = newest::all(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let all = newest::all(&request, &[known]).await.map_err(busy)?;
     let mut out = Vec::new();
     for newest in all {
         let (last, before) = (newest.trade.value.price, newest.close_before());
@@ -125,7 +125,7 @@ async fn candle(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let (from, to) = (time("from")?, time("to")?);
     let window = Window { from, to, descends: false };
     let reading = Reading::new(Content::Bars(timeframe), window, Vec::from_iter(known), None, CANDLES_MAX);
-    let answer = reads::page(Worker::of(&request), reading, columns).await.map_err(busy)?;
+    let answer = reader(&request).page(reading, columns).await.map_err(busy)?;
     pieces::json(&request, answer, None).map_err(busy)
 }
 

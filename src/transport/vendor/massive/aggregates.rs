@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{Bar, Symbol, Timestamp};
 use crate::history::{Row, Timeframe, Window};
-use crate::transport::Worker;
 use crate::transport::pieces::{self, Array, Pieces};
 use crate::transport::vendor::massive::rest::{
     Unit, bad_request, busy, cursor_of, descends, known_ticker, limit_of, moment, next_url, status, ticker_of,
@@ -13,7 +12,7 @@ use crate::transport::vendor::newest;
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::page_token::{PageToken, number_of};
 use crate::transport::vendor::parameters::{Moment, Parameters};
-use crate::transport::vendor::reads::{self, Content, Page, Reading};
+use crate::transport::vendor::reads::{Content, Page, Reading, reader};
 use crate::transport::vendor::refused::Refused;
 
 const LIMIT_MAX: usize = 50_000;
@@ -57,7 +56,7 @@ pub(super) async fn range(request: HttpRequest) -> Result<HttpResponse, Refused>
         });
         document(&name, adjusted, page.rows, cursor.map(|cursor| next.replacen("CURSOR", &cursor, 1)))
     };
-    let answer = reads::page(Worker::of(&request), reading, make).await.map_err(busy)?;
+    let answer = reader(&request).page(reading, make).await.map_err(busy)?;
     pieces::json(&request, answer, None).map_err(busy)
 }
 
@@ -68,7 +67,7 @@ pub(super) async fn range(request: HttpRequest) -> Result<HttpResponse, Refused>
 /// Returns 404 for an unknown ticker, and 503 if too many reads are in progress.
 pub(super) async fn previous(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
-    let newest = newest::all(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let newest = newest::all(&request, &[known]).await.map_err(busy)?;
     let day = newest.into_iter().next().and_then(|newest| newest.day_before);
     let mut out = head(Some(known.1.as_str()), true, usize::from(day.is_some())).into_bytes();
     out.extend_from_slice(b"\"results\":[");

@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{Quote, Symbol, Timestamp, Trade};
 use crate::protocol::identity;
-use crate::transport::Worker;
 use crate::transport::pieces;
 use crate::transport::vendor::massive::rest::{busy, known_ticker, status};
 use crate::transport::vendor::newest::{self, Numbered};
@@ -18,7 +17,7 @@ use crate::transport::vendor::refused::Refused;
 /// Returns 404 for an unknown ticker, and 503 if too many reads are in progress.
 pub(super) async fn trade(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
-    let trades = newest::trades(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let trades = newest::trades(&request, &[known]).await.map_err(busy)?;
     answer(&request, known.1, trades.first(), trade_fields)
 }
 
@@ -29,7 +28,7 @@ pub(super) async fn trade(request: HttpRequest) -> Result<HttpResponse, Refused>
 /// Like [`trade`].
 pub(super) async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
-    let quotes = newest::quotes(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let quotes = newest::quotes(&request, &[known]).await.map_err(busy)?;
     answer(&request, known.1, quotes.first(), quote_fields)
 }
 
@@ -52,7 +51,7 @@ fn answer<T>(
 
 /// Appends the fields of a trade that every answer has.
 pub(super) fn trade_core(symbol: Symbol, trade: &Numbered<Trade>, object: &mut Object<'_>) {
-    let Numbered { seq, value } = trade;
+    let Numbered { seq, value, .. } = trade;
     object
         .integers("c", identity::trade_conditions(symbol, *seq, value.size).massive())
         .text("i", &identity::trade_id(*seq).to_string())
@@ -64,7 +63,10 @@ pub(super) fn trade_core(symbol: Symbol, trade: &Numbered<Trade>, object: &mut O
 
 fn trade_fields(symbol: Symbol, trade: &Numbered<Trade>, object: &mut Object<'_>) {
     trade_core(symbol, trade, object);
-    object.integer("q", trade.seq).integer("y", nanos(trade.value.ts)).integer("z", identity::tape(symbol).massive());
+    object
+        .integer("q", trade.offset)
+        .integer("y", nanos(trade.value.ts))
+        .integer("z", identity::tape(symbol).massive());
 }
 
 /// Appends the fields of a quote that every answer has.
@@ -85,7 +87,7 @@ fn quote_fields(symbol: Symbol, quote: &Numbered<Quote>, object: &mut Object<'_>
         .integer("X", ask.massive)
         .integer("x", bid.massive)
         .integers("c", std::iter::once(identity::QUOTE_CONDITION_MASSIVE))
-        .integer("q", quote.seq)
+        .integer("q", quote.offset)
         .integer("y", nanos(quote.value.ts))
         .integer("z", identity::tape(symbol).massive());
 }

@@ -13,9 +13,9 @@ use crate::transport::vendor::massive::rest::{bad_request, busy, status};
 use crate::transport::vendor::massive::snapshot::{change_of, write};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
-use crate::transport::vendor::reads::each;
+use crate::transport::vendor::reads::reader;
 use crate::transport::vendor::refused::Refused;
-use crate::transport::vendor::whole_market::{Listed, WholeMarket};
+use crate::transport::vendor::whole_market::{Listed, Shared, WholeMarket};
 
 /// Most tickers of an answer about those that have moved most.
 const MOVERS_MAX: usize = 20;
@@ -30,7 +30,7 @@ const OLD_DAYS_SYMBOLS_MAX: usize = 1_000;
 pub(super) async fn all(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let market = WholeMarket::of(&request).await.map_err(busy)?;
     let places = (0..market.len()).collect();
-    snapshots(&request, market, places)
+    snapshots(&request, &market, places)
 }
 
 /// Responds to `/v2/snapshot/locale/us/markets/stocks/{gainers|losers}`: the tickers that have risen or fallen most since the day
@@ -46,13 +46,16 @@ pub(super) async fn movers(request: HttpRequest) -> Result<HttpResponse, Refused
     let mut places: Vec<usize> = (0..market.len()).filter(|place| moved(*place) > 0.0).collect();
     places.sort_by(|one, other| moved(*other).total_cmp(&moved(*one)));
     places.truncate(MOVERS_MAX);
-    snapshots(&request, market, places)
+    snapshots(&request, &market, places)
 }
 
-fn snapshots(request: &HttpRequest, market: Rc<[Listed]>, places: Vec<usize>) -> Result<HttpResponse, Refused> {
+fn snapshots(request: &HttpRequest, market: &Rc<Shared>, places: Vec<usize>) -> Result<HttpResponse, Refused> {
     let head = format!(r#"{{{},"count":{},"tickers":["#, status(), places.len());
-    let encode = move |place: &usize, out: &mut Vec<u8>| write(market[*place].symbol, &market[*place].newest, out);
-    pieces::json(request, pieces::begin(Array::new(head, places, encode)), None).map_err(busy)
+    let listed = market.clone();
+    let encode = move |place: &usize, out: &mut Vec<u8>| write(listed[*place].symbol, &listed[*place].newest, out);
+    let response = pieces::json(request, pieces::begin(Array::new(head, places, encode)), None).map_err(busy)?;
+    market.count();
+    Ok(response)
 }
 
 /// Responds to `/v2/aggs/grouped/locale/us/market/stocks/{date}`: the bars of all tickers on a day.
@@ -100,7 +103,7 @@ async fn old_day(request: &HttpRequest, market: &[Listed], day: Timestamp) -> Re
     }
     let symbols: Vec<(SymbolId, Symbol)> = market.iter().map(|listed| (listed.id, listed.symbol)).collect();
     let window = Window { from: day, to: day, descends: false };
-    let read = each(Worker::of(request), &symbols, move |archive, id| {
+    let read = reader(request).each(&symbols, move |archive, id| {
         match archive.bars(id, Timeframe::Day(1), &window, None, 1).pop() {
             Some(Row::Bar(bar)) => Some(Bar::from(&bar)),
             _ => None,

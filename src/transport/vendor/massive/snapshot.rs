@@ -21,13 +21,12 @@ use crate::transport::vendor::{known, table};
 ///
 /// Returns 503 if too many reads are in progress.
 pub(super) async fn many(request: HttpRequest) -> Result<HttpResponse, Refused> {
-    let worker = Worker::of(&request);
     let names: Vec<Symbol> = match Parameters::of(&request).get("tickers") {
         Some(names) => names.split(',').filter_map(|name| name.trim().parse().ok()).collect(),
         None => return market::all(request).await,
     };
-    let symbols = known(&table(worker), &names);
-    let all = newest::all(worker, &symbols).await.map_err(busy)?;
+    let symbols = known(&table(Worker::of(&request)), &names);
+    let all = newest::all(&request, &symbols).await.map_err(busy)?;
     let all: Vec<_> = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
     let head = format!(r#"{{{},"count":{},"tickers":["#, status(), all.len());
     let encode = |(symbol, newest): &(Symbol, Newest), out: &mut Vec<u8>| write(*symbol, newest, out);
@@ -41,7 +40,7 @@ pub(super) async fn many(request: HttpRequest) -> Result<HttpResponse, Refused> 
 /// Returns 404 for an unknown ticker, and 503 if too many reads are in progress.
 pub(super) async fn one(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
-    let all = newest::all(Worker::of(&request), &[known]).await.map_err(busy)?;
+    let all = newest::all(&request, &[known]).await.map_err(busy)?;
     let mut out = format!(r#"{{{},"ticker":"#, status()).into_bytes();
     for newest in all {
         write(known.1, &newest, &mut out);

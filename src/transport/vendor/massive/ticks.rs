@@ -15,7 +15,7 @@ use crate::transport::vendor::now;
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::page_token::{PageToken, number_of};
 use crate::transport::vendor::parameters::{Moment, Parameters};
-use crate::transport::vendor::reads::{self, Content, Page, Reading};
+use crate::transport::vendor::reads::{Content, Page, Reading, reader};
 use crate::transport::vendor::refused::Refused;
 
 const LIMIT_MAX: usize = 50_000;
@@ -61,7 +61,7 @@ pub(super) async fn ticks(request: HttpRequest, channel: Channel) -> Result<Http
         let tail = format!("],{}{}}}", status(), next.unwrap_or_default());
         Array::new("{\"results\":[".into(), page.rows, encode).ending(tail)
     };
-    let answer = reads::page(worker, reading, make).await.map_err(busy)?;
+    let answer = reader(&request).page(reading, make).await.map_err(busy)?;
     pieces::json(&request, answer, None).map_err(busy)
 }
 
@@ -85,13 +85,13 @@ fn window(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timesta
 }
 
 fn write(symbol: Symbol, row: &Row, out: &mut Vec<u8>) {
-    let Row::Tick { seq, tick, .. } = row else { return };
+    let Row::Tick { seq, offset, tick } = row else { return };
     let mut object = Object::begin(out);
     match tick {
         Tick::Trade(trade) => trade_fields(symbol, *seq, trade, &mut object),
         Tick::Quote(quote) => quote_fields(symbol, *seq, quote, &mut object),
     }
-    object.integer("sequence_number", *seq).integer("tape", identity::tape(symbol).massive());
+    object.integer("sequence_number", *offset).integer("tape", identity::tape(symbol).massive());
     object.end();
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
             (symbols, Vec::new(), next)
         }
     };
-    let all = newest::all(Worker::of(&request), &symbols).await.map_err(busy)?;
+    let all = newest::all(&request, &symbols).await.map_err(busy)?;
     let table = table(Worker::of(&request));
     let known = symbols.into_iter().zip(all).map(|((id, symbol), newest)| {
         let name = table.instrument(id).name.clone();
@@ -132,7 +132,7 @@ fn session(newest: &Newest, object: &mut Object<'_>) {
 }
 
 fn trade(symbol: Symbol, trade: &Numbered<Trade>, object: &mut Object<'_>) {
-    let Numbered { seq, value } = trade;
+    let Numbered { seq, value, .. } = trade;
     object
         .text("id", &identity::trade_id(*seq).to_string())
         .price("price", value.price)
