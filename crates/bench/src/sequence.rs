@@ -160,10 +160,8 @@ mod tests {
     fn each_kind_of_fault_has_its_own_count() {
         let mut table = SequenceTable::default();
         table.take_snapshot(STREAM, 10);
-        table.take_event(STREAM, 13, 0);
-        table.take_event(STREAM, 13, 0);
-        table.take_event(STREAM, 12, 0);
-        table.take_event(STREAM, 20, 5);
+        let is_new = [(13, 0), (13, 0), (12, 0), (20, 5)].map(|(seq, skipped)| table.take_event(STREAM, seq, skipped));
+        assert_eq!(is_new, [true, false, false, true]);
         table.take_snapshot(STREAM, 19);
         table.take_snapshot(STREAM, 22);
         let expected = Completeness {

@@ -76,7 +76,6 @@ fn compare(arguments: Arguments) -> Result<bool, String> {
         }
         // Before the measurement, because the comparison itself changes files.
         let machine = machine::look();
-        machine::check(&machine, &out)?;
         block_on(measure_all(&plan, machine)).map_err(|err| format!("cannot begin: {err}"))??
     };
     page::write(&out, &comparison)?;
