@@ -58,7 +58,7 @@ impl Fixture {
             let (key, outbox) = router.join::<Native>(None, Instant::now());
             for number in 0..symbols_per_session {
                 let id = SymbolId((session * 7 + number * 25) % SYMBOLS);
-                router.subscribe(key, Some(id), trades, Mode::All);
+                router.subscribe(key, &[Some(id)], trades, Mode::All, None);
             }
             outboxes.push(outbox);
         }

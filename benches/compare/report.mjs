@@ -250,7 +250,7 @@ An idle session, without TLS, by allocation (bytes in the size classes of jemall
 | the session's place in the hub | 64 |
 
 Before the session owned its socket it was 13.4 KiB, of which 8 were the two buffers of the HTTP dispatcher. The outbox makes rare parts
-on need (agenda, lag, scan, mode \`latest\`, skipped events), and so does the socket (unsent bytes, the timer of a jam). Mailbox and context
+on need (positions, lag, mode \`latest\`, skipped events), and so does the socket (unsent bytes, the timer of a jam). Mailbox and context
 belong to actix: an actor without them would save about 0.4 KiB.
 Link-time optimisation of the whole program ("fat") saved 3 % of the CPU of each delivery.
 

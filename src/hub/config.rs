@@ -149,34 +149,6 @@ pub struct HubConfig {
     pub pauses: Arc<Pauses>,
 }
 
-/// Bursts within this time count as one, because the events of a stall arrive in several batches.
-const BURST_TIME: Duration = Duration::from_secs(2);
-
-/// Events that arrived together, more than a hub routes in one turn.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Burst {
-    end: u64,
-    number: u64,
-    began: Option<Instant>,
-}
-
-impl Burst {
-    /// Records that the events after `offset`, up to `end`, wait to be routed.
-    pub(super) fn grow(&mut self, offset: u64, end: u64, now: Instant) {
-        let is_over = offset >= self.end && self.began.is_none_or(|began| now > began + BURST_TIME);
-        if is_over {
-            self.number += 1;
-            self.began = Some(now);
-        }
-        self.end = end;
-    }
-
-    /// Returns the number of the burst if the event belongs to one.
-    pub(super) fn number_at(&self, offset: u64) -> Option<u64> {
-        (offset <= self.end).then_some(self.number)
-    }
-}
-
 /// State shared by all outboxes of a hub.
 #[derive(Debug)]
 pub struct OutboxShared {
@@ -185,8 +157,8 @@ pub struct OutboxShared {
     /// The newest events. The router's offset is behind them while it routes them in turns; no session may read beyond
     /// that offset.
     pub ring: RefCell<Ring>,
-    /// The burst that is being routed, or the last one.
-    pub burst: Cell<Burst>,
+    /// End of the last burst: the offset of the newest event that arrived together with more than a hub routes in one turn.
+    pub burst_end: Cell<u64>,
     /// Sessions that may have unread events of a burst in the ring.
     pub bursts: RefCell<BTreeSet<SessionKey>>,
     /// Sessions to be closed with `lagging`: the ring has evicted events that they had to read, or their outbox is full and
@@ -210,7 +182,7 @@ impl OutboxShared {
         let (push, timer) = (&config.push, Rc::<Notify>::default());
         Self {
             ring: RefCell::new(ring.with_offsets(config.table.len())),
-            burst: Cell::default(),
+            burst_end: Cell::default(),
             bursts: RefCell::default(),
             to_close: RefCell::default(),
             pacer: RefCell::new(Pacer::new(push.window_step(), timer.clone(), now)),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
-use crate::hub::{Control, Ender, Reply, SessionKey, SharedOutbox, SharedRouter};
+use crate::hub::{Control, Ender, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::{
     ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
     ServerMessage, Subscribe, Subscribed, SubscriptionItem, Times, WILDCARD, Welcome,
@@ -260,8 +260,7 @@ impl Session {
 
     /// Sends a message after the event at `offset`.
     fn reply(&self, message: ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
-        let reply = Reply { offset, message };
-        self.outbox.borrow_mut().push_reply(Rc::new(reply), now)
+        self.outbox.borrow_mut().push_reply(message, offset, now)
     }
 }
 

@@ -37,7 +37,7 @@ impl Session {
         let mut router = self.router.borrow_mut();
         let offset = router.offset();
         self.wishes.entry(id).or_default().insert(channels, Mode::All, offset);
-        router.subscribe(self.key, id, channels, Mode::All);
+        router.subscribe(self.key, &[id], channels, Mode::All, None);
     }
 
     /// Unsubscribes from these channels of a symbol, or of all if `id` is `None`, as far as they are subscribed.

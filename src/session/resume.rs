@@ -115,8 +115,8 @@ impl Session {
         })
     }
 
-    /// Adds the subscriptions here and in the hub's index: after `offset`, or from now on if there is none. Returns the number
-    /// of events in between.
+    /// Adds the subscriptions here and in the hub's index: after `offset`, or from now on if there is none. Returns the
+    /// recovery of the events in between.
     fn wish(
         &mut self,
         known: &[Option<SymbolId>],
@@ -132,12 +132,6 @@ impl Session {
         for symbol in &known {
             self.wishes.entry(*symbol).or_default().insert(channels, mode, since);
         }
-        if let Some(offset) = offset {
-            return Some(router.subscribe_after(self.key, &known, channels, mode, offset));
-        }
-        for symbol in &known {
-            router.subscribe(self.key, *symbol, channels, mode);
-        }
-        None
+        router.subscribe(self.key, &known, channels, mode, offset)
     }
 }

@@ -108,7 +108,7 @@ async fn a_hub_that_has_missed_batches_sends_every_event_once_and_in_order() {
     let history = history(&config, 1_000);
     let (hub, router, recipient) = start(&config, &history).await;
     let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
-    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+    router.borrow_mut().subscribe(key, &[Some(SymbolId(0))], ChannelSet::from_iter([Channel::Trades]), Mode::All, None);
 
     // The history gets every batch; the hub misses the second and the third, and gets the fifth twice.
     for (first, len, is_missed) in
@@ -166,7 +166,7 @@ async fn gets_while_the_hub_reads(coalesce_ms: u64, mode: Mode) {
     let history = History::start_in_arbiter(&thread.handle(), move |_| record(&recording, 1_000));
     let (_hub, router, recipient) = start(&config, &history).await;
     let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
-    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), mode);
+    router.borrow_mut().subscribe(key, &[Some(SymbolId(0))], ChannelSet::from_iter([Channel::Trades]), mode, None);
     let (go_on, blocked) = std::sync::mpsc::channel::<()>();
     thread.spawn_fn(move || _ = blocked.recv());
 
@@ -211,7 +211,7 @@ async fn start_deadly(push: PushConfig) -> (Addr<Hub>, SharedRouter, Recipient<B
     let config = HubConfig { push, ..config() };
     let (hub, router, recipient) = start(&config, &history(&config, 1_000)).await;
     let (key, outbox) = router.borrow_mut().join::<Native>(None, Instant::now());
-    router.borrow_mut().subscribe(key, Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]), Mode::All);
+    router.borrow_mut().subscribe(key, &[Some(SymbolId(0))], ChannelSet::from_iter([Channel::Trades]), Mode::All, None);
     patiently("the hub", recipient.send(batch(1, 1))).await.unwrap();
     wait_until("the routed offset", 1, || router.borrow().offset()).await;
     assert_eq!(drain(&outbox), [1]);

@@ -2,32 +2,19 @@
 //! dropped, so a client that sends requests without reading must be closed in time.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::hub::delivery::{Control, Sink};
 use crate::hub::index::Topic;
-use crate::hub::outbox::scan::{Kind, Scan};
-use crate::hub::outbox::{Life, Outbox, Snapshots};
+use crate::hub::outbox::{Life, Outbox, Positions, Purpose, Snapshots};
 use crate::protocol::{CloseReason, ServerMessage};
 
 /// Memory of an answer beside its bytes, estimated.
 const OVERHEAD_BYTES: usize = 128;
-/// Memory per topic of a queued recovery, estimated.
-const TOPIC_BYTES: usize = 64;
 /// Most queued pongs per session. A few pings that arrive together are answered one by one.
 const PONGS_MAX: usize = 16;
 /// A socket that has accepted no data for this time is jammed: of the queued pongs only the newest is useful.
 const PONG_PATIENCE: Duration = Duration::from_millis(100);
-
-/// An answer at an offset among the events: `welcome`, `subscribed`.
-#[derive(Debug)]
-pub struct Reply {
-    /// The hub's offset when the answer was made: every event up to it is sent before.
-    pub offset: u64,
-    /// The message.
-    pub message: ServerMessage,
-}
 
 /// A recovery that is to begin. None of its events is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,45 +35,39 @@ pub(super) struct Answer {
 /// Content of an answer.
 #[derive(Debug)]
 pub(super) enum Body {
-    Reply(Rc<Reply>),
+    /// `welcome`, `subscribed` and the like.
+    Reply(ServerMessage),
     /// The snapshots after a reply.
     Snapshots(Box<Snapshots>),
-    /// The beginning of a recovery.
-    Rewind(Box<Rewind>),
+    /// The beginning of the recovery with this number, after the client's cursor.
+    Recovery { number: u32, after: u64 },
 }
 
 impl Answer {
     /// Returns the memory of the answer in bytes, estimated.
     pub(super) fn bytes(&self) -> usize {
         match &self.body {
-            Body::Reply(reply) => reply.message.bytes(),
+            Body::Reply(message) => message.bytes(),
             Body::Snapshots(snapshots) => snapshots.bytes(),
-            Body::Rewind(rewind) => size_of::<Rewind>() + rewind.topics.len() * TOPIC_BYTES,
+            Body::Recovery { .. } => 0,
         }
     }
 
-    /// Returns the recovery that begins here.
-    pub(super) fn rewind(&self) -> Option<&Rewind> {
-        if let Body::Rewind(rewind) = &self.body { Some(rewind) } else { None }
-    }
-}
-
-impl Rewind {
-    /// Returns the offset after which the first missed event can be.
-    pub(super) fn first(&self) -> u64 {
-        if self.topics.is_empty() { u64::MAX } else { self.after }
+    /// Returns the offset after which the first event of the recovery can be that begins here.
+    pub(super) fn recovers_after(&self) -> Option<u64> {
+        if let Body::Recovery { after, .. } = self.body { Some(after) } else { None }
     }
 }
 
 impl Outbox {
-    /// Appends an answer at its offset. It does not wait for a window, nor do the events before it.
+    /// Appends an answer, which follows every event up to `offset`, the hub's. It does not wait for a window, nor do the events before it.
     ///
     /// # Errors
     ///
     /// Returns [`CloseReason::UnreadReplies`] if the queued answers already exceed `push.outbox_reply_bytes_max`.
-    pub fn push_reply(&mut self, reply: Rc<Reply>, now: Instant) -> Result<(), CloseReason> {
+    pub fn push_reply(&mut self, message: ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
         self.check_replies()?;
-        self.push_answer(Answer { offset: reply.offset, body: Body::Reply(reply) }, now);
+        self.push_answer(Answer { offset, body: Body::Reply(message) }, now);
         Ok(())
     }
 
@@ -102,27 +83,15 @@ impl Outbox {
             return;
         }
         self.end_lag();
-        let kind = if follows { Kind::Follow } else { Kind::Recovery };
-        match &mut self.scan {
-            Some(scan) => scan.protect(kind),
-            None => self.scan = Some(Box::new(Scan::new(offset, kind))),
-        }
-        for topic in &rewind.topics {
-            self.begin_topic(*topic, offset.max(rewind.after));
-        }
-        self.push_answer(Answer { offset, body: Body::Rewind(Box::new(rewind)) }, now);
-    }
-
-    /// Changes the queued recoveries, and counts their bytes again.
-    pub(super) fn change_rewinds(&mut self, change: impl Fn(&mut Rewind)) {
-        for answer in &mut self.answers {
-            let before = answer.bytes();
-            if let Body::Rewind(rewind) = &mut answer.body {
-                change(rewind);
-            }
-            self.held.remove(before);
-            self.held.add(answer.bytes());
-        }
+        self.pass_over(offset);
+        let purpose = if follows { Purpose::Follow } else { Purpose::Recovery };
+        let positions = self.positions.get_or_insert_with(|| Box::new(Positions::new(purpose)));
+        positions.protect(purpose);
+        // The first missed event of no topic.
+        let after = if rewind.topics.is_empty() { u64::MAX } else { rewind.after };
+        let number = positions.recover(rewind.topics, rewind.after, &self.shared.ring.borrow());
+        self.weigh();
+        self.push_answer(Answer { offset, body: Body::Recovery { number, after } }, now);
     }
 
     fn push_answer(&mut self, answer: Answer, now: Instant) {

@@ -10,7 +10,6 @@ use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::Body;
 use crate::hub::outbox::gate::Left;
 use crate::hub::outbox::lag::Untold;
-use crate::hub::outbox::rare::Rare;
 use crate::hub::outbox::reading::Looks;
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox};
 use crate::hub::pass::Wakeup;
@@ -27,7 +26,7 @@ pub(super) struct Drained {
     pub(super) looks: Option<Looks>,
     /// Whether the session must wait for the next turn before it reads on.
     pub(super) is_paused: bool,
-    /// Time of publication of the first live event. Events of a scan or a recovery may be minutes old.
+    /// Time of publication of the first live event. Events of a recovery may be minutes old.
     made: Option<Instant>,
 }
 
@@ -131,11 +130,10 @@ impl Outbox {
         }
         drop(ring);
         self.settle(&drained);
-        let has_recovery = self.agenda.next_recovered().is_some() || !self.answers.is_empty();
-        if let Some(scan) = &mut self.scan {
-            scan.sent(drained.read);
-            if scan.is_over(self.seen) && !has_recovery {
-                self.scan = None;
+        if let Some(positions) = &mut self.positions {
+            positions.sent(drained.read, &self.shared);
+            if self.answers.is_empty() && positions.is_over(self.seen) {
+                self.positions = None;
             }
             self.set_alarm(now);
         }
@@ -147,19 +145,16 @@ impl Outbox {
     /// its turn.
     fn drain_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         let queued = self.queue.front().map_or(u64::MAX, |delivery| delivery.offset());
-        let [recovered, newest] =
-            [self.agenda.next_recovered(), self.agenda.next_newest()].map(|next| next.unwrap_or(u64::MAX));
+        let read = self.next_read().unwrap_or(u64::MAX);
+        let newest = self.newest.first_key_value().map_or(u64::MAX, |((offset, _), _)| *offset);
         let answer = self.answers.front().map_or(u64::MAX, |answer| answer.offset);
-        let first = queued.min(recovered).min(newest);
-        let limit = answer.min(first - 1);
-        if self.scan.as_ref().is_some_and(|scan| scan.is_behind() && scan.read() < limit) {
-            self.scan_next(ring, limit, now, sink, drained)
-        } else if first > answer {
+        let first = queued.min(read).min(newest);
+        if first > answer {
             self.flush_latest(now) || self.drain_answer(sink, drained)
         } else if first == u64::MAX {
             false
-        } else if recovered == first {
-            self.recover_next(ring, now, sink, drained)
+        } else if read == first {
+            self.read_next(ring, now, sink, drained)
         } else if newest == first {
             self.give_newest(ring, now, sink, drained)
         } else {
@@ -194,9 +189,9 @@ impl Outbox {
         let Some(mut answer) = self.answers.pop_front() else { return false };
         let bytes = answer.bytes();
         match &mut answer.body {
-            Body::Reply(reply) => {
+            Body::Reply(message) => {
                 drained.messages += 1;
-                sink.message(&reply.message);
+                sink.message(message);
             }
             Body::Snapshots(snapshots) => {
                 drained.messages += snapshots.drain(sink);
@@ -205,13 +200,15 @@ impl Outbox {
                     return true;
                 }
             }
-            Body::Rewind(rewind) if self.shared.ring.borrow().goes_back_to(rewind.first(), answer.offset) => {
-                self.rewind(answer.offset, rewind);
-            }
-            Body::Rewind(_) => {
-                self.answers.push_front(answer);
-                self.close_lagging();
-                return false;
+            Body::Recovery { number, after } => {
+                let ring = self.shared.ring.borrow();
+                if !ring.goes_back_to(*after, answer.offset) {
+                    drop(ring);
+                    self.answers.push_front(answer);
+                    self.close_lagging();
+                    return false;
+                }
+                self.work += self.positions.as_mut().map_or(0, |positions| positions.start(*number, &ring)) as u64;
             }
         }
         self.release_bytes(bytes);
@@ -226,9 +223,6 @@ impl Outbox {
         self.answers = VecDeque::new();
         if self.front.is_empty() {
             self.front = VecDeque::new();
-        }
-        if self.agenda.len() == 0 {
-            self.agenda = Rare::default();
         }
     }
 }

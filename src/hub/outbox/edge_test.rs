@@ -19,7 +19,7 @@ impl Fixture {
     pub(super) fn check_counts(&self, events_max: usize) {
         let outbox = &self.outbox;
         assert!(
-            outbox.queue.len() <= events_max && outbox.agenda.len() <= events_max + 2 * SYMBOLS,
+            outbox.queue.len() <= events_max && outbox.newest.len() <= events_max + 2 * SYMBOLS,
             "bounded: {outbox:?}"
         );
     }
@@ -40,7 +40,7 @@ fn events_in_mode_latest_do_not_close_a_session_with_on_lag_close() {
     let (messages, events) = fixture.drain(100).unwrap();
     let symbols: Vec<_> = messages.iter().map(|message| message["symbol"].as_str().unwrap()).collect();
     assert_eq!((symbols, events), (vec!["S1", "S2", "S3", "S4", "S5", "S7", "S7"], 7));
-    assert_eq!((fixture.outbox.queue.len(), fixture.outbox.agenda.len()), (0, 0));
+    assert_eq!((fixture.outbox.queue.len(), fixture.outbox.newest.len()), (0, 0));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use crate::hub::delivery::Delivery;
 use crate::hub::index::Topic;
 use crate::hub::outbox::Outbox;
-use crate::hub::outbox::scan::{Next, Scan};
 use crate::protocol::OnLag;
 
 /// Memory per topic: an entry of a map that is half full at worst.
@@ -35,7 +34,8 @@ impl Outbox {
     pub(super) fn begin_lag(&mut self, unread: &[Rc<Delivery>]) {
         self.lag = Some(Box::default());
         let queue = std::mem::take(&mut self.queue);
-        for (offset, topic) in self.agenda.take_lag() {
+        let of_lag: Vec<_> = self.newest.extract_if(.., |_, unsent| unsent.is_none()).collect();
+        for ((offset, topic), _) in of_lag {
             self.merge(topic, offset);
         }
         for delivery in queue.iter().chain(unread) {
@@ -60,13 +60,12 @@ impl Outbox {
     /// Queues the unread events of a burst, before the ring evicts everything up to the offset `evicted`. If they are
     /// too many, begins a lag or closes the session.
     pub(in crate::hub) fn save_burst(&mut self, evicted: u64) {
-        let is_burst = |scan: &&Scan| scan.is_burst();
-        let is_kept = self.scan.as_deref().filter(is_burst).map(|scan| !scan.is_behind() || scan.read() >= evicted);
-        if is_kept == Some(true) {
+        let is_burst = self.positions.as_ref().is_some_and(|positions| positions.is_burst());
+        if is_burst && self.next_read().is_none_or(|next| next > evicted) {
             return;
         }
         self.shared.bursts.borrow_mut().remove(&self.key);
-        if is_kept.is_none() {
+        if !is_burst {
             return;
         }
         let mut unread = self.take_unread();
@@ -84,39 +83,44 @@ impl Outbox {
         }
     }
 
-    /// Ends a lag: the newest events move into the agenda, and new events are queued again.
+    /// Ends a lag: the newest events are sent next, and new events are queued again.
     pub(super) fn end_lag(&mut self) {
         let Some(lag) = self.lag.take() else { return };
         for (topic, offset) in *lag {
-            self.agenda.insert(offset, topic, None);
+            self.newest.insert((offset, topic), None);
         }
         self.weigh();
     }
 
     /// Records skipped events that the client must be told, and the newest one of them.
     pub(super) fn skip(&mut self, topic: Topic, newest: u64, skipped: Untold) {
-        self.skipped.insert(topic, newest);
+        self.skipped.get_or_insert_default().insert(topic, newest);
         let none = || Box::new(Untold { skipped: 0, since_offset: u64::MAX });
         let before = self.untold.get_or_insert_with(none);
         before.skipped += skipped.skipped;
         before.since_offset = before.since_offset.min(skipped.since_offset);
     }
 
-    /// Ends a scan, and returns its unread events in mode `all`.
+    /// Removes the positions, and returns their unsent events in mode `all`.
     pub(super) fn take_unread(&mut self) -> Vec<Rc<Delivery>> {
-        let Some(mut scan) = self.scan.take() else { return Vec::new() };
+        let Some(mut positions) = self.positions.take() else { return Vec::new() };
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
-        let (mut unread, mut looks, now) = (Vec::new(), usize::MAX, self.gate.last_drain());
+        let (mut unread, now) = (Vec::new(), self.gate.last_drain());
         let mut answers: Vec<_> = self.answers.iter().map(|answer| answer.offset).collect();
-        while let Next::Event(batch, index) = scan.next(&ring, u64::MAX, &self.links, &mut looks) {
+        while let Some(offset) = positions.first(self.seen) {
+            let Some((batch, index)) = ring.find(offset, &mut self.near) else { break };
             let delivery = Delivery::new(batch.clone(), index);
-            let passed = answers.partition_point(|offset| *offset < delivery.offset());
+            let carriers = positions.advance(&ring);
+            if !positions.wants(&delivery.publication().event, &carriers, &self.links) {
+                continue;
+            }
+            let passed = answers.partition_point(|answer| *answer < offset);
             if answers.drain(..passed).len() > 0 {
                 // An answer may cover them.
                 self.queue_latest(None, now, |_, _| true);
             }
-            if !self.push_latest(delivery.topic(), delivery.offset(), now) {
+            if !self.push_latest(&delivery, now) {
                 unread.push(Rc::new(delivery));
             }
         }

@@ -1,10 +1,8 @@
 //! `Outbox`: everything that one session must still be sent, and its positions in the stream. A transport drains it.
 //!
-//! A session that keeps up has a queue of references to events. A session that has fallen behind has positions in the
-//! ring of the hub instead: a [`Scan`] continues where the queue would have been too long; an [`Agenda`] has the next
-//! event of each topic in a recovery, and the newest event of each topic with skipped events.
+//! A session that keeps up has a queue of references to events. A session that has fallen behind has a position in the
+//! ring of the hub for each topic instead, see [`Positions`]. Of a topic with skipped events only the newest one is sent.
 
-mod agenda;
 mod answers;
 mod drain;
 mod gate;
@@ -12,14 +10,13 @@ mod held;
 mod lag;
 mod latest;
 mod modes;
+mod positions;
 mod progress;
-mod rare;
 mod reading;
-mod scan;
 mod skipped;
 mod snapshots;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -29,20 +26,20 @@ use crate::hub::delivery::{Control, Delivery};
 use crate::hub::index::{Links, SessionKey, Topic};
 use crate::protocol::OnLag;
 
-use agenda::Agenda;
 use answers::Answer;
-pub use answers::{Reply, Rewind};
+pub use answers::Rewind;
 use gate::Gate;
 pub use held::Held;
 use lag::Untold;
-use latest::Latest;
-use rare::Rare;
-use scan::{Kind, Leeway, Scan};
+use latest::{Latest, Unsent};
+use positions::{Positions, Purpose};
 use skipped::Skipped;
 pub use snapshots::Snapshots;
 
+/// A burst does not excuse a session that has had data due for this time without a write.
+const BURST_PATIENCE: Duration = Duration::from_secs(2);
 /// Memory of a position, estimated.
-const POSITION_BYTES: usize = 64;
+const POSITION_BYTES: usize = 96;
 /// Empty queues keep capacity for this many entries, and shrink if they have more than twice as much.
 const IDLE_CAPACITY: usize = 32;
 
@@ -71,10 +68,12 @@ pub struct Outbox {
     answers: VecDeque<Answer>,
     /// Events in mode `all` of a session that keeps up, in the order of the stream.
     queue: VecDeque<Rc<Delivery>>,
-    agenda: Rare<Agenda>,
-    /// Index in the ring of the batch of the last event of the agenda, where a search begins.
+    /// Set while the session reads from the ring: events in every mode stay there.
+    positions: Option<Box<Positions>>,
+    /// Events that are the newest of their topic, by offset: in mode `latest` with those that they replace, after a lag without.
+    newest: BTreeMap<(u64, Topic), Option<Unsent>>,
+    /// Index in the ring of the batch of the last event that was read, where a search begins.
     near: usize,
-    scan: Option<Box<Scan>>,
     /// Set while the session has more unsent events than the limit: the offset of the newest unsent event of each topic.
     #[expect(clippy::box_collection, reason = "a session that does not lag pays for a pointer only")]
     lag: Option<Box<HashMap<Topic, u64>>>,
@@ -83,7 +82,8 @@ pub struct Outbox {
     /// Subscriptions in mode `latest`; `None` for most sessions.
     latest: Option<Box<Latest>>,
     alarm: Option<Instant>,
-    skipped: Rare<Skipped>,
+    /// `None` if the session has got, or will get, every event.
+    skipped: Option<Box<Skipped>>,
     /// Memory of queued control items, answers and positions.
     held: Held,
     /// The part of that for positions.
@@ -112,15 +112,15 @@ impl Outbox {
             front: VecDeque::new(),
             answers: VecDeque::new(),
             queue: VecDeque::new(),
-            agenda: Rare::default(),
+            positions: None,
+            newest: BTreeMap::new(),
             near: 0,
-            scan: None,
             lag: None,
             untold: None,
             positions_bytes: 0,
             latest: None,
             alarm: None,
-            skipped: Rare::default(),
+            skipped: None,
             work: 0,
             on_lag: OnLag::CatchUp,
             seen,
@@ -136,17 +136,17 @@ impl Outbox {
         if offset <= self.seen || self.life != Life::Open {
             return;
         }
-        let burst = self.shared.burst.get().number_at(offset);
-        let is_live = self.lag.is_none() && self.scan.is_none();
-        if self.latest.is_some() && self.push_latest(delivery.topic(), offset, now) {
+        let is_burst = offset <= self.shared.burst_end.get();
+        let is_live = self.lag.is_none() && self.positions.is_none();
+        if self.latest.is_some() && self.push_latest(delivery, now) {
             self.seen = offset;
-            if self.scan.is_none() {
+            if self.positions.is_none() {
                 return;
             }
-        } else if is_live && burst.is_none() && self.queue.len() < self.shared.config.push.outbox_events_max {
+        } else if is_live && !is_burst && self.queue.len() < self.shared.config.push.outbox_events_max {
             self.queue.push_back(delivery.clone());
         } else {
-            self.push_behind(delivery, burst);
+            self.push_behind(delivery, is_burst, now);
             if self.life != Life::Open {
                 return;
             }
@@ -159,22 +159,21 @@ impl Outbox {
 
     /// Appends an event of a burst, or of a session that has fallen behind.
     #[cold]
-    fn push_behind(&mut self, delivery: &Rc<Delivery>, burst: Option<u64>) {
+    fn push_behind(&mut self, delivery: &Rc<Delivery>, is_burst: bool, now: Instant) {
         let (offset, push) = (delivery.offset(), &self.shared.config.push);
+        let is_burst = is_burst && self.overdue(now) < BURST_PATIENCE;
         if self.lag.is_none() {
-            let is_burst = burst.filter(|_| self.scan.is_none() && self.queue.len() >= push.burst_events_max());
-            if let Some(burst) = is_burst {
+            if is_burst && self.positions.is_none() && self.queue.len() >= push.burst_events_max() {
                 self.shared.config.metrics.bursts.inc();
                 self.shared.bursts.borrow_mut().insert(self.key);
-                let leeway = Leeway::new(&self.shared, burst);
-                self.scan = Some(Box::new(Scan::new(offset - 1, Kind::Burst(leeway))));
+                self.positions = Some(Box::new(Positions::new(Purpose::burst(&self.shared))));
             }
-            let has_room = match &mut self.scan {
-                Some(scan) => scan.extend(offset, burst, false),
+            let has_room = match &mut self.positions {
+                Some(positions) => positions.has_room(offset, is_burst, self.seen, &self.shared),
                 None => self.queue.len() < push.outbox_events_max,
             };
             if has_room {
-                if self.scan.is_none() {
+                if !self.leave_in_ring(delivery) {
                     self.queue.push_back(delivery.clone());
                 }
                 return;
@@ -189,6 +188,13 @@ impl Outbox {
         self.check_lag();
     }
 
+    /// Leaves an event in the ring; returns false if the session does not read from there.
+    fn leave_in_ring(&mut self, delivery: &Delivery) -> bool {
+        let Some(positions) = &mut self.positions else { return false };
+        positions.leave(&delivery.publication().event, &self.links, &self.shared.ring.borrow());
+        true
+    }
+
     /// Rejects further events, and asks the router to close the session with `lagging`.
     fn close_lagging(&mut self) {
         self.refuse_events();
@@ -199,9 +205,11 @@ impl Outbox {
         }
     }
 
-    /// Updates the memory of the positions in the sum of the session.
+    /// Updates the memory of the positions in the sum of the session. Those of a burst do not count, because no request has
+    /// caused them; there is at most one for each subscription.
     fn weigh(&mut self) {
-        let positions = self.scan.as_ref().map_or(0, |scan| scan.topics()) + self.agenda.len();
+        let requested = self.positions.as_ref().filter(|positions| !positions.is_burst());
+        let positions = requested.map_or(0, |positions| positions.len()) + self.newest.len();
         let bytes = self.lag_beyond() * lag::TOPIC_BYTES + positions * POSITION_BYTES;
         let before = std::mem::replace(&mut self.positions_bytes, bytes);
         self.held.remove(before.saturating_sub(bytes));
@@ -213,7 +221,7 @@ impl Outbox {
 
     /// Returns whether the queue is half full, so that it must not wait for the window.
     fn is_filling(&self) -> bool {
-        self.queue.len() + self.agenda.len() > self.shared.config.push.outbox_events_max / 2
+        self.queue.len() + self.newest.len() > self.shared.config.push.outbox_events_max / 2
     }
 
     /// Finishes the outbox: the drain ends after the queued control items.
@@ -270,23 +278,24 @@ impl Outbox {
 
     /// Returns whether events or answers are to be sent, at once or at the end of the window.
     fn has_queued(&self) -> bool {
-        let is_queued = !self.queue.is_empty() || self.agenda.len() > 0 || !self.answers.is_empty();
-        is_queued || self.lag.is_some() || self.untold.is_some() || self.is_reading()
+        let is_queued = !self.queue.is_empty() || !self.newest.is_empty() || !self.answers.is_empty();
+        is_queued || self.lag.is_some() || self.untold.is_some() || self.next_read().is_some()
     }
 
     /// Returns whether queued events are all events and answers that there are to drain, as for most sessions.
     fn is_live(&self) -> bool {
-        self.answers.is_empty() && self.agenda.len() == 0 && self.scan.is_none()
+        self.answers.is_empty() && self.newest.is_empty() && self.positions.is_none()
     }
 
-    fn is_reading(&self) -> bool {
-        self.scan.as_ref().is_some_and(|scan| scan.is_behind())
+    /// Returns the offset of the next event to be read from the ring.
+    fn next_read(&self) -> Option<u64> {
+        self.positions.as_ref().and_then(|positions| positions.first(self.seen))
     }
 
     /// Drops everything but the control items.
     fn forget_events(&mut self) {
         self.answers = VecDeque::new();
-        (self.queue, self.agenda, self.scan) = (VecDeque::new(), Rare::default(), None);
+        (self.queue, self.newest, self.positions) = (VecDeque::new(), BTreeMap::new(), None);
         (self.lag, self.untold, self.positions_bytes) = (None, None, 0);
         self.count_front();
         self.forget_latest();
@@ -303,7 +312,7 @@ impl Outbox {
     /// Reads the memory that a drain needs, see [`SessionWriter::load`](crate::hub::SessionWriter::load).
     pub fn load(&self) {
         let [first, last] = [self.queue.front(), self.queue.back()].map(|each| each.map(|delivery| delivery.offset()));
-        black_box((first, last, self.answers.len(), self.scan.is_some(), self.positions_bytes, self.life));
+        black_box((first, last, self.answers.len(), self.positions.is_some(), self.positions_bytes, self.life));
         self.gate.load();
     }
 

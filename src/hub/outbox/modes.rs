@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::domain::{ChannelSet, SymbolId};
+use crate::hub::delivery::Delivery;
 use crate::hub::index::{Topic, topic};
 use crate::hub::outbox::latest::{Latest, Unsent};
-use crate::hub::outbox::{Life, Outbox};
+use crate::hub::outbox::{Life, Outbox, Positions, Purpose};
 use crate::protocol::{Mode, OnLag};
 
 impl Outbox {
@@ -28,49 +29,35 @@ impl Outbox {
 
     /// Begins a subscription after this offset: earlier events are covered by a snapshot, or have been sent.
     pub(in crate::hub) fn begin_topic(&mut self, topic: Topic, after: u64) {
-        if let Some(scan) = &mut self.scan {
-            scan.begin(topic, after);
+        if let Some(positions) = &mut self.positions {
+            positions.begin(topic, after, &self.shared.ring.borrow());
             self.weigh();
         }
     }
 
     /// Begins a subscription by name to a symbol that the wildcard has served so far.
     pub(in crate::hub) fn join_topic(&mut self, topic: Topic) {
-        self.scan.iter_mut().for_each(|scan| scan.join(topic));
-        self.weigh();
+        if let Some(positions) = &mut self.positions {
+            positions.name(topic, &self.shared.ring.borrow());
+            self.weigh();
+        }
     }
 
     /// Ends a subscription. A symbol that was named and is also served by the wildcard goes on as it was.
     pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
-        if self.links.contains(topic.wildcard()) {
-            self.scan.iter_mut().for_each(|scan| scan.leave(topic));
-        } else {
-            self.forget_topic(topic);
+        let goes_on = self.links.contains(topic.wildcard());
+        if let Some(positions) = &mut self.positions {
+            if goes_on {
+                positions.unname(topic, self.seen, &self.shared.ring.borrow());
+            } else {
+                positions.end(topic, &self.links);
+            }
+            self.weigh();
         }
-        self.weigh();
-    }
-
-    fn forget_topic(&mut self, topic: Topic) {
-        let links = std::mem::take(&mut self.links);
-        let heirs: Vec<_> = match &self.scan {
-            Some(scan) => links.topics().filter(|each| each.wildcard() == topic && scan.has_joined(*each)).collect(),
-            None => Vec::new(),
-        };
-        let has_ended = |each: Topic| each == topic || (each.wildcard() == topic && !links.contains(each));
-        self.change_rewinds(|rewind| {
-            let inherits = rewind.topics.contains(&topic);
-            rewind.topics.retain(|each| !has_ended(*each));
-            rewind.topics.extend(heirs.iter().filter(|_| inherits));
-        });
-        if self.agenda.len() > 0
-            && let Some(offsets) = self.shared.ring.borrow().offsets()
-        {
-            self.agenda.end(topic, has_ended, &heirs, offsets);
+        if !goes_on {
+            let is_it = |latest: &Latest, each| each == topic || latest.subscription(each) == topic;
+            self.take_latest(None, self.gate.last_drain(), |latest, each, _| is_it(latest, each));
         }
-        self.scan.iter_mut().for_each(|scan| scan.end(topic, &links));
-        self.links = links;
-        let is_it = |latest: &Latest, each| each == topic || latest.subscription(each) == topic;
-        self.take_latest(None, self.gate.last_drain(), |latest, each, _| is_it(latest, each));
     }
 
     /// Sets the mode of these channels of a symbol (or of all, if `id` is `None`), for the events that are still to be
@@ -97,14 +84,12 @@ impl Outbox {
 
     /// Adds the newest event in mode `latest`; returns false if its topic has another mode. While the session reads
     /// from the ring the event stays there, because older ones of its topic may be unread.
-    pub(super) fn push_latest(&mut self, topic: Topic, offset: u64, now: Instant) -> bool {
-        if self.mode_of(topic) == Mode::All {
+    pub(super) fn push_latest(&mut self, delivery: &Delivery, now: Instant) -> bool {
+        if self.mode_of(delivery.topic()) == Mode::All {
             return false;
         }
-        if let Some(scan) = &mut self.scan {
-            scan.extend(offset, None, true);
-        } else {
-            self.merge_latest(topic, offset, now);
+        if !self.leave_in_ring(delivery) {
+            self.merge_latest(delivery.topic(), delivery.offset(), now);
             self.rearm(now);
         }
         true
@@ -122,11 +107,11 @@ impl Outbox {
         is_latest
     }
 
-    /// Moves the events in mode `latest` that may be sent into the agenda. If that is full they stay, because newer
+    /// Makes the events in mode `latest` that may be sent the next ones. If there are too many they wait, because newer
     /// events can still replace them, and so they do while newer ones may be unread.
     pub(super) fn collect_latest(&mut self, now: Instant) {
-        let is_reading = self.is_reading() || self.agenda.next_recovered().is_some();
-        if self.latest.is_some() && !is_reading && self.agenda.len() < self.shared.config.push.outbox_events_max {
+        let has_room = self.newest.len() < self.shared.config.push.outbox_events_max;
+        if self.latest.is_some() && self.next_read().is_none() && has_room {
             self.queue_latest(Some(now), now, |latest, topic| !latest.is_sending(topic));
         }
     }
@@ -134,8 +119,8 @@ impl Outbox {
     /// Makes all events in mode `latest` that were read from the ring due before an answer, which may cover them,
     /// whatever their rates. Returns whether there are any.
     pub(super) fn flush_latest(&mut self, now: Instant) -> bool {
-        let is_told = self.answers.front().is_some_and(|answer| answer.rewind().is_none());
-        is_told && self.scan.is_some() && self.queue_latest(None, now, |_, _| true)
+        let is_told = self.answers.front().is_some_and(|answer| answer.recovers_after().is_none());
+        is_told && self.positions.is_some() && self.queue_latest(None, now, |_, _| true)
     }
 
     /// Makes the events of these symbols due that a rate holds back, because an answer about the symbols follows.
@@ -146,7 +131,7 @@ impl Outbox {
         }
     }
 
-    /// Moves the events of these topics in mode `latest` into the agenda, if they are due. Returns whether there are any.
+    /// Makes the events of these topics in mode `latest` the next ones, if they are due. Returns whether there are any.
     pub(super) fn queue_latest(
         &mut self,
         due: Option<Instant>,
@@ -158,9 +143,11 @@ impl Outbox {
             return false;
         }
         for (topic, unsent) in taken {
-            unsent.obsolete.into_iter().for_each(|obsolete| self.skipped.insert(topic, obsolete));
+            if let Some(obsolete) = unsent.obsolete {
+                self.skipped.get_or_insert_default().insert(topic, obsolete);
+            }
             self.latest.iter_mut().for_each(|latest| latest.will_send(topic));
-            self.agenda.insert(unsent.newest, topic, Some(unsent));
+            self.newest.insert((unsent.newest, topic), Some(unsent));
         }
         // The alarm may have been for an event that has moved.
         self.rearm(now);
@@ -185,23 +172,17 @@ impl Outbox {
             let is_wanted = topics.contains(&topic) || topics.contains(&latest.subscription(topic));
             unsent.skipped > 0 && is_wanted
         });
-        let ring = self.shared.ring.borrow();
-        let (Some(offsets), Some(latest)) = (ring.offsets(), &mut self.latest) else { return };
         for (topic, unsent) in taken {
-            latest.forget(topic);
-            self.agenda.bring_back(topic, after.max(unsent.first - 1), unsent.newest, offsets);
+            self.latest.iter_mut().for_each(|latest| latest.forget(topic));
+            let positions = self.positions.get_or_insert_with(|| Box::new(Positions::new(Purpose::Recovery)));
+            positions.step_back(topic, after.max(unsent.first - 1), self.seen, &self.shared.ring.borrow());
         }
     }
 
     /// Begins a subscription anew with a snapshot, although its cursor was ahead of the hub.
     pub(in crate::hub) fn restart_topic(&mut self, topic: Topic, offset: u64) {
-        if self.scan.as_ref().is_some_and(|scan| scan.begins(topic) > offset) {
-            self.begin_topic(topic, offset);
-            self.change_rewinds(|rewind| {
-                if rewind.after > offset {
-                    rewind.topics.remove(&topic);
-                }
-            });
+        if let Some(positions) = &mut self.positions {
+            positions.restart(topic, offset, &self.shared.ring.borrow());
         }
     }
 }

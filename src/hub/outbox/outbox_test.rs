@@ -114,7 +114,7 @@ impl Fixture {
     }
 
     pub(super) fn reply(&mut self, message: ServerMessage) -> Result<(), CloseReason> {
-        self.outbox.push_reply(Rc::new(Reply { offset: self.offset, message }), self.now)
+        self.outbox.push_reply(message, self.offset, self.now)
     }
 
     pub(super) fn control(&mut self, control: Control) -> Result<(), CloseReason> {
@@ -357,7 +357,7 @@ fn answers_that_keep_events_before_them_are_bounded() {
         requests += 1;
     }
     let outbox = &fixture.outbox;
-    assert!(requests > 500 && outbox.queue.is_empty() && outbox.agenda.len() <= 4, "{requests} {outbox:?}");
+    assert!(requests > 500 && outbox.queue.is_empty() && outbox.newest.len() <= 4, "{requests} {outbox:?}");
 }
 
 #[test]

@@ -22,26 +22,26 @@ impl Outbox {
     /// Returns the offset of the newest event of a topic that the session never gets, because a newer one has replaced
     /// it.
     pub fn newest_skipped(&self, topic: Topic) -> Option<u64> {
-        self.skipped.newest(topic)
+        self.skipped.as_ref().and_then(|skipped| skipped.newest(topic))
     }
 
     /// Returns whether the session has got, or will get, every event.
     pub fn is_complete(&self) -> bool {
-        self.skipped.is_empty()
+        self.skipped.is_none()
     }
 
     /// Forgets skipped events of these topics, which begin anew from a cursor, except those of topics that the session has
     /// already.
     pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>) {
-        if !self.skipped.is_empty() {
-            self.skipped.begin_anew(fresh, &self.links);
+        if let Some(skipped) = &mut self.skipped {
+            skipped.begin_anew(fresh, &self.links);
         }
     }
 
     /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a
     /// drained one. `None` if a snapshot is queued, or if queued events were dropped because the outbox is closing.
     pub fn cursor(&self) -> Option<u64> {
-        let is_told = self.answers.iter().all(|answer| answer.rewind().is_some());
+        let is_told = self.answers.iter().all(|answer| answer.recovers_after().is_some());
         (self.life < Life::Closing && is_told).then(|| self.cursor_offset())
     }
 
@@ -52,10 +52,11 @@ impl Outbox {
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
         let skipped = self.lag.as_ref().and_then(|lag| lag.values().copied().min());
         let untold = self.untold.as_ref().map(|untold| untold.since_offset);
-        let unread = self.scan.as_ref().filter(|scan| scan.is_behind()).map(|scan| scan.read() + 1);
-        let rewound = self.answers.iter().filter_map(Answer::rewind).map(|rewind| rewind.first().saturating_add(1));
-        let agenda = self.agenda.first_unsent();
-        let first = [queued, agenda, latest, skipped, untold, unread].into_iter().flatten().chain(rewound).min();
+        let recovered = self.answers.iter().filter_map(Answer::recovers_after).map(|after| after.saturating_add(1));
+        let newest =
+            self.newest.iter().map(|((offset, _), unsent)| unsent.map_or(*offset, |unsent| unsent.first)).min();
+        let places = [queued, self.next_read(), newest, latest, skipped, untold];
+        let first = places.into_iter().flatten().chain(recovered).min();
         first.map_or(self.seen, |first| self.seen.min(first - 1))
     }
 

@@ -1,16 +1,13 @@
-//! Draining of events that are read from the ring: those of a scan, those of a recovery, and the newest events of topics. Reads of
-//! recoveries are limited by the hub's turn.
+//! Draining of events that are read from the ring: those at the positions, and the newest events of topics. Reads are limited by the
+//! hub's turn.
 
 use std::time::Instant;
 
-use crate::domain::{Event, Topic};
 use crate::history::Ring;
 use crate::hub::delivery::Sink;
 use crate::hub::outbox::Outbox;
-use crate::hub::outbox::answers::Rewind;
 use crate::hub::outbox::drain::Drained;
 use crate::hub::outbox::lag::Untold;
-use crate::hub::outbox::scan::Next;
 use crate::protocol::{Mode, Publication};
 
 /// Least cost of a read from the ring, in events read: for the search, and for the write.
@@ -29,53 +26,20 @@ pub(super) struct Looks {
 }
 
 impl Outbox {
-    /// Reads the next event up to the offset `limit` from the ring and drains it.
-    pub(super) fn scan_next(
-        &mut self,
-        ring: &Ring,
-        limit: u64,
-        now: Instant,
-        sink: &mut impl Sink,
-        drained: &mut Drained,
-    ) -> bool {
+    /// Reads the next event from the ring and drains it, if it is still to be sent. Returns false if the session must wait
+    /// for its turn, or be closed.
+    pub(super) fn read_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
         if !self.may_look(now, drained) {
             return false;
         }
-        let (Some(scan), Some(looks)) = (&mut self.scan, &mut drained.looks) else { return false };
-        match scan.next(ring, limit, &self.links, &mut looks.left) {
-            Next::Event(batch, index) => self.give_read(&batch[index], now, sink, drained),
-            Next::None => {}
-            Next::Paused => {
-                drained.is_paused = true;
-                return false;
-            }
-            Next::Overtaken => {
-                self.close_lagging();
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Reads the next event of a recovery and drains it, if it is still to be sent.
-    pub(super) fn recover_next(
-        &mut self,
-        ring: &Ring,
-        now: Instant,
-        sink: &mut impl Sink,
-        drained: &mut Drained,
-    ) -> bool {
-        if !self.may_look(now, drained) {
-            return false;
-        }
-        let (Some(offset), Some(offsets)) = (self.agenda.next_recovered(), ring.offsets()) else { return false };
+        let (Some(offset), Some(positions)) = (self.next_read(), &mut self.positions) else { return false };
         let Some((batch, index)) = ring.find(offset, &mut self.near) else {
             self.close_lagging();
             return false;
         };
-        let carriers = self.agenda.advance(offsets);
+        let carriers = positions.advance(ring);
         drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
-        if self.recovers(&batch[index].event, &carriers) {
+        if positions.wants(&batch[index].event, &carriers, &self.links) {
             self.give_read(&batch[index], now, sink, drained);
         }
         true
@@ -92,20 +56,6 @@ impl Outbox {
         }
     }
 
-    /// Returns whether the recovery of these topics must send an event: not if another subscription of the session has
-    /// sent it. Days and gaps belong to several topics of a symbol.
-    fn recovers(&self, event: &Event, carriers: &[(Topic, bool)]) -> bool {
-        let Some(scan) = &self.scan else { return true };
-        let position = |topic| scan.position(topic, &self.links);
-        let has_sent = |topic: Topic| {
-            // The wildcard has not sent the events of a symbol that has a position of its own.
-            let topic = if position(topic).is_some() { topic } else { topic.wildcard() };
-            position(topic).is_some_and(|after| after < event.offset) && !carriers.contains(&(topic, true))
-        };
-        let symbols = event.topics().filter(|topic| *topic != topic.wildcard());
-        carriers.iter().any(|(topic, _)| *topic == event.topic()) || !symbols.into_iter().any(has_sent)
-    }
-
     /// Drains the next event that is the newest of its topic.
     pub(super) fn give_newest(
         &mut self,
@@ -114,11 +64,11 @@ impl Outbox {
         sink: &mut impl Sink,
         drained: &mut Drained,
     ) -> bool {
-        let Some((offset, topic, unsent)) = self.agenda.pop_newest() else { return false };
+        let Some(((offset, topic), unsent)) = self.newest.pop_first() else { return false };
         let found = ring.find_newest(topic, offset, &mut self.near);
-        let is_recovery = self.scan.as_ref().is_some_and(|scan| !scan.is_burst());
+        let is_recovery = self.positions.as_ref().is_some_and(|positions| !positions.is_burst());
         if found.is_none() && is_recovery && self.mode_of(topic) == Mode::All {
-            self.agenda.insert(offset, topic, unsent);
+            self.newest.insert((offset, topic), unsent);
             self.close_lagging();
             return false;
         }
@@ -144,7 +94,7 @@ impl Outbox {
     /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
     /// the session is paused.
     fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
-        let is_turn = !self.scan.as_ref().is_some_and(|scan| scan.is_burst());
+        let is_turn = !self.positions.as_ref().is_some_and(|positions| positions.is_burst());
         let looks = drained.looks.get_or_insert_with(|| {
             let max = if is_turn { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
             Looks { max, left: max, is_turn }
@@ -161,18 +111,6 @@ impl Outbox {
             let used = (max - left).max(READ_WORK_MIN);
             self.shared.turn.borrow_mut().settle(max, used);
             self.work += used as u64;
-        }
-    }
-
-    /// Begins a recovery, when everything up to the offset `up_to` has been sent.
-    pub(super) fn rewind(&mut self, up_to: u64, rewind: &Rewind) {
-        let ring = self.shared.ring.borrow();
-        let Some(offsets) = ring.offsets() else { return };
-        self.work += rewind.topics.len() as u64;
-        for topic in &rewind.topics {
-            self.agenda.recover(*topic, rewind.after, up_to, offsets);
-            // The scan has passed these events, and those that the recovery has sent are not sent again.
-            self.scan.iter_mut().for_each(|scan| scan.begin(*topic, rewind.after));
         }
     }
 }

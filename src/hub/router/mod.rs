@@ -126,66 +126,49 @@ impl Router {
         self.sessions.iter().filter_map(|(_, entry)| entry.writer.as_ref())
     }
 
-    /// Subscribes the session to these channels of one symbol, or of every symbol if `id` is `None`, in this mode.
-    pub fn subscribe(&mut self, key: SessionKey, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        let offset = self.offset();
-        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
-        outbox.set_mode(id, channels, mode);
-        for channel in channels.iter() {
-            let topic = topic(id, channel);
-            let [goes_on, joins] = [topic, topic.wildcard()].map(|topic| outbox.links().contains(topic));
-            self.index.insert(topic, key, outbox.links());
-            if joins {
-                outbox.join_topic(topic);
-            }
-            if goes_on || joins {
-                outbox.restart_topic(topic, offset);
-            } else {
-                outbox.begin_topic(topic, offset);
-            }
-        }
-    }
-
-    /// Subscribes the session like [`Self::subscribe`] to each of `ids`, to events after the offset `after`, which must
-    /// be at most [`Self::head`] and not evicted, see [`Self::remembers`]. Subscriptions that the session already has
-    /// continue, except for their mode. Returns the recovery of the missed events for the session's outbox; it may be
-    /// empty.
-    pub fn subscribe_after(
+    /// Subscribes the session to these channels of each of `ids` (of every symbol for `None`) in this mode: to the events
+    /// after the hub's offset; or to those after the offset `after`, which must be at most [`Self::head`] and not
+    /// evicted, see [`Self::remembers`]. Topics that the session already has continue, except for their mode. With
+    /// `after`, returns the recovery of the missed events for the session's outbox; it may be empty.
+    pub fn subscribe(
         &mut self,
         key: SessionKey,
         ids: &[Option<SymbolId>],
         channels: ChannelSet,
         mode: Mode,
-        after: u64,
-    ) -> Rewind {
+        after: Option<u64>,
+    ) -> Option<Rewind> {
+        let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
-        let mut topics = BTreeSet::new();
-        let (mut joined, mut going_on) = (Vec::new(), Vec::new());
-        for (id, channel) in ids.iter().flat_map(|id| channels.iter().map(move |channel| (*id, channel))) {
-            let topic = topic(id, channel);
-            if outbox.links().contains(topic) {
-                going_on.push(topic);
-            } else if outbox.links().contains(topic.wildcard()) {
-                joined.push(topic);
-                going_on.push(topic);
-            } else {
-                topics.insert(topic);
+        let asked = ids.iter().flat_map(|id| channels.iter().map(move |channel| topic(*id, channel)));
+        let (mut going_on, others): (Vec<_>, Vec<_>) = asked.partition(|topic| outbox.links().contains(*topic));
+        // Those of symbols that are named now, and that the wildcard has served so far.
+        let (named, new): (BTreeSet<_>, BTreeSet<_>) =
+            others.into_iter().partition(|topic| outbox.links().contains(topic.wildcard()));
+        going_on.extend(&named);
+        if let Some(after) = after {
+            if mode == Mode::All {
+                outbox.recover_unsent(&going_on, after);
             }
+            outbox.begin_anew(&new);
         }
-        if mode == Mode::All {
-            outbox.recover_unsent(&going_on, after);
-        }
-        outbox.begin_anew(&topics);
         for id in ids {
             outbox.set_mode(*id, channels, mode);
         }
-        for topic in topics.iter().chain(&joined) {
+        for topic in new.iter().chain(&named) {
             self.index.insert(*topic, key, outbox.links());
         }
-        for topic in joined {
+        for topic in named {
             outbox.join_topic(topic);
         }
-        Rewind { topics, after }
+        let Some(after) = after else {
+            for topic in &new {
+                outbox.begin_topic(*topic, offset);
+            }
+            going_on.into_iter().chain(new).for_each(|topic| outbox.restart_topic(topic, offset));
+            return None;
+        };
+        Some(Rewind { topics: new, after })
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.

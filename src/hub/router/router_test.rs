@@ -83,7 +83,8 @@ fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
 fn join(router: &mut Router, symbols: u32, on_lag: OnLag, ender: Option<Ender>) -> (SessionKey, SharedOutbox) {
     let (key, outbox) = router.join::<Native>(ender, Instant::now());
     let trades = ChannelSet::from_iter([Channel::Trades]);
-    (0..symbols).for_each(|id| router.subscribe(key, Some(SymbolId(id)), trades, Mode::All));
+    let ids: Vec<_> = (0..symbols).map(|id| Some(SymbolId(id))).collect();
+    router.subscribe(key, &ids, trades, Mode::All, None);
     outbox.borrow_mut().set_on_lag(on_lag);
     (key, outbox)
 }
@@ -198,13 +199,13 @@ fn a_topic_that_changes_to_mode_latest_before_its_recovery_begins_loses_no_event
     let (key, outbox) = router.join::<Native>(None, now);
     let (id, trades) = (Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]));
     let latest = Mode::Latest(Rate::from_hz(0.1));
-    router.subscribe(key, id, trades, latest);
+    router.subscribe(key, &[id], trades, latest, None);
     trade(&mut router, 0, 1, now);
     assert_eq!(take(&outbox, 100, now).unwrap().offsets, [1]);
     (0..3).for_each(|_| trade(&mut router, 0, 1, now));
     for mode in [Mode::All, latest] {
-        let rewind = router.subscribe_after(key, &[id], trades, mode, 1);
-        outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+        let rewind = router.subscribe(key, &[id], trades, mode, Some(1));
+        outbox.borrow_mut().push_rewind(rewind.unwrap(), router.offset(), false, now);
     }
     let taken = take(&outbox, 100, now).unwrap();
     assert_eq!((taken.offsets, taken.skipped), (vec![4], 2));
@@ -218,8 +219,8 @@ fn a_day_is_recovered_once_by_requests_of_two_channels() {
     trade(&mut router, 0, 1, now);
     let (key, outbox) = router.join::<Native>(None, now);
     for (id, channel) in [(Some(SymbolId(0)), Channel::Trades), (None, Channel::Quotes), (None, Channel::Trades)] {
-        let rewind = router.subscribe_after(key, &[id], ChannelSet::from_iter([channel]), Mode::All, 0);
-        outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+        let rewind = router.subscribe(key, &[id], ChannelSet::from_iter([channel]), Mode::All, Some(0));
+        outbox.borrow_mut().push_rewind(rewind.unwrap(), router.offset(), false, now);
     }
     let taken: Vec<_> = (0..10).filter_map(|_| take(&outbox, 1, now)).flat_map(|taken| taken.offsets).collect();
     assert_eq!(taken, [1, 2]);

@@ -51,9 +51,7 @@ impl Router {
         let (offset, newest) = (self.offset(), self.newest());
         let turn = shared.config.push.turn_events_max();
         if newest.saturating_sub(offset) > turn as u64 {
-            let mut burst = shared.burst.get();
-            burst.grow(offset, newest, now);
-            shared.burst.set(burst);
+            shared.burst_end.set(newest);
         }
         let Some(batches) = ring.batches_after(offset, newest) else { return false };
         let after = |batch: &Arc<[Publication]>| batch.partition_point(|each| each.event.offset <= offset);

@@ -1,0 +1,257 @@
+//! `Positions`: how far one session has got with each of its topics while it reads from the ring. While they exist no event is
+//! queued, and none is merged in mode `latest` before it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::Event;
+use crate::history::Ring;
+use crate::hub::OutboxShared;
+use crate::hub::index::{Links, Topic};
+
+/// A burst may span one part in this many of the ring; the rest is the time to read it.
+const RING_PART: u64 = 4;
+/// Most unread events that are not part of a burst, in full outboxes.
+const LEEWAY_OUTBOXES: u64 = 2;
+
+/// Why a session reads from the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A recovery: no event is skipped until the session has caught up.
+    Recovery,
+    /// A poll: all events are read from the ring, also after the session has caught up.
+    Follow,
+    /// A burst: more events than the queue has room for. No client could keep up with them, so they do not make the
+    /// session slow; of other events only so many may be added before the session has read.
+    Burst { others_left: u64 },
+}
+
+impl Purpose {
+    /// Returns the purpose of a session that falls behind by a burst.
+    pub(super) fn burst(shared: &OutboxShared) -> Self {
+        Self::Burst { others_left: others_max(shared) }
+    }
+}
+
+fn others_max(shared: &OutboxShared) -> u64 {
+    LEEWAY_OUTBOXES * shared.config.push.outbox_events_max as u64
+}
+
+/// The position of a session in the events of one topic.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    /// The events up to this offset have been sent, or are not for the session.
+    after: u64,
+    /// The same for days and gaps, which belong to every channel: they are not sent again if a topic steps back.
+    days_after: u64,
+    /// The offset of the next event, and its index among the events of the topic; `None` if there is none yet.
+    next: Option<(u64, u64)>,
+    /// The number of the queued recovery that begins here.
+    recovery: Option<u32>,
+}
+
+/// The positions of one session. A topic without one has none of its events in the ring still to be sent.
+#[derive(Debug)]
+pub(super) struct Positions {
+    purpose: Purpose,
+    /// A symbol that is not named any more, but still served by the wildcard, keeps its position.
+    topics: BTreeMap<Topic, Position>,
+    /// The next events, in the order of the stream. One event may be the next one of several topics.
+    order: BTreeSet<(u64, Topic)>,
+    recoveries: u32,
+}
+
+impl Positions {
+    /// Returns the positions of a session that has been sent everything.
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self { purpose, topics: BTreeMap::new(), order: BTreeSet::new(), recoveries: 0 }
+    }
+
+    /// Returns whether the session reads a burst, and nothing that may not be skipped.
+    pub(super) fn is_burst(&self) -> bool {
+        matches!(self.purpose, Purpose::Burst { .. })
+    }
+
+    /// Changes the purpose.
+    pub(super) fn protect(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+    }
+
+    /// Returns the number of positions.
+    pub(super) fn len(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Returns the offset of the first event that is still to be sent, for a session with the high-water mark `seen`.
+    pub(super) fn first(&self, seen: u64) -> Option<u64> {
+        self.order.first().map(|(offset, _)| *offset).filter(|offset| *offset <= seen)
+    }
+
+    /// Returns whether every topic has caught up with the high-water mark `seen`.
+    pub(super) fn is_over(&self, seen: u64) -> bool {
+        let has_caught_up = |position: &Position| position.after <= seen && position.recovery.is_none();
+        self.purpose != Purpose::Follow && self.first(seen).is_none() && self.topics.values().all(has_caught_up)
+    }
+
+    /// Returns whether an event may be left in the ring, although the session is not to skip it: false if it falls
+    /// behind too far.
+    pub(super) fn has_room(&mut self, offset: u64, is_burst: bool, seen: u64, shared: &OutboxShared) -> bool {
+        let read = self.first(seen).unwrap_or(offset) - 1;
+        let Purpose::Burst { others_left } = &mut self.purpose else { return true };
+        let offsets_max = (shared.ring.borrow().capacity() as u64 / RING_PART).max(1);
+        if offset - read > offsets_max || (!is_burst && *others_left == 0) {
+            return false;
+        }
+        *others_left -= u64::from(!is_burst);
+        true
+    }
+
+    /// Records that this many events have been sent.
+    pub(super) fn sent(&mut self, events: u64, shared: &OutboxShared) {
+        if let Purpose::Burst { others_left } = &mut self.purpose {
+            *others_left = others_max(shared).min(*others_left + events);
+        }
+    }
+
+    /// Leaves an event in the ring: the topics that carry it get a position if they have none.
+    pub(super) fn leave(&mut self, event: &Event, links: &Links, ring: &Ring) {
+        for topic in event.topics() {
+            match self.topics.get(&topic) {
+                Some(position) if position.next.is_some() || position.recovery.is_some() => {}
+                Some(position) => self.go_on(topic, position.after, ring),
+                None if links.contains(topic) => self.place(topic, Position::after(event.offset - 1), ring),
+                None => {}
+            }
+        }
+    }
+
+    /// Begins a subscription after this offset.
+    pub(super) fn begin(&mut self, topic: Topic, after: u64, ring: &Ring) {
+        self.place(topic, Position::after(after), ring);
+    }
+
+    /// Begins a subscription by name to a symbol that the wildcard has served so far.
+    pub(super) fn name(&mut self, topic: Topic, ring: &Ring) {
+        if let (None, Some(position)) = (self.topics.get(&topic), self.topics.get(&topic.wildcard())) {
+            self.place(topic, *position, ring);
+        }
+    }
+
+    /// Ends a subscription by name to a symbol that the wildcard serves on. Events up to `seen` have been sent unless
+    /// the symbol has a position.
+    pub(super) fn unname(&mut self, topic: Topic, seen: u64, ring: &Ring) {
+        if !self.topics.contains_key(&topic) && self.topics.contains_key(&topic.wildcard()) {
+            self.place(topic, Position::after(seen), ring);
+        }
+    }
+
+    /// Ends a subscription, and of a wildcard that of every symbol that is not named.
+    pub(super) fn end(&mut self, ended: Topic, links: &Links) {
+        let has_ended = |topic: Topic| topic == ended || (topic.wildcard() == ended && !links.contains(topic));
+        self.topics.retain(|topic, _| !has_ended(*topic));
+        self.order.retain(|(_, topic)| !has_ended(*topic));
+    }
+
+    /// Begins a subscription anew at this offset, if its position is ahead of that; of a wildcard those of the named symbols,
+    /// too.
+    pub(super) fn restart(&mut self, topic: Topic, offset: u64, ring: &Ring) {
+        let is_it = |each: Topic| each == topic || each.wildcard() == topic;
+        let ahead = self.topics.iter().filter(|(each, position)| is_it(**each) && position.after > offset);
+        for each in ahead.map(|(each, _)| *each).collect::<Vec<_>>() {
+            self.begin(each, offset, ring);
+        }
+    }
+
+    /// Adds a recovery of these topics after this offset, which [`start`](Self::start) begins. Returns its number.
+    pub(super) fn recover(&mut self, topics: impl IntoIterator<Item = Topic>, after: u64, ring: &Ring) -> u32 {
+        self.recoveries += 1;
+        for topic in topics {
+            self.place(topic, Position { recovery: Some(self.recoveries), ..Position::after(after) }, ring);
+        }
+        self.recoveries
+    }
+
+    /// Begins a recovery. Returns the number of its topics.
+    pub(super) fn start(&mut self, recovery: u32, ring: &Ring) -> usize {
+        let begins = self.topics.iter().filter(|(_, position)| position.recovery == Some(recovery));
+        let topics: Vec<_> =
+            begins.map(|(topic, position)| (*topic, Position { recovery: None, ..*position })).collect();
+        for (topic, position) in &topics {
+            self.place(*topic, *position, ring);
+        }
+        topics.len()
+    }
+
+    /// Sends the events of a topic after this offset again, which had been read, but not sent.
+    pub(super) fn step_back(&mut self, topic: Topic, after: u64, seen: u64, ring: &Ring) {
+        let position = self.topics.get(&topic).or_else(|| self.topics.get(&topic.wildcard()));
+        let position = position.copied().unwrap_or(Position::after(seen));
+        if position.recovery.is_none() {
+            let days_after = position.days_after.max(position.after);
+            self.place(topic, Position { after, days_after, ..position }, ring);
+        }
+    }
+
+    /// Moves every topic that carries the next event past it. Returns them.
+    pub(super) fn advance(&mut self, ring: &Ring) -> Vec<Topic> {
+        let mut carriers = Vec::new();
+        let Some((offset, _)) = self.order.first().copied() else { return carriers };
+        while let Some((_, topic)) = self.order.first().copied().filter(|(next, _)| *next == offset) {
+            self.order.pop_first();
+            if let Some(position) = self.topics.get_mut(&topic) {
+                let index = position.next.map_or(0, |(_, index)| index + 1);
+                position.after = offset;
+                self.stand(topic, index, ring);
+            }
+            carriers.push(topic);
+        }
+        carriers
+    }
+
+    /// Returns whether an event must be sent that these topics carry: not if another topic has sent it. A wildcard sends
+    /// the events of the symbols that are not named and have no position. Days and gaps belong to several topics of a
+    /// symbol.
+    pub(super) fn wants(&self, event: &Event, carriers: &[Topic], links: &Links) -> bool {
+        let has_sent = |topic: Topic| {
+            let is_own = links.contains(topic) || self.topics.contains_key(&topic);
+            let topic = if is_own { topic } else { topic.wildcard() };
+            match self.topics.get(&topic) {
+                Some(position) if carriers.contains(&topic) => event.offset <= position.days_after,
+                Some(position) => position.recovery.is_none(),
+                None => links.contains(topic),
+            }
+        };
+        let mut symbols = event.topics().filter(|topic| topic.id().is_some());
+        carriers.contains(&event.topic()) || !symbols.any(has_sent)
+    }
+
+    fn place(&mut self, topic: Topic, position: Position, ring: &Ring) {
+        let before = self.topics.insert(topic, Position { next: None, ..position }).and_then(|before| before.next);
+        if let Some((offset, _)) = before {
+            self.order.remove(&(offset, topic));
+        }
+        if position.recovery.is_none() {
+            self.go_on(topic, position.after, ring);
+        }
+    }
+
+    fn go_on(&mut self, topic: Topic, after: u64, ring: &Ring) {
+        let index = ring.offsets().map_or(0, |offsets| offsets.index_after(topic, after));
+        self.stand(topic, index, ring);
+    }
+
+    /// Makes the event with this index the next one of the topic.
+    fn stand(&mut self, topic: Topic, index: u64, ring: &Ring) {
+        let next = ring.offsets().and_then(|offsets| offsets.at(topic, index)).map(|offset| (offset, index));
+        if let Some((offset, _)) = next {
+            self.order.insert((offset, topic));
+        }
+        self.topics.entry(topic).and_modify(|position| position.next = next);
+    }
+}
+
+impl Position {
+    /// Returns the position after this offset.
+    const fn after(offset: u64) -> Self {
+        Self { after: offset, days_after: offset, next: None, recovery: None }
+    }
+}
