@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Connects the parts of the live page after the first chart is drawn: messages update the state, the viewer's input changes the
- * subscriptions, and the state is painted once per animation frame at most.
+ * subscriptions, and the state is painted in an animation frame, 12 times a second at most.
  *
  * Owns: the only state of the page. Does not own: the connection, the figures, any element; each has a module of its own.
  */
@@ -30,6 +30,8 @@ import { wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const PULSE_MS = 500;
+/** The least time between two paintings. The eye reads no figure that changes more often, and each one costs the browser a layout of the page. */
+const PAINT_MS = 80;
 /** The list of symbols is fetched without a connection if none is open after this time. */
 const PATIENCE_MS = 1_500;
 /** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
@@ -46,6 +48,9 @@ const state = {
   /** What is charted if the address does not say. */
   first: { charted: /** @type {string | null} */ (null), interval: /** @type {Interval} */ ("1m") },
   isFrameAsked: false,
+  painted_at_ms: Number.NEGATIVE_INFINITY,
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer: undefined,
   /** Whether the next frame repaints the charted symbol even if its figures are unchanged. */
   isStageDue: true,
   measured_at_ms: 0,
@@ -192,15 +197,22 @@ function relabel() {
   paintStage();
 }
 
-/** Requests a repaint of the charted symbol, even if its figures are unchanged. */
+/** Requests a repaint of the charted symbol at once, even if its figures are unchanged: the viewer may have pointed at a bar. */
 function paintStage() {
   state.isStageDue = true;
-  requestPaint();
+  askFrame();
 }
 
+/** Requests a repaint soon. */
 function requestPaint() {
   // A hidden page gets no animation frames, but the viewer sees its title.
   if (document.hidden) paintHead();
+  if (!state.isFrameAsked) state.timer ??= setTimeout(askFrame, state.painted_at_ms + PAINT_MS - performance.now());
+}
+
+function askFrame() {
+  clearTimeout(state.timer);
+  state.timer = undefined;
   if (state.isFrameAsked) return;
   state.isFrameAsked = true;
   requestAnimationFrame(paint);
@@ -209,6 +221,7 @@ function requestPaint() {
 function paint() {
   state.isFrameAsked = false;
   const now_ms = performance.now();
+  state.painted_at_ms = now_ms;
   paintHead();
   stage.setWhole(link.status.state === "live");
   if (state.isStageDue || stage.charts.some(({ symbol }) => market.changed.has(symbol))) drawStage();

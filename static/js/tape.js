@@ -8,9 +8,9 @@
 /** @typedef {import("./tradelog.js").LoggedTrade} LoggedTrade */
 
 import { formatCount, formatPrice } from "./format.js";
-import { mark, t } from "./i18n.js";
+import { currentLanguage, mark, t } from "./i18n.js";
 import { setData, setText } from "./write.js";
-import { formatTime } from "./zone.js";
+import { formatTime, zone } from "./zone.js";
 
 export const TAPE_ROWS = 40;
 /** Who took the price that was quoted: the buyer who paid the ask, the seller who took the bid, or neither for a price between. */
@@ -25,6 +25,8 @@ const LATE = { direction: "flat", label: mark("Late") };
 export class Tape {
   /** @type {HTMLTableRowElement[]} */
   #rows = [];
+  /** @type {WeakMap<LoggedTrade, { format: string, text: string }>} */
+  #times = new WeakMap();
   #note = document.querySelector("#tape-note");
 
   /** @param {HTMLTableElement} table */
@@ -49,12 +51,20 @@ export class Tape {
       if (row.hidden === Boolean(trade)) row.hidden = !trade;
       if (!trade) return;
       const { direction, label } = trade.isLate ? LATE : SIDES[/** @type {0} */ (trade.side)];
-      const [time, side, price, size] = row.cells;
-      setText(time, formatTime(trade.ts / 1e6, "second"));
-      setText(side, t(label));
-      setText(price, formatPrice(trade.price));
-      setText(size, formatCount(trade.size));
+      const texts = [this.#timeOf(trade), t(label), formatPrice(trade.price), formatCount(trade.size)];
+      // The texts move, not the rows: rows that move count as shifts of the layout.
+      for (const [column, cell] of [...row.cells].entries()) setText(cell, texts[column]);
       setData(row, "direction", direction);
     });
+  }
+
+  /** Returns the time of a trade as text. It is formatted once, because that is slow. @param {LoggedTrade} trade */
+  #timeOf(trade) {
+    const format = `${currentLanguage()} ${zone.get()}`;
+    const known = this.#times.get(trade);
+    if (known?.format === format) return known.text;
+    const text = formatTime(trade.ts / 1e6, "second");
+    this.#times.set(trade, { format, text });
+    return text;
   }
 }
