@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps sdk-deps bench compare load hostile screenshot doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps sdk-deps bench compare load hostile screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -51,9 +51,14 @@ hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency o
 	cargo build --release --locked --bins
 	node benches/hostile.mjs
 
-screenshot: $(LIBRARY) browser-deps ## take the README's screenshot again
-	cargo test --locked --test it nothing_overlaps
-	cp target/tmp/screenshots/1280-dark.png docs/screenshot.png
+screenshot: $(LIBRARY) browser-deps ## take the README's picture and its animation again (2 minutes)
+	cargo build --locked
+	node static/pictures/take.mjs readme
+
+pictures: $(LIBRARY) browser-deps ## take pictures of all states of the pages, and their sheet docs/pictures.webp (10 minutes)
+	cargo build --locked
+	node static/pictures/take.mjs states
+	node static/pictures/take.mjs sheet
 
 doc: $(LIBRARY) ## build the documentation of the code
 	cargo doc --locked --workspace --no-deps

@@ -44,6 +44,14 @@ export function outcomeOf({ ready_ms, failure }) {
   }
 }
 
+/** Returns why the prices are stale; empty if they are not. @param {import("./link.js").Status} status */
+export function whyStale(status) {
+  if (status.state !== "stale") return "";
+  return status.silent_since_ms === null
+    ? t("This page or its network was too slow, so the server has skipped events. It has sent the newest prices instead.")
+    : t("Nothing comes any more, not even answers to this page's pings: the server or the network stands still. If it stays so, the page connects anew.");
+}
+
 export class ConnectionPanel {
   #link;
   #panel = byId("connection-panel");
@@ -75,17 +83,17 @@ export class ConnectionPanel {
   /** Repaints the panel if it is open. */
   paint() {
     if (!this.#panel.matches(":popover-open")) return;
-    const { attempts, clock } = this.#link;
+    const { attempts, clock, status } = this.#link;
     const rows = attempts.map((attempt) => {
       // On the server's clock where it is known, as that of the viewer may be wrong.
       const at_ms = performance.timeOrigin + (attempt.ready_ms ?? attempt.at_ms) + (clock.best?.offset_us ?? 0) / 1_000;
       return [formatTime(at_ms / 1_000, "second"), transportName(attempt.transport), outcomeOf(attempt)];
     });
+    setText(byId("connection-now"), whyStale(status) || (rows[0]?.slice(1).join(": ") ?? ""));
     const key = JSON.stringify(rows);
     if (key === this.#shown) return;
     this.#shown = key;
     byId("connection-tried").replaceChildren(...rows.map(([at, name, outcome]) =>
       element("li", {}, element("time", {}, at), " ", element("b", {}, name), " ", element("span", {}, outcome))));
-    setText(byId("connection-now"), rows[0]?.slice(1).join(": ") ?? "");
   }
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { describe } from "../js/connection.js";
+import { whyStale } from "../js/connectionpanel.js";
 import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
 import { findMatches } from "../js/search.js";
@@ -162,6 +163,9 @@ test("every state of the connection has its own words", () => {
   assert.deepEqual(describe({ state: "closed", reason: "the server rejected what this page sent" }, 0), ["Disconnected", ""]);
   assert.deepEqual(describe({ state: "stale", silent_since_ms: 1_000, skipped: 0 }, 32_000), ["Stale", "nothing for 31 s"]);
   assert.deepEqual(describe({ state: "stale", silent_since_ms: null, skipped: 312 }, 0), ["Stale", "312 events skipped"]);
+  assert.match(whyStale({ state: "stale", silent_since_ms: 1_000, skipped: 0 }), /not even answers to this page's pings/);
+  assert.match(whyStale({ state: "stale", silent_since_ms: null, skipped: 312 }), /too slow/);
+  assert.equal(whyStale({ state: "live", fallback: null }), "");
 });
 
 test("every script is type-checked, and none opts out of it", () => {

@@ -157,7 +157,7 @@ export const korean = {
   "Red and blue, as in Korea": "빨강·파랑 (한국식)",
   "Blue and orange, for every colour vision": "파랑·주황 (색각 이상 배려)",
   "Language": "언어",
-  "Great numbers": "큰 수 표기",
+  "Large numbers": "큰 수 표기",
   "12.3M, 1.2B": "12.3M, 1.2B (백만, 십억)",
   "1,230만, 12억": "1,230만, 12억",
   "Time zone": "시간대",
@@ -177,6 +177,10 @@ export const korean = {
   "The list is full: {symbols} is not added, {count} symbols is the most.": "목록이 가득 찼습니다. 최대 {count}종목까지 추가할 수 있어 {symbols} 종목은 추가하지 않았습니다.",
   "not traded on this server": "이 서버에 없는 종목",
   "This server sends at most {most} symbols: {count} rows below them stand still.": "이 서버는 최대 {most}종목까지만 보내므로 나머지 {count}개 행은 갱신되지 않습니다.",
+  "This page or its network was too slow, so the server has skipped events. It has sent the newest prices instead.":
+    "이 페이지나 네트워크가 느려 서버가 이벤트를 건너뛰고 최신 시세를 보냈습니다.",
+  "Nothing comes any more, not even answers to this page's pings: the server or the network stands still. If it stays so, the page connects anew.":
+    "핑에 대한 응답도 오지 않습니다. 서버나 네트워크가 멈춘 상태입니다. 계속되면 페이지가 다시 연결합니다.",
   "WebSocket refused": "WebSocket 거부됨",
   "WebSocket silent": "WebSocket 수신 없음",
   "The WebSocket was open, but no prices came over it, twice in a row. It is tried again from time to time.":
