@@ -2,10 +2,11 @@
 /**
  * The client of a tickcast server: prices by WebSocket, or by server-sent events or long polling where no WebSocket gets through.
  *
- * Owns: which transport is used and when it is tried again, the cursor, the watchdog, and the listeners. Does not own: connections
- * (`websocket.js`, `lines.js`), the check that no event is missing or repeated (`gate.js`).
+ * Owns: which transport is used and when it is tried again, and the watchdog. Does not own: connections (`websocket.js`, `lines.js`),
+ * the check that no event is missing or repeated (`gate.js`), the application's listeners (`audience.js`).
  */
 
+import { Audience } from "./audience.js";
 import { Backoff } from "./backoff.js";
 import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
 import { addressOf, baseOf } from "./http.js";
@@ -13,7 +14,6 @@ import { LineLink } from "./lines.js";
 import { Place, received } from "./place.js";
 import { CHECK_MS, DEFAULTS, HEARTBEAT_MS, HELD_MS, LATE_MS } from "./options.js";
 import { isEvent, suspicionOf } from "./protocol.js";
-import { MessageQueue } from "./queue.js";
 import { Silences } from "./silences.js";
 import { WebSocketLink } from "./websocket.js";
 import { namesOf } from "./wishes.js";
@@ -50,11 +50,8 @@ export class Client {
   #Socket;
   /** @type {readonly Transport[]} */
   #transports = [];
-  /** @type {Map<string, Set<(value: never) => void>>} */
-  #listeners = new Map();
-  /** @type {Set<MessageQueue>} */
-  #queues = new Set();
-  #place = new Place((reset) => this.#emit([reset], received()));
+  #audience = new Audience();
+  #place = new Place((reset) => this.#audience.emit([reset], received()));
   #backoff;
   /** @type {Link | null} */
   #link = null;
@@ -168,22 +165,14 @@ export class Client {
    * @param {(value: Happenings[Name]) => void} listener
    * @returns {() => void}
    */
-  on(name, listener) {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener));
-    return () => void listeners.delete(listener);
-  }
+  on(name, listener) { return this.#audience.on(name, listener); }
 
   /**
    * Returns the messages from now on. If it is not read, it keeps the newest `queue_max` and reports the others as `overflow`.
    * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good.
    * @param {{ queue_max?: number }} [options] 10,000 by default
    */
-  messages({ queue_max = 10_000 } = {}) {
-    const queue = new MessageQueue(queue_max, () => this.#queues.delete(queue));
-    this.#queues.add(queue);
-    return queue;
-  }
+  messages({ queue_max = 10_000 } = {}) { return this.#audience.messages(queue_max); }
 
   [Symbol.asyncIterator]() { return this.messages(); }
 
@@ -194,7 +183,7 @@ export class Client {
     this.#leave();
     this.#setStatus({ state: "closed", transport: null, retry_at_ms: null, failure: null });
     await link?.close();
-    for (const queue of this.#queues) queue.end();
+    this.#audience.end();
   }
 
   /** The transport to begin with. */
@@ -256,7 +245,7 @@ export class Client {
   /** @param {Failure} failure */
   #finish(failure) {
     this.#setStatus({ state: "closed", transport: null, retry_at_ms: null, failure });
-    for (const queue of this.#queues) queue.end(new ClosedError(failure));
+    this.#audience.end(new ClosedError(failure));
   }
 
   /** @param {Link} link @param {import("./protocol.js").Welcome} [welcome] */
@@ -278,7 +267,7 @@ export class Client {
     this.#first = this.#transports.indexOf(link.transport);
     if (this.#first > 0) this.#upgrade_at_ms = now + this.#silences.upgradeDelay(this.#options.random());
     this.#setStatus({ state: "live", transport: link.transport, retry_at_ms: null, failure: null });
-    this.#emit([{ type: "open", transport: link.transport, epoch: this.epoch, symbols_max: this.symbols_max }], received());
+    this.#audience.emit([{ type: "open", transport: link.transport, epoch: this.epoch, symbols_max: this.symbols_max }], received());
     link.update();
   }
 
@@ -346,7 +335,7 @@ export class Client {
       take: (link, messages, received_us) => this.#take(link, messages, received_us),
       refuse: (error) => {
         if (error.code === "unknown_symbol") this.#place.wishes.exclude(error.symbols ?? []);
-        this.#emit([error], received());
+        this.#audience.emit([error], received());
       },
       fail: (link, failure) => this.#onFailure(link, failure),
     };
@@ -370,24 +359,9 @@ export class Client {
       if (suspicion) passed.push(suspicion);
       passed.push(message);
     }
-    if (passed.length > 0) this.#emit(passed, received_us);
+    if (passed.length > 0) this.#audience.emit(passed, received_us);
     if (!isWhole) this.#onFailure(link, { cause: "hole" });
     return isWhole;
-  }
-
-  /** @param {readonly Message[]} messages @param {number} received_us */
-  #emit(messages, received_us) {
-    for (const message of messages) {
-      this.#call(message.type, message);
-      this.#call("message", message);
-      for (const queue of this.#queues) queue.push(message);
-    }
-    this.#call("batch", { messages, received_us });
-  }
-
-  /** @param {string} name @param {unknown} value */
-  #call(name, value) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(/** @type {never} */ (value));
   }
 
   /** @param {Partial<Status>} change */
@@ -395,6 +369,6 @@ export class Client {
     const status = { ...this.status, ...change };
     status.isFallback = status.transport !== null && this.#transports.indexOf(status.transport) > 0;
     this.status = status;
-    this.#call("status", status);
+    this.#audience.call("status", status);
   }
 }

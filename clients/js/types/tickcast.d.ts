@@ -1,11 +1,10 @@
 /**
  * The client of a tickcast server: prices by WebSocket, or by server-sent events or long polling where no WebSocket gets through.
  *
- * Owns: which transport is used and when it is tried again, the cursor, the watchdog, and the listeners. Does not own: connections
- * (`websocket.js`, `lines.js`), the check that no event is missing or repeated (`gate.js`).
+ * Owns: which transport is used and when it is tried again, and the watchdog. Does not own: connections (`websocket.js`, `lines.js`),
+ * the check that no event is missing or repeated (`gate.js`), the application's listeners (`audience.js`).
  */
 import { ClosedError } from "./closing.js";
-import { MessageQueue } from "./queue.js";
 export { ClosedError };
 export type Failure = import("./closing.js").Failure;
 export type Core = import("./core.js").Core;
@@ -83,8 +82,8 @@ export declare class Client {
      */
     messages({ queue_max }?: {
         queue_max?: number;
-    }): MessageQueue;
-    [Symbol.asyncIterator](): MessageQueue;
+    }): import("./queue.js").MessageQueue;
+    [Symbol.asyncIterator](): import("./queue.js").MessageQueue;
     /** Ends the subscriptions and the connection. Resolves when the server has answered, or after two seconds. */
     close(): Promise<void>;
 }
