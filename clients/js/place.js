@@ -61,7 +61,7 @@ export class Place {
     if (this.gate.clear()) this.#onReset({ type: "reset", symbols: ["*"], reason: "restarted" });
   }
 
-  /** Begins a cursor, if there is none. @param {Position} position */
+  /** Begins a cursor, if there is none. @param {{ offset: number }} position */
   start({ offset }) {
     this.#offsets ??= { exact: offset, newest: offset };
   }

@@ -34,6 +34,8 @@ export class WebSocketLink {
   /** Whether events come in the order of the stream, because no recovery is running: then the newest one is the cursor. */
   #isSettled = false;
   #newest_offset = -1;
+  /** The offset of the `welcome`: no topic of this connection begins before it. */
+  #begun_offset = 0;
   /** When the oldest ping without an answer was sent. @type {number | null} */
   #pinged_ms = null;
   /** @type {number | undefined} */
@@ -75,6 +77,7 @@ export class WebSocketLink {
     switch (message.type) {
       case "welcome":
         this.#core.place.meet(message.epoch);
+        this.#begun_offset = message.offset;
         this.#core.enter(this, message);
         return true;
       case "subscribed":
@@ -97,8 +100,10 @@ export class WebSocketLink {
     }
   }
 
-  /** Notes an event that has passed. @param {ServerMessage} message */
+  /** Notes a message that has passed. @param {ServerMessage} message */
   passed(message) {
+    // Until the first answer to a ping, so that a connection that is lost before it is resumed all the same.
+    if (message.type === "snapshot") this.#core.place.start({ offset: this.#begun_offset });
     if (!isNumbered(message)) return;
     if (isEvent(message)) this.#audit.hear();
     this.#newest_offset = Math.max(this.#newest_offset, message.offset);

@@ -31,8 +31,10 @@ export declare class Place {
     meet(epoch: string): void;
     /** Drops the cursor, because the server has another epoch, or will have. */
     restart(): void;
-    /** Begins a cursor, if there is none. @param {Position} position */
-    start({ offset }: Position): void;
+    /** Begins a cursor, if there is none. @param {{ offset: number }} position */
+    start({ offset }: {
+        offset: number;
+    }): void;
     /** Moves the cursor. @param {number} offset every event up to it has come @param {boolean} isExact also those that a rate holds back */
     reached(offset: number, isExact: boolean): void;
     /** Reports topics whose events after the cursor are lost, and forgets them. @param {readonly string[]} symbols @param {readonly Channel[]} channels */

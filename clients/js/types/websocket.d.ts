@@ -22,7 +22,7 @@ export declare class WebSocketLink {
     constructor(core: Core, Socket: new (url: string, protocol: string) => WebSocket);
     /** Takes the messages that concern the connection. @param {ServerMessage} message @returns {boolean} whether the application is to see it */
     control(message: ServerMessage): boolean;
-    /** Notes an event that has passed. @param {ServerMessage} message */
+    /** Notes a message that has passed. @param {ServerMessage} message */
     passed(message: ServerMessage): void;
     /** Makes the subscriptions the wanted ones. */
     update(): void;

@@ -47,6 +47,8 @@ class WebSocketLink:
         # Whether events come in the order of the stream, because no recovery is running: then the newest one is the cursor.
         self._is_settled = False
         self._newest_offset = -1
+        # The offset of the `welcome`: no topic of this connection begins before it.
+        self._begun_offset = 0
         self._pinged_s: float | None = None
         self._retry_after_ms: float | None = None
         self._heard_s = time.monotonic()
@@ -100,6 +102,7 @@ class WebSocketLink:
         match message["type"]:
             case "welcome":
                 self._core.place.meet(message["epoch"])
+                self._begun_offset = message["offset"]
                 self._core.enter(self, message)
             case "subscribed":
                 return self._on_answer(message)
@@ -116,6 +119,9 @@ class WebSocketLink:
 
     def passed(self, message: Raw) -> None:
         """Notes a message that has passed the gate."""
+        if message["type"] == "snapshot":
+            # Until the first answer to a ping, so that a connection that is lost before it is resumed all the same.
+            self._core.place.start(self._begun_offset)
         if topic_of(message) is not None:
             self._audit.hear()
             self._newest_offset = max(self._newest_offset, message["offset"])

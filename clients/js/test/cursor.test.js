@@ -1,0 +1,177 @@
+// @ts-check
+// Checks the cursor: it never passes an event that has not come, so that the next connection can bring it.
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { Place } from "../place.js";
+import { Client } from "../tickcast.js";
+import { quote, snapshot, trade } from "./messages.js";
+
+/** @typedef {import("../protocol.js").Reset} Reset */
+
+/** Returns the place of a client of AAPL that has got the events up to an offset. @param {(reset: Reset) => void} [onReset] */
+function reached(offset = 100, onReset = () => {}) {
+  const place = new Place(onReset);
+  place.wishes.add(["AAPL"], ["trades"], { mode: "all" });
+  place.update();
+  place.meet("e1");
+  place.gate.await(["AAPL"]);
+  place.gate.judge(snapshot({ trades: 57 }));
+  place.reached(offset, true);
+  return place;
+}
+
+test("an event moves the cursor of topics in mode all only, as a rate may hold back older ones of others", () => {
+  const place = reached();
+  place.reached(120, false);
+  assert.deepEqual(place.cursor, { epoch: "e1", offset: 100 });
+  assert.deepEqual([place.afterOf("AAPL", ["trades"], "all"), place.afterOf("AAPL", ["trades"], "latest")], [120, 100]);
+  place.reached(110, true);
+  assert.deepEqual([place.cursor?.offset, place.afterOf("AAPL", ["trades"], "all")], [110, 120], "it never goes back");
+});
+
+test("a topic with a hole is resumed before it", () => {
+  const place = reached();
+  place.gate.judge(trade(58, 105));
+  place.reached(150, true);
+  assert.equal(place.gate.judge(trade(60, 151)), "hole");
+  assert.equal(place.afterOf("AAPL", ["trades"], "all"), 105);
+});
+
+test("a topic without a past, or of another run of the server, has no cursor", () => {
+  /** @type {Reset[]} */
+  const resets = [];
+  const place = reached(100, (reset) => resets.push(reset));
+  assert.equal(place.afterOf("MSFT", ["trades"], "all"), null);
+  assert.equal(place.afterOf("AAPL", ["quotes"], "all"), null);
+  place.meet("e1");
+  assert.equal(resets.length, 0);
+  place.meet("e2");
+  assert.deepEqual([place.cursor, place.afterOf("AAPL", ["trades"], "all")], [null, null]);
+  assert.deepEqual(resets, [{ type: "reset", symbols: ["*"], reason: "restarted" }]);
+});
+
+test("a snapshot that an ended connection was to bring is not awaited from the next one", () => {
+  const place = reached();
+  place.gate.await(["AAPL", "*"]);
+  place.gate.disconnect();
+  assert.equal(place.gate.judge(snapshot({ trades: 60 }, { offset: 130 })), "drop");
+  assert.equal(place.gate.judge(snapshot({ trades: 1 }, { symbol: "KO" })), "drop");
+});
+
+/** A WebSocket whose other side is the test. */
+class Socket {
+  /** @type {Socket[]} */
+  static all = [];
+  readyState = 1;
+  /** @type {{ action: string, id: number, after?: object }[]} */
+  sent = [];
+  /** @type {((event: { data: string }) => void) | null} */
+  onmessage = null;
+  /** @type {((event: { code: number, reason: string }) => void) | null} */
+  onclose = null;
+  constructor() {
+    Socket.all.push(this);
+  }
+  /** @param {string} data */
+  send(data) {
+    this.sent.push(JSON.parse(data));
+  }
+  close() {}
+  /** @param {object[]} messages */
+  say(...messages) {
+    this.onmessage?.({ data: JSON.stringify(messages) });
+  }
+}
+
+/** @type {Client[]} */
+const clients = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+});
+
+const welcome = { type: "welcome", epoch: "e1", offset: 90, heartbeat_ms: 15_000 };
+
+/** Returns a client of trades whose subscription has not been answered, and its socket. */
+async function subscribing() {
+  Socket.all = [];
+  const WebSocket = /** @type {new (url: string, protocol: string) => globalThis.WebSocket} */ (/** @type {unknown} */ (Socket));
+  const client = new Client("http://localhost/", { transports: ["websocket"], WebSocket });
+  clients.push(client);
+  client.subscribe("AAPL");
+  client.connect();
+  await Promise.resolve();
+  const [socket] = Socket.all;
+  socket.say(welcome);
+  const [{ id }] = socket.sent;
+  return { client, socket, answer: { type: "subscribed", id, subscriptions: /** @type {object[]} */ ([]) } };
+}
+
+test("before a subscription is answered, no heartbeat moves the cursor, as events of it may follow", async () => {
+  const { client, socket, answer } = await subscribing();
+  socket.say({ type: "heartbeat", offset: 95 });
+  assert.equal(client.cursor, null);
+  socket.say(answer, snapshot({ trades: 57 }), { type: "heartbeat", offset: 104 });
+  assert.deepEqual(client.cursor, { epoch: "e1", offset: 104 });
+});
+
+test("a connection that is lost after the snapshots and before the first pong is resumed", async () => {
+  const { client, socket, answer } = await subscribing();
+  const messages = client.messages();
+  socket.say(answer, snapshot({ trades: 57 }), trade(58, 101));
+  assert.deepEqual(client.cursor, { epoch: "e1", offset: 90 });
+  client.reconnect();
+  Socket.all[1].say(welcome);
+  const [{ id, after }] = Socket.all[1].sent;
+  assert.deepEqual(after, { epoch: "e1", offset: 90 });
+  Socket.all[1].say({ ...answer, id, recovered: true }, trade(58, 101), trade(59, 102));
+  await client.close();
+  /** @type {(string | number)[]} */
+  const seen = [];
+  for await (const message of messages) seen.push(message.type === "trade" ? message.seq : message.type);
+  assert.deepEqual(seen.filter((each) => each !== "open" && each !== "subscribed" && each !== "welcome"), ["snapshot", 58, 59]);
+});
+
+test("a restart of the server ends the cursor at once, and another close keeps it", async () => {
+  for (const [code, offset] of [[1001, undefined], [1006, 104]]) {
+    const { client, socket, answer } = await subscribing();
+    const messages = client.messages();
+    socket.say(answer, snapshot({ trades: 57 }), { type: "heartbeat", offset: 104 });
+    socket.onclose?.({ code: Number(code), reason: "" });
+    assert.equal(client.cursor?.offset, offset, `${code}`);
+    await client.close();
+    /** @type {string[]} */
+    const kinds = [];
+    for await (const { type } of messages) kinds.push(type);
+    assert.deepEqual(kinds.filter((kind) => kind === "reset"), code === 1001 ? ["reset"] : [], "the messages before the end, and then the end");
+  }
+});
+
+test("over several long polls the cursor is that of the slowest", async () => {
+  /** @type {Map<string, (answer: object) => void>} */
+  const waiting = new Map();
+  /** @param {unknown} url */
+  const fetch = (url) => {
+    const { searchParams } = new URL(String(url));
+    const begin = { epoch: "e1", offset: 100, cursor: "e1:100", recovered: true };
+    const symbol = searchParams.get("symbols") ?? "";
+    const first = searchParams.get("after") === null ? [snapshot({ trades: 57, quotes: 9 }, { symbol })] : [];
+    if (searchParams.get("wait_ms") === "0") return Promise.resolve(new Response(JSON.stringify({ ...begin, messages: first })));
+    return new Promise((resolve) => waiting.set(symbol, (answer) => resolve(new Response(JSON.stringify({ ...begin, ...answer })))));
+  };
+  const client = new Client("http://localhost/", { transports: ["poll"], fetch: /** @type {typeof globalThis.fetch} */ (/** @type {unknown} */ (fetch)) });
+  clients.push(client);
+  client.subscribe("AAPL");
+  client.subscribe("KO", { channels: ["quotes"] });
+  client.connect();
+  /** @param {string} symbol @param {object} answer */
+  const answer = async (symbol, answer) => {
+    while (!waiting.has(symbol)) await new Promise((resolve) => setImmediate(resolve));
+    waiting.get(symbol)?.(answer);
+    waiting.delete(symbol);
+    while (!waiting.has(symbol)) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await answer("AAPL", { cursor: "e1:150", messages: [trade(58, 101)] });
+  assert.equal(client.cursor?.offset, 100);
+  await answer("KO", { cursor: "e1:130", messages: [quote(10, 120, { symbol: "KO" })] });
+  assert.equal(client.cursor?.offset, 130);
+});

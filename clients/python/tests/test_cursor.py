@@ -1,0 +1,115 @@
+"""Checks the cursor: it never passes an event that has not come, so that the next connection can bring it."""
+
+import asyncio
+import unittest
+from typing import Any
+
+from tickcast import Client, Failure, Options
+from tickcast._closing import Ended
+from tickcast._messages import Raw, Reset
+from tickcast._place import Place
+from tickcast._websocket import WebSocketLink
+from tickcast._wishes import Way
+
+
+def event(seq: int, offset: int) -> Raw:
+    return {"type": "trade", "symbol": "AAPL", "seq": seq, "offset": offset, "ts": 1, "price": 1.0, "size": 1}
+
+
+def snapshot(symbol: str = "AAPL", trades: int = 57, offset: int = 100) -> Raw:
+    return {"type": "snapshot", "symbol": symbol, "offset": offset, "seq": {"trades": trades}}
+
+
+def reached(resets: list[Reset]) -> Place:
+    """Returns the place of a client of AAPL that has got the events up to offset 100."""
+    place = Place(resets.append)
+    place.wishes.add(["AAPL"], ["trades"], Way("all"))
+    place.update()
+    place.meet("e1")
+    place.gate.expect(["AAPL"])
+    place.gate.judge(snapshot())
+    place.reached(100, is_exact=True)
+    return place
+
+
+class EndingLink(WebSocketLink):
+    """A connection that brings a cursor and is closed."""
+
+    def __init__(self, client: Client, code: int) -> None:
+        super().__init__(client, 10.0, None)
+        self._code = code
+
+    async def run(self) -> None:
+        self._core.place.meet("e1")
+        self._core.place.reached(100, is_exact=True)
+        raise Ended(Failure("closed", self._code))
+
+
+class Cursors(unittest.TestCase):
+    def test_an_event_moves_the_cursor_of_topics_in_mode_all_only(self) -> None:
+        place = reached([])
+        place.reached(120, is_exact=False)
+        self.assertEqual(place.cursor, ("e1", 100))
+        self.assertEqual([place.after_of("AAPL", ["trades"], mode) for mode in ("all", "latest")], [120, 100])
+        place.reached(110, is_exact=True)
+        self.assertEqual((place.cursor, place.after_of("AAPL", ["trades"], "all")), (("e1", 110), 120))
+
+    def test_a_topic_with_a_hole_is_resumed_before_it(self) -> None:
+        place = reached([])
+        place.gate.judge(event(58, 105))
+        place.reached(150, is_exact=True)
+        self.assertEqual(place.gate.judge(event(60, 151)), "hole")
+        self.assertEqual(place.after_of("AAPL", ["trades"], "all"), 105)
+
+    def test_a_topic_without_a_past_or_of_another_run_has_no_cursor(self) -> None:
+        resets: list[Reset] = []
+        place = reached(resets)
+        self.assertIsNone(place.after_of("MSFT", ["trades"], "all"))
+        place.meet("e1")
+        self.assertEqual(resets, [])
+        place.meet("e2")
+        self.assertEqual((place.cursor, place.after_of("AAPL", ["trades"], "all")), (None, None))
+        self.assertEqual(resets, [{"type": "reset", "symbols": ["*"], "reason": "restarted"}])
+
+    def test_a_snapshot_of_an_ended_connection_is_not_awaited(self) -> None:
+        place = reached([])
+        place.gate.expect(["AAPL", "*"])
+        place.gate.disconnect()
+        self.assertEqual([place.gate.judge(snapshot(symbol, 60, 130)) for symbol in ("AAPL", "KO")], ["drop", "drop"])
+
+    def test_before_a_subscription_is_answered_no_heartbeat_moves_the_cursor(self) -> None:
+        async def run() -> list[Any]:
+            client = Client("http://localhost/")
+            client.subscribe("AAPL")
+            client.place.update()
+            link = WebSocketLink(client, 10.0, None)
+            link.is_ready = True
+            link.update()
+            cursors: list[Any] = []
+            for message in (
+                {"type": "welcome", "epoch": "e1", "offset": 90}, {"type": "heartbeat", "offset": 95}, {"type": "subscribed", "id": 1},
+                snapshot(), {"type": "heartbeat", "offset": 104},
+            ):
+                link.control(message)
+                link.passed(message)
+                cursors.append(client.cursor)
+            return cursors
+
+        # From the snapshots on, a connection that is lost before the first pong can be resumed.
+        self.assertEqual(asyncio.run(run()), [None, None, None, ("e1", 90), ("e1", 104)])
+
+    def test_a_restart_of_the_server_ends_the_cursor_at_once_and_another_close_keeps_it(self) -> None:
+        async def run(code: int) -> Any:
+            ended = asyncio.Event()
+            client = Client("http://localhost/", Options(transports=("websocket",)), lambda status: ended.set() if status.failure else None)
+            client._link_of = lambda transport: EndingLink(client, code)  # type: ignore[method-assign]
+            client.connect()
+            await ended.wait()
+            await client.close()
+            return client.cursor
+
+        self.assertEqual([asyncio.run(run(code)) for code in (1001, 1006)], [None, ("e1", 100)])
+
+
+if __name__ == "__main__":
+    unittest.main()
