@@ -173,6 +173,17 @@ impl AlpacaClient {
         }
     }
 
+    /// Returns the next frame of a session in MessagePack as it is.
+    pub(crate) async fn next_bytes(&mut self) -> Vec<u8> {
+        loop {
+            match patiently("a frame", self.socket.next()).await {
+                Some(Ok(Message::Binary(bytes))) => return bytes.to_vec(),
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("no binary frame: {other:?}"),
+            }
+        }
+    }
+
     /// Returns so many events.
     pub(crate) async fn events(&mut self, count: usize) -> Vec<Value> {
         let mut events = Vec::new();
@@ -246,7 +257,7 @@ pub(crate) fn packed(request: &Value) -> Vec<u8> {
 
 /// Reads one value of MessagePack as the JSON that stands for it: a timestamp as RFC 3339. The key `T` must be the first one, and
 /// numbers that JSON has without decimals are integers.
-fn unpacked(bytes: &[u8]) -> Value {
+pub(crate) fn unpacked(bytes: &[u8]) -> Value {
     let mut rest = bytes;
     let value = rmpv::decode::read_value(&mut rest).unwrap();
     assert!(rest.is_empty(), "one value in a frame");

@@ -50,13 +50,17 @@ fn native(messages: &[Value]) -> Vec<Value> {
 #[actix_web::test]
 async fn both_codecs_and_the_native_protocol_tell_the_same_events_in_the_same_order() {
     let (server, clock) = spawn_app_at_rest(|settings| settings.feed.events_per_second = 2_000.0);
-    let subscribe = json!({"action": "subscribe", "trades": ["*"], "quotes": ["AAPL", "MSFT"]});
-    let expected = acknowledgement(&[("trades", &["*"]), ("quotes", &["AAPL", "MSFT"])]);
     let mut clients = Vec::new();
-    for (path, headers) in
-        [("/v2/iex", CODECS[0]), ("/v2/sip", CODECS[1]), ("/v2/delayed_sip", CODECS[0]), ("/v2/iex", CODECS[1])]
-    {
+    for (path, headers, trades) in [
+        ("/v2/iex", CODECS[0], &["*"][..]),
+        ("/v2/sip", CODECS[1], &["*"]),
+        // An event of a symbol that is named as well comes once.
+        ("/v2/delayed_sip", CODECS[0], &["*", "AAPL", "KO"]),
+        ("/v2/iex", CODECS[1], &["*", "AAPL"]),
+    ] {
         let mut client = AlpacaClient::connect(server.address, path, headers).await;
+        let subscribe = json!({"action": "subscribe", "trades": trades, "quotes": ["AAPL", "MSFT"]});
+        let expected = acknowledgement(&[("trades", trades), ("quotes", &["AAPL", "MSFT"])]);
         assert_eq!(client.ask(&subscribe).await, expected);
         clients.push(client);
     }
@@ -72,15 +76,29 @@ async fn both_codecs_and_the_native_protocol_tell_the_same_events_in_the_same_or
         witnessed.extend(step);
     }
     for client in &mut clients {
-        let mut seen = Vec::new();
-        while seen.len() < witnessed.len() {
-            let event = client.next_event().await;
-            if event["T"] == "t" || event["T"] == "q" {
-                seen.push(as_native(&event));
-            }
-        }
-        assert_eq!(seen, witnessed);
+        assert_eq!(seen_by(client, witnessed.len()).await, witnessed);
+        let unsubscribe = json!({"action": "unsubscribe", "trades": ["AAPL", "KO"]});
+        let expected = acknowledgement(&[("trades", &["*"]), ("quotes", &["AAPL", "MSFT"])]);
+        assert_eq!(client.ask(&unsubscribe).await, expected);
     }
+    // The wildcard goes on, also for these symbols.
+    clock.advance_micros(200_000);
+    let rest = native(&witness.events(100).await);
+    for client in &mut clients {
+        assert_eq!(seen_by(client, rest.len()).await, rest);
+    }
+}
+
+/// Returns so many trades and quotes in the form of [`native`].
+async fn seen_by(client: &mut AlpacaClient, count: usize) -> Vec<Value> {
+    let mut seen = Vec::new();
+    while seen.len() < count {
+        let event = client.next_event().await;
+        if event["T"] == "t" || event["T"] == "q" {
+            seen.push(as_native(&event));
+        }
+    }
+    seen
 }
 
 #[actix_web::test]

@@ -1,9 +1,11 @@
-//! Faults on the streams of Massive and Finnhub: each kind, in the dialect of the session, and counted.
+//! Faults on the streams of vendors: each kind, in the dialect and the codec of the session, and counted.
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 use tickcast::metrics::FAULT_KINDS;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::alpaca_client::{CODECS, auth, unpacked};
 use crate::json_client::{Closed, JsonClient, authenticated};
 use crate::patience::wait_until;
 use crate::spawn::{TestServer, spawn_app};
@@ -21,30 +23,46 @@ type Trade = (f64, u64, i64);
 enum Stream {
     Massive,
     Finnhub,
+    Alpaca,
+    /// Alpaca in MessagePack.
+    Packed,
 }
 
 impl Stream {
-    const ALL: [Self; 2] = [Self::Massive, Self::Finnhub];
+    const ALL: [Self; 4] = [Self::Massive, Self::Finnhub, Self::Alpaca, Self::Packed];
+    /// Those whose frames are text.
+    const TEXT: [Self; 3] = [Self::Massive, Self::Finnhub, Self::Alpaca];
 
     fn dialect(self) -> &'static str {
-        if self == Self::Massive { "massive" } else { "finnhub" }
+        match self {
+            Self::Massive => "massive",
+            Self::Finnhub => "finnhub",
+            Self::Alpaca | Self::Packed => "alpaca",
+        }
     }
 
     fn path(self, client: &str) -> String {
         match self {
             Self::Massive => format!("/stocks?client={client}"),
             Self::Finnhub => format!("/?token=tickcast&client={client}"),
+            Self::Alpaca | Self::Packed => format!("/v2/iex?client={client}"),
         }
     }
 
     /// Connects under this name, and subscribes to the trades of a symbol.
     async fn subscribed(self, server: &TestServer, client: &str) -> JsonClient {
-        let mut socket = JsonClient::open(server.address, &self.path(client)).await;
-        if self == Self::Massive {
-            socket = authenticated(socket).await;
-            socket.send(&json!({"action": "subscribe", "params": "T.AAPL"})).await;
-        } else {
-            socket.send(&json!({"type": "subscribe", "symbol": "AAPL"})).await;
+        let headers = CODECS[usize::from(self == Self::Packed)];
+        let mut socket = JsonClient::open_with(server.address, &self.path(client), headers).await;
+        match self {
+            Self::Massive => {
+                socket = authenticated(socket).await;
+                socket.send(&json!({"action": "subscribe", "params": "T.AAPL"})).await;
+            }
+            Self::Finnhub => socket.send(&json!({"type": "subscribe", "symbol": "AAPL"})).await,
+            Self::Alpaca | Self::Packed => {
+                socket.send(&auth("tickcast", "tickcast")).await;
+                socket.send(&json!({"action": "subscribe", "trades": ["AAPL"]})).await;
+            }
         }
         socket
     }
@@ -54,18 +72,19 @@ impl Stream {
         match self {
             Self::Massive => (json!({"action": "subscribe", "params": "AM.KO"}), "subscribed to: AM.KO"),
             Self::Finnhub => (json!([]), "Invalid message"),
+            Self::Alpaca | Self::Packed => (json!({"action": "subscribe", "bars": ["KO"]}), r#""bars":["KO"]"#),
         }
     }
 
     /// Returns the trades of a frame.
     fn trades(self, frame: &Value) -> Vec<Trade> {
         let (events, size) = match self {
-            Self::Massive => (frame.as_array(), "s"),
             Self::Finnhub => (frame["data"].as_array(), "v"),
+            Self::Massive | Self::Alpaca | Self::Packed => (frame.as_array(), "s"),
         };
         let trades = events.into_iter().flatten().filter(|event| !event["p"].is_null());
         trades
-            .map(|event| (event["p"].as_f64().unwrap(), event[size].as_u64().unwrap(), event["t"].as_i64().unwrap()))
+            .map(|event| (event["p"].as_f64().unwrap(), event[size].as_u64().unwrap(), milliseconds(&event["t"])))
             .collect()
     }
 
@@ -78,14 +97,25 @@ impl Stream {
     }
 }
 
-/// Reads until `is_over` of the trades so far. Returns them, and the frames that were no JSON.
+/// Returns a time, which is a number of milliseconds or RFC 3339.
+fn milliseconds(time: &Value) -> i64 {
+    let read = |text| DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis();
+    time.as_i64().unwrap_or_else(|| read(time.as_str().unwrap()))
+}
+
+/// Reads until `is_over` of the trades so far. Returns them, and the frames that were broken.
 async fn read(stream: Stream, socket: &mut JsonClient, is_over: impl Fn(&[Trade]) -> bool) -> (Vec<Trade>, usize) {
     let (mut trades, mut broken) = (Vec::new(), 0);
     while !is_over(&trades) {
-        let Message::Text(text) = socket.next_message().await.expect("the connection lives") else { continue };
-        match serde_json::from_str(&text) {
-            Ok(frame) => trades.extend(stream.trades(&frame)),
-            Err(_) => broken += 1,
+        let frame = match socket.next_message().await.expect("the connection lives") {
+            Message::Text(text) => serde_json::from_str(&text).ok(),
+            // No type of MessagePack begins with this byte.
+            Message::Binary(bytes) => Some(bytes).filter(|bytes| bytes[0] != 0xC1).map(|bytes| unpacked(&bytes)),
+            _ => continue,
+        };
+        match frame {
+            Some(frame) => trades.extend(stream.trades(&frame)),
+            None => broken += 1,
         }
     }
     (trades, broken)
@@ -95,6 +125,7 @@ fn busy() -> TestServer {
     spawn_app(|settings| {
         settings.feed.events_per_second = 3_000.0;
         settings.feed.quotes_per_trade = 0.0;
+        settings.feed.amendments_per_million_trades = 0;
     })
 }
 
@@ -192,17 +223,19 @@ async fn read_pong(socket: &mut JsonClient) {
 
 #[actix_web::test]
 async fn each_fault_that_ends_a_connection_of_a_vendor_ends_it_as_it_says() {
-    for stream in Stream::ALL {
+    for stream in Stream::TEXT {
         let server = busy();
         let refuse = stream.strike(&server, &json!({"kind": "refuse", "status": 429}), "bot").await;
         let refused = JsonClient::try_open(server.address, &stream.path("bot")).await;
         assert_eq!(refused.err(), Some(429), "{stream:?}");
         server.remove_fault(refuse).await;
-        for (code, status, massive, finnhub) in [
+        let ended = [
             (402, "auth_failed", None, None),
             (406, "max_connections", Some(4502), Some(4502)),
             (409, "auth_failed", None, None),
-        ] {
+        ];
+        // A session of Alpaca goes on: `faults_alpaca.rs`.
+        for (code, status, massive, finnhub) in ended.into_iter().filter(|_| stream != Stream::Alpaca) {
             let id = stream.strike(&server, &json!({"kind": "auth_error", "code": code}), "bot").await;
             let mut bot = JsonClient::open(server.address, &stream.path("bot")).await;
             let expected = if stream == Stream::Massive {
@@ -232,7 +265,7 @@ async fn each_fault_that_ends_a_connection_of_a_vendor_ends_it_as_it_says() {
 
 #[actix_web::test]
 async fn each_fault_of_a_vendors_connection_that_lasts_is_what_it_says() {
-    for stream in Stream::ALL {
+    for stream in [Stream::Massive, Stream::Finnhub] {
         let server = busy();
         let mut bot = stream.subscribed(&server, "bot").await;
         read(stream, &mut bot, |trades| !trades.is_empty()).await;

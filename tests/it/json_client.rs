@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -26,18 +27,33 @@ impl JsonClient {
 
     /// Connects, without reading; returns the status of the response if it opens no WebSocket.
     pub(crate) async fn try_open(server: SocketAddr, path: &str) -> Result<Self, u16> {
-        Self::open_on(TcpStream::connect(server).await.unwrap(), server, path).await
+        Self::open_on(TcpStream::connect(server).await.unwrap(), server, path, &[]).await
+    }
+
+    /// Connects with these headers, without reading.
+    pub(crate) async fn open_with(server: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let stream = TcpStream::connect(server).await.unwrap();
+        Self::open_on(stream, server, path, headers).await.expect("the server opens the WebSocket")
     }
 
     /// Connects with a small buffer of the socket, without reading.
     pub(crate) async fn open_narrow(server: SocketAddr, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(2_048).unwrap();
-        Self::open_on(socket.connect(server).await.unwrap(), server, path).await.unwrap()
+        Self::open_on(socket.connect(server).await.unwrap(), server, path, &[]).await.unwrap()
     }
 
-    async fn open_on(stream: TcpStream, server: SocketAddr, path: &str) -> Result<Self, u16> {
-        match patiently("the handshake", client_async(format!("ws://{server}{path}"), stream)).await {
+    async fn open_on(
+        stream: TcpStream,
+        server: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        let mut request = format!("ws://{server}{path}").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        match patiently("the handshake", client_async(request, stream)).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(err) => panic!("neither a WebSocket nor a response: {err}"),

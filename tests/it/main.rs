@@ -20,6 +20,7 @@ mod proxy;
 mod raw;
 mod secure;
 mod spawn;
+mod vendor_sockets;
 mod view;
 
 mod alpaca_auth;

@@ -49,7 +49,11 @@ async fn candles_are_lists_of_one_length() {
         }
         assert!(list("h").iter().zip(list("l")).all(|(high, low)| high.as_f64() >= low.as_f64()));
     }
-    for path in ["symbol=AAPL&resolution=1&from=1&to=2", "symbol=ZZZZ&resolution=D&from=1&to=2000000000"] {
+    for path in [
+        "symbol=AAPL&resolution=1&from=1&to=2",
+        "symbol=ZZZZ&resolution=D&from=1&to=2000000000",
+        "symbol=AAPL&resolution=D&from=2000000000&to=1",
+    ] {
         assert_eq!(json(&server, &format!("stock/candle?{path}")).await, json!({"s": "no_data"}));
     }
 }
