@@ -39,6 +39,8 @@ const TAIL_MAX = 100;
 const MARGIN_BARS = 30;
 /** Empty room right of the newest bar, in bars. */
 const MARGIN_RIGHT_BARS = 5;
+/** The names of the scales in `data-scale`. */
+const SCALES = new Map([[PriceScaleMode.Normal, "linear"], [PriceScaleMode.Logarithmic, "log"], [PriceScaleMode.Percentage, "percent"]]);
 const SPACING_PX = { usual: 7, most: 24 };
 
 /** Reads the colours of the active scheme. */
@@ -241,7 +243,7 @@ export class ChartView {
     const plain = this.#isLog ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal;
     const mode = this.#overlays.isCompared ? PriceScaleMode.Percentage : plain;
     this.#main.priceScale().applyOptions({ mode, autoScale: true });
-    setData(this.#container, "scale", this.#overlays.isCompared ? "percent" : this.#isLog ? "log" : "linear");
+    setData(this.#container, "scale", SCALES.get(this.#main.priceScale().options().mode) ?? "");
   }
 
   /** Replaces the lines over the bars. @param {readonly Overlay[]} overlays */
