@@ -39,12 +39,14 @@ async fn a_server_that_stands_still_is_detected_and_so_is_its_return() {
 async fn a_page_whose_requests_the_server_rejects_tells_the_viewer_and_stops() {
     // The request for ten rows is longer than that, so the server closes with 1009.
     let server = spawn_binary(&[], &[("TICKCAST__SESSION__MESSAGE_BYTES_MAX", "128")]).await;
-    for (language, words) in [("en", "rejected what this page sent"), ("ko", "메시지를 거부함")] {
+    let states = [("en", "Disconnected", "rejected what this page sent"), ("ko", "연결 종료됨", "메시지를 거부함")];
+    for (language, label, words) in states {
         let browser = Browser::start(390, 844, "light").await;
         browser.open(&format!("http://{}/?lang={language}", server.address)).await;
         browser.until(&format!("{STATE} === 'closed'")).await;
         let reason = browser.value("document.querySelector('#status-reason').textContent").await;
         assert!(reason.as_str().unwrap().contains(words), "{reason}");
+        browser.until(&format!("document.querySelector('#status-label').textContent === '{label}'")).await;
         assert_eq!(browser.value("document.querySelector('#retry').hidden").await, json!(false));
         browser.close().await;
     }
