@@ -202,13 +202,15 @@ impl Outbox {
             }
             Body::Recovery { number, after } => {
                 let ring = self.shared.ring.borrow();
-                if !ring.goes_back_to(*after, answer.offset) {
+                // The client may have unsubscribed from all its topics.
+                let positions = self.positions.as_mut().filter(|positions| positions.awaits(*number));
+                if positions.is_some() && !ring.goes_back_to(*after, answer.offset) {
                     drop(ring);
                     self.answers.push_front(answer);
                     self.close_lagging();
                     return false;
                 }
-                self.work += self.positions.as_mut().map_or(0, |positions| positions.start(*number, &ring)) as u64;
+                self.work += positions.map_or(0, |positions| positions.start(*number, &ring)) as u64;
             }
         }
         self.release_bytes(bytes);

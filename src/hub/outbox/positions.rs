@@ -146,18 +146,20 @@ impl Positions {
 
     /// Ends a subscription, and of a wildcard that of every symbol that is not named.
     pub(super) fn end(&mut self, ended: Topic, links: &Links) {
-        let has_ended = |topic: Topic| topic == ended || (topic.wildcard() == ended && !links.contains(topic));
-        self.topics.retain(|topic, _| !has_ended(*topic));
-        self.order.retain(|(_, topic)| !has_ended(*topic));
+        for topic in self.covered(ended).into_iter().filter(|topic| !links.contains(*topic)) {
+            if let Some((offset, _)) = self.topics.remove(&topic).and_then(|position| position.next) {
+                self.order.remove(&(offset, topic));
+            }
+        }
     }
 
     /// Begins a subscription anew at this offset, if its position is ahead of that; of a wildcard those of the named symbols,
     /// too.
     pub(super) fn restart(&mut self, topic: Topic, offset: u64, ring: &Ring) {
-        let is_it = |each: Topic| each == topic || each.wildcard() == topic;
-        let ahead = self.topics.iter().filter(|(each, position)| is_it(**each) && position.after > offset);
-        for each in ahead.map(|(each, _)| *each).collect::<Vec<_>>() {
-            self.begin(each, offset, ring);
+        for topic in self.covered(topic) {
+            if self.topics.get(&topic).is_some_and(|position| position.after > offset) {
+                self.begin(topic, offset, ring);
+            }
         }
     }
 
@@ -168,6 +170,11 @@ impl Positions {
             self.place(topic, Position { recovery: Some(self.recoveries), ..Position::after(after) }, ring);
         }
         self.recoveries
+    }
+
+    /// Returns whether topics wait for the beginning of a recovery.
+    pub(super) fn awaits(&self, recovery: u32) -> bool {
+        self.topics.values().any(|position| position.recovery == Some(recovery))
     }
 
     /// Begins a recovery. Returns the number of its topics.
@@ -222,6 +229,14 @@ impl Positions {
         };
         let mut symbols = event.topics().filter(|topic| topic.id().is_some());
         carriers.contains(&event.topic()) || !symbols.any(has_sent)
+    }
+
+    /// Returns the topics to which a subscription applies: its own, and of a wildcard those of symbols with a position.
+    fn covered(&self, topic: Topic) -> Vec<Topic> {
+        if topic.id().is_some() {
+            return vec![topic];
+        }
+        self.topics.keys().copied().filter(|each| each.wildcard() == topic).collect()
     }
 
     fn place(&mut self, topic: Topic, position: Position, ring: &Ring) {
