@@ -172,10 +172,10 @@ test("a trade that was reported late counts in the volume and on the tape, and i
   const [now, before] = [1_772_463_845_100_000, 1_772_463_845_100_000 - 40_000_000];
   market.take([OPEN, snapshot({ trades: 57 }, { price: 200, volume: 1_000, low: 199, ts: now }), trade(58, { ts: now, price: 201 })], now + 1_000, 0);
   const { median } = market.latency;
-  market.take([trade(59, { ts: before, price: 198, size: 25 })], now + 2_000, 0);
+  market.take([trade(59, { ts: before, price: 198, size: 20 }), trade(60, { ts: before, price: 198, size: 5 })], now + 2_000, 0);
   const { price, volume, low, tick, ts } = /** @type {import("../js/ticker.js").Ticker} */ (market.tickers.get("AAPL"));
   assert.deepEqual([price, volume, low, tick, ts], [201, 1_050, 198, 1, now]);
-  assert.deepEqual(market.log.newest("AAPL", 9).map(({ seq, isLate }) => [seq, isLate]), [[59, true], [58, false]]);
+  assert.deepEqual(market.log.newest("AAPL", 9).map(({ seq, isLate }) => [seq, isLate]), [[60, true], [59, true], [58, false]]);
   assert.equal(market.latency.median, median);
 });
 
