@@ -267,14 +267,17 @@ async fn an_alert_is_exact_although_its_row_is_merged_and_survives_a_hidden_page
     let hide = "(Object.defineProperty(document, 'hidden', { configurable: true, get: () => true }), document.dispatchEvent(new Event('visibilitychange')))";
     browser.value(hide).await;
     browser.until("!document.querySelector('#alert-shown').hidden").await;
-    let fired = browser
-        .value("JSON.parse(localStorage.getItem('tickcast.page')).alerts.findLast((alert) => alert.fired).fired.value")
+    let alert = browser
+        .value("JSON.parse(localStorage.getItem('tickcast.page')).alerts.findLast((alert) => alert.fired)")
         .await;
-    // Of every trade since the alert was set, the first one that reached the level has fired it.
-    let trades = browser.messages().await;
-    let reached =
-        |message: &Value| message["type"] == "trade" && message["symbol"] == "MSFT" && message["price"] == fired;
-    assert!(trades.iter().any(reached), "{fired}");
+    // The first trade that reached the level has fired it: the one before had not.
+    let [level, fired] = [&alert["level"], &alert["fired"]["value"]].map(|price| price.as_f64().unwrap());
+    let reaches = |price: f64| if alert["isAbove"] == true { price >= level } else { price <= level };
+    let messages = browser.messages().await;
+    let trades = messages.iter().filter(|message| message["type"] == "trade" && message["symbol"] == "MSFT");
+    let prices: Vec<f64> = trades.map(|trade| trade["price"].as_f64().unwrap()).collect();
+    let is_first = |pair: &[f64]| pair[1].to_bits() == fired.to_bits() && reaches(pair[1]) && !reaches(pair[0]);
+    assert!(prices.windows(2).any(is_first), "{alert}: {prices:?}");
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
