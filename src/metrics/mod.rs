@@ -137,7 +137,7 @@ metrics! {
         pub sessions_crowded_out: Counter,
         /// Answers over HTTP refused because the limit of queued bytes for all clients was exceeded.
         pub answers_refused: Counter,
-        /// Events that recoveries and polls have read in the rings of the hubs, and topics that they have looked up there.
+        /// Events that recoveries, polls and bursts have read in the rings of the hubs.
         pub replay_events_scanned: Counter,
         /// Cost of requests, and of recoveries of sessions that sent another request, in units of one event read.
         pub work: Counter,

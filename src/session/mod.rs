@@ -193,10 +193,10 @@ impl Session {
         if wished.is_empty() {
             return Ok(());
         }
+        let all = self.expand(&wished);
+        self.budget.count(0, 0, all.len());
+        self.outbox.borrow_mut().release(&all, now);
         for symbol in wished {
-            let all = self.expand(&[symbol]);
-            self.budget.count(0, 0, all.len());
-            self.outbox.borrow_mut().release(&all, now);
             self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
             if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)
                 && wish.get_mut().remove(channels)

@@ -97,7 +97,10 @@ impl Outbox {
     /// If nothing is due, stores the wakeup, as [`poll_drain`](Self::poll_drain) does. Returns whether something is due.
     pub fn is_due(&mut self, cx: &Context<'_>) -> bool {
         let may_write = self.gate.is_open() || self.is_filling();
-        let is_due = !self.front.is_empty() || (self.has_queued() && may_write) || self.life == Life::Finished;
+        // An event in mode `latest` that was read in the last write.
+        let is_latest_due = self.set_alarm(self.gate.last_drain()) && self.gate.is_open();
+        let is_queued = (self.has_queued() && may_write) || is_latest_due;
+        let is_due = !self.front.is_empty() || is_queued || self.life == Life::Finished;
         if !is_due {
             self.gate.wait(self.wakeup(cx));
         }

@@ -140,6 +140,15 @@ impl Latest {
         taken
     }
 
+    /// Drops the unsent events of a subscription that ends.
+    pub(super) fn end(&mut self, ended: Topic, now: Instant) {
+        if ended.id().is_some() {
+            self.take_one(ended, now);
+        } else {
+            self.take(now, None, |latest, topic, _| latest.subscription(topic) == ended);
+        }
+    }
+
     /// Returns the topic of the subscription: itself if it was named, else the wildcard.
     pub(super) fn subscription(&self, topic: Topic) -> Topic {
         if self.modes.contains_key(&topic) { topic } else { topic.wildcard() }

@@ -82,7 +82,7 @@ pub struct Outbox {
     /// Subscriptions in mode `latest`; `None` for most sessions.
     latest: Option<Box<Latest>>,
     alarm: Option<Instant>,
-    /// `None` if the session has got, or will get, every event.
+    /// `None` if no event was skipped.
     skipped: Option<Box<Skipped>>,
     /// Memory of queued control items, answers and positions.
     held: Held,

@@ -54,9 +54,8 @@ impl Outbox {
             }
             self.weigh();
         }
-        if !goes_on {
-            let is_it = |latest: &Latest, each| each == topic || latest.subscription(each) == topic;
-            self.take_latest(None, self.gate.last_drain(), |latest, each, _| is_it(latest, each));
+        if let Some(latest) = self.latest.as_mut().filter(|_| !goes_on) {
+            latest.end(topic, self.gate.last_drain());
         }
     }
 

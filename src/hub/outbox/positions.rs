@@ -43,8 +43,10 @@ struct Position {
     after: u64,
     /// The same for days and gaps, which belong to every channel: they are not sent again if a topic steps back.
     days_after: u64,
-    /// The offset of the next event, and its index among the events of the topic; `None` if there is none yet.
-    next: Option<(u64, u64)>,
+    /// The offset after which the topic began: it has sent no event before that.
+    began: u64,
+    /// The offset of the next event; `None` if there is none yet.
+    next: Option<u64>,
     /// The number of the queued recovery that begins here.
     recovery: Option<u32>,
 }
@@ -117,8 +119,8 @@ impl Positions {
         for topic in event.topics() {
             match self.topics.get(&topic) {
                 Some(position) if position.next.is_some() || position.recovery.is_some() => {}
-                Some(position) => self.go_on(topic, position.after, ring),
-                None if links.contains(topic) => self.place(topic, Position::after(event.offset - 1), ring),
+                Some(position) => self.find_next(topic, position.after, ring),
+                None if links.contains(topic) => self.place(topic, Position::has_sent(event.offset - 1), ring),
                 None => {}
             }
         }
@@ -140,14 +142,14 @@ impl Positions {
     /// the symbol has a position.
     pub(super) fn unname(&mut self, topic: Topic, seen: u64, ring: &Ring) {
         if !self.topics.contains_key(&topic) && self.topics.contains_key(&topic.wildcard()) {
-            self.place(topic, Position::after(seen), ring);
+            self.place(topic, Position::has_sent(seen), ring);
         }
     }
 
     /// Ends a subscription, and of a wildcard that of every symbol that is not named.
     pub(super) fn end(&mut self, ended: Topic, links: &Links) {
         for topic in self.covered(ended).into_iter().filter(|topic| !links.contains(*topic)) {
-            if let Some((offset, _)) = self.topics.remove(&topic).and_then(|position| position.next) {
+            if let Some(offset) = self.topics.remove(&topic).and_then(|position| position.next) {
                 self.order.remove(&(offset, topic));
             }
         }
@@ -191,7 +193,7 @@ impl Positions {
     /// Sends the events of a topic after this offset again, which had been read, but not sent.
     pub(super) fn step_back(&mut self, topic: Topic, after: u64, seen: u64, ring: &Ring) {
         let position = self.topics.get(&topic).or_else(|| self.topics.get(&topic.wildcard()));
-        let position = position.copied().unwrap_or(Position::after(seen));
+        let position = position.copied().unwrap_or(Position::has_sent(seen));
         if position.recovery.is_none() {
             let days_after = position.days_after.max(position.after);
             self.place(topic, Position { after, days_after, ..position }, ring);
@@ -204,11 +206,8 @@ impl Positions {
         let Some((offset, _)) = self.order.first().copied() else { return carriers };
         while let Some((_, topic)) = self.order.first().copied().filter(|(next, _)| *next == offset) {
             self.order.pop_first();
-            if let Some(position) = self.topics.get_mut(&topic) {
-                let index = position.next.map_or(0, |(_, index)| index + 1);
-                position.after = offset;
-                self.stand(topic, index, ring);
-            }
+            self.topics.entry(topic).and_modify(|position| position.after = offset);
+            self.find_next(topic, offset, ring);
             carriers.push(topic);
         }
         carriers
@@ -223,7 +222,7 @@ impl Positions {
             let topic = if is_own { topic } else { topic.wildcard() };
             match self.topics.get(&topic) {
                 Some(position) if carriers.contains(&topic) => event.offset <= position.days_after,
-                Some(position) => position.recovery.is_none(),
+                Some(position) => position.recovery.is_none() && position.began < event.offset,
                 None => links.contains(topic),
             }
         };
@@ -241,23 +240,18 @@ impl Positions {
 
     fn place(&mut self, topic: Topic, position: Position, ring: &Ring) {
         let before = self.topics.insert(topic, Position { next: None, ..position }).and_then(|before| before.next);
-        if let Some((offset, _)) = before {
+        if let Some(offset) = before {
             self.order.remove(&(offset, topic));
         }
         if position.recovery.is_none() {
-            self.go_on(topic, position.after, ring);
+            self.find_next(topic, position.after, ring);
         }
     }
 
-    fn go_on(&mut self, topic: Topic, after: u64, ring: &Ring) {
-        let index = ring.offsets().map_or(0, |offsets| offsets.index_after(topic, after));
-        self.stand(topic, index, ring);
-    }
-
-    /// Makes the event with this index the next one of the topic.
-    fn stand(&mut self, topic: Topic, index: u64, ring: &Ring) {
-        let next = ring.offsets().and_then(|offsets| offsets.at(topic, index)).map(|offset| (offset, index));
-        if let Some((offset, _)) = next {
+    /// Finds the next event of the topic after this offset.
+    fn find_next(&mut self, topic: Topic, after: u64, ring: &Ring) {
+        let next = ring.offsets().and_then(|offsets| offsets.at(topic, offsets.index_after(topic, after)));
+        if let Some(offset) = next {
             self.order.insert((offset, topic));
         }
         self.topics.entry(topic).and_modify(|position| position.next = next);
@@ -265,8 +259,13 @@ impl Positions {
 }
 
 impl Position {
-    /// Returns the position after this offset.
+    /// Returns the position of a topic that begins after this offset.
     const fn after(offset: u64) -> Self {
-        Self { after: offset, days_after: offset, next: None, recovery: None }
+        Self { after: offset, days_after: offset, began: offset, next: None, recovery: None }
+    }
+
+    /// Returns the position of a topic of which everything up to this offset has been sent.
+    const fn has_sent(offset: u64) -> Self {
+        Self { began: 0, ..Self::after(offset) }
     }
 }

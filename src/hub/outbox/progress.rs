@@ -25,7 +25,7 @@ impl Outbox {
         self.skipped.as_ref().and_then(|skipped| skipped.newest(topic))
     }
 
-    /// Returns whether the session has got, or will get, every event.
+    /// Returns whether the session has got, or will get, every event; false if that is not known.
     pub fn is_complete(&self) -> bool {
         self.skipped.is_none()
     }

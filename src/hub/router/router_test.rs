@@ -214,8 +214,7 @@ fn a_topic_that_changes_to_mode_latest_before_its_recovery_begins_loses_no_event
 #[test]
 fn a_day_is_recovered_once_by_requests_of_two_channels() {
     let (mut router, now) = router();
-    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
-    route(&mut router, std::iter::once((0, EventBody::Day(day))), now);
+    begin_day(&mut router, now);
     trade(&mut router, 0, 1, now);
     let (key, outbox) = router.join::<Native>(None, now);
     for (id, channel) in [(Some(SymbolId(0)), Channel::Trades), (None, Channel::Quotes), (None, Channel::Trades)] {
@@ -224,6 +223,76 @@ fn a_day_is_recovered_once_by_requests_of_two_channels() {
     }
     let taken: Vec<_> = (0..10).filter_map(|_| take(&outbox, 1, now)).flat_map(|taken| taken.offsets).collect();
     assert_eq!(taken, [1, 2]);
+}
+
+/// Routes a day of the first symbol, alone.
+fn begin_day(router: &mut Router, now: Instant) {
+    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
+    route(router, std::iter::once((0, EventBody::Day(day))), now);
+}
+
+#[test]
+fn a_day_is_sent_although_another_channel_of_its_symbol_began_after_it() {
+    let id = [Some(SymbolId(0))];
+    let [trades, quotes] = [Channel::Trades, Channel::Quotes].map(|channel| ChannelSet::from_iter([channel]));
+    for cursor in [None, Some(2)] {
+        let (mut router, now) = router();
+        begin_day(&mut router, now);
+        trade(&mut router, 0, 2, now);
+        let (key, outbox) = router.join::<Native>(None, now);
+        let mut order = vec![(trades, Some(0)), (quotes, cursor)];
+        if cursor.is_some() {
+            order.reverse();
+        }
+        for (channels, after) in order {
+            if let Some(rewind) = router.subscribe(key, &id, channels, Mode::All, after) {
+                outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+            }
+        }
+        let taken = take(&outbox, 10, now).unwrap();
+        assert_eq!(taken.offsets, [1, 2, 3], "{cursor:?}");
+    }
+}
+
+#[test]
+fn events_missed_by_a_session_that_has_got_none_since_are_recovered() {
+    let (mut router, now) = router();
+    let (key, outbox) = router.join::<Native>(None, now);
+    trade(&mut router, 0, 3, now);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    let rewind = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    assert_eq!(take(&outbox, 10, now).unwrap().offsets, [1, 2, 3]);
+}
+
+#[test]
+fn an_event_that_a_name_has_sent_is_not_recovered_by_the_wildcard_after_the_name_has_ended() {
+    let (mut router, now) = router();
+    let (key, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
+    trade(&mut router, 0, 1, now);
+    assert_eq!(take(&outbox, 10, now).unwrap().offsets, [1]);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    let rewind = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    router.unsubscribe(key, Some(SymbolId(0)), trades);
+    trade(&mut router, 0, 1, now);
+    assert_eq!(take(&outbox, 10, now).unwrap().offsets, [2]);
+}
+
+#[test]
+fn a_missed_event_in_mode_latest_is_due_after_the_write_in_which_it_is_read() {
+    let (mut router, now) = router();
+    trade(&mut router, 0, 1, now);
+    let (key, outbox) = router.join::<Native>(None, now);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    let rewind = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::Latest(None), Some(0)).unwrap();
+    let goodbye = ServerMessage::Goodbye { reason: "any", retry_after_ms: 0 };
+    outbox.borrow_mut().push_reply(goodbye, router.offset(), now).unwrap();
+    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    let written = take(&outbox, 10, now).unwrap();
+    assert_eq!((written.messages.len(), written.offsets.len()), (1, 0), "the answer");
+    assert!(outbox.borrow_mut().is_due(&Context::from_waker(Waker::noop())), "nobody else wakes the session");
+    assert_eq!(take(&outbox, 10, now).unwrap().offsets, [1]);
 }
 
 /// A recipient that has no time to handle the end yet.
