@@ -90,11 +90,12 @@ impl AlpacaClient {
         self.socket.send(message).await.unwrap();
     }
 
-    /// Sends a request in two fragments, the last one empty, as alpaca-py does.
+    /// Sends a request in fragments of 32,768 bytes at most and an empty one, as alpaca-py does.
     pub(crate) async fn send_in_fragments(&mut self, request: &Value) {
-        let first = Frame::message(packed(request), OpCode::Data(Data::Binary), false);
-        let last = Frame::message(Vec::new(), OpCode::Data(Data::Continue), true);
-        for frame in [first, last] {
+        let bytes = packed(request);
+        let kinds = std::iter::once(Data::Binary).chain(std::iter::repeat(Data::Continue));
+        for (piece, kind) in bytes.chunks(32_768).chain([&[][..]]).zip(kinds) {
+            let frame = Frame::message(piece.to_vec(), OpCode::Data(kind), piece.is_empty());
             self.send_message(Message::Frame(frame)).await;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::alpaca_client::{AlpacaClient, CODECS, MESSAGE_PACK, acknowledgement, packed};
+use crate::alpaca_client::{AlpacaClient, CODECS, MESSAGE_PACK, acknowledgement, error, packed};
 use crate::client::Client;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
@@ -228,6 +228,9 @@ async fn requests_come_as_text_as_binary_and_in_fragments_whatever_the_codec() {
         assert_eq!(client.next_frame().await, expected);
         client.send_in_fragments(&request).await;
         assert_eq!(client.next_frame().await, expected, "as alpaca-py sends every subscribe");
+        let many: Vec<_> = (0..12_000).map(|number| format!("S{number}")).collect();
+        client.send_in_fragments(&json!({"action": "subscribe", "trades": many})).await;
+        assert_eq!(client.next_frame().await, error(405), "read as a whole, and too many");
     }
 }
 

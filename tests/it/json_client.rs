@@ -1,4 +1,4 @@
-//! A client of the streams whose frames are JSON text: those of Massive and of Finnhub.
+//! A client of the streams of vendors that knows no dialect; its frames are JSON, or MessagePack if it asks for that.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::alpaca_client::{MESSAGE_PACK, unpacked};
 use crate::patience::patiently;
 
 /// One client.
-pub(crate) struct JsonClient(WebSocketStream<TcpStream>);
+pub(crate) struct JsonClient {
+    socket: WebSocketStream<TcpStream>,
+    packs: bool,
+}
 
 /// The end of a connection: the code of the close frame, if there was one.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +58,7 @@ impl JsonClient {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match patiently("the handshake", client_async(request, stream)).await {
-            Ok((socket, _)) => Ok(Self(socket)),
+            Ok((socket, _)) => Ok(Self { socket, packs: headers.contains(&MESSAGE_PACK) }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(err) => panic!("neither a WebSocket nor a response: {err}"),
         }
@@ -67,23 +71,24 @@ impl JsonClient {
 
     /// Sends a message of any kind.
     pub(crate) async fn send_message(&mut self, message: Message) {
-        self.0.send(message).await.unwrap();
+        self.socket.send(message).await.unwrap();
     }
 
-    /// Returns the next frame, which is JSON, or how the connection has ended. Answers pings.
+    /// Returns the next frame, which is JSON or MessagePack as was agreed, or how the connection has ended. Answers pings.
     pub(crate) async fn next(&mut self) -> Result<Value, Closed> {
         loop {
             match self.next_message().await? {
-                Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
+                Message::Text(text) if !self.packs => return Ok(serde_json::from_str(&text).unwrap()),
+                Message::Binary(bytes) if self.packs => return Ok(unpacked(&bytes)),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("neither text nor a control frame: {other:?}"),
+                other => panic!("neither in the codec nor a control frame: {other:?}"),
             }
         }
     }
 
     /// Returns the next message of any kind, or how the connection has ended.
     pub(crate) async fn next_message(&mut self) -> Result<Message, Closed> {
-        match patiently("a frame", self.0.next()).await {
+        match patiently("a frame", self.socket.next()).await {
             Some(Ok(Message::Close(close))) => Err(Closed(close.map(|close| close.code.into()))),
             Some(Ok(message)) => Ok(message),
             Some(Err(_)) | None => Err(Closed(None)),
@@ -92,7 +97,7 @@ impl JsonClient {
 
     /// Ends the sending half of the connection.
     pub(crate) async fn finish_sending(&mut self) {
-        self.0.get_mut().shutdown().await.unwrap();
+        self.socket.get_mut().shutdown().await.unwrap();
     }
 
     /// Returns the next frame of Massive: the messages of an array.

@@ -85,6 +85,7 @@ mod poll_cursor;
 mod poll_wait;
 mod rest;
 mod sdk_alpaca;
+mod sdk_readme;
 mod rest_alpaca;
 mod rest_alpaca_errors;
 mod rest_finnhub;

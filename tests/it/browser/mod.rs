@@ -3,7 +3,7 @@
 mod access;
 mod compare;
 mod compare_break;
-mod driver;
+pub(crate) mod driver;
 mod embed;
 mod event_source;
 mod inspect;

@@ -21,12 +21,20 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct Rules {
     /// Answers a request for an upgrade with 403.
     pub(crate) refuses_upgrades: AtomicBool,
+    /// Passes a request for an upgrade on as one without.
+    pub(crate) strips_upgrades: AtomicBool,
+    /// Ends a connection on which nothing has passed for so many milliseconds, if not 0.
+    pub(crate) idle_ms_max: AtomicU64,
     /// Reads the answers to requests for server-sent events, and passes none of their bytes on.
     pub(crate) holds_streams: AtomicBool,
     /// Reads nothing from the server.
     pub(crate) stands_still: AtomicBool,
     /// The requests refused so far.
     pub(crate) refused: AtomicU64,
+    /// The requests without their upgrade so far.
+    pub(crate) stripped: AtomicU64,
+    /// The connections ended so far because they were idle.
+    pub(crate) idled: AtomicU64,
 }
 
 /// A running proxy. It ends with its runtime.
@@ -74,13 +82,25 @@ async fn carry(mut client: TcpStream, server: SocketAddr, rules: &Rules) {
     let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut is_held = false;
     loop {
+        let idle_max = rules.idle_ms_max.load(SeqCst);
+        let idle = tokio::time::sleep(if idle_max == 0 { Duration::MAX } else { Duration::from_millis(idle_max) });
         tokio::select! {
+            () = idle => {
+                rules.idled.fetch_add(1, SeqCst);
+                return;
+            }
             read = client.read(&mut up) => {
                 let Ok(length @ 1..) = read else { return };
-                let piece = &up[..length];
+                let mut piece = up[..length].to_vec();
                 if piece.starts_with(b"GET ") {
-                    let head = String::from_utf8_lossy(piece).to_ascii_lowercase();
-                    if head.contains("\r\nupgrade: websocket") && rules.refuses_upgrades.load(SeqCst) {
+                    let head = String::from_utf8_lossy(&piece).to_ascii_lowercase();
+                    let is_upgrade = head.contains("\r\nupgrade: websocket");
+                    if is_upgrade && rules.strips_upgrades.load(SeqCst) {
+                        rules.stripped.fetch_add(1, SeqCst);
+                        let is_kept = |line: &&str| !["upgrade:", "connection:"].iter().any(|name| line.starts_with(name));
+                        piece = head.split("\r\n").filter(is_kept).collect::<Vec<_>>().join("\r\n").into_bytes();
+                    }
+                    if is_upgrade && rules.refuses_upgrades.load(SeqCst) {
                         rules.refused.fetch_add(1, SeqCst);
                         let _ = client.write_all(FORBIDDEN).await;
                         return;
@@ -88,7 +108,7 @@ async fn carry(mut client: TcpStream, server: SocketAddr, rules: &Rules) {
                     let is_stream = head.split(' ').nth(1).is_some_and(|target| target.starts_with("/api/v1/stream"));
                     is_held = is_stream && rules.holds_streams.load(SeqCst);
                 }
-                if server.write_all(piece).await.is_err() {
+                if server.write_all(&piece).await.is_err() {
                     return;
                 }
             }

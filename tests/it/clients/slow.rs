@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::middlebox::Middlebox;
 use super::program::{Language, Program};
+use super::with_each;
 use crate::command::{Process, spawn_binary};
 use crate::http::get;
 use crate::patience::patiently;
@@ -50,21 +51,23 @@ async fn stand_still(language: Language, on_lag: &str, counter: &str) -> (Proces
 
 #[actix_web::test]
 async fn a_slow_application_is_told_how_many_events_were_skipped() {
-    for language in Language::ALL {
+    with_each(Language::ALL, async |language| {
         let (_server, program) = stand_still(language, "catch_up", "tickcast_lags_total").await;
         let (_, ledger) = program.close().await;
         assert!(ledger.count("lag") >= 2, "{language:?}");
         assert_eq!((ledger.count("reset"), ledger.count("hole"), ledger.count("open")), (0, 0, 1), "{language:?}");
-    }
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn an_application_that_wants_to_be_closed_when_slow_resumes_without_a_hole() {
-    for language in Language::ALL {
+    with_each(Language::ALL, async |language| {
         let (_server, program) = stand_still(language, "close", "tickcast_closes_total{reason=\"lagging\"}").await;
         assert_eq!(program.codes, [4004, 4004], "{language:?}: {:?}", program.causes);
         let (_, ledger) = program.close().await;
         assert_eq!((ledger.count("lag"), ledger.count("reset"), ledger.count("hole")), (0, 0, 0), "{language:?}");
         assert_eq!(ledger.count("open"), 3, "{language:?}");
-    }
+    })
+    .await;
 }
