@@ -280,6 +280,19 @@ fn an_event_that_a_name_has_sent_is_not_recovered_by_the_wildcard_after_the_name
 }
 
 #[test]
+fn an_unread_event_of_a_name_that_has_ended_is_not_sent_once_the_wildcard_has_ended_too() {
+    let (mut router, now) = router();
+    let (key, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    let rewind = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    router.unsubscribe(key, Some(SymbolId(0)), trades);
+    trade(&mut router, 0, 1, now);
+    router.unsubscribe(key, None, trades);
+    assert!(take(&outbox, 10, now).unwrap().offsets.is_empty());
+}
+
+#[test]
 fn a_missed_event_in_mode_latest_is_due_after_the_write_in_which_it_is_read() {
     let (mut router, now) = router();
     trade(&mut router, 0, 1, now);
