@@ -43,9 +43,10 @@ assert len(grouped) == 30 and all(each.low <= each.close <= each.high for each i
 tickers = list(client.list_tickers(market="stocks", limit=7))
 assert len(tickers) == 30 and tickers[0].ticker == "AAPL" and tickers[0].active
 assert client.get_ticker_details("AAPL").name == "Apple Inc."
-trades = client.list_trades("AAPL", timestamp_gte=now - timedelta(minutes=5), limit=5, order="asc")
-newest = [each.sequence_number for each in trades]
-assert newest == list(range(newest[0], newest[0] + len(newest)))
+trades = list(client.list_trades("AAPL", timestamp_gte=now - timedelta(minutes=5), limit=5, order="asc"))
+ids = [int(each.id) for each in trades]
+assert ids == list(range(ids[0], ids[0] + len(ids)))
+assert all(one.sequence_number < other.sequence_number for one, other in zip(trades, trades[1:]))
 
 try:
     client.get_last_trade("NONE")
