@@ -27,7 +27,7 @@ pub use compact_bar::CompactBar;
 pub use config::{BarBounds, HistoryConfig};
 pub use offsets::Offsets;
 pub use past::{PastSource, Series};
-pub use reading::{Row, Tick, Window};
+pub use reading::{Row, Standing, Tick, Window};
 pub use ring::Ring;
 pub use timeframe::{Timeframe, day_of, midnight};
 pub use values::LastValues;

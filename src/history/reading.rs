@@ -1,9 +1,10 @@
 //! Reads of a symbol's bars, trades or quotes between two times, in pages: the rows after those that a client has got.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
-use crate::domain::{Bar, Channel, Event, EventBody, Interval, Quote, SymbolId, Timestamp, Topic, Trade};
+use crate::domain::{Bar, Channel, Correction, Event, EventBody, Interval, Quote, SymbolId, Timestamp, Topic, Trade};
 use crate::history::bars::LiveRange;
 use crate::history::timeframe::{Base, merge};
 use crate::history::{Archive, CompactBar, Offsets, Ring, Timeframe};
@@ -33,12 +34,36 @@ impl Window {
 }
 
 /// A trade or a quote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tick {
     /// A trade.
-    Trade(Trade),
+    Trade(Trade, Standing),
+    /// A trade with its right values, in the place of one that was reported wrongly. It has the numbers of its correction.
+    Corrected(Box<Correction>),
     /// A quote.
     Quote(Quote),
+}
+
+impl Tick {
+    fn ts(&self) -> Timestamp {
+        match self {
+            Self::Trade(trade, _) => trade.ts,
+            Self::Corrected(correction) => correction.trade.ts,
+            Self::Quote(quote) => quote.ts,
+        }
+    }
+}
+
+/// Whether a trade still counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts. Reads of [`Archive::ticks`] do not look whether it has been amended.
+    #[default]
+    Valid,
+    /// It has been cancelled.
+    Cancelled,
+    /// It has been corrected, and another one counts.
+    Corrected,
 }
 
 /// A row of a read.
@@ -65,6 +90,11 @@ impl Row {
             Self::Bar(bar) => bar.ts().micros(),
             Self::Tick { offset, .. } => offset.cast_signed(),
         }
+    }
+
+    /// Returns the time of a trade or a quote.
+    fn ts(&self) -> Option<Timestamp> {
+        if let Self::Tick { tick, .. } = self { Some(tick.ts()) } else { None }
     }
 }
 
@@ -154,8 +184,21 @@ impl Archive {
     }
 
     /// Returns the trades or quotes of a symbol in the window, as far as the ring has them, in the order of the stream or against
-    /// it: at most `limit`, after the event with the offset `after`.
+    /// it: at most `limit`, after the event with the offset `after`. Corrections come as the trades that they make.
     pub fn ticks(&self, id: SymbolId, channel: Channel, window: &Window, after: Option<i64>, limit: usize) -> Vec<Row> {
+        self.scan(id, channel, window, after, limit, row)
+    }
+
+    /// Returns the rows that `row` makes of the events of a symbol, see [`Self::ticks`].
+    fn scan(
+        &self,
+        id: SymbolId,
+        channel: Channel,
+        window: &Window,
+        after: Option<i64>,
+        limit: usize,
+        mut row: impl FnMut(&Event) -> Option<Row>,
+    ) -> Vec<Row> {
         let topic = Topic::symbol(id, channel);
         let (mut rows, mut after) = (Vec::new(), after.map(i64::cast_unsigned));
         while rows.len() < limit {
@@ -170,14 +213,57 @@ impl Archive {
             for place in places.by_ref().take(wanted) {
                 read += 1;
                 after = offsets.at(topic, place).or(after);
-                let event = reader.event(place, &mut near);
-                rows.extend(event.filter(|event| window.contains(event.ts())).and_then(row));
+                let row = reader.event(place, &mut near).and_then(&mut row);
+                rows.extend(row.filter(|row| row.ts().is_some_and(|ts| window.contains(ts))));
             }
             if read < wanted {
                 break;
             }
         }
         rows
+    }
+
+    /// Returns the trades of a symbol like [`Self::ticks`], each with what has become of it, and the corrected ones, in the place of
+    /// their corrections.
+    pub fn trades(&self, id: SymbolId, window: &Window, after: Option<i64>, limit: usize) -> Vec<Row> {
+        let of = |channel| self.ticks(id, channel, window, after, limit);
+        let (mut rows, corrected) = (of(Channel::Trades), of(Channel::Corrections));
+        rows.extend(corrected);
+        rows.sort_unstable_by_key(|row| if window.descends { -row.position() } else { row.position() });
+        rows.truncate(limit);
+        self.judge(id, &mut rows);
+        rows
+    }
+
+    /// Returns the newest trade of a symbol like [`Self::last_tick`], with what has become of it.
+    pub fn last_trade(&self, id: SymbolId) -> Option<Row> {
+        let mut last = [self.last_tick(id, Channel::Trades)?];
+        self.judge(id, &mut last);
+        let [last] = last;
+        Some(last)
+    }
+
+    /// Records in these trades whether they have been amended. A symbol has few amendments: at most one in some seconds.
+    fn judge(&self, id: SymbolId, rows: &mut [Row]) {
+        let Some(from) = rows.iter().filter_map(Row::ts).min() else { return };
+        let since = Window { from, to: Timestamp::from_micros(i64::MAX), descends: false };
+        let mut standings = HashMap::new();
+        for channel in [Channel::Corrections, Channel::Cancels] {
+            self.scan(id, channel, &since, None, usize::MAX, |event| {
+                let (seq, standing) = match &event.body {
+                    EventBody::Correction(correction) => (correction.trade_seq, Standing::Corrected),
+                    EventBody::Cancel(cancel) => (cancel.trade_seq, Standing::Cancelled),
+                    _ => return None,
+                };
+                standings.insert(seq, standing);
+                None
+            });
+        }
+        for row in rows {
+            if let Row::Tick { seq, tick: Tick::Trade(_, standing), .. } = row {
+                *standing = standings.get(seq).copied().unwrap_or_default();
+            }
+        }
     }
 
     /// Returns the newest trade or quote of a symbol, if there has been one since the start of the stream.
@@ -249,10 +335,11 @@ fn day_end(ts: Timestamp) -> Timestamp {
     if start == ts { ts } else { end }
 }
 
-/// Returns the row of a trade or a quote.
+/// Returns the row of a trade, a quote or a correction.
 fn row(event: &Event) -> Option<Row> {
     let tick = match &event.body {
-        EventBody::Trade(trade) => Tick::Trade(*trade),
+        EventBody::Trade(trade) => Tick::Trade(*trade, Standing::Valid),
+        EventBody::Correction(correction) => Tick::Corrected(correction.clone()),
         EventBody::Quote(quote) => Tick::Quote(*quote),
         _ => return None,
     };

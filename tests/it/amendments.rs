@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::http::get;
-use crate::rest_alpaca::settle;
-use crate::spawn::spawn_app_at_rest;
+use crate::patience::wait_until;
+use crate::rest_alpaca::{self, settle};
+use crate::spawn::{START, spawn_app_at_rest};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 const CHANNELS: [&str; 6] = ["trades", "corrections", "cancels", "bars.1m", "bars.1m.updated", "bars.1d.ny"];
@@ -232,4 +233,57 @@ async fn the_mode_latest_is_for_days_of_new_york_and_not_for_amendments() {
         let answer = client.ask(request).await.pop().unwrap();
         assert_eq!(answer["type"] == "subscribed", is_permitted, "{answer}");
     }
+}
+
+/// The ids of corrected trades begin here.
+const CORRECTED_IDS: u64 = 1 << 52;
+
+#[actix_web::test]
+async fn trades_over_http_say_what_has_become_of_them_and_corrected_ones_follow() {
+    let (server, clock) = spawn_app_at_rest(|settings| settings.feed.amendments_per_million_trades = 50_000);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AAPL"], &["trades", "corrections", "cancels"]).await;
+    clock.advance_micros(3 * MINUTE_MICROS);
+    let end = START.micros() + 3 * MINUTE_MICROS - 5_000_000;
+    let mut messages = client.until("three minutes", |message| message["ts"].as_i64() > Some(end)).await;
+    settle(&server).await;
+    let are_routed = || server.metrics.hub_offsets().iter().all(|offset| *offset == server.metrics.feed_offset());
+    wait_until("the hubs to have every event", true, are_routed).await;
+    messages.extend(client.sync().await);
+    let (mut expected, mut kinds) = (BTreeMap::new(), BTreeSet::new());
+    for message in messages {
+        let (kind, seq) = (message["type"].as_str().unwrap(), message["seq"].as_u64().unwrap_or_default());
+        match kind {
+            "trade" => drop(expected.insert(seq, (message["price"].clone(), message["size"].clone(), Value::Null))),
+            "correction" => {
+                expected.get_mut(&message["trade_seq"].as_u64().unwrap()).unwrap().2 = json!("incorrect");
+                let right = (message["price"].clone(), message["size"].clone(), json!("corrected"));
+                expected.insert(CORRECTED_IDS + seq, right);
+            }
+            "cancel" => expected.get_mut(&message["trade_seq"].as_u64().unwrap()).unwrap().2 = json!("canceled"),
+            _ => continue,
+        }
+        kinds.insert(kind.to_owned());
+    }
+    assert_eq!(kinds.len(), 3);
+    let mut pages = Vec::new();
+    for (limit, sort) in [(10_000, "asc"), (500, "asc"), (500, "desc")] {
+        let (mut rows, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = rest_alpaca::json(&server, &format!("AAPL/trades?limit={limit}&sort={sort}{token}")).await;
+            rows.extend(page["trades"].as_array().unwrap().iter().cloned());
+            let Some(next) = page["next_page_token"].as_str() else { break };
+            token = format!("&page_token={next}");
+        }
+        pages.push(rows);
+    }
+    pages[2].reverse();
+    assert!(pages[0] == pages[1] && pages[1] == pages[2]);
+    let of = |row: &Value| (row["p"].clone(), row["s"].clone(), row["u"].clone());
+    let found: BTreeMap<_, _> = pages[0].iter().map(|row| (row["i"].as_u64().unwrap(), of(row))).collect();
+    assert_eq!((pages[0].len(), found), (expected.len(), expected));
+    // The newest trade is amended soon, and says so.
+    let last = pages[0].iter().rfind(|row| row["u"].is_null()).unwrap();
+    let latest = rest_alpaca::json(&server, "AAPL/trades/latest").await["trade"].take();
+    assert!(latest["t"].as_str() >= last["t"].as_str() && pages[0].contains(&latest), "{latest} {last}");
 }

@@ -304,3 +304,28 @@ async fn codes_of_exchanges_and_conditions_have_names() {
         assert_eq!(get(&server, path).await.status, 400, "{path}");
     }
 }
+
+#[actix_web::test]
+async fn a_currency_is_named_to_those_who_ask_for_one() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    for path in [
+        "bars?symbols=AAPL&timeframe=1Day&start=2026-02-01&limit=2&",
+        "AAPL/bars?timeframe=1Hour&limit=2&",
+        "trades?symbols=AAPL&",
+        "quotes?symbols=ZZZZ&",
+        "trades/latest?symbols=AAPL,MSFT&",
+        "bars/latest?symbols=ZZZZ&",
+        "AAPL/quotes/latest?",
+        "AAPL/snapshot?",
+    ] {
+        assert_eq!(json(&server, path).await.get("currency"), None, "{path}");
+        assert_eq!(json(&server, &format!("{path}currency=USD")).await["currency"], "USD", "{path}");
+        assert_eq!(
+            json(&server, &format!("{path}currency=EUR")).await["currency"],
+            "USD",
+            "that of the prices: {path}"
+        );
+    }
+    let snapshots = json(&server, "snapshots?symbols=AAPL&currency=USD").await;
+    assert_eq!(snapshots.as_object().unwrap().keys().collect::<Vec<_>>(), ["AAPL"], "only symbols");
+}

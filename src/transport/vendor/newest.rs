@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 
 use crate::domain::{Bar, Channel, Quote, Snapshot, Symbol, SymbolId, Timestamp, Trade};
-use crate::history::{Archive, Row, Tick};
+use crate::history::{Archive, Row, Standing, Tick};
 use crate::transport::Worker;
 use crate::transport::vendor::reads::{Busy, Reader, reader};
 
@@ -14,6 +14,8 @@ pub(super) struct Numbered<T> {
     pub(super) seq: u64,
     /// Number in the stream.
     pub(super) offset: u64,
+    /// Whether the trade still counts; a quote is never amended.
+    pub(super) standing: Standing,
     /// The values.
     pub(super) value: T,
 }
@@ -106,15 +108,17 @@ pub(super) async fn all_of<F: FnMut() -> bool>(
 }
 
 fn last_trade(archive: &Archive, id: SymbolId) -> Option<Numbered<Trade>> {
-    match archive.last_tick(id, Channel::Trades)? {
-        Row::Tick { seq, offset, tick: Tick::Trade(value) } => Some(Numbered { seq, offset, value }),
+    match archive.last_trade(id)? {
+        Row::Tick { seq, offset, tick: Tick::Trade(value, standing) } => {
+            Some(Numbered { seq, offset, standing, value })
+        }
         _ => None,
     }
 }
 
 fn last_quote(archive: &Archive, id: SymbolId) -> Option<Numbered<Quote>> {
     match archive.last_tick(id, Channel::Quotes)? {
-        Row::Tick { seq, offset, tick: Tick::Quote(value) } => Some(Numbered { seq, offset, value }),
+        Row::Tick { seq, offset, tick: Tick::Quote(value) } => Some(valid(seq, offset, value)),
         _ => None,
     }
 }
@@ -122,6 +126,10 @@ fn last_quote(archive: &Archive, id: SymbolId) -> Option<Numbered<Quote>> {
 /// Returns the trade and the quote with which the stream began, as long as there have been no others.
 fn opening(worker: &Worker, id: SymbolId) -> (Numbered<Trade>, Numbered<Quote>) {
     let Snapshot { ts, price, size, bid, bid_size, ask, ask_size, .. } = **worker.router.borrow().snapshot(id);
-    let trade = Numbered { seq: 0, offset: 0, value: Trade { ts, price, size } };
-    (trade, Numbered { seq: 0, offset: 0, value: Quote { ts, bid, bid_size, ask, ask_size } })
+    let trade = valid(0, 0, Trade { ts, price, size });
+    (trade, valid(0, 0, Quote { ts, bid, bid_size, ask, ask_size }))
+}
+
+const fn valid<T>(seq: u64, offset: u64, value: T) -> Numbered<T> {
+    Numbered { seq, offset, standing: Standing::Valid, value }
 }

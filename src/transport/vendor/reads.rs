@@ -69,6 +69,8 @@ pub(super) enum Content {
     Bars(Timeframe),
     /// Trades or quotes.
     Ticks(Channel),
+    /// Trades, with what has become of them.
+    Trades,
 }
 
 /// A page that is being read.
@@ -114,6 +116,7 @@ impl Reading {
             let rows = match self.content {
                 Content::Bars(timeframe) => archive.bars(id, timeframe, &self.window, after, wanted),
                 Content::Ticks(channel) => archive.ticks(id, channel, &self.window, after, wanted),
+                Content::Trades => archive.trades(id, &self.window, after, wanted),
             };
             self.rows.extend(rows.into_iter().map(|row| (symbol, row)));
             if began.elapsed() >= STEP {

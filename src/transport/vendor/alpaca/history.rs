@@ -4,11 +4,11 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Vendor;
 use crate::domain::{Bar, Channel, Symbol, Timestamp};
-use crate::history::{Row, Tick, Timeframe, Window, day_of, midnight};
-use crate::protocol::alpaca::{Json, write_bar, write_quote, write_trade};
+use crate::history::{Row, Standing, Tick, Timeframe, Window, day_of, midnight};
+use crate::protocol::alpaca::{Json, Update, write_bar, write_corrected, write_quote, write_trade};
 use crate::transport::Worker;
 use crate::transport::pieces::{self, Array, Pieces};
-use crate::transport::vendor::alpaca::rest::{bad_request, busy, check_common, symbol_of, symbols_of};
+use crate::transport::vendor::alpaca::rest::{bad_request, busy, check_common, currency, symbol_of, symbols_of};
 use crate::transport::vendor::page_token::{PageToken, number_of};
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::{Content, Page, Reading, reader};
@@ -82,7 +82,7 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
     names.sort_unstable();
     let stream = match content {
         // A trade has its place in one stream only.
-        Content::Ticks(_) => Some(worker.router.borrow().config().epoch.clone()),
+        Content::Ticks(_) | Content::Trades => Some(worker.router.borrow().config().epoch.clone()),
         Content::Bars(_) => None,
     };
     let times = ["start", "end"].map(|name| parameters.get(name));
@@ -97,14 +97,15 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
         window = Window { from: token.from, to: token.to, descends };
     }
     let reading = Reading::new(content, window, symbols, after, limit);
-    let make = move |page| document(kind, only, number, &window, page);
+    let currency = currency(&parameters);
+    let make = move |page| document(kind, only, number, &window, currency, page);
     let answer = reader(&request).page(reading, make).await.map_err(busy)?;
     pieces::json(&request, answer, None).map_err(|_| Refused::busy(Vendor::Alpaca))
 }
 
 fn content(kind: Kind, parameters: &Parameters) -> Result<Content, Refused> {
     match kind {
-        Kind::Trades => Ok(Content::Ticks(Channel::Trades)),
+        Kind::Trades => Ok(Content::Trades),
         Kind::Quotes => Ok(Content::Ticks(Channel::Quotes)),
         Kind::Bars => {
             let is_adjustment = |word: &str| ["raw", "split", "dividend", "spin-off", "all"].contains(&word);
@@ -131,7 +132,14 @@ fn times(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestam
 }
 
 /// Returns the response with these rows.
-fn document(kind: Kind, only: Option<Symbol>, number: u64, window: &Window, page: Page) -> impl Pieces + Send + use<> {
+fn document(
+    kind: Kind,
+    only: Option<Symbol>,
+    number: u64,
+    window: &Window,
+    currency: &str,
+    page: Page,
+) -> impl Pieces + Send + use<> {
     let next = page.rows.last().filter(|_| page.has_more).map(|(symbol, row)| {
         let Window { from, to, .. } = *window;
         PageToken { request: number, symbol: *symbol, position: row.position(), from, to }.encode()
@@ -139,10 +147,10 @@ fn document(kind: Kind, only: Option<Symbol>, number: u64, window: &Window, page
     let next = next.map_or("null".to_owned(), |token| format!("\"{token}\""));
     let name = kind.plural();
     let (head, tail) = if let Some(symbol) = only {
-        (format!(r#"{{"{name}":["#), format!(r#"],"symbol":"{symbol}","next_page_token":{next}}}"#))
+        (format!(r#"{{"{name}":["#), format!(r#"],"symbol":"{symbol}"{currency},"next_page_token":{next}}}"#))
     } else {
         let end = if page.rows.is_empty() { "" } else { "]" };
-        (format!(r#"{{"{name}":{{"#), format!(r#"{end}}},"next_page_token":{next}}}"#))
+        (format!(r#"{{"{name}":{{"#), format!(r#"{end}}}{currency},"next_page_token":{next}}}"#))
     };
     let mut before = None;
     let encode = move |(symbol, row): &(Symbol, Row), out: &mut Vec<u8>| {
@@ -164,7 +172,21 @@ fn document(kind: Kind, only: Option<Symbol>, number: u64, window: &Window, page
 pub(super) fn write_row(symbol: Symbol, row: &Row, out: &mut Vec<u8>) {
     match row {
         Row::Bar(bar) => write_bar::<Json>(&Bar::from(bar), out),
-        Row::Tick { seq, tick: Tick::Trade(trade), .. } => write_trade::<Json>(symbol, *seq, trade, out),
+        Row::Tick { seq, tick: Tick::Trade(trade, standing), .. } => {
+            write_trade::<Json>(symbol, *seq, trade, update(*standing), out);
+        }
+        Row::Tick { seq, tick: Tick::Corrected(correction), .. } => {
+            write_corrected::<Json>(symbol, *seq, correction, out);
+        }
         Row::Tick { seq, tick: Tick::Quote(quote), .. } => write_quote::<Json>(symbol, *seq, quote, out),
+    }
+}
+
+/// Returns the vendor's word for what has become of a trade.
+pub(super) const fn update(standing: Standing) -> Option<Update> {
+    match standing {
+        Standing::Valid => None,
+        Standing::Cancelled => Some(Update::Cancelled),
+        Standing::Corrected => Some(Update::Incorrect),
     }
 }

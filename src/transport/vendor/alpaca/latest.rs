@@ -7,8 +7,8 @@ use crate::domain::{Bar, Quote, Symbol, SymbolId, Trade};
 use crate::protocol::alpaca::{Json, write_bar, write_quote, write_trade};
 use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
-use crate::transport::vendor::alpaca::history::Kind;
-use crate::transport::vendor::alpaca::rest::{busy, check_common, symbol_of, symbols_of};
+use crate::transport::vendor::alpaca::history::{Kind, update};
+use crate::transport::vendor::alpaca::rest::{busy, check_common, currency, symbol_of, symbols_of};
 use crate::transport::vendor::newest::{self, Newest, Numbered};
 use crate::transport::vendor::parameters::Parameters;
 use crate::transport::vendor::refused::Refused;
@@ -26,7 +26,8 @@ pub(super) async fn many(request: HttpRequest, kind: Kind) -> Result<HttpRespons
     let symbols = named(&request)?;
     let rows = rows(&request, &symbols, kind).await?;
     let head = format!(r#"{{"{}":{{"#, kind.plural());
-    let body = list(head, rows, |symbol, value: &Value, out: &mut Vec<u8>| value.write(symbol, out), "}}");
+    let tail = format!("}}{}}}", currency(&Parameters::of(&request)));
+    let body = list(head, rows, |symbol, value: &Value, out: &mut Vec<u8>| value.write(symbol, out), tail);
     pieces::json(&request, pieces::begin(body), None).map_err(busy)
 }
 
@@ -42,7 +43,8 @@ pub(super) async fn one(request: HttpRequest, kind: Kind) -> Result<HttpResponse
     let Some((_, value)) = row else {
         return Err(Refused::not_found(Vendor::Alpaca, format!("no {name} found for {symbol}")));
     };
-    let mut out = format!(r#"{{"symbol":"{symbol}","{name}":"#).into_bytes();
+    let currency = currency(&Parameters::of(&request));
+    let mut out = format!(r#"{{"symbol":"{symbol}"{currency},"{name}":"#).into_bytes();
     value.write(symbol, &mut out);
     out.push(b'}');
     pieces::whole_json(&request, out).map_err(busy)
@@ -61,7 +63,7 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
         out.push(b'{');
         write_snapshot(symbol, newest, out);
     };
-    pieces::json(&request, pieces::begin(list("{".into(), all, write, "}")), None).map_err(busy)
+    pieces::json(&request, pieces::begin(list("{".into(), all, write, "}".into())), None).map_err(busy)
 }
 
 /// Responds to `/v2/stocks/{symbol}/snapshot`.
@@ -74,7 +76,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Refus
     let Some(newest) = newest::all(&request, &symbols).await.map_err(busy)?.pop() else {
         return Err(Refused::not_found(Vendor::Alpaca, format!("no snapshot found for {symbol}")));
     };
-    let mut out = format!(r#"{{"symbol":"{symbol}","#).into_bytes();
+    let mut out = format!(r#"{{"symbol":"{symbol}"{},"#, currency(&Parameters::of(&request))).into_bytes();
     write_snapshot(symbol, &newest, &mut out);
     pieces::whole_json(&request, out).map_err(busy)
 }
@@ -139,7 +141,7 @@ fn list<T: Unpin + 'static>(
     head: String,
     items: Vec<(Symbol, T)>,
     write: impl Fn(Symbol, &T, &mut Vec<u8>) + Unpin + 'static,
-    tail: &'static str,
+    tail: String,
 ) -> impl pieces::Pieces {
     let mut is_next = false;
     let encode = move |(symbol, item): &(Symbol, T), out: &mut Vec<u8>| {
@@ -148,7 +150,7 @@ fn list<T: Unpin + 'static>(
         out.extend_from_slice(b"\":");
         write(*symbol, item, out);
     };
-    Array::new(head, items, encode).ending(tail.into())
+    Array::new(head, items, encode).ending(tail)
 }
 
 /// Appends the fields of a snapshot, and the end of its object.
@@ -168,7 +170,7 @@ fn write_snapshot(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
 }
 
 fn put_trade(symbol: Symbol, trade: &Numbered<Trade>, out: &mut Vec<u8>) {
-    write_trade::<Json>(symbol, trade.seq, &trade.value, out);
+    write_trade::<Json>(symbol, trade.seq, &trade.value, update(trade.standing), out);
 }
 
 fn put_quote(symbol: Symbol, quote: &Numbered<Quote>, out: &mut Vec<u8>) {

@@ -68,6 +68,12 @@ fn parse_symbol(text: &str) -> Result<Symbol, Refused> {
     text.parse().map_err(|_| bad_request(format!("invalid symbol: {}", text.chars().take(64).collect::<String>())))
 }
 
+/// Returns the field `currency`, with a comma before it, if the client has asked for a currency. All prices are in US dollars, whichever
+/// it names.
+pub(super) fn currency(parameters: &Parameters) -> &'static str {
+    if parameters.get("currency").is_some() { r#","currency":"USD""# } else { "" }
+}
+
 /// Checks the parameters that every request may have and that change nothing here.
 pub(super) fn check_common(parameters: &Parameters, feeds: &[&str]) -> Result<(), Refused> {
     match parameters.get("feed") {

@@ -88,8 +88,10 @@ fn write(symbol: Symbol, row: &Row, out: &mut Vec<u8>) {
     let Row::Tick { seq, offset, tick } = row else { return };
     let mut object = Object::begin(out);
     match tick {
-        Tick::Trade(trade) => trade_fields(symbol, *seq, trade, &mut object),
+        Tick::Trade(trade, _) => trade_fields(symbol, *seq, trade, &mut object),
         Tick::Quote(quote) => quote_fields(symbol, *seq, quote, &mut object),
+        // Not read.
+        Tick::Corrected(_) => {}
     }
     object.integer("sequence_number", *offset).integer("tape", identity::tape(symbol).massive());
     object.end();

@@ -50,10 +50,34 @@ pub(super) fn encode_event<C: Codec>(event: &Event, name: &str, out: &mut Vec<u8
     C::end_object(out);
 }
 
+/// The field `u` of a trade over HTTP that does not count any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// It was cancelled.
+    Cancelled,
+    /// It was corrected: another trade stands for it.
+    Incorrect,
+}
+
 /// Appends the trade with this `seq` as an object without `T` and `S`.
-pub fn write_trade<C: Codec>(symbol: Symbol, seq: u64, trade: &Trade, out: &mut Vec<u8>) {
-    C::begin_object(TRADE, out);
+pub fn write_trade<C: Codec>(symbol: Symbol, seq: u64, trade: &Trade, update: Option<Update>, out: &mut Vec<u8>) {
+    C::begin_object(TRADE + u8::from(update.is_some()), out);
     trade_fields::<C>(symbol, seq, trade, out);
+    match update {
+        None => {}
+        Some(Update::Cancelled) => text::<C>("u", "canceled", out),
+        Some(Update::Incorrect) => text::<C>("u", "incorrect", out),
+    }
+    C::end_object(out);
+}
+
+/// Appends the trade that the correction with this `seq` has made, as an object without `T` and `S`: at the time of the trade, under the
+/// id that the stream gives it.
+pub fn write_corrected<C: Codec>(symbol: Symbol, seq: u64, correction: &Correction, out: &mut Vec<u8>) {
+    C::begin_object(TRADE + 1, out);
+    let (id, trade_seq) = (identity::corrected_trade_id(seq), correction.trade_seq);
+    numbered_trade_fields::<C>(symbol, id, trade_seq, &correction.corrected(), out);
+    text::<C>("u", "corrected", out);
     C::end_object(out);
 }
 
@@ -78,7 +102,11 @@ fn begin<C: Codec>(kind: &str, name: &str, fields: u8, out: &mut Vec<u8>) {
 }
 
 fn trade_fields<C: Codec>(symbol: Symbol, seq: u64, trade: &Trade, out: &mut Vec<u8>) {
-    id::<C>("i", identity::trade_id(seq), out);
+    numbered_trade_fields::<C>(symbol, identity::trade_id(seq), seq, trade, out);
+}
+
+fn numbered_trade_fields<C: Codec>(symbol: Symbol, number: i64, seq: u64, trade: &Trade, out: &mut Vec<u8>) {
+    id::<C>("i", number, out);
     text::<C>("x", identity::exchange(symbol, seq).letter, out);
     C::key("p", out);
     C::price(trade.price, out);

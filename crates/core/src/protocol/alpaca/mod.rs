@@ -25,7 +25,7 @@ use crate::protocol::{Dialect, Group, Refusal, ServerMessage};
 
 pub use codec::Codec;
 pub use decode::{Lists, Request, Stream};
-pub use encode::{write_bar, write_quote, write_trade};
+pub use encode::{Update, write_bar, write_corrected, write_quote, write_trade};
 pub use json::Json;
 pub use message_pack::MessagePack;
 
