@@ -7,6 +7,7 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -46,7 +47,17 @@ const RECORDER: &str = "
 /// A browser window of its own. Killed when dropped.
 pub(crate) struct Browser {
     pub(crate) client: Client,
+    /// Chromium, until it is closed: a driver that is killed leaves it running.
+    chromium: Option<Pid>,
     _driver: Child,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(chromium) = self.chromium {
+            let _ = kill_process(chromium, Signal::KILL);
+        }
+    }
 }
 
 /// A request without a method in fantoccini: path below the session, and body.
@@ -86,7 +97,9 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(Capabilities::from(capabilities));
         let client = patiently("Chromium", builder.connect(&format!("http://127.0.0.1:{port}"))).await.unwrap();
-        let browser = Self { client, _driver: driver };
+        let chromium = client.capabilities().and_then(|found| Pid::from_raw(found.get("goog:processID")?.as_i64()?.try_into().ok()?));
+        assert!(chromium.is_some(), "the driver does not name the process of its browser");
+        let browser = Self { client, chromium, _driver: driver };
         browser.before_scripts(RECORDER).await;
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
@@ -191,7 +204,8 @@ impl Browser {
     }
 
     /// Ends the browser.
-    pub(crate) async fn close(self) {
-        patiently("the browser to end", self.client.close()).await.unwrap();
+    pub(crate) async fn close(mut self) {
+        patiently("the browser to end", self.client.clone().close()).await.unwrap();
+        self.chromium = None;
     }
 }
