@@ -97,7 +97,9 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(Capabilities::from(capabilities));
         let client = patiently("Chromium", builder.connect(&format!("http://127.0.0.1:{port}"))).await.unwrap();
-        let chromium = client.capabilities().and_then(|found| Pid::from_raw(found.get("goog:processID")?.as_i64()?.try_into().ok()?));
+        let chromium = client
+            .capabilities()
+            .and_then(|found| Pid::from_raw(found.get("goog:processID")?.as_i64()?.try_into().ok()?));
         assert!(chromium.is_some(), "the driver does not name the process of its browser");
         let browser = Self { client, chromium, _driver: driver };
         browser.before_scripts(RECORDER).await;

@@ -23,8 +23,8 @@ const VARIABLES: [(&str, &str); 2] =
 /// Most symbols in the page's list.
 const ROWS_MAX: usize = 100;
 
-/// Computes the expected row of each symbol from the messages on the socket, and compares all rows after each frame,
-/// when the page has painted everything it has received. Stores differences in `wrong_`; by symbol, how late the market
+/// Computes the expected row of each symbol from the messages on the socket, and compares all rows after each frame
+/// that painted a figure, when the page has painted everything it has received. Stores differences in `wrong_`; by symbol, how late the market
 /// was when its day arrived in `days_`, and when its row first showed the new day in `turned_`, in microseconds after
 /// `midnight`. `ahead` is how far the server's clock is ahead of this one, in milliseconds.
 const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
@@ -50,7 +50,10 @@ const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
     frames_.filter(([way]) => way === 'in').forEach(([, data]) => JSON.parse(data).forEach(take));
     sockets_.at(-1).addEventListener('message', ({ data }) => JSON.parse(data).forEach(take));
     const table = document.querySelector('#watchlist');
-    new MutationObserver(() => {
+    const isFigure = ({ target }) => (target.parentElement ?? target).closest(
+        '[data-field=last], [data-field=change], [data-field=bid], [data-field=ask], [data-field=volume]');
+    new MutationObserver((changes) => {
+        if (!changes.some(isFigure)) return;
         for (const row of table.querySelectorAll('tbody tr[data-symbol]')) {
             const { symbol } = row.dataset;
             const known = fold[symbol];

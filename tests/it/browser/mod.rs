@@ -150,17 +150,12 @@ async fn a_page_whose_server_ends_says_so_and_reconnects_without_a_reload() {
     browser.close().await;
 }
 
-/// Also takes the screenshots: `make screenshot` copies the first one for the README.
 #[tokio::test]
 async fn nothing_overlaps_or_is_cut_off_at_any_width() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
     for (width, height) in [(1280, 800), (390, 844)] {
         for scheme in ["dark", "light"] {
             let (_server, browser) = open_page(width, height, scheme).await;
             browser.until("document.querySelectorAll('#tape tbody tr:not([hidden])').length === 40").await;
-            let picture = browser.screenshot().await;
-            std::fs::write(folder.join(format!("{width}-{scheme}.png")), picture).unwrap();
             let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
             assert_eq!(browser.value(overflow).await, json!(0), "{width} {scheme}: no sideways scrolling");
             assert_eq!(browser.value(CUT).await, json!([]), "{width} {scheme}");
