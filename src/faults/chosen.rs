@@ -210,6 +210,12 @@ impl Chosen {
         self.rules.iter().any(|active| disturbs(active.kind()))
     }
 
+    /// Returns whether a rule holds frames back until they are due.
+    pub fn holds_back(&self) -> bool {
+        let holds_back = |kind: &Kind| matches!(kind, Kind::Delay(_) | Kind::Jitter(_) | Kind::Burst(_));
+        self.rules.iter().any(|active| holds_back(active.kind()))
+    }
+
     /// Counts a message that is sent to the session, or would be but for a fault.
     pub fn count_message(&mut self) {
         self.rules.iter_mut().for_each(|active| active.messages += 1);

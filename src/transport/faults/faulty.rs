@@ -101,9 +101,12 @@ impl Faulty {
         Some(self.late.swap_remove(place))
     }
 
-    /// Forgets rules that are not among these any more. A connection that is half open stays so.
-    pub(in crate::transport) fn retain(&mut self, rules: &[Arc<Installed>]) {
+    /// Forgets rules that are not among these any more: what they held back is due at once. A connection that is half open stays so.
+    pub(in crate::transport) fn retain(&mut self, rules: &[Arc<Installed>], now: Instant) {
         self.chosen.retain(rules);
+        if !self.chosen.holds_back() {
+            self.held.iter_mut().for_each(|(due, _)| *due = now.min(*due));
+        }
     }
 
     /// Returns whether the session needs no faults any more.

@@ -50,7 +50,7 @@ impl Body {
         cx: &mut Context<'_>,
         now: Instant,
     ) -> Poll<Option<Bytes>> {
-        faults.faulty.retain(&faults.rules.rules());
+        faults.faulty.retain(&faults.rules.rules(), now);
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
                 match faults.faulty.step(now) {

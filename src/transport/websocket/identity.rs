@@ -61,7 +61,7 @@ impl<D: Dialect> SessionSocket<D> {
         let identity = &self.identity;
         self.change_faults(|mut faulty| {
             if let Some(faulty) = &mut faulty {
-                faulty.retain(rules);
+                faulty.retain(rules, now);
             }
             identity.faults.add(faulty, fresh, &identity.subject::<D>(), now)
         });
