@@ -53,7 +53,7 @@ function isKorean() {
   return chosen === "korean" || (chosen === "auto" && currentLanguage() === "ko");
 }
 
-/** Writes a volume: in full below ten million, in millions or billions from there; in Korean in 만 and 억. @param {number} volume */
+/** Writes a volume: in full below a million, in millions or billions from there; in Korean in 만 and 억. @param {number} volume */
 export function formatVolume(volume) {
   if (isKorean()) return volume < 1e4 ? whole.format(volume) : myriads.format(volume);
   if (volume < 1e6) return whole.format(volume);

@@ -120,7 +120,6 @@ async fn a_read_is_abandoned_when_its_client_has_gone() {
     let key = "Authorization: Bearer tickcast";
     for (number, path) in (1..).zip([
         "/v2/snapshot/locale/us/markets/stocks/tickers".to_owned(),
-        format!("/v2/stocks/snapshots?symbols={names}"),
         format!("/v2/stocks/bars?timeframe=1Month&start=2025-01-01&limit=10000&symbols={names}"),
     ]) {
         let mut client = RawClient::connect(server.address).await;

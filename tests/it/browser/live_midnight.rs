@@ -31,6 +31,7 @@ const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
     Object.assign(globalThis, { wrong_: [], days_: {}, turned_: {}, painted_: 0 });
     const [fold, write] = [{}, (figure) => figure.toFixed(2)];
     let newest = 0;
+    const count = (volume) => volume < 1e6 ? volume : `${(volume / 1e6).toFixed(2)}M`;
     const change = ({ price, prev_close }) => {
         const text = write(price - prev_close).replace('-0.00', '0.00');
         return /^-|^0.00$/.test(text) ? text : `+${text}`;
@@ -60,7 +61,7 @@ const WATCH_THE_ROWS: &str = "(midnight, ahead) => {
             const cell = (field) => row.querySelector(`[data-field=${field}]`);
             const text = (field) => (cell(field).querySelector('.upper') ?? cell(field)).textContent;
             const shown = ['last', 'change', 'bid', 'ask', 'volume'].map(text).join(' ').replaceAll(',', '').replace('\u{2212}', '-');
-            const right = [write(known.price), change(known), write(known.bid), write(known.ask), known.volume].join(' ');
+            const right = [write(known.price), change(known), write(known.bid), write(known.ask), count(known.volume)].join(' ');
             if (shown !== right) wrong_.push([symbol, shown, right]);
             else if (symbol in days_ && !(symbol in turned_)) {
                 turned_[symbol] = newest - midnight;
