@@ -59,11 +59,6 @@ impl Offsets {
         list.evicted + list.offsets.partition_point(|each| *each <= offset) as u64
     }
 
-    /// Returns the topics of all symbols that belong to a wildcard.
-    pub fn symbols(&self, wildcard: Topic) -> Vec<Topic> {
-        wildcard.of_symbols(self.lists.len() / Topic::count(0) - 1).collect()
-    }
-
     /// Returns the newest event of a topic, alone in a batch, if the ring has evicted it.
     pub(super) fn last(&self, topic: Topic) -> Option<&Arc<[Publication]>> {
         self.lists[topic.index()].last.as_ref()

@@ -106,8 +106,8 @@ impl Outbox {
         is_latest
     }
 
-    /// Makes the events in mode `latest` that may be sent the next ones. If there are too many they wait, because newer
-    /// events can still replace them, and so they do while newer ones may be unread.
+    /// Makes the events in mode `latest` that may be sent the next ones. They wait, and newer events can still replace them, while as
+    /// many as an outbox holds are the next ones already, or newer ones may be unread.
     pub(super) fn collect_latest(&mut self, now: Instant) {
         let has_room = self.newest.len() < self.shared.config.push.outbox_events_max;
         if self.latest.is_some() && self.next_read().is_none() && has_room {

@@ -35,6 +35,9 @@ impl Outbox {
     pub(in crate::hub) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>) {
         if let Some(skipped) = &mut self.skipped {
             skipped.begin_anew(fresh, &self.links);
+            if skipped.is_empty() {
+                self.skipped = None;
+            }
         }
     }
 

@@ -31,6 +31,11 @@ impl Skipped {
         self.newest.get(&topic).copied().max(self.of_all)
     }
 
+    /// Returns whether no event was skipped.
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.is_empty() && self.of_all.is_none()
+    }
+
     /// Removes the entries of topics that begin anew with `fresh`, which may contain wildcards, except those of topics
     /// that continue, in `links`.
     pub(super) fn begin_anew(&mut self, fresh: &BTreeSet<Topic>, links: &Links) {
@@ -48,11 +53,13 @@ mod tests {
     fn beyond_the_limit_the_newest_skipped_event_of_all_topics_counts_for_each() {
         let topic = |id| Topic::symbol(SymbolId(id), Channel::Trades);
         let mut skipped = Skipped::default();
+        assert!(skipped.is_empty());
         (0..8_192).for_each(|id| skipped.insert(topic(id), 10_000 + u64::from(id)));
         assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(9_000))), (Some(10_005), None));
         skipped.insert(topic(9_000), 7);
         assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(9_001))), (Some(18_191), Some(18_191)));
         skipped.insert(topic(5), 30_000);
         assert_eq!((skipped.newest(topic(5)), skipped.newest(topic(6))), (Some(30_000), Some(18_191)));
+        assert!(!skipped.is_empty());
     }
 }

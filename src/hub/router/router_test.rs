@@ -348,3 +348,18 @@ fn hubs_end_no_more_sessions_than_necessary_when_the_limit_is_exceeded() {
     assert_eq!(config.metrics.sessions_crowded_out.get(), 4);
     assert!(!hubs[0].shared().is_crowded());
 }
+
+#[test]
+fn a_session_whose_skipped_events_are_all_forgotten_is_complete_again() {
+    let (mut router, now) = router();
+    let (key, outbox) = router.join::<Native>(None, now);
+    let (id, trades) = (Some(SymbolId(0)), ChannelSet::from_iter([Channel::Trades]));
+    router.subscribe(key, &[id], trades, Mode::Latest(None), None);
+    trade(&mut router, 0, 2, now);
+    assert_eq!(take(&outbox, 10, now).unwrap().offsets, [2], "the first one is replaced");
+    assert!(!outbox.borrow().is_complete());
+    router.unsubscribe(key, id, trades);
+    let here = Some(router.offset());
+    router.subscribe(key, &[id], trades, Mode::All, here);
+    assert!(outbox.borrow().is_complete());
+}

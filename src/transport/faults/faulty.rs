@@ -289,3 +289,29 @@ fn piece_bytes(bytes_per_second: u32) -> usize {
     let pieces = u32::try_from(Duration::from_secs(1).as_millis() / PIECE_INTERVAL.as_millis()).unwrap_or(1);
     usize::try_from(bytes_per_second / pieces).unwrap_or(usize::MAX).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{FaultLimits, Subject};
+
+    #[test]
+    fn frames_are_sent_at_once_when_the_last_rule_that_holds_them_back_is_removed() {
+        let now = Instant::now();
+        let rules = ["delay", "burst"].map(|kind| format!(r#"{{"kind":"{kind}","ms":60000}}"#));
+        let rules = rules.map(|rule| serde_json::from_str(&rule).unwrap());
+        let faults =
+            Arc::new(Faults::new(&rules, FaultLimits::default(), crate::metrics::SharedMetrics::default(), now));
+        let subject = Subject { dialect: "native", transport: "websocket", session: Some(1), client: None, key: None };
+        let mut chosen = Chosen::new(&subject);
+        chosen.add(&faults.rules(), &subject, now);
+        let mut session = Faulty::new(chosen, faults.clone(), Duration::from_secs(1));
+        let mut buffer = BytesMut::from("a frame");
+        session.take_write(&mut buffer, now);
+        for (left, is_due) in [(2, false), (1, false), (0, true)] {
+            session.retain(&faults.rules()[..left], now);
+            assert_eq!(session.give_due(&mut buffer, 1_000, now), is_due, "{left} rules are left");
+        }
+        assert_eq!(&buffer[..], b"a frame");
+    }
+}

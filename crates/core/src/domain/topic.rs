@@ -11,9 +11,6 @@ pub struct Topic(u32);
 const CHANNELS: u32 = Channel::COUNT as u32;
 
 impl Topic {
-    /// The first topic in the order of topics.
-    pub const MIN: Self = Self(0);
-
     /// Returns the topic of one channel of one symbol.
     pub const fn symbol(id: SymbolId, channel: Channel) -> Self {
         Self((id.0 + 1) * CHANNELS + Self::all(channel).0)
@@ -37,12 +34,6 @@ impl Topic {
             Some(id) => Some(SymbolId(id)),
             None => None,
         }
-    }
-
-    /// Returns, for the topic of a wildcard, those of each of so many symbols.
-    pub fn of_symbols(self, symbols: usize) -> impl Iterator<Item = Self> {
-        let channel = self.wildcard().0;
-        (1..).take(symbols).map(move |symbol| Self(symbol * CHANNELS + channel))
     }
 
     /// Returns the index of the topic, from 0 to [`Self::count`] − 1.
