@@ -28,6 +28,7 @@ async fn axe_finds_nothing_on_any_page_scheme_and_language() {
         ("", LIVE),
         ("compare", "document.querySelectorAll('option').length >= 10"),
         ("handshake", "document.querySelectorAll('#frames li').length >= 2"),
+        ("embed", "Number(document.querySelector('#chart').dataset.bars) > 90"),
     ];
     for (page, ready) in pages {
         for (theme, language) in [("light", "en"), ("dark", "en"), ("light", "ko"), ("dark", "ko")] {

@@ -9,6 +9,7 @@ mod readme;
 mod silent;
 mod slow;
 
+use std::fmt::Debug;
 use std::sync::atomic::Ordering::SeqCst;
 
 use futures_util::future::join_all;
@@ -34,6 +35,13 @@ fn only(transport: &str) -> Value {
 /// Runs a test with each client at once.
 async fn with_each<C>(clients: impl IntoIterator<Item = C>, test: impl AsyncFn(C)) {
     join_all(clients.into_iter().map(|client| test(client))).await;
+}
+
+/// Ends a client, which has had so many snapshots and got every event.
+async fn close_whole(program: Program, snapshots: u64, name: impl Debug) {
+    let (_, ledger) = program.close().await;
+    let counts = ["snapshot", "reset", "hole"].map(|kind| ledger.count(kind));
+    assert_eq!(counts, [snapshots, 0, 0], "{name:?}");
 }
 
 /// Returns each language without a browser, with each transport.
@@ -96,9 +104,7 @@ async fn a_broken_connection_is_resumed_without_a_hole_or_a_repeat() {
         }
         program.until_state("live", transport).await;
         program.read(300).await;
-        let (_, ledger) = program.close().await;
-        assert_eq!((ledger.count("snapshot"), ledger.count("reset")), (6, 0), "{language:?} {transport}");
-        assert_eq!(ledger.count("hole"), 0, "{language:?} {transport}");
+        close_whole(program, 6, (language, transport)).await;
     })
     .await;
 }
@@ -128,8 +134,7 @@ async fn where_no_upgrade_gets_through_events_come_by_other_transports_and_by_a_
         middlebox.rules.strips_upgrades.store(false, SeqCst);
         program.until_state("live", "websocket").await;
         program.read(300).await;
-        let (_, ledger) = program.close().await;
-        assert_eq!((ledger.count("snapshot"), ledger.count("reset"), ledger.count("hole")), (6, 0, 0), "{language:?}");
+        close_whole(program, 6, language).await;
     })
     .await;
 }
@@ -146,9 +151,7 @@ async fn a_proxy_that_cuts_idle_connections_costs_no_event() {
         while middlebox.rules.idled.load(SeqCst) < 3 || program.ledger.events < 5 {
             program.next().await;
         }
-        let (_, ledger) = program.close().await;
-        assert_eq!((ledger.count("snapshot"), ledger.count("reset")), (1, 0), "{language:?} {transport}");
-        assert_eq!(ledger.count("hole"), 0, "{language:?} {transport}");
+        close_whole(program, 1, (language, transport)).await;
     })
     .await;
 }
