@@ -10,10 +10,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { Child, endAll } from "./compare/child.mjs";
+import { Browser, Page } from "../static/pictures/browser.mjs";
+import { Server } from "../static/pictures/server.mjs";
 import { median } from "./compare/medians.mjs";
 import { TARGET } from "./compare/paths.mjs";
-import { Chromium } from "./page/chromium.mjs";
 
 const OPTIONS = /** @type {const} */ ({
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
@@ -24,7 +24,7 @@ const OPTIONS = /** @type {const} */ ({
   seconds: { type: "string", default: "30" },
   hz: { type: "string" },
 });
-const START_MS_MAX = 20_000;
+const FLAGS = ["--disable-quic", "--enable-precise-memory-info"];
 /** The time until caches are warm and the first snapshots are painted. */
 const SETTLE_MS = 10_000;
 const SAMPLE_MS = 20_000;
@@ -45,7 +45,6 @@ const WATCH = `
   };
   requestAnimationFrame(look);`;
 
-process.on("exit", endAll);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 /** @typedef {{ server: string, browser: string, runs: string, rows: string, events: string, seconds: string, hz?: string }} Chosen */
@@ -53,12 +52,27 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 /** Starts a server and returns its address. @param {Chosen} chosen */
 async function start({ server, rows, events }) {
   const more = Math.max(0, Number(rows) - BUILT_IN);
-  const child = new Child(server, ["--port", "0"], { TICKCAST__FEED__EVENTS_PER_SECOND: events, TICKCAST__FEED__EXTRA_SYMBOLS: String(more) });
-  for (const limit = Date.now() + START_MS_MAX; Date.now() < limit && child.isAlive; await sleep(20)) {
-    const found = child.errors.match(/listening url=(http:\/\/127\.0\.0\.1:\d+\/)/);
-    if (found) return found[1];
-  }
-  throw new Error(`the server does not listen: ${child.errors}`);
+  return (await Server.start(server, { TICKCAST__FEED__EVENTS_PER_SECOND: events, TICKCAST__FEED__EXTRA_SYMBOLS: String(more) })).url;
+}
+
+/** Opens an empty page of this size, in the browser's own profile, so that it has a cache on the disk. @param {Browser} browser @param {number} width @param {number} height */
+async function open(browser, width, height) {
+  const { targetId } = await browser.send("Target.createTarget", { url: "about:blank" });
+  const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: true });
+  const page = new Page(browser, sessionId, targetId);
+  for (const domain of ["Page", "Runtime", "Network", "HeapProfiler"]) await page.send(`${domain}.enable`);
+  // The processor's time, which other programs on the machine do not lengthen.
+  await page.send("Performance.enable", { timeDomain: "threadTicks" });
+  await page.shape(width, height);
+  await page.send("Emulation.setFocusEmulationEnabled", { enabled: true });
+  await page.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH });
+  return page;
+}
+
+/** Returns the page's counters: seconds of work, bytes, numbers of things. @param {Page} page @returns {Promise<Record<string, number>>} */
+async function metricsOf(page) {
+  const { metrics } = await page.send("Performance.getMetrics");
+  return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
 }
 
 /** Opens the page with the first symbols as its list, and waits until it is live. @param {Chosen} chosen */
@@ -67,13 +81,12 @@ async function live(chosen) {
   /** @type {{ symbols: { symbol: string }[] }} */
   const { symbols } = JSON.parse(await (await fetch(`${url}api/v1/symbols`)).text());
   const names = symbols.slice(0, Number(chosen.rows)).map(({ symbol }) => symbol);
-  const browser = new Chromium(chosen.browser);
-  await browser.open(1920, 1080);
-  await browser.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH });
-  await browser.visit(`${url}?symbols=${names.join()}${chosen.hz ? `&hz=${chosen.hz}` : ""}`);
-  await browser.until("document.querySelector('#status')?.dataset.state === 'live' && Number(document.querySelector('#chart').dataset.bars) > 100");
+  const browser = new Browser(chosen.browser, FLAGS);
+  const page = await open(browser, 1920, 1080);
+  await page.go(`${url}?symbols=${names.join()}${chosen.hz ? `&hz=${chosen.hz}` : ""}`);
+  await page.until("document.querySelector('#status')?.dataset.state === 'live' && Number(document.querySelector('#chart').dataset.bars) > 100");
   await sleep(SETTLE_MS);
-  return browser;
+  return { browser, page };
 }
 
 /** Loads the page from an empty and from a full cache. @param {Chosen} chosen */
@@ -82,10 +95,9 @@ async function load(chosen) {
   /** @type {Record<"cold" | "warm", { chart_ms: number, requests: number, bytes: number }[]>} */
   const results = { cold: [], warm: [] };
   for (let run = 0; run < Number(chosen.runs); run += 1) {
-    const browser = new Chromium(chosen.browser);
-    await browser.open(1280, 800);
-    await browser.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH });
-    await browser.send("Network.emulateNetworkConditions", LINK);
+    const browser = new Browser(chosen.browser, FLAGS);
+    const page = await open(browser, 1280, 800);
+    await page.send("Network.emulateNetworkConditions", LINK);
     for (const kind of /** @type {const} */ (["cold", "warm"])) {
       // Requests until the chart is there, and the bytes of the whole response.
       const sent = new Set();
@@ -95,12 +107,12 @@ async function load(chosen) {
         if (method === "Network.requestServedFromCache") sent.delete(requestId);
         if (method === "Network.loadingFinished" && sent.has(requestId)) bytes += encodedDataLength;
       };
-      await browser.visit(url);
-      await browser.until("globalThis.watched_?.chart_ms > 0");
-      results[kind].push({ chart_ms: Number(await browser.value("watched_.chart_ms")), requests: sent.size, bytes });
+      await page.send("Page.navigate", { url });
+      await page.until("globalThis.watched_?.chart_ms > 0");
+      results[kind].push({ chart_ms: Number(await page.value("watched_.chart_ms")), requests: sent.size, bytes });
       browser.onEvent = null;
-      await browser.until("document.querySelector('#status').dataset.state === 'live'");
-      await browser.visit("about:blank");
+      await page.until("document.querySelector('#status').dataset.state === 'live'");
+      await page.send("Page.navigate", { url: "about:blank" });
     }
     await browser.close();
   }
@@ -113,26 +125,26 @@ async function load(chosen) {
 
 /** @param {Chosen} chosen */
 async function busy(chosen) {
-  const browser = await live(chosen);
-  await browser.value("watched_.long.length = 0");
-  const [before, begun] = [await browser.metrics(), performance.now()];
+  const { browser, page } = await live(chosen);
+  await page.value("watched_.long.length = 0");
+  const [before, begun] = [await metricsOf(page), performance.now()];
   await sleep(Number(chosen.seconds) * 1_000);
-  const [after, seconds] = [await browser.metrics(), (performance.now() - begun) / 1_000];
-  const long = /** @type {[string, number][]} */ (await browser.value("watched_.long"));
+  const [after, seconds] = [await metricsOf(page), (performance.now() - begun) / 1_000];
+  const long = /** @type {[string, number][]} */ (await page.value("watched_.long"));
   const longest = (/** @type {string} */ type) => Math.max(0, ...long.filter(([each]) => each === type).map(([, duration]) => duration));
   const share = (/** @type {string} */ name) => `${((100 * (after[name] - before[name])) / seconds).toFixed(1)} %`;
   console.log(`${chosen.rows} rows, ${chosen.events} events/s: main thread ${share("TaskDuration")} busy (script ${share("ScriptDuration")}, layout ${share("LayoutDuration")}, `
     + `style ${share("RecalcStyleDuration")}); ${long.length} tasks or frames of 50 ms or more in ${seconds.toFixed(0)} s, longest task ${longest("longtask").toFixed(0)} ms, `
-    + `longest frame ${longest("long-animation-frame").toFixed(0)} ms; ${await browser.value("document.querySelector('#bytes').textContent")}, ${await browser.value("document.querySelector('#rate').textContent")}`);
+    + `longest frame ${longest("long-animation-frame").toFixed(0)} ms; ${await page.value("document.querySelector('#bytes').textContent")}, ${await page.value("document.querySelector('#rate').textContent")}`);
   await browser.close();
 }
 
 /** @param {Chosen} chosen */
 async function flat(chosen) {
-  const browser = await live(chosen);
+  const { browser, page } = await live(chosen);
   for (const begun = performance.now(), until = begun + Number(chosen.seconds) * 1_000; ; await sleep(SAMPLE_MS)) {
-    await browser.send("HeapProfiler.collectGarbage");
-    const { JSHeapUsedSize, Nodes, JSEventListeners } = await browser.metrics();
+    await page.send("HeapProfiler.collectGarbage");
+    const { JSHeapUsedSize, Nodes, JSEventListeners } = await metricsOf(page);
     console.log(`${((performance.now() - begun) / 1_000).toFixed(0).padStart(4)} s: heap ${(JSHeapUsedSize / 1e6).toFixed(2)} MB, ${Nodes} nodes, ${JSEventListeners} listeners`);
     if (performance.now() >= until) break;
   }

@@ -2,7 +2,7 @@
 /**
  * A headless Chromium that is driven through the Chrome debugging protocol, over a pipe: no port, and no library.
  *
- * Owns: the process and its pages. Does not own: which pictures are taken (`states.mjs`).
+ * Owns: the process and its pages. Does not own: which pictures are taken (`states.mjs`), or what is measured (`benches/page.mjs`).
  */
 
 import { spawn } from "node:child_process";
@@ -10,17 +10,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Quiet, offline, and without a sandbox, as root cannot have one. */
 const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--remote-debugging-pipe",
+  "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+  "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
 ];
+/** For pictures that are the same everywhere. */
+const PICTURE_FLAGS = ["--hide-scrollbars", "--force-color-profile=srgb"];
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 50;
 
 /** @typedef {{ x: number, y: number, width: number, height: number }} Box */
 /** @typedef {{ value?: unknown, description?: string }} Value of a script */
-/** @typedef {{ browserContextId: string, targetId: string, sessionId: string, data: string, result: Value, exceptionDetails?: { text: string, exception?: Value } }} Result of those commands that are used here; each has some of these */
-/** @typedef {{ id?: number, result: Result, error?: { message: string } }} Message of the debugging protocol */
+/** @typedef {{ browserContextId: string, targetId: string, sessionId: string, data: string, metrics: { name: string, value: number }[], result: Value, exceptionDetails?: { text: string, exception?: Value } }} Result of those commands that are used here; each has some of these */
+/** @typedef {{ requestId: string, encodedDataLength: number }} NetworkEvent the fields that are read of an event of the network */
+/** @typedef {{ id?: number, result: Result, error?: { message: string }, method?: string, params?: NetworkEvent }} Message of the debugging protocol */
 
 /** @param {number} ms */
 export function pause(ms) {
@@ -34,11 +38,14 @@ export class Browser {
   /** @type {Map<number, { resolve: (result: Result) => void, reject: (error: Error) => void }>} */
   #pending = new Map();
   #rest = "";
+  /** Is called with every event of the network, if a page has enabled them. @type {((method: string, params: NetworkEvent) => void) | null} */
+  onEvent = null;
 
-  constructor(command = process.env.CHROMIUM ?? "chromium") {
-    this.#process = spawn(command, [...FLAGS, `--user-data-dir=${this.#folder}`, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  constructor(command = process.env.CHROMIUM ?? "chromium", flags = PICTURE_FLAGS) {
+    this.#process = spawn(command, [...FLAGS, ...flags, `--user-data-dir=${this.#folder}`, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     this.#process.on("error", (error) => this.#failAll(error));
     this.#process.on("exit", () => this.#failAll(new Error(`${command} has ended`)));
+    process.once("exit", () => this.#process.kill("SIGKILL"));
     const from = /** @type {import("node:stream").Readable} */ (this.#process.stdio[4]);
     from.setEncoding("utf8").on("data", (text) => this.#read(text));
   }
@@ -58,7 +65,8 @@ export class Browser {
     const parts = (this.#rest + text).split("\0");
     this.#rest = parts.pop() ?? "";
     for (const part of parts) {
-      const { id, result, error } = /** @type {Message} */ (JSON.parse(part));
+      const { id, result, error, method, params } = /** @type {Message} */ (JSON.parse(part));
+      if (method?.startsWith("Network.") && params) this.onEvent?.(method, params);
       const pending = this.#pending.get(id ?? 0);
       if (!pending || !this.#pending.delete(id ?? 0)) continue;
       if (error) pending.reject(new Error(error.message));
@@ -88,7 +96,7 @@ export class Browser {
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     await this.send("Browser.close").catch(() => {});
     await ended;
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
 

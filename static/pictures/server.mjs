@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A tickcast server on a free port, for pictures of its pages.
+ * A tickcast server on a free port, for pictures and measurements of its pages.
  *
  * Owns: the process. Stop it with `close`.
  */
@@ -24,6 +24,7 @@ export class Server {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("TICKCAST"));
     const env = { ...Object.fromEntries(inherited), TICKCAST__SERVER__PORT: "0", ...settings };
     const child = spawn(program, { env, stdio: ["ignore", "ignore", "pipe"] });
+    process.once("exit", () => child.kill("SIGKILL"));
     return new Promise((resolve, reject) => {
       child.on("error", reject);
       child.on("exit", () => reject(new Error(`${program} has ended`)));
