@@ -28,11 +28,12 @@ async fn axe_finds_nothing_on_any_page_scheme_and_language() {
         ("", LIVE),
         ("compare", "document.querySelectorAll('option').length >= 10"),
         ("handshake", "document.querySelectorAll('#frames li').length >= 2"),
-        ("embed", "Number(document.querySelector('#chart').dataset.bars) > 90"),
+        ("embed?symbol=AAPL", "Number(document.querySelector('#chart').dataset.bars) > 90"),
     ];
     for (page, ready) in pages {
         for (theme, language) in [("light", "en"), ("dark", "en"), ("light", "ko"), ("dark", "ko")] {
-            browser.open(&format!("http://{}/{page}?theme={theme}&lang={language}", server.address)).await;
+            let joint = if page.contains('?') { '&' } else { '?' };
+            browser.open(&format!("http://{}/{page}{joint}theme={theme}&lang={language}", server.address)).await;
             browser.until(ready).await;
             browser.until(&format!("document.documentElement.lang === '{language}'")).await;
             if page.is_empty() {
