@@ -162,6 +162,11 @@ export class Gate {
     return verdict;
   }
 
+  /** Returns whether a snapshot includes events that have not come. Topics in mode `latest` do not count, as a rate may hold their events back. @param {Snapshot} snapshot */
+  isAhead({ symbol, seq }) {
+    return [...(this.#places.get(symbol) ?? [])].some(([topic, place]) => seq[topic] > place.seq && this.#wishes.isWhole(symbol, topic));
+  }
+
   /**
    * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
    * mode `latest` are left out, as a rate may hold their events back.

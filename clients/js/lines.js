@@ -19,7 +19,15 @@ import { groupsOf } from "./wishes.js";
 /** @typedef {import("./protocol.js").Position} Position */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./wishes.js").Group} Group */
-/** @typedef {{ group: Group, stop: AbortController, cursor: Position | null, heard_ms: number, audit: Audit }} Line `cursor` is null before the snapshots */
+/**
+ * @typedef {object} Line
+ * @property {Group} group
+ * @property {AbortController} stop
+ * @property {Position | null} cursor null before the snapshots
+ * @property {number} heard_ms
+ * @property {Audit} audit
+ * @property {PollAnswer | null} early fresh snapshots that include events which have not come yet
+ */
 
 /** How long the head of an answer, or the first event of a stream, may take; in addition to the wait that a poll asks for. */
 const ANSWER_MS = 5_000;
@@ -56,7 +64,7 @@ export class LineLink {
   /** Fetches a snapshot of each symbol. */
   refresh() {
     void this.#run(async () => {
-      for (const group of groupsOf(this.#core.place.wishes.wanted)) await this.#begin(group);
+      for (const line of [...this.#lines.values()]) await this.#begin(line.group, line);
     });
   }
 
@@ -102,17 +110,38 @@ export class LineLink {
     this.#core.enter(this);
   }
 
-  /** Fetches the snapshots of topics without a past. @param {Group} group */
-  async #begin(group) {
+  /** Fetches the snapshots of topics without a past, or fresh ones of a line. @param {Group} group @param {Line} [line] */
+  async #begin(group, line) {
     const answer = await this.#poll(group, null, 0, this.#stop.signal).catch((err) => this.#refused(err, group));
     if (!answer) return;
     this.#core.place.meet(answer.epoch);
     // A stream is ready when it has shown that it gets through.
     if (this.transport === "poll") this.#core.enter(this);
     this.#core.place.gate.await(group.symbols);
+    if (line) {
+      line.early = answer;
+      return this.#release(line);
+    }
     this.#core.take(this, answer.messages, this.#core.received());
     if (group.symbols.includes(EVERY)) this.#core.place.gate.settle();
     this.#core.place.start(answer);
+  }
+
+  /**
+   * Passes on fresh snapshots, each after the events that it includes: the answer may have overtaken them on another connection, and an
+   * application that has the snapshot ignores older events.
+   * @param {Line} line
+   */
+  #release(line) {
+    const { early, cursor } = line;
+    if (early === null) return;
+    const isReached = cursor !== null && cursor.offset >= early.offset;
+    /** @param {ServerMessage} message */
+    const isDue = (message) => isReached || message.type !== "snapshot" || !this.#core.place.gate.isAhead(message);
+    const due = early.messages.filter(isDue);
+    const rest = early.messages.filter((message) => !due.includes(message));
+    line.early = rest.length > 0 ? { ...early, messages: rest } : null;
+    if (due.length > 0) this.#core.take(this, due, this.#core.received());
   }
 
   /** The cursor of a stream and of a poll includes the events that a rate holds back. @param {string} symbol @param {Group} group */
@@ -126,7 +155,7 @@ export class LineLink {
     const offsets = group.symbols.map((symbol) => this.#afterOf(symbol, group) ?? 0);
     const cursor = { epoch: this.#core.place.epoch, offset: Math.min(...offsets) };
     /** @type {Line} */
-    const line = { group, stop, cursor, heard_ms: performance.now(), audit: this.#auditOf(group) };
+    const line = { group, stop, cursor, heard_ms: performance.now(), audit: this.#auditOf(group), early: null };
     this.#lines.set(key, line);
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     const work = this.transport === "sse" ? this.#follow(line, signal) : this.#repeat(line, signal);
@@ -196,6 +225,7 @@ export class LineLink {
       this.#core.place.reached(Math.min(...cursors.map((each) => each?.offset ?? 0)), true);
       this.#core.place.gate.settle();
     }
+    this.#release(line);
   }
 
   /** The cursor of a line was void: snapshots follow. @param {Line} line @param {string} epoch */

@@ -18,7 +18,7 @@ import { MarketTime } from "./markettime.js";
 import { MedianMeter, RateMeter } from "./meter.js";
 import { channelOf, EVERY, isEvent } from "./protocol.js";
 import { SequenceChecker } from "./sequences.js";
-import { applyAmendment, applyDay, applyQuote, applyTrade, fromSnapshot, sideOf } from "./ticker.js";
+import { applyAmendment, applyDay, applyQuote, applyTrade, fromSnapshot, sideOf, withDayOf } from "./ticker.js";
 import { TradeLog } from "./tradelog.js";
 
 /**
@@ -213,10 +213,11 @@ export class Market {
     const wish = this.#wanted.get(symbol);
     if (!wish) return;
     if (!this.followed.has(symbol)) this.ages.begin(symbol, performance.now());
-    this.sequences.snapshot(snapshot, wish.max_hz === undefined);
+    const isOvertaken = this.sequences.snapshot(snapshot, wish.max_hz === undefined);
     this.now_us = Math.max(this.now_us, ts);
     const before = this.tickers.get(symbol);
-    const now = { ...fromSnapshot(snapshot), tick: before?.tick ?? 0 };
+    const fresh = { ...fromSnapshot(snapshot), tick: before?.tick ?? 0 };
+    const now = isOvertaken && before ? withDayOf(before, fresh) : fresh;
     this.tickers.set(symbol, now);
     this.onFigures(now, before);
     if (!this.followed.has(symbol)) this.followed.set(symbol, offset);

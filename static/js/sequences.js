@@ -22,17 +22,21 @@ export class SequenceChecker {
 
   /**
    * Takes the `seq` numbers of a snapshot. On a subscribed channel they must agree with the last event, unless a rate holds events back.
+   * Returns whether later events have come already: they overtake a snapshot that comes on another connection.
    * @param {Snapshot} snapshot
    * @param {boolean} isWhole whether every event of the symbol is subscribed to
    */
   snapshot(snapshot, isWhole = true) {
     const channels = this.#positions.get(snapshot.symbol) ?? new Map();
+    let isOvertaken = false;
     for (const [channel, seq] of Object.entries(snapshot.seq ?? {})) {
       const position = channels.get(channel);
       if (isWhole && position?.isHeard && seq > position.seq) this.holes += seq - position.seq;
-      channels.set(channel, { seq, isHeard: position?.isHeard ?? false });
+      if (position?.isHeard && seq < position.seq) isOvertaken = true;
+      else channels.set(channel, { seq, isHeard: position?.isHeard ?? false });
     }
     this.#positions.set(snapshot.symbol, channels);
+    return isOvertaken;
   }
 
   /**

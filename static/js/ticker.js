@@ -45,6 +45,18 @@ export function fromSnapshot(snapshot) {
 }
 
 /**
+ * Returns a ticker with those figures of the day that only a snapshot knows, as it includes merged trades. The snapshot is older than
+ * the newest event, so that all other figures stay.
+ * @param {Ticker} ticker
+ * @param {Ticker} older
+ * @returns {Ticker}
+ */
+export function withDayOf(ticker, { day_us, open, high, low, volume }) {
+  if (day_us !== ticker.day_us || volume === 0) return ticker;
+  return { ...ticker, open, high: Math.max(ticker.high, high), low: Math.min(ticker.low, low), volume: Math.max(ticker.volume, volume) };
+}
+
+/**
  * Begins a day. Until its first trade, all prices are the previous close.
  * @param {Ticker} ticker
  * @param {Day} day

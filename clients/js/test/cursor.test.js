@@ -149,14 +149,18 @@ test("a restart of the server ends the cursor at once, and another close keeps i
 test("over several long polls the cursor is that of the slowest", async () => {
   /** @type {Map<string, (answer: object) => void>} */
   const waiting = new Map();
-  /** @param {unknown} url */
-  const fetch = (url) => {
+  /** @param {unknown} url @param {RequestInit} init */
+  const fetch = (url, { signal }) => {
     const { searchParams } = new URL(String(url));
     const begin = { epoch: "e1", offset: 100, cursor: "e1:100", recovered: true };
     const symbol = searchParams.get("symbols") ?? "";
     const first = searchParams.get("after") === null ? [snapshot({ trades: 57, quotes: 9 }, { symbol })] : [];
     if (searchParams.get("wait_ms") === "0") return Promise.resolve(new Response(JSON.stringify({ ...begin, messages: first })));
-    return new Promise((resolve) => waiting.set(symbol, (answer) => resolve(new Response(JSON.stringify({ ...begin, ...answer })))));
+    return new Promise((resolve, reject) => {
+      waiting.set(symbol, (answer) => resolve(new Response(JSON.stringify({ ...begin, ...answer }))));
+      // A request that never ends would keep its timer, and the test, alive for half a minute.
+      signal?.addEventListener("abort", () => reject(signal.reason));
+    });
   };
   const client = new Client("http://localhost/", { transports: ["poll"], fetch: /** @type {typeof globalThis.fetch} */ (/** @type {unknown} */ (fetch)) });
   clients.push(client);
@@ -174,4 +178,51 @@ test("over several long polls the cursor is that of the slowest", async () => {
   assert.equal(client.cursor?.offset, 100);
   await answer("KO", { cursor: "e1:130", messages: [quote(10, 120, { symbol: "KO" })] });
   assert.equal(client.cursor?.offset, 130);
+});
+
+test("a fresh snapshot that has overtaken events on another connection is passed on after them", async () => {
+  /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
+  let stream;
+  let seq = { trades: 57 };
+  /** @param {unknown} url */
+  const fetch = async (url) => {
+    if (!String(url).includes("/stream?")) {
+      const offset = 100 + seq.trades - 57;
+      return new Response(JSON.stringify({ epoch: "e1", offset, cursor: `e1:${offset}`, recovered: true, messages: [snapshot(seq, { offset })] }));
+    }
+    const body = new ReadableStream({ start: (controller) => { stream = controller; } });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  };
+  /** @param {number} offset @param {object[]} messages */
+  const say = async (offset, ...messages) => {
+    stream?.enqueue(new TextEncoder().encode(`id: e1:${offset}\ndata: ${JSON.stringify(messages)}\n\n`));
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const client = new Client("http://localhost/", { transports: ["sse"], fetch: /** @type {typeof globalThis.fetch} */ (/** @type {unknown} */ (fetch)) });
+  clients.push(client);
+  /** @type {(string | number)[]} */
+  const seen = [];
+  client.on("message", (message) => seen.push(message.type === "trade" ? message.seq : message.type));
+  client.subscribe("AAPL");
+  client.connect();
+  while (!stream) await new Promise((resolve) => setImmediate(resolve));
+  await say(100, { ...welcome, offset: 100 });
+  await say(101, trade(58, 101));
+  seen.length = 0;
+  seq = { trades: 60 };
+  client.refresh();
+  await say(102, trade(59, 102));
+  await say(103, trade(60, 103));
+  await say(104, trade(61, 104));
+  assert.deepEqual(seen, [59, 60, "snapshot", 61]);
+  // Nothing is missing, so that nothing is waited for.
+  seq = { trades: 61 };
+  client.refresh();
+  await say(104);
+  assert.deepEqual(seen.slice(4), ["snapshot"]);
+  // The stream has passed the place of the snapshot, and its events were lost.
+  seq = { trades: 70 };
+  client.refresh();
+  await say(115, { type: "lag", skipped: 9, since_offset: 104 });
+  assert.deepEqual(seen.slice(5), ["lag", "snapshot"]);
 });

@@ -15,9 +15,16 @@ export type Group = import("./wishes.js").Group;
 export type Line = {
     group: Group;
     stop: AbortController;
+    /**
+     * null before the snapshots
+     */
     cursor: Position | null;
     heard_ms: number;
     audit: Audit;
+    /**
+     * fresh snapshots that include events which have not come yet
+     */
+    early: PollAnswer | null;
 };
 export declare class LineLink {
     #private;
