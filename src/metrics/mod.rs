@@ -141,7 +141,8 @@ metrics! {
         pub replay_events_scanned: Counter,
         /// Cost of requests, and of recoveries of sessions that sent another request, in units of one event read.
         pub work: Counter,
-        /// Requests that delayed the next request of their session because it had used up `session.work_per_second_max`.
+        /// Requests that delayed the next request of their session because it had used up `session.work_per_second_max`, or, of a
+        /// vendor's client, `session.requests_per_second_max`.
         pub requests_slowed: Counter,
         /// Time from the publication of an event to its write: the first event of each write of live events.
         pub event_age: Ages,

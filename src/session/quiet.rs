@@ -10,18 +10,12 @@ use crate::session::Session;
 
 impl Session {
     /// Counts a request of so many bytes for `session.requests_per_second_max`, for its cost and for the metrics. A handler that
-    /// does not call [`handle`](Self::handle) calls this before it serves a request.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the session must be closed instead.
-    pub fn begin_request(&mut self, bytes: usize, now: Instant) -> Result<(), CloseReason> {
-        if !self.budget.spend_request(now) {
-            return Err(CloseReason::Flood);
-        }
+    /// does not call [`handle`](Self::handle) calls this before it serves a request. A client over the limit is not closed, but
+    /// slowed by [`pause`](Self::pause): where each request names one symbol, thousands at once are no attack.
+    pub fn begin_request(&mut self, bytes: usize, now: Instant) {
+        self.budget.charge_request(now);
         self.budget.count_bytes(bytes);
         self.router.borrow().config().metrics.requests.inc();
-        Ok(())
     }
 
     /// Adds the names in a request to its cost.

@@ -1,5 +1,5 @@
 //! The cost of a session's requests, and how fast it may send them. A client over its limit of work is slowed: its next request
-//! is read later.
+//! is read later. So is a client of a vendor over its limit of requests, for which the native protocol closes the session.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +51,17 @@ impl Budget {
         self.requests.allow(1, now)
     }
 
+    /// Counts a request that is served although the session may be over its limit: the next one is then read later.
+    pub(super) fn charge_request(&mut self, now: Instant) {
+        self.spent = REQUEST_WORK;
+        self.requests.charge(1, now);
+    }
+
+    /// Returns for how long the client's next request must wait until nothing is owed.
+    fn wait(&self, now: Instant) -> Duration {
+        self.work.wait(0, now).max(self.requests.wait(0, now))
+    }
+
     /// Adds the cost to decode so many bytes to that of the current request.
     pub(super) fn count_bytes(&mut self, bytes: usize) {
         self.spent += (bytes / BYTES_PER_WORK) as u64;
@@ -78,7 +89,7 @@ impl Session {
 
     /// Returns for how long the client's next request must wait.
     pub fn pause(&mut self, now: Instant) -> Duration {
-        let owed = self.budget.work.wait(0, now);
+        let owed = self.budget.wait(now);
         let router = self.router.borrow();
         if !owed.is_zero() {
             router.config().metrics.requests_slowed.inc();
@@ -98,5 +109,28 @@ impl Session {
         }
         turn.settle(taken, POLL_WORK);
         std::task::Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_over_the_limit_is_refused_or_makes_the_next_one_wait() {
+        let (config, now) =
+            (SessionConfig { requests_per_second_max: 200, ..SessionConfig::default() }, Instant::now());
+        let budget = || Budget::new(&config, Arc::default(), now);
+        let (mut native, mut vendor) = (budget(), budget());
+        for _ in 0..1_000 {
+            assert!(native.spend_request(now));
+            vendor.charge_request(now);
+            assert_eq!((native.wait(now), vendor.wait(now)), (Duration::ZERO, Duration::ZERO), "the burst");
+        }
+        for number in 1..=3 {
+            assert!(!native.spend_request(now));
+            vendor.charge_request(now);
+            assert_eq!((native.wait(now), vendor.wait(now)), (Duration::ZERO, Duration::from_millis(5) * number));
+        }
     }
 }

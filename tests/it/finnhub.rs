@@ -1,6 +1,6 @@
 //! The stream of Finnhub: the token in the handshake, trades in objects, pings and errors, and no acknowledgement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tickcast::access::{AnyKey, AtExcess, KeyConfig, Vendor};
@@ -223,6 +223,35 @@ async fn the_symbols_over_the_limit_are_refused_and_the_others_go_on() {
     client.send(&json!({"type": "unsubscribe", "symbol": "AAPL"})).await;
     client.send(&subscribe("KO")).await;
     while !trades(&mut client).await.iter().any(|trade| trade["s"] == "KO") {}
+}
+
+#[actix_web::test]
+async fn two_thousand_subscriptions_at_once_are_served_and_those_over_the_limit_refused() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 2_000.0;
+        // 1,900 at once; the others are slowed.
+        settings.session.requests_per_second_max = 380;
+        one_key(settings, |key| key.symbols_max = 20);
+    });
+    let listed = get(server.address, "/api/v1/symbols").await.json();
+    let symbols: Vec<_> = listed["symbols"].as_array().unwrap().iter().map(|row| &row["symbol"]).collect();
+    let mut client = JsonClient::open(server.address, PATH).await;
+    for symbol in symbols.iter().cycle().take(2_000) {
+        client.send(&json!({"type": "subscribe", "symbol": symbol})).await;
+    }
+    client.send(&json!([])).await;
+    // Of each thirty, ten are over the limit.
+    for _ in 0..660 {
+        assert_eq!(client.next().await, Ok(error("Subscribing to too many symbols")));
+    }
+    assert_eq!(client.next().await, Ok(error("Invalid message")));
+    let (mut seen, held) = (BTreeSet::new(), symbols[..20].iter().map(|symbol| symbol.as_str().unwrap().to_owned()));
+    let held: BTreeSet<_> = held.collect();
+    while seen.len() < held.len() {
+        clock.advance_micros(100_000);
+        seen.extend(trades(&mut client).await.iter().map(|trade| trade["s"].as_str().unwrap().to_owned()));
+        assert!(seen.is_subset(&held), "{seen:?}");
+    }
 }
 
 #[actix_web::test]

@@ -1,11 +1,11 @@
-//! What the client libraries of vendors rely on, whatever the stream: over TLS as well, no compression although they offer it, and pongs
-//! under load.
+//! What the client libraries of vendors rely on, whatever the stream: over TLS as well, no compression although they offer it, pongs
+//! under load, and many requests at once.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::raw::{BINARY, Frame, PING, PONG, RawClient, TEXT, handshake};
+use crate::raw::{BINARY, Frame, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::secure::Pair;
-use crate::spawn::spawn_app;
+use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 /// As Python's `websockets` and Node's `ws` offer it.
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
@@ -55,14 +55,7 @@ const STREAMS: [Stream; 4] = [
 impl Stream {
     /// Subscribes, reads a trade, and sends pings while more of them come.
     async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&self, mut client: RawClient<S>) {
-        let headers = [("Sec-WebSocket-Extensions", Some(OFFER)), ("Content-Type", self.content_type)];
-        let request = handshake(&headers).replacen("/ws ", &format!("{} ", self.path), 1);
-        let answer = client.request(&request).await;
-        assert_eq!(answer.status, 101, "{}: {answer:?}", self.path);
-        assert!(!answer.head.contains("sec-websocket-extensions"), "{answer:?}");
-        for request in self.requests {
-            client.send_frame(TEXT, request.as_bytes()).await;
-        }
+        self.subscribe(&mut client).await;
         while !self.is_trade(&client.next_frame().await.expect("the connection lives")) {}
         for number in 0..PINGS {
             client.send_frame(PING, &[number, 0xff]).await;
@@ -78,6 +71,17 @@ impl Stream {
             }
         }
         client.hang_up().await;
+    }
+
+    async fn subscribe<S: AsyncRead + AsyncWrite + Unpin>(&self, client: &mut RawClient<S>) {
+        let headers = [("Sec-WebSocket-Extensions", Some(OFFER)), ("Content-Type", self.content_type)];
+        let request = handshake(&headers).replacen("/ws ", &format!("{} ", self.path), 1);
+        let answer = client.request(&request).await;
+        assert_eq!(answer.status, 101, "{}: {answer:?}", self.path);
+        assert!(!answer.head.contains("sec-websocket-extensions"), "{answer:?}");
+        for request in self.requests {
+            client.send_frame(TEXT, request.as_bytes()).await;
+        }
     }
 
     /// Returns whether a frame has trades. A compressed one would have a reserved bit in its first byte.
@@ -97,5 +101,19 @@ async fn streams_of_vendors_answer_pings_under_load_and_compress_nothing_with_tl
     for stream in &STREAMS {
         stream.converse(RawClient::connect(server.address).await).await;
         stream.converse(RawClient::connect_secure(server.tls_address.unwrap(), &pair).await).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_sends_more_requests_at_once_than_permitted_lives() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.session.requests_per_second_max = 190);
+    for stream in &STREAMS {
+        let mut client = RawClient::connect(server.address).await;
+        stream.subscribe(&mut client).await;
+        let last = stream.requests[stream.requests.len() - 1];
+        client.send(&frame(TEXT, last.as_bytes()).repeat(1_000)).await;
+        client.send_frame(PING, b"last").await;
+        assert_eq!(client.next_of(PONG).await, b"last", "{}: it lives", stream.path);
+        client.hang_up().await;
     }
 }

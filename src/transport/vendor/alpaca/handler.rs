@@ -65,12 +65,12 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
     }
 
     fn text(&mut self, text: &str, now: Instant) -> Result<(), CloseReason> {
-        self.session.begin_request(text.len(), now)?;
+        self.session.begin_request(text.len(), now);
         self.serve(Alpaca::<Json, IS_TEST>::decode(text.as_bytes()), now)
     }
 
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
-        self.session.begin_request(payload.len(), now)?;
+        self.session.begin_request(payload.len(), now);
         self.serve(Alpaca::<MessagePack, IS_TEST>::decode(payload), now)
     }
 

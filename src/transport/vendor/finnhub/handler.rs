@@ -73,7 +73,7 @@ impl MessageHandler for FinnhubHandler {
 
     /// JSON, as in a text message.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
-        self.session.begin_request(payload.len(), now)?;
+        self.session.begin_request(payload.len(), now);
         let result = match Finnhub::decode(payload) {
             Ok(Request::Subscribe(symbol)) => self.subscribe(&symbol),
             Ok(Request::Unsubscribe(symbol)) => {

@@ -53,7 +53,7 @@ impl MessageHandler for MassiveHandler {
 
     /// JSON, as in a text message.
     fn binary(&mut self, payload: &[u8], now: Instant) -> Result<(), CloseReason> {
-        self.session.begin_request(payload.len(), now)?;
+        self.session.begin_request(payload.len(), now);
         let answer = match (Massive::decode(payload), self.entrance.key()) {
             (Err(refusal), _) => ServerMessage::Refused(refusal),
             (Ok(Request::Auth(token)), _) => return self.authenticate(&token, now),
