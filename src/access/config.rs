@@ -174,6 +174,13 @@ impl KeysConfig {
         }
     }
 
+    /// Returns whether the key of the default configuration, which everybody knows, opens this server to clients of other machines,
+    /// although nobody has asked for that.
+    pub fn is_public(&self, on_loopback: bool) -> bool {
+        let known = KeyConfig::default().secret;
+        !on_loopback && self.any != AnyKey::Everywhere && self.pairs.iter().any(|pair| pair.secret == known)
+    }
+
     /// Returns whether every pair is accepted by a server whose addresses are all loopback addresses, or not.
     ///
     /// # Errors

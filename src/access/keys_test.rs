@@ -54,6 +54,14 @@ fn with_any_every_pair_is_accepted_and_listed_ones_keep_their_limits() {
 
 #[test]
 fn any_key_beyond_loopback_must_be_said_explicitly() {
+    let config = |any, secret: &str| {
+        let pairs = vec![KeyConfig { secret: secret.into(), ..KeyConfig::default() }];
+        KeysConfig { any, pairs, ..KeysConfig::default() }
+    };
+    assert!(config(AnyKey::Loopback, "tickcast").is_public(false), "beyond loopback");
+    assert!(!config(AnyKey::Loopback, "tickcast").is_public(true));
+    assert!(!config(AnyKey::Loopback, "of my own").is_public(false));
+    assert!(!config(AnyKey::Everywhere, "tickcast").is_public(false), "everybody is let in on purpose");
     let accepts = |any, on_loopback| KeysConfig { any, ..KeysConfig::default() }.accepts_any(on_loopback);
     assert_eq!([accepts(AnyKey::Loopback, true), accepts(AnyKey::Loopback, false)], [Ok(true), Ok(false)]);
     assert_eq!([accepts(AnyKey::Always, true), accepts(AnyKey::Always, false)], [Ok(true), Err(OpenToAll)]);

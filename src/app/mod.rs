@@ -265,7 +265,7 @@ impl Application {
     }
 }
 
-/// Logs the addresses of the server, and the reduced number of sessions if descriptors are short.
+/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, and whether its key is public.
 fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
     let https = listeners.https.as_ref().map(|(listener, _)| listener);
     let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
@@ -283,6 +283,12 @@ fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage
         settings.feed.events_per_second,
         shortage.unwrap_or_default(),
     );
+    if settings.keys.is_public(listeners.are_loopback()) {
+        log::warn!(
+            "keys.pairs has the secret tickcast, which everybody knows, and the server listens beyond loopback: other machines may \
+             use the streams and addresses of vendors; list keys of your own"
+        );
+    }
     for (name, listener) in urls {
         for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {
             log::info!("listening also {name}://{address}/");

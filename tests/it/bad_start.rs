@@ -224,7 +224,10 @@ async fn a_server_beyond_loopback_does_not_accept_every_key_unless_that_is_said_
     let beyond = |any| [("TICKCAST__SERVER__HOST", "0.0.0.0"), ("TICKCAST__KEYS__ANY", any)];
     let ended = run(&["--port", "0"], &beyond("true")).await;
     is_refused(&ended, &["keys.any", "everywhere"]);
-    for any in ["everywhere", "loopback", "false"] {
-        drop(spawn_binary(&["--port", "0"], &beyond(any)).await);
+    drop(spawn_binary(&["--port", "0"], &beyond("everywhere")).await);
+    for any in ["loopback", "false"] {
+        let line = spawn_binary(&["--port", "0"], &beyond(any)).await.next_line().await;
+        let is_warned = ["WARN", "keys.pairs", "tickcast"].iter().all(|part| line.contains(part));
+        assert!(is_warned, "the default key is open to everybody: {line}");
     }
 }
