@@ -1,5 +1,8 @@
 //! The stock stream of Alpaca: keys, their limits, and the time to authenticate.
 
+use std::cell::Cell;
+
+use futures_util::future::join;
 use serde_json::json;
 use tickcast::access::{KeyConfig, Vendor};
 use tickcast::app::Settings;
@@ -73,14 +76,31 @@ async fn a_client_may_authenticate_in_the_handshake_or_with_a_token() {
 #[actix_web::test]
 async fn a_client_that_does_not_authenticate_in_time_is_told_and_closed() {
     let (server, _clock) = spawn_app_at_rest(|settings| settings.session.auth_timeout_ms = 300);
+    server.add_fault(&json!({"kind": "auth_error", "code": 406, "key": "held"})).await;
     for (number, headers) in (1..).zip(CODECS) {
+        let mut held = AlpacaClient::open(server.address, "/v2/iex", headers).await;
+        held.next_frame().await;
         let mut late = AlpacaClient::open(server.address, "/v2/iex", headers).await;
         // A wrong key does not prolong the time.
         late.next_frame().await;
         late.send(&json!({"action": "auth", "key": "", "secret": ""})).await;
-        let (last, ended) = late.read_to_end().await;
-        assert_eq!((last.unwrap(), ended), (error(404)[0].clone(), Ended(Some(4500))));
+        let is_over = Cell::new(false);
+        let end = async {
+            let (last, ended) = late.read_to_end().await;
+            is_over.set(true);
+            assert_eq!((last.unwrap(), ended), (error(404)[0].clone(), Ended(Some(4500))));
+        };
+        // A right one does whose place is taken: an older connection that tries on outlives this one.
+        let tries = async {
+            while !is_over.get() {
+                assert_eq!(held.ask(&auth("held", "S")).await, error(406));
+            }
+            assert_eq!(held.ask(&auth("held", "S")).await, error(406));
+        };
+        join(end, tries).await;
         assert_eq!(server.metrics.closes(CloseReason::AuthTimeout), number);
+        drop(held);
+        wait_until("sessions", 0, || server.sessions()).await;
     }
     let mut client = AlpacaClient::connect(server.address, "/v2/iex", &[]).await;
     let mut late = AlpacaClient::open(server.address, "/v2/iex", &[]).await;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Value, from_slice, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::alpaca_client::{AlpacaClient, CODECS, MESSAGE_PACK, acknowledgement, error, packed};
+use crate::alpaca_client::{AlpacaClient, CODECS, MESSAGE_PACK, acknowledgement, error, packed, unpacked};
 use crate::client::Client;
+use crate::raw::{BINARY, RawClient, TEXT, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 /// The names of each channel that has some.
@@ -231,6 +232,35 @@ async fn requests_come_as_text_as_binary_and_in_fragments_whatever_the_codec() {
         let many: Vec<_> = (0..12_000).map(|number| format!("S{number}")).collect();
         client.send_in_fragments(&json!({"action": "subscribe", "trades": many})).await;
         assert_eq!(client.next_frame().await, error(405), "read as a whole, and too many");
+    }
+}
+
+#[actix_web::test]
+async fn the_handshake_names_the_codec_by_its_media_type_whatever_the_case_and_the_parameters() {
+    let (server, _clock) = spawn_app_at_rest(|_| {});
+    let connected = r#"[{"T":"success","msg":"connected"}]"#;
+    for (content_type, kind) in [
+        (None, TEXT),
+        (Some(""), TEXT),
+        (Some("application/json"), TEXT),
+        (Some("application/json; charset=utf-8"), TEXT),
+        (Some("text/plain"), TEXT),
+        (Some("application/msgpacked"), TEXT),
+        (Some("text/plain; like=application/msgpack"), TEXT),
+        (Some("application/msgpack"), BINARY),
+        (Some("application/msgpack; charset=utf-8"), BINARY),
+        (Some("application/msgpack ;charset=utf-8"), BINARY),
+        (Some("APPLICATION/MSGPACK"), BINARY),
+        (Some("Application/x-MsgPack"), BINARY),
+    ] {
+        let mut client = RawClient::connect(server.address).await;
+        let request = handshake(&[("Content-Type", content_type)]).replacen("/ws ", "/v2/sip ", 1);
+        assert_eq!(client.request(&request).await.status, 101, "{content_type:?}");
+        let first = client.next_frame().await.unwrap();
+        assert_eq!(first.first_byte, kind, "{content_type:?}");
+        let message = if kind == BINARY { unpacked(&first.payload) } else { from_slice(&first.payload).unwrap() };
+        assert_eq!(message, serde_json::from_str::<Value>(connected).unwrap(), "{content_type:?}");
+        client.hang_up().await;
     }
 }
 

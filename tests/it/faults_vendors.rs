@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 use tickcast::metrics::FAULT_KINDS;
+use tickcast::protocol::CloseReason;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::alpaca_client::{CODECS, auth, unpacked};
@@ -263,7 +264,7 @@ async fn each_fault_that_ends_a_connection_of_a_vendor_ends_it_as_it_says() {
 
 #[actix_web::test]
 async fn each_fault_of_a_vendors_connection_that_lasts_is_what_it_says() {
-    for stream in [Stream::Massive, Stream::Finnhub] {
+    for stream in Stream::ALL {
         let server = busy();
         let mut bot = stream.subscribed(&server, "bot").await;
         read(stream, &mut bot, |trades| !trades.is_empty()).await;
@@ -296,6 +297,7 @@ async fn each_fault_of_a_vendors_connection_that_lasts_is_what_it_says() {
             json!({"kind": "delay", "ms": 60_000}),
             json!({"kind": "burst", "ms": 60_000}),
             json!({"kind": "jitter", "ms": 20, "seed": 9}),
+            json!({"kind": "slow", "bytes_per_second": 1_000_000}),
         ] {
             let id = stream.strike(&server, &rule, "bot").await;
             wait_until("strikes", 1, || strikes(&server, &rule)).await;
@@ -320,9 +322,35 @@ async fn each_fault_of_a_vendors_connection_that_lasts_is_what_it_says() {
         assert_eq!(server.sessions(), 2, "{stream:?}: it stays");
         bot.finish_sending().await;
         while let Ok(message) = bot.next_message().await {
-            let text = message.to_string();
+            let text = match &message {
+                Message::Binary(bytes) => unpacked(bytes).to_string(),
+                other => other.to_string(),
+            };
             let is_answer = matches!(message, Message::Pong(_)) && text.contains("are you");
             assert!(!is_answer && !text.contains(answer), "{stream:?}: {text}");
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_a_fault_slows_is_told_and_closed_as_a_slow_client_of_the_vendor() {
+    let server = spawn_app(|settings| {
+        settings.feed.events_per_second = 10_000.0;
+        settings.feed.quotes_per_trade = 0.0;
+        settings.push.outbox_events_max = 50;
+    });
+    for (number, stream) in (1..).zip(Stream::ALL) {
+        let id = stream.strike(&server, &json!({"kind": "slow", "bytes_per_second": 10_000}), "bot").await;
+        let mut bot = stream.subscribed(&server, "bot").await;
+        let (last, closed) = bot.read_to_end().await;
+        let last = last.unwrap();
+        match stream {
+            Stream::Massive => assert_eq!(last[0]["status"], "slow_consumer"),
+            Stream::Finnhub => assert!(!stream.trades(&last).is_empty(), "no message: {last}"),
+            Stream::Alpaca | Stream::Packed => assert_eq!(last[0]["code"], 407),
+        }
+        assert_eq!(closed, Closed(Some(4004)), "{stream:?}");
+        assert_eq!(server.metrics.closes(CloseReason::Lagging), number, "{stream:?}");
+        server.remove_fault(id).await;
     }
 }
