@@ -74,19 +74,31 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
-impl Browser {
-    /// Starts a browser with a window of this size, in pixels, and this colour scheme, `light` or `dark`.
-    pub(crate) async fn start(width: u32, height: u32, scheme: &str) -> Self {
+/// Starts chromedriver; returns it and its port.
+///
+/// chromedriver takes a free port of IPv6 and then the same port of IPv4. If a server of another test has that one,
+/// chromedriver writes "IPv4 port not available" and ends; then it has to be started again.
+async fn start_driver() -> (Child, String) {
+    let mut written = Vec::new();
+    for _ in 0..10 {
         let mut driver = Command::new("chromedriver");
         driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut driver = driver.spawn().expect("chromedriver is installed: see tests/browser-deps.sh");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = patiently("chromedriver", lines.next_line()).await.unwrap().expect("chromedriver says its port");
+        while let Some(line) = patiently("chromedriver", lines.next_line()).await.unwrap() {
             if let Some(rest) = line.split("started successfully on port ").nth(1) {
-                break rest.trim_end_matches('.').to_owned();
+                return (driver, rest.trim_end_matches('.').to_owned());
             }
-        };
+            written.push(line);
+        }
+    }
+    panic!("chromedriver does not start: {written:?}");
+}
+
+impl Browser {
+    /// Starts a browser with a window of this size, in pixels, and this colour scheme, `light` or `dark`.
+    pub(crate) async fn start(width: u32, height: u32, scheme: &str) -> Self {
+        let (driver, port) = start_driver().await;
         let arguments: Vec<_> = FLAGS.iter().map(|flag| json!(flag)).collect();
         let capabilities = json!({
             "acceptInsecureCerts": true,
