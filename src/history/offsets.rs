@@ -1,5 +1,7 @@
 //! `Offsets`: an index from topics to the offsets of their events in a ring, so that a reader of few topics does not
-//! scan all events. It keeps a copy of the newest event of each topic of which the ring has none left.
+//! scan all events. Each event is in the log of its own topic, and in that of the wildcard: a log has no hole in its `seq`, so that
+//! the number of events between two places is their difference. A day or a gap is in none of the channels that carry it. The
+//! newest event of each topic of which the ring has none left stays as a copy.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,14 +32,17 @@ impl Offsets {
 
     /// Adds the next event of the stream.
     pub(super) fn push(&mut self, event: &Event) {
-        event.topics().for_each(|topic| self.lists[topic.index()].offsets.push_back(event.offset));
-        self.lists[event.topic().index()].last = None;
+        let topic = event.topic();
+        for topic in [topic, topic.wildcard()] {
+            self.lists[topic.index()].offsets.push_back(event.offset);
+        }
+        self.lists[topic.index()].last = None;
     }
 
     /// Removes the oldest event. Of the last one of its topic a copy stays: a reference would keep the whole batch in memory.
     pub(super) fn pop(&mut self, publication: &Publication) {
-        let event = &publication.event;
-        for topic in event.topics() {
+        let topic = publication.event.topic();
+        for topic in [topic, topic.wildcard()] {
             let list = &mut self.lists[topic.index()];
             if list.offsets.pop_front().is_some() {
                 list.evicted += 1;
@@ -46,7 +51,7 @@ impl Offsets {
                 list.offsets = VecDeque::new();
             }
         }
-        let list = &mut self.lists[event.topic().index()];
+        let list = &mut self.lists[topic.index()];
         if list.offsets.is_empty() {
             list.last = Some(Arc::new([publication.detached()]));
         }

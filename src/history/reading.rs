@@ -272,7 +272,6 @@ impl Archive {
         let (offsets, topic) = (ring.offsets()?, Topic::symbol(id, channel));
         let reader = TickReader { ring: &ring, offsets, topic };
         let end = offsets.index_after(topic, u64::MAX);
-        // Days and gaps are in the index too, and are rare.
         let newest = (end.saturating_sub(LOCKED_EVENTS_MAX as u64)..end).rev();
         let events = newest.into_iter().filter_map(|place| reader.event(place, &mut 0));
         // A trade that was reported late is not the newest one. Of equal times the event that was published last counts.

@@ -195,7 +195,7 @@ impl OutboxShared {
     }
 
     /// Notifies all hubs if the unsent answers of all clients exceed the limit.
-    pub(super) fn tell_crowded(&self) {
+    pub(super) fn notify_if_crowded(&self) {
         if self.is_crowded() {
             self.config.crowded.notify_waiters();
         }

@@ -34,7 +34,7 @@ use crate::protocol::CloseReason;
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Sink};
 pub use index::{Index, Links, SessionKey, Topic};
-pub use outbox::{Held, Outbox, Rewind, Snapshots};
+pub use outbox::{Held, Outbox, Recovery, Snapshots};
 pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};
 pub use router::{Router, SharedOutbox};

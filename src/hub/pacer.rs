@@ -58,11 +58,6 @@ impl Pacer {
         }
     }
 
-    /// Ends the wait at once, because a session must be closed.
-    pub fn hurry(&self) {
-        self.timer.notify_one();
-    }
-
     /// Removes and returns the sessions whose window has ended, and those whose alarm has fired.
     pub fn take_ended(&mut self, now: Instant) -> (Vec<SessionKey>, Vec<SessionKey>) {
         let windows = self.windows.extract_if(..=now, |_, _| true).flat_map(|(_, sessions)| sessions).collect();

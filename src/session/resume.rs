@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
-use crate::hub::{Rewind, Topic};
+use crate::hub::{Recovery, Topic};
 use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
@@ -62,7 +62,7 @@ impl Session {
         }
         if let Some(missed) = missed {
             let here = self.router.borrow().offset();
-            self.outbox.borrow_mut().push_rewind(missed, here, follows, now);
+            self.outbox.borrow_mut().push_recovery(missed, here, follows, now);
         }
         let offset = offset.unwrap_or_else(|| self.router.borrow().offset());
         Ok(Begun { recovered: recovered == Some(true), offset })
@@ -123,7 +123,7 @@ impl Session {
         channels: ChannelSet,
         mode: Mode,
         offset: Option<u64>,
-    ) -> Option<Rewind> {
+    ) -> Option<Recovery> {
         // The order in which the hub keeps them.
         let mut known = known.to_vec();
         known.sort_unstable();

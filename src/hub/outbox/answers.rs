@@ -18,7 +18,7 @@ const PONG_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A recovery that is to begin. None of its events is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewind {
+pub struct Recovery {
     /// The topics, which may be wildcards; all are new to the session.
     pub topics: BTreeSet<Topic>,
     /// The client's cursor: the offset after which the events are missed.
@@ -78,7 +78,7 @@ impl Outbox {
 
     /// Appends a recovery, which follows the queued answers and precedes every event after `offset`, the hub's offset.
     /// From now on no event is skipped until the session has caught up; if it `follows`, none ever is.
-    pub fn push_rewind(&mut self, rewind: Rewind, offset: u64, follows: bool, now: Instant) {
+    pub fn push_recovery(&mut self, recovery: Recovery, offset: u64, follows: bool, now: Instant) {
         if self.life >= Life::Closing {
             return;
         }
@@ -88,9 +88,9 @@ impl Outbox {
         let positions = self.positions.get_or_insert_with(|| Box::new(Positions::new(purpose)));
         positions.protect(purpose);
         // The first missed event of no topic.
-        let after = if rewind.topics.is_empty() { u64::MAX } else { rewind.after };
-        let number = positions.recover(rewind.topics, rewind.after, &self.shared.ring.borrow());
-        self.weigh();
+        let after = if recovery.topics.is_empty() { u64::MAX } else { recovery.after };
+        let number = positions.recover(recovery, &self.shared.ring.borrow());
+        self.count_positions();
         self.push_answer(Answer { offset, body: Body::Recovery { number, after } }, now);
     }
 
@@ -100,7 +100,7 @@ impl Outbox {
         }
         self.hold(answer.bytes());
         self.answers.push_back(answer);
-        self.gate.hurry();
+        self.gate.set_urgent();
         self.wake(now);
     }
 
@@ -148,7 +148,7 @@ impl Outbox {
     }
 
     fn check_replies(&self) -> Result<(), CloseReason> {
-        let is_full = self.held.bytes() >= self.shared.config.push.outbox_reply_bytes_max;
+        let is_full = self.held_bytes() >= self.shared.config.push.outbox_reply_bytes_max;
         if is_full { Err(CloseReason::UnreadReplies) } else { Ok(()) }
     }
 
@@ -173,7 +173,7 @@ impl Outbox {
     /// Counts an answer of this many bytes as queued. If the limit of all clients is exceeded, all hubs are notified.
     fn hold(&mut self, bytes: usize) {
         self.held.add(bytes + OVERHEAD_BYTES);
-        self.shared.tell_crowded();
+        self.shared.notify_if_crowded();
     }
 
     /// Counts the bytes again after everything but the control items was dropped.
@@ -181,14 +181,15 @@ impl Outbox {
         self.held.set(self.front.iter().map(|control| control.bytes() + OVERHEAD_BYTES).sum());
     }
 
-    /// Returns the bytes of the queued answers.
+    /// Returns the bytes of the queued answers, and of the positions.
     pub fn held_bytes(&self) -> usize {
-        self.held.bytes()
+        self.held.bytes() + self.held_behind.bytes()
     }
 
     /// Stops counting the bytes of a session that is about to be ended and freed.
-    pub(in crate::hub) fn write_off(&mut self) {
+    pub(in crate::hub) fn stop_counting(&mut self) {
         self.held.set(0);
+        self.held_behind.set(0);
     }
 
     /// Drops the queued control items of a client that has left too much unread: the close frame is the next item.

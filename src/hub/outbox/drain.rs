@@ -9,7 +9,7 @@ use crate::history::Ring;
 use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::Body;
 use crate::hub::outbox::gate::Left;
-use crate::hub::outbox::lag::Untold;
+use crate::hub::outbox::lag::Unannounced;
 use crate::hub::outbox::reading::Looks;
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox};
 use crate::hub::pass::Wakeup;
@@ -122,7 +122,7 @@ impl Outbox {
         }
         if !sink.is_full() {
             self.end_lag();
-            self.tell_skipped(sink, &mut drained);
+            self.announce_skipped(sink, &mut drained);
         }
         let shared = self.shared.clone();
         let ring = shared.ring.borrow();
@@ -140,7 +140,7 @@ impl Outbox {
             }
             self.set_alarm(now);
         }
-        self.weigh();
+        self.count_positions();
         drained
     }
 
@@ -180,8 +180,8 @@ impl Outbox {
     }
 
     /// Sends the `lag` for skipped events, before later events show the hole.
-    pub(super) fn tell_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
-        if let Some(Untold { skipped, since_offset }) = self.untold.take().map(|untold| *untold) {
+    pub(super) fn announce_skipped(&mut self, sink: &mut impl Sink, drained: &mut Drained) {
+        if let Some(Unannounced { skipped, since_offset }) = self.unannounced.take().map(|all| *all) {
             drained.messages += 1;
             sink.message(&ServerMessage::Lag { skipped, since_offset });
         }
@@ -206,7 +206,7 @@ impl Outbox {
             Body::Recovery { number, after } => {
                 let ring = self.shared.ring.borrow();
                 // The client may have unsubscribed from all its topics.
-                let positions = self.positions.as_mut().filter(|positions| positions.awaits(*number));
+                let positions = self.positions.as_mut().filter(|positions| positions.is_waiting(*number));
                 if positions.is_some() && !ring.goes_back_to(*after, answer.offset) {
                     drop(ring);
                     self.answers.push_front(answer);

@@ -52,7 +52,7 @@ impl Gate {
     }
 
     /// Makes everything that is queued due now, because it includes an answer.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn set_urgent(&mut self) {
         self.urgent = true;
     }
 

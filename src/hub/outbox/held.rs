@@ -28,8 +28,10 @@ impl Held {
     /// Sets the number of bytes.
     pub fn set(&mut self, bytes: usize) {
         let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.sum.inc_by(signed(bytes) - signed(self.bytes));
-        self.bytes = bytes;
+        if bytes != self.bytes {
+            self.sum.inc_by(signed(bytes) - signed(self.bytes));
+            self.bytes = bytes;
+        }
     }
 
     /// Returns the number of bytes.

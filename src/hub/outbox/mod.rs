@@ -27,10 +27,10 @@ use crate::hub::index::{Links, SessionKey, Topic};
 use crate::protocol::OnLag;
 
 use answers::Answer;
-pub use answers::Rewind;
+pub use answers::Recovery;
 use gate::Gate;
 pub use held::Held;
-use lag::Untold;
+use lag::Unannounced;
 use latest::{Latest, Unsent};
 use positions::{Positions, Purpose};
 use skipped::Skipped;
@@ -78,16 +78,16 @@ pub struct Outbox {
     #[expect(clippy::box_collection, reason = "a session that does not lag pays for a pointer only")]
     lag: Option<Box<HashMap<Topic, u64>>>,
     /// Skipped events that are not announced yet.
-    untold: Option<Box<Untold>>,
+    unannounced: Option<Box<Unannounced>>,
     /// Subscriptions in mode `latest`; `None` for most sessions.
     latest: Option<Box<Latest>>,
     alarm: Option<Instant>,
     /// `None` if no event was skipped.
     skipped: Option<Box<Skipped>>,
-    /// Memory of queued control items, answers and positions.
+    /// Memory of queued control items and answers.
     held: Held,
-    /// The part of that for positions.
-    positions_bytes: usize,
+    /// Memory of positions, and of the topics of a lag.
+    held_behind: Held,
     /// Cost of recoveries since the session was last charged.
     work: u64,
     on_lag: OnLag,
@@ -105,6 +105,7 @@ impl Outbox {
     pub fn new(shared: Rc<OutboxShared>, key: SessionKey, seen: u64, now: Instant) -> Self {
         Self {
             held: Held::new(shared.config.metrics.waiting_bytes.clone()),
+            held_behind: Held::new(shared.config.metrics.waiting_bytes.clone()),
             gate: Gate::new(&shared.config.push, now),
             shared,
             key,
@@ -116,8 +117,7 @@ impl Outbox {
             newest: BTreeMap::new(),
             near: 0,
             lag: None,
-            untold: None,
-            positions_bytes: 0,
+            unannounced: None,
             latest: None,
             alarm: None,
             skipped: None,
@@ -140,7 +140,7 @@ impl Outbox {
         let is_live = self.lag.is_none() && self.positions.is_none();
         if self.latest.is_some() && self.push_latest(delivery, now) {
             self.seen = offset;
-            if self.positions.is_none() {
+            if !self.is_recovering() {
                 return;
             }
         } else if is_live && !is_burst && self.queue.len() < self.shared.config.push.outbox_events_max {
@@ -173,26 +173,36 @@ impl Outbox {
                 None => self.queue.len() < push.outbox_events_max,
             };
             if has_room {
-                if !self.leave_in_ring(delivery) {
-                    self.queue.push_back(delivery.clone());
+                if self.positions.is_none() {
+                    return self.queue.push_back(delivery.clone());
                 }
-                return;
+                return self.leave_in_ring(delivery);
             }
             if self.on_lag == OnLag::Close {
                 return self.close_lagging();
             }
-            let unread = self.take_unread();
-            self.begin_lag(&unread);
+            self.begin_lag();
         }
-        self.merge(delivery.topic(), offset);
+        self.keep_newest(delivery.topic(), offset);
         self.check_lag();
     }
 
-    /// Leaves an event in the ring; returns false if the session does not read from there.
-    fn leave_in_ring(&mut self, delivery: &Delivery) -> bool {
-        let Some(positions) = &mut self.positions else { return false };
-        positions.leave(&delivery.publication().event, &self.links, &self.shared.ring.borrow());
-        true
+    /// Leaves an event in the ring, where the session reads it.
+    fn leave_in_ring(&mut self, delivery: &Delivery) {
+        if let Some(positions) = &mut self.positions {
+            positions.leave(&delivery.publication().event, &self.links, &self.shared.ring.borrow());
+            self.count_positions();
+        }
+    }
+
+    /// Returns whether the session reads a burst from the ring, of which events may be skipped.
+    fn reads_burst(&self) -> bool {
+        self.positions.as_ref().is_some_and(|positions| positions.is_burst())
+    }
+
+    /// Returns whether the session reads from the ring and no event is skipped.
+    fn is_recovering(&self) -> bool {
+        self.positions.is_some() && !self.reads_burst()
     }
 
     /// Rejects further events, and asks the router to close the session with `lagging`.
@@ -201,21 +211,21 @@ impl Outbox {
         let mut to_close = self.shared.to_close.borrow_mut();
         if !to_close.contains(&self.key) {
             to_close.push(self.key);
-            self.shared.pacer.borrow_mut().hurry();
+            self.shared.timer.notify_one();
         }
     }
 
-    /// Updates the memory of the positions in the sum of the session. Those of a burst do not count, because no request has
-    /// caused them; there is at most one for each subscription.
-    fn weigh(&mut self) {
-        let requested = self.positions.as_ref().filter(|positions| !positions.is_burst());
-        let positions = requested.map_or(0, |positions| positions.len()) + self.newest.len();
-        let bytes = self.lag_beyond() * lag::TOPIC_BYTES + positions * POSITION_BYTES;
-        let before = std::mem::replace(&mut self.positions_bytes, bytes);
-        self.held.remove(before.saturating_sub(bytes));
-        if bytes > before {
-            self.held.add(bytes - before);
-            self.shared.tell_crowded();
+    /// Counts the memory of positions and of a lag. No request has caused a burst or a lag: their topics count beyond
+    /// `push.outbox_events_max` only.
+    fn count_positions(&mut self) {
+        let events_max = self.shared.config.push.outbox_events_max;
+        let positions = self.positions.as_ref().map_or(0, |positions| positions.len());
+        let positions = if self.reads_burst() { positions.saturating_sub(events_max) } else { positions };
+        let topics = self.lag.as_ref().map_or(0, |lag| lag.len()).saturating_sub(events_max);
+        let before = self.held_behind.bytes();
+        self.held_behind.set((positions + self.newest.len()) * POSITION_BYTES + topics * lag::TOPIC_BYTES);
+        if self.held_behind.bytes() > before {
+            self.shared.notify_if_crowded();
         }
     }
 
@@ -279,7 +289,7 @@ impl Outbox {
     /// Returns whether events or answers are to be sent, at once or at the end of the window.
     fn has_queued(&self) -> bool {
         let is_queued = !self.queue.is_empty() || !self.newest.is_empty() || !self.answers.is_empty();
-        is_queued || self.lag.is_some() || self.untold.is_some() || self.next_read().is_some()
+        is_queued || self.lag.is_some() || self.unannounced.is_some() || self.next_read().is_some()
     }
 
     /// Returns whether queued events are all events and answers that there are to drain, as for most sessions.
@@ -296,7 +306,8 @@ impl Outbox {
     fn forget_events(&mut self) {
         self.answers = VecDeque::new();
         (self.queue, self.newest, self.positions) = (VecDeque::new(), BTreeMap::new(), None);
-        (self.lag, self.untold, self.positions_bytes) = (None, None, 0);
+        (self.lag, self.unannounced) = (None, None);
+        self.held_behind.set(0);
         self.count_front();
         self.forget_latest();
     }
@@ -312,7 +323,7 @@ impl Outbox {
     /// Reads the memory that a drain needs, see [`SessionWriter::load`](crate::hub::SessionWriter::load).
     pub fn load(&self) {
         let [first, last] = [self.queue.front(), self.queue.back()].map(|each| each.map(|delivery| delivery.offset()));
-        black_box((first, last, self.answers.len(), self.positions.is_some(), self.positions_bytes, self.life));
+        black_box((first, last, self.answers.len(), self.positions.is_some(), self.held_behind.bytes(), self.life));
         self.gate.load();
     }
 

@@ -31,7 +31,7 @@ impl Outbox {
     pub(in crate::hub) fn begin_topic(&mut self, topic: Topic, after: u64) {
         if let Some(positions) = &mut self.positions {
             positions.begin(topic, after, &self.shared.ring.borrow());
-            self.weigh();
+            self.count_positions();
         }
     }
 
@@ -39,7 +39,7 @@ impl Outbox {
     pub(in crate::hub) fn join_topic(&mut self, topic: Topic) {
         if let Some(positions) = &mut self.positions {
             positions.name(topic, &self.shared.ring.borrow());
-            self.weigh();
+            self.count_positions();
         }
     }
 
@@ -52,7 +52,7 @@ impl Outbox {
             } else {
                 positions.end(topic, &self.links);
             }
-            self.weigh();
+            self.count_positions();
         }
         if let Some(latest) = self.latest.as_mut().filter(|_| !goes_on) {
             latest.end(topic, self.gate.last_drain());
@@ -62,17 +62,30 @@ impl Outbox {
     /// Sets the mode of these channels of a symbol (or of all, if `id` is `None`), for the events that are still to be
     /// read, too. While every mode is `all` nothing is stored.
     pub fn set_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet, mode: Mode) {
-        if mode != Mode::All || self.latest.is_some() {
+        if mode != Mode::All && self.latest.is_none() {
             // A named symbol in mode `all` takes precedence over a wildcard in mode `latest`.
-            let latest = self.latest.get_or_insert_with(|| Box::new(Latest::after_all(self.links.topics())));
-            channels.iter().for_each(|channel| latest.set(topic(id, channel), mode));
+            self.latest = Some(Box::new(Latest::after_all(self.links.topics())));
         }
+        self.change_modes(id, channels, |latest, topic| latest.set(topic, mode));
     }
 
     /// Removes the mode of these channels.
     pub fn unset_mode(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
-        if let Some(latest) = &mut self.latest {
-            channels.iter().for_each(|channel| latest.unset(topic(id, channel)));
+        self.change_modes(id, channels, Latest::unset);
+    }
+
+    /// Changes modes. If the unread events of a burst may be in mode `latest` then, none of them is skipped.
+    fn change_modes(&mut self, id: Option<SymbolId>, channels: ChannelSet, change: impl Fn(&mut Latest, Topic)) {
+        let Some(latest) = &mut self.latest else { return };
+        for topic in channels.iter().map(|channel| topic(id, channel)) {
+            let before = latest.mode_of(topic);
+            change(latest, topic);
+            if before == Mode::All
+                && latest.mode_of(topic) != Mode::All
+                && let Some(positions) = self.positions.as_mut().filter(|positions| positions.is_burst())
+            {
+                positions.protect(Purpose::Recovery);
+            }
         }
     }
 
@@ -81,13 +94,18 @@ impl Outbox {
         self.latest.as_ref().map_or(Mode::All, |latest| latest.mode_of(topic))
     }
 
-    /// Adds the newest event in mode `latest`; returns false if its topic has another mode. While the session reads
-    /// from the ring the event stays there, because older ones of its topic may be unread.
+    /// Adds the newest event in mode `latest`; returns false if its topic has another mode. In a recovery the event stays in the ring,
+    /// because older ones of its topic may be unread.
     pub(super) fn push_latest(&mut self, delivery: &Delivery, now: Instant) -> bool {
         if self.mode_of(delivery.topic()) == Mode::All {
             return false;
         }
-        if !self.leave_in_ring(delivery) {
+        if self.is_recovering() {
+            self.leave_in_ring(delivery);
+        } else {
+            if let Some(positions) = &mut self.positions {
+                positions.pass_over(delivery.topic(), delivery.offset(), &self.links);
+            }
             self.merge_latest(delivery.topic(), delivery.offset(), now);
             self.rearm(now);
         }
@@ -110,7 +128,8 @@ impl Outbox {
     /// many as an outbox holds are the next ones already, or newer ones may be unread.
     pub(super) fn collect_latest(&mut self, now: Instant) {
         let has_room = self.newest.len() < self.shared.config.push.outbox_events_max;
-        if self.latest.is_some() && self.next_read().is_none() && has_room {
+        let may_merge = self.is_recovering() && self.next_read().is_some();
+        if self.latest.is_some() && !may_merge && has_room {
             self.queue_latest(Some(now), now, |latest, topic| !latest.is_sending(topic));
         }
     }
@@ -118,8 +137,8 @@ impl Outbox {
     /// Makes all events in mode `latest` that were read from the ring due before an answer, which may cover them,
     /// whatever their rates. Returns whether there are any.
     pub(super) fn flush_latest(&mut self, now: Instant) -> bool {
-        let is_told = self.answers.front().is_some_and(|answer| answer.recovers_after().is_none());
-        is_told && self.positions.is_some() && self.queue_latest(None, now, |_, _| true)
+        let is_answer = self.answers.front().is_some_and(|answer| answer.recovers_after().is_none());
+        is_answer && self.is_recovering() && self.queue_latest(None, now, |_, _| true)
     }
 
     /// Makes the events of these symbols due that a rate holds back, because an answer about the symbols follows.

@@ -1,12 +1,14 @@
-//! `Positions`: how far one session has got with each of its topics while it reads from the ring. While they exist no event is
-//! queued, and none is merged in mode `latest` before it is read.
+//! `Positions`: how far one session has got with each of its topics while it reads from the ring. While they exist no event in mode
+//! `all` is queued, and in a recovery none is merged in mode `latest` before it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use crate::domain::Event;
-use crate::history::Ring;
+use crate::domain::{Channel, Event, SymbolTable};
+use crate::history::{Offsets, Ring};
 use crate::hub::OutboxShared;
-use crate::hub::index::{Links, Topic};
+use crate::hub::index::{Links, Topic, topic};
+use crate::hub::outbox::Recovery;
 
 /// A burst may span one part in this many of the ring; the rest is the time to read it.
 const RING_PART: u64 = 4;
@@ -41,6 +43,8 @@ fn others_max(shared: &OutboxShared) -> u64 {
 struct Position {
     /// The events up to this offset have been sent, or are not for the session.
     after: u64,
+    /// The same for the topic's own events. While a burst is read, those in mode `latest` do not wait for that.
+    own_after: u64,
     /// The same for days and gaps, which belong to every channel: they are not sent again if a topic steps back.
     days_after: u64,
     /// The offset after which the topic began: it has sent no event before that.
@@ -59,13 +63,16 @@ pub(super) struct Positions {
     topics: BTreeMap<Topic, Position>,
     /// The next events, in the order of the stream. One event may be the next one of several topics.
     order: BTreeSet<(u64, Topic)>,
+    /// The number of the last recovery.
     recoveries: u32,
+    /// By the number of a recovery that has not begun, its topics; some may have ended.
+    waiting: BTreeMap<u32, Vec<Topic>>,
 }
 
 impl Positions {
     /// Returns the positions of a session that has been sent everything.
     pub(super) fn new(purpose: Purpose) -> Self {
-        Self { purpose, topics: BTreeMap::new(), order: BTreeSet::new(), recoveries: 0 }
+        Self { purpose, topics: BTreeMap::new(), order: BTreeSet::new(), recoveries: 0, waiting: BTreeMap::new() }
     }
 
     /// Returns whether the session reads a burst, and nothing that may not be skipped.
@@ -120,21 +127,32 @@ impl Positions {
             match self.topics.get(&topic) {
                 Some(position) if position.next.is_some() || position.recovery.is_some() => {}
                 Some(position) => self.find_next(topic, position.after, ring),
-                None if links.contains(topic) => self.place(topic, Position::has_sent(event.offset - 1), ring),
+                None if links.contains(topic) => self.insert(topic, Position::has_sent(event.offset - 1), ring),
                 None => {}
             }
         }
     }
 
+    /// Records that an event of a topic in mode `latest` does not wait until it is read.
+    pub(super) fn pass_over(&mut self, topic: Topic, offset: u64, links: &Links) {
+        let holder = if self.has_own(topic, links) { topic } else { topic.wildcard() };
+        self.topics.entry(holder).and_modify(|position| position.own_after = offset);
+    }
+
     /// Begins a subscription after this offset.
     pub(super) fn begin(&mut self, topic: Topic, after: u64, ring: &Ring) {
-        self.place(topic, Position::after(after), ring);
+        self.insert(topic, Position::after(after), ring);
     }
 
     /// Begins a subscription by name to a symbol that the wildcard has served so far.
     pub(super) fn name(&mut self, topic: Topic, ring: &Ring) {
         if let (None, Some(position)) = (self.topics.get(&topic), self.topics.get(&topic.wildcard())) {
-            self.place(topic, *position, ring);
+            let position = *position;
+            self.waiting
+                .get_mut(&position.recovery.unwrap_or_default())
+                .into_iter()
+                .for_each(|waiting| waiting.push(topic));
+            self.insert(topic, position, ring);
         }
     }
 
@@ -142,7 +160,7 @@ impl Positions {
     /// the symbol has a position.
     pub(super) fn unname(&mut self, topic: Topic, seen: u64, ring: &Ring) {
         if !self.topics.contains_key(&topic) && self.topics.contains_key(&topic.wildcard()) {
-            self.place(topic, Position::has_sent(seen), ring);
+            self.insert(topic, Position::has_sent(seen), ring);
         }
     }
 
@@ -165,27 +183,33 @@ impl Positions {
         }
     }
 
-    /// Adds a recovery of these topics after this offset, which [`start`](Self::start) begins. Returns its number.
-    pub(super) fn recover(&mut self, topics: impl IntoIterator<Item = Topic>, after: u64, ring: &Ring) -> u32 {
+    /// Adds a recovery, which [`start`](Self::start) begins. Returns its number.
+    pub(super) fn recover(&mut self, Recovery { topics, after }: Recovery, ring: &Ring) -> u32 {
         self.recoveries += 1;
-        for topic in topics {
-            self.place(topic, Position { recovery: Some(self.recoveries), ..Position::after(after) }, ring);
+        for topic in &topics {
+            self.insert(*topic, Position { recovery: Some(self.recoveries), ..Position::after(after) }, ring);
         }
+        self.waiting.insert(self.recoveries, topics.into_iter().collect());
         self.recoveries
     }
 
     /// Returns whether topics wait for the beginning of a recovery.
-    pub(super) fn awaits(&self, recovery: u32) -> bool {
-        self.topics.values().any(|position| position.recovery == Some(recovery))
+    pub(super) fn is_waiting(&self, recovery: u32) -> bool {
+        self.waiting.get(&recovery).is_some_and(|topics| topics.iter().any(|topic| self.waits(*topic, recovery)))
+    }
+
+    fn waits(&self, topic: Topic, recovery: u32) -> bool {
+        self.topics.get(&topic).is_some_and(|position| position.recovery == Some(recovery))
     }
 
     /// Begins a recovery. Returns the number of its topics.
     pub(super) fn start(&mut self, recovery: u32, ring: &Ring) -> usize {
-        let begins = self.topics.iter().filter(|(_, position)| position.recovery == Some(recovery));
-        let topics: Vec<_> =
-            begins.map(|(topic, position)| (*topic, Position { recovery: None, ..*position })).collect();
-        for (topic, position) in &topics {
-            self.place(*topic, *position, ring);
+        let topics = self.waiting.remove(&recovery).unwrap_or_default();
+        for topic in &topics {
+            if self.waits(*topic, recovery) {
+                let position = Position { recovery: None, ..self.topics[topic] };
+                self.insert(*topic, position, ring);
+            }
         }
         topics.len()
     }
@@ -196,8 +220,38 @@ impl Positions {
         let position = position.copied().unwrap_or(Position::has_sent(seen));
         if position.recovery.is_none() {
             let days_after = position.days_after.max(position.after);
-            self.place(topic, Position { after, days_after, ..position }, ring);
+            self.insert(topic, Position { after, own_after: after, days_after, ..position }, ring);
         }
+    }
+
+    /// Returns the unread events of a burst up to `seen`, by their topics: places in the logs of the ring, which number them. Costs time
+    /// in topics, not in events.
+    pub(super) fn unread(
+        &self,
+        seen: u64,
+        links: &Links,
+        table: &SymbolTable,
+        offsets: &Offsets,
+    ) -> BTreeMap<Topic, Range<u64>> {
+        let places = |log, after| offsets.index_after(log, after)..offsets.index_after(log, seen);
+        let mut unread = BTreeMap::<Topic, Range<u64>>::new();
+        for (of, position) in &self.topics {
+            let others = || table.ids().filter(|id| !self.has_own(of.of(*id), links)).collect();
+            let ids: Vec<_> = of.id().map_or_else(others, |id| vec![id]);
+            for log in logs(of.wildcard()).into_iter().filter(|all| !places(*all, position.after).is_empty()) {
+                for log in ids.iter().map(|id| log.of(*id)) {
+                    let is_own = log.wildcard() == of.wildcard();
+                    let places = places(log, position.after.max(position.sent_up_to(is_own)));
+                    if !places.is_empty() {
+                        // A day is unread if one of the channels that carry it has not got there.
+                        let start = places.start;
+                        let begin = &mut unread.entry(log).or_insert(places).start;
+                        *begin = start.min(*begin);
+                    }
+                }
+            }
+        }
+        unread
     }
 
     /// Moves every topic that carries the next event past it. Returns them.
@@ -218,16 +272,20 @@ impl Positions {
     /// symbol.
     pub(super) fn wants(&self, event: &Event, carriers: &[Topic], links: &Links) -> bool {
         let has_sent = |topic: Topic| {
-            let is_own = links.contains(topic) || self.topics.contains_key(&topic);
-            let topic = if is_own { topic } else { topic.wildcard() };
+            let topic = if self.has_own(topic, links) { topic } else { topic.wildcard() };
+            let is_own = topic.wildcard() == event.topic().wildcard();
             match self.topics.get(&topic) {
-                Some(position) if carriers.contains(&topic) => event.offset <= position.days_after,
+                Some(position) if carriers.contains(&topic) => event.offset <= position.sent_up_to(is_own),
                 Some(position) => position.recovery.is_none() && position.began < event.offset,
                 None => links.contains(topic),
             }
         };
-        let mut symbols = event.topics().filter(|topic| topic.id().is_some());
-        carriers.contains(&event.topic()) || !symbols.any(has_sent)
+        !event.topics().filter(|topic| topic.id().is_some()).any(has_sent)
+    }
+
+    /// Returns whether a symbol's channel has been subscribed to by name, and is not part of what the wildcard sends.
+    fn has_own(&self, topic: Topic, links: &Links) -> bool {
+        links.contains(topic) || self.topics.contains_key(&topic)
     }
 
     /// Returns the topics to which a subscription applies: its own, and of a wildcard those of symbols with a position.
@@ -238,7 +296,7 @@ impl Positions {
         self.topics.keys().copied().filter(|each| each.wildcard() == topic).collect()
     }
 
-    fn place(&mut self, topic: Topic, position: Position, ring: &Ring) {
+    fn insert(&mut self, topic: Topic, position: Position, ring: &Ring) {
         let before = self.topics.insert(topic, Position { next: None, ..position }).and_then(|before| before.next);
         if let Some(offset) = before {
             self.order.remove(&(offset, topic));
@@ -250,7 +308,9 @@ impl Positions {
 
     /// Finds the next event of the topic after this offset.
     fn find_next(&mut self, topic: Topic, after: u64, ring: &Ring) {
-        let next = ring.offsets().and_then(|offsets| offsets.at(topic, offsets.index_after(topic, after)));
+        let next = ring.offsets().and_then(|offsets| {
+            logs(topic).into_iter().filter_map(|log| offsets.at(log, offsets.index_after(log, after))).min()
+        });
         if let Some(offset) = next {
             self.order.insert((offset, topic));
         }
@@ -258,14 +318,24 @@ impl Positions {
     }
 }
 
+/// Returns the topics of the events that come with a subscription: its own, and the days and gaps of its symbol.
+fn logs(of: Topic) -> [Topic; 3] {
+    [of, topic(of.id(), Channel::Day), topic(of.id(), Channel::Gap)]
+}
+
 impl Position {
     /// Returns the position of a topic that begins after this offset.
     const fn after(offset: u64) -> Self {
-        Self { after: offset, days_after: offset, began: offset, next: None, recovery: None }
+        Self { after: offset, own_after: offset, days_after: offset, began: offset, next: None, recovery: None }
     }
 
     /// Returns the position of a topic of which everything up to this offset has been sent.
     const fn has_sent(offset: u64) -> Self {
         Self { began: 0, ..Self::after(offset) }
+    }
+
+    /// Returns the offset up to which the topic's own events have been sent, or else its days and gaps.
+    const fn sent_up_to(&self, is_own: bool) -> u64 {
+        if is_own { self.own_after } else { self.days_after }
     }
 }

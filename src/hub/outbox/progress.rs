@@ -44,8 +44,8 @@ impl Outbox {
     /// Returns the cursor of a session with one subscription: every event up to it has been drained or is counted by a
     /// drained one. `None` if a snapshot is queued, or if queued events were dropped because the outbox is closing.
     pub fn cursor(&self) -> Option<u64> {
-        let is_told = self.answers.iter().all(|answer| answer.recovers_after().is_some());
-        (self.life < Life::Closing && is_told).then(|| self.cursor_offset())
+        let is_answered = self.answers.iter().all(|answer| answer.recovers_after().is_some());
+        (self.life < Life::Closing && is_answered).then(|| self.cursor_offset())
     }
 
     /// Returns the cursor: every event up to it has been drained or is counted by a drained one. Subscriptions whose
@@ -54,12 +54,12 @@ impl Outbox {
         let queued = self.queue.front().map(|delivery| delivery.offset());
         let latest = self.latest.as_ref().and_then(|latest| latest.first_waiting());
         let skipped = self.lag.as_ref().and_then(|lag| lag.values().copied().min());
-        let untold = self.untold.as_ref().map(|untold| untold.since_offset);
+        let unannounced = self.unannounced.as_ref().map(|skipped| skipped.since_offset);
         let recovered = self.answers.iter().filter_map(Answer::recovers_after).map(|after| after.saturating_add(1));
         let newest =
             self.newest.iter().map(|((offset, _), unsent)| unsent.map_or(*offset, |unsent| unsent.first)).min();
-        let places = [queued, self.next_read(), newest, latest, skipped, untold];
-        let first = places.into_iter().flatten().chain(recovered).min();
+        let unsent = [queued, self.next_read(), newest, latest, skipped, unannounced];
+        let first = unsent.into_iter().flatten().chain(recovered).min();
         first.map_or(self.seen, |first| self.seen.min(first - 1))
     }
 

@@ -7,7 +7,7 @@ use crate::history::Ring;
 use crate::hub::delivery::Sink;
 use crate::hub::outbox::Outbox;
 use crate::hub::outbox::drain::Drained;
-use crate::hub::outbox::lag::Untold;
+use crate::hub::outbox::lag::Unannounced;
 use crate::protocol::{Mode, Publication};
 
 /// Least cost of a read from the ring, in events read: for the search, and for the write.
@@ -66,8 +66,7 @@ impl Outbox {
     ) -> bool {
         let Some(((offset, topic), unsent)) = self.newest.pop_first() else { return false };
         let found = ring.find_newest(topic, offset, &mut self.near);
-        let is_recovery = self.positions.as_ref().is_some_and(|positions| !positions.is_burst());
-        if found.is_none() && is_recovery && self.mode_of(topic) == Mode::All {
+        if found.is_none() && self.is_recovering() && self.mode_of(topic) == Mode::All {
             self.newest.insert((offset, topic), unsent);
             self.close_lagging();
             return false;
@@ -83,10 +82,8 @@ impl Outbox {
             }
         } else {
             // The event was evicted, because a newer one of its topic is about to arrive.
-            let skipped = u64::from(skipped) + 1;
-            self.shared.config.metrics.events_skipped.inc_by(skipped);
-            self.skip(topic, offset, Untold { skipped, since_offset: first });
-            self.tell_skipped(sink, drained);
+            self.skip(topic, offset, Unannounced { skipped: u64::from(skipped) + 1, since_offset: first });
+            self.announce_skipped(sink, drained);
         }
         true
     }
@@ -94,7 +91,7 @@ impl Outbox {
     /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
     /// the session is paused.
     fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
-        let is_turn = !self.positions.as_ref().is_some_and(|positions| positions.is_burst());
+        let is_turn = self.is_recovering();
         let looks = drained.looks.get_or_insert_with(|| {
             let max = if is_turn { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
             Looks { max, left: max, is_turn }

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::domain::{ChannelSet, Snapshot, SymbolId};
 use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, topic};
-use crate::hub::outbox::{Outbox, Rewind, Snapshots};
+use crate::hub::outbox::{Outbox, Recovery, Snapshots};
 use crate::hub::pass::SessionWriter;
 use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
@@ -137,7 +137,7 @@ impl Router {
         channels: ChannelSet,
         mode: Mode,
         after: Option<u64>,
-    ) -> Option<Rewind> {
+    ) -> Option<Recovery> {
         let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
         let asked = ids.iter().flat_map(|id| channels.iter().map(move |channel| topic(*id, channel)));
@@ -168,7 +168,7 @@ impl Router {
             going_on.into_iter().chain(new).for_each(|topic| outbox.restart_topic(topic, offset));
             return None;
         };
-        Some(Rewind { topics: new, after })
+        Some(Recovery { topics: new, after })
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.
@@ -279,7 +279,7 @@ impl Router {
             self.config().metrics.sessions_crowded_out.inc();
             self.end(SessionKey::new(key), &End { reason: CloseReason::UnreadReplies, retry_after_ms: None }, now);
         }
-        outbox.borrow_mut().write_off();
+        outbox.borrow_mut().stop_counting();
         true
     }
 
@@ -308,5 +308,7 @@ impl Router {
     }
 }
 
+#[cfg(test)]
+mod burst_test;
 #[cfg(test)]
 mod router_test;

@@ -13,11 +13,11 @@ use crate::protocol::{OnLag, Publication, Rate, ServerMessage};
 
 /// Accepts a few events per write.
 #[derive(Default)]
-struct Taken {
-    offsets: Vec<u64>,
+pub(super) struct Taken {
+    pub(super) offsets: Vec<u64>,
     /// Events replaced in mode `latest`.
     skipped: u32,
-    messages: Vec<ServerMessage>,
+    pub(super) messages: Vec<ServerMessage>,
     limit: usize,
 }
 
@@ -42,7 +42,12 @@ impl Sink for Taken {
 const SYMBOLS: u32 = 60;
 
 /// Returns a router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
-fn router() -> (Router, Instant) {
+pub(super) fn router() -> (Router, Instant) {
+    router_with(40)
+}
+
+/// Returns such a router with a ring of this many events.
+pub(super) fn router_with(events_kept: usize) -> (Router, Instant) {
     let symbol = |id: u32| format!("S{id}").parse().unwrap();
     let instrument = |id| Instrument { symbol: symbol(id), name: String::new(), sector: String::new() };
     let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
@@ -52,17 +57,24 @@ fn router() -> (Router, Instant) {
     let table = Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect()));
     let config = HubConfig { table, push, ..HubConfig::default() };
     let values = vec![Snapshot::untraded(Price::from_cents(100), &quote, size); SYMBOLS as usize];
-    (Router::new(&config, LastValues::new(values), Ring::new(40)), Instant::now())
+    (Router::new(&config, LastValues::new(values), Ring::new(events_kept)), Instant::now())
 }
 
 /// Routes a trade of each of these symbols, all in one batch.
-fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
+pub(super) fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
     let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
     route(router, ids.into_iter().map(|id| (id, EventBody::Trade(trade))), now)
 }
 
 /// Routes these events of symbols, all in one batch.
 fn route(router: &mut Router, events: impl Iterator<Item = (u32, EventBody)>, now: Instant) -> Weak<[Publication]> {
+    let weak = accept(router, events);
+    while router.route_turn(now) {}
+    weak
+}
+
+/// Lets these events of symbols arrive, all in one batch.
+fn accept(router: &mut Router, events: impl Iterator<Item = (u32, EventBody)>) -> Weak<[Publication]> {
     let event = |(offset, (id, body))| {
         let symbol = format!("S{id}").parse().unwrap();
         Event { offset, seq: offset, id: SymbolId(id), symbol, body }
@@ -70,17 +82,40 @@ fn route(router: &mut Router, events: impl Iterator<Item = (u32, EventBody)>, no
     let batch: Arc<[Publication]> = (router.newest() + 1..).zip(events).map(event).map(Publication::new).collect();
     let weak = Arc::downgrade(&batch);
     router.accept(batch);
-    while router.route_turn(now) {}
     weak
 }
 
+/// Lets trades of these symbols arrive, each in a batch of its own.
+pub(super) fn accept_trades(router: &mut Router, ids: impl Iterator<Item = u32>) {
+    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
+    ids.for_each(|id| drop(accept(router, std::iter::once((id, EventBody::Trade(trade))))));
+}
+
+/// Lets a day of the first symbol arrive.
+pub(super) fn accept_day(router: &mut Router) {
+    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
+    accept(router, std::iter::once((0, EventBody::Day(day))));
+}
+
+/// Routes this many quotes, one by one.
+pub(super) fn quotes(router: &mut Router, count: usize, now: Instant) {
+    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
+    (0..count).for_each(|_| drop(route(router, std::iter::once((59, EventBody::Quote(quote))), now)));
+}
+
 /// Routes this many trades of a symbol, all in one batch.
-fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
+pub(super) fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
     trade_each(router, std::iter::repeat_n(id, count), now);
 }
 
 /// Adds a session with the trades of this many symbols.
-fn join(router: &mut Router, symbols: u32, on_lag: OnLag, ender: Option<Ender>) -> (SessionKey, SharedOutbox) {
+pub(super) fn join(
+    router: &mut Router,
+    symbols: u32,
+    on_lag: OnLag,
+    ender: Option<Ender>,
+) -> (SessionKey, SharedOutbox) {
     let (key, outbox) = router.join::<Native>(ender, Instant::now());
     let trades = ChannelSet::from_iter([Channel::Trades]);
     let ids: Vec<_> = (0..symbols).map(|id| Some(SymbolId(id))).collect();
@@ -90,56 +125,10 @@ fn join(router: &mut Router, symbols: u32, on_lag: OnLag, ender: Option<Ender>) 
 }
 
 /// Drains at most this many events; `None` if the session has ended.
-fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
+pub(super) fn take(outbox: &SharedOutbox, limit: usize, now: Instant) -> Option<Taken> {
     let mut taken = Taken { limit, ..Taken::default() };
     let drained = outbox.borrow_mut().poll_drain(&Context::from_waker(Waker::noop()), now, &mut taken);
     (drained != Poll::Ready(None)).then_some(taken)
-}
-
-#[test]
-fn unread_events_of_a_burst_become_a_lag_before_the_ring_evicts_them() {
-    let (mut router, now) = router();
-    let (_, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
-    trade(&mut router, 0, 20, now);
-    assert_eq!(router.config().metrics.bursts.get(), 1);
-    assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
-    // None of these events is for the session, and the ring evicts the rest of the burst.
-    (0..50).for_each(|_| trade(&mut router, 1, 2, now));
-    router.end_windows(now);
-    let taken = take(&outbox, 100, now).expect("it lives");
-    assert_eq!((taken.offsets, taken.messages), (vec![20], vec![ServerMessage::Lag { skipped: 16, since_offset: 4 }]));
-    assert_eq!((router.config().metrics.lags.get(), router.config().metrics.events_skipped.get()), (1, 16));
-}
-
-#[test]
-fn unread_events_of_a_burst_are_queued_if_there_is_room() {
-    let (mut router, now) = router();
-    let (key, outbox) = join(&mut router, 1, OnLag::Close, None);
-    for round in 0..3 {
-        let before = router.offset();
-        trade(&mut router, 0, 16, now);
-        assert_eq!(router.config().metrics.bursts.get(), round + 1);
-        let all: Vec<_> = (before + 1..=before + 16).collect();
-        assert_eq!(take(&outbox, 7, now).unwrap().offsets, all[..7]);
-        (0..50).for_each(|_| trade(&mut router, 1, 2, now));
-        router.end_windows(now);
-        let taken = take(&outbox, 100, now).expect("it lives");
-        assert_eq!((taken.offsets, taken.messages), (all[7..].to_vec(), Vec::new()), "nothing is lost");
-        assert!(router.shared().bursts.borrow().is_empty());
-    }
-    trade(&mut router, 0, 16, now);
-    router.leave(key);
-    assert!(router.shared().bursts.borrow().is_empty(), "nobody's");
-}
-
-#[test]
-fn a_session_with_on_lag_close_is_closed_when_the_ring_evicts_a_burst() {
-    let (mut router, now) = router();
-    let (_, outbox) = join(&mut router, 1, OnLag::Close, None);
-    trade(&mut router, 0, 20, now);
-    (0..50).for_each(|_| trade(&mut router, 1, 2, now));
-    assert!(take(&outbox, 100, now).is_none());
-    assert_eq!(router.config().metrics.lags.get(), 0);
 }
 
 #[test]
@@ -204,8 +193,8 @@ fn a_topic_that_changes_to_mode_latest_before_its_recovery_begins_loses_no_event
     assert_eq!(take(&outbox, 100, now).unwrap().offsets, [1]);
     (0..3).for_each(|_| trade(&mut router, 0, 1, now));
     for mode in [Mode::All, latest] {
-        let rewind = router.subscribe(key, &[id], trades, mode, Some(1));
-        outbox.borrow_mut().push_rewind(rewind.unwrap(), router.offset(), false, now);
+        let recovery = router.subscribe(key, &[id], trades, mode, Some(1));
+        outbox.borrow_mut().push_recovery(recovery.unwrap(), router.offset(), false, now);
     }
     let taken = take(&outbox, 100, now).unwrap();
     assert_eq!((taken.offsets, taken.skipped), (vec![4], 2));
@@ -218,17 +207,17 @@ fn a_day_is_recovered_once_by_requests_of_two_channels() {
     trade(&mut router, 0, 1, now);
     let (key, outbox) = router.join::<Native>(None, now);
     for (id, channel) in [(Some(SymbolId(0)), Channel::Trades), (None, Channel::Quotes), (None, Channel::Trades)] {
-        let rewind = router.subscribe(key, &[id], ChannelSet::from_iter([channel]), Mode::All, Some(0));
-        outbox.borrow_mut().push_rewind(rewind.unwrap(), router.offset(), false, now);
+        let recovery = router.subscribe(key, &[id], ChannelSet::from_iter([channel]), Mode::All, Some(0));
+        outbox.borrow_mut().push_recovery(recovery.unwrap(), router.offset(), false, now);
     }
     let taken: Vec<_> = (0..10).filter_map(|_| take(&outbox, 1, now)).flat_map(|taken| taken.offsets).collect();
     assert_eq!(taken, [1, 2]);
 }
 
 /// Routes a day of the first symbol, alone.
-fn begin_day(router: &mut Router, now: Instant) {
-    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
-    route(router, std::iter::once((0, EventBody::Day(day))), now);
+pub(super) fn begin_day(router: &mut Router, now: Instant) {
+    accept_day(router);
+    while router.route_turn(now) {}
 }
 
 #[test]
@@ -245,8 +234,8 @@ fn a_day_is_sent_although_another_channel_of_its_symbol_began_after_it() {
             order.reverse();
         }
         for (channels, after) in order {
-            if let Some(rewind) = router.subscribe(key, &id, channels, Mode::All, after) {
-                outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+            if let Some(recovery) = router.subscribe(key, &id, channels, Mode::All, after) {
+                outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
             }
         }
         let taken = take(&outbox, 10, now).unwrap();
@@ -260,8 +249,8 @@ fn events_missed_by_a_session_that_has_got_none_since_are_recovered() {
     let (key, outbox) = router.join::<Native>(None, now);
     trade(&mut router, 0, 3, now);
     let trades = ChannelSet::from_iter([Channel::Trades]);
-    let rewind = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::All, Some(0)).unwrap();
-    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    let recovery = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
     assert_eq!(take(&outbox, 10, now).unwrap().offsets, [1, 2, 3]);
 }
 
@@ -272,8 +261,8 @@ fn an_event_that_a_name_has_sent_is_not_recovered_by_the_wildcard_after_the_name
     trade(&mut router, 0, 1, now);
     assert_eq!(take(&outbox, 10, now).unwrap().offsets, [1]);
     let trades = ChannelSet::from_iter([Channel::Trades]);
-    let rewind = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
-    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    let recovery = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
     router.unsubscribe(key, Some(SymbolId(0)), trades);
     trade(&mut router, 0, 1, now);
     assert_eq!(take(&outbox, 10, now).unwrap().offsets, [2]);
@@ -284,8 +273,8 @@ fn an_unread_event_of_a_name_that_has_ended_is_not_sent_once_the_wildcard_has_en
     let (mut router, now) = router();
     let (key, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
     let trades = ChannelSet::from_iter([Channel::Trades]);
-    let rewind = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
-    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    let recovery = router.subscribe(key, &[None], trades, Mode::All, Some(0)).unwrap();
+    outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
     router.unsubscribe(key, Some(SymbolId(0)), trades);
     trade(&mut router, 0, 1, now);
     router.unsubscribe(key, None, trades);
@@ -298,10 +287,10 @@ fn a_missed_event_in_mode_latest_is_due_after_the_write_in_which_it_is_read() {
     trade(&mut router, 0, 1, now);
     let (key, outbox) = router.join::<Native>(None, now);
     let trades = ChannelSet::from_iter([Channel::Trades]);
-    let rewind = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::Latest(None), Some(0)).unwrap();
+    let recovery = router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::Latest(None), Some(0)).unwrap();
     let goodbye = ServerMessage::Goodbye { reason: "any", retry_after_ms: 0 };
     outbox.borrow_mut().push_reply(goodbye, router.offset(), now).unwrap();
-    outbox.borrow_mut().push_rewind(rewind, router.offset(), false, now);
+    outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
     let written = take(&outbox, 10, now).unwrap();
     assert_eq!((written.messages.len(), written.offsets.len()), (1, 0), "the answer");
     assert!(outbox.borrow_mut().is_due(&Context::from_waker(Waker::noop())), "nobody else wakes the session");

@@ -28,6 +28,12 @@ impl Topic {
         Self(self.0 % CHANNELS)
     }
 
+    /// Returns the topic of the same channel of this symbol.
+    #[must_use]
+    pub const fn of(self, id: SymbolId) -> Self {
+        Self((id.0 + 1) * CHANNELS + self.wildcard().0)
+    }
+
     /// Returns the symbol's number; `None` for a wildcard.
     pub const fn id(self) -> Option<SymbolId> {
         match (self.0 / CHANNELS).checked_sub(1) {
