@@ -233,7 +233,7 @@ Bars that are missed or met by a hair (2026-11-26): one start of the server diff
 side by side with the floor gave 1.20, 1.06 and 1.44 times the floor, while the floor itself stayed within 4 %: the same program, the same load.
 A session has an outbox, subscriptions and a socket at different places of memory, a client of the floor only a socket; so where the allocator
 puts them probably counts. Huge pages do not change it: the medians of six more starts each, side by side, were 1.24 times the floor as configured,
-1.24 with jemalloc's `thp:always`, and 1.17 with one arena and its metadata in huge pages too; one start of the floor differed from the next by
+1.24 with jemalloc's \`thp:always\`, and 1.17 with one arena and its metadata in huge pages too; one start of the floor differed from the next by
 more than that. Sparse is at the limit because nearly each write has one event: there
 the kernel's part is 82 %, and the outbox costs what the window cannot save. In growth the floor, which has no outbox, grows by a half too: with 19,000 sockets their
 state in the kernel is no longer in the cache, so a bar of 1.25 is below what a write to a cold socket costs on this machine.
