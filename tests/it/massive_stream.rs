@@ -172,7 +172,9 @@ async fn a_bar_of_a_minute_is_that_of_the_native_protocol() {
     let expected = native.until("a bar", is_bar).await.pop().unwrap();
     let bar = loop {
         let is_same = |bar: &&Value| {
-            bar["sym"] == expected["symbol"] && bar["s"].as_u64().unwrap() == expected["ts"].as_u64().unwrap() / 1_000
+            let (begin, wanted) = (bar["s"].as_u64().unwrap(), expected["ts"].as_u64().unwrap() / 1_000);
+            assert!(bar["sym"] != expected["symbol"] || begin <= wanted, "a bar is missing: {bar} {expected}");
+            bar["sym"] == expected["symbol"] && begin == wanted
         };
         if let Some(bar) = client.array().await.iter().find(is_same) {
             break bar.clone();

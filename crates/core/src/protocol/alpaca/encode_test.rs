@@ -154,21 +154,33 @@ fn corrections_and_cancellations_never_share_a_frame_with_other_events() {
     assert_eq!(Text::event_group(&hour), None, "bars of one minute only");
 }
 
-fn messages() -> [(ServerMessage, Value); 5] {
+fn messages() -> Vec<(ServerMessage, Value)> {
     let lists = vec![
         NameList { heading: "trades", names: vec!["*".into(), "AAPL".into()] },
         NameList { heading: "quotes", names: vec![] },
     ];
-    let error = |refusal, code: u16, msg: &str| {
+    let error = |(refusal, code, msg): (Refusal, u16, &str)| {
         (ServerMessage::Refused(refusal), json!([{"T": "error", "code": code, "msg": msg}]))
     };
-    [
+    let errors = [
+        (Refusal::InvalidSyntax, 400, "invalid syntax"),
+        (Refusal::NotAuthenticated, 401, "not authenticated"),
+        (Refusal::AuthFailed, 402, "auth failed"),
+        (Refusal::AlreadyAuthenticated, 403, "already authenticated"),
+        (Refusal::AuthTimeout, 404, "auth timeout"),
+        (Refusal::SymbolLimit, 405, "symbol limit exceeded"),
+        (Refusal::ConnectionLimit, 406, "connection limit exceeded"),
+        (Refusal::SlowClient, 407, "slow client"),
+        (Refusal::NotEntitled, 409, "insufficient subscription"),
+        (Refusal::UnsupportedChannel, 410, "invalid subscribe action for this feed"),
+        (Refusal::Internal, 500, "internal error"),
+    ];
+    assert_eq!(errors.len() + 1, Refusal::ALL.len(), "the stream has no answer for an unknown symbol");
+    let others = [
         (ServerMessage::Authenticated, json!([{"T": "success", "msg": "authenticated"}])),
         (ServerMessage::Acknowledged(lists), json!([{"T": "subscription", "trades": ["*", "AAPL"], "quotes": []}])),
-        error(Refusal::InvalidSyntax, 400, "invalid syntax"),
-        error(Refusal::NotEntitled, 409, "insufficient subscription"),
-        error(Refusal::SlowClient, 407, "slow client"),
-    ]
+    ];
+    others.into_iter().chain(errors.map(error)).collect()
 }
 
 fn frame<D: Dialect>(message: &ServerMessage) -> BytesMut {
