@@ -65,6 +65,24 @@ async fn a_quiet_market_is_live() {
     browser.close().await;
 }
 
+/// Waits until the page is live and gets events, and checks that none was missing.
+async fn gets_events(browser: &Browser) {
+    browser.until(LIVE).await;
+    let count = browser.value("Number(document.querySelector('#events').dataset.count)").await;
+    browser.until(&format!("Number(document.querySelector('#events').dataset.count) > {count} + 50")).await;
+    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+}
+
+/// Sets the network of the browser: whether there is one, its delay, and its rate in each direction (-1 without a limit).
+async fn network(browser: &Browser, is_offline: bool, latency_ms: u32, bytes_per_second: i32) {
+    let conditions = json!({
+        "offline": is_offline, "latency": latency_ms,
+        "downloadThroughput": bytes_per_second, "uploadThroughput": bytes_per_second,
+    });
+    browser.devtools("Network.enable", json!({})).await;
+    browser.devtools("Network.emulateNetworkConditions", conditions).await;
+}
+
 #[tokio::test]
 async fn a_frozen_page_holds_no_connection_and_reconnects_when_it_is_thawed() {
     let (_server, browser) = open_page(1280, 800, "dark").await;
@@ -74,6 +92,15 @@ async fn a_frozen_page_holds_no_connection_and_reconnects_when_it_is_thawed() {
         .await;
     browser.value("document.dispatchEvent(new Event('resume'))").await;
     browser.until(LIVE).await;
+    // And now as the browser does it, which hides the page and stops its timers too.
+    let sockets = browser.value("sockets_.length").await;
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "frozen" })).await;
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "active" })).await;
+    browser.until(&format!("sockets_.length > {sockets} && sockets_.at(-2).readyState > 1")).await;
+    // The emulation leaves the page hidden.
+    patiently("the window to go", browser.client.minimize_window()).await.unwrap();
+    patiently("the window to come", browser.client.maximize_window()).await.unwrap();
+    gets_events(&browser).await;
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
@@ -118,19 +145,30 @@ async fn a_page_whose_connection_is_cut_resumes_where_it_was_without_snapshots()
     let server = spawn_binary(&[], &[]).await;
     let middlebox = Middlebox::start(server.address).await;
     let browser = Browser::start(1280, 800, "dark").await;
-    browser.open(&format!("http://{}/", middlebox.address)).await;
+    // A slow link and a slow processor.
+    network(&browser, false, 80, 400_000).await;
+    browser.devtools("Emulation.setCPUThrottlingRate", json!({ "rate": 2 })).await;
+    browser.open(&format!("http://{}/?lang=en", middlebox.address)).await;
     for expression in [LIVE, TEN_ROWS, CHART_IS_FULL] {
         browser.until(expression).await;
     }
     let snapshots = "frames_.filter(([way, data]) => way === 'in' && data.includes('\"type\":\"snapshot\"')).length";
     let recovered = "frames_.filter(([way, data]) => way === 'in' && data.includes('\"recovered\":true')).length";
+    gets_events(&browser).await;
+    browser.devtools("Emulation.setCPUThrottlingRate", json!({ "rate": 1 })).await;
     let before = browser.value(snapshots).await;
     middlebox.cut();
     browser.until(&format!("sockets_.length === 2 && ({recovered}) >= 1 && {LIVE}")).await;
-    let count = browser.value("Number(document.querySelector('#events').dataset.count)").await;
-    browser.until(&format!("Number(document.querySelector('#events').dataset.count) > {count} + 50")).await;
+    gets_events(&browser).await;
     assert_eq!(browser.value(snapshots).await, before);
-    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    // The emulation of a device without a network refuses new connections; it ends none.
+    network(&browser, true, 0, -1).await;
+    middlebox.cut();
+    browser.until("document.querySelector('#status-reason').textContent === 'this device has no network'").await;
+    assert_eq!(browser.value(STATE).await, json!("reconnecting"));
+    network(&browser, false, 0, -1).await;
+    gets_events(&browser).await;
+    assert_eq!(browser.value(snapshots).await, before);
     browser.close().await;
 }
 
@@ -146,8 +184,6 @@ async fn a_page_behind_a_proxy_that_refuses_upgrades_and_holds_streams_is_live_b
     for expression in [LIVE, TEN_ROWS, CHART_IS_FULL] {
         browser.until(expression).await;
     }
-    let count = browser.value("Number(document.querySelector('#events').dataset.count)").await;
-    browser.until(&format!("Number(document.querySelector('#events').dataset.count) > {count} + 50")).await;
-    assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
+    gets_events(&browser).await;
     browser.close().await;
 }
