@@ -108,6 +108,21 @@ test("an answer of another run, an error, and a server that does not answer leav
   assert.deepEqual((await filled(2)).offsets(), []);
 });
 
+test("trades that come when another run of the server is in use, or after another symbol was asked for, are not shown", async () => {
+  serve([quote(1), trade(2)]);
+  const log = new TradeLog();
+  let epoch = "e1";
+  let fills = 0;
+  const past = new PastTrades(log, () => ({ epoch, followed_offset: 2 }), () => { fills += 1; });
+  const loaded = past.load("AAPL", 3);
+  epoch = "e2";
+  await loaded;
+  assert.deepEqual([fills, log.newest("AAPL", 3)], [0, []]);
+  epoch = "e1";
+  await Promise.all([past.load("AAPL", 3), past.load("KO", 3)]);
+  assert.deepEqual([fills, log.isFilled("AAPL")], [1, false]);
+});
+
 test("the spread and the balance of the best quotes", () => {
   assert.equal(spreadOf({ bid: 99.99, ask: 100.01 }), "0.02 · 2.0 bp");
   assert.equal(spreadOf({ bid: 0.5, ask: 0.5005 }), "0.0005 · 10.0 bp");

@@ -169,6 +169,10 @@ test("the market applies a snapshot and the later events, each once", () => {
   assert.equal(market.skipped, 7);
   assert.equal(market.sequences.holes, 7);
   assert.deepEqual(seen, ["open", "AAPL", "lag"]);
+  // The trades before the loss and those after it make no whole.
+  assert.deepEqual([market.log.newest("AAPL", 9).map(({ seq }) => seq), [...market.followed.keys()]], [[66], []]);
+  market.take([snapshot({ trades: 66, quotes: 312 }, { offset: 180 })], 0, undefined);
+  assert.equal(market.followed.get("AAPL"), 180);
 });
 
 test("a trade that is corrected or cancelled counts as the server counts it, and the tape shows it so", () => {
@@ -290,6 +294,16 @@ test("a row that comes and goes takes nothing from the tape and the latency of t
   assert.deepEqual([market.log.newest("AAPL", 9).length, market.latency.median, market.followed.has("AAPL")], [1, median, true]);
 });
 
+test("a row is old from its snapshot on, until events come, and never while it is not sent", () => {
+  const market = new Market(IGNORE);
+  const later_ms = performance.now() + 3_600_000;
+  market.want(wishes());
+  market.take([OPEN, snapshot({ trades: 57 })], 0, undefined);
+  assert.ok(market.ages.silence("AAPL", later_ms) > 3_500_000, "no event has ever come");
+  market.want(new Map());
+  assert.equal(market.ages.silence("AAPL", later_ms), null);
+});
+
 test("a day begins with the previous close, and its first trade sets its figures", () => {
   const market = new Market(IGNORE);
   market.want(wishes());
@@ -302,6 +316,7 @@ test("a day begins with the previous close, and its first trade sets its figures
   };
   market.take([snapshot({ trades: 57 }), day(99), trade(58)], 0, undefined);
   assert.deepEqual(figures(), [200.01, 198, 201, 197, 199, 1_025], "the snapshot is newer than that day");
+  market.changed.clear();
   market.take([{ ...day(0), symbol: "MSFT" }, day(170)], 0, undefined);
   assert.deepEqual(figures(), [200.01, 200.01, 200.01, 200.01, 200.01, 0]);
   assert.ok(market.changed.has("AAPL"));

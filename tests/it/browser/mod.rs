@@ -159,6 +159,7 @@ async fn nothing_overlaps_or_is_cut_off_at_any_width() {
             let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
             assert_eq!(browser.value(overflow).await, json!(0), "{width} {scheme}: no sideways scrolling");
             assert_eq!(browser.value(CUT).await, json!([]), "{width} {scheme}");
+            assert_eq!(browser.value(UNEVEN).await, json!([]), "{width} {scheme}");
             assert_eq!(browser.value(OVERLAPPING).await, json!([]), "{width} {scheme}");
             browser.close().await;
         }
@@ -168,6 +169,9 @@ async fn nothing_overlaps_or_is_cut_off_at_any_width() {
 /// Figures whose text does not fit into their cell.
 const CUT: &str = "[...document.querySelectorAll('#watchlist [data-field], #status, #title-last, #rate, #latency')]
     .filter((cell) => cell.offsetParent && cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.outerHTML)";
+/// Figures whose digits differ in width, so that they would jump as they change.
+const UNEVEN: &str = "[...document.querySelectorAll('#watchlist [data-field], #tape td, #board [data-board], #stats dd, #title-last, #rate, #latency')]
+    .filter((cell) => !getComputedStyle(cell).fontVariantNumeric.includes('tabular-nums')).map((cell) => cell.outerHTML)";
 /// Pairs of neighbouring cells, or of the page's regions, that overlap.
 const OVERLAPPING: &str = "(() => {
     const groups = [[...document.querySelectorAll('main > *, header, footer')],
