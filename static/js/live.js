@@ -226,7 +226,7 @@ function paint() {
   stage.setWhole(link.status.state === "live");
   if (state.isStageDue || stage.charts.some(({ symbol }) => market.changed.has(symbol))) drawStage();
   stage.tick(market.timeAt(nowMicros() + (link.clock.best?.offset_us ?? Number.NaN)));
-  panel.paint(market.changed);
+  if (panel.paint(market.changed, now_ms)) requestPaint();
   heat.paint(market.changed);
   market.changed.clear();
   if (now_ms - state.measured_at_ms >= PULSE_MS) {

@@ -57,6 +57,8 @@ export class Watchlist {
   #heights = HEIGHTS;
   /** The rows in the document. @type {Map<string, WatchRow>} */
   #rows = new Map();
+  /** The rows whose price has just changed. @type {Set<WatchRow>} */
+  #tinted = new Set();
   /** @type {readonly Column[]} */
   #columns = [];
   /** @type {string | null} */
@@ -129,11 +131,17 @@ export class Watchlist {
     }
   }
 
-  /** @param {string} symbol that has new figures */
-  paint(symbol) {
+  /** @param {string} symbol that has new figures @param {number} [now_ms] */
+  paint(symbol, now_ms = performance.now()) {
     const row = this.#rows.get(symbol);
     const ticker = row && this.#tickers.get(symbol);
-    if (ticker) row.paint(ticker);
+    if (ticker && row.paint(ticker, now_ms)) this.#tinted.add(row);
+  }
+
+  /** Lets the tints of changed prices fade. Returns whether any is still seen. @param {number} now_ms */
+  fade(now_ms) {
+    for (const row of this.#tinted) if (!row.fade(now_ms)) this.#tinted.delete(row);
+    return this.#tinted.size > 0;
   }
 
   /** Paints every row in the document. */

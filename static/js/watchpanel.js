@@ -185,9 +185,10 @@ export class WatchPanel {
     this.#table.mark(this.#handlers.charted());
   }
 
-  /** @param {Iterable<string>} symbols that have new figures */
-  paint(symbols) {
-    for (const symbol of symbols) this.#table.paint(symbol);
+  /** Returns whether the next frame must follow, because tints fade. @param {Iterable<string>} symbols that have new figures @param {number} now_ms */
+  paint(symbols, now_ms) {
+    for (const symbol of symbols) this.#table.paint(symbol, now_ms);
+    return this.#table.fade(now_ms);
   }
 
   /** Sorts a sorted list anew, and marks rows that are older than they should be. Call it a few times a second. @param {number} now_ms */

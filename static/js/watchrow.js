@@ -14,7 +14,9 @@ import { t } from "./i18n.js";
 import { changeOf } from "./ticker.js";
 import { setData, setText } from "./write.js";
 
-const FLASH_MS = 450;
+/** How long the tint is seen, and its steps: it fades in the frames in which figures are painted anyway. An animation of its own would cost the page three more frames for each of them. */
+const TINT_MS = 480;
+const TINT_STEPS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -35,8 +37,8 @@ export class WatchRow {
   #cells = [];
   /** The last painted price. */
   #price = NaN;
-  /** @type {Animation | null} */
-  #flash = null;
+  /** The cell whose tint fades, and since when. @type {{ cell: HTMLElement, since_ms: number } | null} */
+  #tint = null;
 
   /** @param {string} symbol @param {readonly Column[]} columns */
   constructor(symbol, columns) {
@@ -58,7 +60,7 @@ export class WatchRow {
     this.#cells = columns.map((column) => element("td", { "data-field": column.key }, ...column.parts()));
     this.element.replaceChildren(this.#head, ...this.#cells, this.#tool);
     this.#price = NaN;
-    this.#flash = null;
+    this.#tint = null;
   }
 
   /** @param {number} index of the row in the whole table, from 1, as assistive technology counts */
@@ -91,25 +93,29 @@ export class WatchRow {
     else element.removeAttribute("aria-current");
   }
 
-  /** @param {Ticker} ticker */
-  paint(ticker) {
+  /** Returns whether the price begins to be tinted. @param {Ticker} ticker @param {number} now_ms */
+  paint(ticker, now_ms) {
     for (const [index, column] of this.#columns.entries()) column.paint(this.#cells[index], ticker);
     setData(this.element, "direction", directionOf(changeOf(ticker).change));
-    if (this.#price === ticker.price) return;
+    if (this.#price === ticker.price) return false;
     const isFirst = Number.isNaN(this.#price);
     this.#price = ticker.price;
     const cell = this.#cells[this.#columns.findIndex((column) => column.key === "last")];
-    if (!cell) return;
+    if (!cell) return false;
     setData(cell, "tick", ticker.tick === 0 ? "" : ticker.tick > 0 ? "up" : "down");
-    if (!isFirst && ticker.tick !== 0) this.#tint(cell);
+    if (isFirst || ticker.tick === 0 || calm.matches) return false;
+    this.#tint = { cell, since_ms: now_ms };
+    return true;
   }
 
-  /** Animates the tint over the price; the style sheet gives the colour of the tick. @param {HTMLElement} cell */
-  #tint(cell) {
-    if (calm.matches) return;
-    this.#flash ??= cell.animate([{ opacity: 1 }, { opacity: 0 }], { duration: FLASH_MS, easing: "ease-out", pseudoElement: "::after" });
-    this.#flash.currentTime = 0;
-    this.#flash.play();
+  /** Lets the tint of the price fade; the style sheet gives its colour. Returns whether it is still seen. @param {number} now_ms */
+  fade(now_ms) {
+    if (!this.#tint) return false;
+    const { cell, since_ms } = this.#tint;
+    const left = Math.max(0, Math.ceil(TINT_STEPS * (1 - (now_ms - since_ms) / TINT_MS)));
+    setData(cell, "tint", left === 0 ? "" : String(left));
+    if (left === 0) this.#tint = null;
+    return left > 0;
   }
 
   /** Rewrites the labels, as after a switch of the language. */

@@ -56,6 +56,11 @@ async fn ten_rows_change_their_prices_without_any_http_request_after_load() {
     let requests = browser.value("performance.getEntriesByType('resource').length").await;
     browser.value(&format!("globalThis.before = {LAST_PRICES}")).await;
     browser.until(&format!("Object.entries({LAST_PRICES}).every(([symbol, last]) => last !== before[symbol])")).await;
+    // The tint of a changed price fades, in the frames in which figures are painted: animations would cost frames of their own.
+    for step in ["3", "1", ""] {
+        browser.until(&format!("!!document.querySelector('#watchlist [data-tint=\"{step}\"]')")).await;
+    }
+    assert_eq!(browser.value("document.getAnimations().length").await, json!(0));
     assert_eq!(browser.value("performance.getEntriesByType('resource').length").await, requests);
     assert_eq!(browser.value("document.querySelector('#holes').dataset.count").await, json!("0"));
     assert_eq!(browser.console_errors().await, [""; 0]);
