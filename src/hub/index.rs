@@ -28,7 +28,7 @@ impl SessionKey {
 }
 
 /// Returns the topic of a symbol's channel, or the wildcard if `id` is `None`.
-pub(super) const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
+pub const fn topic(id: Option<SymbolId>, channel: Channel) -> Topic {
     match id {
         Some(id) => Topic::symbol(id, channel),
         None => Topic::all(channel),

@@ -33,7 +33,7 @@ use crate::protocol::CloseReason;
 
 pub use config::{HubConfig, OutboxShared, PushConfig};
 pub use delivery::{Control, Delivery, Sink};
-pub use index::{Index, Links, SessionKey, Topic};
+pub use index::{Index, Links, SessionKey, Topic, topic};
 pub use outbox::{Held, Outbox, Recovery, Snapshots};
 pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
-use crate::hub::{Recovery, Topic};
+use crate::hub::{Recovery, Topic, topic};
 use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
@@ -129,9 +129,21 @@ impl Session {
         known.sort_unstable();
         let mut router = self.router.borrow_mut();
         let since = offset.unwrap_or_else(|| router.offset());
+        // A symbol that is named goes on from the beginning of the wildcard.
+        let all = self.wishes.get(&None).cloned().unwrap_or_default();
         for symbol in &known {
-            self.wishes.entry(*symbol).or_default().insert(channels, mode, since);
+            let wish = self.wishes.entry(*symbol).or_default();
+            for channel in channels.iter() {
+                wish.insert(ChannelSet::from_iter([channel]), mode, all.since(channel).unwrap_or(since));
+            }
         }
-        router.subscribe(self.key, &known, channels, mode, offset)
+        let mut recovery = router.subscribe(self.key, &known, channels, mode, offset)?;
+        let is_concerned =
+            |id: &Option<SymbolId>| id.is_none() || known[0].is_none() || known.binary_search(id).is_ok();
+        let wishes = self.wishes.iter().filter(|(id, _)| is_concerned(id));
+        let topics =
+            wishes.flat_map(|(id, wish)| wish.beginnings().map(|(channel, since)| (topic(*id, channel), since)));
+        recovery.later = topics.filter(|(_, since)| *since > recovery.after).collect();
+        Some(recovery)
     }
 }

@@ -50,6 +50,11 @@ impl Wish {
         self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.since)
     }
 
+    /// Returns the channels, each with the offset after which the session is sent every event of it.
+    pub(super) fn beginnings(&self) -> impl Iterator<Item = (Channel, u64)> {
+        self.0.iter().flat_map(|part| part.channels.iter().map(|channel| (channel, part.since)))
+    }
+
     /// Returns the channels of all modes.
     pub(super) fn channels(&self) -> ChannelSet {
         self.0.iter().fold(ChannelSet::EMPTY, |all, part| all.union(part.channels))

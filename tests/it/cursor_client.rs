@@ -10,7 +10,7 @@ use tickcast::protocol::native::Native;
 use tickcast::protocol::{CloseReason, Cursor, Mode, OnLag, Selector, ServerMessage, Subscribe};
 use tickcast::session::{Begun, Session};
 
-use crate::cursor_knowledge::Knowledge;
+use crate::cursor_knowledge::{Knowledge, is_day};
 use crate::cursor_requests::{Asked, covered};
 use crate::cursor_world::{Drained, End, PING, Process, SYMBOLS, Step, Time, Transport, Writer, named, request};
 use crate::view::{Key, is_event, key_of};
@@ -104,6 +104,7 @@ impl Scene {
         match step {
             Step::Publish(events) => self.process.publish(&events),
             Step::Trickle(events) => self.process.trickle(&events, now),
+            Step::Day(is_gap) => self.process.publish_days(is_gap),
             Step::Route(hub, batches) => self.process.route(hub, batches, now),
             Step::RouteTurn(hub, batches) => self.process.route_turn(hub, batches, now),
             Step::Drain(limit) => self.drain(limit),
@@ -247,7 +248,8 @@ impl Scene {
         let position = self.process.offset(hub);
         for message in &messages {
             if message["id"] == 2 {
-                self.ending.remove(0);
+                let part = self.ending.remove(0);
+                self.knowledge.unsubscribed(&part);
             } else if message["type"] == "subscribed" {
                 self.answered(message, hub);
             }
@@ -255,8 +257,9 @@ impl Scene {
                 self.hear(message["offset"].as_u64().unwrap());
                 continue;
             }
-            if let (Some((interval, last)), true) = (&mut self.interval, is_event(message)) {
-                let before = last.insert(key_of(message).unwrap(), self.time.0);
+            let topic = key_of(message);
+            if let (Some((interval, last)), Some(topic)) = (&mut self.interval, topic.filter(|topic| !is_day(topic))) {
+                let before = last.insert(topic, self.time.0);
                 assert!(before.is_none_or(|before| self.time.0 >= before + *interval), "too early: {message}");
             }
             if is_event(message) {
@@ -318,13 +321,17 @@ impl Scene {
                 self.step(Step::Drain(50));
             }
         }
+        let is_published = |(_, channel): &Key| ["trades", "quotes", "day", "gap"].contains(&channel.as_str());
         let topics: Vec<_> = match &self.parts {
             Some(parts) => parts.keys().flat_map(covered).collect(),
-            None => self.knowledge.seqs.keys().cloned().collect(),
+            None => self.knowledge.seqs.keys().filter(|topic| is_published(topic)).cloned().collect(),
         };
-        for topic in topics.iter().filter(|(_, channel)| channel == "trades" || channel == "quotes") {
-            let newest = self.process.seq(topic.0[1..].parse().unwrap(), topic.1 == "quotes");
+        for topic in &topics {
+            let newest = self.process.seq(topic);
             assert_eq!(self.knowledge.seqs.get(topic), Some(&newest), "the newest value of {topic:?} arrives");
+            if self.parts.is_some() {
+                self.knowledge.check_days(topic, &self.process);
+            }
         }
     }
 }

@@ -29,6 +29,11 @@ fn is_announced(missing: &BTreeSet<u64>, announced: &[Announced]) -> bool {
     })
 }
 
+/// Returns whether the events of the topic are days or gaps: no client subscribes to them, they come with every channel.
+pub(crate) fn is_day((_, channel): &Key) -> bool {
+    channel == "day" || channel == "gap"
+}
+
 /// The newest `seq` of each topic, and the events that may be missing because they were announced.
 #[derive(Default)]
 pub(crate) struct Knowledge {
@@ -50,6 +55,11 @@ pub(crate) struct Knowledge {
     may_repeat: bool,
     /// Topics with a newer event in the present session.
     renewed: BTreeSet<Key>,
+    /// Of a client with several subscriptions: the offset after which each topic has no hole, that of a snapshot.
+    since: BTreeMap<Key, u64>,
+    /// The days and gaps that such a client has received, and those of the present session.
+    days: BTreeSet<(Key, u64)>,
+    days_of_session: BTreeSet<(Key, u64)>,
 }
 
 impl Knowledge {
@@ -77,7 +87,14 @@ impl Knowledge {
                     self.cursors.insert(key.clone(), self.cursor_at(message));
                     // A newer event arrives although it was counted as missing on another hub that was further on.
                     self.missed.retain(|topic, missed| *topic != key || *missed <= message["offset"].as_u64().unwrap());
+                    self.since.insert(key.clone(), message["offset"].as_u64().unwrap());
                     self.seqs.insert(key, seq.as_u64().unwrap());
+                }
+                for channel in ["day", "gap"] {
+                    let key = (message["symbol"].as_str().unwrap().into(), channel.into());
+                    let seq = process.seq_at(&key, message["offset"].as_u64().unwrap());
+                    self.cursors.insert(key.clone(), self.cursor_at(message));
+                    self.seqs.insert(key, seq);
                 }
             }
             _ if is_event(message) => self.follow(message, process),
@@ -88,6 +105,11 @@ impl Knowledge {
     fn follow(&mut self, message: &Value, process: &Process) {
         let key = key_of(message).unwrap();
         let seq = message["seq"].as_u64().unwrap();
+        if self.begun.is_some() && is_day(&key) {
+            self.days.insert((key.clone(), seq));
+            assert!(self.days_of_session.insert((key, seq)), "repeated: {message}");
+            return;
+        }
         let last = self.seqs[&key];
         if seq <= last && self.may_repeat && !self.renewed.contains(&key) {
             return;
@@ -133,8 +155,31 @@ impl Knowledge {
         }
     }
 
+    /// Asserts that every day and gap of a topic's symbol has come or was announced as skipped, since the topic has no hole.
+    pub(crate) fn check_days(&mut self, topic: &Key, process: &Process) {
+        let since = self.since[topic];
+        for channel in ["day", "gap"] {
+            let key = (topic.0.clone(), channel.to_owned());
+            for seq in process.seq_at(&key, since) + 1..=process.seq(&key) {
+                if !self.days.contains(&(key.clone(), seq)) {
+                    self.missing.insert(process.offset_of(&key, seq));
+                }
+            }
+            assert!(
+                is_announced(&self.missing, &self.announced),
+                "a {channel} of {topic:?} has not come since {since}"
+            );
+        }
+    }
+
+    /// Ends a subscription, by a request or its answer: another channel may recover what only this one has sent of days and gaps.
+    pub(crate) fn unsubscribed(&mut self, part: &Key) {
+        self.days_of_session.retain(|((symbol, _), _)| part.0 != "*" && *symbol != part.0);
+    }
+
     /// Forgets the missing events of a process that has ended.
     pub(crate) fn restart(&mut self) {
+        self.days.clear();
         self.missed.clear();
         self.missing.clear();
         self.announced.clear();
@@ -144,6 +189,7 @@ impl Knowledge {
     pub(crate) fn reconnect(&mut self) {
         self.renewed.clear();
         self.vouched.clear();
+        self.days_of_session.clear();
     }
 
     fn cursor_at(&self, message: &Value) -> Cursor {

@@ -8,6 +8,7 @@ use tickcast::protocol::native::Native;
 use tickcast::protocol::{Cursor, Mode};
 
 use crate::cursor_client::Scene;
+use crate::cursor_knowledge::is_day;
 use crate::cursor_world::{SYMBOLS, request};
 use crate::view::Key;
 
@@ -76,6 +77,7 @@ impl Scene {
             if let Some((session, ..)) = &mut self.session {
                 session.receive::<Native>(text.as_bytes(), self.time.0).unwrap();
                 self.told = self.told.map(|_| u64::MAX);
+                self.knowledge.unsubscribed(&part);
                 self.ending.push(part);
             }
         }
@@ -134,6 +136,10 @@ impl Scene {
     /// Returns whether an event of the topic may arrive.
     pub(crate) fn is_expected(&self, topic: &Key) -> bool {
         let Some(parts) = &self.parts else { return true };
+        if is_day(topic) {
+            // It comes with every channel of its symbol.
+            return parts.keys().chain(&self.ending).any(|part| part.0 == "*" || part.0 == topic.0);
+        }
         mode_of(parts, topic).is_some() || self.ending.iter().any(|ending| overlap(ending, topic))
     }
 

@@ -30,6 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..HUBS, 1usize..4).prop_map(|(hub, batches)| Step::Route(hub, batches)),
         8 => (0..HUBS, 1usize..6).prop_map(|(hub, batches)| Step::RouteTurn(hub, batches)),
         8 => (1usize..8).prop_map(Step::Drain),
+        1 => prop::bool::ANY.prop_map(Step::Day),
         1 => (1usize..8).prop_map(Step::Lose),
         2 => (0u64..700).prop_map(Step::Wait),
         1 => prop::bool::ANY.prop_map(Step::Heartbeat),
@@ -232,6 +233,19 @@ fn a_change_to_mode_all_during_a_recovery_sends_the_events_that_it_holds_back() 
     scene.step(Step::Drain(100));
     assert_eq!((scene.recovered, scene.knowledge.seqs[&topic]), (1, 2), "and nothing of it was skipped");
     scene.settle();
+}
+
+#[test]
+fn a_day_is_recovered_although_another_channel_of_its_symbol_began_after_it() {
+    for is_gap in [false, true] {
+        let mut scene = lagging(&[("S1", "trades", Mode::All)]);
+        scene.step(Step::Disconnect);
+        scene.step(Step::Day(is_gap));
+        scene.step(Step::Ask(("S1".into(), "quotes".into()), Some(Mode::All)));
+        // Of the quotes the client has no cursor: they begin with a snapshot, and before the trades.
+        scene.settle();
+        assert_eq!(scene.recovered, 0);
+    }
 }
 
 #[test]

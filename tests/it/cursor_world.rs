@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tickcast::domain::{
-    Event, EventBody, Instrument, ManualClock, Price, Quote, Size, Snapshot, SymbolId, SymbolTable, Timestamp, Trade,
+    Channel, Day, Event, EventBody, Gap, Instrument, ManualClock, Price, Quote, Size, Snapshot, SymbolId, SymbolTable,
+    Timestamp, Trade,
 };
 use tickcast::history::{LastValues, Ring};
 use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
@@ -53,6 +54,8 @@ pub(crate) enum Step {
     Publish(Vec<(u32, bool)>),
     /// Events are published one by one, and the first hub routes each at once.
     Trickle(Vec<(u32, bool)>),
+    /// A day begins for every symbol; or a gap of every symbol, if true.
+    Day(bool),
     /// A hub routes batches of its mailbox.
     Route(usize, usize),
     /// A hub routes one turn; if its ring has nothing to route, this many batches arrive first.
@@ -80,8 +83,8 @@ pub(crate) struct Process {
     pub(crate) epoch: String,
     hubs: Vec<Hub>,
     head: Arc<AtomicU64>,
-    seqs: BTreeMap<(u32, bool), u64>,
-    offsets: BTreeMap<(u32, bool, u64), u64>,
+    seqs: BTreeMap<(u32, Channel), u64>,
+    offsets: BTreeMap<(u32, Channel, u64), u64>,
 }
 
 struct Hub {
@@ -135,36 +138,50 @@ impl Process {
         self.hubs[hub].router.borrow().newest()
     }
 
-    /// Returns the newest `seq` of a symbol's trades, or quotes.
-    pub(crate) fn seq(&self, symbol: u32, is_quote: bool) -> u64 {
-        self.seqs.get(&(symbol, is_quote)).copied().unwrap_or_default()
+    /// Returns the newest `seq` of a topic.
+    pub(crate) fn seq(&self, topic: &Key) -> u64 {
+        self.seqs.get(&parsed(topic)).copied().unwrap_or_default()
     }
 
     /// Returns the offset of an event.
-    pub(crate) fn offset_of(&self, (symbol, channel): &Key, seq: u64) -> u64 {
-        self.offsets[&(symbol[1..].parse().unwrap(), channel == "quotes", seq)]
+    pub(crate) fn offset_of(&self, topic: &Key, seq: u64) -> u64 {
+        let (symbol, channel) = parsed(topic);
+        self.offsets[&(symbol, channel, seq)]
     }
 
     /// Returns the newest `seq` of a topic up to this offset.
-    pub(crate) fn seq_at(&self, (symbol, channel): &Key, offset: u64) -> u64 {
-        let (symbol, is_quote) = (symbol[1..].parse().unwrap(), channel == "quotes");
-        let of_topic = self.offsets.range((symbol, is_quote, 0)..=(symbol, is_quote, u64::MAX)).rev();
+    pub(crate) fn seq_at(&self, topic: &Key, offset: u64) -> u64 {
+        let (symbol, channel) = parsed(topic);
+        let of_topic = self.offsets.range((symbol, channel, 0)..=(symbol, channel, u64::MAX)).rev();
         of_topic.map(|((.., seq), each)| (*seq, *each)).find(|(_, each)| *each <= offset).map_or(0, |(seq, _)| seq)
     }
 
     /// Publishes a batch: a trade or a quote of each of these symbols. It stays in the mailboxes of the hubs.
     pub(crate) fn publish(&mut self, events: &[(u32, bool)]) {
+        self.publish_all(events.iter().map(|(symbol, is_quote)| (*symbol, if *is_quote { quote() } else { trade() })));
+    }
+
+    /// Publishes a day of every symbol, or a gap.
+    pub(crate) fn publish_days(&mut self, is_gap: bool) {
+        let (ts, prev_close) = (Timestamp::default(), Price::from_cents(100));
+        let day =
+            || if is_gap { EventBody::Gap(Gap { since: ts, ts }) } else { EventBody::Day(Day { ts, prev_close }) };
+        self.publish_all((0..SYMBOLS).map(|symbol| (symbol, day())));
+    }
+
+    fn publish_all(&mut self, events: impl Iterator<Item = (u32, EventBody)>) {
         let first = self.head() + 1;
-        let publication = |(offset, (symbol, is_quote)): (u64, &(u32, bool))| {
-            let seq = self.seqs.entry((*symbol, *is_quote)).or_default();
+        let publication = |(offset, (symbol, body)): (u64, (u32, EventBody))| {
+            let name = format!("S{symbol}").parse().unwrap();
+            let mut event = Event { offset, seq: 0, id: SymbolId(symbol), symbol: name, body };
+            let seq = self.seqs.entry((symbol, event.channel())).or_default();
             *seq += 1;
-            self.offsets.insert((*symbol, *is_quote, *seq), offset);
-            let body = if *is_quote { quote() } else { trade() };
-            let symbol_name = format!("S{symbol}").parse().unwrap();
-            Publication::new(Event { offset, seq: *seq, id: SymbolId(*symbol), symbol: symbol_name, body })
+            event.seq = *seq;
+            self.offsets.insert((symbol, event.channel(), event.seq), offset);
+            Publication::new(event)
         };
         let batch: Arc<[Publication]> = (first..).zip(events).map(publication).collect();
-        self.head.fetch_add(events.len() as u64, Ordering::Relaxed);
+        self.head.fetch_add(batch.len() as u64, Ordering::Relaxed);
         for hub in &mut self.hubs {
             hub.mailbox.push_back(batch.clone());
         }
@@ -217,6 +234,16 @@ impl Process {
         let config = SessionConfig { requests_per_second_max: 1_000_000, ..SessionConfig::default() };
         Session::join::<Native>(self.hubs[hub].router.clone(), Rc::new(config), clock, None, now)
     }
+}
+
+/// Returns the symbol and the channel of a topic.
+fn parsed((symbol, channel): &Key) -> (u32, Channel) {
+    let channel = match channel.as_str() {
+        "day" => Channel::Day,
+        "gap" => Channel::Gap,
+        other => other.parse().unwrap(),
+    };
+    (symbol[1..].parse().unwrap(), channel)
 }
 
 fn trade() -> EventBody {

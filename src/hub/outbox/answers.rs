@@ -23,6 +23,9 @@ pub struct Recovery {
     pub topics: BTreeSet<Topic>,
     /// The client's cursor: the offset after which the events are missed.
     pub after: u64,
+    /// Other subscriptions to the same symbols, or to all, that began later, and the offset after which they began: they have not sent
+    /// the days and gaps before that.
+    pub later: Vec<(Topic, u64)>,
 }
 
 /// An item at an offset among the events: it follows every event up to that offset.
@@ -89,7 +92,7 @@ impl Outbox {
         positions.protect(purpose);
         // The first missed event of no topic.
         let after = if recovery.topics.is_empty() { u64::MAX } else { recovery.after };
-        let number = positions.recover(recovery, &self.shared.ring.borrow());
+        let number = positions.recover(recovery, self.seen, &self.shared.ring.borrow());
         self.count_positions();
         self.push_answer(Answer { offset, body: Body::Recovery { number, after } }, now);
     }

@@ -74,7 +74,7 @@ fn a_session_whose_unread_events_are_evicted_is_closed_at_once_despite_its_alarm
         || std::pin::pin!(shared.timer.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
     is_notified();
     let topics = BTreeSet::from([Topic::symbol(SymbolId(2), Channel::Trades)]);
-    fixture.outbox.push_recovery(Recovery { topics, after: 0 }, 6, false, fixture.now);
+    fixture.outbox.push_recovery(Recovery { topics, after: 0, later: Vec::new() }, 6, false, fixture.now);
     fixture.reply(subscribed()).unwrap();
     assert!(fixture.drain(100).is_none());
     assert_eq!(*shared.to_close.borrow(), [SessionKey::new(0)]);

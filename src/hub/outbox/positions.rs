@@ -184,8 +184,12 @@ impl Positions {
     }
 
     /// Adds a recovery, which [`start`](Self::start) begins. Returns its number.
-    pub(super) fn recover(&mut self, Recovery { topics, after }: Recovery, ring: &Ring) -> u32 {
+    pub(super) fn recover(&mut self, Recovery { topics, after, later }: Recovery, seen: u64, ring: &Ring) -> u32 {
         self.recoveries += 1;
+        for (topic, began) in later {
+            let position = self.topics.entry(topic).or_insert(Position::has_sent(seen));
+            position.began = began.max(position.began);
+        }
         for topic in &topics {
             self.insert(*topic, Position { recovery: Some(self.recoveries), ..Position::after(after) }, ring);
         }

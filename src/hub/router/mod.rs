@@ -168,7 +168,7 @@ impl Router {
             going_on.into_iter().chain(new).for_each(|topic| outbox.restart_topic(topic, offset));
             return None;
         };
-        Some(Recovery { topics: new, after })
+        Some(Recovery { topics: new, after, later: Vec::new() })
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.
