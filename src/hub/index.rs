@@ -102,12 +102,12 @@ impl Index {
         self.take(topic, place)
     }
 
-    /// Removes a session from all its topics; calls `tell` for each session that moves into its place, with topic and
+    /// Removes a session from all its topics; calls `moves` for each session that moves into its place, with topic and
     /// place.
-    pub fn remove_all(&mut self, links: Links, mut tell: impl FnMut(SessionKey, Topic, u32)) {
+    pub fn remove_all(&mut self, links: Links, mut moves: impl FnMut(SessionKey, Topic, u32)) {
         for (topic, place) in links.0 {
             if let Some((moved, place)) = self.take(topic, place) {
-                tell(moved, topic, place);
+                moves(moved, topic, place);
             }
         }
     }

@@ -224,11 +224,11 @@ pub type Ender = actix::Recipient<End>;
 /// Ends the sessions with most unsent bytes whenever the limit for all clients is exceeded, for the life of the hub.
 async fn relieve(router: SharedRouter) {
     let shared = router.borrow().shared().clone();
-    let mut told = shared.config.crowded.notified();
+    let mut notified = shared.config.crowded.notified();
     loop {
-        told.await;
+        notified.await;
         // Registered before the check, because another thread may notify during it.
-        told = shared.config.crowded.notified();
+        notified = shared.config.crowded.notified();
         while router.borrow().relieve(Instant::now()) {
             tokio::task::yield_now().await;
         }

@@ -54,14 +54,14 @@ impl Turn {
 
     /// Charges the cost of a request.
     pub fn spend(&mut self, work: u64, now: Instant) {
-        self.go_on(now);
+        self.begin_due(now);
         let work = i64::try_from(work).unwrap_or(i64::MAX);
         self.left = self.left.saturating_sub(work).max(-TURNS_OWED_MAX * self.work_max);
     }
 
     /// Returns for how long the requests of a session must wait, because the present turn is used up.
     pub fn wait(&mut self, now: Instant) -> Duration {
-        self.go_on(now);
+        self.begin_due(now);
         if self.left > 0 {
             return Duration::ZERO;
         }
@@ -122,7 +122,7 @@ impl Turn {
 
     /// Grants parts to the sessions that have waited longest, as many as the turn has.
     fn grant(&mut self, now: Instant) {
-        self.go_on(now);
+        self.begin_due(now);
         while (self.left > 0 || self.is_due)
             && let Some(session) = self.order.pop_front()
         {
@@ -140,7 +140,7 @@ impl Turn {
     }
 
     /// Begins the turn that is due.
-    fn go_on(&mut self, now: Instant) {
+    fn begin_due(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
         if elapsed < TURN {
             return;

@@ -10,7 +10,7 @@ use crate::hub::delivery::Sink;
 use crate::hub::outbox::answers::Body;
 use crate::hub::outbox::gate::Left;
 use crate::hub::outbox::lag::Unannounced;
-use crate::hub::outbox::reading::Looks;
+use crate::hub::outbox::reading::Reads;
 use crate::hub::outbox::{IDLE_CAPACITY, Life, Outbox};
 use crate::hub::pass::Wakeup;
 use crate::protocol::{Publication, ServerMessage};
@@ -23,7 +23,7 @@ pub(super) struct Drained {
     events: u64,
     /// Number of events that were read from the ring.
     pub(super) read: u64,
-    pub(super) looks: Option<Looks>,
+    pub(super) reads: Option<Reads>,
     /// Whether the session must wait for the next turn before it reads on.
     pub(super) is_paused: bool,
     /// Time of publication of the first live event. Events of a recovery may be minutes old.
@@ -134,7 +134,7 @@ impl Outbox {
         drop(ring);
         self.settle(&drained);
         if let Some(positions) = &mut self.positions {
-            positions.sent(drained.read, &self.shared);
+            positions.sent(drained.read);
             if self.answers.is_empty() && positions.is_over(self.seen) {
                 self.positions = None;
             }
@@ -159,7 +159,7 @@ impl Outbox {
         } else if read == first {
             self.read_next(ring, now, sink, drained)
         } else if newest == first {
-            self.give_newest(ring, now, sink, drained)
+            self.drain_newest(ring, now, sink, drained)
         } else {
             self.drain_queued(sink, drained)
         }

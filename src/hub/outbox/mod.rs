@@ -166,7 +166,7 @@ impl Outbox {
             if is_burst && self.positions.is_none() && self.queue.len() >= push.burst_events_max() {
                 self.shared.config.metrics.bursts.inc();
                 self.shared.bursts.borrow_mut().insert(self.key);
-                self.positions = Some(Box::new(Positions::new(Purpose::burst(&self.shared))));
+                self.positions = Some(Box::new(Positions::new(Purpose::Burst { others: 0 })));
             }
             let has_room = match &mut self.positions {
                 Some(positions) => positions.has_room(offset, is_burst, self.seen, &self.shared),

@@ -38,23 +38,23 @@ impl Outbox {
     /// Begins a subscription by name to a symbol that the wildcard has served so far.
     pub(in crate::hub) fn join_topic(&mut self, topic: Topic) {
         if let Some(positions) = &mut self.positions {
-            positions.name(topic, &self.shared.ring.borrow());
+            positions.begin_named(topic, &self.shared.ring.borrow());
             self.count_positions();
         }
     }
 
     /// Ends a subscription. A symbol that was named and is also served by the wildcard goes on as it was.
     pub(in crate::hub) fn end_topic(&mut self, topic: Topic) {
-        let goes_on = self.links.contains(topic.wildcard());
+        let continues = self.links.contains(topic.wildcard());
         if let Some(positions) = &mut self.positions {
-            if goes_on {
-                positions.unname(topic, self.seen, &self.shared.ring.borrow());
+            if continues {
+                positions.end_named(topic, self.seen, &self.shared.ring.borrow());
             } else {
                 positions.end(topic, &self.links);
             }
             self.count_positions();
         }
-        if let Some(latest) = self.latest.as_mut().filter(|_| !goes_on) {
+        if let Some(latest) = self.latest.as_mut().filter(|_| !continues) {
             latest.end(topic, self.gate.last_drain());
         }
     }

@@ -23,19 +23,8 @@ pub(super) enum Purpose {
     /// A poll: all events are read from the ring, also after the session has caught up.
     Follow,
     /// A burst: more events than the queue has room for. No client could keep up with them, so they do not make the
-    /// session slow; of other events only so many may be added before the session has read.
-    Burst { others_left: u64 },
-}
-
-impl Purpose {
-    /// Returns the purpose of a session that falls behind by a burst.
-    pub(super) fn burst(shared: &OutboxShared) -> Self {
-        Self::Burst { others_left: others_max(shared) }
-    }
-}
-
-fn others_max(shared: &OutboxShared) -> u64 {
-    LEEWAY_OUTBOXES * shared.config.push.outbox_events_max as u64
+    /// session slow. Of `others`, unread events that are not part of it, there may be only so many.
+    Burst { others: u64 },
 }
 
 /// The position of a session in the events of one topic.
@@ -105,19 +94,16 @@ impl Positions {
     /// behind too far.
     pub(super) fn has_room(&mut self, offset: u64, is_burst: bool, seen: u64, shared: &OutboxShared) -> bool {
         let read = self.first(seen).unwrap_or(offset) - 1;
-        let Purpose::Burst { others_left } = &mut self.purpose else { return true };
+        let Purpose::Burst { others } = &mut self.purpose else { return true };
+        *others += u64::from(!is_burst);
         let offsets_max = (shared.ring.borrow().capacity() as u64 / RING_PART).max(1);
-        if offset - read > offsets_max || (!is_burst && *others_left == 0) {
-            return false;
-        }
-        *others_left -= u64::from(!is_burst);
-        true
+        offset - read <= offsets_max && *others <= LEEWAY_OUTBOXES * shared.config.push.outbox_events_max as u64
     }
 
     /// Records that this many events have been sent.
-    pub(super) fn sent(&mut self, events: u64, shared: &OutboxShared) {
-        if let Purpose::Burst { others_left } = &mut self.purpose {
-            *others_left = others_max(shared).min(*others_left + events);
+    pub(super) fn sent(&mut self, events: u64) {
+        if let Purpose::Burst { others } = &mut self.purpose {
+            *others = others.saturating_sub(events);
         }
     }
 
@@ -145,20 +131,19 @@ impl Positions {
     }
 
     /// Begins a subscription by name to a symbol that the wildcard has served so far.
-    pub(super) fn name(&mut self, topic: Topic, ring: &Ring) {
+    pub(super) fn begin_named(&mut self, topic: Topic, ring: &Ring) {
         if let (None, Some(position)) = (self.topics.get(&topic), self.topics.get(&topic.wildcard())) {
             let position = *position;
-            self.waiting
-                .get_mut(&position.recovery.unwrap_or_default())
-                .into_iter()
-                .for_each(|waiting| waiting.push(topic));
+            if let Some(topics) = position.recovery.and_then(|recovery| self.waiting.get_mut(&recovery)) {
+                topics.push(topic);
+            }
             self.insert(topic, position, ring);
         }
     }
 
     /// Ends a subscription by name to a symbol that the wildcard serves on. Events up to `seen` have been sent unless
     /// the symbol has a position.
-    pub(super) fn unname(&mut self, topic: Topic, seen: u64, ring: &Ring) {
+    pub(super) fn end_named(&mut self, topic: Topic, seen: u64, ring: &Ring) {
         if !self.topics.contains_key(&topic) && self.topics.contains_key(&topic.wildcard()) {
             self.insert(topic, Position::has_sent(seen), ring);
         }

@@ -17,7 +17,7 @@ const BURST_SCAN_MAX: usize = 4_096;
 
 /// Events that may be read from the ring in this drain.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Looks {
+pub(super) struct Reads {
     max: usize,
     left: usize,
     /// Whether they are part of the hub's turn. Events of a burst are not, because they replace queued events and no
@@ -29,7 +29,7 @@ impl Outbox {
     /// Reads the next event from the ring and drains it, if it is still to be sent. Returns false if the session must wait
     /// for its turn, or be closed.
     pub(super) fn read_next(&mut self, ring: &Ring, now: Instant, sink: &mut impl Sink, drained: &mut Drained) -> bool {
-        if !self.may_look(now, drained) {
+        if !self.may_read(now, drained) {
             return false;
         }
         let (Some(offset), Some(positions)) = (self.next_read(), &mut self.positions) else { return false };
@@ -38,15 +38,15 @@ impl Outbox {
             return false;
         };
         let carriers = positions.advance(ring);
-        drained.looks.iter_mut().for_each(|looks| looks.left -= 1);
+        drained.reads.iter_mut().for_each(|reads| reads.left -= 1);
         if positions.wants(&batch[index].event, &carriers, &self.links) {
-            self.give_read(&batch[index], now, sink, drained);
+            self.drain_read(&batch[index], now, sink, drained);
         }
         true
     }
 
     /// Drains an event that was read from the ring, or merges it if its topic is in mode `latest` by now.
-    fn give_read(&mut self, publication: &Publication, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
+    fn drain_read(&mut self, publication: &Publication, now: Instant, sink: &mut impl Sink, drained: &mut Drained) {
         let event = &publication.event;
         if self.latest.is_none() || !self.merge_latest(event.topic(), event.offset, now) {
             drained.read += 1;
@@ -57,7 +57,7 @@ impl Outbox {
     }
 
     /// Drains the next event that is the newest of its topic.
-    pub(super) fn give_newest(
+    pub(super) fn drain_newest(
         &mut self,
         ring: &Ring,
         now: Instant,
@@ -90,19 +90,19 @@ impl Outbox {
 
     /// Returns whether the session may read from the ring; takes its part of the turn for that. If not, records that
     /// the session is paused.
-    fn may_look(&mut self, now: Instant, drained: &mut Drained) -> bool {
+    fn may_read(&mut self, now: Instant, drained: &mut Drained) -> bool {
         let is_turn = self.is_recovering();
-        let looks = drained.looks.get_or_insert_with(|| {
+        let reads = drained.reads.get_or_insert_with(|| {
             let max = if is_turn { self.shared.turn.borrow_mut().take(self.key, now) } else { BURST_SCAN_MAX };
-            Looks { max, left: max, is_turn }
+            Reads { max, left: max, is_turn }
         });
-        drained.is_paused = looks.left == 0;
+        drained.is_paused = reads.left == 0;
         !drained.is_paused
     }
 
     /// Charges the events read to the turn and to the session.
     pub(super) fn settle(&mut self, drained: &Drained) {
-        let Some(Looks { max, left, is_turn }) = drained.looks else { return };
+        let Some(Reads { max, left, is_turn }) = drained.reads else { return };
         self.shared.config.metrics.replay_events_scanned.inc_by((max - left) as u64);
         if is_turn && max > 0 {
             let used = (max - left).max(READ_WORK_MIN);

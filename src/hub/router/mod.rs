@@ -141,14 +141,14 @@ impl Router {
         let offset = self.offset();
         let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
         let asked = ids.iter().flat_map(|id| channels.iter().map(move |channel| topic(*id, channel)));
-        let (mut going_on, others): (Vec<_>, Vec<_>) = asked.partition(|topic| outbox.links().contains(*topic));
+        let (mut continuing, others): (Vec<_>, Vec<_>) = asked.partition(|topic| outbox.links().contains(*topic));
         // Those of symbols that are named now, and that the wildcard has served so far.
         let (named, new): (BTreeSet<_>, BTreeSet<_>) =
             others.into_iter().partition(|topic| outbox.links().contains(topic.wildcard()));
-        going_on.extend(&named);
+        continuing.extend(&named);
         if let Some(after) = after {
             if mode == Mode::All {
-                outbox.recover_unsent(&going_on, after);
+                outbox.recover_unsent(&continuing, after);
             }
             outbox.begin_anew(&new);
         }
@@ -165,7 +165,7 @@ impl Router {
             for topic in &new {
                 outbox.begin_topic(*topic, offset);
             }
-            going_on.into_iter().chain(new).for_each(|topic| outbox.restart_topic(topic, offset));
+            continuing.into_iter().chain(new).for_each(|topic| outbox.restart_topic(topic, offset));
             return None;
         };
         Some(Recovery { topics: new, after, later: Vec::new() })
