@@ -8,6 +8,7 @@ use tickcast::domain::ManualClock;
 
 use crate::client::Client;
 use crate::http::{Answer, request};
+use crate::patience::patiently;
 use crate::spawn::{START, TestServer, spawn_app_at_rest};
 
 pub(crate) const KEYS: [(&str, &str); 2] = [("APCA-API-KEY-ID", "tickcast"), ("APCA-API-SECRET-KEY", "tickcast")];
@@ -328,4 +329,35 @@ async fn a_currency_is_named_to_those_who_ask_for_one() {
     }
     let snapshots = json(&server, "snapshots?symbols=AAPL&currency=USD").await;
     assert_eq!(snapshots.as_object().unwrap().keys().collect::<Vec<_>>(), ["AAPL"], "only symbols");
+}
+
+#[actix_web::test]
+async fn the_newest_trade_says_what_has_become_of_it() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        settings.feed.events_per_second = 20.0;
+        settings.feed.amendments_per_million_trades = 100_000;
+    });
+    let listed = crate::http::get(server.address, "/api/v1/symbols").await.json();
+    let names: Vec<_> =
+        listed["symbols"].as_array().unwrap().iter().map(|row| row["symbol"].as_str().unwrap()).collect();
+    let names = names.join(",");
+    let amended = async {
+        loop {
+            clock.advance_micros(10_000_000);
+            settle(&server).await;
+            let latest = json(&server, &format!("trades/latest?symbols={names}")).await;
+            if latest["trades"].as_object().unwrap().values().any(|trade| !trade["u"].is_null()) {
+                break latest;
+            }
+        }
+    };
+    let latest = patiently("a newest trade that was amended", amended).await;
+    let all = json(&server, &format!("trades?symbols={names}&limit=10000")).await;
+    let snapshots = json(&server, &format!("snapshots?symbols={names}")).await;
+    assert_eq!(all["next_page_token"], Value::Null);
+    for (symbol, trade) in latest["trades"].as_object().unwrap() {
+        // Before the first one of the run, the trade with which the market was opened is not in the list.
+        let is_listed = trade["i"] == 0 || all["trades"][symbol].as_array().unwrap().contains(trade);
+        assert!(is_listed && snapshots[symbol]["latestTrade"] == *trade, "{symbol} {trade}");
+    }
 }

@@ -58,6 +58,11 @@ async fn a_bad_request_is_answered_in_the_vendors_shape() {
     }
     let again = json(&server, &format!("bars?limit=3&timeframe=1Min&symbols=MSFT,AAPL&page_token={token}")).await;
     assert_eq!(again["bars"]["AAPL"].as_array().unwrap().len(), 3, "another limit, and another order of symbols");
+    let (other, _clock) = spawn_app_at_rest(|_| {});
+    let of_bars = format!("bars?symbols=AAPL,MSFT&timeframe=1Min&page_token={token}");
+    assert_eq!(get(&other, &of_bars).await.status, 200, "the past is the same in every run");
+    let of_trades = format!("trades?symbols=AAPL&limit=1&page_token={tick}");
+    assert_eq!([get(&server, &of_trades).await.status, get(&other, &of_trades).await.status], [200, 400]);
 }
 
 #[actix_web::test]

@@ -89,6 +89,9 @@ async fn aggregates_have_the_vendors_fields_and_pages_joined_are_the_whole_answe
     let bar = answer["results"][0].as_object().unwrap();
     assert_eq!(bar.keys().map(String::as_str).collect::<String>(), "chlnotvvw");
     assert_eq!(bar["t"], 1_772_168_400_000_i64, "midnight in New York");
+    let (hour_ms, from) = (3_600_000, START_MS - 3 * 3_600_000);
+    let hours = json(&server, &format!("/v2/aggs/ticker/AAPL/range/1/hour/{from}/{START_MS}")).await;
+    assert_eq!(hours["results"][0]["t"], from / hour_ms * hour_ms, "the aggregate in which `from` lies");
     let none = json(&server, "/v2/aggs/ticker/ZZZZ/range/1/day/2026-02-01/2026-02-27").await;
     assert_eq!((&none["resultsCount"], none.get("results")), (&json!(0), None));
 }
