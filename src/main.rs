@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use env_logger::WriteStyle;
+use tickcast::access::Keys;
 use tickcast::app::{
-    Application, Certificate, LogConfig, LogLines, ServerLog, Settings, SettingsError, StartError, check_open_files,
-    raise_open_files, report_panics,
+    Application, Certificate, KeyCommand, LogConfig, LogLines, NewKey, ServerLog, Settings, SettingsError, StartError,
+    check_open_files, raise_open_files, report_panics,
 };
 use tickcast::domain::SystemClock;
 use tikv_jemalloc_ctl::{Access, AsName};
@@ -37,8 +38,10 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Settings come from the built-in defaults, `config/$TICKCAST_PROFILE.toml`, the file given with `--config`, and the
 /// environment (`TICKCAST__SERVER__PORT=9000`), each overriding those before it.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A file of settings, see config/default.toml for all of them
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -50,8 +53,19 @@ struct Arguments {
     strict: bool,
 }
 
+/// Commands beside the server itself.
+#[derive(Subcommand)]
+enum Command {
+    /// Makes keys of clients
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Key(KeyCommand::New(key))) = &arguments.command {
+        return print_key(key);
+    }
     let settings = read_settings(&arguments);
     let lines = match begin_log(settings.as_ref().map_or_else(|_| LogConfig::default(), |settings| settings.log)) {
         Ok(lines) => lines,
@@ -76,6 +90,19 @@ fn main() -> ExitCode {
     };
     lines.finish(LAST_LINES);
     code
+}
+
+fn print_key(key: &NewKey) -> ExitCode {
+    match key.make() {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(complaint) => {
+            eprintln!("tickcast key new: {complaint}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
 }
 
 fn read_settings(arguments: &Arguments) -> Result<Settings, SettingsError> {
@@ -124,7 +151,7 @@ fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::Serve)?;
         let application = Application::start(settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
-        reload_on_hangup(hangup, application.certificate());
+        reload_on_hangup(hangup, application.certificate(), application.keys());
         application.run(shutdown).await.map_err(Failure::Serve)
     })
 }
@@ -140,13 +167,15 @@ fn profile() -> Result<Option<String>, SettingsError> {
     }
 }
 
-/// Reloads the certificate on every SIGHUP. Without a certificate the signal is ignored: a supervisor that reloads all
+/// Reloads the certificate and the keys on every SIGHUP. Without either the signal is ignored: a supervisor that reloads all
 /// its services must not end this one.
-fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
+fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>, keys: Arc<Keys>) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
+            keys.reload();
             match &certificate {
                 Some(certificate) => certificate.reload(),
+                None if keys.is_guarded() => {}
                 None => log::info!("SIGHUP: no certificate to read again (server.tls.cert)"),
             }
         }

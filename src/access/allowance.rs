@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::access::{Key, Vendor};
+use crate::access::{Identity, Vendor};
 use crate::domain::Timestamp;
 
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -48,7 +48,7 @@ impl Allowances {
     }
 
     /// Counts a request of the key.
-    pub(super) fn spend(&self, vendor: Vendor, key: &Key, now: Timestamp) -> Allowance {
+    pub(super) fn spend(&self, vendor: Vendor, key: &Identity, now: Timestamp) -> Allowance {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let start = now.floor_to(MINUTE_MICROS);
         if start != minute.start {
@@ -56,7 +56,7 @@ impl Allowances {
         }
         let Minute { used, others, .. } = &mut *minute;
         let has_room = used.len() < KEYS_MAX;
-        let place = (vendor, key.id().to_owned());
+        let place = (vendor, key.name().to_owned());
         let used = if has_room || used.contains_key(&place) { used.entry(place).or_default() } else { others };
         let is_exceeded = *used >= self.requests_max;
         *used = used.saturating_add(1);
@@ -74,13 +74,15 @@ impl Allowances {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Credentials, Keys, KeysConfig};
+    use crate::access::{Caller, Credentials, Keys, KeysConfig};
 
     #[test]
     fn each_key_has_its_requests_in_each_minute() {
         let config = KeysConfig { requests_per_minute_max: 2, ..KeysConfig::default() };
         let keys = Keys::new(&config, true);
-        let key = |secret: &str| keys.check(Vendor::Alpaca, Credentials::Pair { id: secret, secret }).unwrap();
+        let key = |secret: &str| {
+            keys.check(Vendor::Alpaca, Credentials::Pair { id: secret, secret }, &Caller::default()).unwrap()
+        };
         let spend = |secret: &str, seconds: i64| {
             let now = Timestamp::from_micros(seconds * 1_000_000);
             let allowance = keys.spend(Vendor::Alpaca, &key(secret), now);

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::access::AuthConfig;
+
 /// The most keys of the configuration.
 const PAIRS_MAX: usize = 10_000;
 /// The most connections or symbols that one key may be permitted.
@@ -179,6 +181,25 @@ impl KeysConfig {
     pub fn is_public(&self, on_loopback: bool) -> bool {
         let known = KeyConfig::default().secret;
         !on_loopback && self.any != AnyKey::Everywhere && self.pairs.iter().any(|pair| pair.secret == known)
+    }
+
+    /// Checks that the section fits to the section `[auth]`: where every client needs a key of the key file, none may be here.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key that does not, and the rule that it breaks.
+    pub fn fit(&self, auth: &AuthConfig) -> Result<(), (&'static str, &'static str)> {
+        let is_default = self.pairs == Self::default().pairs;
+        match self.any {
+            _ if !auth.required => Ok(()),
+            _ if !is_default && !self.pairs.is_empty() => {
+                Err(("keys.pairs", "must not be set when auth.required is: put the keys into auth.keys_file"))
+            }
+            AnyKey::Always | AnyKey::Everywhere => {
+                Err(("keys.any", "must not let everybody in when auth.required is true"))
+            }
+            AnyKey::Never | AnyKey::Loopback => Ok(()),
+        }
     }
 
     /// Returns whether every pair is accepted by a server whose addresses are all loopback addresses, or not.

@@ -1,5 +1,6 @@
 //! Tests of `Keys`: credentials, and the places of connections.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
@@ -15,7 +16,7 @@ fn keys(pairs: Vec<KeyConfig>, accepts_any: bool) -> Arc<Keys> {
 }
 
 fn check(keys: &Keys, id: &str, secret: &str) -> Result<String, KeyError> {
-    keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }).map(|key| key.id().to_owned())
+    keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }, &Caller::default()).map(|key| key.name().to_owned())
 }
 
 #[test]
@@ -25,8 +26,8 @@ fn only_listed_pairs_are_accepted_and_a_token_is_a_secret() {
     for (id, secret) in [("b", "secret a"), ("a", ""), ("", ""), ("c", "secret a"), ("a", "secret aa")] {
         assert_eq!(check(&keys, id, secret), Err(KeyError::Unknown), "{id} {secret}");
     }
-    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("secret a")).unwrap().id(), "a");
-    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("a")), Err(KeyError::Unknown));
+    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("secret a"), &Caller::default()).unwrap().name(), "a");
+    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("a"), &Caller::default()), Err(KeyError::Unknown));
 }
 
 #[test]
@@ -34,22 +35,27 @@ fn a_key_speaks_its_dialects_only() {
     let only = KeyConfig { dialects: vec![Vendor::Finnhub], ..pair("a", "s") };
     let keys = keys(vec![only], true);
     assert_eq!(check(&keys, "a", "s"), Err(KeyError::NotEntitled));
-    assert!(keys.check(Vendor::Finnhub, Credentials::Token("s")).is_ok());
+    assert!(keys.check(Vendor::Finnhub, Credentials::Token("s"), &Caller::default()).is_ok());
 }
 
 #[test]
 fn with_any_every_pair_is_accepted_and_listed_ones_keep_their_limits() {
     let listed = KeyConfig { symbols_max: 30, ..pair("a", "s") };
     let keys = keys(vec![listed], true);
-    let limit =
-        |id, secret| keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }).map(|key| key.symbols_max(500));
+    let limit = |id, secret| {
+        keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }, &Caller::default()).map(|key| key.symbols_max(500))
+    };
     assert_eq!(limit("a", "s"), Ok(30));
     assert_eq!(limit("x", "y"), Ok(500));
     assert_eq!(limit("", "y"), Err(KeyError::Unknown));
     assert_eq!(limit("a", "y"), Err(KeyError::Unknown), "the wrong secret of a listed key");
-    assert_eq!(keys.check(Vendor::Massive, Credentials::Token("a")), Err(KeyError::Unknown), "its id");
+    assert_eq!(
+        keys.check(Vendor::Massive, Credentials::Token("a"), &Caller::default()),
+        Err(KeyError::Unknown),
+        "its id"
+    );
     let long = "x".repeat(WORD_BYTES_MAX + 1);
-    assert_eq!(keys.check(Vendor::Massive, Credentials::Token(&long)), Err(KeyError::Unknown));
+    assert_eq!(keys.check(Vendor::Massive, Credentials::Token(&long), &Caller::default()), Err(KeyError::Unknown));
 }
 
 #[test]
@@ -70,26 +76,28 @@ fn any_key_beyond_loopback_must_be_said_explicitly() {
 
 #[test]
 fn a_debug_line_does_not_show_a_secret() {
-    let key = keys(vec![pair("a", "hidden")], false).check(Vendor::Alpaca, Credentials::Token("hidden")).unwrap();
+    let key = keys(vec![pair("a", "hidden")], false)
+        .check(Vendor::Alpaca, Credentials::Token("hidden"), &Caller::default())
+        .unwrap();
     assert!(!format!("{key:?}").contains("hidden"));
 }
 
 #[test]
 fn the_oldest_connection_is_ended_once_and_another_endpoint_has_places_of_its_own() {
     let keys = keys(vec![KeyConfig { connections_max: 1, ..pair("a", "s") }], false);
-    let key = keys.check(Vendor::Massive, Credentials::Token("s")).unwrap();
+    let key = keys.check(Vendor::Massive, Credentials::Token("s"), &Caller::default()).unwrap();
     let ended = Arc::new(AtomicUsize::new(0));
     let take = |endpoint| {
         let ended = ended.clone();
-        keys.take_seat(&key, endpoint, AtExcess::EndOldest, move || _ = ended.fetch_add(1, Ordering::Relaxed)).unwrap()
+        keys.take_seat(&key, endpoint, AtExcess::EndOldest, move |_| _ = ended.fetch_add(1, Ordering::Relaxed)).unwrap()
     };
     let (first, _other, second) = (take("/stocks"), take("/options"), take("/stocks"));
     assert_eq!(ended.load(Ordering::Relaxed), 1);
     // The place of an ended connection is no longer its own.
     drop(first);
-    assert!(keys.take_seat(&key, "/stocks", AtExcess::Refuse, || {}).is_err());
+    assert!(keys.take_seat(&key, "/stocks", AtExcess::Refuse, |_| {}).is_err());
     drop(second);
-    assert!(keys.take_seat(&key, "/stocks", AtExcess::Refuse, || {}).is_ok());
+    assert!(keys.take_seat(&key, "/stocks", AtExcess::Refuse, |_| {}).is_ok());
 }
 
 proptest! {
@@ -98,11 +106,11 @@ proptest! {
         steps in prop::collection::vec((any::<bool>(), 0..8_usize), 1..60), connections_max in 1..4_usize,
     ) {
         let keys = keys(vec![KeyConfig { connections_max, ..pair("a", "s") }], false);
-        let key = keys.check(Vendor::Alpaca, Credentials::Token("s")).unwrap();
+        let key = keys.check(Vendor::Alpaca, Credentials::Token("s"), &Caller::default()).unwrap();
         let mut seats = Vec::new();
         for (takes, index) in steps {
             if takes {
-                let seat = keys.take_seat(&key, "/v2/iex", AtExcess::Refuse, || {});
+                let seat = keys.take_seat(&key, "/v2/iex", AtExcess::Refuse, |_| {});
                 prop_assert_eq!(seat.is_ok(), seats.len() < connections_max);
                 seats.extend(seat);
             } else if index < seats.len() {
@@ -110,6 +118,6 @@ proptest! {
             }
         }
         drop(seats);
-        prop_assert!(keys.seats().taken.is_empty(), "nothing leaks");
+        prop_assert!(keys.seats.lock().places.is_empty(), "nothing leaks");
     }
 }

@@ -1,24 +1,45 @@
-//! The keys of clients that speak a vendor's dialect, and the places of their connections. One [`Keys`] serves the whole process.
+//! The access of clients, and their rights: [`Keys`] makes an [`Identity`] with one [`Entitlement`] of the credentials of a request,
+//! or says why not, and keeps the places of its connections. One [`Keys`] serves the whole process.
 //!
-//! The transports read the credentials of a request or a message, and answer in the vendor's words.
+//! The transports read the credentials of a request or a message, and answer in the words of the protocol or the vendor.
 
 mod allowance;
+mod auth_config;
 mod config;
+mod entitlement;
+mod failures;
+mod glob;
+mod guard;
+mod identity;
+mod key_file;
 #[cfg(test)]
 mod keys_test;
+mod network;
+mod seats;
+mod secret;
+mod visible;
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use subtle::ConstantTimeEq;
+use std::net::IpAddr;
 
 use crate::domain::Timestamp;
+use crate::protocol::CloseReason;
 
 pub use allowance::Allowance;
 use allowance::Allowances;
+pub use auth_config::{AuthConfig, LimitsConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
+pub use entitlement::{Entitlement, OnLimit, Rights, SymbolSet};
+pub use glob::Glob;
+use guard::Guard;
+pub use identity::Identity;
+use identity::KeySet;
+pub use key_file::KeyFileError;
+pub use network::Network;
+use seats::Seats;
+pub use seats::{NoSeat, Seat};
+pub use secret::{Digest, Secret};
+pub use visible::VisibleTable;
 
 /// The credentials that a client has sent.
 #[derive(Clone, Copy)]
@@ -34,38 +55,62 @@ pub enum Credentials<'a> {
     Token(&'a str),
 }
 
-/// The reason why credentials are refused.
+impl<'a> Credentials<'a> {
+    const fn secret(self) -> &'a str {
+        match self {
+            Self::Pair { secret, .. } | Self::Token(secret) => secret,
+        }
+    }
+}
+
+/// Where the credentials came from.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The address of the client.
+    pub address: Option<IpAddr>,
+    /// The origin of the page, if a browser named one.
+    pub origin: Option<String>,
+}
+
+/// The reason why a client is refused. In the order in which it is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Too many wrong credentials came from the address.
+    #[error("too many wrong credentials came from this address")]
+    RateLimited {
+        /// Time after which the next one is looked at, in milliseconds.
+        wait_ms: u64,
+    },
+    /// The client sent none, and needs some.
+    #[error("a key is needed")]
+    Missing,
+    /// The secret was cut or mistyped: its checksum is wrong.
+    #[error("the secret was cut or mistyped: its checksum is wrong")]
+    Mistyped,
     /// No such key, or a wrong secret.
     #[error("no such key")]
     Unknown,
-    /// The key may not speak this dialect (`dialects` of the key).
+    /// The key has expired.
+    #[error("the key has expired")]
+    Expired,
+    /// The key may not be used from this address (`addresses` of the key).
+    #[error("the key may not be used from this address")]
+    Address,
+    /// The key may not be used by pages of this origin (`origins` of the key).
+    #[error("the key may not be used by this page")]
+    Origin,
+    /// The key may not speak this dialect: by its `dialects`, or because it has not every channel or a highest rate.
     #[error("the key may not use this dialect")]
     NotEntitled,
 }
 
-/// A key that was accepted. Clones are cheap.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key(Arc<KeyConfig>);
-
-/// Does not show the secret.
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Key").field(&self.0.id).finish()
-    }
-}
-
-impl Key {
-    /// Returns the name of the key.
-    pub fn id(&self) -> &str {
-        &self.0.id
-    }
-
-    /// Returns the most symbols of one session, at most `session_max` (`session.symbols_max`).
-    pub fn symbols_max(&self, session_max: usize) -> usize {
-        if self.0.symbols_max == 0 { session_max } else { self.0.symbols_max.min(session_max) }
-    }
+/// Checks the text of a key file.
+///
+/// # Errors
+///
+/// Returns the first mistake in it, in one line.
+pub fn check_key_file(text: &str) -> Result<(), String> {
+    key_file::parse(text).map(drop)
 }
 
 /// The keys of the server, and their connections.
@@ -73,49 +118,33 @@ pub struct Keys {
     accepts_any: bool,
     any_connections_max: usize,
     at_excess: AtExcess,
-    listed: Vec<Key>,
-    seats: Mutex<Seats>,
+    /// The keys of the section `[keys]`, and the dialects that each may speak.
+    listed: KeySet,
+    dialects: std::collections::HashMap<String, Vec<Vendor>>,
+    /// `None` if credentials are not checked but in the dialects of vendors.
+    guard: Option<Guard>,
+    seats: Seats,
     allowances: Allowances,
-}
-
-/// The connections of each key at each endpoint, oldest first. An entry exists only while its key has a connection there, so
-/// that `server.connections_max` bounds the map.
-#[derive(Default)]
-struct Seats {
-    taken: HashMap<Place, Vec<Taken>>,
-    next: u64,
-}
-
-/// The id of a key, and the endpoint.
-type Place = (String, String);
-
-struct Taken {
-    number: u64,
-    end: Box<dyn Fn() + Send>,
-}
-
-/// The key has too many connections at this endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoSeat;
-
-/// The place of one connection, until it is dropped.
-pub struct Seat {
-    keys: Arc<Keys>,
-    place: Place,
-    number: u64,
 }
 
 impl Keys {
     /// Returns these keys. If `accepts_any`, every other pair and token is accepted as well, but none with the id of a listed key.
     pub fn new(config: &KeysConfig, accepts_any: bool) -> Self {
-        let listed = config.pairs.iter().map(|pair| Key(Arc::new(pair.clone()))).collect();
+        let (mut listed, mut dialects) = (KeySet::default(), std::collections::HashMap::new());
+        for KeyConfig { id, secret, dialects: spoken, symbols_max, connections_max } in &config.pairs {
+            let (symbols_max, connections_max) = (*symbols_max, *connections_max);
+            let entitlement = Entitlement { symbols_max, connections_max, ..Entitlement::everything() };
+            listed.insert(Identity::of_dialects(id.clone(), secret, entitlement));
+            dialects.insert(id.clone(), spoken.clone());
+        }
         let allowances = Allowances::new(config.requests_per_minute_max);
         let (any_connections_max, at_excess) = (config.any_connections_max, config.at_excess);
-        Self { accepts_any, any_connections_max, at_excess, listed, seats: Mutex::default(), allowances }
+        let (guard, seats) = (None, Seats::default());
+        Self { accepts_any, any_connections_max, at_excess, listed, dialects, guard, seats, allowances }
     }
 
     /// Counts a request of the key over HTTP.
-    pub fn spend(&self, vendor: Vendor, key: &Key, now: Timestamp) -> Allowance {
+    pub fn spend(&self, vendor: Vendor, key: &Identity, now: Timestamp) -> Allowance {
         self.allowances.spend(vendor, key, now)
     }
 
@@ -124,10 +153,29 @@ impl Keys {
     /// # Errors
     ///
     /// Returns why they are refused.
-    pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>) -> Result<Key, KeyError> {
-        let known = self.listed.iter().find(|key| key.is(credentials));
-        match known {
-            Some(key) if key.0.dialects.contains(&vendor) => Ok(key.clone()),
+    pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
+        let Some(guard) = &self.guard else { return self.look_up(vendor, credentials, caller) };
+        guard.watch(caller, || self.look_up(vendor, credentials, caller))
+    }
+
+    /// Does the same as [`check`](Self::check) without counting a failure, for those who only want to know the name.
+    ///
+    /// # Errors
+    ///
+    /// Returns why they are refused.
+    pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
+        let digest = Digest::of(credentials.secret());
+        if let Some(guard) = &self.guard {
+            if let Some(key) = guard.find(credentials, &digest) {
+                guard.permit(&key, caller)?;
+                return if key.entitlement().has_every_channel() { Ok(key) } else { Err(KeyError::NotEntitled) };
+            }
+            if guard.is_required() {
+                return Err(guard::unknown(credentials));
+            }
+        }
+        match self.listed.find(credentials, &digest) {
+            Some(key) if self.dialects.get(key.name()).is_some_and(|spoken| spoken.contains(&vendor)) => Ok(key),
             Some(_) => Err(KeyError::NotEntitled),
             None => self.unlisted(credentials).ok_or(KeyError::Unknown),
         }
@@ -135,16 +183,19 @@ impl Keys {
 
     /// Returns a key for credentials that are not listed, if any are accepted; `None` if they name a listed key, or if they are empty or
     /// too long to be any.
-    fn unlisted(&self, credentials: Credentials<'_>) -> Option<Key> {
+    fn unlisted(&self, credentials: Credentials<'_>) -> Option<Identity> {
         let (id, secret) = match credentials {
             Credentials::Pair { id, secret } => (id, secret),
             Credentials::Token(token) => (token, token),
         };
         let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len());
-        let is_listed = self.listed.iter().any(|key| key.id() == id);
+        let is_listed = self.listed.by_id(id).is_some() || self.guard.as_ref().is_some_and(|guard| guard.lists(id));
         let connections_max = self.any_connections_max;
-        let key = || KeyConfig { id: id.into(), secret: secret.into(), connections_max, ..KeyConfig::default() };
-        (self.accepts_any && !is_listed && is_word(id) && is_word(secret)).then(|| Key(Arc::new(key())))
+        let key = || {
+            let entitlement = Entitlement { connections_max, ..Entitlement::everything() };
+            Identity::of_dialects(id.into(), secret, entitlement)
+        };
+        (self.accepts_any && !is_listed && is_word(id) && is_word(secret)).then(key)
     }
 
     /// Returns `keys.at_excess`, for vendors that close the oldest connection of a key.
@@ -152,69 +203,8 @@ impl Keys {
         self.at_excess
     }
 
-    /// Takes a place for a connection of this key at an endpoint. If the key has as many connections there as it may, the oldest
-    /// one's `end` is called, on this thread, or the place is refused.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the place is refused.
-    pub fn take_seat(
-        self: &Arc<Self>,
-        key: &Key,
-        endpoint: &str,
-        at_excess: AtExcess,
-        end: impl Fn() + Send + 'static,
-    ) -> Result<Seat, NoSeat> {
-        let place = (key.id().to_owned(), endpoint.to_owned());
-        let connections_max = key.0.connections_max;
-        let mut seats = self.seats();
-        let number = seats.next;
-        let taken = seats.taken.entry(place.clone()).or_default();
-        let mut ended = Vec::new();
-        while connections_max > 0 && taken.len() >= connections_max {
-            if at_excess == AtExcess::Refuse {
-                return Err(NoSeat);
-            }
-            ended.push(taken.remove(0));
-        }
-        taken.push(Taken { number, end: Box::new(end) });
-        seats.next += 1;
-        drop(seats);
-        // Without the lock: whoever is ended may give its place back at once.
-        for oldest in ended {
-            (oldest.end)();
-        }
-        Ok(Seat { keys: self.clone(), place, number })
+    /// Returns why the sessions of this key must end; `None` if they may go on.
+    fn end_of(&self, key: &Identity) -> Option<CloseReason> {
+        self.guard.as_ref().and_then(|guard| guard.end_of(key))
     }
-
-    fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut seats = self.keys.seats();
-        if let Some(taken) = seats.taken.get_mut(&self.place) {
-            taken.retain(|taken| taken.number != self.number);
-            if taken.is_empty() {
-                seats.taken.remove(&self.place);
-            }
-        }
-    }
-}
-
-impl Key {
-    /// Returns whether these are the credentials of this key. Secrets are compared in a time that does not depend on where they
-    /// differ.
-    fn is(&self, credentials: Credentials<'_>) -> bool {
-        match credentials {
-            Credentials::Pair { id, secret } => id == self.0.id && are_equal(secret, &self.0.secret),
-            Credentials::Token(token) => are_equal(token, &self.0.secret),
-        }
-    }
-}
-
-fn are_equal(a: &str, b: &str) -> bool {
-    a.as_bytes().ct_eq(b.as_bytes()).into()
 }

@@ -3,11 +3,13 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until shutdown.
 
 mod descriptors;
+mod keys;
 mod kind;
 mod layer;
 mod listen;
 mod logging;
 mod market;
+mod new_key;
 mod pinned;
 mod serve;
 mod server_config;
@@ -27,7 +29,7 @@ use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
-use crate::access::{Keys, OpenToAll};
+use crate::access::{KeyFileError, Keys, OpenToAll, OpenToEverybody};
 use crate::app::listen::Listener;
 use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
@@ -42,6 +44,7 @@ use crate::transport::{Inspector, Traffic, random_name};
 
 pub use descriptors::{check_open_files, raise_open_files};
 pub use logging::{LogConfig, LogLines, ServerLog};
+pub use new_key::{KeyCommand, NewKey};
 pub use server_config::ServerConfig;
 pub use settings::Settings;
 pub use settings_error::SettingsError;
@@ -67,6 +70,12 @@ pub enum StartError {
     /// The server would accept every key beyond loopback.
     #[error("bad configuration: {0}")]
     Keys(#[from] OpenToAll),
+    /// The server would let everybody in beyond loopback.
+    #[error("bad configuration: {0}")]
+    Open(#[from] OpenToEverybody),
+    /// The key file cannot be used.
+    #[error("bad configuration: {0}")]
+    KeyFile(#[from] KeyFileError),
     /// The certificate cannot be used.
     #[error("bad configuration: {0}")]
     Tls(#[from] TlsError),
@@ -106,6 +115,7 @@ pub struct Application {
     address: Option<SocketAddr>,
     tls_address: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
+    keys: Arc<Keys>,
     hubs: Hubs,
     feed: Recipient<Attach>,
     watchdog: Watchdog,
@@ -154,10 +164,10 @@ impl Application {
         let listeners = Listeners { http, https };
         let address = listeners.http.as_ref().map(|listener| listener.address);
         let tls_address = listeners.https.as_ref().map(|(listener, _)| listener.address);
-        let keys = Arc::new(Keys::new(&settings.keys, settings.keys.accepts_any(listeners.are_loopback())?));
+        let metrics: SharedMetrics = Arc::new(Metrics::default());
+        let keys = keys::of(settings, &listeners, clock.clone(), metrics.clone())?;
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
-        let metrics: SharedMetrics = Arc::new(Metrics::default());
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = HubConfig {
             table: market.table.clone(),
@@ -170,16 +180,9 @@ impl Application {
             pauses: Arc::default(),
         };
         announce(settings, market.table.len(), &listeners, shortage);
-        let hubs = Hubs::default();
-        let (history, archive, feed) = (market.history, market.archive, market.feed);
-        let watchdog = Watchdog {
-            parts: parts(&history, &archive, &feed, &listeners)?,
-            hubs: hubs.clone(),
-            health: Arc::default(),
-            metrics: metrics.clone(),
-            pauses: hub_config.pauses.clone(),
-            behind_max: Duration::from_millis(settings.server.behind_max_ms),
-        };
+        let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);
+        let watched = parts(&history, &archive, &feed, &listeners)?;
+        let watchdog = watchdog(watched, hubs.clone(), &hub_config, settings);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let parts = WorkerParts {
             hub_config,
@@ -191,7 +194,7 @@ impl Application {
             settings: settings.clone(),
             limits,
             traffic,
-            keys,
+            keys: keys.clone(),
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),
@@ -202,9 +205,21 @@ impl Application {
         let server =
             server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        let drain = settings.server.drain();
-        let arbiters = market.arbiters;
-        Ok(Self { server, address, tls_address, certificate, hubs, feed, watchdog, arbiters, grace, drain, metrics })
+        let (drain, arbiters) = (settings.server.drain(), market.arbiters);
+        Ok(Self {
+            server,
+            address,
+            tls_address,
+            certificate,
+            keys,
+            hubs,
+            feed,
+            watchdog,
+            arbiters,
+            grace,
+            drain,
+            metrics,
+        })
     }
 
     /// Returns the address of HTTP; `None` if only HTTPS is served.
@@ -220,6 +235,11 @@ impl Application {
     /// Returns the certificate, which can be reloaded while the server runs; `None` without HTTPS.
     pub fn certificate(&self) -> Option<Arc<Certificate>> {
         self.certificate.clone()
+    }
+
+    /// Returns the keys, whose file can be reloaded while the server runs.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.keys.clone()
     }
 
     /// Sends every further batch to `receiver` too, as to a hub: for programs that embed the server. A receiver with a
@@ -283,7 +303,7 @@ fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage
         settings.feed.events_per_second,
         shortage.unwrap_or_default(),
     );
-    if settings.keys.is_public(listeners.are_loopback()) {
+    if !settings.auth.required && settings.keys.is_public(listeners.are_loopback()) {
         log::warn!(
             "keys.pairs has the secret tickcast, which everybody knows, and the server listens beyond loopback: other machines may \
              use the streams and addresses of vendors; list keys of your own"
@@ -294,6 +314,12 @@ fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage
             log::info!("listening also {name}://{address}/");
         }
     }
+}
+
+fn watchdog(parts: Vec<Part>, hubs: Hubs, hub_config: &HubConfig, settings: &Settings) -> Watchdog {
+    let behind_max = Duration::from_millis(settings.server.behind_max_ms);
+    let (metrics, pauses) = (hub_config.metrics.clone(), hub_config.pauses.clone());
+    Watchdog { parts, hubs, health: Arc::default(), metrics, pauses, behind_max }
 }
 
 /// Returns the parts that must live, beside the hubs.

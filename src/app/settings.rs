@@ -7,7 +7,7 @@ use std::path::Path;
 use config::{Config, ConfigError, Environment, File, FileFormat, Format};
 use serde::Deserialize;
 
-use crate::access::KeysConfig;
+use crate::access::{AuthConfig, KeysConfig, LimitsConfig};
 use crate::app::LogConfig;
 use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
@@ -42,6 +42,10 @@ pub struct Settings {
     pub handshake: InspectorConfig,
     /// The keys of clients that speak a vendor's dialect.
     pub keys: KeysConfig,
+    /// The clients that may use the server.
+    pub auth: AuthConfig,
+    /// How often strangers may try.
+    pub limits: LimitsConfig,
     /// The log.
     pub log: LogConfig,
     /// Faults on request, in force from the start.
@@ -101,6 +105,9 @@ impl Settings {
             .and_then(|()| self.session.validate())
             .and_then(|()| self.handshake.validate())
             .and_then(|()| self.keys.validate())
+            .and_then(|()| self.auth.validate())
+            .and_then(|()| self.limits.validate())
+            .and_then(|()| self.keys.fit(&self.auth))
             .and_then(|()| self.log.validate())
             .and_then(|()| self.fault_limits.validate(&self.faults))
             .and_then(|()| {
@@ -221,6 +228,11 @@ mod tests {
             ("TICKCAST__KEYS__ANY", "maybe", "keys.any"),
             ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
             ("TICKCAST__KEYS__ANY_CONNECTIONS_MAX", "1000001", "keys.any_connections_max"),
+            ("TICKCAST__AUTH__REQUIRED", "true", "auth.keys_file"),
+            ("TICKCAST__AUTH__REQUIRED", "perhaps", "auth.required"),
+            ("TICKCAST__AUTH__EXPIRY_NOTICE_MS", "3600001", "auth.expiry_notice_ms"),
+            ("TICKCAST__LIMITS__ADDRESSES_MAX", "0", "limits.addresses_max"),
+            ("TICKCAST__LIMITS__ADDRESS_FAILURES_PER_MINUTE", "1000001", "limits.address_failures_per_minute"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "1.5", "server.workers"),

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{FAULT_KINDS, HTTP_ERRORS};
+use crate::metrics::{AUTH_RESULTS, FAULT_KINDS, HTTP_ERRORS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -151,6 +151,12 @@ labelled!(
     Closes,
     "reason",
     CloseReason::ALL.map(CloseReason::name)
+);
+labelled!(
+    /// Counters by the result of a check of credentials.
+    Auths,
+    "result",
+    AUTH_RESULTS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -5,6 +5,7 @@
 //! and with its description as the help text. `kinds.rs` has the types of the fields.
 
 mod kinds;
+mod labels;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -17,40 +18,8 @@ use prometheus_client::registry::Registry;
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::Ages;
-use kinds::{Closes, Errors, Faults, Hubs, Recoveries, Refusals, Rendered, Seconds};
-
-/// Codes of errors over HTTP, beside those of [`ErrorCode`].
-pub const HTTP_ERRORS: [&str; 8] = [
-    "not_found",
-    "method_not_allowed",
-    "upgrade_required",
-    "forbidden_origin",
-    "unavailable",
-    "request_timeout",
-    "head_too_long",
-    "tls_required",
-];
-
-/// The kinds of faults on request.
-pub const FAULT_KINDS: [&str; 17] = [
-    "mute",
-    "stall",
-    "drop",
-    "close",
-    "half_open",
-    "refuse",
-    "auth_error",
-    "slow",
-    "delay",
-    "jitter",
-    "gap",
-    "duplicate",
-    "reorder",
-    "garbage",
-    "bad_price",
-    "time_skew",
-    "burst",
-];
+use kinds::{Auths, Closes, Errors, Faults, Hubs, Recoveries, Refusals, Rendered, Seconds};
+pub use labels::{AUTH_RESULTS, FAULT_KINDS, HTTP_ERRORS};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -220,6 +189,8 @@ metrics! {
         pub fault_rules_refused: Counter,
         /// Subscriptions that came with a cursor.
         recoveries: Recoveries,
+        /// Checks of credentials, by result. None without `auth.keys_file`.
+        auth: Auths,
         /// Errors sent to clients, by code.
         errors: Errors,
         /// Refusals sent to clients in the dialects of vendors, by reason.
@@ -288,6 +259,16 @@ impl Metrics {
     /// Returns how long ago the next event to be published was due.
     pub fn feed_lag(&self) -> Duration {
         Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
+    }
+
+    /// Counts a check of credentials with this result, one of [`AUTH_RESULTS`].
+    pub fn count_auth(&self, result: &'static str) {
+        self.auth.of(result).inc();
+    }
+
+    /// Returns how many checks of credentials had this result.
+    pub fn auth(&self, result: &'static str) -> u64 {
+        self.auth.of(result).get()
     }
 
     /// Counts the end of a session.

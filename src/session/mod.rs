@@ -6,6 +6,7 @@ mod config;
 mod quiet;
 mod request;
 mod resume;
+mod rights;
 mod wish;
 mod work;
 
@@ -15,7 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{ChannelSet, Clock, SymbolId, SymbolTable};
+use crate::access::VisibleTable;
+use crate::domain::{ChannelSet, Clock, SymbolId};
 use crate::hub::{Control, Ender, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::{
     ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
@@ -26,6 +28,7 @@ pub use config::SessionConfig;
 pub use request::select;
 use resume::Answer;
 pub use resume::Begun;
+use rights::Holder;
 use wish::Wish;
 use work::Budget;
 
@@ -39,10 +42,13 @@ pub struct Session {
     /// The subscriptions by symbol; `None` is the wildcard.
     wishes: BTreeMap<Option<SymbolId>, Wish>,
     budget: Budget,
+    /// The client's key and rights; `None` for anybody, who may have everything.
+    holder: Option<Box<Holder>>,
 }
 
 impl Session {
-    /// Returns a session that has joined the hub and has been told nothing yet. When the hub ends it, `ender` is told; a
+    /// Returns a session that has joined the hub and has been told nothing yet. Its client may have everything, until
+    /// [`entitle`](Self::entitle) says otherwise. When the hub ends it, `ender` is told; a
     /// session without one finds its outbox finished.
     pub fn join<D: Dialect>(
         router: SharedRouter,
@@ -53,7 +59,7 @@ impl Session {
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join::<D>(ender, now);
         let budget = Budget::new(&config, router.borrow().config().pauses.clone(), now);
-        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget }
+        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget, holder: None }
     }
 
     /// Returns the session's outbox.
@@ -72,7 +78,7 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn welcome(&self, name: &str, now: Instant) -> Result<(), CloseReason> {
-        let limits = Limits { symbols: self.config.symbols_max, message_bytes: self.config.message_bytes_max };
+        let limits = Limits { symbols: self.symbols_max().0, message_bytes: self.config.message_bytes_max };
         let router = self.router.borrow();
         let welcome = Welcome {
             session: name.into(),
@@ -82,6 +88,7 @@ impl Session {
             limits,
             times: self.times(),
             speed: router.config().market.speed(),
+            auth: self.authenticated(),
         };
         self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
     }
@@ -154,6 +161,10 @@ impl Session {
 
     fn subscribe(&mut self, id: Option<&RequestId>, wanted: &Subscribe, now: Instant) -> Result<(), CloseReason> {
         self.budget.count(wanted.symbols.len(), 0, 0);
+        let wanted = match self.permitted(wanted) {
+            Ok(wanted) => wanted,
+            Err(mistake) => return self.refuse(id, mistake, now),
+        };
         let (known, unknown) = self.look_up(&wanted.symbols);
         if let Err(mistake) = self.check_limit(&known) {
             return self.refuse(id, mistake, now);
@@ -164,7 +175,7 @@ impl Session {
         if known.is_empty() {
             return Ok(());
         }
-        self.begin(&known, wanted, Answer::To(id), now).map(drop)
+        self.begin(&known, &wanted, Answer::To(id), now).map(drop)
     }
 
     fn unsubscribe(
@@ -197,30 +208,30 @@ impl Session {
         self.budget.count(0, 0, all.len());
         self.outbox.borrow_mut().release(&all, now);
         for symbol in wished {
-            self.router.borrow_mut().unsubscribe(self.key, symbol, channels);
             if let Entry::Occupied(mut wish) = self.wishes.entry(symbol)
                 && wish.get_mut().remove(channels)
             {
                 wish.remove();
             }
+            self.unsubscribe_in_hub(symbol, channels);
         }
         self.tell_subscriptions(id, None, now)
     }
 
     fn look_up(&self, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
-        look_up(&self.router.borrow().config().table, symbols)
+        look_up(&self.visible(), symbols)
     }
 
     fn check_limit(&self, known: &[Option<SymbolId>]) -> Result<(), Mistake> {
         let added = known.iter().filter(|wish| !self.wishes.contains_key(wish)).count();
-        let symbols_max = self.config.symbols_max;
-        if self.wishes.len() + added > symbols_max { Err(too_many(symbols_max)) } else { Ok(()) }
+        let (symbols_max, setting) = self.symbols_max();
+        if self.wishes.len() + added > symbols_max { Err(too_many(symbols_max, setting)) } else { Ok(()) }
     }
 
-    /// Returns every symbol that the subscriptions match, each once.
+    /// Returns every symbol that the subscriptions match and that the client may have, each once.
     fn expand(&self, known: &[Option<SymbolId>]) -> Vec<SymbolId> {
         if known.contains(&None) {
-            return self.router.borrow().config().table.ids().collect();
+            return self.visible().ids().collect();
         }
         known.iter().copied().flatten().collect()
     }
@@ -271,7 +282,7 @@ impl Drop for Session {
 }
 
 /// Returns the subscriptions that the selectors name, each once and in their order, and the unknown names.
-fn look_up(table: &SymbolTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
+fn look_up(table: &VisibleTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>, Vec<String>) {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     let (mut seen, mut complained) = (HashSet::new(), HashSet::new());
     for selector in symbols {
@@ -288,8 +299,8 @@ fn look_up(table: &SymbolTable, symbols: &[Selector]) -> (Vec<Option<SymbolId>>,
     (known, unknown)
 }
 
-fn too_many(symbols_max: usize) -> Mistake {
-    let message = format!("a session subscribes to at most {symbols_max} symbols (session.symbols_max)");
+fn too_many(symbols_max: usize, setting: &str) -> Mistake {
+    let message = format!("a session subscribes to at most {symbols_max} symbols ({setting})");
     Mistake::new(ErrorCode::LimitExceeded, message)
 }
 

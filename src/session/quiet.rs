@@ -28,10 +28,14 @@ impl Session {
     /// no event comes before that answer.
     pub fn add(&mut self, id: Option<SymbolId>, channels: ChannelSet) {
         self.budget.count(0, 0, channels.iter().count());
-        let mut router = self.router.borrow_mut();
-        let offset = router.offset();
+        // A dialect may know a symbol by another name.
+        if id.is_some_and(|id| !self.rights().permit(id)) {
+            return;
+        }
+        let channels = channels.intersection(self.rights().channels);
+        let offset = self.router.borrow().offset();
         self.wishes.entry(id).or_default().insert(channels, Mode::All, offset);
-        router.subscribe(self.key, &[id], channels, Mode::All, None);
+        self.subscribe_in_hub(&[id], channels, Mode::All, None);
     }
 
     /// Unsubscribes from these channels of a symbol, or of all if `id` is `None`, as far as they are subscribed.
@@ -42,7 +46,7 @@ impl Session {
         if wish.get_mut().remove(subscribed) {
             wish.remove();
         }
-        self.router.borrow_mut().unsubscribe(self.key, id, subscribed);
+        self.unsubscribe_in_hub(id, subscribed);
     }
 
     /// Queues a message after every event up to the hub's offset and after the answers so far, and charges the cost of the
@@ -78,14 +82,14 @@ impl Session {
         self.outbox.borrow_mut().set_on_lag(on_lag);
     }
 
-    /// Returns the symbol with this name, in any case.
+    /// Returns the symbol with this name, in any case, if the client may have it.
     pub fn find(&self, name: &str) -> Option<SymbolId> {
-        self.router.borrow().config().table.find(name)
+        self.router.borrow().config().table.find(name).filter(|id| self.rights().permit(*id))
     }
 
-    /// Returns the symbol with exactly this name.
+    /// Returns the symbol with exactly this name, if the client may have it.
     pub fn find_exactly(&self, name: &str) -> Option<SymbolId> {
-        self.router.borrow().config().table.id(name.parse().ok()?)
+        self.router.borrow().config().table.id(name.parse().ok()?).filter(|id| self.rights().permit(*id))
     }
 
     fn count_refusal(&self, message: &ServerMessage) {

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::domain::{SymbolId, SymbolTable};
+use crate::access::VisibleTable;
+use crate::domain::SymbolId;
 use crate::hub::Control;
 use crate::protocol::{CloseReason, ErrorCode, Mistake, Selector, Subscribe};
 use crate::session::resume::{Answer, Begun};
@@ -13,13 +14,13 @@ use crate::session::{Session, look_up, too_many, unknown_symbols};
 /// # Errors
 ///
 /// Returns the mistake.
-pub fn select(table: &SymbolTable, symbols: &[Selector], symbols_max: usize) -> Result<Vec<SymbolId>, Mistake> {
+pub fn select(table: &VisibleTable, symbols: &[Selector], symbols_max: usize) -> Result<Vec<SymbolId>, Mistake> {
     let (known, unknown) = look_up(table, symbols);
     if !unknown.is_empty() {
         return Err(unknown_symbols(unknown));
     }
     if known.len() > symbols_max {
-        return Err(too_many(symbols_max));
+        return Err(too_many(symbols_max, "session.symbols_max"));
     }
     if known.contains(&None) {
         return Ok(table.ids().collect());
@@ -65,8 +66,9 @@ impl Session {
     }
 
     fn subscribe_exactly(&mut self, wanted: &Subscribe, answer: Answer<'_>, now: Instant) -> Result<Begun, Mistake> {
+        let wanted = self.permitted(wanted)?;
         let known = self.look_up_exactly(&wanted.symbols)?;
-        let begun = self.begin(&known, wanted, answer, now);
+        let begun = self.begin(&known, &wanted, answer, now);
         self.pay(now);
         begun.map_err(|_| {
             Mistake::new(ErrorCode::LimitExceeded, "too many answers are waiting (push.outbox_reply_bytes_max)")

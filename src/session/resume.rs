@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
-use crate::hub::{Recovery, Topic, topic};
+use crate::hub::{Recovery, Topic};
 use crate::protocol::{CloseReason, Cursor, Mode, RequestId, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
@@ -57,7 +57,7 @@ impl Session {
             Answer::Unsaid => true,
         };
         if offset.is_none() {
-            let snapshots = self.router.borrow().snapshots(&symbols, wanted.channels);
+            let snapshots = self.router.borrow().snapshots(&symbols, wanted.channels, self.rights().channels);
             self.outbox.borrow_mut().push_snapshots(snapshots, now);
         }
         if let Some(missed) = missed {
@@ -127,8 +127,7 @@ impl Session {
         // The order in which the hub keeps them.
         let mut known = known.to_vec();
         known.sort_unstable();
-        let mut router = self.router.borrow_mut();
-        let since = offset.unwrap_or_else(|| router.offset());
+        let since = offset.unwrap_or_else(|| self.router.borrow().offset());
         // A symbol that is named goes on from the beginning of the wildcard.
         let all = self.wishes.get(&None).cloned().unwrap_or_default();
         for symbol in &known {
@@ -137,13 +136,17 @@ impl Session {
                 wish.insert(ChannelSet::from_iter([channel]), mode, all.since(channel).unwrap_or(since));
             }
         }
-        let mut recovery = router.subscribe(self.key, &known, channels, mode, offset)?;
+        let mut recovery = self.subscribe_in_hub(&known, channels, mode, offset)?;
         let is_concerned =
             |id: &Option<SymbolId>| id.is_none() || known[0].is_none() || known.binary_search(id).is_ok();
         let wishes = self.wishes.iter().filter(|(id, _)| is_concerned(id));
-        let topics =
-            wishes.flat_map(|(id, wish)| wish.beginnings().map(|(channel, since)| (topic(*id, channel), since)));
-        recovery.later = topics.filter(|(_, since)| *since > recovery.after).collect();
+        let later = wishes.flat_map(|(id, wish)| wish.beginnings().map(move |(channel, since)| (*id, channel, since)));
+        let later = later.filter(|(.., since)| *since > recovery.after);
+        let topics = later.flat_map(|(id, channel, since)| {
+            let topics = self.topics_in_hub(id, channel, |id| is_concerned(&Some(id)));
+            topics.into_iter().map(move |topic| (topic, since))
+        });
+        recovery.later = topics.collect();
         Some(recovery)
     }
 }

@@ -4,13 +4,13 @@ use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::oneshot;
 
-use crate::domain::{Interval, Timestamp};
+use crate::domain::{Channel, Interval, Timestamp};
 use crate::history::{BarRead, CompactBar, ReaderGone};
 use crate::protocol::native::encode_bar_object;
 use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, gzip, pieces};
+use crate::transport::{Problem, Worker, gate, gzip, pieces};
 
 /// The most bars of one answer.
 const LIMIT_MAX: usize = 10_000;
@@ -36,10 +36,11 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let limit = parameters.take_number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let before = take_before(&mut parameters)?;
     parameters.finish()?;
-    let (table, epoch) = {
-        let router = worker.router.borrow();
-        (router.config().table.clone(), router.config().epoch.clone())
-    };
+    let (table, epoch) = (gate::visible(&request), worker.router.borrow().config().epoch.clone());
+    if !table.rights().channels.contains(Channel::Bars(interval)) {
+        let message = format!("the key does not include the channel bars.{interval}");
+        return Err(Problem::mistake(Mistake::new(ErrorCode::ForbiddenChannel, message)));
+    }
     let id = table.find(&symbol).ok_or_else(|| {
         let name: String = symbol.chars().take(64).collect();
         let message = format!("no such symbol: {name}");

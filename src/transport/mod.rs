@@ -6,6 +6,7 @@ mod bars;
 mod connection;
 mod faults;
 mod foreign;
+mod gate;
 mod gzip;
 mod inspect;
 mod liveness;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
 use tokio::sync::Semaphore;
 
-use crate::access::Keys;
+use crate::access::{Identity, Keys};
 use crate::domain::Clock;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SharedRouter};
@@ -83,7 +84,7 @@ pub struct Worker {
     pub connections_max: usize,
     /// The most bytes that are written to a session at once, `server.write_buffer_bytes`.
     pub write_buffer_bytes: usize,
-    /// The keys of clients that speak a vendor's dialect, in the whole process.
+    /// The keys of the clients, and their sessions, in the whole process.
     pub keys: Arc<Keys>,
     /// The costs of each client.
     pub traffic: Arc<Traffic>,
@@ -168,8 +169,11 @@ impl Worker {
         Ok(())
     }
 
-    fn join<D: Dialect>(&self, ender: Option<Ender>, now: Instant) -> Session {
-        Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now)
+    /// Begins a session of this client.
+    fn join<D: Dialect>(&self, identity: &Identity, ender: Option<Ender>, now: Instant) -> Session {
+        let mut session = Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now);
+        session.entitle(identity, self.keys.notice_of(identity));
+        session
     }
 }
 
@@ -204,7 +208,7 @@ fn probes(config: &mut web::ServiceConfig) {
 fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
     probes(config);
     let api = web::scope("/api/v1")
-        .wrap(worker.allowed_origins.cors())
+        .wrap(worker.allowed_origins.cors(worker.keys.is_guarded()))
         .service(reading("/poll", poll::poll))
         .service(reading("/stream", sse::stream))
         .service(reading("/symbols", rest::symbols))

@@ -7,7 +7,7 @@
 
 use actix_cors::Cors;
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
 use serde::{Deserialize, Deserializer};
 use url::{Origin, Url};
 
@@ -75,11 +75,19 @@ impl AllowedOrigins {
         if self.lists(origin) || is_same_origin(request, origin) { Ok(()) } else { Err(shown(origin)) }
     }
 
-    /// Returns the CORS headers: which pages may read responses over HTTP.
-    pub(super) fn cors(&self) -> Cors {
+    /// Returns the value of `Access-Control-Allow-Origin` for a response to this origin, if its pages may read it.
+    pub(super) fn readers(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        let origin = origin.filter(|origin| self.lists(origin))?;
+        Some(if self.any { HeaderValue::from_static("*") } else { origin.clone() })
+    }
+
+    /// Returns the CORS headers: which pages may read responses over HTTP. `with_keys`: pages may send `Authorization`.
+    pub(super) fn cors(&self, with_keys: bool) -> Cors {
         let cors = Cors::default()
             .allowed_methods(["GET", "HEAD"])
-            .allowed_headers([HeaderName::from_static("last-event-id")])
+            .allowed_headers(
+                [HeaderName::from_static("last-event-id")].into_iter().chain(with_keys.then_some(AUTHORIZATION)),
+            )
             .block_on_origin_mismatch(false)
             .max_age(PREFLIGHT_AGE_S_MAX);
         if self.any {

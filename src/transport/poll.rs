@@ -17,6 +17,7 @@ use crate::protocol::native::Native;
 use crate::protocol::{Cursor, Dialect, Mode, Publication, ServerMessage};
 use crate::session::{Begun, Session};
 use crate::transport::connection::state::{ConnectionState, half_closed};
+use crate::transport::gate::{self, Place};
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::second_look::within;
@@ -53,9 +54,10 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         return Ok(refused);
     }
     worker.faults.break_poll(&request, Native::NAME).await;
+    let place = Place::take(&request)?;
     worker.admit(&request)?;
     let now = Instant::now();
-    let mut session = worker.join::<Native>(None, now);
+    let mut session = worker.join::<Native>(&place.identity, None, now);
     poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     worker.metrics().requests.inc();
@@ -72,6 +74,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
             first = first => first.unwrap_or_else(|_| session.cursor(begun)),
             // A client that has shut down its sending side may be gone. If it is not, it gets its response at once.
             () = half_closed(&request) => session.cursor(begun),
+            reason = place.leash.pulled() => return Err(gate::ended(reason)),
         };
         drop(waiting);
     }

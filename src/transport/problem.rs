@@ -4,7 +4,9 @@ use std::fmt;
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
@@ -15,6 +17,10 @@ use crate::transport::websocket::upgrade::lists;
 
 /// The time, after the end of a temporary problem, at which the client may try again. Seconds.
 const RETRY_AFTER_S: u64 = 1;
+/// Challenges to a client without a key, and to one with a wrong key. A challenge of the scheme Basic would make browsers ask their
+/// users, and then send the answer with every request, also of other pages.
+const NO_KEY: &str = "Bearer";
+const WRONG_KEY: &str = "Bearer error=\"invalid_token\"";
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
@@ -28,11 +34,21 @@ pub struct Problem {
     retry_after_ms: u64,
     /// Whether the connection is closed after the response.
     closes: bool,
+    /// The value of `WWW-Authenticate` (RFC 6750 section 3).
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), symbols: Vec::new(), retry_after_ms: 0, closes: false }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            symbols: Vec::new(),
+            retry_after_ms: 0,
+            closes: false,
+            challenge: None,
+        }
     }
 
     /// Returns 400: the request is malformed.
@@ -40,10 +56,11 @@ impl Problem {
         Self::mistake(Mistake::new(ErrorCode::BadRequest, detail))
     }
 
-    /// Returns the response to a client's mistake: 404 for an unknown symbol, 400 for the others.
+    /// Returns the response to a client's mistake: 404 for an unknown symbol, 403 for what a key does not permit, 400 for the others.
     pub fn mistake(Mistake { code, message, symbols }: Mistake) -> Self {
         let status = match code {
             ErrorCode::UnknownSymbol => StatusCode::NOT_FOUND,
+            ErrorCode::ForbiddenChannel | ErrorCode::ForbiddenMode => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self { symbols, ..Self::new(status, code.name(), message) }
@@ -57,6 +74,34 @@ impl Problem {
     /// Returns 403: the page of the request may not connect.
     pub fn forbidden_origin(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden_origin", detail)
+    }
+
+    /// Returns 401: the client has shown no valid key. `is_wrong`: it has shown one that is not.
+    pub fn unauthorized(detail: impl Into<String>, is_wrong: bool) -> Self {
+        let challenge = if is_wrong { WRONG_KEY } else { NO_KEY };
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
+    }
+
+    /// Returns 401: the key has expired.
+    pub fn token_expired() -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "token_expired", "the key has expired");
+        Self { challenge: Some(WRONG_KEY), ..problem }
+    }
+
+    /// Returns 403: the key does not permit this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// Returns 429: too many attempts.
+    pub fn rate_limited(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+    }
+
+    /// Returns 429: the key has too many connections.
+    pub fn connection_limit() -> Self {
+        let detail = "the key has as many connections as it may have (connections_max of the key)";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "connection_limit", detail).after_ms(rand::random_range(0..5_000))
     }
 
     /// Returns 503: try again later.
@@ -205,7 +250,7 @@ impl ResponseError for Problem {
             StatusCode::UPGRADE_REQUIRED => {
                 response.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 let seconds = self.retry_after_ms.div_ceil(1_000) + RETRY_AFTER_S;
                 response.insert_header((RETRY_AFTER, seconds.to_string()));
             }
@@ -213,6 +258,9 @@ impl ResponseError for Problem {
                 response.insert_header((ALLOW, "GET, HEAD"));
             }
             _ => {}
+        }
+        if let Some(challenge) = self.challenge {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         if self.closes {
             response.force_close();
@@ -241,6 +289,11 @@ mod tests {
             Problem::request_timeout(),
             Problem::head_too_long(),
             Problem::tls_required(),
+            Problem::unauthorized("", true),
+            Problem::token_expired(),
+            Problem::forbidden(""),
+            Problem::rate_limited(""),
+            Problem::connection_limit(),
         ];
         for problem in problems {
             let is_listed =

@@ -10,6 +10,7 @@ use crate::domain::{ChannelSet, Instrument, Snapshot, Symbol, SymbolId};
 use crate::protocol::native::Native;
 use crate::protocol::{Dialect, Selector, ServerMessage};
 use crate::session::select;
+use crate::transport::gate;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker};
@@ -29,7 +30,7 @@ struct SymbolItem<'a> {
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
-    let table = Worker::of(&request).router.borrow().config().table.clone();
+    let table = gate::visible(&request);
     let ids = table.ids().collect();
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         let Instrument { symbol, name, sector, .. } = table.instrument(*id);
@@ -54,7 +55,8 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let symbols = parameters.take_symbols()?.unwrap_or_else(|| vec![Selector::All]);
     parameters.finish()?;
     worker.answer_turns.clone().pass().await;
-    let table = worker.router.borrow().config().table.clone();
+    let table = gate::visible(&request);
+    let shown = table.rights().channels;
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     let router = worker.router.borrow();
     let offset = router.offset();
@@ -63,7 +65,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
     let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {
         let (symbol, state, channels) = (*symbol, state.clone(), ChannelSet::EMPTY);
-        Native::encode_message(&ServerMessage::Snapshot { symbol, offset, state, channels }, out);
+        Native::encode_message(&ServerMessage::Snapshot { symbol, offset, state, channels, shown }, out);
     };
     pieces::json(&request, pieces::begin(Array::new(head, snapshots, encode)), None)
 }

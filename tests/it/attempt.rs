@@ -55,6 +55,7 @@ async fn a_server_with_only_https_shows_attempts_over_tls_whatever_names_its_cer
         settings.server.tls.only = true;
         // The server must choose an address at which it can reach itself.
         settings.server.host = "0.0.0.0".into();
+        settings.auth.open = true;
     });
     let address = ([127, 0, 0, 1], server.address.port()).into();
     for (case, status) in
@@ -84,7 +85,10 @@ async fn only_the_case_can_be_chosen() {
 
 #[actix_web::test]
 async fn a_server_that_listens_on_every_address_reaches_itself() {
-    let server = spawn_app(|settings| settings.server.host = "0.0.0.0".into());
+    let server = spawn_app(|settings| {
+        settings.server.host = "0.0.0.0".into();
+        settings.auth.open = true;
+    });
     let exchange = attempt(([127, 0, 0, 1], server.address.port()).into(), "wrong_version").await;
     assert!(
         exchange["request"].as_str().unwrap().contains(&format!("\r\nHost: 127.0.0.1:{}\r\n", server.address.port()))

@@ -221,7 +221,8 @@ async fn a_lack_of_threads_is_reported_in_one_line() {
 
 #[actix_web::test]
 async fn a_server_beyond_loopback_does_not_accept_every_key_unless_that_is_said_explicitly() {
-    let beyond = |any| [("TICKCAST__SERVER__HOST", "0.0.0.0"), ("TICKCAST__KEYS__ANY", any)];
+    let beyond =
+        |any| [("TICKCAST__SERVER__HOST", "0.0.0.0"), ("TICKCAST__KEYS__ANY", any), ("TICKCAST__AUTH__OPEN", "true")];
     let ended = run(&["--port", "0"], &beyond("true")).await;
     is_refused(&ended, &["keys.any", "everywhere"]);
     drop(spawn_binary(&["--port", "0"], &beyond("everywhere")).await);

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::keyring::header_of;
 use crate::patience::{PATIENCE, patiently};
 use crate::view::View;
 
@@ -41,9 +42,20 @@ impl Client {
 
     /// Connects, offering these subprotocols, and reads `welcome`.
     pub(crate) async fn connect_offering(server: SocketAddr, protocols: Option<&str>) -> Self {
+        let headers = protocols.map(|protocols| ("Sec-WebSocket-Protocol", protocols));
+        Self::connect_with(server, headers.as_slice()).await
+    }
+
+    /// Connects with the key with this id.
+    pub(crate) async fn connect_as(server: SocketAddr, id: &str) -> Self {
+        Self::connect_with(server, &[("Authorization", &header_of(id))]).await
+    }
+
+    /// Connects with these headers, and reads `welcome`.
+    async fn connect_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
         let mut request = format!("ws://{server}/ws").into_client_request().unwrap();
-        if let Some(protocols) = protocols {
-            request.headers_mut().insert("Sec-WebSocket-Protocol", protocols.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(server).await.unwrap();
         let opened = patiently("the handshake", client_async(request, stream)).await;

@@ -46,10 +46,21 @@ impl EventSource {
 
     /// Opens a stream with the id of a previous one.
     pub(crate) async fn reopen(server: SocketAddr, query: &str, last_id: Option<&str>) -> Self {
+        Self::open_with(server, query, last_id, None).await
+    }
+
+    /// Opens a stream with this value of `Authorization`.
+    pub(crate) async fn open_as(server: SocketAddr, query: &str, authorization: &str) -> Self {
+        Self::open_with(server, query, None, Some(authorization)).await
+    }
+
+    async fn open_with(server: SocketAddr, query: &str, last_id: Option<&str>, authorization: Option<&str>) -> Self {
         let client = awc::Client::builder().timeout(PATIENCE).finish();
         let mut request = client.get(format!("http://{server}/api/v1/stream?{query}"));
-        if let Some(id) = last_id {
-            request = request.insert_header(("Last-Event-ID", id));
+        for (name, value) in [("Last-Event-ID", last_id), ("Authorization", authorization)] {
+            if let Some(value) = value {
+                request = request.insert_header((name, value));
+            }
         }
         let response = patiently("the head of a stream", request.send()).await.unwrap();
         assert_eq!(response.status(), 200, "{query}");

@@ -9,6 +9,7 @@
 mod alpaca_client;
 mod client;
 mod json_client;
+mod keyring;
 mod command;
 mod event_stream;
 mod faulty_client;
@@ -23,6 +24,10 @@ mod spawn;
 mod vendor_sockets;
 mod view;
 
+mod access_end;
+mod access_rights;
+mod access_start;
+mod access_ways;
 mod alpaca_auth;
 mod alpaca_bad_input;
 mod alpaca_slow;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use actix::Recipient;
 use actix_web::web::ServiceConfig;
+use tickcast::access::Keys;
 use tickcast::app::{Application, Settings};
 use tickcast::domain::{Clock, ManualClock, SystemClock, Timestamp};
 use tickcast::feed::Batch;
@@ -26,6 +27,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) metrics: SharedMetrics,
+    pub(crate) keys: Arc<Keys>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -90,16 +92,21 @@ fn spawn_with(
                 application.attach(receiver).await;
             }
             // If the test has failed, nobody receives this.
-            let _ = started.send((application.address(), application.tls_address(), application.metrics()));
+            let _ = started.send((
+                application.address(),
+                application.tls_address(),
+                application.metrics(),
+                application.keys(),
+            ));
             let shutdown = async {
                 let _ = stopped.await;
             };
             application.run(shutdown).await.expect("the server ends without an error");
         });
     });
-    let (address, tls_address, metrics) = starting.recv_timeout(PATIENCE).expect("the server starts");
+    let (address, tls_address, metrics, keys) = starting.recv_timeout(PATIENCE).expect("the server starts");
     let address = address.or(tls_address).expect("one of them is served");
-    TestServer { address, tls_address, metrics, stop: Some(stop), thread: Some(thread) }
+    TestServer { address, tls_address, metrics, keys, stop: Some(stop), thread: Some(thread) }
 }
 
 impl TestServer {

@@ -76,8 +76,19 @@ _ADVICE = {
     4002: _SOON,
     4003: _SOON,
     4004: _SOON,
+    4005: _SOON,
+    4401: _SOON,
+    4403: _NEVER,
 }
-_CODES = {"shutdown": 1001, "hub_overrun": 1013, "unread_replies": 4002, "lagging": 4004}
+_CODES = {
+    "shutdown": 1001,
+    "hub_overrun": 1013,
+    "unread_replies": 4002,
+    "lagging": 4004,
+    "key_changed": 4005,
+    "token_expired": 4401,
+    "key_revoked": 4403,
+}
 
 
 def advice_of(code: int) -> Advice:

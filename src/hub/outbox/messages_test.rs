@@ -16,7 +16,8 @@ pub(super) fn state(trades: u64) -> Arc<Snapshot> {
 
 pub(super) fn snapshot(symbol: u32, trades: u64, offset: u64) -> ServerMessage {
     let channels = ChannelSet::from_iter([Channel::Trades]);
-    ServerMessage::Snapshot { symbol: format!("S{symbol}").parse().unwrap(), offset, state: state(trades), channels }
+    let (symbol, shown) = (format!("S{symbol}").parse().unwrap(), ChannelSet::ALL);
+    ServerMessage::Snapshot { symbol, offset, state: state(trades), channels, shown }
 }
 
 pub(super) fn pong() -> ServerMessage {

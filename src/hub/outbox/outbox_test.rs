@@ -302,7 +302,9 @@ fn a_write_takes_as_many_snapshots_as_the_socket_accepts() {
     let mut fixture = Fixture::new(10, 0);
     fixture.push(1);
     let states = (0..3).map(|symbol| (name(symbol), state(0))).collect();
-    fixture.outbox.push_snapshots(Snapshots::new(fixture.offset, states, ChannelSet::EMPTY), fixture.now);
+    fixture
+        .outbox
+        .push_snapshots(Snapshots::new(fixture.offset, states, ChannelSet::EMPTY, ChannelSet::ALL), fixture.now);
     fixture.push(2);
     let writes = std::iter::from_fn(|| fixture.drain(2)).flat_map(|(messages, _)| {
         assert!(messages.len() <= 2);

@@ -18,14 +18,16 @@ pub struct Snapshots {
     offset: u64,
     states: IntoIter<State>,
     channels: ChannelSet,
+    shown: ChannelSet,
     bytes: usize,
 }
 
 impl Snapshots {
-    /// Returns these states, all of them directly after the event `offset`, for a subscription to these channels.
-    pub fn new(offset: u64, states: Vec<State>, channels: ChannelSet) -> Self {
+    /// Returns these states, all of them directly after the event `offset`, for a subscription to these channels, with the values
+    /// of the channels in `shown`.
+    pub fn new(offset: u64, states: Vec<State>, channels: ChannelSet, shown: ChannelSet) -> Self {
         let bytes = size_of::<Self>() + states.capacity() * size_of::<State>();
-        Self { offset, states: states.into_iter(), channels, bytes }
+        Self { offset, states: states.into_iter(), channels, shown, bytes }
     }
 
     /// Returns the offset.
@@ -44,8 +46,8 @@ impl Snapshots {
         while !sink.is_full()
             && let Some((symbol, state)) = self.states.next()
         {
-            let (offset, channels) = (self.offset, self.channels);
-            sink.message(&ServerMessage::Snapshot { symbol, offset, state, channels });
+            let (offset, channels, shown) = (self.offset, self.channels, self.shown);
+            sink.message(&ServerMessage::Snapshot { symbol, offset, state, channels, shown });
             messages += 1;
         }
         messages

@@ -186,10 +186,11 @@ impl Router {
         }
     }
 
-    /// Returns the states of these symbols at the router's offset, for a subscription to these channels.
-    pub fn snapshots(&self, ids: &[SymbolId], channels: ChannelSet) -> Snapshots {
+    /// Returns the states of these symbols at the router's offset, for a subscription to these channels, with the values of the
+    /// channels in `shown`.
+    pub fn snapshots(&self, ids: &[SymbolId], channels: ChannelSet, shown: ChannelSet) -> Snapshots {
         let state = |id: &SymbolId| (self.config().table.instrument(*id).symbol, self.values.snapshot(*id).clone());
-        Snapshots::new(self.offset(), ids.iter().map(state).collect(), channels)
+        Snapshots::new(self.offset(), ids.iter().map(state).collect(), channels, shown)
     }
 
     /// Returns the state of a symbol at the router's offset.

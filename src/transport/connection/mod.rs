@@ -31,7 +31,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
 use crate::transport::traffic::Meter;
-use crate::transport::{Worker, pieces, problem, routes};
+use crate::transport::{Worker, gate, pieces, problem, routes};
 
 use http_io::HttpIo;
 use response::ResponseBody;
@@ -89,6 +89,8 @@ where
     let timeouts = Rc::new(Timeouts { request: config.request_timeout, keep_alive: config.keep_alive });
     let app = App::new()
         .app_data(worker)
+        // The last one comes first.
+        .wrap_fn(gate::guard)
         .wrap_fn(|request, app| {
             let answer = app.call(request);
             async move { answer.await.map(pieces::in_pieces) }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use actix_web::http::header::{
-    ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE, USER_AGENT,
+    ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE, USER_AGENT,
 };
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytes::{Bytes, BytesMut};
@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::domain::Clock;
 use crate::metrics::{Metrics, SharedMetrics};
+use crate::transport::gate::shown_offers;
 use crate::transport::{Problem, random_name};
 
 use super::framing::{Framing, Piece};
@@ -249,7 +250,11 @@ fn event(name: &str, data: &serde_json::Value) -> String {
 
 /// Returns the headers, and the values of those that `is_shown` selects.
 fn headers(map: &HeaderMap, is_shown: fn(&HeaderName) -> bool) -> impl Iterator<Item = Header> {
-    map.iter().map(move |(name, value)| (name.to_string(), is_shown(name).then(|| shown(value)))).take(HEADERS_MAX)
+    let text = |name: &HeaderName, value| {
+        let text = shown(value);
+        if *name == SEC_WEBSOCKET_PROTOCOL { shown_offers(&text) } else { text }
+    };
+    map.iter().map(move |(name, value)| (name.to_string(), is_shown(name).then(|| text(name, value)))).take(HEADERS_MAX)
 }
 
 fn is_shown(name: &HeaderName) -> bool {

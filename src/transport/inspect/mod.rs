@@ -33,6 +33,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::session::{Session, SessionConfig};
 use crate::transport::connection::state::ConnectionState;
+use crate::transport::gate::Place;
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, random_name, rest, sse, websocket};
 
@@ -174,7 +175,12 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let checked = websocket::upgrade::check(worker, &request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
-    checked.and_then(|()| worker.admit(&request)).inspect_err(|problem| {
+    let admitted = checked.and_then(|()| {
+        let place = Place::take(&request)?;
+        worker.admit(&request)?;
+        Ok(place)
+    });
+    let place = admitted.inspect_err(|problem| {
         capture.refused(problem, &request);
         capture.end();
     })?;
@@ -183,7 +189,8 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let heartbeat_ms = worker.session.heartbeat_ms.min(worker.inspector.config.heartbeat_ms);
     let session = Rc::new(SessionConfig { heartbeat_ms, ..(*worker.session).clone() });
     let worker_with_limits = Worker { session, ..worker.clone() };
-    let mut response = websocket::open_admitted::<Session>(&worker_with_limits, &request, None, Some(Box::new(tap)));
+    let mut response =
+        websocket::open_admitted::<Session>(&worker_with_limits, &request, None, Some(Box::new(tap)), place);
     // Without this header the encoder would add one that the capture does not see.
     let since_1970 = Duration::from_micros(u64::try_from(worker.clock.now().micros()).unwrap_or(0));
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + since_1970);

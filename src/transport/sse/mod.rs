@@ -21,11 +21,13 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
+use crate::access::Seat;
 use crate::hub::{Control, End, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Cursor, Dialect, Mistake, ServerMessage};
 use crate::session::{Begun, Session};
+use crate::transport::gate::Place;
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
@@ -57,6 +59,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "stream") {
         return Ok(refused);
     }
+    let place = Place::take(&request)?;
     if worker.admit(&request).is_err() {
         return Ok(refuse(worker, wanted.after.as_ref()));
     }
@@ -68,7 +71,8 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = SseSession::create(|ctx| {
-        let mut session = worker.join::<Native>(Some(ctx.address().recipient()), now);
+        place.leash.bind(ctx.address().recipient());
+        let mut session = worker.join::<Native>(&place.identity, Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
         let outbox = session.outbox().clone();
@@ -81,6 +85,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             outbox,
             retry_ms: retry_ms.clone(),
             metrics: worker.metrics(),
+            seat: place.seat,
         }
     });
     let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
@@ -248,6 +253,8 @@ struct SseSession {
     retry_ms: Rc<Cell<Option<u64>>>,
     liveness: Liveness,
     metrics: SharedMetrics,
+    /// The place of the session among those of its key, until it ends.
+    seat: Option<Seat>,
 }
 
 impl SseSession {
@@ -255,6 +262,7 @@ impl SseSession {
     fn close(&mut self, reason: CloseReason, retry_after_ms: Option<u64>, ctx: &mut Context<Self>) {
         // It leaves the hub at the end, when its close is counted.
         if let Some(_session) = self.session.take() {
+            self.seat = None;
             self.metrics.count_close(reason);
             log::debug!("stream closed reason={}", reason.name());
             self.liveness.reset_if_jammed(reason);
@@ -270,9 +278,10 @@ impl SseSession {
     }
 
     fn check(&mut self, ctx: &mut Context<Self>) {
-        let Some(session) = &self.session else { return };
+        let Some(session) = &mut self.session else { return };
         let now = Instant::now();
-        match self.liveness.check(now, None, || session.keep_alive(now)) {
+        let told = session.tell_expiry(now);
+        match told.and_then(|()| self.liveness.check(now, None, || session.keep_alive(now))) {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             Err(CloseReason::Stalled) => self.give_up(now, ctx),
             Err(reason) => self.close(reason, None, ctx),
@@ -284,7 +293,7 @@ impl SseSession {
         self.metrics.count_close(CloseReason::Stalled);
         log::debug!("stream closed reason={}", CloseReason::Stalled.name());
         self.outbox.borrow_mut().abandon(now);
-        self.session = None;
+        (self.session, self.seat) = (None, None);
         ctx.stop();
     }
 }

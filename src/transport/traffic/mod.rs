@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, rest};
+use crate::transport::{Problem, Worker, gate, rest};
 
 use account::Figures;
 
@@ -43,12 +43,20 @@ pub(super) fn charge(
     let address = request.peer_addr().map(|peer| peer.ip());
     let worker = Worker::of(request);
     let now = worker.clock.read().elapsed;
-    let Some(account) = worker.traffic.account(&name, address, transport, now) else { return Ok(None) };
+    let Some(account) = worker.traffic.account(&scoped(request, &name), address, transport, now) else {
+        return Ok(None);
+    };
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {
         meter.charge(&account);
     }
     // A response to HEAD has no body to account for (RFC 9110 section 9.3.2).
     Ok((request.method() != Method::HEAD).then_some(account))
+}
+
+/// Returns the name of the account: each key has accounts of its own.
+fn scoped(request: &HttpRequest, name: &str) -> String {
+    let identity = gate::identity(request);
+    if identity.has_key() { format!("{}:{name}", identity.name()) } else { name.to_owned() }
 }
 
 /// Returns the meter of the connection of this request; a new one in tests without a connection.
@@ -96,7 +104,7 @@ pub(super) async fn traffic(request: HttpRequest) -> Result<HttpResponse, Proble
     let client = take_name(&mut parameters)?.ok_or_else(|| Problem::bad_request("'client' is missing"))?;
     parameters.finish()?;
     let worker = Worker::of(&request);
-    let figures = worker.traffic.figures(&client, worker.clock.read().elapsed);
+    let figures = worker.traffic.figures(&scoped(&request, &client), worker.clock.read().elapsed);
     let [websocket, sse, long_poll, short_poll] = figures.ok_or_else(|| Problem::no_such_client(&client))?;
     let transports = Transports { websocket, sse, long_poll, short_poll };
     let body = serde_json::to_vec(&Answer { client: &client, transports }).expect("numbers become JSON");

@@ -1,17 +1,17 @@
 //! Admits requests over HTTP to a vendor's addresses: checks the key, counts the request, and adds the headers of the rate limit.
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
 
-use crate::access::{Allowance, Key, KeyError, Vendor};
-use crate::transport::Worker;
+use crate::access::{Allowance, Caller, Identity, KeyError, Vendor};
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::parameters::Parameters;
 use crate::transport::vendor::refused::Refused;
+use crate::transport::{Worker, gate};
 
 /// Admits a request to the addresses of Alpaca.
 pub(super) async fn alpaca(
@@ -56,8 +56,8 @@ async fn admit(
     let worker = Worker::of(request.request());
     let metrics = worker.metrics();
     metrics.vendor_requests.inc();
-    let key = check(worker, vendor, presented);
-    let key_id = key.as_ref().ok().map(Key::id);
+    let key = check(worker, vendor, presented, &gate::caller(request.request()));
+    let key_id = key.as_ref().ok().map(Identity::name);
     if let Some(refused) = worker.faults.refuse_key(request.request(), dialect(vendor), "rest", key_id) {
         metrics.vendor_requests_refused.inc();
         return Ok(request.into_response(refused));
@@ -66,7 +66,10 @@ async fn admit(
     let refused = match (key, &allowance) {
         (Err(refused), _) => Some(refused),
         (Ok(_), Some(Allowance { is_exceeded: true, wait_s, .. })) => Some(Refused::too_many(vendor, *wait_s)),
-        (Ok(_), _) => None,
+        (Ok(key), _) => {
+            request.extensions_mut().insert(key);
+            None
+        }
     };
     let mut response = match refused {
         Some(refused) => request.error_response(refused),
@@ -97,7 +100,7 @@ const fn dialect(vendor: Vendor) -> &'static str {
     }
 }
 
-fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>) -> Result<Key, Refused> {
+fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: &Caller) -> Result<Identity, Refused> {
     let Some(presented) = presented else {
         let message = match vendor {
             Vendor::Alpaca => "unauthorized.",
@@ -106,17 +109,19 @@ fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>) -> Resul
         };
         return Err(Refused::new(vendor, StatusCode::UNAUTHORIZED, message));
     };
-    worker.keys.check(vendor, presented.credentials()).map_err(|err| {
-        let (status, message) = match (vendor, err) {
+    worker.keys.check(vendor, presented.credentials(), caller).map_err(|err| {
+        let is_known = matches!(err, KeyError::NotEntitled | KeyError::Address | KeyError::Origin);
+        if let KeyError::RateLimited { wait_ms } = err {
+            return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
+        }
+        let (status, message) = match (vendor, is_known) {
             (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),
-            (Vendor::Massive, KeyError::Unknown) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
-            (Vendor::Finnhub, KeyError::Unknown) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
-            (Vendor::Massive, KeyError::NotEntitled) => {
+            (Vendor::Massive, false) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
+            (Vendor::Finnhub, false) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
+            (Vendor::Massive, true) => {
                 (StatusCode::FORBIDDEN, "You are not entitled to this data. Please upgrade your plan.")
             }
-            (Vendor::Finnhub, KeyError::NotEntitled) => {
-                (StatusCode::FORBIDDEN, "You don't have access to this resource.")
-            }
+            (Vendor::Finnhub, true) => (StatusCode::FORBIDDEN, "You don't have access to this resource."),
         };
         Refused::new(vendor, status, message)
     })

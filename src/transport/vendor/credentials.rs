@@ -13,7 +13,7 @@ const KEY_ID: &str = "apca-api-key-id";
 const SECRET: &str = "apca-api-secret-key";
 
 /// The credentials that a request has brought.
-pub(super) enum Presented {
+pub(in crate::transport) enum Presented {
     /// A key of two words.
     Pair {
         /// Name of the key.
@@ -41,7 +41,7 @@ impl Presented {
     }
 
     /// Returns them to be checked.
-    pub(super) fn credentials(&self) -> Credentials<'_> {
+    pub(in crate::transport) fn credentials(&self) -> Credentials<'_> {
         match self {
             Self::Pair { id, secret } => Credentials::Pair { id, secret },
             Self::Token(token) => Credentials::Token(token),
@@ -49,7 +49,7 @@ impl Presented {
     }
 
     /// Reads the value of `Authorization` (RFC 6750, RFC 7617).
-    fn parse(header: &[u8]) -> Option<Self> {
+    pub(in crate::transport) fn parse(header: &[u8]) -> Option<Self> {
         let (scheme, rest) = std::str::from_utf8(header).ok()?.split_once(' ')?;
         let rest = rest.trim();
         match scheme.to_ascii_lowercase().as_str() {

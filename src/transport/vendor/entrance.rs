@@ -4,16 +4,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::access::{AtExcess, Credentials, Key, KeyError, Keys, Seat, Vendor};
+use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Seat, Vendor};
 use crate::faults::Subject;
 use crate::hub::{End, Ender};
 use crate::protocol::{CloseReason, Refusal};
 use crate::transport::faults::client;
+use crate::transport::gate;
 use crate::transport::{Opening, WorkerFaults};
 
 /// Authenticates one connection.
 pub(super) struct Entrance {
     keys: Arc<Keys>,
+    caller: Caller,
     faults: Rc<WorkerFaults>,
     dialect: &'static str,
     vendor: Vendor,
@@ -33,7 +35,7 @@ enum State {
         until: Instant,
     },
     Accepted {
-        key: Key,
+        key: Identity,
         /// Gives the place of the connection back when the session ends.
         _seat: Seat,
     },
@@ -54,6 +56,7 @@ impl Entrance {
         let timeout = worker.session.auth_timeout();
         Self {
             keys: worker.keys.clone(),
+            caller: gate::caller(opening.request),
             faults: worker.faults.clone(),
             dialect,
             vendor,
@@ -68,7 +71,7 @@ impl Entrance {
     }
 
     /// Returns the key of the client, if it is authenticated.
-    pub(super) fn key(&self) -> Option<&Key> {
+    pub(super) fn key(&self) -> Option<&Identity> {
         match &self.state {
             State::Awaited { .. } => None,
             State::Accepted { key, .. } => Some(key),
@@ -90,10 +93,7 @@ impl Entrance {
         if matches!(self.state, State::Accepted { .. }) {
             return Err(Refusal::AlreadyAuthenticated);
         }
-        let key = self.keys.check(self.vendor, credentials).map_err(|err| match err {
-            KeyError::Unknown => Refusal::AuthFailed,
-            KeyError::NotEntitled => Refusal::NotEntitled,
-        })?;
+        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(refusal)?;
         let taken = match self.fault(&key, now) {
             Some(refusal) => Err(refusal),
             None => self.take_seat(&key),
@@ -108,28 +108,43 @@ impl Entrance {
         Ok(())
     }
 
-    fn take_seat(&self, key: &Key) -> Result<Seat, Refusal> {
+    fn take_seat(&self, key: &Identity) -> Result<Seat, Refusal> {
         let ender = self.ender.clone();
-        let end = move || drop(ender.try_send(End { reason: CloseReason::Replaced, retry_after_ms: None }));
+        let end = move |reason| drop(ender.try_send(End { reason, retry_after_ms: None }));
         let seat = self.keys.take_seat(key, &self.endpoint, self.at_excess, end);
-        let seat = seat.map_err(|_| Refusal::ConnectionLimit)?;
-        log::debug!("authenticated vendor={:?} endpoint={} key={}", self.vendor, self.endpoint, key.id());
+        let seat = seat.map_err(|no_seat| match no_seat {
+            NoSeat::Full => Refusal::ConnectionLimit,
+            NoSeat::Ended(_) => Refusal::AuthFailed,
+        })?;
+        log::debug!("authenticated vendor={:?} endpoint={} key={}", self.vendor, self.endpoint, key.name());
         Ok(seat)
     }
 
     /// Returns the refusal that a rule of faults demands for this key.
-    fn fault(&self, key: &Key, now: Instant) -> Option<Refusal> {
+    fn fault(&self, key: &Identity, now: Instant) -> Option<Refusal> {
         let subject = Subject {
             dialect: self.dialect,
             transport: "websocket",
             session: u64::from_str_radix(&self.session, 16).ok(),
             client: self.client.as_deref(),
-            key: Some(key.id()),
+            key: Some(key.name()),
         };
         Some(match self.faults.shared().auth_error(&subject, now)? {
             402 => Refusal::AuthFailed,
             406 => Refusal::ConnectionLimit,
             _ => Refusal::NotEntitled,
         })
+    }
+}
+
+/// Returns the refusal for credentials that are not accepted.
+const fn refusal(err: KeyError) -> Refusal {
+    match err {
+        KeyError::NotEntitled | KeyError::Address | KeyError::Origin => Refusal::NotEntitled,
+        KeyError::RateLimited { .. }
+        | KeyError::Missing
+        | KeyError::Mistyped
+        | KeyError::Unknown
+        | KeyError::Expired => Refusal::AuthFailed,
     }
 }

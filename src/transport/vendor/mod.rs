@@ -4,7 +4,7 @@
 
 mod admission;
 pub(super) mod alpaca;
-mod credentials;
+pub(super) mod credentials;
 mod entrance;
 pub(super) mod finnhub;
 pub(super) mod massive;
@@ -17,16 +17,15 @@ mod refused;
 mod whole_market;
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_cors::Cors;
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 
-use crate::access::Vendor;
-use crate::domain::{Symbol, SymbolId, SymbolTable, Timestamp};
-use crate::transport::{Worker, random_name, reading};
+use crate::access::{Vendor, VisibleTable};
+use crate::domain::{Symbol, SymbolId, Timestamp};
+use crate::transport::{Worker, gate, random_name, reading};
 
 use refused::Refused;
 use whole_market::WholeMarket;
@@ -72,13 +71,13 @@ fn cors(vendor: Vendor) -> Cors {
     }
 }
 
-/// Returns the table of symbols.
-fn table(worker: &Worker) -> Arc<SymbolTable> {
-    worker.router.borrow().config().table.clone()
+/// Returns the symbols that the client of the request may see.
+fn table(request: &HttpRequest) -> VisibleTable {
+    gate::visible(request)
 }
 
 /// Returns the symbols with these names, as far as they are in the table: in the order of the alphabet, each once.
-fn known(table: &SymbolTable, names: &[Symbol]) -> Vec<(SymbolId, Symbol)> {
+fn known(table: &VisibleTable, names: &[Symbol]) -> Vec<(SymbolId, Symbol)> {
     let mut names = names.to_vec();
     names.sort_unstable();
     names.dedup();

@@ -13,7 +13,6 @@ use crate::hub::Held;
 use crate::transport::Worker;
 use crate::transport::vendor::newest::{self, Newest};
 use crate::transport::vendor::reads::{Busy, Patience, Reader};
-use crate::transport::vendor::table;
 
 /// The age at which the values are read again, in microseconds of the clock.
 const AGE_MICROS_MAX: i64 = 1_000_000;
@@ -108,7 +107,7 @@ impl WholeMarket {
     /// Reads the values for all clients that wait, and stops between two steps if none is left.
     async fn read(self: Rc<Self>, worker: Worker) {
         let read_at = worker.clock.now();
-        let table = table(&worker);
+        let table = worker.router.borrow().config().table.clone();
         let mut symbols: Vec<_> = table.ids().map(|id| (id, table.instrument(id).symbol)).collect();
         symbols.sort_unstable_by_key(|(_, symbol)| *symbol);
         let reader = Reader::new(&worker, || self.is_awaited());

@@ -69,6 +69,15 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// Returns why the session must be closed instead.
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason>;
 
+    /// Tells the client what it must know by now. Called at least four times in `session.stall_timeout_ms`.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    fn watch(&mut self, _now: Instant) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
     /// Returns for how long the client's next message must wait. A handler that wraps a [`Session`] returns
     /// [`Session::pause`]: without it neither `session.work_per_second_max` nor `push.turn_work_max` limits its requests, and
     /// one client can delay all others.
@@ -114,6 +123,10 @@ impl MessageHandler for Session {
 
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
         Session::heartbeat(self, now)
+    }
+
+    fn watch(&mut self, now: Instant) -> Result<(), CloseReason> {
+        self.tell_expiry(now)
     }
 
     fn pause(&mut self, now: Instant) -> Duration {

@@ -25,6 +25,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use bytes::Bytes;
 
+use crate::access::Seat;
 use crate::hub::{Control, End};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
@@ -32,6 +33,7 @@ use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
 use crate::transport::connection::SilentBody;
 use crate::transport::faults;
+use crate::transport::gate::Place;
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
@@ -62,8 +64,9 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<Http
     if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
         return Ok(refused);
     }
+    let place = Place::take(&request)?;
     worker.admit(&request)?;
-    Ok(open_admitted::<H>(worker, &request, account, None))
+    Ok(open_admitted::<H>(worker, &request, account, None, place))
 }
 
 /// Opens a session for a checked and admitted request, with the limits of this worker; charges its bytes to `account` and copies them
@@ -73,6 +76,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
     request: &HttpRequest,
     account: Option<Arc<Account>>,
     recorder: Option<Box<dyn Recorder>>,
+    place: Place,
 ) -> HttpResponse {
     let mut response = accept(request);
     if let Some(name) = H::Dialect::SUBPROTOCOL
@@ -89,7 +93,8 @@ pub(super) fn open_admitted<H: MessageHandler>(
     let mut opened = None;
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
-        let session = worker.join::<H::Dialect>(Some(ender.clone()), now);
+        place.leash.bind(ender.clone());
+        let session = worker.join::<H::Dialect>(&place.identity, Some(ender.clone()), now);
         let outbox = session.outbox().clone();
         let metrics = worker.metrics();
         let socket = SessionSocket::<H::Dialect>::new(
@@ -115,6 +120,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             assembler: Assembler::default(),
             ignored: 0,
             socket,
+            seat: place.seat,
         };
         // A client may have authenticated with its request.
         session.tell_key();
@@ -138,6 +144,8 @@ struct WebSocketSession<H: MessageHandler> {
     assembler: Assembler,
     /// Frames that arrived after the session began to close.
     ignored: usize,
+    /// The place of the session among those of its key, until it closes.
+    seat: Option<Seat>,
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
@@ -223,7 +231,8 @@ impl<H: MessageHandler> WebSocketSession<H> {
         self.end(ctx);
     }
 
-    fn count_end(&self, reason: CloseReason) {
+    fn count_end(&mut self, reason: CloseReason) {
+        self.seat = None;
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
     }
@@ -268,9 +277,11 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn check(&mut self, ctx: &mut Context<Self>) {
-        let Some(session) = &self.session else { return };
+        let Some(session) = &mut self.session else { return };
         let now = Instant::now();
-        match self.liveness.check(now, session.deadline(), || session.heartbeat(now)) {
+        let watched = session.watch(now);
+        let checked = watched.and_then(|()| self.liveness.check(now, session.deadline(), || session.heartbeat(now)));
+        match checked {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             // A fault delays what the client reads and sends.
             Err(CloseReason::Stalled | CloseReason::Idle) if self.socket.spares() => {

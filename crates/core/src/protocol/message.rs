@@ -4,7 +4,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use crate::domain::{ChannelSet, Snapshot, Symbol, Timestamp};
-use crate::protocol::{Mistake, Mode, Refusal, RequestId};
+use crate::protocol::{Mistake, Mode, Rate, Refusal, RequestId};
 
 /// One message to a client. Events are not among them: a session refers to a [`Publication`](crate::protocol::Publication),
 /// which all sessions share.
@@ -24,6 +24,8 @@ pub enum ServerMessage {
         state: Arc<Snapshot>,
         /// The channels to which the client has just subscribed; empty if it only asked for the state.
         channels: ChannelSet,
+        /// The channels whose values the client may see; the others are left out.
+        shown: ChannelSet,
     },
     /// The session was too slow, so events were skipped.
     Lag {
@@ -47,6 +49,11 @@ pub enum ServerMessage {
         id: Option<RequestId>,
         /// The mistake in the request.
         mistake: Box<Mistake>,
+    },
+    /// The client's key expires soon, and the session ends then.
+    AuthExpiring {
+        /// Time of the end by the server's wall clock.
+        expires_at: Timestamp,
     },
     /// The last message before the server ends the session.
     Goodbye {
@@ -89,6 +96,23 @@ pub struct Welcome {
     pub times: Times,
     /// Seconds of the market per second.
     pub speed: f64,
+    /// The key of the client and its rights; `None` for a client without a key.
+    pub auth: Option<Box<Authenticated>>,
+}
+
+/// A client with a key, as [`ServerMessage::Welcome`] describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authenticated {
+    /// Id of the key.
+    pub name: String,
+    /// Time at which the key expires, by the server's wall clock.
+    pub expires_at: Option<Timestamp>,
+    /// Highest rate of each topic.
+    pub max_hz: Option<Rate>,
+    /// The channels that the client may subscribe to.
+    pub channels: ChannelSet,
+    /// Most connections of the key at the same time; `None` for any number.
+    pub connections: Option<usize>,
 }
 
 /// The limits of a session.
@@ -148,7 +172,10 @@ impl ServerMessage {
     /// Returns the memory of the message in bytes, rounded up, without shared parts.
     pub fn bytes(&self) -> usize {
         let heap = match self {
-            Self::Welcome(welcome) => size_of::<Welcome>() + welcome.session.capacity(),
+            Self::Welcome(welcome) => {
+                let auth = welcome.auth.as_ref().map_or(0, |auth| size_of::<Authenticated>() + auth.name.capacity());
+                size_of::<Welcome>() + welcome.session.capacity() + auth
+            }
             Self::Subscribed(subscribed) => {
                 let items = subscribed.items.capacity() * size_of::<SubscriptionItem>();
                 size_of::<Subscribed>() + items + id_bytes(subscribed.id.as_ref())
@@ -159,6 +186,7 @@ impl ServerMessage {
             Self::Snapshot { .. }
             | Self::Lag { .. }
             | Self::Heartbeat { .. }
+            | Self::AuthExpiring { .. }
             | Self::Goodbye { .. }
             | Self::Authenticated
             | Self::Refused(_) => 0,

@@ -22,7 +22,7 @@ pub mod websocket;
 
 pub use cursor::Cursor;
 pub use dialect::{Dialect, Group};
-pub use message::{Limits, NameList, Pong, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome};
+pub use message::{Authenticated, Limits, NameList, Pong, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome};
 pub use mode::{Mode, OnLag, Rate};
 pub use publication::Publication;
 pub use reason::{CloseReason, ErrorCode, Reconnect};

@@ -4,7 +4,7 @@
 //! To add a close reason:
 //!
 //! 1. Add the variant, its place in [`CloseReason::ALL`] and an arm to each `match` here. The code is one of 4000 to 4499 if the
-//!    client may reconnect, else one of 4500 to 4999.
+//!    client may reconnect, else one of 4500 to 4999; 4403 is the exception.
 //! 2. Add the row to the table in docs/PROTOCOL.md, "The end of a session" (`tests/tidy.rs` compares it with this file), and the
 //!    code with its advice to `static/js/reconnect.js` (`static/test/reconnect.test.js` compares it with the table), its phrase to
 //!    `static/js/korean/`. If server-sent events can end for the reason, add it to the list in "Server-sent events".
@@ -15,7 +15,7 @@
 //!    `FrameFlood`.
 //!
 //! To add an error code: the variant, [`ErrorCode::ALL`], [`ErrorCode::name`], and the row in docs/PROTOCOL.md, "Messages". A code
-//! of HTTP alone: `HTTP_ERRORS` of the metrics, a constructor of `Problem`, and the list in docs/PROTOCOL.md, "REST".
+//! of HTTP alone: `HTTP_ERRORS` of the metrics (`labels.rs`), a constructor of `Problem`, and the list in docs/PROTOCOL.md, "REST".
 
 use std::fmt;
 
@@ -36,11 +36,15 @@ pub enum ErrorCode {
     NotSubscribed,
     /// More than a limit of the session allows; the `message` names the limit.
     LimitExceeded,
+    /// A channel that the client's key does not include.
+    ForbiddenChannel,
+    /// Mode `all`, for a client whose key has a highest rate.
+    ForbiddenMode,
 }
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownAction,
@@ -48,6 +52,8 @@ impl ErrorCode {
         Self::UnknownChannel,
         Self::NotSubscribed,
         Self::LimitExceeded,
+        Self::ForbiddenChannel,
+        Self::ForbiddenMode,
     ];
 
     /// Returns the value of `code` in the message, which is also the label in metrics.
@@ -60,6 +66,8 @@ impl ErrorCode {
             Self::UnknownChannel => "unknown_channel",
             Self::NotSubscribed => "not_subscribed",
             Self::LimitExceeded => "limit_exceeded",
+            Self::ForbiddenChannel => "forbidden_channel",
+            Self::ForbiddenMode => "forbidden_mode",
         }
     }
 }
@@ -99,6 +107,12 @@ pub enum CloseReason {
     /// A slow client: the outbox was full and the client had asked for `"on_lag":"close"`; or the topics of a lag exceeded
     /// `push.outbox_reply_bytes_max`; or the ring evicted events of a recovery before the client had read them.
     Lagging,
+    /// The operator has changed what the client's key permits; a new connection has the new rights.
+    KeyChanged,
+    /// The client's key has expired.
+    TokenExpired,
+    /// The operator has removed the client's key or its secret.
+    KeyRevoked,
     /// The client did not authenticate in time (`session.auth_timeout_ms`).
     AuthTimeout,
     /// A newer connection of the same key took the place of this one.
@@ -130,7 +144,7 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -143,6 +157,9 @@ impl CloseReason {
         Self::UnreadReplies,
         Self::Idle,
         Self::Lagging,
+        Self::KeyChanged,
+        Self::TokenExpired,
+        Self::KeyRevoked,
         Self::AuthTimeout,
         Self::Replaced,
         Self::ConnectionLimit,
@@ -167,6 +184,9 @@ impl CloseReason {
             Self::UnreadReplies => 4002,
             Self::Idle => 4003,
             Self::Lagging => 4004,
+            Self::KeyChanged => 4005,
+            Self::TokenExpired => 4401,
+            Self::KeyRevoked => 4403,
             Self::AuthTimeout => 4500,
             Self::Replaced => 4501,
             Self::ConnectionLimit => 4502,
@@ -183,6 +203,7 @@ impl CloseReason {
             | Self::UnsupportedData
             | Self::InvalidText
             | Self::MessageTooBig
+            | Self::KeyRevoked
             | Self::AuthTimeout
             | Self::Replaced
             | Self::ConnectionLimit => Reconnect::Never,
@@ -192,6 +213,8 @@ impl CloseReason {
             | Self::UnreadReplies
             | Self::Idle
             | Self::Lagging
+            | Self::KeyChanged
+            | Self::TokenExpired
             | Self::AuthFailed
             | Self::Stalled
             | Self::Disconnected => Reconnect::Resume { delay_ms: 500 },
@@ -213,6 +236,9 @@ impl CloseReason {
             Self::UnreadReplies => "too many unread answers",
             Self::Idle => "no sign of life",
             Self::Lagging => "too slow to read the stream",
+            Self::KeyChanged => "the rights of the key have changed",
+            Self::TokenExpired => "the key has expired",
+            Self::KeyRevoked => "the key is no longer valid",
             Self::AuthTimeout => "not authenticated in time",
             Self::Replaced => "replaced by a newer connection of the same key",
             Self::ConnectionLimit => "the key has too many connections",
@@ -237,6 +263,9 @@ impl CloseReason {
             Self::UnreadReplies => "unread_replies",
             Self::Idle => "idle",
             Self::Lagging => "lagging",
+            Self::KeyChanged => "key_changed",
+            Self::TokenExpired => "token_expired",
+            Self::KeyRevoked => "key_revoked",
             Self::AuthTimeout => "auth_timeout",
             Self::Replaced => "replaced",
             Self::ConnectionLimit => "connection_limit",
@@ -267,9 +296,11 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_reconnect_after_every_private_code_below_4500() {
+    fn a_client_may_reconnect_after_every_private_code_below_4500_but_that_of_a_removed_key() {
         for reason in CloseReason::ALL.iter().filter(|reason| reason.code() >= 4000) {
-            assert_eq!(reason.code() >= 4500, reason.reconnect() == Reconnect::Never, "{reason:?}");
+            // 4403 is what others send for it. A client that does not know the code tries again, and is refused with 401.
+            let is_final = reason.code() >= 4500 || *reason == CloseReason::KeyRevoked;
+            assert_eq!(is_final, reason.reconnect() == Reconnect::Never, "{reason:?}");
         }
     }
 

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 
-use crate::access::{AtExcess, Credentials, Key, Vendor};
+use crate::access::{AtExcess, Credentials, Identity, Vendor};
 use crate::domain::{Channel, ChannelSet, Interval, Symbol, SymbolId};
 use crate::protocol::alpaca::{Alpaca, Codec, Json, Lists, MessagePack, Request, Stream, TEST_SOURCE, TEST_SYMBOL};
 use crate::protocol::{CloseReason, Dialect, NameList, OnLag, Refusal, ServerMessage, WILDCARD};
 use crate::session::{Session, SessionConfig};
+use crate::transport::gate;
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::entrance::Entrance;
 use crate::transport::{MessageHandler, Opening, Worker};
@@ -39,8 +40,9 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
     }
 
     fn presented_key(request: &HttpRequest, worker: &Worker) -> Option<String> {
-        let key = worker.keys.check(Vendor::Alpaca, Presented::of(request)?.credentials()).ok()?;
-        Some(key.id().to_owned())
+        let key =
+            worker.keys.look_up(Vendor::Alpaca, Presented::of(request)?.credentials(), &gate::caller(request)).ok()?;
+        Some(key.name().to_owned())
     }
 
     fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {
@@ -88,7 +90,7 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
     }
 
     fn key(&self) -> Option<&str> {
-        self.entrance.key().map(Key::id)
+        self.entrance.key().map(Identity::name)
     }
 
     fn farewell(&self, reason: CloseReason, now: Instant) {
@@ -125,9 +127,9 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
 
     /// Answers an attempt to authenticate.
     fn authenticate(&mut self, credentials: Credentials<'_>, now: Instant) -> ServerMessage {
-        self.entrance
-            .authenticate(credentials, now)
-            .map_or_else(ServerMessage::Refused, |()| ServerMessage::Authenticated)
+        let answer = self.entrance.authenticate(credentials, now);
+        self.entrance.key().into_iter().for_each(|key| self.session.entitle(key, None));
+        answer.map_or_else(ServerMessage::Refused, |()| ServerMessage::Authenticated)
     }
 
     fn subscribe(&mut self, lists: &Lists, key_symbols_max: usize) -> ServerMessage {

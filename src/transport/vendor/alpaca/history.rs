@@ -88,7 +88,7 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
     let times = ["start", "end"].map(|name| parameters.get(name));
     let number = number_of((only, &names, content, descends, times, stream));
     let (mut window, mut after) = (Window { from, to, descends }, None);
-    let mut symbols = known(&table(worker), &names);
+    let mut symbols = known(&table(&request), &names);
     if let Some(text) = parameters.get("page_token") {
         let token = PageToken::parse(text).filter(|token| token.request == number);
         let token = token.ok_or_else(|| bad_request("invalid page_token"))?;

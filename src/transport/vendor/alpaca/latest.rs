@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::Vendor;
 use crate::domain::{Bar, Quote, Symbol, SymbolId, Trade};
 use crate::protocol::alpaca::{Json, write_bar, write_quote, write_trade};
-use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::alpaca::history::{Kind, update};
 use crate::transport::vendor::alpaca::rest::{busy, check_common, currency, symbol_of, symbols_of};
@@ -86,14 +85,14 @@ fn named(request: &HttpRequest) -> Result<Vec<(SymbolId, Symbol)>, Refused> {
     let parameters = Parameters::of(request);
     let names = symbols_of(&parameters)?;
     check_common(&parameters, &FEEDS)?;
-    Ok(known(&table(Worker::of(request)), &names))
+    Ok(known(&table(request), &names))
 }
 
 /// Returns the symbol in the path, and a list with it if it is known.
 fn only(request: &HttpRequest) -> Result<(Symbol, Vec<(SymbolId, Symbol)>), Refused> {
     check_common(&Parameters::of(request), &FEEDS)?;
     let symbol = symbol_of(request)?.ok_or_else(|| Refused::bad_request(Vendor::Alpaca, "symbol is required"))?;
-    Ok((symbol, known(&table(Worker::of(request)), &[symbol])))
+    Ok((symbol, known(&table(request), &[symbol])))
 }
 
 /// The newest value of a symbol.

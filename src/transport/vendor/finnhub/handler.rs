@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 
-use crate::access::{Credentials, Key, Vendor};
+use crate::access::{Credentials, Identity, Vendor};
 use crate::domain::{Channel, ChannelSet, SymbolId};
 use crate::protocol::finnhub::{Finnhub, Request};
 use crate::protocol::{CloseReason, Dialect, OnLag, Refusal, ServerMessage};
 use crate::session::{Session, SessionConfig};
+use crate::transport::gate;
 use crate::transport::vendor::entrance::Entrance;
 use crate::transport::vendor::finnhub::token;
 use crate::transport::{MessageHandler, Opening, Worker};
@@ -41,11 +42,12 @@ impl MessageHandler for FinnhubHandler {
     }
 
     fn presented_key(request: &HttpRequest, worker: &Worker) -> Option<String> {
-        let key = worker.keys.check(Vendor::Finnhub, Credentials::Token(&token(request)?)).ok()?;
-        Some(key.id().to_owned())
+        let key =
+            worker.keys.look_up(Vendor::Finnhub, Credentials::Token(&token(request)?), &gate::caller(request)).ok()?;
+        Some(key.name().to_owned())
     }
 
-    fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {
+    fn open(mut session: Session, opening: Opening<'_>, now: Instant) -> Self {
         // The stream has no message for a hole.
         session.set_on_lag(OnLag::Close);
         let at_excess = opening.worker.keys.at_excess();
@@ -55,6 +57,7 @@ impl MessageHandler for FinnhubHandler {
             Refusal::ConnectionLimit => (now, CloseReason::ConnectionLimit),
             _ => (now, CloseReason::AuthFailed),
         });
+        entrance.key().into_iter().for_each(|key| session.entitle(key, None));
         let config = &opening.worker.session;
         Self {
             session,
@@ -110,7 +113,7 @@ impl MessageHandler for FinnhubHandler {
     }
 
     fn key(&self) -> Option<&str> {
-        self.entrance.key().map(Key::id)
+        self.entrance.key().map(Identity::name)
     }
 }
 

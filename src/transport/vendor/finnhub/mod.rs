@@ -3,13 +3,14 @@
 mod handler;
 pub(in crate::transport) mod rest;
 
-use actix_web::guard::GuardContext;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{CACHE_CONTROL, UPGRADE};
 use actix_web::web::{self, Query};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
-use crate::access::{Credentials, Vendor};
+use crate::access::{Credentials, KeyError, Vendor};
 use crate::protocol::Refusal;
+use crate::transport::gate;
 use crate::transport::problem::Problem;
 use crate::transport::{Worker, websocket};
 
@@ -17,7 +18,9 @@ use handler::FinnhubHandler;
 
 /// Returns the resource of the stream at this path, for requests that open a WebSocket; the path may have a page for others.
 pub(in crate::transport) fn stream_at(path: &str) -> Resource {
-    web::resource(path).guard(actix_web::guard::fn_guard(opens_websocket)).route(web::route().to(stream))
+    web::resource(path)
+        .guard(actix_web::guard::fn_guard(|context| opens_websocket(context.head())))
+        .route(web::route().to(stream))
 }
 
 /// Opens the stream for a client with a valid token; the vendor responds to others with 401. A client without a token has forgotten its
@@ -25,7 +28,10 @@ pub(in crate::transport) fn stream_at(path: &str) -> Resource {
 async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let Some(token) = token(&request) else { return Err(Problem::no_stream(&worker.base_path, request.path())) };
-    if worker.keys.check(Vendor::Finnhub, Credentials::Token(&token)).is_err() {
+    if let Err(err) = worker.keys.check(Vendor::Finnhub, Credentials::Token(&token), &gate::caller(&request)) {
+        if let KeyError::RateLimited { wait_ms } = err {
+            return Err(Problem::rate_limited(err.to_string()).after_ms(wait_ms));
+        }
         worker.metrics().count_refusal(Refusal::AuthFailed);
         let mut response = HttpResponse::Unauthorized();
         response.content_type("application/json").insert_header((CACHE_CONTROL, "no-store"));
@@ -40,7 +46,8 @@ fn token(request: &HttpRequest) -> Option<String> {
     pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
 }
 
-fn opens_websocket(context: &GuardContext<'_>) -> bool {
-    let values = context.head().headers().get_all(UPGRADE).filter_map(|value| value.to_str().ok());
+/// Returns whether the request opens a WebSocket.
+pub(in crate::transport) fn opens_websocket(head: &RequestHead) -> bool {
+    let values = head.headers().get_all(UPGRADE).filter_map(|value| value.to_str().ok());
     values.flat_map(|text| text.split(',')).any(|part| part.trim().eq_ignore_ascii_case("websocket"))
 }

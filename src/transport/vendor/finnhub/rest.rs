@@ -3,7 +3,8 @@
 //! Its addresses begin with `/api/v1`, like those of this server. With a token in the request they are Finnhub's; below `/finnhub`
 //! always.
 
-use actix_web::guard::{self, GuardContext};
+use actix_web::dev::RequestHead;
+use actix_web::guard;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Scope};
@@ -30,7 +31,7 @@ const CANDLES_MAX: usize = 50_000;
 pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
     config
         .service(finnhub(web::scope("/finnhub/api/v1")))
-        .service(finnhub(web::scope("/api/v1").guard(guard::fn_guard(has_token))));
+        .service(finnhub(web::scope("/api/v1").guard(guard::fn_guard(|context| has_token(context.head())))));
 }
 
 fn finnhub(scope: Scope) -> impl actix_web::dev::HttpServiceFactory + 'static {
@@ -46,8 +47,8 @@ fn finnhub(scope: Scope) -> impl actix_web::dev::HttpServiceFactory + 'static {
     scope.default_service(web::to(unknown)).wrap(cors(Vendor::Finnhub))
 }
 
-fn has_token(context: &GuardContext<'_>) -> bool {
-    let head = context.head();
+/// Returns whether the request has a key in the way of the vendor.
+pub(in crate::transport) fn has_token(head: &RequestHead) -> bool {
     let mut query = head.uri.query().unwrap_or_default().split('&');
     head.headers().contains_key(admission::FINNHUB_TOKEN) || query.any(|pair| pair.starts_with("token="))
 }
@@ -67,7 +68,7 @@ fn busy<E>(_: E) -> Refused {
 /// Returns the symbol of the request, if it is known.
 fn symbol_of(request: &HttpRequest, parameters: &Parameters) -> Result<Option<(SymbolId, Symbol)>, Refused> {
     let name = parameters.get("symbol").ok_or_else(|| bad_request("Missing parameter: symbol"))?;
-    let table = table(Worker::of(request));
+    let table = table(request);
     Ok(name.parse().ok().and_then(|symbol| Some((table.id(symbol)?, symbol))))
 }
 
@@ -169,7 +170,7 @@ async fn symbols(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let parameters = Parameters::of(&request);
     let exchange = parameters.get("exchange").ok_or_else(|| bad_request("Missing parameter: exchange"))?;
     Worker::of(&request).answer_turns.clone().pass().await;
-    let table = table(Worker::of(&request));
+    let table = table(&request);
     let ids: Vec<SymbolId> = if exchange == "US" { table.ids().collect() } else { Vec::new() };
     let mut is_next = false;
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
@@ -195,9 +196,9 @@ async fn search(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let parameters = Parameters::of(&request);
     let wanted = parameters.get("q").ok_or_else(|| bad_request("Missing parameter: q"))?.to_lowercase();
     Worker::of(&request).answer_turns.clone().pass().await;
-    let table = table(Worker::of(&request));
+    let table = table(&request);
     let has = |text: &str| text.to_lowercase().contains(&wanted);
-    let found = table.instruments().iter().filter(|each| has(each.symbol.as_str()) || has(&each.name));
+    let found = table.instruments().filter(|each| has(each.symbol.as_str()) || has(&each.name));
     let found: Vec<_> = found.take(FOUND_MAX).collect();
     let mut out = format!(r#"{{"count":{},"result":["#, found.len()).into_bytes();
     for (index, instrument) in found.into_iter().enumerate() {

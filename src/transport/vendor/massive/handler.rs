@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::access::{Credentials, Key, Vendor};
+use crate::access::{Credentials, Identity, Vendor};
 use crate::domain::{Channel, ChannelSet, Interval, SymbolId};
 use crate::protocol::massive::{Item, Massive, Request, SUBSCRIBED, Topic, UNSUBSCRIBED};
 use crate::protocol::{CloseReason, Dialect, NameList, OnLag, Refusal, ServerMessage};
@@ -88,7 +88,7 @@ impl MessageHandler for MassiveHandler {
     }
 
     fn key(&self) -> Option<&str> {
-        self.entrance.key().map(Key::id)
+        self.entrance.key().map(Identity::name)
     }
 
     fn farewell(&self, reason: CloseReason, now: Instant) {
@@ -108,7 +108,9 @@ impl MessageHandler for MassiveHandler {
 impl MassiveHandler {
     /// Answers an attempt to authenticate. A client that repeats it is told that it is authenticated.
     fn authenticate(&mut self, token: &str, now: Instant) -> Result<(), CloseReason> {
-        match self.entrance.authenticate(Credentials::Token(token), now) {
+        let answer = self.entrance.authenticate(Credentials::Token(token), now);
+        self.entrance.key().into_iter().for_each(|key| self.session.entitle(key, None));
+        match answer {
             Ok(()) | Err(Refusal::AlreadyAuthenticated) => self.session.reply_now(ServerMessage::Authenticated, now),
             Err(Refusal::ConnectionLimit) => Err(CloseReason::ConnectionLimit),
             Err(refusal) => {

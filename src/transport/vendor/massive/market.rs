@@ -15,6 +15,7 @@ use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::reader;
 use crate::transport::vendor::refused::Refused;
+use crate::transport::vendor::table;
 use crate::transport::vendor::whole_market::{Listed, Shared, WholeMarket};
 
 /// Most tickers of an answer about those that have moved most.
@@ -29,7 +30,8 @@ const OLD_DAYS_SYMBOLS_MAX: usize = 1_000;
 /// Returns 503 if too many reads are in progress.
 pub(super) async fn all(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let market = WholeMarket::of(&request).await.map_err(busy)?;
-    let places = (0..market.len()).collect();
+    let table = table(&request);
+    let places = (0..market.len()).filter(|place| table.has(market[*place].id)).collect();
     snapshots(&request, &market, places)
 }
 
@@ -43,7 +45,9 @@ pub(super) async fn movers(request: HttpRequest) -> Result<HttpResponse, Refused
     let market = WholeMarket::of(&request).await.map_err(busy)?;
     let sign = if request.match_info().query("direction") == "gainers" { 1.0 } else { -1.0 };
     let moved = |place: usize| sign * change_of(&market[place].newest).1;
-    let mut places: Vec<usize> = (0..market.len()).filter(|place| moved(*place) > 0.0).collect();
+    let table = table(&request);
+    let is_listed = |place: &usize| table.has(market[*place].id) && moved(*place) > 0.0;
+    let mut places: Vec<usize> = (0..market.len()).filter(is_listed).collect();
     places.sort_by(|one, other| moved(*other).total_cmp(&moved(*one)));
     places.truncate(MOVERS_MAX);
     snapshots(&request, &market, places)
@@ -71,8 +75,10 @@ pub(super) async fn grouped(request: HttpRequest) -> Result<HttpResponse, Refuse
     };
     let market = WholeMarket::of(&request).await.map_err(busy)?;
     let of_day = |bar: &Bar| bar.ts == day;
+    let table = table(&request);
     let mut bars: Vec<(Symbol, Bar)> = market
         .iter()
+        .filter(|listed| table.has(listed.id))
         .filter_map(|Listed { symbol, newest, .. }| {
             Some((*symbol, [newest.day, newest.day_before].into_iter().flatten().find(of_day)?))
         })
@@ -101,7 +107,9 @@ async fn old_day(request: &HttpRequest, market: &[Listed], day: Timestamp) -> Re
         let words = "This market has too many tickers for days before yesterday; ask for the days of one ticker.";
         return Err(bad_request(words));
     }
-    let symbols: Vec<(SymbolId, Symbol)> = market.iter().map(|listed| (listed.id, listed.symbol)).collect();
+    let table = table(request);
+    let listed = market.iter().filter(|listed| table.has(listed.id));
+    let symbols: Vec<(SymbolId, Symbol)> = listed.map(|listed| (listed.id, listed.symbol)).collect();
     let window = Window { from: day, to: day, descends: false };
     let read = reader(request).each(&symbols, move |archive, id| {
         match archive.bars(id, Timeframe::Day(1), &window, None, 1).pop() {

@@ -7,7 +7,6 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Vendor;
 use crate::domain::{Channel, Instrument, Symbol, SymbolId};
-use crate::transport::Worker;
 use crate::transport::vendor::massive::{aggregates, last, market, snapshot, tickers, ticks, universal};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::page_token::PageToken;
@@ -83,7 +82,7 @@ pub(super) fn busy<E>(_: E) -> Refused {
 /// Returns the ticker in the path as it was written, and its symbol if it is known.
 pub(super) fn ticker_of(request: &HttpRequest) -> (String, Option<(SymbolId, Symbol)>) {
     let name = request.match_info().query("ticker");
-    let table = table(Worker::of(request));
+    let table = table(request);
     let known = name.parse().ok().and_then(|symbol| Some((table.id(symbol)?, symbol)));
     (name.to_owned(), known)
 }

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::Symbol;
-use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::aggregates::{millis, prices};
 use crate::transport::vendor::massive::last::{nanos, quote_core, trade_core};
@@ -25,7 +24,7 @@ pub(super) async fn many(request: HttpRequest) -> Result<HttpResponse, Refused> 
         Some(names) => names.split(',').filter_map(|name| name.trim().parse().ok()).collect(),
         None => return market::all(request).await,
     };
-    let symbols = known(&table(Worker::of(&request)), &names);
+    let symbols = known(&table(&request), &names);
     let all = newest::all(&request, &symbols).await.map_err(busy)?;
     let all: Vec<_> = symbols.into_iter().map(|(_, symbol)| symbol).zip(all).collect();
     let head = format!(r#"{{{},"count":{},"tickers":["#, status(), all.len());

@@ -35,7 +35,7 @@ pub(super) async fn tickers(request: HttpRequest) -> Result<HttpResponse, Refuse
     let limit = limit_of(&parameters, LIMIT_DEFAULT, LIMIT_MAX)?;
     let is_listed = |ticker: &str, name: &str| describes(&parameters, ticker, name);
     let Selected { symbols, next } = select(&request, &parameters, limit, is_listed).await?;
-    let table = table(Worker::of(&request));
+    let table = table(&request);
     let head = format!(r#"{{{},"count":{},{next}"results":["#, status(), symbols.len());
     let encode = move |(id, _): &(SymbolId, Symbol), out: &mut Vec<u8>| {
         let mut object = Object::begin(out);
@@ -62,7 +62,7 @@ pub(super) async fn select(
     let number = number_of(parameters.encoded_without(&["apiKey", "cursor", "limit"]));
     let cursor = cursor_of(parameters, number)?;
     worker.answer_turns.clone().pass().await;
-    let table = table(worker);
+    let table = table(request);
     let is_after = |symbol: &Symbol| {
         cursor.is_none_or(|cursor| if descends { *symbol < cursor.symbol } else { *symbol > cursor.symbol })
     };
@@ -96,7 +96,7 @@ pub(super) async fn select(
 /// Returns 404 for an unknown ticker.
 pub(super) async fn ticker(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let (id, _) = known_ticker(&request)?;
-    let table = table(Worker::of(&request));
+    let table = table(&request);
     let mut out = format!(r#"{{{},"results":"#, status()).into_bytes();
     let mut object = Object::begin(&mut out);
     describe(table.instrument(id), &mut object);

@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{Quote, Symbol, SymbolId, Trade};
 use crate::protocol::identity;
-use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::last::nanos;
 use crate::transport::vendor::massive::rest::{bad_request, busy, limit_of, status};
@@ -52,7 +51,7 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
         }
     };
     let all = newest::all(&request, &symbols).await.map_err(busy)?;
-    let table = table(Worker::of(&request));
+    let table = table(&request);
     let known = symbols.into_iter().zip(all).map(|((id, symbol), newest)| {
         let name = table.instrument(id).name.clone();
         Row::Known { symbol, name, newest: Box::new(newest) }
@@ -64,7 +63,7 @@ pub(super) async fn snapshots(request: HttpRequest) -> Result<HttpResponse, Refu
 
 /// Returns the tickers with these names, each once, and the names that no ticker has.
 fn resolve(request: &HttpRequest, names: &[&str]) -> (Vec<(SymbolId, Symbol)>, Vec<String>) {
-    let table = table(Worker::of(request));
+    let table = table(request);
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for name in names {
         match name.parse().ok().and_then(|symbol| Some((table.id(symbol)?, symbol))) {

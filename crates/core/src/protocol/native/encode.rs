@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use crate::domain::{Bar, CancelKind, ChannelSet, Event, EventBody, Price, Snapshot, Symbol, Trade};
+use crate::domain::{Bar, CancelKind, Channel, ChannelSet, Event, EventBody, Price, Snapshot, Symbol, Trade};
 
 /// Appends an event as one JSON object.
 pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
@@ -90,35 +90,44 @@ fn bar_fields(out: &mut impl BufMut, bar: &Bar, is_final: bool) {
 }
 
 /// Appends a `snapshot` for a subscription to these channels. `seq` has the channels of the first version of the protocol, and
-/// the newer ones among `channels`.
+/// the newer ones among `channels`. Values of channels that are not among `shown` are left out; `prev_close` belongs to every
+/// channel, as it comes with the event `day`.
 pub(super) fn encode_snapshot(
     symbol: Symbol,
     offset: u64,
     snapshot: &Snapshot,
-    channels: ChannelSet,
+    (channels, shown): (ChannelSet, ChannelSet),
     out: &mut impl BufMut,
 ) {
+    let (trades, quotes) = (shown.contains(Channel::Trades), shown.contains(Channel::Quotes));
     out.put_slice(b"{\"type\":\"snapshot\",\"symbol\":\"");
     out.put_slice(symbol.as_bytes());
     integer(out, b"\",\"offset\":", offset);
-    integer(out, b",\"ts\":", snapshot.ts.micros());
-    price(out, b",\"price\":", snapshot.price);
-    integer(out, b",\"size\":", snapshot.size.shares());
-    price(out, b",\"bid\":", snapshot.bid);
-    integer(out, b",\"bid_size\":", snapshot.bid_size.shares());
-    price(out, b",\"ask\":", snapshot.ask);
-    integer(out, b",\"ask_size\":", snapshot.ask_size.shares());
-    price(out, b",\"open\":", snapshot.open);
-    price(out, b",\"high\":", snapshot.high);
-    price(out, b",\"low\":", snapshot.low);
+    if trades || quotes {
+        integer(out, b",\"ts\":", snapshot.ts.micros());
+    }
+    if trades {
+        price(out, b",\"price\":", snapshot.price);
+        integer(out, b",\"size\":", snapshot.size.shares());
+    }
+    if quotes {
+        price(out, b",\"bid\":", snapshot.bid);
+        integer(out, b",\"bid_size\":", snapshot.bid_size.shares());
+        price(out, b",\"ask\":", snapshot.ask);
+        integer(out, b",\"ask_size\":", snapshot.ask_size.shares());
+    }
+    if trades {
+        price(out, b",\"open\":", snapshot.open);
+        price(out, b",\"high\":", snapshot.high);
+        price(out, b",\"low\":", snapshot.low);
+    }
     price(out, b",\"prev_close\":", snapshot.prev_close);
-    integer(out, b",\"volume\":", snapshot.volume);
+    if trades {
+        integer(out, b",\"volume\":", snapshot.volume);
+    }
     out.put_slice(b",\"seq\":{");
-    for channel in ChannelSet::PRIMARY.union(channels).iter() {
-        out.put_u8(if channel.index() == 0 { b'"' } else { b',' });
-        if channel.index() > 0 {
-            out.put_u8(b'"');
-        }
+    for (index, channel) in ChannelSet::PRIMARY.union(channels).intersection(shown).iter().enumerate() {
+        out.put_slice(if index == 0 { b"\"" } else { b",\"" });
         out.put_slice(channel.name().as_bytes());
         integer(out, b"\":", snapshot.seq[channel.index()]);
     }
@@ -250,7 +259,7 @@ mod tests {
         snapshot.seq[0] = 57;
         let mut out = Vec::new();
         let channels = ChannelSet::from_iter([Channel::Trades, Channel::Cancels]);
-        encode_snapshot("AAPL".parse().unwrap(), 48_213, &snapshot, channels, &mut out);
+        encode_snapshot("AAPL".parse().unwrap(), 48_213, &snapshot, (channels, ChannelSet::ALL), &mut out);
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["type"], "snapshot");
         assert_eq!(value["seq"]["trades"], 57);

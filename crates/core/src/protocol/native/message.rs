@@ -4,7 +4,7 @@ use bytes::BufMut;
 use serde::Serialize;
 use serde_json::Number;
 
-use crate::domain::{Channel, Symbol};
+use crate::domain::{Channel, Symbol, Timestamp};
 use crate::protocol::native::PROTOCOL;
 use crate::protocol::native::encode::encode_snapshot;
 use crate::protocol::{
@@ -20,8 +20,8 @@ pub(super) fn has(message: &ServerMessage) -> bool {
 /// Appends a message as one JSON object.
 pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     let wire = match message {
-        ServerMessage::Snapshot { symbol, offset, state, channels } => {
-            return encode_snapshot(*symbol, *offset, state, *channels, out);
+        ServerMessage::Snapshot { symbol, offset, state, channels, shown } => {
+            return encode_snapshot(*symbol, *offset, state, (*channels, *shown), out);
         }
         ServerMessage::Welcome(welcome) => wire_welcome(welcome),
         ServerMessage::Subscribed(subscribed) => wire_subscribed(subscribed),
@@ -30,6 +30,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Pong(pong) => wire_pong(pong),
         ServerMessage::Error { id, mistake } => wire_error(id.as_ref(), mistake),
         ServerMessage::Authenticated | ServerMessage::Refused(_) | ServerMessage::Acknowledged(_) => return,
+        ServerMessage::AuthExpiring { expires_at } => Wire::AuthExpiring { expires_at: expires_at.micros() },
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
     // Strings and numbers always serialise, and a buffer in memory does not fail.
@@ -50,6 +51,8 @@ enum Wire<'a> {
         server_ts: i64,
         market_ts: i64,
         speed: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        auth: Option<WireAuth<'a>>,
     },
     Subscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,10 @@ enum Wire<'a> {
         market_ts: i64,
         offset: u64,
     },
+    #[serde(rename = "auth_expiring")]
+    AuthExpiring {
+        expires_at: i64,
+    },
     Goodbye {
         reason: &'a str,
         retry_after_ms: u64,
@@ -93,6 +100,19 @@ enum Wire<'a> {
 struct WireLimits {
     symbols: usize,
     message_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_hz: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct WireAuth<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -120,16 +140,25 @@ fn wire_id(id: Option<&RequestId>) -> Option<WireId<'_>> {
 
 fn wire_welcome(welcome: &Welcome) -> Wire<'_> {
     let Limits { symbols, message_bytes } = welcome.limits;
+    let auth = welcome.auth.as_deref();
+    let limits = WireLimits {
+        symbols,
+        message_bytes,
+        max_hz: auth.and_then(|auth| auth.max_hz).and_then(|rate| number(rate.hz())),
+        channels: auth.map(|auth| auth.channels.iter().map(Channel::name).collect()),
+        connections: auth.and_then(|auth| auth.connections),
+    };
     Wire::Welcome {
         protocol: PROTOCOL,
         session: &welcome.session,
         epoch: &welcome.epoch,
         offset: welcome.offset,
         heartbeat_ms: welcome.heartbeat_ms,
-        limits: WireLimits { symbols, message_bytes },
+        limits,
         server_ts: welcome.times.server.micros(),
         market_ts: welcome.times.market.micros(),
         speed: welcome.speed,
+        auth: auth.map(|auth| WireAuth { name: &auth.name, expires_at: auth.expires_at.map(Timestamp::micros) }),
     }
 }
 

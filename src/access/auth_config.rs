@@ -1,0 +1,86 @@
+//! The sections `[auth]` and `[limits]` of the configuration: who may use the server, and how often strangers may try.
+
+use serde::Deserialize;
+
+/// The section `[auth]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Whether every request for data needs a key.
+    pub required: bool,
+    /// Whether a server without `required` may listen beyond loopback.
+    pub open: bool,
+    /// The key file; empty for none.
+    pub keys_file: String,
+    /// How long before its end a session is told that its key expires. Milliseconds, at most 3,600,000.
+    pub expiry_notice_ms: u64,
+}
+
+/// The section `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Wrong credentials of each address per minute; 0 means any number. At most 1,000,000.
+    pub address_failures_per_minute: u32,
+    /// Most addresses whose wrong credentials are counted; further ones are counted together. 1 to 10,000,000.
+    pub addresses_max: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { address_failures_per_minute: 30, addresses_max: 100_000 }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { required: false, open: false, keys_file: String::new(), expiry_notice_ms: 30_000 }
+    }
+}
+
+impl AuthConfig {
+    /// Returns whether credentials are checked at all.
+    pub fn is_on(&self) -> bool {
+        self.required || !self.keys_file.is_empty()
+    }
+
+    /// Checks that every value is within its range.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key that is not, and the rule that it breaks.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { required: true, keys_file, .. } if keys_file.is_empty() => {
+                Err(("auth.keys_file", "must be set when auth.required is: nobody could get in"))
+            }
+            Self { required: true, open: true, .. } => Err(("auth.open", "must be false when auth.required is true")),
+            Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Checks that every value is within its range.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key that is not, and the rule that it breaks.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        match self {
+            Self { address_failures_per_minute: 1_000_001.., .. } => {
+                Err(("limits.address_failures_per_minute", "must be at most 1000000"))
+            }
+            Self { addresses_max: 0 | 10_000_001.., .. } => Err(("limits.addresses_max", "must be 1 to 10000000")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The server listens beyond loopback, and everybody could use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "server.host is beyond loopback and everybody could read the market: set auth.required = true with auth.keys_file, or auth.open = true if that is meant"
+)]
+pub struct OpenToEverybody;

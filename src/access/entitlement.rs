@@ -1,0 +1,147 @@
+//! `Entitlement`: what a client may have; and `Rights`, the same for one session, with the symbols looked up.
+
+use std::sync::Arc;
+
+use crate::access::{Glob, Network};
+use crate::domain::{ChannelSet, SymbolId, SymbolTable, Timestamp};
+use crate::protocol::Rate;
+
+/// The rights and limits of a client. All ways to be somebody lead to one of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entitlement {
+    /// Patterns of the symbols. None means no symbol.
+    pub symbols: Vec<Glob>,
+    /// The channels.
+    pub channels: ChannelSet,
+    /// Highest rate of each topic; with one there is no mode `all`.
+    pub max_hz: Option<Rate>,
+    /// Most symbols of one session; 0 means `session.symbols_max`.
+    pub symbols_max: usize,
+    /// Most connections at the same time; 0 means any number.
+    pub connections_max: usize,
+    /// Which connection gives way if there are too many.
+    pub on_limit: OnLimit,
+    /// The end of the entitlement by the wall clock.
+    pub expires_at: Option<Timestamp>,
+    /// Origins of the pages that may use the key, as a browser sends them; none means all that the server permits.
+    pub origins: Vec<String>,
+    /// Addresses from which the key may be used; none means all.
+    pub addresses: Vec<Network>,
+    /// Whether the client may read metrics and control the server.
+    pub admin: bool,
+}
+
+/// Which connection of a key gives way if there are too many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// The newest: it is refused.
+    #[default]
+    Refuse,
+    /// The oldest: it is ended.
+    Replace,
+}
+
+impl Entitlement {
+    /// Returns the entitlement to everything, without limits.
+    pub fn everything() -> Self {
+        Self {
+            symbols: Glob::parse("*").into_iter().collect(),
+            channels: ChannelSet::ALL,
+            admin: true,
+            ..Self::nothing()
+        }
+    }
+
+    /// Returns the entitlement to nothing.
+    pub const fn nothing() -> Self {
+        Self {
+            symbols: Vec::new(),
+            channels: ChannelSet::EMPTY,
+            max_hz: None,
+            symbols_max: 0,
+            connections_max: 0,
+            on_limit: OnLimit::Refuse,
+            expires_at: None,
+            origins: Vec::new(),
+            addresses: Vec::new(),
+            admin: false,
+        }
+    }
+
+    /// Returns whether the client may have every channel, at any rate. A dialect of a vendor is for such clients only: its messages
+    /// have values of several channels, and its streams no rates.
+    pub fn has_every_channel(&self) -> bool {
+        self.channels == ChannelSet::ALL && self.max_hz.is_none()
+    }
+
+    /// Returns the symbols of the table that the client may have; `None` for all.
+    pub(super) fn symbols_of(&self, table: &SymbolTable) -> Option<Arc<SymbolSet>> {
+        if self.symbols.iter().any(Glob::is_all) {
+            return None;
+        }
+        let is_named = |id: &SymbolId| {
+            let symbol = table.instrument(*id).symbol;
+            self.symbols.iter().any(|glob| glob.matches(symbol.as_str()))
+        };
+        Some(Arc::new(table.ids().filter(is_named).collect()))
+    }
+}
+
+/// A set of symbols.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SymbolSet {
+    words: Vec<u64>,
+}
+
+impl SymbolSet {
+    /// Returns whether the symbol is in the set.
+    pub fn contains(&self, id: SymbolId) -> bool {
+        let index = id.index();
+        self.words.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
+    }
+}
+
+impl FromIterator<SymbolId> for SymbolSet {
+    fn from_iter<I: IntoIterator<Item = SymbolId>>(ids: I) -> Self {
+        let mut words = Vec::new();
+        for id in ids {
+            let index = id.index();
+            if words.len() <= index / 64 {
+                words.resize(index / 64 + 1, 0);
+            }
+            words[index / 64] |= 1 << (index % 64);
+        }
+        Self { words }
+    }
+}
+
+/// The rights of one session.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    /// The symbols; `None` for all.
+    pub(super) symbols: Option<Arc<SymbolSet>>,
+    /// The channels.
+    pub channels: ChannelSet,
+    /// Highest rate of each topic.
+    pub max_hz: Option<Rate>,
+    /// Most symbols; 0 means `session.symbols_max`.
+    pub symbols_max: usize,
+}
+
+impl Rights {
+    /// Returns the rights to everything.
+    pub const fn everything() -> Self {
+        Self { symbols: None, channels: ChannelSet::ALL, max_hz: None, symbols_max: 0 }
+    }
+
+    /// Returns whether the session may have every symbol, so that its wildcard is that of the market.
+    pub const fn has_every_symbol(&self) -> bool {
+        self.symbols.is_none()
+    }
+
+    /// Returns whether the session may have the symbol.
+    pub fn permit(&self, id: SymbolId) -> bool {
+        self.symbols.as_ref().is_none_or(|symbols| symbols.contains(id))
+    }
+}

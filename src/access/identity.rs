@@ -1,0 +1,157 @@
+//! `Identity`: who a client is. And `KeySet`: keys by their id and by their secret.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use crate::access::entitlement::SymbolSet;
+use crate::access::{Credentials, Digest, Entitlement, Rights};
+use crate::domain::SymbolTable;
+
+/// A client that was let in: a key, or nobody in particular. Clones are cheap.
+#[derive(Clone)]
+pub struct Identity {
+    inner: Arc<Inner>,
+    /// The secret with which the client came.
+    pub(super) secret: Option<Digest>,
+}
+
+struct Inner {
+    /// Id of the key; empty for a client without one.
+    name: String,
+    /// The digests of its secrets.
+    secrets: Vec<Digest>,
+    entitlement: Entitlement,
+    is_of_file: bool,
+    /// The symbols that the key may have, once they have been looked up. There is one table in a process.
+    symbols: OnceLock<Option<Arc<SymbolSet>>>,
+}
+
+/// Does not show secrets.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.inner.name).finish()
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.name == other.inner.name && self.inner.entitlement == other.inner.entitlement
+    }
+}
+
+impl Identity {
+    fn new(name: String, secrets: Vec<Digest>, entitlement: Entitlement, is_of_file: bool) -> Self {
+        let inner = Inner { name, secrets, entitlement, is_of_file, symbols: OnceLock::new() };
+        Self { inner: Arc::new(inner), secret: None }
+    }
+
+    /// Returns a client without a key, who may have everything.
+    pub fn anybody() -> Self {
+        static ANYBODY: LazyLock<Identity> =
+            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::everything(), false));
+        ANYBODY.clone()
+    }
+
+    /// Returns a client that has not shown yet who it is, and may have nothing.
+    pub fn nobody() -> Self {
+        static NOBODY: LazyLock<Identity> =
+            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::nothing(), false));
+        NOBODY.clone()
+    }
+
+    /// Returns a key of the key file.
+    pub(super) fn of_file(name: String, secrets: Vec<Digest>, entitlement: Entitlement) -> Self {
+        Self::new(name, secrets, entitlement, true)
+    }
+
+    /// Returns a key of the section `[keys]`, or one that a client has made up where any key is accepted.
+    pub(super) fn of_dialects(name: String, secret: &str, entitlement: Entitlement) -> Self {
+        Self::new(name, vec![Digest::of(secret)], entitlement, false)
+    }
+
+    /// Returns the name: the id of the key, empty without one.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Returns whether the client has a key.
+    pub fn has_key(&self) -> bool {
+        !self.inner.name.is_empty()
+    }
+
+    /// Returns what the client may have.
+    pub fn entitlement(&self) -> &Entitlement {
+        &self.inner.entitlement
+    }
+
+    /// Returns whether the key is one of the key file.
+    pub(super) fn is_of_file(&self) -> bool {
+        self.inner.is_of_file
+    }
+
+    /// Returns whether a secret with this digest belongs to the key.
+    pub(super) fn has_secret(&self, digest: &Digest) -> bool {
+        // Every secret is compared, so that the time does not tell which one it is.
+        self.inner.secrets.iter().fold(false, |found, secret| found | secret.is(digest))
+    }
+
+    /// Returns the most symbols of one session, at most `session_max` (`session.symbols_max`).
+    pub fn symbols_max(&self, session_max: usize) -> usize {
+        match self.inner.entitlement.symbols_max {
+            0 => session_max,
+            symbols_max => symbols_max.min(session_max),
+        }
+    }
+
+    /// Returns the rights of a session in the market with this table.
+    pub fn rights(&self, table: &SymbolTable) -> Rights {
+        let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;
+        let symbols = self.inner.symbols.get_or_init(|| self.inner.entitlement.symbols_of(table)).clone();
+        Rights { symbols, channels, max_hz, symbols_max }
+    }
+}
+
+/// Keys, found by id and by secret.
+#[derive(Default)]
+pub(super) struct KeySet {
+    by_id: HashMap<String, Identity>,
+    by_secret: HashMap<Digest, Identity>,
+}
+
+impl KeySet {
+    /// Adds a key. Of two keys with the same secret, the first one has it where a secret comes alone.
+    pub(super) fn insert(&mut self, key: Identity) {
+        for secret in &key.inner.secrets {
+            self.by_secret.entry(*secret).or_insert_with(|| key.clone());
+        }
+        self.by_id.insert(key.inner.name.clone(), key);
+    }
+
+    /// Returns the key with this id.
+    pub(super) fn by_id(&self, id: &str) -> Option<&Identity> {
+        self.by_id.get(id)
+    }
+
+    /// Returns the number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Returns all keys.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Identity> {
+        self.by_id.values()
+    }
+
+    /// Returns the key of these credentials, whose secret has this digest. For an unknown id as much is compared as for a known one.
+    pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Option<Identity> {
+        static STRANGER: LazyLock<Identity> =
+            LazyLock::new(|| Identity::new(String::new(), vec![Digest::of("")], Entitlement::nothing(), false));
+        let key = match credentials {
+            Credentials::Pair { id, .. } => self.by_id.get(id),
+            Credentials::Token(_) => self.by_secret.get(digest),
+        };
+        let is_good = key.unwrap_or(&STRANGER).has_secret(digest);
+        key.filter(|_| is_good).map(|key| Identity { inner: key.inner.clone(), secret: Some(*digest) })
+    }
+}

@@ -1,0 +1,279 @@
+//! The key file: `auth.keys_file`, in TOML. Read at start and on SIGHUP.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::access::config::WORD_BYTES_MAX;
+use crate::access::identity::{Identity, KeySet};
+use crate::access::{Digest, Entitlement, Glob, OnLimit};
+use crate::domain::{Channel, ChannelSet, Timestamp};
+use crate::protocol::Rate;
+
+/// Longest file in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Most keys.
+const KEYS_MAX: usize = 100_000;
+/// Most entries of each list of a key.
+const LIST_MAX: usize = 10_000;
+/// Most secrets of a key: the old one and the new one.
+const SECRETS_MAX: usize = 2;
+/// The most connections or symbols that one key may be permitted.
+const LIMIT_MAX: usize = 1_000_000;
+/// The permission to write for everybody (chmod(1)).
+const WRITABLE_FOR_ALL: u32 = 0o002;
+
+/// Why the key file cannot be used. Displays as one line that names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("auth.keys_file {}: {complaint}", path.display())]
+pub struct KeyFileError {
+    path: PathBuf,
+    complaint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    keys: Vec<Entry>,
+}
+
+/// One key of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    secret_sha256: Texts,
+    symbols: Vec<String>,
+    channels: Option<Vec<String>>,
+    max_hz: Option<f64>,
+    #[serde(default)]
+    symbols_max: usize,
+    #[serde(default)]
+    connections_max: usize,
+    #[serde(default)]
+    on_limit: OnLimit,
+    #[serde(default)]
+    delay_ms: u64,
+    #[serde(default)]
+    origins: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
+    expires: Option<String>,
+    #[serde(default)]
+    admin: bool,
+}
+
+/// One text or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Reads the keys of a file.
+///
+/// # Errors
+///
+/// Returns the first mistake in it.
+pub(super) fn read(path: &Path) -> Result<KeySet, KeyFileError> {
+    let complain = |complaint: String| KeyFileError { path: path.into(), complaint };
+    let text = read_text(path).map_err(complain)?;
+    parse(&text).map_err(complain)
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let file = fs::File::open(path).map_err(|err| err.to_string())?;
+    let metadata = file.metadata().map_err(|err| err.to_string())?;
+    if metadata.permissions().mode() & WRITABLE_FOR_ALL != 0 {
+        return Err("everybody may write to it (chmod o-w)".into());
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|err| err.to_string())?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("it has more than {FILE_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
+/// Reads the keys in a text.
+///
+/// # Errors
+///
+/// Returns the first mistake in it, in one line.
+pub(super) fn parse(text: &str) -> Result<KeySet, String> {
+    let file: File = toml::from_str(text).map_err(|err| in_one_line(text, &err))?;
+    if file.keys.len() > KEYS_MAX {
+        return Err(format!("it has more than {KEYS_MAX} keys"));
+    }
+    let (mut ids, mut secrets) = (HashSet::new(), HashMap::new());
+    let mut set = KeySet::default();
+    for entry in file.keys {
+        let id = entry.id.clone();
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'"' | b'\\');
+        if !(1..=WORD_BYTES_MAX).contains(&id.len()) || !id.bytes().all(fits) {
+            return Err("an id must be 1 to 256 letters, digits and signs, without blanks and colons".into());
+        }
+        if !ids.insert(id.clone()) {
+            return Err(format!("the id {id} is there twice"));
+        }
+        let (digests, entitlement) = checked(entry).map_err(|complaint| format!("key {id}: {complaint}"))?;
+        for digest in &digests {
+            if let Some(other) = secrets.insert(*digest, id.clone()) {
+                return Err(format!("the keys {other} and {id} have the same secret"));
+            }
+        }
+        set.insert(Identity::of_file(id, digests, entitlement));
+    }
+    Ok(set)
+}
+
+fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
+    let texts = match entry.secret_sha256 {
+        Texts::One(text) => vec![text],
+        Texts::Several(texts) => texts,
+    };
+    let digests: Option<Vec<_>> = texts.iter().map(|text| Digest::parse(text)).collect();
+    let digests = digests.filter(|digests| (1..=SECRETS_MAX).contains(&digests.len()));
+    let digests = digests.ok_or("secret_sha256 must be 64 hexadecimal digits, or a list of one or two such texts")?;
+    if [&entry.symbols, &entry.origins, &entry.addresses].iter().any(|list| list.len() > LIST_MAX) {
+        return Err(format!("a list may have at most {LIST_MAX} entries"));
+    }
+    if entry.symbols_max > LIMIT_MAX || entry.connections_max > LIMIT_MAX {
+        return Err(format!("symbols_max and connections_max must be at most {LIMIT_MAX}"));
+    }
+    if entry.delay_ms > 0 {
+        return Err("delay_ms: delayed data are not served yet".into());
+    }
+    let rate = |hz| Rate::from_hz(hz).ok_or("max_hz must be 0.001 to 1000");
+    let entitlement = Entitlement {
+        symbols: each(&entry.symbols, "symbols", Glob::parse)?,
+        channels: entry.channels.map_or(Ok(ChannelSet::ALL), |names| channels(&names))?,
+        max_hz: entry.max_hz.map(rate).transpose()?,
+        symbols_max: entry.symbols_max,
+        connections_max: entry.connections_max,
+        on_limit: entry.on_limit,
+        expires_at: entry.expires.as_deref().map(moment).transpose()?,
+        origins: each(&entry.origins, "origins", origin)?,
+        addresses: each(&entry.addresses, "addresses", |text| text.parse().ok())?,
+        admin: entry.admin,
+    };
+    Ok((digests, entitlement))
+}
+
+fn each<T>(texts: &[String], name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
+    let read = |text: &String| {
+        let shown: String = text.chars().take(64).collect();
+        parse(text).ok_or_else(|| format!("{name}: {shown:?} is none"))
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Returns the channels of these names and patterns: `trades`, `bars.*`, `*`.
+fn channels(names: &[String]) -> Result<ChannelSet, String> {
+    let mut all = ChannelSet::EMPTY;
+    for name in names {
+        let glob = Glob::parse(name).ok_or("channels: empty or too long")?;
+        let is_named = |channel: &Channel| glob.matches(&channel.name().to_ascii_uppercase());
+        let found: ChannelSet = ChannelSet::ALL.iter().filter(is_named).collect();
+        if found.is_empty() {
+            return Err(format!("channels: no channel is called {name:?}"));
+        }
+        all = all.union(found);
+    }
+    Ok(all)
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let moment = chrono::DateTime::parse_from_rfc3339(text);
+    moment
+        .map(|moment| Timestamp::from_micros(moment.timestamp_micros()))
+        .map_err(|_| "expires must be a time of RFC 3339, like \"2027-01-01T00:00:00Z\"".to_owned())
+}
+
+/// Returns the origin of a page, in the form in which browsers send it.
+pub(super) fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_bare = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.fragment().is_none();
+    let is_web = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    (is_bare && is_web && !text.contains('*')).then(|| url.origin().ascii_serialization())
+}
+
+/// Returns the message of the parser with its line, without the excerpt of the file, which may hold digests.
+fn in_one_line(text: &str, err: &toml::de::Error) -> String {
+    let line = err.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+    let words: String = err.message().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    format!("line {line}: {words}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn key(more: &str) -> String {
+        format!("[[keys]]\nid = \"a\"\nsecret_sha256 = \"{HEX}\"\nsymbols = [\"*\"]\n{more}\n")
+    }
+
+    #[test]
+    fn a_key_has_every_field_of_the_file() {
+        let text = key("channels = [\"trades\", \"bars.1?\"]\nmax_hz = 2.5\nsymbols_max = 3\nconnections_max = 4\n\
+                        on_limit = \"replace\"\norigins = [\"HTTPS://Example.com:443\"]\naddresses = [\"192.0.2.0/24\"]\n\
+                        expires = \"2027-01-01T00:00:00+01:00\"\nadmin = true\ndelay_ms = 0");
+        let set = parse(&text).unwrap();
+        let key = set.by_id("a").unwrap().entitlement().clone();
+        assert_eq!((key.symbols_max, key.connections_max, key.on_limit, key.admin), (3, 4, OnLimit::Replace, true));
+        assert_eq!(key.max_hz, Rate::from_hz(2.5));
+        let names: Vec<_> = key.channels.iter().map(Channel::name).collect();
+        assert_eq!(names, ["trades", "bars.1s", "bars.1m", "bars.1h", "bars.1d"]);
+        assert_eq!(key.origins, ["https://example.com"]);
+        assert_eq!(key.expires_at, Some(Timestamp::from_micros(1_798_758_000_000_000)));
+        assert!(key.addresses[0].contains("192.0.2.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_one_line_that_names_the_key() {
+        let twice = format!("{}{}", key(""), key(""));
+        let same = format!("{}{}", key(""), key("").replace("\"a\"", "\"b\""));
+        for (text, named) in [
+            (key("colour = 1"), "colour"),
+            (key("max_hz = 0"), "max_hz"),
+            (key("expires = \"tomorrow\""), "expires"),
+            (key("origins = [\"example.com\"]"), "origins"),
+            (key("addresses = [\"192.0.2.0/33\"]"), "addresses"),
+            (key("channels = [\"ticks\"]"), "ticks"),
+            (key("on_limit = \"wait\""), "unknown variant `wait`"),
+            (key("delay_ms = 1"), "delay_ms"),
+            (key("connections_max = 1000001"), "connections_max"),
+            (key("").replace("[\"*\"]", "[\"[A-Z]\"]"), "symbols"),
+            (key("").replace("symbols = [\"*\"]", ""), "symbols"),
+            (key("").replace(HEX, "12"), "secret_sha256"),
+            (key("").replace(&format!("\"{HEX}\""), "[]"), "secret_sha256"),
+            (key("").replace("\"a\"", "\"a:b\""), "id"),
+            (twice, "the id a is there twice"),
+            (same, "same secret"),
+            ("[[keys]\n".into(), "line 1"),
+        ] {
+            let complaint = parse(&text).map(drop).unwrap_err();
+            assert!(complaint.contains(named) && !complaint.contains('\n'), "{text}: {complaint}");
+            assert!(!complaint.contains(&HEX[..16]), "{complaint}");
+        }
+        assert!(parse("").unwrap().by_id("a").is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\[\\[keys\\]\\]\n)?(id|symbols|expires|origins|secret_sha256) = [\\[\"a-z0-9*:/.\\]é\n-]{0,40}") {
+            let _ = parse(&text);
+        }
+    }
+}

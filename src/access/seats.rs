@@ -1,0 +1,128 @@
+//! `Seats`: the places of the connections of each key, by which they are counted and ended.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::access::{AtExcess, Identity, Keys, OnLimit};
+use crate::protocol::CloseReason;
+
+/// The connections of each key at each endpoint, oldest first. An entry exists only while its key has a connection there, so
+/// that `server.connections_max` bounds the map.
+#[derive(Default)]
+pub(super) struct Seats(Mutex<Taken>);
+
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) places: HashMap<Place, Vec<Connection>>,
+    next: u64,
+}
+
+/// The id of a key, and the endpoint; empty if the connections at all endpoints are counted together.
+type Place = (String, String);
+
+pub(super) struct Connection {
+    number: u64,
+    pub(super) key: Identity,
+    pub(super) end: Arc<dyn Fn(CloseReason) + Send + Sync>,
+}
+
+/// Why there is no place for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSeat {
+    /// The key has too many connections.
+    Full,
+    /// The key has ended for this reason since the client came.
+    Ended(CloseReason),
+}
+
+/// The place of one connection, until it is dropped.
+pub struct Seat {
+    keys: Arc<Keys>,
+    place: Place,
+    number: u64,
+}
+
+impl Seats {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    /// Takes a place for a connection of this key at an endpoint. If the key has as many connections there as it may, the oldest
+    /// one's `end` is called, on this thread, or the place is refused. Connections of a key of the key file are counted over all
+    /// endpoints and transports, and by `on_limit` of the key instead of `at_excess`; `end` is also called when such a key ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the place is refused.
+    pub fn take_seat(
+        self: &Arc<Self>,
+        key: &Identity,
+        endpoint: &str,
+        at_excess: AtExcess,
+        end: impl Fn(CloseReason) + Send + Sync + 'static,
+    ) -> Result<Seat, NoSeat> {
+        // A key of the key file has a rule of its own.
+        let (endpoint, at_excess) = match (key.is_of_file(), key.entitlement().on_limit) {
+            (false, _) => (endpoint, at_excess),
+            (true, OnLimit::Refuse) => ("", AtExcess::Refuse),
+            (true, OnLimit::Replace) => ("", AtExcess::EndOldest),
+        };
+        let place = (key.name().to_owned(), endpoint.to_owned());
+        let connections_max = key.entitlement().connections_max;
+        let mut seats = self.seats.lock();
+        let number = seats.next;
+        let taken = seats.places.entry(place.clone()).or_default();
+        let mut ended = Vec::new();
+        while connections_max > 0 && taken.len() >= connections_max {
+            if at_excess == AtExcess::Refuse {
+                return Err(NoSeat::Full);
+            }
+            ended.push(taken.remove(0));
+        }
+        taken.push(Connection { number, key: key.clone(), end: Arc::new(end) });
+        seats.next += 1;
+        drop(seats);
+        // Without the lock: whoever is ended may give its place back at once.
+        for oldest in ended {
+            (oldest.end)(CloseReason::Replaced);
+        }
+        let seat = Seat { keys: self.clone(), place, number };
+        // After the place was taken: a key that ends from now on ends this connection, too.
+        match self.end_of(key) {
+            Some(reason) => Err(NoSeat::Ended(reason)),
+            None => Ok(seat),
+        }
+    }
+
+    /// Ends the connections whose key has ended: of the keys with these names, or of all. Returns their number.
+    pub(super) fn end_connections(&self, names: Option<Vec<String>>) -> usize {
+        let seats = self.seats.lock();
+        let connections: Vec<&Connection> = match names {
+            None => seats.places.values().flatten().collect(),
+            Some(names) => {
+                names.into_iter().filter_map(|name| seats.places.get(&(name, String::new()))).flatten().collect()
+            }
+        };
+        let ended = connections.into_iter().filter_map(|each| Some((each.end.clone(), self.end_of(&each.key)?)));
+        let ended: Vec<_> = ended.collect();
+        drop(seats);
+        for (end, reason) in &ended {
+            end(*reason);
+        }
+        ended.len()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.keys.seats.lock();
+        if let Some(taken) = seats.places.get_mut(&self.place) {
+            taken.retain(|taken| taken.number != self.number);
+            if taken.is_empty() {
+                seats.places.remove(&self.place);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The values of labels that are not those of an enum of the protocol.
+
+/// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
+pub const HTTP_ERRORS: [&str; 13] = [
+    "not_found",
+    "method_not_allowed",
+    "upgrade_required",
+    "forbidden_origin",
+    "unavailable",
+    "request_timeout",
+    "head_too_long",
+    "tls_required",
+    "unauthorized",
+    "token_expired",
+    "forbidden",
+    "rate_limited",
+    "connection_limit",
+];
+
+/// Results of the check of a client's credentials.
+pub const AUTH_RESULTS: [&str; 6] = ["accepted", "rate_limited", "missing", "unknown", "expired", "forbidden"];
+
+/// The kinds of faults on request.
+pub const FAULT_KINDS: [&str; 17] = [
+    "mute",
+    "stall",
+    "drop",
+    "close",
+    "half_open",
+    "refuse",
+    "auth_error",
+    "slow",
+    "delay",
+    "jitter",
+    "gap",
+    "duplicate",
+    "reorder",
+    "garbage",
+    "bad_price",
+    "time_skew",
+    "burst",
+];

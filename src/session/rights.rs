@@ -1,0 +1,186 @@
+//! The rights of a session: what its client may name, and what its wildcard means.
+//!
+//! The hub knows no rights. It is asked for topics that the client may have, and for no others: so whatever it sends, from its ring
+//! or live, is permitted. The wildcard of a client that may have some symbols is one subscription here, and a topic of each of these
+//! symbols in the hub.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::access::{Identity, Rights, VisibleTable};
+use crate::domain::{Channel, ChannelSet, SymbolId, Timestamp};
+use crate::hub::{Recovery, Topic, topic};
+use crate::protocol::{Authenticated, CloseReason, ErrorCode, Mistake, Mode, ServerMessage, Subscribe};
+use crate::session::Session;
+use crate::session::wish::Wish;
+
+/// A client that may not have everything, or has a name.
+pub(super) struct Holder {
+    identity: Identity,
+    rights: Rights,
+    /// The time from which the client is told that its key expires; `None` once it has been told.
+    notice_at: Option<Timestamp>,
+}
+
+impl Session {
+    /// Sets who the client is. Before its first subscription. From the time `notice_at` the client is told that its key expires.
+    pub fn entitle(&mut self, identity: &Identity, notice_at: Option<Timestamp>) {
+        let rights = identity.rights(&self.router.borrow().config().table);
+        let may_have_all = rights.has_every_symbol() && rights.channels == ChannelSet::ALL && rights.max_hz.is_none();
+        let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();
+        let holder = || Box::new(Holder { identity: identity.clone(), rights, notice_at });
+        self.holder = (!is_anybody).then(holder);
+    }
+
+    /// Tells the client that its key expires, once.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the session must be closed instead.
+    pub fn tell_expiry(&mut self, now: Instant) -> Result<(), CloseReason> {
+        let Some(holder) = &mut self.holder else { return Ok(()) };
+        let time = self.clock.now();
+        let Some(expires_at) = holder.identity.entitlement().expires_at else { return Ok(()) };
+        if holder.notice_at.take_if(|at| *at <= time).is_none() {
+            return Ok(());
+        }
+        self.control(ServerMessage::AuthExpiring { expires_at }, now)
+    }
+
+    pub(super) fn rights(&self) -> &Rights {
+        static EVERYTHING: Rights = Rights::everything();
+        self.holder.as_ref().map_or(&EVERYTHING, |holder| &holder.rights)
+    }
+
+    /// Returns the most symbols that the session may name, and the setting that says so.
+    pub(super) fn symbols_max(&self) -> (usize, &'static str) {
+        let session_max = self.config.symbols_max;
+        match self.rights().symbols_max {
+            symbols_max @ 1.. if symbols_max < session_max => (symbols_max, "symbols_max of the key"),
+            _ => (session_max, "session.symbols_max"),
+        }
+    }
+
+    /// Returns the table as the client may see it.
+    pub(super) fn visible(&self) -> VisibleTable {
+        VisibleTable::new(self.router.borrow().config().table.clone(), self.rights().clone())
+    }
+
+    /// Returns the client's key for `welcome`, if it has one.
+    pub(super) fn authenticated(&self) -> Option<Box<Authenticated>> {
+        let identity = self.holder.as_ref().map(|holder| &holder.identity).filter(|identity| identity.has_key())?;
+        let entitlement = identity.entitlement();
+        Some(Box::new(Authenticated {
+            name: identity.name().into(),
+            expires_at: entitlement.expires_at,
+            max_hz: entitlement.max_hz,
+            channels: entitlement.channels,
+            connections: Some(entitlement.connections_max).filter(|max| *max > 0),
+        }))
+    }
+
+    /// Returns the request as it may be served: at no higher rate than the client may have.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake: a channel or a mode that the client may not have.
+    pub(super) fn permitted<'a>(&self, wanted: &'a Subscribe) -> Result<Cow<'a, Subscribe>, Mistake> {
+        let Rights { channels, max_hz, .. } = self.rights();
+        let forbidden: Vec<_> = wanted.channels.difference(*channels).iter().map(Channel::name).collect();
+        if !forbidden.is_empty() {
+            let message = format!("the key does not include these channels: {}", forbidden.join(", "));
+            return Err(Mistake::new(ErrorCode::ForbiddenChannel, message));
+        }
+        let Some(highest) = *max_hz else { return Ok(Cow::Borrowed(wanted)) };
+        match wanted.mode {
+            Mode::All => {
+                let message =
+                    format!("the key has at most {} events per second of each topic: mode latest", highest.hz());
+                Err(Mistake::new(ErrorCode::ForbiddenMode, message))
+            }
+            Mode::Latest(rate) => {
+                let mode = Mode::Latest(Some(rate.map_or(highest, |rate| rate.min(highest))));
+                Ok(Cow::Owned(Subscribe { mode, ..wanted.clone() }))
+            }
+        }
+    }
+
+    /// Subscribes to what has just been added to `wishes`, in the hub: after `offset`, or from now on if there is none. `known` is
+    /// sorted. Returns the recovery of the events in between.
+    pub(super) fn subscribe_in_hub(
+        &self,
+        known: &[Option<SymbolId>],
+        channels: ChannelSet,
+        mode: Mode,
+        offset: Option<u64>,
+    ) -> Option<Recovery> {
+        let mut router = self.router.borrow_mut();
+        if self.rights().has_every_symbol() || !known.contains(&None) {
+            return router.subscribe(self.key, known, channels, mode, offset);
+        }
+        // Symbols that are named have their own mode.
+        let mut groups = vec![(channels, known.iter().copied().flatten().map(Some).collect::<Vec<_>>())];
+        for id in router.config().table.ids().filter(|id| self.rights().permit(*id)) {
+            let rest = channels.difference(self.named(id));
+            match groups.iter_mut().find(|(set, _)| *set == rest) {
+                _ if rest.is_empty() => {}
+                Some((_, ids)) => ids.push(Some(id)),
+                None => groups.push((rest, vec![Some(id)])),
+            }
+        }
+        let subscribed = groups.into_iter().map(|(set, mut ids)| {
+            ids.sort_unstable();
+            router.subscribe(self.key, &ids, set, mode, offset)
+        });
+        subscribed.reduce(|all, next| match (all, next) {
+            (Some(mut all), Some(next)) => {
+                all.topics.extend(next.topics);
+                Some(all)
+            }
+            (all, _) => all,
+        })?
+    }
+
+    /// Unsubscribes from what has just been removed from `wishes`, in the hub.
+    pub(super) fn unsubscribe_in_hub(&self, id: Option<SymbolId>, channels: ChannelSet) {
+        let mut router = self.router.borrow_mut();
+        if self.rights().has_every_symbol() {
+            return router.unsubscribe(self.key, id, channels);
+        }
+        let Some(id) = id else {
+            let ids: Vec<_> = router.config().table.ids().filter(|id| self.rights().permit(*id)).collect();
+            for id in ids {
+                router.unsubscribe(self.key, Some(id), channels.difference(self.named(id)));
+            }
+            return;
+        };
+        // The wildcard goes on, in its own mode.
+        let mut kept = ChannelSet::EMPTY;
+        for (mode, set) in self.wishes.get(&None).into_iter().flat_map(Wish::modes) {
+            let set = set.intersection(channels);
+            kept = kept.union(set);
+            self.outbox.borrow_mut().set_mode(Some(id), set, mode);
+        }
+        router.unsubscribe(self.key, Some(id), channels.difference(kept));
+    }
+
+    /// Returns the topics of the hub for a subscription to this channel of a symbol, or of the wildcard: for the wildcard of a client
+    /// with some of the symbols, those of the symbols that are `wanted`.
+    pub(super) fn topics_in_hub(
+        &self,
+        id: Option<SymbolId>,
+        channel: Channel,
+        wanted: impl Fn(SymbolId) -> bool,
+    ) -> Vec<Topic> {
+        if id.is_some() || self.rights().has_every_symbol() {
+            return vec![topic(id, channel)];
+        }
+        let is_part = |id: &SymbolId| wanted(*id) && !self.named(*id).contains(channel);
+        self.visible().ids().filter(is_part).map(|id| Topic::symbol(id, channel)).collect()
+    }
+
+    /// Returns the channels to which the session is subscribed by the name of a symbol.
+    fn named(&self, id: SymbolId) -> ChannelSet {
+        self.wishes.get(&Some(id)).map_or(ChannelSet::EMPTY, Wish::channels)
+    }
+}

@@ -1,0 +1,165 @@
+//! The entrance of every request: which client it comes from, or why it is refused.
+//!
+//! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
+//! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
+//! order: origin (403), wrong credentials of the address (429), credentials (401), rights (403), connections of the key (429),
+//! room for another session (503).
+
+mod leash;
+mod presented;
+mod way;
+
+use std::sync::Arc;
+
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
+use actix_web::{Error, HttpMessage, HttpRequest};
+
+use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, VisibleTable};
+use crate::protocol::CloseReason;
+use crate::transport::vendor::finnhub;
+use crate::transport::{Problem, Worker};
+
+pub(super) use leash::Leash;
+pub(super) use presented::shown_offers;
+use way::Way;
+
+/// Longest time over which clients whose sessions end at once should come back. Milliseconds.
+pub(super) const RETURN_MS: std::ops::Range<u64> = 500..1_500;
+
+/// Answers a request that may not come to its address, and passes on all others.
+pub(super) fn guard<S>(
+    request: ServiceRequest,
+    app: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: 'static,
+{
+    let answer = match enter(request.request()) {
+        Ok(()) => Ok(app.call(request)),
+        Err(problem) => Err(refuse(request, problem)),
+    };
+    async move {
+        match answer {
+            Ok(answer) => answer.await,
+            Err(refused) => Ok(refused),
+        }
+    }
+}
+
+/// Lets a request through, or says why not. Remembers who sent it.
+///
+/// # Errors
+///
+/// Returns the problem document.
+fn enter(request: &HttpRequest) -> Result<(), Problem> {
+    let worker = Worker::of(request);
+    if !worker.keys.is_guarded() {
+        return Ok(());
+    }
+    let way = Way::of(worker, request);
+    if matches!(way, Way::Open | Way::Vendor) {
+        return Ok(());
+    }
+    if finnhub::opens_websocket(request.head()) {
+        worker.check_origin(request)?;
+    }
+    let presented = presented::of(request)?;
+    let credentials = presented.as_ref().map(|presented| presented.credentials());
+    let identity = worker.keys.identify(credentials, &caller(request)).map_err(refusal)?;
+    // Where no key is needed, anybody without one may read the metrics, as without a key file.
+    if way == Way::Admin && !identity.entitlement().admin {
+        return Err(Problem::forbidden("this address is for keys with admin = true"));
+    }
+    request.extensions_mut().insert(identity);
+    Ok(())
+}
+
+/// Returns the response to a request that was not let through. Pages that may read responses may read this one, too.
+fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse {
+    let allowed = Worker::of(request.request()).allowed_origins.readers(request.headers().get(ORIGIN));
+    let mut response = request.error_response(problem);
+    if let Some(allowed) = allowed {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+/// Returns who sent the request: anybody if nobody is asked; nobody if [`guard`] has not said who it is, as at the addresses of
+/// vendors.
+pub(super) fn identity(request: &HttpRequest) -> Identity {
+    let known = request.extensions().get::<Identity>().cloned();
+    known
+        .unwrap_or_else(|| if Worker::of(request).keys.is_guarded() { Identity::nobody() } else { Identity::anybody() })
+}
+
+/// Returns the symbols that the client of the request may see.
+pub(super) fn visible(request: &HttpRequest) -> VisibleTable {
+    let table = Worker::of(request).router.borrow().config().table.clone();
+    let rights = identity(request).rights(&table);
+    VisibleTable::new(table, rights)
+}
+
+/// Returns where the request comes from.
+pub(super) fn caller(request: &HttpRequest) -> Caller {
+    let origin = request.headers().get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Caller { address: request.peer_addr().map(|peer| peer.ip()), origin }
+}
+
+/// A session that is about to begin.
+pub(super) struct Place {
+    /// The client.
+    pub(super) identity: Identity,
+    /// The place among the sessions of the client's key, if it has one.
+    pub(super) seat: Option<Seat>,
+    /// Ends the session with its key.
+    pub(super) leash: Arc<Leash>,
+}
+
+impl Place {
+    /// Takes the place of a session for the client of the request.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem document if the client's key has too many connections, or has ended meanwhile.
+    pub(super) fn take(request: &HttpRequest) -> Result<Self, Problem> {
+        let (identity, leash) = (identity(request), Arc::<Leash>::default());
+        if !identity.has_key() {
+            return Ok(Self { identity, seat: None, leash });
+        }
+        let pulled = leash.clone();
+        let end = move |reason| pulled.end(reason);
+        let seat = Worker::of(request).keys.take_seat(&identity, "", AtExcess::Refuse, end);
+        let seat = seat.map_err(|no_seat| match no_seat {
+            NoSeat::Full => Problem::connection_limit(),
+            NoSeat::Ended(reason) => ended(reason),
+        })?;
+        Ok(Self { identity, seat: Some(seat), leash })
+    }
+}
+
+/// Returns the response to a request whose key has ended while it was waiting.
+pub(super) fn ended(reason: CloseReason) -> Problem {
+    match reason {
+        CloseReason::TokenExpired => refusal(KeyError::Expired),
+        CloseReason::Replaced => Problem::connection_limit(),
+        _ => Problem::unauthorized("the key has changed or is no longer valid", true),
+    }
+}
+
+/// Returns the response to a client that is refused. It does not say whether an id exists.
+fn refusal(err: KeyError) -> Problem {
+    match err {
+        KeyError::RateLimited { wait_ms } => {
+            Problem::rate_limited("too many wrong credentials came from this address").after_ms(wait_ms)
+        }
+        KeyError::Missing => Problem::unauthorized("a key is needed: send Authorization, docs/PROTOCOL.md", false),
+        KeyError::Mistyped => Problem::unauthorized(err.to_string(), true),
+        KeyError::Unknown => Problem::unauthorized("no such key, or another secret", true),
+        KeyError::Expired => Problem::token_expired(),
+        KeyError::Address | KeyError::NotEntitled => Problem::forbidden(err.to_string()),
+        KeyError::Origin => Problem::forbidden_origin(err.to_string()),
+    }
+}

@@ -1,0 +1,103 @@
+//! The credentials of a request in the ways of this server: the header `Authorization`, or for browsers, which cannot set it on a
+//! WebSocket, a subprotocol.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::transport::Problem;
+use crate::transport::vendor::credentials::Presented;
+
+/// Subprotocols that carry credentials in base64url without padding: `id:secret`, and one word.
+const BASIC: &str = "tickcast.basic.";
+const BEARER: &str = "tickcast.bearer.";
+
+/// Returns the credentials of the request, if it has any.
+///
+/// # Errors
+///
+/// Returns 401 if they are malformed, or if there are several: a server that chose one of them would choose another one than a proxy
+/// before it.
+pub(super) fn of(request: &HttpRequest) -> Result<Option<Presented>, Problem> {
+    let headers: Vec<_> = request.headers().get_all(AUTHORIZATION).collect();
+    let offers: Vec<_> = offers(request).filter(|offer| is_secret_offer(offer)).collect();
+    match (headers.as_slice(), offers.as_slice()) {
+        ([], []) => Ok(None),
+        ([header], []) => Presented::parse(header.as_bytes()).map(Some).ok_or_else(malformed),
+        ([], [offer]) => parse(offer).map(Some).ok_or_else(malformed),
+        _ => Err(Problem::unauthorized("the request has more than one pair of credentials", true)),
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::unauthorized("the credentials are malformed", true)
+}
+
+fn offers(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let headers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    headers.flat_map(|text| text.split(',')).map(str::trim)
+}
+
+/// Returns whether a subprotocol carries credentials, well-formed or not. It must not be shown or echoed.
+fn is_secret_offer(offer: &str) -> bool {
+    offer.starts_with(BASIC) || offer.starts_with(BEARER)
+}
+
+/// Returns a list of subprotocols with `***` in place of credentials.
+pub(in crate::transport) fn shown_offers(list: &str) -> String {
+    let shown = |offer: &str| {
+        let prefix = [BASIC, BEARER].into_iter().find(|prefix| offer.trim().starts_with(prefix));
+        prefix.map_or_else(|| offer.trim().to_owned(), |prefix| format!("{prefix}***"))
+    };
+    list.split(',').map(shown).collect::<Vec<_>>().join(", ")
+}
+
+fn parse(offer: &str) -> Option<Presented> {
+    let decoded = |text: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+    if let Some(token) = offer.strip_prefix(BEARER) {
+        return Some(Presented::Token(decoded(token)?));
+    }
+    let pair = decoded(offer.strip_prefix(BASIC)?)?;
+    let (id, secret) = pair.split_once(':')?;
+    Some(Presented::Pair { id: id.to_owned(), secret: secret.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn presented(headers: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let request = headers.iter().fold(TestRequest::default(), |request, pair| request.append_header(*pair));
+        let presented = of(&request.to_http_request()).map_err(|problem| problem.to_string())?;
+        Ok(presented.map(|presented| match presented {
+            Presented::Pair { id, secret } => format!("{id}/{secret}"),
+            Presented::Token(token) => token,
+        }))
+    }
+
+    #[test]
+    fn credentials_come_once_and_well_formed_or_not_at_all() {
+        let protocol = "Sec-WebSocket-Protocol";
+        let good = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(presented(&[(protocol, "tickcast.v1.json")]), Ok(None));
+        assert_eq!(presented(&[(protocol, "tickcast.v1.json, tickcast.basic.YTpz")]), good("a/s"));
+        assert_eq!(presented(&[(protocol, "tickcast.bearer.cw"), (protocol, "tickcast.v1.json")]), good("s"));
+        assert_eq!(presented(&[("Authorization", "Basic YTpz")]), good("a/s"));
+        for headers in [
+            &[(protocol, "tickcast.basic.YTpz, tickcast.basic.YTpz")][..],
+            &[(protocol, "tickcast.basic.YTpz"), ("Authorization", "Basic YTpz")],
+            &[("Authorization", "Basic YTpz"), ("Authorization", "Basic YTpz")],
+            &[(protocol, "tickcast.bearer.cw==")],
+            &[(protocol, "tickcast.bearer.c!")],
+            &[(protocol, "tickcast.basic.cw")],
+            &[(protocol, "tickcast.basic.")],
+            &[("Authorization", "Digest x")],
+            &[("Authorization", "")],
+        ] {
+            assert!(presented(headers).unwrap_err().starts_with("unauthorized"), "{headers:?}");
+        }
+        assert_eq!(shown_offers("tickcast.v1.json,tickcast.basic.YTpz"), "tickcast.v1.json, tickcast.basic.***");
+    }
+}

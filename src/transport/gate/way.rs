@@ -1,0 +1,81 @@
+//! `Way`: who may come to an address. Addresses that are not named here need a key.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+
+use crate::transport::Worker;
+use crate::transport::vendor::finnhub;
+
+/// The clients that may come to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Everybody: the probes, and the pages, which have no data of the market.
+    Open,
+    /// Clients with a key, by the headers and subprotocols of this server.
+    Native,
+    /// Clients with a key that has `admin`.
+    Admin,
+    /// Clients of a vendor. The address asks for the key in the vendor's own way.
+    Vendor,
+}
+
+/// The addresses of vendors begin so.
+const VENDORS: [&str; 10] = [
+    "/v2/stocks/",
+    "/v2/iex",
+    "/v2/sip",
+    "/v2/delayed_sip",
+    "/v2/test",
+    "/v2/aggs/",
+    "/v2/last/",
+    "/v2/snapshot/",
+    "/v3/",
+    "/finnhub/",
+];
+/// The address of Massive's stream.
+const MASSIVE_STREAM: &str = "/stocks";
+/// The pages.
+const PAGES: [&str; 7] = ["/", "/compare", "/compare/", "/handshake", "/handshake/", "/embed", "/static/"];
+
+impl Way {
+    /// Returns the way to the address of the request.
+    pub(super) fn of(worker: &Worker, request: &HttpRequest) -> Self {
+        let path = request.path();
+        if is_probe(path) {
+            return Self::of_probe(path);
+        }
+        let Some(path) = path.strip_prefix(&*worker.base_path) else { return Self::Native };
+        if is_preflight(request) {
+            return Self::Open;
+        }
+        let is_upgrade = finnhub::opens_websocket(request.head());
+        match path {
+            "" | "/" if is_upgrade => Self::Vendor,
+            // The address without its slash is a redirect.
+            "" if !worker.base_path.is_empty() => Self::Open,
+            path if is_probe(path) => Self::of_probe(path),
+            "/faults" => Self::Admin,
+            path if path.starts_with("/faults/") => Self::Admin,
+            MASSIVE_STREAM => Self::Vendor,
+            path if VENDORS.iter().any(|vendor| path.starts_with(vendor)) => Self::Vendor,
+            path if path.starts_with("/api/v1/") && finnhub::rest::has_token(request.head()) => Self::Vendor,
+            path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
+            _ => Self::Native,
+        }
+    }
+
+    fn of_probe(path: &str) -> Self {
+        if path == "/metrics" { Self::Admin } else { Self::Open }
+    }
+}
+
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
+/// Returns whether a browser asks whether a page may send a request. It sends no credentials, and gets no data.
+fn is_preflight(request: &HttpRequest) -> bool {
+    let has = |name| request.headers().contains_key(name);
+    request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
+}

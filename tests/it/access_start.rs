@@ -1,0 +1,111 @@
+//! The key file and the command that makes its entries, with the real binary.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::command::{Ended, run, spawn_binary};
+use crate::http::{get, request};
+use crate::keyring::{KeyRing, basic, entry, get_as, two_keys};
+
+const BEYOND: (&str, &str) = ("TICKCAST__SERVER__HOST", "0.0.0.0");
+
+fn is_refused(ended: &Ended, parts: &[&str]) {
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (1, ""), "{ended:?}");
+    assert!(parts.iter().all(|part| ended.stderr.contains(part)), "{parts:?}: {}", ended.stderr);
+}
+
+#[actix_web::test]
+async fn a_server_beyond_loopback_starts_only_with_keys_or_if_it_is_meant_to_be_open() {
+    is_refused(&run(&["--port", "0"], &[BEYOND]).await, &["auth.required", "auth.open"]);
+    let ring = KeyRing::new(&two_keys());
+    let file = ring.path.to_str().unwrap();
+    let keyed = [BEYOND, ("TICKCAST__AUTH__KEYS_FILE", file)];
+    is_refused(&run(&["--port", "0"], &keyed).await, &["auth.required"]);
+    let process = spawn_binary(&[], &[BEYOND, ("TICKCAST__AUTH__OPEN", "true")]).await;
+    let address = ([127, 0, 0, 1], process.address.port()).into();
+    assert_eq!(get(address, "/api/v1/symbols").await.status, 200);
+    let required = [keyed[0], keyed[1], ("TICKCAST__AUTH__REQUIRED", "true")];
+    let process = spawn_binary(&[], &required).await;
+    let address = ([127, 0, 0, 1], process.address.port()).into();
+    assert_eq!(get(address, "/api/v1/symbols").await.status, 401);
+    for (name, value, named) in
+        [("TICKCAST__AUTH__OPEN", "true", "auth.open"), ("TICKCAST__KEYS__ANY", "true", "keys.any")]
+    {
+        let variables = [keyed[1], required[2], (name, value)];
+        is_refused(&run(&["--port", "0"], &variables).await, &[named]);
+    }
+}
+
+#[actix_web::test]
+async fn a_bad_key_file_is_refused_in_one_line() {
+    let ring = KeyRing::new(&two_keys());
+    let path = ring.path.to_str().unwrap().to_owned();
+    let start = async || run(&["--port", "0"], &[("TICKCAST__AUTH__KEYS_FILE", &path)]).await;
+    ring.write(&[entry("a", "symbols = []"), entry("a", "symbols = []")]);
+    is_refused(&start().await, &[&path, "the id a is there twice"]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o646)).unwrap();
+    is_refused(&start().await, &[&path, "everybody may write"]);
+    std::fs::remove_file(&path).unwrap();
+    is_refused(&start().await, &[&path, "No such file"]);
+    std::fs::create_dir(&path).unwrap();
+    is_refused(&start().await, &[&path, "directory"]);
+    std::fs::remove_dir(&path).unwrap();
+}
+
+#[actix_web::test]
+async fn a_new_key_is_printed_once_and_works_after_sighup_and_no_secret_is_in_the_log() {
+    let made =
+        run(&["key", "new", "--id", "desk7", "--symbols", "AAPL", "--symbols", "BTC*", "--max-hz", "2.5"], &[]).await;
+    assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
+    let secret = made.stdout.split_whitespace().find(|word| word.starts_with("tcs_")).unwrap().to_owned();
+    let ring = KeyRing::new(&two_keys());
+    let variables = [
+        ("TICKCAST__AUTH__REQUIRED", "true"),
+        ("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap()),
+        ("RUST_LOG", "trace,mio=off,polling=off"),
+    ];
+    let mut process = spawn_binary(&[], &variables).await;
+    let header = basic("desk7", &secret);
+    let ask = async || {
+        let headers = [("Authorization", header.as_str())];
+        request(process.address, awc::http::Method::GET, "/api/v1/symbols", &headers).await
+    };
+    assert_eq!(ask().await.status, 401);
+    ring.write(std::slice::from_ref(&made.stdout));
+    process.signal("HUP").await;
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.contains("keys reloaded")) {
+        lines.push(process.next_line().await);
+    }
+    let answer =
+        request(process.address, awc::http::Method::GET, "/api/v1/symbols", &[("Authorization", &header)]).await;
+    assert_eq!(answer.json()["symbols"].as_array().unwrap().len(), 1);
+    assert_eq!(get_as(process.address, "wide", "/api/v1/symbols").await.status, 401);
+    // A typo is told, without saying whether the id exists.
+    let typo = basic("nobody", &secret.replacen("tcs_", "tcs_x", 1));
+    let typo = request(process.address, awc::http::Method::GET, "/api/v1/symbols", &[("Authorization", &typo)]).await;
+    assert!(typo.status == 401 && typo.text().contains("checksum"), "{}", typo.text());
+    ring.write(&["nonsense".into()]);
+    process.signal("HUP").await;
+    while !lines.last().is_some_and(|line| line.contains("keys not reloaded, the old ones stay")) {
+        lines.push(process.next_line().await);
+    }
+    process.signal("TERM").await;
+    let ended = process.ended().await;
+    lines.push(ended.stderr);
+    let log = lines.concat();
+    let encoded = header.trim_start_matches("Basic ");
+    assert!(log.len() > 1_000 && !log.contains(&secret[8..40]) && !log.contains(&encoded[8..40]), "{log}");
+    assert!(!made.stdout.replace(&secret, "").contains(&secret[8..40]), "once");
+}
+
+#[actix_web::test]
+async fn a_bad_new_key_is_refused_by_the_rules_of_the_file() {
+    for (arguments, named) in [
+        (&["key", "new", "--id", "a:b"][..], "id"),
+        (&["key", "new", "--id", "a", "--symbols", "[x]"], "symbols"),
+        (&["key", "new", "--id", "a", "--expires", "soon"], "expires"),
+    ] {
+        is_refused(&run(arguments, &[]).await, &[named]);
+    }
+}
