@@ -8,11 +8,17 @@ import json
 import random
 import selectors
 import unittest
+from collections.abc import AsyncGenerator
 from typing import Any
 from unittest import mock
 
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
+
 from tickcast import Client, ClosedError, Failure, Options
 from tickcast._closing import Ended, advice_of
+from tickcast._http import RequestError, StreamEvent
 from tickcast._messages import Raw, Transport
 from tickcast._silences import Silences
 
@@ -95,6 +101,49 @@ def attempts_of(seed: int, seconds: float, failure_of: Any, transports: tuple[Tr
     return ends
 
 
+def refused_attempts(status: int, retry_after_s: str | None, is_blocked_first: bool = False) -> list[tuple[float, str]]:
+    """Returns when a client tries which transport within ten minutes.
+
+    No stream gets through, polls do, and the upgrade is refused like this, the first one as by a proxy if it is so wanted.
+    """
+    attempts: list[tuple[float, str]] = []
+    loop = QuickLoop()
+
+    async def connect(url: str, **_: object) -> None:
+        attempts.append((loop.time(), "websocket"))
+        is_proxy = is_blocked_first and len(attempts) == 1
+        headers = {} if retry_after_s is None or is_proxy else {"Retry-After": retry_after_s}
+        raise InvalidStatus(Response(403 if is_proxy else status, "", Headers(headers)))
+
+    async def stream(url: str, *_: object) -> AsyncGenerator[StreamEvent, None]:
+        attempts.append((loop.time(), "sse"))
+        raise RequestError(Failure("refused", status=403, is_blocked=True))
+        yield StreamEvent(None, None)
+
+    async def fetch(url: str, *_: object) -> Raw:
+        if "wait_ms=25000" in url:
+            attempts.append((loop.time(), "poll"))
+            await asyncio.sleep(25)
+        return json.loads('{"epoch":"e1","offset":5,"cursor":"e1:5","recovered":true,"messages":[]}')  # type: ignore[no-any-return]
+
+    async def run() -> None:
+        client = Client("http://localhost/", Options(random=lambda: 0.0))
+        client.subscribe("AAPL")
+        client.connect()
+        await asyncio.sleep(600)
+        await client.close()
+
+    with (
+        mock.patch("time.monotonic", loop.time), mock.patch("tickcast._websocket.connect", connect),
+        mock.patch("tickcast._lines.read_stream", stream), mock.patch("tickcast._lines.fetch_json", fetch),
+    ):
+        try:
+            loop.run_until_complete(run())
+        finally:
+            loop.close()
+    return attempts
+
+
 class Pace(unittest.TestCase):
     def check_pace(self, ends: Ends, minutes: int, what: object) -> None:
         for begun_s in range(0, int(minutes * _MINUTE_S), 5):
@@ -129,6 +178,27 @@ class Pace(unittest.TestCase):
                 self.assertGreaterEqual(next_s - at_s, least_s - 1e-6, f"seed {seed}: {failure}")
             if advice_of(ends[-1][2].code or 0).reconnects:
                 self.assertGreater(len(ends), 3, f"seed {seed}: it goes on")
+
+    def test_an_upgrade_that_is_refused_for_a_while_is_tried_again_and_no_other_transport_is(self) -> None:
+        for status, retry_after_s, transport in (
+            (429, "40", "websocket"), (503, "40", "websocket"), (429, None, "websocket"), (503, None, "sse"), (503, "Wed, 21 Oct 2026 07:28:00 GMT", "sse"),
+            (403, None, "sse"), (403, "40", "sse"), (426, None, "sse"), (502, None, "sse"),
+        ):
+            attempts = refused_attempts(status, retry_after_s)
+            self.assertGreater(len(attempts), 2)
+            (begun_s, first), (next_s, second) = attempts[:2]
+            self.assertEqual((first, second), ("websocket", transport), f"{status} {retry_after_s}")
+            if transport == "websocket":
+                self.assertEqual({each for _, each in attempts}, {"websocket"}, f"{status} {retry_after_s}")
+                self.assertGreaterEqual(next_s - begun_s, float(retry_after_s or 0.25), f"{status} {retry_after_s}")
+
+    def test_a_better_transport_that_is_refused_for_a_while_is_tried_again_after_it_and_no_other_one_is(self) -> None:
+        for retry_after_s, least_s in (("200", 200.0), ("1", 45.0)):
+            attempts = refused_attempts(503, retry_after_s, is_blocked_first=True)
+            self.assertEqual([each for _, each in attempts[:3]], ["websocket", "sse", "poll"])
+            later = [(at_s, each) for at_s, each in attempts[3:] if each != "poll"]
+            self.assertEqual({each for _, each in later}, {"websocket"})
+            self.assertGreaterEqual(later[1][0] - later[0][0], least_s)
 
     def test_clients_that_were_told_the_same_delay_come_back_at_different_moments(self) -> None:
         told = Failure("closed", 1001, retry_after_ms=10_000)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self, cast
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ._closing import ABNORMAL, Backoff, ClosedError, Ended, Failure, advice_of
 from ._core import Link
+from ._inbox import Inbox
 from ._lines import LineLink
 from ._messages import Channel, Message, Raw, Reset, Transport, suspicion_of, topic_of
 from ._options import Options, Status
@@ -47,7 +49,7 @@ class Client:
         self.place = Place(self._on_reset)
         self.lag_option = {"on_lag": "close"} if self._options.on_lag == "close" else {}
         self.account = self._options.account
-        self._queue: asyncio.Queue[Message | ClosedError | None] = asyncio.Queue(self._options.queue_max)
+        self._inbox = Inbox(self._options.queue_max)
         # Messages of this client, which are passed on before the next ones of the server.
         self._own: list[Message] = []
         self._backoff = Backoff(self._options.random)
@@ -59,7 +61,6 @@ class Client:
         self._pinged_s = 0.0
         # When the application last read too slowly: until then the silence is its own.
         self._waited_s = 0.0
-        self._is_waiting = False
         self._first = 0
         self._upgrade_at_s = 0.0
         self._is_update_due = False
@@ -115,61 +116,69 @@ class Client:
         self._is_asked = True
         self._wake.set()
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[Message]:
         """Iterates over the messages until the client is closed.
 
-        Raises ClosedError if the server has closed the connection for good.
+        Raises ClosedError if the server has closed the connection for good, and an error of ``on_status``, which closes the client, too.
         """
-        while (message := await self._queue.get()) is not None:
-            if isinstance(message, ClosedError):
-                raise message
-            yield message
+        return self._inbox.read()
 
     async def close(self) -> None:
         """Ends the subscriptions and the connection. Waits for the server's answer for up to two seconds."""
         if self._is_closing:
             return
         self._is_closing = True
-        if self._link and self._link.link.is_ready:
-            await self._link.link.close()
-        if self._runner:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
-        self._set_status(state="closed", transport=None, retry_in_s=None, failure=None)
-        self._end(None)
+        try:
+            if self._link and self._link.link.is_ready:
+                await self._link.link.close()
+            if self._runner:
+                self._runner.cancel()
+                await asyncio.gather(self._runner, return_exceptions=True)
+            self._set_status(state="closed", transport=None, retry_in_s=None, failure=None)
+        finally:
+            self._inbox.end(None)
 
     # Connections.
 
     async def _run(self) -> None:
         try:
-            index, failure = 0, None
-            while True:
-                failure = await self._connect(index, failure)
-                if self._is_closing:
-                    return
-                advice = advice_of(failure.code or ABNORMAL)
-                attempt = cast(_Attempt, self._link)
-                if not advice.reconnects:
-                    self._set_status(state="closed", transport=None, retry_in_s=None, failure=failure)
-                    return self._end(ClosedError(failure))
-                if not advice.keeps_cursor:
-                    self.place.restart()
-                at = self._options.transports.index(attempt.link.transport)
-                is_blocked = failure.is_blocked
-                if attempt.link.is_ready and failure.cause in ("silent", "late"):
-                    is_blocked = self._silences.note(attempt.link.transport, time.monotonic())
-                if is_blocked and at + 1 < len(self._options.transports):
-                    index = at + 1
-                    continue
-                if attempt.link.is_ready and time.monotonic() - attempt.begun_s > _HELD_S:
-                    self._backoff.reset()
-                if failure.retry_after_ms is not None:
-                    self._backoff.tell(failure.retry_after_ms)
-                if failure.cause != "asked":
-                    await self._pause(failure, advice.delay_ms)
-                index = 0 if time.monotonic() >= self._upgrade_at_s else self._first
+            failure = await self._reconnect()
+            if not self._is_closing:
+                self._set_status(state="closed", transport=None, retry_in_s=None, failure=failure)
+                self._inbox.end(ClosedError(failure))
+        except Exception as err:
+            # Of `on_status`, or of this package. Nobody awaits this task, so it goes to the reader, who would wait for ever.
+            self._inbox.end(err)
+            with suppress(Exception):
+                self._set_status(state="closed", transport=None, retry_in_s=None, failure=None)
         finally:
             self._drop()
+
+    async def _reconnect(self) -> Failure:
+        """Serves one connection after another. Returns why no other one follows."""
+        index, failure = 0, None
+        while True:
+            failure = await self._connect(index, failure)
+            advice = advice_of(failure.code or ABNORMAL)
+            attempt = cast(_Attempt, self._link)
+            if self._is_closing or not advice.reconnects:
+                return failure
+            if not advice.keeps_cursor:
+                self.place.restart()
+            at = self._options.transports.index(attempt.link.transport)
+            is_blocked = failure.is_blocked
+            if attempt.link.is_ready and failure.cause in ("silent", "late"):
+                is_blocked = self._silences.note(attempt.link.transport, time.monotonic())
+            if is_blocked and at + 1 < len(self._options.transports):
+                index = at + 1
+                continue
+            if attempt.link.is_ready and time.monotonic() - attempt.begun_s > _HELD_S:
+                self._backoff.reset()
+            if failure.retry_after_ms is not None:
+                self._backoff.tell(failure.retry_after_ms)
+            if failure.cause != "asked":
+                await self._pause(failure, advice.delay_ms)
+            index = 0 if time.monotonic() >= self._upgrade_at_s else self._first
 
     async def _pause(self, failure: Failure, least_ms: float) -> None:
         # A wait for an answer was delay enough, and a hole is no fault of the connection.
@@ -233,7 +242,7 @@ class Client:
         silence_s = options.silence_heartbeats * self._heartbeat_ms / 1_000
         if not link.is_ready:
             return Failure("silent", is_blocked=True) if now_s - attempt.begun_s > options.connect_timeout_s else None
-        if self._is_waiting:
+        if self._inbox.is_full:
             self._waited_s = now_s
         # If the process stood still, or the application, messages may be waiting to be read.
         elif not is_late:
@@ -256,13 +265,13 @@ class Client:
             if now_s >= self._upgrade_at_s:
                 self._candidate = self._open(0)
         elif candidate.task.done() or now_s - candidate.begun_s > options.connect_timeout_s:
+            failure = _failure_of(candidate.task) if candidate.task.done() else Failure("silent", is_blocked=True)
             candidate.task.cancel()
-            if candidate.task.done():
-                _failure_of(candidate.task)
+            told_s = 0 if failure.is_blocked else min(failure.retry_after_ms or 0, Backoff.TOLD_MOST_MS) / 1_000
             following = options.transports.index(candidate.link.transport) + 1
-            self._candidate = self._open(following) if following < self._first else None
+            self._candidate = self._open(following) if following < self._first and told_s == 0 else None
             if self._candidate is None:
-                self._upgrade_at_s = now_s + self._silences.upgrade_delay(self._options.random())
+                self._upgrade_at_s = now_s + max(told_s, self._silences.upgrade_delay(self._options.random()))
 
     # For the connections.
 
@@ -322,20 +331,13 @@ class Client:
 
     async def _pass(self, message: Message) -> None:
         own, self._own = self._own, []
-        self._is_waiting = True
-        for each in [*own, message]:
-            await self._queue.put(each)
-        self._is_waiting = False
-        self._waited_s = time.monotonic() if self._queue.full() else self._waited_s
+        self._inbox.add([*own, message])
+        if self._inbox.is_full:
+            await self._inbox.room()
+            self._waited_s = time.monotonic()
 
     def _on_reset(self, reset: Reset) -> None:
         self._own.append(reset)
-
-    def _end(self, end: ClosedError | None) -> None:
-        if self._queue.full():
-            # Of a client that is closed nobody reads the rest.
-            self._queue.get_nowait()
-        self._queue.put_nowait(end)
 
     def _update_soon(self) -> None:
         """Sends the changes of one turn of the application together."""

@@ -15,7 +15,7 @@ from ._closing import Ended, Failure
 from ._messages import GarbledError, Raw, read_json
 
 #: Statuses after which the same request may succeed later.
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+PASSING = (408, 425, 429, 500, 502, 503, 504)
 _LINE_BYTES_MAX = 1 << 16
 
 
@@ -97,14 +97,18 @@ async def _read_head(reader: asyncio.StreamReader) -> _Answer:
     return _Answer(int(lines[0].split(" ")[1]), headers, reader)
 
 
+def retry_after_ms_of(value: str) -> float | None:
+    """Returns the delay of a header ``Retry-After``; None if it has none, or a date."""
+    return float(value) * 1_000 if value.isascii() and value.isdigit() else None
+
+
 async def _refusal(answer: _Answer) -> RequestError:
-    seconds = answer.headers.get("retry-after", "")
-    retry_after_ms = float(seconds) * 1_000 if seconds.isdigit() else None
+    retry_after_ms = retry_after_ms_of(answer.headers.get("retry-after", ""))
     try:
         problem = json.loads(await answer.text())
     except ValueError:
         problem = None
-    failure = Failure("refused", status=answer.status, retry_after_ms=retry_after_ms, is_blocked=answer.status not in _PASSING)
+    failure = Failure("refused", status=answer.status, retry_after_ms=retry_after_ms, is_blocked=answer.status not in PASSING)
     return RequestError(failure, problem if isinstance(problem, dict) else None)
 
 

@@ -5,6 +5,7 @@ changed begin anew at the oldest cursor; the gate drops repeated events.
 """
 
 import asyncio
+import re
 import ssl
 import time
 from contextlib import aclosing
@@ -16,7 +17,7 @@ from ._audit import Audit, Scope
 from ._closing import Ended, Failure, code_of
 from ._core import Core
 from ._http import RequestError, fetch_json, read_stream
-from ._messages import EVERY, GarbledError, Raw, Transport, check, read_frame, topic_of
+from ._messages import EVERY, GarbledError, Raw, Transport, check, check_answer, read_frame, topic_of
 from ._wishes import Group, groups_of
 
 #: How long the head of an answer, or the first event of a stream, may take; in addition to the wait that a poll asks for.
@@ -80,7 +81,7 @@ class LineLink:
             for group in groups_of(wishes.wanted):
                 await self._begin(group)
         if not self.is_ready and not wishes.wanted:
-            answer = await fetch_json(self._core.url_of("api/v1/snapshot"), _ANSWER_S, self._tls)
+            answer = await self._fetch("api/v1/snapshot", _ANSWER_S, "epoch")
             self._core.place.meet(answer["epoch"])
             self._core.enter(self)
         groups = groups_of(wishes.wanted)
@@ -205,11 +206,18 @@ class LineLink:
 
     async def _poll(self, group: Group, after: tuple[str, int] | None, wait_ms: int) -> Raw:
         query = self._query_of(group, after) | {"wait_ms": wait_ms}
-        answer = await fetch_json(self._core.url_of(f"api/v1/poll?{urlencode(query)}"), wait_ms / 1_000 + _ANSWER_S, self._tls)
+        keys = ("epoch", "offset", "cursor", "recovered", "messages")
+        return await self._fetch(f"api/v1/poll?{urlencode(query)}", wait_ms / 1_000 + _ANSWER_S, *keys)
+
+    async def _fetch(self, path: str, timeout_s: float, *keys: str) -> Raw:
+        """Fetches an answer with these keys."""
         try:
-            return {**answer, "messages": [check(message) for message in answer["messages"]]}
-        except (GarbledError, KeyError, TypeError) as err:
+            answer = check_answer(await fetch_json(self._core.url_of(path), timeout_s, self._tls), *keys)
+            for message in answer["messages"] if "messages" in keys else []:
+                check(message)
+        except GarbledError as err:
             raise RequestError(Failure("garbage")) from err
+        return answer
 
     def _query_of(self, group: Group, after: tuple[str, int] | None) -> dict[str, Any]:
         symbols, channels, way = group
@@ -277,4 +285,4 @@ class LineLink:
 
 def _cursor_of(text: str) -> tuple[str, int] | None:
     epoch, _, offset = text.partition(":")
-    return (epoch, int(offset)) if epoch and offset.isdigit() else None
+    return (epoch, int(offset)) if epoch and re.fullmatch("[0-9]{1,20}", offset) else None

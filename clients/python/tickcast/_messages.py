@@ -4,7 +4,6 @@ Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes 
 """
 
 import json
-import math
 from typing import Any, Literal, TypedDict
 
 Channel = Literal[
@@ -226,10 +225,16 @@ _NUMBERS = {
     "day": ("seq", "offset", "ts", "prev_close"),
     "gap": ("seq", "offset", "ts", "since"),
     "snapshot": ("offset", "ts", "price", "open", "high", "low", "prev_close", "volume"),
+    "welcome": ("offset",),
     "lag": ("skipped", "since_offset"),
     "heartbeat": ("offset",),
     "pong": ("offset",),
 }
+#: Numbers that a message may lack.
+_OPTIONAL = ("id", "skipped", "heartbeat_ms", "retry_after_ms")
+_ANSWER_KINDS = {"epoch": str, "offset": int, "cursor": str, "recovered": bool, "messages": list}
+#: Greater ones are no numbers of a server, and not every operation can do with them.
+_NUMBER_MAX = 1 << 63
 _TOPICS = {"trade": "trades", "quote": "quotes", "correction": "corrections", "cancel": "cancels", "day": "day", "gap": "gap"}
 
 
@@ -253,7 +258,7 @@ def suspicion_of(event: Raw, channel: str) -> Suspect | None:
 
 
 def check(message: object) -> Raw:
-    """Returns a message that has all its numbers.
+    """Returns a message that has every key that this client reads.
 
     Raises GarbledError if it has not.
     """
@@ -261,26 +266,42 @@ def check(message: object) -> Raw:
         raise GarbledError("a message is an object with a type")
     kind = message["type"]
     numbers = _NUMBERS.get(kind, ())
-    if not all(_is_number(message.get(key)) for key in numbers):
+    if not all(_is_number(message.get(key)) for key in numbers) or not all(_is_number(message[key]) for key in _OPTIONAL if key in message):
         raise GarbledError(f"a {kind} lacks a number")
     if "ts" in numbers and not isinstance(message.get("symbol"), str):
         raise GarbledError(f"a {kind} lacks its symbol")
     if kind == "bar" and message.get("interval") not in INTERVALS:
         raise GarbledError("a bar lacks its interval")
-    if kind == "snapshot" and not isinstance(message.get("seq"), dict):
+    if kind == "snapshot" and not (isinstance(seq := message.get("seq"), dict) and all(map(_is_number, seq.values()))):
         raise GarbledError("a snapshot lacks its numbers")
+    word = {"welcome": "epoch", "goodbye": "reason", "error": "code"}.get(kind)
+    if word is not None and not isinstance(message.get(word), str):
+        raise GarbledError(f"a {kind} lacks its {word}")
+    symbols = message.get("symbols", []) if kind == "error" else []
+    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+        raise GarbledError("an error has a symbol that is none")
     return message
 
 
+def check_answer(answer: object, *keys: str) -> Raw:
+    """Returns an answer over HTTP that has these keys.
+
+    Raises GarbledError if it has not.
+    """
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(key), _ANSWER_KINDS[key]) for key in keys):
+        raise GarbledError("an answer lacks a key")
+    return answer
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NUMBER_MAX
 
 
 def read_json(text: str | bytes) -> Any:
     """Reads JSON; raises GarbledError if it is none."""
     try:
         return json.loads(text)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise GarbledError(str(err)) from err
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from ._audit import Audit, Scope
 from ._closing import ABNORMAL, Ended, Failure
 from ._core import Core
+from ._http import PASSING, retry_after_ms_of
 from ._messages import GarbledError, Raw, Transport, read_frame, topic_of
 from ._wishes import Group, Wanted, changes_of, groups_of, without
 
@@ -65,10 +67,7 @@ class WebSocketLink:
                 ssl=(self._tls or True) if url.startswith("wss") else None,
             )
         except InvalidStatus as err:
-            seconds = err.response.headers.get("Retry-After", "")
-            retry_after_ms = float(seconds) * 1_000 if seconds.isdigit() else None
-            status = err.response.status_code
-            raise Ended(Failure("refused", status=status, retry_after_ms=retry_after_ms, is_blocked=True)) from err
+            raise Ended(_refusal(err.response)) from err
         except (OSError, TimeoutError, WebSocketException) as err:
             raise Ended(Failure("unreachable", ABNORMAL, is_blocked=True)) from err
         sender = asyncio.create_task(self._send_requests(self._socket))
@@ -227,3 +226,11 @@ class WebSocketLink:
         """Closes the socket, and waits for the closing handshake."""
         if self._socket is not None:
             await self._socket.close()
+
+
+def _refusal(answer: Response) -> Failure:
+    status = answer.status_code
+    retry_after_ms = retry_after_ms_of(next(iter(answer.headers.get_all("Retry-After")), ""))
+    # A server that is full says when to come back. A proxy that blocks upgrades may answer with any other status, even 503, and says nothing.
+    is_busy = status == 429 or (status in PASSING and retry_after_ms is not None)
+    return Failure("refused", status=status, retry_after_ms=retry_after_ms, is_blocked=not is_busy)

@@ -49,7 +49,13 @@ async fn the_types_of_the_python_client_are_strict() {
     let mut command = Language::Python.command();
     command.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(root.join("target/tmp/mypy"));
     command.current_dir(root.join("clients/python")).env("MYPYPATH", ".");
-    command.args(["tickcast", "tests/test_client.py", "tests/test_cursor.py", "tests/test_pace.py"]);
+    command.args([
+        "tickcast",
+        "tests/test_client.py",
+        "tests/test_cursor.py",
+        "tests/test_end.py",
+        "tests/test_pace.py",
+    ]);
     command.arg("../../tests/clients/watch.py").kill_on_drop(true);
     let ended = ended(&mut command).await;
     assert!(ended.status.success(), "{}", ended.stdout);
