@@ -46,13 +46,27 @@ export class Audience {
     this.call("batch", { messages, received_us });
   }
 
-  /** Calls the listeners of a name. @param {string} name @param {unknown} value */
+  /** Calls the listeners of a name. The error of one is reported, and keeps no message from the others. @param {string} name @param {unknown} value */
   call(name, value) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(/** @type {never} */ (value));
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(/** @type {never} */ (value));
+      } catch (err) {
+        report(err);
+      }
+    }
   }
 
-  /** Ends the readers after what is waiting. @param {Error | null} [error] thrown after it */
+  /** Ends the readers after what is waiting. @param {unknown} [error] thrown after it @returns {boolean} whether there are any */
   end(error = null) {
     for (const queue of this.#queues) queue.end(error);
+    return this.#queues.size > 0;
   }
+}
+
+/** Reports an error as one that nobody has caught. @param {unknown} err */
+export function report(err) {
+  // Node has no such function.
+  if (globalThis.reportError) globalThis.reportError(err);
+  else queueMicrotask(() => { throw err; });
 }

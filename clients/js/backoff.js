@@ -9,7 +9,7 @@
 const DELAY_MS_FIRST = 500;
 const DELAY_MS_MAX = 15_000;
 /** The longest delay that a server may demand. */
-const TOLD_MS_MAX = 300_000;
+export const TOLD_MS_MAX = 300_000;
 
 export class Backoff {
   #attempt = 0;

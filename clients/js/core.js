@@ -22,6 +22,7 @@
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
  * @property {(link: Link, failure: Failure) => void} fail the connection has ended
+ * @property {(error: unknown) => void} crash an error of this library: ends the client
  */
 
 /**

@@ -11,7 +11,7 @@
 import { Audit } from "./audit.js";
 import { codeOf } from "./closing.js";
 import { fetchJson, readStream, RequestError } from "./http.js";
-import { checkMessage, cursorOf, cursorText, EVERY, isEvent, isNumbered, readFrame, topicOf } from "./protocol.js";
+import { checkAnswer, cursorOf, cursorText, EVERY, isEvent, isNumbered, readFrame, topicOf } from "./protocol.js";
 import { groupsOf } from "./wishes.js";
 
 /** @typedef {import("./core.js").Core} Core */
@@ -74,7 +74,7 @@ export class LineLink {
       await work();
     } catch (err) {
       if (this.#stop.signal.aborted) return;
-      if (!(err instanceof RequestError)) throw err;
+      if (!(err instanceof RequestError)) return this.#core.crash(err);
       this.#isUpdating = false;
       this.#fail(err.failure);
     }
@@ -104,8 +104,7 @@ export class LineLink {
 
   /** Asks the server for its epoch, if nothing is subscribed to. */
   async #meet() {
-    /** @type {Position} */
-    const { epoch } = await fetchJson(this.#core.fetch, this.#core.urlOf("api/v1/snapshot"), this.#stop.signal, ANSWER_MS);
+    const { epoch } = await this.#fetch("api/v1/snapshot", this.#stop.signal, ANSWER_MS, ["epoch"]);
     this.#core.place.meet(epoch);
     this.#core.enter(this);
   }
@@ -245,13 +244,21 @@ export class LineLink {
   }
 
   /** @param {Group} group @param {Position | null} after @param {number} wait_ms @param {AbortSignal} signal @returns {Promise<PollAnswer>} */
-  async #poll(group, after, wait_ms, signal) {
+  #poll(group, after, wait_ms, signal) {
     const query = this.#queryOf(group, after);
     query.set("wait_ms", String(wait_ms));
-    /** @type {PollAnswer} */
-    const answer = await fetchJson(this.#core.fetch, this.#core.urlOf(`api/v1/poll?${query}`), signal, wait_ms + ANSWER_MS, (text) => this.#core.weigh(text.length));
+    return this.#fetch(`api/v1/poll?${query}`, signal, wait_ms + ANSWER_MS, ["epoch", "offset", "cursor", "recovered", "messages"]);
+  }
+
+  /**
+   * Fetches an answer with these keys.
+   * @param {string} path @param {AbortSignal} signal @param {number} timeout_ms @param {readonly (keyof PollAnswer)[]} keys
+   * @returns {Promise<PollAnswer>}
+   */
+  async #fetch(path, signal, timeout_ms, keys) {
+    const answer = await fetchJson(this.#core.fetch, this.#core.urlOf(path), signal, timeout_ms, (text) => this.#core.weigh(text.length));
     try {
-      for (const message of answer.messages) checkMessage(message);
+      checkAnswer(answer, keys);
     } catch {
       throw new RequestError({ cause: "garbage" });
     }

@@ -104,10 +104,18 @@ const NUMBERS = {
   day: ["seq", "offset", "ts", "prev_close"],
   gap: ["seq", "offset", "ts", "since"],
   snapshot: ["offset", "ts", "price", "open", "high", "low", "prev_close", "volume"],
+  welcome: ["offset"],
   lag: ["skipped", "since_offset"],
   heartbeat: ["offset"],
   pong: ["offset"],
 };
+
+/** Numbers that a message may lack. */
+const OPTIONAL = ["id", "skipped", "heartbeat_ms", "retry_after_ms"];
+/** The word that a message must have. @type {Readonly<Record<string, string>>} */
+const WORDS = { welcome: "epoch", goodbye: "reason", error: "code" };
+/** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */
+const ANSWER_TYPES = { epoch: "string", offset: "number", cursor: "string", recovered: "boolean", messages: "object" };
 
 /** The channels of the events that have one only. */
 const CHANNELS = /** @type {const} */ ({ trade: "trades", quote: "quotes", correction: "corrections", cancel: "cancels" });
@@ -169,15 +177,27 @@ export function readFrame(text) {
   return frame;
 }
 
-/** @param {Record<string, unknown>} message @throws {SyntaxError} */
+/** Checks that a message has every key that this client reads. @param {Record<string, unknown>} message @throws {SyntaxError} */
 export function checkMessage(message) {
   if (typeof message?.type !== "string") throw new SyntaxError("a message has a type");
   const numbers = NUMBERS[message.type] ?? [];
+  const { seq, symbols = [] } = message;
   const isSound = numbers.every((key) => Number.isFinite(message[key]))
+    && OPTIONAL.every((key) => message[key] === undefined || Number.isFinite(message[key]))
+    && (!(message.type in WORDS) || typeof message[WORDS[message.type]] === "string")
+    && (message.type !== "error" || (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === "string")))
     && (!numbers.includes("ts") || typeof message.symbol === "string")
     && (message.type !== "bar" || BAR_KINDS.some((kind) => kind === message.interval))
-    && (message.type !== "snapshot" || (typeof message.seq === "object" && message.seq !== null));
+    && (message.type !== "snapshot" || (typeof seq === "object" && seq !== null && Object.values(seq).every(Number.isFinite)));
   if (!isSound) throw new SyntaxError(`a ${message.type} lacks a key`);
+}
+
+/** @param {Partial<PollAnswer> | null} answer over HTTP @param {readonly (keyof PollAnswer)[]} keys that it must have @throws {SyntaxError} */
+export function checkAnswer(answer, keys) {
+  if (!keys.every((key) => typeof answer?.[key] === ANSWER_TYPES[key])) throw new SyntaxError("an answer lacks a key");
+  if (!keys.includes("messages")) return;
+  if (!Array.isArray(answer?.messages)) throw new SyntaxError("the messages of an answer are an array");
+  for (const message of answer.messages) checkMessage(message);
 }
 
 /** Returns a cursor as a query parameter. @param {Position} position */

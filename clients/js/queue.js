@@ -15,7 +15,7 @@ export class MessageQueue {
   #messages = [];
   #skipped = 0;
   #isEnded = false;
-  /** @type {Error | null} */
+  /** @type {unknown} */
   #error = null;
   /** @type {(() => void) | null} */
   #wake = null;
@@ -39,8 +39,9 @@ export class MessageQueue {
     this.#wake?.();
   }
 
-  /** Ends the messages after those that are waiting. @param {Error | null} [error] thrown after them */
+  /** Ends the messages after those that are waiting. Only the first end counts. @param {unknown} [error] thrown after them */
   end(error = null) {
+    if (this.#isEnded) return;
     this.#isEnded = true;
     this.#error = error;
     this.#wake?.();

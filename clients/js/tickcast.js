@@ -6,8 +6,8 @@
  * the check that no event is missing or repeated (`gate.js`), the application's listeners (`audience.js`).
  */
 
-import { Audience } from "./audience.js";
-import { Backoff } from "./backoff.js";
+import { Audience, report } from "./audience.js";
+import { Backoff, TOLD_MS_MAX } from "./backoff.js";
 import { ABNORMAL, adviceOf, ClosedError } from "./closing.js";
 import { addressOf, baseOf } from "./http.js";
 import { LineLink } from "./lines.js";
@@ -169,10 +169,15 @@ export class Client {
 
   /**
    * Returns the messages from now on. If it is not read, it keeps the newest `queue_max` and reports the others as `overflow`.
-   * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good.
+   * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good, or an error of this library.
    * @param {{ queue_max?: number }} [options] 10,000 by default
    */
-  messages({ queue_max = 10_000 } = {}) { return this.#audience.messages(queue_max); }
+  messages({ queue_max = 10_000 } = {}) {
+    const messages = this.#audience.messages(queue_max);
+    const { state, failure } = this.status;
+    if (state === "closed") messages.end(failure && new ClosedError(failure));
+    return messages;
+  }
 
   [Symbol.asyncIterator]() { return this.messages(); }
 
@@ -220,7 +225,7 @@ export class Client {
 
   /** @param {Link} link @param {Failure} failure */
   #onFailure(link, failure) {
-    if (link === this.#candidate) return this.#onCandidateFailure(link);
+    if (link === this.#candidate) return this.#onCandidateFailure(link, failure);
     if (link !== this.#link) return;
     const index = this.#transports.indexOf(link.transport);
     const [now, wasReady] = [performance.now(), link.isReady];
@@ -278,13 +283,14 @@ export class Client {
     this.#candidate = this.#open(0);
   }
 
-  /** @param {Link} link */
-  #onCandidateFailure(link) {
+  /** @param {Link} link @param {Failure} failure */
+  #onCandidateFailure(link, { isBlocked, retry_after_ms = 0 }) {
     link.leave();
     this.#candidate = null;
+    const told_ms = isBlocked ? 0 : Math.min(retry_after_ms, TOLD_MS_MAX);
     const next = this.#transports.indexOf(link.transport) + 1;
-    if (next < this.#first) this.#candidate = this.#open(next);
-    else this.#upgrade_at_ms = performance.now() + this.#silences.upgradeDelay(this.#options.random());
+    if (next < this.#first && told_ms === 0) this.#candidate = this.#open(next);
+    else this.#upgrade_at_ms = performance.now() + Math.max(told_ms, this.#silences.upgradeDelay(this.#options.random()));
   }
 
   /** Checks whether the connection is dead, and whether anything is due. */
@@ -306,7 +312,7 @@ export class Client {
     if (!isLate && link.owedFor(now) > Math.max(silence_ms, connect_timeout_ms)) return this.#onFailure(link, { cause: "late" });
     link.audit(now, Math.min(quiet_ms, silence_ms));
     if (ping_ms > 0 && now - this.#pinged_ms >= ping_ms) this.ping();
-    if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate);
+    if (this.#candidate && now - this.#begun_ms > connect_timeout_ms) this.#onCandidateFailure(this.#candidate, { cause: "silent", isBlocked: true });
     if (!this.#candidate && this.#first > 0 && now >= this.#upgrade_at_ms) this.#tryBetter();
   }
 
@@ -338,6 +344,11 @@ export class Client {
         this.#audience.emit([error], received());
       },
       fail: (link, failure) => this.#onFailure(link, failure),
+      crash: (err) => {
+        this.#leave();
+        this.#setStatus({ state: "closed", transport: null, retry_at_ms: null, failure: null });
+        if (!this.#audience.end(err)) report(err);
+      },
     };
   }
 

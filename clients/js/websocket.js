@@ -69,7 +69,11 @@ export class WebSocketLink {
     } catch {
       return this.#core.fail(this, { cause: "garbage" });
     }
-    this.#core.take(this, messages, received_us);
+    try {
+      this.#core.take(this, messages, received_us);
+    } catch (err) {
+      this.#core.crash(err);
+    }
   }
 
   /** Takes the messages that concern the connection. @param {ServerMessage} message @returns {boolean} whether the application is to see it */

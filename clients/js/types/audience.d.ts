@@ -22,8 +22,10 @@ export declare class Audience {
     messages(queue_max: number): MessageQueue;
     /** Gives messages that came together to everyone. @param {readonly Message[]} messages @param {number} received_us */
     emit(messages: readonly Message[], received_us: number): void;
-    /** Calls the listeners of a name. @param {string} name @param {unknown} value */
+    /** Calls the listeners of a name. The error of one is reported, and keeps no message from the others. @param {string} name @param {unknown} value */
     call(name: string, value: unknown): void;
-    /** Ends the readers after what is waiting. @param {Error | null} [error] thrown after it */
-    end(error?: Error | null): void;
+    /** Ends the readers after what is waiting. @param {unknown} [error] thrown after it @returns {boolean} whether there are any */
+    end(error?: unknown): boolean;
 }
+/** Reports an error as one that nobody has caught. @param {unknown} err */
+export declare function report(err: unknown): void;

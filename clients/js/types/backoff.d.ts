@@ -4,6 +4,8 @@
  *
  * Owns: the sequence of delays. Does not own: timers (`tickcast.js`). Pure: randomness is injected.
  */
+/** The longest delay that a server may demand. */
+export declare const TOLD_MS_MAX = 300000;
 export declare class Backoff {
     #private;
     /** @param {() => number} random from 0 up to 1 */

@@ -41,6 +41,10 @@ export type Core = {
      * the connection has ended
      */
     fail: (link: Link, failure: Failure) => void;
+    /**
+     * an error of this library: ends the client
+     */
+    crash: (error: unknown) => void;
 };
 export type Link = {
     transport: Transport;
@@ -93,6 +97,7 @@ export type Link = {
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
  * @property {(link: Link, failure: Failure) => void} fail the connection has ended
+ * @property {(error: unknown) => void} crash an error of this library: ends the client
  */
 /**
  * @typedef {object} Link

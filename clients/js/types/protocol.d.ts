@@ -329,8 +329,10 @@ export declare function suspicionOf(event: Event): Suspect | null;
  * @throws {SyntaxError} if it is none, or if a message lacks a key
  */
 export declare function readFrame(text: string): ServerMessage[];
-/** @param {Record<string, unknown>} message @throws {SyntaxError} */
+/** Checks that a message has every key that this client reads. @param {Record<string, unknown>} message @throws {SyntaxError} */
 export declare function checkMessage(message: Record<string, unknown>): void;
+/** @param {Partial<PollAnswer> | null} answer over HTTP @param {readonly (keyof PollAnswer)[]} keys that it must have @throws {SyntaxError} */
+export declare function checkAnswer(answer: Partial<PollAnswer> | null, keys: readonly (keyof PollAnswer)[]): void;
 /** Returns a cursor as a query parameter. @param {Position} position */
 export declare function cursorText({ epoch, offset }: Position): string;
 /** Reads the text of a cursor; null if it is none. @param {string} text @returns {Position | null} */

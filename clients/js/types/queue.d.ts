@@ -13,8 +13,8 @@ export declare class MessageQueue {
     constructor(queue_max: number, onEnd: () => void);
     /** @param {Message} message */
     push(message: Message): void;
-    /** Ends the messages after those that are waiting. @param {Error | null} [error] thrown after them */
-    end(error?: Error | null): void;
+    /** Ends the messages after those that are waiting. Only the first end counts. @param {unknown} [error] thrown after them */
+    end(error?: unknown): void;
     /** @returns {Promise<IteratorResult<Message | Overflow, undefined>>} */
     next(): Promise<IteratorResult<Message | Overflow, undefined>>;
     /** @returns {Promise<IteratorResult<Message | Overflow, undefined>>} */

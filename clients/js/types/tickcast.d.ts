@@ -77,7 +77,7 @@ export declare class Client {
     on<Name extends keyof Happenings>(name: Name, listener: (value: Happenings[Name]) => void): () => void;
     /**
      * Returns the messages from now on. If it is not read, it keeps the newest `queue_max` and reports the others as `overflow`.
-     * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good.
+     * It ends when the client is closed, and throws a `ClosedError` if the server has closed it for good, or an error of this library.
      * @param {{ queue_max?: number }} [options] 10,000 by default
      */
     messages({ queue_max }?: {
