@@ -2,8 +2,10 @@
 /**
  * The state of the page in its address: `?symbols=AAPL,MSFT&chart=AAPL,MSFT&interval=1m,1h&hz=4&lang=ko&theme=dark&transport=sse`.
  * A link shares the state, and the browser's back restores it. `interval` has one value for each chart, or one for all of them.
+ * `compare`, `kind`, `indicators`, `log` and `sort` are there in a copied link: what the viewer would else find as on the last visit.
  *
- * Owns: these parameters; others stay in the address. Does not own: which state is in effect if a parameter is missing. A wrong value
+ * Owns: these parameters; others stay in the address. Does not own: which state is in effect if a parameter is missing, or what those of the charts
+ * (`chart/options.js`) and of the order (`order.js`) mean. A wrong value
  * counts as missing, because a link may come from anyone and from an older page.
  */
 
@@ -19,6 +21,11 @@ import { INTERVALS } from "./protocol.js";
  * @property {"en" | "ko" | null} lang
  * @property {"system" | "light" | "dark" | null} theme
  * @property {"auto" | "websocket" | "sse" | "poll" | null} transport
+ * @property {string | null} compare the second symbol, empty for none
+ * @property {string | null} kind of the charts
+ * @property {string | null} indicators separated by commas, empty for none
+ * @property {string | null} log 1 or 0
+ * @property {string | null} sort a column and a direction, `percent-down`; empty for the own order
  */
 
 /** The most symbols that a link can have. */
@@ -31,6 +38,8 @@ const HZ = { least: 0.1, most: 60 };
 const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,15}$/;
 const LANGUAGES = /** @type {const} */ (["en", "ko"]);
 const THEMES = /** @type {const} */ (["system", "light", "dark"]);
+/** Parameters that are read and written by those who know what they mean. */
+const VERBATIM = /** @type {const} */ (["compare", "kind", "indicators", "log", "sort"]);
 const TRANSPORTS = /** @type {const} */ (["auto", "websocket", "sse", "poll"]);
 
 /** Reads the state of an address. @param {string} search the part of the address from `?` on @returns {Address} */
@@ -48,6 +57,11 @@ export function readAddress(search) {
     lang: LANGUAGES.find((known) => known === query.get("lang")) ?? null,
     theme: THEMES.find((known) => known === query.get("theme")) ?? null,
     transport: TRANSPORTS.find((known) => known === query.get("transport")) ?? null,
+    compare: query.get("compare"),
+    kind: query.get("kind"),
+    indicators: query.get("indicators"),
+    log: query.get("log"),
+    sort: query.get("sort"),
   };
 }
 
@@ -71,6 +85,7 @@ export function writeAddress(search, change) {
   put("lang", change.lang);
   put("theme", change.theme);
   put("transport", change.transport);
+  for (const name of VERBATIM) put(name, change[name]);
   // A comma needs no escape in a query (RFC 3986, section 3.4), and a link with commas is easier to read.
   const text = query.toString().replaceAll("%2C", ",");
   return text === "" ? "" : `?${text}`;
@@ -122,6 +137,12 @@ export class PageAddress {
   /** Changes the state with a step of the browser's history, so that back undoes it. @param {Partial<Address>} change */
   push(change) {
     this.#write(change, (url) => history.pushState(null, "", url));
+  }
+
+  /** Changes those parts of the state that the address has: one that came with a link stays true. @param {Partial<Address>} change */
+  follow(change) {
+    const present = new URLSearchParams(location.search);
+    this.replace(Object.fromEntries(Object.entries(change).filter(([name]) => present.has(name))));
   }
 
   /** Changes the state without a step of the browser's history. @param {Partial<Address>} change */

@@ -10,6 +10,8 @@
 const USUAL_TIMES = 12;
 /** However lively a symbol is, a shorter silence is no news to a reader. */
 const SILENT_MS_MIN = 10_000;
+/** Without a connection a row is old after this time: a shorter pause is over before it is read. */
+const LOST_MS = 1_000;
 /** The usual silence of a symbol that nothing is known of. */
 const FIRST_MS = 5_000;
 /** The weight of a new silence in the mean. */
@@ -44,11 +46,16 @@ export class Ages {
     if (age) age.heard_ms = Infinity;
   }
 
-  /** Returns how long a symbol has been silent, in milliseconds, if that is longer than usual; else null. @param {string} symbol @param {number} now_ms */
-  silence(symbol, now_ms) {
+  /**
+   * Returns how long a symbol has been silent, in milliseconds, if that is longer than usual; else null.
+   * @param {string} symbol @param {number} now_ms @param {boolean} [isLost] whether there is no connection
+   */
+  silence(symbol, now_ms, isLost = false) {
     const age = this.#ages.get(symbol);
     if (!age) return null;
     const silent_ms = now_ms - age.heard_ms;
+    // Nothing comes of any symbol, which is reason enough.
+    if (isLost) return silent_ms >= LOST_MS ? silent_ms : null;
     return silent_ms > Math.max(SILENT_MS_MIN, USUAL_TIMES * age.mean_ms) ? silent_ms : null;
   }
 }

@@ -1,15 +1,17 @@
 // @ts-check
 /**
- * The alerts of the viewer: their form and list, and what is shown, sounded and notified when one is due.
+ * The alerts of the viewer: their list, and what is shown, sounded and notified when one is due.
  *
- * Owns: these elements, and the stored alerts. Does not own: when an alert is due (`alerts.js`), the subscriptions (`app.js`).
+ * Owns: these elements, and the stored alerts. Does not own: the form (`alertform.js`), when an alert is due (`alerts.js`), the
+ * subscriptions (`app.js`).
  */
 
 /** @typedef {import("./alerts.js").Alert} Alert */
 /** @typedef {import("./alerts.js").Kind} Kind */
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
-import { ALERTS_MAX, armed, dueAt, soundAlerts, watchedBy } from "./alerts.js";
+import { AlertForm } from "./alertform.js";
+import { ALERTS_MAX, armed, dueAt, formatSpread, soundAlerts, watchedBy } from "./alerts.js";
 import { Disclosure } from "./disclosure.js";
 import { byId, element } from "./element.js";
 import { formatPercent, formatPrice } from "./format.js";
@@ -27,7 +29,7 @@ const TONE_S = 0.14;
 /**
  * @typedef {object} AlertHandlers
  * @property {() => string | null} charted
- * @property {(symbol: string) => boolean} isKnown
+ * @property {() => import("./protocol.js").Listing[]} listings
  * @property {(symbol: string) => void} onChart
  * @property {() => void} onChange other symbols are watched
  */
@@ -40,6 +42,8 @@ export class AlertPanel {
   #shown = byId("alert-shown");
   #list = element("ul", { class: "alerts" });
   #menu;
+  /** @type {AlertForm | null} */
+  #form = null;
   /** @type {AudioContext | null} */
   #audio = null;
   /** The armed alerts of each symbol. @type {Map<string, Alert[]>} */
@@ -83,6 +87,11 @@ export class AlertPanel {
     }
   }
 
+  /** Rewrites what follows the prices. Call it a few times a second. */
+  tick() {
+    if (this.#menu.isOpen) this.#form?.tick();
+  }
+
   /** Rewrites the texts, as after a switch of the language. */
   relabel() {
     this.#refresh();
@@ -95,8 +104,9 @@ export class AlertPanel {
     settings.reload();
     const present = alertSetting.get().find(({ id }) => id === alert.id);
     if (!present || present.fired) return;
-    this.#replace({ ...present, fired: { at_ms: Date.now(), value } });
-    const text = describeFired(alert, value);
+    const fired = { at_ms: Date.now(), value };
+    this.#replace({ ...present, fired });
+    const text = describeFired(alert, fired);
     byId("alert-text").textContent = text;
     this.#shown.dataset.symbol = alert.symbol;
     this.#shown.hidden = false;
@@ -120,41 +130,26 @@ export class AlertPanel {
   }
 
   #fill() {
-    this.#panel.replaceChildren(this.#form(), this.#list, this.#choices());
-  }
-
-  #form() {
-    const symbol = element("input", { id: "alert-symbol", type: "text", required: "", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", size: "7", "aria-label": t("Symbol") });
-    symbol.value = this.#handlers.charted() ?? "";
-    const kind = element("select", { id: "alert-kind", "aria-label": t("What is watched") },
-      element("option", { value: "price" }, t("price crosses")), element("option", { value: "move" }, t("day's move reaches ±%")), element("option", { value: "spread" }, t("spread reaches")));
-    const level = element("input", { id: "alert-level", type: "number", min: "0.0001", step: "any", required: "", "aria-label": t("Level") });
-    const price = this.#tickers.get(symbol.value)?.price;
-    if (price !== undefined) level.value = price.toFixed(2);
-    const add = element("button", { type: "submit", id: "alert-add" }, t("Set the alert"));
-    const note = element("p", { class: "note", role: "status" });
-    const form = element("form", { class: "alert-form" }, symbol, kind, level, add, note);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      note.textContent = this.#add(symbol.value.trim().toUpperCase(), /** @type {Kind} */ (kind.value), Number(level.value));
+    this.#form = new AlertForm(this.#tickers, {
+      charted: this.#handlers.charted,
+      listings: this.#handlers.listings,
+      onAdd: (symbol, kind, level, ticker) => this.#add(symbol, kind, level, ticker),
     });
-    return form;
+    this.#panel.replaceChildren(this.#form.element, this.#list, this.#choices());
   }
 
-  /** Returns why nothing was added, or nothing. @param {string} symbol @param {Kind} kind @param {number} level */
-  #add(symbol, kind, level) {
-    if (!this.#handlers.isKnown(symbol)) return t("No such symbol");
-    if (alertSetting.get().length >= ALERTS_MAX) return t("{count} alerts is the most.", { count: ALERTS_MAX });
-    if (!(level > 0) || !Number.isFinite(level)) return t("The level must be above zero.");
-    const ticker = this.#tickers.get(symbol);
+  /** Returns why nothing was added, or what was. @param {string} symbol @param {Kind} kind @param {number} level @param {Ticker | undefined} ticker */
+  #add(symbol, kind, level, ticker) {
+    if (alertSetting.get().length >= ALERTS_MAX) return { refused: t("{count} alerts is the most.", { count: ALERTS_MAX }) };
     const id = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
-    alertSetting.set([...alertSetting.get(), armed({ id, symbol, kind, level, isAbove: null, fired: null }, ticker)]);
-    return "";
+    const alert = armed({ id, symbol, kind, level, isAbove: null, fired: null }, ticker);
+    alertSetting.set([...alertSetting.get(), alert]);
+    return { done: t("Alert set: {alert}", { alert: describe(alert) }) };
   }
 
   /** @param {Alert} alert */
   #rowOf(alert) {
-    const state = alert.fired ? t("{value} at {time}", { value: figureOf(alert, alert.fired.value), time: formatTime(alert.fired.at_ms / 1_000, "second") }) : t("armed");
+    const state = alert.fired ? t("fired {time} at {value}", { value: textOf(alert, alert.fired.value), time: formatTime(alert.fired.at_ms / 1_000, "second") }) : t("armed");
     const row = element("li", { "data-alert": alert.id, "data-fired": String(alert.fired !== null) }, element("span", {}, describe(alert)), element("small", {}, state));
     if (alert.fired) {
       const again = element("button", { type: "button", "data-action": "arm" }, t("Set again"));
@@ -223,14 +218,9 @@ function notify(text, tag) {
 }
 
 /** @param {Alert} alert @param {number} value */
-function figureOf({ kind }, value) {
+function textOf({ kind }, value) {
   if (kind === "move") return formatPercent(value);
   return kind === "spread" ? formatSpread(value) : formatPrice(value);
-}
-
-/** Writes a spread without the zeros of a price below a dollar. @param {number} value */
-function formatSpread(value) {
-  return String(Number(value.toFixed(4)));
 }
 
 /** @param {Alert} alert */
@@ -242,7 +232,10 @@ function describe(alert) {
   return isAbove ? t("{symbol} rises to {level}", { symbol, level: formatPrice(level) }) : t("{symbol} falls to {level}", { symbol, level: formatPrice(level) });
 }
 
-/** @param {Alert} alert @param {number} value */
-function describeFired(alert, value) {
-  return t("{alert}: it is {value}.", { alert: describe(alert), value: figureOf(alert, value) });
+/** Says what has happened and when: the figure may be another one by the time that it is read. @param {Alert} alert @param {import("./alerts.js").Fired} fired */
+export function describeFired(alert, { at_ms, value }) {
+  const values = { symbol: alert.symbol, value: textOf(alert, value), time: formatTime(at_ms / 1_000, "second") };
+  if (alert.kind === "move") return t("{symbol} moved {value} at {time}", values);
+  if (alert.kind === "spread") return t("{symbol} spread reached {value} at {time}", values);
+  return alert.isAbove ? t("{symbol} rose to {value} at {time}", values) : t("{symbol} fell to {value} at {time}", values);
 }

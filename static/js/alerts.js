@@ -2,7 +2,7 @@
 /**
  * The viewer's alerts: when one is due, and what must be received for it to be exact.
  *
- * Owns: this rule, and what is valid of stored alerts. Does not own: how an alert is shown (`alertpanel.js`), the figures (`market.js`).
+ * Owns: this rule, what is valid of stored alerts, and the first level of a new one. Does not own: how an alert is shown (`alertpanel.js`), the figures (`market.js`).
  * Pure.
  */
 
@@ -20,6 +20,7 @@
  * @property {Fired | null} fired null while it is armed
  */
 
+import { formatPercent } from "./format.js";
 import { changeOf } from "./ticker.js";
 
 export const ALERTS_MAX = 50;
@@ -84,4 +85,19 @@ export function dueAt({ kind, level, isAbove, fired }, ticker, before) {
 /** Compares as people read: differences of prices are not exact in binary. @param {number} value @param {number} level */
 function reached(value, level) {
   return value >= level - 1e-9 ? value : null;
+}
+
+/** Returns the level that a new alert begins with, as text; empty where only the viewer knows one. @param {Kind} kind @param {Ticker | undefined} ticker */
+export function levelOf(kind, ticker) {
+  return kind === "price" && ticker ? ticker.price.toFixed(ticker.price < 1 ? 4 : 2) : "";
+}
+
+/** Returns the present figure of a move or a spread. @param {Kind} kind @param {Ticker} ticker */
+export function figureOf(kind, ticker) {
+  return kind === "move" ? formatPercent(changeOf(ticker).percent) : formatSpread(ticker.ask - ticker.bid);
+}
+
+/** Writes a spread without the zeros of a price below a dollar. @param {number} value */
+export function formatSpread(value) {
+  return String(Number(value.toFixed(4)));
 }

@@ -310,6 +310,12 @@ export class ChartView {
     this.#chart.timeScale().scrollToPosition(MARGIN_RIGHT_BARS, false);
   }
 
+  /** The start of the place since which a scale in percent counts, as the library has it: the first in sight. */
+  get base_ts() {
+    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    return this.#places[Math.max(0, Math.floor(range?.from ?? 0))] ?? 0;
+  }
+
   /** Returns a picture of the chart, without the crosshair. */
   picture() {
     return this.#chart.takeScreenshot();

@@ -11,10 +11,11 @@
 
 import { fetchSeed } from "./chart/dayseed.js";
 import { Countdown, secondsLeft } from "./chart/countdown.js";
-import { Legend } from "./chart/legend.js";
+import { Legend, textOf } from "./chart/legend.js";
 import { ChartView } from "./chart.js";
 import { failureOf } from "./history.js";
-import { mark } from "./i18n.js";
+import { formatPercent, formatPrice } from "./format.js";
+import { mark, t } from "./i18n.js";
 import { Notice } from "./notice.js";
 import { INTERVAL_US } from "./protocol.js";
 import { listenForWalk } from "./chart/walk.js";
@@ -74,12 +75,16 @@ export class ChartCell {
         handlers.onPaint();
       },
       onNeedOlder: () => void this.#extend(),
-      onView: (isNewestSeen) => { this.#newest.hidden = isNewestSeen || this.feed.series === null; },
+      onView: (isNewestSeen) => {
+        this.#newest.hidden = isNewestSeen || this.feed.series === null;
+        if (this.compared) handlers.onPaint();
+      },
     });
     this.#newest.addEventListener("click", () => this.view.toNewest());
     listenForWalk(/** @type {HTMLElement} */ (root.querySelector(".chart")), {
       bars: () => this.feed.series?.bars ?? [],
       interval: () => this.feed.interval,
+      more: (bar) => this.#spokenCompared(bar),
       cross: (ts) => {
         if (ts !== null) this.view.reveal(ts);
         // The chart scrolls in its next frame; before, the bar is elsewhere.
@@ -123,7 +128,29 @@ export class ChartCell {
     const bars = series?.bars ?? [];
     for (const overlay of this.#overlays) void this.#seed(overlay, bars);
     const hovered = this.#hovered_ts === null ? -1 : bars.findLastIndex((bar) => bar.ts <= (this.#hovered_ts ?? 0));
-    this.#legend.paint(bars, hovered < 0 ? bars.length - 1 : hovered, interval);
+    this.#legend.paint(bars, hovered < 0 ? bars.length - 1 : hovered, interval, this.#base);
+  }
+
+  /** The bar since which a comparison counts. */
+  get #base() {
+    const ts = this.#overlays.some(({ isCompared }) => isCompared) ? this.view.base_ts : 0;
+    return Math.max(0, this.feed.series?.bars.findIndex((bar) => bar.ts >= ts) ?? 0);
+  }
+
+  /** Returns the closes of the compared symbol by the start of their bars, with its name; null without one. */
+  get compared() {
+    const line = /** @type {import("./chart/overlay.js").ComparedLine | undefined} */ (this.#overlays.find(({ isCompared }) => isCompared));
+    return line ? { symbol: line.label, at: (/** @type {number} */ index) => line.at(index, this.#base) } : null;
+  }
+
+  /** Returns what is spoken of the compared symbol after a bar. @param {import("./protocol.js").Bar} bar */
+  #spokenCompared(bar) {
+    const compared = this.compared;
+    const { series, interval } = this.feed;
+    const found = compared?.at(series?.bars.indexOf(bar) ?? -1);
+    if (!compared || !found || !series) return "";
+    const time = textOf("time", series.bars[this.#base], interval);
+    return t("{symbol} {price}, {percent} since {time}", { symbol: compared.symbol, price: formatPrice(found.close), percent: formatPercent(found.percent), time });
   }
 
   /** Paints the time left in the open bar. @param {number | null} market_us the market's time; null if it is not known */

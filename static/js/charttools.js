@@ -19,6 +19,8 @@ import { t } from "./i18n.js";
  * @property {() => void} onPicture
  * @property {() => void} onTable
  * @property {() => string[]} symbols those that can be compared
+ * @property {(symbol: string) => string} nameOf
+ * @property {() => string | null} charted it cannot be compared with itself
  */
 
 export class ChartTools {
@@ -77,8 +79,11 @@ export class ChartTools {
 
   /** Renews the symbols that can be compared. */
   #list() {
-    const chosen = this.#shown?.compared ?? null;
-    fillSymbols(this.#compared, t("Compare…"), this.#handlers.symbols(), chosen);
+    const charted = this.#handlers.charted();
+    const compared = this.#shown?.compared ?? null;
+    const chosen = compared === charted ? null : compared;
+    fillSymbols(this.#compared, chosen === null ? t("Compare…") : t("No comparison"), this.#handlers.symbols(), chosen, this.#handlers.nameOf);
+    for (const option of this.#compared.options) option.disabled = option.value !== "" && option.value === charted;
   }
 
   /** @param {string} name */
@@ -90,13 +95,15 @@ export class ChartTools {
 /**
  * Fills a list of symbols, with a first option that stands for none, and marks the chosen one.
  * @param {HTMLSelectElement} select @param {string} none @param {readonly string[]} symbols @param {string | null} chosen
+ * @param {(symbol: string) => string} [nameOf] is shown beside the symbol
  */
-export function fillSymbols(select, none, symbols, chosen) {
+export function fillSymbols(select, none, symbols, chosen, nameOf = () => "") {
   const all = chosen === null || symbols.includes(chosen) ? symbols : [chosen, ...symbols];
-  const wanted = [none, ...all].join("\n");
+  const texts = all.map((symbol) => [symbol, nameOf(symbol)].filter(Boolean).join(" · "));
+  const wanted = [none, ...texts].join("\n");
   if (select.dataset.filled !== wanted) {
     select.dataset.filled = wanted;
-    select.replaceChildren(element("option", { value: "" }, none), ...all.map((symbol) => element("option", { value: symbol }, symbol)));
+    select.replaceChildren(element("option", { value: "" }, none), ...all.map((symbol, index) => element("option", { value: symbol }, texts[index])));
   }
   select.value = chosen ?? "";
 }

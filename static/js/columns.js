@@ -62,7 +62,7 @@ const spark = { key: "spark", label: mark("Day"), width: 86, isSortable: false, 
 export const COLUMNS = [
   figure("last", mark("Last"), 80, (ticker) => formatPrice(ticker.price)),
   figure("change", mark("Change"), 62, (ticker) => formatSigned(changeOf(ticker).change)),
-  figure("percent", mark("%"), 64, (ticker) => formatPercent(changeOf(ticker).percent)),
+  figure("percent", mark("Change %"), 64, (ticker) => formatPercent(changeOf(ticker).percent)),
   spark,
   offer("bid", mark("Bid"), ({ bid, bid_size }) => [bid, bid_size]),
   offer("ask", mark("Ask"), ({ ask, ask_size }) => [ask, ask_size]),

@@ -16,7 +16,7 @@ const PATIENCE_MS = 600;
 const idle = () => {};
 
 export const market = new Market({ onOpen: idle, onReset: idle, onFollowed: idle, onLag: idle, onUnknown: idle });
-export const stage = new Stage(market, { onCharts: idle, onPaint: drawSoon, onInterval: idle, onLayout: idle, symbols: () => [] });
+export const stage = new Stage(market, { onCharts: idle, onPaint: drawSoon, onInterval: idle, onLayout: idle, symbols: () => [], nameOf: () => "" });
 
 function drawSoon() {
   requestAnimationFrame(() => stage.draw());

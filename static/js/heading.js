@@ -21,6 +21,7 @@ export class Heading {
   #last = document.querySelector("#title-last");
   #change = document.querySelector("#title-change");
   #stats = document.querySelectorAll("#stats [data-stat]");
+  #age = document.querySelector("#title-age");
   #titled_at_ms = 0;
 
   /**
@@ -41,18 +42,29 @@ export class Heading {
   }
 
   /**
-   * Writes the price into the document's title, which the viewer sees of a background tab; once a second at most.
+   * Writes the price into the document's title, which the viewer sees of a background tab, once a second at most; and its age beside it.
    * @param {string | null} symbol
    * @param {Ticker | undefined} ticker
+   * @param {number | null} silent_ms how long the symbol has been silent; null if not too long
+   * @param {boolean} isLost whether there is no connection
    */
-  paintTitle(symbol, ticker) {
+  paintTitle(symbol, ticker, silent_ms, isLost) {
+    setText(this.#age, silent_ms === null || !ticker ? "" : t("{seconds} s old", { seconds: Math.floor(silent_ms / 1_000) }));
     const now_ms = performance.now();
     if (now_ms - this.#titled_at_ms < TITLE_EVERY_MS) return;
-    const title = symbol && ticker ? `${symbol} ${formatPrice(ticker.price)} ${arrowOf(changeOf(ticker).change)} tickcast` : "tickcast";
+    const title = titleOf(symbol, ticker, isLost);
     if (document.title === title) return;
     this.#titled_at_ms = now_ms;
     document.title = title;
   }
+}
+
+/** Returns the title of the document. @param {string | null} symbol @param {Ticker | undefined} ticker @param {boolean} isLost whether there is no connection */
+export function titleOf(symbol, ticker, isLost) {
+  if (!symbol || !ticker) return "tickcast";
+  const price = `${symbol} ${formatPrice(ticker.price)}`;
+  // What comes first is read in a narrow tab. An arrow would say that the price moves.
+  return isLost ? t("⚠ stale · {price}", { price }) : `${price} ${arrowOf(changeOf(ticker).change)} tickcast`;
 }
 
 /** @param {string | null} stat @param {Ticker} ticker */

@@ -39,6 +39,11 @@ import { reasonOf } from "./reconnect.js";
  * @property {(messages: readonly Message[], received_us: number) => void} onFrame
  */
 
+/** Whether the prices stand still: there is no connection, or nothing comes over it. @param {Status} status */
+export function isLost(status) {
+  return status.state === "reconnecting" || status.state === "closed" || (status.state === "stale" && status.silent_since_ms !== null);
+}
+
 /** An event such as `online` does not replace an attempt that is younger than this. */
 const FRESH_MS = 1_000;
 const LAG_SHOWN_MS = 3_000;

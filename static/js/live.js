@@ -16,7 +16,7 @@ import { byId } from "./element.js";
 import { market, stage } from "./firstchart.js";
 import { Heading } from "./heading.js";
 import { HeatMap } from "./heatmap.js";
-import { Link } from "./link.js";
+import { isLost, Link } from "./link.js";
 import { RateMeter } from "./meter.js";
 import { PaceSlider, paceOf, usualPace } from "./pace.js";
 import { settings } from "./settings.js";
@@ -82,7 +82,7 @@ const panel = new WatchPanel(market, {
   charted: () => state.charted,
   onSight: follow,
   hasAlert: (symbol) => alerts.hasAlert(symbol),
-  link: () => address.link({ symbols: [...panel.own], ...stage.layout, hz: pace.pace }),
+  link: () => address.link({ symbols: [...panel.own], ...stage.layout, ...stage.link, sort: panel.sort, hz: pace.pace }),
 });
 const heat = new HeatMap(market.tickers, {
   listings: () => panel.listings.all,
@@ -92,7 +92,7 @@ const heat = new HeatMap(market.tickers, {
 });
 const alerts = new AlertPanel(market.tickers, {
   charted: () => state.charted,
-  isKnown: (symbol) => panel.listings.bySymbol.has(symbol),
+  listings: () => panel.listings.all,
   onChart: chart,
   onChange() {
     follow();
@@ -164,7 +164,7 @@ function applyAddress(isRenewed) {
   const { charts, intervals } = address.get();
   state.charted = charts[0] ?? state.first.charted;
   state.interval = intervals[0] ?? state.first.interval;
-  if (charts.length > 0) stage.setPanes(charts.slice(1).map((symbol, index) => ({ symbol, interval: intervals[index + 1] ?? "1m" })));
+  stage.setLinked(charts.length > 0 ? charts.slice(1).map((symbol, index) => ({ symbol, interval: intervals[index + 1] ?? "1m" })) : undefined);
   panel.mark();
   showHistory(isRenewed);
 }
@@ -240,6 +240,7 @@ function paint() {
       skipped: market.skipped,
       byte_rate: byteRate.rate(now_ms),
       merged: market.merged,
+      isLost: isLost(link.status),
     });
   }
 }
@@ -247,7 +248,9 @@ function paint() {
 /** Paints the state of the connection and the title of the document. */
 function paintHead() {
   connection.paint(performance.now());
-  heading.paintTitle(state.charted, market.tickers.get(state.charted ?? ""));
+  const charted = state.charted ?? "";
+  const lost = isLost(link.status);
+  heading.paintTitle(state.charted, market.tickers.get(charted), market.ages.silence(charted, performance.now(), lost), lost);
 }
 
 /** Paints the charted symbol: heading, chart, legend, tape. */
@@ -274,7 +277,8 @@ function pulse() {
   renew();
   // What the chart needs is fetched first.
   if (Number(byId("chart").dataset.bars) > 0 || performance.now() > SPARKS_MS) panel.startSparks();
-  panel.tick(performance.now());
+  panel.tick(performance.now(), isLost(link.status));
+  alerts.tick();
   requestPaint();
   setTimeout(pulse, PULSE_MS);
 }
@@ -282,7 +286,7 @@ function pulse() {
 /** Takes over the page. */
 export function goLive() {
   market.listen({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) });
-  stage.listen({ onCharts: follow, onPaint: paintStage, onInterval: chooseInterval, onLayout: () => address.push(stage.layout), symbols: () => panel.traded });
+  stage.listen({ onCharts: follow, onPaint: paintStage, onInterval: chooseInterval, onLayout: () => address.push(stage.layout), symbols: () => panel.traded, nameOf: (symbol) => panel.nameOf(symbol) });
   onRelabel(relabel);
   pace.relabel();
   alerts.relabel();

@@ -10,6 +10,23 @@
 
 import { changeOf, placeOf } from "./ticker.js";
 
+const KEYS = ["symbol", "last", "change", "percent", "bid", "ask", "range", "volume", "time"];
+/** @type {Order} */
+export const OWN = { key: null, direction: "descending" };
+
+/** Returns the order that a text stands for; null if it is none. @param {unknown} text such as `percent-down`; empty for the own order @returns {Order | null} */
+export function orderOf(text) {
+  if (text === "") return OWN;
+  const [key, way] = typeof text === "string" ? text.split("-") : [];
+  if (!KEYS.includes(key) || (way !== "up" && way !== "down")) return null;
+  return { key, direction: way === "up" ? "ascending" : "descending" };
+}
+
+/** Returns the text that stands for an order. @param {Order} order */
+export function orderText({ key, direction }) {
+  return key === null ? "" : `${key}-${direction === "ascending" ? "up" : "down"}`;
+}
+
 /**
  * Returns the order after a click on the head of a column. The first click sorts figures descending and symbols ascending, the second
  * click reverses that, and the third one restores the viewer's own order.

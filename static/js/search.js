@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The search field that adds a symbol: a combobox with a list of matches.
+ * A field that finds a symbol: a combobox with a list of matches.
  *
- * Owns: the field, its list, its keys. Does not own: the watchlist that a choice goes to (`app.js`).
+ * Owns: the field, its list, its keys. Does not own: what becomes of a choice (`watchpanel.js`, `alertform.js`).
  */
 
 /** @typedef {import("./protocol.js").Listing} Listing */
@@ -10,6 +10,7 @@
 import { initialsOf, isInitials, lettersOf } from "./hangul.js";
 import { currentLanguage, t } from "./i18n.js";
 import { companies } from "./korean/companies.js";
+import { say } from "./say.js";
 
 const MATCHES_MAX = 50;
 /** The `keyCode` of keys that an input method has consumed (UI Events, section 7.3.1). */
@@ -37,6 +38,13 @@ export function findMatches(listings, typed, sectorName = (sector) => sector) {
     .sort((left, right) => left.rank - right.rank)
     .slice(0, MATCHES_MAX)
     .map((match) => match.listing);
+}
+
+/** Returns the symbol that a text means: its own, or that of the only listing that matches it; else null. @param {Listing[]} listings @param {string} typed */
+export function symbolIn(listings, typed) {
+  if (typed.trim() === "") return null;
+  const matches = findMatches(listings, typed);
+  return matches.find(({ symbol }) => folded(symbol) === folded(typed))?.symbol ?? (matches.length === 1 ? matches[0].symbol : null);
 }
 
 /**
@@ -101,11 +109,6 @@ export class Search {
     input.addEventListener("click", () => this.#open());
     input.addEventListener("keydown", (event) => this.#onKey(event));
     input.addEventListener("blur", () => this.#close());
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
-      event.preventDefault();
-      input.focus();
-    });
     // If the list took the focus, the field would close it before the click arrives.
     list.addEventListener("pointerdown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
@@ -115,13 +118,18 @@ export class Search {
   }
 
   #open() {
-    this.#matches = findMatches(this.#handlers.listings(), this.#input.value, t);
+    const matches = findMatches(this.#handlers.listings(), this.#input.value, t);
+    // Without a text nothing matches better: those that can be added come first.
+    if (this.#input.value.trim() === "") matches.sort((left, right) => Number(this.#handlers.isListed(left.symbol)) - Number(this.#handlers.isListed(right.symbol)));
+    this.#matches = matches;
     this.#list.replaceChildren(...this.#matches.map((listing, index) => this.#optionOf(listing, index)));
     if (this.#matches.length === 0) {
       const none = document.createElement("li");
       none.className = "none";
-      none.textContent = this.#handlers.listings().length > 0 ? t("No such symbol") : t("The symbol list is not loaded yet");
+      const count = this.#handlers.listings().length;
+      none.textContent = count > 0 ? t("No such symbol: this server has {count}.", { count }) : t("The symbol list is not loaded yet");
       this.#list.append(none);
+      say(none.textContent);
     }
     this.#list.hidden = false;
     this.#list.scrollIntoView({ block: "nearest" });
@@ -143,11 +151,11 @@ export class Search {
   /** @param {Listing} listing @param {number} index */
   #optionOf({ symbol, name, sector }, index) {
     const option = document.createElement("li");
-    option.id = `search-option-${index}`;
+    option.id = `${this.#list.id}-${index}`;
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", "false");
     option.dataset.symbol = symbol;
-    const parts = { symbol, name: nameIn(symbol, name), sector: this.#handlers.isListed(symbol) ? t("listed") : t(sector) };
+    const parts = { symbol, name: nameIn(symbol, name), sector: this.#handlers.isListed(symbol) ? t("in the list") : t(sector) };
     for (const [part, text] of Object.entries(parts)) {
       const span = document.createElement("span");
       span.className = part;
@@ -164,7 +172,7 @@ export class Search {
       if (option.getAttribute("role") === "option") option.setAttribute("aria-selected", String(at === index));
       if (at === index) option.scrollIntoView({ block: "nearest" });
     });
-    if (index >= 0) this.#input.setAttribute("aria-activedescendant", `search-option-${index}`);
+    if (index >= 0) this.#input.setAttribute("aria-activedescendant", `${this.#list.id}-${index}`);
     else this.#input.removeAttribute("aria-activedescendant");
   }
 
@@ -194,10 +202,13 @@ export class Search {
         else if (count > 0) this.#activate((Math.max(this.#active, 0) - 1 + count) % count);
         break;
       case "Enter":
-        if (!isOpen) return;
+        // Without a match the form around the field, if there is one, says what is wrong.
+        if (!isOpen || count === 0) return this.#close();
         this.#choose(this.#active);
         break;
       case "Escape":
+        // A menu around the field stays open.
+        if (isOpen) event.stopPropagation();
         if (isOpen) this.#close();
         else this.#input.value = "";
         break;

@@ -12,7 +12,8 @@
 /** @typedef {import("./market.js").Market} Market */
 /** @typedef {import("./protocol.js").Interval} Interval */
 
-import { chartOptions } from "./chart/options.js";
+import { address } from "./address.js";
+import { chartOptions, linkedOptions, linkOf } from "./chart/options.js";
 import { ComparedLine } from "./chart/overlay.js";
 import { ChartCell } from "./chartcell.js";
 import { ChartTools, fillSymbols } from "./charttools.js";
@@ -33,6 +34,7 @@ const FURTHER = ["5m", "1h", "1d"];
  * @property {(interval: Interval) => void} onInterval the viewer has chosen an interval of the first chart
  * @property {() => void} onLayout the viewer has chosen other charts beside the first
  * @property {() => string[]} symbols those of the watchlist
+ * @property {(symbol: string) => string} nameOf of its company
  */
 
 /** @typedef {{ cell: ChartCell, compared: SeriesFeed | null, line: ComparedLine | null, lines: Map<string, Overlay | null>, root: HTMLElement }} Held */
@@ -51,7 +53,9 @@ export class Stage {
   #symbol = null;
   /** @type {Interval} */
   #interval = "1m";
-  #options = chartOptions.get();
+  #options = { ...chartOptions.get(), ...linkedOptions(address.get()) };
+  /** Whether the options are being stored. */
+  #isStoring = false;
   /** Since when nothing is known, by the market's time; null while the stream is whole. @type {number | null} */
   #blind_ts = null;
   /** @type {typeof import("./chart/indicators.js") | null} */
@@ -62,17 +66,21 @@ export class Stage {
     this.#market = market;
     this.#handlers = handlers;
     this.#tools = new ChartTools(byId("stage"), {
-      onChange: (change) => this.#choose({ ...this.#options, ...change }),
-      onCount: (count) => this.#choose({ ...this.#options, panes: resized(this.#options.panes, count - 1) }),
+      onChange: (change) => this.#choose(change),
+      onCount: (count) => this.#choose({ panes: resized(this.#options.panes, count - 1) }),
       onFit: () => { for (const { cell } of this.#held) cell.view.fit(); },
       onPicture: () => void this.#save(),
       onTable: () => void this.#table(),
       symbols: () => this.#handlers.symbols(),
+      nameOf: (symbol) => this.#handlers.nameOf(symbol),
+      charted: () => this.#symbol,
     });
     const first = /** @type {HTMLElement} */ (this.#grid.firstElementChild);
     this.#blank = blankOf(first);
     this.#hold(first);
-    chartOptions.subscribe((options) => this.#apply(options));
+    chartOptions.subscribe((options) => {
+      if (!this.#isStoring) this.#apply({ ...options, ...linkedOptions(address.get()) });
+    });
   }
 
   /** The bars that are needed, the first chart's first. @returns {{ symbol: string, interval: Interval }[]} */
@@ -87,9 +95,14 @@ export class Stage {
     return { charts: shown.flatMap(({ symbol }) => symbol ?? []), intervals: shown.map(({ interval }) => interval) };
   }
 
-  /** Shows these charts beside the first, without keeping them for the next visit. @param {Pane[]} panes */
-  setPanes(panes) {
-    this.#options = { ...this.#options, panes };
+  /** What a link has of the options. */
+  get link() {
+    return linkOf(this.#options);
+  }
+
+  /** Takes the options of the address, without keeping them for the next visit. @param {Pane[]} [panes] the charts beside the first, if it names them */
+  setLinked(panes = this.#options.panes) {
+    this.#options = { ...chartOptions.get(), ...linkedOptions(address.get()), panes };
   }
 
   /** The bars that are needed beside those of the first chart. */
@@ -157,12 +170,14 @@ export class Stage {
     return this.#held.flatMap(({ cell, compared }) => (compared ? [cell.feed, compared] : [cell.feed]));
   }
 
-  /** @param {Options} options */
-  #choose(options) {
+  /** Makes a choice of the viewer's. Others, which may be those of a link, are not stored with it. @param {Partial<Options>} change */
+  #choose(change) {
     const before = JSON.stringify(this.layout);
-    chartOptions.set(options);
-    // Charts of a link are not stored, so that the stored ones may be the chosen ones already.
-    if (JSON.stringify(this.#options) !== JSON.stringify(options)) this.#apply(options);
+    this.#isStoring = true;
+    chartOptions.set({ ...chartOptions.get(), ...change });
+    this.#isStoring = false;
+    address.follow(linkOf(change));
+    this.#apply({ ...this.#options, ...change });
     if (JSON.stringify(this.layout) !== before) this.#handlers.onLayout();
   }
 
@@ -225,7 +240,7 @@ export class Stage {
     const index = this.#held.length - 1;
     const change = (/** @type {Partial<Pane>} */ pane) => {
       const panes = this.#options.panes.map((each, at) => (at === index ? { ...each, ...pane } : each));
-      this.#choose({ ...this.#options, panes });
+      this.#choose({ panes });
     };
     const symbol = /** @type {HTMLSelectElement} */ (root.querySelector(".cell-symbol"));
     symbol.addEventListener("change", () => change({ symbol: symbol.value || null }));
@@ -236,9 +251,10 @@ export class Stage {
   }
 
   async #table() {
-    const { series } = this.#held[0].cell.feed;
+    const { cell } = this.#held[0];
     const { openTable } = await import("./chart/barstable.js");
-    if (series) openTable(series.symbol, series.interval, series.bars);
+    const { series } = cell.feed;
+    if (series) openTable(series.symbol, series.interval, series.bars, cell.compared);
   }
 
   /** @param {HTMLElement} root */

@@ -22,6 +22,7 @@ import { setData, setText } from "./write.js";
  * @property {number} skipped by the server's `lag` messages
  * @property {number} byte_rate bytes of messages a second
  * @property {number} merged events that newer ones have replaced
+ * @property {boolean} isLost whether there is no connection
  */
 
 export class StatusBar {
@@ -33,7 +34,7 @@ export class StatusBar {
   #merged = document.querySelector("#merged");
 
   /** @param {Measurements} measured */
-  paint({ rate, latency_us, clock, events, holes, skipped, byte_rate, merged }) {
+  paint({ rate, latency_us, clock, events, holes, skipped, byte_rate, merged, isLost }) {
     setText(this.#bytes, t("{bytes}/s", { bytes: formatBytes(byte_rate) }));
     setText(this.#merged, formatCount(merged));
     setData(this.#merged, "count", String(merged));
@@ -41,8 +42,7 @@ export class StatusBar {
     setText(this.#latency, describeLatency(latency_us, clock));
     setText(this.#events, formatCount(events));
     setData(this.#events, "count", String(events));
-    const counts = { holes: formatCount(holes), skipped: formatCount(skipped) };
-    setText(this.#holes, skipped > 0 ? t("{holes} ({skipped} skipped)", counts) : counts.holes);
+    setText(this.#holes, holesOf(holes, skipped, isLost));
     setData(this.#holes, "count", String(holes));
     if (clock && this.#latency instanceof HTMLElement) {
       const error = (clock.error_us / 1_000).toFixed(1);
@@ -51,4 +51,11 @@ export class StatusBar {
       if (this.#latency.title !== title) this.#latency.title = title;
     }
   }
+}
+
+/** Returns the number of holes as text. Without a connection nobody knows what is missed. @param {number} holes @param {number} skipped @param {boolean} isLost */
+export function holesOf(holes, skipped, isLost) {
+  const counts = { holes: formatCount(holes), skipped: formatCount(skipped) };
+  const text = skipped > 0 ? t("{holes} ({skipped} skipped)", counts) : counts.holes;
+  return isLost ? t("{holes}, now unknown", { holes: text }) : text;
 }

@@ -28,6 +28,8 @@ export class Tape {
   /** @type {WeakMap<LoggedTrade, { format: string, text: string }>} */
   #times = new WeakMap();
   #note = document.querySelector("#tape-note");
+  /** @type {string | null} */
+  #symbol = null;
 
   /** @param {HTMLTableElement} table */
   constructor(table) {
@@ -41,10 +43,13 @@ export class Tape {
   }
 
   /**
+   * Shows trades. Those that are shown stay until there are others of the same symbol: what is known does not vanish with the connection.
    * @param {string | null} symbol
    * @param {LoggedTrade[]} trades newest first
    */
   paint(symbol, trades) {
+    if (trades.length === 0 && symbol === this.#symbol) return;
+    this.#symbol = symbol;
     setText(this.#note, symbol ?? "");
     this.#rows.forEach((row, index) => {
       const trade = trades[index];

@@ -16,7 +16,8 @@ import { mark, t } from "./i18n.js";
 import { KeptLists } from "./keptlists.js";
 import { Listings } from "./listings.js";
 import { itemsOf } from "./listview.js";
-import { nextOrder } from "./order.js";
+import { nextOrder, orderOf, orderText, OWN } from "./order.js";
+import { say } from "./say.js";
 import { nameIn, rankerOf, Search } from "./search.js";
 import { settings } from "./settings.js";
 import { forgetSparks, wantSparks } from "./spark.js";
@@ -34,6 +35,8 @@ const NAMED_MAX = 3;
 const FIXED = [null, "symbol"];
 
 const columnSetting = settings.define("columns", soundColumns);
+/** As in the address. */
+const orderSetting = settings.define("sort", (stored) => (orderOf(stored) ? String(stored) : ""));
 const sectionSetting = settings.define("sections", (stored) => stored === true);
 
 /**
@@ -55,8 +58,7 @@ export class WatchPanel {
   #table;
   #tools;
   #search;
-  /** @type {Order} */
-  #order = { key: null, direction: "descending" };
+  #order = keptOrder();
   #filter = "";
   /** @type {import("./listview.js").Item[]} */
   #items = [];
@@ -97,6 +99,11 @@ export class WatchPanel {
       isListed: (symbol) => this.#watch.own.includes(symbol),
       onChoose: (symbol) => this.#choose(symbol),
     });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      byId("search").focus();
+    });
     byId("restore").addEventListener("click", () => this.#add(firstTen(this.listings.all.map((listing) => listing.symbol))));
     onOtherTab(() => {
       this.#lists.adopt();
@@ -104,6 +111,7 @@ export class WatchPanel {
     });
     address.onBack(({ symbols }) => {
       this.#lists.show(symbols);
+      this.#order = keptOrder();
       this.arrange();
     });
     columnSetting.subscribe(() => this.#setColumns());
@@ -191,10 +199,13 @@ export class WatchPanel {
     return this.#table.fade(now_ms);
   }
 
-  /** Sorts a sorted list anew, and marks rows that are older than they should be. Call it a few times a second. @param {number} now_ms */
-  tick(now_ms) {
+  /**
+   * Sorts a sorted list anew, and marks rows that are older than they should be. Call it a few times a second.
+   * @param {number} now_ms @param {boolean} isLost whether there is no connection
+   */
+  tick(now_ms, isLost) {
     if (!FIXED.includes(this.#order.key) && now_ms - this.#sorted_ms >= SORT_MS && !this.#table.isHeld) this.arrange();
-    this.#table.markAges((symbol) => (this.listings.isUnknown(symbol) ? null : this.#market.ages.silence(symbol, now_ms)));
+    this.#table.markAges((symbol) => (this.listings.isUnknown(symbol) ? null : this.#market.ages.silence(symbol, now_ms, isLost)));
   }
 
   /** Fetches the sparklines of the rows in sight from now on: the chart has what it needs. */
@@ -257,7 +268,7 @@ export class WatchPanel {
   #add(symbols) {
     this.#change(() => {
       const { refused } = this.#watch.add(symbols);
-      if (refused.length === 0) return;
+      if (refused.length === 0) return say(t("{symbol} added, {count} symbols", { symbol: symbols.slice(0, NAMED_MAX).join(", "), count: this.#watch.own.length }));
       const named = refused.slice(0, NAMED_MAX).join(", ") + (refused.length > NAMED_MAX ? ", …" : "");
       this.note.show(mark("The list is full: {symbols} is not added, {count} symbols is the most."), { symbols: named, count: WATCH_MAX });
     });
@@ -317,8 +328,20 @@ export class WatchPanel {
   /** @param {Order} order */
   #sort(order) {
     this.#order = order;
+    orderSetting.set(orderText(order));
+    address.follow({ sort: orderText(order) });
+    this.#scroller.scrollTop = 0;
     this.arrange();
     this.#handlers.onSight();
+    const { key, direction } = order;
+    if (key === null) return say(t("in your own order"));
+    const column = t(key === "symbol" ? "Symbol" : (columnsOf([key])[0]?.label ?? ""));
+    say(direction === "descending" ? t("sorted by {column}, highest first", { column }) : t("sorted by {column}, lowest first", { column }));
+  }
+
+  /** The order of the rows in the address. */
+  get sort() {
+    return orderText(this.#order);
   }
 
   /** @param {import("./watchtools.js").Action} action */
@@ -354,4 +377,9 @@ export class WatchPanel {
     if (this.#watch.lists.length >= LISTS_MAX) return this.note.show(mark("{count} lists is the most."), { count: LISTS_MAX });
     this.#change(() => this.#watch.create(crypto.randomUUID?.() ?? String(Date.now()), t("List {number}", { number: this.#watch.lists.length + 1 })));
   }
+}
+
+/** Returns the order of the address, or of the last visit. */
+function keptOrder() {
+  return orderOf(address.get().sort) ?? orderOf(orderSetting.get()) ?? OWN;
 }

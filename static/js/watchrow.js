@@ -17,6 +17,8 @@ import { setData, setText } from "./write.js";
 /** How long the tint is seen, and its steps: it fades in the frames in which figures are painted anyway. An animation of its own would cost the page three more frames for each of them. */
 const TINT_MS = 480;
 const TINT_STEPS = 3;
+const CROSS = "M2.5 2.5l7 7m0-7l-7 7";
+const BELL = "M2 9h8L9 7.5V5a3 3 0 0 0-6 0v2.5zM5 10.7h2";
 const SVG = "http://www.w3.org/2000/svg";
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -27,7 +29,8 @@ export class WatchRow {
   element;
   #name = element("span", { class: "name" });
   #age = element("span", { class: "age" });
-  #bell = element("span", { class: "bell" });
+  #bell_text = element("span", { class: "unseen" });
+  #bell = element("span", { class: "bell" }, icon(BELL, "1.3"), this.#bell_text);
   #head;
   #tool;
   #remove;
@@ -45,7 +48,7 @@ export class WatchRow {
     this.symbol = symbol;
     const upper = element("span", { class: "upper" }, element("span", { class: "symbol" }, symbol), this.#bell, this.#age);
     this.#head = element("th", { scope: "row" }, element("span", { class: "grip", "aria-hidden": "true" }), upper, this.#name);
-    this.#remove = element("button", { type: "button", "data-action": "remove", tabindex: "-1" }, cross());
+    this.#remove = element("button", { type: "button", "data-action": "remove", tabindex: "-1" }, icon(CROSS, "1.5"));
     this.#tool = element("td", { class: "tool" }, this.#remove);
     this.element = element("tr", { "data-symbol": symbol, tabindex: "-1", "aria-selected": "false" }, this.#head, this.#tool);
     this.#bell.hidden = true;
@@ -75,7 +78,9 @@ export class WatchRow {
     setText(this.#name, text);
     if (this.#name.title !== text) this.#name.title = text;
     if (this.#bell.hidden === hasAlert) this.#bell.hidden = !hasAlert;
-    if (hasAlert) this.#bell.title = t("An alert is set");
+    if (!hasAlert) return;
+    this.#bell.title = t("alert armed");
+    setText(this.#bell_text, ` ${t("alert armed")} `);
   }
 
   /** Marks the row as older than it should be, or not. @param {number | null} silent_ms how long it has been silent; null if not too long */
@@ -124,11 +129,12 @@ export class WatchRow {
   }
 }
 
-function cross() {
+/** @param {string} d the path @param {string} width of its line */
+function icon(d, width) {
   const svg = document.createElementNS(SVG, "svg");
   for (const [name, value] of Object.entries({ viewBox: "0 0 12 12", width: "12", height: "12", "aria-hidden": "true" })) svg.setAttribute(name, value);
   const path = document.createElementNS(SVG, "path");
-  for (const [name, value] of Object.entries({ d: "M2.5 2.5l7 7m0-7l-7 7", stroke: "currentColor", "stroke-width": "1.5", "stroke-linecap": "round" })) path.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ d, stroke: "currentColor", fill: "none", "stroke-width": width, "stroke-linecap": "round" })) path.setAttribute(name, value);
   svg.append(path);
   return svg;
 }

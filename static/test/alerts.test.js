@@ -2,7 +2,8 @@
 // Checks when an alert is due, what must be received for it, and that stored alerts of any form are taken.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALERTS_MAX, armed, dueAt, soundAlerts, watchedBy } from "../js/alerts.js";
+import { describeFired } from "../js/alertpanel.js";
+import { ALERTS_MAX, armed, dueAt, figureOf, levelOf, soundAlerts, watchedBy } from "../js/alerts.js";
 import { Market } from "../js/market.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { quote, snapshot, trade } from "./messages.js";
@@ -37,6 +38,20 @@ test("moves count in both directions, and a spread is compared as it is written"
   const spread = alert({ kind: "spread", level: 0.02 });
   assert.notEqual(dueAt(spread, { ...ticker, bid: 199.99, ask: 200.01 }), null);
   assert.equal(dueAt(spread, { ...ticker, bid: 200, ask: 200.01 }), null);
+});
+
+test("a new alert begins at the price of its own symbol, and other kinds with no level", () => {
+  assert.deepEqual([levelOf("price", ticker), levelOf("price", { ...ticker, price: 0.1234 }), levelOf("price", undefined)], ["200.00", "0.1234", ""]);
+  assert.deepEqual([levelOf("move", ticker), levelOf("spread", ticker)], ["", ""]);
+  assert.deepEqual([figureOf("move", { ...ticker, prev_close: 100, price: 101 }), figureOf("spread", { ...ticker, bid: 10, ask: 10.02 })], ["+1.00%", "0.02"]);
+});
+
+test("a fired alert says what has happened and when, not what is", () => {
+  const fired = { at_ms: 0, value: 190 };
+  assert.match(describeFired(alert({ isAbove: false }), fired), /^AAPL fell to 190\.00 at \d\d:\d\d:00$/);
+  assert.match(describeFired(alert(), fired), /^AAPL rose to 190\.00 at/);
+  assert.match(describeFired(alert({ kind: "move" }), { ...fired, value: -2 }), /^AAPL moved \u22122\.00% at/);
+  assert.match(describeFired(alert({ kind: "spread" }), { ...fired, value: 0.02 }), /^AAPL spread reached 0\.02 at/);
 });
 
 test("only what an armed alert needs is received in full", () => {

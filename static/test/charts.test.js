@@ -136,6 +136,7 @@ test("a compared symbol has a value where both have a bar, and follows its own t
   assert.equal(line.update(bars, bars.length), 1);
   assert.deepEqual(line.values, [[60, null, 65]]);
   assert.equal(line.update(bars, bars.length), bars.length);
+  assert.deepEqual([line.at(2, 0), line.at(1, 0), line.at(2, 1)], [{ close: 65, percent: (5 / 60) * 100 }, null, { close: 65, percent: 0 }], "in percent of its first close in sight, as the axis");
 });
 
 test("stored choices of any form are made valid", () => {

@@ -7,7 +7,7 @@ import { describe } from "../js/connection.js";
 import { whyStale } from "../js/connectionpanel.js";
 import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
-import { findMatches } from "../js/search.js";
+import { findMatches, symbolIn } from "../js/search.js";
 import { companies } from "../js/korean/companies.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { snapshot } from "./messages.js";
@@ -109,6 +109,7 @@ test("a search puts symbols before names", () => {
   assert.deepEqual(found("cocacola"), ["KO"]);
   assert.deepEqual(found("ＣＶＸ"), ["CVX"], "full-width letters");
   assert.deepEqual(found("..."), []);
+  assert.deepEqual(["ko", "코카콜라", " coca ", "c", "company", "zzz", ""].map((typed) => symbolIn(listings, typed)), ["KO", "KO", "KO", "C", null, null, null]);
   const berkshire = [{ symbol: "BRK.B", name: "Berkshire Hathaway Inc.", sector: "Financials" }];
   for (const typed of ["brk-b", "brkb", "BRK B", "brk.b", "ｂｒｋ．ｂ"]) {
     assert.equal(findMatches(berkshire, typed).length, 1, typed);

@@ -7,8 +7,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { CHARTS_MAX, readAddress, SYMBOLS_MAX, writeAddress } from "../js/address.js";
+import { linkedOptions, linkOf, optionsOf } from "../js/chart/options.js";
+import { orderOf, orderText } from "../js/order.js";
 import { KEY, oneOf, Settings } from "../js/settings.js";
 import { lookForUpdate, versionIn } from "../js/version.js";
+
+/** @type {Record<"compare" | "kind" | "indicators" | "log" | "sort", string | null>} */
+const unnamed = { compare: null, kind: null, indicators: null, log: null, sort: null };
 
 /** A storage with a limit of characters. */
 class FakeStorage {
@@ -120,7 +125,7 @@ test("an address keeps its state, and the parameters of others", () => {
   const search = writeAddress("?utm=1&lang=en", { symbols: ["AAPL", "BRK.B"], charts: ["AAPL", "MSFT"], intervals: ["1m", "1h"], hz: 0.5, theme: "dark" });
   assert.equal(search, "?utm=1&lang=en&symbols=AAPL,BRK.B&chart=AAPL,MSFT&interval=1m,1h&hz=0.5&theme=dark");
   assert.deepEqual(readAddress(search), {
-    symbols: ["AAPL", "BRK.B"], charts: ["AAPL", "MSFT"], intervals: ["1m", "1h"], hz: 0.5, lang: "en", theme: "dark", transport: null,
+    symbols: ["AAPL", "BRK.B"], charts: ["AAPL", "MSFT"], intervals: ["1m", "1h"], hz: 0.5, lang: "en", theme: "dark", transport: null, ...unnamed,
   });
   assert.deepEqual(readAddress("?chart=aapl,%20MSFT&interval=5m").intervals, ["5m", "5m"], "one interval for all charts");
   assert.equal(writeAddress(search, { symbols: null, charts: [], intervals: [null], hz: null, lang: null, theme: null }), "?utm=1");
@@ -129,9 +134,26 @@ test("an address keeps its state, and the parameters of others", () => {
   assert.equal(readAddress("?hz=all").hz, "all");
 });
 
+test("a link has the whole view: comparison, kind, lines, scale and order", () => {
+  const options = { ...optionsOf(null), kind: /** @type {const} */ ("area"), isLog: true, indicators: ["sma20", "vwap"], compared: "MSFT" };
+  const search = writeAddress("", { ...linkOf(options), sort: orderText({ key: "percent", direction: "ascending" }) });
+  assert.equal(search, "?compare=MSFT&kind=area&indicators=sma20,vwap&log=1&sort=percent-up");
+  assert.deepEqual({ ...optionsOf(null), ...linkedOptions(readAddress(search)) }, options);
+  assert.deepEqual(orderOf(readAddress(search).sort), { key: "percent", direction: "ascending" });
+  // One without a comparison, lines and an order says so, or the stored ones would be there.
+  const bare = writeAddress("", { ...linkOf(optionsOf(null)), sort: orderText({ key: null, direction: "descending" }) });
+  assert.equal(bare, "?compare=&kind=candles&indicators=&log=0&sort=");
+  assert.deepEqual({ ...options, ...linkedOptions(readAddress(bare)) }, optionsOf(null));
+  assert.equal(orderOf(readAddress(bare).sort)?.key, null);
+  assert.equal(writeAddress(search, linkOf({ kind: "line" })), search.replace("area", "line"), "a part of the options");
+  const wrong = readAddress("?compare=<b>&kind=pie&indicators=x&log=2&sort=constructor-up");
+  assert.deepEqual([linkedOptions(wrong), orderOf(wrong.sort), linkedOptions(readAddress(""))], [{}, null, {}]);
+  for (const text of ["percent", "percent-x", "-up", undefined, null, 7, {}]) assert.equal(orderOf(text), null, String(text));
+});
+
 test("wrong parts of an address count as missing", () => {
   /** @type {import("../js/address.js").Address} */
-  const none = { symbols: null, charts: [], intervals: [null], hz: null, lang: null, theme: null, transport: null };
+  const none = { symbols: null, charts: [], intervals: [null], hz: null, lang: null, theme: null, transport: null, ...unnamed };
   assert.deepEqual(readAddress(""), none);
   assert.deepEqual(readAddress("?%%%&=&&lang=<script>alert(1)</script>&theme=javascript:0&interval=2m&hz=1e9&chart=<b>&transport=x"), none);
   for (const hz of ["", "0", "-1", "NaN", "Infinity", "x", "61", " "]) assert.equal(readAddress(`?hz=${hz}`).hz, null, hz);

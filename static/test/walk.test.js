@@ -17,6 +17,9 @@ test("arrows go from bar to bar and stop at both ends", () => {
   assert.equal(from("ArrowLeft", 0.5), 60e6, "the bar before which it was is forgotten");
   assert.equal(targetOf("Escape", bars, 60e6), null);
   assert.equal(targetOf("Escape", bars, null), undefined, "Escape keeps its other meaning");
+  const many = Array.from({ length: 120 }, (_, index) => ({ ...bars[0], ts: index * 60e6 }));
+  const paged = [["PageUp", null], ["PageUp", 60], ["PageUp", 3], ["PageDown", 60], ["PageDown", 100]].map(([key, at]) => targetOf(String(key), many, at === null ? null : Number(at) * 60e6)?.ts);
+  assert.deepEqual(paged, [69, 10, 0, 110, 119].map((at) => at * 60e6), "a page of bars");
   assert.equal(targetOf("a", bars, 60e6), undefined);
 });
 

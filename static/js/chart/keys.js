@@ -6,9 +6,9 @@
  */
 
 import { SPACING_LEAST_PX } from "./scale.js";
+import { PAGE_BARS } from "./walk.js";
 
 const SPACING_MOST_PX = 60;
-const STEP_BARS = 50;
 
 /** Listens for keys on the container of a chart. @param {HTMLElement} container @param {import("lightweight-charts").IChartApiBase<import("lightweight-charts").Time>} chart */
 export function listenForKeys(container, chart) {
@@ -21,8 +21,8 @@ export function listenForKeys(container, chart) {
     if (event.target !== container || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
     switch (key) {
-      case "Shift+ArrowLeft": case "PageUp": scroll(-STEP_BARS); break;
-      case "Shift+ArrowRight": case "PageDown": scroll(STEP_BARS); break;
+      case "Shift+ArrowLeft": case "PageUp": scroll(-PAGE_BARS); break;
+      case "Shift+ArrowRight": case "PageDown": scroll(PAGE_BARS); break;
       case "+": case "=": zoom(1.25); break;
       case "-": zoom(0.8); break;
       case "End": scale.scrollToRealTime(); break;

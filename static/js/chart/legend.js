@@ -11,6 +11,7 @@
 
 import { element } from "../element.js";
 import { directionOf, formatPercent, formatPrice, formatVolume } from "../format.js";
+import { t } from "../i18n.js";
 import { setData, setText } from "../write.js";
 import { formatTime } from "../zone.js";
 
@@ -23,6 +24,8 @@ export class Legend {
   #overlays = [];
   /** @type {Element[]} */
   #values = [];
+  /** Of a compared symbol: its change, and since when it counts. @type {Element[][]} */
+  #changes = [];
 
   /** @param {HTMLElement} root of the chart */
   constructor(root) {
@@ -34,16 +37,20 @@ export class Legend {
   setOverlays(overlays) {
     this.#overlays = overlays;
     this.#values = overlays.map(() => element("span", { class: "value" }));
+    this.#changes = overlays.map(({ isCompared }) => (isCompared ? [element("b"), element("span")] : []));
     this.#list.replaceChildren(...overlays.map(({ id, label, lines }, index) => {
       const sample = element("span", { class: "sample", "aria-hidden": "true" });
       sample.style.color = `var(--${lines[0].colour})`;
       sample.dataset.style = String(lines[0].style);
-      return element("li", { "data-line": id }, sample, `${label} `, this.#values[index]);
+      return element("li", { "data-line": id }, sample, `${label} `, this.#changes[index][0] ?? "", " ", this.#values[index], " ", this.#changes[index][1] ?? "");
     }));
   }
 
-  /** @param {readonly Bar[]} bars @param {number} index of the bar, -1 for none @param {Interval} interval */
-  paint(bars, index, interval) {
+  /**
+   * @param {readonly Bar[]} bars @param {number} index of the bar, -1 for none @param {Interval} interval
+   * @param {number} base the bar since which a comparison counts
+   */
+  paint(bars, index, interval, base = 0) {
     const bar = bars[index];
     for (const part of this.#parts) {
       const name = part.getAttribute("data-part");
@@ -53,12 +60,17 @@ export class Legend {
     this.#overlays.forEach(({ values }, line) => {
       const texts = values.map((each) => each[index] ?? null).map((value) => (value === null ? NONE : formatPrice(value)));
       setText(this.#values[line], texts.join(" "));
+      const [change, since] = this.#changes[line];
+      if (!change) return;
+      const compared = /** @type {import("./overlay.js").ComparedLine} */ (this.#overlays[line]).at(index, base);
+      setText(change, compared ? formatPercent(compared.percent) : "");
+      setText(since, bars[base] ? t("since {time}", { time: textOf("time", bars[base], interval) }) : "");
     });
   }
 }
 
 /** @param {string | null} part @param {Bar} bar @param {Interval} interval */
-function textOf(part, bar, interval) {
+export function textOf(part, bar, interval) {
   const at_s = bar.ts / 1e6;
   switch (part) {
     case "time": {

@@ -2,7 +2,7 @@
 /**
  * What the viewer has chosen of the charts: their kind, the scale, the indicators, the compared symbol, and the charts beside the first.
  *
- * Owns: what is valid of these. Does not own: storage (`settings.js`), the address, the controls.
+ * Owns: what is valid of these. Does not own: storage (`settings.js`), the address (`address.js`), the controls.
  */
 
 /** @typedef {import("../protocol.js").Interval} Interval */
@@ -39,6 +39,27 @@ export function optionsOf(stored) {
 /** @param {unknown} value */
 function symbolOf(value) {
   return typeof value === "string" && SYMBOL.test(value) ? value : null;
+}
+
+/**
+ * Returns the options that an address names; what it does not name, or names wrongly, is missing.
+ * @param {Pick<import("../address.js").Address, "compare" | "kind" | "indicators" | "log">} address
+ * @returns {Partial<Options>}
+ */
+export function linkedOptions({ compare, kind, indicators, log }) {
+  const compared = compare === null ? null : symbolOf(compare.toUpperCase());
+  const chosen = INDICATORS.filter((name) => indicators?.split(",").includes(name));
+  return {
+    ...(compare === "" || compared !== null ? { compared } : {}),
+    ...KINDS.filter((known) => known === kind).map((known) => ({ kind: known }))[0],
+    ...(indicators === "" || chosen.length > 0 ? { indicators: chosen } : {}),
+    ...(log === "1" || log === "0" ? { isLog: log === "1" } : {}),
+  };
+}
+
+/** Returns options as an address has them. @param {Partial<Options>} options */
+export function linkOf({ compared, kind, indicators, isLog }) {
+  return { compare: compared === undefined ? undefined : (compared ?? ""), kind, indicators: indicators?.join(), log: isLog === undefined ? undefined : isLog ? "1" : "0" };
 }
 
 export const chartOptions = settings.define("chart", optionsOf);

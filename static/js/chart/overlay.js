@@ -61,4 +61,15 @@ export class ComparedLine {
     for (let index = this.values[0].length; index < bars.length; index += 1) this.values[0][index] = closes.get(bars[index].ts) ?? null;
     return first;
   }
+
+  /**
+   * Returns the close of a bar, and its change in percent since the first close from the bar `base` on, as the axis counts; null if there is none.
+   * @param {number} index @param {number} base
+   */
+  at(index, base) {
+    const closes = this.values[0];
+    const close = closes[index] ?? null;
+    const first = closes.find((value, at) => at >= base && value !== null) ?? null;
+    return close === null || first === null || first === 0 ? null : { close, percent: ((close - first) / first) * 100 };
+  }
 }

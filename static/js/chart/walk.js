@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Reads a chart by keyboard: the left and the right arrow move the crosshair from bar to bar, and a screen reader speaks the bar. Home and
- * End go to the oldest and the newest, Escape hides the crosshair.
+ * End go to the oldest and the newest, Page Up and Page Down go a page, which `keys.js` scrolls; Escape hides the crosshair.
  *
  * Owns: these keys, the spoken text. Does not own: the crosshair (`chart.js`), the other keys (`keys.js`).
  */
@@ -14,10 +14,14 @@ import { t } from "../i18n.js";
 import { setText } from "../write.js";
 import { formatTime } from "../zone.js";
 
+/** How far a page goes. */
+export const PAGE_BARS = 50;
+
 /**
  * @typedef {object} Walked
  * @property {() => readonly Bar[]} bars
  * @property {() => Interval} interval
+ * @property {(bar: Bar) => string} more what is spoken after the bar; empty for nothing
  * @property {(ts: number | null) => void} cross shows the crosshair on a bar, and the bar if it is out of sight
  */
 
@@ -37,7 +41,7 @@ export function spokenBar(bar, interval) {
  * @param {HTMLElement} chart
  * @param {Walked} walked
  */
-export function listenForWalk(chart, { bars, interval, cross }) {
+export function listenForWalk(chart, { bars, interval, more, cross }) {
   const spoken = document.querySelector("#chart-spoken");
   /** The start of the bar that was spoken last. @type {number | null} */
   let at = null;
@@ -50,7 +54,7 @@ export function listenForWalk(chart, { bars, interval, cross }) {
     event.preventDefault();
     at = next?.ts ?? null;
     cross(at);
-    setText(spoken, next ? spokenBar(next, interval()) : "");
+    setText(spoken, next ? [spokenBar(next, interval()), more(next)].filter(Boolean).join("; ") : "");
   };
   chart.addEventListener("keydown", onKey);
   chart.addEventListener("blur", () => {
@@ -72,6 +76,8 @@ export function targetOf(key, bars, at) {
   switch (key) {
     case "ArrowLeft": return bars[present === null ? last : Math.max(0, present - 1)];
     case "ArrowRight": return bars[present === null ? last : Math.min(last, present + 1)];
+    case "PageUp": return bars[Math.max(0, (present ?? last) - PAGE_BARS)];
+    case "PageDown": return bars[Math.min(last, (present ?? last) + PAGE_BARS)];
     case "Home": return bars[0];
     case "End": return bars[last];
     case "Escape": return at === null ? undefined : null;

@@ -23,6 +23,8 @@ export const chart = {
   "Bollinger bands, 20 bars, 2 deviations": "볼린저 밴드, 20봉, 표준편차 2배",
   "Compare with a symbol": "다른 종목과 비교",
   "Compare…": "비교…",
+  "No comparison": "비교 안 함",
+  "{symbol} {price}, {percent} since {time}": "{symbol} {price}, {time} 이후 {percent}",
   "Number of charts": "차트 수",
   "1 chart": "차트 1개",
   "2 charts": "차트 2개",

@@ -93,15 +93,15 @@ export const korean = {
   "Symbols": "종목",
   "Symbol": "종목",
   "Last": "현재가",
-  "%": "등락률",
+  "Change %": "등락률",
   "Remove": "삭제",
   "Remove {symbol}": "{symbol} 삭제",
   "The watchlist is empty. Search for a symbol or a company above to add one.":
     "관심 종목이 비어 있습니다. 위에서 종목이나 회사를 검색하여 추가하십시오.",
   "Add the first ten": "기본 종목 10개 추가",
-  "No such symbol": "해당하는 종목이 없습니다",
+  "No such symbol: this server has {count}.": "해당하는 종목이 없습니다. 이 서버는 {count}종목만 제공합니다.",
   "The symbol list is not loaded yet": "종목 목록을 아직 불러오지 못했습니다",
-  "listed": "추가됨",
+  "in the list": "목록에 있음",
   // The tape.
   "Trades": "체결",
   "Side": "구분",
@@ -112,7 +112,9 @@ export const korean = {
   "Spread": "스프레드",
   "Price": "가격",
   "Size": "수량",
+  "⚠ stale · {price}": "⚠ 지연 · {price}",
   // The measurements.
+  "{holes}, now unknown": "{holes}, 지금은 알 수 없음",
   "Events": "이벤트",
   "Latency": "지연 시간",
   "Received": "수신",

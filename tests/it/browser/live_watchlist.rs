@@ -238,15 +238,19 @@ async fn an_alert_is_exact_although_its_row_is_merged_and_survives_a_hidden_page
         .until("document.querySelector('tr[data-symbol=MSFT] [data-field=last]')?.textContent.match(/[0-9]/) != null")
         .await;
     browser.click("#alerts-open").await;
-    browser.fill("#alert-symbol", "nosuch").await;
-    browser.click("#alert-add").await;
-    browser.until("document.querySelector('.alert-form .note').textContent === 'No such symbol'").await;
-    browser.fill("#alert-symbol", "msft").await;
+    browser.fill("#alert-symbol", "nosuch\u{e007}").await;
+    browser.until("document.querySelector('#alert-note').textContent.startsWith('No such symbol: this server has')").await;
+    browser.until("document.activeElement.id === 'alert-symbol' && document.activeElement.ariaInvalid === 'true'").await;
+    // Another symbol brings another level, also that of one that is not listed.
+    browser.fill("#alert-symbol", "코카콜라\u{e007}").await;
+    browser.until("document.querySelector('#alert-symbol').value === 'KO'").await;
+    browser.until("/^last [0-9.]+ \\(0.00%\\)$/.test(document.querySelector('#alert-hint').textContent)").await;
+    browser.fill("#alert-symbol", "msft\u{e007}").await;
     browser.value("document.querySelector('#alert-kind').value = 'spread'").await;
     browser.fill("#alert-level", "0.01").await;
     browser.click("#alert-add").await;
     // Spreads are above that at once; a price is reached by a trade that only a whole subscription shows.
-    browser.until("document.querySelector('#alert-text').textContent.startsWith('MSFT spread 0.01: it is ')").await;
+    browser.until("document.querySelector('#alert-text').textContent.startsWith('MSFT spread reached ')").await;
     browser.click("#alert-close").await;
     // The click was outside of the menu, and has closed it.
     browser.click("#alerts-open").await;
