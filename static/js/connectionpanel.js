@@ -32,8 +32,9 @@ export function transportName(transport) {
  * Returns what became of an attempt, in words.
  * @param {Attempt} attempt
  */
-export function outcomeOf({ ready_ms, failure }) {
+export function outcomeOf({ ready_ms, failure, silent_s }) {
   if (failure === null) return ready_ms === null ? t("is being tried") : t("in use");
+  if (silent_s !== undefined) return t("no answer for {seconds} s, closed by this page", { seconds: silent_s });
   switch (failure.cause) {
     case "refused": return t("refused with status {status}", { status: failure.status ?? 0 });
     case "unreachable": return failure.isBlocked ? t("does not get through") : t("the server cannot be reached");
@@ -50,6 +51,19 @@ export function whyStale(status) {
   return status.silent_since_ms === null
     ? t("This page or its network was too slow, so the server has skipped events. It has sent the newest prices instead.")
     : t("Nothing comes any more, not even answers to this page's pings: the server or the network stands still. If it stays so, the page connects anew.");
+}
+
+/** Returns the rows of attempts with those that are alike as one, in the place of the newest. @param {readonly string[][]} rows time, transport and outcome, the newest first */
+export function folded(rows) {
+  /** @type {Map<string, { row: readonly string[], count: number }>} */
+  const kept = new Map();
+  for (const row of rows) {
+    const key = row.slice(1).join();
+    const known = kept.get(key);
+    if (known) known.count += 1;
+    else kept.set(key, { row, count: 1 });
+  }
+  return [...kept.values()].map(({ row: [time, name, outcome], count }) => [time, name, count > 1 ? `${outcome} (×${count})` : outcome]);
 }
 
 export class ConnectionPanel {
@@ -83,13 +97,12 @@ export class ConnectionPanel {
   /** Repaints the panel if it is open. */
   paint() {
     if (!this.#panel.matches(":popover-open")) return;
-    const { attempts, clock, status } = this.#link;
-    const rows = attempts.map((attempt) => {
-      // On the server's clock where it is known, as that of the viewer may be wrong.
-      const at_ms = performance.timeOrigin + (attempt.ready_ms ?? attempt.at_ms) + (clock.best?.offset_us ?? 0) / 1_000;
-      return [formatTime(at_ms / 1_000, "second"), transportName(attempt.transport), outcomeOf(attempt)];
-    });
-    setText(byId("connection-now"), whyStale(status) || (rows[0]?.slice(1).join(": ") ?? ""));
+    const { attempts, clock, outage, status } = this.#link;
+    // On the server's clock where it is known, as that of the viewer may be wrong.
+    const timeAt = (/** @type {number} */ at_ms) => formatTime((performance.timeOrigin + at_ms) / 1_000 + (clock.best?.offset_us ?? 0) / 1e6, "second");
+    const rows = folded(attempts.map((attempt) => [timeAt(attempt.ready_ms ?? attempt.at_ms), transportName(attempt.transport), outcomeOf(attempt)]));
+    const first = outage ? t("{time}: {cause}; tries since: {count}", { time: timeAt(outage.at_ms), cause: outcomeOf(outage.attempt), count: outage.tries }) : "";
+    setText(byId("connection-now"), whyStale(status) || first || (rows[0]?.slice(1).join(": ") ?? ""));
     const key = JSON.stringify(rows);
     if (key === this.#shown) return;
     this.#shown = key;

@@ -30,7 +30,8 @@ import { reasonOf } from "./reconnect.js";
  *   open. `isRefused` when the server answers, but with an error. `closed`: the page does not reconnect by itself.
  */
 
-/** @typedef {{ transport: Transport, at_ms: number, ready_ms: number | null, failure: Failure | null }} Attempt to connect: when it began, was ready, and why it failed or ended; times of `performance.now()` */
+/** @typedef {{ transport: Transport, at_ms: number, ready_ms: number | null, failure: Failure | null, silent_s?: number }} Attempt to connect: when it began, was ready, and why it failed or ended; times of `performance.now()`. `silent_s`: after how many silent seconds this page gave it up */
+/** @typedef {{ attempt: Attempt, at_ms: number, tries: number }} Outage the connection whose end began it, when that was, and how many attempts there were since */
 /** @typedef {"auto" | Transport} Choice of a transport by the viewer; `auto`: the best one that gets through */
 
 /**
@@ -62,6 +63,8 @@ export class Link {
   clock = new OffsetEstimator(timerResolution());
   /** The newest attempts, the newest first. @type {Attempt[]} */
   attempts = [];
+  /** What began the present time without a connection, however many attempts ago; null while there is one, and before the first. @type {Outage | null} */
+  outage = null;
   /** @type {Choice} */
   #choice = "auto";
   #client;
@@ -201,7 +204,11 @@ export class Link {
     if (isLate) this.#wake();
     // Other transports have no ping, so that their silence may be that of the market.
     else if (state === "live" && transport !== "websocket") this.#showLive();
-    else if (state === "live" && verdict === "gone") this.#client.reconnect();
+    else if (state === "live" && verdict === "gone") {
+      const [attempt] = this.attempts;
+      if (attempt) Object.assign(attempt, { failure: { cause: "silent" }, silent_s: Math.round((now - this.#liveness.heard_ms) / 1_000) });
+      this.#client.reconnect();
+    }
     else if (state === "live") {
       if (isAskDue || now - this.#pinged_at_ms >= (this.#pings < PINGS_QUICK ? PING_QUICK_MS : PING_MS)) this.#ping();
       if (verdict === "silent") this.#setStatus({ state: "stale", silent_since_ms: this.#liveness.heard_ms, skipped: 0 });
@@ -229,8 +236,11 @@ export class Link {
     const { state, transport, retry_at_ms, failure } = this.#client.status;
     const last = this.attempts[0];
     if (last && !last.failure && state !== "live") last.failure = failure;
+    if (state === "live") this.outage = null;
+    else if (last?.failure && last.ready_ms !== null) this.outage ??= { attempt: last, at_ms: performance.now(), tries: 0 };
     if (!transport || (retry_at_ms !== null && state !== "live")) return;
     const isNew = state !== "live" || last?.transport !== transport || last.failure !== null;
+    if (isNew && this.outage) this.outage.tries += 1;
     // An upgrade while the old connection lasts.
     if (isNew && last && !last.failure) last.failure = { cause: "asked" };
     if (isNew) this.attempts = [{ transport, at_ms: performance.now(), ready_ms: null, failure: null }, ...this.attempts].slice(0, ATTEMPTS_MAX);

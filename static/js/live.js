@@ -19,6 +19,8 @@ import { HeatMap } from "./heatmap.js";
 import { isLost, Link } from "./link.js";
 import { RateMeter } from "./meter.js";
 import { PaceSlider, paceOf, usualPace } from "./pace.js";
+import { t } from "./i18n.js";
+import { say } from "./say.js";
 import { settings } from "./settings.js";
 import { StatusBar } from "./statusbar.js";
 import { loadChoices, saveChoice } from "./storage.js";
@@ -40,6 +42,9 @@ const LAG_QUIET_MS = 2_000;
 const RENEW_MS = 10_000;
 /** The sparklines are fetched after this time even if there is no chart. */
 const SPARKS_MS = 5_000;
+
+/** A chart of which less is below the top of the window is out of sight. */
+const CHART_SEEN_PX = 100;
 
 const state = {
   /** @type {string | null} */
@@ -142,9 +147,26 @@ function chart(symbol) {
   if (symbol !== null && symbol === state.charted) return;
   state.charted = symbol;
   panel.mark();
+  if (symbol !== null) say(t("{symbol} is charted", { symbol }));
   saveChoice({ charted: symbol });
   showHistory();
   address.push(stage.layout);
+  offerChart();
+}
+
+/** Offers to go to the chart if it is out of sight, as on a phone, until it is seen. */
+function offerChart() {
+  const button = byId("to-chart");
+  const chart = byId("charts");
+  button.hidden = chart.getBoundingClientRect().bottom > CHART_SEEN_PX;
+  if (button.hidden) return;
+  const seen = new IntersectionObserver(([entry]) => {
+    if (!entry.isIntersecting) return;
+    button.hidden = true;
+    seen.disconnect();
+  }, { threshold: 0.3 });
+  seen.observe(chart);
+  button.onclick = () => chart.scrollIntoView({ block: "center" });
 }
 
 /** @param {Interval} interval */
@@ -283,6 +305,14 @@ function pulse() {
   setTimeout(pulse, PULSE_MS);
 }
 
+/** Shows the keys. @param {KeyboardEvent} event */
+async function onKey({ key, target, ctrlKey, metaKey }) {
+  const isTyped = target instanceof Element && target.matches("input:not([type=checkbox], [type=radio], [type=range]), select");
+  if (key !== "?" || isTyped || ctrlKey || metaKey || document.querySelector("dialog[open]")) return;
+  const { openKeys } = await import("./keyshelp.js");
+  openKeys();
+}
+
 /** Takes over the page. */
 export function goLive() {
   market.listen({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) });
@@ -296,6 +326,16 @@ export function goLive() {
   panel.arrange();
   applyAddress(false);
   address.onBack(() => applyAddress(true));
+  document.addEventListener("keydown", (event) => void onKey(event));
+  byId("share").addEventListener("click", () => void panel.share());
+  const skips = { "#chart": "#chart", "#watchlist": "#watchlist tbody [tabindex='0']" };
+  for (const [href, target] of Object.entries(skips)) {
+    // Without a step of the browser's history, which would restore charts.
+    document.querySelector(`.skip [href="${href}"]`)?.addEventListener("click", (event) => {
+      event.preventDefault();
+      /** @type {HTMLElement | null} */ (document.querySelector(target))?.focus();
+    });
+  }
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) follow();
     else showHistory();

@@ -20,6 +20,7 @@ import { ChartTools, fillSymbols } from "./charttools.js";
 import { byId, element } from "./element.js";
 import { t, translateMarked } from "./i18n.js";
 import { INTERVALS } from "./protocol.js";
+import { say } from "./say.js";
 import { SeriesFeed } from "./seriesfeed.js";
 import { Timeframes } from "./timeframes.js";
 import { formatTime, zoneName } from "./zone.js";
@@ -177,6 +178,7 @@ export class Stage {
     chartOptions.set({ ...chartOptions.get(), ...change });
     this.#isStoring = false;
     address.follow(linkOf(change));
+    if (change.compared !== undefined) say(change.compared === null ? t("No comparison") : t("compared with {symbol}", { symbol: change.compared }));
     this.#apply({ ...this.#options, ...change });
     if (JSON.stringify(this.layout) !== before) this.#handlers.onLayout();
   }

@@ -17,11 +17,26 @@ export class TradesPanel {
   #board = new Board();
   #tape = new Tape(byId("tape"));
   #past;
+  /** Whether the tape stands still, so that it can be read. */
+  #isPaused = false;
+  /** @type {string | null} */
+  #symbol = null;
+  #pause = byId("tape-pause");
 
   /** @param {Market} market @param {() => void} onFilled the panel must be painted again */
   constructor(market, onFilled) {
     this.#market = market;
     this.#past = new PastTrades(market.log, (symbol) => ({ epoch: market.epoch, followed_offset: market.followed.get(symbol) }), onFilled);
+    this.#pause.addEventListener("click", () => {
+      this.#setPaused(!this.#isPaused);
+      onFilled();
+    });
+  }
+
+  /** @param {boolean} isPaused */
+  #setPaused(isPaused) {
+    this.#isPaused = isPaused;
+    this.#pause.ariaPressed = String(isPaused);
   }
 
   /** Fetches the trades from before the snapshot of a symbol. @param {string} symbol */
@@ -32,6 +47,9 @@ export class TradesPanel {
   /** @param {string | null} symbol the charted one */
   paint(symbol) {
     this.#board.paint(this.#market.tickers.get(symbol ?? ""));
+    if (symbol !== this.#symbol) this.#setPaused(false);
+    this.#symbol = symbol;
+    if (this.#isPaused) return;
     this.#tape.paint(symbol, symbol ? this.#market.log.newest(symbol, TAPE_ROWS) : []);
   }
 }

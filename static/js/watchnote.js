@@ -1,17 +1,25 @@
 // @ts-check
 /**
- * The line below the watchlist: the result of the viewer's last change, and the number of symbols over the server's limit.
+ * What lies over the watchlist for a moment: the result of the viewer's last change; and the line below it: the number of symbols over the
+ * server's limit.
  *
- * Owns: that line and its button. Does not own: the list (`watch.js`).
+ * Owns: these and their buttons. Does not own: the list (`watch.js`).
  */
 
 import { byId } from "./element.js";
 import { t } from "./i18n.js";
 
+/** How long a result is shown, in milliseconds; longer if it can be undone, or while the viewer points at it. */
+const SHOWN_MS = 6_000;
+const UNDO_MS = 15_000;
+
 export class WatchNote {
   #text = byId("watchlist-note");
   #undo = byId("watchlist-undo");
   #left = byId("watchlist-left");
+  #close = byId("watchlist-close");
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   /** @type {{ phrase: string, values: Record<string, string | number> }} */
   #shown = { phrase: "", values: {} };
   /** The number of symbols over the server's limit, and the limit. */
@@ -20,6 +28,7 @@ export class WatchNote {
   /** @param {() => void} onUndo */
   constructor(onUndo) {
     this.#undo.addEventListener("click", onUndo);
+    this.#close.addEventListener("click", () => this.show(""));
   }
 
   /**
@@ -29,9 +38,20 @@ export class WatchNote {
    * @param {boolean} [canUndo]
    */
   show(phrase, values = {}, canUndo = false) {
+    const before = this.#text.textContent;
     this.#shown = { phrase, values };
     this.#undo.hidden = !canUndo;
+    this.#close.hidden = phrase === "";
     this.relabel();
+    // The same text again is no change, and would not be spoken.
+    if (before !== "" && before === this.#text.textContent) this.#text.textContent += "\u00A0";
+    clearTimeout(this.#timer);
+    if (phrase !== "") this.#timer = setTimeout(() => this.#end(), canUndo ? UNDO_MS : SHOWN_MS);
+  }
+
+  #end() {
+    if (this.#text.parentElement?.matches(":hover, :focus-within")) this.#timer = setTimeout(() => this.#end(), SHOWN_MS);
+    else this.show("");
   }
 
   /** Shows that the server sends fewer symbols than are listed. @param {number} count of symbols over the limit @param {number} most the limit */

@@ -360,6 +360,11 @@ export class WatchPanel {
     }
   }
 
+  /** Copies a link to what the page shows. */
+  share() {
+    return this.#export("link");
+  }
+
   /** @param {"copy" | "csv" | "link"} action */
   async #export(action) {
     const { copy, freshFields, saveCsv, tabbed } = await import("./watchfile.js");

@@ -108,6 +108,8 @@ export function formatTime(at_s, format, utc = false) {
 /** Returns the name of the chosen zone as it is now, such as "UTC" or "GMT+2". */
 export function zoneName() {
   const name = zone.get();
+  // Browsers name this zone by its offset, which nobody in Korea does.
+  if ((name === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : name) === "Asia/Seoul") return t("KST");
   const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short", ...(name === "local" ? {} : { timeZone: name }) }).formatToParts(new Date());
   return parts.find((part) => part.type === "timeZoneName")?.value ?? t("local time");
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { describeReason } from "../js/connection.js";
-import { outcomeOf } from "../js/connectionpanel.js";
+import { folded, outcomeOf } from "../js/connectionpanel.js";
 import { Link } from "../js/link.js";
 import { wishesOf } from "../js/wishes.js";
 
@@ -106,6 +106,29 @@ async function live() {
   assert.equal(link.status.state, "live");
   return sockets[0];
 }
+
+test("the first cause of an outage is kept, however many attempts follow, until the page is live again", async () => {
+  const socket = await live();
+  assert.equal(link.outage, null);
+  socket.isAnswering = false;
+  await until("stale");
+  await until("reconnecting");
+  assert.match(outcomeOf(/** @type {import("../js/link.js").Outage} */ (link.outage).attempt), /^no answer for 1\d s, closed by this page$/);
+  const begun_ms = link.outage?.at_ms;
+  await pass(120_000);
+  assert.equal(link.outage?.at_ms, begun_ms);
+  assert.match(outcomeOf(/** @type {import("../js/link.js").Outage} */ (link.outage).attempt), /closed by this page/);
+  assert.ok((link.outage?.tries ?? 0) > 5, String(link.outage?.tries));
+  link.choose("websocket");
+  sockets.at(-1)?.open();
+  await until("live");
+  assert.equal(link.outage, null);
+});
+
+test("attempts that are alike are one row", () => {
+  const rows = [["3", "WebSocket", "no answer"], ["2", "poll", "no answer"], ["1", "WebSocket", "no answer"], ["0", "WebSocket", "the server is restarting"]];
+  assert.deepEqual(folded(rows), [["3", "WebSocket", "no answer (×2)"], ["2", "poll", "no answer"], ["0", "WebSocket", "the server is restarting"]]);
+});
 
 test("a connection is never stale because the market is quiet", async () => {
   for (const trip_ms of [0, 400, 3_000]) {

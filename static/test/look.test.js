@@ -55,7 +55,7 @@ test("times and days are those of the chosen zone", () => {
   assert.equal(tickWeight(midnight - 60, midnight, false), 50);
   assert.equal(formatTime(midnight, "minute"), "00:00");
   assert.equal(formatTime(midnight, "minute", true), "15:00");
-  assert.equal(zoneName(), "GMT+9");
+  assert.equal(zoneName(), "KST");
   zone.set("America/New_York");
   const summer = Date.UTC(2026, 2, 8, 7) / 1_000;
   assert.equal(formatTime(summer - 60, "minute"), "01:59");

@@ -24,6 +24,8 @@ export const chart = {
   "Compare with a symbol": "다른 종목과 비교",
   "Compare…": "비교…",
   "No comparison": "비교 안 함",
+  "compared with {symbol}": "{symbol} 종목과 비교 중",
+  "{symbol} is charted": "{symbol} 차트 표시됨",
   "{symbol} {price}, {percent} since {time}": "{symbol} {price}, {time} 이후 {percent}",
   "Number of charts": "차트 수",
   "1 chart": "차트 1개",

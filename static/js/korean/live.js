@@ -128,6 +128,7 @@ export const korean = {
   "Median of the last 512 events, from the server's stamp to this page. Server clock {ahead} ms ahead, known to ±{error} ms.":
     "최근 이벤트 512건이 서버에서 이 페이지에 도착할 때까지 걸린 시간의 중앙값입니다. 서버 시계가 {ahead} ms 빠르며, 오차는 ±{error} ms입니다.",
   "local time": "현지 시각",
+  "KST": "한국 시간",
   "The server has another version of this page.": "서버에 이 페이지의 다른 버전이 있습니다.",
   "Reload": "새로 고침",
   "Connection": "연결 상태",
@@ -140,6 +141,8 @@ export const korean = {
   "since {time}": "{time}부터",
   "is being tried": "시도 중",
   "in use": "사용 중",
+  "no answer for {seconds} s, closed by this page": "{seconds}초 동안 응답이 없어 이 페이지가 닫음",
+  "{time}: {cause}; tries since: {count}": "{time}: {cause}, 이후 시도 {count}회",
   "refused with status {status}": "상태 코드 {status}(으)로 거부됨",
   "does not get through": "연결되지 않음",
   "the server cannot be reached": "서버에 연결할 수 없음",

@@ -7,6 +7,6 @@
 export const masthead = {
   "Pages": "페이지",
   "Live": "실시간",
-  "Compare": "비교",
+  "Transports": "전송 방식 비교",
   "Handshake": "핸드셰이크",
 };

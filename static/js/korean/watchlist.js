@@ -7,7 +7,8 @@
 export const watchlist = {
   // How often the rows are updated.
   "Row updates": "행 갱신",
-  "The charted symbol and alerts get every event": "차트 종목과 알림 종목은 모든 이벤트를 받습니다",
+  "chart, trades and alerts stay live": "차트·체결·알림은 계속 실시간",
+  "Pause": "일시정지",
   "{hz}/s": "초당 {hz}회",
   "every event": "모든 이벤트",
   "Data": "데이터",
@@ -30,6 +31,21 @@ export const watchlist = {
   "in your own order": "내 순서로 정렬됨",
   "sorted by {column}, highest first": "{column} 기준 내림차순 정렬됨",
   "sorted by {column}, lowest first": "{column} 기준 오름차순 정렬됨",
+  // The keys.
+  "Skip to the chart": "차트로 건너뛰기",
+  "Skip to the watchlist": "관심 종목으로 건너뛰기",
+  "Keys": "단축키",
+  "find a symbol to add": "추가할 종목 찾기",
+  "these keys": "이 단축키 목록",
+  "chart: read bar by bar": "차트: 봉을 하나씩 읽기",
+  "chart: to the oldest and the newest bar": "차트: 가장 오래된 봉과 최신 봉으로",
+  "chart: 50 bars back and forth": "차트: 봉 50개씩 이동",
+  "chart: zoom": "차트: 확대·축소",
+  "list: from row to row": "목록: 행 사이 이동",
+  "list: chart the row": "목록: 행의 차트 보기",
+  "list: remove the row": "목록: 행 삭제",
+  "list: move the row": "목록: 행 옮기기",
+  "list: undo": "목록: 실행 취소",
   // Alerts.
   "Alerts": "알림",
   "Alerts ({count})": "알림 ({count})",

@@ -61,6 +61,7 @@ async fn press(browser: &Browser, key: &str, modifiers: u32) {
         "Escape" => 27,
         "ArrowLeft" => 37,
         "ArrowRight" => 39,
+        "?" => 191,
         _ => unreachable!("{key}"),
     };
     let text = if key == "Enter" { "\r" } else { "" };
@@ -102,7 +103,7 @@ async fn the_live_page_can_be_used_by_keyboard_alone() {
         names.push(name);
     }
     for needed in
-        ["language", "settings-open", "connection-open", "1m", "chart", "chart-table", "search", "symbol", "AAPL"]
+        ["Skip to the chart", "language", "settings-open", "connection-open", "1m", "chart", "chart-table", "search", "symbol", "AAPL"]
     {
         assert!(names.iter().any(|name| name == needed), "{needed} is reached: {names:?}");
     }
@@ -123,6 +124,10 @@ async fn the_live_page_can_be_used_by_keyboard_alone() {
     browser.until(&format!("document.querySelector('#legend [data-part=open]').textContent === '{open}'")).await;
     press(&browser, "Escape", 0).await;
     assert_eq!(browser.text("#chart-spoken").await, "");
+    press(&browser, "?", 0).await;
+    browser.until("document.querySelector('#keys')?.open && document.querySelectorAll('#keys dt').length > 9").await;
+    press(&browser, "Escape", 0).await;
+    browser.until("!document.querySelector('#keys') && document.activeElement.id === 'chart'").await;
 
     // The table of bars is another way to read them; Escape returns the focus.
     browser.value("document.querySelector('#chart-table').focus()").await;

@@ -105,6 +105,9 @@ async fn the_chart_has_kinds_a_log_scale_a_fit_a_way_back_a_picture_and_the_full
     browser.until(CHART_IS_FULL).await;
     let kept = "(({ kind, scale }) => [kind, scale])(document.querySelector('#chart').dataset)";
     assert_eq!(browser.value(kept).await, json!(["line", "log"]), "the choices are kept");
+    browser.open(&format!("http://{}/?kind=area&log=0", server.address)).await;
+    browser.until(CHART_IS_FULL).await;
+    assert_eq!(browser.value(kept).await, json!(["area", "linear"]), "a link wins");
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
@@ -119,6 +122,9 @@ async fn indicators_a_second_symbol_and_further_charts_follow_the_stream() {
     choose(&browser, "#chart-compare", "MSFT").await;
     browser.until("document.querySelector('#chart').dataset.lines === 'MSFT sma20 vwap bands'").await;
     assert_eq!(browser.value("document.querySelector('#chart').dataset.scale").await, "percent");
+    // The legend says what the axis shows, and since when it counts.
+    browser.until("/^MSFT [+\u{2212}]?[0-9.]+% [0-9.]+ since .+ [0-9:]+$/.test(document.querySelector('[data-line=MSFT]').textContent)").await;
+    assert_eq!(browser.value("document.querySelector('#chart-compare option[value=AAPL]').disabled").await, true);
     subscribed(&browser, "AAPL bars.1m,AAPL bars.1m.updated,MSFT bars.1m,MSFT bars.1m.updated").await;
     // Computed from the server's bars, without the library. The open bar moves: both are read until they agree.
     let agrees = "(async () => {

@@ -26,6 +26,8 @@ async fn a_server_that_stands_still_is_detected_and_so_is_its_return() {
     for state in ["stale", "reconnecting"] {
         server.signal("STOP").await;
         browser.until(&format!("{STATE} === '{state}'")).await;
+        // Who sees the title or the large price only knows it, too.
+        browser.until("document.title.startsWith('⚠ stale · AAPL ') && document.querySelector('#title-age').textContent.endsWith(' s old')").await;
         server.signal("CONT").await;
         browser.until(LIVE).await;
         let frames = browser.value("frames_.length").await;

@@ -39,7 +39,7 @@ async fn settings_take_effect_at_once_on_every_page_and_are_kept() {
     browser.until("document.querySelector('#title-name').textContent === '애플'").await;
     choose(&browser, "#set-colours", "blue-orange").await;
     choose(&browser, "#set-zone", "Asia/Seoul").await;
-    browser.until("document.querySelector('#zone').textContent === 'GMT+9'").await;
+    browser.until("document.querySelector('#zone').textContent === '한국 시간'").await;
     browser.click("#settings-close").await;
     browser.until("!document.querySelector('#settings').open && document.activeElement.id === 'settings-open'").await;
 
