@@ -312,8 +312,8 @@ export class ChartView {
 
   /** The start of the place since which a scale in percent counts, as the library has it: the first in sight. */
   get base_ts() {
-    const range = this.#chart.timeScale().getVisibleLogicalRange();
-    return this.#places[Math.max(0, Math.floor(range?.from ?? 0))] ?? 0;
+    const from = this.#chart.timeScale().getVisibleLogicalRange()?.from ?? 0;
+    return this.#places[Math.max(0, Math.floor(from))] ?? 0;
   }
 
   /** Returns a picture of the chart, without the crosshair. */
