@@ -19,6 +19,7 @@ import { formatTime } from "./zone.js";
  * @typedef {object} Column
  * @property {string} key
  * @property {string} label a phrase for `t()`
+ * @property {string} [short] what the head shows in place of the label, which is its name then
  * @property {number} width in pixels: fixed, so that changing figures do not move their neighbours
  * @property {boolean} isSortable
  * @property {() => Node[]} parts what a new cell contains
@@ -62,7 +63,7 @@ const spark = { key: "spark", label: mark("Day"), width: 86, isSortable: false, 
 export const COLUMNS = [
   figure("last", mark("Last"), 80, (ticker) => formatPrice(ticker.price)),
   figure("change", mark("Change"), 62, (ticker) => formatSigned(changeOf(ticker).change)),
-  figure("percent", mark("Change %"), 64, (ticker) => formatPercent(changeOf(ticker).percent)),
+  { ...figure("percent", mark("Change %"), 64, (ticker) => formatPercent(changeOf(ticker).percent)), short: mark("%") },
   spark,
   offer("bid", mark("Bid"), ({ bid, bid_size }) => [bid, bid_size]),
   offer("ask", mark("Ask"), ({ ask, ask_size }) => [ask, ask_size]),

@@ -43,8 +43,8 @@ const RENEW_MS = 10_000;
 /** The sparklines are fetched after this time even if there is no chart. */
 const SPARKS_MS = 5_000;
 
-/** A chart of which less is below the top of the window is out of sight. */
-const CHART_SEEN_PX = 100;
+/** The height of the head that stays above a page that scrolls, at most. */
+const HEAD_PX = 96;
 
 const state = {
   /** @type {string | null} */
@@ -154,19 +154,19 @@ function chart(symbol) {
   offerChart();
 }
 
-/** Offers to go to the chart if it is out of sight, as on a phone, until it is seen. */
+/** Offers to go to the chart if its symbol and price are out of sight, as on a phone, until they are seen. */
 function offerChart() {
   const button = byId("to-chart");
-  const chart = byId("charts");
-  button.hidden = chart.getBoundingClientRect().bottom > CHART_SEEN_PX;
+  const title = byId("title");
+  button.hidden = title.getBoundingClientRect().bottom > HEAD_PX;
   if (button.hidden) return;
   const seen = new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) return;
     button.hidden = true;
     seen.disconnect();
-  }, { threshold: 0.3 });
-  seen.observe(chart);
-  button.onclick = () => chart.scrollIntoView({ block: "center" });
+  }, { rootMargin: `-${HEAD_PX}px 0px 0px` });
+  seen.observe(title);
+  button.onclick = () => byId("stage").scrollIntoView();
 }
 
 /** @param {Interval} interval */

@@ -53,12 +53,12 @@ export class WatchHead {
   /** Writes the head anew, as after a switch of the language. The focus stays on its column. */
   relabel() {
     const focused = this.#row.contains(document.activeElement) ? document.activeElement?.getAttribute("data-sort") : null;
-    const head = (/** @type {string} */ key, /** @type {string} */ label, /** @type {boolean} */ isSortable) => {
-      const text = t(label);
-      return element("th", { scope: "col" }, isSortable ? element("button", { type: "button", "data-sort": key }, text) : text);
+    const head = (/** @type {string} */ key, /** @type {string} */ label, /** @type {boolean} */ isSortable, short = label) => {
+      const text = t(short);
+      return element("th", { scope: "col" }, isSortable ? element("button", { type: "button", "data-sort": key, "aria-label": t(label) }, text) : text);
     };
     const tool = element("th", { scope: "col" }, element("span", { class: "unseen" }, t("Remove")));
-    this.#row.replaceChildren(head("symbol", mark("Symbol"), true), ...this.#columns.map(({ key, label, isSortable }) => head(key, label, isSortable)), tool);
+    this.#row.replaceChildren(head("symbol", mark("Symbol"), true), ...this.#columns.map(({ key, label, isSortable, short }) => head(key, label, isSortable, short)), tool);
     this.markOrder(this.#order);
     if (focused) /** @type {HTMLElement | null} */ (this.#row.querySelector(`[data-sort="${focused}"]`))?.focus();
   }

@@ -94,6 +94,7 @@ export const korean = {
   "Symbol": "종목",
   "Last": "현재가",
   "Change %": "등락률",
+  "%": "등락률",
   "Remove": "삭제",
   "Remove {symbol}": "{symbol} 삭제",
   "The watchlist is empty. Search for a symbol or a company above to add one.":
