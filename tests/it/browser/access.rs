@@ -102,9 +102,18 @@ async fn the_live_page_can_be_used_by_keyboard_alone() {
         assert_eq!(focused["isCovered"], false, "nothing covers {name}");
         names.push(name);
     }
-    for needed in
-        ["Skip to the chart", "language", "settings-open", "connection-open", "1m", "chart", "chart-table", "search", "symbol", "AAPL"]
-    {
+    for needed in [
+        "Skip to the chart",
+        "language",
+        "settings-open",
+        "connection-open",
+        "1m",
+        "chart",
+        "chart-table",
+        "search",
+        "symbol",
+        "AAPL",
+    ] {
         assert!(names.iter().any(|name| name == needed), "{needed} is reached: {names:?}");
     }
     assert!(names.len() < 100, "{names:?}");

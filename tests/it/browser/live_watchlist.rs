@@ -239,8 +239,12 @@ async fn an_alert_is_exact_although_its_row_is_merged_and_survives_a_hidden_page
         .await;
     browser.click("#alerts-open").await;
     browser.fill("#alert-symbol", "nosuch\u{e007}").await;
-    browser.until("document.querySelector('#alert-note').textContent.startsWith('No such symbol: this server has')").await;
-    browser.until("document.activeElement.id === 'alert-symbol' && document.activeElement.ariaInvalid === 'true'").await;
+    browser
+        .until("document.querySelector('#alert-note').textContent.startsWith('No such symbol: this server has')")
+        .await;
+    browser
+        .until("document.activeElement.id === 'alert-symbol' && document.activeElement.ariaInvalid === 'true'")
+        .await;
     // Another symbol brings another level, also that of one that is not listed.
     browser.fill("#alert-symbol", "코카콜라\u{e007}").await;
     browser.until("document.querySelector('#alert-symbol').value === 'KO'").await;
