@@ -81,13 +81,31 @@ fn a_lag_keeps_the_newest_event_of_each_symbol_in_the_ring_and_counts_the_others
 
 #[test]
 fn a_burst_is_queued_before_the_ring_evicts_its_first_unread_event() {
-    let (mut router, now) = router();
-    let (_, outbox) = join(&mut router, 1, OnLag::Close, None);
-    accept_trades(&mut router, [0; 16].into_iter());
-    while router.route_turn(now) {}
-    quotes(&mut router, 60, now);
-    let taken = take(&outbox, 100, now).expect("it lives");
-    assert_eq!((taken.offsets, taken.messages), ((1..=16).collect(), Vec::new()));
+    for on_lag in [OnLag::Close, OnLag::CatchUp] {
+        let (mut router, now) = router();
+        let (_, outbox) = join(&mut router, 1, on_lag, None);
+        // As many as a queue holds.
+        accept_trades(&mut router, [0; 16].into_iter());
+        while router.route_turn(now) {}
+        quotes(&mut router, 60, now);
+        let taken = take(&outbox, 100, now).expect("it lives");
+        assert_eq!((taken.offsets, taken.messages), ((1..=16).collect(), Vec::new()));
+    }
+}
+
+#[test]
+fn unread_events_of_a_burst_are_counted_when_their_topic_changes_to_mode_latest() {
+    let (mut router, now) = router_with(400);
+    let (key, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
+    // Ten are queued, and six are unread.
+    trade(&mut router, 0, 16, now);
+    let trades = ChannelSet::from_iter([Channel::Trades]);
+    router.subscribe(key, &[Some(SymbolId(0))], trades, Mode::Latest(None), None);
+    trade(&mut router, 0, 1, now);
+    let writes: Vec<_> = (0..3).filter_map(|_| take(&outbox, 100, now)).collect();
+    let offsets: Vec<_> = writes.iter().flat_map(|taken| taken.offsets.clone()).collect();
+    assert_eq!((offsets.len(), offsets.last()), (11, Some(&17)));
+    assert_eq!(writes.iter().map(|taken| taken.skipped).sum::<u32>(), 6, "the newest one says how many it replaces");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::protocol::{OnLag, Publication, Rate, ServerMessage};
 pub(super) struct Taken {
     pub(super) offsets: Vec<u64>,
     /// Events replaced in mode `latest`.
-    skipped: u32,
+    pub(super) skipped: u32,
     pub(super) messages: Vec<ServerMessage>,
     limit: usize,
 }
