@@ -161,6 +161,23 @@ test("clients that were told the same delay come back at different moments", asy
   assert.ok(moments.size >= 4, `${[...moments]}`);
 });
 
+test("a better transport that is refused with a delay is tried again after it", async () => {
+  const answer = JSON.stringify({ epoch: "e1", offset: 5, cursor: "e1:5", recovered: true, messages: [] });
+  /** @type {number[]} */
+  const refused = [];
+  const fetch = /** @param {string} url */ async (url) => {
+    if (!url.includes("/stream?")) return new Response(answer);
+    refused.push(now_ms);
+    return new Response("{}", refused.length === 1 ? { status: 403 } : { status: 503, headers: { "retry-after": "200" } });
+  };
+  const client = new Client("http://localhost/", { transports: ["sse", "poll"], random: () => 0, fetch: /** @type {typeof globalThis.fetch} */ (fetch) });
+  client.subscribe("AAPL");
+  client.connect();
+  await pass(6 * MINUTE_MS);
+  await client.close();
+  assert.ok(refused.length === 3 && refused[2] - refused[1] >= 200_000, JSON.stringify(refused));
+});
+
 test("a server that answers long polls at once with nothing is asked twice a second", async () => {
   const answer = JSON.stringify({ epoch: "e1", offset: 5, cursor: "e1:5", recovered: true, messages: [] });
   nextEnd = () => ({ code: 1006, welcome: false, goodbye_ms: null, status: 200, after_s: null, body: answer });
