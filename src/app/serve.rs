@@ -127,6 +127,7 @@ impl WorkerParts {
             write_buffer_bytes: server.write_buffer_bytes,
             traffic: self.traffic.clone(),
             keys: self.keys.clone(),
+            hosts: server.hosts.clone(),
             allowed_origins: server.allowed_origins.clone(),
             embed_origins: server.embed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),

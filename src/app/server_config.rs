@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::app::tls::TlsConfig;
-use crate::transport::AllowedOrigins;
+use crate::transport::{AllowedHosts, AllowedOrigins};
 
 /// The section `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -55,6 +55,8 @@ pub struct ServerConfig {
     pub behind_max_ms: u64,
     /// Most traffic accounts. 1 to 100,000.
     pub traffic_clients_max: usize,
+    /// Names and addresses under which the server may be addressed; none means all. In the environment a list with commas.
+    pub hosts: AllowedHosts,
     /// Origins whose pages may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,
     /// Origins whose pages may show `/embed` in a frame; in the environment a list with commas.
@@ -85,6 +87,7 @@ impl Default for ServerConfig {
             bars_reads_max: 1_024,
             behind_max_ms: 3_000,
             traffic_clients_max: 256,
+            hosts: AllowedHosts::default(),
             allowed_origins: AllowedOrigins::default(),
             embed_origins: AllowedOrigins::default(),
             tls: TlsConfig::default(),

@@ -228,6 +228,7 @@ mod tests {
             ("TICKCAST__KEYS__ANY", "maybe", "keys.any"),
             ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
             ("TICKCAST__KEYS__ANY_CONNECTIONS_MAX", "1000001", "keys.any_connections_max"),
+            ("TICKCAST__SERVER__HOSTS", "example.com:80", "hosts"),
             ("TICKCAST__AUTH__REQUIRED", "true", "auth.keys_file"),
             ("TICKCAST__AUTH__REQUIRED", "perhaps", "auth.required"),
             ("TICKCAST__AUTH__EXPIRY_NOTICE_MS", "3600001", "auth.expiry_notice_ms"),

@@ -1,7 +1,7 @@
 //! The values of labels that are not those of an enum of the protocol.
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
-pub const HTTP_ERRORS: [&str; 13] = [
+pub const HTTP_ERRORS: [&str; 14] = [
     "not_found",
     "method_not_allowed",
     "upgrade_required",
@@ -15,6 +15,7 @@ pub const HTTP_ERRORS: [&str; 13] = [
     "forbidden",
     "rate_limited",
     "connection_limit",
+    "unknown_host",
 ];
 
 /// Results of the check of a client's credentials.

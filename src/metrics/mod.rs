@@ -125,6 +125,8 @@ metrics! {
         pub connections: Gauge,
         /// Connections that were closed to make room for new ones: without a request, or an answer, not a session.
         pub connections_dismissed: Counter,
+        /// Requests refused because of their `Host` (`server.hosts`).
+        pub hosts_refused: Counter,
         /// Requests refused because of their `Origin` (`server.allowed_origins`).
         pub origins_refused: Counter,
         /// Requests that were not complete in time (`server.request_timeout_ms`).

@@ -8,6 +8,7 @@ mod faults;
 mod foreign;
 mod gate;
 mod gzip;
+mod hosts;
 mod inspect;
 mod liveness;
 mod messages;
@@ -46,6 +47,7 @@ use crate::session::{Session, SessionConfig};
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
 pub use faults::WorkerFaults;
 pub use foreign::ForeignOrigins;
+pub use hosts::AllowedHosts;
 pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
 pub use problem::Problem;
@@ -90,6 +92,8 @@ pub struct Worker {
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.
     pub connections: Rc<ConnectionTable>,
+    /// Names under which the server may be addressed, `server.hosts`.
+    pub hosts: AllowedHosts,
     /// Pages that may open sessions, `server.allowed_origins`.
     pub allowed_origins: AllowedOrigins,
     /// Pages that may show `/embed` in a frame, `server.embed_origins`.

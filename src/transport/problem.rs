@@ -76,6 +76,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden_origin", detail)
     }
 
+    /// Returns 421: the server does not have the name by which it was addressed.
+    pub fn unknown_host() -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "this server has another name (server.hosts)")
+    }
+
     /// Returns 401: the client has shown no valid key. `is_wrong`: it has shown one that is not.
     pub fn unauthorized(detail: impl Into<String>, is_wrong: bool) -> Self {
         let challenge = if is_wrong { WRONG_KEY } else { NO_KEY };
@@ -290,6 +295,7 @@ mod tests {
             Problem::head_too_long(),
             Problem::tls_required(),
             Problem::unauthorized("", true),
+            Problem::unknown_host(),
             Problem::token_expired(),
             Problem::forbidden(""),
             Problem::rate_limited(""),

@@ -182,3 +182,13 @@ async fn a_key_has_as_many_connections_as_it_may_over_all_transports() {
     new.sync().await;
     assert_eq!(get(server.address, "/healthz").await.status, 200);
 }
+
+#[actix_web::test]
+async fn each_key_has_traffic_accounts_of_its_own() {
+    let ring = KeyRing::new(&[entry("a", ALL), entry("b", ALL)]);
+    let server = spawn_app(|settings| ring.require(settings));
+    let path = "/api/v1/poll?symbols=AAPL&wait_ms=0&client=desk";
+    assert_eq!(get_as(server.address, "a", path).await.status, 200);
+    assert_eq!(get_as(server.address, "a", "/api/v1/traffic?client=desk").await.json()["client"], "desk");
+    assert_eq!(get_as(server.address, "b", "/api/v1/traffic?client=desk").await.status, 404);
+}

@@ -379,3 +379,18 @@ async fn head_is_answered_and_captures_nothing() {
         (200, "text/event-stream", "")
     );
 }
+
+#[actix_web::test]
+async fn the_key_of_a_captured_socket_is_not_shown() {
+    let server = spawn_app(|_| {});
+    let mut observer = Observer::start(server.address).await;
+    let offers = "tickcast.v1.json, tickcast.basic.c2VjcmV0OnNlY3JldA";
+    let changes = [("Sec-WebSocket-Protocol", Some(offers)), ("Authorization", Some("Basic c2VjcmV0OnNlY3JldA=="))];
+    let cookie = observer.cookie.clone();
+    let with_cookie = [changes[0], changes[1], ("Cookie", Some(&*cookie))];
+    let (_client, answer) = observer.open(server.address, &with_cookie).await;
+    assert_eq!(answer.status, 101, "{answer:?}");
+    let request = observer.until("request").await.to_string();
+    assert!(!request.contains("c2VjcmV0"), "{request}");
+    assert!(request.contains("tickcast.v1.json, tickcast.basic.***"), "{request}");
+}

@@ -2,7 +2,7 @@
 //!
 //! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
 //! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
-//! order: origin (403), wrong credentials of the address (429), credentials (401), rights (403), connections of the key (429),
+//! order: host (421), origin (403), wrong credentials of the address (429), credentials (401), rights (403), connections of the key (429),
 //! room for another session (503).
 
 mod leash;
@@ -55,6 +55,10 @@ where
 /// Returns the problem document.
 fn enter(request: &HttpRequest) -> Result<(), Problem> {
     let worker = Worker::of(request);
+    if !way::is_probe_for_all(request.path()) && worker.hosts.check(request).is_err() {
+        worker.metrics().hosts_refused.inc();
+        return Err(Problem::unknown_host());
+    }
     if !worker.keys.is_guarded() {
         return Ok(());
     }

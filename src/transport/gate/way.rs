@@ -70,6 +70,11 @@ impl Way {
     }
 }
 
+/// Returns whether monitoring may ask there under any name.
+pub(super) fn is_probe_for_all(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/metrics")
 }

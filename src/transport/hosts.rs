@@ -1,0 +1,126 @@
+//! `AllowedHosts`: the names under which the server may be addressed, `server.hosts`.
+//!
+//! A page whose owner has pointed its own name at this server (DNS rebinding) is of the same origin for a browser, which sends no
+//! `Origin` with its requests then: the host of the request is the only witness.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HOST;
+use serde::{Deserialize, Deserializer};
+
+/// The names and addresses of hosts, in lower case; all if there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    /// Parses the texts: each is a name or an IP address, without a port. Returns `None` if one is neither.
+    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Option<Self> {
+        let host = |text: &T| {
+            let text = text.as_ref();
+            let address = text.parse::<IpAddr>().map(|address| match address {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("[{address}]"),
+            });
+            let is_name =
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            address.ok().or_else(|| is_name.then(|| text.trim_end_matches('.').to_ascii_lowercase()))
+        };
+        texts.iter().map(host).collect::<Option<_>>().map(Self)
+    }
+
+    /// Checks that the request is addressed to one of these hosts, by its one header `Host` and, if it names one, by its target
+    /// (RFC 9112 section 3.2.2).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not.
+    pub(super) fn check(&self, request: &HttpRequest) -> Result<(), UnknownHost> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut headers = request.headers().get_all(HOST);
+        let (Some(header), None) = (headers.next(), headers.next()) else { return Err(UnknownHost) };
+        let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
+        let header = header.to_str().map_err(|_| UnknownHost)?;
+        let is_good = self.lists(header) && named.is_none_or(|named| self.lists(&named));
+        is_good.then_some(()).ok_or(UnknownHost)
+    }
+
+    /// Returns whether a host is listed, with any port or none.
+    fn lists(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => {
+                if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return false;
+                }
+                name
+            }
+            _ => host,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        // An address of IPv6 may be written in several ways.
+        let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let name = inner.and_then(|inner| inner.parse::<IpAddr>().ok()).map_or(name.clone(), |ip| format!("[{ip}]"));
+        self.0.contains(&name)
+    }
+}
+
+/// The request is addressed to a host that is not listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnknownHost;
+
+impl<'de> Deserialize<'de> for AllowedHosts {
+    /// Reads a list, or one comma-separated text from the environment.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Texts {
+            List(Vec<String>),
+            Line(String),
+        }
+        let texts = match Texts::deserialize(deserializer)? {
+            Texts::List(texts) => texts,
+            Texts::Line(line) => {
+                line.split(',').map(|text| text.trim().into()).filter(|text: &String| !text.is_empty()).collect()
+            }
+        };
+        let complaint = || serde::de::Error::custom("hosts must be names or IP addresses, without ports");
+        Self::parse(&texts).ok_or_else(complaint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_listed_with_any_port_in_any_case_and_with_a_dot_at_its_end() {
+        let hosts = AllowedHosts::parse(&["Example.com", "192.0.2.1", "2001:db8::1"]).unwrap();
+        for host in
+            ["example.com", "EXAMPLE.COM:8080", "example.com.", "example.com.:80", "192.0.2.1:1", "[2001:DB8:0::1]:443"]
+        {
+            assert!(hosts.lists(host), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            "evil.example",
+            "example.com.evil.example",
+            "xexample.com",
+            "example.com:80:80",
+            "example.com:x",
+            "192.0.2.2",
+            "[2001:db8::2]",
+            "2001:db8::1",
+            "example.com..",
+            "user@example.com",
+            "example.com/",
+        ] {
+            assert!(!hosts.lists(host), "{host}");
+        }
+        for text in ["", "*", "example.com:80", "https://example.com", "a b"] {
+            assert_eq!(AllowedHosts::parse(&[text]), None, "{text}");
+        }
+    }
+}
