@@ -24,8 +24,7 @@ pub(super) struct Unannounced {
 
 impl Outbox {
     /// Begins a lag. Those of the unsent events that are in the ring are skipped by arithmetic: they are not read.
-    pub(super) fn begin_lag(&mut self) {
-        let unread = self.unread();
+    pub(super) fn begin_lag(&mut self, unread: BTreeMap<Topic, Range<u64>>) {
         (self.positions, self.lag) = (None, Some(Box::default()));
         let of_lag: Vec<_> = self.newest.extract_if(.., |_, unsent| unsent.is_none()).collect();
         for ((offset, topic), _) in of_lag {
@@ -79,7 +78,7 @@ impl Outbox {
         let events = unread.values().map(|places| places.end - places.start).sum::<u64>();
         let is_too_long = self.queue.len() as u64 + events > events_max as u64;
         if is_too_long && self.on_lag == OnLag::CatchUp {
-            self.begin_lag();
+            self.begin_lag(unread);
             return self.check_lag();
         }
         let Some(mut positions) = self.positions.take() else { return };
@@ -93,14 +92,17 @@ impl Outbox {
                 self.queue.push_back(Rc::new(Delivery::new(batch.clone(), index)));
             }
         }
-        if let Some(rejected) = positions.first(self.seen).filter(|_| is_too_long) {
+        let rejected = positions.first(self.seen);
+        debug_assert!(is_too_long || rejected.is_none(), "a burst that fits is queued whole");
+        self.count_positions();
+        if let Some(rejected) = rejected {
             self.seen = rejected - 1;
             self.close_lagging();
         }
     }
 
     /// Returns the unread events of a burst, as [`Positions::unread`](super::Positions::unread) does.
-    fn unread(&self) -> BTreeMap<Topic, Range<u64>> {
+    pub(super) fn unread(&self) -> BTreeMap<Topic, Range<u64>> {
         let ring = self.shared.ring.borrow();
         let (Some(positions), Some(offsets)) = (&self.positions, ring.offsets()) else { return BTreeMap::new() };
         positions.unread(self.seen, &self.links, &self.shared.config.table, offsets)

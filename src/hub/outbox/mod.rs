@@ -181,7 +181,8 @@ impl Outbox {
             if self.on_lag == OnLag::Close {
                 return self.close_lagging();
             }
-            self.begin_lag();
+            let unread = self.unread();
+            self.begin_lag(unread);
         }
         self.keep_newest(delivery.topic(), offset);
         self.check_lag();
@@ -223,7 +224,9 @@ impl Outbox {
         let positions = if self.reads_burst() { positions.saturating_sub(events_max) } else { positions };
         let topics = self.lag.as_ref().map_or(0, |lag| lag.len()).saturating_sub(events_max);
         let before = self.held_behind.bytes();
-        self.held_behind.set((positions + self.newest.len()) * POSITION_BYTES + topics * lag::TOPIC_BYTES);
+        let bytes = (positions + self.newest.len()) * POSITION_BYTES + topics * lag::TOPIC_BYTES;
+        // A session that ends may be counted no more.
+        self.held_behind.set(if self.life == Life::Open { bytes } else { bytes.min(before) });
         if self.held_behind.bytes() > before {
             self.shared.notify_if_crowded();
         }

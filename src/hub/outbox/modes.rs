@@ -80,7 +80,10 @@ impl Outbox {
         for topic in channels.iter().map(|channel| topic(id, channel)) {
             let before = latest.mode_of(topic);
             change(latest, topic);
-            if before == Mode::All
+            // A new topic, which has no link yet, has no unread events.
+            let has_begun = self.links.contains(topic) || self.links.contains(topic.wildcard());
+            if has_begun
+                && before == Mode::All
                 && latest.mode_of(topic) != Mode::All
                 && let Some(positions) = self.positions.as_mut().filter(|positions| positions.is_burst())
             {

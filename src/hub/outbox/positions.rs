@@ -209,7 +209,9 @@ impl Positions {
         let position = position.copied().unwrap_or(Position::has_sent(seen));
         if position.recovery.is_none() {
             let days_after = position.days_after.max(position.after);
-            self.insert(topic, Position { after, own_after: after, days_after, ..position }, ring);
+            // Days and gaps before the topic's own events may be unread.
+            let before = after.min(position.after);
+            self.insert(topic, Position { after: before, own_after: after, days_after, ..position }, ring);
         }
     }
 
@@ -295,10 +297,12 @@ impl Positions {
         }
     }
 
-    /// Finds the next event of the topic after this offset.
+    /// Finds the next event of the topic after this offset that has not been sent.
     fn find_next(&mut self, topic: Topic, after: u64, ring: &Ring) {
+        let Some(position) = self.topics.get(&topic).copied() else { return };
         let next = ring.offsets().and_then(|offsets| {
-            logs(topic).into_iter().filter_map(|log| offsets.at(log, offsets.index_after(log, after))).min()
+            let unsent = |log| offsets.index_after(log, after.max(position.sent_up_to(log == topic)));
+            logs(topic).into_iter().filter_map(|log| offsets.at(log, unsent(log))).min()
         });
         if let Some(offset) = next {
             self.order.insert((offset, topic));

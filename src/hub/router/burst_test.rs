@@ -1,7 +1,8 @@
 //! Tests of bursts that a session reads slowly: the unread events are in the ring.
 
 use super::router_test::{
-    accept_day, accept_trades, begin_day, join, quotes, router, router_with, take, trade, trade_each,
+    accept_day, accept_trades, begin_day, burst_of_quotes_with_a_day_and_trades, join, quotes, router, router_with,
+    take, trade, trade_each,
 };
 use super::*;
 use crate::domain::Channel;
@@ -161,4 +162,37 @@ fn a_day_is_not_sent_again_when_skipped_events_of_its_symbol_are_recovered() {
     let recovery = router.subscribe(key, &id, trades, Mode::All, Some(3)).unwrap();
     outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
     assert_eq!(take(&outbox, 100, now).unwrap().offsets, [4, 5]);
+}
+
+#[test]
+fn a_day_before_skipped_events_that_are_recovered_is_sent_while_a_burst_is_read() {
+    let (mut router, now) = router_with(400);
+    let (key, outbox) = router.join::<Native>(None, now);
+    let (id, trades) = ([Some(SymbolId(0))], ChannelSet::from_iter([Channel::Trades]));
+    router.subscribe(key, &id, trades, Mode::Latest(Rate::from_hz(0.1)), None);
+    router.subscribe(key, &[Some(SymbolId(59))], ChannelSet::from_iter([Channel::Quotes]), Mode::All, None);
+    trade(&mut router, 0, 1, now);
+    assert_eq!(take(&outbox, 100, now).unwrap().offsets, [1]);
+    burst_of_quotes_with_a_day_and_trades(&mut router, now);
+    let recovery = router.subscribe(key, &id, trades, Mode::All, Some(1)).unwrap();
+    outbox.borrow_mut().push_recovery(recovery, router.offset(), false, now);
+    let mut offsets = Vec::new();
+    while let Some(taken) = take(&outbox, 100, now).filter(|taken| !taken.offsets.is_empty()) {
+        assert_eq!(taken.messages, Vec::new());
+        offsets.extend(taken.offsets);
+    }
+    assert_eq!(offsets, (2..=16).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_request_in_mode_latest_for_another_symbol_leaves_the_unread_events_of_a_burst_to_a_lag() {
+    let (mut router, now) = router();
+    let (key, outbox) = join(&mut router, 1, OnLag::CatchUp, None);
+    trade(&mut router, 0, 20, now);
+    assert_eq!(take(&outbox, 3, now).unwrap().offsets, [1, 2, 3]);
+    router.subscribe(key, &[Some(SymbolId(7))], ChannelSet::from_iter([Channel::Trades]), Mode::Latest(None), None);
+    (0..50).for_each(|_| trade(&mut router, 1, 2, now));
+    router.end_windows(now);
+    let taken = take(&outbox, 100, now).expect("it lives");
+    assert_eq!((taken.offsets, taken.messages), (vec![20], lag(16, 4)));
 }

@@ -104,6 +104,17 @@ pub(super) fn quotes(router: &mut Router, count: usize, now: Instant) {
     (0..count).for_each(|_| drop(route(router, std::iter::once((59, EventBody::Quote(quote))), now)));
 }
 
+/// Routes 12 quotes of the last symbol, a day of the first one, and two trades of that, all in one batch.
+pub(super) fn burst_of_quotes_with_a_day_and_trades(router: &mut Router, now: Instant) {
+    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
+    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
+    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
+    let quotes = std::iter::repeat_n((59, EventBody::Quote(quote)), 12);
+    let trades = std::iter::repeat_n((0, EventBody::Trade(trade)), 2);
+    route(router, quotes.chain([(0, EventBody::Day(day))]).chain(trades), now);
+}
+
 /// Routes this many trades of a symbol, all in one batch.
 pub(super) fn trade(router: &mut Router, id: u32, count: usize, now: Instant) {
     trade_each(router, std::iter::repeat_n(id, count), now);
