@@ -354,3 +354,41 @@ async fn a_client_that_a_fault_slows_is_told_and_closed_as_a_slow_client_of_the_
         server.remove_fault(id).await;
     }
 }
+
+#[actix_web::test]
+async fn a_client_that_a_fault_keeps_from_authenticating_has_time_for_it_afterwards() {
+    let server = spawn_app(|settings| settings.session.auth_timeout_ms = 300);
+    let mut late = 0;
+    for stream in [Stream::Massive, Stream::Alpaca] {
+        let auth = json!({"action": "auth", "params": "tickcast", "key": "tickcast", "secret": "tickcast"});
+        for kind in ["half_open", "stall", "delay"] {
+            let mut rule = json!({"kind": kind});
+            if kind == "delay" {
+                rule["ms"] = json!(60_000);
+            }
+            let id = stream.strike(&server, &rule, "bot").await;
+            let mut bot = JsonClient::open(server.address, &stream.path("bot")).await;
+            if kind != "delay" {
+                bot.send(&auth).await;
+            }
+            // The time of the second one begins after that of the bot has ended.
+            for _ in 0..2 {
+                let mut witness = JsonClient::open(server.address, &stream.path("witness")).await;
+                assert_eq!(witness.read_to_end().await.1, Closed(Some(4500)));
+                late += 1;
+            }
+            wait_until("sessions", 1, || server.sessions()).await;
+            assert_eq!(server.metrics.closes(CloseReason::AuthTimeout), late, "{stream:?} {kind}: the bot stays");
+            server.remove_fault(id).await;
+            if kind != "half_open" {
+                assert!(bot.next().await.unwrap().to_string().contains("connected"), "{stream:?} {kind}");
+                if kind == "delay" {
+                    bot.send(&auth).await;
+                }
+                assert!(bot.next().await.unwrap().to_string().contains("authenticated"), "{stream:?} {kind}");
+            }
+            drop(bot);
+            wait_until("sessions", 0, || server.sessions()).await;
+        }
+    }
+}

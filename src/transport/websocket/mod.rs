@@ -119,6 +119,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             metrics,
             assembler: Assembler::default(),
             ignored: 0,
+            was_spared: false,
             socket,
             seat: place.seat,
         };
@@ -144,6 +145,8 @@ struct WebSocketSession<H: MessageHandler> {
     assembler: Assembler,
     /// Frames that arrived after the session began to close.
     ignored: usize,
+    /// Whether a fault has kept the session from its end.
+    was_spared: bool,
     /// The place of the session among those of its key, until it closes.
     seat: Option<Seat>,
 }
@@ -284,9 +287,14 @@ impl<H: MessageHandler> WebSocketSession<H> {
         match checked {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             // A fault delays what the client reads and sends.
-            Err(CloseReason::Stalled | CloseReason::Idle) if self.socket.spares() => {
+            Err(CloseReason::Stalled | CloseReason::Idle | CloseReason::AuthTimeout) if self.socket.spares() => {
+                self.was_spared = true;
                 self.liveness.heard(now);
                 ctx.run_later(self.config.heartbeat(), Self::check);
+            }
+            // After the fault the client has the time that it could not use.
+            Err(CloseReason::AuthTimeout) if std::mem::take(&mut self.was_spared) => {
+                ctx.run_later(self.config.auth_timeout(), Self::check);
             }
             Err(CloseReason::Stalled) => self.give_up(CloseReason::Stalled, ctx),
             Err(reason) => self.close(reason, ctx),
