@@ -152,7 +152,7 @@ async fn a_server_that_shuts_down_says_so_before_the_close() {
     server.shut_down();
     let (last, closed) = client.read_to_end().await;
     let expected = Value::Array(status("force_disconnect", "The server is shutting down."));
-    assert_eq!((last, closed), (Some(expected), Closed(Some(1001))));
+    assert_eq!((last, closed), (Some(expected), Closed(Some(1012))));
 }
 
 #[actix_web::test]

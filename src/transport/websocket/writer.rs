@@ -71,7 +71,7 @@ impl<'a, D: Dialect> FrameWriter<'a, D> {
     }
 
     fn close_frame(&mut self, reason: CloseReason) {
-        let mut payload = reason.code().to_be_bytes().to_vec();
+        let mut payload = D::close_code(reason).to_be_bytes().to_vec();
         payload.extend_from_slice(reason.text().as_bytes());
         self.control_frame(CLOSE, &payload);
     }

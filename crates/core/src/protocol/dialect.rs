@@ -7,7 +7,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::domain::Event;
-use crate::protocol::ServerMessage;
+use crate::protocol::{CloseReason, ServerMessage};
 
 /// A wire format.
 pub trait Dialect: 'static {
@@ -58,6 +58,11 @@ pub trait Dialect: 'static {
     /// Returns the group of a message, or `None` if the dialect has no such message: it is not sent. `Lag` should have a group:
     /// otherwise a slow client does not learn that events are missing.
     fn message_group(message: &ServerMessage) -> Option<Group>;
+
+    /// Returns the close code of a WebSocket session that ends for this reason.
+    fn close_code(reason: CloseReason) -> u16 {
+        reason.code()
+    }
 
     /// Appends what a frame of this group begins with.
     fn begin_frame(group: Group, out: &mut BytesMut);

@@ -16,7 +16,7 @@ mod message;
 use bytes::{BufMut, BytesMut};
 
 use crate::domain::Event;
-use crate::protocol::{Dialect, Group, Refusal, ServerMessage};
+use crate::protocol::{CloseReason, Dialect, Group, Refusal, ServerMessage};
 
 pub use decode::{Item, Request, Topic};
 pub use message::{SUBSCRIBED, UNSUBSCRIBED};
@@ -50,6 +50,11 @@ impl Dialect for Massive {
 
     fn message_group(message: &ServerMessage) -> Option<Group> {
         message::has(message).then_some(Group::Alone)
+    }
+
+    /// The vendor's client for Python returns without a word after 1001, and reconnects after 1012, a restart.
+    fn close_code(reason: CloseReason) -> u16 {
+        if reason == CloseReason::Shutdown { 1012 } else { reason.code() }
     }
 
     fn begin_frame(_: Group, out: &mut BytesMut) {
