@@ -65,6 +65,27 @@ impl Session {
         self.reply(message, offset, now)
     }
 
+    /// Answers a request as [`Self::reply_now`] does, with several messages that are one answer for the limits.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::reply_now`].
+    pub fn reply_in_parts(
+        &mut self,
+        parts: impl Iterator<Item = ServerMessage>,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
+        let parts: Vec<_> = parts.collect();
+        for part in &parts {
+            if let ServerMessage::Acknowledged(lists) = part {
+                self.budget.count(0, 0, lists.iter().map(|list| list.names.len()).sum());
+            }
+        }
+        self.pay(now);
+        let offset = self.router.borrow().offset();
+        self.outbox.borrow_mut().push_replies(parts, offset, now)
+    }
+
     /// Charges the cost of a request that has no answer.
     pub fn end_request(&mut self, now: Instant) {
         self.pay(now);

@@ -40,6 +40,24 @@ async fn each_item_of_a_request_is_acknowledged_in_one_array_before_any_event() 
 }
 
 #[actix_web::test]
+async fn a_long_acknowledgement_comes_in_messages_that_the_vendors_client_accepts() {
+    let (server, _clock) = spawn_app_at_rest(|settings| settings.session.symbols_max = 100_000);
+    let mut client = massive(server.address).await;
+    let items: Vec<_> = (0..40_000).map(|number| format!("T.N{number}")).collect();
+    client.send(&json!({"action": "subscribe", "params": items.join(",")})).await;
+    let (mut told, mut messages) = (Vec::new(), 0);
+    while told.len() < items.len() {
+        let message = client.array().await;
+        assert!(serde_json::to_vec(&message).unwrap().len() <= 1_000_000);
+        told.extend(message);
+        messages += 1;
+    }
+    assert_eq!(told, acknowledged("subscribed to", &items.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert!((3..5).contains(&messages), "{messages}");
+    assert_eq!(client.ask("subscribe", "T.KO").await, acknowledged("subscribed to", &["T.KO"]), "the session lives");
+}
+
+#[actix_web::test]
 async fn an_unknown_topic_is_ignored_without_an_answer() {
     let (server, _clock) = spawn_app_at_rest(|_| {});
     let mut client = massive(server.address).await;

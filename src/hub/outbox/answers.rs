@@ -69,8 +69,24 @@ impl Outbox {
     ///
     /// Returns [`CloseReason::UnreadReplies`] if the queued answers already exceed `push.outbox_reply_bytes_max`.
     pub fn push_reply(&mut self, message: ServerMessage, offset: u64, now: Instant) -> Result<(), CloseReason> {
+        self.push_replies([message], offset, now)
+    }
+
+    /// Appends the messages of one answer, as [`Self::push_reply`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::push_reply`].
+    pub fn push_replies(
+        &mut self,
+        messages: impl IntoIterator<Item = ServerMessage>,
+        offset: u64,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
         self.check_replies()?;
-        self.push_answer(Answer { offset, body: Body::Reply(message) }, now);
+        for message in messages {
+            self.push_answer(Answer { offset, body: Body::Reply(message) }, now);
+        }
         Ok(())
     }
 

@@ -12,6 +12,11 @@ use crate::transport::vendor::entrance::Entrance;
 use crate::transport::vendor::massive::STREAM;
 use crate::transport::{MessageHandler, Opening};
 
+/// Bytes of an acknowledgement's message: the vendor's client for Python accepts no message over 1 MiB.
+const ACKNOWLEDGEMENT_BYTES_MAX: usize = 1_000_000;
+/// Bytes of an acknowledged item without its name.
+const ITEM_BYTES: usize = 72;
+
 /// Serves one client.
 pub(super) struct MassiveHandler {
     session: Session,
@@ -69,6 +74,9 @@ impl MessageHandler for MassiveHandler {
             ServerMessage::Acknowledged(lists) if lists.iter().all(|list| list.names.is_empty()) => {
                 self.session.end_request(now);
                 Ok(())
+            }
+            ServerMessage::Acknowledged(lists) => {
+                self.session.reply_in_parts(lists.into_iter().map(|list| ServerMessage::Acknowledged(vec![list])), now)
             }
             answer => self.session.reply_now(answer, now),
         }
@@ -173,8 +181,20 @@ impl MassiveHandler {
     }
 }
 
+/// Returns the acknowledgement of these items, in as many lists as there must be messages.
 fn acknowledgement(heading: &'static str, items: &[Item]) -> ServerMessage {
-    ServerMessage::Acknowledged(vec![NameList { heading, names: items.iter().map(Item::name).collect() }])
+    let (mut lists, mut bytes) = (Vec::<NameList>::new(), 0);
+    for name in items.iter().map(Item::name) {
+        bytes += ITEM_BYTES + name.len();
+        match lists.last_mut() {
+            Some(list) if bytes <= ACKNOWLEDGEMENT_BYTES_MAX => list.names.push(name),
+            _ => {
+                bytes = ITEM_BYTES + name.len();
+                lists.push(NameList { heading, names: vec![name] });
+            }
+        }
+    }
+    ServerMessage::Acknowledged(lists)
 }
 
 /// Returns the channel of the market that a topic has. The market has no bands, auctions and fair values: these are acknowledged and
