@@ -2,13 +2,16 @@
 
 use awc::http::Method;
 use serde_json::{Value, json};
+use tickcast::domain::Timestamp;
 
 use crate::client::Client;
 use crate::http::{Answer, request};
 use crate::raw::RawClient;
 use crate::rest_alpaca::settle;
-use crate::spawn::{START, TestServer, spawn_app, spawn_app_at_rest};
+use crate::spawn::{START, TestServer, spawn_app, spawn_app_at, spawn_app_at_rest};
 
+/// 2026-03-03, midnight in New York.
+const MIDNIGHT: Timestamp = Timestamp::from_micros(1_772_514_000_000_000);
 const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = START.micros() / 1_000;
 
@@ -92,6 +95,11 @@ async fn aggregates_have_the_vendors_fields_and_pages_joined_are_the_whole_answe
     let (hour_ms, from) = (3_600_000, START_MS - 3 * 3_600_000);
     let hours = json(&server, &format!("/v2/aggs/ticker/AAPL/range/1/hour/{from}/{START_MS}")).await;
     assert_eq!(hours["results"][0]["t"], from / hour_ms * hour_ms, "the aggregate in which `from` lies");
+    for (same, days) in [("24/hour", 1), ("48/hour", 2), ("2880/minute", 2)] {
+        let [one, other] = [same.to_owned(), format!("{days}/day")]
+            .map(|range| format!("/v2/aggs/ticker/AAPL/range/{range}/2026-02-02/2026-02-27"));
+        assert_eq!(json(&server, &one).await["results"], json(&server, &other).await["results"], "{same}");
+    }
     let none = json(&server, "/v2/aggs/ticker/ZZZZ/range/1/day/2026-02-01/2026-02-27").await;
     assert_eq!((&none["resultsCount"], none.get("results")), (&json!(0), None));
 }
@@ -171,6 +179,11 @@ async fn trades_and_quotes_come_in_pages_newest_first() {
         let (later, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp.gt={middle}")).await;
         let (earlier, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp.lte={middle}")).await;
         assert_eq!([later, earlier].concat(), whole);
+        for none in
+            ["timestamp.lte=2026-03-01", "timestamp.lt=-1", "timestamp.gte=2026-03-04", "timestamp.gt=2026-03-02"]
+        {
+            assert_eq!(pages(&server, &format!("/v3/{kind}/AAPL?{none}")).await.0, Vec::<Value>::new(), "{none}");
+        }
         let (at, _) = pages(&server, &format!("/v3/{kind}/AAPL?timestamp={middle}")).await;
         assert!(at.contains(&whole[10]) && at.len() < 5);
     }
@@ -206,6 +219,8 @@ async fn a_bad_request_is_answered_in_the_vendors_shape() {
     for path in [
         format!("{aggregates}/0/day/2026-01-01/2026-03-01"),
         format!("{aggregates}/10001/day/2026-01-01/2026-03-01"),
+        format!("{aggregates}/25/hour/2026-01-01/2026-03-01"),
+        format!("{aggregates}/2881/minute/2026-01-01/2026-03-01"),
         format!("{aggregates}/x/day/2026-01-01/2026-03-01"),
         format!("{aggregates}/1/days/2026-01-01/2026-03-01"),
         format!("{aggregates}/1/day/2026-01-01/tomorrow"),
@@ -306,6 +321,24 @@ async fn the_bars_of_a_day_are_those_of_each_ticker() {
             400,
             "{date}"
         );
+    }
+}
+
+#[actix_web::test]
+async fn the_bars_of_a_day_are_all_there_before_every_ticker_has_traded_on_the_next() {
+    let (server, clock) = spawn_app_at(MIDNIGHT.plus_micros(-1_000_000), |settings| {
+        settings.feed.events_per_second = 3.0;
+        settings.feed.quotes_per_trade = 0.0;
+    });
+    clock.advance_micros(3_000_000);
+    settle(&server).await;
+    let count = async |date| {
+        let answer = json(&server, &format!("/v2/aggs/grouped/locale/us/market/stocks/{date}")).await;
+        answer["resultsCount"].as_u64().unwrap()
+    };
+    assert!((1..20).contains(&count("2026-03-03").await), "most have not traded today");
+    for date in ["2026-03-02", "2026-03-01", "2026-02-28"] {
+        assert_eq!(count(date).await, 30, "{date}");
     }
 }
 

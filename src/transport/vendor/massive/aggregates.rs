@@ -84,12 +84,15 @@ pub(super) async fn previous(request: HttpRequest) -> Result<HttpResponse, Refus
 fn timeframe(count: &str, unit: &str) -> Result<Timeframe, Refused> {
     let count = count.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
     let count = count.ok_or_else(|| bad_request("The parameter 'multiplier' must be a positive integer"))?;
-    let of_day =
-        |unit_max: u32, make: fn(u32) -> Timeframe| if count <= unit_max { make(count) } else { Timeframe::Day(1) };
+    let of_day = |units: u32, make: fn(u32) -> Timeframe| match (count / units, count % units) {
+        (0, _) | (1, 0) => Ok(make(count)),
+        (days, 0) => Ok(Timeframe::Day(days)),
+        _ => Err(bad_request("The parameter 'multiplier' must give at most a day, or whole days")),
+    };
     Ok(match unit {
-        "second" => of_day(86_400, Timeframe::Second),
-        "minute" => of_day(1_440, Timeframe::Minute),
-        "hour" => of_day(24, Timeframe::Hour),
+        "second" => of_day(86_400, Timeframe::Second)?,
+        "minute" => of_day(1_440, Timeframe::Minute)?,
+        "hour" => of_day(24, Timeframe::Hour)?,
         "day" => Timeframe::Day(count),
         "week" => Timeframe::SundayWeek(count),
         "month" => Timeframe::Month(count),

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::Days;
 
 use crate::domain::{Bar, Symbol, SymbolId, Timestamp};
-use crate::history::{Row, Timeframe, Window};
+use crate::history::{Row, Timeframe, Window, day_of, midnight};
 use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::aggregates::{fields, head};
@@ -15,8 +16,8 @@ use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::reader;
 use crate::transport::vendor::refused::Refused;
-use crate::transport::vendor::table;
 use crate::transport::vendor::whole_market::{Listed, Shared, WholeMarket};
+use crate::transport::vendor::{now, table};
 
 /// Most tickers of an answer about those that have moved most.
 const MOVERS_MAX: usize = 20;
@@ -74,19 +75,9 @@ pub(super) async fn grouped(request: HttpRequest) -> Result<HttpResponse, Refuse
         _ => return Err(bad_request("Could not parse the date. Use YYYY-MM-DD")),
     };
     let market = WholeMarket::of(&request).await.map_err(busy)?;
-    let of_day = |bar: &Bar| bar.ts == day;
-    let table = table(&request);
-    let mut bars: Vec<(Symbol, Bar)> = market
-        .iter()
-        .filter(|listed| table.has(listed.id))
-        .filter_map(|Listed { symbol, newest, .. }| {
-            Some((*symbol, [newest.day, newest.day_before].into_iter().flatten().find(of_day)?))
-        })
-        .collect();
-    // A symbol without a trade on that day may hide it from the others' last two days.
-    if bars.is_empty() && day < Worker::of(&request).clock.now() {
-        bars = old_day(&request, &market, day).await?;
-    }
+    // The last two days of a symbol that has not traded today are older ones.
+    let yesterday = midnight(day_of(now(Worker::of(&request))) - Days::new(1));
+    let bars = if day < yesterday { old_day(&request, &market, day).await? } else { new_day(&request, &market, day) };
     let head = head(None, adjusted, bars.len()) + "\"results\":[";
     let mut is_next = false;
     let encode = move |(symbol, bar): &(Symbol, Bar), out: &mut Vec<u8>| {
@@ -100,6 +91,16 @@ pub(super) async fn grouped(request: HttpRequest) -> Result<HttpResponse, Refuse
     };
     let body = Array::new(head, bars, encode).ending(format!("],{}}}", status()));
     pieces::json(&request, pieces::begin(body), None).map_err(busy)
+}
+
+/// Returns the bars of yesterday or a later day.
+fn new_day(request: &HttpRequest, market: &[Listed], day: Timestamp) -> Vec<(Symbol, Bar)> {
+    let table = table(request);
+    let of_day = |bar: &Bar| bar.ts == day;
+    let bar = |Listed { symbol, newest, .. }: &Listed| {
+        Some((*symbol, [newest.day, newest.day_before].into_iter().flatten().find(of_day)?))
+    };
+    market.iter().filter(|listed| table.has(listed.id)).filter_map(bar).collect()
 }
 
 async fn old_day(request: &HttpRequest, market: &[Listed], day: Timestamp) -> Result<Vec<(Symbol, Bar)>, Refused> {

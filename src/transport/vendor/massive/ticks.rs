@@ -65,7 +65,8 @@ pub(super) async fn ticks(request: HttpRequest, channel: Channel) -> Result<Http
     pieces::json(&request, answer, None).map_err(busy)
 }
 
-/// Returns the first and the last time of a request; a `timestamp` that is a date is its day, another one a moment.
+/// Returns the first and the last time of a request; a `timestamp` that is a date is its day, another one a moment. A request without
+/// times is about the present day, one with an end alone about everything before it.
 fn window(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Refused> {
     let moment = |name: &str| {
         let parse = |text| moment(text, Unit::Nanos).ok_or(());
@@ -75,13 +76,20 @@ fn window(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timesta
     if let Some(at) = moment("timestamp")? {
         return Ok((at.first(), at.last()));
     }
-    // A range without a beginning is that of the present day.
     let begin = moment("timestamp.gte")?.map(Moment::first);
     let begin = begin.or(moment("timestamp.gt")?.map(|at| at.last().plus_micros(1)));
     let end = moment("timestamp.lte")?.map(Moment::last);
     let end = end.or(moment("timestamp.lt")?.map(|at| at.first().plus_micros(-1)));
-    let (begin, end) = (begin.unwrap_or_else(|| midnight(day_of(now))), end.unwrap_or(now));
-    if end < begin { Err(bad_request("The end of the time range is before its beginning")) } else { Ok((begin, end)) }
+    match (begin, end) {
+        (Some(begin), Some(end)) if end < begin => {
+            Err(bad_request("The end of the time range is before its beginning"))
+        }
+        (Some(begin), Some(end)) => Ok((begin, end)),
+        // A clock may be ahead of the market's: then there is nothing yet.
+        (Some(begin), None) => Ok((begin, now.max(begin))),
+        (None, Some(end)) => Ok((Timestamp::from_micros(0).min(end), end)),
+        (None, None) => Ok((midnight(day_of(now)), now)),
+    }
 }
 
 fn write(symbol: Symbol, row: &Row, out: &mut Vec<u8>) {
