@@ -135,6 +135,15 @@ impl Rights {
         Self { symbols: None, channels: ChannelSet::ALL, max_hz: None, symbols_max: 0 }
     }
 
+    /// Returns the most symbols that a session or a request may name, at most `session_max` (`session.symbols_max`), and the setting
+    /// that says so.
+    pub const fn symbols_max(&self, session_max: usize) -> (usize, &'static str) {
+        match self.symbols_max {
+            symbols_max @ 1.. if symbols_max < session_max => (symbols_max, "symbols_max of the key"),
+            _ => (session_max, "session.symbols_max"),
+        }
+    }
+
     /// Returns whether the session may have every symbol, so that its wildcard is that of the market.
     pub const fn has_every_symbol(&self) -> bool {
         self.symbols.is_none()

@@ -10,7 +10,8 @@ use crate::domain::Timestamp;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
-/// The failures of all addresses. An address over its limit is refused until the minute ends, whatever it sends.
+/// The failures of all addresses. Further wrong credentials of an address over its limit are refused as too many until the minute
+/// ends.
 #[derive(Debug)]
 pub(super) struct Failures {
     config: LimitsConfig,
@@ -31,8 +32,8 @@ impl Failures {
         Self { config, minute: Mutex::default() }
     }
 
-    /// Checks that the address may try. An address that has no place of its own, because there are `limits.addresses_max` others,
-    /// shares one with all such addresses.
+    /// Checks that another wrong try of the address may be answered. An address that has no place of its own, because there are
+    /// `limits.addresses_max` others, shares one with all such addresses.
     ///
     /// # Errors
     ///

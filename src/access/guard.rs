@@ -62,10 +62,6 @@ impl Keys {
     pub fn identify(&self, credentials: Option<Credentials<'_>>, caller: &Caller) -> Result<Identity, KeyError> {
         let Some(guard) = &self.guard else { return Ok(Identity::anybody()) };
         let Some(credentials) = credentials else {
-            guard
-                .failures
-                .check(caller.address, guard.clock.now())
-                .map_err(|wait_ms| KeyError::RateLimited { wait_ms })?;
             if guard.is_required {
                 guard.metrics.count_auth(KeyError::Missing.name());
                 return Err(KeyError::Missing);
@@ -137,17 +133,20 @@ impl Guard {
         self.current().find(credentials, digest)
     }
 
-    /// Looks somebody up, unless too many wrong credentials came from the address; counts the result.
+    /// Looks somebody up, and counts the result. After too many wrong credentials of an address, further wrong ones of it are refused as
+    /// too many; right ones are let in, because several clients may have one address.
     pub(super) fn watch(
         &self,
         caller: &Caller,
         look_up: impl FnOnce() -> Result<Identity, KeyError>,
     ) -> Result<Identity, KeyError> {
         let now = self.clock.now();
-        let checked = self.failures.check(caller.address, now).map_err(|wait_ms| KeyError::RateLimited { wait_ms });
-        let found = checked.and_then(|()| look_up());
+        let mut found = look_up();
         if let Err(KeyError::Unknown | KeyError::Mistyped) = found {
-            self.failures.count(caller.address, now);
+            match self.failures.check(caller.address, now) {
+                Ok(()) => self.failures.count(caller.address, now),
+                Err(wait_ms) => found = Err(KeyError::RateLimited { wait_ms }),
+            }
         }
         self.metrics.count_auth(found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
         found

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use url::Url;
 
@@ -89,15 +90,24 @@ pub(super) fn read(path: &Path) -> Result<KeySet, KeyFileError> {
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
-    let file = fs::File::open(path).map_err(|err| err.to_string())?;
+    // A pipe would block the thread until somebody writes to it.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).map_err(|err| err.to_string())?;
+    let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(|err| err.to_string())?;
     let metadata = file.metadata().map_err(|err| err.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is no file but a directory, a pipe or a device".into());
+    }
     if metadata.permissions().mode() & WRITABLE_FOR_ALL != 0 {
         return Err("everybody may write to it (chmod o-w)".into());
+    }
+    let too_long = format!("it has more than {FILE_BYTES_MAX} bytes");
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(too_long);
     }
     let mut text = String::new();
     file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|err| err.to_string())?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("it has more than {FILE_BYTES_MAX} bytes"));
+        return Err(too_long);
     }
     Ok(text)
 }
@@ -109,6 +119,10 @@ fn read_text(path: &Path) -> Result<String, String> {
 /// Returns the first mistake in it, in one line.
 pub(super) fn parse(text: &str) -> Result<KeySet, String> {
     let file: File = toml::from_str(text).map_err(|err| in_one_line(text, &err))?;
+    if file.keys.is_empty() {
+        // It has been cut, or is being written: every client would be thrown out.
+        return Err("it has no keys".into());
+    }
     if file.keys.len() > KEYS_MAX {
         return Err(format!("it has more than {KEYS_MAX} keys"));
     }
@@ -261,12 +275,13 @@ mod tests {
             (twice, "the id a is there twice"),
             (same, "same secret"),
             ("[[keys]\n".into(), "line 1"),
+            (String::new(), "no keys"),
+            ("# later\nkeys = []\n".into(), "no keys"),
         ] {
             let complaint = parse(&text).map(drop).unwrap_err();
             assert!(complaint.contains(named) && !complaint.contains('\n'), "{text}: {complaint}");
             assert!(!complaint.contains(&HEX[..16]), "{complaint}");
         }
-        assert!(parse("").unwrap().by_id("a").is_none());
     }
 
     proptest! {

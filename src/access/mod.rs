@@ -38,7 +38,7 @@ pub use key_file::KeyFileError;
 pub use network::Network;
 use seats::Seats;
 pub use seats::{NoSeat, Seat};
-pub use secret::{Digest, Secret};
+pub use secret::{Digest, Secret, name_of_token};
 pub use visible::VisibleTable;
 
 /// The credentials that a client has sent.
@@ -72,13 +72,13 @@ pub struct Caller {
     pub origin: Option<String>,
 }
 
-/// The reason why a client is refused. In the order in which it is looked for.
+/// The reason why a client is refused. In the order in which it is looked for, but for the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Too many wrong credentials came from the address.
+    /// No such key, and too many wrong credentials came from the address before.
     #[error("too many wrong credentials came from this address")]
     RateLimited {
-        /// Time after which the next one is looked at, in milliseconds.
+        /// Time after which the next wrong ones are answered as such, in milliseconds.
         wait_ms: u64,
     },
     /// The client sent none, and needs some.
@@ -177,23 +177,24 @@ impl Keys {
         match self.listed.find(credentials, &digest) {
             Some(key) if self.dialects.get(key.name()).is_some_and(|spoken| spoken.contains(&vendor)) => Ok(key),
             Some(_) => Err(KeyError::NotEntitled),
-            None => self.unlisted(credentials).ok_or(KeyError::Unknown),
+            None => self.unlisted(credentials).ok_or_else(|| guard::unknown(credentials)),
         }
     }
 
-    /// Returns a key for credentials that are not listed, if any are accepted; `None` if they name a listed key, or if they are empty or
-    /// too long to be any.
+    /// Returns a key for credentials that are not listed, if any are accepted; `None` if they name a listed key, if they are empty or
+    /// too long to be any, or if they look like a secret of this program: that is a mistyped or a removed one.
     fn unlisted(&self, credentials: Credentials<'_>) -> Option<Identity> {
         let (id, secret) = match credentials {
             Credentials::Pair { id, secret } => (id, secret),
             Credentials::Token(token) => (token, token),
         };
-        let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len());
+        let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len()) && !secret::is_like_ours(word);
         let is_listed = self.listed.by_id(id).is_some() || self.guard.as_ref().is_some_and(|guard| guard.lists(id));
         let connections_max = self.any_connections_max;
         let key = || {
             let entitlement = Entitlement { connections_max, ..Entitlement::everything() };
-            Identity::of_dialects(id.into(), secret, entitlement)
+            let name = if matches!(credentials, Credentials::Token(_)) { name_of_token(id) } else { id.into() };
+            Identity::of_dialects(name, secret, entitlement)
         };
         (self.accepts_any && !is_listed && is_word(id) && is_word(secret)).then(key)
     }

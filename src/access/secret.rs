@@ -15,6 +15,9 @@ const RANDOM_BYTES: usize = 32;
 /// Bytes of the checksum behind them.
 const CHECK_BYTES: usize = 4;
 
+/// Length of the name of an unlisted word: `token-` and 12 digits of its digest.
+const TOKEN_NAME_BYTES: usize = 18;
+
 /// The SHA-256 of a secret. A slow hash would not help: a secret has 256 random bits, and strangers would make the server compute it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
@@ -88,6 +91,19 @@ pub(super) fn is_mistyped(word: &str) -> bool {
     let bytes = URL_SAFE_NO_PAD.decode(rest).unwrap_or_default();
     let Some((random, check)) = bytes.split_last_chunk::<CHECK_BYTES>() else { return true };
     random.len() != RANDOM_BYTES || *check != checksum(random)
+}
+
+/// Returns whether the word begins like a secret of this program, in any case.
+pub(super) fn is_like_ours(word: &str) -> bool {
+    word.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX))
+}
+
+/// Returns the name of a key that is one unlisted word. It does not show the word, which may be a secret of somebody who has mistyped
+/// it, or a key of the real vendor: names are logged.
+pub fn name_of_token(token: &str) -> String {
+    let mut name = format!("token-{:x}", Digest::of(token));
+    name.truncate(TOKEN_NAME_BYTES);
+    name
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECK_BYTES] {

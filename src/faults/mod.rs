@@ -20,6 +20,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 
+use crate::access::name_of_token;
 use crate::metrics::SharedMetrics;
 
 pub use chosen::{Break, Chosen, Treatment, Way};
@@ -49,8 +50,13 @@ impl Subject<'_> {
         is(&filter.dialect, Some(self.dialect))
             && is(&filter.transport, Some(self.transport))
             && is(&filter.client, self.client)
-            && is(&filter.key, self.key)
+            && (is(&filter.key, self.key) || self.is_token(filter))
             && (filter.session.is_none() || filter.session == self.session)
+    }
+
+    /// Returns whether the client's key is the unlisted word that the rule names.
+    fn is_token(&self, filter: &Filter) -> bool {
+        matches!((&filter.key, self.key), (Some(word), Some(name)) if name_of_token(word) == name)
     }
 }
 
@@ -270,6 +276,19 @@ mod tests {
             let rule = rule(&format!(r#"{{"kind":"mute",{filter}}}"#));
             assert_eq!(SUBJECT.matches(&rule.filter), matches, "{filter}");
         }
+        let word = name_of_token("a");
+        let subject = Subject { key: Some(&word), ..SUBJECT };
+        assert!(
+            subject.matches(&rule(r#"{"kind":"mute","key":"a"}"#).filter),
+            "a rule may name an unlisted word itself"
+        );
+        assert!(!subject.matches(&rule(r#"{"kind":"mute","key":"b"}"#).filter));
+    }
+
+    #[test]
+    fn a_name_is_shown_in_one_line() {
+        let subject = Subject { client: Some("a\tb"), key: Some("o\nth"), ..SUBJECT };
+        assert!(subject.to_string().ends_with(" client=a\\tb key=o\\nth"), "{subject}");
     }
 
     #[test]

@@ -9,18 +9,20 @@ use crate::protocol::{CloseReason, ErrorCode, Mistake, Selector, Subscribe};
 use crate::session::resume::{Answer, Begun};
 use crate::session::{Session, look_up, too_many, unknown_symbols};
 
-/// Returns the symbols that a request without a session names, at most as many as a session may name.
+/// Returns the symbols that a request without a session names, at most as many as a session of the client may name. `session_max` is
+/// `session.symbols_max`.
 ///
 /// # Errors
 ///
 /// Returns the mistake.
-pub fn select(table: &VisibleTable, symbols: &[Selector], symbols_max: usize) -> Result<Vec<SymbolId>, Mistake> {
+pub fn select(table: &VisibleTable, symbols: &[Selector], session_max: usize) -> Result<Vec<SymbolId>, Mistake> {
     let (known, unknown) = look_up(table, symbols);
     if !unknown.is_empty() {
         return Err(unknown_symbols(unknown));
     }
+    let (symbols_max, setting) = table.rights().symbols_max(session_max);
     if known.len() > symbols_max {
-        return Err(too_many(symbols_max, "session.symbols_max"));
+        return Err(too_many(symbols_max, setting));
     }
     if known.contains(&None) {
         return Ok(table.ids().collect());

@@ -54,11 +54,7 @@ impl Session {
 
     /// Returns the most symbols that the session may name, and the setting that says so.
     pub(super) fn symbols_max(&self) -> (usize, &'static str) {
-        let session_max = self.config.symbols_max;
-        match self.rights().symbols_max {
-            symbols_max @ 1.. if symbols_max < session_max => (symbols_max, "symbols_max of the key"),
-            _ => (session_max, "session.symbols_max"),
-        }
+        self.rights().symbols_max(self.config.symbols_max)
     }
 
     /// Returns the table as the client may see it.

@@ -54,12 +54,12 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         return Ok(refused);
     }
     worker.faults.break_poll(&request, Native::NAME).await;
-    let place = Place::take(&request)?;
     worker.admit(&request)?;
     let now = Instant::now();
-    let mut session = worker.join::<Native>(&place.identity, None, now);
+    let mut session = worker.join::<Native>(&gate::identity(&request), None, now);
     poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
+    let place = Place::take(&request)?;
     worker.metrics().requests.inc();
 
     // In mode `latest` there is at most one event of each topic.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use crate::transport::{Problem, Worker};
+use crate::transport::{Problem, Worker, gate};
 
 /// Why the server is not ready, as its watchdog reports, and which part of it has ended. Shared by all workers.
 #[derive(Debug, Default)]
@@ -59,12 +59,17 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
 }
 
 /// Responds to `GET /metrics` in the text format of Prometheus 0.0.4, or of `OpenMetrics` 1.0 if `Accept` names and prefers it.
-pub(super) async fn metrics(request: HttpRequest) -> HttpResponse {
+///
+/// # Errors
+///
+/// Returns 403 to a client whose key has no `admin`.
+pub(super) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    gate::check_operator(&request)?;
     let text = Worker::of(&request).metrics().render();
     if prefers_open_metrics(&request) {
-        return ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text);
+        return Ok(ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text));
     }
-    ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus_text(&text))
+    Ok(ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus_text(&text)))
 }
 
 /// Compares the accepted types (RFC 9110 section 12.5.1). `OpenMetrics` must be named.

@@ -384,7 +384,7 @@ async fn head_is_answered_and_captures_nothing() {
 async fn the_key_of_a_captured_socket_is_not_shown() {
     let server = spawn_app(|_| {});
     let mut observer = Observer::start(server.address).await;
-    let offers = "tickcast.v1.json, tickcast.basic.c2VjcmV0OnNlY3JldA";
+    let offers = "tickcast.v1.json, tickcast.basic.c2VjcmV0OnNlY3JldA, Tickcast.BEARER.c2VjcmV0";
     let changes = [("Sec-WebSocket-Protocol", Some(offers)), ("Authorization", Some("Basic c2VjcmV0OnNlY3JldA=="))];
     let cookie = observer.cookie.clone();
     let with_cookie = [changes[0], changes[1], ("Cookie", Some(&*cookie))];
@@ -392,5 +392,5 @@ async fn the_key_of_a_captured_socket_is_not_shown() {
     assert_eq!(answer.status, 101, "{answer:?}");
     let request = observer.until("request").await.to_string();
     assert!(!request.contains("c2VjcmV0"), "{request}");
-    assert!(request.contains("tickcast.v1.json, tickcast.basic.***"), "{request}");
+    assert!(request.contains("tickcast.v1.json, tickcast.basic.***, tickcast.bearer.***"), "{request}");
 }

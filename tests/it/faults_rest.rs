@@ -173,7 +173,7 @@ async fn a_rule_of_the_configuration_is_in_force_from_the_start_and_a_strike_is_
     for line in [
         &format!("fault struck kind=close rule=1 session={session} dialect=native transport=websocket client=bot\n"),
         " dialect=massive transport=websocket client=a-b key=tickcast\n",
-        " dialect=finnhub transport=websocket client=finn key=o\\nth\n",
+        " dialect=finnhub transport=websocket client=finn key=token-32d2a1646025\n",
     ] {
         assert!(log.stderr.contains(line), "{line}: {}", log.stderr);
     }

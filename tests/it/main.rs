@@ -28,6 +28,7 @@ mod access_end;
 mod access_rights;
 mod access_start;
 mod access_ways;
+mod access_wrong;
 mod alpaca_auth;
 mod alpaca_bad_input;
 mod alpaca_slow;

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use crate::faults::Rule;
 use crate::protocol::{ErrorCode, Mistake};
-use crate::transport::{Problem, Worker, problem};
+use crate::transport::{Problem, Worker, gate, problem};
 
 /// Longest text of a rule, in bytes.
 const RULE_BYTES_MAX: usize = 4_096;
@@ -74,9 +74,10 @@ async fn remove(request: HttpRequest, id: Path<String>) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }
 
-/// Checks that the request comes from this machine, through no proxy, and from no foreign page. To others there is no such
+/// Checks that the request comes from an operator on this machine, through no proxy, and from no foreign page. To others there is no such
 /// address.
 fn check(request: &HttpRequest) -> Result<&Worker, Problem> {
+    gate::check_operator(request)?;
     let worker = Worker::of(request);
     let is_local = request.peer_addr().is_some_and(|peer| is_loopback(peer.ip()));
     if !is_local || PROXY_HEADERS.iter().any(|name| request.headers().contains_key(*name)) {

@@ -2,8 +2,8 @@
 //!
 //! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
 //! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
-//! order: host (421), origin (403), wrong credentials of the address (429), credentials (401), rights (403), connections of the key (429),
-//! room for another session (503).
+//! order: host (421), origin (403), credentials (401, or 429 after many wrong ones of the address), rights (403), room for another session
+//! (503), connections of the key (429).
 
 mod leash;
 mod presented;
@@ -12,6 +12,7 @@ mod way;
 use std::sync::Arc;
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
 use actix_web::{Error, HttpMessage, HttpRequest};
 
@@ -73,11 +74,26 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     let credentials = presented.as_ref().map(|presented| presented.credentials());
     let identity = worker.keys.identify(credentials, &caller(request)).map_err(refusal)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
-    if way == Way::Admin && !identity.entitlement().admin {
-        return Err(Problem::forbidden("this address is for keys with admin = true"));
+    if way == Way::Admin {
+        permit_operator(&identity)?;
     }
     request.extensions_mut().insert(identity);
     Ok(())
+}
+
+fn permit_operator(identity: &Identity) -> Result<(), Problem> {
+    let is_operator = identity.entitlement().admin;
+    if is_operator { Ok(()) } else { Err(Problem::forbidden("this address is for keys with admin = true")) }
+}
+
+/// Checks once more, in the handler of an address for operators, that the request comes from one: the address is judged by its name
+/// before, and this does not depend on its spelling.
+///
+/// # Errors
+///
+/// Returns 403.
+pub(super) fn check_operator(request: &HttpRequest) -> Result<(), Problem> {
+    permit_operator(&identity(request))
 }
 
 /// Returns the response to a request that was not let through. Pages that may read responses may read this one, too.
@@ -123,14 +139,15 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Takes the place of a session for the client of the request.
+    /// Takes the place of a session for the client of the request: last of all, when nothing else refuses it, because another session
+    /// of the key may have to end for it. `HEAD` begins no session and takes none.
     ///
     /// # Errors
     ///
     /// Returns a problem document if the client's key has too many connections, or has ended meanwhile.
     pub(super) fn take(request: &HttpRequest) -> Result<Self, Problem> {
         let (identity, leash) = (identity(request), Arc::<Leash>::default());
-        if !identity.has_key() {
+        if !identity.has_key() || request.method() == Method::HEAD {
             return Ok(Self { identity, seat: None, leash });
         }
         let pulled = leash.clone();

@@ -17,11 +17,11 @@ const BEARER: &str = "tickcast.bearer.";
 ///
 /// # Errors
 ///
-/// Returns 401 if they are malformed, or if there are several: a server that chose one of them would choose another one than a proxy
+/// Returns 401 if they are malformed, if the subprotocols are no ASCII text so that nobody knows whether they carry some, or if there are several: a server that chose one of them would choose another one than a proxy
 /// before it.
 pub(super) fn of(request: &HttpRequest) -> Result<Option<Presented>, Problem> {
     let headers: Vec<_> = request.headers().get_all(AUTHORIZATION).collect();
-    let offers: Vec<_> = offers(request).filter(|offer| is_secret_offer(offer)).collect();
+    let offers: Vec<_> = offers(request)?.into_iter().filter(|offer| is_secret_offer(offer)).collect();
     match (headers.as_slice(), offers.as_slice()) {
         ([], []) => Ok(None),
         ([header], []) => Presented::parse(header.as_bytes()).map(Some).ok_or_else(malformed),
@@ -34,20 +34,28 @@ fn malformed() -> Problem {
     Problem::unauthorized("the credentials are malformed", true)
 }
 
-fn offers(request: &HttpRequest) -> impl Iterator<Item = &str> {
-    let headers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
-    headers.flat_map(|text| text.split(',')).map(str::trim)
+fn offers(request: &HttpRequest) -> Result<Vec<&str>, Problem> {
+    let headers =
+        request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).map(|value| value.to_str().map_err(|_| malformed()));
+    let lists = headers.collect::<Result<Vec<_>, _>>()?;
+    Ok(lists.into_iter().flat_map(|text| text.split(',')).map(str::trim).collect())
+}
+
+/// Returns the text behind a prefix in any case: a client that has mistyped the case must not be taken for one without a key.
+fn behind<'a>(offer: &'a str, prefix: &str) -> Option<&'a str> {
+    let (begin, rest) = offer.split_at_checked(prefix.len())?;
+    begin.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// Returns whether a subprotocol carries credentials, well-formed or not. It must not be shown or echoed.
 fn is_secret_offer(offer: &str) -> bool {
-    offer.starts_with(BASIC) || offer.starts_with(BEARER)
+    [BASIC, BEARER].iter().any(|prefix| behind(offer, prefix).is_some())
 }
 
 /// Returns a list of subprotocols with `***` in place of credentials.
 pub(in crate::transport) fn shown_offers(list: &str) -> String {
     let shown = |offer: &str| {
-        let prefix = [BASIC, BEARER].into_iter().find(|prefix| offer.trim().starts_with(prefix));
+        let prefix = [BASIC, BEARER].into_iter().find(|prefix| behind(offer.trim(), prefix).is_some());
         prefix.map_or_else(|| offer.trim().to_owned(), |prefix| format!("{prefix}***"))
     };
     list.split(',').map(shown).collect::<Vec<_>>().join(", ")
@@ -55,10 +63,10 @@ pub(in crate::transport) fn shown_offers(list: &str) -> String {
 
 fn parse(offer: &str) -> Option<Presented> {
     let decoded = |text: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok();
-    if let Some(token) = offer.strip_prefix(BEARER) {
+    if let Some(token) = behind(offer, BEARER) {
         return Some(Presented::Token(decoded(token)?));
     }
-    let pair = decoded(offer.strip_prefix(BASIC)?)?;
+    let pair = decoded(behind(offer, BASIC)?)?;
     let (id, secret) = pair.split_once(':')?;
     Some(Presented::Pair { id: id.to_owned(), secret: secret.to_owned() })
 }
@@ -84,12 +92,15 @@ mod tests {
         assert_eq!(presented(&[(protocol, "tickcast.v1.json")]), Ok(None));
         assert_eq!(presented(&[(protocol, "tickcast.v1.json, tickcast.basic.YTpz")]), good("a/s"));
         assert_eq!(presented(&[(protocol, "tickcast.bearer.cw"), (protocol, "tickcast.v1.json")]), good("s"));
+        assert_eq!(presented(&[(protocol, "Tickcast.BEARER.cw")]), good("s"));
         assert_eq!(presented(&[("Authorization", "Basic YTpz")]), good("a/s"));
         for headers in [
             &[(protocol, "tickcast.basic.YTpz, tickcast.basic.YTpz")][..],
             &[(protocol, "tickcast.basic.YTpz"), ("Authorization", "Basic YTpz")],
             &[("Authorization", "Basic YTpz"), ("Authorization", "Basic YTpz")],
             &[(protocol, "tickcast.bearer.cw==")],
+            &[(protocol, "tickcast.v1.json, tickcast.bearer.cw\u{e9}")],
+            &[(protocol, "é")],
             &[(protocol, "tickcast.bearer.c!")],
             &[(protocol, "tickcast.basic.cw")],
             &[(protocol, "tickcast.basic.")],
@@ -99,5 +110,6 @@ mod tests {
             assert!(presented(headers).unwrap_err().starts_with("unauthorized"), "{headers:?}");
         }
         assert_eq!(shown_offers("tickcast.v1.json,tickcast.basic.YTpz"), "tickcast.v1.json, tickcast.basic.***");
+        assert_eq!(shown_offers("é,TICKCAST.Bearer.cw"), "é, tickcast.bearer.***");
     }
 }

@@ -41,7 +41,8 @@ const PAGES: [&str; 7] = ["/", "/compare", "/compare/", "/handshake", "/handshak
 impl Way {
     /// Returns the way to the address of the request.
     pub(super) fn of(worker: &Worker, request: &HttpRequest) -> Self {
-        let path = request.path();
+        // The router's own spelling: it decodes `%6d`, and a path that is judged must be the one that is served.
+        let path = request.match_info().as_str();
         if is_probe(path) {
             return Self::of_probe(path);
         }

@@ -176,9 +176,8 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
     let admitted = checked.and_then(|()| {
-        let place = Place::take(&request)?;
         worker.admit(&request)?;
-        Ok(place)
+        Place::take(&request)
     });
     let place = admitted.inspect_err(|problem| {
         capture.refused(problem, &request);

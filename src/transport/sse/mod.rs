@@ -25,9 +25,9 @@ use crate::access::Seat;
 use crate::hub::{Control, End, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
-use crate::protocol::{CloseReason, Cursor, Dialect, Mistake, ServerMessage};
+use crate::protocol::{CloseReason, Cursor, Dialect, ServerMessage, Subscribe};
 use crate::session::{Begun, Session};
-use crate::transport::gate::Place;
+use crate::transport::gate::{self, Place};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
@@ -59,36 +59,39 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "stream") {
         return Ok(refused);
     }
-    let place = Place::take(&request)?;
     if worker.admit(&request).is_err() {
         return Ok(refuse(worker, wanted.after.as_ref()));
     }
     let now = Instant::now();
     let name = random_name();
     let faults = StreamFaults::begin(worker, &request, &name, now);
-    let mut opened: Option<Result<(Begun, SharedOutbox), Mistake>> = None;
+    let mut opened: Option<Result<(Begun, SharedOutbox), Problem>> = None;
     // The client must also reconnect late enough if the connection breaks while the server shuts down.
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = SseSession::create(|ctx| {
-        place.leash.bind(ctx.address().recipient());
-        let mut session = worker.join::<Native>(&place.identity, Some(ctx.address().recipient()), now);
+        let mut session = worker.join::<Native>(&gate::identity(&request), Some(ctx.address().recipient()), now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
         let outbox = session.outbox().clone();
-        let begun = session.stream(&wanted, now);
-        let session = begun.is_ok().then_some(session);
-        opened = Some(begun.map(|begun| (begun, outbox.clone())));
+        let placed = begin(&mut session, &wanted, &request, now);
+        let session = placed.is_ok().then_some(session);
+        let mut seat = None;
+        opened = Some(placed.map(|(begun, place)| {
+            place.leash.bind(ctx.address().recipient());
+            seat = place.seat;
+            (begun, outbox.clone())
+        }));
         SseSession {
             session,
             liveness: Liveness::new(&request, outbox.clone(), worker.session.clone()),
             outbox,
             retry_ms: retry_ms.clone(),
             metrics: worker.metrics(),
-            seat: place.seat,
+            seat,
         }
     });
-    let (begun, outbox) = opened.expect("create has run its closure").map_err(Problem::mistake)?;
+    let (begun, outbox) = opened.expect("create has run its closure")?;
     worker.metrics().requests.inc();
     log::debug!("stream opened name={name}");
     // HTTP/1.0 has no transfer coding (RFC 9112 section 6.1). The stream ends with the connection anyway.
@@ -114,6 +117,17 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let mut response = response.streaming(body);
     response.head_mut().no_chunking(!is_chunked);
     Ok(response)
+}
+
+/// Subscribes, and takes a place for the stream.
+fn begin(
+    session: &mut Session,
+    wanted: &Subscribe,
+    request: &HttpRequest,
+    now: Instant,
+) -> Result<(Begun, Place), Problem> {
+    let begun = session.stream(wanted, now).map_err(Problem::mistake)?;
+    Ok((begun, Place::take(request)?))
 }
 
 /// Begins a response with server-sent events.

@@ -64,8 +64,8 @@ pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<Http
     if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
         return Ok(refused);
     }
-    let place = Place::take(&request)?;
     worker.admit(&request)?;
+    let place = Place::take(&request)?;
     Ok(open_admitted::<H>(worker, &request, account, None, place))
 }
 
