@@ -1,5 +1,6 @@
 //! The beginning of a subscription: at its cursor if no event after that is lost, or else with snapshots.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
@@ -76,23 +77,33 @@ impl Session {
             let router = self.router.borrow();
             *cursor.epoch == *router.config().epoch && router.remembers(offset)
         };
-        // Mode `latest` skips events anyway.
-        let has_hole = wanted.mode == Mode::All && self.has_hole_after(offset, known, channels);
+        let has_hole = self.has_hole_after(offset, known, channels, wanted.mode);
         (kept && self.goes_back_to(offset, known, channels) && !has_hole).then_some(offset)
     }
 
     /// Returns whether events after `offset` of what the session gets already of these channels were skipped: they are not
-    /// sent any more.
-    fn has_hole_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet) -> bool {
+    /// sent any more. Mode `latest` skips events anyway, but a wildcard in that mode includes the symbols that are named in mode
+    /// `all`.
+    fn has_hole_after(&self, offset: u64, known: &[Option<SymbolId>], channels: ChannelSet, mode: Mode) -> bool {
         let outbox = self.outbox.borrow();
         if outbox.is_complete() {
             return false;
+        }
+        let has_hole =
+            |id, channel| outbox.newest_skipped(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset);
+        if mode != Mode::All {
+            let known: BTreeSet<_> = known.iter().copied().collect();
+            let named = self.wishes.iter().filter(|(id, _)| known.contains(&None) && !known.contains(id));
+            let mut named = named.filter_map(|(id, wish)| Some(((*id)?, wish)));
+            let is_all = |wish: &Wish, channel| wish.mode(channel) == Some(Mode::All);
+            return named
+                .any(|(id, wish)| channels.iter().any(|channel| is_all(wish, channel) && has_hole(id, channel)));
         }
         let since = |id, channel| self.wishes.get(&id).and_then(|wish: &Wish| wish.since(channel));
         self.expand(known).into_iter().any(|id| {
             channels.iter().any(|channel| {
                 let goes_on = since(Some(id), channel).or_else(|| since(None, channel)).is_some();
-                goes_on && outbox.newest_skipped(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset)
+                goes_on && has_hole(id, channel)
             })
         })
     }

@@ -50,6 +50,11 @@ impl Wish {
         self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.since)
     }
 
+    /// Returns the mode of this channel; `None` without a subscription.
+    pub(super) fn mode(&self, channel: Channel) -> Option<Mode> {
+        self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.mode)
+    }
+
     /// Returns the channels, each with the offset after which the session is sent every event of it.
     pub(super) fn beginnings(&self) -> impl Iterator<Item = (Channel, u64)> {
         self.0.iter().flat_map(|part| part.channels.iter().map(|channel| (channel, part.since)))

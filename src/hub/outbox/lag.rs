@@ -92,10 +92,9 @@ impl Outbox {
                 self.queue.push_back(Rc::new(Delivery::new(batch.clone(), index)));
             }
         }
-        let rejected = positions.first(self.seen);
-        debug_assert!(is_too_long || rejected.is_none(), "a burst that fits is queued whole");
         self.count_positions();
-        if let Some(rejected) = rejected {
+        // Of a burst that fits, only events that another topic has sent are left.
+        if let Some(rejected) = positions.first(self.seen).filter(|_| is_too_long) {
             self.seen = rejected - 1;
             self.close_lagging();
         }
