@@ -22,13 +22,16 @@ SYMBOLS = ["AAPL", "MSFT", "NVDA"]
 client = StockHistoricalDataClient("tickcast", "tickcast", url_override=sys.argv[1])
 now = datetime.now(timezone.utc)
 
-# Three symbols of two and a half days of minutes are more than a page of 10,000.
+# Four symbols of two days of minutes, and of the day so far, are more than a page of 10,000 at any time of the day.
+SYMBOLS_OF_MINUTES = [*SYMBOLS, "TSLA"]
 minutes = client.get_stock_bars(
-    StockBarsRequest(symbol_or_symbols=SYMBOLS, timeframe=TimeFrame.Minute, start=now - timedelta(hours=60), end=now)
+    StockBarsRequest(
+        symbol_or_symbols=SYMBOLS_OF_MINUTES, timeframe=TimeFrame.Minute, start=now - timedelta(hours=60), end=now
+    )
 )
-count = sum(len(minutes.data[symbol]) for symbol in SYMBOLS)
+count = sum(len(minutes.data[symbol]) for symbol in SYMBOLS_OF_MINUTES)
 assert count > 10_000, count
-for symbol in SYMBOLS:
+for symbol in SYMBOLS_OF_MINUTES:
     times = [bar.timestamp for bar in minutes.data[symbol]]
     assert times == sorted(set(times)), symbol
     assert all(bar.low <= bar.open <= bar.high and bar.volume > 0 for bar in minutes.data[symbol])
