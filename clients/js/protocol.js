@@ -111,7 +111,7 @@ const NUMBERS = {
 };
 
 /** Numbers that a message may lack. */
-const OPTIONAL = ["id", "skipped", "heartbeat_ms", "retry_after_ms"];
+const OPTIONAL = ["skipped", "heartbeat_ms", "retry_after_ms"];
 /** The word that a message must have. @type {Readonly<Record<string, string>>} */
 const WORDS = { welcome: "epoch", goodbye: "reason", error: "code" };
 /** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */
@@ -184,6 +184,8 @@ export function checkMessage(message) {
   const { seq, symbols = [] } = message;
   const isSound = numbers.every((key) => Number.isFinite(message[key]))
     && OPTIONAL.every((key) => message[key] === undefined || Number.isFinite(message[key]))
+    // A request that the application has sent by itself may have a text as its id.
+    && (message.id === undefined || typeof message.id === "string" || Number.isFinite(message.id))
     && (!(message.type in WORDS) || typeof message[WORDS[message.type]] === "string")
     && (message.type !== "error" || (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === "string")))
     && (!numbers.includes("ts") || typeof message.symbol === "string")
