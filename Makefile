@@ -68,13 +68,13 @@ clean: ## remove everything that was built or installed here
 	rm -rf static/node_modules benches/peers/node_modules tests/sdk/*/node_modules
 
 $(LIBRARY): static/package.json static/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm (nodejs.org)" >&2; exit 1; }
 	npm --prefix static ci --omit=dev --no-audit --no-fund
 	@touch $@
 
 # Installs the libraries too, and touches their stamp, or `make run` would reinstall them without the linters.
 $(LINTERS): static/package.json static/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm (nodejs.org)" >&2; exit 1; }
 	npm --prefix static ci --no-audit --no-fund
 	@touch $@ $(LIBRARY)
 

@@ -176,7 +176,9 @@ fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>, k
             match &certificate {
                 Some(certificate) => certificate.reload(),
                 None if keys.is_guarded() => {}
-                None => log::info!("SIGHUP: no certificate to read again (server.tls.cert)"),
+                None => {
+                    log::info!("SIGHUP: no certificate to read again (server.tls.cert), and no keys (auth.keys_file)");
+                }
             }
         }
     });

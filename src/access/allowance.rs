@@ -7,8 +7,8 @@ use crate::access::{Identity, Vendor};
 use crate::domain::Timestamp;
 
 const MINUTE_MICROS: i64 = 60_000_000;
-/// Most keys whose requests are counted in one minute. If every key is accepted, a client may make them up; those of further keys
-/// are counted together.
+/// Most keys whose requests are counted in one minute, beside those of the key file. If every key is accepted, a client may make them
+/// up; those of further keys are counted together.
 const KEYS_MAX: usize = 4_096;
 
 /// The requests of each key in the present minute.
@@ -55,7 +55,7 @@ impl Allowances {
             *minute = Minute { start, ..Minute::default() };
         }
         let Minute { used, others, .. } = &mut *minute;
-        let has_room = used.len() < KEYS_MAX;
+        let has_room = key.is_of_file() || used.len() < KEYS_MAX;
         let place = (vendor, key.name().to_owned());
         let used = if has_room || used.contains_key(&place) { used.entry(place).or_default() } else { others };
         let is_exceeded = *used >= self.requests_max;

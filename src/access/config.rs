@@ -10,7 +10,7 @@ use crate::access::AuthConfig;
 /// The most keys of the configuration.
 const PAIRS_MAX: usize = 10_000;
 /// The most connections or symbols that one key may be permitted.
-const LIMIT_MAX: usize = 1_000_000;
+pub(super) const LIMIT_MAX: usize = 1_000_000;
 /// The longest id or secret in bytes.
 pub(super) const WORD_BYTES_MAX: usize = 256;
 

@@ -90,13 +90,13 @@ impl Entitlement {
 
 /// A set of symbols.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct SymbolSet {
+pub(super) struct SymbolSet {
     words: Vec<u64>,
 }
 
 impl SymbolSet {
     /// Returns whether the symbol is in the set.
-    pub fn contains(&self, id: SymbolId) -> bool {
+    pub(super) fn contains(&self, id: SymbolId) -> bool {
         let index = id.index();
         self.words.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
     }

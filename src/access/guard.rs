@@ -1,6 +1,6 @@
 //! `Guard`: the keys of the key file, and the checks of a server that knows its clients.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::access::failures::Failures;
 use crate::access::identity::KeySet;
 use crate::access::key_file::{self, KeyFileError};
 use crate::access::secret::is_mistyped;
-use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig};
+use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin};
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
@@ -84,7 +84,7 @@ impl Keys {
             Ok(file) => {
                 let keys = file.len();
                 *guard.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
-                let ended = self.end_connections(None);
+                let ended = self.end_connections(|_| true);
                 log::info!("keys reloaded keys={keys} connections_ended={ended}");
             }
             Err(err) => log::error!("keys not reloaded, the old ones stay: {err}"),
@@ -95,23 +95,13 @@ impl Keys {
     pub fn end_expired(&self) {
         let Some(guard) = &self.guard else { return };
         let now = guard.clock.now();
-        let current = guard.current();
-        let over = current.all().filter(|key| key.entitlement().expires_at.is_some_and(|end| end <= now));
-        let names: Vec<_> = over.map(|key| key.name().to_owned()).collect();
-        if !names.is_empty() {
-            self.end_connections(Some(names));
-        }
+        self.end_connections(|key| key.entitlement().expires_at.is_some_and(|end| end <= now));
     }
 
     /// Returns the time from which a session of this client is told that its key expires.
     pub fn notice_of(&self, identity: &Identity) -> Option<Timestamp> {
         let notice = i64::try_from(self.guard.as_ref()?.expiry_notice.as_micros()).ok()?;
         identity.entitlement().expires_at.map(|end| end.plus_micros(-notice))
-    }
-
-    /// Returns the path of the key file, if there is one.
-    pub fn file(&self) -> Option<&Path> {
-        self.guard.as_ref().map(|guard| &*guard.path)
     }
 }
 
@@ -142,11 +132,10 @@ impl Guard {
     ) -> Result<Identity, KeyError> {
         let now = self.clock.now();
         let mut found = look_up();
-        if let Err(KeyError::Unknown | KeyError::Mistyped) = found {
-            match self.failures.check(caller.address, now) {
-                Ok(()) => self.failures.count(caller.address, now),
-                Err(wait_ms) => found = Err(KeyError::RateLimited { wait_ms }),
-            }
+        if let Err(KeyError::Unknown | KeyError::Mistyped) = found
+            && let Err(wait_ms) = self.failures.count(caller.address, now)
+        {
+            found = Err(KeyError::RateLimited { wait_ms });
         }
         self.metrics.count_auth(found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
         found
@@ -163,8 +152,8 @@ impl Guard {
             return Err(KeyError::Address);
         }
         let is_listed = |origin: &String| {
-            let origin = key_file::origin(origin);
-            origin.is_some_and(|origin| entitlement.origins.contains(&origin))
+            let origin = web_origin(origin);
+            origin.is_some_and(|origin| entitlement.origins.contains(&origin.ascii_serialization()))
         };
         if !entitlement.origins.is_empty() && caller.origin.as_ref().is_some_and(|origin| !is_listed(origin)) {
             return Err(KeyError::Origin);
@@ -199,6 +188,11 @@ impl KeyError {
             Self::Expired => "expired",
             Self::Address | Self::Origin | Self::NotEntitled => "forbidden",
         }
+    }
+
+    /// Returns whether the key is a right one, but may not be used so.
+    pub const fn is_forbidden(self) -> bool {
+        matches!(self, Self::Address | Self::Origin | Self::NotEntitled)
     }
 }
 

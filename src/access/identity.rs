@@ -138,11 +138,6 @@ impl KeySet {
         self.by_id.len()
     }
 
-    /// Returns all keys.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Identity> {
-        self.by_id.values()
-    }
-
     /// Returns the key of these credentials, whose secret has this digest. For an unknown id as much is compared as for a known one.
     pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Option<Identity> {
         static STRANGER: LazyLock<Identity> =

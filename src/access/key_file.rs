@@ -1,6 +1,6 @@
 //! The key file: `auth.keys_file`, in TOML. Read at start and on SIGHUP.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use serde::Deserialize;
-use url::Url;
 
-use crate::access::config::WORD_BYTES_MAX;
+use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX};
 use crate::access::identity::{Identity, KeySet};
-use crate::access::{Digest, Entitlement, Glob, OnLimit};
+use crate::access::{Digest, Entitlement, Glob, OnLimit, web_origin};
 use crate::domain::{Channel, ChannelSet, Timestamp};
 use crate::protocol::Rate;
 
@@ -24,8 +23,10 @@ const KEYS_MAX: usize = 100_000;
 const LIST_MAX: usize = 10_000;
 /// Most secrets of a key: the old one and the new one.
 const SECRETS_MAX: usize = 2;
-/// The most connections or symbols that one key may be permitted.
-const LIMIT_MAX: usize = 1_000_000;
+/// The rule for each kind of list entry.
+const SYMBOL_RULE: &str = "symbols must be patterns like \"BTC*\" of 1 to 64 characters, without []{}\\ and !";
+const ORIGIN_RULE: &str = "origins must be like \"https://example.com\"";
+const ADDRESS_RULE: &str = "addresses must be networks like \"192.0.2.0/24\", without bits beyond the prefix";
 /// The permission to write for everybody (chmod(1)).
 const WRITABLE_FOR_ALL: u32 = 0o002;
 
@@ -72,7 +73,7 @@ struct Entry {
 
 /// One text or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts")]
 enum Texts {
     One(String),
     Several(Vec<String>),
@@ -121,20 +122,23 @@ pub(super) fn parse(text: &str) -> Result<KeySet, String> {
     let file: File = toml::from_str(text).map_err(|err| in_one_line(text, &err))?;
     if file.keys.is_empty() {
         // It has been cut, or is being written: every client would be thrown out.
-        return Err("it has no keys".into());
+        return Err("it has no keys (to let nobody in, keep one key with symbols = [])".into());
     }
     if file.keys.len() > KEYS_MAX {
         return Err(format!("it has more than {KEYS_MAX} keys"));
     }
-    let (mut ids, mut secrets) = (HashSet::new(), HashMap::new());
+    let mut secrets = HashMap::new();
     let mut set = KeySet::default();
     for entry in file.keys {
         let id = entry.id.clone();
         let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'"' | b'\\');
         if !(1..=WORD_BYTES_MAX).contains(&id.len()) || !id.bytes().all(fits) {
-            return Err("an id must be 1 to 256 letters, digits and signs, without blanks and colons".into());
+            return Err(format!(
+                "the id {:?} must be 1 to {WORD_BYTES_MAX} letters, digits and signs of ASCII, without blanks, colons, quotes and \\",
+                shown(&id)
+            ));
         }
-        if !ids.insert(id.clone()) {
+        if set.by_id(&id).is_some() {
             return Err(format!("the id {id} is there twice"));
         }
         let (digests, entitlement) = checked(entry).map_err(|complaint| format!("key {id}: {complaint}"))?;
@@ -156,44 +160,48 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
     let digests: Option<Vec<_>> = texts.iter().map(|text| Digest::parse(text)).collect();
     let digests = digests.filter(|digests| (1..=SECRETS_MAX).contains(&digests.len()));
     let digests = digests.ok_or("secret_sha256 must be 64 hexadecimal digits, or a list of one or two such texts")?;
-    if [&entry.symbols, &entry.origins, &entry.addresses].iter().any(|list| list.len() > LIST_MAX) {
+    let lists = [&entry.symbols, &entry.origins, &entry.addresses].into_iter().chain(&entry.channels);
+    if lists.into_iter().any(|list| list.len() > LIST_MAX) {
         return Err(format!("a list may have at most {LIST_MAX} entries"));
     }
     if entry.symbols_max > LIMIT_MAX || entry.connections_max > LIMIT_MAX {
         return Err(format!("symbols_max and connections_max must be at most {LIMIT_MAX}"));
     }
     if entry.delay_ms > 0 {
-        return Err("delay_ms: delayed data are not served yet".into());
+        return Err("delay_ms must be 0: delayed data are not served yet".into());
     }
     let rate = |hz| Rate::from_hz(hz).ok_or("max_hz must be 0.001 to 1000");
     let entitlement = Entitlement {
-        symbols: each(&entry.symbols, "symbols", Glob::parse)?,
+        symbols: each(&entry.symbols, SYMBOL_RULE, Glob::parse)?,
         channels: entry.channels.map_or(Ok(ChannelSet::ALL), |names| channels(&names))?,
         max_hz: entry.max_hz.map(rate).transpose()?,
         symbols_max: entry.symbols_max,
         connections_max: entry.connections_max,
         on_limit: entry.on_limit,
         expires_at: entry.expires.as_deref().map(moment).transpose()?,
-        origins: each(&entry.origins, "origins", origin)?,
-        addresses: each(&entry.addresses, "addresses", |text| text.parse().ok())?,
+        origins: each(&entry.origins, ORIGIN_RULE, |text| Some(web_origin(text)?.ascii_serialization()))?,
+        addresses: each(&entry.addresses, ADDRESS_RULE, |text| text.parse().ok())?,
         admin: entry.admin,
     };
     Ok((digests, entitlement))
 }
 
-fn each<T>(texts: &[String], name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
-    let read = |text: &String| {
-        let shown: String = text.chars().take(64).collect();
-        parse(text).ok_or_else(|| format!("{name}: {shown:?} is none"))
-    };
+fn each<T>(texts: &[String], rule: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
+    let read = |text: &String| parse(text).ok_or_else(|| format!("{rule}, not {:?}", shown(text)));
     texts.iter().map(read).collect()
+}
+
+/// Returns the beginning of a text for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// Returns the channels of these names and patterns: `trades`, `bars.*`, `*`.
 fn channels(names: &[String]) -> Result<ChannelSet, String> {
     let mut all = ChannelSet::EMPTY;
     for name in names {
-        let glob = Glob::parse(name).ok_or("channels: empty or too long")?;
+        let glob = Glob::parse(name);
+        let glob = glob.ok_or_else(|| format!("channels: no channel is called {:?}", shown(name)))?;
         let is_named = |channel: &Channel| glob.matches(&channel.name().to_ascii_uppercase());
         let found: ChannelSet = ChannelSet::ALL.iter().filter(is_named).collect();
         if found.is_empty() {
@@ -209,14 +217,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     moment
         .map(|moment| Timestamp::from_micros(moment.timestamp_micros()))
         .map_err(|_| "expires must be a time of RFC 3339, like \"2027-01-01T00:00:00Z\"".to_owned())
-}
-
-/// Returns the origin of a page, in the form in which browsers send it.
-pub(super) fn origin(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let is_bare = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.fragment().is_none();
-    let is_web = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    (is_bare && is_web && !text.contains('*')).then(|| url.origin().ascii_serialization())
 }
 
 /// Returns the message of the parser with its line, without the excerpt of the file, which may hold digests.

@@ -15,6 +15,7 @@ mod key_file;
 #[cfg(test)]
 mod keys_test;
 mod network;
+mod origin;
 mod seats;
 mod secret;
 mod visible;
@@ -29,16 +30,17 @@ use allowance::Allowances;
 pub use auth_config::{AuthConfig, LimitsConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
-pub use entitlement::{Entitlement, OnLimit, Rights, SymbolSet};
+pub use entitlement::{Entitlement, OnLimit, Rights};
 pub use glob::Glob;
 use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
 pub use key_file::KeyFileError;
 pub use network::Network;
+pub use origin::web_origin;
 use seats::Seats;
 pub use seats::{NoSeat, Seat};
-pub use secret::{Digest, Secret, name_of_token};
+pub use secret::{Digest, Secret, name_of_token, names_token};
 pub use visible::VisibleTable;
 
 /// The credentials that a client has sent.

@@ -96,16 +96,11 @@ impl Keys {
         }
     }
 
-    /// Ends the connections whose key has ended: of the keys with these names, or of all. Returns their number.
-    pub(super) fn end_connections(&self, names: Option<Vec<String>>) -> usize {
+    /// Ends the connections whose key has ended, of the keys that `may_end`. Returns their number.
+    pub(super) fn end_connections(&self, may_end: impl Fn(&Identity) -> bool) -> usize {
         let seats = self.seats.lock();
-        let connections: Vec<&Connection> = match names {
-            None => seats.places.values().flatten().collect(),
-            Some(names) => {
-                names.into_iter().filter_map(|name| seats.places.get(&(name, String::new()))).flatten().collect()
-            }
-        };
-        let ended = connections.into_iter().filter_map(|each| Some((each.end.clone(), self.end_of(&each.key)?)));
+        let connections = seats.places.values().flatten().filter(|each| may_end(&each.key));
+        let ended = connections.filter_map(|each| Some((each.end.clone(), self.end_of(&each.key)?)));
         let ended: Vec<_> = ended.collect();
         drop(seats);
         for (end, reason) in &ended {

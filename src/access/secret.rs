@@ -17,6 +17,8 @@ const CHECK_BYTES: usize = 4;
 
 /// Length of the name of an unlisted word: `token-` and 12 digits of its digest.
 const TOKEN_NAME_BYTES: usize = 18;
+/// Such a name begins so.
+const TOKEN_NAME: &str = "token-";
 
 /// The SHA-256 of a secret. A slow hash would not help: a secret has 256 random bits, and strangers would make the server compute it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,9 +103,14 @@ pub(super) fn is_like_ours(word: &str) -> bool {
 /// Returns the name of a key that is one unlisted word. It does not show the word, which may be a secret of somebody who has mistyped
 /// it, or a key of the real vendor: names are logged.
 pub fn name_of_token(token: &str) -> String {
-    let mut name = format!("token-{:x}", Digest::of(token));
+    let mut name = format!("{TOKEN_NAME}{:x}", Digest::of(token));
     name.truncate(TOKEN_NAME_BYTES);
     name
+}
+
+/// Returns whether this is the name of a key that is one unlisted word, of this one.
+pub fn names_token(name: &str, token: &str) -> bool {
+    name.starts_with(TOKEN_NAME) && name_of_token(token) == name
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECK_BYTES] {

@@ -28,7 +28,7 @@ pub(super) fn of(
     if !on_loopback && !settings.auth.required && !settings.auth.open {
         return Err(OpenToEverybody.into());
     }
-    let keys = Keys::new(&settings.keys, accepts_any && !settings.auth.required);
+    let keys = Keys::new(&settings.keys, accepts_any);
     let keys = Arc::new(keys.guarded(&settings.auth, &settings.limits, clock, metrics)?);
     end_expired_keys(keys.clone());
     Ok(keys)

@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 
-use crate::access::name_of_token;
+use crate::access::names_token;
 use crate::metrics::SharedMetrics;
 
 pub use chosen::{Break, Chosen, Treatment, Way};
@@ -56,7 +56,7 @@ impl Subject<'_> {
 
     /// Returns whether the client's key is the unlisted word that the rule names.
     fn is_token(&self, filter: &Filter) -> bool {
-        matches!((&filter.key, self.key), (Some(word), Some(name)) if name_of_token(word) == name)
+        matches!((&filter.key, self.key), (Some(word), Some(name)) if names_token(name, word))
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
             let rule = rule(&format!(r#"{{"kind":"mute",{filter}}}"#));
             assert_eq!(SUBJECT.matches(&rule.filter), matches, "{filter}");
         }
-        let word = name_of_token("a");
+        let word = crate::access::name_of_token("a");
         let subject = Subject { key: Some(&word), ..SUBJECT };
         assert!(
             subject.matches(&rule(r#"{"kind":"mute","key":"a"}"#).filter),

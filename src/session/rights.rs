@@ -26,7 +26,7 @@ impl Session {
     /// Sets who the client is. Before its first subscription. From the time `notice_at` the client is told that its key expires.
     pub fn entitle(&mut self, identity: &Identity, notice_at: Option<Timestamp>) {
         let rights = identity.rights(&self.router.borrow().config().table);
-        let may_have_all = rights.has_every_symbol() && rights.channels == ChannelSet::ALL && rights.max_hz.is_none();
+        let may_have_all = rights.has_every_symbol() && identity.entitlement().has_every_channel();
         let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();
         let holder = || Box::new(Holder { identity: identity.clone(), rights, notice_at });
         self.holder = (!is_anybody).then(holder);
@@ -110,13 +110,12 @@ impl Session {
         mode: Mode,
         offset: Option<u64>,
     ) -> Option<Recovery> {
-        let mut router = self.router.borrow_mut();
         if self.rights().has_every_symbol() || !known.contains(&None) {
-            return router.subscribe(self.key, known, channels, mode, offset);
+            return self.router.borrow_mut().subscribe(self.key, known, channels, mode, offset);
         }
         // Symbols that are named have their own mode.
         let mut groups = vec![(channels, known.iter().copied().flatten().map(Some).collect::<Vec<_>>())];
-        for id in router.config().table.ids().filter(|id| self.rights().permit(*id)) {
+        for id in self.expand(&[None]) {
             let rest = channels.difference(self.named(id));
             match groups.iter_mut().find(|(set, _)| *set == rest) {
                 _ if rest.is_empty() => {}
@@ -124,6 +123,7 @@ impl Session {
                 None => groups.push((rest, vec![Some(id)])),
             }
         }
+        let mut router = self.router.borrow_mut();
         let subscribed = groups.into_iter().map(|(set, mut ids)| {
             ids.sort_unstable();
             router.subscribe(self.key, &ids, set, mode, offset)
@@ -139,14 +139,13 @@ impl Session {
 
     /// Unsubscribes from what has just been removed from `wishes`, in the hub.
     pub(super) fn unsubscribe_in_hub(&self, id: Option<SymbolId>, channels: ChannelSet) {
-        let mut router = self.router.borrow_mut();
+        let unsubscribe = |id, channels| self.router.borrow_mut().unsubscribe(self.key, id, channels);
         if self.rights().has_every_symbol() {
-            return router.unsubscribe(self.key, id, channels);
+            return unsubscribe(id, channels);
         }
         let Some(id) = id else {
-            let ids: Vec<_> = router.config().table.ids().filter(|id| self.rights().permit(*id)).collect();
-            for id in ids {
-                router.unsubscribe(self.key, Some(id), channels.difference(self.named(id)));
+            for id in self.expand(&[None]) {
+                unsubscribe(Some(id), channels.difference(self.named(id)));
             }
             return;
         };
@@ -157,7 +156,7 @@ impl Session {
             kept = kept.union(set);
             self.outbox.borrow_mut().set_mode(Some(id), set, mode);
         }
-        router.unsubscribe(self.key, Some(id), channels.difference(kept));
+        unsubscribe(Some(id), channels.difference(kept));
     }
 
     /// Returns the topics of the hub for a subscription to this channel of a symbol, or of the wildcard: for the wildcard of a client

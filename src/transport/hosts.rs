@@ -9,6 +9,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use serde::{Deserialize, Deserializer};
 
+use crate::transport::list;
+
 /// The names and addresses of hosts, in lower case; all if there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<String>);
@@ -71,20 +73,8 @@ impl AllowedHosts {
 pub(super) struct UnknownHost;
 
 impl<'de> Deserialize<'de> for AllowedHosts {
-    /// Reads a list, or one comma-separated text from the environment.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Texts {
-            List(Vec<String>),
-            Line(String),
-        }
-        let texts = match Texts::deserialize(deserializer)? {
-            Texts::List(texts) => texts,
-            Texts::Line(line) => {
-                line.split(',').map(|text| text.trim().into()).filter(|text: &String| !text.is_empty()).collect()
-            }
-        };
+        let texts = list::texts(deserializer)?;
         let complaint = || serde::de::Error::custom("hosts must be names or IP addresses, without ports");
         Self::parse(&texts).ok_or_else(complaint)
     }

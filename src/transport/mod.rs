@@ -10,6 +10,7 @@ mod gate;
 mod gzip;
 mod hosts;
 mod inspect;
+mod list;
 mod liveness;
 mod messages;
 mod origin;

@@ -11,7 +11,9 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN};
 use serde::{Deserialize, Deserializer};
 use url::{Origin, Url};
 
+use crate::access::web_origin;
 use crate::transport::connection::OverTls;
+use crate::transport::list;
 
 /// How long a browser may cache the response to a preflight request. Seconds.
 const PREFLIGHT_AGE_S_MAX: usize = 3_600;
@@ -99,20 +101,8 @@ impl AllowedOrigins {
 }
 
 impl<'de> Deserialize<'de> for AllowedOrigins {
-    /// Reads a list, or one comma-separated text from the environment.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Texts {
-            List(Vec<String>),
-            Line(String),
-        }
-        let texts = match Texts::deserialize(deserializer)? {
-            Texts::List(texts) => texts,
-            Texts::Line(line) => {
-                line.split(',').map(|text| text.trim().into()).filter(|text: &String| !text.is_empty()).collect()
-            }
-        };
+        let texts = list::texts(deserializer)?;
         Self::parse(&texts).ok_or_else(|| {
             serde::de::Error::custom("allowed_origins and embed_origins must be origins like https://example.com, or *")
         })
@@ -133,19 +123,9 @@ fn shown(origin: &HeaderValue) -> String {
     String::from_utf8_lossy(origin.as_bytes()).chars().take(128).collect()
 }
 
-/// Parses `scheme://host[:port]`, and nothing else.
-fn parse_origin(text: &str) -> Option<Origin> {
-    let url = Url::parse(text).ok()?;
-    let bare = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.fragment().is_none();
-    let anonymous = url.username().is_empty() && url.password().is_none();
-    // A wildcard pattern would never match, so it is refused.
-    let web = matches!(url.scheme(), "http" | "https") && !text.contains('*');
-    (web && bare && anonymous).then(|| url.origin())
-}
-
 impl PageOrigin {
     fn parse(text: &str) -> Option<Self> {
-        parse_origin(text).map(Self::Web).or_else(|| parse_app(text).map(Self::App))
+        web_origin(text).map(Self::Web).or_else(|| parse_app(text).map(Self::App))
     }
 }
 
@@ -166,7 +146,7 @@ fn parse_app(text: &str) -> Option<String> {
 /// A proxy that terminates TLS need not report it: a page loaded over TLS may always connect to its own host. A page loaded
 /// without TLS may not connect over TLS, because a man in the middle could have written it.
 fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
-    let Some(page) = origin.to_str().ok().and_then(|text| parse_origin(text).map(|_| text)) else { return false };
+    let Some(page) = origin.to_str().ok().and_then(|text| web_origin(text).map(|_| text)) else { return false };
     let Ok(page) = Url::parse(page) else { return false };
     let connection = request.connection_info();
     // Some proxies report the scheme of an upgrade as ws or wss.
@@ -176,7 +156,7 @@ fn is_same_origin(request: &HttpRequest, origin: &HeaderValue) -> bool {
         return false;
     }
     // A host without a port has the default port of the scheme.
-    parse_origin(&format!("{}://{}", page.scheme(), connection.host())).is_some_and(|here| here == page.origin())
+    web_origin(&format!("{}://{}", page.scheme(), connection.host())).is_some_and(|here| here == page.origin())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::Worker;
-use crate::transport::websocket::upgrade::lists;
+use crate::transport::websocket::upgrade::opens_websocket;
 
 /// The time, after the end of a temporary problem, at which the client may try again. Seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -210,7 +210,7 @@ impl Problem {
 
 /// Responds to an address without a route.
 pub(super) async fn not_found(request: HttpRequest) -> Problem {
-    if lists(&request, UPGRADE, |part| part.eq_ignore_ascii_case("websocket")) {
+    if opens_websocket(request.head()) {
         return Problem::no_stream(&Worker::of(&request).base_path, request.path());
     }
     Problem::not_found(request.path())

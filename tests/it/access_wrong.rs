@@ -98,6 +98,13 @@ async fn a_pipe_in_place_of_the_key_file_is_refused_and_blocks_nothing() {
     let ended = run(&["--port", "0"], &[("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap())]).await;
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     assert!(ended.stderr.contains("a pipe or a device"), "{ended:?}");
+
+    let ring = KeyRing::new(&[entry("b", "symbols = [\"*\"]")]);
+    let server = spawn_app(|settings| ring.require(settings));
+    std::fs::remove_file(&ring.path).unwrap();
+    assert!(Command::new("mkfifo").arg(&ring.path).status().unwrap().success());
+    server.keys.reload();
+    assert_eq!(get_as(server.address, "b", "/api/v1/symbols").await.status, 200, "the old keys stay");
 }
 
 #[actix_web::test]

@@ -2,8 +2,8 @@
 //!
 //! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
 //! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
-//! order: host (421), origin (403), credentials (401, or 429 after many wrong ones of the address), rights (403), room for another session
-//! (503), connections of the key (429).
+//! order: host (421), origin (403), credentials (401, or 429 after many wrong ones of the address), rights (403); and in the handlers of
+//! sessions room for another one (503), connections of the key (429).
 
 mod leash;
 mod presented;
@@ -18,7 +18,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 
 use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, VisibleTable};
 use crate::protocol::CloseReason;
-use crate::transport::vendor::finnhub;
+use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Problem, Worker};
 
 pub(super) use leash::Leash;
@@ -67,7 +67,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if matches!(way, Way::Open | Way::Vendor) {
         return Ok(());
     }
-    if finnhub::opens_websocket(request.head()) {
+    if opens_websocket(request.head()) {
         worker.check_origin(request)?;
     }
     let presented = presented::of(request)?;
@@ -173,9 +173,7 @@ pub(super) fn ended(reason: CloseReason) -> Problem {
 /// Returns the response to a client that is refused. It does not say whether an id exists.
 fn refusal(err: KeyError) -> Problem {
     match err {
-        KeyError::RateLimited { wait_ms } => {
-            Problem::rate_limited("too many wrong credentials came from this address").after_ms(wait_ms)
-        }
+        KeyError::RateLimited { wait_ms } => Problem::rate_limited(err.to_string()).after_ms(wait_ms),
         KeyError::Missing => Problem::unauthorized("a key is needed: send Authorization, docs/PROTOCOL.md", false),
         KeyError::Mistyped => Problem::unauthorized(err.to_string(), true),
         KeyError::Unknown => Problem::unauthorized("no such key, or another secret", true),

@@ -17,8 +17,8 @@ const BEARER: &str = "tickcast.bearer.";
 ///
 /// # Errors
 ///
-/// Returns 401 if they are malformed, if the subprotocols are no ASCII text so that nobody knows whether they carry some, or if there are several: a server that chose one of them would choose another one than a proxy
-/// before it.
+/// Returns 401 if they are malformed, if the subprotocols are no ASCII text so that nobody knows whether they carry some, or if there
+/// are several: a server that chose one of them would choose another one than a proxy before it.
 pub(super) fn of(request: &HttpRequest) -> Result<Option<Presented>, Problem> {
     let headers: Vec<_> = request.headers().get_all(AUTHORIZATION).collect();
     let offers: Vec<_> = offers(request)?.into_iter().filter(|offer| is_secret_offer(offer)).collect();

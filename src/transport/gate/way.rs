@@ -6,6 +6,7 @@ use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 
 use crate::transport::Worker;
 use crate::transport::vendor::finnhub;
+use crate::transport::websocket::upgrade::opens_websocket;
 
 /// The clients that may come to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ const VENDORS: [&str; 10] = [
 /// The address of Massive's stream.
 const MASSIVE_STREAM: &str = "/stocks";
 /// The pages.
-const PAGES: [&str; 7] = ["/", "/compare", "/compare/", "/handshake", "/handshake/", "/embed", "/static/"];
+const PAGES: [&str; 6] = ["/", "/compare", "/compare/", "/handshake", "/handshake/", "/embed"];
 
 impl Way {
     /// Returns the way to the address of the request.
@@ -50,7 +51,7 @@ impl Way {
         if is_preflight(request) {
             return Self::Open;
         }
-        let is_upgrade = finnhub::opens_websocket(request.head());
+        let is_upgrade = opens_websocket(request.head());
         match path {
             "" | "/" if is_upgrade => Self::Vendor,
             // The address without its slash is a redirect.

@@ -110,11 +110,10 @@ fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: 
         return Err(Refused::new(vendor, StatusCode::UNAUTHORIZED, message));
     };
     worker.keys.check(vendor, presented.credentials(), caller).map_err(|err| {
-        let is_known = matches!(err, KeyError::NotEntitled | KeyError::Address | KeyError::Origin);
         if let KeyError::RateLimited { wait_ms } = err {
             return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
         }
-        let (status, message) = match (vendor, is_known) {
+        let (status, message) = match (vendor, err.is_forbidden()) {
             (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),
             (Vendor::Massive, false) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
             (Vendor::Finnhub, false) => (StatusCode::UNAUTHORIZED, "Invalid API key"),

@@ -139,12 +139,5 @@ impl Entrance {
 
 /// Returns the refusal for credentials that are not accepted.
 const fn refusal(err: KeyError) -> Refusal {
-    match err {
-        KeyError::NotEntitled | KeyError::Address | KeyError::Origin => Refusal::NotEntitled,
-        KeyError::RateLimited { .. }
-        | KeyError::Missing
-        | KeyError::Mistyped
-        | KeyError::Unknown
-        | KeyError::Expired => Refusal::AuthFailed,
-    }
+    if err.is_forbidden() { Refusal::NotEntitled } else { Refusal::AuthFailed }
 }

@@ -80,7 +80,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
 ) -> HttpResponse {
     let mut response = accept(request);
     if let Some(name) = H::Dialect::SUBPROTOCOL
-        && lists(request, SEC_WEBSOCKET_PROTOCOL, |offered| offered == name)
+        && lists(request.head(), SEC_WEBSOCKET_PROTOCOL, |offered| offered == name)
     {
         response.insert_header((SEC_WEBSOCKET_PROTOCOL, name));
     }

@@ -3,6 +3,7 @@
 //! The session on the socket belongs to `mod.rs`.
 
 use actix_http::ws::hash_key;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
@@ -34,8 +35,7 @@ pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
 /// the first of several headers, and accepts other versions and any key.
 fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
-    let has = |name, token: &str| lists(request, name, |part| part.eq_ignore_ascii_case(token));
-    if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
+    if !opens_websocket(request.head()) || !has_token(request.head(), CONNECTION, "upgrade") {
         return Err(Problem::upgrade_required("this address speaks WebSocket: send Connection: Upgrade"));
     }
     if request.method() != Method::GET {
@@ -63,8 +63,18 @@ fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Returns whether the request asks for a WebSocket, well or badly.
+pub(in crate::transport) fn opens_websocket(head: &RequestHead) -> bool {
+    has_token(head, UPGRADE, "websocket")
+}
+
+/// Returns whether a header has this token, in any case.
+fn has_token(head: &RequestHead, name: HeaderName, token: &str) -> bool {
+    lists(head, name, |part| part.eq_ignore_ascii_case(token))
+}
+
 /// Returns whether `is` holds for an element of a header. A list may be split over several headers (RFC 9110 section 5.3).
-pub(in crate::transport) fn lists(request: &HttpRequest, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
-    let texts = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+pub(super) fn lists(head: &RequestHead, name: HeaderName, is: impl Fn(&str) -> bool) -> bool {
+    let texts = head.headers().get_all(name).filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).any(|part| is(part.trim()))
 }

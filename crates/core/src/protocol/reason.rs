@@ -7,12 +7,13 @@
 //!    client may reconnect, else one of 4500 to 4999; 4403 is the exception.
 //! 2. Add the row to the table in docs/PROTOCOL.md, "The end of a session" (`tests/tidy.rs` compares it with this file), and the
 //!    code with its advice to `static/js/reconnect.js` (`static/test/reconnect.test.js` compares it with the table), its phrase to
-//!    `static/js/korean/`; the same to `clients/js/closing.js` and `clients/python/tickcast/_closing.py`. If server-sent events can end for the reason, add it to the list in "Server-sent events".
+//!    `static/js/korean/`; the same to `clients/js/closing.js` and `clients/python/tickcast/_closing.py`. If server-sent events can
+//!    end for the reason, add it to the list in "Server-sent events".
 //! 3. Return the reason as the error of a handler or of `Liveness::check`; a hub calls `Router::end`.
 //! 4. Decide the special cases. `Liveness::reset_if_jammed` resets a socket that does not take the close frame, unless the reason
 //!    is in its list, which docs/PROTOCOL.md repeats. `WebSocketSession::begin_close` drops queued controls before the close frame
-//!    of `UnreadReplies`. `WebSocketSession::check` sends no close frame for `Stalled`, `WebSocketSession::close` none for `AuthFailed`. `FrameReader` reads no further frames after
-//!    `FrameFlood`.
+//!    of `UnreadReplies`. `WebSocketSession::check` sends no close frame for `Stalled`, `WebSocketSession::close` none for
+//!    `AuthFailed`. `FrameReader` reads no further frames after `FrameFlood`.
 //!
 //! To add an error code: the variant, [`ErrorCode::ALL`], [`ErrorCode::name`], and the row in docs/PROTOCOL.md, "Messages". A code
 //! of HTTP alone: `HTTP_ERRORS` of the metrics (`labels.rs`), a constructor of `Problem`, and the list in docs/PROTOCOL.md, "REST".

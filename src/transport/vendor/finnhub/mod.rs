@@ -3,8 +3,7 @@
 mod handler;
 pub(in crate::transport) mod rest;
 
-use actix_web::dev::RequestHead;
-use actix_web::http::header::{CACHE_CONTROL, UPGRADE};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Query};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
@@ -12,6 +11,7 @@ use crate::access::{Credentials, KeyError, Vendor};
 use crate::protocol::Refusal;
 use crate::transport::gate;
 use crate::transport::problem::Problem;
+use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Worker, websocket};
 
 use handler::FinnhubHandler;
@@ -28,7 +28,11 @@ pub(in crate::transport) fn stream_at(path: &str) -> Resource {
 async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let Some(token) = token(&request) else { return Err(Problem::no_stream(&worker.base_path, request.path())) };
-    if let Err(err) = worker.keys.check(Vendor::Finnhub, Credentials::Token(&token), &gate::caller(&request)) {
+    let (credentials, caller) = (Credentials::Token(&token), gate::caller(&request));
+    // The session counts a right one.
+    if worker.keys.look_up(Vendor::Finnhub, credentials, &caller).is_err()
+        && let Err(err) = worker.keys.check(Vendor::Finnhub, credentials, &caller)
+    {
         if let KeyError::RateLimited { wait_ms } = err {
             return Err(Problem::rate_limited(err.to_string()).after_ms(wait_ms));
         }
@@ -44,10 +48,4 @@ async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
 fn token(request: &HttpRequest) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
     pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
-}
-
-/// Returns whether the request opens a WebSocket.
-pub(in crate::transport) fn opens_websocket(head: &RequestHead) -> bool {
-    let values = head.headers().get_all(UPGRADE).filter_map(|value| value.to_str().ok());
-    values.flat_map(|text| text.split(',')).any(|part| part.trim().eq_ignore_ascii_case("websocket"))
 }
