@@ -56,13 +56,7 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn reply_now(&mut self, message: ServerMessage, now: Instant) -> Result<(), CloseReason> {
-        if let ServerMessage::Acknowledged(lists) = &message {
-            self.budget.count(0, 0, lists.iter().map(|list| list.names.len()).sum());
-        }
-        self.pay(now);
-        self.count_refusal(&message);
-        let offset = self.router.borrow().offset();
-        self.reply(message, offset, now)
+        self.reply_in_parts(std::iter::once(message), now)
     }
 
     /// Answers a request as [`Self::reply_now`] does, with several messages that are one answer for the limits.
@@ -77,6 +71,7 @@ impl Session {
     ) -> Result<(), CloseReason> {
         let parts: Vec<_> = parts.collect();
         for part in &parts {
+            self.count_refusal(part);
             if let ServerMessage::Acknowledged(lists) = part {
                 self.budget.count(0, 0, lists.iter().map(|list| list.names.len()).sum());
             }

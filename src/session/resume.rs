@@ -89,23 +89,17 @@ impl Session {
         if outbox.is_complete() {
             return false;
         }
+        let mode_of = |id, channel| self.wishes.get(&id).and_then(|wish: &Wish| wish.mode(channel));
+        let names: BTreeSet<_> = known.iter().copied().collect();
+        let counts = |id, channel| match mode {
+            Mode::All => mode_of(Some(id), channel).or_else(|| mode_of(None, channel)).is_some(),
+            Mode::Latest(_) => !names.contains(&Some(id)) && mode_of(Some(id), channel) == Some(Mode::All),
+        };
         let has_hole =
             |id, channel| outbox.newest_skipped(Topic::symbol(id, channel)).is_some_and(|newest| newest > offset);
-        if mode != Mode::All {
-            let known: BTreeSet<_> = known.iter().copied().collect();
-            let named = self.wishes.iter().filter(|(id, _)| known.contains(&None) && !known.contains(id));
-            let mut named = named.filter_map(|(id, wish)| Some(((*id)?, wish)));
-            let is_all = |wish: &Wish, channel| wish.mode(channel) == Some(Mode::All);
-            return named
-                .any(|(id, wish)| channels.iter().any(|channel| is_all(wish, channel) && has_hole(id, channel)));
-        }
-        let since = |id, channel| self.wishes.get(&id).and_then(|wish: &Wish| wish.since(channel));
-        self.expand(known).into_iter().any(|id| {
-            channels.iter().any(|channel| {
-                let goes_on = since(Some(id), channel).or_else(|| since(None, channel)).is_some();
-                goes_on && has_hole(id, channel)
-            })
-        })
+        self.expand(known)
+            .into_iter()
+            .any(|id| channels.iter().any(|channel| counts(id, channel) && has_hole(id, channel)))
     }
 
     /// Returns whether every active subscription to these channels began at or before `offset`. Later ones cannot fill the hole,

@@ -47,12 +47,16 @@ impl Wish {
 
     /// Returns the offset after which the session is sent every event of this channel; `None` without a subscription.
     pub(super) fn since(&self, channel: Channel) -> Option<u64> {
-        self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.since)
+        self.part(channel).map(|part| part.since)
     }
 
     /// Returns the mode of this channel; `None` without a subscription.
     pub(super) fn mode(&self, channel: Channel) -> Option<Mode> {
-        self.0.iter().find(|part| part.channels.contains(channel)).map(|part| part.mode)
+        self.part(channel).map(|part| part.mode)
+    }
+
+    fn part(&self, channel: Channel) -> Option<&Part> {
+        self.0.iter().find(|part| part.channels.contains(channel))
     }
 
     /// Returns the channels, each with the offset after which the session is sent every event of it.

@@ -206,13 +206,14 @@ impl Outbox {
             Body::Recovery { number, after } => {
                 let ring = self.shared.ring.borrow();
                 // The client may have unsubscribed from all its topics.
-                let positions = self.positions.as_mut().filter(|positions| positions.is_waiting(*number));
-                if positions.is_some() && !ring.goes_back_to(*after, answer.offset) {
+                let is_waiting = self.positions.as_ref().is_some_and(|positions| positions.is_waiting(*number));
+                if is_waiting && !ring.goes_back_to(*after, answer.offset) {
                     drop(ring);
                     self.answers.push_front(answer);
                     self.close_lagging();
                     return false;
                 }
+                let positions = self.positions.as_mut();
                 self.work += positions.map_or(0, |positions| positions.start(*number, &ring)) as u64;
             }
         }

@@ -96,6 +96,20 @@ fn after_a_lag_the_newest_event_of_each_topic_is_sent_although_the_ring_has_evic
     assert_eq!(fixture.drain(100).unwrap().1, 1, "it keeps up again");
 }
 
+#[test]
+fn a_poll_that_unsubscribes_before_its_recovery_begins_leaves_nothing_behind() {
+    let mut fixture = Fixture::new(10, 0);
+    (0..3).for_each(|_| fixture.push(1));
+    let topic = Topic::symbol(SymbolId(1), Channel::Trades);
+    for _ in 0..2 {
+        let recovery = Recovery { topics: BTreeSet::from([topic]), after: 0, later: Vec::new() };
+        fixture.outbox.push_recovery(recovery, 3, true, fixture.now);
+    }
+    fixture.outbox.end_topic(topic);
+    fixture.drain(100);
+    assert_eq!(fixture.outbox.positions.as_ref().map(|positions| positions.recoveries_waiting()), Some(0));
+}
+
 /// Only the most recent ping must be answered (RFC 6455 section 5.5.3).
 #[test]
 fn pongs_over_the_limit_are_dropped_oldest_first_and_counted() {

@@ -93,7 +93,7 @@ impl Outbox {
             }
         }
         self.count_positions();
-        // Of a burst that fits, only events that another topic has sent are left.
+        // Of a burst that fits, only events that have been sent are left.
         if let Some(rejected) = positions.first(self.seen).filter(|_| is_too_long) {
             self.seen = rejected - 1;
             self.close_lagging();

@@ -68,7 +68,7 @@ pub struct Outbox {
     answers: VecDeque<Answer>,
     /// Events in mode `all` of a session that keeps up, in the order of the stream.
     queue: VecDeque<Rc<Delivery>>,
-    /// Set while the session reads from the ring: events in every mode stay there.
+    /// Set while the session reads from the ring: events in mode `all` stay there, and in a recovery those in mode `latest`, too.
     positions: Option<Box<Positions>>,
     /// Events that are the newest of their topic, by offset: in mode `latest` with those that they replace, after a lag without.
     newest: BTreeMap<(u64, Topic), Option<Unsent>>,

@@ -187,6 +187,12 @@ impl Positions {
         self.waiting.get(&recovery).is_some_and(|topics| topics.iter().any(|topic| self.waits(*topic, recovery)))
     }
 
+    /// Returns the number of recoveries that have not begun.
+    #[cfg(test)]
+    pub(super) fn recoveries_waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     fn waits(&self, topic: Topic, recovery: u32) -> bool {
         self.topics.get(&topic).is_some_and(|position| position.recovery == Some(recovery))
     }

@@ -41,6 +41,19 @@ impl Sink for Taken {
 /// Number of symbols.
 const SYMBOLS: u32 = 60;
 
+fn a_quote() -> Quote {
+    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
+    Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size }
+}
+
+fn a_trade() -> EventBody {
+    EventBody::Trade(Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) })
+}
+
+fn a_day() -> EventBody {
+    EventBody::Day(Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) })
+}
+
 /// Returns a router of some symbols, with a ring of 40 events and outboxes of 16; and the time, which stands still.
 pub(super) fn router() -> (Router, Instant) {
     router_with(40)
@@ -50,20 +63,17 @@ pub(super) fn router() -> (Router, Instant) {
 pub(super) fn router_with(events_kept: usize) -> (Router, Instant) {
     let symbol = |id: u32| format!("S{id}").parse().unwrap();
     let instrument = |id| Instrument { symbol: symbol(id), name: String::new(), sector: String::new() };
-    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
-    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
     let push =
         PushConfig { coalesce_ms: 0, outbox_events_max: 16, outbox_reply_bytes_max: 1_000, ..PushConfig::default() };
     let table = Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect()));
     let config = HubConfig { table, push, ..HubConfig::default() };
-    let values = vec![Snapshot::untraded(Price::from_cents(100), &quote, size); SYMBOLS as usize];
+    let values = vec![Snapshot::untraded(Price::from_cents(100), &a_quote(), Size::new(1)); SYMBOLS as usize];
     (Router::new(&config, LastValues::new(values), Ring::new(events_kept)), Instant::now())
 }
 
 /// Routes a trade of each of these symbols, all in one batch.
 pub(super) fn trade_each(router: &mut Router, ids: impl IntoIterator<Item = u32>, now: Instant) -> Weak<[Publication]> {
-    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-    route(router, ids.into_iter().map(|id| (id, EventBody::Trade(trade))), now)
+    route(router, ids.into_iter().map(|id| (id, a_trade())), now)
 }
 
 /// Routes these events of symbols, all in one batch.
@@ -87,32 +97,24 @@ fn accept(router: &mut Router, events: impl Iterator<Item = (u32, EventBody)>) -
 
 /// Lets trades of these symbols arrive, each in a batch of its own.
 pub(super) fn accept_trades(router: &mut Router, ids: impl Iterator<Item = u32>) {
-    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-    ids.for_each(|id| drop(accept(router, std::iter::once((id, EventBody::Trade(trade))))));
+    ids.for_each(|id| drop(accept(router, std::iter::once((id, a_trade())))));
 }
 
 /// Lets a day of the first symbol arrive.
 pub(super) fn accept_day(router: &mut Router) {
-    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
-    accept(router, std::iter::once((0, EventBody::Day(day))));
+    accept(router, std::iter::once((0, a_day())));
 }
 
 /// Routes this many quotes, one by one.
 pub(super) fn quotes(router: &mut Router, count: usize, now: Instant) {
-    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
-    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
-    (0..count).for_each(|_| drop(route(router, std::iter::once((59, EventBody::Quote(quote))), now)));
+    (0..count).for_each(|_| drop(route(router, std::iter::once((59, EventBody::Quote(a_quote()))), now)));
 }
 
 /// Routes 12 quotes of the last symbol, a day of the first one, and two trades of that, all in one batch.
 pub(super) fn burst_of_quotes_with_a_day_and_trades(router: &mut Router, now: Instant) {
-    let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
-    let quote = Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size };
-    let day = Day { ts: Timestamp::default(), prev_close: Price::from_cents(100) };
-    let trade = Trade { ts: Timestamp::default(), price: Price::from_cents(100), size: Size::new(1) };
-    let quotes = std::iter::repeat_n((59, EventBody::Quote(quote)), 12);
-    let trades = std::iter::repeat_n((0, EventBody::Trade(trade)), 2);
-    route(router, quotes.chain([(0, EventBody::Day(day))]).chain(trades), now);
+    let quotes = std::iter::repeat_n((59, EventBody::Quote(a_quote())), 12);
+    let trades = std::iter::repeat_n((0, a_trade()), 2);
+    route(router, quotes.chain([(0, a_day())]).chain(trades), now);
 }
 
 /// Routes this many trades of a symbol, all in one batch.

@@ -20,7 +20,7 @@ impl Router {
         self.shared.ring.borrow_mut().push_keeping(batch, self.offset());
     }
 
-    /// Queues or merges unread events of bursts before the ring evicts them.
+    /// Queues unread events of bursts, or begins a lag, before the ring evicts them.
     fn save_bursts(&mut self, added: usize) {
         if self.shared.bursts.borrow().is_empty() {
             return;

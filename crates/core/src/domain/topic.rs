@@ -13,7 +13,7 @@ const CHANNELS: u32 = Channel::COUNT as u32;
 impl Topic {
     /// Returns the topic of one channel of one symbol.
     pub const fn symbol(id: SymbolId, channel: Channel) -> Self {
-        Self((id.0 + 1) * CHANNELS + Self::all(channel).0)
+        Self::all(channel).of(id)
     }
 
     /// Returns the wildcard topic: one channel of every symbol.
