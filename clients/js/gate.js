@@ -163,8 +163,13 @@ export class Gate {
   }
 
   /** Returns whether a snapshot includes events that have not come. Topics in mode `latest` do not count, as a rate may hold their events back. @param {Snapshot} snapshot */
-  isAhead({ symbol, seq }) {
-    return [...(this.#places.get(symbol) ?? [])].some(([topic, place]) => seq[topic] > place.seq && this.#wishes.isWhole(symbol, topic));
+  isAhead(snapshot) {
+    return this.#ahead(snapshot).length > 0;
+  }
+
+  /** Returns the topics in mode `all` of which a snapshot includes events that have not come, with their places. @param {Snapshot} snapshot */
+  #ahead({ symbol, seq }) {
+    return [...(this.#places.get(symbol) ?? [])].filter(([topic, place]) => seq[topic] > place.seq && this.#wishes.isWhole(symbol, topic));
   }
 
   /**
@@ -174,8 +179,9 @@ export class Gate {
    * @param {(symbol: string, topic: Topic) => boolean} [has] the topics in question
    */
   behind(snapshots, has = () => true) {
-    return snapshots.flatMap(({ symbol, seq }) => [...(this.#places.get(symbol) ?? [])].flatMap(([topic, place]) => {
-      if (!(seq[topic] > place.seq) || !has(symbol, topic) || !this.#wishes.isWhole(symbol, topic)) return [];
+    return snapshots.flatMap((snapshot) => this.#ahead(snapshot).flatMap(([topic, place]) => {
+      const { symbol } = snapshot;
+      if (!has(symbol, topic)) return [];
       const key = `${symbol} ${topic}`;
       this.#holes.set(key, { symbol, offset: place.offset, attempts: this.#holes.get(key)?.attempts ?? 0 });
       return [key];

@@ -95,8 +95,8 @@ export class LineLink {
       for (const [key, group] of groups) {
         if (this.#lines.has(key)) continue;
         const symbols = group.symbols.filter((symbol) => this.#afterOf(symbol, group) === null);
-        if (symbols.length > 0) await this.#begin({ ...group, symbols });
-        if (!this.#isDue) this.#open(key, group);
+        const early = symbols.length > 0 ? await this.#begin({ ...group, symbols }) : null;
+        if (!this.#isDue) this.#open(key, group, early);
       }
     }
     this.#isUpdating = false;
@@ -109,21 +109,37 @@ export class LineLink {
     this.#core.enter(this);
   }
 
-  /** Fetches the snapshots of topics without a past, or fresh ones of a line. @param {Group} group @param {Line} [line] */
+  /**
+   * Fetches the snapshots of topics without a past, or fresh ones of a line. Returns those that include events of other topics of their
+   * symbol which have not come.
+   * @param {Group} group
+   * @param {Line} [line]
+   * @returns {Promise<PollAnswer | null>}
+   */
   async #begin(group, line) {
     const answer = await this.#poll(group, null, 0, this.#stop.signal).catch((err) => this.#refused(err, group));
-    if (!answer) return;
+    if (!answer) return null;
+    const { gate } = this.#core.place;
     this.#core.place.meet(answer.epoch);
     // A stream is ready when it has shown that it gets through.
     if (this.transport === "poll") this.#core.enter(this);
-    this.#core.place.gate.await(group.symbols);
+    gate.await(group.symbols);
     if (line) {
       line.early = answer;
-      return this.#release(line);
+      this.#release(line);
+      return null;
     }
-    this.#core.take(this, answer.messages, this.#core.received());
-    if (group.symbols.includes(EVERY)) this.#core.place.gate.settle();
+    const early = answer.messages.filter((message) => message.type === "snapshot").filter((message) => gate.isAhead(message));
+    const due = answer.messages.filter((message) => !early.some((held) => held === message));
+    this.#core.take(this, due, this.#core.received());
+    for (const message of early) {
+      // New topics begin here; the application gets the snapshot later.
+      gate.judge(message);
+      gate.await([message.symbol]);
+    }
+    if (group.symbols.includes(EVERY)) gate.settle();
     this.#core.place.start(answer);
+    return early.length > 0 ? { ...answer, messages: early } : null;
   }
 
   /**
@@ -148,13 +164,13 @@ export class LineLink {
     return this.#core.place.afterOf(symbol, channels, "latest");
   }
 
-  /** @param {string} key @param {Group} group */
-  #open(key, group) {
+  /** @param {string} key @param {Group} group @param {PollAnswer | null} early */
+  #open(key, group, early) {
     const stop = new AbortController();
     const offsets = group.symbols.map((symbol) => this.#afterOf(symbol, group) ?? 0);
     const cursor = { epoch: this.#core.place.epoch, offset: Math.min(...offsets) };
     /** @type {Line} */
-    const line = { group, stop, cursor, heard_ms: performance.now(), audit: this.#auditOf(group), early: null };
+    const line = { group, stop, cursor, heard_ms: performance.now(), audit: this.#auditOf(group), early };
     this.#lines.set(key, line);
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     const work = this.transport === "sse" ? this.#follow(line, signal) : this.#repeat(line, signal);
@@ -220,7 +236,8 @@ export class LineLink {
     if (!this.#core.take(this, own, this.#core.received())) return;
     line.cursor = cursor;
     const cursors = [...this.#lines.values()].map((each) => each.cursor);
-    if (cursors.every((each) => each?.epoch === this.#core.place.epoch)) {
+    // While lines are replaced, some are missing here.
+    if (!this.#isUpdating && cursors.every((each) => each?.epoch === this.#core.place.epoch)) {
       this.#core.place.reached(Math.min(...cursors.map((each) => each?.offset ?? 0)), true);
       this.#core.place.gate.settle();
     }

@@ -140,7 +140,8 @@ export class ChartCell {
   /** Returns the closes of the compared symbol by the start of their bars, with its name; null without one. */
   get compared() {
     const line = /** @type {import("./chart/overlay.js").ComparedLine | undefined} */ (this.#overlays.find(({ isCompared }) => isCompared));
-    return line ? { symbol: line.label, at: (/** @type {number} */ index) => line.at(index, this.#base) } : null;
+    const base = line ? this.#base : 0;
+    return line ? { symbol: line.label, at: (/** @type {number} */ index) => line.at(index, base) } : null;
   }
 
   /** Returns what is spoken of the compared symbol after a bar. @param {import("./protocol.js").Bar} bar */

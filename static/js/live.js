@@ -154,16 +154,20 @@ function chart(symbol) {
   offerChart();
 }
 
+/** Looks for the chart that is offered. @type {IntersectionObserver | undefined} */
+let seen;
+
 /** Offers to go to the chart if its symbol and price are out of sight, as on a phone, until they are seen. */
 function offerChart() {
   const button = byId("to-chart");
   const title = byId("title");
   button.hidden = title.getBoundingClientRect().bottom > HEAD_PX;
+  seen?.disconnect();
   if (button.hidden) return;
-  const seen = new IntersectionObserver(([entry]) => {
+  seen = new IntersectionObserver(([entry], observer) => {
     if (!entry.isIntersecting) return;
     button.hidden = true;
-    seen.disconnect();
+    observer.disconnect();
   }, { rootMargin: `-${HEAD_PX}px 0px 0px` });
   seen.observe(title);
   button.onclick = () => byId("stage").scrollIntoView();

@@ -82,21 +82,22 @@ export class Market {
   }
 
   /**
-   * Sets the subscriptions. A new symbol counts from its next snapshot on, and so does one whose mode has changed; events of other
+   * Sets the subscriptions. A new symbol counts from its next snapshot on, and so does one that changes to mode `all`; events of other
    * symbols that are still on their way are ignored.
    * @param {Wishes} wishes
    */
   want(wishes) {
     for (const [symbol, { channels, max_hz }] of this.#wanted) {
       const wish = wishes.get(symbol);
-      if (wish?.max_hz === max_hz && wish) {
-        for (const channel of channels) if (!wish.channels.includes(channel)) this.sequences.forget(symbol, channel);
-        continue;
+      if (wish) for (const channel of channels) if (!wish.channels.includes(channel)) this.sequences.forget(symbol, channel);
+      if (wish && wish.max_hz === max_hz) continue;
+      // With another rate, the next events follow the last ones. What is to be whole from now on begins with a snapshot.
+      if (wish?.max_hz === undefined) {
+        this.sequences.forget(symbol);
+        this.ages.end(symbol);
       }
-      this.sequences.forget(symbol);
       this.followed.delete(symbol);
       this.log.forget(symbol);
-      this.ages.end(symbol);
     }
     this.#wanted = wishes;
   }

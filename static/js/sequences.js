@@ -22,7 +22,8 @@ export class SequenceChecker {
 
   /**
    * Takes the `seq` numbers of a snapshot. On a subscribed channel they must agree with the last event, unless a rate holds events back.
-   * Returns whether later events have come already: they overtake a snapshot that comes on another connection.
+   * Returns whether later events have come already: they overtake a snapshot that comes on another connection. An older snapshot
+   * sets no position back.
    * @param {Snapshot} snapshot
    * @param {boolean} isWhole whether every event of the symbol is subscribed to
    */
@@ -32,7 +33,7 @@ export class SequenceChecker {
     for (const [channel, seq] of Object.entries(snapshot.seq ?? {})) {
       const position = channels.get(channel);
       if (isWhole && position?.isHeard && seq > position.seq) this.holes += seq - position.seq;
-      if (position?.isHeard && seq < position.seq) isOvertaken = true;
+      if (position && seq < position.seq) isOvertaken ||= position.isHeard;
       else channels.set(channel, { seq, isHeard: position?.isHeard ?? false });
     }
     this.#positions.set(snapshot.symbol, channels);

@@ -368,14 +368,14 @@ export class WatchPanel {
   /** @param {"copy" | "csv" | "link"} action */
   async #export(action) {
     const { copy, freshFields, saveCsv, tabbed } = await import("./watchfile.js");
-    const say = (/** @type {boolean} */ isDone, /** @type {string} */ phrase) =>
+    const note = (/** @type {boolean} */ isDone, /** @type {string} */ phrase) =>
       this.note.show(isDone ? phrase : mark("The browser permits no access to the clipboard."));
-    if (action === "link") return say(await copy(this.#handlers.link()), mark("The link is on the clipboard."));
+    if (action === "link") return note(await copy(this.#handlers.link()), mark("The link is on the clipboard."));
     const shown = this.#shown();
     const traded = shown.filter((symbol) => !this.listings.isUnknown(symbol));
     const fields = await freshFields(shown, traded, (symbol) => this.nameOf(symbol), this.#market.tickers);
     if (action === "csv") saveCsv(fields);
-    else say(await copy(tabbed(fields)), mark("The rows are on the clipboard."));
+    else note(await copy(tabbed(fields)), mark("The rows are on the clipboard."));
   }
 
   #create() {

@@ -265,7 +265,7 @@ test("in mode latest the price is updated, but neither the tape nor the candles"
   assert.equal(market.log.newest("AAPL", 9).length, 1);
   market.want(wishes(1));
   assert.equal(market.followed.has("AAPL"), false, "it is asked for anew");
-  market.take([trade(60), snapshot({ trades: 61 }), trade(64, { price: 210, skipped: 2 })], 0, undefined);
+  market.take([trade(60, { skipped: 1 }), snapshot({ trades: 61 }), trade(64, { price: 210, skipped: 2 })], 0, undefined);
   assert.equal(market.tickers.get("AAPL").price, 210);
   assert.equal(market.log.newest("AAPL", 9).length, 0);
   market.want(wishes());

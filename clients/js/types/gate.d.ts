@@ -40,7 +40,7 @@ export declare class Gate {
      */
     judge(message: ServerMessage): "pass" | "drop" | "hole" | Hole;
     /** Returns whether a snapshot includes events that have not come. Topics in mode `latest` do not count, as a rate may hold their events back. @param {Snapshot} snapshot */
-    isAhead({ symbol, seq }: Snapshot): boolean;
+    isAhead(snapshot: Snapshot): boolean;
     /**
      * Returns the topics whose events up to these snapshots have not come, and lets them be fetched from where they stopped. Topics in
      * mode `latest` are left out, as a rate may hold their events back.

@@ -88,6 +88,7 @@ _CODES = {
     "key_changed": 4005,
     "token_expired": 4401,
     "key_revoked": 4403,
+    "replaced": 4501,
 }
 
 

@@ -50,6 +50,7 @@ class LineLink:
         self._due = asyncio.Event()
         self._due.set()
         self._is_refresh_due = False
+        self._is_updating = False
 
     async def run(self) -> None:
         """Serves the lines; raises Ended when one has ended."""
@@ -67,7 +68,9 @@ class LineLink:
                         del self._lines[group]
                         await line.task
                 if self._due.is_set():
+                    self._is_updating = True
                     await self._update()
+                    self._is_updating = False
         finally:
             for line in self._lines.values():
                 line.task.cancel()
@@ -194,7 +197,8 @@ class LineLink:
         await self._core.take(self, messages)
         line.cursor = cursor
         cursors = [each.cursor for each in self._lines.values()]
-        if all(each is not None and each[0] == place.epoch for each in cursors):
+        # While lines are replaced, some are missing here.
+        if not self._is_updating and all(each is not None and each[0] == place.epoch for each in cursors):
             place.reached(min(each[1] for each in cursors if each), is_exact=True)
             place.gate.settle()
 

@@ -54,6 +54,7 @@ async fn the_types_of_the_python_client_are_strict() {
         "tests/test_client.py",
         "tests/test_cursor.py",
         "tests/test_end.py",
+        "tests/test_lines.py",
         "tests/test_pace.py",
     ]);
     command.arg("../../tests/clients/watch.py").kill_on_drop(true);
