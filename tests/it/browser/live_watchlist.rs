@@ -238,7 +238,8 @@ async fn an_alert_is_exact_although_its_row_is_merged_and_survives_a_hidden_page
         .until("document.querySelector('tr[data-symbol=MSFT] [data-field=last]')?.textContent.match(/[0-9]/) != null")
         .await;
     browser.click("#alerts-open").await;
-    browser.fill("#alert-symbol", "nosuch\u{e007}").await;
+    browser.fill("#alert-symbol", "nosuch\u{e004}").await;
+    browser.click("#alert-add").await;
     browser
         .until("document.querySelector('#alert-note').textContent.startsWith('No such symbol: this server has')")
         .await;
