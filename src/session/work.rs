@@ -20,9 +20,9 @@ const NAME_WORK: u64 = 4;
 const SNAPSHOT_WORK: u64 = 8;
 /// Cost to visit a subscription, or to name it in an answer.
 const SUBSCRIPTION_WORK: u64 = 1;
-/// Cost of one poll, with HTTP around it: about 100 microseconds, so that a worker at its limit of polls has half of its time for
+/// Cost of one poll, with HTTP around it: about 40 microseconds, so that a worker at its limit of polls has half of its time for
 /// other work.
-const POLL_WORK: usize = 1_024;
+const POLL_WORK: usize = 320;
 
 /// The longest time for which a client over its limit is not read. It may have disconnected, which only a read finds.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
