@@ -49,6 +49,11 @@ async fn candles_are_lists_of_one_length() {
         }
         assert!(list("h").iter().zip(list("l")).all(|(high, low)| high.as_f64() >= low.as_f64()));
     }
+    let path = format!("stock/candle?symbol=NVDA&resolution=W&from={}&to={START_S}", START_S - 20 * 604_800);
+    let weeks = json(&server, &path).await["t"].take();
+    // 1970-01-01 was a Thursday; midnight in New York is in the morning of the same day in UTC.
+    let is_monday = |week: &Value| (week.as_i64().unwrap() / 86_400 + 3) % 7 == 0;
+    assert!(weeks.as_array().unwrap().len() == 20 && weeks.as_array().unwrap().iter().all(is_monday), "{weeks}");
     for path in [
         "symbol=AAPL&resolution=1&from=1&to=2",
         "symbol=ZZZZ&resolution=D&from=1&to=2000000000",
@@ -76,6 +81,9 @@ async fn symbols_are_listed_and_found() {
     assert_eq!(json(&server, "stock/symbol?exchange=KO").await, json!([]));
     let found = json(&server, "search?q=apple").await;
     assert_eq!((&found["count"], &found["result"][0]["symbol"]), (&json!(1), &json!("AAPL")));
+    let (many, _clock) = spawn_app_at_rest(|settings| settings.feed.extra_symbols = 101);
+    let found = json(&many, "search?q=sym").await;
+    assert_eq!((&found["count"], found["result"].as_array().unwrap().len()), (&json!(100), 100));
     assert_eq!(json(&server, "search?q=nothing").await, json!({"count": 0, "result": []}));
 }
 
