@@ -4,8 +4,8 @@
  */
 
 export const MEASURED = {
-  "date": "2026-11-23",
-  "commit": "3bd66ed00607",
+  "date": "2026-11-27",
+  "commit": "db5f0cd00985",
   "machine": {
     "cpu": "AMD EPYC",
     "cores": 2
@@ -15,52 +15,52 @@ export const MEASURED = {
   "seconds": 3.5,
   "transports": {
     "websocket": {
-      "events": 35478,
+      "events": 35800,
       "requests": 0,
       "connections": 1000,
       "missed": 0,
       "up": 0,
-      "down": 3799629,
-      "bytes_per_event": 107.09817351598174,
-      "p50": 918,
-      "p99": 9903,
-      "cpu": 14782.479443698692
+      "down": 3833760,
+      "bytes_per_event": 107.08826815642458,
+      "p50": 857,
+      "p99": 10279,
+      "cpu": 12031.775243186394
     },
     "sse": {
-      "events": 35323,
+      "events": 35860,
       "requests": 0,
       "connections": 1000,
       "missed": 0,
       "up": 0,
-      "down": 5117378,
-      "bytes_per_event": 144.87382158933272,
-      "p50": 934,
-      "p99": 9951,
-      "cpu": 15117.679477312251
+      "down": 5194920,
+      "bytes_per_event": 144.86670384829895,
+      "p50": 833,
+      "p99": 11383,
+      "cpu": 12986.43901445211
     },
     "long_poll": {
-      "events": 35431,
-      "requests": 35251,
+      "events": 35610,
+      "requests": 26145,
       "connections": 1000,
       "missed": 0,
-      "up": 7050200,
-      "down": 14827802,
-      "bytes_per_event": 617.4819226101437,
-      "p50": 1096,
-      "p99": 3289,
-      "cpu": 36248.79485091296
+      "up": 5229000,
+      "down": 11968700,
+      "bytes_per_event": 482.945801741084,
+      "p50": 32031,
+      "p99": 77439,
+      "cpu": 30799.23621193462
     },
     "short_poll": {
-      "events": 35522,
-      "requests": 3500,
+      "events": 35185,
+      "requests": 3499,
       "connections": 1000,
       "missed": 0,
-      "up": 735000,
-      "down": 4806190,
-      "bytes_per_event": 155.99318732053376,
+      "up": 734790,
+      "down": 4772661,
+      "bytes_per_event": 156.52837857041354,
       "p50": 500991,
-      "p99": 990207,
-      "cpu": 7536.292301509973
+      "p99": 991231,
+      "cpu": 3250.6171504334347
     }
   }
 };
