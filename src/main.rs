@@ -94,8 +94,10 @@ fn main() -> ExitCode {
 
 fn print_key(key: &NewKey) -> ExitCode {
     match key.make() {
-        Ok(text) => {
-            print!("{text}");
+        Ok((secret, entry)) => {
+            // The entry may be appended to the key file, and the secret must not get there.
+            eprintln!("the secret, which is shown once: {secret}");
+            print!("{entry}");
             ExitCode::SUCCESS
         }
         Err(complaint) => {

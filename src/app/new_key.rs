@@ -9,7 +9,8 @@ use crate::access::Secret;
 /// Commands about keys.
 #[derive(Subcommand)]
 pub enum KeyCommand {
-    /// Prints a new secret, once, and the entry for the key file, `auth.keys_file`, which does not contain it
+    /// Prints a new secret, once, to the standard error, and to the standard output the entry for the key file, `auth.keys_file`,
+    /// which does not contain it
     New(NewKey),
 }
 
@@ -43,16 +44,16 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// Returns the text for the terminal: the secret, and the entry for the key file.
+    /// Returns a new secret, and the entry for the key file.
     ///
     /// # Errors
     ///
     /// Returns the mistake in the arguments, by the rules of the key file.
-    pub fn make(&self) -> Result<String, String> {
+    pub fn make(&self) -> Result<(Secret, String), String> {
         let secret = Secret::random();
         let entry = self.entry(&secret);
         crate::access::check_key_file(&entry)?;
-        Ok(format!("# The secret. It is shown once: {secret}\n{entry}"))
+        Ok((secret, entry))
     }
 
     fn entry(&self, secret: &Secret) -> String {
