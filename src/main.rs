@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use env_logger::WriteStyle;
-use tickcast::access::Keys;
 use tickcast::app::{
-    Application, Certificate, KeyCommand, LogConfig, LogLines, NewKey, ServerLog, Settings, SettingsError, StartError,
-    check_open_files, raise_open_files, report_panics,
+    Application, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ServerControls, ServerLog,
+    Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
 };
 use tickcast::domain::SystemClock;
+use tickcast::transport::Controls;
 use tikv_jemalloc_ctl::{Access, AsName};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -121,10 +121,23 @@ fn begin_log(config: LogConfig) -> std::io::Result<LogLines> {
     let lines = LogLines::start(config, std::io::stderr())?;
     let style = if std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never };
     let mut builder = env_logger::Builder::new();
-    builder.write_style(style).parse_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"));
-    let logger = builder.format_target(false).target(env_logger::Target::Pipe(Box::new(lines.clone()))).build();
-    log::set_max_level(logger.filter());
+    builder.write_style(style);
+    if let Ok(wanted) = std::env::var("RUST_LOG_STYLE") {
+        builder.parse_write_style(&wanted);
+    }
+    // `LogFilter` decides, so that an operator can change it.
+    let logger = builder
+        .filter_level(log::LevelFilter::Trace)
+        .format_target(false)
+        .target(env_logger::Target::Pipe(Box::new(lines.clone())))
+        .build();
     log::set_boxed_logger(Box::new(ServerLog::new(logger))).map_err(std::io::Error::other)?;
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
+    if let Err(err) = LogFilter::of_process().set(&filter) {
+        // The default, so that the line is seen.
+        log::set_max_level(log::LevelFilter::Info);
+        log::warn!("RUST_LOG is no filter, {DEFAULT_FILTER} it is: {err}");
+    }
     Ok(lines)
 }
 
@@ -153,7 +166,7 @@ fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
         let shutdown = shutdown_signal().map_err(Failure::Serve)?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::Serve)?;
         let application = Application::start(settings, Arc::new(SystemClock)).map_err(Failure::Start)?;
-        reload_on_hangup(hangup, application.certificate(), application.keys());
+        reload_on_hangup(hangup, application.controls());
         application.run(shutdown).await.map_err(Failure::Serve)
     })
 }
@@ -171,16 +184,11 @@ fn profile() -> Result<Option<String>, SettingsError> {
 
 /// Reloads the certificate and the keys on every SIGHUP. Without either the signal is ignored: a supervisor that reloads all
 /// its services must not end this one.
-fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>, keys: Arc<Keys>) {
+fn reload_on_hangup(mut hangup: Signal, controls: Arc<ServerControls>) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
-            keys.reload();
-            match &certificate {
-                Some(certificate) => certificate.reload(),
-                None if keys.is_guarded() => {}
-                None => {
-                    log::info!("SIGHUP: no certificate to read again (server.tls.cert), and no keys (auth.keys_file)");
-                }
+            if controls.reload().is_empty() {
+                log::info!("SIGHUP: no certificate to read again (server.tls.cert), and no keys (auth.keys_file)");
             }
         }
     });

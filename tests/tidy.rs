@@ -35,7 +35,7 @@ const LINES_MAX: usize = 400;
 const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/")];
 
 /// Crates that only some files may name: the crate, and the prefixes of paths of these files, see [`CRATES`].
-const RESERVED: [(&str, &[&str]); 10] = [
+const RESERVED: [(&str, &[&str]); 11] = [
     ("actix_web_actors", &["transport/websocket/mod.rs"]),
     ("actix_service", &["transport/connection/mod.rs"]),
     ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
@@ -49,6 +49,7 @@ const RESERVED: [(&str, &[&str]); 10] = [
         &["protocol/", "access/", "faults/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bench/"],
     ),
     ("env_logger", &["main.rs"]),
+    ("env_filter", &["app/log_filter.rs"]),
 ];
 
 type Tree = BTreeMap<String, String>;

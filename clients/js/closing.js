@@ -41,6 +41,7 @@ export const ABNORMAL = 1006;
 const FINAL_FROM = 4_500;
 
 const never = { reconnects: false, delay_ms: 0, keepsCursor: false };
+/** After a flood of requests, or when an operator has ended the connection. */
 const flooded = { reconnects: true, delay_ms: 5_000, keepsCursor: true };
 const soon = { reconnects: true, delay_ms: 500, keepsCursor: true };
 
@@ -61,12 +62,13 @@ const ADVICE = {
   4003: soon,
   4004: soon,
   4005: soon,
+  4006: flooded,
   4401: soon,
   4403: never,
 };
 
 /** The close codes of the reasons that a `goodbye` names over server-sent events. @type {Readonly<Record<string, number>>} */
-const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, token_expired: 4401, key_revoked: 4403, replaced: 4501 };
+const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, ended_by_operator: 4006, token_expired: 4401, key_revoked: 4403, replaced: 4501 };
 
 /** Returns the advice for a close code. @param {number} code @returns {Advice} */
 export function adviceOf(code) {

@@ -53,6 +53,11 @@ impl Keys {
         self.guard.is_some()
     }
 
+    /// Returns whether every client must show a key.
+    pub fn are_required(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::is_required)
+    }
+
     /// Returns who a client of the native protocol is. Without a key file that is anybody; where no key is needed, so is a client
     /// without credentials.
     ///
@@ -77,17 +82,21 @@ impl Keys {
     }
 
     /// Reads the key file again, and ends the connections of the keys that are no longer in it or have changed. A bad file changes
-    /// nothing. The result is logged.
-    pub fn reload(&self) {
-        let Some(guard) = &self.guard else { return };
+    /// nothing. The result is logged, and returned: whether the file was good; `None` without one.
+    pub fn reload(&self) -> Option<bool> {
+        let guard = self.guard.as_ref()?;
         match key_file::read(&guard.path) {
             Ok(file) => {
                 let keys = file.len();
                 *guard.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
                 let ended = self.end_connections(|_| true);
                 log::info!("keys reloaded keys={keys} connections_ended={ended}");
+                Some(true)
             }
-            Err(err) => log::error!("keys not reloaded, the old ones stay: {err}"),
+            Err(err) => {
+                log::error!("keys not reloaded, the old ones stay: {err}");
+                Some(false)
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use crate::app::{ServerConfig, StartError};
+use crate::app::StartError;
 
 /// Connections in the kernel's queue of a listening socket.
 const BACKLOG: u32 = 4096;
@@ -22,13 +22,18 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens on this port of `server.host`, on each of its addresses that this machine has.
+    /// Listens on this port of a host, on each of its addresses that this machine has.
     ///
     /// # Errors
     ///
     /// Returns the error of the operating system if no address can be listened on, or if one of them is in use.
-    pub(super) fn bind(server: &ServerConfig, port: u16) -> Result<Self, StartError> {
-        bind(&server.host, port).map_err(|source| StartError::Listen { host: server.host.clone(), port, source })
+    pub(super) fn bind(host: &str, port: u16) -> Result<Self, StartError> {
+        bind(host, port).map_err(|source| StartError::Listen { host: host.to_owned(), port, source })
+    }
+
+    /// Returns whether only processes of this machine can connect.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.others.iter().chain([&self.address]).all(|address| address.ip().to_canonical().is_loopback())
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use log::{Level, Log, Metadata, Record};
 use serde::Deserialize;
 
+use crate::app::log_filter::LogFilter;
 use crate::metrics::ProcessMetrics;
 use crate::transport::HTTP_LIBRARY;
 
@@ -168,7 +169,8 @@ fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A logger that counts messages of libraries about mistakes of clients, and passes everything else on.
+/// A logger that counts messages of libraries about mistakes of clients, and passes everything else on that the filter of the process
+/// lets through.
 pub struct ServerLog<L> {
     logger: L,
     metrics: ProcessMetrics,
@@ -179,11 +181,17 @@ impl<L: Log> ServerLog<L> {
     pub fn new(logger: L) -> Self {
         Self { logger, metrics: ProcessMetrics::default() }
     }
+
+    fn pass(&self, record: &Record<'_>) {
+        if LogFilter::of_process().matches(record) {
+            self.logger.log(record);
+        }
+    }
 }
 
 impl<L: Log> Log for ServerLog<L> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.logger.enabled(metadata)
+        LogFilter::of_process().enabled(metadata) && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -192,12 +200,12 @@ impl<L: Log> Log for ServerLog<L> {
             // A malformed request is its client's mistake; it is counted where its connection ends.
             let mut quiet = Record::builder();
             quiet.level(Level::Debug).target(target).args(*record.args());
-            return self.logger.log(&quiet.build());
+            return self.pass(&quiet.build());
         }
         if target.starts_with("actix_server::accept") && record.args().to_string().starts_with("Error accepting") {
             self.metrics.accept_errors.inc();
         }
-        self.logger.log(record);
+        self.pass(record);
     }
 
     fn flush(&self) {
@@ -272,11 +280,11 @@ mod tests {
             log.log(&Record::builder().level(Level::Error).target(target).args(format_args!("{text}")).build());
         }
         let kept = log.logger.0.lock().unwrap();
-        assert_eq!(
-            kept.iter().map(|(level, _)| *level).collect::<Vec<_>>(),
-            [Level::Debug, Level::Error, Level::Error]
+        assert_eq!(kept.iter().map(|(level, _)| *level).collect::<Vec<_>>(), [Level::Error, Level::Error]);
+        assert!(
+            kept.iter().all(|(_, text)| text != "stream error: bad head"),
+            "at debug, which the default filter drops"
         );
-        assert_eq!(kept[0].1, "stream error: bad head");
         assert_eq!(log.metrics.accept_errors.get(), errors + 1);
     }
 }

@@ -13,7 +13,9 @@ use crate::feed::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
 use crate::feed::{Attach, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source};
 use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series};
+use crate::hub::HubConfig;
 use crate::metrics::SharedMetrics;
+use crate::transport::random_name;
 
 /// The running market.
 pub(super) struct Market {
@@ -28,6 +30,22 @@ pub(super) struct Market {
     pub(super) clock: Arc<MarketClock>,
     /// Threads of the history and of the feed.
     pub(super) arbiters: [ArbiterHandle; 2],
+}
+
+impl Market {
+    /// Returns what the hubs of this market share.
+    pub(super) fn hub_config(&self, settings: &Settings, metrics: SharedMetrics) -> HubConfig {
+        HubConfig {
+            table: self.table.clone(),
+            epoch: random_name().into(),
+            head: self.head.clone(),
+            market: self.clock.clone(),
+            push: settings.push,
+            metrics,
+            crowded: Arc::default(),
+            pauses: Arc::default(),
+        }
+    }
 }
 
 /// The simulator as a source of the feed.

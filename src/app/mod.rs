@@ -2,14 +2,19 @@
 //!
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until shutdown.
 
+mod announce;
+mod controls;
 mod descriptors;
 mod keys;
 mod kind;
 mod layer;
 mod listen;
+mod log_filter;
 mod logging;
 mod market;
 mod new_key;
+mod operators;
+mod past;
 mod pinned;
 mod serve;
 mod server_config;
@@ -30,8 +35,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::access::{KeyFileError, Keys, OpenToAll, OpenToEverybody};
-use crate::app::listen::Listener;
-use crate::app::serve::{Hubs, Listeners, WorkerParts, serve};
+use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::domain::Clock;
 use crate::faults::Faults;
@@ -40,9 +44,11 @@ use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{Inspector, Traffic, random_name};
+use crate::transport::{Hubs, Inspector, OperatorsUnknown, Traffic};
 
+pub use controls::ServerControls;
 pub use descriptors::{check_open_files, raise_open_files};
+pub use log_filter::{DEFAULT_FILTER, LogFilter};
 pub use logging::{LogConfig, LogLines, ServerLog};
 pub use new_key::{KeyCommand, NewKey};
 pub use server_config::ServerConfig;
@@ -73,6 +79,9 @@ pub enum StartError {
     /// The server would let everybody in beyond loopback.
     #[error("bad configuration: {0}")]
     Open(#[from] OpenToEverybody),
+    /// Everybody could give the orders of an operator beyond loopback.
+    #[error("bad configuration: {0}")]
+    Operators(#[from] OperatorsUnknown),
     /// The key file cannot be used.
     #[error("bad configuration: {0}")]
     KeyFile(#[from] KeyFileError),
@@ -85,9 +94,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {host}:{port}: {source}")]
     Listen {
-        /// `server.host`.
+        /// `server.host` or `admin.host`.
         host: String,
-        /// `server.port` or `server.tls.port`.
+        /// `server.port`, `server.tls.port` or `admin.port`.
         port: u16,
         /// The error of the operating system.
         source: io::Error,
@@ -114,7 +123,8 @@ pub struct Application {
     server: Server,
     address: Option<SocketAddr>,
     tls_address: Option<SocketAddr>,
-    certificate: Option<Arc<Certificate>>,
+    admin_address: Option<SocketAddr>,
+    controls: Arc<ServerControls>,
     keys: Arc<Keys>,
     hubs: Hubs,
     feed: Recipient<Attach>,
@@ -155,35 +165,21 @@ impl Application {
         let settings = &settings;
         let ServerConfig { tls, port, .. } = &settings.server;
         let certificate = tls.is_on().then(|| Certificate::read(tls)).transpose()?.map(Arc::new);
-        let bind = |port| Listener::bind(&settings.server, port);
-        let http = (!tls.only).then(|| bind(*port)).transpose()?;
-        let https = match &certificate {
-            Some(certificate) => Some((bind(tls.port)?, certificate.clone().server_config())),
-            None => None,
-        };
-        let listeners = Listeners { http, https };
-        let address = listeners.http.as_ref().map(|listener| listener.address);
-        let tls_address = listeners.https.as_ref().map(|(listener, _)| listener.address);
+        let listeners = Listeners::bind(settings, certificate.as_ref())?;
+        let [address, tls_address, admin_address] = listeners.addresses();
         let metrics: SharedMetrics = Arc::new(Metrics::default());
         let keys = keys::of(settings, &listeners, clock.clone(), metrics.clone())?;
+        let controls = ServerControls::new(keys.clone(), certificate.clone());
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
         let market = market::start(settings, clock.clone(), metrics.clone())?;
-        let hub_config = HubConfig {
-            table: market.table.clone(),
-            epoch: random_name().into(),
-            head: market.head.clone(),
-            market: market.clock.clone(),
-            push: settings.push,
-            metrics: metrics.clone(),
-            crowded: Arc::default(),
-            pauses: Arc::default(),
-        };
-        announce(settings, market.table.len(), &listeners, shortage);
+        let hub_config = market.hub_config(settings, metrics.clone());
+        announce::announce(settings, market.table.len(), &listeners, shortage);
         let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);
         let watched = parts(&history, &archive, &feed, &listeners)?;
         let watchdog = watchdog(watched, hubs.clone(), &hub_config, settings);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
+        let admin = operators::admin(settings, &listeners, &hubs, &controls, &hub_config, &clock);
         let parts = WorkerParts {
             hub_config,
             hubs: hubs.clone(),
@@ -195,6 +191,7 @@ impl Application {
             limits,
             traffic,
             keys: keys.clone(),
+            admin,
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),
@@ -210,7 +207,8 @@ impl Application {
             server,
             address,
             tls_address,
-            certificate,
+            admin_address,
+            controls,
             keys,
             hubs,
             feed,
@@ -232,9 +230,14 @@ impl Application {
         self.tls_address
     }
 
-    /// Returns the certificate, which can be reloaded while the server runs; `None` without HTTPS.
-    pub fn certificate(&self) -> Option<Arc<Certificate>> {
-        self.certificate.clone()
+    /// Returns the address of the listener of the operators; `None` if there is none.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Returns the controls, with which key file and certificate can be read again while the server runs.
+    pub fn controls(&self) -> Arc<ServerControls> {
+        self.controls.clone()
     }
 
     /// Returns the keys, whose file can be reloaded while the server runs.
@@ -262,11 +265,12 @@ impl Application {
     /// Returns at once, without `goodbye`, if a hub, the feed, the history or a thread that accepts connections has
     /// ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, watchdog, arbiters, grace, drain: over, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, grace, drain: over, controls, .. } = self;
         let handle = server.handle();
         let mut server = actix_web::rt::spawn(server);
         tokio::select! {
             () = shutdown => {}
+            () = controls.drained() => {}
             failure = watchdog.watch() => return Err(failure),
             _ = &mut server => return Err(io::Error::other("what accepts connections has ended")),
         }
@@ -281,37 +285,6 @@ impl Application {
             Ok(Ok(result)) => result,
             // Either the grace period is over, or the task has ended with its runtime: there is nothing to wait for.
             Ok(Err(_)) | Err(_) => Ok(()),
-        }
-    }
-}
-
-/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, and whether its key is public.
-fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
-    let https = listeners.https.as_ref().map(|(listener, _)| listener);
-    let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
-    let url = |(name, listener): (&str, Option<&Listener>)| {
-        listener.map_or(String::new(), |listener| format!("{name}://{}/ ", listener.address))
-    };
-    // One line for both, because the second part qualifies the first.
-    let level = if shortage.is_some() { log::Level::Warn } else { log::Level::Info };
-    log::log!(
-        level,
-        "listening {}workers={} symbols={symbols} seed={} events_per_second={}{}",
-        urls.map(url).concat(),
-        settings.server.worker_threads(),
-        settings.feed.seed,
-        settings.feed.events_per_second,
-        shortage.unwrap_or_default(),
-    );
-    if !settings.auth.required && settings.keys.is_public(listeners.are_loopback()) {
-        log::warn!(
-            "keys.pairs has the secret tickcast, which everybody knows, and the server listens beyond loopback: other machines may \
-             use the streams and addresses of vendors; list keys of your own"
-        );
-    }
-    for (name, listener) in urls {
-        for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {
-            log::info!("listening also {name}://{address}/");
         }
     }
 }
@@ -335,8 +308,7 @@ fn parts(
         Part { name: "the history".into(), is_alive: Box::new(move || history.connected()) },
         Part { name: "the reader of bars".into(), is_alive: Box::new(move || archive.is_alive()) },
     ];
-    let https = listeners.https.iter().map(|(listener, _)| listener);
-    for socket in listeners.http.iter().chain(https).flat_map(|listener| &listener.sockets) {
+    for socket in listeners.all().flat_map(|listener| &listener.sockets) {
         let name =
             socket.local_addr().map_or_else(|_| "a listener".into(), |address| format!("the listener of {address}"));
         let socket = socket.try_clone().map_err(StartError::Socket)?;
@@ -362,7 +334,8 @@ fn inspector(
 /// Ends all sessions within the time `over`, while the listener still refuses new ones with 503; then waits for all
 /// connections to end.
 async fn drain(hubs: &Hubs, over: Duration, handle: &ServerHandle) {
-    let hubs = std::mem::take(&mut *hubs.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    // Operators look at the sessions until the last one has left.
+    let hubs = hubs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let drained: Vec<_> = hubs.iter().map(|hub| hub.send(Drain { over, retry_after_ms: RETRY_AFTER_MS })).collect();
     for drained in drained {
         // A hub that has ended has no session left.

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use actix::{Addr, Recipient, WeakAddr};
@@ -12,17 +13,17 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::Keys;
-use crate::app::MoreRoutes;
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
+use crate::app::{Certificate, MoreRoutes, StartError, operators};
 use crate::domain::Clock;
 use crate::faults::Faults;
 use crate::feed::Attach;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Inspector, Order, SocketConfig,
-    TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
+    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order, Site,
+    SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
@@ -32,21 +33,51 @@ const TAKE_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 /// Reads of bars that run for one worker at once: about as many answers are sent in one of its turns.
 const BARS_ANSWERS_MAX: usize = 16;
 
-/// The hub of every worker that has been started.
-pub(super) type Hubs = Arc<Mutex<Vec<Addr<Hub>>>>;
-
 /// The sockets to serve.
 pub(super) struct Listeners {
     pub(super) http: Option<Listener>,
     pub(super) https: Option<(Listener, Arc<rustls::ServerConfig>)>,
+    /// That of the operators.
+    pub(super) admin: Option<OperatorListener>,
 }
 
+/// The listener of the operators, over TLS or not.
+pub(super) type OperatorListener = (Listener, Option<Arc<rustls::ServerConfig>>);
+
 impl Listeners {
-    /// Returns whether only processes of this machine can connect.
+    /// Listens wherever the settings say.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first address that cannot be listened on, or may not be.
+    pub(super) fn bind(settings: &Settings, certificate: Option<&Arc<Certificate>>) -> Result<Self, StartError> {
+        let server = &settings.server;
+        let bind = |port| Listener::bind(&server.host, port);
+        let http = (!server.tls.only).then(|| bind(server.port)).transpose()?;
+        let https = match certificate {
+            Some(certificate) => Some((bind(server.tls.port)?, certificate.clone().server_config())),
+            None => None,
+        };
+        Ok(Self { http, https, admin: operators::listener(settings, certificate)? })
+    }
+
+    /// Returns the first address of HTTP, of HTTPS, and of the operators.
+    pub(super) fn addresses(&self) -> [Option<SocketAddr>; 3] {
+        let http = self.http.as_ref();
+        let https = self.https.as_ref().map(|(listener, _)| listener);
+        let admin = self.admin.as_ref().map(|(listener, _)| listener);
+        [http, https, admin].map(|listener| listener.map(|listener| listener.address))
+    }
+
+    /// Returns whether only clients of this machine can connect.
     pub(super) fn are_loopback(&self) -> bool {
-        let all = self.http.iter().chain(self.https.iter().map(|(listener, _)| listener));
-        all.flat_map(|listener| listener.others.iter().chain([&listener.address]))
-            .all(|address| address.ip().to_canonical().is_loopback())
+        self.http.iter().chain(self.https.iter().map(|(listener, _)| listener)).all(Listener::is_loopback)
+    }
+
+    /// Returns all listeners.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Listener> {
+        let https = self.https.iter().map(|(listener, _)| listener);
+        self.http.iter().chain(https).chain(self.admin.iter().map(|(listener, _)| listener))
     }
 }
 
@@ -63,6 +94,7 @@ pub(super) struct WorkerParts {
     pub(super) limits: ConnectionLimits,
     pub(super) traffic: Arc<Traffic>,
     pub(super) keys: Arc<Keys>,
+    pub(super) admin: Option<Arc<Admin>>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) inspector: Arc<Inspector>,
     pub(super) health: Arc<Health>,
@@ -127,6 +159,7 @@ impl WorkerParts {
             write_buffer_bytes: server.write_buffer_bytes,
             traffic: self.traffic.clone(),
             keys: self.keys.clone(),
+            admin: self.admin.clone(),
             hosts: server.hosts.clone(),
             allowed_origins: server.allowed_origins.clone(),
             embed_origins: server.embed_origins.clone(),
@@ -138,7 +171,7 @@ impl WorkerParts {
         (hub, Rc::new(worker))
     }
 
-    fn connection_config(&self, tls: Option<Arc<rustls::ServerConfig>>) -> ConnectionConfig {
+    fn connection_config(&self, tls: Option<Arc<rustls::ServerConfig>>, site: Site) -> ConnectionConfig {
         let server = &self.settings.server;
         let tls = tls.map(|tls| TlsSetup {
             acceptor: TlsAcceptor::from(tls),
@@ -157,6 +190,7 @@ impl WorkerParts {
             request_head_bytes_max: server.request_head_bytes_max,
             write_buffer_bytes: server.write_buffer_bytes,
             tls,
+            site,
         }
     }
 }
@@ -175,11 +209,12 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
         .max_concurrent_connections(connections_max)
         .shutdown_timeout(server.shutdown_grace_ms.div_ceil(1_000))
         .disable_signals();
-    let http = listeners.http.map(|listener| (listener, None));
-    let https = listeners.https.map(|(listener, tls)| (listener, Some(tls)));
-    for (listener, tls) in http.into_iter().chain(https) {
+    let http = listeners.http.map(|listener| (listener, None, Site::Clients));
+    let https = listeners.https.map(|(listener, tls)| (listener, Some(tls), Site::Clients));
+    let admin = listeners.admin.map(|(listener, tls)| (listener, tls, Site::Operators));
+    for (listener, tls, site) in http.into_iter().chain(https).chain(admin) {
         let (parts, stopping) = (parts.clone(), builder.graceful_shutdown_signal());
-        let config = parts.connection_config(tls);
+        let config = parts.connection_config(tls, site);
         for socket in listener.sockets {
             let (parts, config, stopping) = (parts.clone(), config.clone(), stopping.clone());
             builder = builder.listen(listener.address.to_string(), socket, move || {

@@ -18,7 +18,7 @@ use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
 use crate::hub::PushConfig;
 use crate::session::SessionConfig;
-use crate::transport::InspectorConfig;
+use crate::transport::{AdminConfig, InspectorConfig};
 
 const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 /// Prefix and separator of environment variables: `TICKCAST__SERVER__PORT`.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub keys: KeysConfig,
     /// The clients that may use the server.
     pub auth: AuthConfig,
+    /// The listener of the operators.
+    pub admin: AdminConfig,
     /// How often strangers may try.
     pub limits: LimitsConfig,
     /// The log.
@@ -106,6 +108,7 @@ impl Settings {
             .and_then(|()| self.handshake.validate())
             .and_then(|()| self.keys.validate())
             .and_then(|()| self.auth.validate())
+            .and_then(|()| self.admin.validate(self.server.tls.is_on()))
             .and_then(|()| self.limits.validate())
             .and_then(|()| self.keys.fit(&self.auth))
             .and_then(|()| self.log.validate())
@@ -231,6 +234,12 @@ mod tests {
             ("TICKCAST__SERVER__HOSTS", "example.com:80", "hosts"),
             ("TICKCAST__AUTH__REQUIRED", "true", "auth.keys_file"),
             ("TICKCAST__AUTH__REQUIRED", "perhaps", "auth.required"),
+            ("TICKCAST__ADMIN__PORT", "65536", "port"),
+            ("TICKCAST__ADMIN__TLS", "true", "admin.tls"),
+            ("TICKCAST__ADMIN__HOSTS", "a:80", "hosts"),
+            ("TICKCAST__ADMIN__SESSIONS_MAX", "0", "admin.sessions_max"),
+            ("TICKCAST__ADMIN__POINT_MS", "9", "admin.point_ms"),
+            ("TICKCAST__ADMIN__POINTS_MAX", "0", "admin.points_max"),
             ("TICKCAST__AUTH__EXPIRY_NOTICE_MS", "3600001", "auth.expiry_notice_ms"),
             ("TICKCAST__LIMITS__ADDRESSES_MAX", "0", "limits.addresses_max"),
             ("TICKCAST__LIMITS__ADDRESS_FAILURES_PER_MINUTE", "1000001", "limits.address_failures_per_minute"),

@@ -123,15 +123,19 @@ impl Certificate {
         Ok(Self { cert, key, provider, current })
     }
 
-    /// Reads the files again. If they are invalid, logs the error and keeps the old certificate.
-    pub fn reload(&self) {
+    /// Reads the files again. If they are invalid, logs the error, keeps the old certificate, and returns false.
+    pub fn reload(&self) -> bool {
         let cert = self.cert.display();
         match read_pair(&self.cert, &self.key, &self.provider) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 log::info!("certificate reloaded cert={cert}");
+                true
             }
-            Err(err) => log::error!("certificate not reloaded, the old one stays: {err}"),
+            Err(err) => {
+                log::error!("certificate not reloaded, the old one stays: {err}");
+                false
+            }
         }
     }
 

@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::app::serve::Hubs;
 use crate::metrics::SharedMetrics;
 use crate::rate::{LOOK_INTERVAL_MAX, Pauses};
-use crate::transport::Health;
+use crate::transport::{Health, Hubs};
 
 /// Number of checks within `server.behind_max_ms`, the time after which a part without progress counts as behind.
 const LOOKS: u32 = 8;

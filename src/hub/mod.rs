@@ -10,6 +10,7 @@ mod index;
 mod outbox;
 mod pacer;
 mod pass;
+mod roll;
 mod router;
 mod turn;
 
@@ -37,6 +38,7 @@ pub use index::{Index, Links, SessionKey, Topic, topic};
 pub use outbox::{Held, Outbox, Recovery, Snapshots};
 pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};
+pub use roll::{EndOnRoll, Figures, Look, LookAtRoll, SessionFacts, SessionStatus};
 pub use router::{Router, SharedOutbox};
 pub use turn::Turn;
 
@@ -72,6 +74,10 @@ impl Hub {
         let router = Rc::new(RefCell::new(router));
         let hub = Self { router: router.clone(), history, attach: Box::new(attach), arrived: Rc::default() };
         (Actor::start(hub), router)
+    }
+
+    pub(super) const fn router(&self) -> &SharedRouter {
+        &self.router
     }
 
     /// Reads the events that this hub has missed from the history, and routes them. The actor handles no message

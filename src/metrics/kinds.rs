@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -35,27 +36,57 @@ impl Rendered for Gauge {
     }
 }
 
-/// A histogram of durations.
-#[derive(Clone, Debug)]
-pub struct Ages(Histogram);
+/// Makes a histogram of durations with these bounds.
+macro_rules! durations {
+    ($(#[$doc:meta])* $Durations:ident, $bounds:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Durations(Histogram);
 
-impl Ages {
-    /// Records one duration.
-    pub fn observe(&self, age: Duration) {
-        self.0.observe(age.as_secs_f64());
-    }
+        impl $Durations {
+            /// Records one duration.
+            pub fn observe(&self, duration: Duration) {
+                self.0.observe(duration.as_secs_f64());
+            }
+
+            /// Returns the number of durations up to each bound, and above the one before: the bound in seconds, the last one infinite.
+            pub fn buckets(&self) -> Vec<(f64, u64)> {
+                buckets(&self.0)
+            }
+        }
+
+        impl Default for $Durations {
+            fn default() -> Self {
+                Self(Histogram::new($bounds))
+            }
+        }
+
+        impl Rendered for $Durations {
+            fn register(&self, name: &str, help: &str, registry: &mut Registry) {
+                registry.register_with_unit(name, help, Unit::Seconds, self.0.clone());
+            }
+        }
+    };
 }
 
-impl Default for Ages {
-    fn default() -> Self {
-        Self(Histogram::new(AGES))
-    }
-}
+durations!(
+    /// A histogram of times over a network: milliseconds to seconds.
+    Ages,
+    AGES
+);
 
-impl Rendered for Ages {
-    fn register(&self, name: &str, help: &str, registry: &mut Registry) {
-        registry.register_with_unit(name, help, Unit::Seconds, self.0.clone());
-    }
+/// The library shows the counts of a histogram only in its text, where each includes those before it.
+fn buckets(histogram: &Histogram) -> Vec<(f64, u64)> {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    registry.register("a", "", histogram.clone());
+    encode(&mut text, &registry).expect("writing to a string does not fail");
+    let bucket = |line: &str| {
+        let (bound, count) = line.strip_prefix("a_bucket{le=\"")?.split_once("\"} ")?;
+        Some((bound.parse::<f64>().ok()?, count.parse::<u64>().ok()?))
+    };
+    let mut before = 0;
+    let own = |(bound, count): (f64, u64)| (bound, count - std::mem::replace(&mut before, count));
+    text.lines().filter_map(bucket).map(own).collect()
 }
 
 /// A duration in seconds.
@@ -164,3 +195,19 @@ labelled!(
     "kind",
     FAULT_KINDS
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buckets_of_a_histogram_have_the_durations_between_their_bounds() {
+        let ages = Ages::default();
+        for millis in [0, 1, 2, 3, 1_500, 60_000] {
+            ages.observe(Duration::from_millis(millis));
+        }
+        let found: Vec<_> = ages.buckets().into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(found, [(0.001, 2), (0.002, 1), (0.005, 1), (2.0, 1), (f64::INFINITY, 1)]);
+        assert_eq!(ages.buckets().len(), AGES.len() + 1);
+    }
+}

@@ -115,6 +115,8 @@ metrics! {
         pub requests_slowed: Counter,
         /// Time from the publication of an event to its write: the first event of each write of live events.
         pub event_age: Ages,
+        /// Time from a ping of the server to its client's answer: the whole way over the network and through the client, and back.
+        pub round_trip: Ages,
         /// Times that a session began to read the events of a burst from the ring, because they did not fit into its outbox.
         pub bursts: Counter,
         /// Requests from clients, of every transport.

@@ -3,7 +3,7 @@
 //! A page whose owner has pointed its own name at this server (DNS rebinding) is of the same origin for a browser, which sends no
 //! `Origin` with its requests then: the host of the request is the only witness.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
@@ -31,41 +31,64 @@ impl AllowedHosts {
         texts.iter().map(host).collect::<Option<_>>().map(Self)
     }
 
-    /// Checks that the request is addressed to one of these hosts, by its one header `Host` and, if it names one, by its target
-    /// (RFC 9112 section 3.2.2).
+    /// Adds other hosts.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Checks that the request is addressed to one of these hosts; to any if there is none.
     ///
     /// # Errors
     ///
     /// Returns an error if it is not.
     pub(super) fn check(&self, request: &HttpRequest) -> Result<(), UnknownHost> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+        if self.0.is_empty() { Ok(()) } else { Self::check_each(request, |host| self.lists(host)) }
+    }
+
+    /// Checks that the request is addressed to one of these hosts, to `localhost`, or to an IP address: nobody can point those at another
+    /// machine.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not.
+    pub(super) fn check_numbers_too(&self, request: &HttpRequest) -> Result<(), UnknownHost> {
+        Self::check_each(request, |host| self.lists(host) || is_number_or_localhost(host))
+    }
+
+    /// Checks the hosts of a request: its one header `Host` and, if it names one, its target (RFC 9112 section 3.2.2).
+    fn check_each(request: &HttpRequest, is_good: impl Fn(&str) -> bool) -> Result<(), UnknownHost> {
         let mut headers = request.headers().get_all(HOST);
         let (Some(header), None) = (headers.next(), headers.next()) else { return Err(UnknownHost) };
         let named = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let header = header.to_str().map_err(|_| UnknownHost)?;
-        let is_good = self.lists(header) && named.is_none_or(|named| self.lists(&named));
-        is_good.then_some(()).ok_or(UnknownHost)
+        let is_known = is_good(header) && named.is_none_or(|named| is_good(&named));
+        is_known.then_some(()).ok_or(UnknownHost)
     }
 
     /// Returns whether a host is listed, with any port or none.
     fn lists(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if !port.contains(']') => {
-                if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return false;
-                }
-                name
-            }
-            _ => host,
-        };
+        let Some(name) = without_port(host) else { return false };
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         // An address of IPv6 may be written in several ways.
         let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let name = inner.and_then(|inner| inner.parse::<IpAddr>().ok()).map_or(name.clone(), |ip| format!("[{ip}]"));
         self.0.contains(&name)
     }
+}
+
+/// Returns a host without its port; `None` if the port is no number.
+fn without_port(host: &str) -> Option<&str> {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => port.bytes().all(|byte| byte.is_ascii_digit()).then_some(name),
+        _ => Some(host),
+    }
+}
+
+fn is_number_or_localhost(host: &str) -> bool {
+    let Some(name) = without_port(host) else { return false };
+    let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_number = inner.map_or_else(|| name.parse::<Ipv4Addr>().is_ok(), |inner| inner.parse::<Ipv6Addr>().is_ok());
+    is_number || name.eq_ignore_ascii_case("localhost")
 }
 
 /// The request is addressed to a host that is not listed.
@@ -111,6 +134,24 @@ mod tests {
         }
         for text in ["", "*", "example.com:80", "https://example.com", "a b"] {
             assert_eq!(AllowedHosts::parse(&[text]), None, "{text}");
+        }
+    }
+    #[test]
+    fn an_address_in_numbers_and_localhost_belong_to_no_other_name() {
+        for host in ["127.0.0.1", "192.0.2.7:9", "[::1]", "[2001:db8::1]:9", "localhost", "LocalHost:80"] {
+            assert!(is_number_or_localhost(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "::1",
+            "127.1",
+            "[::1",
+            "127.0.0.1:x",
+        ] {
+            assert!(!is_number_or_localhost(host), "{host}");
         }
     }
 }

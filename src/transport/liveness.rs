@@ -35,6 +35,8 @@ struct Signs {
     /// When the last frame arrived; in the future while the session does not read frames.
     last: Instant,
     pinged: Instant,
+    /// When the oldest ping without an answer was sent.
+    unanswered: Option<Instant>,
     /// When the unfinished message in fragments began.
     message_since: Option<Instant>,
 }
@@ -49,7 +51,7 @@ impl Liveness {
     /// Pings the client, and expects an answer or another frame within the idle timeout.
     #[must_use]
     pub(super) fn with_pings(self, now: Instant) -> Self {
-        Self { signs: Some(Signs { last: now, pinged: now, message_since: None }), ..self }
+        Self { signs: Some(Signs { last: now, pinged: now, unanswered: None, message_since: None }), ..self }
     }
 
     /// Records a frame of the client; or, at a time in the future, that the session reads none until then.
@@ -57,6 +59,12 @@ impl Liveness {
         if let Some(signs) = &mut self.signs {
             signs.last = now;
         }
+    }
+
+    /// Records an answer to a ping. Returns the time since the oldest ping without one, if there is one.
+    pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
+        let pinged = self.signs.as_mut()?.unanswered.take()?;
+        Some(now.saturating_duration_since(pinged))
     }
 
     /// Records whether the client has begun a message in fragments and not finished it. Further fragments are no sign of life.
@@ -106,6 +114,7 @@ impl Liveness {
                 && signs.last.max(signs.pinged) + heartbeat <= now
             {
                 signs.pinged = now;
+                signs.unanswered.get_or_insert(now);
                 self.outbox.borrow_mut().push_control(Control::Ping, now)?;
             }
         }

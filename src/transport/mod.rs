@@ -2,6 +2,7 @@
 //!
 //! Subscriptions and their limits belong to `session`, the fan-out of events to `hub`.
 
+mod admin;
 mod bars;
 mod connection;
 mod faults;
@@ -40,11 +41,12 @@ use tokio::sync::Semaphore;
 use crate::access::{Identity, Keys};
 use crate::domain::Clock;
 use crate::history::ArchiveReader;
-use crate::hub::{Ender, SharedRouter};
+use crate::hub::{Ender, SessionFacts, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Dialect;
 use crate::session::{Session, SessionConfig};
 
+pub use admin::{Admin, AdminConfig, Controls, Hubs, OperatorsUnknown, Past, Point, Site};
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
 pub use faults::WorkerFaults;
 pub use foreign::ForeignOrigins;
@@ -93,6 +95,8 @@ pub struct Worker {
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.
     pub connections: Rc<ConnectionTable>,
+    /// The listener of the operators, if there is one.
+    pub admin: Option<Arc<Admin>>,
     /// Names under which the server may be addressed, `server.hosts`.
     pub hosts: AllowedHosts,
     /// Pages that may open sessions, `server.allowed_origins`.
@@ -174,11 +178,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Begins a session of this client.
-    fn join<D: Dialect>(&self, identity: &Identity, ender: Option<Ender>, now: Instant) -> Session {
+    /// Begins a session of this client, over this transport (`websocket`, `stream` or `poll`), under this random name.
+    fn join<D: Dialect>(
+        &self,
+        identity: &Identity,
+        request: &HttpRequest,
+        (transport, name): (&'static str, &str),
+        ender: Option<Ender>,
+        now: Instant,
+    ) -> (Session, Rc<SessionFacts>) {
         let mut session = Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now);
         session.entitle(identity, self.keys.notice_of(identity));
-        session
+        let id = u64::from_str_radix(name, 16).unwrap_or_default();
+        let address = gate::caller(request).address;
+        let facts = SessionFacts::new(id, transport, D::NAME, address, identity.name(), now);
+        self.router.borrow_mut().enrol(session.key(), facts.clone());
+        (session, facts)
     }
 }
 

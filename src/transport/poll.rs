@@ -22,7 +22,7 @@ use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::second_look::within;
 use crate::transport::traffic::{self, Account, Transport};
-use crate::transport::{Problem, Worker, pieces};
+use crate::transport::{Problem, Worker, pieces, random_name};
 
 /// The default and the longest wait of a poll.
 const WAIT_MS_DEFAULT: u64 = 25_000;
@@ -56,7 +56,8 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     worker.faults.break_poll(&request, Native::NAME).await;
     worker.admit(&request)?;
     let now = Instant::now();
-    let mut session = worker.join::<Native>(&gate::identity(&request), None, now);
+    let (mut session, _) =
+        worker.join::<Native>(&gate::identity(&request), &request, ("poll", &random_name()), None, now);
     poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     let place = Place::take(&request)?;

@@ -161,6 +161,20 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
     }
 
+    /// Returns 404: the address is on the listener of the operators only.
+    pub fn for_operators(path: &str) -> Self {
+        let detail = format!(
+            "{path} is not on the listeners of clients, because they need keys (auth.required): ask the listener of the operators, \
+             admin.host and admin.port"
+        );
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Returns 404: no session has this name.
+    pub fn no_such_session(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such session: {name}"))
+    }
+
     /// Returns 404: there is no stream at this address, and which ones there are below `base_path`.
     pub fn no_stream(base_path: &str, path: &str) -> Self {
         let detail = format!(

@@ -30,6 +30,7 @@ const PHRASES = {
   4003: mark("the server heard nothing from this page"),
   4004: mark("this page could not keep up with the prices"),
   4005: mark("what the key permits has changed"),
+  4006: mark("an operator of the server has ended the connection"),
   4401: mark("the key has expired"),
   4403: mark("the key is no longer valid"),
   4500: mark("this page did not authenticate in time"),

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::admin_entrance::OPERATOR_ROUTES;
 use crate::client::Client;
 use crate::event_stream::EventSource;
 use crate::http::{get, request};
@@ -20,7 +21,7 @@ enum To {
     Open,
     /// A client with a key, by the server's own ways.
     Key,
-    /// A client with a key that has `admin`.
+    /// Nobody here: it is on the listener of the operators.
     Admin,
     /// A client of a vendor, by the vendor's ways.
     Vendor,
@@ -126,6 +127,7 @@ fn routes_of_the_source() -> Vec<String> {
     let files = [
         "mod.rs",
         "faults/rest.rs",
+        "admin/mod.rs",
         "vendor/mod.rs",
         "vendor/alpaca/mod.rs",
         "vendor/alpaca/rest.rs",
@@ -154,8 +156,11 @@ fn every_route_of_the_source_is_in_the_list_of_this_test() {
     let sources = routes_of_the_source();
     assert!(sources.len() > 60, "{sources:?}");
     let without = |text: &str| text.split('?').next().unwrap().to_owned();
+    let listed = ROUTES.iter().map(|(_, path, pattern)| (*path, *pattern));
+    let of_operators = OPERATOR_ROUTES.iter().map(|(_, _, path, pattern)| (*path, *pattern));
+    let listed = listed.chain(of_operators);
     let patterns: Vec<_> =
-        ROUTES.iter().map(|(_, path, pattern)| without(if pattern.is_empty() { path } else { pattern })).collect();
+        listed.map(|(path, pattern)| without(if pattern.is_empty() { path } else { pattern })).collect();
     let covers = |pattern: &String, source: &str| pattern.ends_with(source) || pattern.starts_with(source);
     let source = |text: &String| text.replace("{slashes}", "/");
     let forgotten: Vec<_> =
@@ -172,7 +177,7 @@ fn guarded(keys: &KeyRing) -> TestServer {
 }
 
 /// Returns whether a body has data of the market, or metrics.
-fn has_data(body: &str) -> bool {
+pub(crate) fn has_data(body: &str) -> bool {
     ["\"price\"", "\"AAPL\"", "\"open\"", "MSFT", "snapshot\",\"symbol", "tickcast_"]
         .iter()
         .any(|part| body.contains(part))
@@ -191,7 +196,11 @@ async fn no_route_has_data_for_a_client_without_a_key() {
             match to {
                 To::Open if path == "/" && opens => {}
                 To::Open => assert!(matches!(answer.status, 200 | 301..=308 | 404), "{path}: {answer:?}"),
-                To::Key | To::Admin => {
+                To::Admin => {
+                    assert_eq!(answer.status, 404, "{path} {header}: {answer:?}");
+                    assert!(answer.body.contains("admin.port"), "{path}: it says where: {answer:?}");
+                }
+                To::Key => {
                     assert_eq!(answer.status, 401, "{path} {header}: {answer:?}");
                     assert!(answer.head.contains("www-authenticate: bearer"), "{path}: {answer:?}");
                     assert!(answer.body.contains("\"unauthorized\""), "{path}: {answer:?}");
@@ -219,10 +228,8 @@ async fn with_a_key_every_route_is_served() {
         let answer = raw_get(server.address, path, &header, false).await;
         assert!(to == To::Vendor || !matches!(answer.status, 401 | 403), "{path}: {answer:?}");
         if to == To::Admin {
-            let header = format!("Authorization: {}\r\n", header_of(NARROW));
-            let answer = raw_get(server.address, path, &header, false).await;
-            assert_eq!(answer.status, 403, "{path}: {answer:?}");
-            assert!(answer.body.contains("\"forbidden\""), "{answer:?}");
+            assert_eq!(answer.status, 404, "{path}: {answer:?}");
+            assert!(answer.body.contains("admin.port") && !has_data(&answer.body), "{answer:?}");
         }
     }
 }
@@ -362,38 +369,4 @@ async fn where_no_key_is_needed_one_may_still_be_shown() {
     let wrong = request(server.address, Method::GET, "/api/v1/symbols", &[("Authorization", &basic(WIDE, "x"))]).await;
     assert_eq!(wrong.status, 401, "a mistake is no anonymous client");
     assert_eq!(Client::connect(server.address).await.welcome["auth"], Value::Null);
-}
-
-#[actix_web::test]
-async fn a_server_with_names_of_its_own_answers_to_no_other() {
-    let server = spawn_app(|settings| {
-        settings.server.hosts = tickcast::transport::AllowedHosts::parse(&["tick.example", "::1"]).unwrap();
-    });
-    let ask = async |target: &str, hosts: &str| {
-        let mut client = crate::raw::RawClient::connect(server.address).await;
-        client.request(&format!("GET {target} HTTP/1.1\r\n{hosts}\r\n")).await
-    };
-    for hosts in ["Host: tick.example\r\n", "Host: TICK.example.:9\r\n", "Host: [::1]:80\r\n"] {
-        assert_eq!(ask("/api/v1/snapshot", hosts).await.status, 200, "{hosts}");
-        assert_eq!(ask("http://tick.example/api/v1/snapshot", hosts).await.status, 200, "{hosts}");
-    }
-    for (target, hosts) in [
-        ("/api/v1/snapshot", "Host: evil.example\r\n"),
-        ("/api/v1/snapshot", "Host: \r\n"),
-        ("/api/v1/snapshot", "Host: tick.example.evil.example\r\n"),
-        ("/api/v1/snapshot", "Host: evil.example\r\nX-Forwarded-Host: tick.example\r\n"),
-        ("http://evil.example/api/v1/snapshot", "Host: tick.example\r\n"),
-        ("/", "Host: evil.example\r\n"),
-        ("/ws", "Host: evil.example\r\n"),
-        ("/v3/snapshot?apiKey=tickcast", "Host: evil.example\r\n"),
-    ] {
-        let answer = ask(target, hosts).await;
-        assert!(answer.status == 421 && !has_data(&answer.body), "{target} {hosts}: {answer:?}");
-        assert!(answer.body.contains("unknown_host"), "{answer:?}");
-    }
-    for hosts in ["Host: tick.example\r\nHost: evil.example\r\n", "Host: tick.example\r\nHost: tick.example\r\n", ""] {
-        assert_eq!(ask("/api/v1/snapshot", hosts).await.status, 400, "{hosts}");
-    }
-    assert_eq!(ask("/healthz", "Host: evil.example\r\n").await.status, 200);
-    assert!(server.metrics.hosts_refused.get() > 7);
 }

@@ -25,10 +25,13 @@ mod vendor_sockets;
 mod view;
 
 mod access_end;
+mod access_hosts;
 mod access_rights;
 mod access_start;
 mod access_ways;
 mod access_wrong;
+mod admin;
+mod admin_entrance;
 mod alpaca_auth;
 mod alpaca_bad_input;
 mod alpaca_slow;

@@ -1,6 +1,7 @@
 //! The real application, started inside the test process on a free port, with a thread and an actix system of its own.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
@@ -26,6 +27,8 @@ pub(crate) struct TestServer {
     /// Address of HTTP, or of HTTPS if only that is served.
     pub(crate) address: SocketAddr,
     pub(crate) tls_address: Option<SocketAddr>,
+    /// Address of the listener of the operators.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) metrics: SharedMetrics,
     pub(crate) keys: Arc<Keys>,
     stop: Option<oneshot::Sender<()>>,
@@ -95,6 +98,7 @@ fn spawn_with(
             let _ = started.send((
                 application.address(),
                 application.tls_address(),
+                application.admin_address(),
                 application.metrics(),
                 application.keys(),
             ));
@@ -104,9 +108,23 @@ fn spawn_with(
             application.run(shutdown).await.expect("the server ends without an error");
         });
     });
-    let (address, tls_address, metrics, keys) = starting.recv_timeout(PATIENCE).expect("the server starts");
+    let (address, tls_address, admin, metrics, keys) = starting.recv_timeout(PATIENCE).expect("the server starts");
     let address = address.or(tls_address).expect("one of them is served");
-    TestServer { address, tls_address, metrics, keys, stop: Some(stop), thread: Some(thread) }
+    TestServer { address, tls_address, admin, metrics, keys, stop: Some(stop), thread: Some(thread) }
+}
+
+/// Returns an address of the loopback that no other server of the tests listens on: a listener of the operators has no free port of
+/// its own.
+pub(crate) fn loopback_host() -> String {
+    static NUMBER: AtomicU8 = AtomicU8::new(1);
+    let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{number}", 1 + process / 256 % 250, process % 256)
+}
+
+/// Gives the server a listener of the operators.
+pub(crate) fn with_operators(settings: &mut Settings) {
+    settings.admin.host = loopback_host();
+    settings.admin.port = 9_100;
 }
 
 impl TestServer {
@@ -115,6 +133,11 @@ impl TestServer {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
+    }
+
+    /// Returns whether the server has shut down.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Returns the number of sessions.

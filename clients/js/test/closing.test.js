@@ -22,7 +22,7 @@ test("the advice for each close code is that of the documentation", () => {
 });
 
 test("a goodbye of a stream has the close code of its reason", () => {
-  for (const [, code, reason] of rows.filter(([, , reason]) => ["shutdown", "lagging", "hub_overrun", "unread_replies", "key_changed", "token_expired", "key_revoked", "replaced"].includes(reason))) {
+  for (const [, code, reason] of rows.filter(([, , reason]) => ["shutdown", "lagging", "hub_overrun", "unread_replies", "key_changed", "ended_by_operator", "token_expired", "key_revoked", "replaced"].includes(reason))) {
     assert.equal(codeOf(reason), Number(code), reason);
   }
   assert.equal(codeOf("full"), 1006);

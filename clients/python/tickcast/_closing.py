@@ -77,6 +77,7 @@ _ADVICE = {
     4003: _SOON,
     4004: _SOON,
     4005: _SOON,
+    4006: _FLOODED,
     4401: _SOON,
     4403: _NEVER,
 }
@@ -86,6 +87,7 @@ _CODES = {
     "unread_replies": 4002,
     "lagging": 4004,
     "key_changed": 4005,
+    "ended_by_operator": 4006,
     "token_expired": 4401,
     "key_revoked": 4403,
     "replaced": 4501,

@@ -84,6 +84,7 @@ impl Outbox {
                 return Poll::Pending;
             }
         };
+        self.sent.0 += events;
         let left = Left { queued: self.has_queued(), controls: !self.front.is_empty() };
         if let Some(next) = self.gate.count_write(events, left, &self.shared.config.push, now) {
             self.shared.pacer.borrow_mut().open_window(next, self.key);

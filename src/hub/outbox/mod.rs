@@ -90,6 +90,8 @@ pub struct Outbox {
     held_behind: Held,
     /// Cost of recoveries since the session was last charged.
     work: u64,
+    /// Events and bytes written.
+    sent: (u64, u64),
     on_lag: OnLag,
     /// High-water mark. Events at or below it are duplicates (two subscriptions matched) or covered by the client's
     /// cursor, and are ignored.
@@ -122,6 +124,7 @@ impl Outbox {
             alarm: None,
             skipped: None,
             work: 0,
+            sent: (0, 0),
             on_lag: OnLag::CatchUp,
             seen,
             hub_writes: false,

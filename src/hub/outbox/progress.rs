@@ -1,10 +1,12 @@
 //! The progress of a session: its cursor.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use crate::hub::index::Topic;
 use crate::hub::outbox::answers::Answer;
 use crate::hub::outbox::{Life, Outbox};
+use crate::hub::roll::Figures;
 
 impl Outbox {
     /// Returns whether items are queued or missed events are still to be read.
@@ -61,6 +63,20 @@ impl Outbox {
         let unsent = [queued, self.next_read(), newest, latest, skipped, unannounced];
         let first = unsent.into_iter().flatten().chain(recovered).min();
         first.map_or(self.seen, |first| self.seen.min(first - 1))
+    }
+
+    /// Counts the bytes of a write.
+    pub fn count_bytes(&mut self, bytes: usize) {
+        self.sent.1 += bytes as u64;
+    }
+
+    /// Returns the figures for an operator, while the hub is at the offset `here`.
+    pub fn figures(&self, here: u64, now: Instant) -> Figures {
+        let lag = if self.is_behind() { here.saturating_sub(self.cursor_offset()) } else { 0 };
+        let lagging = self.lag.as_ref().map_or(0, |lag| lag.len());
+        let queue = self.queue.len() + self.newest.len() + self.answers.len() + self.front.len() + lagging;
+        let (events, bytes) = self.sent;
+        Figures { events, bytes, waiting: self.overdue(now), lag, queue }
     }
 
     /// Returns the cost of recoveries since the last call.

@@ -19,6 +19,7 @@ use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, topic};
 use crate::hub::outbox::{Outbox, Recovery, Snapshots};
 use crate::hub::pass::SessionWriter;
+use crate::hub::roll::{Figures, Roll};
 use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
 
@@ -33,6 +34,8 @@ pub struct Router {
     values: LastValues,
     index: Index,
     sessions: Slab<Entry>,
+    /// The sessions for operators.
+    roll: Roll,
     /// End of the drain; `None` before the shutdown.
     drain_end: Option<Instant>,
     /// Notified when the last session has left during a drain.
@@ -56,6 +59,7 @@ impl Router {
             index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
+            roll: Roll::default(),
             drain_end: None,
             empty: Rc::default(),
         }
@@ -91,6 +95,7 @@ impl Router {
     ///
     /// Panics if the session has left already.
     pub fn leave(&mut self, key: SessionKey) {
+        self.roll.remove(key);
         let entry = self.sessions.remove(key.index());
         let mut outbox = entry.outbox.borrow_mut();
         let (links, sessions) = (std::mem::take(outbox.links()), &self.sessions);
@@ -110,6 +115,20 @@ impl Router {
         if self.is_draining() && self.sessions.is_empty() {
             self.empty.notify_one();
         }
+    }
+
+    pub(in crate::hub) const fn roll(&self) -> &Roll {
+        &self.roll
+    }
+
+    pub(in crate::hub) const fn roll_mut(&mut self) -> &mut Roll {
+        &mut self.roll
+    }
+
+    /// Returns the figures of a session; `None` if it has left.
+    pub(in crate::hub) fn figures(&self, key: SessionKey, now: Instant) -> Option<Figures> {
+        let entry = self.sessions.get(key.index())?;
+        Some(entry.outbox.borrow().figures(self.offset(), now))
     }
 
     /// Lets the hub write to this session from now on. Does nothing if the session has left.

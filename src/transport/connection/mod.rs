@@ -30,6 +30,7 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
+use crate::transport::admin::{self, Site};
 use crate::transport::traffic::Meter;
 use crate::transport::{Worker, gate, pieces, problem, routes};
 
@@ -64,6 +65,8 @@ pub struct ConnectionConfig {
     pub request_head_bytes_max: usize,
     /// TLS, if this is the listener of HTTPS.
     pub tls: Option<TlsSetup>,
+    /// Whether the listener is for clients or for operators.
+    pub site: Site,
 }
 
 /// Returns the service that serves the connections of one listener on one worker thread. It accepts none before `ready`
@@ -87,8 +90,10 @@ where
     let turnstile = worker.connection_turns.clone();
     let (ours, table) = (worker.clone(), worker.connections.clone());
     let timeouts = Rc::new(Timeouts { request: config.request_timeout, keep_alive: config.keep_alive });
+    let site = config.site;
     let app = App::new()
         .app_data(worker)
+        .app_data(site)
         // The last one comes first.
         .wrap_fn(gate::guard)
         .wrap_fn(|request, app| {
@@ -96,8 +101,13 @@ where
             async move { answer.await.map(pieces::in_pieces) }
         })
         .data_factory(ready)
-        .configure(more_routes)
-        .configure(move |config| routes(&ours, config));
+        .configure(move |config| match site {
+            Site::Clients => {
+                more_routes(config);
+                routes(&ours, config);
+            }
+            Site::Operators => admin::routes(config),
+        });
     let counted = metrics.clone();
     let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), move |mut request: Request, app| {
         if let Some(meter) = request.conn_data::<Rc<Meter>>() {

@@ -11,6 +11,7 @@ use url::{Host, Url};
 
 use crate::faults::Rule;
 use crate::protocol::{ErrorCode, Mistake};
+use crate::transport::admin::Site;
 use crate::transport::{Problem, Worker, gate, problem};
 
 /// Longest text of a rule, in bytes.
@@ -74,11 +75,15 @@ async fn remove(request: HttpRequest, id: Path<String>) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }
 
-/// Checks that the request comes from an operator on this machine, through no proxy, and from no foreign page. To others there is no such
-/// address.
+/// Checks that the request comes from an operator, and on a listener of clients, from this machine, through no proxy, and from no foreign
+/// page. To others there is no such address.
 fn check(request: &HttpRequest) -> Result<&Worker, Problem> {
     gate::check_operator(request)?;
     let worker = Worker::of(request);
+    if Site::of(request) == Site::Operators {
+        // Its entrance has checked the page.
+        return Ok(worker);
+    }
     let is_local = request.peer_addr().is_some_and(|peer| is_loopback(peer.ip()));
     if !is_local || PROXY_HEADERS.iter().any(|name| request.headers().contains_key(*name)) {
         return Err(Problem::not_found(request.path()));

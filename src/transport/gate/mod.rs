@@ -6,6 +6,7 @@
 //! sessions room for another one (503), connections of the key (429).
 
 mod leash;
+mod operators;
 mod presented;
 mod way;
 
@@ -18,6 +19,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 
 use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, VisibleTable};
 use crate::protocol::CloseReason;
+use crate::transport::admin::Site;
 use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Problem, Worker};
 
@@ -56,6 +58,9 @@ where
 /// Returns the problem document.
 fn enter(request: &HttpRequest) -> Result<(), Problem> {
     let worker = Worker::of(request);
+    if Site::of(request) == Site::Operators {
+        return operators::enter(worker, request);
+    }
     if !way::is_probe_for_all(request.path()) && worker.hosts.check(request).is_err() {
         worker.metrics().hosts_refused.inc();
         return Err(Problem::unknown_host());
@@ -66,6 +71,9 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     let way = Way::of(worker, request);
     if matches!(way, Way::Open | Way::Vendor) {
         return Ok(());
+    }
+    if way == Way::Admin && worker.keys.are_required() {
+        return Err(Problem::for_operators(request.path()));
     }
     if opens_websocket(request.head()) {
         worker.check_origin(request)?;

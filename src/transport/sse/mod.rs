@@ -70,7 +70,9 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
     let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
     let actor = SseSession::create(|ctx| {
-        let mut session = worker.join::<Native>(&gate::identity(&request), Some(ctx.address().recipient()), now);
+        let ender = Some(ctx.address().recipient());
+        let identity = gate::identity(&request);
+        let (mut session, _) = worker.join::<Native>(&identity, &request, ("stream", &name), ender, now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
         let outbox = session.outbox().clone();
@@ -210,6 +212,7 @@ impl Stream for Body {
             };
             let id = self.last_id(outbox.cursor());
             let payload = writer.finish(&id, self.retry_ms.take());
+            outbox.count_bytes(scratch.len());
             let chunk = scratch.split().freeze();
             self.count(events, payload, chunk.len());
             Poll::Ready(Some(Ok(chunk)))

@@ -26,7 +26,7 @@ use actix_web_actors::ws;
 use bytes::Bytes;
 
 use crate::access::Seat;
-use crate::hub::{Control, End};
+use crate::hub::{Control, End, SessionFacts};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
@@ -94,7 +94,8 @@ pub(super) fn open_admitted<H: MessageHandler>(
     WebSocketSession::create(|ctx| {
         let ender = ctx.address().recipient();
         place.leash.bind(ender.clone());
-        let session = worker.join::<H::Dialect>(&place.identity, Some(ender.clone()), now);
+        let way = ("websocket", &*name);
+        let (session, facts) = worker.join::<H::Dialect>(&place.identity, request, way, Some(ender.clone()), now);
         let outbox = session.outbox().clone();
         let metrics = worker.metrics();
         let socket = SessionSocket::<H::Dialect>::new(
@@ -121,6 +122,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             ignored: 0,
             was_spared: false,
             socket,
+            facts,
             seat: place.seat,
         };
         // A client may have authenticated with its request.
@@ -147,6 +149,8 @@ struct WebSocketSession<H: MessageHandler> {
     ignored: usize,
     /// Whether a fault has kept the session from its end.
     was_spared: bool,
+    /// The session as an operator sees it.
+    facts: Rc<SessionFacts>,
     /// The place of the session among those of its key, until it closes.
     seat: Option<Seat>,
 }
@@ -163,7 +167,10 @@ impl<H: MessageHandler> WebSocketSession<H> {
             Frame::Ping(payload) => {
                 self.socket.outbox().borrow_mut().push_control(Control::Pong(Bytes::copy_from_slice(&payload)), now)
             }
-            Frame::Pong(_) => Ok(()),
+            Frame::Pong(payload) => {
+                self.measure_round_trip(&payload, now);
+                Ok(())
+            }
             Frame::Close(close) => return self.answer_close(close, ctx),
             message => self.receive_message(&message, now),
         };
@@ -180,6 +187,17 @@ impl<H: MessageHandler> WebSocketSession<H> {
             && !self.socket.has_key()
         {
             self.socket.set_key(key);
+            self.facts.set_key(key);
+        }
+    }
+
+    /// Measures the time since the ping that this frame answers. Others than those of the server have a payload, or no ping before them.
+    fn measure_round_trip(&mut self, payload: &Bytes, now: Instant) {
+        if payload.is_empty()
+            && let Some(time) = self.liveness.answered(now)
+        {
+            self.metrics.round_trip.observe(time);
+            self.facts.set_round_trip(time);
         }
     }
 

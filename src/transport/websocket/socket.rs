@@ -218,9 +218,10 @@ impl<D: Dialect> SessionSocket<D> {
             None => outbox.poll_drain(cx, now, &mut writer),
             Some(faulty) => outbox.poll_drain(cx, now, &mut FaultySink::<D, _>::new(&mut writer, faulty, now)),
         });
-        drop(outbox);
         let Some(events) = drained else { return Poll::Ready(false) };
         let payload = writer.finish();
+        outbox.count_bytes(buffer.len());
+        drop(outbox);
         self.metrics.events_delivered.inc_by(events);
         if let Some(account) = &self.account {
             account.sent(events, payload, buffer.len() - payload);

@@ -16,6 +16,7 @@ export const reconnect = {
   "the server heard nothing from this page": "서버가 이 페이지에서 아무것도 받지 못함",
   "this page could not keep up with the prices": "이 페이지가 시세를 따라가지 못함",
   "what the key permits has changed": "키의 권한이 바뀜",
+  "an operator of the server has ended the connection": "서버 운영자가 연결을 끊음",
   "the key has expired": "키가 만료됨",
   "the key is no longer valid": "키가 더 이상 유효하지 않음",
   "this page did not authenticate in time": "이 페이지가 제때 인증하지 않음",

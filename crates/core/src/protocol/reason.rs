@@ -110,6 +110,8 @@ pub enum CloseReason {
     Lagging,
     /// The operator has changed what the client's key permits; a new connection has the new rights.
     KeyChanged,
+    /// An operator has ended the session (`/admin`). The client may come back.
+    EndedByOperator,
     /// The client's key has expired.
     TokenExpired,
     /// The operator has removed the client's key or its secret.
@@ -145,7 +147,7 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -159,6 +161,7 @@ impl CloseReason {
         Self::Idle,
         Self::Lagging,
         Self::KeyChanged,
+        Self::EndedByOperator,
         Self::TokenExpired,
         Self::KeyRevoked,
         Self::AuthTimeout,
@@ -186,6 +189,7 @@ impl CloseReason {
             Self::Idle => 4003,
             Self::Lagging => 4004,
             Self::KeyChanged => 4005,
+            Self::EndedByOperator => 4006,
             Self::TokenExpired => 4401,
             Self::KeyRevoked => 4403,
             Self::AuthTimeout => 4500,
@@ -208,8 +212,8 @@ impl CloseReason {
             | Self::AuthTimeout
             | Self::Replaced
             | Self::ConnectionLimit => Reconnect::Never,
-            // The budgets of requests and frames are averaged over five seconds.
-            Self::Flood | Self::FrameFlood => Reconnect::Resume { delay_ms: 5_000 },
+            // The budgets of requests and frames are averaged over five seconds. An operator has ended a session for a reason.
+            Self::Flood | Self::FrameFlood | Self::EndedByOperator => Reconnect::Resume { delay_ms: 5_000 },
             Self::HubOverrun
             | Self::UnreadReplies
             | Self::Idle
@@ -238,6 +242,7 @@ impl CloseReason {
             Self::Idle => "no sign of life",
             Self::Lagging => "too slow to read the stream",
             Self::KeyChanged => "the rights of the key have changed",
+            Self::EndedByOperator => "ended by an operator",
             Self::TokenExpired => "the key has expired",
             Self::KeyRevoked => "the key is no longer valid",
             Self::AuthTimeout => "not authenticated in time",
@@ -265,6 +270,7 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::Lagging => "lagging",
             Self::KeyChanged => "key_changed",
+            Self::EndedByOperator => "ended_by_operator",
             Self::TokenExpired => "token_expired",
             Self::KeyRevoked => "key_revoked",
             Self::AuthTimeout => "auth_timeout",

@@ -1,0 +1,55 @@
+//! The entrance of the listener of the operators: who may come to which address.
+
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::{HttpMessage, HttpRequest};
+
+use crate::access::KeyError;
+use crate::transport::gate::{caller, permit_operator, presented, refusal};
+use crate::transport::{Problem, Worker, admin};
+
+/// The header with which browsers tell where a request comes from (Fetch Metadata).
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// Lets a request to the listener of the operators through, or says why not: first its host, then the page that sends it, then its key.
+///
+/// # Errors
+///
+/// Returns the problem document.
+pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
+    let path = request.match_info().as_str();
+    let Some(admin) = &worker.admin else { return Err(Problem::not_found(path)) };
+    let is_probe = matches!(path, "/healthz" | "/readyz");
+    if !is_probe && admin.check_host(request).is_err() {
+        worker.metrics().hosts_refused.inc();
+        return Err(Problem::unknown_host());
+    }
+    check_page(worker, request)?;
+    if admin::is_open(path) {
+        return Ok(());
+    }
+    let presented = presented::of(request)?;
+    if presented.is_none() && admin.needs_key() {
+        worker.metrics().count_auth(KeyError::Missing.name());
+        return Err(refusal(KeyError::Missing));
+    }
+    let credentials = presented.as_ref().map(|presented| presented.credentials());
+    let identity = worker.keys.identify(credentials, &caller(request)).map_err(refusal)?;
+    permit_operator(&identity)?;
+    request.extensions_mut().insert(identity);
+    Ok(())
+}
+
+/// Checks that no page of another origin sends the request. Browsers send `Origin` with every request that may change something, and
+/// tell the site with each.
+fn check_page(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
+    worker.check_own_origin(request)?;
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let site = request.headers().get(FETCH_SITE).map(HeaderValue::as_bytes);
+    let is_own = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
+    if is_own || is_reading {
+        return Ok(());
+    }
+    worker.metrics().origins_refused.inc();
+    Err(Problem::forbidden_origin("this address is for the server's own pages, not for those of another site"))
+}
