@@ -18,6 +18,12 @@ use crate::protocol::{CloseReason, ErrorCode, Refusal};
 /// Bounds of the histogram of event ages, in seconds.
 const AGES: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
+/// Bounds of the histogram of writes, in seconds.
+const WRITE_TIMES: [f64; 17] = [
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5,
+    1.0, 5.0, 10.0,
+];
+
 /// A metric, or several.
 pub(super) trait Rendered {
     /// Registers the metric, to be rendered with its present value.
@@ -73,6 +79,12 @@ durations!(
     /// A histogram of times over a network: milliseconds to seconds.
     Ages,
     AGES
+);
+
+durations!(
+    /// A histogram of times within the machine: microseconds to seconds.
+    WriteTimes,
+    WRITE_TIMES
 );
 
 /// The library shows the counts of a histogram only in its text, where each includes those before it.

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
-pub use kinds::Ages;
+pub use kinds::{Ages, WriteTimes};
 use kinds::{Auths, Closes, Errors, Faults, Hubs, Recoveries, Refusals, Rendered, Seconds};
 pub use labels::{AUTH_RESULTS, FAULT_KINDS, HTTP_ERRORS};
 
@@ -115,6 +115,8 @@ metrics! {
         pub requests_slowed: Counter,
         /// Time from the publication of an event to its write: the first event of each write of live events.
         pub event_age: Ages,
+        /// Time from the beginning of a write to a WebSocket until the kernel has taken all of it: of one write in sixteen.
+        pub kernel_write: WriteTimes,
         /// Time from a ping of the server to its client's answer: the whole way over the network and through the client, and back.
         pub round_trip: Ages,
         /// Times that a session began to read the events of a burst from the ring, because they did not fit into its outbox.

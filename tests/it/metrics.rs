@@ -216,3 +216,21 @@ async fn offsets_of_the_hubs_and_the_feed_and_the_age_of_events_are_exported() {
     assert!(writes > 10 && samples["tickcast_feed_offset"] >= 2_000.0, "{writes}");
     assert!(samples["tickcast_feed_lag_seconds"] >= 0.0 && samples["tickcast_feed_steps_total"] > 0.0);
 }
+
+#[actix_web::test]
+async fn one_write_in_sixteen_is_timed_until_the_kernel_has_it() {
+    let server = spawn_app(|settings| {
+        settings.feed.events_per_second = 2_000.0;
+        settings.server.workers = 1;
+    });
+    let mut client = Client::connect(server.address).await;
+    let timed = || server.metrics.kernel_write.buckets().into_iter().map(|(_, count)| count).sum::<u64>();
+    wait_until("the first write", 1, timed).await;
+    client.subscribe(&["*"], &["trades", "quotes"]).await;
+    // Each write is a frame.
+    for _ in 0..40 {
+        client.next_frame().await;
+    }
+    assert!((3..=60).contains(&timed()), "{}", timed());
+    assert!(server.metrics.writes.get() >= 40);
+}

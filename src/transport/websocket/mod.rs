@@ -8,7 +8,9 @@ mod budget;
 mod faulty;
 mod handler;
 mod identity;
+mod measured;
 mod reader;
+mod recorder;
 mod socket;
 pub(super) mod upgrade;
 mod utf8;
@@ -44,7 +46,7 @@ use budget::FrameBudget;
 pub use handler::{MessageHandler, Opening};
 use identity::Identity;
 use reader::{Assembler, FrameReader};
-pub(super) use socket::Recorder;
+pub(super) use recorder::Recorder;
 use socket::SessionSocket;
 use upgrade::{accept, check, lists};
 

@@ -26,6 +26,8 @@ use crate::transport::connection::{Channel, Handover, Upgraded, discard};
 use crate::transport::faults::{Faulty, FaultySink};
 use crate::transport::traffic::Account;
 use crate::transport::websocket::identity::Identity;
+use crate::transport::websocket::measured::Measured;
+use crate::transport::websocket::recorder::Recorder;
 use crate::transport::websocket::writer::FrameWriter;
 
 /// Capacity of the buffer into which the sessions of a thread read.
@@ -39,14 +41,6 @@ thread_local! {
     static READ: RefCell<BytesMut> = RefCell::default();
     /// The sessions of a thread encode into one buffer.
     pub(super) static WRITE: RefCell<BytesMut> = RefCell::default();
-}
-
-/// Receives a copy of the bytes of a session.
-pub(in crate::transport) trait Recorder {
-    /// Records bytes of the client.
-    fn client(&self, bytes: &[u8]);
-    /// Records bytes of the server.
-    fn server(&self, bytes: &[u8]);
 }
 
 /// The connection of one session.
@@ -94,6 +88,7 @@ pub(super) struct Open {
     unsent: Option<Box<BytesMut>>,
     /// The error of a write from the hub, which the system reports once.
     failed: Option<Box<io::Error>>,
+    measured: Measured,
     /// Faults on request; `None` for nearly all sessions.
     pub(super) faulty: Option<Box<Faulty>>,
 }
@@ -145,7 +140,8 @@ impl<D: Dialect> SessionSocket<D> {
             let socket = &serving.0;
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
             let faulty = socket.begin_faults(&router.borrow());
-            let open = Open { channel, state, task: None, read, unsent: None, failed: None, faulty };
+            let measured = Measured::default();
+            let open = Open { channel, state, task: None, read, unsent: None, failed: None, measured, faulty };
             socket.link.replace(Link::Open(Box::new(open)));
             router.borrow_mut().attach_writer(key, &socket.outbox, socket.clone());
             socket.wake_reader();
@@ -187,12 +183,16 @@ impl<D: Dialect> SessionSocket<D> {
             return written;
         }
         ready!(open.poll_unsent(cx))?;
+        open.measured.finish(&self.metrics);
         WRITE.with_borrow_mut(|buffer| {
             let drained = ready!(self.poll_drain(cx, now, buffer, None));
             if !drained {
                 return open.poll_shutdown(cx).map_ok(|()| Written::Everything);
             }
-            open.poll_write(cx, buffer).map_ok(|()| Written::Some)
+            open.measured.begin();
+            let written = ready!(open.poll_write(cx, buffer));
+            open.measured.finish(&self.metrics);
+            Poll::Ready(written.map(|()| Written::Some))
         })
     }
 
