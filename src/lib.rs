@@ -10,6 +10,7 @@ pub use tickcast_core::{domain, protocol};
 
 pub mod metrics;
 pub mod rate;
+pub mod audit;
 pub mod access;
 pub mod faults;
 pub mod feed;

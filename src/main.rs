@@ -131,7 +131,7 @@ fn begin_log(config: LogConfig) -> std::io::Result<LogLines> {
         .format_target(false)
         .target(env_logger::Target::Pipe(Box::new(lines.clone())))
         .build();
-    log::set_boxed_logger(Box::new(ServerLog::new(logger))).map_err(std::io::Error::other)?;
+    log::set_boxed_logger(Box::new(ServerLog::new(logger, Some(lines.clone())))).map_err(std::io::Error::other)?;
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
     if let Err(err) = LogFilter::of_process().set(&filter) {
         // The default, so that the line is seen.

@@ -13,11 +13,12 @@ use tickcast::metrics::HTTP_ERRORS;
 use tickcast::protocol::{CloseReason, ErrorCode, Reconnect};
 
 /// The floors in the direction of the data; one may name itself and those earlier in this list.
-const FLOORS: [&str; 12] = [
+const FLOORS: [&str; 13] = [
     "domain",
     "protocol",
     "metrics",
     "rate",
+    "audit",
     "access",
     "faults",
     "feed",
@@ -46,7 +47,19 @@ const RESERVED: [(&str, &[&str]); 11] = [
     ("tokio_rustls", &["transport/", "app/"]),
     (
         "serde",
-        &["protocol/", "access/", "faults/", "feed/", "history/", "hub/", "session/", "transport/", "app/", "bench/"],
+        &[
+            "protocol/",
+            "audit/",
+            "access/",
+            "faults/",
+            "feed/",
+            "history/",
+            "hub/",
+            "session/",
+            "transport/",
+            "app/",
+            "bench/",
+        ],
     ),
     ("env_logger", &["main.rs"]),
     ("env_filter", &["app/log_filter.rs"]),

@@ -1,9 +1,12 @@
-//! `LogFilter`: which records reach the log. Set at start from `RUST_LOG`, and later by an operator.
+//! `LogFilter`: which records reach the log. Set at start from `RUST_LOG`, and later by an operator. The audit log is on, whatever the
+//! level of the rest, unless the filter names it: `audit=off`.
 
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use env_filter::{Builder, Filter};
-use log::{Metadata, Record};
+use log::{LevelFilter, Metadata, Record};
+
+use crate::audit::TARGET;
 
 /// The filter without `RUST_LOG`.
 pub const DEFAULT_FILTER: &str = "info,actix_server=warn";
@@ -56,6 +59,7 @@ impl LogFilter {
 
 fn parse(text: &str) -> Result<Filter, String> {
     let mut builder = Builder::new();
+    builder.filter_module(TARGET, LevelFilter::Info);
     builder.try_parse(text).map_err(|err| err.to_string().replace('\n', " "))?;
     Ok(builder.build())
 }
@@ -71,6 +75,9 @@ mod tests {
         let filter = LogFilter::parse("warn,tickcast::hub=debug").unwrap();
         let enabled = |target: &str, level| filter.enabled(&Metadata::builder().target(target).level(level).build());
         assert!(enabled("tickcast::hub::router", Level::Debug) && !enabled("tickcast::app", Level::Info));
+        assert!(enabled(TARGET, Level::Info), "it is not named");
+        let silent = LogFilter::parse("info,audit=off").unwrap();
+        assert!(!silent.enabled(&Metadata::builder().target(TARGET).level(Level::Info).build()));
         for bad in ["tickcast=loud", "a=b=c"] {
             let mistake = parse(bad).expect_err(bad);
             assert!(!mistake.is_empty() && !mistake.contains('\n'), "{mistake}");

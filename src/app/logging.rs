@@ -14,6 +14,7 @@ use log::{Level, Log, Metadata, Record};
 use serde::Deserialize;
 
 use crate::app::log_filter::LogFilter;
+use crate::audit::TARGET;
 use crate::metrics::ProcessMetrics;
 use crate::transport::HTTP_LIBRARY;
 
@@ -26,20 +27,23 @@ const RETRY: Duration = Duration::from_millis(10);
 pub struct LogConfig {
     /// Size of the queue. Bytes, 1,024 to 1 GiB.
     pub waiting_bytes_max: usize,
+    /// Most lines of the audit log in a second: pairs of event and address. 1 to 1,000,000.
+    pub audit_sources_max: usize,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { waiting_bytes_max: 262_144 }
+        Self { waiting_bytes_max: 262_144, audit_sources_max: 1_000 }
     }
 }
 
 impl LogConfig {
     pub(super) fn validate(self) -> Result<(), (&'static str, &'static str)> {
         match self {
-            Self { waiting_bytes_max: ..1_024 | 1_073_741_825.. } => {
+            Self { waiting_bytes_max: ..1_024 | 1_073_741_825.., .. } => {
                 Err(("log.waiting_bytes_max", "must be 1024 to 1073741824"))
             }
+            Self { audit_sources_max: 0 | 1_000_001.., .. } => Err(("log.audit_sources_max", "must be 1 to 1000000")),
             _ => Ok(()),
         }
     }
@@ -173,18 +177,25 @@ fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
 /// lets through.
 pub struct ServerLog<L> {
     logger: L,
+    /// The lines of the audit log go there as they are.
+    audit: Option<LogLines>,
     metrics: ProcessMetrics,
 }
 
 impl<L: Log> ServerLog<L> {
-    /// Returns a logger in front of `logger`.
-    pub fn new(logger: L) -> Self {
-        Self { logger, metrics: ProcessMetrics::default() }
+    /// Returns a logger in front of `logger`; the lines of the audit log go to `audit` as they are, or else to `logger`, too.
+    pub fn new(logger: L, audit: Option<LogLines>) -> Self {
+        Self { logger, audit, metrics: ProcessMetrics::default() }
     }
 
     fn pass(&self, record: &Record<'_>) {
-        if LogFilter::of_process().matches(record) {
-            self.logger.log(record);
+        if !LogFilter::of_process().matches(record) {
+            return;
+        }
+        match &self.audit {
+            // The queue never fails: it drops lines, and counts them.
+            Some(lines) if record.target() == TARGET => _ = writeln!(lines.clone(), "{}", record.args()),
+            _ => self.logger.log(record),
         }
     }
 }
@@ -236,7 +247,8 @@ mod tests {
     #[test]
     fn a_thread_that_logs_never_waits_for_the_reader_and_dropped_lines_are_counted() {
         let (sender, read) = mpsc::sync_channel(0);
-        let mut lines = LogLines::start(LogConfig { waiting_bytes_max: 1_024 }, Pipe(sender)).unwrap();
+        let mut lines =
+            LogLines::start(LogConfig { waiting_bytes_max: 1_024, ..LogConfig::default() }, Pipe(sender)).unwrap();
         let line = |index: u32| format!("{index:<9}\n");
         for index in 0..1_000 {
             lines.write_all(line(index).as_bytes()).unwrap();
@@ -270,7 +282,7 @@ mod tests {
 
     #[test]
     fn messages_of_libraries_about_clients_are_not_logged_as_errors() {
-        let log = ServerLog::new(Kept::default());
+        let log = ServerLog::new(Kept::default(), None);
         let errors = log.metrics.accept_errors.get();
         for (target, text) in [
             (HTTP_LIBRARY, "stream error: bad head"),

@@ -3,6 +3,7 @@
 //! [`Application::start`] binds and starts everything; [`Application::run`] serves until shutdown.
 
 mod announce;
+mod audit;
 mod controls;
 mod descriptors;
 mod keys;
@@ -37,6 +38,7 @@ use actix_web::web::ServiceConfig;
 use crate::access::{KeyFileError, Keys, OpenToAll, OpenToEverybody};
 use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
+use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
 use crate::feed::simulated::SimulatorError;
@@ -125,6 +127,7 @@ pub struct Application {
     tls_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     controls: Arc<ServerControls>,
+    audit: Arc<Audit>,
     keys: Arc<Keys>,
     hubs: Hubs,
     feed: Recipient<Attach>,
@@ -169,7 +172,8 @@ impl Application {
         let [address, tls_address, admin_address] = listeners.addresses();
         let metrics: SharedMetrics = Arc::new(Metrics::default());
         let keys = keys::of(settings, &listeners, clock.clone(), metrics.clone())?;
-        let controls = ServerControls::new(keys.clone(), certificate.clone());
+        let audit = audit::start(settings, clock.clone(), metrics.clone());
+        let controls = ServerControls::new(keys.clone(), certificate.clone(), audit.clone());
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
         let market = market::start(settings, clock.clone(), metrics.clone())?;
@@ -192,6 +196,7 @@ impl Application {
             traffic,
             keys: keys.clone(),
             admin,
+            audit: audit.clone(),
             foreign_origins: Arc::default(),
             inspector: Arc::new(inspector(settings, address, tls_address.zip(certificate.as_ref()))),
             health: watchdog.health.clone(),
@@ -209,6 +214,7 @@ impl Application {
             tls_address,
             admin_address,
             controls,
+            audit,
             keys,
             hubs,
             feed,
@@ -265,7 +271,7 @@ impl Application {
     /// Returns at once, without `goodbye`, if a hub, the feed, the history or a thread that accepts connections has
     /// ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, watchdog, arbiters, grace, drain: over, controls, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, grace, drain: over, controls, audit, .. } = self;
         let handle = server.handle();
         let mut server = actix_web::rt::spawn(server);
         tokio::select! {
@@ -281,6 +287,7 @@ impl Application {
         for arbiter in arbiters {
             arbiter.stop();
         }
+        audit.finish();
         match tokio::time::timeout(Duration::ZERO, server).await {
             Ok(Ok(result)) => result,
             // Either the grace period is over, or the task has ended with its runtime: there is nothing to wait for.

@@ -16,6 +16,7 @@ use crate::access::Keys;
 use crate::app::listen::Listener;
 use crate::app::settings::Settings;
 use crate::app::{Certificate, MoreRoutes, StartError, operators};
+use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
 use crate::feed::Attach;
@@ -95,6 +96,7 @@ pub(super) struct WorkerParts {
     pub(super) traffic: Arc<Traffic>,
     pub(super) keys: Arc<Keys>,
     pub(super) admin: Option<Arc<Admin>>,
+    pub(super) audit: Arc<Audit>,
     pub(super) foreign_origins: Arc<ForeignOrigins>,
     pub(super) inspector: Arc<Inspector>,
     pub(super) health: Arc<Health>,
@@ -160,6 +162,7 @@ impl WorkerParts {
             traffic: self.traffic.clone(),
             keys: self.keys.clone(),
             admin: self.admin.clone(),
+            audit: self.audit.clone(),
             hosts: server.hosts.clone(),
             allowed_origins: server.allowed_origins.clone(),
             embed_origins: server.embed_origins.clone(),

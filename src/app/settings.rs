@@ -228,6 +228,7 @@ mod tests {
             ("TICKCAST__SERVER__BARS_READS_MAX", "0", "server.bars_reads_max"),
             ("TICKCAST__SERVER__BEHIND_MAX_MS", "9", "server.behind_max_ms"),
             ("TICKCAST__LOG__WAITING_BYTES_MAX", "1023", "log.waiting_bytes_max"),
+            ("TICKCAST__LOG__AUDIT_SOURCES_MAX", "0", "log.audit_sources_max"),
             ("TICKCAST__KEYS__ANY", "maybe", "keys.any"),
             ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
             ("TICKCAST__KEYS__ANY_CONNECTIONS_MAX", "1000001", "keys.any_connections_max"),

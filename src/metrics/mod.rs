@@ -195,6 +195,10 @@ metrics! {
         pub fault_rules_refused: Counter,
         /// Subscriptions that came with a cursor.
         recoveries: Recoveries,
+        /// Lines of the audit log.
+        pub audit_lines: Counter,
+        /// Events that have no line of their own in the audit log, but are in a count: of one address in one second.
+        pub audit_lines_merged: Counter,
         /// Checks of credentials, by result. None without `auth.keys_file`.
         auth: Auths,
         /// Errors sent to clients, by code.

@@ -3,6 +3,7 @@
 //! Subscriptions and their limits belong to `session`, the fan-out of events to `hub`.
 
 mod admin;
+mod audited;
 mod bars;
 mod connection;
 mod faults;
@@ -39,6 +40,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, w
 use tokio::sync::Semaphore;
 
 use crate::access::{Identity, Keys};
+use crate::audit::{Audit, Entry, Event};
 use crate::domain::Clock;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SessionFacts, SharedRouter};
@@ -95,6 +97,8 @@ pub struct Worker {
     pub traffic: Arc<Traffic>,
     /// The connections of this thread.
     pub connections: Rc<ConnectionTable>,
+    /// The audit log.
+    pub audit: Arc<Audit>,
     /// The listener of the operators, if there is one.
     pub admin: Option<Arc<Admin>>,
     /// Names under which the server may be addressed, `server.hosts`.
@@ -146,7 +150,7 @@ impl Worker {
     /// Checks that the request comes from a page that may open a session, or from no page.
     fn check_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
         self.allowed_origins.check(request).map_err(|origin| {
-            self.refuse_origin(&origin);
+            self.refuse_origin(request, &origin);
             Problem::forbidden_origin(format!("pages of {origin} may not connect (server.allowed_origins)"))
         })
     }
@@ -154,13 +158,20 @@ impl Worker {
     /// Checks that the request comes from a page of this server, or from no page.
     fn check_own_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
         origin::check_own(request).map_err(|origin| {
-            self.refuse_origin(&origin);
+            self.refuse_origin(request, &origin);
             Problem::forbidden_origin(format!("this address is for the server's own pages, not for those of {origin}"))
         })
     }
 
-    fn refuse_origin(&self, origin: &str) {
+    /// Writes an event of this request into the audit log.
+    fn record(&self, request: &HttpRequest, event: Event, name: &str, reason: &str) {
+        let address = gate::caller(request).address;
+        self.audit.record(event, Entry { name, address, reason, ..Entry::default() });
+    }
+
+    fn refuse_origin(&self, request: &HttpRequest, origin: &str) {
         self.metrics().origins_refused.inc();
+        self.record(request, Event::OriginRefused, "", origin);
         self.foreign_origins.log(origin, Instant::now());
     }
 

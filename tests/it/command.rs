@@ -150,9 +150,10 @@ impl Process {
 
     /// Waits for the end; returns the exit status and the rest of the output.
     pub(crate) async fn ended(mut self) -> Ended {
-        let status = patiently("the process to end", self.child.wait()).await.unwrap();
+        // First, because a process waits a little for its log to be read.
         let mut stderr = String::new();
         patiently("the last output", self.stderr.into_inner().read_to_string(&mut stderr)).await.unwrap();
+        let status = patiently("the process to end", self.child.wait()).await.unwrap();
         Ended { status, stdout: String::new(), stderr }
     }
 }

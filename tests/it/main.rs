@@ -39,6 +39,7 @@ mod alpaca_stream;
 mod alpaca_transcript;
 mod amendments;
 mod attempt;
+mod audit;
 mod bad_frame;
 mod bad_parameter;
 mod bad_request;

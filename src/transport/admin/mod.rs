@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix::Addr;
 use actix_web::{HttpRequest, Resource, web};
 
-use crate::access::Identity;
+use crate::audit::Event;
 use crate::hub::Hub;
 use crate::transport::hosts::UnknownHost;
 use crate::transport::{AllowedHosts, Problem, Worker, faults, gate, problem, reading, status};
@@ -153,10 +153,9 @@ fn order(path: &str) -> Resource {
         .default_service(web::to(problem::method_not_allowed))
 }
 
-/// Writes an order into the log, with the operator who gave it.
-fn note(request: &HttpRequest, order: &str) {
-    let identity: Identity = gate::identity(request);
-    let name = if identity.has_key() { identity.name() } else { "-" };
-    let address = gate::caller(request).address.map_or_else(String::new, |address| address.to_string());
-    log::info!("order of an operator: {order} operator={name} address={address}");
+/// Writes an order into both logs, with the operator who gave it.
+pub(super) fn note(request: &HttpRequest, order: &str) {
+    let identity = gate::identity(request);
+    log::info!("order of an operator: {order} operator={:?}", identity.name());
+    Worker::of(request).record(request, Event::Order, identity.name(), order);
 }

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use crate::faults::Rule;
 use crate::protocol::{ErrorCode, Mistake};
-use crate::transport::admin::Site;
+use crate::transport::admin::{self, Site};
 use crate::transport::{Problem, Worker, gate, problem};
 
 /// Longest text of a rule, in bytes.
@@ -45,6 +45,7 @@ async fn add(request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> Res
         Problem::mistake(Mistake::new(ErrorCode::LimitExceeded, "there are fault_limits.rules_max rules already"))
     })?;
     worker.faults.refresh(&worker.router.borrow(), Instant::now());
+    admin::note(&request, &format!("fault added id={id}"));
     Ok(HttpResponse::Created().json(json!({ "id": id })))
 }
 
@@ -61,6 +62,7 @@ async fn list(request: HttpRequest) -> Result<HttpResponse, Problem> {
 async fn remove_all(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = check(&request)?;
     let removed = worker.faults.shared().remove(None);
+    admin::note(&request, "all faults removed");
     worker.faults.refresh(&worker.router.borrow(), Instant::now());
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }
@@ -71,6 +73,7 @@ async fn remove(request: HttpRequest, id: Path<String>) -> Result<HttpResponse, 
     if removed == 0 {
         return Err(Problem::not_found(request.path()));
     }
+    admin::note(&request, "fault removed");
     worker.faults.refresh(&worker.router.borrow(), Instant::now());
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }

@@ -18,6 +18,7 @@ use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, 
 use actix_web::{Error, HttpMessage, HttpRequest};
 
 use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, VisibleTable};
+use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
 use crate::transport::websocket::upgrade::opens_websocket;
@@ -62,8 +63,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
         return operators::enter(worker, request);
     }
     if !way::is_probe_for_all(request.path()) && worker.hosts.check(request).is_err() {
-        worker.metrics().hosts_refused.inc();
-        return Err(Problem::unknown_host());
+        return Err(refuse_host(worker, request));
     }
     if !worker.keys.is_guarded() {
         return Ok(());
@@ -78,15 +78,33 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if opens_websocket(request.head()) {
         worker.check_origin(request)?;
     }
-    let presented = presented::of(request)?;
-    let credentials = presented.as_ref().map(|presented| presented.credentials());
-    let identity = worker.keys.identify(credentials, &caller(request)).map_err(refusal)?;
+    let identity = identify(worker, request)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
     if way == Way::Admin {
         permit_operator(&identity)?;
     }
     request.extensions_mut().insert(identity);
     Ok(())
+}
+
+/// Returns who sends a request, by its credentials. A refusal is in the audit log.
+fn identify(worker: &Worker, request: &HttpRequest) -> Result<Identity, Problem> {
+    let presented = presented::of(request).inspect_err(|_| worker.record(request, Event::Refused, "", "malformed"))?;
+    let credentials = presented.as_ref().map(|presented| presented.credentials());
+    worker.keys.identify(credentials, &caller(request)).map_err(|err| refuse_key(worker, request, err))
+}
+
+/// Returns the response to a client that is refused, and writes that into the audit log.
+fn refuse_key(worker: &Worker, request: &HttpRequest, err: KeyError) -> Problem {
+    worker.record(request, Event::Refused, "", err.name());
+    refusal(err)
+}
+
+/// Returns the response to a request to another host, and writes that into the audit log.
+fn refuse_host(worker: &Worker, request: &HttpRequest) -> Problem {
+    worker.metrics().hosts_refused.inc();
+    worker.record(request, Event::HostRefused, "", "unknown_host");
+    Problem::unknown_host()
 }
 
 fn permit_operator(identity: &Identity) -> Result<(), Problem> {

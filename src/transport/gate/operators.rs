@@ -5,7 +5,8 @@ use actix_web::http::header::HeaderValue;
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::access::KeyError;
-use crate::transport::gate::{caller, permit_operator, presented, refusal};
+use crate::audit::Event;
+use crate::transport::gate::{identify, permit_operator, refuse_host, refuse_key};
 use crate::transport::{Problem, Worker, admin};
 
 /// The header with which browsers tell where a request comes from (Fetch Metadata).
@@ -21,21 +22,18 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     let Some(admin) = &worker.admin else { return Err(Problem::not_found(path)) };
     let is_probe = matches!(path, "/healthz" | "/readyz");
     if !is_probe && admin.check_host(request).is_err() {
-        worker.metrics().hosts_refused.inc();
-        return Err(Problem::unknown_host());
+        return Err(refuse_host(worker, request));
     }
     check_page(worker, request)?;
     if admin::is_open(path) {
         return Ok(());
     }
-    let presented = presented::of(request)?;
-    if presented.is_none() && admin.needs_key() {
+    let identity = identify(worker, request)?;
+    if admin.needs_key() && !identity.has_key() {
         worker.metrics().count_auth(KeyError::Missing.name());
-        return Err(refusal(KeyError::Missing));
+        return Err(refuse_key(worker, request, KeyError::Missing));
     }
-    let credentials = presented.as_ref().map(|presented| presented.credentials());
-    let identity = worker.keys.identify(credentials, &caller(request)).map_err(refusal)?;
-    permit_operator(&identity)?;
+    permit_operator(&identity).inspect_err(|_| worker.record(request, Event::Refused, identity.name(), "no_admin"))?;
     request.extensions_mut().insert(identity);
     Ok(())
 }

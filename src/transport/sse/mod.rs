@@ -27,6 +27,7 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Cursor, Dialect, ServerMessage, Subscribe};
 use crate::session::{Begun, Session};
+use crate::transport::audited::Audited;
 use crate::transport::gate::{self, Place};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
@@ -72,7 +73,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let actor = SseSession::create(|ctx| {
         let ender = Some(ctx.address().recipient());
         let identity = gate::identity(&request);
-        let (mut session, _) = worker.join::<Native>(&identity, &request, ("stream", &name), ender, now);
+        let (mut session, facts) = worker.join::<Native>(&identity, &request, ("stream", &name), ender, now);
         // An empty outbox takes the first answer.
         let _ = session.welcome(&name, now);
         let outbox = session.outbox().clone();
@@ -85,11 +86,12 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             (begun, outbox.clone())
         }));
         SseSession {
-            session,
             liveness: Liveness::new(&request, outbox.clone(), worker.session.clone()),
             outbox,
             retry_ms: retry_ms.clone(),
             metrics: worker.metrics(),
+            audited: session.is_some().then(|| Audited::begin(worker, facts)),
+            session,
             seat,
         }
     });
@@ -270,6 +272,8 @@ struct SseSession {
     retry_ms: Rc<Cell<Option<u64>>>,
     liveness: Liveness,
     metrics: SharedMetrics,
+    /// `None` for a session that was refused.
+    audited: Option<Audited>,
     /// The place of the session among those of its key, until it ends.
     seat: Option<Seat>,
 }
@@ -279,9 +283,7 @@ impl SseSession {
     fn close(&mut self, reason: CloseReason, retry_after_ms: Option<u64>, ctx: &mut Context<Self>) {
         // It leaves the hub at the end, when its close is counted.
         if let Some(_session) = self.session.take() {
-            self.seat = None;
-            self.metrics.count_close(reason);
-            log::debug!("stream closed reason={}", reason.name());
+            self.count_end(reason);
             self.liveness.reset_if_jammed(reason);
             let retry_after_ms = retry_after_ms.unwrap_or_else(|| rand::random_range(RETRY_MS));
             let goodbye = ServerMessage::Goodbye { reason: reason.name(), retry_after_ms };
@@ -292,6 +294,15 @@ impl SseSession {
             self.outbox.borrow_mut().finish(now);
         }
         ctx.stop();
+    }
+
+    fn count_end(&mut self, reason: CloseReason) {
+        self.seat = None;
+        if let Some(audited) = &self.audited {
+            audited.end(reason);
+        }
+        self.metrics.count_close(reason);
+        log::debug!("stream closed reason={}", reason.name());
     }
 
     fn check(&mut self, ctx: &mut Context<Self>) {
@@ -307,10 +318,9 @@ impl SseSession {
 
     /// Ends a stream without `goodbye`, because the stalled socket would not send it.
     fn give_up(&mut self, now: Instant, ctx: &mut Context<Self>) {
-        self.metrics.count_close(CloseReason::Stalled);
-        log::debug!("stream closed reason={}", CloseReason::Stalled.name());
+        self.count_end(CloseReason::Stalled);
         self.outbox.borrow_mut().abandon(now);
-        (self.session, self.seat) = (None, None);
+        self.session = None;
         ctx.stop();
     }
 }

@@ -8,6 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use crate::access::{Allowance, Caller, Identity, KeyError, Vendor};
+use crate::audit::{Entry, Event};
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::parameters::Parameters;
 use crate::transport::vendor::refused::Refused;
@@ -101,7 +102,11 @@ const fn dialect(vendor: Vendor) -> &'static str {
 }
 
 fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: &Caller) -> Result<Identity, Refused> {
+    let record = |reason| {
+        worker.audit.record(Event::Refused, Entry { address: caller.address, reason, ..Entry::default() });
+    };
     let Some(presented) = presented else {
+        record(KeyError::Missing.name());
         let message = match vendor {
             Vendor::Alpaca => "unauthorized.",
             Vendor::Massive => "API Key was not provided",
@@ -110,6 +115,7 @@ fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: 
         return Err(Refused::new(vendor, StatusCode::UNAUTHORIZED, message));
     };
     worker.keys.check(vendor, presented.credentials(), caller).map_err(|err| {
+        record(err.name());
         if let KeyError::RateLimited { wait_ms } = err {
             return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Seat, Vendor};
+use crate::audit::{Audit, Entry, Event};
 use crate::faults::Subject;
 use crate::hub::{End, Ender};
 use crate::protocol::{CloseReason, Refusal};
@@ -15,6 +16,7 @@ use crate::transport::{Opening, WorkerFaults};
 /// Authenticates one connection.
 pub(super) struct Entrance {
     keys: Arc<Keys>,
+    audit: Arc<Audit>,
     caller: Caller,
     faults: Rc<WorkerFaults>,
     dialect: &'static str,
@@ -56,6 +58,7 @@ impl Entrance {
         let timeout = worker.session.auth_timeout();
         Self {
             keys: worker.keys.clone(),
+            audit: worker.audit.clone(),
             caller: gate::caller(opening.request),
             faults: worker.faults.clone(),
             dialect,
@@ -93,7 +96,7 @@ impl Entrance {
         if matches!(self.state, State::Accepted { .. }) {
             return Err(Refusal::AlreadyAuthenticated);
         }
-        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(refusal)?;
+        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(|err| self.refuse(err))?;
         let taken = match self.fault(&key, now) {
             Some(refusal) => Err(refusal),
             None => self.take_seat(&key),
@@ -106,6 +109,14 @@ impl Entrance {
             }
         };
         Ok(())
+    }
+
+    /// Returns the refusal for credentials that are not accepted, and writes that into the audit log.
+    fn refuse(&self, err: KeyError) -> Refusal {
+        let session = u64::from_str_radix(&self.session, 16).ok();
+        let address = self.caller.address;
+        self.audit.record(Event::Refused, Entry { address, session, reason: err.name(), ..Entry::default() });
+        refusal(err)
     }
 
     fn take_seat(&self, key: &Identity) -> Result<Seat, Refusal> {

@@ -28,11 +28,12 @@ use actix_web_actors::ws;
 use bytes::Bytes;
 
 use crate::access::Seat;
-use crate::hub::{Control, End, SessionFacts};
+use crate::hub::{Control, End};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
 use crate::session::SessionConfig;
+use crate::transport::audited::Audited;
 use crate::transport::connection::SilentBody;
 use crate::transport::faults;
 use crate::transport::gate::Place;
@@ -124,7 +125,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             ignored: 0,
             was_spared: false,
             socket,
-            facts,
+            audited: Audited::begin(worker, facts),
             seat: place.seat,
         };
         // A client may have authenticated with its request.
@@ -152,7 +153,7 @@ struct WebSocketSession<H: MessageHandler> {
     /// Whether a fault has kept the session from its end.
     was_spared: bool,
     /// The session as an operator sees it.
-    facts: Rc<SessionFacts>,
+    audited: Audited,
     /// The place of the session among those of its key, until it closes.
     seat: Option<Seat>,
 }
@@ -189,7 +190,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             && !self.socket.has_key()
         {
             self.socket.set_key(key);
-            self.facts.set_key(key);
+            self.audited.set_key(key);
         }
     }
 
@@ -199,7 +200,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
             && let Some(time) = self.liveness.answered(now)
         {
             self.metrics.round_trip.observe(time);
-            self.facts.set_round_trip(time);
+            self.audited.facts().set_round_trip(time);
         }
     }
 
@@ -256,6 +257,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
 
     fn count_end(&mut self, reason: CloseReason) {
         self.seat = None;
+        self.audited.end(reason);
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
     }
