@@ -17,11 +17,12 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// Each page, the link that other pages have to it, and its script.
-const PAGES: [(&str, &str, &str); 4] = [
+const PAGES: [(&str, &str, &str); 5] = [
     ("index.html", "./", "js/app.js"),
     ("compare.html", "compare", "js/compare/page.js"),
     ("handshake.html", "handshake", "js/handshake/page.js"),
     ("embed.html", "embed", "js/embed/page.js"),
+    ("admin.html", "admin", "js/admin/page.js"),
 ];
 /// Other served files and folders. The modules that the scripts import, libraries from npm among them, are added.
 const SERVED: [&str; 5] = ["favicon.svg", "manifest.webmanifest", "icons", "css", "js"];

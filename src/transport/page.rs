@@ -57,6 +57,15 @@ pub(super) async fn handshake(request: HttpRequest) -> Result<HttpResponse, Prob
     serve(&request, "handshake.html", "no-cache")
 }
 
+/// Answers `GET /admin`, on the listener of the operators.
+///
+/// # Errors
+///
+/// Never: the page is embedded.
+pub(super) async fn admin(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    serve(&request, "admin.html", "no-cache")
+}
+
 /// Answers `GET /embed`: a ticker and a small chart for frames of other sites, those of `server.embed_origins`.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, Resource, web};
 use crate::audit::Event;
 use crate::hub::Hub;
 use crate::transport::hosts::UnknownHost;
-use crate::transport::{AllowedHosts, Problem, Worker, faults, gate, problem, reading, status};
+use crate::transport::{AllowedHosts, Problem, Worker, faults, gate, page, problem, reading, status};
 
 pub use config::{AdminConfig, OperatorsUnknown};
 pub use past::{Past, Point};
@@ -55,6 +55,22 @@ impl Site {
     /// Returns the listener of the request; that of clients in tests without one.
     pub(super) fn of(request: &HttpRequest) -> Self {
         request.app_data::<Self>().copied().unwrap_or(Self::Clients)
+    }
+
+    /// Adds the routes of the listener; `more_routes` are matched before those for clients.
+    pub(super) fn routes(
+        self,
+        worker: &Worker,
+        config: &mut web::ServiceConfig,
+        more_routes: impl FnOnce(&mut web::ServiceConfig),
+    ) {
+        match self {
+            Self::Clients => {
+                more_routes(config);
+                super::routes(worker, config);
+            }
+            Self::Operators => routes(config),
+        }
     }
 }
 
@@ -114,17 +130,21 @@ impl Admin {
     }
 }
 
-/// Returns whether everybody may come to this address of the listener: the probes.
+/// Returns whether everybody may come to this address of the listener: the probes, and the page with its files, which have no data.
 pub(super) fn is_open(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz")
+    matches!(path, "/" | "/healthz" | "/readyz" | "/admin" | "/admin/") || path.starts_with("/static/")
 }
 
-/// Adds the routes of the listener.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+/// Adds the routes of the listener of the operators.
+fn routes(config: &mut web::ServiceConfig) {
     config
         .service(reading("/healthz", status::healthz))
         .service(reading("/readyz", status::readyz))
         .service(reading("/metrics", status::metrics))
+        .service(web::redirect("/", "admin"))
+        .service(web::redirect("/admin/", "../admin"))
+        .service(reading("/admin", page::admin))
+        .service(reading("/static/{path:.*}", page::asset))
         .service(
             order("/admin/sessions")
                 .route(web::get().to(sessions::list))

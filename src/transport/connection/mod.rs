@@ -30,9 +30,9 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
-use crate::transport::admin::{self, Site};
+use crate::transport::admin::Site;
 use crate::transport::traffic::Meter;
-use crate::transport::{Worker, gate, pieces, problem, routes};
+use crate::transport::{Worker, gate, pieces, problem};
 
 use http_io::HttpIo;
 use response::ResponseBody;
@@ -101,13 +101,7 @@ where
             async move { answer.await.map(pieces::in_pieces) }
         })
         .data_factory(ready)
-        .configure(move |config| match site {
-            Site::Clients => {
-                more_routes(config);
-                routes(&ours, config);
-            }
-            Site::Operators => admin::routes(config),
-        });
+        .configure(move |config| site.routes(&ours, config, more_routes));
     let counted = metrics.clone();
     let app = apply_fn_factory(map_config(app, |()| AppConfig::default()), move |mut request: Request, app| {
         if let Some(meter) = request.conn_data::<Rc<Meter>>() {

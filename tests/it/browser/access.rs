@@ -7,12 +7,12 @@ use super::{CHART_IS_FULL, LIVE, TEN_ROWS, open_page};
 use crate::command::spawn_binary;
 
 /// From the lock file of the pages; `make lint` installs it.
-const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/static/node_modules/axe-core/axe.min.js");
+pub(super) const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/static/node_modules/axe-core/axe.min.js");
 /// Returns the rules of axe that the page breaks, with the elements.
 const VIOLATIONS: &str = "axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
     violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))";
 
-async fn violations(browser: &Browser, axe: &str) -> Value {
+pub(super) async fn violations(browser: &Browser, axe: &str) -> Value {
     if browser.value("typeof axe").await == "undefined" {
         browser.client.execute(axe, Vec::new()).await.unwrap();
     }
@@ -54,7 +54,7 @@ async fn axe_finds_nothing_on_any_page_scheme_and_language() {
 }
 
 /// Presses a key, with the modifiers of the Chrome debugging protocol: 8 is Shift.
-async fn press(browser: &Browser, key: &str, modifiers: u32) {
+pub(super) async fn press(browser: &Browser, key: &str, modifiers: u32) {
     let code = match key {
         "Tab" => 9,
         "Enter" => 13,

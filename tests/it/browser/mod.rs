@@ -1,6 +1,7 @@
 //! The pages in a real browser; this file tests the live page.
 
 mod access;
+mod admin;
 mod compare;
 mod compare_break;
 pub(crate) mod driver;
