@@ -5,9 +5,9 @@
  * Owns: one live region.
  */
 
+import { speak } from "./write.js";
+
 /** @param {string} text translated */
 export function say(text) {
-  const region = document.getElementById("said");
-  // The same text again is no change, and would not be spoken.
-  if (region) region.textContent = region.textContent === text ? `${text}\u00A0` : text;
+  speak(document.getElementById("said"), text);
 }

@@ -8,6 +8,7 @@
 
 import { byId } from "./element.js";
 import { t } from "./i18n.js";
+import { speak } from "./write.js";
 
 /** How long a result is shown, in milliseconds; longer if it can be undone, or while the viewer points at it. */
 const SHOWN_MS = 6_000;
@@ -38,13 +39,10 @@ export class WatchNote {
    * @param {boolean} [canUndo]
    */
   show(phrase, values = {}, canUndo = false) {
-    const before = this.#text.textContent;
     this.#shown = { phrase, values };
     this.#undo.hidden = !canUndo;
     this.#close.hidden = phrase === "";
-    this.relabel();
-    // The same text again is no change, and would not be spoken.
-    if (before !== "" && before === this.#text.textContent) this.#text.textContent += "\u00A0";
+    speak(this.#text, this.#words);
     clearTimeout(this.#timer);
     if (phrase !== "") this.#timer = setTimeout(() => this.#end(), canUndo ? UNDO_MS : SHOWN_MS);
   }
@@ -61,9 +59,14 @@ export class WatchNote {
     this.relabel();
   }
 
-  /** Rewrites the line after the language was switched. */
+  get #words() {
+    const { phrase, values } = this.#shown;
+    return phrase === "" ? "" : t(phrase, values);
+  }
+
+  /** Rewrites the texts after the language was switched. */
   relabel() {
-    this.#text.textContent = this.#shown.phrase === "" ? "" : t(this.#shown.phrase, this.#shown.values);
+    this.#text.textContent = this.#words;
     const { count, most } = this.#beyond;
     this.#left.textContent = count > 0 ? t("This server sends at most {most} symbols: {count} rows below them stand still.", { count, most }) : "";
   }
