@@ -309,10 +309,19 @@ function pulse() {
   setTimeout(pulse, PULSE_MS);
 }
 
-/** Shows the keys. @param {KeyboardEvent} event */
-async function onKey({ key, target, ctrlKey, metaKey }) {
+/** Follows a key that works wherever the focus is, unless it is typed into a field. @param {KeyboardEvent} event */
+function onKey(event) {
+  const { key, target, ctrlKey, metaKey } = event;
   const isTyped = target instanceof Element && target.matches("input:not([type=checkbox], [type=radio], [type=range]), select");
-  if (key !== "?" || isTyped || ctrlKey || metaKey || document.querySelector("dialog[open]")) return;
+  if (isTyped || ctrlKey || metaKey || document.querySelector("dialog[open]")) return;
+  if (key === "?") void showKeys();
+  if (key !== "/") return;
+  // Firefox would open its own search.
+  event.preventDefault();
+  byId("search").focus();
+}
+
+async function showKeys() {
   const { openKeys } = await import("./keyshelp.js");
   openKeys();
 }
@@ -330,7 +339,7 @@ export function goLive() {
   panel.arrange();
   applyAddress(false);
   address.onBack(() => applyAddress(true));
-  document.addEventListener("keydown", (event) => void onKey(event));
+  document.addEventListener("keydown", onKey);
   byId("share").addEventListener("click", () => void panel.share());
   const skips = { "#chart": "#chart", "#watchlist": "#watchlist tbody [tabindex='0']" };
   for (const [href, target] of Object.entries(skips)) {

@@ -99,11 +99,6 @@ export class WatchPanel {
       isListed: (symbol) => this.#watch.own.includes(symbol),
       onChoose: (symbol) => this.#choose(symbol),
     });
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "/" || event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey) return;
-      event.preventDefault();
-      byId("search").focus();
-    });
     byId("restore").addEventListener("click", () => this.#add(firstTen(this.listings.all.map((listing) => listing.symbol))));
     onOtherTab(() => {
       this.#lists.adopt();

@@ -61,7 +61,7 @@ pub(super) async fn press(browser: &Browser, key: &str, modifiers: u32) {
         "Escape" => 27,
         "ArrowLeft" => 37,
         "ArrowRight" => 39,
-        "?" => 191,
+        "?" | "/" => 191,
         _ => unreachable!("{key}"),
     };
     let text = if key == "Enter" { "\r" } else { "" };
@@ -137,6 +137,12 @@ async fn the_live_page_can_be_used_by_keyboard_alone() {
     browser.until("document.querySelector('#keys')?.open && document.querySelectorAll('#keys dt').length > 9").await;
     press(&browser, "Escape", 0).await;
     browser.until("!document.querySelector('#keys') && document.activeElement.id === 'chart'").await;
+    // These two work everywhere but in a field. The dialog's script is there, so that it would open at once.
+    press(&browser, "/", 0).await;
+    browser.until("document.activeElement.id === 'search'").await;
+    press(&browser, "?", 0).await;
+    browser.value("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))").await;
+    assert_eq!(browser.value("document.querySelector('#keys')").await, Value::Null);
 
     // The table of bars is another way to read them; Escape returns the focus.
     browser.value("document.querySelector('#chart-table').focus()").await;
