@@ -10,9 +10,9 @@
 /** @typedef {import("./protocol.js").Listing} Listing */
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
-import { figureOf, levelOf } from "./alerts.js";
+import { figureOf, levelOf, textOf } from "./alerts.js";
 import { element } from "./element.js";
-import { formatPercent, formatPrice } from "./format.js";
+import { formatPercent } from "./format.js";
 import { t } from "./i18n.js";
 import { fetchSnapshots } from "./rest.js";
 import { Search, symbolIn } from "./search.js";
@@ -82,8 +82,8 @@ export class AlertForm {
     const kind = this.#watched;
     const level = this.#level.valueAsNumber;
     const distance = ticker && level > 0 ? ((level - ticker.price) / ticker.price) * 100 : 0;
-    setText(this.#hint, !ticker ? "" : kind !== "price" ? t("now {value}", { value: figureOf(kind, ticker) })
-      : t("last {price} ({distance})", { price: formatPrice(ticker.price), distance: formatPercent(distance) }));
+    const value = ticker ? textOf(kind, figureOf(kind, ticker)) : "";
+    setText(this.#hint, !ticker ? "" : kind !== "price" ? t("now {value}", { value }) : t("last {price} ({distance})", { price: value, distance: formatPercent(distance) }));
     setData(this.#hint, "far", String(kind === "price" && Math.abs(distance) > FAR_PERCENT));
   }
 

@@ -11,10 +11,9 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { AlertForm } from "./alertform.js";
-import { ALERTS_MAX, armed, dueAt, formatSpread, soundAlerts, watchedBy } from "./alerts.js";
+import { ALERTS_MAX, armed, dueAt, soundAlerts, textOf, watchedBy } from "./alerts.js";
 import { Disclosure } from "./disclosure.js";
 import { byId, element } from "./element.js";
-import { formatPercent, formatPrice } from "./format.js";
 import { t } from "./i18n.js";
 import { settings } from "./settings.js";
 import { formatTime } from "./zone.js";
@@ -25,6 +24,8 @@ const noticeSetting = settings.define("alertNotice", (stored) => stored === true
 /** The tones of the sound, in hertz, and the length of each. */
 const TONES = [880, 1_175];
 const TONE_S = 0.14;
+/** The alerts that are shown at once. */
+const SHOWN_MAX = 3;
 
 /**
  * @typedef {object} AlertHandlers
@@ -40,6 +41,8 @@ export class AlertPanel {
   #button = byId("alerts-open");
   #panel = byId("alerts-menu");
   #shown = byId("alert-shown");
+  /** What has happened and was not dismissed, the newest first. @type {string[]} */
+  #due = [];
   #list = element("ul", { class: "alerts" });
   #menu;
   /** @type {AlertForm | null} */
@@ -54,11 +57,9 @@ export class AlertPanel {
     this.#tickers = tickers;
     this.#handlers = handlers;
     this.#menu = new Disclosure(this.#button, this.#panel, () => this.#fill());
-    byId("alert-close").addEventListener("click", () => {
-      this.#shown.hidden = true;
-    });
+    byId("alert-close").addEventListener("click", () => this.#dismiss());
     byId("alert-chart").addEventListener("click", () => {
-      this.#shown.hidden = true;
+      this.#dismiss();
       if (this.#shown.dataset.symbol) handlers.onChart(this.#shown.dataset.symbol);
     });
     alertSetting.subscribe(() => {
@@ -107,11 +108,17 @@ export class AlertPanel {
     const fired = { at_ms: Date.now(), value };
     this.#replace({ ...present, fired });
     const text = describeFired(alert, fired);
-    byId("alert-text").textContent = text;
+    this.#due = [text, ...this.#due].slice(0, SHOWN_MAX);
+    byId("alert-text").textContent = this.#due.join("\n");
     this.#shown.dataset.symbol = alert.symbol;
     this.#shown.hidden = false;
     if (soundSetting.get()) this.#sound();
     if (noticeSetting.get() && globalThis.Notification?.permission === "granted") notify(text, alert.id);
+  }
+
+  #dismiss() {
+    this.#shown.hidden = true;
+    this.#due = [];
   }
 
   /** @param {Alert} alert */
@@ -149,7 +156,7 @@ export class AlertPanel {
 
   /** @param {Alert} alert */
   #rowOf(alert) {
-    const state = alert.fired ? t("fired {time} at {value}", { value: textOf(alert, alert.fired.value), time: formatTime(alert.fired.at_ms / 1_000, "second") }) : t("armed");
+    const state = alert.fired ? t("fired {time} at {value}", { value: textOf(alert.kind, alert.fired.value), time: formatTime(alert.fired.at_ms / 1_000, "second") }) : t("armed");
     const row = element("li", { "data-alert": alert.id, "data-fired": String(alert.fired !== null) }, element("span", {}, describe(alert)), element("small", {}, state));
     if (alert.fired) {
       const again = element("button", { type: "button", "data-action": "arm" }, t("Set again"));
@@ -217,24 +224,19 @@ function notify(text, tag) {
   }
 }
 
-/** @param {Alert} alert @param {number} value */
-function textOf({ kind }, value) {
-  if (kind === "move") return formatPercent(value);
-  return kind === "spread" ? formatSpread(value) : formatPrice(value);
-}
-
 /** @param {Alert} alert */
 function describe(alert) {
-  const { symbol, kind, level, isAbove } = alert;
-  if (kind === "move") return t("{symbol} moves ±{level}%", { symbol, level });
-  if (kind === "spread") return t("{symbol} spread {level}", { symbol, level: formatSpread(level) });
-  if (isAbove === null) return t("{symbol} crosses {level}", { symbol, level: formatPrice(level) });
-  return isAbove ? t("{symbol} rises to {level}", { symbol, level: formatPrice(level) }) : t("{symbol} falls to {level}", { symbol, level: formatPrice(level) });
+  const { symbol, kind, isAbove } = alert;
+  if (kind === "move") return t("{symbol} moves ±{level}%", { symbol, level: alert.level });
+  const level = textOf(kind, alert.level);
+  if (kind === "spread") return t("{symbol} spread {level}", { symbol, level });
+  if (isAbove === null) return t("{symbol} crosses {level}", { symbol, level });
+  return isAbove ? t("{symbol} rises to {level}", { symbol, level }) : t("{symbol} falls to {level}", { symbol, level });
 }
 
 /** Says what has happened and when: the figure may be another one by the time that it is read. @param {Alert} alert @param {import("./alerts.js").Fired} fired */
 export function describeFired(alert, { at_ms, value }) {
-  const values = { symbol: alert.symbol, value: textOf(alert, value), time: formatTime(at_ms / 1_000, "second") };
+  const values = { symbol: alert.symbol, value: textOf(alert.kind, value), time: formatTime(at_ms / 1_000, "second") };
   if (alert.kind === "move") return t("{symbol} moved {value} at {time}", values);
   if (alert.kind === "spread") return t("{symbol} spread reached {value} at {time}", values);
   return alert.isAbove ? t("{symbol} rose to {value} at {time}", values) : t("{symbol} fell to {value} at {time}", values);

@@ -20,7 +20,7 @@
  * @property {Fired | null} fired null while it is armed
  */
 
-import { formatPercent } from "./format.js";
+import { formatPercent, formatPrice } from "./format.js";
 import { changeOf } from "./ticker.js";
 
 export const ALERTS_MAX = 50;
@@ -69,22 +69,15 @@ export function armed(alert, ticker) {
  */
 export function dueAt({ kind, level, isAbove, fired }, ticker, before) {
   if (fired) return null;
-  if (kind === "spread") return reached(ticker.ask - ticker.bid, level);
-  if (kind === "move") {
-    const { percent } = changeOf(ticker);
-    return reached(Math.abs(percent), level) === null ? null : percent;
-  }
+  const value = figureOf(kind, ticker);
+  // Compares as people read: differences of prices are not exact in binary.
+  if (kind !== "price") return (kind === "move" ? Math.abs(value) : value) >= level - 1e-9 ? value : null;
   if (isAbove === null) return null;
-  if (isAbove ? ticker.price >= level : ticker.price <= level) return ticker.price;
+  if (isAbove ? value >= level : value <= level) return value;
   if (!before || before.day_us !== ticker.day_us) return null;
   // A new extreme of the day was traded in between.
   if (isAbove) return ticker.high >= level && before.high < level ? ticker.high : null;
   return ticker.low <= level && before.low > level ? ticker.low : null;
-}
-
-/** Compares as people read: differences of prices are not exact in binary. @param {number} value @param {number} level */
-function reached(value, level) {
-  return value >= level - 1e-9 ? value : null;
 }
 
 /** Returns the level that a new alert begins with, as text; empty where only the viewer knows one. @param {Kind} kind @param {Ticker | undefined} ticker */
@@ -92,12 +85,14 @@ export function levelOf(kind, ticker) {
   return kind === "price" && ticker ? ticker.price.toFixed(ticker.price < 1 ? 4 : 2) : "";
 }
 
-/** Returns the present figure of a move or a spread. @param {Kind} kind @param {Ticker} ticker */
+/** Returns the present figure of what is watched. @param {Kind} kind @param {Ticker} ticker */
 export function figureOf(kind, ticker) {
-  return kind === "move" ? formatPercent(changeOf(ticker).percent) : formatSpread(ticker.ask - ticker.bid);
+  if (kind === "price") return ticker.price;
+  return kind === "move" ? changeOf(ticker).percent : ticker.ask - ticker.bid;
 }
 
-/** Writes a spread without the zeros of a price below a dollar. @param {number} value */
-export function formatSpread(value) {
-  return String(Number(value.toFixed(4)));
+/** Writes such a figure; a spread without the zeros of a price below a dollar. @param {Kind} kind @param {number} value */
+export function textOf(kind, value) {
+  if (kind === "price") return formatPrice(value);
+  return kind === "move" ? formatPercent(value) : String(Number(value.toFixed(4)));
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeFired } from "../js/alertpanel.js";
-import { ALERTS_MAX, armed, dueAt, figureOf, levelOf, soundAlerts, watchedBy } from "../js/alerts.js";
+import { ALERTS_MAX, armed, dueAt, figureOf, levelOf, soundAlerts, textOf, watchedBy } from "../js/alerts.js";
 import { Market } from "../js/market.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { quote, snapshot, trade } from "./messages.js";
@@ -43,7 +43,11 @@ test("moves count in both directions, and a spread is compared as it is written"
 test("a new alert begins at the price of its own symbol, and other kinds with no level", () => {
   assert.deepEqual([levelOf("price", ticker), levelOf("price", { ...ticker, price: 0.1234 }), levelOf("price", undefined)], ["200.00", "0.1234", ""]);
   assert.deepEqual([levelOf("move", ticker), levelOf("spread", ticker)], ["", ""]);
-  assert.deepEqual([figureOf("move", { ...ticker, prev_close: 100, price: 101 }), figureOf("spread", { ...ticker, bid: 10, ask: 10.02 })], ["+1.00%", "0.02"]);
+});
+
+test("the present figure is written as what is watched", () => {
+  const now = { ...ticker, prev_close: 100, price: 101, bid: 10, ask: 10.02 };
+  assert.deepEqual(/** @type {const} */ (["price", "move", "spread"]).map((kind) => textOf(kind, figureOf(kind, now))), ["101.00", "+1.00%", "0.02"]);
 });
 
 test("a fired alert says what has happened and when, not what is", () => {

@@ -290,3 +290,37 @@ async fn an_alert_is_exact_although_its_row_is_merged_and_survives_a_hidden_page
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
+
+#[tokio::test]
+async fn alerts_that_are_due_are_all_shown_and_cover_no_head() {
+    let server = spawn_binary(&[], &[]).await;
+    for (width, height) in [(1280, 800), (320, 640)] {
+        let browser = Browser::start(width, height, "dark").await;
+        browser.open(&format!("http://{}/embed", server.address)).await;
+        // Every spread is above that.
+        let alerts = json!(["AAPL", "MSFT"].map(|symbol| {
+            json!({ "id": symbol, "symbol": symbol, "kind": "spread", "level": 0.0001, "isAbove": null, "fired": null })
+        }));
+        browser.value(&format!("localStorage.setItem('tickcast.page', JSON.stringify({{ alerts: {alerts} }}))")).await;
+        browser.open(&format!("http://{}/", server.address)).await;
+        let lines = "document.querySelector('#alert-text').textContent.split('\\n').map((line) => line.split(' ')[0]).sort().join()";
+        browser.until(&format!("{lines} === 'AAPL,MSFT'")).await;
+        let outside = "(() => {
+            const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+            const alert = box('#alert-shown');
+            const isInside = (inner, outer) =>
+                inner.left >= outer.left && inner.right <= outer.right && inner.top >= outer.top && inner.bottom <= outer.bottom;
+            const window = new DOMRect(0, 0, innerWidth, innerHeight);
+            return [
+                ...['#alert-text', '#alert-chart', '#alert-close'].filter((selector) => !isInside(box(selector), alert)),
+                ...['.masthead', '#title', '#title-last'].filter((selector) => box(selector).bottom > alert.top),
+                ...(isInside(alert, window) ? [] : ['alert']),
+            ];
+        })()";
+        assert_eq!(browser.value(outside).await, json!([]), "{width}");
+        browser.click("#alert-close").await;
+        assert_eq!(browser.value("document.querySelector('#alert-shown').hidden").await, true);
+        assert_eq!(browser.console_errors().await, [""; 0]);
+        browser.close().await;
+    }
+}
