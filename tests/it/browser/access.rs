@@ -157,3 +157,64 @@ async fn the_live_page_can_be_used_by_keyboard_alone() {
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }
+
+/// The controls in sight that a finger at their middle, or 21 pixels beside it, does not hit; a box to tick with its label.
+/// If something lies over the page, only what it contains.
+const SMALL: &str = "[...(document.querySelector('dialog[open], :popover-open, .menu:not([hidden]), details[open]') ?? document)
+    .querySelectorAll('button, select, input, summary, a[href], [role=option]')]
+    .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.matches(':disabled, .skip a, #tv-attr-logo, .tagline a'))
+    .filter((each) => {
+        const target = each.matches('[type=checkbox], [type=radio]') ? each.labels[0] : each;
+        target.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
+        const { left, top, width, height } = target.getBoundingClientRect();
+        const [x, y] = [left + width / 2, top + height / 2];
+        const isHit = (dx, dy) => target.contains(document.elementFromPoint(x + dx, y + dy));
+        return isHit(0, 0) && ![[-21, 0], [21, 0], [0, -21], [0, 21]].every(([dx, dy]) => isHit(dx, dy));
+    })
+    .map((each) => each.id || each.dataset.action || each.dataset.column || each.dataset.sort || each.className || each.textContent)";
+
+#[tokio::test]
+async fn on_touch_every_control_of_the_live_page_is_44_pixels_large() {
+    let server = spawn_binary(&[], &[]).await;
+    let browser = Browser::start(390, 844, "light").await;
+    browser.devtools("Emulation.setTouchEmulationEnabled", json!({ "enabled": true, "maxTouchPoints": 1 })).await;
+    let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+    browser.devtools("Emulation.setDeviceMetricsOverride", phone).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(LIVE).await;
+    browser.until(TEN_ROWS).await;
+    browser.until(CHART_IS_FULL).await;
+    assert_eq!(browser.value("matchMedia('(pointer: coarse)').matches").await, true);
+    assert_eq!(browser.value(SMALL).await, json!([]));
+    let menus = ["#columns-open", "#alerts-open", "#list-open", "#indicators summary"];
+    let dialogs = ["#settings-open", "#chart-table", "#heat-open", "#connection-open"];
+    for opener in menus.iter().chain(&dialogs) {
+        browser.value(&format!("document.querySelector('{opener}').click()")).await;
+        browser
+            .until("!!document.querySelector('.menu:not([hidden]) :is(button, input), details[open], dialog[open], :popover-open')")
+            .await;
+        assert_eq!(browser.value(SMALL).await, json!([]), "{opener}");
+        if dialogs.contains(opener) {
+            browser.value("document.querySelector('dialog[open], :popover-open').matches('dialog') ? document.querySelector('dialog[open]').close() : document.querySelector(':popover-open').hidePopover()").await;
+        } else {
+            browser.value(&format!("document.querySelector('{opener}').click()")).await;
+        }
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn with_forced_colours_the_arrow_beside_a_price_and_the_bars_are_seen() {
+    let (_server, browser) = open_page(1920, 1080, "light").await;
+    let media = json!({ "features": [{ "name": "forced-colors", "value": "active" }] });
+    browser.devtools("Emulation.setEmulatedMedia", media).await;
+    browser.until("matchMedia('(forced-colors: active)').matches && !!document.querySelector('[data-tick=up]')").await;
+    let colours = "[
+        getComputedStyle(document.querySelector('[data-tick=up]'), '::before'),
+        ...['.track', '.track i', '.balance', '.balance span'].map((each) => getComputedStyle(document.querySelector(each))),
+    ].map((style) => style.backgroundColor)";
+    let paper = "getComputedStyle(document.querySelector('.panel')).backgroundColor";
+    let seen = format!("{colours}.map((colour) => colour !== {paper} && !colour.startsWith('rgba'))");
+    assert_eq!(browser.value(&seen).await, json!([true, true, true, true, true]), "{}", browser.value(colours).await);
+    browser.close().await;
+}
