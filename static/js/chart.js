@@ -20,7 +20,7 @@ import { addMainSeries, lookOf, pointOf } from "./chart/kinds.js";
 import { listenForKeys } from "./chart/keys.js";
 import { Overlays } from "./chart/overlays.js";
 import { timeOf, timeOptions, WallClockScale } from "./chart/scale.js";
-import { colourOf, onScheme } from "./colours.js";
+import { onScheme, readColours } from "./colours.js";
 import { formatVolumeShort } from "./format.js";
 import { t } from "./i18n.js";
 import { setData } from "./write.js";
@@ -42,16 +42,6 @@ const MARGIN_RIGHT_BARS = 5;
 /** The names of the scales in `data-scale`. */
 const SCALES = new Map([[PriceScaleMode.Normal, "linear"], [PriceScaleMode.Logarithmic, "log"], [PriceScaleMode.Percentage, "percent"]]);
 const SPACING_PX = { usual: 7, most: 24 };
-
-/** Reads the colours of the active scheme. */
-function readColours() {
-  const accent = colourOf("accent");
-  return {
-    panel: colourOf("panel"), text: colourOf("text-soft"), grid: colourOf("grid"), line: colourOf("line"), font: colourOf("font"),
-    crosshair: colourOf("crosshair"), label: colourOf("label"), up: colourOf("up"), down: colourOf("down"),
-    up_volume: colourOf("up-volume"), down_volume: colourOf("down-volume"), accent, fill: `${accent}38`,
-  };
-}
 
 /**
  * @typedef {object} ChartHandlers
@@ -101,7 +91,7 @@ export class ChartView {
     prices.setStretchFactor(82);
     volumes.setStretchFactor(18);
     this.#applyColours();
-    onScheme(() => this.#recolour());
+    onScheme(() => this.recolour());
     this.#chart.subscribeCrosshairMove((/** @type {{ time?: unknown, point?: unknown }} */ param) => {
       handlers.onHover(typeof param.time === "number" && param.point ? param.time * 1e6 : null);
     });
@@ -369,7 +359,8 @@ export class ChartView {
     return { time: timeOf(bar.ts), value: bar.volume, color };
   }
 
-  #recolour() {
+  /** Takes the colours of the style sheet. */
+  recolour() {
     this.#colours = readColours();
     this.#applyColours();
     this.#overlays.recolour();

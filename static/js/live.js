@@ -10,6 +10,7 @@
 
 import { address } from "./address.js";
 import { AlertPanel } from "./alertpanel.js";
+import { listenForPaper } from "./chart/paper.js";
 import { nowMicros } from "./clock.js";
 import { Connection } from "./connection.js";
 import { byId } from "./element.js";
@@ -331,6 +332,7 @@ export function goLive() {
   market.listen({ onOpen, onReset, onFollowed, onLag, onUnknown: (symbols) => panel.addUnknown(symbols) });
   stage.listen({ onCharts: follow, onPaint: paintStage, onInterval: chooseInterval, onLayout: () => address.push(stage.layout), symbols: () => panel.traded, nameOf: (symbol) => panel.nameOf(symbol) });
   onRelabel(relabel);
+  listenForPaper(() => stage.drawings);
   pace.relabel();
   alerts.relabel();
   byId("zone").textContent = zoneName();

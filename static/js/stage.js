@@ -96,6 +96,11 @@ export class Stage {
     return { charts: shown.flatMap(({ symbol }) => symbol ?? []), intervals: shown.map(({ interval }) => interval) };
   }
 
+  /** The drawings of all charts, with the elements around them, the first one's first. */
+  get drawings() {
+    return this.#held.map(({ cell, root }) => ({ view: cell.view, root }));
+  }
+
   /** What a link has of the options. */
   get link() {
     return linkOf(this.#options);

@@ -1,6 +1,6 @@
 //! The layout of the live page does not shift when figures change.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::driver::Browser;
 use super::open_page;
@@ -110,6 +110,38 @@ async fn on_a_phone_nothing_shifts_when_the_connection_is_lost() {
         assert_eq!(browser.value(&longest).await, before, "{language}");
         let sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.value(sideways).await, 0, "{language}");
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn on_paper_the_charts_are_whole_and_light() {
+    for width in [1920, 390] {
+        let server = spawn_binary(&[], &[]).await;
+        let browser = Browser::start(width, 800, "dark").await;
+        browser.open(&format!("http://{}/?chart=AAPL,MSFT&interval=1m,5m", server.address)).await;
+        browser.until(super::LIVE).await;
+        browser.until(super::CHART_IS_FULL).await;
+        browser
+            .until("[...document.querySelectorAll('.chart')].every(({ dataset }) => Number(dataset.bars) > 100)")
+            .await;
+        browser.value("window.dispatchEvent(new Event('beforeprint'))").await;
+        browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
+        let pictures = "[...document.querySelectorAll('.cell')].map((cell) => {
+            const picture = cell.querySelector('.paper');
+            const [outer, inner] = [cell, picture].map((each) => each.getBoundingClientRect());
+            const isWhole = inner.width > 200 && inner.right <= outer.right && inner.height < 420 && inner.bottom <= outer.bottom
+                && Math.abs(inner.width / inner.height - picture.width / picture.height) < 0.02;
+            // The corner is the paper's white, and something is drawn on it.
+            const pixels = new Uint32Array(picture.getContext('2d').getImageData(0, 0, picture.width, picture.height).data.buffer);
+            return isWhole && pixels[0] === 0xffffffff && new Set(pixels).size > 8;
+        })";
+        assert_eq!(browser.value(pictures).await, json!([true, true]), "{width}");
+        browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
+        browser.value("window.dispatchEvent(new Event('afterprint'))").await;
+        assert_eq!(browser.value("document.querySelectorAll('.paper').length").await, 0);
+        assert_eq!(browser.value("document.documentElement.dataset.scheme").await, "dark");
+        assert_eq!(browser.console_errors().await, [""; 0]);
         browser.close().await;
     }
 }
