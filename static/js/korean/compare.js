@@ -94,6 +94,9 @@ const table = {
     "표시 가격의 경과 시간은 그 가격을 만든 체결부터 잰 시간이며, 시간과 종목에 걸친 평균입니다. 종목마다 실행 중의 첫 체결부터 셉니다. CPU는 서버의 스레드가 이 연결들을 처리하는 데 쓴 시간입니다. 놓친 이벤트는 예고 없이 `seq`에 생긴 빈자리이고, 합쳐진 이벤트는 `skipped`나 `lag`가 센 것입니다. 연결이 끊기면 각 전송 방식은 커서부터 이어 받으며, 그 때문에 늦게 온 이벤트도 지연 시간에 들어갑니다.",
   "Over time": "시간에 따른 변화",
   "Median latency of each second": "초별 지연 시간의 중앙값",
+  "Latency, on a logarithmic scale": "지연 시간(로그 눈금)",
+  "Bytes per second, on a logarithmic scale": "초당 바이트(로그 눈금)",
+  "Time since the start of the run": "실행 시작 후 경과 시간",
   "Bytes per second on the wire, up and down": "초당 오간 바이트(양방향)",
   "A line has gaps where nothing came. With a short poll of more than a second, bytes are the mean of one of its intervals.":
     "아무것도 오지 않은 동안에는 선이 끊깁니다. 짧은 폴링 간격이 1초보다 길면 바이트는 그 간격의 평균입니다.",
