@@ -18,7 +18,8 @@ const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 /** Writes a price in dollars: to the cent, and below one dollar to the hundredth of a cent. @param {number} price */
 export function formatPrice(price) {
-  return Math.abs(price) < 1 && price !== 0 ? mills.format(price) : cents.format(price);
+  const text = Math.abs(price) < 1 && price !== 0 ? mills.format(price) : cents.format(price);
+  return price < 0 ? text.replace("-", MINUS) : text;
 }
 
 /** Writes a number with its sign (plus too) and two decimals. @param {number} value */

@@ -79,6 +79,39 @@ test("moving averages and bands are those of the closes, and follow the open bar
   assert.equal(sma.update(bars, bars.length), bars.length, "nothing has changed");
 });
 
+test("RSI and MACD have panes of their own, and are those of the closes", () => {
+  const closes = Array.from({ length: 60 }, (_, index) => 100 + 8 * Math.sin(index / 3) + index / 10);
+  const bars = minutes(closes);
+  const [rsi, macd] = ["rsi14", "macd"].map((id) => indicatorOf(id));
+  for (const each of [rsi, macd]) assert.deepEqual([each.update(bars, 0), each.isApart], [0, true]);
+  // Wilder: the first averages are plain, then a new change has the weight 1 / 14.
+  const changes = closes.slice(1).map((close, index) => close - closes[index]);
+  const [gain, loss] = [1, -1].map((sign) => {
+    const parts = changes.map((change) => Math.max(0, sign * change));
+    return parts.slice(14).reduce((average, part) => average + (part - average) / 14, parts.slice(0, 14).reduce((sum, part) => sum + part, 0) / 14);
+  });
+  assert.ok(Math.abs(rsi.values[0][59] - (100 - 100 / (1 + gain / loss))) < 1e-9);
+  assert.deepEqual([rsi.values[0][13], rsi.values[0][14] !== null], [null, true]);
+  const average = (/** @type {number[]} */ values, /** @type {number} */ length) => {
+    let value = values[0];
+    return values.map((next) => (value += (next - value) * (2 / (length + 1))));
+  };
+  const [short, long] = [average(closes, 12), average(closes, 26)];
+  const distance = short.map((value, index) => value - long[index]);
+  const signal = average(distance.slice(25), 9);
+  const [columns, line, smooth] = macd.values.map((values) => values[59]);
+  assert.ok(Math.abs(line - distance[59]) < 1e-9 && Math.abs(smooth - signal[34]) < 1e-9 && Math.abs(columns - line + smooth) < 1e-9);
+  assert.deepEqual([macd.values[0][32], macd.values[0][33] !== null], [null, true]);
+
+  bars[59] = bar(bars[59].ts, 90);
+  for (const each of [rsi, macd]) {
+    assert.equal(each.update(bars, 59), 59);
+    const anew = indicatorOf(each.id);
+    anew.update(bars, 0);
+    for (const [index, values] of each.values.entries()) assert.ok(Math.abs(values[59] - anew.values[index][59]) < 1e-9, each.id);
+  }
+});
+
 test("bars that are prepended or replaced change every value", () => {
   const bars = minutes(Array.from({ length: 30 }, (_, index) => 100 + index));
   const sma = indicatorOf("sma20");

@@ -1,11 +1,13 @@
 // @ts-check
 /**
- * The indicators over the bars: moving averages, the volume-weighted average price of the day, and Bollinger bands. The library
- * `trading-signals` computes them; this module is loaded when the viewer chooses one.
+ * The indicators: over the bars moving averages, the volume-weighted average price of the day, and Bollinger bands; below them the relative
+ * strength index and MACD. The library `trading-signals` computes them; this module is loaded when the viewer chooses one.
  *
  * Owns: which there are, and the order of their computation. Pure.
  */
 
+import { MACD } from "../../node_modules/trading-signals/dist/momentum/MACD/MACD.js";
+import { RSI } from "../../node_modules/trading-signals/dist/momentum/RSI/RSI.js";
 import { EMA } from "../../node_modules/trading-signals/dist/trend/EMA/EMA.js";
 import { SMA } from "../../node_modules/trading-signals/dist/trend/SMA/SMA.js";
 import { VWAP } from "../../node_modules/trading-signals/dist/trend/VWAP/VWAP.js";
@@ -75,7 +77,21 @@ function ofBands(length, deviations) {
   };
 }
 
-/** @type {Readonly<Record<string, { label: string, lines: Overlay["lines"], start: (seed: Seed | null) => Computation, isOfDay?: boolean }>>} */
+/** Returns the distance of two averages, its own average, and before these the distance of both. @param {number} short @param {number} long @param {number} smoothing @returns {Computation} */
+function ofAverages(short, long, smoothing) {
+  const signal = new EMA(smoothing);
+  const macd = new MACD(new EMA(short), new EMA(long), signal);
+  return {
+    add(bar, isSame) {
+      const result = macd.update(bar.close, isSame);
+      return result && signal.isStable ? [result.histogram, result.macd, result.signal] : [null, null, null];
+    },
+  };
+}
+
+/** @typedef {Pick<Overlay, "label" | "lines" | "isApart" | "levels"> & { start: (seed: Seed | null) => Computation, isOfDay?: boolean }} Known */
+
+/** @type {Readonly<Record<string, Known>>} */
 const KNOWN = {
   sma20: { label: "SMA 20", lines: [{ colour: "overlay-2", style: STYLE.solid }], start: () => ofCloses(new SMA(20)) },
   sma50: { label: "SMA 50", lines: [{ colour: "overlay-3", style: STYLE.solid }], start: () => ofCloses(new SMA(50)) },
@@ -85,6 +101,15 @@ const KNOWN = {
     label: "BB 20, 2",
     lines: [STYLE.dotted, STYLE.solid, STYLE.solid].map((style) => ({ colour: "overlay-6", style })),
     start: () => ofBands(20, 2),
+  },
+  rsi14: { label: "RSI 14", isApart: true, levels: [30, 70], lines: [{ colour: "overlay-2", style: STYLE.solid }], start: () => ofCloses(new RSI(14)) },
+  macd: {
+    label: "MACD 12, 26, 9",
+    isApart: true,
+    lines: [
+      { colour: "overlay-6", style: STYLE.solid, isColumns: true }, { colour: "overlay-3", style: STYLE.solid }, { colour: "overlay-5", style: STYLE.dashed },
+    ],
+    start: () => ofAverages(12, 26, 9),
   },
 };
 
@@ -103,9 +128,11 @@ class Indicator {
 
   /** @param {string} id */
   constructor(id) {
-    const { label, lines, start, isOfDay } = KNOWN[id];
+    const { label, lines, isApart, levels, start, isOfDay } = KNOWN[id];
     this.id = id;
     this.label = label;
+    this.isApart = isApart;
+    this.levels = levels;
     this.lines = lines;
     this.values = lines.map(/** @returns {(number | null)[]} */ () => []);
     this.#start = start;

@@ -16,7 +16,7 @@ import { settings } from "../settings.js";
 /** The most charts beside the first. */
 export const PANES_MAX = 3;
 /** The indicators that there are, as `indicators.js` knows them. */
-export const INDICATORS = ["sma20", "sma50", "ema20", "vwap", "bands"];
+export const INDICATORS = ["sma20", "sma50", "ema20", "vwap", "bands", "rsi14", "macd"];
 /** @type {readonly Kind[]} */
 export const KINDS = ["candles", "line", "area"];
 const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,15}$/;

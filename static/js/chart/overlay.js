@@ -9,12 +9,15 @@
 /** @typedef {{ before_us: number, volume: number, price: number }} Seed what was traded on the day of a moment, before it */
 
 /**
- * One or more lines over the bars that belong together, as a Bollinger band.
+ * One or more lines over the bars, or below them, that belong together, as a Bollinger band.
  * @typedef {object} Overlay
  * @property {string} id
  * @property {string} label for the legend; not translated
  * @property {boolean} isCompared whether it is another symbol, so that only percentages can be compared
- * @property {readonly { colour: string, style: import("lightweight-charts").LineStyle }[]} lines `colour` is a custom property of the page
+ * @property {boolean} [isApart] whether it has a pane below the bars, as its values are no prices
+ * @property {readonly number[]} [levels] values that are marked in its pane
+ * @property {readonly { colour: string, style: import("lightweight-charts").LineStyle, isColumns?: boolean }[]} lines `colour` is a custom
+ *   property of the page
  * @property {readonly (readonly (number | null)[])[]} values of each line, by the index of the bar; null where there is none
  * @property {(bars: readonly Bar[], from: number) => number} update computes the values of the bars from this index on; returns the index
  *   of the first value that has changed, which may be smaller

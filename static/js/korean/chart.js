@@ -21,6 +21,8 @@ export const chart = {
   "EMA 20, exponential moving average": "EMA 20, 지수 이동평균",
   "VWAP, average price of the day by volume": "VWAP, 당일 거래량 가중 평균가",
   "Bollinger bands, 20 bars, 2 deviations": "볼린저 밴드, 20봉, 표준편차 2배",
+  "RSI 14, relative strength index": "RSI 14, 상대강도지수",
+  "MACD 12, 26, 9, distance of two averages": "MACD 12, 26, 9, 이동평균 수렴·확산",
   "Compare with a symbol": "다른 종목과 비교",
   "Compare…": "비교…",
   "No comparison": "비교 안 함",

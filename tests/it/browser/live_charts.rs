@@ -233,3 +233,26 @@ async fn times_without_data_are_bands_and_a_wrong_history_is_refused() {
     browser.until(&format!("{gaps} === '2'")).await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn an_indicator_that_is_no_price_has_a_pane_below_the_bars() {
+    let (_server, browser) = open_page(1280, 800, "light").await;
+    browser.click("#indicators summary").await;
+    let panes = browser.value(PANES).await;
+    for name in ["rsi14", "macd"] {
+        browser.click(&format!("#indicators input[value='{name}']")).await;
+    }
+    let values = "Object.fromEntries(['rsi14', 'macd'].map((id) =>
+        [id, (document.querySelector(`#stage [data-line=${id}] .value`)?.textContent ?? '').replaceAll('\u{2212}', '-').split(' ').map(Number)]))";
+    let plausible = "(({ rsi14: [rsi], macd: [columns, line, average] }) =>
+        rsi > 0 && rsi < 100 && Math.abs(columns - line + average) < 0.0002)";
+    browser.until(&format!("{plausible}({values})")).await;
+    // Each brings a pane and the line above it.
+    assert_eq!(browser.value(PANES).await.as_u64(), panes.as_u64().map(|rows| rows + 4));
+    for name in ["rsi14", "macd"] {
+        browser.click(&format!("#indicators input[value='{name}']")).await;
+    }
+    browser.until(&format!("{PANES} === {panes}")).await;
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
