@@ -22,9 +22,9 @@ const LOOK_MS = 50;
 
 /** @typedef {{ x: number, y: number, width: number, height: number }} Box */
 /** @typedef {{ value?: unknown, description?: string }} Value of a script */
-/** @typedef {{ browserContextId: string, targetId: string, sessionId: string, data: string, metrics: { name: string, value: number }[], result: Value, exceptionDetails?: { text: string, exception?: Value } }} Result of those commands that are used here; each has some of these */
-/** @typedef {{ requestId: string, encodedDataLength: number }} NetworkEvent the fields that are read of an event of the network */
-/** @typedef {{ id?: number, result: Result, error?: { message: string }, method?: string, params?: NetworkEvent }} Message of the debugging protocol */
+/** @typedef {{ browserContextId: string, targetId: string, sessionId: string, data: string, eof: boolean, metrics: { name: string, value: number }[], result: Value, exceptionDetails?: { text: string, exception?: Value } }} Result of those commands that are used here; each has some of these */
+/** @typedef {{ requestId: string, encodedDataLength: number, stream: string }} Report the fields that are read of an event; each has some of these */
+/** @typedef {{ id?: number, result: Result, error?: { message: string }, method?: string, params?: Report }} Message of the debugging protocol */
 
 /** @param {number} ms */
 export function pause(ms) {
@@ -38,7 +38,7 @@ export class Browser {
   /** @type {Map<number, { resolve: (result: Result) => void, reject: (error: Error) => void }>} */
   #pending = new Map();
   #rest = "";
-  /** Is called with every event of the network, if a page has enabled them. @type {((method: string, params: NetworkEvent) => void) | null} */
+  /** Is called with every event of the network and of a trace, if they are enabled. @type {((method: string, params: Report) => void) | null} */
   onEvent = null;
 
   constructor(command = process.env.CHROMIUM ?? "chromium", flags = PICTURE_FLAGS) {
@@ -66,7 +66,7 @@ export class Browser {
     this.#rest = parts.pop() ?? "";
     for (const part of parts) {
       const { id, result, error, method, params } = /** @type {Message} */ (JSON.parse(part));
-      if (method?.startsWith("Network.") && params) this.onEvent?.(method, params);
+      if (method && params && /^(Network|Tracing)\./.test(method)) this.onEvent?.(method, params);
       const pending = this.#pending.get(id ?? 0);
       if (!pending || !this.#pending.delete(id ?? 0)) continue;
       if (error) pending.reject(new Error(error.message));
