@@ -159,3 +159,33 @@ async fn the_enter_that_ends_a_composition_chooses_nothing() {
     browser.until(&format!("{SHOWN} === '{FIRST_TEN},{chosen}'")).await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_row_that_falls_silent_is_marked_with_its_age_until_its_symbol_is_heard_again() {
+    let server = spawn_binary(&[], &[]).await;
+    let browser = Browser::start(1280, 800, "light").await;
+    // Takes the messages of one symbol from what the page receives.
+    let mute = "(() => {
+        const { get } = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
+        Object.defineProperty(MessageEvent.prototype, 'data', { get() {
+            const data = get.call(this);
+            return globalThis.mute_ && typeof data === 'string' ? JSON.stringify(JSON.parse(data).filter(({ symbol }) => symbol !== mute_)) : data;
+        } });
+    })();";
+    browser.before_scripts(mute).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.until(LIVE).await;
+    browser.until(TEN_ROWS).await;
+    browser.until("/[0-9]/.test(document.querySelector('tr[data-symbol=MSFT] [data-field=last]').textContent)").await;
+    browser.value("globalThis.mute_ = 'MSFT'").await;
+    let old =
+        "[...document.querySelectorAll('#watchlist tr[data-old=old]')].map(({ dataset }) => dataset.symbol).join()";
+    browser.until(&format!("{old} === 'MSFT'")).await;
+    let age = "Number(document.querySelector('tr[data-symbol=MSFT] .age').textContent.match(/^([0-9]+) s old$/)[1])";
+    browser.value(&format!("globalThis.age_ = {age}")).await;
+    browser.until(&format!("{age} > age_ && age_ >= 10")).await;
+    assert_eq!(browser.value("document.querySelector('#status').dataset.state").await, "live", "the others go on");
+    browser.value("globalThis.mute_ = ''").await;
+    browser.until(&format!("{old} === ''")).await;
+    browser.close().await;
+}
