@@ -188,7 +188,9 @@ fn reload_on_hangup(mut hangup: Signal, controls: Arc<ServerControls>) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
             if controls.reload().is_empty() {
-                log::info!("SIGHUP: no certificate to read again (server.tls.cert), and no keys (auth.keys_file)");
+                log::info!(
+                    "SIGHUP: no certificate to read again (server.tls.cert), and no keys (auth.keys_file, auth.jwt)"
+                );
             }
         }
     });

@@ -36,14 +36,16 @@ const LINES_MAX: usize = 400;
 const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/")];
 
 /// Crates that only some files may name: the crate, and the prefixes of paths of these files, see [`CRATES`].
-const RESERVED: [(&str, &[&str]); 11] = [
+const RESERVED: [(&str, &[&str]); 13] = [
     ("actix_web_actors", &["transport/websocket/mod.rs"]),
     ("actix_service", &["transport/connection/mod.rs"]),
     ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
     ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
-    ("rustls", &["app/"]),
+    ("rustls", &["app/", "access/token/fetch.rs"]),
+    ("jsonwebtoken", &["access/token/"]),
+    ("ureq", &["access/token/fetch.rs"]),
     ("tokio_rustls", &["transport/", "app/"]),
     (
         "serde",

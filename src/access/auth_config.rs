@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
+use crate::access::JwtConfig;
+
 /// The section `[auth]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
     /// Whether every request for data needs a key.
@@ -14,6 +16,12 @@ pub struct AuthConfig {
     pub keys_file: String,
     /// How long before its end a session is told that its key expires. Milliseconds, at most 3,600,000.
     pub expiry_notice_ms: u64,
+    /// The file of revoked tokens; empty for none.
+    pub revoked_file: String,
+    /// Most verified tokens that are remembered; 0 for none. At most 10,000,000.
+    pub cache_max: usize,
+    /// Tokens (JWT).
+    pub jwt: JwtConfig,
 }
 
 /// The section `[limits]`.
@@ -34,14 +42,22 @@ impl Default for LimitsConfig {
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { required: false, open: false, keys_file: String::new(), expiry_notice_ms: 30_000 }
+        Self {
+            required: false,
+            open: false,
+            keys_file: String::new(),
+            expiry_notice_ms: 30_000,
+            revoked_file: String::new(),
+            cache_max: 10_000,
+            jwt: JwtConfig::default(),
+        }
     }
 }
 
 impl AuthConfig {
     /// Returns whether credentials are checked at all.
     pub fn is_on(&self) -> bool {
-        self.required || !self.keys_file.is_empty()
+        self.required || !self.keys_file.is_empty() || self.jwt.is_on()
     }
 
     /// Checks that every value is within its range.
@@ -51,12 +67,17 @@ impl AuthConfig {
     /// Returns the key that is not, and the rule that it breaks.
     pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
-            Self { required: true, keys_file, .. } if keys_file.is_empty() => {
-                Err(("auth.keys_file", "must be set when auth.required is: nobody could get in"))
+            Self { required: true, keys_file, jwt, .. } if keys_file.is_empty() && !jwt.is_on() => Err((
+                "auth.keys_file",
+                "must be set when auth.required is, or tokens be accepted (auth.jwt): nobody could get in",
+            )),
+            Self { revoked_file, jwt, .. } if !revoked_file.is_empty() && !jwt.is_on() => {
+                Err(("auth.revoked_file", "must not be set without auth.jwt: it revokes tokens"))
             }
+            Self { cache_max: 10_000_001.., .. } => Err(("auth.cache_max", "must be at most 10000000")),
             Self { required: true, open: true, .. } => Err(("auth.open", "must be false when auth.required is true")),
             Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
-            _ => Ok(()),
+            _ => self.jwt.validate(),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::access::AuthConfig;
+use crate::access::token::NAME_PREFIX;
 
 /// The most keys of the configuration.
 const PAIRS_MAX: usize = 10_000;
@@ -161,6 +162,9 @@ impl KeysConfig {
             }
             Self { requests_per_minute_max: 0 | 1_000_000_001.., .. } => {
                 Err(("keys.requests_per_minute_max", "must be 1 to 1000000000"))
+            }
+            Self { pairs, .. } if pairs.iter().any(|pair| pair.id.starts_with(NAME_PREFIX)) => {
+                Err(("keys.pairs.id", "must not begin with jwt: like the names of tokens"))
             }
             _ if is_repeated => Err(("keys.pairs.id", "must differ from those of the other keys")),
             Self { pairs, .. } if !pairs.iter().all(|pair| is_word(&pair.id) && is_word(&pair.secret)) => {

@@ -11,6 +11,8 @@ use crate::protocol::Rate;
 pub struct Entitlement {
     /// Patterns of the symbols. None means no symbol.
     pub symbols: Vec<Glob>,
+    /// Patterns of which a symbol must match one as well; none means all.
+    pub symbols_within: Vec<Glob>,
     /// The channels.
     pub channels: ChannelSet,
     /// Highest rate of each topic; with one there is no mode `all`.
@@ -57,6 +59,7 @@ impl Entitlement {
     pub const fn nothing() -> Self {
         Self {
             symbols: Vec::new(),
+            symbols_within: Vec::new(),
             channels: ChannelSet::EMPTY,
             max_hz: None,
             symbols_max: 0,
@@ -75,15 +78,18 @@ impl Entitlement {
         self.channels == ChannelSet::ALL && self.max_hz.is_none()
     }
 
+    /// Returns whether the client may have the symbol of this name, in upper case.
+    pub(super) fn has_symbol(&self, name: &str) -> bool {
+        let is_in = |patterns: &[Glob]| patterns.iter().any(|glob| glob.matches(name));
+        is_in(&self.symbols) && (self.symbols_within.is_empty() || is_in(&self.symbols_within))
+    }
+
     /// Returns the symbols of the table that the client may have; `None` for all.
     pub(super) fn symbols_of(&self, table: &SymbolTable) -> Option<Arc<SymbolSet>> {
-        if self.symbols.iter().any(Glob::is_all) {
+        if self.symbols.iter().any(Glob::is_all) && self.symbols_within.is_empty() {
             return None;
         }
-        let is_named = |id: &SymbolId| {
-            let symbol = table.instrument(*id).symbol;
-            self.symbols.iter().any(|glob| glob.matches(symbol.as_str()))
-        };
+        let is_named = |id: &SymbolId| self.has_symbol(table.instrument(*id).symbol.as_str());
         Some(Arc::new(table.ids().filter(is_named).collect()))
     }
 }

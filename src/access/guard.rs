@@ -1,23 +1,27 @@
-//! `Guard`: the keys of the key file, and the checks of a server that knows its clients.
+//! `Guard`: the keys of the key file, the tokens of an issuer, and the checks of a server that knows its clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::access::failures::Failures;
+use crate::access::file::KeyFileError;
 use crate::access::identity::KeySet;
-use crate::access::key_file::{self, KeyFileError};
+use crate::access::key_file;
 use crate::access::secret::is_mistyped;
+use crate::access::token::{self, Tokens};
 use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin};
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 
-/// The checks of a server with a key file.
+/// The checks of a server with a key file, or with tokens.
 pub(super) struct Guard {
     is_required: bool,
-    path: PathBuf,
+    /// `None` without a key file.
+    path: Option<PathBuf>,
     file: RwLock<Arc<KeySet>>,
+    tokens: Option<Tokens>,
     failures: Failures,
     expiry_notice: Duration,
     clock: Arc<dyn Clock>,
@@ -25,11 +29,11 @@ pub(super) struct Guard {
 }
 
 impl Keys {
-    /// Adds the keys of the key file, and the check of credentials, if the settings demand it.
+    /// Adds the keys of the key file, the tokens, and the check of credentials, if the settings demand it.
     ///
     /// # Errors
     ///
-    /// Returns the first mistake in the file.
+    /// Returns the first mistake in the files.
     pub fn guarded(
         self,
         auth: &AuthConfig,
@@ -40,11 +44,12 @@ impl Keys {
         if !auth.is_on() {
             return Ok(self);
         }
-        let path = PathBuf::from(&auth.keys_file);
-        let file = RwLock::new(Arc::new(key_file::read(&path)?));
+        let path = Some(PathBuf::from(&auth.keys_file)).filter(|path| !path.as_os_str().is_empty());
+        let file = path.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
+        let (file, tokens) = (RwLock::new(Arc::new(file)), Tokens::new(auth, clock.clone(), metrics.clone())?);
         let failures = Failures::new(limits.clone());
         let expiry_notice = Duration::from_millis(auth.expiry_notice_ms);
-        let guard = Guard { is_required: auth.required, path, file, failures, expiry_notice, clock, metrics };
+        let guard = Guard { is_required: auth.required, path, file, tokens, failures, expiry_notice, clock, metrics };
         Ok(Self { guard: Some(guard), ..self })
     }
 
@@ -58,7 +63,7 @@ impl Keys {
         self.guard.as_ref().is_some_and(Guard::is_required)
     }
 
-    /// Returns who a client of the native protocol is. Without a key file that is anybody; where no key is needed, so is a client
+    /// Returns who a client of the native protocol is. Without a key file and tokens that is anybody; where no key is needed, so is a client
     /// without credentials.
     ///
     /// # Errors
@@ -68,43 +73,41 @@ impl Keys {
         let Some(guard) = &self.guard else { return Ok(Identity::anybody()) };
         let Some(credentials) = credentials else {
             if guard.is_required {
-                guard.metrics.count_auth(KeyError::Missing.name());
+                guard.metrics.count_auth("none", KeyError::Missing.name());
                 return Err(KeyError::Missing);
             }
             return Ok(Identity::anybody());
         };
-        guard.watch(caller, || {
+        guard.watch(credentials, caller, || {
             let digest = Digest::of(credentials.secret());
-            let key = guard.find(credentials, &digest).ok_or_else(|| unknown(credentials))?;
+            let key = guard.find(credentials, &digest)?.ok_or_else(|| unknown(credentials))?;
             guard.permit(&key, caller)?;
             Ok(key)
         })
     }
 
-    /// Reads the key file again, and ends the connections of the keys that are no longer in it or have changed. A bad file changes
-    /// nothing. The result is logged, and returned: whether the file was good; `None` without one.
+    /// Reads the key file, the keys of tokens and the revocations again, and ends the connections of the keys that are no longer there
+    /// or have changed, and of the tokens that are no longer good. A bad file changes nothing. The result is logged, and returned: whether
+    /// the files were good; `None` without any.
     pub fn reload(&self) -> Option<bool> {
         let guard = self.guard.as_ref()?;
-        match key_file::read(&guard.path) {
-            Ok(file) => {
-                let keys = file.len();
-                *guard.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
-                let ended = self.end_connections(|_| true);
-                log::info!("keys reloaded keys={keys} connections_ended={ended}");
-                Some(true)
-            }
-            Err(err) => {
-                log::error!("keys not reloaded, the old ones stay: {err}");
-                Some(false)
-            }
+        let file = guard.path.as_deref().map(|path| guard.read_again(path));
+        let are_tokens_good = guard.tokens.as_ref().is_none_or(Tokens::reload);
+        let ended = self.end_connections(|_| true);
+        match &file {
+            Some(Ok(keys)) => log::info!("keys reloaded keys={keys} connections_ended={ended}"),
+            Some(Err(err)) => log::error!("keys not reloaded, the old ones stay: {err}"),
+            None => log::info!("tokens reloaded connections_ended={ended}"),
         }
+        Some(are_tokens_good && !matches!(file, Some(Err(_))))
     }
 
-    /// Ends the connections of the keys that have expired.
+    /// Ends the connections of the keys and tokens that have expired, and of the tokens whose key the issuer has withdrawn.
     pub fn end_expired(&self) {
         let Some(guard) = &self.guard else { return };
         let now = guard.clock.now();
-        self.end_connections(|key| key.entitlement().expires_at.is_some_and(|end| end <= now));
+        let has_new_keys = guard.tokens.as_ref().is_some_and(|tokens| tokens.tick(now));
+        self.end_connections(|key| has_new_keys || key.entitlement().expires_at.is_some_and(|end| end <= now));
     }
 
     /// Returns the time from which a session of this client is told that its key expires.
@@ -128,25 +131,55 @@ impl Guard {
         self.current().by_id(id).is_some()
     }
 
-    pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Option<Identity> {
-        self.current().find(credentials, digest)
+    /// Reads the key file again, and returns the number of its keys.
+    fn read_again(&self, path: &Path) -> Result<usize, KeyFileError> {
+        let file = key_file::read(path)?;
+        let keys = file.len();
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
+        Ok(keys)
+    }
+
+    /// Returns the client with these credentials; `None` if they are neither a key of the key file nor a token.
+    ///
+    /// # Errors
+    ///
+    /// Returns why a token is refused.
+    pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Result<Option<Identity>, KeyError> {
+        if let Some(key) = self.current().find(credentials, digest) {
+            return Ok(Some(key));
+        }
+        match (&self.tokens, credentials) {
+            (Some(tokens), Credentials::Token(word)) if token::is_like(word) => {
+                Ok(Some(tokens.check(word, digest, self.clock.now())?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the way by which a client with these credentials comes, for the metrics.
+    fn way(&self, credentials: Credentials<'_>) -> &'static str {
+        match credentials {
+            Credentials::Token(word) if self.tokens.is_some() && token::is_like(word) => "token",
+            _ => "key",
+        }
     }
 
     /// Looks somebody up, and counts the result. After too many wrong credentials of an address, further wrong ones of it are refused as
     /// too many; right ones are let in, because several clients may have one address.
     pub(super) fn watch(
         &self,
+        credentials: Credentials<'_>,
         caller: &Caller,
         look_up: impl FnOnce() -> Result<Identity, KeyError>,
     ) -> Result<Identity, KeyError> {
         let now = self.clock.now();
         let mut found = look_up();
-        if let Err(KeyError::Unknown | KeyError::Mistyped) = found
+        if found.as_ref().is_err_and(KeyError::is_wrong)
             && let Err(wait_ms) = self.failures.count(caller.address, now)
         {
             found = Err(KeyError::RateLimited { wait_ms });
         }
-        self.metrics.count_auth(found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
+        self.metrics.count_auth(self.way(credentials), found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
         found
     }
 
@@ -172,6 +205,11 @@ impl Guard {
 
     /// Returns why the sessions of this key must end; `None` if they may go on.
     pub(super) fn end_of(&self, key: &Identity) -> Option<CloseReason> {
+        if let Some(facts) = key.token() {
+            let has_ended = key.entitlement().expires_at.is_some_and(|end| end <= self.clock.now());
+            let ended = self.tokens.as_ref().and_then(|tokens| tokens.end_of(facts));
+            return ended.or(has_ended.then_some(CloseReason::TokenExpired));
+        }
         if !key.is_of_file() {
             return None;
         }
@@ -195,8 +233,14 @@ impl KeyError {
             Self::Missing => "missing",
             Self::Mistyped | Self::Unknown => "unknown",
             Self::Expired => "expired",
+            Self::Token(err) => err.name(),
             Self::Address | Self::Origin | Self::NotEntitled => "forbidden",
         }
+    }
+
+    /// Returns whether the credentials are wrong ones, that count against their address.
+    fn is_wrong(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Mistyped) || matches!(self, Self::Token(err) if err.is_forged())
     }
 
     /// Returns whether the key is a right one, but may not be used so.

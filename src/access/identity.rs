@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::access::entitlement::SymbolSet;
+use crate::access::token::TokenFacts;
 use crate::access::{Credentials, Digest, Entitlement, Rights};
 use crate::domain::SymbolTable;
 
-/// A client that was let in: a key, or nobody in particular. Clones are cheap.
+/// A client that was let in: a key, the subject of a token, or nobody in particular. Clones are cheap.
 #[derive(Clone)]
 pub struct Identity {
     inner: Arc<Inner>,
@@ -17,14 +18,26 @@ pub struct Identity {
 }
 
 struct Inner {
-    /// Id of the key; empty for a client without one.
+    /// Id of the key, or `jwt:` and the subject of the token; empty for a client without either.
     name: String,
     /// The digests of its secrets.
     secrets: Vec<Digest>,
     entitlement: Entitlement,
-    is_of_file: bool,
+    origin: Origin,
     /// The symbols that the key may have, once they have been looked up. There is one table in a process.
     symbols: OnceLock<Option<Arc<SymbolSet>>>,
+}
+
+/// Where a client is known from.
+enum Origin {
+    /// From nowhere: it has shown nothing.
+    Nowhere,
+    /// From the section `[keys]`, or it has made its key up.
+    Dialects,
+    /// From the key file.
+    File,
+    /// From the issuer of its token.
+    Token(TokenFacts),
 }
 
 /// Does not show secrets.
@@ -41,41 +54,52 @@ impl PartialEq for Identity {
 }
 
 impl Identity {
-    fn new(name: String, secrets: Vec<Digest>, entitlement: Entitlement, is_of_file: bool) -> Self {
-        let inner = Inner { name, secrets, entitlement, is_of_file, symbols: OnceLock::new() };
+    fn new(name: String, secrets: Vec<Digest>, entitlement: Entitlement, origin: Origin) -> Self {
+        let inner = Inner { name, secrets, entitlement, origin, symbols: OnceLock::new() };
         Self { inner: Arc::new(inner), secret: None }
     }
 
     /// Returns a client without a key, who may have everything.
     pub fn anybody() -> Self {
         static ANYBODY: LazyLock<Identity> =
-            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::everything(), false));
+            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::everything(), Origin::Nowhere));
         ANYBODY.clone()
     }
 
     /// Returns a client that has not shown yet who it is, and may have nothing.
     pub fn nobody() -> Self {
         static NOBODY: LazyLock<Identity> =
-            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::nothing(), false));
+            LazyLock::new(|| Identity::new(String::new(), Vec::new(), Entitlement::nothing(), Origin::Nowhere));
         NOBODY.clone()
     }
 
     /// Returns a key of the key file.
     pub(super) fn of_file(name: String, secrets: Vec<Digest>, entitlement: Entitlement) -> Self {
-        Self::new(name, secrets, entitlement, true)
+        Self::new(name, secrets, entitlement, Origin::File)
     }
 
     /// Returns a key of the section `[keys]`, or one that a client has made up where any key is accepted.
     pub(super) fn of_dialects(name: String, secret: &str, entitlement: Entitlement) -> Self {
-        Self::new(name, vec![Digest::of(secret)], entitlement, false)
+        Self::new(name, vec![Digest::of(secret)], entitlement, Origin::Dialects)
     }
 
-    /// Returns the name: the id of the key, empty without one.
+    /// Returns the subject of a token.
+    pub(super) fn of_token(name: String, facts: TokenFacts, entitlement: Entitlement) -> Self {
+        Self::new(name, Vec::new(), entitlement, Origin::Token(facts))
+    }
+
+    /// Returns the same client, known to have shown the secret or the token with this digest.
+    pub(super) fn with_secret(self, digest: Digest) -> Self {
+        Self { secret: Some(digest), ..self }
+    }
+
+    /// Returns the name: the id of the key, or `jwt:` and the subject of the token; empty without either. No token has the name of a
+    /// key.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Returns whether the client has a key.
+    /// Returns whether the client has a key or a token.
     pub fn has_key(&self) -> bool {
         !self.inner.name.is_empty()
     }
@@ -87,7 +111,17 @@ impl Identity {
 
     /// Returns whether the key is one of the key file.
     pub(super) fn is_of_file(&self) -> bool {
-        self.inner.is_of_file
+        matches!(self.inner.origin, Origin::File)
+    }
+
+    /// Returns the facts of the client's token, if it has one.
+    pub(super) fn token(&self) -> Option<&TokenFacts> {
+        if let Origin::Token(facts) = &self.inner.origin { Some(facts) } else { None }
+    }
+
+    /// Returns whether the client's connections are counted together over all endpoints, by a rule of its own.
+    pub(super) fn has_own_limit(&self) -> bool {
+        matches!(self.inner.origin, Origin::File | Origin::Token(_))
     }
 
     /// Returns whether a secret with this digest belongs to the key.
@@ -140,8 +174,9 @@ impl KeySet {
 
     /// Returns the key of these credentials, whose secret has this digest. For an unknown id as much is compared as for a known one.
     pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Option<Identity> {
-        static STRANGER: LazyLock<Identity> =
-            LazyLock::new(|| Identity::new(String::new(), vec![Digest::of("")], Entitlement::nothing(), false));
+        static STRANGER: LazyLock<Identity> = LazyLock::new(|| {
+            Identity::new(String::new(), vec![Digest::of("")], Entitlement::nothing(), Origin::Nowhere)
+        });
         let key = match credentials {
             Credentials::Pair { id, .. } => self.by_id.get(id),
             Credentials::Token(_) => self.by_secret.get(digest),

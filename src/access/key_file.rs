@@ -1,15 +1,12 @@
 //! The key file: `auth.keys_file`, in TOML. Read at start and on SIGHUP.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::OFlags;
 use serde::Deserialize;
 
 use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX};
+use crate::access::file::{self, KeyFileError};
 use crate::access::identity::{Identity, KeySet};
 use crate::access::{Digest, Entitlement, Glob, OnLimit, web_origin};
 use crate::domain::{Channel, ChannelSet, Timestamp};
@@ -27,17 +24,6 @@ const SECRETS_MAX: usize = 2;
 const SYMBOL_RULE: &str = "symbols must be patterns like \"BTC*\" of 1 to 64 characters, without []{}\\ and !";
 const ORIGIN_RULE: &str = "origins must be like \"https://example.com\"";
 const ADDRESS_RULE: &str = "addresses must be networks like \"192.0.2.0/24\", without bits beyond the prefix";
-/// The permission to write for everybody (chmod(1)).
-const WRITABLE_FOR_ALL: u32 = 0o002;
-
-/// Why the key file cannot be used. Displays as one line that names the file.
-#[derive(Debug, thiserror::Error)]
-#[error("auth.keys_file {}: {complaint}", path.display())]
-pub struct KeyFileError {
-    path: PathBuf,
-    complaint: String,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -85,32 +71,8 @@ enum Texts {
 ///
 /// Returns the first mistake in it.
 pub(super) fn read(path: &Path) -> Result<KeySet, KeyFileError> {
-    let complain = |complaint: String| KeyFileError { path: path.into(), complaint };
-    let text = read_text(path).map_err(complain)?;
-    parse(&text).map_err(complain)
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    // A pipe would block the thread until somebody writes to it.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).map_err(|err| err.to_string())?;
-    let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(|err| err.to_string())?;
-    let metadata = file.metadata().map_err(|err| err.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is no file but a directory, a pipe or a device".into());
-    }
-    if metadata.permissions().mode() & WRITABLE_FOR_ALL != 0 {
-        return Err("everybody may write to it (chmod o-w)".into());
-    }
-    let too_long = format!("it has more than {FILE_BYTES_MAX} bytes");
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(too_long);
-    }
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|err| err.to_string())?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(too_long);
-    }
-    Ok(text)
+    let keys = file::read_text(path, FILE_BYTES_MAX).and_then(|text| parse(&text));
+    keys.map_err(|complaint| KeyFileError::new("auth.keys_file", path, complaint))
 }
 
 /// Reads the keys in a text.
@@ -173,12 +135,13 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
     let rate = |hz| Rate::from_hz(hz).ok_or("max_hz must be 0.001 to 1000");
     let entitlement = Entitlement {
         symbols: each(&entry.symbols, SYMBOL_RULE, Glob::parse)?,
+        symbols_within: Vec::new(),
         channels: entry.channels.map_or(Ok(ChannelSet::ALL), |names| channels(&names))?,
         max_hz: entry.max_hz.map(rate).transpose()?,
         symbols_max: entry.symbols_max,
         connections_max: entry.connections_max,
         on_limit: entry.on_limit,
-        expires_at: entry.expires.as_deref().map(moment).transpose()?,
+        expires_at: entry.expires.as_deref().map(|text| moment(text, "expires")).transpose()?,
         origins: each(&entry.origins, ORIGIN_RULE, |text| Some(web_origin(text)?.ascii_serialization()))?,
         addresses: each(&entry.addresses, ADDRESS_RULE, |text| text.parse().ok())?,
         admin: entry.admin,
@@ -197,7 +160,11 @@ fn shown(text: &str) -> String {
 }
 
 /// Returns the channels of these names and patterns: `trades`, `bars.*`, `*`.
-fn channels(names: &[String]) -> Result<ChannelSet, String> {
+///
+/// # Errors
+///
+/// Returns the first one that names no channel.
+pub(super) fn channels(names: &[String]) -> Result<ChannelSet, String> {
     let mut all = ChannelSet::EMPTY;
     for name in names {
         let glob = Glob::parse(name);
@@ -212,15 +179,20 @@ fn channels(names: &[String]) -> Result<ChannelSet, String> {
     Ok(all)
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+/// Reads the time of the member with this name.
+///
+/// # Errors
+///
+/// Returns the rule that it breaks.
+pub(super) fn moment(text: &str, name: &str) -> Result<Timestamp, String> {
     let moment = chrono::DateTime::parse_from_rfc3339(text);
     moment
         .map(|moment| Timestamp::from_micros(moment.timestamp_micros()))
-        .map_err(|_| "expires must be a time of RFC 3339, like \"2027-01-01T00:00:00Z\"".to_owned())
+        .map_err(|_| format!("{name} must be a time of RFC 3339, like \"2027-01-01T00:00:00Z\""))
 }
 
 /// Returns the message of the parser with its line, without the excerpt of the file, which may hold digests.
-fn in_one_line(text: &str, err: &toml::de::Error) -> String {
+pub(super) fn in_one_line(text: &str, err: &toml::de::Error) -> String {
     let line = err.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
     let words: String = err.message().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     format!("line {line}: {words}")

@@ -8,6 +8,7 @@ mod auth_config;
 mod config;
 mod entitlement;
 mod failures;
+mod file;
 mod glob;
 mod guard;
 mod identity;
@@ -18,6 +19,7 @@ mod network;
 mod origin;
 mod seats;
 mod secret;
+mod token;
 mod visible;
 
 use std::net::IpAddr;
@@ -31,16 +33,17 @@ pub use auth_config::{AuthConfig, LimitsConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 pub use entitlement::{Entitlement, OnLimit, Rights};
+pub use file::KeyFileError;
 pub use glob::Glob;
 use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
-pub use key_file::KeyFileError;
 pub use network::Network;
 pub use origin::web_origin;
 use seats::Seats;
 pub use seats::{NoSeat, Seat};
 pub use secret::{Digest, Secret, name_of_token, names_token};
+pub use token::{JwtConfig, JwtDefault, TokenError};
 pub use visible::VisibleTable;
 
 /// The credentials that a client has sent.
@@ -53,7 +56,7 @@ pub enum Credentials<'a> {
         /// Its secret.
         secret: &'a str,
     },
-    /// One word: a key of Massive or Finnhub, or a bearer token. The secret of a listed key.
+    /// One word: a key of Massive or Finnhub, or a bearer token. The secret of a listed key, or a token (JWT).
     Token(&'a str),
 }
 
@@ -92,8 +95,11 @@ pub enum KeyError {
     /// No such key, or a wrong secret.
     #[error("no such key")]
     Unknown,
-    /// The key has expired.
-    #[error("the key has expired")]
+    /// The token is none of the issuer's, or may not be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The key or the token has expired.
+    #[error("the key or the token has expired")]
     Expired,
     /// The key may not be used from this address (`addresses` of the key).
     #[error("the key may not be used from this address")]
@@ -157,7 +163,7 @@ impl Keys {
     /// Returns why they are refused.
     pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
         let Some(guard) = &self.guard else { return self.look_up(vendor, credentials, caller) };
-        guard.watch(caller, || self.look_up(vendor, credentials, caller))
+        guard.watch(credentials, caller, || self.look_up(vendor, credentials, caller))
     }
 
     /// Does the same as [`check`](Self::check) without counting a failure, for those who only want to know the name.
@@ -168,7 +174,7 @@ impl Keys {
     pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
         let digest = Digest::of(credentials.secret());
         if let Some(guard) = &self.guard {
-            if let Some(key) = guard.find(credentials, &digest) {
+            if let Some(key) = guard.find(credentials, &digest)? {
                 guard.permit(&key, caller)?;
                 return if key.entitlement().has_every_channel() { Ok(key) } else { Err(KeyError::NotEntitled) };
             }
@@ -184,13 +190,18 @@ impl Keys {
     }
 
     /// Returns a key for credentials that are not listed, if any are accepted; `None` if they name a listed key, if they are empty or
-    /// too long to be any, or if they look like a secret of this program: that is a mistyped or a removed one.
+    /// too long to be any, if they look like a secret of this program, which is a mistyped or a removed one, or if they have the name of
+    /// a token's subject.
     fn unlisted(&self, credentials: Credentials<'_>) -> Option<Identity> {
         let (id, secret) = match credentials {
             Credentials::Pair { id, secret } => (id, secret),
             Credentials::Token(token) => (token, token),
         };
-        let is_word = |word: &str| (1..=WORD_BYTES_MAX).contains(&word.len()) && !secret::is_like_ours(word);
+        let is_word = |word: &str| {
+            (1..=WORD_BYTES_MAX).contains(&word.len())
+                && !secret::is_like_ours(word)
+                && !word.starts_with(token::NAME_PREFIX)
+        };
         let is_listed = self.listed.by_id(id).is_some() || self.guard.as_ref().is_some_and(|guard| guard.lists(id));
         let connections_max = self.any_connections_max;
         let key = || {

@@ -50,7 +50,7 @@ impl Seats {
 
 impl Keys {
     /// Takes a place for a connection of this key at an endpoint. If the key has as many connections there as it may, the oldest
-    /// one's `end` is called, on this thread, or the place is refused. Connections of a key of the key file are counted over all
+    /// one's `end` is called, on this thread, or the place is refused. Connections of a key of the key file, or of a subject of tokens, are counted over all
     /// endpoints and transports, and by `on_limit` of the key instead of `at_excess`; `end` is also called when such a key ends.
     ///
     /// # Errors
@@ -63,8 +63,7 @@ impl Keys {
         at_excess: AtExcess,
         end: impl Fn(CloseReason) + Send + Sync + 'static,
     ) -> Result<Seat, NoSeat> {
-        // A key of the key file has a rule of its own.
-        let (endpoint, at_excess) = match (key.is_of_file(), key.entitlement().on_limit) {
+        let (endpoint, at_excess) = match (key.has_own_limit(), key.entitlement().on_limit) {
             (false, _) => (endpoint, at_excess),
             (true, OnLimit::Refuse) => ("", AtExcess::Refuse),
             (true, OnLimit::Replace) => ("", AtExcess::EndOldest),

@@ -27,7 +27,12 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// Returns the digest of a secret.
     pub fn of(secret: &str) -> Self {
-        Self(Sha256::digest(secret.as_bytes()).into())
+        Self::of_bytes(secret.as_bytes())
+    }
+
+    /// Returns the digest of a secret that is no text.
+    pub(super) fn of_bytes(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
     }
 
     /// Reads 64 hexadecimal digits.

@@ -175,7 +175,7 @@ impl Application {
         let audit = audit::start(settings, clock.clone(), metrics.clone());
         let controls = ServerControls::new(keys.clone(), certificate.clone(), audit.clone());
         let workers = settings.server.worker_threads();
-        threads::check(workers + threads::BESIDE_WORKERS).map_err(StartError::Thread)?;
+        threads::check(workers + threads::beside_workers(settings)).map_err(StartError::Thread)?;
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = market.hub_config(settings, metrics.clone());
         announce::announce(settings, market.table.len(), &listeners, shortage);

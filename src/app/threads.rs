@@ -3,8 +3,15 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use crate::app::Settings;
+
 /// Threads beside the workers: feed, history, reader of bars, and the thread that accepts connections.
-pub(super) const BESIDE_WORKERS: usize = 4;
+const BESIDE_WORKERS: usize = 4;
+
+/// Returns the number of threads beside the workers: one more if the keys of an issuer of tokens are read.
+pub(super) fn beside_workers(settings: &Settings) -> usize {
+    BESIDE_WORKERS + usize::from(!settings.auth.jwt.jwks_url.is_empty())
+}
 
 /// Starts this many threads at the same time, and ends them.
 ///

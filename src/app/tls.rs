@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -117,7 +117,7 @@ impl Certificate {
     ///
     /// Returns the first mistake in them.
     pub(super) fn read(config: &TlsConfig) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let (cert, key) = (PathBuf::from(&config.cert), PathBuf::from(&config.key));
         let current = RwLock::new(Arc::new(read_pair(&cert, &key, &provider)?));
         Ok(Self { cert, key, provider, current })

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{AUTH_RESULTS, FAULT_KINDS, HTTP_ERRORS};
+use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -196,10 +196,10 @@ labelled!(
     CloseReason::ALL.map(CloseReason::name)
 );
 labelled!(
-    /// Counters by the result of a check of credentials.
-    Auths,
+    /// Counters by the result of a read of the issuer's keys.
+    Refreshes,
     "result",
-    AUTH_RESULTS
+    ["good", "failed"]
 );
 labelled!(
     /// Counters by the kind of a fault.
@@ -207,6 +207,33 @@ labelled!(
     "kind",
     FAULT_KINDS
 );
+
+/// Counters by the way and the result of a check of credentials.
+#[derive(Clone, Debug)]
+pub(super) struct Auths(Family<[(&'static str, &'static str); 2], Counter>);
+
+impl Auths {
+    /// Returns the counter of this way, one of [`AUTH_WAYS`], with this result.
+    pub(super) fn of(&self, way: &'static str, result: &'static str) -> Counter {
+        self.0.get_or_create_owned(&[("way", way), ("result", result)])
+    }
+}
+
+impl Default for Auths {
+    fn default() -> Self {
+        let all = Self(Family::default());
+        for (way, result) in AUTH_WAYS.into_iter().flat_map(|way| AUTH_RESULTS.map(|result| (way, result))) {
+            drop(all.of(way, result));
+        }
+        all
+    }
+}
+
+impl Rendered for Auths {
+    fn register(&self, name: &str, help: &str, registry: &mut Registry) {
+        registry.register(name, help, self.0.clone());
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The values of labels that are not those of an enum of the protocol.
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
-pub const HTTP_ERRORS: [&str; 14] = [
+pub const HTTP_ERRORS: [&str; 15] = [
     "not_found",
     "method_not_allowed",
     "upgrade_required",
@@ -12,6 +12,7 @@ pub const HTTP_ERRORS: [&str; 14] = [
     "tls_required",
     "unauthorized",
     "token_expired",
+    "token_invalid",
     "forbidden",
     "rate_limited",
     "connection_limit",
@@ -19,7 +20,11 @@ pub const HTTP_ERRORS: [&str; 14] = [
 ];
 
 /// Results of the check of a client's credentials.
-pub const AUTH_RESULTS: [&str; 6] = ["accepted", "rate_limited", "missing", "unknown", "expired", "forbidden"];
+pub const AUTH_RESULTS: [&str; 9] =
+    ["accepted", "rate_limited", "missing", "unknown", "expired", "forbidden", "invalid", "revoked", "unavailable"];
+
+/// The ways by which clients say who they are: a key, a token (JWT), or none.
+pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

@@ -18,8 +18,8 @@ use prometheus_client::registry::Registry;
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::{Ages, WriteTimes};
-use kinds::{Auths, Closes, Errors, Faults, Hubs, Recoveries, Refusals, Rendered, Seconds};
-pub use labels::{AUTH_RESULTS, FAULT_KINDS, HTTP_ERRORS};
+use kinds::{Auths, Closes, Errors, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Seconds};
+pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -199,8 +199,16 @@ metrics! {
         pub audit_lines: Counter,
         /// Events that have no line of their own in the audit log, but are in a count: of one address in one second.
         pub audit_lines_merged: Counter,
-        /// Checks of credentials, by result. None without `auth.keys_file`.
+        /// Checks of credentials, by way and result. None without `auth.keys_file` and `[auth.jwt]`.
         auth: Auths,
+        /// Tokens that were remembered, so that their signature was not verified again (`auth.cache_max`).
+        pub auth_cache_hits: Counter,
+        /// Verified tokens that were forgotten for others (`auth.cache_max`).
+        pub auth_cache_evicted: Counter,
+        /// Reads of the issuer's keys (`auth.jwt.jwks_url`), by result.
+        jwks_refreshes: Refreshes,
+        /// Time since the last good read of the issuer's keys, or since the start if there was none; 0 without `auth.jwt.jwks_url`.
+        jwks_age: Seconds,
         /// Errors sent to clients, by code.
         errors: Errors,
         /// Refusals sent to clients in the dialects of vendors, by reason.
@@ -271,14 +279,29 @@ impl Metrics {
         Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
     }
 
-    /// Counts a check of credentials with this result, one of [`AUTH_RESULTS`].
-    pub fn count_auth(&self, result: &'static str) {
-        self.auth.of(result).inc();
+    /// Counts a check of credentials of this way, one of [`AUTH_WAYS`], with this result, one of [`AUTH_RESULTS`].
+    pub fn count_auth(&self, way: &'static str, result: &'static str) {
+        self.auth.of(way, result).inc();
     }
 
-    /// Returns how many checks of credentials had this result.
+    /// Returns how many checks of credentials had this result, over all ways.
     pub fn auth(&self, result: &'static str) -> u64 {
-        self.auth.of(result).get()
+        AUTH_WAYS.into_iter().map(|way| self.auth.of(way, result).get()).sum()
+    }
+
+    /// Counts a read of the issuer's keys.
+    pub fn count_jwks_refresh(&self, is_good: bool) {
+        self.jwks_refreshes.of(if is_good { "good" } else { "failed" }).inc();
+    }
+
+    /// Returns how many reads of the issuer's keys were good, or have failed.
+    pub fn jwks_refreshes(&self, is_good: bool) -> u64 {
+        self.jwks_refreshes.of(if is_good { "good" } else { "failed" }).get()
+    }
+
+    /// Sets the time since the last good read of the issuer's keys, in microseconds.
+    pub fn set_jwks_age(&self, micros: i64) {
+        self.jwks_age.0.set(Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64());
     }
 
     /// Counts the end of a session.

@@ -87,10 +87,15 @@ impl Problem {
         Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
     }
 
-    /// Returns 401: the key has expired.
+    /// Returns 401: the key or the token has expired.
     pub fn token_expired() -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "token_expired", "the key has expired");
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "token_expired", "the key or the token has expired");
         Self { challenge: Some(WRONG_KEY), ..problem }
+    }
+
+    /// Returns 401: the token is none of the issuer's, or may not be used (RFC 6750 section 3.1).
+    pub fn token_invalid(detail: impl Into<String>) -> Self {
+        Self { challenge: Some(WRONG_KEY), ..Self::new(StatusCode::UNAUTHORIZED, "token_invalid", detail) }
     }
 
     /// Returns 403: the key does not permit this.
@@ -311,6 +316,7 @@ mod tests {
             Problem::unauthorized("", true),
             Problem::unknown_host(),
             Problem::token_expired(),
+            Problem::token_invalid(""),
             Problem::forbidden(""),
             Problem::rate_limited(""),
             Problem::connection_limit(),

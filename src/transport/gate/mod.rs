@@ -17,7 +17,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, VisibleTable};
+use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, TokenError, VisibleTable};
 use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
@@ -203,6 +203,8 @@ fn refusal(err: KeyError) -> Problem {
         KeyError::Missing => Problem::unauthorized("a key is needed: send Authorization, docs/PROTOCOL.md", false),
         KeyError::Mistyped => Problem::unauthorized(err.to_string(), true),
         KeyError::Unknown => Problem::unauthorized("no such key, or another secret", true),
+        KeyError::Token(err @ TokenError::Unavailable) => Problem::unavailable(err.to_string()),
+        KeyError::Token(err) => Problem::token_invalid(err.to_string()),
         KeyError::Expired => Problem::token_expired(),
         KeyError::Address | KeyError::NotEntitled => Problem::forbidden(err.to_string()),
         KeyError::Origin => Problem::forbidden_origin(err.to_string()),

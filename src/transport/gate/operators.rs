@@ -30,7 +30,7 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     }
     let identity = identify(worker, request)?;
     if admin.needs_key() && !identity.has_key() {
-        worker.metrics().count_auth(KeyError::Missing.name());
+        worker.metrics().count_auth("none", KeyError::Missing.name());
         return Err(refuse_key(worker, request, KeyError::Missing));
     }
     permit_operator(&identity).inspect_err(|_| worker.record(request, Event::Refused, identity.name(), "no_admin"))?;

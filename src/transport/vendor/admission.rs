@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
-use crate::access::{Allowance, Caller, Identity, KeyError, Vendor};
+use crate::access::{Allowance, Caller, Identity, KeyError, TokenError, Vendor};
 use crate::audit::{Entry, Event};
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::parameters::Parameters;
@@ -118,6 +118,9 @@ fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: 
         record(err.name());
         if let KeyError::RateLimited { wait_ms } = err {
             return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
+        }
+        if err == KeyError::Token(TokenError::Unavailable) {
+            return Refused::unavailable(vendor, err.to_string());
         }
         let (status, message) = match (vendor, err.is_forbidden()) {
             (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Seat, Vendor};
+use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Seat, TokenError, Vendor};
 use crate::audit::{Audit, Entry, Event};
 use crate::faults::Subject;
 use crate::hub::{End, Ender};
@@ -150,5 +150,9 @@ impl Entrance {
 
 /// Returns the refusal for credentials that are not accepted.
 const fn refusal(err: KeyError) -> Refusal {
-    if err.is_forbidden() { Refusal::NotEntitled } else { Refusal::AuthFailed }
+    match err {
+        KeyError::Token(TokenError::Unavailable) => Refusal::Internal,
+        _ if err.is_forbidden() => Refusal::NotEntitled,
+        _ => Refusal::AuthFailed,
+    }
 }

@@ -45,7 +45,12 @@ impl Refused {
 
     /// Returns 503: the server is too busy.
     pub(super) fn busy(vendor: Vendor) -> Self {
-        let refused = Self::new(vendor, StatusCode::SERVICE_UNAVAILABLE, "too many requests are in progress");
+        Self::unavailable(vendor, "too many requests are in progress")
+    }
+
+    /// Returns 503: try again later.
+    pub(super) fn unavailable(vendor: Vendor, message: impl Into<String>) -> Self {
+        let refused = Self::new(vendor, StatusCode::SERVICE_UNAVAILABLE, message);
         Self { retry_after_s: Some(RETRY_AFTER_S), ..refused }
     }
 

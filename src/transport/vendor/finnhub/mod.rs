@@ -7,7 +7,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Query};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
-use crate::access::{Credentials, KeyError, Vendor};
+use crate::access::{Credentials, KeyError, TokenError, Vendor};
 use crate::protocol::Refusal;
 use crate::transport::gate;
 use crate::transport::problem::Problem;
@@ -35,6 +35,9 @@ async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     {
         if let KeyError::RateLimited { wait_ms } = err {
             return Err(Problem::rate_limited(err.to_string()).after_ms(wait_ms));
+        }
+        if err == KeyError::Token(TokenError::Unavailable) {
+            return Err(Problem::unavailable(err.to_string()));
         }
         worker.metrics().count_refusal(Refusal::AuthFailed);
         let mut response = HttpResponse::Unauthorized();
