@@ -194,6 +194,7 @@ impl WorkerParts {
             write_buffer_bytes: server.write_buffer_bytes,
             tls,
             site,
+            hsts_s: server.hsts_s,
         }
     }
 }

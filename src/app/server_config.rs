@@ -61,6 +61,9 @@ pub struct ServerConfig {
     pub allowed_origins: AllowedOrigins,
     /// Origins whose pages may show `/embed` in a frame; in the environment a list with commas.
     pub embed_origins: AllowedOrigins,
+    /// How long browsers that have come over HTTPS use nothing else for this host (HSTS). Seconds, at most 63,072,000 (two years);
+    /// 0 leaves it to them. Only with TLS.
+    pub hsts_s: u32,
     /// HTTPS.
     pub tls: TlsConfig,
 }
@@ -90,6 +93,7 @@ impl Default for ServerConfig {
             hosts: AllowedHosts::default(),
             allowed_origins: AllowedOrigins::default(),
             embed_origins: AllowedOrigins::default(),
+            hsts_s: 0,
             tls: TlsConfig::default(),
         }
     }
@@ -154,6 +158,10 @@ impl ServerConfig {
             }
             Self { tcp_keepalive_ms: 0..1_000 | 3_600_001.., .. } => {
                 Err(("server.tcp_keepalive_ms", "must be 1000 to 3600000"))
+            }
+            Self { hsts_s: 63_072_001.., .. } => Err(("server.hsts_s", "must be at most 63072000")),
+            Self { hsts_s: 1.., tls, .. } if tls.cert.is_empty() => {
+                Err(("server.hsts_s", "needs server.tls.cert: browsers ignore it without TLS"))
             }
             Self { tls, .. } => tls.validate(),
         }

@@ -233,6 +233,8 @@ mod tests {
             ("TICKCAST__KEYS__AT_EXCESS", "wait", "at_excess"),
             ("TICKCAST__KEYS__ANY_CONNECTIONS_MAX", "1000001", "keys.any_connections_max"),
             ("TICKCAST__SERVER__HOSTS", "example.com:80", "hosts"),
+            ("TICKCAST__SERVER__HSTS_S", "63072001", "server.hsts_s"),
+            ("TICKCAST__SERVER__HSTS_S", "60", "server.tls.cert"),
             ("TICKCAST__AUTH__REQUIRED", "true", "auth.keys_file"),
             ("TICKCAST__AUTH__REQUIRED", "perhaps", "auth.required"),
             ("TICKCAST__ADMIN__PORT", "65536", "port"),

@@ -22,6 +22,7 @@ mod plain;
 mod pieces;
 mod poll;
 mod problem;
+mod protection;
 mod query;
 mod rest;
 mod second_look;

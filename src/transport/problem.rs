@@ -214,7 +214,7 @@ impl Problem {
         let document = self.document();
         let head = format!(
             "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
-             content-length: {}\r\n\r\n",
+             x-content-type-options: nosniff\r\ncontent-length: {}\r\n\r\n",
             self.status,
             document.len()
         );

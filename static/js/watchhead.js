@@ -35,7 +35,7 @@ export class WatchHead {
   /** @param {readonly Column[]} columns */
   setColumns(columns) {
     this.#columns = columns;
-    this.#widths.replaceChildren(element("col"), ...columns.map(({ width }) => element("col", { style: `width: ${width}px` })), element("col", { style: `width: ${TOOL_WIDTH}px` }));
+    this.#widths.replaceChildren(element("col"), ...columns.map(({ width }) => columnOf(width)), columnOf(TOOL_WIDTH));
     this.#table.style.minWidth = `${widthOf(columns)}px`;
     this.relabel();
   }
@@ -62,4 +62,11 @@ export class WatchHead {
     this.markOrder(this.#order);
     if (focused) /** @type {HTMLElement | null} */ (this.#row.querySelector(`[data-sort="${focused}"]`))?.focus();
   }
+}
+
+/** Returns the column of a table with this width; the policy of the page permits no attribute `style`. @param {number} width_px */
+function columnOf(width_px) {
+  const made = element("col");
+  made.style.width = `${width_px}px`;
+  return made;
 }

@@ -5,7 +5,9 @@ use std::io::Read;
 use awc::http::Method;
 
 use crate::http::{get, request};
+use crate::keyring::{KeyRing, WIDE, header_of, two_keys};
 use crate::raw::{RawClient, handshake};
+use crate::secure::Pair;
 use crate::spawn::spawn_app;
 use tickcast::transport::AllowedOrigins;
 
@@ -186,13 +188,86 @@ async fn assets_are_cached_forever_because_their_address_has_the_version() {
 #[actix_web::test]
 async fn browsers_are_told_to_load_nothing_from_other_origins() {
     let server = spawn_app(|_| {});
-    let answer = get(server.address, "/").await;
-    let policy = answer.header("content-security-policy");
-    for part in ["default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
-        assert!(policy.contains(part), "{part}: {policy}");
+    for page in ["/", "/compare", "/handshake", "/embed"] {
+        let answer = get(server.address, page).await;
+        let tag = answer.header("etag");
+        // A cached page takes the headers of the 304.
+        for answer in [&answer, &request(server.address, Method::GET, page, &[("If-None-Match", tag)]).await] {
+            let policy = answer.header("content-security-policy");
+            for part in [
+                "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-",
+                "; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+                 frame-ancestors 'none'",
+            ] {
+                assert!(policy.contains(part) && !policy.contains("unsafe"), "{page}: {part}: {policy}");
+            }
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            assert_eq!(answer.header("referrer-policy"), "no-referrer");
+            assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+        }
     }
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+}
+
+#[actix_web::test]
+async fn every_answer_restricts_what_other_origins_and_caches_do_with_it() {
+    let keys = KeyRing::new(&two_keys());
+    let server = spawn_app(|settings| {
+        keys.require(settings);
+        settings.server.allowed_origins = AllowedOrigins::parse(&["https://example.com"]).unwrap();
+    });
+    for (path, status) in [
+        ("/", 200),
+        ("/static/js/app.js", 200),
+        ("/healthz", 200),
+        ("/api/v1/symbols", 200),
+        ("/api/v1/snapshot?symbols=AAPL", 200),
+        ("/api/v1/snapshot?symbols=NONE", 404),
+        ("/api/v1/poll?symbols=AAPL&wait_ms=0", 200),
+        ("/v2/stocks/AAPL/snapshot", 200),
+        ("/nowhere", 404),
+        ("/compare/", 307),
+    ] {
+        for (authorization, status) in [(header_of(WIDE), status), (header_of("nobody"), 401)] {
+            let headers = [("Authorization", authorization.as_str()), ("Origin", "https://example.com")];
+            let lines = headers.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+            let mut client = RawClient::connect(server.address).await;
+            let answer = client.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")).await;
+            let is_open = ["/", "/static/js/app.js", "/healthz", "/compare/"].contains(&path);
+            assert!(answer.status == status || is_open || answer.status == 403, "{path}: {answer:?}");
+            let has = |line: &str| answer.head.contains(&format!("\r\n{line}\r\n"));
+            assert!(has("x-content-type-options: nosniff"), "{path}: {answer:?}");
+            assert!(has("cross-origin-resource-policy: same-origin"), "{path}: {answer:?}");
+            assert!(!answer.head.contains("strict-transport-security"), "without TLS: {answer:?}");
+            // Whatever an answer with credentials is, a cache must not give it to somebody else.
+            let is_asset = is_open && path != "/healthz";
+            assert_eq!(has("cache-control: no-store"), !is_asset, "{path}: {answer:?}");
+            let readable = has("access-control-allow-origin: https://example.com");
+            assert!(readable || !path.starts_with("/api/v1/"), "{path}: {answer:?}");
+        }
+    }
+    // Bytes that never become a request.
+    let mut client = RawClient::connect(server.address).await;
+    client.send(format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(20_000)).as_bytes()).await;
+    let answer = client.answer().await;
+    assert!(answer.status == 431 && answer.head.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer:?}");
+}
+
+#[actix_web::test]
+async fn browsers_are_told_to_stay_with_tls_over_tls_only_and_if_that_is_configured() {
+    let pair = Pair::new("hsts");
+    for (hsts_s, line) in [(0, None), (3_600, Some("strict-transport-security: max-age=3600\r\n"))] {
+        let server = spawn_app(|settings| {
+            pair.configure(settings);
+            settings.server.hsts_s = hsts_s;
+        });
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut secure = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
+        let answer = secure.request(request).await;
+        assert_eq!(answer.head.contains("strict-transport-security"), line.is_some(), "{answer:?}");
+        assert!(line.is_none_or(|line| answer.head.contains(line)), "{answer:?}");
+        let answer = RawClient::connect(server.address).await.request(request).await;
+        assert!(!answer.head.contains("strict-transport-security"), "{answer:?}");
+    }
 }
 
 #[actix_web::test]
@@ -209,9 +284,11 @@ async fn only_the_configured_origins_may_show_the_embedded_ticker_in_a_frame() {
         let embed = get(server.address, "/embed?symbol=AAPL").await;
         assert_eq!(embed.status, 200);
         let policy = embed.header("content-security-policy");
-        assert!(policy.ends_with(sources) && policy.contains("default-src 'self'"), "{policy}");
+        assert!(policy.ends_with(sources) && policy.contains("default-src 'none'"), "{policy}");
         let page = get(server.address, "/").await;
         assert!(page.header("content-security-policy").ends_with("frame-ancestors 'none'"), "only the ticker");
+        let policies = [&embed, &page].map(|answer| answer.header("cross-origin-resource-policy"));
+        assert_eq!(policies, ["cross-origin", "same-origin"]);
     }
 }
 

@@ -31,6 +31,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
 use crate::transport::admin::Site;
+use crate::transport::protection::Protection;
 use crate::transport::traffic::Meter;
 use crate::transport::{Worker, gate, pieces, problem};
 
@@ -67,6 +68,8 @@ pub struct ConnectionConfig {
     pub tls: Option<TlsSetup>,
     /// Whether the listener is for clients or for operators.
     pub site: Site,
+    /// How long browsers shall use nothing but TLS, if this listener does; 0 says nothing. Seconds.
+    pub hsts_s: u32,
 }
 
 /// Returns the service that serves the connections of one listener on one worker thread. It accepts none before `ready`
@@ -89,6 +92,7 @@ where
     let metrics = worker.metrics();
     let turnstile = worker.connection_turns.clone();
     let (ours, table) = (worker.clone(), worker.connections.clone());
+    let protection = Protection::new(config.hsts_s, config.tls.is_some());
     let timeouts = Rc::new(Timeouts { request: config.request_timeout, keep_alive: config.keep_alive });
     let site = config.site;
     let app = App::new()
@@ -96,9 +100,9 @@ where
         .app_data(site)
         // The last one comes first.
         .wrap_fn(gate::guard)
-        .wrap_fn(|request, app| {
-            let answer = app.call(request);
-            async move { answer.await.map(pieces::in_pieces) }
+        .wrap_fn(move |request, app| {
+            let (answer, protection) = (app.call(request), protection.clone());
+            async move { answer.await.map(|answer| pieces::in_pieces(protection.add(answer))) }
         })
         .data_factory(ready)
         .configure(move |config| site.routes(&ours, config, more_routes));

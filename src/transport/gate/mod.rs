@@ -141,6 +141,11 @@ pub(super) fn identity(request: &HttpRequest) -> Identity {
         .unwrap_or_else(|| if Worker::of(request).keys.is_guarded() { Identity::nobody() } else { Identity::anybody() })
 }
 
+/// Returns whether [`guard`] has let the request through because of a key.
+pub(super) fn has_key(request: &HttpRequest) -> bool {
+    request.extensions().get::<Identity>().is_some_and(Identity::has_key)
+}
+
 /// Returns the symbols that the client of the request may see.
 pub(super) fn visible(request: &HttpRequest) -> VisibleTable {
     let table = Worker::of(request).router.borrow().config().table.clone();

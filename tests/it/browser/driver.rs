@@ -27,10 +27,15 @@ const FLAGS: [&str; 9] = [
     "--disable-dev-shm-usage",
 ];
 
-/// Records every WebSocket of the page in `sockets_` and its frames in `frames_`, from before the page's first script.
+/// Records every WebSocket of the page in `sockets_`, its frames in `frames_`, and what its Content Security Policy has blocked in
+/// `violations_`, from before the page's first script.
 const RECORDER: &str = "
     globalThis.frames_ = [];
     globalThis.sockets_ = [];
+    globalThis.violations_ = [];
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sourceFile, lineNumber }) => {
+        violations_.push([effectiveDirective, blockedURI, sourceFile, lineNumber]);
+    });
     const Plain = WebSocket;
     globalThis.WebSocket = class extends Plain {
         constructor(...rest) {

@@ -23,6 +23,7 @@ mod live_settings;
 mod live_tape;
 mod live_watchlist;
 mod live_wire;
+mod policy;
 
 use serde_json::json;
 
