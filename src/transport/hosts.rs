@@ -3,7 +3,7 @@
 //! A page whose owner has pointed its own name at this server (DNS rebinding) is of the same origin for a browser, which sends no
 //! `Origin` with its requests then: the host of the request is the only witness.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
@@ -34,6 +34,11 @@ impl AllowedHosts {
     /// Adds other hosts.
     pub(super) fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
+    }
+
+    /// Returns a name under which the server may be addressed at this address, with the port.
+    pub(super) fn name_of(&self, address: SocketAddr) -> String {
+        self.0.first().map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
     }
 
     /// Checks that the request is addressed to one of these hosts; to any if there is none.
@@ -106,6 +111,18 @@ impl<'de> Deserialize<'de> for AllowedHosts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_calls_itself_by_a_listed_name() {
+        let address = "127.0.0.1:80".parse().unwrap();
+        for (texts, name) in [
+            (&[][..], "127.0.0.1:80"),
+            (&["Example.com", "192.0.2.1"], "example.com:80"),
+            (&["2001:db8::1"], "[2001:db8::1]:80"),
+        ] {
+            assert_eq!(AllowedHosts::parse(texts).unwrap().name_of(address), name);
+        }
+    }
 
     #[test]
     fn a_host_is_listed_with_any_port_in_any_case_and_with_a_dot_at_its_end() {

@@ -2,8 +2,11 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use tickcast::transport::AllowedHosts;
 
 use crate::http::get;
+use crate::keyring::{KeyRing, NARROW, header_of, secret, two_keys};
+use crate::patience::wait_until;
 use crate::raw::RawClient;
 use crate::secure::Pair;
 use crate::spawn::spawn_app;
@@ -72,6 +75,42 @@ async fn a_server_with_only_https_shows_attempts_over_tls_whatever_names_its_cer
         assert_eq!(exchange["tls"], true);
     }
     assert_eq!(server.metrics.tls_handshakes_failed.get(), 0);
+}
+
+#[actix_web::test]
+async fn attempts_use_a_name_of_the_server_its_base_path_and_the_viewers_key_which_is_not_shown() {
+    let keys = KeyRing::new(&two_keys());
+    let server = spawn_app(|settings| {
+        keys.require(settings);
+        settings.server.hosts = AllowedHosts::parse(&["tick.example", "localhost"]).unwrap();
+        settings.server.base_path = "/prices".into();
+    });
+    let ask = async |case: &str, headers: &str| {
+        let target = format!("/prices/handshake/attempt?case={case}");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        RawClient::connect(server.address).await.request(&request).await
+    };
+    for authorization in [header_of(NARROW), format!("Bearer {}", secret(NARROW))] {
+        for (case, status) in [
+            ("no_upgrade", "426 "),
+            ("wrong_version", "426 "),
+            ("bad_key", "400 "),
+            ("foreign_origin", "403 "),
+            ("accepted", "101 "),
+        ] {
+            let answer = ask(case, &format!("Authorization: {authorization}\r\n")).await;
+            assert_eq!(answer.status, 200, "{case}: {answer:?}");
+            let exchange: Value = serde_json::from_str(&answer.body).unwrap();
+            let [request, response] = ["request", "response"].map(|part| exchange[part].as_str().unwrap());
+            let (scheme, secret) = authorization.split_once(' ').unwrap();
+            let begin = format!("GET /prices/ws HTTP/1.1\r\nHost: tick.example:{}\r\n", server.address.port());
+            assert!(request.starts_with(&format!("{begin}Authorization: {scheme} ***\r\n")), "{request}");
+            assert!(!answer.body.contains(secret), "{case}: {answer:?}");
+            assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{case}: {response}");
+        }
+    }
+    assert_eq!(ask("accepted", "").await.status, 401);
+    wait_until("sessions", 0, || server.sessions()).await;
 }
 
 #[actix_web::test]

@@ -1,7 +1,8 @@
 //! Handshakes that a browser's script cannot send: a fixed list of requests, which the server sends to itself, and its
 //! responses, byte for byte.
 //!
-//! A client chooses a case and nothing else: neither the address nor a header.
+//! A client chooses a case and nothing else: neither the address nor a header. Its own credentials go with the request, because the
+//! server asks itself for them, too.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -42,9 +43,10 @@ impl Case {
         ("foreign_origin", Self::ForeignOrigin),
     ];
 
-    /// Returns the request to the server at `host`.
-    pub(super) fn request(self, host: SocketAddr) -> String {
-        let mut lines = vec!["GET /ws HTTP/1.1".to_owned(), format!("Host: {host}")];
+    /// Returns the request to the server named `host` whose addresses begin with `base_path`, with this value of `Authorization`.
+    pub(super) fn request(self, host: &str, base_path: &str, authorization: Option<&str>) -> String {
+        let mut lines = vec![format!("GET {base_path}/ws HTTP/1.1"), format!("Host: {host}")];
+        lines.extend(authorization.map(|value| format!("Authorization: {value}")));
         if self != Self::NoUpgrade {
             lines.push("Upgrade: websocket".into());
         }
@@ -59,6 +61,11 @@ impl Case {
         lines.push("\r\n".into());
         lines.join("\r\n")
     }
+}
+
+/// Returns a value of `Authorization` without its secret.
+pub(super) fn hidden(authorization: &str) -> String {
+    format!("{} ***", authorization.split(' ').next().unwrap_or_default())
 }
 
 /// How this server is reached from its own machine.
@@ -153,10 +160,11 @@ mod tests {
 
     #[test]
     fn each_case_differs_from_a_good_handshake_in_one_header() {
-        let host = "127.0.0.1:80".parse().unwrap();
-        let lines = |case: Case| case.request(host).lines().map(str::to_owned).collect::<Vec<_>>();
+        let request = |case: Case| case.request("localhost:80", "/prices", None);
+        let lines = |case: Case| request(case).lines().map(str::to_owned).collect::<Vec<_>>();
         let good = lines(Case::Accepted);
-        assert!(Case::Accepted.request(host).ends_with("Sec-WebSocket-Version: 13\r\n\r\n"));
+        assert!(request(Case::Accepted).starts_with("GET /prices/ws HTTP/1.1\r\nHost: localhost:80\r\n"));
+        assert!(request(Case::Accepted).ends_with("Sec-WebSocket-Version: 13\r\n\r\n"));
         for (name, case) in &Case::ALL[1..] {
             let bad = lines(*case);
             let missing = good.iter().filter(|line| !bad.contains(line)).count();

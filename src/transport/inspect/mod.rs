@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix_http::header::{HttpDate, TryIntoHeaderValue};
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, DATE, SET_COOKIE};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, DATE, SET_COOKIE};
 use actix_web::rt::time::{Interval, interval};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -205,7 +205,7 @@ fn has_cookie(request: &HttpRequest, cookie: &str) -> bool {
 }
 
 /// Responds to `GET /handshake/attempt?case=`: the server sends this handshake to itself over a new connection, and the
-/// response has the bytes of both directions.
+/// response has the bytes of both directions, but not the client's secret.
 ///
 /// # Errors
 ///
@@ -225,12 +225,15 @@ pub(super) async fn attempt(request: HttpRequest) -> Result<HttpResponse, Proble
         Problem::unavailable("too many attempts are in progress (handshake.attempts_max)")
     })?;
     let itself = &inspector.itself;
-    let sent = case.request(itself.address());
+    let host = worker.hosts.name_of(itself.address());
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = case.request(&host, &worker.base_path, authorization);
     let answer = tokio::time::timeout(inspector.config.attempt_timeout(), itself.exchange(&sent)).await;
     let answer = answer.map_err(|_| Problem::unavailable("the server did not answer itself in time"))?;
     let answer =
         answer.map_err(|err| Problem::unavailable(format!("the server cannot reach itself: {}", err.kind())))?;
     let answer = String::from_utf8_lossy(&answer);
-    let exchange = json!({ "case": name, "request": sent, "response": answer, "tls": itself.is_over_tls() });
+    let shown = case.request(&host, &worker.base_path, authorization.map(attempt::hidden).as_deref());
+    let exchange = json!({ "case": name, "request": shown, "response": answer, "tls": itself.is_over_tls() });
     Ok(rest::json(exchange.to_string().into_bytes()))
 }
