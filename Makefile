@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps sdk-deps bench compare load hostile screenshot pictures doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,7 +16,7 @@ run-tls: $(LIBRARY) ## the same, with HTTPS on https://localhost:8443/ and a sel
 	TICKCAST__SERVER__TLS__CERT=target/tls/cert.pem TICKCAST__SERVER__TLS__KEY=target/tls/key.pem \
 	  cargo run --release --locked
 
-test: lint browser-deps clock-deps conformance-deps sdk-deps ## run all checks and tests
+test: lint browser-deps clock-deps conformance-deps operations-deps sdk-deps ## run all checks and tests
 	npm --prefix static test
 	cargo test --locked --workspace
 
@@ -78,5 +78,5 @@ $(LINTERS): static/package.json static/package-lock.json
 	npm --prefix static ci --no-audit --no-fund
 	@touch $@ $(LIBRARY)
 
-browser-deps clock-deps conformance-deps sdk-deps:
+browser-deps clock-deps conformance-deps operations-deps sdk-deps:
 	@tests/$@.sh

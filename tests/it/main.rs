@@ -93,6 +93,7 @@ mod log;
 mod metrics;
 mod modes;
 mod old_cursor;
+mod operations;
 mod origin;
 mod page;
 mod past;
