@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# The tests of docs/operations need Debian's nginx, Caddy and Prometheus, and systemd-analyze. The first three are unpacked below
-# target/operations and not installed, because an installation would start them as services.
+# The tests of operations need Debian's nginx, Caddy and Prometheus, and systemd-analyze; and from PyPI sslyze and schemathesis, each in a
+# virtual environment. All but systemd-analyze are unpacked below target/operations: an installation of the first three would start them
+# as services.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+folder=target/operations
 command -v systemd-analyze >/dev/null || tests/debian-install.sh "The tests of operations" systemd
 
-folder=target/operations
+for name in sslyze schemathesis; do
+  wanted=tests/operations/$name.txt environment=$folder/$name
+  # Copied last: without it, the installation was interrupted.
+  cmp --silent "$wanted" "$environment/requirements.txt" && "$environment/bin/python" -c "" 2>/dev/null && continue
+  # On Debian a virtual environment needs the package python3-venv.
+  python3 -c "import ensurepip, venv" 2>/dev/null || tests/debian-install.sh "The tests of operations" python3 python3-venv
+  echo "Making the environment of $name in $environment"
+  rm -rf "$environment"
+  python3 -m venv "$environment"
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$wanted"
+  cp "$wanted" "$environment/requirements.txt"
+done
+
 missing=()
 for program in nginx:usr/sbin/nginx caddy:usr/bin/caddy prometheus:usr/bin/promtool; do
   [ -x "$folder/${program#*:}" ] || missing+=("${program%:*}")
@@ -22,3 +36,4 @@ if ! apt-get download --quiet "${missing[@]}" 2>/dev/null; then
   apt-get download --quiet "${missing[@]}"
 fi
 for package in *.deb; do dpkg-deb --extract "$package" ..; done
+cd .. && rm -rf packages

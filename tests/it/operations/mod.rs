@@ -1,9 +1,11 @@
 //! The files of `docs/operations` in the programs that they are for: nginx, Caddy, Prometheus and systemd of Debian, which
-//! `tests/operations-deps.sh` provides. The tests change addresses, paths of certificates and waiting times, and nothing else.
+//! `tests/operations-deps.sh` provides. The tests change addresses, paths of certificates and waiting times, and nothing else. And
+//! scanners of TLS and HTTP against a server.
 
 mod caddy;
 mod nginx;
 mod prometheus;
+mod scanners;
 mod service;
 mod transports;
 
