@@ -96,7 +96,7 @@ async fn a_new_key_is_printed_once_and_works_after_sighup_and_no_secret_is_in_th
     let log = lines.concat();
     let encoded = header.trim_start_matches("Basic ");
     assert!(log.len() > 1_000 && !log.contains(&secret[8..40]) && !log.contains(&encoded[8..40]), "{log}");
-    assert_eq!(made.stdout.matches(&secret[8..40]).count(), 1, "once");
+    assert_eq!(made.stderr.matches(&secret[8..40]).count(), 1, "once");
 }
 
 #[actix_web::test]
