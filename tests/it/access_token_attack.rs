@@ -180,15 +180,8 @@ fn too_much() -> Vec<(&'static str, String, &'static str)> {
         let claims = format!("{{{twice},{}", &claims[1..]);
         all.push(("a claim that comes twice", RSA.sign(&RSA.header().to_string(), &claims), CLAIMS));
     }
-    let mut long = String::new();
-    for len in 0.. {
-        let token = with_claims(&json!({"x": "x".repeat(5_500 + len)}));
-        if token.len() > 8_192 {
-            long = token;
-            break;
-        }
-    }
-    all.push(("a byte too long", long, TOO_LONG));
+    let long = (5_500..).map(|len| with_claims(&json!({"x": "x".repeat(len)}))).find(|token| token.len() > 8_192);
+    all.push(("a byte too long", long.unwrap(), TOO_LONG));
     all
 }
 
