@@ -14,6 +14,8 @@ pub struct AuthConfig {
     pub open: bool,
     /// The key file; empty for none.
     pub keys_file: String,
+    /// Most sessions whose clients have not shown a key, in the dialects of vendors. 1 to 1,000,000.
+    pub pending_max: usize,
     /// How long before its end a session is told that its key expires. Milliseconds, at most 3,600,000.
     pub expiry_notice_ms: u64,
     /// The file of revoked tokens; empty for none.
@@ -46,6 +48,7 @@ impl Default for AuthConfig {
             required: false,
             open: false,
             keys_file: String::new(),
+            pending_max: 256,
             expiry_notice_ms: 30_000,
             revoked_file: String::new(),
             cache_max: 10_000,
@@ -76,6 +79,7 @@ impl AuthConfig {
             }
             Self { cache_max: 10_000_001.., .. } => Err(("auth.cache_max", "must be at most 10000000")),
             Self { required: true, open: true, .. } => Err(("auth.open", "must be false when auth.required is true")),
+            Self { pending_max: 0 | 1_000_001.., .. } => Err(("auth.pending_max", "must be 1 to 1000000")),
             Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
             _ => self.jwt.validate(),
         }

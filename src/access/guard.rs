@@ -9,6 +9,7 @@ use crate::access::file::KeyFileError;
 use crate::access::identity::KeySet;
 use crate::access::key_file;
 use crate::access::secret::is_mistyped;
+use crate::access::strangers::Strangers;
 use crate::access::token::{self, Tokens};
 use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin};
 use crate::domain::{Clock, Timestamp};
@@ -29,7 +30,7 @@ pub(super) struct Guard {
 }
 
 impl Keys {
-    /// Adds the keys of the key file, the tokens, and the check of credentials, if the settings demand it.
+    /// Adds the limit of strangers, and the keys of the key file, the tokens, and the check of credentials, if the settings demand it.
     ///
     /// # Errors
     ///
@@ -41,8 +42,9 @@ impl Keys {
         clock: Arc<dyn Clock>,
         metrics: SharedMetrics,
     ) -> Result<Self, KeyFileError> {
+        let keys = Self { strangers: Strangers::new(auth.pending_max, metrics.clone()), ..self };
         if !auth.is_on() {
-            return Ok(self);
+            return Ok(keys);
         }
         let path = Some(PathBuf::from(&auth.keys_file)).filter(|path| !path.as_os_str().is_empty());
         let file = path.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
@@ -50,7 +52,7 @@ impl Keys {
         let failures = Failures::new(limits.clone());
         let expiry_notice = Duration::from_millis(auth.expiry_notice_ms);
         let guard = Guard { is_required: auth.required, path, file, tokens, failures, expiry_notice, clock, metrics };
-        Ok(Self { guard: Some(guard), ..self })
+        Ok(Self { guard: Some(guard), ..keys })
     }
 
     /// Returns whether credentials are checked on every address.

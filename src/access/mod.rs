@@ -19,12 +19,14 @@ mod network;
 mod origin;
 mod seats;
 mod secret;
+mod strangers;
 mod token;
 mod visible;
 
 use std::net::IpAddr;
 
 use crate::domain::Timestamp;
+use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 
 pub use allowance::Allowance;
@@ -43,6 +45,8 @@ pub use origin::web_origin;
 use seats::Seats;
 pub use seats::{NoSeat, Seat};
 pub use secret::{Digest, Secret, name_of_token, names_token};
+pub use strangers::Stranger;
+use strangers::Strangers;
 pub use token::{JwtConfig, JwtDefault, TokenError};
 pub use visible::VisibleTable;
 
@@ -132,6 +136,7 @@ pub struct Keys {
     /// `None` if credentials are not checked but in the dialects of vendors.
     guard: Option<Guard>,
     seats: Seats,
+    strangers: Strangers,
     allowances: Allowances,
 }
 
@@ -148,7 +153,8 @@ impl Keys {
         let allowances = Allowances::new(config.requests_per_minute_max);
         let (any_connections_max, at_excess) = (config.any_connections_max, config.at_excess);
         let (guard, seats) = (None, Seats::default());
-        Self { accepts_any, any_connections_max, at_excess, listed, dialects, guard, seats, allowances }
+        let strangers = Strangers::new(AuthConfig::default().pending_max, SharedMetrics::default());
+        Self { accepts_any, any_connections_max, at_excess, listed, dialects, guard, seats, strangers, allowances }
     }
 
     /// Counts a request of the key over HTTP.

@@ -243,6 +243,7 @@ mod tests {
             ("TICKCAST__ADMIN__SESSIONS_MAX", "0", "admin.sessions_max"),
             ("TICKCAST__ADMIN__POINT_MS", "9", "admin.point_ms"),
             ("TICKCAST__ADMIN__POINTS_MAX", "0", "admin.points_max"),
+            ("TICKCAST__AUTH__PENDING_MAX", "0", "auth.pending_max"),
             ("TICKCAST__AUTH__EXPIRY_NOTICE_MS", "3600001", "auth.expiry_notice_ms"),
             ("TICKCAST__LIMITS__ADDRESSES_MAX", "0", "limits.addresses_max"),
             ("TICKCAST__LIMITS__ADDRESS_FAILURES_PER_MINUTE", "1000001", "limits.address_failures_per_minute"),

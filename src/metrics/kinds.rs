@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS};
+use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -200,6 +200,12 @@ labelled!(
     Refreshes,
     "result",
     ["good", "failed"]
+);
+labelled!(
+    /// Counters by the limit that was exceeded.
+    Excesses,
+    "limit",
+    LIMITS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -26,6 +26,9 @@ pub const AUTH_RESULTS: [&str; 9] =
 /// The ways by which clients say who they are: a key, a token (JWT), or none.
 pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
 
+/// The limits whose refusals are counted.
+pub const LIMITS: [&str; 1] = ["pending"];
+
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [
     "mute",

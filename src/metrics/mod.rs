@@ -18,8 +18,8 @@ use prometheus_client::registry::Registry;
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::{Ages, WriteTimes};
-use kinds::{Auths, Closes, Errors, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Seconds};
-pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS};
+use kinds::{Auths, Closes, Errors, Excesses, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Seconds};
+pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -209,6 +209,10 @@ metrics! {
         jwks_refreshes: Refreshes,
         /// Time since the last good read of the issuer's keys, or since the start if there was none; 0 without `auth.jwt.jwks_url`.
         jwks_age: Seconds,
+        /// Sessions whose clients have not shown a key yet (`auth.pending_max`).
+        pub strangers: Gauge,
+        /// Clients refused or ended because of a limit, by limit.
+        limit_refused: Excesses,
         /// Errors sent to clients, by code.
         errors: Errors,
         /// Refusals sent to clients in the dialects of vendors, by reason.
@@ -302,6 +306,16 @@ impl Metrics {
     /// Sets the time since the last good read of the issuer's keys, in microseconds.
     pub fn set_jwks_age(&self, micros: i64) {
         self.jwks_age.0.set(Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64());
+    }
+
+    /// Counts a client that is refused or ended because of this limit, one of [`LIMITS`].
+    pub fn count_limit(&self, limit: &'static str) {
+        self.limit_refused.of(limit).inc();
+    }
+
+    /// Returns how many clients were refused or ended because of this limit.
+    pub fn limited(&self, limit: &'static str) -> u64 {
+        self.limit_refused.of(limit).get()
     }
 
     /// Counts the end of a session.

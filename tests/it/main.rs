@@ -118,6 +118,7 @@ mod sse;
 mod start;
 mod stalled_socket;
 mod storm;
+mod strangers;
 mod stream;
 mod subscribe;
 mod takeover;

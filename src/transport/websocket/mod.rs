@@ -27,8 +27,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use bytes::Bytes;
 
-use crate::access::Seat;
-use crate::hub::{Control, End};
+use crate::access::{Seat, Stranger};
+use crate::hub::{Control, End, Ender};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
@@ -36,7 +36,7 @@ use crate::session::SessionConfig;
 use crate::transport::audited::Audited;
 use crate::transport::connection::SilentBody;
 use crate::transport::faults;
-use crate::transport::gate::Place;
+use crate::transport::gate::{self, Place};
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
@@ -116,8 +116,10 @@ pub(super) fn open_admitted<H: MessageHandler>(
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
         ctx.add_stream(frames);
-        let session = WebSocketSession {
-            session: Some(H::open(session, Opening { name: &name, request, worker, ender }, now)),
+        let handler = H::open(session, Opening { name: &name, request, worker, ender: ender.clone() }, now);
+        let mut session = WebSocketSession {
+            stranger: stranger(worker, request, &handler, ender),
+            session: Some(handler),
             liveness: Liveness::new(request, outbox.clone(), worker.session.clone()).with_pings(now),
             config: worker.session.clone(),
             metrics,
@@ -156,6 +158,25 @@ struct WebSocketSession<H: MessageHandler> {
     audited: Audited,
     /// The place of the session among those of its key, until it closes.
     seat: Option<Seat>,
+    /// The place among the sessions without a key, until the client has shown one.
+    stranger: Option<Box<Stranger>>,
+}
+
+/// Returns the place of a new session among those whose clients have not shown a key, if its client must still do so.
+fn stranger<H: MessageHandler>(
+    worker: &Worker,
+    request: &HttpRequest,
+    handler: &H,
+    ender: Ender,
+) -> Option<Box<Stranger>> {
+    // If the mailbox is closed or full, the session is ending already.
+    let end = move || drop(ender.try_send(End { reason: CloseReason::AuthTimeout, retry_after_ms: None }));
+    awaits_key(handler).then(|| worker.keys.await_key(gate::caller(request).address, end).into())
+}
+
+/// Returns whether a client must still show a key.
+fn awaits_key<H: MessageHandler>(handler: &H) -> bool {
+    matches!(handler.deadline(), Some((_, CloseReason::AuthTimeout)))
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
@@ -184,13 +205,16 @@ impl<H: MessageHandler> WebSocketSession<H> {
         }
     }
 
-    /// Tells the rules of faults which key the client has, once it has authenticated.
-    fn tell_key(&self) {
+    /// Tells the rules of faults which key the client has, once it has authenticated. It is no stranger then.
+    fn tell_key(&mut self) {
         if let Some(key) = self.session.as_ref().and_then(H::key)
             && !self.socket.has_key()
         {
             self.socket.set_key(key);
             self.audited.set_key(key);
+        }
+        if self.stranger.is_some() && !self.session.as_ref().is_some_and(awaits_key) {
+            self.stranger = None;
         }
     }
 
@@ -256,7 +280,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn count_end(&mut self, reason: CloseReason) {
-        self.seat = None;
+        (self.seat, self.stranger) = (None, None);
         self.audited.end(reason);
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
