@@ -15,7 +15,9 @@ mod identity;
 mod key_file;
 #[cfg(test)]
 mod keys_test;
+pub mod list;
 mod network;
+mod networks;
 mod origin;
 mod seats;
 mod secret;
@@ -41,6 +43,7 @@ use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
 pub use network::Network;
+pub use networks::Networks;
 pub use origin::web_origin;
 use seats::Seats;
 pub use seats::{NoSeat, Seat};

@@ -35,7 +35,7 @@ use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
-use crate::access::{KeyFileError, Keys, OpenToAll, OpenToEverybody};
+use crate::access::{KeyFileError, Keys, Networks, OpenToAll, OpenToEverybody};
 use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
@@ -335,7 +335,9 @@ fn inspector(
     let secure = secure.map(|(address, certificate)| (address, Some(pinned::connector(certificate))));
     let reached = address.map(|address| (address, None)).or(secure);
     let (address, tls) = reached.expect("settings without HTTP have a certificate");
-    Inspector::new(settings.handshake.clone(), address, tls)
+    let ServerConfig { proxy_protocol, trusted_proxies, .. } = &settings.server;
+    let proxies = if *proxy_protocol { trusted_proxies } else { &Networks::default() };
+    Inspector::new(settings.handshake.clone(), address, tls, proxies)
 }
 
 /// Ends all sessions within the time `over`, while the listener still refuses new ones with 503; then waits for all

@@ -23,7 +23,7 @@ use crate::feed::Attach;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order, Site,
+    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order, Proxies, Site,
     SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
@@ -163,6 +163,7 @@ impl WorkerParts {
             keys: self.keys.clone(),
             admin: self.admin.clone(),
             audit: self.audit.clone(),
+            proxies: Proxies { trusted: server.trusted_proxies.clone(), headers: server.proxy_headers },
             hosts: server.hosts.clone(),
             allowed_origins: server.allowed_origins.clone(),
             embed_origins: server.embed_origins.clone(),
@@ -192,6 +193,8 @@ impl WorkerParts {
             keep_alive: Duration::from_millis(server.keep_alive_ms),
             request_head_bytes_max: server.request_head_bytes_max,
             write_buffer_bytes: server.write_buffer_bytes,
+            // Operators come without the proxies of the clients.
+            proxied: (server.proxy_protocol && site == Site::Clients).then(|| server.trusted_proxies.clone()),
             tls,
             site,
             hsts_s: server.hsts_s,

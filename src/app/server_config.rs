@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::access::Networks;
 use crate::app::tls::TlsConfig;
-use crate::transport::{AllowedHosts, AllowedOrigins};
+use crate::transport::{AllowedHosts, AllowedOrigins, ProxyHeaders};
 
 /// The section `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -55,6 +56,12 @@ pub struct ServerConfig {
     pub behind_max_ms: u64,
     /// Most traffic accounts. 1 to 100,000.
     pub traffic_clients_max: usize,
+    /// Proxies that are believed; in the environment a list with commas.
+    pub trusted_proxies: Networks,
+    /// Headers in which they report the client.
+    pub proxy_headers: ProxyHeaders,
+    /// Whether their connections begin with a header of the PROXY protocol, version 2.
+    pub proxy_protocol: bool,
     /// Names and addresses under which the server may be addressed; none means all. In the environment a list with commas.
     pub hosts: AllowedHosts,
     /// Origins whose pages may open sessions; in the environment a list with commas.
@@ -90,6 +97,9 @@ impl Default for ServerConfig {
             bars_reads_max: 1_024,
             behind_max_ms: 3_000,
             traffic_clients_max: 256,
+            trusted_proxies: Networks::default(),
+            proxy_headers: ProxyHeaders::default(),
+            proxy_protocol: false,
             hosts: AllowedHosts::default(),
             allowed_origins: AllowedOrigins::default(),
             embed_origins: AllowedOrigins::default(),
@@ -162,6 +172,9 @@ impl ServerConfig {
             Self { hsts_s: 63_072_001.., .. } => Err(("server.hsts_s", "must be at most 63072000")),
             Self { hsts_s: 1.., tls, .. } if tls.cert.is_empty() => {
                 Err(("server.hsts_s", "needs server.tls.cert: browsers ignore it without TLS"))
+            }
+            Self { proxy_protocol: true, trusted_proxies, .. } if trusted_proxies.is_empty() => {
+                Err(("server.proxy_protocol", "needs server.trusted_proxies: the proxies that send the header"))
             }
             Self { tls, .. } => tls.validate(),
         }

@@ -183,6 +183,8 @@ metrics! {
         pub capture_frames_skipped: Counter,
         /// Handshake attempts refused because `handshake.attempts_max` was reached.
         pub attempts_refused: Counter,
+        /// Connections of trusted proxies without a valid header of the PROXY protocol (`server.proxy_protocol`).
+        pub proxy_headers_malformed: Counter,
         /// Failed TLS handshakes.
         pub tls_handshakes_failed: Counter,
         /// TLS handshakes that took longer than `server.tls.handshake_timeout_ms`.

@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use serde::{Deserialize, Deserializer};
 
-use crate::transport::list;
+use crate::access::list;
 
 /// The names and addresses of hosts, in lower case; all if there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

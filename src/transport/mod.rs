@@ -8,11 +8,11 @@ mod bars;
 mod connection;
 mod faults;
 mod foreign;
+mod forwarded;
 mod gate;
 mod gzip;
 mod hosts;
 mod inspect;
-mod list;
 mod liveness;
 mod messages;
 mod origin;
@@ -53,6 +53,7 @@ pub use admin::{Admin, AdminConfig, Controls, Hubs, OperatorsUnknown, Past, Poin
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
 pub use faults::WorkerFaults;
 pub use foreign::ForeignOrigins;
+pub use forwarded::{Proxies, ProxyHeaders};
 pub use hosts::AllowedHosts;
 pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
@@ -102,6 +103,8 @@ pub struct Worker {
     pub audit: Arc<Audit>,
     /// The listener of the operators, if there is one.
     pub admin: Option<Arc<Admin>>,
+    /// The proxies that are believed.
+    pub proxies: Proxies,
     /// Names under which the server may be addressed, `server.hosts`.
     pub hosts: AllowedHosts,
     /// Pages that may open sessions, `server.allowed_origins`.

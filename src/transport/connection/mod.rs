@@ -7,6 +7,7 @@ mod handover;
 mod head;
 mod http_io;
 mod progress;
+mod proxied;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -30,8 +31,10 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
+use crate::access::Networks;
 use crate::transport::admin::Site;
 use crate::transport::protection::Protection;
+use crate::transport::second_look::within;
 use crate::transport::traffic::Meter;
 use crate::transport::{Worker, gate, pieces, problem};
 
@@ -64,6 +67,8 @@ pub struct ConnectionConfig {
     pub keep_alive: Duration,
     /// The longest head of a request. Bytes.
     pub request_head_bytes_max: usize,
+    /// The proxies whose connections begin with a header of the PROXY protocol, if any do.
+    pub proxied: Option<Networks>,
     /// TLS, if this is the listener of HTTPS.
     pub tls: Option<TlsSetup>,
     /// Whether the listener is for clients or for operators.
@@ -172,15 +177,26 @@ struct Opening {
 impl Opening {
     async fn open(
         self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         meter: Rc<Meter>,
         state: Rc<ConnectionState>,
     ) -> Result<(HttpIo, Option<SocketAddr>), DispatchError> {
-        let ConnectionConfig { tls, request_head_bytes_max, .. } = self.config;
+        let ConnectionConfig { tls, request_head_bytes_max, request_timeout, proxied, .. } = self.config;
         let SocketShared { config, turnstile, metrics, .. } = &*self.shared;
         config.apply(&stream);
-        let peer = stream.peer_addr().ok();
+        let mut peer = stream.peer_addr().ok();
         turnstile.clone().pass().await;
+        let is_proxy = |proxies: Networks| peer.is_some_and(|peer| proxies.contains(peer.ip()));
+        if proxied.is_some_and(is_proxy) {
+            match within(request_timeout, proxied::read(&mut stream)).await {
+                Ok(Ok(source)) => peer = source.or(peer),
+                failed => {
+                    metrics.proxy_headers_malformed.inc();
+                    log::debug!("no header of the PROXY protocol from a trusted proxy: {failed:?}");
+                    return Err(DispatchError::Io(io::ErrorKind::InvalidData.into()));
+                }
+            }
+        }
         let socket = Socket::new(stream, meter, self.shared.clone());
         let channel = match tls {
             None => Ok(Channel::Plain(socket)),

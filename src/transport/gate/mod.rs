@@ -22,7 +22,7 @@ use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
 use crate::transport::websocket::upgrade::opens_websocket;
-use crate::transport::{Problem, Worker};
+use crate::transport::{Problem, Worker, forwarded};
 
 pub(super) use leash::Leash;
 pub(super) use presented::shown_offers;
@@ -65,6 +65,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if !way::is_probe_for_all(request.path()) && worker.hosts.check(request).is_err() {
         return Err(refuse_host(worker, request));
     }
+    forwarded::check(request)?;
     if !worker.keys.is_guarded() {
         return Ok(());
     }
@@ -156,7 +157,7 @@ pub(super) fn visible(request: &HttpRequest) -> VisibleTable {
 /// Returns where the request comes from.
 pub(super) fn caller(request: &HttpRequest) -> Caller {
     let origin = request.headers().get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    Caller { address: request.peer_addr().map(|peer| peer.ip()), origin }
+    Caller { address: forwarded::address(request), origin }
 }
 
 /// A session that is about to begin.

@@ -11,6 +11,8 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
+use crate::access::Networks;
+
 /// The longest response that is read, in bytes. This server's are shorter than 1,024.
 const ANSWER_BYTES_MAX: usize = 8_192;
 /// The example of RFC 6455 section 1.3.
@@ -68,17 +70,24 @@ pub(super) fn hidden(authorization: &str) -> String {
     format!("{} ***", authorization.split(' ').next().unwrap_or_default())
 }
 
+/// The header of a connection that a proxy opens for itself: signature, version and command, no addresses.
+const PROXY_LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
 /// How this server is reached from its own machine.
 pub(super) struct Itself {
     address: SocketAddr,
     /// The TLS client; `None` if the listener speaks plain HTTP.
     tls: Option<TlsConnector>,
+    /// Whether the listener takes this machine for a proxy, whose connections begin with a header of the PROXY protocol.
+    is_proxy: bool,
 }
 
 impl Itself {
     /// Returns how to reach a listener on `address`, over TLS if there is a connector.
-    pub(super) fn new(address: SocketAddr, tls: Option<TlsConnector>) -> Self {
-        Self { address: reachable(address), tls }
+    /// `proxies` are those whose connections begin with a header of the PROXY protocol.
+    pub(super) fn new(address: SocketAddr, tls: Option<TlsConnector>, proxies: &Networks) -> Self {
+        let address = reachable(address);
+        Self { address, tls, is_proxy: proxies.contains(address.ip()) }
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -91,7 +100,10 @@ impl Itself {
 
     /// Sends a request over a new connection and returns the response: its head, and a body of `content-length` bytes.
     pub(super) async fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
-        let stream = TcpStream::connect(self.address).await?;
+        let mut stream = TcpStream::connect(self.address).await?;
+        if self.is_proxy {
+            stream.write_all(PROXY_LOCAL).await?;
+        }
         match &self.tls {
             None => exchange(stream, request).await,
             Some(tls) => exchange(tls.connect(self.address.ip().into(), stream).await?, request).await,

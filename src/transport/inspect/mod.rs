@@ -31,11 +31,12 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+use crate::access::Networks;
 use crate::session::{Session, SessionConfig};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::gate::Place;
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, random_name, rest, sse, websocket};
+use crate::transport::{Problem, Worker, forwarded, random_name, rest, sse, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
@@ -57,10 +58,10 @@ pub struct Inspector {
 
 impl Inspector {
     /// Returns the backend of a server that listens on `address`: for HTTPS if there is a TLS client that accepts its
-    /// certificate, or else for plain HTTP.
-    pub fn new(config: InspectorConfig, address: SocketAddr, tls: Option<TlsConnector>) -> Self {
+    /// certificate, or else for plain HTTP. Connections of `proxies` begin with a header of the PROXY protocol.
+    pub fn new(config: InspectorConfig, address: SocketAddr, tls: Option<TlsConnector>, proxies: &Networks) -> Self {
         Self {
-            itself: Itself::new(address, tls),
+            itself: Itself::new(address, tls, proxies),
             captures: Pool::new(config.captures_max),
             attempts: Arc::new(Semaphore::new(config.attempts_max)),
             config,
@@ -89,7 +90,7 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let pending_bytes_max = inspector.config.capture_pending_bytes_max;
     let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
     capture.begin(&name);
-    let (address, began) = (request.peer_addr().map(|peer| peer.ip()), Instant::now());
+    let (address, began) = (forwarded::address(&request), Instant::now());
     if !inspector.captures.insert(&name, &capture, address, began) {
         worker.metrics().captures_refused.inc();
         return Ok(refuse(&worker));

@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, gate, rest};
+use crate::transport::{Problem, Worker, forwarded, gate, rest};
 
 use account::Figures;
 
@@ -40,10 +40,10 @@ pub(super) fn charge(
     transport: Transport,
 ) -> Result<Option<Arc<Account>>, Problem> {
     let Some(name) = take_name(parameters)? else { return Ok(None) };
-    let address = request.peer_addr().map(|peer| peer.ip());
     let worker = Worker::of(request);
     let now = worker.clock.read().elapsed;
-    let Some(account) = worker.traffic.account(&scoped(request, &name), address, transport, now) else {
+    let Some(account) = worker.traffic.account(&scoped(request, &name), forwarded::address(request), transport, now)
+    else {
         return Ok(None);
     };
     if let Some(meter) = request.conn_data::<Rc<Meter>>() {

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Vendor;
 use crate::domain::{Channel, Instrument, Symbol, SymbolId};
+use crate::transport::forwarded::site;
 use crate::transport::vendor::massive::{aggregates, last, market, snapshot, tickers, ticks, universal};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::page_token::PageToken;
@@ -139,16 +140,17 @@ pub(super) enum Unit {
 
 /// Returns the address of the next page: that of the request, with this cursor and without the key.
 pub(super) fn next_url(request: &HttpRequest, parameters: &Parameters, cursor: &str) -> String {
-    let connection = request.connection_info();
+    let site = site(request);
     let rest = parameters.encoded_without(&["apiKey", "cursor"]);
     let and = if rest.is_empty() { "" } else { "&" };
     // A `Host` that is none would break the JSON, or lead the client elsewhere.
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
-    let host = match connection.host() {
-        host if !host.is_empty() && host.bytes().all(is_host) => host.to_owned(),
+    let scheme = if site.is_secure { "https" } else { "http" };
+    let host = match site.host {
+        host if !host.is_empty() && host.bytes().all(is_host) => host,
         _ => request.app_config().local_addr().to_string(),
     };
-    format!("{}://{host}{}?cursor={cursor}{and}{rest}", connection.scheme(), request.path())
+    format!("{scheme}://{host}{}?cursor={cursor}{and}{rest}", request.path())
 }
 
 /// Returns the end of an answer, without the closing brace.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 /// # Errors
 ///
 /// Returns an error if the setting is neither.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Texts {
