@@ -1,4 +1,4 @@
-//! The sections `[auth]` and `[limits]` of the configuration: who may use the server, and how often strangers may try.
+//! The section `[auth]` of the configuration: who may use the server.
 
 use serde::Deserialize;
 
@@ -24,22 +24,6 @@ pub struct AuthConfig {
     pub cache_max: usize,
     /// Tokens (JWT).
     pub jwt: JwtConfig,
-}
-
-/// The section `[limits]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsConfig {
-    /// Wrong credentials of each address per minute; 0 means any number. At most 1,000,000.
-    pub address_failures_per_minute: u32,
-    /// Most addresses whose wrong credentials are counted; further ones are counted together. 1 to 10,000,000.
-    pub addresses_max: usize,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self { address_failures_per_minute: 30, addresses_max: 100_000 }
-    }
 }
 
 impl Default for AuthConfig {
@@ -82,23 +66,6 @@ impl AuthConfig {
             Self { pending_max: 0 | 1_000_001.., .. } => Err(("auth.pending_max", "must be 1 to 1000000")),
             Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
             _ => self.jwt.validate(),
-        }
-    }
-}
-
-impl LimitsConfig {
-    /// Checks that every value is within its range.
-    ///
-    /// # Errors
-    ///
-    /// Returns the key that is not, and the rule that it breaks.
-    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        match self {
-            Self { address_failures_per_minute: 1_000_001.., .. } => {
-                Err(("limits.address_failures_per_minute", "must be at most 1000000"))
-            }
-            Self { addresses_max: 0 | 10_000_001.., .. } => Err(("limits.addresses_max", "must be 1 to 10000000")),
-            _ => Ok(()),
         }
     }
 }

@@ -90,7 +90,11 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_addresses_take_bounded_memory_and_share_the_last_place() {
-        let failures = Failures::new(LimitsConfig { address_failures_per_minute: 2, addresses_max: 1_000 });
+        let failures = Failures::new(LimitsConfig {
+            address_failures_per_minute: 2,
+            addresses_max: 1_000,
+            ..LimitsConfig::default()
+        });
         let now = Timestamp::from_micros(60_000_000);
         for number in 0..100_000 {
             assert_eq!(failures.count(Some(address(number)), now).is_ok(), number < 1_002, "{number}");

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::failures::Failures;
 use crate::access::file::KeyFileError;
 use crate::access::identity::KeySet;
 use crate::access::key_file;
+use crate::access::quotas::Quotas;
 use crate::access::secret::is_mistyped;
 use crate::access::strangers::Strangers;
 use crate::access::token::{self, Tokens};
@@ -30,7 +31,8 @@ pub(super) struct Guard {
 }
 
 impl Keys {
-    /// Adds the limit of strangers, and the keys of the key file, the tokens, and the check of credentials, if the settings demand it.
+    /// Adds the limits of strangers and of addresses, and the keys of the key file, the tokens, and the check of credentials, if the settings
+    /// demand it.
     ///
     /// # Errors
     ///
@@ -42,7 +44,9 @@ impl Keys {
         clock: Arc<dyn Clock>,
         metrics: SharedMetrics,
     ) -> Result<Self, KeyFileError> {
-        let keys = Self { strangers: Strangers::new(auth.pending_max, metrics.clone()), ..self };
+        let strangers = Strangers::new(auth.pending_max, metrics.clone());
+        let quotas = Quotas::new(limits.clone(), metrics.clone(), Instant::now());
+        let keys = Self { strangers, quotas, ..self };
         if !auth.is_on() {
             return Ok(keys);
         }

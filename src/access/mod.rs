@@ -15,10 +15,12 @@ mod identity;
 mod key_file;
 #[cfg(test)]
 mod keys_test;
+mod limits_config;
 pub mod list;
 mod network;
 mod networks;
 mod origin;
+mod quotas;
 mod seats;
 mod secret;
 mod strangers;
@@ -26,6 +28,7 @@ mod token;
 mod visible;
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use crate::domain::Timestamp;
 use crate::metrics::SharedMetrics;
@@ -33,7 +36,7 @@ use crate::protocol::CloseReason;
 
 pub use allowance::Allowance;
 use allowance::Allowances;
-pub use auth_config::{AuthConfig, LimitsConfig, OpenToEverybody};
+pub use auth_config::{AuthConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 pub use entitlement::{Entitlement, OnLimit, Rights};
@@ -42,9 +45,12 @@ pub use glob::Glob;
 use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
+pub use limits_config::LimitsConfig;
 pub use network::Network;
 pub use networks::Networks;
 pub use origin::web_origin;
+use quotas::Quotas;
+pub use quotas::{Crowded, Lodging};
 use seats::Seats;
 pub use seats::{NoSeat, Seat};
 pub use secret::{Digest, Secret, name_of_token, names_token};
@@ -140,6 +146,7 @@ pub struct Keys {
     guard: Option<Guard>,
     seats: Seats,
     strangers: Strangers,
+    quotas: Quotas,
     allowances: Allowances,
 }
 
@@ -157,7 +164,19 @@ impl Keys {
         let (any_connections_max, at_excess) = (config.any_connections_max, config.at_excess);
         let (guard, seats) = (None, Seats::default());
         let strangers = Strangers::new(AuthConfig::default().pending_max, SharedMetrics::default());
-        Self { accepts_any, any_connections_max, at_excess, listed, dialects, guard, seats, strangers, allowances }
+        let quotas = Quotas::new(LimitsConfig::default(), SharedMetrics::default(), Instant::now());
+        Self {
+            accepts_any,
+            any_connections_max,
+            at_excess,
+            listed,
+            dialects,
+            guard,
+            seats,
+            strangers,
+            quotas,
+            allowances,
+        }
     }
 
     /// Counts a request of the key over HTTP.

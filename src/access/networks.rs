@@ -16,6 +16,15 @@ impl Networks {
         texts.iter().map(|text| text.as_ref().parse().ok()).collect::<Option<_>>().map(Self)
     }
 
+    /// Returns the addresses of this machine.
+    ///
+    /// # Panics
+    ///
+    /// Never: these are networks.
+    pub fn loopback() -> Self {
+        Self::parse(&["127.0.0.0/8", "::1"]).expect("these are networks")
+    }
+
     /// Returns whether the address belongs to one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))

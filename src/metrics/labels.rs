@@ -27,7 +27,7 @@ pub const AUTH_RESULTS: [&str; 9] =
 pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
 
 /// The limits whose refusals are counted.
-pub const LIMITS: [&str; 1] = ["pending"];
+pub const LIMITS: [&str; 4] = ["pending", "address_connections", "address_handshakes", "addresses"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

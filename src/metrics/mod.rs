@@ -213,6 +213,8 @@ metrics! {
         jwks_age: Seconds,
         /// Sessions whose clients have not shown a key yet (`auth.pending_max`).
         pub strangers: Gauge,
+        /// Addresses whose sessions and costs are counted, each for itself (`limits.addresses_max`).
+        pub addresses: Gauge,
         /// Clients refused or ended because of a limit, by limit.
         limit_refused: Excesses,
         /// Errors sent to clients, by code.

@@ -73,6 +73,11 @@ impl RateLimiter {
         (self.unused_since(now) + self.cost(cells)).saturating_duration_since(now + self.burst())
     }
 
+    /// Returns whether nothing is used of the limit, as if it were new.
+    pub fn is_unused(&self, now: Instant) -> bool {
+        self.used_until <= now
+    }
+
     fn take_if(&mut self, cells: u32, now: Instant, is_enough: impl FnOnce(Duration, Duration) -> bool) -> u32 {
         let since = self.unused_since(now);
         let (cost, room) = (self.cost(cells), (now + self.burst()).saturating_duration_since(since));

@@ -1,6 +1,7 @@
 //! Errors over HTTP: `application/problem+json` (RFC 9457) with a `code`.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
@@ -108,10 +109,14 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
     }
 
-    /// Returns 429: the key has too many connections.
-    pub fn connection_limit() -> Self {
-        let detail = "the key has as many connections as it may have (connections_max of the key)";
+    /// Returns 429: the address or the key has too many connections. The clients are not to come back all at once.
+    pub fn connection_limit(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "connection_limit", detail).after_ms(rand::random_range(0..5_000))
+    }
+
+    /// Returns 429: the key has too many connections.
+    pub fn key_connection_limit() -> Self {
+        Self::connection_limit("the key has as many connections as it may have (connections_max of the key)")
     }
 
     /// Returns 503: try again later.
@@ -123,6 +128,13 @@ impl Problem {
     #[must_use]
     pub fn after_ms(self, retry_after_ms: u64) -> Self {
         Self { retry_after_ms, ..self }
+    }
+
+    /// Sets after which time the client may try again, and adds up to two seconds, so that clients do not come back all at once.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.after_ms(wait_ms.saturating_add(rand::random_range(0..2_000)))
     }
 
     /// Closes the connection after the response; kept open, it would use the place of another client.
@@ -319,7 +331,7 @@ mod tests {
             Problem::token_invalid(""),
             Problem::forbidden(""),
             Problem::rate_limited(""),
-            Problem::connection_limit(),
+            Problem::key_connection_limit(),
         ];
         for problem in problems {
             let is_listed =

@@ -36,6 +36,7 @@ mod access_token_issuer;
 mod access_token_start;
 mod access_ways;
 mod access_wrong;
+mod address_limits;
 mod admin;
 mod admin_entrance;
 mod alpaca_auth;

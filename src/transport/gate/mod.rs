@@ -2,8 +2,8 @@
 //!
 //! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
 //! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
-//! order: host (421), origin (403), credentials (401, or 429 after many wrong ones of the address), rights (403); and in the handlers of
-//! sessions room for another one (503), connections of the key (429).
+//! order: host (421), origin (403), new sessions of the address (429), credentials (401, or 429 after many wrong ones of the address),
+//! rights (403); and in the handlers of sessions room for another one (503), connections of the address and of the key (429).
 
 mod leash;
 mod operators;
@@ -11,13 +11,16 @@ mod presented;
 mod way;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::access::{AtExcess, Caller, Identity, KeyError, NoSeat, Seat, TokenError, VisibleTable};
+use crate::access::{
+    AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Seat, TokenError, VisibleTable,
+};
 use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
@@ -66,18 +69,19 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
         return Err(refuse_host(worker, request));
     }
     forwarded::check(request)?;
-    if !worker.keys.is_guarded() {
-        return Ok(());
-    }
     let way = Way::of(worker, request);
-    if matches!(way, Way::Open | Way::Vendor) {
-        return Ok(());
-    }
+    let (is_guarded, opens) = (worker.keys.is_guarded(), opens_websocket(request.head()));
     if way == Way::Admin && worker.keys.are_required() {
         return Err(Problem::for_operators(request.path()));
     }
-    if opens_websocket(request.head()) {
+    if opens && is_guarded && matches!(way, Way::Native | Way::Admin) {
         worker.check_origin(request)?;
+    }
+    if way != Way::Open && (opens || way::begins_stream(worker, request)) {
+        knock(worker, request)?;
+    }
+    if !is_guarded || matches!(way, Way::Open | Way::Vendor) {
+        return Ok(());
     }
     let identity = identify(worker, request)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
@@ -106,6 +110,18 @@ fn refuse_host(worker: &Worker, request: &HttpRequest) -> Problem {
     worker.metrics().hosts_refused.inc();
     worker.record(request, Event::HostRefused, "", "unknown_host");
     Problem::unknown_host()
+}
+
+/// Counts a session that the client of the request is about to begin.
+///
+/// # Errors
+///
+/// Returns 429 if its address begins too many.
+fn knock(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
+    worker.keys.knock(forwarded::address(request), Instant::now()).map_err(|wait| {
+        let detail = "the address begins too many sessions a second (limits.address_handshakes_per_second)";
+        Problem::rate_limited(detail).after(wait).closing()
+    })
 }
 
 fn permit_operator(identity: &Identity) -> Result<(), Problem> {
@@ -166,6 +182,8 @@ pub(super) struct Place {
     pub(super) identity: Identity,
     /// The place among the sessions of the client's key, if it has one.
     pub(super) seat: Option<Seat>,
+    /// The place among the sessions of the client's address, if they are limited.
+    pub(super) lodging: Option<Box<Lodging>>,
     /// Ends the session with its key.
     pub(super) leash: Arc<Leash>,
 }
@@ -176,20 +194,28 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// Returns a problem document if the client's key has too many connections, or has ended meanwhile.
+    /// Returns a problem document if the client's address or key has too many connections, or if the key has ended meanwhile.
     pub(super) fn take(request: &HttpRequest) -> Result<Self, Problem> {
         let (identity, leash) = (identity(request), Arc::<Leash>::default());
-        if !identity.has_key() || request.method() == Method::HEAD {
-            return Ok(Self { identity, seat: None, leash });
+        if request.method() == Method::HEAD {
+            return Ok(Self { identity, seat: None, lodging: None, leash });
+        }
+        let lodging = Worker::of(request).keys.lodge(forwarded::address(request), Instant::now());
+        let lodging = lodging.map_err(|Crowded| {
+            let detail = "the address has as many sessions as it may have (limits.address_connections_max)";
+            Problem::connection_limit(detail)
+        })?;
+        if !identity.has_key() {
+            return Ok(Self { identity, seat: None, lodging, leash });
         }
         let pulled = leash.clone();
         let end = move |reason| pulled.end(reason);
         let seat = Worker::of(request).keys.take_seat(&identity, "", AtExcess::Refuse, end);
         let seat = seat.map_err(|no_seat| match no_seat {
-            NoSeat::Full => Problem::connection_limit(),
+            NoSeat::Full => Problem::key_connection_limit(),
             NoSeat::Ended(reason) => ended(reason),
         })?;
-        Ok(Self { identity, seat: Some(seat), leash })
+        Ok(Self { identity, seat: Some(seat), lodging, leash })
     }
 }
 
@@ -197,7 +223,7 @@ impl Place {
 pub(super) fn ended(reason: CloseReason) -> Problem {
     match reason {
         CloseReason::TokenExpired => refusal(KeyError::Expired),
-        CloseReason::Replaced => Problem::connection_limit(),
+        CloseReason::Replaced => Problem::key_connection_limit(),
         _ => Problem::unauthorized("the key has changed or is no longer valid", true),
     }
 }

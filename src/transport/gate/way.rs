@@ -72,6 +72,11 @@ impl Way {
     }
 }
 
+/// Returns whether the address is that of server-sent events.
+pub(super) fn begins_stream(worker: &Worker, request: &HttpRequest) -> bool {
+    request.match_info().as_str().strip_prefix(&*worker.base_path) == Some("/api/v1/stream")
+}
+
 /// Returns whether monitoring may ask there under any name.
 pub(super) fn is_probe_for_all(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")

@@ -21,7 +21,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::access::Seat;
+use crate::access::{Lodging, Seat};
 use crate::hub::{Control, End, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
@@ -79,10 +79,10 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let outbox = session.outbox().clone();
         let placed = begin(&mut session, &wanted, &request, now);
         let session = placed.is_ok().then_some(session);
-        let mut seat = None;
+        let (mut seat, mut lodging) = (None, None);
         opened = Some(placed.map(|(begun, place)| {
             place.leash.bind(ctx.address().recipient());
-            seat = place.seat;
+            (seat, lodging) = (place.seat, place.lodging);
             (begun, outbox.clone())
         }));
         SseSession {
@@ -93,6 +93,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             audited: session.is_some().then(|| Audited::begin(worker, facts)),
             session,
             seat,
+            lodging,
         }
     });
     let (begun, outbox) = opened.expect("create has run its closure")?;
@@ -276,6 +277,8 @@ struct SseSession {
     audited: Option<Audited>,
     /// The place of the session among those of its key, until it ends.
     seat: Option<Seat>,
+    /// The place of the session among those of its address, until it ends.
+    lodging: Option<Box<Lodging>>,
 }
 
 impl SseSession {
@@ -297,7 +300,7 @@ impl SseSession {
     }
 
     fn count_end(&mut self, reason: CloseReason) {
-        self.seat = None;
+        (self.seat, self.lodging) = (None, None);
         if let Some(audited) = &self.audited {
             audited.end(reason);
         }

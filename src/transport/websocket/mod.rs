@@ -27,7 +27,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use bytes::Bytes;
 
-use crate::access::{Seat, Stranger};
+use crate::access::{Lodging, Seat, Stranger};
 use crate::hub::{Control, End, Ender};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
@@ -129,6 +129,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             socket,
             audited: Audited::begin(worker, facts),
             seat: place.seat,
+            lodging: place.lodging,
         };
         // A client may have authenticated with its request.
         session.tell_key();
@@ -158,6 +159,8 @@ struct WebSocketSession<H: MessageHandler> {
     audited: Audited,
     /// The place of the session among those of its key, until it closes.
     seat: Option<Seat>,
+    /// The place of the session among those of its address, until it closes.
+    lodging: Option<Box<Lodging>>,
     /// The place among the sessions without a key, until the client has shown one.
     stranger: Option<Box<Stranger>>,
 }
@@ -280,7 +283,7 @@ impl<H: MessageHandler> WebSocketSession<H> {
     }
 
     fn count_end(&mut self, reason: CloseReason) {
-        (self.seat, self.stranger) = (None, None);
+        (self.seat, self.lodging, self.stranger) = (None, None, None);
         self.audited.end(reason);
         self.metrics.count_close(reason);
         log::debug!("session closed reason={}", reason.name());
