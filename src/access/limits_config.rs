@@ -16,6 +16,11 @@ pub struct LimitsConfig {
     pub address_handshakes_per_second: u32,
     /// New sessions of an address at once, after a quiet time. 1 to 1,000,000.
     pub address_burst: u32,
+    /// Work per second for the requests of each address, on average over five seconds, in units of one event read; 0 means any amount. At
+    /// most 1,000,000,000.
+    pub address_work_per_second_max: u32,
+    /// The same for each key.
+    pub key_work_per_second_max: u32,
     /// Wrong credentials of each address per minute; 0 means any number. At most 1,000,000.
     pub address_failures_per_minute: u32,
     /// Most addresses that are counted; further ones are counted together. 1 to 10,000,000.
@@ -29,6 +34,8 @@ impl Default for LimitsConfig {
             address_connections_max: 200,
             address_handshakes_per_second: 20,
             address_burst: 40,
+            address_work_per_second_max: 1_000_000,
+            key_work_per_second_max: 1_000_000,
             address_failures_per_minute: 30,
             addresses_max: 100_000,
         }
@@ -50,6 +57,12 @@ impl LimitsConfig {
                 Err(("limits.address_handshakes_per_second", "must be at most 1000000"))
             }
             Self { address_burst: 0 | 1_000_001.., .. } => Err(("limits.address_burst", "must be 1 to 1000000")),
+            Self { address_work_per_second_max: 1_000_000_001.., .. } => {
+                Err(("limits.address_work_per_second_max", "must be at most 1000000000"))
+            }
+            Self { key_work_per_second_max: 1_000_000_001.., .. } => {
+                Err(("limits.key_work_per_second_max", "must be at most 1000000000"))
+            }
             Self { address_failures_per_minute: 1_000_001.., .. } => {
                 Err(("limits.address_failures_per_minute", "must be at most 1000000"))
             }

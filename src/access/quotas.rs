@@ -1,4 +1,5 @@
-//! `Quotas`: what each address has used of its limits: its sessions, and how fast it begins new ones.
+//! `Quotas`: what each address has used of its limits: its sessions, how fast it begins new ones, and the work of its requests. The
+//! work of each key is in `payer.rs`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,18 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::access::network::counted;
+use crate::access::payer::KeyBooks;
 use crate::access::{Keys, LimitsConfig};
 use crate::metrics::SharedMetrics;
 use crate::rate::RateLimiter;
 
 /// Least time between two searches for books that are not needed any more.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The quotas of all addresses.
 pub(super) struct Quotas {
-    config: LimitsConfig,
+    pub(super) config: LimitsConfig,
     books: Mutex<Books>,
-    metrics: SharedMetrics,
+    keys: Mutex<KeyBooks>,
+    pub(super) metrics: SharedMetrics,
 }
 
 /// One book for each address, at most `limits.addresses_max`, and one for all others together.
@@ -31,6 +34,7 @@ struct Books {
 struct Book {
     sessions: usize,
     handshakes: RateLimiter,
+    work: RateLimiter,
 }
 
 /// The place of a session among those of its address, until it is dropped.
@@ -44,7 +48,9 @@ impl Quotas {
     /// Returns quotas of which nothing is used.
     pub(super) fn new(config: LimitsConfig, metrics: SharedMetrics, now: Instant) -> Self {
         let others = Book::new(&config, now);
-        Self { config, books: Mutex::new(Books { of_address: HashMap::new(), others, swept: None }), metrics }
+        let books = Mutex::new(Books { of_address: HashMap::new(), others, swept: None });
+        let keys = Mutex::new(KeyBooks::new(config.key_work_per_second_max, now));
+        Self { config, books, keys, metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -52,7 +58,7 @@ impl Quotas {
     }
 
     /// Returns the number by which this address is counted, if the limits hold for it.
-    fn limited(&self, address: Option<IpAddr>) -> Option<u128> {
+    pub(super) fn limited(&self, address: Option<IpAddr>) -> Option<u128> {
         address.filter(|address| !self.config.exempt.contains(*address)).map(counted)
     }
 
@@ -86,6 +92,36 @@ impl Quotas {
         let books = &mut *self.lock();
         let book = address.and_then(|number| books.of_address.get_mut(&number)).unwrap_or(&mut books.others);
         book.sessions = book.sessions.saturating_sub(1);
+    }
+}
+
+/// The work of requests.
+impl Quotas {
+    /// Returns for how long the next request of an address must wait.
+    pub(super) fn work_wait(&self, number: u128, now: Instant) -> Duration {
+        let books = self.lock();
+        let is_full = books.of_address.len() >= self.config.addresses_max;
+        let book = books.of_address.get(&number).or(is_full.then_some(&books.others));
+        book.map_or(Duration::ZERO, |book| book.work.wait(0, now))
+    }
+
+    /// Charges work to an address.
+    pub(super) fn charge(&self, number: u128, work: u32, now: Instant) {
+        self.lock().of(number, &self.config, &self.metrics, now).0.work.charge(work, now);
+    }
+
+    fn lock_keys(&self) -> MutexGuard<'_, KeyBooks> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns for how long the next request of a key must wait.
+    pub(super) fn key_wait(&self, name: &str, now: Instant) -> Duration {
+        self.lock_keys().wait(name, self.config.addresses_max, now)
+    }
+
+    /// Charges work to a key.
+    pub(super) fn charge_key(&self, name: &str, work: u32, now: Instant) {
+        self.lock_keys().charge(name, work, self.config.addresses_max, now);
     }
 }
 
@@ -124,11 +160,12 @@ impl Books {
 impl Book {
     fn new(config: &LimitsConfig, now: Instant) -> Self {
         let period = Duration::from_secs(1) / config.address_handshakes_per_second.max(1);
-        Self { sessions: 0, handshakes: RateLimiter::every(period, config.address_burst, now) }
+        let handshakes = RateLimiter::every(period, config.address_burst, now);
+        Self { sessions: 0, handshakes, work: RateLimiter::per_second(config.address_work_per_second_max, now) }
     }
 
     fn is_unused(&self, now: Instant) -> bool {
-        self.sessions == 0 && self.handshakes.is_unused(now)
+        self.sessions == 0 && self.handshakes.is_unused(now) && self.work.is_unused(now)
     }
 }
 
@@ -212,6 +249,27 @@ mod tests {
         assert!(knock("2001:db8::1") && !knock("2001:db8::2") && knock("2001:db8:0:1::1"));
         assert!((0..100).all(|_| knock("127.0.0.1") && knock("::ffff:127.0.0.2")));
         assert_eq!(quotas.lock().of_address.len(), 2);
+    }
+
+    #[test]
+    fn work_is_owed_until_it_has_been_worked_off_at_the_rate() {
+        let now = Instant::now();
+        let config =
+            LimitsConfig { address_work_per_second_max: 100, key_work_per_second_max: 10, ..LimitsConfig::default() };
+        let quotas = quotas(LimitsConfig { addresses_max: 2, ..config }, now);
+        quotas.charge(1, 500, now);
+        assert_eq!((quotas.work_wait(1, now), quotas.work_wait(2, now)), (Duration::ZERO, Duration::ZERO), "the burst");
+        quotas.charge(1, 200, now);
+        assert_eq!((quotas.work_wait(1, now), quotas.work_wait(2, now)), (2_000 * MS, Duration::ZERO));
+        assert_eq!(quotas.work_wait(1, now + 2_000 * MS), Duration::ZERO);
+        for name in ["a", "b", "c", "d"] {
+            quotas.charge_key(name, 60, now);
+        }
+        let waits = ["a", "b", "c", "d", "e"].map(|name| quotas.key_wait(name, now).as_secs());
+        assert_eq!(waits, [1, 1, 7, 7, 7], "further keys share a book");
+        assert_eq!(quotas.lock_keys().len(), 2);
+        quotas.charge_key("e", 60, now + Duration::from_mins(1));
+        assert_eq!(quotas.key_wait("e", now + Duration::from_mins(1)).as_secs(), 1, "it has a book of its own now");
     }
 
     #[test]

@@ -253,6 +253,8 @@ mod tests {
             ("TICKCAST__LIMITS__ADDRESS_CONNECTIONS_MAX", "1000001", "limits.address_connections_max"),
             ("TICKCAST__LIMITS__ADDRESS_HANDSHAKES_PER_SECOND", "1000001", "limits.address_handshakes_per_second"),
             ("TICKCAST__LIMITS__ADDRESS_BURST", "0", "limits.address_burst"),
+            ("TICKCAST__LIMITS__ADDRESS_WORK_PER_SECOND_MAX", "1000000001", "limits.address_work_per_second_max"),
+            ("TICKCAST__LIMITS__KEY_WORK_PER_SECOND_MAX", "1000000001", "limits.key_work_per_second_max"),
             ("TICKCAST__LIMITS__ADDRESS_FAILURES_PER_MINUTE", "1000001", "limits.address_failures_per_minute"),
             ("TICKCAST__SERVER__WORKERS", "513", "server.workers"),
             ("TICKCAST__SERVER__WORKERS", "true", "server.workers"),

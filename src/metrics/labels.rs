@@ -1,7 +1,7 @@
 //! The values of labels that are not those of an enum of the protocol.
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
-pub const HTTP_ERRORS: [&str; 15] = [
+pub const HTTP_ERRORS: [&str; 14] = [
     "not_found",
     "method_not_allowed",
     "upgrade_required",
@@ -14,7 +14,6 @@ pub const HTTP_ERRORS: [&str; 15] = [
     "token_expired",
     "token_invalid",
     "forbidden",
-    "rate_limited",
     "connection_limit",
     "unknown_host",
 ];
@@ -27,7 +26,8 @@ pub const AUTH_RESULTS: [&str; 9] =
 pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
 
 /// The limits whose refusals are counted.
-pub const LIMITS: [&str; 4] = ["pending", "address_connections", "address_handshakes", "addresses"];
+pub const LIMITS: [&str; 6] =
+    ["pending", "address_connections", "address_handshakes", "address_work", "key_work", "addresses"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

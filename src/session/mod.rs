@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::access::VisibleTable;
+use crate::access::{Payer, VisibleTable};
 use crate::domain::{ChannelSet, Clock, SymbolId};
 use crate::hub::{Control, Ender, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::{
@@ -31,6 +31,7 @@ pub use resume::Begun;
 use rights::Holder;
 use wish::Wish;
 use work::Budget;
+pub use work::{HTTP_WORK, NAME_WORK, ROW_WORK, SNAPSHOT_WORK};
 
 /// One client. Leaves its hub when dropped.
 pub struct Session {
@@ -44,6 +45,8 @@ pub struct Session {
     budget: Budget,
     /// The client's key and rights; `None` for anybody, who may have everything.
     holder: Option<Box<Holder>>,
+    /// To whom the work of requests is charged, beside the session; `None` if the client has no such limit.
+    payer: Option<Box<Payer>>,
 }
 
 impl Session {
@@ -59,7 +62,7 @@ impl Session {
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join::<D>(ender, now);
         let budget = Budget::new(&config, router.borrow().config().pauses.clone(), now);
-        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget, holder: None }
+        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget, holder: None, payer: None }
     }
 
     /// Returns the session's outbox.
@@ -127,7 +130,10 @@ impl Session {
             Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
         };
         match request {
-            Request::Subscribe(wanted) => self.subscribe(id.as_ref(), &wanted, now),
+            Request::Subscribe(wanted) => match self.check_payer(now) {
+                Ok(()) => self.subscribe(id.as_ref(), &wanted, now),
+                Err(mistake) => self.refuse(id.as_ref(), mistake, now),
+            },
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id.as_ref(), &symbols, channels, now),
             Request::List => self.tell_subscriptions(id.as_ref(), None, now),
             Request::Ping { ts } => {
@@ -277,6 +283,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.settle();
         self.router.borrow_mut().leave(self.key);
     }
 }
@@ -309,7 +316,8 @@ fn unknown_symbols(names: Vec<String>) -> Mistake {
 }
 
 fn about(code: ErrorCode, message: &str, symbols: Vec<String>) -> Mistake {
-    Mistake { code, message: format!("{message}: {}", listed(&symbols)), symbols }
+    let message = format!("{message}: {}", listed(&symbols));
+    Mistake { symbols, ..Mistake::new(code, message) }
 }
 
 /// Lists the first few names; the complete list is a separate field.

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::access::Payer;
 use crate::hub::Wakeup;
+use crate::protocol::{ErrorCode, Mistake};
 use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
@@ -14,14 +16,18 @@ use crate::session::{Session, SessionConfig};
 const REQUEST_WORK: u64 = 16;
 /// Cost of a request for each part of so many bytes, to decode it.
 const BYTES_PER_WORK: usize = 16;
-/// Cost to find a symbol by its name and in the index.
-const NAME_WORK: u64 = 4;
+/// Cost to find a symbol by its name and in the index, or to list it over HTTP.
+pub const NAME_WORK: u64 = 4;
 /// Cost to make and encode a snapshot.
-const SNAPSHOT_WORK: u64 = 8;
+pub const SNAPSHOT_WORK: u64 = 8;
 /// Cost to visit a subscription, or to name it in an answer.
 const SUBSCRIPTION_WORK: u64 = 1;
-/// Cost of one poll, with HTTP around it: about 40 microseconds, so that a worker at its limit of polls has half of its time for
-/// other work.
+/// Cost to read and encode a bar, a trade or a quote of the past.
+pub const ROW_WORK: u64 = 2;
+/// Cost of a request over HTTP, with what is around it: about 40 microseconds, so that a worker at its limit of polls has half of its
+/// time for other work.
+pub const HTTP_WORK: u64 = POLL_WORK as u64;
+/// Cost of one poll for the hub.
 const POLL_WORK: usize = 320;
 
 /// The longest time for which a client over its limit is not read. It may have disconnected, which only a read finds.
@@ -34,6 +40,8 @@ pub(super) struct Budget {
     work: RateLimiter,
     /// The cost of the current request.
     spent: u64,
+    /// Whether the client has no error for too much work: its next request is read later instead.
+    is_patient: bool,
 }
 
 impl Budget {
@@ -42,7 +50,7 @@ impl Budget {
     pub(super) fn new(config: &SessionConfig, pauses: Arc<Pauses>, now: Instant) -> Self {
         let requests = RateLimiter::per_second(config.requests_per_second_max, now).with_pauses(pauses);
         let work = RateLimiter::per_second(config.work_per_second_max, now).used_up();
-        Self { requests, work, spent: 0 }
+        Self { requests, work, spent: 0, is_patient: false }
     }
 
     /// Counts a request; returns false if the session is over its limit.
@@ -54,6 +62,7 @@ impl Budget {
     /// Counts a request that is served although the session may be over its limit: the next one is then read later.
     pub(super) fn charge_request(&mut self, now: Instant) {
         self.spent = REQUEST_WORK;
+        self.is_patient = true;
         self.requests.charge(1, now);
     }
 
@@ -75,6 +84,30 @@ impl Budget {
 }
 
 impl Session {
+    /// Sets to whom the work of the client's requests is charged, beside the session.
+    pub fn set_payer(&mut self, payer: Option<Box<Payer>>) {
+        self.payer = payer;
+    }
+
+    /// Checks that the client's address and key may cause more work.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake, with the time to wait.
+    pub(super) fn check_payer(&self, now: Instant) -> Result<(), Mistake> {
+        let Some(owed) = self.payer.as_ref().and_then(|payer| payer.check(now).err()) else { return Ok(()) };
+        // Rounded up: a client that comes back in time is not to be refused again.
+        let retry_after_ms = u64::try_from(owed.wait.as_millis()).ok().map(|wait_ms| wait_ms + 1);
+        Err(Mistake { retry_after_ms, ..Mistake::new(ErrorCode::RateLimited, owed.to_string()) })
+    }
+
+    /// Charges the events that recoveries have read since the last request, to the client alone: the session ends.
+    pub(super) fn settle(&self) {
+        if let Some(payer) = &self.payer {
+            payer.charge(self.outbox.borrow_mut().take_work(), Instant::now());
+        }
+    }
+
     /// Charges the cost of the answered request, and of the events that recoveries have read since the last one.
     pub(super) fn pay(&mut self, now: Instant) {
         let spent = std::mem::take(&mut self.budget.spent);
@@ -82,6 +115,9 @@ impl Session {
         let router = self.router.borrow();
         router.config().metrics.work.inc_by(spent + read);
         router.shared().turn.borrow_mut().spend(spent, now);
+        if let Some(payer) = &self.payer {
+            payer.charge(spent + read, now);
+        }
         let missing = self.budget.work.take(u32::try_from(spent + read).unwrap_or(u32::MAX), now);
         let missing = router.shared().work.borrow_mut().take(missing, now);
         self.budget.work.charge(missing, now);
@@ -89,7 +125,12 @@ impl Session {
 
     /// Returns for how long the client's next request must wait.
     pub fn pause(&mut self, now: Instant) -> Duration {
-        let owed = self.budget.wait(now);
+        let mut owed = self.budget.wait(now);
+        if self.budget.is_patient
+            && let Some(payer) = &self.payer
+        {
+            owed = owed.max(payer.wait(now));
+        }
         let router = self.router.borrow();
         if !owed.is_zero() {
             router.config().metrics.requests_slowed.inc();

@@ -8,6 +8,7 @@ use crate::domain::{Channel, Interval, Timestamp};
 use crate::history::{BarRead, CompactBar, ReaderGone};
 use crate::protocol::native::encode_bar_object;
 use crate::protocol::{ErrorCode, Mistake};
+use crate::session::ROW_WORK;
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, gate, gzip, pieces};
@@ -44,7 +45,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let id = table.find(&symbol).ok_or_else(|| {
         let name: String = symbol.chars().take(64).collect();
         let message = format!("no such symbol: {name}");
-        Problem::mistake(Mistake { code: ErrorCode::UnknownSymbol, message, symbols: vec![name] })
+        Problem::mistake(Mistake { symbols: vec![name], ..Mistake::new(ErrorCode::UnknownSymbol, message) })
     })?;
     let permit = worker.bars_reads.clone().try_acquire_owned().map_err(|_| {
         worker.metrics().bars_reads_refused.inc();
@@ -66,18 +67,20 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
             let head = format!(
                 r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
             );
+            let rows = read.closed.len() + read.open.iter().len();
             let made = pieces::begin(array(head, read));
             let made = if is_compressed { gzip::compressed(made) } else { made };
             // The client may send its next request as soon as it has the response.
             drop(permit);
-            let _ = answer.send(made);
+            let _ = answer.send((made, rows));
         }
     });
     let answer = match submitted {
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    let answer = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    let (answer, rows) = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    gate::charge(&request, ROW_WORK * rows as u64);
     let mut response = pieces::json(&request, answer, None)?;
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     Ok(response)

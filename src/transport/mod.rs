@@ -208,6 +208,7 @@ impl Worker {
         let address = gate::caller(request).address;
         let facts = SessionFacts::new(id, transport, D::NAME, address, identity.name(), now);
         self.router.borrow_mut().enrol(session.key(), facts.clone());
+        session.set_payer(self.keys.payer(address, identity));
         (session, facts)
     }
 }

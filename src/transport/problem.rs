@@ -58,13 +58,14 @@ impl Problem {
     }
 
     /// Returns the response to a client's mistake: 404 for an unknown symbol, 403 for what a key does not permit, 400 for the others.
-    pub fn mistake(Mistake { code, message, symbols }: Mistake) -> Self {
+    pub fn mistake(Mistake { code, message, symbols, retry_after_ms }: Mistake) -> Self {
         let status = match code {
             ErrorCode::UnknownSymbol => StatusCode::NOT_FOUND,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::ForbiddenChannel | ErrorCode::ForbiddenMode => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { symbols, ..Self::new(status, code.name(), message) }
+        Self { symbols, ..Self::new(status, code.name(), message) }.after_ms(retry_after_ms.unwrap_or(0))
     }
 
     /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address requires WebSocket version 13.
@@ -106,7 +107,7 @@ impl Problem {
 
     /// Returns 429: too many attempts.
     pub fn rate_limited(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited.name(), detail)
     }
 
     /// Returns 429: the address or the key has too many connections. The clients are not to come back all at once.

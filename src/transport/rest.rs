@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::domain::{ChannelSet, Instrument, Snapshot, Symbol, SymbolId};
 use crate::protocol::native::Native;
 use crate::protocol::{Dialect, Selector, ServerMessage};
-use crate::session::select;
+use crate::session::{NAME_WORK, SNAPSHOT_WORK, select};
 use crate::transport::gate;
 use crate::transport::pieces::{self, Array};
 use crate::transport::query::Parameters;
@@ -31,7 +31,8 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = gate::visible(&request);
-    let ids = table.ids().collect();
+    let ids: Vec<_> = table.ids().collect();
+    gate::charge(&request, NAME_WORK * ids.len() as u64);
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         let Instrument { symbol, name, sector, .. } = table.instrument(*id);
         let item = SymbolItem { symbol: symbol.as_str(), name, sector };
@@ -58,6 +59,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     let table = gate::visible(&request);
     let shown = table.rights().channels;
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
+    gate::charge(&request, SNAPSHOT_WORK * ids.len() as u64);
     let router = worker.router.borrow();
     let offset = router.offset();
     let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.config().epoch);

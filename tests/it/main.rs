@@ -54,6 +54,7 @@ mod bad_start;
 mod bar_channel;
 mod bars;
 mod browser;
+mod budgets;
 mod burst;
 mod capture;
 mod clients;

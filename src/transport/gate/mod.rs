@@ -5,6 +5,7 @@
 //! order: host (421), origin (403), new sessions of the address (429), credentials (401, or 429 after many wrong ones of the address),
 //! rights (403); and in the handlers of sessions room for another one (503), connections of the address and of the key (429).
 
+mod costs;
 mod leash;
 mod operators;
 mod presented;
@@ -27,6 +28,7 @@ use crate::transport::admin::Site;
 use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Problem, Worker, forwarded};
 
+pub(super) use costs::{charge, payer, spend};
 pub(super) use leash::Leash;
 pub(super) use presented::shown_offers;
 use way::Way;
@@ -80,13 +82,23 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if way != Way::Open && (opens || way::begins_stream(worker, request)) {
         knock(worker, request)?;
     }
-    if !is_guarded || matches!(way, Way::Open | Way::Vendor) {
+    if matches!(way, Way::Open | Way::Vendor) {
+        return Ok(());
+    }
+    if way == Way::Native {
+        // Before the credentials, whoever comes from there.
+        costs::admit(request, forwarded::address(request), &Identity::anybody())?;
+    }
+    if !is_guarded {
         return Ok(());
     }
     let identity = identify(worker, request)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
     if way == Way::Admin {
         permit_operator(&identity)?;
+    }
+    if way == Way::Native {
+        costs::admit(request, None, &identity)?;
     }
     request.extensions_mut().insert(identity);
     Ok(())

@@ -1,11 +1,13 @@
 //! Admits requests over HTTP to a vendor's addresses: checks the key, counts the request, and adds the headers of the rate limit.
 
+use std::net::IpAddr;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, HttpRequest};
 
 use crate::access::{Allowance, Caller, Identity, KeyError, TokenError, Vendor};
 use crate::audit::{Entry, Event};
@@ -57,7 +59,9 @@ async fn admit(
     let worker = Worker::of(request.request());
     let metrics = worker.metrics();
     metrics.vendor_requests.inc();
-    let key = check(worker, vendor, presented, &gate::caller(request.request()));
+    let caller = gate::caller(request.request());
+    let paid = pay(vendor, request.request(), caller.address, &Identity::anybody());
+    let key = paid.and_then(|()| check(worker, vendor, presented, &caller));
     let key_id = key.as_ref().ok().map(Identity::name);
     if let Some(refused) = worker.faults.refuse_key(request.request(), dialect(vendor), "rest", key_id) {
         metrics.vendor_requests_refused.inc();
@@ -68,8 +72,9 @@ async fn admit(
         (Err(refused), _) => Some(refused),
         (Ok(_), Some(Allowance { is_exceeded: true, wait_s, .. })) => Some(Refused::too_many(vendor, *wait_s)),
         (Ok(key), _) => {
+            let paid = pay(vendor, request.request(), None, &key);
             request.extensions_mut().insert(key);
-            None
+            paid.err()
         }
     };
     let mut response = match refused {
@@ -90,6 +95,18 @@ async fn admit(
         }
     }
     Ok(response)
+}
+
+/// Charges the request to an address and a key.
+///
+/// # Errors
+///
+/// Returns an error if their earlier requests have cost too much.
+fn pay(vendor: Vendor, request: &HttpRequest, address: Option<IpAddr>, identity: &Identity) -> Result<(), Refused> {
+    gate::spend(request, address, identity).map_err(|owed| {
+        let seconds = owed.wait.as_secs() + rand::random_range(1..=2);
+        Refused::too_many(vendor, i64::try_from(seconds).unwrap_or(i64::MAX))
+    })
 }
 
 /// Returns the name by which rules of faults choose the requests of a vendor's clients.

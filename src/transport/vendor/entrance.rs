@@ -9,6 +9,7 @@ use crate::audit::{Audit, Entry, Event};
 use crate::faults::Subject;
 use crate::hub::{End, Ender};
 use crate::protocol::{CloseReason, Refusal};
+use crate::session::Session;
 use crate::transport::faults::client;
 use crate::transport::gate;
 use crate::transport::{Opening, WorkerFaults};
@@ -78,6 +79,14 @@ impl Entrance {
         match &self.state {
             State::Awaited { .. } => None,
             State::Accepted { key, .. } => Some(key),
+        }
+    }
+
+    /// Gives a session the rights of the client's key, once it is authenticated, and charges its work to the key as well.
+    pub(super) fn entitle(&self, session: &mut Session) {
+        if let Some(key) = self.key() {
+            session.entitle(key, None);
+            session.set_payer(self.keys.payer(self.caller.address, key));
         }
     }
 

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use tokio::sync::oneshot;
 
+use crate::access::Payer;
 use crate::domain::{Channel, Symbol, SymbolId};
 use crate::history::{Archive, Row, Timeframe, Window};
 use crate::hub::Held;
-use crate::transport::Worker;
+use crate::session::{ROW_WORK, SNAPSHOT_WORK};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::pieces::{self, Answer, Pieces};
+use crate::transport::{Worker, gate};
 
 /// How long the reading thread works on a read before it turns to other readers.
 const STEP: Duration = Duration::from_millis(4);
@@ -54,12 +56,15 @@ pub(super) struct Reader<'a, F> {
     is_awaited: F,
     /// The bytes that have been read.
     held: Held,
+    /// To whom the read is charged.
+    payer: Option<Box<Payer>>,
 }
 
 /// Returns the reader for the client of this request.
 pub(super) fn reader(request: &HttpRequest) -> Reader<'_, impl FnMut() -> bool> {
     let mut patience = Patience::of(request);
-    Reader::new(Worker::of(request), move || patience.lasts())
+    let reader = Reader::new(Worker::of(request), move || patience.lasts());
+    Reader { payer: gate::payer(request), ..reader }
 }
 
 /// The rows of a page.
@@ -137,9 +142,9 @@ impl Reading {
 }
 
 impl<'a, F: FnMut() -> bool> Reader<'a, F> {
-    /// Returns a reader that stops between two steps when `is_awaited` returns false.
+    /// Returns a reader that stops between two steps when `is_awaited` returns false, and that is charged to nobody.
     pub(super) fn new(worker: &'a Worker, is_awaited: F) -> Self {
-        Self { worker, is_awaited, held: Held::new(worker.metrics().waiting_bytes.clone()) }
+        Self { worker, is_awaited, held: Held::new(worker.metrics().waiting_bytes.clone()), payer: None }
     }
 
     /// Reads a page, and encodes the beginning of the response that `make` makes of it.
@@ -159,12 +164,17 @@ impl<'a, F: FnMut() -> bool> Reader<'a, F> {
                 if !reading.step(archive) {
                     return (Some((reading, make)), None);
                 }
-                (None, make.map(|make| pieces::begin(make(reading.finish()))))
+                let rows = reading.rows.len();
+                (None, make.map(|make| (pieces::begin(make(reading.finish())), rows)))
             })
             .await?;
             match (read, answer) {
                 (Some(rest), _) => (reading, make) = rest,
-                (None, answer) => return answer.ok_or(Busy),
+                (None, answer) => {
+                    let (answer, rows) = answer.ok_or(Busy)?;
+                    self.charge(ROW_WORK * rows as u64);
+                    return Ok(answer);
+                }
             }
         }
     }
@@ -179,6 +189,7 @@ impl<'a, F: FnMut() -> bool> Reader<'a, F> {
         symbols: &[(SymbolId, Symbol)],
         read: impl Fn(&Archive, SymbolId) -> T + Clone + Send + 'static,
     ) -> Result<Vec<T>, Busy> {
+        self.charge(SNAPSHOT_WORK * symbols.len() as u64);
         let mut values: Vec<T> = Vec::with_capacity(symbols.len());
         let mut ids = symbols.iter().map(|(id, _)| *id).collect::<Vec<_>>().into_iter();
         while ids.len() > 0 {
@@ -197,6 +208,12 @@ impl<'a, F: FnMut() -> bool> Reader<'a, F> {
             (ids, values) = on_archive(self.worker, step).await?;
         }
         Ok(values)
+    }
+
+    fn charge(&self, work: u64) {
+        if let Some(payer) = &self.payer {
+            payer.charge(work, Instant::now());
+        }
     }
 
     /// Checks, before a step, that somebody waits for the result, and that there is room for so many bytes, which are counted.

@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 
 use crate::domain::{Symbol, SymbolId, Timestamp};
 use crate::hub::Held;
-use crate::transport::Worker;
+use crate::session::SNAPSHOT_WORK;
 use crate::transport::vendor::newest::{self, Newest};
 use crate::transport::vendor::reads::{Busy, Patience, Reader};
+use crate::transport::{Worker, gate};
 
 /// The age at which the values are read again, in microseconds of the clock.
 const AGE_MICROS_MAX: i64 = 1_000_000;
@@ -78,6 +79,8 @@ impl WholeMarket {
     pub(super) async fn of(request: &HttpRequest) -> Result<Rc<Shared>, Busy> {
         let worker = Worker::of(request);
         let market = request.app_data::<Rc<Self>>().expect("`addresses` adds it");
+        // Each answer is encoded anew, whoever has read the values.
+        gate::charge(request, SNAPSHOT_WORK * worker.router.borrow().config().table.len() as u64);
         if let Some(shared) = market.fresh(worker) {
             return Ok(shared);
         }

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     NotSubscribed,
     /// More than a limit of the session allows; the `message` names the limit.
     LimitExceeded,
+    /// The client's requests have cost too much; it may ask again later.
+    RateLimited,
     /// A channel that the client's key does not include.
     ForbiddenChannel,
     /// Mode `all`, for a client whose key has a highest rate.
@@ -45,7 +47,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadJson,
         Self::BadRequest,
         Self::UnknownAction,
@@ -53,6 +55,7 @@ impl ErrorCode {
         Self::UnknownChannel,
         Self::NotSubscribed,
         Self::LimitExceeded,
+        Self::RateLimited,
         Self::ForbiddenChannel,
         Self::ForbiddenMode,
     ];
@@ -67,6 +70,7 @@ impl ErrorCode {
             Self::UnknownChannel => "unknown_channel",
             Self::NotSubscribed => "not_subscribed",
             Self::LimitExceeded => "limit_exceeded",
+            Self::RateLimited => "rate_limited",
             Self::ForbiddenChannel => "forbidden_channel",
             Self::ForbiddenMode => "forbidden_mode",
         }

@@ -81,12 +81,14 @@ pub struct Mistake {
     pub message: String,
     /// The symbols with the mistake, as the client wrote them.
     pub symbols: Vec<String>,
+    /// Time after which the client may ask again, in milliseconds; `None` if that would change nothing.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Mistake {
     /// Returns a mistake without symbols.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), symbols: Vec::new() }
+        Self { code, message: message.into(), symbols: Vec::new(), retry_after_ms: None }
     }
 
     /// Returns the memory of the mistake in bytes, rounded up.

@@ -128,7 +128,7 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
     /// Answers an attempt to authenticate.
     fn authenticate(&mut self, credentials: Credentials<'_>, now: Instant) -> ServerMessage {
         let answer = self.entrance.authenticate(credentials, now);
-        self.entrance.key().into_iter().for_each(|key| self.session.entitle(key, None));
+        self.entrance.entitle(&mut self.session);
         answer.map_or_else(ServerMessage::Refused, |()| ServerMessage::Authenticated)
     }
 

@@ -57,7 +57,7 @@ impl MessageHandler for FinnhubHandler {
             Refusal::ConnectionLimit => (now, CloseReason::ConnectionLimit),
             _ => (now, CloseReason::AuthFailed),
         });
-        entrance.key().into_iter().for_each(|key| session.entitle(key, None));
+        entrance.entitle(&mut session);
         let config = &opening.worker.session;
         Self {
             session,

@@ -117,7 +117,7 @@ impl MassiveHandler {
     /// Answers an attempt to authenticate. A client that repeats it is told that it is authenticated.
     fn authenticate(&mut self, token: &str, now: Instant) -> Result<(), CloseReason> {
         let answer = self.entrance.authenticate(Credentials::Token(token), now);
-        self.entrance.key().into_iter().for_each(|key| self.session.entitle(key, None));
+        self.entrance.entitle(&mut self.session);
         match answer {
             Ok(()) | Err(Refusal::AlreadyAuthenticated) => self.session.reply_now(ServerMessage::Authenticated, now),
             Err(Refusal::ConnectionLimit) => Err(CloseReason::ConnectionLimit),

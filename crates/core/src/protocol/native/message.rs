@@ -76,6 +76,8 @@ enum Wire<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         symbols: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,8 +184,8 @@ fn wire_pong(pong: &Pong) -> Wire<'_> {
 }
 
 fn wire_error<'a>(id: Option<&'a RequestId>, mistake: &'a Mistake) -> Wire<'a> {
-    let Mistake { code, message, symbols } = mistake;
-    Wire::Error { id: wire_id(id), code: code.name(), message, symbols }
+    let Mistake { code, message, symbols, retry_after_ms } = mistake;
+    Wire::Error { id: wire_id(id), code: code.name(), message, symbols, retry_after_ms: *retry_after_ms }
 }
 
 /// Returns the number without decimals if it is whole.
@@ -211,6 +213,11 @@ mod tests {
         assert_eq!(
             message(&ServerMessage::Error { id: None, mistake: mistake.into() }),
             r#"{"type":"error","code":"unknown_symbol","message":"no such symbol: \"","symbols":["\""]}"#
+        );
+        let mistake = Mistake { retry_after_ms: Some(7), ..Mistake::new(ErrorCode::RateLimited, "later") };
+        assert_eq!(
+            message(&ServerMessage::Error { id: None, mistake: mistake.into() }),
+            r#"{"type":"error","code":"rate_limited","message":"later","retry_after_ms":7}"#
         );
         let times = Times { server: Timestamp::from_micros(2), market: Timestamp::from_micros(4) };
         let pong = Pong { id: Some(RequestId::Integer(6.into())), ts: Some(1), times, offset: 3 };
