@@ -51,7 +51,7 @@
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag the client was too slow, and the server has skipped events */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
-/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
+/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 
 /** @typedef {"websocket" | "sse" | "poll"} Transport */

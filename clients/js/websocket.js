@@ -8,7 +8,7 @@
 import { Audit } from "./audit.js";
 import { ABNORMAL } from "./closing.js";
 import { isEvent, isNumbered, readFrame, SUBPROTOCOL } from "./protocol.js";
-import { changesOf, groupsOf, without } from "./wishes.js";
+import { among, changesOf, groupsOf, without } from "./wishes.js";
 
 /** @typedef {import("./closing.js").Failure} Failure */
 /** @typedef {import("./core.js").Core} Core */
@@ -19,6 +19,8 @@ import { changesOf, groupsOf, without } from "./wishes.js";
 
 const NORMAL = 1000;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** The wait after a refusal for too much work that names none. */
+const WAIT_MS = 1_000;
 
 export class WebSocketLink {
   /** @type {"websocket"} */
@@ -41,6 +43,8 @@ export class WebSocketLink {
   /** @type {number | undefined} */
   #retry_after_ms;
   #isFirst = true;
+  /** Timers of subscriptions that the server has put off. @type {Set<ReturnType<typeof setTimeout>>} */
+  #timers = new Set();
   #heard_ms = performance.now();
   #audit;
 
@@ -130,7 +134,7 @@ export class WebSocketLink {
   }
 
   /** @param {import("./protocol.js").ErrorMessage} error */
-  #onError({ id, code, symbols }) {
+  #onError({ id, code, symbols, retry_after_ms }) {
     if (code === "unknown_symbol") {
       this.#core.place.wishes.exclude(symbols ?? []);
       this.#asked = without(this.#asked, symbols ?? []);
@@ -138,11 +142,31 @@ export class WebSocketLink {
     }
     const asked = id === undefined ? undefined : this.#pending.get(id);
     if (id === undefined || !asked) return;
+    if (code === "rate_limited") return this.#postpone(id, asked, retry_after_ms ?? WAIT_MS);
     // Nothing of the request is subscribed, and it would be refused again.
     this.#pending.delete(id);
     const { symbols: refused, channels } = asked.group;
     this.#core.place.wishes.remove(refused, channels);
     this.#asked = without(this.#asked, refused, channels);
+  }
+
+  /** Asks again when the server permits it. @param {number | string} id @param {Asked} asked @param {number} wait_ms */
+  #postpone(id, asked, wait_ms) {
+    // It stays pending, so that the cursor does not pass what is not subscribed yet.
+    asked.sent_ms = performance.now() + wait_ms;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#pending.delete(id);
+      // The application may want something else by now.
+      this.#subscribe(among(this.#asked, asked.group), asked.isResumed);
+      if (this.#pending.size === 0) this.ping();
+    }, wait_ms);
+    this.#timers.add(timer);
+  }
+
+  #forgetTimers() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers.clear();
   }
 
   /** @param {number} offset */
@@ -227,6 +251,7 @@ export class WebSocketLink {
 
   /** @param {number} code @param {string} reason */
   #onClose(code, reason) {
+    this.#forgetTimers();
     // Browsers do not tell why a handshake has failed; a proxy may be the reason.
     this.#core.fail(this, { cause: this.isReady || code !== ABNORMAL ? "closed" : "unreachable", code, reason, retry_after_ms: this.#retry_after_ms, isBlocked: !this.isReady && code === ABNORMAL });
   }
@@ -234,6 +259,7 @@ export class WebSocketLink {
   /** Abandons the socket, without waiting for the closing handshake, which could take minutes. */
   leave() {
     const socket = this.#socket;
+    this.#forgetTimers();
     socket.onmessage = socket.onclose = null;
     socket.close();
   }
@@ -241,6 +267,7 @@ export class WebSocketLink {
   /** Closes the socket, and waits for the closing handshake. @returns {Promise<void>} */
   close() {
     const socket = this.#socket;
+    this.#forgetTimers();
     socket.onmessage = null;
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);

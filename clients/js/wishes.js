@@ -141,6 +141,20 @@ export function without(asked, symbols, channels) {
   }));
 }
 
+/**
+ * Returns those of the subscriptions that a group names, in its way.
+ * @param {Wanted} asked
+ * @param {Group} group
+ * @returns {Wanted}
+ */
+export function among(asked, { symbols, channels, ...way }) {
+  const named = symbols.map((symbol) => {
+    const ways = [...(asked.get(symbol) ?? NOTHING)].filter(([channel, present]) => channels.includes(channel) && isSame(present, way));
+    return /** @type {const} */ ([symbol, new Map(ways)]);
+  });
+  return new Map(named.filter(([, ways]) => ways.size > 0));
+}
+
 /** Returns symbols as the server names them. @param {string | Iterable<string>} symbols */
 export function namesOf(symbols) {
   const names = typeof symbols === "string" ? [symbols] : [...symbols];

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Gate } from "../gate.js";
 import { checkMessage, readFrame, suspicionOf } from "../protocol.js";
-import { changesOf, groupsOf, Wishes, without } from "../wishes.js";
+import { among, changesOf, groupsOf, Wishes, without } from "../wishes.js";
 import { cancel, correction, quote, snapshot, trade } from "./messages.js";
 
 /** @typedef {import("../protocol.js").Channel} Channel */
@@ -170,4 +170,16 @@ test("an event whose values cannot be right is suspect", () => {
     .map((event) => suspicionOf(event)?.reason ?? null);
   assert.deepEqual(reasons, [null, "crossed", "zero", null, "zero", "zero", null]);
   assert.deepEqual(suspicionOf(quote(7, 9, crossed)), { type: "suspect", symbol: "AAPL", channel: "quotes", seq: 7, reason: "crossed" });
+});
+
+test("a subscription that was put off is asked for again as far as it is still wanted in the same way", () => {
+  const wishes = new Wishes();
+  wishes.add(["AAPL", "MSFT", "NVDA"], ["trades", "quotes"], { mode: "all" });
+  const [group] = groupsOf(wishes.wanted);
+  assert.deepEqual(among(wishes.wanted, group), wishes.wanted);
+  wishes.remove(["MSFT"]);
+  wishes.remove(["AAPL"], ["quotes"]);
+  wishes.add(["NVDA"], ["trades"], { mode: "latest" });
+  const all = /** @type {const} */ ({ mode: "all" });
+  assert.deepEqual(among(wishes.wanted, group), new Map([["AAPL", new Map([["trades", all]])], ["NVDA", new Map([["quotes", all]])]]));
 });

@@ -153,6 +153,7 @@ export type ErrorMessage = {
     code: string;
     message: string;
     symbols?: string[];
+    retry_after_ms?: number;
 };
 export type Goodbye = {
     type: "goodbye";
@@ -262,7 +263,7 @@ export type Problem = {
 /** @typedef {{ type: "lag", skipped: number, since_offset: number }} Lag the client was too slow, and the server has skipped events */
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
-/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[] }} ErrorMessage */
+/** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */

@@ -59,5 +59,12 @@ export declare function changesOf(asked: Wanted, wanted: Wanted): {
  * @returns {Wanted}
  */
 export declare function without(asked: Wanted, symbols: readonly string[], channels?: readonly Channel[]): Wanted;
+/**
+ * Returns those of the subscriptions that a group names, in its way.
+ * @param {Wanted} asked
+ * @param {Group} group
+ * @returns {Wanted}
+ */
+export declare function among(asked: Wanted, { symbols, channels, ...way }: Group): Wanted;
 /** Returns symbols as the server names them. @param {string | Iterable<string>} symbols */
 export declare function namesOf(symbols: string | Iterable<string>): string[];

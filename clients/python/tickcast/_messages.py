@@ -158,13 +158,16 @@ class Pong(TypedDict, total=False):
 
 
 class Error(TypedDict, total=False):
-    """A mistake in a request. Its topics are given up, an unknown symbol until the server's next run."""
+    """A mistake in a request. Its topics are given up, an unknown symbol until the server's next run; after ``rate_limited`` they are
+    asked for again in ``retry_after_ms``.
+    """
 
     type: Literal["error"]
     id: int
     code: str
     message: str
     symbols: list[str]
+    retry_after_ms: int
 
 
 class Goodbye(TypedDict, total=False):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -17,10 +17,12 @@ from ._closing import ABNORMAL, Ended, Failure
 from ._core import Core
 from ._http import PASSING, retry_after_ms_of
 from ._messages import GarbledError, Raw, Transport, read_frame, topic_of
-from ._wishes import Group, Wanted, changes_of, groups_of, without
+from ._wishes import Group, Wanted, among, changes_of, groups_of, without
 
 _SUBPROTOCOL = Subprotocol("tickcast.v1.json")
 _CLOSE_TIMEOUT_S = 2.0
+#: The wait after a refusal for too much work that names none.
+_WAIT_MS = 1_000
 
 
 @dataclass
@@ -44,6 +46,8 @@ class WebSocketLink:
         self._requests: asyncio.Queue[Raw] = asyncio.Queue()
         self._asked: Wanted = {}
         self._pending: dict[int, _Asked] = {}
+        # Timers of subscriptions that the server has put off.
+        self._timers: list[asyncio.TimerHandle] = []
         self._next_id = 1
         self._is_first = True
         # Whether events come in the order of the stream, because no recovery is running: then the newest one is the cursor.
@@ -83,6 +87,8 @@ class WebSocketLink:
             pass
         finally:
             sender.cancel()
+            for timer in self._timers:
+                timer.cancel()
             self._audit.stop()
             self._socket.transport.abort()
         code, reason = self._socket.close_code or ABNORMAL, self._socket.close_reason or ""
@@ -141,13 +147,32 @@ class WebSocketLink:
             self.ping()
         return True
 
+    def _postpone(self, number: int, asked: _Asked, wait_s: float) -> None:
+        """Asks again when the server permits it."""
+        # It stays pending, so that the cursor does not pass what is not subscribed yet.
+        self._pending[number] = replace(asked, sent_s=time.monotonic() + wait_s)
+
+        def ask() -> None:
+            if self._pending.pop(number, None) is None:
+                return
+            # The application may want something else by now.
+            self._subscribe(among(self._asked, asked.group), asked.is_resumed)
+            if not self._pending:
+                self.ping()
+
+        self._timers.append(asyncio.get_running_loop().call_later(wait_s, ask))
+
     def _on_error(self, error: Raw) -> None:
         if error.get("code") == "unknown_symbol":
             self._core.place.wishes.exclude(error.get("symbols", []))
             self._asked = without(self._asked, error.get("symbols", []))
             return
+        number = error.get("id", 0)
+        if error.get("code") == "rate_limited" and number in self._pending:
+            self._postpone(number, self._pending[number], error.get("retry_after_ms", _WAIT_MS) / 1_000)
+            return
         # Nothing of the request is subscribed, and it would be refused again.
-        asked = self._pending.pop(error.get("id", 0), None)
+        asked = self._pending.pop(number, None)
         if asked is not None:
             self._core.place.wishes.remove(asked.group.symbols, asked.group.channels)
             self._asked = without(self._asked, asked.group.symbols, asked.group.channels)

@@ -98,6 +98,13 @@ def changes_of(asked: Wanted, wanted: Wanted) -> tuple[dict[str, list[str]], Wan
     return removed, added
 
 
+def among(asked: Wanted, group: Group) -> Wanted:
+    """Returns those of the subscriptions that a group names, in its way."""
+    named = {symbol: asked.get(symbol, {}) for symbol in group.symbols}
+    left = {symbol: {channel: group.way for channel in group.channels if ways.get(channel) == group.way} for symbol, ways in named.items()}
+    return {symbol: ways for symbol, ways in left.items() if ways}
+
+
 def without(asked: Wanted, symbols: Iterable[str], channels: Iterable[str] | None = None) -> Wanted:
     """Returns subscriptions without these topics; without all channels of the symbols if none is named."""
     left = Wishes()

@@ -1,6 +1,7 @@
 //! The client libraries of `clients/` against a real server: whatever happens to the connection, the application gets every event
 //! once and in order, or is told which are lost.
 
+mod budget;
 mod ledger;
 mod matrix;
 pub(crate) mod middlebox;
