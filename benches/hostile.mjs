@@ -1,12 +1,14 @@
 // @ts-check
-// Measures how far one hostile client raises the p99 latency of 100 others, with and without each attack in turn.
+// Measures how far one hostile client raises the p99 latency of many others, with and without each attack in turn.
 //
 //     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
-//                               [--realtime]
+//                               [--realtime] [--sessions N] [--symbols N] [--moved-max SHARE] [--limited]
 //
 // With --control each attack is also made on a second server: the change of the p99 then is due to the shared machine, not to the server.
+// With --limited the attack comes from an address of its own, for which the limits of `[limits]` hold: it does its worst within its budget.
+// `node benches/hostile.mjs --limited --sessions 1000 --symbols 10000 --moved-max 0.1` is the strictest run.
 // With --realtime (as root) servers and load generator get a real-time priority, so that other processes do not disturb them. The exit
-// code is 1 if an attack raises the p99 by a quarter or more, 2 if the measurement failed.
+// code is 1 if an attack raises the p99 by a quarter or more (--moved-max), 2 if the measurement failed.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -16,12 +18,11 @@ import { median } from "./compare/medians.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { quiet, watch } from "./compare/quiet.mjs";
 
-const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls"];
-/** The most relative rise of the p99. */
-const MOVED_MAX = 0.25;
+const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls", "snapshots"];
+/** The addresses of the load generator, which has no limits, and of a limited attack. */
+const [FRIENDLY, HOSTILE] = ["127.0.0.1", "127.0.0.2"];
 const START_MS_MAX = 20_000;
 const MARKET = {
-  TICKCAST__FEED__EXTRA_SYMBOLS: "500",
   TICKCAST__FEED__EVENTS_PER_SECOND: "5300",
   TICKCAST__FEED__QUOTES_PER_TRADE: "0",
 };
@@ -35,6 +36,13 @@ const OPTIONS = /** @type {const} */ ({
   // The longest wait for an idle machine before each measurement.
   "quiet-ms": { type: "string", default: "30000" },
   realtime: { type: "boolean", default: false },
+  // The measured clients.
+  sessions: { type: "string", default: "100" },
+  // Generated symbols.
+  symbols: { type: "string", default: "500" },
+  // The most relative rise of the p99.
+  "moved-max": { type: "string", default: "0.25" },
+  limited: { type: "boolean", default: false },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
 
@@ -44,7 +52,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 /** The servers' processes. @type {(number | undefined)[]} */
 const servers = [];
 
-/** @typedef {{ realtime: boolean, seconds: string, server: string, "quiet-ms": string }} Chosen */
+/** @typedef {{ realtime: boolean, seconds: string, server: string, "quiet-ms": string, sessions: string, symbols: string, limited: boolean }} Chosen */
 
 /**
  * Returns a program and its arguments, with a real-time priority if that is chosen.
@@ -55,7 +63,7 @@ const prior = ({ realtime }, priority, program, args) =>
 
 /** @param {Chosen} chosen */
 async function server(chosen) {
-  const child = new Child(...prior(chosen, "1", chosen.server, ["--port", "0"]), MARKET);
+  const child = new Child(...prior(chosen, "1", chosen.server, ["--port", "0"]), { ...MARKET, TICKCAST__FEED__EXTRA_SYMBOLS: chosen.symbols, TICKCAST__LIMITS__EXEMPT: FRIENDLY });
   servers.push(child.pid);
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
     const found = child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//);
@@ -65,16 +73,16 @@ async function server(chosen) {
 }
 
 /**
- * Measures the latency of 100 clients of `victim`, in milliseconds, while one client attacks `attacked`, and the CPU time of the victim and of
+ * Measures the latency of the clients of `victim`, in milliseconds, while one client attacks `attacked`, and the CPU time of the victim and of
  * processes that take no part, as a share of one core.
  * @param {Pick<Cell, "victim" | "kind" | "attacked">} cell @param {Chosen} chosen
  */
 async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
   // A low priority, so that it does not slow down the load generator.
-  const attack = kind && new Child("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port]);
+  const attack = kind && new Child("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port, chosen.limited ? HOSTILE : FRIENDLY]);
   const args = ["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"];
-  args.push("--sessions", "100", "--duration-s", chosen.seconds);
+  args.push("--sessions", chosen.sessions, "--duration-s", chosen.seconds);
   const load = new Child(...prior(chosen, "2", join(TARGET, "release", "tickcast-load"), args));
   const watched = watch(...new Set([victim, load, ...(attack ? [attack, attacked] : [])].map(({ pid }) => pid)));
   const code = await load.ended;
@@ -99,8 +107,8 @@ async function measure({ victim, kind, attacked }, chosen) {
 const ms = (/** @type {number} */ number) => number.toFixed(1).padStart(7);
 const percent = (/** @type {number} */ number) => `${(100 * number).toFixed(0)} %`.padStart(6);
 
-/** Prints the table. Returns whether every attack moves the p99 by less than the limit. @param {Cell[]} cells */
-function report(cells) {
+/** Prints the table. Returns whether every attack moves the p99 by less than the limit. @param {Cell[]} cells @param {number} movedMax */
+function report(cells, movedMax) {
   /** @param {Cell} cell @param {"p50" | "p99" | "most" | "cpu" | "others"} name */
   const figure = ({ results }, name) => median(results.map((result) => result[name])) ?? NaN;
   const calm = figure(cells[0], "p99");
@@ -108,7 +116,7 @@ function report(cells) {
   let met = true;
   for (const cell of cells) {
     const moved = figure(cell, "p99") / calm - 1;
-    const isMet = !cell.kind || cell.isControl || moved < MOVED_MAX;
+    const isMet = !cell.kind || cell.isControl || moved < movedMax;
     met &&= isMet;
     const numbers = [ms(figure(cell, "p50")), ms(figure(cell, "p99")), ms(figure(cell, "most")), ` ${percent(moved)}`];
     const shares = [percent(figure(cell, "cpu")), percent(figure(cell, "others"))];
@@ -139,7 +147,7 @@ async function run() {
       console.error(`round ${round}: ${cell.label}: p99 ${p99.toFixed(1)} ms, server${percent(cpu)}, others${percent(others)} of a core`);
     }
   }
-  return report(cells);
+  return report(cells, Number(chosen["moved-max"]));
 }
 
 const code = await run().then(

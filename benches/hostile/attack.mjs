@@ -2,7 +2,7 @@
 // One hostile client: sends as many expensive requests as it can, and discards the answers. It uses raw sockets and prepared requests,
 // so that it needs little CPU itself.
 //
-//     node benches/hostile/attack.mjs KIND PORT        until it is ended
+//     node benches/hostile/attack.mjs KIND PORT [ADDRESS]        until it is ended; ADDRESS is the one that it connects from
 import { get } from "node:http";
 import { connect } from "node:net";
 
@@ -13,7 +13,7 @@ const EVENTS_BACK = 250_000;
 /** The requests of one connection. */
 const ANSWERS = 8;
 
-const [, , kind, port] = process.argv;
+const [, , kind, port, localAddress = "127.0.0.1"] = process.argv;
 const waste = Buffer.allocUnsafe(1 << 20);
 
 /** @param {string} head @param {() => void} onEnd */
@@ -26,7 +26,7 @@ function open(head, onEnd) {
     onEnd();
   };
   const onread = { buffer: waste, callback: () => true };
-  const socket = connect({ host: "127.0.0.1", port: Number(port), onread });
+  const socket = connect({ host: "127.0.0.1", port: Number(port), localAddress, onread });
   socket.on("connect", () => socket.write(head)).on("end", end).on("error", end).on("close", end);
   return socket;
 }
@@ -67,7 +67,7 @@ function frames(bytes, everyMs) {
 /** Returns a cursor near the end of the server's ring. @returns {Promise<{ epoch: string, offset: number }>} */
 function oldest() {
   return new Promise((resolve, reject) => {
-    const request = get(`http://127.0.0.1:${port}/api/v1/snapshot?symbols=AAPL`, async (response) => {
+    const request = get({ host: "127.0.0.1", port, localAddress, path: "/api/v1/snapshot?symbols=AAPL" }, async (response) => {
       const { epoch, offset } = JSON.parse(Buffer.concat(await response.toArray()).toString());
       resolve({ epoch, offset: Math.max(0, offset - EVENTS_BACK) });
     });
@@ -88,6 +88,8 @@ const attacks = {
   /** A thousand long answers about bars at the same time, and as many short ones. */
   bars: () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=3000", 1_000),
   "short-bars": () => requests("/api/v1/bars?symbol=AAPL&interval=1m&limit=1", 1_000),
+  /** A hundred snapshots of every symbol at the same time. */
+  snapshots: () => requests("/api/v1/snapshot", 100),
   /** 300 polls with an old cursor at the same time. */
   polls: async () => {
     const { epoch, offset } = await oldest();
