@@ -23,8 +23,8 @@ use crate::feed::Attach;
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order, Proxies, Site,
-    SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
+    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order,
+    Proxies, Site, SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason

@@ -4,6 +4,7 @@
 //! The only file that names `actix_web_actors`. The actor is a plain one and no `WebsocketContext`, which would stop with its
 //! timers while the socket is jammed. Subscriptions belong to `session`.
 
+mod awaited;
 mod budget;
 mod faulty;
 mod handler;
@@ -28,7 +29,7 @@ use actix_web_actors::ws;
 use bytes::Bytes;
 
 use crate::access::{Lodging, Seat, Stranger};
-use crate::hub::{Control, End, Ender};
+use crate::hub::{Control, End};
 use crate::metrics::SharedMetrics;
 use crate::protocol::{CloseReason, Dialect, ServerMessage};
 use crate::rate::RateLimiter;
@@ -36,13 +37,14 @@ use crate::session::SessionConfig;
 use crate::transport::audited::Audited;
 use crate::transport::connection::SilentBody;
 use crate::transport::faults;
-use crate::transport::gate::{self, Place};
+use crate::transport::gate::Place;
 use crate::transport::liveness::Liveness;
 use crate::transport::problem::Problem;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
 use crate::transport::{Worker, random_name};
 
+use awaited::{awaits_key, stranger};
 use budget::FrameBudget;
 pub use handler::{MessageHandler, Opening};
 use identity::Identity;
@@ -163,23 +165,6 @@ struct WebSocketSession<H: MessageHandler> {
     lodging: Option<Box<Lodging>>,
     /// The place among the sessions without a key, until the client has shown one.
     stranger: Option<Box<Stranger>>,
-}
-
-/// Returns the place of a new session among those whose clients have not shown a key, if its client must still do so.
-fn stranger<H: MessageHandler>(
-    worker: &Worker,
-    request: &HttpRequest,
-    handler: &H,
-    ender: Ender,
-) -> Option<Box<Stranger>> {
-    // If the mailbox is closed or full, the session is ending already.
-    let end = move || drop(ender.try_send(End { reason: CloseReason::AuthTimeout, retry_after_ms: None }));
-    awaits_key(handler).then(|| worker.keys.await_key(gate::caller(request).address, end).into())
-}
-
-/// Returns whether a client must still show a key.
-fn awaits_key<H: MessageHandler>(handler: &H) -> bool {
-    matches!(handler.deadline(), Some((_, CloseReason::AuthTimeout)))
 }
 
 impl<H: MessageHandler> WebSocketSession<H> {
