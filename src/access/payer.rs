@@ -84,7 +84,7 @@ impl Keys {
     pub fn payer(self: &Arc<Self>, address: Option<IpAddr>, identity: &Identity) -> Option<Box<Payer>> {
         let quotas: &Quotas = &self.quotas;
         let address = quotas.limited(address).filter(|_| quotas.config.address_work_per_second_max > 0);
-        let is_limited = identity.is_of_file() && quotas.config.key_work_per_second_max > 0;
+        let is_limited = identity.has_own_limit() && quotas.config.key_work_per_second_max > 0;
         let key = is_limited.then(|| identity.clone());
         (address.is_some() || key.is_some()).then(|| Payer { keys: self.clone(), address, key }.into())
     }

@@ -19,9 +19,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::access::{
-    AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Seat, TokenError, VisibleTable,
-};
+use crate::access::{AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Seat, TokenError, VisibleTable};
 use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;

@@ -79,10 +79,10 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let outbox = session.outbox().clone();
         let placed = begin(&mut session, &wanted, &request, now);
         let session = placed.is_ok().then_some(session);
-        let (mut seat, mut lodging) = (None, None);
+        let mut places = (None, None);
         opened = Some(placed.map(|(begun, place)| {
             place.leash.bind(ctx.address().recipient());
-            (seat, lodging) = (place.seat, place.lodging);
+            places = (place.seat, place.lodging);
             (begun, outbox.clone())
         }));
         SseSession {
@@ -92,8 +92,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             metrics: worker.metrics(),
             audited: session.is_some().then(|| Audited::begin(worker, facts)),
             session,
-            seat,
-            lodging,
+            places,
         }
     });
     let (begun, outbox) = opened.expect("create has run its closure")?;
@@ -275,10 +274,8 @@ struct SseSession {
     metrics: SharedMetrics,
     /// `None` for a session that was refused.
     audited: Option<Audited>,
-    /// The place of the session among those of its key, until it ends.
-    seat: Option<Seat>,
-    /// The place of the session among those of its address, until it ends.
-    lodging: Option<Box<Lodging>>,
+    /// The places of the session among those of its key and of its address, until it ends.
+    places: (Option<Seat>, Option<Box<Lodging>>),
 }
 
 impl SseSession {
@@ -300,7 +297,7 @@ impl SseSession {
     }
 
     fn count_end(&mut self, reason: CloseReason) {
-        (self.seat, self.lodging) = (None, None);
+        self.places = (None, None);
         if let Some(audited) = &self.audited {
             audited.end(reason);
         }
