@@ -79,10 +79,10 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         let outbox = session.outbox().clone();
         let placed = begin(&mut session, &wanted, &request, now);
         let session = placed.is_ok().then_some(session);
-        let mut places = (None, None);
+        let mut taken = (None, None);
         opened = Some(placed.map(|(begun, place)| {
             place.leash.bind(ctx.address().recipient());
-            places = (place.seat, place.lodging);
+            taken = (place.seat, place.lodging);
             (begun, outbox.clone())
         }));
         SseSession {
@@ -92,7 +92,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
             metrics: worker.metrics(),
             audited: session.is_some().then(|| Audited::begin(worker, facts)),
             session,
-            places,
+            places: taken,
         }
     });
     let (begun, outbox) = opened.expect("create has run its closure")?;
