@@ -22,7 +22,8 @@
  * - `garbage`: a message could not be read
  * - `hole`: events are missing that the server has not announced; they are fetched by reconnecting
  * - `asked`: the application has asked for a new connection
- * @typedef {"closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked"} Cause
+ * - `token`: the application has given no token, but an error
+ * @typedef {"closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked" | "token"} Cause
  */
 /**
  * @typedef {object} Failure
@@ -65,6 +66,7 @@ const ADVICE = {
   4006: flooded,
   4401: soon,
   4403: never,
+  4408: soon,
 };
 
 /** The close codes of the reasons that a `goodbye` names over server-sent events. @type {Readonly<Record<string, number>>} */

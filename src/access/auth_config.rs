@@ -18,6 +18,13 @@ pub struct AuthConfig {
     pub pending_max: usize,
     /// How long before its end a session is told that its key expires. Milliseconds, at most 3,600,000.
     pub expiry_notice_ms: u64,
+    /// How long after the end of its key a session that can renew it goes on. Milliseconds, at most 3,600,000.
+    pub expiry_grace_ms: u64,
+    /// Shortest time between two renewals of a session. Milliseconds, at most 3,600,000.
+    pub renewal_ms: u64,
+    /// How long a WebSocket without a key may take to say who its client is; 0: it needs a key with its request. Milliseconds, at most
+    /// 600,000.
+    pub first_message_ms: u64,
     /// The file of revoked tokens; empty for none.
     pub revoked_file: String,
     /// Most verified tokens that are remembered; 0 for none. At most 10,000,000.
@@ -34,6 +41,9 @@ impl Default for AuthConfig {
             keys_file: String::new(),
             pending_max: 256,
             expiry_notice_ms: 30_000,
+            expiry_grace_ms: 25_000,
+            renewal_ms: 10_000,
+            first_message_ms: 0,
             revoked_file: String::new(),
             cache_max: 10_000,
             jwt: JwtConfig::default(),
@@ -65,6 +75,9 @@ impl AuthConfig {
             Self { required: true, open: true, .. } => Err(("auth.open", "must be false when auth.required is true")),
             Self { pending_max: 0 | 1_000_001.., .. } => Err(("auth.pending_max", "must be 1 to 1000000")),
             Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
+            Self { expiry_grace_ms: 3_600_001.., .. } => Err(("auth.expiry_grace_ms", "must be at most 3600000")),
+            Self { renewal_ms: 3_600_001.., .. } => Err(("auth.renewal_ms", "must be at most 3600000")),
+            Self { first_message_ms: 600_001.., .. } => Err(("auth.first_message_ms", "must be at most 600000")),
             _ => self.jwt.validate(),
         }
     }

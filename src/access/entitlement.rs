@@ -78,6 +78,17 @@ impl Entitlement {
         self.channels == ChannelSet::ALL && self.max_hz.is_none()
     }
 
+    /// Returns whether a session with this entitlement may go on by `present`, which permits the same and ends no earlier.
+    pub(super) fn goes_on_by(&self, present: &Self) -> bool {
+        let ends_earlier = match (self.expires_at, present.expires_at) {
+            (Some(old), Some(new)) => new < old,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let timeless = |entitlement: &Self| Self { expires_at: None, ..entitlement.clone() };
+        self == present || (!ends_earlier && timeless(self) == timeless(present))
+    }
+
     /// Returns whether the client may have the symbol of this name, in upper case.
     pub(super) fn has_symbol(&self, name: &str) -> bool {
         let is_in = |patterns: &[Glob]| patterns.iter().any(|glob| glob.matches(name));
@@ -148,6 +159,11 @@ impl Rights {
             symbols_max @ 1.. if symbols_max < session_max => (symbols_max, "symbols_max of the key"),
             _ => (session_max, "session.symbols_max"),
         }
+    }
+
+    /// Returns whether the session may have exactly the symbols of another one.
+    pub fn has_symbols_of(&self, other: &Self) -> bool {
+        self.symbols == other.symbols
     }
 
     /// Returns whether the session may have every symbol, so that its wildcard is that of the market.

@@ -26,8 +26,20 @@ pub(super) struct Guard {
     tokens: Option<Tokens>,
     failures: Failures,
     expiry_notice: Duration,
+    expiry_grace: Duration,
+    renewal_interval: Duration,
+    first_message: Duration,
     clock: Arc<dyn Clock>,
     metrics: SharedMetrics,
+}
+
+/// The end of a client's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The end.
+    pub expires_at: Timestamp,
+    /// When its sessions are told so.
+    pub told_at: Timestamp,
 }
 
 impl Keys {
@@ -54,8 +66,19 @@ impl Keys {
         let file = path.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
         let (file, tokens) = (RwLock::new(Arc::new(file)), Tokens::new(auth, clock.clone(), metrics.clone())?);
         let failures = Failures::new(limits.clone());
-        let expiry_notice = Duration::from_millis(auth.expiry_notice_ms);
-        let guard = Guard { is_required: auth.required, path, file, tokens, failures, expiry_notice, clock, metrics };
+        let guard = Guard {
+            is_required: auth.required,
+            path,
+            file,
+            tokens,
+            failures,
+            expiry_notice: Duration::from_millis(auth.expiry_notice_ms),
+            expiry_grace: Duration::from_millis(auth.expiry_grace_ms),
+            renewal_interval: Duration::from_millis(auth.renewal_ms),
+            first_message: Duration::from_millis(auth.first_message_ms),
+            clock,
+            metrics,
+        };
         Ok(Self { guard: Some(guard), ..keys })
     }
 
@@ -116,10 +139,31 @@ impl Keys {
         self.end_connections(|key| has_new_keys || key.entitlement().expires_at.is_some_and(|end| end <= now));
     }
 
-    /// Returns the time from which a session of this client is told that its key expires.
-    pub fn notice_of(&self, identity: &Identity) -> Option<Timestamp> {
-        let notice = i64::try_from(self.guard.as_ref()?.expiry_notice.as_micros()).ok()?;
-        identity.entitlement().expires_at.map(|end| end.plus_micros(-notice))
+    /// Returns the time at which the key of this client expires, and from which its sessions are told so. That may be later than
+    /// when the client came, because the operator may have changed the key file.
+    pub fn expiry_of(&self, identity: &Identity) -> Option<Expiry> {
+        let guard = self.guard.as_ref()?;
+        let expires_at = guard.expires_at(identity)?;
+        Some(Expiry { expires_at, told_at: expires_at.plus_micros(-micros(guard.expiry_notice)) })
+    }
+
+    /// Returns how long a WebSocket without a key may take to say who its client is; `None` if it needs a key with its request.
+    pub fn first_message(&self) -> Option<Duration> {
+        self.guard
+            .as_ref()
+            .filter(|guard| guard.is_required)
+            .map(|guard| guard.first_message)
+            .filter(|time| !time.is_zero())
+    }
+
+    /// Returns the shortest time between two renewals of a session.
+    pub(super) fn renewal_interval(&self) -> Duration {
+        self.guard.as_ref().map_or(Duration::ZERO, |guard| guard.renewal_interval)
+    }
+
+    /// Returns the counters of a server that checks credentials.
+    pub(super) fn metrics(&self) -> Option<&SharedMetrics> {
+        self.guard.as_ref().map(|guard| &guard.metrics)
     }
 }
 
@@ -209,26 +253,38 @@ impl Guard {
         Ok(())
     }
 
-    /// Returns why the sessions of this key must end; `None` if they may go on.
-    pub(super) fn end_of(&self, key: &Identity) -> Option<CloseReason> {
-        if let Some(facts) = key.token() {
-            let has_ended = key.entitlement().expires_at.is_some_and(|end| end <= self.clock.now());
-            let ended = self.tokens.as_ref().and_then(|tokens| tokens.end_of(facts));
-            return ended.or(has_ended.then_some(CloseReason::TokenExpired));
+    /// Returns why a session of this key must end; `None` if it may go on.
+    pub(super) fn end_of(&self, key: &Identity, can_renew: bool) -> Option<CloseReason> {
+        let grace = if can_renew { self.expiry_grace } else { Duration::ZERO };
+        let is_over = |end: Timestamp| end.plus_micros(micros(grace)) <= self.clock.now();
+        let is_expired = self.expires_at(key).is_some_and(is_over);
+        let ended = key.token().and_then(|facts| self.tokens.as_ref()?.end_of(facts));
+        if ended.is_some() {
+            return ended;
         }
-        if !key.is_of_file() {
-            return None;
+        if key.is_of_file() {
+            let current = self.current();
+            let present = current.by_id(key.name());
+            let Some(present) = present.filter(|present| key.secret.is_some_and(|secret| present.has_secret(&secret)))
+            else {
+                return Some(CloseReason::KeyRevoked);
+            };
+            if !is_expired && !key.entitlement().goes_on_by(present.entitlement()) {
+                return Some(CloseReason::KeyChanged);
+            }
         }
-        let current = self.current();
-        let Some(present) = current.by_id(key.name()) else { return Some(CloseReason::KeyRevoked) };
-        if key.secret.is_none_or(|secret| !present.has_secret(&secret)) {
-            return Some(CloseReason::KeyRevoked);
-        }
-        if present.entitlement().expires_at.is_some_and(|end| end <= self.clock.now()) {
-            return Some(CloseReason::TokenExpired);
-        }
-        (present.entitlement() != key.entitlement()).then_some(CloseReason::KeyChanged)
+        is_expired.then_some(CloseReason::TokenExpired)
     }
+
+    /// Returns the end of a key: of one of the file, as the file says now.
+    fn expires_at(&self, key: &Identity) -> Option<Timestamp> {
+        let present = if key.is_of_file() { self.current().by_id(key.name()).cloned() } else { None };
+        present.as_ref().unwrap_or(key).entitlement().expires_at
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl KeyError {

@@ -73,6 +73,16 @@ impl Identity {
         NOBODY.clone()
     }
 
+    /// Returns whether this is [`nobody`](Self::nobody).
+    pub fn is_nobody(&self) -> bool {
+        Arc::ptr_eq(&self.inner, &Self::nobody().inner)
+    }
+
+    /// Returns whether both are the same key, whatever it permits.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        self.has_key() && self.inner.name == other.inner.name && self.is_of_file() == other.is_of_file()
+    }
+
     /// Returns a key of the key file.
     pub(super) fn of_file(name: String, secrets: Vec<Digest>, entitlement: Entitlement) -> Self {
         Self::new(name, secrets, entitlement, Origin::File)

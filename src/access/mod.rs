@@ -20,6 +20,7 @@ pub mod list;
 mod network;
 mod networks;
 mod origin;
+mod pass;
 mod payer;
 mod quotas;
 mod seats;
@@ -43,6 +44,7 @@ pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 pub use entitlement::{Entitlement, OnLimit, Rights};
 pub use file::KeyFileError;
 pub use glob::Glob;
+pub use guard::Expiry;
 use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
@@ -50,6 +52,7 @@ pub use limits_config::LimitsConfig;
 pub use network::Network;
 pub use networks::Networks;
 pub use origin::web_origin;
+pub use pass::{Pass, PassError};
 pub use payer::{Owed, Payer};
 use quotas::Quotas;
 pub use quotas::{Crowded, Lodging};
@@ -247,8 +250,8 @@ impl Keys {
         self.at_excess
     }
 
-    /// Returns why the sessions of this key must end; `None` if they may go on.
-    fn end_of(&self, key: &Identity) -> Option<CloseReason> {
-        self.guard.as_ref().and_then(|guard| guard.end_of(key))
+    /// Returns why a session of this key must end; `None` if it may go on. One that `can_renew` the key has some time after its end.
+    fn end_of(&self, key: &Identity, can_renew: bool) -> Option<CloseReason> {
+        self.guard.as_ref().and_then(|guard| guard.end_of(key, can_renew))
     }
 }

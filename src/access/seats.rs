@@ -23,6 +23,10 @@ type Place = (String, String);
 pub(super) struct Connection {
     number: u64,
     pub(super) key: Identity,
+    /// Whether its client can renew the key, and has some time for that after its end.
+    can_renew: bool,
+    /// Whether `end` has been called because the key has ended: a renewal comes too late.
+    is_ended: bool,
     pub(super) end: Arc<dyn Fn(CloseReason) + Send + Sync>,
 }
 
@@ -80,7 +84,7 @@ impl Keys {
             }
             ended.push(taken.remove(0));
         }
-        taken.push(Connection { number, key: key.clone(), end: Arc::new(end) });
+        taken.push(Connection { number, key: key.clone(), can_renew: false, is_ended: false, end: Arc::new(end) });
         seats.next += 1;
         drop(seats);
         // Without the lock: whoever is ended may give its place back at once.
@@ -89,7 +93,7 @@ impl Keys {
         }
         let seat = Seat { keys: self.clone(), place, number };
         // After the place was taken: a key that ends from now on ends this connection, too.
-        match self.end_of(key) {
+        match self.end_of(key, false) {
             Some(reason) => Err(NoSeat::Ended(reason)),
             None => Ok(seat),
         }
@@ -97,15 +101,51 @@ impl Keys {
 
     /// Ends the connections whose key has ended, of the keys that `may_end`. Returns their number.
     pub(super) fn end_connections(&self, may_end: impl Fn(&Identity) -> bool) -> usize {
-        let seats = self.seats.lock();
-        let connections = seats.places.values().flatten().filter(|each| may_end(&each.key));
-        let ended = connections.filter_map(|each| Some((each.end.clone(), self.end_of(&each.key)?)));
+        let mut seats = self.seats.lock();
+        let connections = seats.places.values_mut().flatten().filter(|each| may_end(&each.key));
+        let ended = connections.filter_map(|each| {
+            let reason = self.end_of(&each.key, each.can_renew)?;
+            each.is_ended = true;
+            Some((each.end.clone(), reason))
+        });
         let ended: Vec<_> = ended.collect();
         drop(seats);
         for (end, reason) in &ended {
             end(*reason);
         }
         ended.len()
+    }
+}
+
+impl Seat {
+    /// Gives the client of the connection time to renew its key after its end (`auth.expiry_grace_ms`).
+    pub(super) fn let_renew(&self) {
+        if let Some(connection) = self.keys.seats.lock().find(self) {
+            connection.can_renew = true;
+        }
+    }
+
+    /// Makes this the key of the connection. From now on the connection ends with this one, and not with the old one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is ending already, or the new key has ended since it was looked up.
+    pub(super) fn renew(&self, key: &Identity) -> Result<(), NoSeat> {
+        let mut seats = self.keys.seats.lock();
+        let connection = seats.find(self).filter(|connection| !connection.is_ended);
+        let connection = connection.ok_or(NoSeat::Ended(CloseReason::TokenExpired))?;
+        // With the lock: whoever ends keys now sees the new one.
+        if let Some(reason) = self.keys.end_of(key, false) {
+            return Err(NoSeat::Ended(reason));
+        }
+        connection.key = key.clone();
+        Ok(())
+    }
+}
+
+impl Taken {
+    fn find(&mut self, seat: &Seat) -> Option<&mut Connection> {
+        self.places.get_mut(&seat.place)?.iter_mut().find(|connection| connection.number == seat.number)
     }
 }
 

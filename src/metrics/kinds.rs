@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS};
+use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -206,6 +206,12 @@ labelled!(
     Excesses,
     "limit",
     LIMITS
+);
+labelled!(
+    /// Counters by the result of a request `auth`.
+    Renewals,
+    "result",
+    RENEWAL_RESULTS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -10,7 +10,6 @@ pub const HTTP_ERRORS: [&str; 14] = [
     "request_timeout",
     "head_too_long",
     "tls_required",
-    "unauthorized",
     "token_expired",
     "token_invalid",
     "forbidden",
@@ -28,6 +27,9 @@ pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
 /// The limits whose refusals are counted.
 pub const LIMITS: [&str; 6] =
     ["pending", "address_connections", "address_handshakes", "address_work", "key_work", "addresses"];
+
+/// Results of requests `auth`, by which a client says who it is or renews that.
+pub const RENEWAL_RESULTS: [&str; 4] = ["accepted", "refused", "other_name", "too_soon"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

@@ -4,6 +4,7 @@
 //! To add a metric, add a field with a one-line description to the list of [`Metrics`]: the macro renders every field, by its name
 //! and with its description as the help text. `kinds.rs` has the types of the fields.
 
+mod access;
 mod kinds;
 mod labels;
 #[cfg(test)]
@@ -20,8 +21,10 @@ use prometheus_client::registry::Registry;
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::{Ages, WriteTimes};
-use kinds::{Auths, Closes, Errors, Excesses, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Seconds};
-pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS};
+use kinds::{
+    Auths, Closes, Errors, Excesses, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Renewals, Seconds,
+};
+pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -213,6 +216,8 @@ metrics! {
         jwks_refreshes: Refreshes,
         /// Time since the last good read of the issuer's keys, or since the start if there was none; 0 without `auth.jwt.jwks_url`.
         jwks_age: Seconds,
+        /// Requests `auth`, by result.
+        auth_renewals: Renewals,
         /// Sessions whose clients have not shown a key yet (`auth.pending_max`).
         pub strangers: Gauge,
         /// Addresses whose sessions and costs are counted, each for itself (`limits.addresses_max`).
@@ -287,41 +292,6 @@ impl Metrics {
     /// Returns how long ago the next event to be published was due.
     pub fn feed_lag(&self) -> Duration {
         Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
-    }
-
-    /// Counts a check of credentials of this way, one of [`AUTH_WAYS`], with this result, one of [`AUTH_RESULTS`].
-    pub fn count_auth(&self, way: &'static str, result: &'static str) {
-        self.auth.of(way, result).inc();
-    }
-
-    /// Returns how many checks of credentials had this result, over all ways.
-    pub fn auth(&self, result: &'static str) -> u64 {
-        AUTH_WAYS.into_iter().map(|way| self.auth.of(way, result).get()).sum()
-    }
-
-    /// Counts a read of the issuer's keys.
-    pub fn count_jwks_refresh(&self, is_good: bool) {
-        self.jwks_refreshes.of(if is_good { "good" } else { "failed" }).inc();
-    }
-
-    /// Returns how many reads of the issuer's keys were good, or have failed.
-    pub fn jwks_refreshes(&self, is_good: bool) -> u64 {
-        self.jwks_refreshes.of(if is_good { "good" } else { "failed" }).get()
-    }
-
-    /// Sets the time since the last good read of the issuer's keys, in microseconds.
-    pub fn set_jwks_age(&self, micros: i64) {
-        self.jwks_age.0.set(Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64());
-    }
-
-    /// Counts a client that is refused or ended because of this limit, one of [`LIMITS`].
-    pub fn count_limit(&self, limit: &'static str) {
-        self.limit_refused.of(limit).inc();
-    }
-
-    /// Returns how many clients were refused or ended because of this limit.
-    pub fn limited(&self, limit: &'static str) -> u64 {
-        self.limit_refused.of(limit).get()
     }
 
     /// Counts the end of a session.

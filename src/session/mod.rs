@@ -4,6 +4,7 @@
 
 mod config;
 mod quiet;
+mod renewal;
 mod request;
 mod resume;
 mod rights;
@@ -81,7 +82,7 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn welcome(&self, name: &str, now: Instant) -> Result<(), CloseReason> {
-        let limits = Limits { symbols: self.symbols_max().0, message_bytes: self.config.message_bytes_max };
+        let limits = self.limits();
         let router = self.router.borrow();
         let welcome = Welcome {
             session: name.into(),
@@ -129,18 +130,26 @@ impl Session {
             Ok(message) => message,
             Err(DecodeError { id, mistake }) => return self.refuse(id.as_ref(), mistake, now),
         };
+        if let Err(mistake) = self.check_signed_in(&request) {
+            return self.refuse(id.as_ref(), mistake, now);
+        }
         match request {
             Request::Subscribe(wanted) => match self.check_payer(now) {
                 Ok(()) => self.subscribe(id.as_ref(), &wanted, now),
                 Err(mistake) => self.refuse(id.as_ref(), mistake, now),
             },
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id.as_ref(), &symbols, channels, now),
+            Request::Auth { token } => self.authenticate(id, &token, now),
             Request::List => self.tell_subscriptions(id.as_ref(), None, now),
             Request::Ping { ts } => {
                 let pong = Pong { id, ts, times: self.times(), offset: self.cursor_offset() };
                 self.control(ServerMessage::Pong(pong.into()), now)
             }
         }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { symbols: self.symbols_max().0, message_bytes: self.config.message_bytes_max }
     }
 
     fn times(&self) -> Times {
@@ -154,6 +163,9 @@ impl Session {
     ///
     /// Returns why the session must be closed instead.
     pub fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {
+        if self.is_awaited() {
+            return self.keep_alive(now);
+        }
         self.control(ServerMessage::Heartbeat { ts: self.clock.now(), offset: self.cursor_offset() }, now)
     }
 

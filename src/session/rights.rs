@@ -5,9 +5,10 @@
 //! symbols in the hub.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::access::{Identity, Rights, VisibleTable};
+use crate::access::{Expiry, Identity, Keys, Pass, Rights, VisibleTable};
 use crate::domain::{Channel, ChannelSet, SymbolId, Timestamp};
 use crate::hub::{Recovery, Topic, topic};
 use crate::protocol::{Authenticated, CloseReason, ErrorCode, Mistake, Mode, ServerMessage, Subscribe};
@@ -16,35 +17,51 @@ use crate::session::wish::Wish;
 
 /// A client that may not have everything, or has a name.
 pub(super) struct Holder {
-    identity: Identity,
-    rights: Rights,
-    /// The time from which the client is told that its key expires; `None` once it has been told.
+    pub(super) identity: Identity,
+    pub(super) rights: Rights,
+    keys: Option<Arc<Keys>>,
+    /// The time from which the client is told that its key expires; `None` for never.
     notice_at: Option<Timestamp>,
+    /// The end of which the client has been told.
+    told_of: Option<Timestamp>,
+    /// Set for a client that may say by message who it is.
+    pub(super) pass: Option<Pass>,
+    /// For a client that has not done so: until when it must, and the name of its session, for `welcome`.
+    pub(super) awaited: Option<(Instant, Box<str>)>,
+    /// Whether the client has said by message who it is.
+    pub(super) has_signed_in: bool,
 }
 
 impl Session {
-    /// Sets who the client is. Before its first subscription. From the time `notice_at` the client is told that its key expires.
-    pub fn entitle(&mut self, identity: &Identity, notice_at: Option<Timestamp>) {
+    /// Sets who the client is. Before its first subscription. If it is to be told that its key expires, `keys` know when.
+    pub fn entitle(&mut self, identity: &Identity, keys: Option<&Arc<Keys>>) {
         let rights = identity.rights(&self.router.borrow().config().table);
         let may_have_all = rights.has_every_symbol() && identity.entitlement().has_every_channel();
         let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();
-        let holder = || Box::new(Holder { identity: identity.clone(), rights, notice_at });
-        self.holder = (!is_anybody).then(holder);
+        let holder = || Holder {
+            identity: identity.clone(),
+            rights,
+            keys: keys.cloned(),
+            notice_at: keys.and_then(|keys| keys.expiry_of(identity)).map(|expiry| expiry.told_at),
+            told_of: None,
+            pass: None,
+            awaited: None,
+            has_signed_in: false,
+        };
+        self.holder = (!is_anybody).then(|| Box::new(holder()));
     }
 
-    /// Tells the client that its key expires, once.
+    /// Tells the client that its key expires, once for each end.
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed instead.
     pub fn tell_expiry(&mut self, now: Instant) -> Result<(), CloseReason> {
-        let Some(holder) = &mut self.holder else { return Ok(()) };
         let time = self.clock.now();
-        let Some(expires_at) = holder.identity.entitlement().expires_at else { return Ok(()) };
-        if holder.notice_at.take_if(|at| *at <= time).is_none() {
-            return Ok(());
+        match self.holder.as_mut().and_then(|holder| holder.expiring(time)) {
+            Some(expires_at) => self.control(ServerMessage::AuthExpiring { expires_at }, now),
+            None => Ok(()),
         }
-        self.control(ServerMessage::AuthExpiring { expires_at }, now)
     }
 
     pub(super) fn rights(&self) -> &Rights {
@@ -64,11 +81,11 @@ impl Session {
 
     /// Returns the client's key for `welcome`, if it has one.
     pub(super) fn authenticated(&self) -> Option<Box<Authenticated>> {
-        let identity = self.holder.as_ref().map(|holder| &holder.identity).filter(|identity| identity.has_key())?;
-        let entitlement = identity.entitlement();
+        let holder = self.holder.as_ref().filter(|holder| holder.identity.has_key())?;
+        let entitlement = holder.identity.entitlement();
         Some(Box::new(Authenticated {
-            name: identity.name().into(),
-            expires_at: entitlement.expires_at,
+            name: holder.identity.name().into(),
+            expires_at: holder.expiry().map(|expiry| expiry.expires_at),
             max_hz: entitlement.max_hz,
             channels: entitlement.channels,
             connections: Some(entitlement.connections_max).filter(|max| *max > 0),
@@ -175,7 +192,31 @@ impl Session {
     }
 
     /// Returns the channels to which the session is subscribed by the name of a symbol.
-    fn named(&self, id: SymbolId) -> ChannelSet {
+    pub(super) fn named(&self, id: SymbolId) -> ChannelSet {
         self.wishes.get(&Some(id)).map_or(ChannelSet::EMPTY, Wish::channels)
+    }
+}
+
+impl Holder {
+    /// Sets who the client is from now on.
+    pub(super) fn set_client(&mut self, identity: Identity, rights: Rights) {
+        (self.identity, self.rights) = (identity, rights);
+        self.notice_at = self.expiry().map(|expiry| expiry.told_at);
+    }
+
+    fn expiry(&self) -> Option<Expiry> {
+        self.keys.as_ref()?.expiry_of(&self.identity)
+    }
+
+    /// Returns the end of the client's key if the client is to be told of it now.
+    fn expiring(&mut self, time: Timestamp) -> Option<Timestamp> {
+        self.notice_at.take_if(|at| *at <= time)?;
+        // The operator may have put it off since.
+        let expiry = self.expiry()?;
+        if expiry.told_at > time {
+            self.notice_at = Some(expiry.told_at);
+            return None;
+        }
+        (self.told_of.replace(expiry.expires_at) != Some(expiry.expires_at)).then_some(expiry.expires_at)
     }
 }

@@ -203,7 +203,7 @@ impl Worker {
         now: Instant,
     ) -> (Session, Rc<SessionFacts>) {
         let mut session = Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now);
-        session.entitle(identity, self.keys.notice_of(identity));
+        session.entitle(identity, Some(&self.keys));
         let id = u64::from_str_radix(name, 16).unwrap_or_default();
         let address = gate::caller(request).address;
         let facts = SessionFacts::new(id, transport, D::NAME, address, identity.name(), now);

@@ -33,7 +33,7 @@ const PHRASES = {
   4006: mark("an operator of the server has ended the connection"),
   4401: mark("the key has expired"),
   4403: mark("the key is no longer valid"),
-  4500: mark("this page did not authenticate in time"),
+  4408: mark("this page did not authenticate in time"),
   4501: mark("a newer connection replaced this one"),
   4502: mark("the key has too many connections"),
 };

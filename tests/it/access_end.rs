@@ -116,6 +116,7 @@ async fn a_session_is_told_before_its_key_expires_and_ends_then() {
     let ring = KeyRing::new(&[entry("a", &format!("{ALL}\n{expires}")), entry("b", ALL)]);
     let (server, clock) = spawn_app_at_rest(|settings| {
         ring.require(settings);
+        settings.auth.expiry_grace_ms = 0;
         settings.session.stall_timeout_ms = 40;
         settings.session.heartbeat_ms = 10;
     });

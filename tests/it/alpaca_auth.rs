@@ -88,7 +88,7 @@ async fn a_client_that_does_not_authenticate_in_time_is_told_and_closed() {
         let end = async {
             let (last, ended) = late.read_to_end().await;
             is_over.set(true);
-            assert_eq!((last.unwrap(), ended), (error(404)[0].clone(), Ended(Some(4500))));
+            assert_eq!((last.unwrap(), ended), (error(404)[0].clone(), Ended(Some(4408))));
         };
         // A right one does whose place is taken: an older connection that tries on outlives this one.
         let tries = async {

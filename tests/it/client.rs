@@ -51,8 +51,21 @@ impl Client {
         Self::connect_with(server, &[("Authorization", &header_of(id))]).await
     }
 
+    /// Connects without a key to a server that asks for it in the first message.
+    pub(crate) async fn connect_nameless(server: SocketAddr) -> Self {
+        Self::open(server, &[]).await
+    }
+
     /// Connects with these headers, and reads `welcome`.
     async fn connect_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
+        let mut client = Self::open(server, headers).await;
+        client.welcome = client.next_message().await;
+        assert_eq!(client.welcome["type"], "welcome");
+        client
+    }
+
+    /// Connects with these headers.
+    async fn open(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
         let mut request = format!("ws://{server}/ws").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -63,10 +76,7 @@ impl Client {
         let protocol = response.headers().get("Sec-WebSocket-Protocol");
         let protocol = protocol.map(|protocol| protocol.to_str().unwrap().into());
         let (waiting, view) = (VecDeque::new(), View::default());
-        let mut client = Self { socket, waiting, requests: 0, welcome: Value::Null, protocol, view };
-        client.welcome = client.next_message().await;
-        assert_eq!(client.welcome["type"], "welcome");
-        client
+        Self { socket, waiting, requests: 0, welcome: Value::Null, protocol, view }
     }
 
     /// Sends a message.

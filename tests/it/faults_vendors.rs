@@ -374,7 +374,7 @@ async fn a_client_that_a_fault_keeps_from_authenticating_has_time_for_it_afterwa
             // The time of the second one begins after that of the bot has ended.
             for _ in 0..2 {
                 let mut witness = JsonClient::open(server.address, &stream.path("witness")).await;
-                assert_eq!(witness.read_to_end().await.1, Closed(Some(4500)));
+                assert_eq!(witness.read_to_end().await.1, Closed(Some(4408)));
                 late += 1;
             }
             wait_until("sessions", 1, || server.sessions()).await;

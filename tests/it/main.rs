@@ -27,7 +27,9 @@ mod vendor_sockets;
 mod view;
 
 mod access_end;
+mod access_first_message;
 mod access_hosts;
+mod access_renewal;
 mod access_rights;
 mod access_start;
 mod access_token;
@@ -104,6 +106,7 @@ mod poll;
 mod poll_cursor;
 mod poll_wait;
 mod proxy_protocol;
+mod renewal_rights;
 mod rest;
 mod sdk_alpaca;
 mod sdk_readme;

@@ -87,7 +87,7 @@ async fn a_client_that_does_not_authenticate_in_time_is_told_and_closed() {
     late.send(&json!({"action": "subscribe", "params": "T.AAPL"})).await;
     let (last, closed) = late.read_to_end().await;
     let expected = Value::Array(status("auth_timeout", "authentication timed out"));
-    assert_eq!((last, closed), (Some(expected), Closed(Some(4500))));
+    assert_eq!((last, closed), (Some(expected), Closed(Some(4408))));
     let mut client = massive(server.address).await;
     JsonClient::open(server.address, "/stocks").await.read_to_end().await;
     assert_eq!(client.ask("subscribe", "T.KO").await, acknowledged("subscribed to", &["T.KO"]), "no deadline any more");

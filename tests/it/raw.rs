@@ -66,6 +66,14 @@ impl RawClient {
         client
     }
 
+    /// The same with this value of `Authorization`.
+    pub(crate) async fn open_narrow_as(server: SocketAddr, authorization: &str) -> Self {
+        let mut client = Self::connect_narrow(server).await;
+        let answer = client.request(&handshake(&[("Authorization", Some(authorization))])).await;
+        assert_eq!(answer.status, 101, "{answer:?}");
+        client
+    }
+
     /// Connects with a small receive buffer and sends nothing.
     pub(crate) async fn connect_narrow(server: SocketAddr) -> Self {
         Self::on(connect_narrow(server).await)

@@ -18,7 +18,7 @@ export type Advice = {
      */
     keepsCursor: boolean;
 };
-export type Cause = "closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked";
+export type Cause = "closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked" | "token";
 export type Failure = {
     cause: Cause;
     /**
@@ -62,7 +62,8 @@ export type Failure = {
  * - `garbage`: a message could not be read
  * - `hole`: events are missing that the server has not announced; they are fetched by reconnecting
  * - `asked`: the application has asked for a new connection
- * @typedef {"closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked"} Cause
+ * - `token`: the application has given no token, but an error
+ * @typedef {"closed" | "refused" | "unreachable" | "silent" | "late" | "buffered" | "garbage" | "hole" | "asked" | "token"} Cause
  */
 /**
  * @typedef {object} Failure

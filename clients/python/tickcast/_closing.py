@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Cause = Literal["closed", "refused", "unreachable", "silent", "late", "buffered", "garbage", "hole", "asked"]
+Cause = Literal["closed", "refused", "unreachable", "silent", "late", "buffered", "garbage", "hole", "asked", "token"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Failure:
     with an error status. ``unreachable``: no answer. ``silent``: nothing came for too long. ``late``: a request was not answered.
     ``buffered``: a proxy holds a stream back. ``garbage``: a message could not be read. ``hole``: events are missing that the
     server has not announced; they are fetched by reconnecting. ``asked``: the application has asked for a new connection.
+    ``token``: the application has given no token, but an error.
     """
 
     cause: Cause
@@ -80,6 +81,7 @@ _ADVICE = {
     4006: _FLOODED,
     4401: _SOON,
     4403: _NEVER,
+    4408: _SOON,
 }
 _CODES = {
     "shutdown": 1001,

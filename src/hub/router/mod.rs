@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, Snapshot, SymbolId};
 use crate::history::{LastValues, Ring};
-use crate::hub::index::{Index, SessionKey, topic};
+use crate::hub::index::{Index, SessionKey, Topic, topic};
 use crate::hub::outbox::{Outbox, Recovery, Snapshots};
 use crate::hub::pass::SessionWriter;
 use crate::hub::roll::{Figures, Roll};
@@ -188,6 +188,29 @@ impl Router {
             return None;
         };
         Some(Recovery { topics: new, after, later: Vec::new() })
+    }
+
+    /// Serves by name, in this mode, what the session's wildcard has served of a symbol so far. No event is missed or repeated.
+    pub fn name(&mut self, key: SessionKey, id: SymbolId, channels: ChannelSet, mode: Mode) {
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        outbox.set_mode(Some(id), channels, mode);
+        for channel in channels.iter() {
+            let topic = Topic::symbol(id, channel);
+            self.index.insert(topic, key, outbox.links());
+            outbox.join_topic(topic);
+        }
+    }
+
+    /// Serves by the wildcard, in this mode and from the hub's offset on, every symbol that the session has not named.
+    pub fn add_wildcard(&mut self, key: SessionKey, channels: ChannelSet, mode: Mode) {
+        let offset = self.offset();
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        outbox.set_mode(None, channels, mode);
+        for channel in channels.iter() {
+            let topic = Topic::all(channel);
+            self.index.insert(topic, key, outbox.links());
+            outbox.begin_topic(topic, offset);
+        }
     }
 
     /// Unsubscribes the session from these channels of one symbol, or of the wildcard.

@@ -19,7 +19,9 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY};
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::access::{AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Seat, TokenError, VisibleTable};
+use crate::access::{
+    AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Pass, Seat, TokenError, VisibleTable,
+};
 use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
@@ -74,7 +76,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if way == Way::Admin && worker.keys.are_required() {
         return Err(Problem::for_operators(request.path()));
     }
-    if opens && is_guarded && matches!(way, Way::Native | Way::Admin) {
+    if opens && is_guarded && (way.is_native() || way == Way::Admin) {
         worker.check_origin(request)?;
     }
     if way != Way::Open && (opens || way::begins_stream(worker, request)) {
@@ -83,19 +85,19 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if matches!(way, Way::Open | Way::Vendor) {
         return Ok(());
     }
-    if way == Way::Native {
+    if way.is_native() {
         // Before the credentials, whoever comes from there.
         costs::admit(request, forwarded::address(request), &Identity::anybody())?;
     }
     if !is_guarded {
         return Ok(());
     }
-    let identity = identify(worker, request)?;
+    let identity = identify(worker, request, way)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
     if way == Way::Admin {
         permit_operator(&identity)?;
     }
-    if way == Way::Native {
+    if way.is_native() {
         costs::admit(request, None, &identity)?;
     }
     request.extensions_mut().insert(identity);
@@ -103,10 +105,17 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Returns who sends a request, by its credentials. A refusal is in the audit log.
-fn identify(worker: &Worker, request: &HttpRequest) -> Result<Identity, Problem> {
+fn identify(worker: &Worker, request: &HttpRequest, way: Way) -> Result<Identity, Problem> {
     let presented = presented::of(request).inspect_err(|_| worker.record(request, Event::Refused, "", "malformed"))?;
     let credentials = presented.as_ref().map(|presented| presented.credentials());
-    worker.keys.identify(credentials, &caller(request)).map_err(|err| refuse_key(worker, request, err))
+    match credentials {
+        // It says who it is by its first message, and may have nothing until then.
+        None if way == Way::Socket && worker.keys.first_message().is_some() => Ok(Identity::nobody()),
+        credentials => {
+            let identity = worker.keys.identify(credentials, &caller(request));
+            identity.map_err(|err| refuse_key(worker, request, err))
+        }
+    }
 }
 
 /// Returns the response to a client that is refused, and writes that into the audit log.
@@ -226,6 +235,13 @@ impl Place {
             NoSeat::Ended(reason) => ended(reason),
         })?;
         Ok(Self { identity, seat: Some(seat), lodging, leash })
+    }
+
+    /// Returns the pass of the session for the client of the request, with which it may renew its key.
+    pub(super) fn into_pass(self, request: &HttpRequest) -> Pass {
+        let leash = self.leash;
+        let end = Arc::new(move |reason| leash.end(reason));
+        Pass::new(Worker::of(request).keys.clone(), caller(request), self.identity, self.seat, end)
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) enum Way {
     Open,
     /// Clients with a key, by the headers and subprotocols of this server.
     Native,
+    /// The same, for a WebSocket of the native protocol, whose client may also say by message who it is.
+    Socket,
     /// Clients with a key that has `admin`.
     Admin,
     /// Clients of a vendor. The address asks for the key in the vendor's own way.
@@ -62,9 +64,15 @@ impl Way {
             MASSIVE_STREAM => Self::Vendor,
             path if VENDORS.iter().any(|vendor| path.starts_with(vendor)) => Self::Vendor,
             path if path.starts_with("/api/v1/") && finnhub::rest::has_token(request.head()) => Self::Vendor,
+            "/ws" | "/ws/" | "//ws" if is_upgrade => Self::Socket,
             path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
             _ => Self::Native,
         }
+    }
+
+    /// Returns whether the address is one of the native protocol.
+    pub(super) const fn is_native(self) -> bool {
+        matches!(self, Self::Native | Self::Socket)
     }
 
     fn of_probe(path: &str) -> Self {

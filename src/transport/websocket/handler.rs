@@ -33,6 +33,9 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// 7.4.1).
     const BINARY: bool;
 
+    /// Whether clients may say by message who they are, or renew that, by the request `auth` of a [`Session`].
+    const SIGNS_IN: bool = false;
+
     /// Returns the longest message of a client, in bytes; a longer one closes the session with 1009.
     fn message_bytes_max(config: &SessionConfig) -> usize {
         config.message_bytes_max
@@ -106,10 +109,13 @@ impl MessageHandler for Session {
     type Dialect = Native;
 
     const BINARY: bool = false;
+    const SIGNS_IN: bool = true;
 
     fn open(session: Session, opening: Opening<'_>, now: Instant) -> Self {
-        // An empty outbox accepts the first answer.
-        let _ = session.welcome(opening.name, now);
+        if !session.is_awaited() {
+            // An empty outbox accepts the first answer.
+            let _ = session.welcome(opening.name, now);
+        }
         session
     }
 
@@ -131,5 +137,13 @@ impl MessageHandler for Session {
 
     fn pause(&mut self, now: Instant) -> Duration {
         Session::pause(self, now)
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.name_by_message()
+    }
+
+    fn deadline(&self) -> Option<(Instant, CloseReason)> {
+        self.awaited_until().map(|until| (until, CloseReason::AuthTimeout))
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
     request: &HttpRequest,
     account: Option<Arc<Account>>,
     recorder: Option<Box<dyn Recorder>>,
-    place: Place,
+    mut place: Place,
 ) -> HttpResponse {
     let mut response = accept(request);
     if let Some(name) = H::Dialect::SUBPROTOCOL
@@ -100,7 +100,14 @@ pub(super) fn open_admitted<H: MessageHandler>(
         let ender = ctx.address().recipient();
         place.leash.bind(ender.clone());
         let way = ("websocket", &*name);
-        let (session, facts) = worker.join::<H::Dialect>(&place.identity, request, way, Some(ender.clone()), now);
+        let (mut session, facts) = worker.join::<H::Dialect>(&place.identity, request, way, Some(ender.clone()), now);
+        let (lodging, mut seat) = (place.lodging.take(), None);
+        if H::SIGNS_IN {
+            let until = now + worker.keys.first_message().unwrap_or_default();
+            session.hold(place.into_pass(request), &name, until);
+        } else {
+            seat = place.seat;
+        }
         let outbox = session.outbox().clone();
         let metrics = worker.metrics();
         let socket = SessionSocket::<H::Dialect>::new(
@@ -130,8 +137,8 @@ pub(super) fn open_admitted<H: MessageHandler>(
             was_spared: false,
             socket,
             audited: Audited::begin(worker, facts),
-            seat: place.seat,
-            lodging: place.lodging,
+            seat,
+            lodging,
         };
         // A client may have authenticated with its request.
         session.tell_key();
@@ -159,7 +166,7 @@ struct WebSocketSession<H: MessageHandler> {
     was_spared: bool,
     /// The session as an operator sees it.
     audited: Audited,
-    /// The place of the session among those of its key, until it closes.
+    /// The place of the session among those of its key, until it closes; `None` if the handler has it.
     seat: Option<Seat>,
     /// The place of the session among those of its address, until it closes.
     lodging: Option<Box<Lodging>>,

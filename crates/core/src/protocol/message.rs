@@ -50,9 +50,11 @@ pub enum ServerMessage {
         /// The mistake in the request.
         mistake: Box<Mistake>,
     },
-    /// The client's key expires soon, and the session ends then.
+    /// The answer to `auth`: who the client is from now on.
+    Renewed(Box<Renewed>),
+    /// The client's key expires soon, and the session ends some time after that.
     AuthExpiring {
-        /// Time of the end by the server's wall clock.
+        /// Time at which the key expires, by the server's wall clock.
         expires_at: Timestamp,
     },
     /// The last message before the server ends the session.
@@ -113,6 +115,17 @@ pub struct Authenticated {
     pub channels: ChannelSet,
     /// Most connections of the key at the same time; `None` for any number.
     pub connections: Option<usize>,
+}
+
+/// The fields of [`ServerMessage::Renewed`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Renewed {
+    /// The request's own id.
+    pub id: Option<RequestId>,
+    /// The client's key and its rights.
+    pub auth: Authenticated,
+    /// The limits of the session.
+    pub limits: Limits,
 }
 
 /// The limits of a session.
@@ -181,6 +194,9 @@ impl ServerMessage {
                 size_of::<Subscribed>() + items + id_bytes(subscribed.id.as_ref())
             }
             Self::Pong(pong) => size_of::<Pong>() + id_bytes(pong.id.as_ref()),
+            Self::Renewed(renewed) => {
+                size_of::<Renewed>() + id_bytes(renewed.id.as_ref()) + renewed.auth.name.capacity()
+            }
             Self::Error { id, mistake } => id_bytes(id.as_ref()) + mistake.bytes(),
             Self::Acknowledged(lists) => lists.iter().map(NameList::bytes).sum(),
             Self::Snapshot { .. }

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     ForbiddenChannel,
     /// Mode `all`, for a client whose key has a highest rate.
     ForbiddenMode,
+    /// A token that is not accepted, or a request before the first one that is.
+    Unauthorized,
 }
 
 impl ErrorCode {
@@ -58,6 +60,7 @@ impl ErrorCode {
         Self::RateLimited,
         Self::ForbiddenChannel,
         Self::ForbiddenMode,
+        Self::Unauthorized,
     ];
 
     /// Returns the value of `code` in the message, which is also the label in metrics.
@@ -73,6 +76,7 @@ impl ErrorCode {
             Self::RateLimited => "rate_limited",
             Self::ForbiddenChannel => "forbidden_channel",
             Self::ForbiddenMode => "forbidden_mode",
+            Self::Unauthorized => "unauthorized",
         }
     }
 }
@@ -120,7 +124,7 @@ pub enum CloseReason {
     TokenExpired,
     /// The operator has removed the client's key or its secret.
     KeyRevoked,
-    /// The client did not authenticate in time (`session.auth_timeout_ms`).
+    /// The client did not say in time who it is (`auth.first_message_ms`; in the dialects of vendors `session.auth_timeout_ms`).
     AuthTimeout,
     /// A newer connection of the same key took the place of this one.
     Replaced,
@@ -196,7 +200,7 @@ impl CloseReason {
             Self::EndedByOperator => 4006,
             Self::TokenExpired => 4401,
             Self::KeyRevoked => 4403,
-            Self::AuthTimeout => 4500,
+            Self::AuthTimeout => 4408,
             Self::Replaced => 4501,
             Self::ConnectionLimit => 4502,
             Self::AuthFailed | Self::Stalled | Self::Disconnected => 1006,
@@ -213,7 +217,6 @@ impl CloseReason {
             | Self::InvalidText
             | Self::MessageTooBig
             | Self::KeyRevoked
-            | Self::AuthTimeout
             | Self::Replaced
             | Self::ConnectionLimit => Reconnect::Never,
             // The budgets of requests and frames are averaged over five seconds. An operator has ended a session for a reason.
@@ -224,6 +227,7 @@ impl CloseReason {
             | Self::Lagging
             | Self::KeyChanged
             | Self::TokenExpired
+            | Self::AuthTimeout
             | Self::AuthFailed
             | Self::Stalled
             | Self::Disconnected => Reconnect::Resume { delay_ms: 500 },

@@ -1,5 +1,7 @@
 //! `Request`: a client's request as a value. A dialect decodes it from the client's bytes.
 
+use std::fmt;
+
 use serde_json::Number;
 
 use crate::domain::ChannelSet;
@@ -45,6 +47,33 @@ pub enum Request {
         /// The client's timestamp, echoed.
         ts: Option<i64>,
     },
+    /// Say who the client is, or renew that.
+    Auth {
+        /// The token.
+        token: Token,
+    },
+}
+
+/// A token that a client has sent: of a key its secret. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Returns the token that is this text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text, which must not be logged or sent.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// A subscription to some channels of some symbols.

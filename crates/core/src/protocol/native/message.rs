@@ -8,7 +8,8 @@ use crate::domain::{Channel, Symbol, Timestamp};
 use crate::protocol::native::PROTOCOL;
 use crate::protocol::native::encode::encode_snapshot;
 use crate::protocol::{
-    Limits, Mistake, Mode, Pong, RequestId, ServerMessage, Subscribed, SubscriptionItem, WILDCARD, Welcome,
+    Authenticated, Limits, Mistake, Mode, Pong, Renewed, RequestId, ServerMessage, Subscribed, SubscriptionItem,
+    WILDCARD, Welcome,
 };
 
 /// Returns whether the dialect has the message.
@@ -30,6 +31,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Pong(pong) => wire_pong(pong),
         ServerMessage::Error { id, mistake } => wire_error(id.as_ref(), mistake),
         ServerMessage::Authenticated | ServerMessage::Refused(_) | ServerMessage::Acknowledged(_) => return,
+        ServerMessage::Renewed(renewed) => wire_renewed(renewed),
         ServerMessage::AuthExpiring { expires_at } => Wire::AuthExpiring { expires_at: expires_at.micros() },
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
@@ -88,6 +90,13 @@ enum Wire<'a> {
         market_ts: i64,
         offset: u64,
     },
+    Auth {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<WireId<'a>>,
+        #[serde(flatten)]
+        auth: WireAuth<'a>,
+        limits: WireLimits,
+    },
     #[serde(rename = "auth_expiring")]
     AuthExpiring {
         expires_at: i64,
@@ -140,27 +149,37 @@ fn wire_id(id: Option<&RequestId>) -> Option<WireId<'_>> {
     })
 }
 
-fn wire_welcome(welcome: &Welcome) -> Wire<'_> {
-    let Limits { symbols, message_bytes } = welcome.limits;
-    let auth = welcome.auth.as_deref();
-    let limits = WireLimits {
+fn wire_limits(Limits { symbols, message_bytes }: Limits, auth: Option<&Authenticated>) -> WireLimits {
+    WireLimits {
         symbols,
         message_bytes,
         max_hz: auth.and_then(|auth| auth.max_hz).and_then(|rate| number(rate.hz())),
         channels: auth.map(|auth| auth.channels.iter().map(Channel::name).collect()),
         connections: auth.and_then(|auth| auth.connections),
-    };
+    }
+}
+
+fn wire_auth(auth: &Authenticated) -> WireAuth<'_> {
+    WireAuth { name: &auth.name, expires_at: auth.expires_at.map(Timestamp::micros) }
+}
+
+fn wire_renewed(Renewed { id, auth, limits }: &Renewed) -> Wire<'_> {
+    Wire::Auth { id: wire_id(id.as_ref()), auth: wire_auth(auth), limits: wire_limits(*limits, Some(auth)) }
+}
+
+fn wire_welcome(welcome: &Welcome) -> Wire<'_> {
+    let auth = welcome.auth.as_deref();
     Wire::Welcome {
         protocol: PROTOCOL,
         session: &welcome.session,
         epoch: &welcome.epoch,
         offset: welcome.offset,
         heartbeat_ms: welcome.heartbeat_ms,
-        limits,
+        limits: wire_limits(welcome.limits, auth),
         server_ts: welcome.times.server.micros(),
         market_ts: welcome.times.market.micros(),
         speed: welcome.speed,
-        auth: auth.map(|auth| WireAuth { name: &auth.name, expires_at: auth.expires_at.map(Timestamp::micros) }),
+        auth: auth.map(wire_auth),
     }
 }
 
@@ -225,6 +244,23 @@ mod tests {
             message(&ServerMessage::Pong(pong.into())),
             r#"{"type":"pong","id":6,"ts":1,"server_ts":2,"market_ts":4,"offset":3}"#
         );
+        let mut auth = Authenticated {
+            name: "desk7".into(),
+            expires_at: Some(Timestamp::from_micros(7)),
+            max_hz: Rate::from_hz(10.0),
+            channels: ChannelSet::from_iter([Channel::Trades]),
+            connections: None,
+        };
+        let limits = Limits { symbols: 5, message_bytes: 6 };
+        let renewed = |id, auth: &Authenticated| {
+            message(&ServerMessage::Renewed(Renewed { id, auth: auth.clone(), limits }.into()))
+        };
+        assert_eq!(
+            renewed(Some(RequestId::Integer(9.into())), &auth),
+            r#"{"type":"auth","id":9,"name":"desk7","expires_at":7,"limits":{"symbols":5,"message_bytes":6,"max_hz":10,"channels":["trades"]}}"#
+        );
+        auth.expires_at = None;
+        assert!(renewed(None, &auth).starts_with(r#"{"type":"auth","name":"desk7","limits":{"#));
         let items = vec![SubscriptionItem {
             symbol: None,
             channels: ChannelSet::from_iter([Channel::Trades]),

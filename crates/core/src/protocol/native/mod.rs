@@ -1,6 +1,8 @@
 //! The native dialect, `tickcast.v1`: JSON text, described in `docs/PROTOCOL.md`.
 
 mod decode;
+#[cfg(test)]
+mod decode_test;
 mod encode;
 mod frame;
 mod message;

@@ -1,0 +1,136 @@
+//! `Pass`: who the client of one session is, where it came from, and its place among the connections of its key. A client says who it
+//! is, or renews that, by a token on the open connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat};
+use crate::protocol::CloseReason;
+
+/// The pass of one session, until it is dropped.
+pub struct Pass {
+    keys: Arc<Keys>,
+    caller: Caller,
+    identity: Identity,
+    /// The place among the connections of the key; `None` without a key.
+    seat: Option<Seat>,
+    /// Ends the session with its key.
+    end: Arc<dyn Fn(CloseReason) + Send + Sync>,
+    /// When the last token came.
+    shown: Option<Instant>,
+    /// Whether nobody knows yet who its client is.
+    is_awaited: bool,
+}
+
+/// Why a token is refused. The session goes on as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PassError {
+    /// Not accepted.
+    #[error("{0}")]
+    Refused(KeyError),
+    /// Of another client than the one to which the session belongs.
+    #[error("the token is not of the key with which the session began")]
+    OtherName,
+    /// The session has no key that could be renewed.
+    #[error("the session has no key that could be renewed")]
+    NoKey,
+    /// Too soon after the last one.
+    #[error("the last token came less than {}.{:03} s ago (auth.renewal_ms)", .0.as_secs(), .0.subsec_millis())]
+    TooSoon(Duration),
+    /// The key has as many connections as it may have.
+    #[error("the key has as many connections as it may have (connections_max of the key)")]
+    Full,
+    /// The key has ended meanwhile, or the session is ending.
+    #[error("the key has ended")]
+    Ended,
+}
+
+impl Pass {
+    /// Returns the pass of a session that begins. `end` is called when its key ends. A client that is nobody may show a token later.
+    pub fn new(
+        keys: Arc<Keys>,
+        caller: Caller,
+        identity: Identity,
+        seat: Option<Seat>,
+        end: Arc<dyn Fn(CloseReason) + Send + Sync>,
+    ) -> Self {
+        let is_awaited = identity.is_nobody() && keys.first_message().is_some();
+        if let Some(seat) = &seat {
+            seat.let_renew();
+        }
+        Self { keys, caller, identity, seat, end, shown: None, is_awaited }
+    }
+
+    /// Returns who the client is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns whether nobody knows yet who the client is.
+    pub const fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// Returns who pays for the client's requests.
+    pub fn payer(&self) -> Option<Box<Payer>> {
+        self.keys.payer(self.caller.address, &self.identity)
+    }
+
+    /// Takes a token of the client: the first one says who it is, later ones renew that.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the token is refused. Then nothing has changed.
+    pub fn show(&mut self, token: &str, now: Instant) -> Result<(), PassError> {
+        let shown = self.take(token, now);
+        let result = match shown {
+            Ok(()) => "accepted",
+            Err(PassError::OtherName) => "other_name",
+            Err(PassError::TooSoon(_)) => "too_soon",
+            Err(_) => "refused",
+        };
+        if let Some(metrics) = self.keys.metrics() {
+            metrics.count_renewal(result);
+        }
+        shown
+    }
+
+    fn take(&mut self, token: &str, now: Instant) -> Result<(), PassError> {
+        if !self.is_awaited && !self.identity.has_key() {
+            return Err(PassError::NoKey);
+        }
+        let interval = self.keys.renewal_interval();
+        // A stranger who has mistyped the token may try again: `limits.address_failures_per_minute` counts that.
+        if !self.is_awaited
+            && let Some(shown) = self.shown
+            && now < shown + interval
+        {
+            return Err(PassError::TooSoon(interval));
+        }
+        self.shown = Some(now);
+        let identity = self.keys.identify(Some(Credentials::Token(token)), &self.caller);
+        let identity = identity.map_err(PassError::Refused)?;
+        if self.is_awaited {
+            self.seat = self.sit(&identity)?;
+            self.is_awaited = false;
+        } else if !identity.is_same_key(&self.identity) {
+            return Err(PassError::OtherName);
+        } else if let Some(seat) = &self.seat {
+            seat.renew(&identity).map_err(|_| PassError::Ended)?;
+        }
+        self.identity = identity;
+        Ok(())
+    }
+
+    /// Takes a place for a client that has just said who it is.
+    fn sit(&self, identity: &Identity) -> Result<Option<Seat>, PassError> {
+        let end = self.end.clone();
+        let seat = self.keys.take_seat(identity, "", AtExcess::Refuse, move |reason| end(reason));
+        let seat = seat.map_err(|no_seat| match no_seat {
+            NoSeat::Full => PassError::Full,
+            NoSeat::Ended(_) => PassError::Ended,
+        })?;
+        seat.let_renew();
+        Ok(Some(seat))
+    }
+}
