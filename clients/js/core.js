@@ -13,6 +13,8 @@
  * @typedef {object} Core
  * @property {import("./place.js").Place} place
  * @property {typeof globalThis.fetch} fetch
+ * @property {(() => string | null | Promise<string | null>) | null} token the token of this connection; null if the application gives none
+ * @property {() => void} forgetToken lets the next call of `token` ask the application
  * @property {string | undefined} account the name of the server's traffic account
  * @property {{ on_lag?: "close" }} lagOption
  * @property {(path: string, isSocket?: boolean) => string} urlOf

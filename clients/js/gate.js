@@ -69,6 +69,11 @@ export class Gate {
     }
   }
 
+  /** Expects snapshots of symbols that `"*"` has not included so far. */
+  extend() {
+    this.#everySeen ??= new Set();
+  }
+
   /** Expects nothing that an ended connection has not sent. */
   disconnect() {
     this.#awaited.clear();

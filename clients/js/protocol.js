@@ -25,7 +25,7 @@
 
 /**
  * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number },
- *             server_ts?: number, market_ts?: number, speed?: number }} Welcome
+ *             server_ts?: number, market_ts?: number, speed?: number, auth?: { name: string, expires_at?: number } }} Welcome `auth`: the client's key
  */
 /**
  * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
@@ -52,6 +52,8 @@
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
+/** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
+/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
@@ -72,7 +74,7 @@
 
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 
@@ -108,12 +110,13 @@ const NUMBERS = {
   lag: ["skipped", "since_offset"],
   heartbeat: ["offset"],
   pong: ["offset"],
+  auth_expiring: ["expires_at"],
 };
 
 /** Numbers that a message may lack. */
-const OPTIONAL = ["skipped", "heartbeat_ms", "retry_after_ms"];
+const OPTIONAL = ["skipped", "heartbeat_ms", "retry_after_ms", "expires_at"];
 /** The word that a message must have. @type {Readonly<Record<string, string>>} */
-const WORDS = { welcome: "epoch", goodbye: "reason", error: "code" };
+const WORDS = { welcome: "epoch", goodbye: "reason", error: "code", auth: "name" };
 /** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */
 const ANSWER_TYPES = { epoch: "string", offset: "number", cursor: "string", recovered: "boolean", messages: "object" };
 

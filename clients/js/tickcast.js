@@ -74,6 +74,8 @@ export class Client {
   /** @type {Core} */
   #core;
   #silences;
+  /** The token of the present connection, once the application has been asked for it. @type {string | null | Promise<string | null> | undefined} */
+  #token;
 
   /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
   constructor(url, options = {}) {
@@ -200,6 +202,7 @@ export class Client {
   /** @param {number} index @returns {Link} */
   #open(index) {
     const transport = this.#transports[index];
+    this.#token = undefined;
     return transport === "websocket" ? new WebSocketLink(this.#core, this.#Socket) : new LineLink(this.#core, transport);
   }
 
@@ -329,9 +332,19 @@ export class Client {
 
   /** @returns {Core} */
   #makeCore() {
+    const { token } = this.#options;
     return {
       place: this.#place,
-      fetch: (...rest) => (this.#options.fetch ?? globalThis.fetch)(...rest),
+      fetch: async (url, init) => {
+        const fetch = this.#options.fetch ?? globalThis.fetch;
+        const bearer = await this.#core.token?.();
+        return fetch(url, bearer ? { ...init, headers: { ...init?.headers, authorization: `Bearer ${bearer}` } } : init);
+      },
+      token: token ? () => {
+        if (this.#token === undefined) this.#token = token();
+        return this.#token;
+      } : null,
+      forgetToken: () => { this.#token = undefined; },
       account: this.#options.account,
       lagOption: this.#options.on_lag === "close" ? { on_lag: "close" } : {},
       urlOf: (path, isSocket = false) => addressOf(this.#base, path, isSocket ? this.#options.account ?? null : undefined),

@@ -21,13 +21,23 @@ const NORMAL = 1000;
 const CLOSE_TIMEOUT_MS = 2_000;
 /** The wait after a refusal for too much work that names none. */
 const WAIT_MS = 1_000;
+/** The subprotocol that carries a token; the server does not choose it. */
+const BEARER = "tickcast.bearer.";
+/** After this time another renewal is tried. The server permits one in ten seconds. */
+const RENEW_MS = 10_500;
 
 export class WebSocketLink {
   /** @type {"websocket"} */
   transport = "websocket";
   isReady = false;
   #core;
-  #socket;
+  /** Null until the application has given a token. @type {WebSocket | null} */
+  #socket = null;
+  #hasLeft = false;
+  /** The renewal without an answer. @type {number | string | null} */
+  #renewal_id = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #renewal_timer;
   /** @type {Wanted} */
   #asked = new Map();
   /** @type {Map<number | string, Asked>} */
@@ -48,12 +58,29 @@ export class WebSocketLink {
   #heard_ms = performance.now();
   #audit;
 
-  /** @param {Core} core @param {new (url: string, protocol: string) => WebSocket} Socket */
+  /** @param {Core} core @param {new (url: string, protocols: string | string[]) => WebSocket} Socket */
   constructor(core, Socket) {
     this.#core = core;
-    const socket = new Socket(core.urlOf("ws", true), SUBPROTOCOL);
-    this.#socket = socket;
     this.#audit = new Audit(core, () => ({ symbols: [...core.place.wishes.wanted.keys()], has: () => true }), () => core.fail(this, { cause: "silent", isMute: true }));
+    const token = this.#ask();
+    if (token instanceof Promise) void token.then((given) => this.#open(Socket, given), () => core.fail(this, { cause: "token" }));
+    else this.#open(Socket, token);
+  }
+
+  /** Returns the token of this connection; rejects if the application gives an error. @returns {string | null | Promise<string | null>} */
+  #ask() {
+    try {
+      return this.#core.token === null ? null : this.#core.token();
+    } catch (err) {
+      return Promise.reject(err);
+    }
+  }
+
+  /** @param {new (url: string, protocols: string | string[]) => WebSocket} Socket @param {string | null} token */
+  #open(Socket, token) {
+    if (this.#hasLeft) return;
+    const socket = new Socket(this.#core.urlOf("ws", true), token ? [SUBPROTOCOL, BEARER + base64url(token)] : SUBPROTOCOL);
+    this.#socket = socket;
     socket.onmessage = ({ data }) => this.#onFrame(data);
     socket.onclose = ({ code, reason }) => this.#onClose(code, reason);
     // A `close` follows; in Node an error without a listener would end the process.
@@ -91,7 +118,14 @@ export class WebSocketLink {
       case "subscribed":
         return this.#onAnswer(message);
       case "error":
-        this.#onError(message);
+        if (this.#renewal_id !== null && message.id === this.#renewal_id) this.#renewLater();
+        else this.#onError(message);
+        return true;
+      case "auth_expiring":
+        void this.#renew();
+        return true;
+      case "auth":
+        this.#renewal_id = null;
         return true;
       case "pong":
         this.#pinged_ms = null;
@@ -118,9 +152,33 @@ export class WebSocketLink {
     if (this.#isSettled) this.#core.place.reached(message.offset, false);
   }
 
+  /** Renews the key on this connection with a new token of the application. */
+  async #renew() {
+    if (this.#core.token === null) return;
+    clearTimeout(this.#renewal_timer);
+    this.#core.forgetToken();
+    try {
+      const token = await this.#ask();
+      if (token && !this.#hasLeft) this.#renewal_id = this.#send({ action: "auth", token });
+    } catch {
+      this.#renewLater();
+    }
+  }
+
+  /** The server goes on for some time after the end of the key. */
+  #renewLater() {
+    this.#renewal_id = null;
+    clearTimeout(this.#renewal_timer);
+    if (!this.#hasLeft) this.#renewal_timer = setTimeout(() => this.#renew(), RENEW_MS);
+  }
+
   /** @param {import("./protocol.js").Subscribed} answer */
   #onAnswer({ id, recovered }) {
-    if (id === undefined) return false;
+    if (id === undefined) {
+      // After a renewal; `"*"` may mean more symbols now, whose snapshots follow.
+      this.#core.place.gate.extend();
+      return false;
+    }
     const asked = this.#pending.get(id);
     // An unsubscription is answered, too; and a repeated answer must not have an effect.
     if (!asked || !this.#pending.delete(id)) return false;
@@ -229,7 +287,7 @@ export class WebSocketLink {
   #send({ action, ...rest }) {
     const id = this.#next_id;
     this.#next_id += 1;
-    if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify({ action, id, ...rest }));
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify({ action, id, ...rest }));
     return id;
   }
 
@@ -252,6 +310,7 @@ export class WebSocketLink {
   /** @param {number} code @param {string} reason */
   #onClose(code, reason) {
     this.#forgetTimers();
+    clearTimeout(this.#renewal_timer);
     // Browsers do not tell why a handshake has failed; a proxy may be the reason.
     this.#core.fail(this, { cause: this.isReady || code !== ABNORMAL ? "closed" : "unreachable", code, reason, retry_after_ms: this.#retry_after_ms, isBlocked: !this.isReady && code === ABNORMAL });
   }
@@ -259,7 +318,10 @@ export class WebSocketLink {
   /** Abandons the socket, without waiting for the closing handshake, which could take minutes. */
   leave() {
     const socket = this.#socket;
+    this.#hasLeft = true;
     this.#forgetTimers();
+    clearTimeout(this.#renewal_timer);
+    if (!socket) return;
     socket.onmessage = socket.onclose = null;
     socket.close();
   }
@@ -267,7 +329,10 @@ export class WebSocketLink {
   /** Closes the socket, and waits for the closing handshake. @returns {Promise<void>} */
   close() {
     const socket = this.#socket;
+    this.#hasLeft = true;
     this.#forgetTimers();
+    clearTimeout(this.#renewal_timer);
+    if (!socket) return Promise.resolve();
     socket.onmessage = null;
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
@@ -278,4 +343,9 @@ export class WebSocketLink {
       socket.close(NORMAL);
     });
   }
+}
+
+/** Returns a text in base64url without padding. @param {string} text */
+function base64url(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

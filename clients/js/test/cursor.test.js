@@ -94,7 +94,7 @@ const welcome = { type: "welcome", epoch: "e1", offset: 90, heartbeat_ms: 15_000
 /** Returns a client of trades whose subscription has not been answered, and its socket. */
 async function subscribing() {
   Socket.all = [];
-  const WebSocket = /** @type {new (url: string, protocol: string) => globalThis.WebSocket} */ (/** @type {unknown} */ (Socket));
+  const WebSocket = /** @type {new (url: string, protocols: string | string[]) => globalThis.WebSocket} */ (/** @type {unknown} */ (Socket));
   const client = new Client("http://localhost/", { transports: ["websocket"], WebSocket });
   clients.push(client);
   client.subscribe("AAPL");

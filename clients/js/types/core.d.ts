@@ -10,6 +10,14 @@ export type Core = {
     place: import("./place.js").Place;
     fetch: typeof globalThis.fetch;
     /**
+     * the token of this connection; null if the application gives none
+     */
+    token: (() => string | null | Promise<string | null>) | null;
+    /**
+     * lets the next call of `token` ask the application
+     */
+    forgetToken: () => void;
+    /**
      * the name of the server's traffic account
      */
     account: string | undefined;
@@ -88,6 +96,8 @@ export type Link = {
  * @typedef {object} Core
  * @property {import("./place.js").Place} place
  * @property {typeof globalThis.fetch} fetch
+ * @property {(() => string | null | Promise<string | null>) | null} token the token of this connection; null if the application gives none
+ * @property {() => void} forgetToken lets the next call of `token` ask the application
  * @property {string | undefined} account the name of the server's traffic account
  * @property {{ on_lag?: "close" }} lagOption
  * @property {(path: string, isSocket?: boolean) => string} urlOf

@@ -25,6 +25,8 @@ export declare class Gate {
     floorOf(symbol: string): number;
     /** Expects a snapshot of each of these symbols. @param {readonly string[]} symbols */
     await(symbols: readonly string[]): void;
+    /** Expects snapshots of symbols that `"*"` has not included so far. */
+    extend(): void;
     /** Expects nothing that an ended connection has not sent. */
     disconnect(): void;
     /** Notes that every snapshot of `"*"` has come. */

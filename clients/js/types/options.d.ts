@@ -17,6 +17,11 @@ export type Options = {
      */
     on_lag?: "catch_up" | "close";
     /**
+     * gives the secret of a key, or another token, of a server that asks for
+     * one; null for none. Called for each connection, and when the server says that the key ends soon
+     */
+    token?: () => string | null | Promise<string | null>;
+    /**
      * the name of a traffic account of the server
      */
     account?: string;
@@ -43,7 +48,7 @@ export type Options = {
     /**
      * where there is no global one (Node before 22)
      */
-    WebSocket?: new (url: string, protocol: string) => WebSocket;
+    WebSocket?: new (url: string, protocols: string | string[]) => WebSocket;
     fetch?: typeof globalThis.fetch;
     /**
      * from 0 up to 1
@@ -98,13 +103,15 @@ export type Happenings = Messages & {
  * @typedef {object} Options
  * @property {readonly Transport[]} [transports] the transports that may be used, the best one first; all by default
  * @property {"catch_up" | "close"} [on_lag] what the server does if this client is too slow; `catch_up` by default
+ * @property {() => string | null | Promise<string | null>} [token] gives the secret of a key, or another token, of a server that asks for
+ *   one; null for none. Called for each connection, and when the server says that the key ends soon
  * @property {string} [account] the name of a traffic account of the server
  * @property {number} [ping_ms] the time between two pings over a WebSocket, 5 s by default; 0: only `ping()` sends any
  * @property {number} [silence_heartbeats] a connection is given up after this many times the server's `heartbeat_ms` of silence; 2 by default
  * @property {number} [quiet_ms] after this time without an event the last ones are compared with the server's snapshots, at the latest after the silence above
  * @property {number} [upgrade_ms] how often a better transport is tried again while a worse one is in use; 60 s by default
  * @property {number} [connect_timeout_ms] how long a connection may take to be ready; 10 s by default
- * @property {new (url: string, protocol: string) => WebSocket} [WebSocket] where there is no global one (Node before 22)
+ * @property {new (url: string, protocols: string | string[]) => WebSocket} [WebSocket] where there is no global one (Node before 22)
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [random] from 0 up to 1
  */

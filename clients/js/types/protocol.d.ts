@@ -35,6 +35,10 @@ export type Welcome = {
     server_ts?: number;
     market_ts?: number;
     speed?: number;
+    auth?: {
+        name: string;
+        expires_at?: number;
+    };
 };
 export type Trade = {
     type: "trade";
@@ -155,6 +159,16 @@ export type ErrorMessage = {
     symbols?: string[];
     retry_after_ms?: number;
 };
+export type AuthExpiring = {
+    type: "auth_expiring";
+    expires_at: number;
+};
+export type Auth = {
+    type: "auth";
+    id?: number | string;
+    name: string;
+    expires_at?: number;
+};
 export type Goodbye = {
     type: "goodbye";
     reason: string;
@@ -192,7 +206,7 @@ export type Overflow = {
 };
 export type Event = Trade | Quote | BarMessage | Correction | Cancel;
 export type Numbered = Event | Day | Gap;
-export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye;
+export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye;
 export type Message = ServerMessage | Open | Reset | Hole | Suspect;
 export type Topic = Channel | "day" | "gap";
 export type Position = {
@@ -237,7 +251,7 @@ export type Problem = {
  */
 /**
  * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number },
- *             server_ts?: number, market_ts?: number, speed?: number }} Welcome
+ *             server_ts?: number, market_ts?: number, speed?: number, auth?: { name: string, expires_at?: number } }} Welcome `auth`: the client's key
  */
 /**
  * @typedef {{ type: "trade", symbol: string, seq: number, offset: number, ts: number, price: number, size: number,
@@ -264,6 +278,8 @@ export type Problem = {
 /** @typedef {{ type: "heartbeat", ts: number, offset: number }} Heartbeat */
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
+/** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
+/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
@@ -282,7 +298,7 @@ export type Problem = {
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | Goodbye} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 /** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */

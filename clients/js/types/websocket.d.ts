@@ -18,8 +18,8 @@ export declare class WebSocketLink {
     /** @type {"websocket"} */
     transport: "websocket";
     isReady: boolean;
-    /** @param {Core} core @param {new (url: string, protocol: string) => WebSocket} Socket */
-    constructor(core: Core, Socket: new (url: string, protocol: string) => WebSocket);
+    /** @param {Core} core @param {new (url: string, protocols: string | string[]) => WebSocket} Socket */
+    constructor(core: Core, Socket: new (url: string, protocols: string | string[]) => WebSocket);
     /** Takes the messages that concern the connection. @param {ServerMessage} message @returns {boolean} whether the application is to see it */
     control(message: ServerMessage): boolean;
     /** Notes a message that has passed. @param {ServerMessage} message */

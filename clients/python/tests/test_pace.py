@@ -219,7 +219,7 @@ class Pace(unittest.TestCase):
     def test_a_server_that_answers_long_polls_at_once_with_nothing_is_asked_twice_a_second(self) -> None:
         loop, polls = QuickLoop(), 0
 
-        async def fetch(url: str, timeout_s: float, tls: object) -> Raw:
+        async def fetch(url: str, timeout_s: float, tls: object, token: str | None) -> Raw:
             nonlocal polls
             polls += 1
             return json.loads('{"epoch":"e1","offset":5,"cursor":"e1:5","recovered":true,"messages":[]}')  # type: ignore[no-any-return]

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from ._closing import Ended
 from ._core import Core
-from ._http import RequestError, fetch_json
+from ._http import fetch_json
 from ._messages import EVERY
 
 _ANSWER_S = 5.0
@@ -60,8 +61,8 @@ class Audit:
         turn, place = self._turn, self._core.place
         query = "" if EVERY in scope.symbols else "?" + urlencode({"symbols": ",".join(scope.symbols)})
         try:
-            answer = await fetch_json(self._core.url_of(f"api/v1/snapshot{query}"), _ANSWER_S, self._tls)
-        except RequestError:
+            answer = await fetch_json(self._core.url_of(f"api/v1/snapshot{query}"), _ANSWER_S, self._tls, await self._core.token())
+        except Ended:
             # Without an answer there is no proof.
             return False
         await asyncio.sleep(_GRACE_S)

@@ -66,6 +66,8 @@ class Client:
         self._is_update_due = False
         self._is_asked = False
         self._is_closing = False
+        # The token of the present connection, once the application has been asked for it.
+        self._token: asyncio.Future[str | None] | None = None
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
 
@@ -191,6 +193,7 @@ class Client:
             pass
 
     def _open(self, index: int) -> _Attempt:
+        self._token = None
         link = self._link_of(self._options.transports[index])
         return _Attempt(link, asyncio.create_task(link.run()))
 
@@ -274,6 +277,17 @@ class Client:
                 self._upgrade_at_s = now_s + max(told_s, self._silences.upgrade_delay(self._options.random()))
 
     # For the connections.
+
+    async def token(self, is_fresh: bool = False) -> str | None:
+        """Returns the token of this connection, a new one if it must be fresh; None if there is none. Raises Ended."""
+        if self._options.token is None:
+            return None
+        if self._token is None or is_fresh:
+            self._token = asyncio.ensure_future(self._options.token())
+        try:
+            return await asyncio.shield(self._token)
+        except Exception as err:
+            raise Ended(Failure("token")) from err
 
     def url_of(self, path: str, is_socket: bool = False) -> str:
         """Returns the address of a path of the server."""

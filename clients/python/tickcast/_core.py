@@ -51,6 +51,9 @@ class Core(Protocol):
     lag_option: dict[str, str]
     account: str | None
 
+    async def token(self, is_fresh: bool = False) -> str | None:
+        """Returns the token of this connection, a new one if it must be fresh; None if there is none. Raises Ended."""
+
     def url_of(self, path: str, is_socket: bool = False) -> str:
         """Returns the address of a path of the server."""
 

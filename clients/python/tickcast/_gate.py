@@ -71,6 +71,11 @@ class Gate:
             else:
                 self._awaited[symbol] = self._awaited.get(symbol, 0) + 1
 
+    def extend(self) -> None:
+        """Expects snapshots of symbols that ``"*"`` has not included so far."""
+        if self._every_seen is None:
+            self._every_seen = set()
+
     def disconnect(self) -> None:
         """Expects nothing that an ended connection has not sent."""
         self._awaited.clear()

@@ -58,7 +58,7 @@ class _Answer:
 
 
 @asynccontextmanager
-async def _request(url: str, timeout_s: float, accept: str, tls: ssl.SSLContext | None) -> AsyncIterator[_Answer]:
+async def _request(url: str, timeout_s: float, accept: str, tls: ssl.SSLContext | None, token: str | None) -> AsyncIterator[_Answer]:
     """Sends a request. The timeout counts until the head of the answer.
 
     Raises RequestError if there is no answer, or one with an error status.
@@ -73,8 +73,9 @@ async def _request(url: str, timeout_s: float, accept: str, tls: ssl.SSLContext 
                 port = parts.port or (443 if is_secure else 80)
                 reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=context, limit=_LINE_BYTES_MAX)
                 target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-                head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n"
-                writer.write(head.encode())
+                authorization = "" if token is None else f"Authorization: Bearer {token}\r\n"
+                head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\nCache-Control: no-cache\r\n{authorization}"
+                writer.write(f"{head}Connection: close\r\n\r\n".encode())
                 answer = await _read_head(reader)
         except TimeoutError as err:
             raise RequestError(Failure("silent", is_blocked=True)) from err
@@ -112,10 +113,10 @@ async def _refusal(answer: _Answer) -> RequestError:
     return RequestError(failure, problem if isinstance(problem, dict) else None)
 
 
-async def fetch_json(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> Any:
+async def fetch_json(url: str, timeout_s: float, tls: ssl.SSLContext | None, token: str | None = None) -> Any:
     """Fetches JSON. Raises RequestError."""
     try:
-        async with asyncio.timeout(timeout_s), _request(url, timeout_s, "application/json", tls) as answer:
+        async with asyncio.timeout(timeout_s), _request(url, timeout_s, "application/json", tls, token) as answer:
             return read_json(await answer.text())
     except GarbledError as err:
         raise RequestError(Failure("garbage")) from err
@@ -123,9 +124,11 @@ async def fetch_json(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> 
         raise RequestError(Failure("silent", is_blocked=True)) from err
 
 
-async def read_stream(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> AsyncGenerator[StreamEvent, None]:
+async def read_stream(
+    url: str, timeout_s: float, tls: ssl.SSLContext | None, token: str | None = None
+) -> AsyncGenerator[StreamEvent, None]:
     """Reads a stream of server-sent events (WHATWG HTML, section 9.2.6) until its end. Raises RequestError."""
-    async with _request(url, timeout_s, "text/event-stream", tls) as answer:
+    async with _request(url, timeout_s, "text/event-stream", tls, token) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             raise RequestError(Failure("refused", status=answer.status, is_blocked=True))
         rest = b""

@@ -146,7 +146,7 @@ class LineLink:
         url = self._core.url_of(f"api/v1/stream?{urlencode(query)}")
         # A proxy that gathers an answer before it passes it on is found by the first event, which the server sends at once.
         timeout_s: float | None = _ANSWER_S
-        async with aclosing(read_stream(url, _ANSWER_S, self._tls)) as stream:
+        async with aclosing(read_stream(url, _ANSWER_S, self._tls, await self._core.token())) as stream:
             while True:
                 try:
                     async with asyncio.timeout(timeout_s):
@@ -216,7 +216,8 @@ class LineLink:
     async def _fetch(self, path: str, timeout_s: float, *keys: str) -> Raw:
         """Fetches an answer with these keys."""
         try:
-            answer = check_answer(await fetch_json(self._core.url_of(path), timeout_s, self._tls), *keys)
+            token = await self._core.token()
+            answer = check_answer(await fetch_json(self._core.url_of(path), timeout_s, self._tls, token), *keys)
             for message in answer["messages"] if "messages" in keys else []:
                 check(message)
         except GarbledError as err:

@@ -170,6 +170,22 @@ class Error(TypedDict, total=False):
     retry_after_ms: int
 
 
+class AuthExpiring(TypedDict):
+    """The client's key ends soon."""
+
+    type: Literal["auth_expiring"]
+    expires_at: int
+
+
+class Auth(TypedDict, total=False):
+    """The key has been renewed."""
+
+    type: Literal["auth"]
+    id: int
+    name: str
+    expires_at: int
+
+
 class Goodbye(TypedDict, total=False):
     type: Literal["goodbye"]
     reason: str
@@ -212,8 +228,8 @@ class Suspect(TypedDict):
 
 
 Message = (
-    Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | Goodbye
-    | Open | Reset | Hole | Suspect
+    Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | AuthExpiring
+    | Auth | Goodbye | Open | Reset | Hole | Suspect
 )
 #: A message before it is known which one it is.
 Raw = dict[str, Any]
@@ -232,9 +248,10 @@ _NUMBERS = {
     "lag": ("skipped", "since_offset"),
     "heartbeat": ("offset",),
     "pong": ("offset",),
+    "auth_expiring": ("expires_at",),
 }
 #: Numbers that a message may lack.
-_OPTIONAL = ("id", "skipped", "heartbeat_ms", "retry_after_ms")
+_OPTIONAL = ("id", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at")
 _ANSWER_KINDS = {"epoch": str, "offset": int, "cursor": str, "recovered": bool, "messages": list}
 #: Greater ones are no numbers of a server, and not every operation can do with them.
 _NUMBER_MAX = 1 << 63
@@ -277,7 +294,7 @@ def check(message: object) -> Raw:
         raise GarbledError("a bar lacks its interval")
     if kind == "snapshot" and not (isinstance(seq := message.get("seq"), dict) and all(map(_is_number, seq.values()))):
         raise GarbledError("a snapshot lacks its numbers")
-    word = {"welcome": "epoch", "goodbye": "reason", "error": "code"}.get(kind)
+    word = {"welcome": "epoch", "goodbye": "reason", "error": "code", "auth": "name"}.get(kind)
     if word is not None and not isinstance(message.get(word), str):
         raise GarbledError(f"a {kind} lacks its {word}")
     symbols = message.get("symbols", []) if kind == "error" else []

@@ -2,7 +2,7 @@
 
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,9 @@ class Options:
     transports: tuple[Transport, ...] = ("websocket", "sse", "poll")
     #: What the server does if this client is too slow.
     on_lag: Literal["catch_up", "close"] = "catch_up"
+    #: Gives the secret of a key, or another token, of a server that asks for one; None for none. Called for each connection, and when
+    #: the server says that the key ends soon.
+    token: Callable[[], Awaitable[str | None]] | None = None
     #: The name of a traffic account of the server.
     account: str | None = None
     #: The time between two pings over a WebSocket.

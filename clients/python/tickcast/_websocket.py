@@ -23,6 +23,8 @@ _SUBPROTOCOL = Subprotocol("tickcast.v1.json")
 _CLOSE_TIMEOUT_S = 2.0
 #: The wait after a refusal for too much work that names none.
 _WAIT_MS = 1_000
+#: After this time another renewal is tried. The server permits one in ten seconds.
+_RENEW_S = 10.5
 
 
 @dataclass
@@ -57,18 +59,23 @@ class WebSocketLink:
         self._begun_offset = 0
         self._pinged_s: float | None = None
         self._retry_after_ms: float | None = None
+        # Renews the key, and the id of the request without an answer.
+        self._renewing: asyncio.Task[None] | None = None
+        self._renewal: int | None = None
         self._heard_s = time.monotonic()
         self._audit = Audit(core, tls, lambda: Scope(list(core.place.wishes.wanted), lambda symbol, topic: True))
 
     async def run(self) -> None:
         """Serves the connection; raises Ended when it has ended."""
         url = self._core.url_of("ws", is_socket=True)
+        token = await self._core.token()
         try:
             # Pings of this library would not bring a cursor; those of this client do.
             self._socket = await connect(
                 url, subprotocols=[_SUBPROTOCOL], compression=None, open_timeout=self._timeout_s, ping_interval=None,
                 close_timeout=_CLOSE_TIMEOUT_S, max_size=None,
                 ssl=(self._tls or True) if url.startswith("wss") else None,
+                additional_headers={} if token is None else {"Authorization": f"Bearer {token}"},
             )
         except InvalidStatus as err:
             raise Ended(_refusal(err.response)) from err
@@ -89,6 +96,8 @@ class WebSocketLink:
             sender.cancel()
             for timer in self._timers:
                 timer.cancel()
+            if self._renewing is not None:
+                self._renewing.cancel()
             self._audit.stop()
             self._socket.transport.abort()
         code, reason = self._socket.close_code or ABNORMAL, self._socket.close_reason or ""
@@ -112,7 +121,14 @@ class WebSocketLink:
             case "subscribed":
                 return self._on_answer(message)
             case "error":
-                self._on_error(message)
+                if self._renewal is not None and message.get("id") == self._renewal:
+                    self._renew(_RENEW_S)
+                else:
+                    self._on_error(message)
+            case "auth_expiring":
+                self._renew(0.0)
+            case "auth":
+                self._renewal = None
             case "pong":
                 self._pinged_s = None
                 self._settle(message["offset"])
@@ -134,8 +150,12 @@ class WebSocketLink:
                 self._core.place.reached(message["offset"], is_exact=False)
 
     def _on_answer(self, answer: Raw) -> bool:
+        if "id" not in answer:
+            # After a renewal; `"*"` may mean more symbols now, whose snapshots follow.
+            self._core.place.gate.extend()
+            return False
         # An unsubscription is answered, too; and a repeated answer must not have an effect.
-        asked = self._pending.pop(answer.get("id", 0), None)
+        asked = self._pending.pop(answer["id"], None)
         if asked is None:
             return False
         if not asked.is_resumed or answer.get("recovered") is not True:
@@ -161,6 +181,26 @@ class WebSocketLink:
                 self.ping()
 
         self._timers.append(asyncio.get_running_loop().call_later(wait_s, ask))
+
+    def _renew(self, delay_s: float) -> None:
+        """Renews the key on this connection, with a new token of the application."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        self._renewal = None
+        self._renewing = asyncio.create_task(self._send_token(delay_s))
+
+    async def _send_token(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        # The server goes on for some time after the end of the key.
+        while True:
+            try:
+                token = await self._core.token(is_fresh=True)
+            except Ended:
+                await asyncio.sleep(_RENEW_S)
+                continue
+            if token is not None:
+                self._renewal = self._send({"action": "auth", "token": token})
+            return
 
     def _on_error(self, error: Raw) -> None:
         if error.get("code") == "unknown_symbol":

@@ -56,6 +56,7 @@ async fn the_types_of_the_python_client_are_strict() {
         "tests/test_end.py",
         "tests/test_lines.py",
         "tests/test_pace.py",
+        "tests/test_token.py",
     ]);
     command.arg("../../tests/clients/watch.py").kill_on_drop(true);
     let ended = ended(&mut command).await;
