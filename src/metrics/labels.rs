@@ -1,7 +1,7 @@
 //! The values of labels that are not those of an enum of the protocol.
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
-pub const HTTP_ERRORS: [&str; 14] = [
+pub const HTTP_ERRORS: [&str; 13] = [
     "not_found",
     "method_not_allowed",
     "upgrade_required",

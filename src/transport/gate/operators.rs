@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::access::KeyError;
 use crate::audit::Event;
-use crate::transport::gate::{identify, permit_operator, refuse_host, refuse_key};
+use crate::transport::gate::{Way, identify, permit_operator, refuse_host, refuse_key};
 use crate::transport::{Problem, Worker, admin};
 
 /// The header with which browsers tell where a request comes from (Fetch Metadata).
@@ -28,7 +28,7 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     if admin::is_open(path) {
         return Ok(());
     }
-    let identity = identify(worker, request)?;
+    let identity = identify(worker, request, Way::Admin)?;
     if admin.needs_key() && !identity.has_key() {
         worker.metrics().count_auth("none", KeyError::Missing.name());
         return Err(refuse_key(worker, request, KeyError::Missing));
