@@ -30,7 +30,7 @@ struct Books {
     swept: Option<Instant>,
 }
 
-/// What an address has used.
+/// The quota that an address has used.
 struct Book {
     sessions: usize,
     handshakes: RateLimiter,

@@ -98,7 +98,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a proxy sends, the reader neither panics nor reads more than the longest header.
+        /// For any bytes of a proxy, the reader neither panics nor reads more than the longest header.
         #[test]
         fn no_bytes_break_the_reader(tail in prop::collection::vec(any::<u8>(), 0..4_000), keeps_signature in any::<bool>()) {
             let bytes = if keeps_signature { [&V4[..12], &tail].concat() } else { tail };

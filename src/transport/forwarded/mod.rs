@@ -250,7 +250,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client puts in front, the address that the trusted proxy adds is the client's.
+        /// For any header of a client, the address that the trusted proxy adds is the client's.
         #[test]
         fn a_client_cannot_choose_its_address(forged in "[ -~]{0,300}", trusted in prop::collection::vec(0_u8..=255, 0..8)) {
             let added: Vec<_> = ["203.0.113.7".to_owned()].into_iter().chain(trusted.iter().map(|number| format!("10.0.0.{number}"))).collect();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::HeaderValue;
 
-/// What one proxy says about the request that it got.
+/// The words of one proxy about the request that it got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
     /// The node that has sent it, as written.
@@ -226,7 +226,7 @@ mod tests {
             }
         }
 
-        /// Whatever a client has put before it, the element that a proxy adds on a line of its own is the last one, or nothing is believed.
+        /// The element that a proxy adds on a line of its own is the last one, or nothing is believed, for any elements of the client before it.
         #[test]
         fn an_element_on_its_own_line_is_the_last_one_or_nothing_is_believed(forged in "[ -~]{0,100}") {
             let headers = [HeaderValue::from_str(&forged).unwrap(), HeaderValue::from_static("for=203.0.113.5")];

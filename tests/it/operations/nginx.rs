@@ -69,7 +69,7 @@ async fn behind_nginx_the_pages_are_live_over_wss_below_a_prefix() {
     let browser = Browser::start(1280, 800, "light").await;
     // nginx adds the slash.
     browser.open(&format!("https://{}/tickcast", nginx.address)).await;
-    assert_eq!(browser.value("location.pathname").await, "/tickcast/");
+    browser.until("location.pathname === '/tickcast/'").await;
     browser.until("document.querySelector('#status').dataset.state === 'live'").await;
     browser.until("frames_.some(([way, data]) => way === 'in' && data.includes('\"type\":\"trade\"'))").await;
     assert_eq!(browser.value("sockets_[0].url").await, format!("wss://{}/tickcast/ws", nginx.address));

@@ -100,6 +100,8 @@ async fn schemathesis_finds_nothing_without_and_with_keys_and_finds_a_wrong_desc
     let guarded = spawn_binary(&[], &variables).await;
     let mut strict = document.clone();
     strict["security"] = json!([{ "basic": [] }]);
+    // A server that asks for keys has its metrics on the listener of the operators.
+    strict["paths"].as_object_mut().unwrap().remove("/metrics");
     let (code, said) = ask(&guarded, &strict, Some(WIDE)).await;
     assert!(code == Some(0) && said.contains("No issues found"), "{said}");
     // An open server does not ask for the key that this description promises.
