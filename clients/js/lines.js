@@ -97,6 +97,7 @@ export class LineLink {
         const symbols = group.symbols.filter((symbol) => this.#afterOf(symbol, group) === null);
         const early = symbols.length > 0 ? await this.#begin({ ...group, symbols }) : null;
         if (!this.#isDue) this.#open(key, group, early);
+        else if (early) this.#core.take(this, early.messages, this.#core.received());
       }
     }
     this.#isUpdating = false;
@@ -129,7 +130,9 @@ export class LineLink {
       this.#release(line);
       return null;
     }
-    const early = answer.messages.filter((message) => message.type === "snapshot").filter((message) => gate.isAhead(message));
+    // A line of every symbol begins at this answer: the events that a snapshot includes do not come on it.
+    const isHeld = (/** @type {ServerMessage} */ message) => message.type === "snapshot" && !group.symbols.includes(EVERY) && gate.isAhead(message);
+    const early = answer.messages.filter((message) => message.type === "snapshot").filter(isHeld);
     const due = answer.messages.filter((message) => !early.some((held) => held === message));
     this.#core.take(this, due, this.#core.received());
     for (const message of early) {
