@@ -5,6 +5,7 @@ import { afterEach, test } from "node:test";
 import { Place } from "../place.js";
 import { Client } from "../tickcast.js";
 import { quote, snapshot, trade } from "./messages.js";
+import { Socket } from "./socket.js";
 
 /** @typedef {import("../protocol.js").Reset} Reset */
 
@@ -57,31 +58,6 @@ test("a snapshot that an ended connection was to bring is not awaited from the n
   assert.equal(place.gate.judge(snapshot({ trades: 60 }, { offset: 130 })), "drop");
   assert.equal(place.gate.judge(snapshot({ trades: 1 }, { symbol: "KO" })), "drop");
 });
-
-/** A WebSocket whose other side is the test. */
-class Socket {
-  /** @type {Socket[]} */
-  static all = [];
-  readyState = 1;
-  /** @type {{ action: string, id: number, after?: object }[]} */
-  sent = [];
-  /** @type {((event: { data: string }) => void) | null} */
-  onmessage = null;
-  /** @type {((event: { code: number, reason: string }) => void) | null} */
-  onclose = null;
-  constructor() {
-    Socket.all.push(this);
-  }
-  /** @param {string} data */
-  send(data) {
-    this.sent.push(JSON.parse(data));
-  }
-  close() {}
-  /** @param {object[]} messages */
-  say(...messages) {
-    this.onmessage?.({ data: JSON.stringify(messages) });
-  }
-}
 
 /** @type {Client[]} */
 const clients = [];

@@ -6,31 +6,10 @@ import { afterEach, mock, test } from "node:test";
 import { readFrame } from "../protocol.js";
 import { Client, ClosedError } from "../tickcast.js";
 import { snapshot, trade } from "./messages.js";
+import { Socket } from "./socket.js";
 
 const WELCOME = { type: "welcome", epoch: "e1", offset: 90, heartbeat_ms: 15_000 };
 const POLL = { epoch: "e1", offset: 5, cursor: "e1:5", recovered: true, messages: /** @type {object[]} */ ([]) };
-
-/** A WebSocket whose other side is the test. */
-class Socket {
-  /** @type {Socket | null} */
-  static last = null;
-  readyState = 1;
-  /** @type {((event: { data: string }) => void) | null} */
-  onmessage = null;
-  /** @type {((event: { code: number, reason: string }) => void) | null} */
-  onclose = null;
-  constructor() {
-    Socket.last = this;
-  }
-  send() {}
-  close() {
-    this.onclose?.({ code: 1000, reason: "" });
-  }
-  /** @param {object[]} messages */
-  say(...messages) {
-    this.onmessage?.({ data: JSON.stringify(messages) });
-  }
-}
 
 /** @type {Client[]} */
 const clients = [];

@@ -4,43 +4,11 @@ import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
 import { Client } from "../tickcast.js";
 import { snapshot, trade } from "./messages.js";
+import { Socket } from "./socket.js";
 
 const WELCOME = { type: "welcome", epoch: "e1", offset: 90, heartbeat_ms: 15_000 };
 const POLL = { epoch: "e1", offset: 5, cursor: "e1:5", recovered: true, messages: /** @type {object[]} */ ([]) };
 const EXPIRING = { type: "auth_expiring", expires_at: 5 };
-
-/** A WebSocket whose other side is the test. */
-class Socket {
-  /** @type {Socket[]} */
-  static all = [];
-  readyState = 1;
-  /** @type {Record<string, unknown>[]} */
-  sent = [];
-  /** @type {((event: { data: string }) => void) | null} */
-  onmessage = null;
-  /** @type {((event: { code: number, reason: string }) => void) | null} */
-  onclose = null;
-  /** @param {string} _url @param {string | string[]} protocols */
-  constructor(_url, protocols) {
-    this.protocols = protocols;
-    Socket.all.push(this);
-  }
-  /** @param {string} text */
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-  close() {
-    this.onclose?.({ code: 1000, reason: "" });
-  }
-  /** @param {object[]} messages */
-  say(...messages) {
-    this.onmessage?.({ data: JSON.stringify(messages) });
-  }
-  /** The requests by which the client renews its key. */
-  get renewals() {
-    return this.sent.filter(({ action }) => action === "auth");
-  }
-}
 
 /** @type {Client[]} */
 const clients = [];

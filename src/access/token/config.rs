@@ -1,10 +1,11 @@
 //! The section `[auth.jwt]`: which tokens are accepted, whose keys verify them, and what they permit at most.
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use url::Url;
 
 use crate::access::config::LIMIT_MAX;
+use crate::access::list;
 use crate::access::token::granted::Bounds;
 
 /// Most files of public keys. A token without `kid` is compared with each of them.
@@ -18,7 +19,7 @@ const MS_PER_DAY: u64 = 86_400_000;
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
     /// Names of the permitted algorithms (RFC 7518 section 3.1).
-    #[serde(deserialize_with = "texts")]
+    #[serde(deserialize_with = "list::texts")]
     pub algorithms: Vec<String>,
     /// The `aud` that every token must have; empty for tokens without one.
     pub audience: String,
@@ -31,7 +32,7 @@ pub struct JwtConfig {
     /// The file with the secret before this one, while it is replaced; empty for none.
     pub hmac_previous_file: String,
     /// Files with one public key each, in PEM. At most 16.
-    #[serde(deserialize_with = "texts")]
+    #[serde(deserialize_with = "list::texts")]
     pub public_keys: Vec<String>,
     /// The file with a set of public keys (RFC 7517); empty for none.
     pub jwks_file: String,
@@ -52,10 +53,10 @@ pub struct JwtConfig {
 #[serde(deny_unknown_fields)]
 pub struct JwtDefault {
     /// Patterns of symbols. A token without `symbols` permits none, whatever is here.
-    #[serde(deserialize_with = "texts")]
+    #[serde(deserialize_with = "list::texts")]
     pub symbols: Vec<String>,
     /// Names and patterns of channels.
-    #[serde(deserialize_with = "texts")]
+    #[serde(deserialize_with = "list::texts")]
     pub channels: Vec<String>,
     /// Highest rate of each topic in hertz, 0.001 to 1,000; 0 for none.
     pub max_hz: f64,
@@ -228,22 +229,6 @@ impl JwtDefault {
         }
         Bounds::new(self).map(drop)
     }
-}
-
-/// Reads a list, or one comma-separated text from the environment.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Texts {
-        List(Vec<String>),
-        Line(String),
-    }
-    Ok(match Texts::deserialize(deserializer)? {
-        Texts::List(texts) => texts,
-        Texts::Line(line) => {
-            line.split(',').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
-        }
-    })
 }
 
 #[cfg(test)]
