@@ -55,6 +55,12 @@ export class Gate {
     return places !== undefined && [...channels].every((channel) => places.has(channel));
   }
 
+  /** Returns whether the last event of any of these topics is known; of `"*"`, of any symbol whose channel is not subscribed by name. @param {string} symbol @param {Iterable<Topic>} channels */
+  knows(symbol, channels) {
+    if (symbol !== EVERY) return [...channels].some((channel) => this.#places.get(symbol)?.has(channel));
+    return [...this.#places].some(([other, places]) => [...channels].some((channel) => places.has(channel) && !this.#wishes.channelsOf(other).has(channel)));
+  }
+
   /** Returns the offset from which a symbol must be fetched again to fill its hole. @param {string} symbol */
   floorOf(symbol) {
     const holes = [...this.#holes.values()].filter((hole) => symbol === EVERY || hole.symbol === symbol);

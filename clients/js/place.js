@@ -74,7 +74,7 @@ export class Place {
 
   /** Reports topics whose events after the cursor are lost, and forgets them. @param {readonly string[]} symbols @param {readonly Channel[]} channels */
   lose(symbols, channels) {
-    const lost = symbols.filter((symbol) => this.gate.has(symbol, channels));
+    const lost = symbols.filter((symbol) => this.gate.knows(symbol, channels));
     for (const symbol of symbols) this.gate.forget(symbol, channels);
     if (lost.length > 0) this.#onReset({ type: "reset", symbols: lost, reason: "evicted" });
   }

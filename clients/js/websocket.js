@@ -182,6 +182,8 @@ export class WebSocketLink {
     const asked = this.#pending.get(id);
     // An unsubscription is answered, too; and a repeated answer must not have an effect.
     if (!asked || !this.#pending.delete(id)) return false;
+    // Answers come in order, so the snapshots of an earlier request for every symbol have come.
+    this.#core.place.gate.settle();
     if (!asked.isResumed || recovered !== true) {
       if (asked.isResumed) this.#core.place.lose(asked.group.symbols, asked.group.channels);
       this.#core.place.gate.await(asked.group.symbols);

@@ -67,13 +67,16 @@ afterEach(async () => {
 
 const welcome = { type: "welcome", epoch: "e1", offset: 90, heartbeat_ms: 15_000 };
 
-/** Returns a client of trades whose subscription has not been answered, and its socket. */
-async function subscribing() {
+/**
+ * Returns a client whose subscriptions have not been answered, its socket, and the answer to the first one.
+ * @param {[string, import("../protocol.js").Channel][]} topics
+ */
+async function subscribing(...topics) {
   Socket.all = [];
   const WebSocket = /** @type {new (url: string, protocols: string | string[]) => globalThis.WebSocket} */ (/** @type {unknown} */ (Socket));
   const client = new Client("http://localhost/", { transports: ["websocket"], WebSocket });
   clients.push(client);
-  client.subscribe("AAPL");
+  for (const [symbol, channel] of topics.length > 0 ? topics : /** @type {typeof topics} */ ([["AAPL", "trades"]])) client.subscribe(symbol, { channels: [channel] });
   client.connect();
   await Promise.resolve();
   const [socket] = Socket.all;
@@ -105,6 +108,42 @@ test("a connection that is lost after the snapshots and before the first pong is
   const seen = [];
   for await (const message of messages) seen.push(message.type === "trade" ? message.seq : message.type);
   assert.deepEqual(seen.filter((each) => each !== "open" && each !== "subscribed" && each !== "welcome"), ["snapshot", 58, 59]);
+});
+
+test("a subscription to every symbol is resumed after a later answer, as answers come in order", async () => {
+  const { client, socket, answer } = await subscribing(["*", "trades"], ["AAPL", "quotes"]);
+  /** @type {(string | number)[]} */
+  const seen = [];
+  client.on("message", (message) => {
+    if (message.type === "trade") seen.push(message.seq);
+    if (message.type === "reset") seen.push(message.type);
+  });
+  const nvda = (/** @type {number} */ seq, /** @type {number} */ offset) => trade(seq, offset, { symbol: "NVDA" });
+  socket.say(answer, snapshot({ trades: 57 }), snapshot({ trades: 7 }, { symbol: "NVDA" }), nvda(8, 101));
+  socket.say({ ...answer, id: socket.sent[1].id }, snapshot({ trades: 57, quotes: 312 }, { offset: 102 }));
+  client.reconnect();
+  Socket.all[1].say(welcome);
+  const [{ id, after }] = Socket.all[1].sent;
+  assert.deepEqual(after, { epoch: "e1", offset: 90 });
+  Socket.all[1].say({ ...answer, id, recovered: true }, nvda(8, 101), nvda(9, 104));
+  assert.deepEqual(seen, [8, 9]);
+});
+
+test("topics that cannot be resumed are reported as lost, also if only some of them are known", () => {
+  for (const [symbol, channels] of /** @type {[string, import("../protocol.js").Channel[]][]} */ ([["AAPL", ["quotes", "trades"]], ["*", ["trades"]]])) {
+    /** @type {Reset[]} */
+    const resets = [];
+    const place = new Place((reset) => resets.push(reset));
+    place.wishes.add([symbol], ["trades"], { mode: "all" });
+    place.update();
+    place.meet("e1");
+    place.lose([symbol], channels);
+    assert.deepEqual(resets, [], "nothing has come yet");
+    place.gate.await([symbol]);
+    place.gate.judge(snapshot({ trades: 57 }));
+    place.lose([symbol], channels);
+    assert.deepEqual(resets, [{ type: "reset", symbols: [symbol], reason: "evicted" }]);
+  }
 });
 
 test("a restart of the server ends the cursor at once, and another close keeps it", async () => {

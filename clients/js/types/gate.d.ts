@@ -21,6 +21,8 @@ export declare class Gate {
     constructor(wishes: Wishes);
     /** Returns whether these topics continue a stream: their last events are known. @param {string} symbol @param {Iterable<Topic>} channels */
     has(symbol: string, channels: Iterable<Topic>): boolean;
+    /** Returns whether the last event of any of these topics is known; of `"*"`, of any symbol whose channel is not subscribed by name. @param {string} symbol @param {Iterable<Topic>} channels */
+    knows(symbol: string, channels: Iterable<Topic>): boolean;
     /** Returns the offset from which a symbol must be fetched again to fill its hole. @param {string} symbol */
     floorOf(symbol: string): number;
     /** Expects a snapshot of each of these symbols. @param {readonly string[]} symbols */

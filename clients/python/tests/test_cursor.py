@@ -3,13 +3,14 @@
 import asyncio
 import unittest
 from typing import Any
+from unittest import mock
 
 from tickcast import Client, Failure, Options
 from tickcast._closing import Ended
 from tickcast._messages import Raw, Reset
 from tickcast._place import Place
-from tickcast._websocket import WebSocketLink
-from tickcast._wishes import Way
+from tickcast._websocket import WebSocketLink, _Asked
+from tickcast._wishes import Group, Way
 
 
 def event(seq: int, offset: int) -> Raw:
@@ -53,6 +54,35 @@ class Cursors(unittest.TestCase):
         self.assertEqual([place.after_of("AAPL", ["trades"], mode) for mode in ("all", "latest")], [120, 100])
         place.reached(110, is_exact=True)
         self.assertEqual((place.cursor, place.after_of("AAPL", ["trades"], "all")), (("e1", 110), 120))
+
+    def test_topics_that_cannot_be_resumed_are_reported_as_lost_also_if_only_some_of_them_are_known(self) -> None:
+        for symbol, channels in (("AAPL", ["quotes", "trades"]), ("*", ["trades"])):
+            resets: list[Reset] = []
+            place = Place(resets.append)
+            place.wishes.add([symbol], ["trades"], Way("all"))
+            place.update()
+            place.meet("e1")
+            place.lose([symbol], channels)
+            self.assertEqual(resets, [], "nothing has come yet")
+            place.gate.expect([symbol])
+            place.gate.judge(snapshot())
+            place.lose([symbol], channels)
+            self.assertEqual(resets, [{"type": "reset", "symbols": [symbol], "reason": "evicted"}])
+
+    def test_a_subscription_to_every_symbol_is_resumed_after_a_later_answer_as_answers_come_in_order(self) -> None:
+        client = Client("http://localhost/", Options(("websocket",)))
+        link = WebSocketLink(client, 10.0, None)
+        client.place.meet("e1")
+        for number, symbol in enumerate(("*", "AAPL"), 1):
+            client.place.wishes.add([symbol], ["trades"], Way("all"))
+            link._pending[number] = _Asked(Group((symbol,), ("trades",), Way("all")), is_resumed=False, sent_s=0.0)
+        client.place.update()
+        client.place.start(90)
+        link.control({"type": "subscribed", "id": 1})
+        self.assertIsNone(client.place.after_of("*", ["trades"], "all"), "the snapshots are on their way")
+        with mock.patch.object(link, "ping"):
+            link.control({"type": "subscribed", "id": 2})
+        self.assertEqual(client.place.after_of("*", ["trades"], "all"), 90)
 
     def test_a_topic_with_a_hole_is_resumed_before_it(self) -> None:
         place = reached([])

@@ -58,6 +58,12 @@ class Gate:
         last = self._last.get(symbol)
         return last is not None and all(channel in last for channel in channels)
 
+    def knows(self, symbol: str, channels: Iterable[str]) -> bool:
+        """Returns whether the last event of any topic is known; of ``"*"``, of any symbol whose channel is not subscribed by name."""
+        if symbol != EVERY:
+            return not set(channels).isdisjoint(self._last.get(symbol, ()))
+        return any(set(channels) & last.keys() - self._wishes.channels_of(other) for other, last in self._last.items())
+
     def floor_of(self, symbol: str) -> float:
         """Returns the offset from which a symbol must be fetched again to fill its hole."""
         repairs = [repair.offset for repair in self._repairs.values() if symbol in (EVERY, repair.symbol)]

@@ -70,7 +70,7 @@ class Place:
 
     def lose(self, symbols: Iterable[str], channels: Iterable[str]) -> None:
         """Reports topics whose events after the cursor are lost, and forgets them."""
-        lost = [symbol for symbol in symbols if self.gate.has(symbol, channels)]
+        lost = [symbol for symbol in symbols if self.gate.knows(symbol, channels)]
         for symbol in symbols:
             self.gate.forget(symbol, channels)
         if lost:

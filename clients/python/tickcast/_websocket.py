@@ -158,6 +158,8 @@ class WebSocketLink:
         asked = self._pending.pop(answer["id"], None)
         if asked is None:
             return False
+        # Answers come in order, so the snapshots of an earlier request for every symbol have come.
+        self._core.place.gate.settle()
         if not asked.is_resumed or answer.get("recovered") is not True:
             if asked.is_resumed:
                 self._core.place.lose(asked.group.symbols, asked.group.channels)
