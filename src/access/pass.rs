@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat};
+use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError};
 use crate::protocol::CloseReason;
 
 /// The pass of one session, until it is dropped.
@@ -109,6 +109,10 @@ impl Pass {
         }
         self.shown = Some(now);
         let identity = self.keys.identify(Some(Credentials::Token(token)), &self.caller);
+        if let Err(KeyError::Token(TokenError::Unavailable)) = identity {
+            // The client may try again as soon as the keys of the issuer are known.
+            self.shown = None;
+        }
         let identity = identity.map_err(PassError::Refused)?;
         if self.is_awaited {
             self.seat = self.sit(&identity)?;

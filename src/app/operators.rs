@@ -23,7 +23,7 @@ pub(super) fn listener(
         return Ok(None);
     }
     let listener = Listener::bind(&admin.host, admin.port)?;
-    if !listener.is_loopback() && !settings.auth.is_on() {
+    if !listener.is_loopback() && settings.auth.keys_file.is_empty() {
         return Err(OperatorsUnknown.into());
     }
     let tls = certificate.filter(|_| admin.tls).map(|certificate| certificate.clone().server_config());

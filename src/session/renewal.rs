@@ -6,11 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::access::{KeyError, Pass, PassError, Rights};
+use crate::access::{KeyError, Pass, PassError, Rights, TokenError};
 use crate::domain::{ChannelSet, SymbolId};
 use crate::protocol::{CloseReason, ErrorCode, Mistake, Mode, Renewed, Request, RequestId, ServerMessage, Token};
 use crate::session::Session;
 use crate::session::wish::Wish;
+
+/// After this time the keys of the issuer may be known, which a token needs. Milliseconds.
+const KEYS_UNKNOWN_MS: u64 = 1_000;
 
 /// Channels of symbols, or of the wildcard.
 type Ended = Vec<(Option<SymbolId>, ChannelSet)>;
@@ -208,6 +211,11 @@ fn mistake(err: PassError) -> Mistake {
     let code = match err {
         PassError::TooSoon(_) | PassError::Full | PassError::Refused(KeyError::RateLimited { .. }) => {
             ErrorCode::LimitExceeded
+        }
+        // Not `unauthorized`, after which clients would throw a good token away.
+        PassError::Refused(KeyError::Token(TokenError::Unavailable)) => {
+            let retry_after_ms = Some(KEYS_UNKNOWN_MS);
+            return Mistake { retry_after_ms, ..Mistake::new(ErrorCode::RateLimited, err.to_string()) };
         }
         _ => ErrorCode::Unauthorized,
     };

@@ -217,6 +217,8 @@ impl Holder {
             self.notice_at = Some(expiry.told_at);
             return None;
         }
+        // Until then the operator may put it off, and the client is told of the new end.
+        self.notice_at = Some(expiry.expires_at);
         (self.told_of.replace(expiry.expires_at) != Some(expiry.expires_at)).then_some(expiry.expires_at)
     }
 }

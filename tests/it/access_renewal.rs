@@ -85,6 +85,23 @@ async fn a_key_with_a_later_end_is_renewed_on_the_open_connection() {
 }
 
 #[actix_web::test]
+async fn a_client_is_told_of_each_end_that_the_operator_sets() {
+    let with = |end: &str| [entry("a", &format!("{ALL}\n{}", until(end)))];
+    let ring = KeyRing::new(&with("15:05:05"));
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        ring.require(settings);
+        attentive(settings);
+    });
+    let mut client = Client::connect_as(server.address, "a").await;
+    clock.advance_micros(30_000_000);
+    let first = told(&mut client).await["expires_at"].as_i64().unwrap();
+    ring.write(&with("15:10:05"));
+    server.keys.reload();
+    clock.advance_micros(300_000_000);
+    assert_eq!(told(&mut client).await["expires_at"], first + 300_000_000);
+}
+
+#[actix_web::test]
 async fn a_session_that_can_renew_has_time_for_that_after_the_end_and_others_have_none() {
     let ring = KeyRing::new(&[entry("a", &format!("{ALL}\n{}", until("15:05:05"))), entry("b", ALL)]);
     let (server, clock) = spawn_app_at_rest(|settings| {

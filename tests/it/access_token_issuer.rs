@@ -136,6 +136,21 @@ async fn an_unknown_kid_makes_the_server_ask_once_in_thirty_seconds() {
 }
 
 #[actix_web::test]
+async fn a_renewal_with_a_key_that_is_not_known_yet_is_put_off_and_succeeds_afterwards() {
+    let issuer = JwksServer::start("renewal", Reply::set(&set_of(&[&RSA])));
+    let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));
+    reads(&server, true, 1).await;
+    let mut client = Client::connect_offering(server.address, Some(&offers(&token(&RSA)))).await;
+    issuer.answer(Reply::set(&set_of(&[&RSA, &RSA_2])));
+    advance(&clock, 30);
+    let renewal = json!({"action": "auth", "token": token(&RSA_2)});
+    let refused = client.ask(renewal.clone()).await.pop().unwrap();
+    assert_eq!((&refused["code"], &refused["retry_after_ms"]), (&json!("rate_limited"), &json!(1_000)), "{refused}");
+    reads(&server, true, 2).await;
+    assert_eq!(client.ask(renewal).await.pop().unwrap()["type"], "auth", "the first one was none");
+}
+
+#[actix_web::test]
 async fn keys_are_read_each_hour_and_replaced_under_load() {
     let issuer = JwksServer::start("rotation", Reply::set(&set_of(&[&RSA, &EC])));
     let (server, clock) = spawn_app_at_rest(|settings| {

@@ -158,9 +158,14 @@ async fn rules_of_faults_are_for_operators_elsewhere_too() {
 async fn settings_that_would_let_everybody_give_orders_are_refused_in_one_line() {
     let (host, port) = (loopback_host(), ("TICKCAST__ADMIN__PORT", "9100"));
     let beyond = ("TICKCAST__ADMIN__HOST", "0.0.0.0");
+    let file = KeyRing::new(&["0123456789abcdef0123456789abcdef".to_owned()]);
+    let secret_of_tokens = ("TICKCAST__AUTH__JWT__HMAC_SECRET_FILE", file.path.to_str().unwrap());
+    let algorithm = ("TICKCAST__AUTH__JWT__ALGORITHMS", "HS256");
     for (variables, named) in [
         (vec![beyond, ("TICKCAST__ADMIN__PORT", "0"), ("TICKCAST__ADMIN__TLS", "true")], "admin.tls"),
         (vec![beyond, ("TICKCAST__ADMIN__PORT", "65535")], "auth.keys_file"),
+        // No token has `admin`.
+        (vec![beyond, ("TICKCAST__ADMIN__PORT", "65535"), secret_of_tokens, algorithm], "auth.keys_file"),
         (vec![("TICKCAST__ADMIN__HOST", ""), ("TICKCAST__ADMIN__POINTS_MAX", "0")], "admin.points_max"),
         (vec![("TICKCAST__ADMIN__HOST", "no.such.host.invalid"), port], "cannot listen on no.such.host.invalid:9100"),
     ] {

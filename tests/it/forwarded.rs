@@ -8,7 +8,7 @@ use tickcast::transport::ProxyHeaders;
 
 use crate::keyring::{KeyRing, entry, header_of, raw_get};
 use crate::raw::{RawClient, handshake};
-use crate::spawn::{TestServer, spawn_app};
+use crate::spawn::{TestServer, spawn_app, with_operators};
 
 /// A key that may be used from two networks only.
 const HOME: &str = "home";
@@ -103,6 +103,21 @@ async fn the_header_of_rfc_7239_is_read_where_the_settings_say_so_and_refused_if
         assert_eq!(status(server.address, &format!("Forwarded: {header}\r\n")).await, expected, "{header}");
     }
     assert_eq!(status(server.address, "X-Forwarded-For: 203.0.113.7\r\n").await, 403);
+}
+
+#[actix_web::test]
+async fn a_malformed_header_is_refused_on_the_listener_of_the_operators_too() {
+    let ring = KeyRing::new(&[entry(HOME, "symbols = []\naddresses = [\"127.0.0.0/8\"]\nadmin = true")]);
+    let server = spawn_app(|settings| {
+        ring.require(settings);
+        with_operators(settings);
+        settings.server.trusted_proxies = Networks::parse(&["127.0.0.1"]).unwrap();
+        settings.server.proxy_headers = ProxyHeaders::Forwarded;
+    });
+    for (header, expected) in [("", 200), ("Forwarded: for=192.0.2.66\r\n", 403), ("Forwarded: for=\"x\r\n", 400)] {
+        let headers = format!("Authorization: {}\r\n{header}", header_of(HOME));
+        assert_eq!(raw_get(server.admin.unwrap(), "/admin/log", &headers, false).await.status, expected, "{header}");
+    }
 }
 
 #[actix_web::test]

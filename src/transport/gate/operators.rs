@@ -7,7 +7,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use crate::access::KeyError;
 use crate::audit::Event;
 use crate::transport::gate::{Way, identify, permit_operator, refuse_host, refuse_key};
-use crate::transport::{Problem, Worker, admin};
+use crate::transport::{Problem, Worker, admin, forwarded};
 
 /// The header with which browsers tell where a request comes from (Fetch Metadata).
 const FETCH_SITE: &str = "sec-fetch-site";
@@ -24,6 +24,7 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     if !is_probe && admin.check_host(request).is_err() {
         return Err(refuse_host(worker, request));
     }
+    forwarded::check(request)?;
     check_page(worker, request)?;
     if admin::is_open(path) {
         return Ok(());

@@ -384,7 +384,9 @@ impl<H: MessageHandler> Handler<End> for WebSocketSession<H> {
     type Result = ();
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {
-        if self.session.is_none() {
+        // Another thread may have chosen this stranger, who has said meanwhile who it is.
+        let is_late = end.reason == CloseReason::AuthTimeout && self.stranger.is_none();
+        if self.session.is_none() || is_late {
             return;
         }
         if let Some(retry_after_ms) = end.retry_after_ms {
