@@ -13,6 +13,10 @@ for name in sslyze schemathesis; do
   cmp --silent "$wanted" "$environment/requirements.txt" && "$environment/bin/python" -c "" 2>/dev/null && continue
   # On Debian a virtual environment needs the package python3-venv.
   python3 -c "import ensurepip, venv" 2>/dev/null || tests/debian-install.sh "The tests of operations" python3 python3-venv
+  if ! python3 -c "import sys; sys.exit(sys.version_info < (3, 11))"; then
+    echo "The tests of operations need Python 3.11 or later; this is $(python3 --version)" >&2
+    exit 1
+  fi
   echo "Making the environment of $name in $environment"
   rm -rf "$environment"
   python3 -m venv "$environment"
@@ -30,8 +34,8 @@ echo "The tests of operations need the packages ${missing[*]}. Unpacking them in
 rm -rf "$folder/packages" && mkdir -p "$folder/packages"
 cd "$folder/packages"
 # The lists of packages may be missing, or older than the archive.
-if ! apt-get download --quiet "${missing[@]}" 2>/dev/null; then
-  [ "$(id -u)" -eq 0 ] || { echo "The lists of packages are out of date: sudo apt-get update" >&2; exit 1; }
+if ! apt-get download --quiet "${missing[@]}"; then
+  [ "$(id -u)" -eq 0 ] || { echo "Perhaps the lists of packages are out of date: sudo apt-get update" >&2; exit 1; }
   apt-get update --quiet
   apt-get download --quiet "${missing[@]}"
 fi

@@ -25,7 +25,7 @@ for folder in tests/sdk/*/; do
   fi
   wanted=$folder/package-lock.json
   if [ -f "$wanted" ] && ! is_installed "$wanted" "$folder/node_modules/.installed"; then
-    command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm (Debian: apt-get install npm)" >&2; exit 1; }
+    command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or later with npm (nodejs.org)" >&2; exit 1; }
     echo "Installing the client library $name in ${folder}node_modules"
     npm --prefix "$folder" ci --no-audit --no-fund
     cp "$wanted" "$folder/node_modules/.installed"
