@@ -12,7 +12,7 @@ mod transports;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::process::{Child, Command};
 
@@ -50,11 +50,11 @@ impl Neighbour {
     /// Returns one that has not been started. No other test, and no other run of the tests, has its address: these programs cannot be
     /// asked which free port they have taken.
     fn new(name: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let number = std::process::id().wrapping_mul(8).wrapping_add(NUMBER.fetch_add(1, Ordering::Relaxed));
-        let [_, b, c, d] = number.to_be_bytes();
-        let address = (Ipv4Addr::new(127, b | 1, c, d | 1), 1_080).into();
-        let directory = std::env::temp_dir().join(format!("tickcast-{name}-{}-{number}", std::process::id()));
+        static NUMBER: AtomicU8 = AtomicU8::new(128);
+        let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let [_, _, c, d] = process.to_be_bytes();
+        let address = (Ipv4Addr::new(127, number, c, d), 1_080).into();
+        let directory = std::env::temp_dir().join(format!("tickcast-{name}-{process}-{number}"));
         std::fs::create_dir(&directory).unwrap();
         Self { directory, address, child: None }
     }
