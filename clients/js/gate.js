@@ -4,7 +4,7 @@
  * more than `skipped`, or by as many as a `lag` has announced.
  *
  * Owns: the last `seq` of each topic. Does not own: the subscriptions (`wishes.js`), or fetching what is missing (`tickcast.js`).
- * A topic counts from the first snapshot of its symbol after the subscription.
+ * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription.
  */
 
 import { EVERY, isNumbered, topicOf } from "./protocol.js";
@@ -16,6 +16,13 @@ import { EVERY, isNumbered, topicOf } from "./protocol.js";
 /** @typedef {import("./protocol.js").Topic} Topic */
 /** @typedef {import("./wishes.js").Wishes} Wishes */
 /** @typedef {{ seq: number, offset: number }} Place of the last event of a topic */
+/**
+ * @typedef {object} Awaited a request whose snapshots have not all come
+ * @property {unknown} source what brings them: a WebSocket, or a line
+ * @property {Set<string> | null} symbols without a snapshot so far; null for `"*"`
+ * @property {Set<Topic>} channels of the request: its snapshots begin these topics only
+ * @property {Set<string>} seen of `"*"`: the symbols whose snapshot has come
+ */
 
 /** How often the same hole is fetched again before it is announced, and how often any hole within a minute. */
 const REPAIRS_MAX = 3;
@@ -28,12 +35,10 @@ export class Gate {
   #wishes;
   /** @type {Map<string, Map<Topic, Place>>} */
   #places = new Map();
-  /** Snapshots that have been requested, by symbol; those of `"*"` are limited to one of each symbol. @type {Map<string, number>} */
-  #awaited = new Map();
-  /** The symbols whose snapshot has come since `"*"` was requested; null if it is not awaited. @type {Set<string> | null} */
-  #everySeen = null;
-  /** Whether all snapshots of `"*"` have come, so that it can be resumed. */
-  #isEveryWhole = false;
+  /** The newest request first, as answers and their snapshots come in order. Of `"*"` there is one of each source. @type {Awaited[]} */
+  #awaited = [];
+  /** The channels of `"*"` of which every snapshot has come, so that they can be resumed. @type {Set<Topic>} */
+  #whole = new Set();
   /** Events announced by `lag` whose hole has not come yet. */
   #excused = 0;
   /** @type {import("./protocol.js").Lag | null} */
@@ -50,9 +55,8 @@ export class Gate {
 
   /** Returns whether these topics continue a stream: their last events are known. @param {string} symbol @param {Iterable<Topic>} channels */
   has(symbol, channels) {
-    if (symbol === EVERY) return this.#isEveryWhole;
-    const places = this.#places.get(symbol);
-    return places !== undefined && [...channels].every((channel) => places.has(channel));
+    const known = symbol === EVERY ? this.#whole : this.#places.get(symbol);
+    return known !== undefined && [...channels].every((channel) => known.has(channel));
   }
 
   /** Returns whether the last event of any of these topics is known; of `"*"`, of any symbol whose channel is not subscribed by name. @param {string} symbol @param {Iterable<Topic>} channels */
@@ -67,48 +71,57 @@ export class Gate {
     return Math.min(Infinity, ...holes.map((hole) => hole.offset));
   }
 
-  /** Expects a snapshot of each of these symbols. @param {readonly string[]} symbols */
-  await(symbols) {
-    for (const symbol of symbols) {
-      if (symbol === EVERY) this.#everySeen = new Set();
-      else this.#awaited.set(symbol, (this.#awaited.get(symbol) ?? 0) + 1);
-    }
+  /** Expects a snapshot of each of these symbols, which begins these channels. @param {readonly string[]} symbols @param {Iterable<Topic>} channels @param {unknown} [source] what brings them */
+  await(symbols, channels, source) {
+    const isEvery = symbols.includes(EVERY);
+    if (isEvery) this.#awaited = this.#awaited.filter((each) => each.symbols !== null || each.source !== source);
+    this.#awaited.unshift({ source, symbols: isEvery ? null : new Set(symbols), channels: new Set(channels), seen: new Set() });
   }
 
-  /** Expects snapshots of symbols that `"*"` has not included so far. */
-  extend() {
-    this.#everySeen ??= new Set();
+  /** Expects snapshots of symbols that `"*"` has not included so far. @param {unknown} [source] what brings them */
+  extend(source) {
+    const present = this.#awaited.find((each) => each.symbols === null && each.source === source);
+    this.await([EVERY], [...this.#whole, ...(present?.channels ?? [])], source);
+    if (present) this.#awaited[0].seen = present.seen;
   }
 
   /** Expects nothing that an ended connection has not sent. */
   disconnect() {
-    this.#awaited.clear();
-    this.#everySeen = null;
+    this.#awaited = [];
   }
 
-  /** Notes that every snapshot of `"*"` has come. */
-  settle() {
-    this.#isEveryWhole ||= this.#everySeen !== null;
+  /** Notes that every snapshot of `"*"` has come. @param {unknown} [source] what has brought them */
+  settle(source) {
+    for (const each of this.#awaited) if (each.symbols === null && each.source === source) for (const channel of each.channels) this.#whole.add(channel);
   }
 
   /** Forgets a symbol (`"*"`: every one that is not subscribed by name), or some of its channels. @param {string} symbol @param {Iterable<Topic>} [channels] */
   forget(symbol, channels) {
     if (symbol === EVERY) {
-      this.#isEveryWhole = false;
-      for (const other of this.#places.keys()) {
-        const named = this.#wishes.channelsOf(other);
-        for (const channel of this.#places.get(other)?.keys() ?? []) if (!named.has(channel)) this.#drop(other, channel);
+      const gone = channels && new Set(channels);
+      for (const known of [this.#whole, ...this.#awaited.filter((each) => each.symbols === null).map((each) => each.channels)]) {
+        for (const channel of gone ?? [...known]) known.delete(channel);
       }
-    } else for (const channel of channels ?? [...(this.#places.get(symbol)?.keys() ?? [])]) this.#drop(symbol, channel);
+      for (const other of [...this.#places.keys()]) {
+        const named = this.#wishes.channelsOf(other);
+        for (const channel of gone ?? this.#channelsOf(other)) if (!named.has(channel)) this.#drop(other, channel);
+      }
+    } else for (const channel of channels ?? this.#channelsOf(symbol)) this.#drop(symbol, channel);
+  }
+
+  /** Returns the channels of a symbol that have begun. @param {string} symbol */
+  #channelsOf(symbol) {
+    return [...(this.#places.get(symbol)?.keys() ?? [])].filter((topic) => topic !== "day" && topic !== "gap");
   }
 
   /** @param {string} symbol @param {Topic} channel */
   #drop(symbol, channel) {
-    const places = this.#places.get(symbol);
-    places?.delete(channel);
-    // `day` and `gap` come with any channel.
-    if (places && [...places.keys()].every((each) => each === "day" || each === "gap")) this.#places.delete(symbol);
+    this.#places.get(symbol)?.delete(channel);
     this.#holes.delete(`${symbol} ${channel}`);
+    if (this.#channelsOf(symbol).length > 0) return;
+    // `day` and `gap` come with any channel.
+    for (const topic of ["day", "gap"]) this.#holes.delete(`${symbol} ${topic}`);
+    this.#places.delete(symbol);
   }
 
   /** Forgets everything, as after a restart of the server. Returns whether a stream was interrupted. */
@@ -116,7 +129,7 @@ export class Gate {
     const hadAny = this.#places.size > 0;
     this.#places.clear();
     this.#holes.clear();
-    this.#isEveryWhole = false;
+    this.#whole.clear();
     this.#excused = 0;
     this.#lag = null;
     return hadAny;
@@ -125,11 +138,12 @@ export class Gate {
   /**
    * Judges a message: `pass`; `drop`, a repeat or not subscribed; `hole`, events before it are missing.
    * @param {ServerMessage} message
+   * @param {unknown} [source] what has brought it, as in `await`
    * @returns {"pass" | "drop" | "hole" | Hole} the hole to announce before the message, after which it passes
    */
-  judge(message) {
+  judge(message, source) {
     if (isNumbered(message)) return this.#judgeNumbered(message);
-    if (message.type === "snapshot") return this.#judgeSnapshot(message);
+    if (message.type === "snapshot") return this.#judgeSnapshot(message, source);
     if (message.type !== "lag") return "pass";
     if (message.since_offset === this.#lag?.since_offset && message.skipped === this.#lag.skipped) return "drop";
     this.#lag = message;
@@ -137,17 +151,20 @@ export class Gate {
     return "pass";
   }
 
-  /** @param {Snapshot} snapshot */
-  #judgeSnapshot({ symbol, offset, seq }) {
-    const awaited = this.#awaited.get(symbol) ?? 0;
-    if (awaited > 0) this.#awaited.set(symbol, awaited - 1);
-    else if (this.#everySeen === null || this.#everySeen.has(symbol)) return "drop";
-    else this.#everySeen.add(symbol);
+  /** @param {Snapshot} snapshot @param {unknown} source */
+  #judgeSnapshot({ symbol, offset, seq }, source) {
+    const asked = this.#awaited.find((each) => each.source === source && (each.symbols?.has(symbol) ?? !each.seen.has(symbol)));
+    if (!asked) return "drop";
+    asked.seen.add(symbol);
+    asked.symbols?.delete(symbol);
+    if (asked.symbols?.size === 0) this.#awaited = this.#awaited.filter((each) => each !== asked);
     const wanted = new Set([...this.#wishes.channelsOf(symbol), ...this.#wishes.channelsOf(EVERY)]);
     const places = this.#places.get(symbol) ?? new Map();
-    for (const channel of wanted) {
-      if (!places.has(channel) && Number.isInteger(seq[channel])) places.set(channel, { seq: seq[channel], offset });
+    for (const channel of asked.channels) {
+      if (wanted.has(channel) && !places.has(channel) && Number.isInteger(seq[channel])) places.set(channel, { seq: seq[channel], offset });
     }
+    // The application has unsubscribed meanwhile.
+    if (places.size === 0) return "pass";
     for (const topic of /** @type {const} */ (["day", "gap"])) if (!places.has(topic)) places.set(topic, { seq: UNKNOWN, offset });
     this.#places.set(symbol, places);
     return "pass";

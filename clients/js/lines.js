@@ -124,7 +124,7 @@ export class LineLink {
     this.#core.place.meet(answer.epoch);
     // A stream is ready when it has shown that it gets through.
     if (this.transport === "poll") this.#core.enter(this);
-    gate.await(group.symbols);
+    gate.await(group.symbols, group.channels, this);
     if (line) {
       line.early = answer;
       this.#release(line);
@@ -137,10 +137,10 @@ export class LineLink {
     this.#core.take(this, due, this.#core.received());
     for (const message of early) {
       // New topics begin here; the application gets the snapshot later.
-      gate.judge(message);
-      gate.await([message.symbol]);
+      gate.judge(message, this);
+      gate.await([message.symbol], [], this);
     }
-    if (group.symbols.includes(EVERY)) gate.settle();
+    if (group.symbols.includes(EVERY)) gate.settle(this);
     this.#core.place.start(answer);
     return early.length > 0 ? { ...answer, messages: early } : null;
   }
@@ -236,13 +236,13 @@ export class LineLink {
       }
       if (message.type === "subscribed" && message.recovered !== true) this.#onVoid(line, this.#core.place.epoch);
     }
-    if (!this.#core.take(this, own, this.#core.received())) return;
+    if (!this.#core.take(this, own, this.#core.received(), line)) return;
     line.cursor = cursor;
     const cursors = [...this.#lines.values()].map((each) => each.cursor);
     // While lines are replaced, some are missing here.
     if (!this.#isUpdating && cursors.every((each) => each?.epoch === this.#core.place.epoch)) {
       this.#core.place.reached(Math.min(...cursors.map((each) => each?.offset ?? 0)), true);
-      this.#core.place.gate.settle();
+      this.#core.place.gate.settle(line);
     }
     this.#release(line);
   }
@@ -251,7 +251,7 @@ export class LineLink {
   #onVoid(line, epoch) {
     this.#core.place.meet(epoch);
     this.#core.place.lose(line.group.symbols, line.group.channels);
-    this.#core.place.gate.await(line.group.symbols);
+    this.#core.place.gate.await(line.group.symbols, line.group.channels, line);
   }
 
   /** @param {string} data @throws {RequestError} */

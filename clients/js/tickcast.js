@@ -351,7 +351,7 @@ export class Client {
       received,
       enter: (link, welcome) => this.#enter(link, welcome),
       weigh: (bytes) => { this.bytes += bytes; },
-      take: (link, messages, received_us) => this.#take(link, messages, received_us),
+      take: (link, messages, received_us, source) => this.#take(link, messages, received_us, source),
       refuse: (error) => {
         if (error.code === "unknown_symbol") this.#place.wishes.exclude(error.symbols ?? []);
         this.#audience.emit([error], received());
@@ -365,15 +365,15 @@ export class Client {
     };
   }
 
-  /** @param {Link} link @param {readonly ServerMessage[]} messages @param {number} received_us */
-  #take(link, messages, received_us) {
+  /** @param {Link} link @param {readonly ServerMessage[]} messages @param {number} received_us @param {unknown} [source] */
+  #take(link, messages, received_us, source = link) {
     if (link !== this.#link && link !== this.#candidate) return false;
     /** @type {Message[]} */
     const passed = [];
     let isWhole = true;
     for (const message of messages) {
       const isShown = link.control(message);
-      const verdict = this.#place.gate.judge(message);
+      const verdict = this.#place.gate.judge(message, source);
       isWhole = verdict !== "hole";
       if (!isWhole) break;
       if (verdict === "drop" || !isShown) continue;

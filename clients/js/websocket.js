@@ -176,17 +176,18 @@ export class WebSocketLink {
   #onAnswer({ id, recovered }) {
     if (id === undefined) {
       // After a renewal; `"*"` may mean more symbols now, whose snapshots follow.
-      this.#core.place.gate.extend();
+      this.#core.place.gate.extend(this);
       return false;
     }
     const asked = this.#pending.get(id);
     // An unsubscription is answered, too; and a repeated answer must not have an effect.
     if (!asked || !this.#pending.delete(id)) return false;
+    const { gate } = this.#core.place;
     // Answers come in order, so the snapshots of an earlier request for every symbol have come.
-    this.#core.place.gate.settle();
+    gate.settle(this);
     if (!asked.isResumed || recovered !== true) {
       if (asked.isResumed) this.#core.place.lose(asked.group.symbols, asked.group.channels);
-      this.#core.place.gate.await(asked.group.symbols);
+      gate.await(asked.group.symbols, asked.group.channels, this);
     }
     // The answer to this ping is a cursor that covers the subscription.
     if (this.#pending.size === 0) this.ping();
@@ -235,7 +236,7 @@ export class WebSocketLink {
     this.#core.place.reached(offset, true);
     if (offset < this.#newest_offset) return;
     this.#isSettled = true;
-    this.#core.place.gate.settle();
+    this.#core.place.gate.settle(this);
   }
 
   /** Makes the subscriptions the wanted ones. */
@@ -265,13 +266,19 @@ export class WebSocketLink {
 
   /** @param {Wanted} wanted @param {boolean} mayResume */
   #subscribe(wanted, mayResume) {
-    for (const group of groupsOf(wanted, (symbol, channels, way) => (mayResume ? this.#core.place.afterOf(symbol, channels, way.mode) : null))) {
-      const after = mayResume ? this.#core.place.afterOf(group.symbols[0], group.channels, group.mode) : null;
+    const { place } = this.#core;
+    /** @param {string} symbol @param {import("./protocol.js").Channel[]} channels @param {import("./wishes.js").Way} way */
+    const afterOf = (symbol, channels, way) => (mayResume ? place.afterOf(symbol, channels, way.mode) : null);
+    const groups = groupsOf(wanted, (symbol, channel, way) => afterOf(symbol, [channel], way))
+      .map((group) => ({ group, after: afterOf(group.symbols[0], group.channels, group) }));
+    // Topics that are resumed first: others would begin behind the cursor, and the server recovers only what goes back to it.
+    groups.sort((one, other) => Number(one.after === null) - Number(other.after === null));
+    for (const { group, after } of groups) {
       const { mode, max_hz, symbols, channels } = group;
-      if (mayResume && after === null) this.#core.place.lose(symbols, channels);
+      if (mayResume && after === null) place.lose(symbols, channels);
       const id = this.#send({
         action: "subscribe", symbols, channels, ...(mode === "all" ? {} : { mode, max_hz }), ...this.#core.lagOption,
-        ...(after === null ? {} : { after: { epoch: this.#core.place.epoch, offset: after } }),
+        ...(after === null ? {} : { after: { epoch: place.epoch, offset: after } }),
       });
       this.#pending.set(id, { group, isResumed: after !== null, sent_ms: performance.now() });
       // Missed events of a recovery, and events held back by a rate, come out of order.

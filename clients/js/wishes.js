@@ -79,7 +79,7 @@ const isSame = (left, right) => left?.mode === right.mode && left.max_hz === rig
 /**
  * Returns topics as groups with the same channels and the same way, in the order of the symbols. `"*"` is a group of its own.
  * @param {Wanted} wanted
- * @param {(symbol: string, channels: Channel[], way: Way) => unknown} [apart] symbols for which it returns something else are in another group
+ * @param {(symbol: string, channel: Channel, way: Way) => unknown} [apart] topics for which it returns something else are in another group
  * @returns {Group[]}
  */
 export function groupsOf(wanted, apart = () => 0) {
@@ -89,14 +89,14 @@ export function groupsOf(wanted, apart = () => 0) {
     /** @type {Map<string, Way & { channels: Channel[] }>} */
     const alike = new Map();
     for (const [channel, way] of ways) {
-      const key = `${way.mode} ${way.max_hz}`;
+      const key = `${way.mode} ${way.max_hz} ${apart(symbol, channel, way)}`;
       const present = alike.get(key);
       if (present) present.channels.push(channel);
       else alike.set(key, { ...way, channels: [channel] });
     }
     for (const [mode, { channels, ...way }] of alike) {
       channels.sort();
-      const key = [mode, channels, apart(symbol, channels, way), symbol === EVERY].join();
+      const key = [mode, channels, symbol === EVERY].join();
       const group = groups.get(key);
       if (group) group.symbols.push(symbol);
       else groups.set(key, { ...way, symbols: [symbol], channels });

@@ -15,7 +15,7 @@ function reached(offset = 100, onReset = () => {}) {
   place.wishes.add(["AAPL"], ["trades"], { mode: "all" });
   place.update();
   place.meet("e1");
-  place.gate.await(["AAPL"]);
+  place.gate.await(["AAPL"], ["trades"]);
   place.gate.judge(snapshot({ trades: 57 }));
   place.reached(offset, true);
   return place;
@@ -53,7 +53,8 @@ test("a topic without a past, or of another run of the server, has no cursor", (
 
 test("a snapshot that an ended connection was to bring is not awaited from the next one", () => {
   const place = reached();
-  place.gate.await(["AAPL", "*"]);
+  place.gate.await(["AAPL"], ["trades"]);
+  place.gate.await(["*"], ["trades"]);
   place.gate.disconnect();
   assert.equal(place.gate.judge(snapshot({ trades: 60 }, { offset: 130 })), "drop");
   assert.equal(place.gate.judge(snapshot({ trades: 1 }, { symbol: "KO" })), "drop");
@@ -129,6 +130,41 @@ test("a subscription to every symbol is resumed after a later answer, as answers
   assert.deepEqual(seen, [8, 9]);
 });
 
+test("the snapshot of a subscription that is answered first begins no topic of one that is put off", async () => {
+  const { client, socket, answer } = await subscribing(["*", "trades"], ["AAPL", "quotes"]);
+  /** @type {(string | number)[]} */
+  const seen = [];
+  client.on("message", (message) => seen.push("seq" in message && message.type !== "snapshot" ? `${message.type} ${message.seq}` : message.type));
+  const [, { id }] = socket.sent;
+  socket.say(answer, snapshot({ trades: 57, quotes: 311 }), { type: "error", id, code: "rate_limited", message: "", retry_after_ms: 0 });
+  while (socket.sent.filter(({ action }) => action === "subscribe").length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  const again = socket.sent.filter(({ action }) => action === "subscribe")[2].id;
+  socket.say(trade(58, 101), { ...answer, id: again }, snapshot({ trades: 58, quotes: 320 }, { offset: 130 }), quote(321, 131), trade(59, 132));
+  assert.deepEqual(seen, ["subscribed", "snapshot", "error", "trade 58", "subscribed", "snapshot", "quote 321", "trade 59"]);
+  assert.equal(Socket.all.length, 1, "nothing is missing");
+});
+
+test("a channel that is added while there is no connection begins with a snapshot, and the others are resumed", async () => {
+  for (const symbol of ["AAPL", "*"]) {
+    const { client, socket, answer } = await subscribing([symbol, "trades"]);
+    /** @type {(string | number)[]} */
+    const seen = [];
+    socket.say(answer, snapshot({ trades: 57 }), trade(58, 101), { type: "pong", id: 9, ts: 1, server_ts: 1, offset: 101 });
+    client.on("message", (message) => seen.push("seq" in message && message.type !== "snapshot" ? message.seq : message.type));
+    client.pause();
+    client.subscribe(symbol, { channels: ["quotes"] });
+    client.connect();
+    await Promise.resolve();
+    const last = Socket.last;
+    last.say(welcome);
+    const [one, other] = last.sent;
+    assert.deepEqual([one.channels, one.after, other.channels, other.after], [["trades"], { epoch: "e1", offset: 101 }, ["quotes"], undefined]);
+    last.say({ ...answer, id: one.id, recovered: true }, trade(59, 103));
+    last.say({ ...answer, id: other.id }, snapshot({ trades: 59, quotes: 311 }, { offset: 110 }), quote(312, 111), trade(60, 112));
+    assert.deepEqual(seen, ["open", "welcome", "subscribed", 59, "subscribed", "snapshot", 312, 60], symbol);
+  }
+});
+
 test("topics that cannot be resumed are reported as lost, also if only some of them are known", () => {
   for (const [symbol, channels] of /** @type {[string, import("../protocol.js").Channel[]][]} */ ([["AAPL", ["quotes", "trades"]], ["*", ["trades"]]])) {
     /** @type {Reset[]} */
@@ -139,11 +175,23 @@ test("topics that cannot be resumed are reported as lost, also if only some of t
     place.meet("e1");
     place.lose([symbol], channels);
     assert.deepEqual(resets, [], "nothing has come yet");
-    place.gate.await([symbol]);
+    place.gate.await([symbol], channels);
     place.gate.judge(snapshot({ trades: 57 }));
     place.lose([symbol], channels);
     assert.deepEqual(resets, [{ type: "reset", symbols: [symbol], reason: "evicted" }]);
   }
+});
+
+test("what a newer server says besides is passed over and handed to the application", async () => {
+  const { client, socket, answer } = await subscribing();
+  /** @type {string[]} */
+  const seen = [];
+  client.on("message", (message) => seen.push(JSON.stringify(message)));
+  const limits = { symbols: 20, message_bytes: 65_536, channels: ["trades"], delay_ms: 900_000, novelty: [{}] };
+  const news = [{ ...welcome, limits, auth: { name: "desk7", novelty: false } }, { type: "novelty", offset: "late" }, { ...answer, delay_ms: 900_000 }];
+  socket.say(...news, { ...snapshot({ trades: 57, novelty: 7 }), novelty: 1 }, { ...trade(58, 101), conditions: ["@"] });
+  assert.deepEqual([client.symbols_max, client.status.state, seen.length], [20, "live", 5]);
+  assert.equal(seen[0], JSON.stringify(news[0]));
 });
 
 test("a restart of the server ends the cursor at once, and another close keeps it", async () => {

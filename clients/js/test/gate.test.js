@@ -14,7 +14,7 @@ function open(...channels) {
   const wishes = new Wishes();
   wishes.add(["AAPL"], channels, { mode: "all" });
   const gate = new Gate(wishes);
-  gate.await(["AAPL"]);
+  gate.await(["AAPL"], channels);
   assert.equal(gate.judge(snapshot({ trades: 57, quotes: 311 })), "pass");
   return { wishes, gate };
 }
@@ -34,7 +34,7 @@ test("an event of a channel that is not subscribed, or before the snapshot, does
 test("a snapshot passes as often as it was requested", () => {
   const { gate } = open("trades");
   assert.equal(gate.judge(snapshot({ trades: 57 })), "drop");
-  gate.await(["AAPL"]);
+  gate.await(["AAPL"], ["trades"]);
   assert.equal(gate.judge(snapshot({ trades: 60 }, { offset: 130 })), "pass");
   assert.equal(gate.judge(trade(58, 101)), "pass", "a later snapshot of a topic with a past skips nothing");
 });
@@ -87,7 +87,7 @@ test("a topic that is forgotten begins with a snapshot", () => {
   gate.forget("AAPL");
   assert.equal(gate.has("AAPL", ["trades"]), false);
   assert.equal(gate.judge(trade(58, 101)), "drop");
-  gate.await(["AAPL"]);
+  gate.await(["AAPL"], ["trades"]);
   gate.judge(snapshot({ trades: 80 }, { offset: 200 }));
   assert.equal(gate.judge(trade(81, 201)), "pass");
 });
@@ -96,7 +96,7 @@ test("a wildcard gets one snapshot of each symbol, and can be resumed when all h
   const wishes = new Wishes();
   wishes.add(["*"], ["trades"], { mode: "all" });
   const gate = new Gate(wishes);
-  gate.await(["*"]);
+  gate.await(["*"], ["trades"]);
   for (const symbol of ["A", "B"]) assert.equal(gate.judge(snapshot({ trades: 1 }, { symbol })), "pass");
   assert.equal(gate.judge(snapshot({ trades: 1 }, { symbol: "A" })), "drop");
   assert.equal(gate.has("*", ["trades"]), false);
@@ -105,6 +105,68 @@ test("a wildcard gets one snapshot of each symbol, and can be resumed when all h
   assert.equal(gate.judge(trade(2, 101, { symbol: "B" })), "pass");
   gate.forget("*");
   assert.equal(gate.judge(trade(3, 102, { symbol: "B" })), "drop");
+});
+
+test("a snapshot begins the topics of its own request only, as another subscription may begin later", () => {
+  const eventOf = { trades: trade, quotes: quote };
+  /** @type {["AAPL" | "*", "trades" | "quotes"][]} */
+  const topics = [["*", "trades"], ["AAPL", "quotes"]];
+  for (const [[symbol, channel], [later, laterChannel]] of [topics, [topics[1], topics[0]]]) {
+    const wishes = new Wishes();
+    for (const [each, channel] of topics) wishes.add([each], [channel], { mode: "all" });
+    const gate = new Gate(wishes);
+    gate.await([symbol], [channel]);
+    assert.equal(gate.judge(snapshot({ trades: 10, quotes: 10 })), "pass");
+    const [event, other] = [eventOf[channel], eventOf[laterChannel]];
+    assert.deepEqual([event(11, 101), other(11, 102)].map((each) => gate.judge(each)), ["pass", "drop"]);
+    gate.await([later], [laterChannel]);
+    assert.equal(gate.judge(snapshot({ trades: 20, quotes: 20 }, { offset: 130 })), "pass");
+    assert.deepEqual([event(12, 103), other(20, 129), other(21, 131)].map((each) => gate.judge(each)), ["pass", "drop", "pass"]);
+  }
+});
+
+test("snapshots that several lines bring side by side begin the topics of their own line", () => {
+  const wishes = new Wishes();
+  wishes.add(["AAPL"], ["trades", "quotes"], { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["AAPL"], ["trades"], "one");
+  gate.await(["AAPL"], ["quotes"], "other");
+  assert.equal(gate.judge(snapshot({ trades: 10, quotes: 10 }), "one"), "pass");
+  assert.equal(gate.judge(snapshot({ trades: 10, quotes: 10 }), "one"), "drop");
+  assert.equal(gate.judge(snapshot({ trades: 20, quotes: 20 }, { offset: 130 }), "other"), "pass");
+  assert.deepEqual([trade(11, 101), quote(21, 131)].map((event) => gate.judge(event)), ["pass", "pass"]);
+});
+
+test("of every symbol, channels are resumed and forgotten one by one", () => {
+  const wishes = new Wishes();
+  wishes.add(["*"], ["trades", "quotes"], { mode: "all" });
+  wishes.add(["MSFT"], ["quotes"], { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["*"], ["trades"]);
+  gate.judge(snapshot({ trades: 57, quotes: 311 }));
+  gate.settle();
+  assert.deepEqual([gate.has("*", ["trades"]), gate.has("*", ["quotes", "trades"])], [true, false]);
+  gate.await(["*"], ["quotes"]);
+  for (const symbol of ["AAPL", "MSFT"]) gate.judge(snapshot({ trades: 57, quotes: 311 }, { symbol }));
+  gate.settle();
+  assert.equal(gate.has("*", ["quotes", "trades"]), true);
+  wishes.remove(["*"], ["quotes"]);
+  gate.forget("*", ["quotes"]);
+  gate.settle();
+  assert.deepEqual([gate.has("*", ["trades"]), gate.has("*", ["quotes"])], [true, false]);
+  assert.deepEqual([trade(58, 101), quote(312, 102), quote(312, 102, { symbol: "MSFT" })].map((event) => gate.judge(event)), ["pass", "drop", "pass"]);
+});
+
+test("the symbols that every symbol includes after a renewal begin with their snapshots, in the channels that are subscribed", () => {
+  const wishes = new Wishes();
+  wishes.add(["*"], ["trades", "quotes"], { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["*"], ["trades"]);
+  gate.judge(snapshot({ trades: 57, quotes: 311 }));
+  gate.extend();
+  assert.equal(gate.judge(snapshot({ trades: 57, quotes: 311 })), "drop");
+  assert.equal(gate.judge(snapshot({ trades: 7, quotes: 7 }, { symbol: "MSFT" })), "pass");
+  assert.deepEqual([trade(8, 101, { symbol: "MSFT" }), quote(8, 102, { symbol: "MSFT" })].map((event) => gate.judge(event)), ["pass", "drop"]);
 });
 
 test("days pass once each", () => {
@@ -118,7 +180,7 @@ test("days pass once each", () => {
 test("corrections and cancels are topics of their own, counted only if subscribed", () => {
   const { gate } = open("trades", "corrections");
   assert.equal(gate.judge(correction(1, 101)), "drop", "the snapshot had no number of corrections");
-  gate.await(["AAPL"]);
+  gate.await(["AAPL"], ["trades", "corrections"]);
   gate.judge(snapshot({ trades: 57, corrections: 0 }, { offset: 101 }));
   assert.deepEqual([correction(1, 102), correction(1, 102), cancel(1, 103)].map((event) => gate.judge(event)), ["pass", "drop", "drop"]);
   assert.equal(gate.judge(correction(3, 105)), "hole");

@@ -38,9 +38,10 @@ export type Core = {
      */
     weigh: (bytes: number) => void;
     /**
-     * returns false if the connection was given up
+     * returns false if the connection
+     * was given up; `source` is what awaits the snapshots among them, the link itself if it is left out
      */
-    take: (link: Link, messages: readonly ServerMessage[], received_us: number) => boolean;
+    take: (link: Link, messages: readonly ServerMessage[], received_us: number, source?: unknown) => boolean;
     /**
      * a request over HTTP was refused
      */
@@ -104,7 +105,8 @@ export type Link = {
  * @property {() => number} received the present time, in microseconds since 1970
  * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
  * @property {(bytes: number) => void} weigh counts the text of messages
- * @property {(link: Link, messages: readonly ServerMessage[], received_us: number) => boolean} take returns false if the connection was given up
+ * @property {(link: Link, messages: readonly ServerMessage[], received_us: number, source?: unknown) => boolean} take returns false if the connection
+ *   was given up; `source` is what awaits the snapshots among them, the link itself if it is left out
  * @property {(error: import("./protocol.js").ErrorMessage) => void} refuse a request over HTTP was refused
  * @property {(link: Link, failure: Failure) => void} fail the connection has ended
  * @property {(error: unknown) => void} crash an error of this library: ends the client

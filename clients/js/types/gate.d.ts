@@ -3,7 +3,7 @@
  * more than `skipped`, or by as many as a `lag` has announced.
  *
  * Owns: the last `seq` of each topic. Does not own: the subscriptions (`wishes.js`), or fetching what is missing (`tickcast.js`).
- * A topic counts from the first snapshot of its symbol after the subscription.
+ * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription.
  */
 export type Hole = import("./protocol.js").Hole;
 export type Numbered = import("./protocol.js").Numbered;
@@ -15,6 +15,24 @@ export type Place = {
     seq: number;
     offset: number;
 };
+export type Awaited = {
+    /**
+     * what brings them: a WebSocket, or a line
+     */
+    source: unknown;
+    /**
+     * without a snapshot so far; null for `"*"`
+     */
+    symbols: Set<string> | null;
+    /**
+     * of the request: its snapshots begin these topics only
+     */
+    channels: Set<Topic>;
+    /**
+     * of `"*"`: the symbols whose snapshot has come
+     */
+    seen: Set<string>;
+};
 export declare class Gate {
     #private;
     /** @param {Wishes} wishes */
@@ -25,14 +43,14 @@ export declare class Gate {
     knows(symbol: string, channels: Iterable<Topic>): boolean;
     /** Returns the offset from which a symbol must be fetched again to fill its hole. @param {string} symbol */
     floorOf(symbol: string): number;
-    /** Expects a snapshot of each of these symbols. @param {readonly string[]} symbols */
-    await(symbols: readonly string[]): void;
-    /** Expects snapshots of symbols that `"*"` has not included so far. */
-    extend(): void;
+    /** Expects a snapshot of each of these symbols, which begins these channels. @param {readonly string[]} symbols @param {Iterable<Topic>} channels @param {unknown} [source] what brings them */
+    await(symbols: readonly string[], channels: Iterable<Topic>, source?: unknown): void;
+    /** Expects snapshots of symbols that `"*"` has not included so far. @param {unknown} [source] what brings them */
+    extend(source?: unknown): void;
     /** Expects nothing that an ended connection has not sent. */
     disconnect(): void;
-    /** Notes that every snapshot of `"*"` has come. */
-    settle(): void;
+    /** Notes that every snapshot of `"*"` has come. @param {unknown} [source] what has brought them */
+    settle(source?: unknown): void;
     /** Forgets a symbol (`"*"`: every one that is not subscribed by name), or some of its channels. @param {string} symbol @param {Iterable<Topic>} [channels] */
     forget(symbol: string, channels?: Iterable<Topic>): void;
     /** Forgets everything, as after a restart of the server. Returns whether a stream was interrupted. */
@@ -40,9 +58,10 @@ export declare class Gate {
     /**
      * Judges a message: `pass`; `drop`, a repeat or not subscribed; `hole`, events before it are missing.
      * @param {ServerMessage} message
+     * @param {unknown} [source] what has brought it, as in `await`
      * @returns {"pass" | "drop" | "hole" | Hole} the hole to announce before the message, after which it passes
      */
-    judge(message: ServerMessage): "pass" | "drop" | "hole" | Hole;
+    judge(message: ServerMessage, source?: unknown): "pass" | "drop" | "hole" | Hole;
     /** Returns whether a snapshot includes events that have not come. Topics in mode `latest` do not count, as a rate may hold their events back. @param {Snapshot} snapshot */
     isAhead(snapshot: Snapshot): boolean;
     /**

@@ -37,10 +37,10 @@ export declare class Wishes {
 /**
  * Returns topics as groups with the same channels and the same way, in the order of the symbols. `"*"` is a group of its own.
  * @param {Wanted} wanted
- * @param {(symbol: string, channels: Channel[], way: Way) => unknown} [apart] symbols for which it returns something else are in another group
+ * @param {(symbol: string, channel: Channel, way: Way) => unknown} [apart] topics for which it returns something else are in another group
  * @returns {Group[]}
  */
-export declare function groupsOf(wanted: Wanted, apart?: (symbol: string, channels: Channel[], way: Way) => unknown): Group[];
+export declare function groupsOf(wanted: Wanted, apart?: (symbol: string, channel: Channel, way: Way) => unknown): Group[];
 /**
  * Returns what must be removed from the subscriptions `asked`, and what must be added, so that they become `wanted`.
  * @param {Wanted} asked

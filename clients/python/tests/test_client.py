@@ -28,7 +28,7 @@ def gate_of(*channels: str) -> Gate:
     wishes = Wishes()
     wishes.add(["AAPL"], channels, Way("all"))
     gate = Gate(wishes)
-    gate.expect(["AAPL"])
+    gate.expect(["AAPL"], channels)
     assert gate.judge(snapshot(57)) == "pass"
     return gate
 
@@ -87,19 +87,89 @@ class Gates(unittest.TestCase):
         wishes = Wishes()
         wishes.add(["*"], ["trades"], Way("all"))
         gate = Gate(wishes)
-        gate.expect(["*"])
+        gate.expect(["*"], ["trades"])
         self.assertEqual([gate.judge(snapshot(1, symbol=symbol)) for symbol in "ABA"], ["pass", "pass", "drop"])
         self.assertFalse(gate.has("*", ["trades"]))
         gate.settle()
         self.assertTrue(gate.has("*", ["trades"]))
 
+    def test_a_snapshot_begins_the_topics_of_its_own_request_only_as_another_subscription_may_begin_later(self) -> None:
+        topics = [("*", "trades"), ("AAPL", "quotes")]
+        for (symbol, channel), (later, later_channel) in (topics, topics[::-1]):
+            wishes = Wishes()
+            for each, of_each in topics:
+                wishes.add([each], [of_each], Way("all"))
+            gate = Gate(wishes)
+            gate.expect([symbol], [channel])
+            self.assertEqual(gate.judge(snapshot(10) | {"seq": {"trades": 10, "quotes": 10}}), "pass")
+            one, other = ({"type": of.removesuffix("s")} for of in (channel, later_channel))
+            self.assertEqual([gate.judge(trade(11, 101) | one), gate.judge(trade(11, 102) | other)], ["pass", "drop"])
+            gate.expect([later], [later_channel])
+            self.assertEqual(gate.judge(snapshot(20, 130) | {"seq": {"trades": 20, "quotes": 20}}), "pass")
+            events = [trade(12, 103) | one, trade(20, 129) | other, trade(21, 131) | other]
+            self.assertEqual([gate.judge(each) for each in events], ["pass", "drop", "pass"])
+
+    def test_snapshots_that_several_lines_bring_side_by_side_begin_the_topics_of_their_own_line(self) -> None:
+        wishes = Wishes()
+        wishes.add(["AAPL"], ["trades", "quotes"], Way("all"))
+        gate = Gate(wishes)
+        one, other = object(), object()
+        gate.expect(["AAPL"], ["trades"], one)
+        gate.expect(["AAPL"], ["quotes"], other)
+        verdicts = [gate.judge(snapshot(10), one), gate.judge(snapshot(10), one), gate.judge(snapshot(20, 130), other)]
+        self.assertEqual(verdicts, ["pass", "drop", "pass"])
+        self.assertEqual([gate.judge(trade(11, 101)), gate.judge(trade(312, 131, type="quote"))], ["pass", "pass"])
+
+    def test_of_every_symbol_channels_are_resumed_and_forgotten_one_by_one(self) -> None:
+        wishes = Wishes()
+        wishes.add(["*"], ["trades", "quotes"], Way("all"))
+        wishes.add(["MSFT"], ["quotes"], Way("all"))
+        gate = Gate(wishes)
+        gate.expect(["*"], ["trades"])
+        gate.judge(snapshot(57))
+        gate.settle()
+        self.assertEqual([gate.has("*", ["trades"]), gate.has("*", ["quotes", "trades"])], [True, False])
+        gate.expect(["*"], ["quotes"])
+        for symbol in ("AAPL", "MSFT"):
+            gate.judge(snapshot(57, symbol=symbol))
+        gate.settle()
+        self.assertTrue(gate.has("*", ["quotes", "trades"]))
+        wishes.remove(["*"], ["quotes"])
+        gate.forget("*", ["quotes"])
+        gate.settle()
+        self.assertEqual([gate.has("*", ["trades"]), gate.has("*", ["quotes"])], [True, False])
+        events = [trade(58, 101), trade(312, 102, type="quote"), trade(312, 102, type="quote", symbol="MSFT")]
+        self.assertEqual([gate.judge(event) for event in events], ["pass", "drop", "pass"])
+
+    def test_symbols_that_every_symbol_includes_after_a_renewal_begin_with_their_snapshots_in_the_subscribed_channels(self) -> None:
+        wishes = Wishes()
+        wishes.add(["*"], ["trades", "quotes"], Way("all"))
+        gate = Gate(wishes)
+        gate.expect(["*"], ["trades"])
+        gate.judge(snapshot(57))
+        gate.extend()
+        self.assertEqual([gate.judge(snapshot(57)), gate.judge(snapshot(7, symbol="MSFT"))], ["drop", "pass"])
+        events = [trade(8, 101, symbol="MSFT"), trade(312, 102, type="quote", symbol="MSFT")]
+        self.assertEqual([gate.judge(event) for event in events], ["pass", "drop"])
+
     def test_corrections_and_cancels_are_topics_of_their_own_counted_only_if_subscribed(self) -> None:
         gate = gate_of("trades", "corrections")
         self.assertEqual(gate.judge(correction(1, 101)), "drop", "the snapshot had no number of corrections")
-        gate.expect(["AAPL"])
+        gate.expect(["AAPL"], ["trades", "corrections"])
         gate.judge(snapshot(57, 101) | {"seq": {"trades": 57, "corrections": 0}})
         events = [correction(1, 102), correction(1, 102), correction(1, 103, type="cancel", kind="error"), correction(3, 105)]
         self.assertEqual([gate.judge(event) for event in events], ["pass", "drop", "drop", "hole"])
+
+    def test_what_a_newer_server_says_besides_is_passed_over(self) -> None:
+        limits = {"symbols": 20, "message_bytes": 65_536, "channels": ["trades"], "delay_ms": 900_000, "novelty": [{}]}
+        news: list[Raw] = [
+            {"type": "welcome", "epoch": "e1", "offset": 90, "limits": limits, "auth": {"name": "desk7", "novelty": None}},
+            {"type": "novelty", "offset": "late"}, {"type": "subscribed", "id": 1, "subscriptions": [], "delay_ms": 900_000},
+            trade(58, 101, conditions=["@"]),
+        ]
+        self.assertEqual(read_frame(json.dumps(news)), news)
+        gate = gate_of("trades")
+        self.assertEqual([gate.judge(each) for each in news], ["pass"] * 4)
 
     def test_a_garbled_message_is_not_read(self) -> None:
         for text in ("", "{}", "[1]", "[{}]", json.dumps([trade(1, 2, price=None)]), '[{"type":"snapshot","symbol":"A"}]'):

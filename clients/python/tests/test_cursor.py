@@ -6,7 +6,9 @@ from typing import Any
 from unittest import mock
 
 from tickcast import Client, Failure, Options
+from tickcast._client import _Attempt
 from tickcast._closing import Ended
+from tickcast._lines import LineLink, _Line
 from tickcast._messages import Raw, Reset
 from tickcast._place import Place
 from tickcast._websocket import WebSocketLink, _Asked
@@ -27,10 +29,23 @@ def reached(resets: list[Reset]) -> Place:
     place.wishes.add(["AAPL"], ["trades"], Way("all"))
     place.update()
     place.meet("e1")
-    place.gate.expect(["AAPL"])
+    place.gate.expect(["AAPL"], ["trades"])
     place.gate.judge(snapshot())
     place.reached(100, is_exact=True)
     return place
+
+
+def connected(client: Client, sent: list[Raw]) -> WebSocketLink:
+    """Returns a connection that is ready and keeps its requests."""
+    link = WebSocketLink(client, 10.0, None)
+    link.is_ready = True
+
+    def send(request: Raw) -> int:
+        sent.append(request)
+        return len(sent)
+
+    mock.patch.object(link, "_send", send).start()
+    return link
 
 
 class EndingLink(WebSocketLink):
@@ -64,7 +79,7 @@ class Cursors(unittest.TestCase):
             place.meet("e1")
             place.lose([symbol], channels)
             self.assertEqual(resets, [], "nothing has come yet")
-            place.gate.expect([symbol])
+            place.gate.expect([symbol], channels)
             place.gate.judge(snapshot())
             place.lose([symbol], channels)
             self.assertEqual(resets, [{"type": "reset", "symbols": [symbol], "reason": "evicted"}])
@@ -83,6 +98,42 @@ class Cursors(unittest.TestCase):
         with mock.patch.object(link, "ping"):
             link.control({"type": "subscribed", "id": 2})
         self.assertEqual(client.place.after_of("*", ["trades"], "all"), 90)
+
+    def test_a_channel_that_is_added_while_there_is_no_connection_begins_with_a_snapshot_and_the_others_are_resumed(self) -> None:
+        for symbol in ("AAPL", "*"):
+            client = Client("http://localhost/")
+            client.place.wishes.add([symbol], ["trades"], Way("all"))
+            client.place.update()
+            client.place.meet("e1")
+            first = connected(client, [])
+            first.update()
+            for message in ({"type": "subscribed", "id": 1}, snapshot(), {"type": "pong", "offset": 101}):
+                first.control(message)
+                client.place.gate.judge(message, first)
+                first.passed(message)
+            client.place.gate.disconnect()
+            client.place.wishes.add([symbol], ["quotes"], Way("all"))
+            client.place.update()
+            sent: list[Raw] = []
+            connected(client, sent).update()
+            self.assertEqual([(each["channels"], each.get("after", {}).get("offset")) for each in sent], [(("trades",), 101), (("quotes",), None)])
+            self.assertEqual(client._own, [], "no reset")
+
+    def test_messages_that_a_connection_brings_after_it_was_given_up_do_not_move_the_cursor(self) -> None:
+        async def run() -> tuple[bool, bool, Any]:
+            client = Client("http://localhost/")
+            link = LineLink(client, "sse", None)
+            client.place.meet("e1")
+            line = _Line(Group(("AAPL",), ("trades",), Way("all")), ("e1", 100), mock.Mock())
+            link._lines[line.group] = line
+            client._link = _Attempt(link, mock.Mock())
+            taken = await client.take(link, [{"type": "heartbeat", "offset": 100}])
+            await link._deliver(line, [], ("e1", 100))
+            client._link = _Attempt(LineLink(client, "sse", None), mock.Mock())
+            await link._deliver(line, [event(58, 120)], ("e1", 120))
+            return taken, await client.take(link, []), client.cursor
+
+        self.assertEqual(asyncio.run(run()), (True, False, ("e1", 100)))
 
     def test_a_topic_with_a_hole_is_resumed_before_it(self) -> None:
         place = reached([])
@@ -103,7 +154,8 @@ class Cursors(unittest.TestCase):
 
     def test_a_snapshot_of_an_ended_connection_is_not_awaited(self) -> None:
         place = reached([])
-        place.gate.expect(["AAPL", "*"])
+        place.gate.expect(["AAPL"], ["trades"])
+        place.gate.expect(["*"], ["trades"])
         place.gate.disconnect()
         self.assertEqual([place.gate.judge(snapshot(symbol, 60, 130)) for symbol in ("AAPL", "KO")], ["drop", "drop"])
 

@@ -101,7 +101,7 @@ class Renewals(unittest.IsolatedAsyncioTestCase):
         link._core.place.wishes.add(["*"], ["trades"], mock.ANY)
         link.control({"type": "subscribed", "subscriptions": []})
         snapshot = {"type": "snapshot", "symbol": "MSFT", "offset": 9, "seq": {"trades": 7}}
-        self.assertEqual(gate.judge(snapshot), "pass")
+        self.assertEqual(gate.judge(snapshot, link), "pass")
 
 
 class Connections(unittest.IsolatedAsyncioTestCase):

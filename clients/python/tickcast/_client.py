@@ -318,13 +318,14 @@ class Client:
         self._own.append({"type": "open", "transport": link.transport, "epoch": self.place.epoch})
         link.update()
 
-    async def take(self, link: Link, messages: list[Raw]) -> None:
-        """Checks messages and passes them on. Raises Ended if one is missing."""
+    async def take(self, link: Link, messages: list[Raw], source: object = None) -> bool:
+        """Checks messages and passes them on. Returns False if the connection was given up; raises Ended if a message is missing."""
         for message in messages:
-            if not any(attempt and attempt.link is link for attempt in (self._link, self._candidate)):
-                return
+            # An application that reads slowly lets this wait, and the connection may be given up meanwhile.
+            if not self._has(link):
+                return False
             is_shown = link.control(message)
-            verdict = self.place.gate.judge(message)
+            verdict = self.place.gate.judge(message, source or link)
             if verdict == "hole":
                 raise Ended(Failure("hole"))
             if verdict == "drop" or not is_shown:
@@ -336,6 +337,10 @@ class Client:
             if topic is not None and (suspicion := suspicion_of(message, topic)) is not None:
                 self._own.append(suspicion)
             await self._pass(cast(Message, message))
+        return self._has(link)
+
+    def _has(self, link: Link) -> bool:
+        return any(attempt and attempt.link is link for attempt in (self._link, self._candidate))
 
     async def refuse(self, error: Raw) -> None:
         """A request over HTTP was refused."""

@@ -60,8 +60,12 @@ class Core(Protocol):
     def enter(self, link: Link, welcome: Raw | None = None) -> None:
         """The connection is ready; calls `update`."""
 
-    async def take(self, link: Link, messages: list[Raw]) -> None:
-        """Checks messages and passes them on. Raises Ended if one is missing."""
+    async def take(self, link: Link, messages: list[Raw], source: object = None) -> bool:
+        """Checks messages and passes them on.
+
+        ``source`` is what awaits the snapshots among them, the link itself if it is left out. Returns False if the connection was
+        given up, and raises Ended if a message is missing.
+        """
 
     async def refuse(self, error: Raw) -> None:
         """A request over HTTP was refused."""

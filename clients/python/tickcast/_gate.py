@@ -1,12 +1,12 @@
 """Lets each message through once, in the order of its topic, and detects missing ones.
 
 The ``seq`` of a topic grows by one, or by one more than ``skipped``, or by as many as a ``lag`` has announced. A topic counts from
-the first snapshot of its symbol after the subscription.
+the snapshot that its own request has brought: that of another one may be older than the subscription.
 """
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from ._messages import EVERY, Hole, Raw, topic_of
@@ -18,6 +18,8 @@ _REPAIRS_PER_MINUTE_MAX = 10
 _MINUTE_S = 60.0
 #: The seq before the first `day` or `gap` of a symbol: its number is not in a snapshot.
 _UNKNOWN = -1
+#: The topics that come with any channel.
+_OF_SYMBOL = {"day", "gap"}
 
 Verdict = Literal["pass", "drop", "hole"] | Hole
 
@@ -35,16 +37,33 @@ class _Repair:
     attempts: int
 
 
+@dataclass(eq=False)
+class _Awaited:
+    """A request whose snapshots have not all come."""
+
+    #: What brings them: a WebSocket, or a line.
+    source: object
+    #: Without a snapshot so far; None for ``"*"``.
+    symbols: set[str] | None
+    #: Of the request: its snapshots begin these topics only.
+    channels: set[str]
+    #: Of ``"*"``: the symbols whose snapshot has come.
+    seen: set[str] = field(default_factory=set)
+
+    def brings(self, symbol: str) -> bool:
+        return symbol not in self.seen if self.symbols is None else symbol in self.symbols
+
+
 class Gate:
     """The last number of each topic."""
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
         self._last: dict[str, dict[str, _Last]] = {}
-        # Snapshots that have been requested, by symbol; those of "*" are limited to one of each symbol.
-        self._awaited: dict[str, int] = {}
-        self._every_seen: set[str] | None = None
-        self._is_every_whole = False
+        # The newest request first, as answers and their snapshots come in order. Of "*" there is one of each source.
+        self._awaited: list[_Awaited] = []
+        # The channels of "*" of which every snapshot has come, so that they can be resumed.
+        self._whole: set[str] = set()
         # Events announced by `lag` whose hole has not come yet.
         self._excused = 0
         self._lag: Raw | None = None
@@ -53,10 +72,8 @@ class Gate:
 
     def has(self, symbol: str, channels: Iterable[str]) -> bool:
         """Returns whether these topics continue a stream: their last events are known."""
-        if symbol == EVERY:
-            return self._is_every_whole
-        last = self._last.get(symbol)
-        return last is not None and all(channel in last for channel in channels)
+        known = self._whole if symbol == EVERY else self._last.get(symbol, {}).keys()
+        return known >= set(channels)
 
     def knows(self, symbol: str, channels: Iterable[str]) -> bool:
         """Returns whether the last event of any topic is known; of ``"*"``, of any symbol whose channel is not subscribed by name."""
@@ -69,58 +86,66 @@ class Gate:
         repairs = [repair.offset for repair in self._repairs.values() if symbol in (EVERY, repair.symbol)]
         return min(repairs, default=float("inf"))
 
-    def expect(self, symbols: Iterable[str]) -> None:
-        """Expects a snapshot of each of these symbols."""
-        for symbol in symbols:
-            if symbol == EVERY:
-                self._every_seen = set()
-            else:
-                self._awaited[symbol] = self._awaited.get(symbol, 0) + 1
+    def expect(self, symbols: Iterable[str], channels: Iterable[str], source: object = None) -> None:
+        """Expects a snapshot of each of these symbols, which begins these channels, from this source."""
+        named = set(symbols)
+        is_every = EVERY in named
+        if is_every:
+            self._awaited = [each for each in self._awaited if each.symbols is not None or each.source is not source]
+        self._awaited.insert(0, _Awaited(source, None if is_every else named, set(channels)))
 
-    def extend(self) -> None:
+    def extend(self, source: object = None) -> None:
         """Expects snapshots of symbols that ``"*"`` has not included so far."""
-        if self._every_seen is None:
-            self._every_seen = set()
+        present = next((each for each in self._of_every() if each.source is source), None)
+        self.expect([EVERY], self._whole | (present.channels if present else set()), source)
+        if present:
+            self._awaited[0].seen = present.seen
+
+    def _of_every(self) -> list[_Awaited]:
+        return [each for each in self._awaited if each.symbols is None]
 
     def disconnect(self) -> None:
         """Expects nothing that an ended connection has not sent."""
         self._awaited.clear()
-        self._every_seen = None
 
-    def settle(self) -> None:
-        """Notes that every snapshot of ``"*"`` has come."""
-        self._is_every_whole = self._is_every_whole or self._every_seen is not None
+    def settle(self, source: object = None) -> None:
+        """Notes that every snapshot of ``"*"`` has come from this source."""
+        for each in self._of_every():
+            if each.source is source:
+                self._whole |= each.channels
 
     def forget(self, symbol: str, channels: Iterable[str] | None = None) -> None:
         """Forgets a symbol (``"*"``: every one that is not subscribed by name), or some of its channels."""
+        gone = None if channels is None else set(channels)
         if symbol == EVERY:
-            self._is_every_whole = False
+            for known in [self._whole, *(each.channels for each in self._of_every())]:
+                known -= known if gone is None else gone
             for other in list(self._last):
-                self._drop(other, set(self._last[other]) - self._wishes.channels_of(other))
+                self._drop(other, (set(self._last[other]) if gone is None else gone) - self._wishes.channels_of(other) - _OF_SYMBOL)
         else:
-            self._drop(symbol, set(self._last.get(symbol, ())) if channels is None else set(channels))
+            self._drop(symbol, set(self._last.get(symbol, ())) if gone is None else gone)
 
     def _drop(self, symbol: str, channels: set[str]) -> None:
         last = self._last.get(symbol, {})
+        if not set(last) - channels - _OF_SYMBOL:
+            channels = channels | _OF_SYMBOL
+            self._last.pop(symbol, None)
         for channel in channels:
             last.pop(channel, None)
             self._repairs.pop((symbol, channel), None)
-        # `day` and `gap` come with any channel.
-        if not set(last) - {"day", "gap"}:
-            self._last.pop(symbol, None)
 
     def clear(self) -> bool:
         """Forgets everything, as after a restart of the server. Returns whether a stream was interrupted."""
         had_any = bool(self._last)
         self._last.clear()
         self._repairs.clear()
-        self._is_every_whole = False
+        self._whole.clear()
         self._excused = 0
         self._lag = None
         return had_any
 
-    def judge(self, message: Raw) -> Verdict:
-        """Judges a message.
+    def judge(self, message: Raw, source: object = None) -> Verdict:
+        """Judges a message of this source.
 
         ``pass``; ``drop``: a repeat, or not subscribed; ``hole``: events before it are missing. A `Hole` is to be announced
         before the message, which passes.
@@ -129,7 +154,7 @@ class Gate:
         if topic is not None:
             return self._judge_numbered(message, topic)
         if message["type"] == "snapshot":
-            return self._judge_snapshot(message)
+            return self._judge_snapshot(message, source)
         if message["type"] == "lag":
             if message == self._lag:
                 return "drop"
@@ -137,21 +162,25 @@ class Gate:
             self._excused += message["skipped"]
         return "pass"
 
-    def _judge_snapshot(self, snapshot: Raw) -> Verdict:
+    def _judge_snapshot(self, snapshot: Raw, source: object) -> Verdict:
         symbol, offset = snapshot["symbol"], snapshot["offset"]
-        awaited = self._awaited.get(symbol, 0)
-        if awaited > 0:
-            self._awaited[symbol] = awaited - 1
-        elif self._every_seen is None or symbol in self._every_seen:
+        asked = next((each for each in self._awaited if each.source is source and each.brings(symbol)), None)
+        if asked is None:
             return "drop"
-        else:
-            self._every_seen.add(symbol)
-        last = self._last.setdefault(symbol, {})
-        for channel in self._wishes.channels_of(symbol) | self._wishes.channels_of(EVERY):
+        asked.seen.add(symbol)
+        if asked.symbols is not None:
+            asked.symbols.remove(symbol)
+            if not asked.symbols:
+                self._awaited.remove(asked)
+        last = self._last.get(symbol, {})
+        for channel in asked.channels & (self._wishes.channels_of(symbol) | self._wishes.channels_of(EVERY)):
             if channel in snapshot["seq"]:
                 last.setdefault(channel, _Last(snapshot["seq"][channel], offset))
-        for topic in ("day", "gap"):
-            last.setdefault(topic, _Last(_UNKNOWN, offset))
+        # Without a channel the application has unsubscribed meanwhile.
+        if last:
+            for topic in _OF_SYMBOL:
+                last.setdefault(topic, _Last(_UNKNOWN, offset))
+            self._last[symbol] = last
         return "pass"
 
     def _judge_numbered(self, event: Raw, topic: str) -> Verdict:

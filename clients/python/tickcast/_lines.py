@@ -101,7 +101,7 @@ class LineLink:
             self._open(group)
 
     async def _begin(self, group: Group) -> bool:
-        """Fetches the snapshots of topics without a past. Returns False if the server refuses the group."""
+        """Fetches the snapshots of topics without a past. Returns False if the server refuses the group, or the connection was given up."""
         try:
             answer = await self._poll(group, None, 0)
         except RequestError as err:
@@ -111,10 +111,11 @@ class LineLink:
         if self.transport == "poll":
             # A stream is ready when it has shown that it gets through.
             self._core.enter(self)
-        self._core.place.gate.expect(group.symbols)
-        await self._core.take(self, answer["messages"])
+        self._core.place.gate.expect(group.symbols, group.channels, self)
+        if not await self._core.take(self, answer["messages"]):
+            return False
         if EVERY in group.symbols:
-            self._core.place.gate.settle()
+            self._core.place.gate.settle(self)
         self._core.place.start(answer["offset"])
         return True
 
@@ -194,19 +195,20 @@ class LineLink:
                 self._on_void(line, place.epoch)
         if EVERY in line.group.symbols:
             messages = [message for message in messages if topic_of(message) not in place.wishes.channels_of(message.get("symbol", ""))]
-        await self._core.take(self, messages)
+        if not await self._core.take(self, messages, line):
+            return
         line.cursor = cursor
         cursors = [each.cursor for each in self._lines.values()]
         # While lines are replaced, some are missing here.
         if not self._is_updating and all(each is not None and each[0] == place.epoch for each in cursors):
             place.reached(min(each[1] for each in cursors if each), is_exact=True)
-            place.gate.settle()
+            place.gate.settle(line)
 
     def _on_void(self, line: _Line, epoch: str) -> None:
         """The cursor of a line was void: snapshots follow."""
         self._core.place.meet(epoch)
         self._core.place.lose(line.group.symbols, line.group.channels)
-        self._core.place.gate.expect(line.group.symbols)
+        self._core.place.gate.expect(line.group.symbols, line.group.channels, line)
 
     async def _poll(self, group: Group, after: tuple[str, int] | None, wait_ms: int) -> Raw:
         query = self._query_of(group, after) | {"wait_ms": wait_ms}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from ._closing import ABNORMAL, Ended, Failure
 from ._core import Core
 from ._http import PASSING, retry_after_ms_of
 from ._messages import GarbledError, Raw, Transport, read_frame, topic_of
-from ._wishes import Group, Wanted, among, changes_of, groups_of, without
+from ._wishes import Group, Wanted, Way, among, changes_of, groups_of, without
 
 _SUBPROTOCOL = Subprotocol("tickcast.v1.json")
 _CLOSE_TIMEOUT_S = 2.0
@@ -152,18 +153,19 @@ class WebSocketLink:
     def _on_answer(self, answer: Raw) -> bool:
         if "id" not in answer:
             # After a renewal; `"*"` may mean more symbols now, whose snapshots follow.
-            self._core.place.gate.extend()
+            self._core.place.gate.extend(self)
             return False
         # An unsubscription is answered, too; and a repeated answer must not have an effect.
         asked = self._pending.pop(answer["id"], None)
         if asked is None:
             return False
+        gate = self._core.place.gate
         # Answers come in order, so the snapshots of an earlier request for every symbol have come.
-        self._core.place.gate.settle()
+        gate.settle(self)
         if not asked.is_resumed or answer.get("recovered") is not True:
             if asked.is_resumed:
                 self._core.place.lose(asked.group.symbols, asked.group.channels)
-            self._core.place.gate.expect(asked.group.symbols)
+            gate.expect(asked.group.symbols, asked.group.channels, self)
         if not self._pending:
             # The answer to this ping is a cursor that covers the subscription.
             self.ping()
@@ -225,7 +227,7 @@ class WebSocketLink:
         self._core.place.reached(offset, is_exact=True)
         if offset >= self._newest_offset:
             self._is_settled = True
-            self._core.place.gate.settle()
+            self._core.place.gate.settle(self)
 
     def update(self) -> None:
         """Makes the subscriptions the wanted ones."""
@@ -251,9 +253,15 @@ class WebSocketLink:
 
     def _subscribe(self, wanted: Wanted, may_resume: bool) -> None:
         place = self._core.place
-        for group in groups_of(wanted, lambda symbol, channels, way: place.after_of(symbol, channels, way.mode) if may_resume else None):
+
+        def after_of(symbol: str, channels: Iterable[str], way: Way) -> int | None:
+            return place.after_of(symbol, channels, way.mode) if may_resume else None
+
+        groups = groups_of(wanted, lambda symbol, channel, way: after_of(symbol, [channel], way))
+        afters = [(group, after_of(group.symbols[0], group.channels, group.way)) for group in groups]
+        # Topics that are resumed first: others would begin behind the cursor, and the server recovers only what goes back to it.
+        for group, after in sorted(afters, key=lambda each: each[1] is None):
             symbols, channels, way = group
-            after = place.after_of(symbols[0], channels, way.mode) if may_resume else None
             if may_resume and after is None:
                 place.lose(symbols, channels)
             request: dict[str, Any] = {"action": "subscribe", "symbols": symbols, "channels": channels, **self._core.lag_option}

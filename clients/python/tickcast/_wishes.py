@@ -70,16 +70,18 @@ class Wishes:
         return {symbol: ways for symbol, ways in self._wanted.items() if symbol not in self._unknown}
 
 
-def groups_of(wanted: Wanted, apart: Callable[[str, tuple[str, ...], Way], object] = lambda *_: None) -> list[Group]:
-    """Returns topics as groups with the same channels and way. ``"*"`` is apart, and symbols with another value of ``apart``."""
+def groups_of(wanted: Wanted, apart: Callable[[str, str, Way], object] = lambda *_: None) -> list[Group]:
+    """Returns topics as groups with the same channels and way. ``"*"`` is apart, and topics with another value of ``apart``."""
     groups: dict[object, list[str]] = {}
     parts: dict[object, tuple[tuple[str, ...], Way]] = {}
     for symbol, ways in wanted.items():
-        for way in dict.fromkeys(ways.values()):
-            channels = tuple(sorted(channel for channel, other in ways.items() if other == way))
-            key = (way, channels, apart(symbol, channels, way), symbol == EVERY)
+        alike: dict[tuple[Way, object], list[str]] = {}
+        for channel, way in ways.items():
+            alike.setdefault((way, apart(symbol, channel, way)), []).append(channel)
+        for (way, value), channels in alike.items():
+            key = (way, value, tuple(sorted(channels)), symbol == EVERY)
             groups.setdefault(key, []).append(symbol)
-            parts[key] = (channels, way)
+            parts[key] = (key[2], way)
     return [Group(tuple(symbols), *parts[key]) for key, symbols in groups.items()]
 
 

@@ -24,8 +24,8 @@ async fn a_subscription_over_the_budget_is_repeated_when_the_server_permits_it()
         }
         let (end, ledger) = program.close().await;
         assert_eq!(
-            (ledger.count("hole"), ledger.count("reset"), &end["failure"]),
-            (0, 0, &json!(null)),
+            (ledger.count("open"), ledger.count("hole"), ledger.count("reset"), &end["failure"]),
+            (1, 0, 0, &json!(null)),
             "{language:?}"
         );
     })
