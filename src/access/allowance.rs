@@ -1,12 +1,11 @@
 //! How many requests over HTTP each key has left in the present minute.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::access::ledger::{Ledger, Minute};
 use crate::access::{Identity, Vendor};
 use crate::domain::Timestamp;
 
-const MINUTE_MICROS: i64 = 60_000_000;
 /// Most keys whose requests are counted in one minute, beside those of the key file. If every key is accepted, a client may make them
 /// up; those of further keys are counted together.
 const KEYS_MAX: usize = 4_096;
@@ -15,15 +14,7 @@ const KEYS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Allowances {
     requests_max: u32,
-    minute: Mutex<Minute>,
-}
-
-#[derive(Debug, Default)]
-struct Minute {
-    start: Timestamp,
-    used: HashMap<(Vendor, String), u32>,
-    /// The requests of the keys that are not in `used`.
-    others: u32,
+    minutes: Mutex<Ledger<(Vendor, String), Minute>>,
 }
 
 /// The requests that a key has left.
@@ -44,23 +35,17 @@ pub struct Allowance {
 impl Allowances {
     /// Returns allowances of so many requests per minute, none used.
     pub(super) fn new(requests_max: u32) -> Self {
-        Self { requests_max, minute: Mutex::default() }
+        Self { requests_max, minutes: Mutex::new(Ledger::new(Minute::default())) }
     }
 
     /// Counts a request of the key.
     pub(super) fn spend(&self, vendor: Vendor, key: &Identity, now: Timestamp) -> Allowance {
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = now.floor_to(MINUTE_MICROS);
-        if start != minute.start {
-            *minute = Minute { start, ..Minute::default() };
-        }
-        let Minute { used, others, .. } = &mut *minute;
-        let has_room = key.is_of_file() || used.len() < KEYS_MAX;
-        let place = (vendor, key.name().to_owned());
-        let used = if has_room || used.contains_key(&place) { used.entry(place).or_default() } else { others };
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys_max = if key.is_of_file() { usize::MAX } else { KEYS_MAX };
+        let (minute, _) = minutes.of((vendor, key.name().to_owned()), keys_max, now, Minute::default);
+        let (used, end) = minute.present(now);
         let is_exceeded = *used >= self.requests_max;
         *used = used.saturating_add(1);
-        let end = start.plus_micros(MINUTE_MICROS);
         Allowance {
             limit: self.requests_max,
             remaining: self.requests_max.saturating_sub(*used),

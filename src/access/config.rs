@@ -12,6 +12,8 @@ use crate::access::token::NAME_PREFIX;
 const PAIRS_MAX: usize = 10_000;
 /// The most connections or symbols that one key may be permitted.
 pub(super) const LIMIT_MAX: usize = 1_000_000;
+/// The most work per second that one key may be permitted.
+pub(super) const WORK_MAX: u32 = 1_000_000_000;
 /// The longest id or secret in bytes.
 pub(super) const WORD_BYTES_MAX: usize = 256;
 

@@ -21,6 +21,9 @@ pub struct Entitlement {
     pub symbols_max: usize,
     /// Most connections at the same time; 0 means any number.
     pub connections_max: usize,
+    /// Most work per second for its requests, on average over five seconds, in units of one event read; 0 means
+    /// `limits.key_work_per_second_max`.
+    pub work_per_second_max: u32,
     /// Which connection gives way if there are too many.
     pub on_limit: OnLimit,
     /// The end of the entitlement by the wall clock.
@@ -64,6 +67,7 @@ impl Entitlement {
             max_hz: None,
             symbols_max: 0,
             connections_max: 0,
+            work_per_second_max: 0,
             on_limit: OnLimit::Refuse,
             expires_at: None,
             origins: Vec::new(),

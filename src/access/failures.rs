@@ -1,35 +1,25 @@
 //! `Failures`: how often each address has sent wrong credentials in the present minute.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::access::LimitsConfig;
+use crate::access::ledger::{Ledger, Minute};
 use crate::access::network::counted;
 use crate::domain::Timestamp;
-
-const MINUTE_MICROS: i64 = 60_000_000;
 
 /// The failures of all addresses. Further wrong credentials of an address over its limit are refused as too many until the minute
 /// ends.
 #[derive(Debug)]
 pub(super) struct Failures {
     config: LimitsConfig,
-    minute: Mutex<Minute>,
-}
-
-#[derive(Debug, Default)]
-struct Minute {
-    start: Timestamp,
-    failed: HashMap<u128, u32>,
-    /// The failures of the addresses for which `failed` has no room.
-    others: u32,
+    minutes: Mutex<Ledger<u128, Minute>>,
 }
 
 impl Failures {
     /// Returns failures with these limits, none counted.
     pub(super) fn new(config: LimitsConfig) -> Self {
-        Self { config, minute: Mutex::default() }
+        Self { config, minutes: Mutex::new(Ledger::new(Minute::default())) }
     }
 
     /// Counts wrong credentials of this address. An address that has no place of its own, because there are `limits.addresses_max`
@@ -41,17 +31,10 @@ impl Failures {
     pub(super) fn count(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
         let limit = self.config.address_failures_per_minute;
         let (Some(address), 1..) = (address, limit) else { return Ok(()) };
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = now.floor_to(MINUTE_MICROS);
-        if start != minute.start {
-            *minute = Minute { start, ..Minute::default() };
-        }
-        let Minute { failed, others, .. } = &mut *minute;
-        let number = counted(address);
-        let has_room = failed.len() < self.config.addresses_max || failed.contains_key(&number);
-        let count = if has_room { failed.entry(number).or_default() } else { others };
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (minute, _) = minutes.of(counted(address), self.config.addresses_max, now, Minute::default);
+        let (count, end) = minute.present(now);
         if *count >= limit {
-            let end = start.plus_micros(MINUTE_MICROS);
             let wait_ms = (end.micros() - now.micros()) / 1_000 + 1;
             return Err(u64::try_from(wait_ms).unwrap_or(0));
         }
@@ -62,7 +45,7 @@ impl Failures {
     /// Returns the number of addresses that are counted.
     #[cfg(test)]
     fn addresses(&self) -> usize {
-        self.minute.lock().unwrap_or_else(PoisonError::into_inner).failed.len()
+        self.minutes.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 

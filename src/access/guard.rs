@@ -99,6 +99,20 @@ impl Keys {
     ///
     /// Returns why the client is refused.
     pub fn identify(&self, credentials: Option<Credentials<'_>>, caller: &Caller) -> Result<Identity, KeyError> {
+        self.identify_by(credentials, caller, &|| self.charge_verification(caller.address))
+    }
+
+    /// Does the same, and calls `verifies` before a signature is verified, to charge that.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the client is refused.
+    pub(super) fn identify_by(
+        &self,
+        credentials: Option<Credentials<'_>>,
+        caller: &Caller,
+        verifies: &dyn Fn(),
+    ) -> Result<Identity, KeyError> {
         let Some(guard) = &self.guard else { return Ok(Identity::anybody()) };
         let Some(credentials) = credentials else {
             if guard.is_required {
@@ -109,7 +123,7 @@ impl Keys {
         };
         guard.watch(credentials, caller, || {
             let digest = Digest::of(credentials.secret());
-            let key = guard.find(credentials, &digest)?.ok_or_else(|| unknown(credentials))?;
+            let key = guard.find(credentials, &digest, verifies)?.ok_or_else(|| unknown(credentials))?;
             guard.permit(&key, caller)?;
             Ok(key)
         })
@@ -189,18 +203,24 @@ impl Guard {
         Ok(keys)
     }
 
-    /// Returns the client with these credentials; `None` if they are neither a key of the key file nor a token.
+    /// Returns the client with these credentials; `None` if they are neither a key of the key file nor a token. Calls `verifies` before
+    /// a signature is verified.
     ///
     /// # Errors
     ///
     /// Returns why a token is refused.
-    pub(super) fn find(&self, credentials: Credentials<'_>, digest: &Digest) -> Result<Option<Identity>, KeyError> {
+    pub(super) fn find(
+        &self,
+        credentials: Credentials<'_>,
+        digest: &Digest,
+        verifies: &dyn Fn(),
+    ) -> Result<Option<Identity>, KeyError> {
         if let Some(key) = self.current().find(credentials, digest) {
             return Ok(Some(key));
         }
         match (&self.tokens, credentials) {
             (Some(tokens), Credentials::Token(word)) if token::is_like(word) => {
-                Ok(Some(tokens.check(word, digest, self.clock.now())?))
+                Ok(Some(tokens.check(word, digest, self.clock.now(), verifies)?))
             }
             _ => Ok(None),
         }

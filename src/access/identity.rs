@@ -140,14 +140,6 @@ impl Identity {
         self.inner.secrets.iter().fold(false, |found, secret| found | secret.is(digest))
     }
 
-    /// Returns the most symbols of one session, at most `session_max` (`session.symbols_max`).
-    pub fn symbols_max(&self, session_max: usize) -> usize {
-        match self.inner.entitlement.symbols_max {
-            0 => session_max,
-            symbols_max => symbols_max.min(session_max),
-        }
-    }
-
     /// Returns the rights of a session in the market with this table.
     pub fn rights(&self, table: &SymbolTable) -> Rights {
         let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX};
+use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX, WORK_MAX};
 use crate::access::file::{self, KeyFileError};
 use crate::access::identity::{Identity, KeySet};
 use crate::access::{Digest, Entitlement, Glob, OnLimit, web_origin};
@@ -44,6 +44,8 @@ struct Entry {
     symbols_max: usize,
     #[serde(default)]
     connections_max: usize,
+    #[serde(default)]
+    work_per_second_max: u32,
     #[serde(default)]
     on_limit: OnLimit,
     #[serde(default)]
@@ -129,6 +131,9 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
     if entry.symbols_max > LIMIT_MAX || entry.connections_max > LIMIT_MAX {
         return Err(format!("symbols_max and connections_max must be at most {LIMIT_MAX}"));
     }
+    if entry.work_per_second_max > WORK_MAX {
+        return Err(format!("work_per_second_max must be at most {WORK_MAX}"));
+    }
     if entry.delay_ms > 0 {
         return Err("delay_ms must be 0: delayed data are not served yet".into());
     }
@@ -140,6 +145,7 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
         max_hz: entry.max_hz.map(rate).transpose()?,
         symbols_max: entry.symbols_max,
         connections_max: entry.connections_max,
+        work_per_second_max: entry.work_per_second_max,
         on_limit: entry.on_limit,
         expires_at: entry.expires.as_deref().map(|text| moment(text, "expires")).transpose()?,
         origins: each(&entry.origins, ORIGIN_RULE, |text| Some(web_origin(text)?.ascii_serialization()))?,
@@ -212,12 +218,12 @@ mod tests {
     #[test]
     fn a_key_has_every_field_of_the_file() {
         let text = key("channels = [\"trades\", \"bars.1?\"]\nmax_hz = 2.5\nsymbols_max = 3\nconnections_max = 4\n\
-                        on_limit = \"replace\"\norigins = [\"HTTPS://Example.com:443\"]\naddresses = [\"192.0.2.0/24\"]\n\
+                        work_per_second_max = 5\non_limit = \"replace\"\norigins = [\"HTTPS://Example.com:443\"]\naddresses = [\"192.0.2.0/24\"]\n\
                         expires = \"2027-01-01T00:00:00+01:00\"\nadmin = true\ndelay_ms = 0");
         let set = parse(&text).unwrap();
         let key = set.by_id("a").unwrap().entitlement().clone();
         assert_eq!((key.symbols_max, key.connections_max, key.on_limit, key.admin), (3, 4, OnLimit::Replace, true));
-        assert_eq!(key.max_hz, Rate::from_hz(2.5));
+        assert_eq!((key.max_hz, key.work_per_second_max), (Rate::from_hz(2.5), 5));
         let names: Vec<_> = key.channels.iter().map(Channel::name).collect();
         assert_eq!(names, ["trades", "bars.1s", "bars.1m", "bars.1h", "bars.1d"]);
         assert_eq!(key.origins, ["https://example.com"]);
@@ -239,6 +245,7 @@ mod tests {
             (key("on_limit = \"wait\""), "unknown variant `wait`"),
             (key("delay_ms = 1"), "delay_ms"),
             (key("connections_max = 1000001"), "connections_max"),
+            (key("work_per_second_max = 1000000001"), "work_per_second_max"),
             (key("").replace("[\"*\"]", "[\"[A-Z]\"]"), "symbols"),
             (key("").replace("symbols = [\"*\"]", ""), "symbols"),
             (key("").replace(HEX, "12"), "secret_sha256"),

@@ -43,10 +43,11 @@ fn with_any_every_pair_is_accepted_and_listed_ones_keep_their_limits() {
     let listed = KeyConfig { symbols_max: 30, ..pair("a", "s") };
     let keys = keys(vec![listed], true);
     let limit = |id, secret| {
-        keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }, &Caller::default()).map(|key| key.symbols_max(500))
+        keys.check(Vendor::Alpaca, Credentials::Pair { id, secret }, &Caller::default())
+            .map(|key| key.entitlement().symbols_max)
     };
     assert_eq!(limit("a", "s"), Ok(30));
-    assert_eq!(limit("x", "y"), Ok(500));
+    assert_eq!(limit("x", "y"), Ok(0), "as any session");
     assert_eq!(limit("", "y"), Err(KeyError::Unknown));
     assert_eq!(limit("a", "y"), Err(KeyError::Unknown), "the wrong secret of a listed key");
     assert_eq!(

@@ -19,7 +19,7 @@ pub struct LimitsConfig {
     /// Work per second for the requests of each address, on average over five seconds, in units of one event read; 0 means any amount. At
     /// most 1,000,000,000.
     pub address_work_per_second_max: u32,
-    /// The same for each key.
+    /// The same for each key without a `work_per_second_max` of its own.
     pub key_work_per_second_max: u32,
     /// Wrong credentials of each address per minute; 0 means any number. At most 1,000,000.
     pub address_failures_per_minute: u32,

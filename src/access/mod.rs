@@ -15,6 +15,7 @@ mod identity;
 mod key_file;
 #[cfg(test)]
 mod keys_test;
+mod ledger;
 mod limits_config;
 pub mod list;
 mod network;
@@ -207,7 +208,8 @@ impl Keys {
     pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
         let digest = Digest::of(credentials.secret());
         if let Some(guard) = &self.guard {
-            if let Some(key) = guard.find(credentials, &digest)? {
+            let verifies = || self.charge_verification(caller.address);
+            if let Some(key) = guard.find(credentials, &digest, &verifies)? {
                 guard.permit(&key, caller)?;
                 return if key.entitlement().has_every_channel() { Ok(key) } else { Err(KeyError::NotEntitled) };
             }

@@ -1,9 +1,11 @@
 //! `Pass`: who the client of one session is, where it came from, and its place among the connections of its key. A client says who it
 //! is, or renews that, by a token on the open connection.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::access::payer::VERIFICATION_WORK;
 use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError};
 use crate::protocol::CloseReason;
 
@@ -20,6 +22,8 @@ pub struct Pass {
     shown: Option<Instant>,
     /// Whether nobody knows yet who its client is.
     is_awaited: bool,
+    /// The work of verifications that nobody has been charged for.
+    work: u64,
 }
 
 /// Why a token is refused. The session goes on as before.
@@ -58,7 +62,7 @@ impl Pass {
         if let Some(seat) = &seat {
             seat.let_renew();
         }
-        Self { keys, caller, identity, seat, end, shown: None, is_awaited }
+        Self { keys, caller, identity, seat, end, shown: None, is_awaited, work: 0 }
     }
 
     /// Returns who the client is.
@@ -74,6 +78,11 @@ impl Pass {
     /// Returns who pays for the client's requests.
     pub fn payer(&self) -> Option<Box<Payer>> {
         self.keys.payer(self.caller.address, &self.identity)
+    }
+
+    /// Takes the work that the tokens have caused, to charge it.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.work)
     }
 
     /// Takes a token of the client: the first one says who it is, later ones renew that.
@@ -108,7 +117,10 @@ impl Pass {
             return Err(PassError::TooSoon(interval));
         }
         self.shown = Some(now);
-        let identity = self.keys.identify(Some(Credentials::Token(token)), &self.caller);
+        let work = Cell::new(0);
+        let verifies = || work.set(VERIFICATION_WORK);
+        let identity = self.keys.identify_by(Some(Credentials::Token(token)), &self.caller, &verifies);
+        self.work += work.get();
         if let Err(KeyError::Token(TokenError::Unavailable)) = identity {
             // The client may try again as soon as the keys of the issuer are known.
             self.shown = None;

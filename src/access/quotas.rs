@@ -1,33 +1,24 @@
-//! `Quotas`: what each address has used of its limits: its sessions, how fast it begins new ones, and the work of its requests. The
-//! work of each key is in `payer.rs`.
+//! `Quotas`: what each address has used of its limits: its sessions, how fast it begins new ones, and the work of its requests; and the
+//! work of each key.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::access::ledger::{self, Ledger};
 use crate::access::network::counted;
-use crate::access::payer::KeyBooks;
 use crate::access::{Keys, LimitsConfig};
 use crate::metrics::SharedMetrics;
 use crate::rate::RateLimiter;
 
-/// Least time between two searches for books that are not needed any more.
-pub(super) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-
 /// The quotas of all addresses.
 pub(super) struct Quotas {
     pub(super) config: LimitsConfig,
-    books: Mutex<Books>,
-    keys: Mutex<KeyBooks>,
+    /// A book for each address, at most `limits.addresses_max`.
+    addresses: Mutex<Ledger<u128, Book>>,
+    /// The work of each key, of as many keys at most.
+    keys: Mutex<Ledger<String, RateLimiter>>,
     pub(super) metrics: SharedMetrics,
-}
-
-/// One book for each address, at most `limits.addresses_max`, and one for all others together.
-struct Books {
-    of_address: HashMap<u128, Book>,
-    others: Book,
-    swept: Option<Instant>,
 }
 
 /// The quota that an address has used.
@@ -47,14 +38,21 @@ pub struct Lodging {
 impl Quotas {
     /// Returns quotas of which nothing is used.
     pub(super) fn new(config: LimitsConfig, metrics: SharedMetrics, now: Instant) -> Self {
-        let others = Book::new(&config, now);
-        let books = Mutex::new(Books { of_address: HashMap::new(), others, swept: None });
-        let keys = Mutex::new(KeyBooks::new(config.key_work_per_second_max, now));
-        Self { config, books, keys, metrics }
+        let addresses = Mutex::new(Ledger::new(Book::new(&config, now)));
+        let keys = Mutex::new(Ledger::new(RateLimiter::per_second(config.key_work_per_second_max, now)));
+        Self { config, addresses, keys, metrics }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lets `act` see the book of an address, and whether it is its own.
+    fn with_book<T>(&self, number: u128, now: Instant, act: impl FnOnce(&mut Book, bool) -> T) -> T {
+        let mut books = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let (book, is_own) = books.of(number, self.config.addresses_max, now, || Book::new(&self.config, now));
+        let done = act(book, is_own);
+        if !is_own {
+            self.metrics.count_limit("addresses");
+        }
+        self.metrics.addresses.set(i64::try_from(books.len()).unwrap_or(i64::MAX));
+        done
     }
 
     /// Returns the number by which this address is counted, if the limits hold for it.
@@ -66,31 +64,28 @@ impl Quotas {
         let (Some(number), 1..) = (self.limited(address), self.config.address_handshakes_per_second) else {
             return Ok(());
         };
-        let mut books = self.lock();
-        let (book, _) = books.of(number, &self.config, &self.metrics, now);
-        if book.handshakes.allow(1, now) {
-            return Ok(());
-        }
-        self.metrics.count_limit("address_handshakes");
-        Err(book.handshakes.wait(1, now))
+        let knocked = self.with_book(number, now, |book, _| {
+            if book.handshakes.allow(1, now) { Ok(()) } else { Err(book.handshakes.wait(1, now)) }
+        });
+        knocked.inspect_err(|_| self.metrics.count_limit("address_handshakes"))
     }
 
     /// Takes a place; returns the number of the address, if it has a book of its own.
     fn enter(&self, number: u128, now: Instant) -> Result<Option<u128>, Crowded> {
-        let mut books = self.lock();
-        let (book, is_own) = books.of(number, &self.config, &self.metrics, now);
         let max = self.config.address_connections_max;
-        if max > 0 && book.sessions >= max {
-            self.metrics.count_limit("address_connections");
-            return Err(Crowded);
-        }
-        book.sessions += 1;
-        Ok(is_own.then_some(number))
+        let entered = self.with_book(number, now, |book, is_own| {
+            if max > 0 && book.sessions >= max {
+                return Err(Crowded);
+            }
+            book.sessions += 1;
+            Ok(is_own.then_some(number))
+        });
+        entered.inspect_err(|_| self.metrics.count_limit("address_connections"))
     }
 
     fn leave(&self, address: Option<u128>) {
-        let books = &mut *self.lock();
-        let book = address.and_then(|number| books.of_address.get_mut(&number)).unwrap_or(&mut books.others);
+        let mut books = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = books.kept(address.as_ref());
         book.sessions = book.sessions.saturating_sub(1);
     }
 }
@@ -99,29 +94,30 @@ impl Quotas {
 impl Quotas {
     /// Returns for how long the next request of an address must wait.
     pub(super) fn work_wait(&self, number: u128, now: Instant) -> Duration {
-        let books = self.lock();
-        let is_full = books.of_address.len() >= self.config.addresses_max;
-        let book = books.of_address.get(&number).or(is_full.then_some(&books.others));
-        book.map_or(Duration::ZERO, |book| book.work.wait(0, now))
+        self.with_book(number, now, |book, _| book.work.wait(0, now))
     }
 
     /// Charges work to an address.
     pub(super) fn charge(&self, number: u128, work: u32, now: Instant) {
-        self.lock().of(number, &self.config, &self.metrics, now).0.work.charge(work, now);
+        self.with_book(number, now, |book, _| book.work.charge(work, now));
     }
 
-    fn lock_keys(&self) -> MutexGuard<'_, KeyBooks> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns for how long the next request of a key must wait.
-    pub(super) fn key_wait(&self, name: &str, now: Instant) -> Duration {
-        self.lock_keys().wait(name, self.config.addresses_max, now)
-    }
-
-    /// Charges work to a key.
-    pub(super) fn charge_key(&self, name: &str, work: u32, now: Instant) {
-        self.lock_keys().charge(name, work, self.config.addresses_max, now);
+    /// Lets `act` see the work of a key that may cause so much per second.
+    pub(super) fn with_key<T>(
+        &self,
+        name: &str,
+        per_second: u32,
+        now: Instant,
+        act: impl FnOnce(&mut RateLimiter) -> T,
+    ) -> T {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || RateLimiter::per_second(per_second, now);
+        let (work, is_own) = keys.of(name.to_owned(), self.config.addresses_max, now, fresh);
+        if is_own {
+            // It may have changed with the key file.
+            work.set_cells(per_second, now);
+        }
+        act(work)
     }
 }
 
@@ -129,43 +125,23 @@ impl Quotas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowded;
 
-impl Books {
-    /// Returns the book of an address, and whether it is its own.
-    fn of(&mut self, number: u128, config: &LimitsConfig, metrics: &SharedMetrics, now: Instant) -> (&mut Book, bool) {
-        if !self.of_address.contains_key(&number) && !self.has_room(config.addresses_max, metrics, now) {
-            metrics.count_limit("addresses");
-            return (&mut self.others, false);
-        }
-        let book = self.of_address.entry(number).or_insert_with(|| {
-            metrics.addresses.inc();
-            Book::new(config, now)
-        });
-        (book, true)
-    }
-
-    /// Returns whether there is room for another book, if need be after those have been removed of which nothing is used.
-    fn has_room(&mut self, max: usize, metrics: &SharedMetrics, now: Instant) -> bool {
-        if self.of_address.len() < max {
-            return true;
-        }
-        if self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL) {
-            self.swept = Some(now);
-            self.of_address.retain(|_, book| !book.is_unused(now));
-            metrics.addresses.set(i64::try_from(self.of_address.len()).unwrap_or(i64::MAX));
-        }
-        self.of_address.len() < max
-    }
-}
-
 impl Book {
     fn new(config: &LimitsConfig, now: Instant) -> Self {
         let period = Duration::from_secs(1) / config.address_handshakes_per_second.max(1);
         let handshakes = RateLimiter::every(period, config.address_burst, now);
         Self { sessions: 0, handshakes, work: RateLimiter::per_second(config.address_work_per_second_max, now) }
     }
+}
+
+impl ledger::Book for Book {
+    type Moment = Instant;
 
     fn is_unused(&self, now: Instant) -> bool {
         self.sessions == 0 && self.handshakes.is_unused(now) && self.work.is_unused(now)
+    }
+
+    fn is_sweep_due(swept: Instant, now: Instant) -> bool {
+        <RateLimiter as ledger::Book>::is_sweep_due(swept, now)
     }
 }
 
@@ -248,7 +224,7 @@ mod tests {
         let knock = |text: &str| quotas.knock(text.parse().ok(), now).is_ok();
         assert!(knock("2001:db8::1") && !knock("2001:db8::2") && knock("2001:db8:0:1::1"));
         assert!((0..100).all(|_| knock("127.0.0.1") && knock("::ffff:127.0.0.2")));
-        assert_eq!(quotas.lock().of_address.len(), 2);
+        assert_eq!(quotas.addresses.lock().unwrap().len(), 2);
     }
 
     #[test]
@@ -262,14 +238,18 @@ mod tests {
         quotas.charge(1, 200, now);
         assert_eq!((quotas.work_wait(1, now), quotas.work_wait(2, now)), (2_000 * MS, Duration::ZERO));
         assert_eq!(quotas.work_wait(1, now + 2_000 * MS), Duration::ZERO);
+        let charge = |name, now| quotas.with_key(name, 10, now, |work| work.charge(60, now));
+        let wait = |name, now| quotas.with_key(name, 10, now, |work| work.wait(0, now).as_secs());
         for name in ["a", "b", "c", "d"] {
-            quotas.charge_key(name, 60, now);
+            charge(name, now);
         }
-        let waits = ["a", "b", "c", "d", "e"].map(|name| quotas.key_wait(name, now).as_secs());
+        let waits = ["a", "b", "c", "d", "e"].map(|name| wait(name, now));
         assert_eq!(waits, [1, 1, 7, 7, 7], "further keys share a book");
-        assert_eq!(quotas.lock_keys().len(), 2);
-        quotas.charge_key("e", 60, now + Duration::from_mins(1));
-        assert_eq!(quotas.key_wait("e", now + Duration::from_mins(1)).as_secs(), 1, "it has a book of its own now");
+        assert_eq!(quotas.keys.lock().unwrap().len(), 2);
+        let later = now + Duration::from_mins(1);
+        charge("e", later);
+        assert_eq!(wait("e", later), 1, "it has a book of its own now");
+        assert_eq!(quotas.with_key("e", 20, later, |work| work.wait(0, later)), Duration::ZERO, "60 of 100 at once");
     }
 
     #[test]
@@ -278,7 +258,7 @@ mod tests {
         let config = LimitsConfig { addresses_max: 1_000, address_burst: 2, ..LimitsConfig::default() };
         let quotas = quotas(config, now);
         let admitted = (0..100_000).filter(|number| quotas.knock(Some(address(*number)), now).is_ok()).count();
-        assert_eq!((admitted, quotas.lock().of_address.len()), (1_002, 1_000));
+        assert_eq!((admitted, quotas.addresses.lock().unwrap().len()), (1_002, 1_000));
         assert_eq!(quotas.knock(Some(address(7)), now), Ok(()), "it has a book of its own");
         assert!(quotas.knock(Some(address(200_000)), now).is_err(), "the strictest quota for every new one");
         // One of them has a session, and keeps its book.
@@ -286,7 +266,7 @@ mod tests {
         let later = now + Duration::from_secs(2);
         assert_eq!(quotas.knock(Some(address(200_000)), later), Ok(()));
         assert_eq!(
-            (quotas.lock().of_address.len(), quotas.metrics.addresses.get()),
+            (quotas.addresses.lock().unwrap().len(), quotas.metrics.addresses.get()),
             (2, 2),
             "books of which nothing is used are removed"
         );

@@ -35,6 +35,9 @@ pub struct NewKey {
     /// Connections at the same time
     #[arg(long)]
     connections_max: Option<usize>,
+    /// Work per second that its requests may cause, in units of one event read
+    #[arg(long)]
+    work_per_second_max: Option<usize>,
     /// The end, like 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -67,7 +70,11 @@ impl NewKey {
             list(&self.symbols),
             list(&self.channels),
         );
-        let numbers = [("symbols_max", self.symbols_max), ("connections_max", self.connections_max)];
+        let numbers = [
+            ("symbols_max", self.symbols_max),
+            ("connections_max", self.connections_max),
+            ("work_per_second_max", self.work_per_second_max),
+        ];
         for (name, number) in numbers.into_iter().filter_map(|(name, number)| Some((name, number?))) {
             _ = writeln!(entry, "{name} = {number}");
         }

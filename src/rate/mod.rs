@@ -40,6 +40,16 @@ impl RateLimiter {
         Self { cells: 1, period_us, burst_periods: burst_cells, used_until: now, pauses: None }
     }
 
+    /// Allows `cells` per period from now on, at least 1. The cells that were used remain used.
+    pub fn set_cells(&mut self, cells: u32, now: Instant) {
+        let cells = cells.max(1);
+        if cells != self.cells {
+            let used = self.used_until.saturating_duration_since(now).min(Duration::from_secs(u32::MAX.into()));
+            self.used_until = now + used * self.cells / cells;
+            self.cells = cells;
+        }
+    }
+
     /// Marks the burst as used: the first cells are allowed after some time.
     #[must_use]
     pub fn used_up(self) -> Self {
@@ -176,6 +186,21 @@ mod tests {
                 let wait_ns = (-tokens.left).max(0) / tokens.cells;
                 prop_assert_eq!(limiter.wait(0, now).as_nanos(), u128::try_from(wait_ns).unwrap());
             }
+        }
+
+        /// A change of the rate takes nothing and gives at most a cell, which is a nanosecond at the highest rate.
+        #[test]
+        fn what_was_used_remains_used_when_the_rate_changes(
+            rates in prop::collection::vec(1_u32..=1_000_000_000, 1..20), used in 1_u32..1_000,
+        ) {
+            let (now, changes) = (Instant::now(), rates.len() + 1);
+            let mut limiter = RateLimiter::per_second(1_000, now);
+            limiter.charge(5_000 + used, now);
+            for rate in rates.into_iter().chain([1_000]) {
+                limiter.set_cells(rate, now);
+            }
+            let (owed, most) = (limiter.wait(0, now).as_micros(), u128::from(used) * 1_000);
+            prop_assert!(owed <= most && owed + 1_000 * changes as u128 >= most, "{owed}");
         }
 
         /// However rates are rounded, no stretch of time has more cells than the rate and one burst, but for a

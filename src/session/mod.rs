@@ -32,7 +32,7 @@ pub use resume::Begun;
 use rights::Holder;
 use wish::Wish;
 use work::Budget;
-pub use work::{HTTP_WORK, NAME_WORK, ROW_WORK, SNAPSHOT_WORK};
+pub use work::{HTTP_WORK, NAME_WORK, ROW_WORK, SEARCH_WORK, SNAPSHOT_WORK, byte_work};
 
 /// One client. Leaves its hub when dropped.
 pub struct Session {
@@ -106,19 +106,25 @@ impl Session {
     where
         D: Dialect<Request = ClientMessage, Mistake = DecodeError>,
     {
-        self.handle(D::decode(message), now)
+        self.handle(D::decode(message), message.len(), now)
     }
 
-    /// Handles one request that its caller has decoded, or answers the mistake in it. A handler calls this several times if one
-    /// message of its client contains several requests: each counts for `session.requests_per_second_max`.
+    /// Handles one request that its caller has decoded from so many bytes, or answers the mistake in it. A handler calls this several
+    /// times if one message of its client contains several requests: each counts for `session.requests_per_second_max`.
     ///
     /// # Errors
     ///
     /// Returns why the session must be closed. A mistake in the request is no such reason: it is answered.
-    pub fn handle(&mut self, message: Result<ClientMessage, DecodeError>, now: Instant) -> Result<(), CloseReason> {
+    pub fn handle(
+        &mut self,
+        message: Result<ClientMessage, DecodeError>,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
         if !self.budget.spend_request(now) {
             return Err(CloseReason::Flood);
         }
+        self.budget.count_bytes(bytes);
         let result = self.serve(message, now);
         self.pay(now);
         result
@@ -133,11 +139,14 @@ impl Session {
         if let Err(mistake) = self.check_signed_in(&request) {
             return self.refuse(id.as_ref(), mistake, now);
         }
+        // The others cost little, and give room back or show that the client is there.
+        if matches!(request, Request::Subscribe(_) | Request::Auth { .. })
+            && let Err(mistake) = self.check_payer(now)
+        {
+            return self.refuse(id.as_ref(), mistake, now);
+        }
         match request {
-            Request::Subscribe(wanted) => match self.check_payer(now) {
-                Ok(()) => self.subscribe(id.as_ref(), &wanted, now),
-                Err(mistake) => self.refuse(id.as_ref(), mistake, now),
-            },
+            Request::Subscribe(wanted) => self.subscribe(id.as_ref(), &wanted, now),
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id.as_ref(), &symbols, channels, now),
             Request::Auth { token } => self.authenticate(id, &token, now),
             Request::List => self.tell_subscriptions(id.as_ref(), None, now),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::domain::{ChannelSet, SymbolId};
 use crate::protocol::{CloseReason, Mode, OnLag, ServerMessage};
-use crate::session::Session;
+use crate::session::{HTTP_WORK, Session};
 
 impl Session {
     /// Counts a request of so many bytes for `session.requests_per_second_max`, for its cost and for the metrics. A handler that
@@ -21,6 +21,11 @@ impl Session {
     /// Adds the names in a request to its cost.
     pub fn count_names(&mut self, names: usize) {
         self.budget.count(names, 0, 0);
+    }
+
+    /// Adds the check of credentials to the cost of the request that has brought them.
+    pub fn count_authentication(&mut self) {
+        self.budget.count_work(HTTP_WORK);
     }
 
     /// Subscribes to these channels of a symbol, or of all if `id` is `None`, in mode `all`: every event after the hub's offset

@@ -58,10 +58,13 @@ impl Session {
         token: &Token,
         now: Instant,
     ) -> Result<(), CloseReason> {
+        self.count_authentication();
         let shown = match self.holder.as_mut().and_then(|holder| holder.pass.as_mut()) {
             Some(pass) => pass.show(token.text(), now).map(|()| (pass.identity().clone(), pass.payer())),
             None => Err(PassError::NoKey),
         };
+        let verified = self.holder.as_mut().and_then(|holder| holder.pass.as_mut()).map_or(0, Pass::take_work);
+        self.budget.count_work(verified);
         let (identity, payer) = match shown {
             Ok(shown) => shown,
             Err(err) => return self.refuse(id.as_ref(), mistake(err), now),

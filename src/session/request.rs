@@ -68,11 +68,17 @@ impl Session {
     }
 
     fn subscribe_exactly(&mut self, wanted: &Subscribe, answer: Answer<'_>, now: Instant) -> Result<Begun, Mistake> {
+        // What is around it is charged with the request over HTTP.
+        self.budget.count(wanted.symbols.len(), 0, 0);
+        let begun = self.try_subscribe(wanted, answer, now);
+        self.pay(now);
+        begun
+    }
+
+    fn try_subscribe(&mut self, wanted: &Subscribe, answer: Answer<'_>, now: Instant) -> Result<Begun, Mistake> {
         let wanted = self.permitted(wanted)?;
         let known = self.look_up_exactly(&wanted.symbols)?;
-        let begun = self.begin(&known, &wanted, answer, now);
-        self.pay(now);
-        begun.map_err(|_| {
+        self.begin(&known, &wanted, answer, now).map_err(|_| {
             Mistake::new(ErrorCode::LimitExceeded, "too many answers are waiting (push.outbox_reply_bytes_max)")
         })
     }

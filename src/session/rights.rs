@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Returns the most symbols that the session may name, and the setting that says so.
-    pub(super) fn symbols_max(&self) -> (usize, &'static str) {
+    pub fn symbols_max(&self) -> (usize, &'static str) {
         self.rights().symbols_max(self.config.symbols_max)
     }
 

@@ -14,7 +14,7 @@ use crate::session::{Session, SessionConfig};
 
 /// Cost to read, decode and answer a request.
 const REQUEST_WORK: u64 = 16;
-/// Cost of a request for each part of so many bytes, to decode it.
+/// A request costs one unit for each part of so many bytes, to decode it.
 const BYTES_PER_WORK: usize = 16;
 /// Cost to find a symbol by its name and in the index, or to list it over HTTP.
 pub const NAME_WORK: u64 = 4;
@@ -29,6 +29,13 @@ pub const ROW_WORK: u64 = 2;
 pub const HTTP_WORK: u64 = POLL_WORK as u64;
 /// Cost of one poll for the hub.
 const POLL_WORK: usize = 320;
+/// Cost to look at a symbol while a list is searched for others.
+pub const SEARCH_WORK: u64 = 2;
+
+/// Returns the cost to decode a request or a query string of so many bytes.
+pub const fn byte_work(bytes: usize) -> u64 {
+    (bytes / BYTES_PER_WORK) as u64
+}
 
 /// The longest time for which a client over its limit is not read. It may have disconnected, which only a read finds.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -73,7 +80,12 @@ impl Budget {
 
     /// Adds the cost to decode so many bytes to that of the current request.
     pub(super) fn count_bytes(&mut self, bytes: usize) {
-        self.spent += (bytes / BYTES_PER_WORK) as u64;
+        self.spent += byte_work(bytes);
+    }
+
+    /// Adds other work to that of the current request.
+    pub(super) fn count_work(&mut self, work: u64) {
+        self.spent += work;
     }
 
     /// Adds the cost of named symbols, snapshots and visited subscriptions to that of the current request.
@@ -101,10 +113,11 @@ impl Session {
         Err(Mistake { retry_after_ms, ..Mistake::new(ErrorCode::RateLimited, owed.to_string()) })
     }
 
-    /// Charges the events that recoveries have read since the last request, to the client alone: the session ends.
+    /// Charges what has not been charged yet to the client alone: a request that has ended the session, and the events that recoveries
+    /// have read since the last one.
     pub(super) fn settle(&self) {
         if let Some(payer) = &self.payer {
-            payer.charge(self.outbox.borrow_mut().take_work(), Instant::now());
+            payer.charge(self.budget.spent + self.outbox.borrow_mut().take_work(), Instant::now());
         }
     }
 

@@ -58,6 +58,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     worker.answer_turns.clone().pass().await;
     let table = gate::visible(&request);
     let shown = table.rights().channels;
+    gate::charge(&request, NAME_WORK * symbols.len() as u64);
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     gate::charge(&request, SNAPSHOT_WORK * ids.len() as u64);
     let router = worker.router.borrow();

@@ -54,9 +54,26 @@ async fn a_bad_key_file_is_refused_in_one_line() {
 
 #[actix_web::test]
 async fn a_new_key_is_printed_once_and_works_after_sighup_and_no_secret_is_in_the_log() {
-    let made =
-        run(&["key", "new", "--id", "desk7", "--symbols", "AAPL", "--symbols", "BTC*", "--max-hz", "2.5"], &[]).await;
+    let made = run(
+        &[
+            "key",
+            "new",
+            "--id",
+            "desk7",
+            "--symbols",
+            "AAPL",
+            "--symbols",
+            "BTC*",
+            "--max-hz",
+            "2.5",
+            "--work-per-second-max",
+            "200000",
+        ],
+        &[],
+    )
+    .await;
     assert!(made.status.success() && !made.stdout.contains("tcs_"), "{made:?}");
+    assert!(made.stdout.contains("work_per_second_max = 200000\n"), "{made:?}");
     let secret = made.stderr.split_whitespace().find(|word| word.starts_with("tcs_")).unwrap().to_owned();
     let ring = KeyRing::new(&two_keys());
     let variables = [
@@ -105,6 +122,7 @@ async fn a_bad_new_key_is_refused_by_the_rules_of_the_file() {
         (&["key", "new", "--id", "a:b"][..], "id"),
         (&["key", "new", "--id", "a", "--symbols", "[x]"], "symbols"),
         (&["key", "new", "--id", "a", "--expires", "soon"], "expires"),
+        (&["key", "new", "--id", "a", "--work-per-second-max", "2000000000"], "work_per_second_max"),
     ] {
         is_refused(&run(arguments, &[]).await, &[named]);
     }

@@ -9,16 +9,20 @@ use tickcast::app::Settings;
 
 use crate::client::Client;
 use crate::http::{Answer, get, request};
+use crate::issuer::{self, RSA, Scratch, bearer, set_of};
 use crate::json_client::massive;
-use crate::keyring::{KeyRing, NARROW, WIDE, get_as, header_of, two_keys};
+use crate::keyring::{KeyRing, NARROW, WIDE, entry, get_as, header_of, two_keys};
 use crate::patience::wait_until;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
-const SMALL: &str = "/api/v1/snapshot?symbols=AAPL";
-const LARGE: &str = "/api/v1/snapshot";
+pub(crate) const SMALL: &str = "/api/v1/snapshot?symbols=AAPL";
+pub(crate) const LARGE: &str = "/api/v1/snapshot";
+
+/// The entry of a key with every symbol.
+const ALL: &str = "symbols = [\"*\"]";
 
 /// Gives each address a burst of five times 4,000 units, and a market with 2,000 symbols more.
-fn limit_addresses(settings: &mut Settings) {
+pub(crate) fn limit_addresses(settings: &mut Settings) {
     settings.limits.exempt = Networks::default();
     settings.limits.address_work_per_second_max = 4_000;
     settings.limits.key_work_per_second_max = 0;
@@ -26,14 +30,14 @@ fn limit_addresses(settings: &mut Settings) {
 }
 
 /// Checks that the answer is 429, and says when to come back.
-fn assert_refused(answer: &Answer) {
+pub(crate) fn assert_refused(answer: &Answer) {
     assert_eq!(answer.status, 429, "{}", answer.text());
     assert_eq!(answer.problem()["code"], "rate_limited");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
 }
 
 /// Sends the request until it is refused; returns how often it was served.
-async fn served(server: SocketAddr, path: &str) -> usize {
+pub(crate) async fn served(server: SocketAddr, path: &str) -> usize {
     for count in 0..100 {
         let answer = get(server, path).await;
         if answer.status != 200 {
@@ -61,11 +65,8 @@ async fn a_large_request_costs_as_much_as_many_small_ones() {
         let count = served(server.address, path).await;
         assert!((fewest..=most).contains(&count), "{path}: {count}");
         assert_eq!(server.metrics.limited("address_work"), 1);
-        // Everything else of the address is refused as well, but the probes and pages.
+        // Everything else of the address is refused as well.
         assert_refused(&get(server.address, LARGE).await);
-        for open in ["/healthz", "/readyz", "/metrics", "/"] {
-            assert_eq!(get(server.address, open).await.status, 200, "{open}");
-        }
     }
 }
 
@@ -122,6 +123,45 @@ async fn a_key_has_one_budget_over_all_addresses_and_another_key_another_one() {
     assert_eq!(server.metrics.limited("key_work"), 1);
     assert_eq!(get_as(server.address, NARROW, SMALL).await.status, 200);
     assert_eq!(get(server.address, SMALL).await.status, 401, "the credentials come first");
+}
+
+#[actix_web::test]
+async fn a_key_or_a_token_may_have_a_budget_of_its_own_that_changes_with_the_key_file() {
+    let entries =
+        |most: u32| [entry("own", &format!("symbols = [\"*\"]\nwork_per_second_max = {most}")), entry(WIDE, ALL)];
+    let (ring, set) = (KeyRing::new(&entries(4_000)), Scratch::new(set_of(&[&RSA])));
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        issuer::require(settings, &set);
+        ring.require(settings);
+        settings.feed.extra_symbols = 2_000;
+        settings.auth.jwt.default.work_per_second_max = 4_000;
+    });
+    let count = async |header: String| {
+        for count in 0..20 {
+            let answer = request(server.address, Method::GET, LARGE, &[("Authorization", &header)]).await;
+            if answer.status != 200 {
+                assert_refused(&answer);
+                return count;
+            }
+        }
+        20
+    };
+    assert!((2..=4).contains(&count(header_of("own")).await));
+    assert_eq!(count(header_of(WIDE)).await, 20, "limits.key_work_per_second_max");
+    for (subject, claim) in
+        [("alice", json!({"symbols": ["*"]})), ("bob", json!({"symbols": ["*"], "work_per_second_max": 9_000}))]
+    {
+        let token = RSA.token_with(&json!({}), &json!({"sub": subject, "tickcast": claim}));
+        assert!((2..=4).contains(&count(bearer(&token)).await), "{subject}: nothing exceeds auth.jwt.default");
+    }
+    assert_eq!(server.metrics.limited("key_work"), 3);
+    ring.write(&entries(1_000_000));
+    server.keys.reload();
+    let mut status = 429;
+    while status == 429 {
+        status = get_as(server.address, "own", SMALL).await.status;
+    }
+    assert_eq!(count(header_of("own")).await, 20);
 }
 
 #[actix_web::test]

@@ -139,8 +139,8 @@ impl<const COUNTED: bool> MessageHandler for LineHandler<COUNTED> {
             self.deadline = None;
             return self.session.reply_now(ServerMessage::Authenticated, now);
         }
-        let mut requests = payload.split(|byte| *byte == b',').map(Lines::<COUNTED>::decode);
-        requests.try_for_each(|request| self.session.handle(request, now))
+        let mut requests = payload.split(|byte| *byte == b',');
+        requests.try_for_each(|request| self.session.handle(Lines::<COUNTED>::decode(request), request.len(), now))
     }
 
     fn heartbeat(&self, now: Instant) -> Result<(), CloseReason> {

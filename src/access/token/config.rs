@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 use url::Url;
 
-use crate::access::config::LIMIT_MAX;
+use crate::access::config::{LIMIT_MAX, WORK_MAX};
 use crate::access::list;
 use crate::access::token::granted::Bounds;
 
@@ -64,6 +64,9 @@ pub struct JwtDefault {
     pub symbols_max: usize,
     /// Most connections at the same time of one subject; 0 means any number. At most 1,000,000.
     pub connections_max: usize,
+    /// Most work per second for the requests of one subject, in units of one event read; 0 means `limits.key_work_per_second_max`. At most
+    /// 1,000,000,000.
+    pub work_per_second_max: u32,
 }
 
 impl Default for JwtConfig {
@@ -89,7 +92,14 @@ impl Default for JwtConfig {
 impl Default for JwtDefault {
     fn default() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { symbols: all(), channels: all(), max_hz: 0.0, symbols_max: 0, connections_max: 0 }
+        Self {
+            symbols: all(),
+            channels: all(),
+            max_hz: 0.0,
+            symbols_max: 0,
+            connections_max: 0,
+            work_per_second_max: 0,
+        }
     }
 }
 
@@ -226,6 +236,9 @@ impl JwtDefault {
         }
         if self.connections_max > LIMIT_MAX {
             return Err(("auth.jwt.default.connections_max", "must be at most 1000000"));
+        }
+        if self.work_per_second_max > WORK_MAX {
+            return Err(("auth.jwt.default.work_per_second_max", "must be at most 1000000000"));
         }
         Bounds::new(self).map(drop)
     }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::access::config::LIMIT_MAX;
+use crate::access::config::{LIMIT_MAX, WORK_MAX};
 use crate::access::key_file;
 use crate::access::token::{JwtDefault, TokenError};
 use crate::access::{Entitlement, Glob};
@@ -18,6 +18,7 @@ pub(super) struct Granted {
     max_hz: Option<f64>,
     symbols_max: Option<u64>,
     connections_max: Option<u64>,
+    work_per_second_max: Option<u64>,
 }
 
 /// The most that a token may permit.
@@ -28,6 +29,7 @@ pub(super) struct Bounds {
     max_hz: Option<Rate>,
     symbols_max: usize,
     connections_max: usize,
+    work_per_second_max: u32,
 }
 
 impl Bounds {
@@ -54,6 +56,7 @@ impl Bounds {
             max_hz: has_rate.then(rate).transpose()?,
             symbols_max: config.symbols_max,
             connections_max: config.connections_max,
+            work_per_second_max: config.work_per_second_max,
         })
     }
 
@@ -80,21 +83,35 @@ impl Bounds {
             symbols_within: self.symbols.clone().unwrap_or_default(),
             channels: channels.intersection(self.channels),
             max_hz: max_hz.into_iter().chain(self.max_hz).min(),
-            symbols_max: least(granted.symbols_max, self.symbols_max, "tickcast.symbols_max")?,
-            connections_max: least(granted.connections_max, self.connections_max, "tickcast.connections_max")?,
+            symbols_max: least(granted.symbols_max, self.symbols_max, LIMIT_MAX, "tickcast.symbols_max")?,
+            connections_max: least(
+                granted.connections_max,
+                self.connections_max,
+                LIMIT_MAX,
+                "tickcast.connections_max",
+            )?,
+            work_per_second_max: least(
+                granted.work_per_second_max,
+                self.work_per_second_max,
+                WORK_MAX,
+                "tickcast.work_per_second_max",
+            )?,
             expires_at: Some(expires_at),
             ..Entitlement::nothing()
         })
     }
 }
 
-/// Returns the smaller of two numbers of which 0 means any number.
-fn least(claimed: Option<u64>, bound: usize, name: &'static str) -> Result<usize, TokenError> {
-    let claimed = usize::try_from(claimed.unwrap_or(0)).ok().filter(|number| *number <= LIMIT_MAX);
-    Ok(match (claimed.ok_or(TokenError::Claim(name))?, bound) {
-        (0, number) | (number, 0) => number,
-        (claimed, bound) => claimed.min(bound),
-    })
+/// Returns the smaller of two numbers of which 0 means any number, of at most `most`.
+fn least<N: Copy + Ord + Default + TryFrom<u64>>(
+    claimed: Option<u64>,
+    bound: N,
+    most: N,
+    name: &'static str,
+) -> Result<N, TokenError> {
+    let claimed = N::try_from(claimed.unwrap_or(0)).ok().filter(|number| *number <= most);
+    let (claimed, any) = (claimed.ok_or(TokenError::Claim(name))?, N::default());
+    Ok([claimed, bound].into_iter().filter(|number| *number != any).min().unwrap_or(any))
 }
 
 #[cfg(test)]
@@ -140,6 +157,7 @@ mod tests {
             (r#"{"max_hz":0}"#, "tickcast.max_hz"),
             (r#"{"symbols_max":1000001}"#, "tickcast.symbols_max"),
             (r#"{"connections_max":18446744073709551615}"#, "tickcast.connections_max"),
+            (r#"{"work_per_second_max":1000000001}"#, "tickcast.work_per_second_max"),
         ] {
             assert_eq!(bounds(|_| {}).entitlement(granted(claim), END), Err(TokenError::Claim(name)));
         }
@@ -157,12 +175,14 @@ mod tests {
             let bounds = bounds(|config| {
                 (config.symbols, config.max_hz) = (bound.clone(), f64::from(hz_max));
                 (config.symbols_max, config.connections_max) = (most_max, most_max);
+                config.work_per_second_max = u32::try_from(most_max).unwrap();
             });
             let granted = Granted {
                 symbols: Some(claimed.clone()),
                 max_hz: hz.map(f64::from),
                 symbols_max: Some(most),
                 connections_max: Some(most),
+                work_per_second_max: Some(most),
                 ..Granted::default()
             };
             let got = bounds.entitlement(granted, END).unwrap();
@@ -175,6 +195,7 @@ mod tests {
             }
             if most_max > 0 {
                 prop_assert!((1..=most_max).contains(&got.symbols_max) && (1..=most_max).contains(&got.connections_max));
+                prop_assert_eq!(usize::try_from(got.work_per_second_max).unwrap(), got.symbols_max);
             }
         }
     }

@@ -105,12 +105,19 @@ impl Tokens {
         Ok(Some(Self { config: config.clone(), rules, revoked_path, revoked, shared, reads }))
     }
 
-    /// Returns the client with this token, whose digest this is. Its end is not checked.
+    /// Returns the client with this token, whose digest this is. Its end is not checked. Calls `verifies` before the signature is
+    /// verified, which is not done for a token that is remembered.
     ///
     /// # Errors
     ///
     /// Returns the first check that fails.
-    pub(super) fn check(&self, token: &str, digest: &Digest, now: Timestamp) -> Result<Identity, TokenError> {
+    pub(super) fn check(
+        &self,
+        token: &str,
+        digest: &Digest,
+        now: Timestamp,
+        verifies: &dyn Fn(),
+    ) -> Result<Identity, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::TooLong);
         }
@@ -121,8 +128,9 @@ impl Tokens {
             metrics.auth_cache_hits.inc();
             return Ok(identity);
         }
-        let verified = keys.verify(token);
-        let (claims, thumbprint) = verified.map_err(|err| match (err, &self.reads) {
+        verifies();
+        let read = keys.verify(token);
+        let (claims, thumbprint) = read.map_err(|err| match (err, &self.reads) {
             // The issuer may have a new key; while it is looked for, the client is not told that its token is bad.
             (TokenError::UnknownKey, Some((reads, _))) if reads.want(now) => TokenError::Unavailable,
             _ => err,

@@ -35,7 +35,7 @@ fn token() -> String {
 }
 
 fn check(tokens: &Tokens, word: &str) -> Result<String, TokenError> {
-    tokens.check(word, &Digest::of(word), NOW).map(|identity| identity.name().to_owned())
+    tokens.check(word, &Digest::of(word), NOW, &|| {}).map(|identity| identity.name().to_owned())
 }
 
 #[test]

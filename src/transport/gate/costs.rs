@@ -6,10 +6,10 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 
 use crate::access::{Identity, Owed, Payer};
-use crate::session::HTTP_WORK;
+use crate::session::{HTTP_WORK, byte_work};
 use crate::transport::{Problem, Worker, forwarded, gate};
 
-/// Charges a request over HTTP to an address and a key.
+/// Charges a request over HTTP, which may open a WebSocket, to an address and a key.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub(in crate::transport) fn spend(
 ) -> Result<(), Owed> {
     let (Some(payer), now) = (Worker::of(request).keys.payer(address, identity), Instant::now()) else { return Ok(()) };
     payer.check(now)?;
-    payer.charge(HTTP_WORK, now);
+    payer.charge(HTTP_WORK + byte_work(request.query_string().len()), now);
     Ok(())
 }
 

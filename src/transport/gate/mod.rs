@@ -2,8 +2,8 @@
 //!
 //! [`guard`] runs before every handler, and lets a request through to an address only if its client may come there (`way.rs`).
 //! Handlers ask [`identity`] who it is; without an answer of `guard` they get nobody, who may have nothing. The checks come in this
-//! order: host (421), origin (403), new sessions of the address (429), credentials (401, or 429 after many wrong ones of the address),
-//! rights (403); and in the handlers of sessions room for another one (503), connections of the address and of the key (429).
+//! order: host (421), origin of the page that opens a WebSocket (403), new sessions of the address and the cost of its requests (429),
+//! credentials (401, or 429 after many wrong ones of the address), rights (403), the cost of the key's requests (429); and in the handlers of sessions room for another one (503), connections of the address and of the key (429).
 
 mod costs;
 mod leash;
@@ -26,7 +26,7 @@ use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
 use crate::transport::websocket::upgrade::opens_websocket;
-use crate::transport::{Problem, Worker, forwarded};
+use crate::transport::{Problem, Worker, forwarded, inspect};
 
 pub(super) use costs::{charge, payer, spend};
 pub(super) use leash::Leash;
@@ -72,24 +72,23 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     }
     forwarded::check(request)?;
     let way = Way::of(worker, request);
-    let (is_guarded, opens) = (worker.keys.is_guarded(), opens_websocket(request.head()));
+    let opens = opens_websocket(request.head());
     if way == Way::Admin && worker.keys.are_required() {
         return Err(Problem::for_operators(request.path()));
     }
-    if opens && is_guarded && (way.is_native() || way == Way::Admin) {
-        worker.check_origin(request)?;
-    }
-    if way != Way::Open && (opens || way::begins_stream(worker, request)) {
-        knock(worker, request)?;
-    }
-    if matches!(way, Way::Open | Way::Vendor) {
+    // Over HTTP the addresses of vendors do the same, and answer in the form of the vendor.
+    if way == Way::Open || (way == Way::Vendor && !opens) {
         return Ok(());
     }
-    if way.is_native() {
-        // Before the credentials, whoever comes from there.
-        costs::admit(request, forwarded::address(request), &Identity::anybody())?;
+    if opens {
+        worker.check_origin(request).inspect_err(|problem| inspect::report_refusal(request, problem))?;
     }
-    if !is_guarded {
+    if opens || way::begins_stream(worker, request) {
+        knock(worker, request)?;
+    }
+    // Before the credentials, whoever comes from there.
+    costs::admit(request, forwarded::address(request), &Identity::anybody())?;
+    if way == Way::Vendor || !worker.keys.is_guarded() {
         return Ok(());
     }
     let identity = identify(worker, request, way)?;
@@ -97,9 +96,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     if way == Way::Admin {
         permit_operator(&identity)?;
     }
-    if way.is_native() {
-        costs::admit(request, None, &identity)?;
-    }
+    costs::admit(request, None, &identity)?;
     request.extensions_mut().insert(identity);
     Ok(())
 }

@@ -70,11 +70,6 @@ impl Way {
         }
     }
 
-    /// Returns whether the address is one of the native protocol.
-    pub(super) const fn is_native(self) -> bool {
-        matches!(self, Self::Native | Self::Socket)
-    }
-
     fn of_probe(path: &str) -> Self {
         if path == "/metrics" { Self::Admin } else { Self::Open }
     }

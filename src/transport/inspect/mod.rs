@@ -173,7 +173,7 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     };
     // A page that is allowed to open sessions could make a visitor's browser open somebody else's capture. The cookie proves
     // that the same browser asked for the capture, also where a proxy has changed the host.
-    let checked = websocket::upgrade::check(worker, &request).and_then(|()| {
+    let checked = websocket::upgrade::check(&request).and_then(|()| {
         if has_cookie(&request, &capture.cookie(&name)) { Ok(()) } else { worker.check_own_origin(&request) }
     });
     let admitted = checked.and_then(|()| {
@@ -197,6 +197,21 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     response.headers_mut().insert(DATE, date.try_into_value().expect("a date is a good header"));
     capture.response(&response);
     Ok(response)
+}
+
+/// Reports to the observer of a capture that its socket was refused before [`open`] was called. No page of another origin may use the
+/// capture again.
+pub(super) fn report_refusal(request: &HttpRequest, problem: &Problem) {
+    if !request.match_info().as_str().ends_with("/handshake/ws") {
+        return;
+    }
+    let name = Parameters::of(request).and_then(|mut parameters| parameters.take("capture"));
+    if let Ok(Some(name)) = name
+        && let Some(capture) = Worker::of(request).inspector.captures.open(&name)
+    {
+        capture.refused(problem, request);
+        capture.end();
+    }
 }
 
 /// Returns whether the request has this cookie, `NAME=VALUE`.

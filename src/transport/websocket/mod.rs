@@ -64,7 +64,7 @@ const IGNORED_FRAMES_MAX: usize = 16_384;
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     let worker = Worker::of(&request);
-    check(worker, &request)?;
+    check(&request)?;
     let key = if worker.faults.has_none() { None } else { H::presented_key(&request, worker) };
     if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
         return Ok(refused);

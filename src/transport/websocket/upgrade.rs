@@ -11,17 +11,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use crate::transport::{Problem, Worker};
-
-/// Checks that the request opens a WebSocket, and that its page may open one.
-///
-/// # Errors
-///
-/// Returns a problem document if it does not.
-pub(in crate::transport) fn check(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
-    check_handshake(request)?;
-    worker.check_origin(request)
-}
+use crate::transport::Problem;
 
 /// Begins the response that opens the WebSocket of a checked request (RFC 6455 section 4.2.2).
 pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
@@ -32,8 +22,12 @@ pub(super) fn accept(request: &HttpRequest) -> HttpResponseBuilder {
 }
 
 /// Checks the request by RFC 6455 section 4.2.1, and that it has no body before the first frame. actix-web-actors reads only
-/// the first of several headers, and accepts other versions and any key.
-fn check_handshake(request: &HttpRequest) -> Result<(), Problem> {
+/// the first of several headers, and accepts other versions and any key. Its origin was checked at the entrance (`gate`).
+///
+/// # Errors
+///
+/// Returns a problem document if it does not open a WebSocket.
+pub(in crate::transport) fn check(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     if !opens_websocket(request.head()) || !has_token(request.head(), CONNECTION, "upgrade") {
         return Err(Problem::upgrade_required("this address speaks WebSocket: send Connection: Upgrade"));

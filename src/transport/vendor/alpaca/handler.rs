@@ -110,16 +110,14 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
         let answer = match (request, self.entrance.key()) {
             (Err(refusal), _) => ServerMessage::Refused(refusal),
             (Ok(Request::Auth { key, secret }), _) => {
+                self.session.count_authentication();
                 // Tokens come under these names.
                 let is_token = matches!(key.as_str(), "oauth" | "access_token");
                 let pair = Credentials::Pair { id: &key, secret: &secret };
                 self.authenticate(if is_token { Credentials::Token(&secret) } else { pair }, now)
             }
             (Ok(_), None) => ServerMessage::Refused(Refusal::NotAuthenticated),
-            (Ok(Request::Subscribe(lists)), Some(key)) => {
-                let symbols_max = key.symbols_max(self.symbols_max);
-                self.subscribe(&lists, symbols_max)
-            }
+            (Ok(Request::Subscribe(lists)), Some(_)) => self.subscribe(&lists),
             (Ok(Request::Unsubscribe(lists)), _) => self.unsubscribe(&lists),
         };
         self.session.reply_now(answer, now)
@@ -132,13 +130,13 @@ impl<C: Codec + Unpin, const IS_TEST: bool> AlpacaHandler<C, IS_TEST> {
         answer.map_or_else(ServerMessage::Refused, |()| ServerMessage::Authenticated)
     }
 
-    fn subscribe(&mut self, lists: &Lists, key_symbols_max: usize) -> ServerMessage {
+    fn subscribe(&mut self, lists: &Lists) -> ServerMessage {
         self.session.count_names(lists.len());
         if lists.has_unsupported {
             return ServerMessage::Refused(Refusal::UnsupportedChannel);
         }
         if self.exceeds(lists, &Stream::ALL, self.symbols_max)
-            || self.exceeds(lists, &[Stream::Trades, Stream::Quotes], key_symbols_max)
+            || self.exceeds(lists, &[Stream::Trades, Stream::Quotes], self.session.symbols_max().0)
         {
             return ServerMessage::Refused(Refusal::SymbolLimit);
         }

@@ -28,7 +28,6 @@ pub(super) struct FinnhubHandler {
     /// Time of the last ping, or of the beginning.
     pinged: Cell<Instant>,
     ping_interval: Duration,
-    symbols_max: usize,
     held: BTreeSet<SymbolId>,
 }
 
@@ -65,7 +64,6 @@ impl MessageHandler for FinnhubHandler {
             refused,
             pinged: Cell::new(now),
             ping_interval: config.finnhub_ping(),
-            symbols_max: config.symbols_max,
             held: BTreeSet::new(),
         }
     }
@@ -121,11 +119,10 @@ impl FinnhubHandler {
     fn subscribe(&mut self, symbol: &str) -> Result<(), Refusal> {
         self.session.count_names(1);
         let id = self.session.find_exactly(symbol).ok_or(Refusal::UnknownSymbol)?;
-        let symbols_max = self.entrance.key().map_or(0, |key| key.symbols_max(self.symbols_max));
         if self.held.contains(&id) {
             return Ok(());
         }
-        if self.held.len() >= symbols_max {
+        if self.entrance.key().is_none() || self.held.len() >= self.session.symbols_max().0 {
             return Err(Refusal::SymbolLimit);
         }
         self.held.insert(id);

@@ -14,13 +14,14 @@ use crate::access::Vendor;
 use crate::domain::{Bar, Instrument, Symbol, SymbolId};
 use crate::history::{Row, Timeframe, Window};
 use crate::protocol::identity::{Tape, tape};
-use crate::transport::Worker;
+use crate::session::{NAME_WORK, SEARCH_WORK};
 use crate::transport::pieces::{self, Array, Pieces};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::{Content, Page, Reading, reader};
 use crate::transport::vendor::refused::Refused;
 use crate::transport::vendor::{admission, cors, newest, not_found, serving, table};
+use crate::transport::{Worker, gate};
 
 /// Most symbols that a search returns.
 const FOUND_MAX: usize = 100;
@@ -172,6 +173,7 @@ async fn symbols(request: HttpRequest) -> Result<HttpResponse, Refused> {
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = table(&request);
     let ids: Vec<SymbolId> = if exchange == "US" { table.ids().collect() } else { Vec::new() };
+    gate::charge(&request, NAME_WORK * ids.len() as u64);
     let mut is_next = false;
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         if std::mem::replace(&mut is_next, true) {
@@ -197,9 +199,11 @@ async fn search(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let wanted = parameters.get("q").ok_or_else(|| bad_request("Missing parameter: q"))?.to_lowercase();
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = table(&request);
+    gate::charge(&request, SEARCH_WORK * table.ids().count() as u64);
     let has = |text: &str| text.to_lowercase().contains(&wanted);
     let found = table.instruments().filter(|each| has(each.symbol.as_str()) || has(&each.name));
     let found: Vec<_> = found.take(FOUND_MAX).collect();
+    gate::charge(&request, NAME_WORK * found.len() as u64);
     let mut out = format!(r#"{{"count":{},"result":["#, found.len()).into_bytes();
     for (index, instrument) in found.into_iter().enumerate() {
         if index > 0 {

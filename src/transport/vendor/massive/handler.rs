@@ -23,7 +23,6 @@ pub(super) struct MassiveHandler {
     entrance: Entrance,
     /// Why the credentials of a client that is about to be disconnected were refused.
     refused: Refusal,
-    symbols_max: usize,
     /// The channels of each known ticker that the client has subscribed to; `None` is `"*"`. Others are acknowledged and silent.
     held: BTreeMap<Option<SymbolId>, ChannelSet>,
 }
@@ -47,7 +46,6 @@ impl MessageHandler for MassiveHandler {
             session,
             entrance: Entrance::new(Massive::NAME, Vendor::Massive, STREAM.into(), at_excess, &opening, now),
             refused: Refusal::AuthFailed,
-            symbols_max: opening.worker.session.symbols_max,
             held: BTreeMap::new(),
         }
     }
@@ -63,10 +61,7 @@ impl MessageHandler for MassiveHandler {
             (Err(refusal), _) => ServerMessage::Refused(refusal),
             (Ok(Request::Auth(token)), _) => return self.authenticate(&token, now),
             (Ok(_), None) => ServerMessage::Refused(Refusal::NotAuthenticated),
-            (Ok(Request::Subscribe(items)), Some(key)) => {
-                let symbols_max = key.symbols_max(self.symbols_max);
-                self.subscribe(&items, symbols_max)
-            }
+            (Ok(Request::Subscribe(items)), Some(_)) => self.subscribe(&items),
             (Ok(Request::Unsubscribe(items)), Some(_)) => self.unsubscribe(&items),
         };
         match answer {
@@ -116,6 +111,7 @@ impl MessageHandler for MassiveHandler {
 impl MassiveHandler {
     /// Answers an attempt to authenticate. A client that repeats it is told that it is authenticated.
     fn authenticate(&mut self, token: &str, now: Instant) -> Result<(), CloseReason> {
+        self.session.count_authentication();
         let answer = self.entrance.authenticate(Credentials::Token(token), now);
         self.entrance.entitle(&mut self.session);
         match answer {
@@ -128,9 +124,9 @@ impl MassiveHandler {
         }
     }
 
-    fn subscribe(&mut self, items: &[Item], symbols_max: usize) -> ServerMessage {
+    fn subscribe(&mut self, items: &[Item]) -> ServerMessage {
         self.session.count_names(items.len());
-        if self.exceeds(items, symbols_max) {
+        if self.exceeds(items) {
             return ServerMessage::Refused(Refusal::SymbolLimit);
         }
         for (id, channels) in self.topics(items) {
@@ -154,12 +150,12 @@ impl MassiveHandler {
         acknowledgement(UNSUBSCRIBED, items)
     }
 
-    /// Returns whether the session would have more tickers than `symbols_max` after the request. Unknown ones count as well: they
-    /// are acknowledged.
-    fn exceeds(&self, items: &[Item], symbols_max: usize) -> bool {
+    /// Returns whether the session would have more tickers than it may after the request. Unknown ones count as well: they are
+    /// acknowledged.
+    fn exceeds(&self, items: &[Item]) -> bool {
         let is_new = |item: &&Item| self.find(item).is_none_or(|id| !self.held.contains_key(&id));
         let new: BTreeSet<_> = items.iter().filter(is_new).map(|item| &item.ticker).collect();
-        self.held.len() + new.len() > symbols_max
+        self.held.len() + new.len() > self.session.symbols_max().0
     }
 
     /// Returns the symbol that an item names, all if `None` within; `None` if it is unknown.

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{Symbol, SymbolId, Timestamp};
-use crate::transport::Worker;
+use crate::session::{NAME_WORK, SEARCH_WORK};
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::rest::{
     busy, cursor_of, descends, describe, known_ticker, limit_of, next_url, status,
@@ -13,6 +13,7 @@ use crate::transport::vendor::page_token::{PageToken, number_of};
 use crate::transport::vendor::parameters::Parameters;
 use crate::transport::vendor::refused::Refused;
 use crate::transport::vendor::table;
+use crate::transport::{Worker, gate};
 
 const LIMIT_MAX: usize = 1_000;
 const LIMIT_DEFAULT: usize = 100;
@@ -36,6 +37,7 @@ pub(super) async fn tickers(request: HttpRequest) -> Result<HttpResponse, Refuse
     let is_listed = |ticker: &str, name: &str| describes(&parameters, ticker, name);
     let Selected { symbols, next } = select(&request, &parameters, limit, is_listed).await?;
     let table = table(&request);
+    gate::charge(&request, NAME_WORK * symbols.len() as u64);
     let head = format!(r#"{{{},"count":{},{next}"results":["#, status(), symbols.len());
     let encode = move |(id, _): &(SymbolId, Symbol), out: &mut Vec<u8>| {
         let mut object = Object::begin(out);
@@ -63,6 +65,7 @@ pub(super) async fn select(
     let cursor = cursor_of(parameters, number)?;
     worker.answer_turns.clone().pass().await;
     let table = table(request);
+    gate::charge(request, SEARCH_WORK * table.ids().count() as u64);
     let is_after = |symbol: &Symbol| {
         cursor.is_none_or(|cursor| if descends { *symbol < cursor.symbol } else { *symbol > cursor.symbol })
     };
