@@ -25,6 +25,16 @@ pub struct AuthConfig {
     /// How long a WebSocket without a key may take to say who its client is; 0: it needs a key with its request. Milliseconds, at most
     /// 600,000.
     pub first_message_ms: u64,
+    /// How long a ticket is good. Milliseconds, 1,000 to 600,000.
+    pub ticket_ms: u64,
+    /// The file with the secret of tickets, shared by the servers that are to accept them; empty for a random one.
+    pub ticket_secret_file: String,
+    /// Most used tickets that are remembered until they expire, and most unused ones of clients with tokens. 1 to 10,000,000.
+    pub tickets_max: usize,
+    /// Id of the key of the visitors of the server's own pages; empty for none.
+    pub page_key: String,
+    /// How long a ticket of `page_key` is good. Milliseconds, 1,000 to 86,400,000.
+    pub page_ticket_ms: u64,
     /// The file of revoked tokens; empty for none.
     pub revoked_file: String,
     /// Most verified tokens that are remembered; 0 for none. At most 10,000,000.
@@ -44,6 +54,11 @@ impl Default for AuthConfig {
             expiry_grace_ms: 25_000,
             renewal_ms: 10_000,
             first_message_ms: 0,
+            ticket_ms: 30_000,
+            ticket_secret_file: String::new(),
+            tickets_max: 100_000,
+            page_key: String::new(),
+            page_ticket_ms: 600_000,
             revoked_file: String::new(),
             cache_max: 10_000,
             jwt: JwtConfig::default(),
@@ -77,6 +92,16 @@ impl AuthConfig {
             Self { expiry_notice_ms: 3_600_001.., .. } => Err(("auth.expiry_notice_ms", "must be at most 3600000")),
             Self { expiry_grace_ms: 3_600_001.., .. } => Err(("auth.expiry_grace_ms", "must be at most 3600000")),
             Self { renewal_ms: 3_600_001.., .. } => Err(("auth.renewal_ms", "must be at most 3600000")),
+            Self { ticket_ms: ..1_000 | 600_001.., .. } => Err(("auth.ticket_ms", "must be 1000 to 600000")),
+            Self { tickets_max: 0 | 10_000_001.., .. } => Err(("auth.tickets_max", "must be 1 to 10000000")),
+            Self { page_ticket_ms: ..1_000 | 86_400_001.., .. } => {
+                Err(("auth.page_ticket_ms", "must be 1000 to 86400000"))
+            }
+            Self { page_key, keys_file, required, .. }
+                if !page_key.is_empty() && (keys_file.is_empty() || !required) =>
+            {
+                Err(("auth.page_key", "must not be set without auth.required and auth.keys_file, which has the key"))
+            }
             Self { first_message_ms: 600_001.., .. } => Err(("auth.first_message_ms", "must be at most 600000")),
             _ => self.jwt.validate(),
         }

@@ -11,6 +11,7 @@ use crate::access::key_file;
 use crate::access::quotas::Quotas;
 use crate::access::secret::is_mistyped;
 use crate::access::strangers::Strangers;
+use crate::access::tickets::{Tickets, is_page_ticket};
 use crate::access::token::{self, Tokens};
 use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin};
 use crate::domain::{Clock, Timestamp};
@@ -29,8 +30,11 @@ pub(super) struct Guard {
     expiry_grace: Duration,
     renewal_interval: Duration,
     first_message: Duration,
-    clock: Arc<dyn Clock>,
-    metrics: SharedMetrics,
+    pub(super) tickets: Tickets,
+    /// Id of the key of the server's own pages; empty for none.
+    pub(super) page_key: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: SharedMetrics,
 }
 
 /// The end of a client's key.
@@ -64,6 +68,9 @@ impl Keys {
         }
         let path = Some(PathBuf::from(&auth.keys_file)).filter(|path| !path.as_os_str().is_empty());
         let file = path.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
+        if let Some(complaint) = complain_of_page_key(&file, &auth.page_key) {
+            return Err(KeyFileError::new("auth.keys_file", &auth.keys_file, complaint));
+        }
         let (file, tokens) = (RwLock::new(Arc::new(file)), Tokens::new(auth, clock.clone(), metrics.clone())?);
         let failures = Failures::new(limits.clone());
         let guard = Guard {
@@ -76,6 +83,8 @@ impl Keys {
             expiry_grace: Duration::from_millis(auth.expiry_grace_ms),
             renewal_interval: Duration::from_millis(auth.renewal_ms),
             first_message: Duration::from_millis(auth.first_message_ms),
+            tickets: Tickets::new(auth)?,
+            page_key: auth.page_key.clone(),
             clock,
             metrics,
         };
@@ -122,8 +131,15 @@ impl Keys {
             return Ok(Identity::anybody());
         };
         guard.watch(credentials, caller, || {
-            let digest = Digest::of(credentials.secret());
-            let key = guard.find(credentials, &digest, verifies)?.ok_or_else(|| unknown(credentials))?;
+            let key = match credentials {
+                Credentials::Ticket(text) => guard.redeem(text)?,
+                // A token is sent more than once.
+                Credentials::Token(text) if is_page_ticket(text) => guard.redeem(text)?,
+                _ => {
+                    let digest = Digest::of(credentials.secret());
+                    guard.find(credentials, &digest, verifies)?.ok_or_else(|| unknown(credentials))?
+                }
+            };
             guard.permit(&key, caller)?;
             Ok(key)
         })
@@ -182,7 +198,7 @@ impl Keys {
 }
 
 impl Guard {
-    fn current(&self) -> Arc<KeySet> {
+    pub(super) fn current(&self) -> Arc<KeySet> {
         self.file.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -229,6 +245,8 @@ impl Guard {
     /// Returns the way by which a client with these credentials comes, for the metrics.
     fn way(&self, credentials: Credentials<'_>) -> &'static str {
         match credentials {
+            Credentials::Ticket(_) => "ticket",
+            Credentials::Token(word) if is_page_ticket(word) => "ticket",
             Credentials::Token(word) if self.tokens.is_some() && token::is_like(word) => "token",
             _ => "key",
         }
@@ -303,7 +321,7 @@ impl Guard {
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
@@ -313,14 +331,16 @@ impl KeyError {
         match self {
             Self::RateLimited { .. } => "rate_limited",
             Self::Missing => "missing",
-            Self::Mistyped | Self::Unknown => "unknown",
-            Self::Expired => "expired",
+            Self::Mistyped | Self::Unknown | Self::Ticket => "unknown",
+            Self::TooManyTickets => "unavailable",
+            Self::Expired | Self::Spent => "expired",
             Self::Token(err) => err.name(),
             Self::Address | Self::Origin | Self::NotEntitled => "forbidden",
         }
     }
 
-    /// Returns whether the credentials are wrong ones, that count against their address.
+    /// Returns whether the credentials are wrong ones, that count against their address. Nobody finds a ticket by trying, and those of a
+    /// server that has been restarted are unknown to it.
     fn is_wrong(&self) -> bool {
         matches!(self, Self::Unknown | Self::Mistyped) || matches!(self, Self::Token(err) if err.is_forged())
     }
@@ -334,4 +354,16 @@ impl KeyError {
 /// Returns the reason why credentials are refused that no key has.
 pub(super) fn unknown(credentials: Credentials<'_>) -> KeyError {
     if is_mistyped(credentials.secret()) { KeyError::Mistyped } else { KeyError::Unknown }
+}
+
+/// Returns why a key file does not go with `auth.page_key`.
+fn complain_of_page_key(file: &KeySet, id: &str) -> Option<String> {
+    match file.by_id(id) {
+        _ if id.is_empty() => None,
+        None => Some(format!("it has no key {id} (auth.page_key)")),
+        Some(key) if key.entitlement().admin => {
+            Some(format!("the key {id} must not have admin: every visitor of the pages has it (auth.page_key)"))
+        }
+        Some(_) => None,
+    }
 }

@@ -134,6 +134,12 @@ impl Identity {
         matches!(self.inner.origin, Origin::File | Origin::Token(_))
     }
 
+    /// Returns the key as a client has it that came with the secret of which this is true.
+    pub(super) fn found_by(&self, is: impl Fn(&Digest) -> bool) -> Option<Self> {
+        let secret = self.inner.secrets.iter().find(|secret| is(secret))?;
+        Some(Self { inner: self.inner.clone(), secret: Some(*secret) })
+    }
+
     /// Returns whether a secret with this digest belongs to the key.
     pub(super) fn has_secret(&self, digest: &Digest) -> bool {
         // Every secret is compared, so that the time does not tell which one it is.
@@ -182,6 +188,7 @@ impl KeySet {
         let key = match credentials {
             Credentials::Pair { id, .. } => self.by_id.get(id),
             Credentials::Token(_) => self.by_secret.get(digest),
+            Credentials::Ticket(_) => None,
         };
         let is_good = key.unwrap_or(&STRANGER).has_secret(digest);
         key.filter(|_| is_good).map(|key| Identity { inner: key.inner.clone(), secret: Some(*digest) })

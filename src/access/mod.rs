@@ -27,6 +27,7 @@ mod quotas;
 mod seats;
 mod secret;
 mod strangers;
+mod tickets;
 mod token;
 mod visible;
 
@@ -62,6 +63,7 @@ pub use seats::{NoSeat, Seat};
 pub use secret::{Digest, Secret, name_of_token, names_token};
 pub use strangers::Stranger;
 use strangers::Strangers;
+pub use tickets::{Ticket, is_page_ticket};
 pub use token::{JwtConfig, JwtDefault, TokenError};
 pub use visible::VisibleTable;
 
@@ -77,12 +79,14 @@ pub enum Credentials<'a> {
     },
     /// One word: a key of Massive or Finnhub, or a bearer token. The secret of a listed key, or a token (JWT).
     Token(&'a str),
+    /// A ticket in an address.
+    Ticket(&'a str),
 }
 
 impl<'a> Credentials<'a> {
     const fn secret(self) -> &'a str {
         match self {
-            Self::Pair { secret, .. } | Self::Token(secret) => secret,
+            Self::Pair { secret, .. } | Self::Token(secret) | Self::Ticket(secret) => secret,
         }
     }
 }
@@ -114,6 +118,15 @@ pub enum KeyError {
     /// No such key, or a wrong secret.
     #[error("no such key")]
     Unknown,
+    /// No ticket of this server, or one of a key or secret that has been removed.
+    #[error("no ticket of this server, or its key is no longer valid")]
+    Ticket,
+    /// The ticket has been used, or has expired.
+    #[error("the ticket has been used or has expired")]
+    Spent,
+    /// So many tickets have been used that no more can be.
+    #[error("too many tickets have been used (auth.tickets_max)")]
+    TooManyTickets,
     /// The token is none of the issuer's, or may not be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -230,7 +243,7 @@ impl Keys {
     fn unlisted(&self, credentials: Credentials<'_>) -> Option<Identity> {
         let (id, secret) = match credentials {
             Credentials::Pair { id, secret } => (id, secret),
-            Credentials::Token(token) => (token, token),
+            Credentials::Token(token) | Credentials::Ticket(token) => (token, token),
         };
         let is_word = |word: &str| {
             (1..=WORD_BYTES_MAX).contains(&word.len())

@@ -8,6 +8,8 @@ use flate2::Crc;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::access::tickets;
+
 /// The beginning of every secret that this program makes, by which scanners of repositories find it.
 const PREFIX: &str = "tcs_";
 /// Random bytes of a secret.
@@ -60,6 +62,13 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl Digest {
+    /// Returns the bytes, which must not be shown.
+    pub(super) const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl fmt::LowerHex for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -100,9 +109,12 @@ pub(super) fn is_mistyped(word: &str) -> bool {
     random.len() != RANDOM_BYTES || *check != checksum(random)
 }
 
-/// Returns whether the word begins like a secret of this program, in any case.
+/// Returns whether the word begins like a secret or a ticket of this program, in any case.
 pub(super) fn is_like_ours(word: &str) -> bool {
-    word.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX))
+    [PREFIX]
+        .iter()
+        .chain(&tickets::PREFIXES)
+        .any(|prefix| word.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix)))
 }
 
 /// Returns the name of a key that is one unlisted word. It does not show the word, which may be a secret of somebody who has mistyped

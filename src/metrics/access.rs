@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use crate::metrics::{AUTH_WAYS, Metrics};
 
 impl Metrics {
@@ -48,5 +50,10 @@ impl Metrics {
     /// Returns how many clients were refused or ended because of this limit.
     pub fn limited(&self, limit: &'static str) -> u64 {
         self.limit_refused.of(limit).get()
+    }
+
+    /// Returns the counter of what has become of tickets, one of [`TICKET_RESULTS`](crate::metrics::TICKET_RESULTS).
+    pub fn tickets(&self, result: &'static str) -> Counter {
+        self.tickets.of(result)
     }
 }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS};
+use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS, TICKET_RESULTS};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -212,6 +212,12 @@ labelled!(
     Renewals,
     "result",
     RENEWAL_RESULTS
+);
+labelled!(
+    /// Counters by what has become of tickets.
+    Tickets,
+    "result",
+    TICKET_RESULTS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -21,8 +21,8 @@ pub const HTTP_ERRORS: [&str; 13] = [
 pub const AUTH_RESULTS: [&str; 9] =
     ["accepted", "rate_limited", "missing", "unknown", "expired", "forbidden", "invalid", "revoked", "unavailable"];
 
-/// The ways by which clients say who they are: a key, a token (JWT), or none.
-pub const AUTH_WAYS: [&str; 3] = ["key", "token", "none"];
+/// The ways by which clients say who they are: a key, a token (JWT), a ticket, or none.
+pub const AUTH_WAYS: [&str; 4] = ["key", "token", "ticket", "none"];
 
 /// The limits whose refusals are counted.
 pub const LIMITS: [&str; 6] =
@@ -30,6 +30,9 @@ pub const LIMITS: [&str; 6] =
 
 /// Results of requests `auth`, by which a client says who it is or renews that.
 pub const RENEWAL_RESULTS: [&str; 4] = ["accepted", "refused", "other_name", "too_soon"];
+
+/// The fates of tickets.
+pub const TICKET_RESULTS: [&str; 6] = ["issued", "accepted", "unknown", "spent", "ended", "full"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

@@ -23,8 +23,9 @@ use crate::protocol::{CloseReason, ErrorCode, Refusal};
 pub use kinds::{Ages, WriteTimes};
 use kinds::{
     Auths, Closes, Errors, Excesses, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Renewals, Seconds,
+    Tickets,
 };
-pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS};
+pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS, TICKET_RESULTS};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -224,6 +225,8 @@ metrics! {
         pub addresses: Gauge,
         /// Clients refused or ended because of a limit, by limit.
         limit_refused: Excesses,
+        /// Tickets, by what has become of them.
+        tickets: Tickets,
         /// Errors sent to clients, by code.
         errors: Errors,
         /// Refusals sent to clients in the dialects of vendors, by reason.

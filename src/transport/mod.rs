@@ -28,6 +28,7 @@ mod rest;
 mod second_look;
 mod sse;
 mod status;
+mod ticket;
 mod traffic;
 mod turnstile;
 mod vendor;
@@ -250,7 +251,12 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/symbols", rest::symbols))
         .service(reading("/snapshot", rest::snapshot))
         .service(reading("/bars", bars::bars))
-        .service(reading("/traffic", traffic::traffic));
+        .service(reading("/traffic", traffic::traffic))
+        .service(
+            web::resource("/ticket")
+                .route(web::post().to(ticket::issue))
+                .default_service(web::to(ticket::method_not_allowed)),
+        );
     for resource in faults::rest::resources() {
         config.service(resource);
     }

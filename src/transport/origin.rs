@@ -85,7 +85,7 @@ impl AllowedOrigins {
     /// Returns the CORS headers: which pages may read responses over HTTP. `with_keys`: pages may send `Authorization`.
     pub(super) fn cors(&self, with_keys: bool) -> Cors {
         let cors = Cors::default()
-            .allowed_methods(["GET", "HEAD"])
+            .allowed_methods(["GET", "HEAD"].into_iter().chain(with_keys.then_some("POST")))
             .allowed_headers(
                 [HeaderName::from_static("last-event-id")].into_iter().chain(with_keys.then_some(AUTHORIZATION)),
             )

@@ -37,6 +37,8 @@ pub struct Problem {
     closes: bool,
     /// The value of `WWW-Authenticate` (RFC 6750 section 3).
     challenge: Option<&'static str>,
+    /// The value of `Allow` (RFC 9110 section 10.2.1).
+    allowed: Option<&'static str>,
 }
 
 impl Problem {
@@ -49,6 +51,7 @@ impl Problem {
             retry_after_ms: 0,
             closes: false,
             challenge: None,
+            allowed: None,
         }
     }
 
@@ -174,6 +177,12 @@ impl Problem {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", detail)
     }
 
+    /// Returns 405: the address supports only these methods.
+    pub(super) fn method_not_allowed(request: &HttpRequest, allowed: &'static str) -> Self {
+        let detail = format!("{} is not served here", request.method());
+        Self { allowed: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail) }
+    }
+
     /// Returns 404: there is no such address.
     pub fn not_found(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such address: {path}"))
@@ -248,10 +257,9 @@ pub(super) async fn not_found(request: HttpRequest) -> Problem {
     Problem::not_found(request.path())
 }
 
-/// Responds to a method that the address does not support.
+/// Responds to a method that an address for reading does not support.
 pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem {
-    let detail = format!("{} is not served here", request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    Problem::method_not_allowed(&request, "GET, HEAD")
 }
 
 impl actix_web::Responder for Problem {
@@ -291,10 +299,10 @@ impl ResponseError for Problem {
                 let seconds = self.retry_after_ms.div_ceil(1_000) + RETRY_AFTER_S;
                 response.insert_header((RETRY_AFTER, seconds.to_string()));
             }
-            StatusCode::METHOD_NOT_ALLOWED => {
-                response.insert_header((ALLOW, "GET, HEAD"));
-            }
             _ => {}
+        }
+        if let Some(allowed) = self.allowed {
+            response.insert_header((ALLOW, allowed));
         }
         if let Some(challenge) = self.challenge {
             response.insert_header((WWW_AUTHENTICATE, challenge));

@@ -9,6 +9,7 @@ use crate::domain::{Channel, ChannelSet};
 use crate::protocol::native::{parse_mode, parse_on_lag};
 use crate::protocol::{Cursor, ErrorCode, Mistake, Rate, Selector, Subscribe, WILDCARD};
 use crate::transport::Problem;
+use crate::transport::gate::TICKET;
 
 /// The parameters that have not been taken yet.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -107,6 +108,12 @@ impl Parameters {
                 Err(Problem::bad_request(format!("no such parameter: {name}")))
             }
         }
+    }
+
+    /// Does the same where a ticket may be in the address: the gate has looked at it.
+    pub(super) fn finish_with_ticket(mut self) -> Result<(), Problem> {
+        self.take(TICKET)?;
+        self.finish()
     }
 }
 

@@ -278,7 +278,7 @@ fn secrets(config: &JwtConfig, demands: &Demands) -> Result<Vec<TokenKey>, KeyFi
     for (setting, path) in files.into_iter().filter(|(_, path)| !path.is_empty()) {
         let complain = |complaint: String| KeyFileError::new(setting, path, complaint);
         let bytes = file::read(Path::new(path), FILE_BYTES_MAX).map_err(complain)?;
-        let secret = without_line_end(&bytes);
+        let secret = file::without_line_end(&bytes);
         let least = demands.algorithms.iter().map(|algorithm| digest_bytes(*algorithm)).max().unwrap_or(0);
         if secret.len() < least {
             return Err(complain(format!("a secret of these algorithms must have at least {least} bytes")));
@@ -301,12 +301,6 @@ const fn digest_bytes(algorithm: Algorithm) -> usize {
         Algorithm::HS512 => 64,
         _ => 32,
     }
-}
-
-/// Returns a secret without the end of its line, which editors and `openssl rand` add.
-fn without_line_end(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
 /// Reads the files of public keys.

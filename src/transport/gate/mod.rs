@@ -8,6 +8,7 @@
 mod costs;
 mod leash;
 mod operators;
+mod own_pages;
 mod presented;
 mod way;
 
@@ -25,12 +26,14 @@ use crate::access::{
 use crate::audit::Event;
 use crate::protocol::CloseReason;
 use crate::transport::admin::Site;
+use crate::transport::vendor::credentials::Presented;
 use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Problem, Worker, forwarded, inspect};
 
 pub(super) use costs::{charge, payer, spend};
 pub(super) use leash::Leash;
-pub(super) use presented::shown_offers;
+pub(super) use own_pages::is_of_own_page;
+pub(super) use presented::{TICKET, shown_offers, shown_target};
 use way::Way;
 
 /// Longest time over which clients whose sessions end at once should come back. Milliseconds.
@@ -103,12 +106,18 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
 
 /// Returns who sends a request, by its credentials. A refusal is in the audit log.
 fn identify(worker: &Worker, request: &HttpRequest, way: Way) -> Result<Identity, Problem> {
-    let presented = presented::of(request).inspect_err(|_| worker.record(request, Event::Refused, "", "malformed"))?;
+    let presented = presented::of(request, way.takes_tickets());
+    let presented = presented.inspect_err(|_| worker.record(request, Event::Refused, "", "malformed"))?;
     let credentials = presented.as_ref().map(|presented| presented.credentials());
     match credentials {
         // It says who it is by its first message, and may have nothing until then.
         None if way == Way::Socket && worker.keys.first_message().is_some() => Ok(Identity::nobody()),
+        // It gets a ticket of the key of the pages.
+        None if way == Way::Ticket && worker.keys.have_page_key() && is_of_own_page(request) => Ok(Identity::nobody()),
         credentials => {
+            if presented.as_ref().is_some_and(Presented::is_page_ticket) {
+                own_pages::check(worker, request)?;
+            }
             let identity = worker.keys.identify(credentials, &caller(request));
             identity.map_err(|err| refuse_key(worker, request, err))
         }
@@ -256,10 +265,11 @@ fn refusal(err: KeyError) -> Problem {
     match err {
         KeyError::RateLimited { wait_ms } => Problem::rate_limited(err.to_string()).after_ms(wait_ms),
         KeyError::Missing => Problem::unauthorized("a key is needed: send Authorization, docs/PROTOCOL.md", false),
-        KeyError::Mistyped => Problem::unauthorized(err.to_string(), true),
+        KeyError::Mistyped | KeyError::Ticket | KeyError::Spent => Problem::unauthorized(err.to_string(), true),
         KeyError::Unknown => Problem::unauthorized("no such key, or another secret", true),
         KeyError::Token(err @ TokenError::Unavailable) => Problem::unavailable(err.to_string()),
         KeyError::Token(err) => Problem::token_invalid(err.to_string()),
+        KeyError::TooManyTickets => Problem::unavailable(err.to_string()),
         KeyError::Expired => Problem::token_expired(),
         KeyError::Address | KeyError::NotEntitled => Problem::forbidden(err.to_string()),
         KeyError::Origin => Problem::forbidden_origin(err.to_string()),

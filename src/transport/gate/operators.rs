@@ -1,16 +1,12 @@
 //! The entrance of the listener of the operators: who may come to which address.
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderValue;
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::access::KeyError;
 use crate::audit::Event;
-use crate::transport::gate::{Way, identify, permit_operator, refuse_host, refuse_key};
+use crate::transport::gate::{Way, identify, own_pages, permit_operator, refuse_host, refuse_key};
 use crate::transport::{Problem, Worker, admin, forwarded};
-
-/// The header with which browsers tell where a request comes from (Fetch Metadata).
-const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Lets a request to the listener of the operators through, or says why not: first its host, then the page that sends it, then its key.
 ///
@@ -42,13 +38,6 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
 /// Checks that no page of another origin sends the request. Browsers send `Origin` with every request that may change something, and
 /// tell the site with each.
 fn check_page(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
-    worker.check_own_origin(request)?;
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let site = request.headers().get(FETCH_SITE).map(HeaderValue::as_bytes);
-    let is_own = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
-    if is_own || is_reading {
-        return Ok(());
-    }
-    worker.metrics().origins_refused.inc();
-    Err(Problem::forbidden_origin("this address is for the server's own pages, not for those of another site"))
+    if is_reading { worker.check_own_origin(request) } else { own_pages::check(worker, request) }
 }

@@ -1,5 +1,5 @@
-//! The credentials of a request in the ways of this server: the header `Authorization`, or for browsers, which cannot set it on a
-//! WebSocket, a subprotocol.
+//! The credentials of a request in the ways of this server: the header `Authorization`; for browsers, which cannot set it on a
+//! WebSocket, a subprotocol; and for those that can set neither a ticket in the address.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
@@ -7,27 +7,37 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::transport::Problem;
+use crate::transport::query::Parameters;
 use crate::transport::vendor::credentials::Presented;
 
 /// Subprotocols that carry credentials in base64url without padding: `id:secret`, and one word.
 const BASIC: &str = "tickcast.basic.";
 const BEARER: &str = "tickcast.bearer.";
 
-/// Returns the credentials of the request, if it has any.
+/// The parameter with a ticket.
+pub(in crate::transport) const TICKET: &str = "ticket";
+
+/// Returns the credentials of the request, if it has any. Where the address `takes_tickets`, one counts.
 ///
 /// # Errors
 ///
 /// Returns 401 if they are malformed, if the subprotocols are no ASCII text so that nobody knows whether they carry some, or if there
 /// are several: a server that chose one of them would choose another one than a proxy before it.
-pub(super) fn of(request: &HttpRequest) -> Result<Option<Presented>, Problem> {
+pub(super) fn of(request: &HttpRequest, takes_tickets: bool) -> Result<Option<Presented>, Problem> {
     let headers: Vec<_> = request.headers().get_all(AUTHORIZATION).collect();
     let offers: Vec<_> = offers(request)?.into_iter().filter(|offer| is_secret_offer(offer)).collect();
-    match (headers.as_slice(), offers.as_slice()) {
-        ([], []) => Ok(None),
-        ([header], []) => Presented::parse(header.as_bytes()).map(Some).ok_or_else(malformed),
-        ([], [offer]) => parse(offer).map(Some).ok_or_else(malformed),
+    let ticket = if takes_tickets { ticket(request)? } else { None };
+    match (headers.as_slice(), offers.as_slice(), ticket) {
+        ([], [], ticket) => Ok(ticket.map(Presented::Ticket)),
+        ([header], [], None) => Presented::parse(header.as_bytes()).map(Some).ok_or_else(malformed),
+        ([], [offer], None) => parse(offer).map(Some).ok_or_else(malformed),
         _ => Err(Problem::unauthorized("the request has more than one pair of credentials", true)),
     }
+}
+
+/// Returns the ticket in the address.
+fn ticket(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    if request.query_string().contains(TICKET) { Parameters::of(request)?.take(TICKET) } else { Ok(None) }
 }
 
 fn malformed() -> Problem {
@@ -45,6 +55,21 @@ fn offers(request: &HttpRequest) -> Result<Vec<&str>, Problem> {
 fn behind<'a>(offer: &'a str, prefix: &str) -> Option<&'a str> {
     let (begin, rest) = offer.split_at_checked(prefix.len())?;
     begin.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Returns the target of a request with `***` in place of a ticket.
+pub(in crate::transport) fn shown_target(request: &HttpRequest) -> String {
+    let is_ticket = |pair: &str| name_of(pair).is_some_and(|name| name == TICKET);
+    let shown = |pair: &str| if is_ticket(pair) { format!("{TICKET}=***") } else { pair.to_owned() };
+    match request.query_string() {
+        "" => request.path().to_owned(),
+        query => format!("{}?{}", request.path(), query.split('&').map(shown).collect::<Vec<_>>().join("&")),
+    }
+}
+
+/// Returns the name of a parameter, decoded.
+fn name_of(pair: &str) -> Option<String> {
+    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned())
 }
 
 /// Returns whether a subprotocol carries credentials, well-formed or not. It must not be shown or echoed.
@@ -78,10 +103,10 @@ mod tests {
 
     fn presented(headers: &[(&str, &str)]) -> Result<Option<String>, String> {
         let request = headers.iter().fold(TestRequest::default(), |request, pair| request.append_header(*pair));
-        let presented = of(&request.to_http_request()).map_err(|problem| problem.to_string())?;
+        let presented = of(&request.to_http_request(), false).map_err(|problem| problem.to_string())?;
         Ok(presented.map(|presented| match presented {
             Presented::Pair { id, secret } => format!("{id}/{secret}"),
-            Presented::Token(token) => token,
+            Presented::Token(token) | Presented::Ticket(token) => token,
         }))
     }
 

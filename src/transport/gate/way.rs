@@ -15,8 +15,12 @@ pub(super) enum Way {
     Open,
     /// Clients with a key, by the headers and subprotocols of this server.
     Native,
-    /// The same, for a WebSocket of the native protocol, whose client may also say by message who it is.
+    /// The same, for a WebSocket of the native protocol, whose client may also show a ticket in the address, or say by message who it is.
     Socket,
+    /// The same, for server-sent events, whose client may also show a ticket in the address.
+    Stream,
+    /// Clients with a key, and pages of this server.
+    Ticket,
     /// Clients with a key that has `admin`.
     Admin,
     /// Clients of a vendor. The address asks for the key in the vendor's own way.
@@ -65,9 +69,17 @@ impl Way {
             path if VENDORS.iter().any(|vendor| path.starts_with(vendor)) => Self::Vendor,
             path if path.starts_with("/api/v1/") && finnhub::rest::has_token(request.head()) => Self::Vendor,
             "/ws" | "/ws/" | "//ws" if is_upgrade => Self::Socket,
+            "/handshake/ws" if is_upgrade => Self::Stream,
+            "/api/v1/stream" | "/handshake/capture" => Self::Stream,
+            "/api/v1/ticket" => Self::Ticket,
             path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
             _ => Self::Native,
         }
+    }
+
+    /// Returns whether a ticket in the address counts.
+    pub(super) const fn takes_tickets(self) -> bool {
+        matches!(self, Self::Socket | Self::Stream)
     }
 
     fn of_probe(path: &str) -> Self {

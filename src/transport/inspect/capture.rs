@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::domain::Clock;
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::gate::shown_offers;
+use crate::transport::gate::{shown_offers, shown_target};
 use crate::transport::{Problem, random_name};
 
 use super::framing::{Framing, Piece};
@@ -102,7 +102,7 @@ impl Capture {
 
     /// Records the head of the request as the server has parsed it: names in lower case, in no order.
     pub(super) fn request(&self, request: &HttpRequest) {
-        let line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
+        let line = format!("{} {} {:?}", request.method(), shown_target(request), request.version());
         let headers: Vec<_> = headers(request.headers(), is_shown).collect();
         self.write("request", &json!({ "line": line, "headers": headers }));
     }

@@ -76,7 +76,7 @@ impl Inspector {
 ///
 /// Returns a problem document when a parameter is given.
 pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Parameters::of(&request)?.finish()?;
+    Parameters::of(&request)?.finish_with_ticket()?;
     let worker = Worker::of(&request).clone();
     if worker.ready().is_err() {
         return Ok(refuse(&worker));
@@ -167,7 +167,7 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("capture")?.unwrap_or_default();
-    parameters.finish()?;
+    parameters.finish_with_ticket()?;
     let Some(capture) = worker.inspector.captures.open(&name) else {
         return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
     };

@@ -52,7 +52,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     let mut parameters = Parameters::of(&request)?;
     let account = traffic::charge(&request, &mut parameters, Transport::Sse)?;
     let mut wanted = parameters.take_subscribe(true)?;
-    parameters.finish()?;
+    parameters.finish_with_ticket()?;
     if let Some(cursor) = last_event_id(&request) {
         // A browser that reconnects repeats its first query, with an old cursor or none.
         wanted.after = Some(cursor);

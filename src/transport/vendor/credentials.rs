@@ -5,7 +5,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::access::Credentials;
+use crate::access::{Credentials, is_page_ticket};
 
 /// Alpaca's header with the id of a key.
 const KEY_ID: &str = "apca-api-key-id";
@@ -23,6 +23,8 @@ pub(in crate::transport) enum Presented {
     },
     /// A bearer token.
     Token(String),
+    /// A ticket in the address.
+    Ticket(String),
 }
 
 impl Presented {
@@ -45,7 +47,13 @@ impl Presented {
         match self {
             Self::Pair { id, secret } => Credentials::Pair { id, secret },
             Self::Token(token) => Credentials::Token(token),
+            Self::Ticket(ticket) => Credentials::Ticket(ticket),
         }
+    }
+
+    /// Returns whether this is like a ticket of the server's own pages.
+    pub(in crate::transport) fn is_page_ticket(&self) -> bool {
+        matches!(self, Self::Token(text) | Self::Ticket(text) if is_page_ticket(text))
     }
 
     /// Reads the value of `Authorization` (RFC 6750, RFC 7617).
@@ -73,7 +81,7 @@ mod tests {
         let request = headers.iter().fold(TestRequest::default(), |request, pair| request.insert_header(*pair));
         Presented::of(&request.to_http_request()).map(|presented| match presented {
             Presented::Pair { id, secret } => (id, Some(secret)),
-            Presented::Token(token) => (token, None),
+            Presented::Token(token) | Presented::Ticket(token) => (token, None),
         })
     }
 

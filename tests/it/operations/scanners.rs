@@ -123,4 +123,5 @@ async fn the_description_has_every_address_below_api_v1() {
         // It is an address of the server, with the mistake of a parameter too many.
         assert_eq!(get(server.address, &format!("{path}?no_such=1")).await.status, 400, "{path}");
     }
+    assert!(scope.contains("web::resource(\"/ticket\")") && document["paths"]["/api/v1/ticket"]["post"].is_object());
 }
