@@ -130,19 +130,7 @@ impl Keys {
             }
             return Ok(Identity::anybody());
         };
-        guard.watch(credentials, caller, || {
-            let key = match credentials {
-                Credentials::Ticket(text) => guard.redeem(text)?,
-                // A token is sent more than once.
-                Credentials::Token(text) if is_page_ticket(text) => guard.redeem(text)?,
-                _ => {
-                    let digest = Digest::of(credentials.secret());
-                    guard.find(credentials, &digest, verifies)?.ok_or_else(|| unknown(credentials))?
-                }
-            };
-            guard.permit(&key, caller)?;
-            Ok(key)
-        })
+        guard.count(credentials, caller, guard.look_up(credentials, caller, verifies))
     }
 
     /// Reads the key file, the keys of tokens and the revocations again, and ends the connections of the keys that are no longer there
@@ -219,21 +207,45 @@ impl Guard {
         Ok(keys)
     }
 
-    /// Returns the client with these credentials; `None` if they are neither a key of the key file nor a token. Calls `verifies` before
-    /// a signature is verified.
+    fn look_up(
+        &self,
+        credentials: Credentials<'_>,
+        caller: &Caller,
+        verifies: &dyn Fn(),
+    ) -> Result<Identity, KeyError> {
+        let key = match credentials {
+            Credentials::Ticket(text) => self.redeem(text)?,
+            // A token is sent more than once.
+            Credentials::Token(text) if is_page_ticket(text) => self.redeem(text)?,
+            _ => {
+                let digest = Digest::of(credentials.secret());
+                match self.find_key(credentials, &digest) {
+                    None => self.find_token(credentials, &digest, verifies)?.ok_or_else(|| unknown(credentials))?,
+                    Some(key) => key,
+                }
+            }
+        };
+        self.permit(&key, caller)?;
+        Ok(key)
+    }
+
+    /// Returns the key of the key file with these credentials.
+    pub(super) fn find_key(&self, credentials: Credentials<'_>, digest: &Digest) -> Option<Identity> {
+        self.current().find(credentials, digest)
+    }
+
+    /// Returns the client with this token; `None` if the credentials are none, or no tokens are accepted. Calls `verifies` before a
+    /// signature is verified.
     ///
     /// # Errors
     ///
-    /// Returns why a token is refused.
-    pub(super) fn find(
+    /// Returns why the token is refused.
+    pub(super) fn find_token(
         &self,
         credentials: Credentials<'_>,
         digest: &Digest,
         verifies: &dyn Fn(),
     ) -> Result<Option<Identity>, KeyError> {
-        if let Some(key) = self.current().find(credentials, digest) {
-            return Ok(Some(key));
-        }
         match (&self.tokens, credentials) {
             (Some(tokens), Credentials::Token(word)) if token::is_like(word) => {
                 Ok(Some(tokens.check(word, digest, self.clock.now(), verifies)?))
@@ -243,31 +255,38 @@ impl Guard {
     }
 
     /// Returns the way by which a client with these credentials comes, for the metrics.
-    fn way(&self, credentials: Credentials<'_>) -> &'static str {
-        match credentials {
-            Credentials::Ticket(_) => "ticket",
-            Credentials::Token(word) if is_page_ticket(word) => "ticket",
-            Credentials::Token(word) if self.tokens.is_some() && token::is_like(word) => "token",
-            _ => "key",
+    fn way(&self, credentials: Credentials<'_>, found: &Result<Identity, KeyError>) -> &'static str {
+        let is_ticket = match credentials {
+            Credentials::Ticket(_) => true,
+            Credentials::Token(word) => is_page_ticket(word),
+            Credentials::Pair { .. } => false,
+        };
+        if is_ticket {
+            return "ticket";
         }
+        let is_token = match (credentials, found) {
+            (_, Ok(identity)) => identity.token().is_some(),
+            (Credentials::Token(word), Err(_)) => self.tokens.is_some() && token::is_like(word),
+            (_, Err(_)) => false,
+        };
+        if is_token { "token" } else { "key" }
     }
 
-    /// Looks somebody up, and counts the result. After too many wrong credentials of an address, further wrong ones of it are refused as
+    /// Counts what was found for these credentials. After too many wrong ones of an address, further wrong ones of it are refused as
     /// too many; right ones are let in, because several clients may have one address.
-    pub(super) fn watch(
+    pub(super) fn count(
         &self,
         credentials: Credentials<'_>,
         caller: &Caller,
-        look_up: impl FnOnce() -> Result<Identity, KeyError>,
+        mut found: Result<Identity, KeyError>,
     ) -> Result<Identity, KeyError> {
-        let now = self.clock.now();
-        let mut found = look_up();
+        let (way, now) = (self.way(credentials, &found), self.clock.now());
         if found.as_ref().is_err_and(KeyError::is_wrong)
             && let Err(wait_ms) = self.failures.count(caller.address, now)
         {
             found = Err(KeyError::RateLimited { wait_ms });
         }
-        self.metrics.count_auth(self.way(credentials), found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
+        self.metrics.count_auth(way, found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
         found
     }
 

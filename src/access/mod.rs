@@ -209,8 +209,22 @@ impl Keys {
     ///
     /// Returns why they are refused.
     pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
-        let Some(guard) = &self.guard else { return self.look_up(vendor, credentials, caller) };
-        guard.watch(credentials, caller, || self.look_up(vendor, credentials, caller))
+        self.count(credentials, caller, self.look_up(vendor, credentials, caller))
+    }
+
+    /// Counts the result of [`look_up`](Self::look_up), and returns it.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the credentials are refused: as found, or because too many wrong ones came from the address before.
+    pub fn count(
+        &self,
+        credentials: Credentials<'_>,
+        caller: &Caller,
+        found: Result<Identity, KeyError>,
+    ) -> Result<Identity, KeyError> {
+        let Some(guard) = &self.guard else { return found };
+        guard.count(credentials, caller, found)
     }
 
     /// Does the same as [`check`](Self::check) without counting a failure, for those who only want to know the name.
@@ -220,9 +234,15 @@ impl Keys {
     /// Returns why they are refused.
     pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
         let digest = Digest::of(credentials.secret());
+        let listed = self.listed.find(credentials, &digest);
         if let Some(guard) = &self.guard {
             let verifies = || self.charge_verification(caller.address);
-            if let Some(key) = guard.find(credentials, &digest, &verifies)? {
+            let key = match guard.find_key(credentials, &digest) {
+                // A secret of `[keys]` may have points, and is no token because of them.
+                None if listed.is_none() || guard.is_required() => guard.find_token(credentials, &digest, &verifies)?,
+                key => key,
+            };
+            if let Some(key) = key {
                 guard.permit(&key, caller)?;
                 return if key.entitlement().has_every_channel() { Ok(key) } else { Err(KeyError::NotEntitled) };
             }
@@ -230,7 +250,7 @@ impl Keys {
                 return Err(guard::unknown(credentials));
             }
         }
-        match self.listed.find(credentials, &digest) {
+        match listed {
             Some(key) if self.dialects.get(key.name()).is_some_and(|spoken| spoken.contains(&vendor)) => Ok(key),
             Some(_) => Err(KeyError::NotEntitled),
             None => self.unlisted(credentials).ok_or_else(|| guard::unknown(credentials)),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use awc::http::Method;
 use serde_json::{Value, json};
+use tickcast::access::{AnyKey, Digest, KeyConfig};
 use tickcast::protocol::CloseReason;
 
 use crate::client::Client;
@@ -24,6 +25,10 @@ async fn ask(server: SocketAddr, token: &str, path: &str) -> Answer {
 
 async fn connect(server: SocketAddr, token: &str) -> Client {
     Client::connect_offering(server, Some(&offers(token))).await
+}
+
+fn digest(word: &str) -> String {
+    format!("{:x}", Digest::of(word))
 }
 
 /// Returns the code of the close frame, and the `goodbye` before it.
@@ -158,6 +163,35 @@ async fn a_subject_and_a_key_of_the_same_name_are_two_clients() {
     assert!(matches!(ask(server.address, &named, "/metrics").await.status, 403 | 404));
     assert_eq!(get_as(server.address, WIDE, "/api/v1/symbols").await.status, 200);
     assert_eq!(ask(server.address, &secret(WIDE), "/api/v1/symbols").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_known_secret_with_points_is_no_token() {
+    let set = Scratch::new(set_of(&[&RSA]));
+    let ring = KeyRing::new(&[entry("a", "symbols = [\"AAPL\"]").replace(&digest(&secret("a")), &digest("a.of.file"))]);
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        require(settings, &set);
+        settings.auth.required = false;
+        settings.auth.keys_file = ring.path.to_str().unwrap().into();
+        settings.keys.any = AnyKey::Never;
+        settings.keys.pairs = vec![KeyConfig { id: "b".into(), secret: "b.of.config".into(), ..KeyConfig::default() }];
+    });
+    for (word, status) in [("b.of.config", 200), ("a.of.file", 200), ("nobody.s.word", 401)] {
+        for path in ["/v3/snapshot?apiKey=", "/finnhub/api/v1/quote?symbol=AAPL&token="] {
+            assert_eq!(get(server.address, &format!("{path}{word}")).await.status, status, "{path}{word}");
+        }
+        let opened = raw_get(server.address, &format!("/?token={word}"), "", true).await;
+        assert_eq!(opened.status, if status == 200 { 101 } else { status }, "{word}: {opened:?}");
+    }
+    assert_eq!(ask(server.address, "b.of.config", "/v2/stocks/AAPL/snapshot").await.status, 200);
+    let text = server.metrics.render();
+    assert!(text.contains("auth_total{way=\"key\",result=\"accepted\"} 7\n"), "ways of metrics: {text}");
+    assert!(text.contains("auth_total{way=\"token\",result=\"accepted\"} 0\n"), "{text}");
+    assert_eq!(
+        ask(server.address, "b.of.config", "/api/v1/symbols").await.status,
+        401,
+        "a key of vendors' clients only"
+    );
 }
 
 async fn key_end(mut client: Client) -> (u16, Value) {

@@ -153,6 +153,23 @@ async fn a_renewal_with_a_key_that_is_not_known_yet_is_put_off_and_succeeds_afte
 #[actix_web::test]
 async fn keys_are_read_each_hour_and_replaced_under_load() {
     let issuer = JwksServer::start("rotation", Reply::set(&set_of(&[&RSA, &EC])));
+#[actix_web::test]
+async fn the_stream_of_finnhub_looks_a_token_up_once_and_waits_for_its_key() {
+    let issuer = JwksServer::start("finnhub", Reply::set(&set_of(&[&RSA])));
+    let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));
+    reads(&server, true, 1).await;
+    issuer.answer(Reply::set(&set_of(&[&RSA, &RSA_2])));
+    advance(&clock, 30);
+    let path = format!("/?token={}", token(&RSA_2));
+    let waiting = raw_get(server.address, &path, "", true).await;
+    assert_eq!(waiting.status, 503, "a second look would find that the issuer was asked a moment ago: {waiting:?}");
+    assert!(waiting.body.starts_with("{\"error\":") && waiting.head.contains("retry-after: 1\r\n"), "{waiting:?}");
+    assert_eq!((server.metrics.auth("unavailable"), server.metrics.auth("invalid")), (1, 0));
+    reads(&server, true, 2).await;
+    assert_eq!(raw_get(server.address, &path, "", true).await.status, 101);
+    assert_eq!(server.metrics.auth("accepted"), 1);
+}
+
     let (server, clock) = spawn_app_at_rest(|settings| {
         issuer.require(settings);
         settings.auth.jwt.jwks_refresh_ms = 60_000;

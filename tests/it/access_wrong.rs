@@ -58,6 +58,21 @@ async fn a_mistyped_key_is_nobody_also_where_no_key_is_needed() {
 }
 
 #[actix_web::test]
+async fn a_wrong_word_at_the_stream_of_finnhub_counts_once_and_is_answered_in_its_form() {
+    let ring = KeyRing::new(&two_keys());
+    let server = spawn_app(|settings| {
+        ring.require(settings);
+        settings.limits.address_failures_per_minute = 2;
+    });
+    for (status, error) in [(401, "Invalid API key"), (401, "Invalid API key"), (429, "API limit reached.")] {
+        let answer = raw_get(server.address, "/?token=guess", "", true).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.body.starts_with(&format!("{{\"error\":\"{error}")), "{answer:?}");
+    }
+    assert_eq!((server.metrics.auth("unknown"), server.metrics.auth("rate_limited"), server.sessions()), (2, 1, 0));
+}
+
+#[actix_web::test]
 async fn no_word_of_a_client_of_a_vendor_is_in_the_log() {
     let ring = KeyRing::new(&two_keys());
     let variables = [("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap()), ("RUST_LOG", "tickcast=trace")];

@@ -68,7 +68,8 @@ async fn a_wrong_token_is_answered_with_401_before_the_upgrade() {
     is_silent(&mut JsonClient::open(server.address, PATH).await, &subscribe("AAPL")).await;
     let (server, _clock) =
         spawn_app_at_rest(|settings| one_key(settings, |key| key.dialects = vec![Vendor::Alpaca, Vendor::Massive]));
-    assert_eq!(JsonClient::try_open(server.address, PATH).await.err(), Some(401), "the key of another vendor");
+    assert_eq!(JsonClient::try_open(server.address, PATH).await.err(), Some(403), "the key of another vendor");
+    assert_eq!(server.metrics.refusals(Refusal::NotEntitled), 1);
 }
 
 #[actix_web::test]

@@ -119,35 +119,33 @@ const fn dialect(vendor: Vendor) -> &'static str {
 }
 
 fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: &Caller) -> Result<Identity, Refused> {
-    let record = |reason| {
-        worker.audit.record(Event::Refused, Entry { address: caller.address, reason, ..Entry::default() });
+    let found = match presented {
+        Some(presented) => worker.keys.check(vendor, presented.credentials(), caller),
+        None => Err(KeyError::Missing),
     };
-    let Some(presented) = presented else {
-        record(KeyError::Missing.name());
-        let message = match vendor {
-            Vendor::Alpaca => "unauthorized.",
-            Vendor::Massive => "API Key was not provided",
-            Vendor::Finnhub => "Please use an API key.",
-        };
-        return Err(Refused::new(vendor, StatusCode::UNAUTHORIZED, message));
-    };
-    worker.keys.check(vendor, presented.credentials(), caller).map_err(|err| {
-        record(err.name());
-        if let KeyError::RateLimited { wait_ms } = err {
+    found.map_err(|err| refuse(worker, vendor, caller, err))
+}
+
+/// Returns the refusal for credentials that are not accepted, and writes that into the audit log.
+pub(super) fn refuse(worker: &Worker, vendor: Vendor, caller: &Caller, err: KeyError) -> Refused {
+    worker.audit.record(Event::Refused, Entry { address: caller.address, reason: err.name(), ..Entry::default() });
+    let (status, message) = match (vendor, err) {
+        (_, KeyError::RateLimited { wait_ms }) => {
             return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
         }
-        if err == KeyError::Token(TokenError::Unavailable) {
-            return Refused::unavailable(vendor, err.to_string());
+        (_, KeyError::Token(TokenError::Unavailable)) => return Refused::unavailable(vendor, err.to_string()),
+        (Vendor::Alpaca, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "unauthorized."),
+        (Vendor::Massive, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "API Key was not provided"),
+        (Vendor::Finnhub, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "Please use an API key."),
+        (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),
+        (Vendor::Massive, err) if err.is_forbidden() => {
+            (StatusCode::FORBIDDEN, "You are not entitled to this data. Please upgrade your plan.")
         }
-        let (status, message) = match (vendor, err.is_forbidden()) {
-            (Vendor::Alpaca, _) => (StatusCode::FORBIDDEN, "forbidden."),
-            (Vendor::Massive, false) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
-            (Vendor::Finnhub, false) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
-            (Vendor::Massive, true) => {
-                (StatusCode::FORBIDDEN, "You are not entitled to this data. Please upgrade your plan.")
-            }
-            (Vendor::Finnhub, true) => (StatusCode::FORBIDDEN, "You don't have access to this resource."),
-        };
-        Refused::new(vendor, status, message)
-    })
+        (Vendor::Massive, _) => (StatusCode::UNAUTHORIZED, "Unknown API Key"),
+        (Vendor::Finnhub, err) if err.is_forbidden() => {
+            (StatusCode::FORBIDDEN, "You don't have access to this resource.")
+        }
+        (Vendor::Finnhub, _) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
+    };
+    Refused::new(vendor, status, message)
 }

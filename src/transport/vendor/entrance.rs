@@ -158,7 +158,7 @@ impl Entrance {
 }
 
 /// Returns the refusal for credentials that are not accepted.
-const fn refusal(err: KeyError) -> Refusal {
+pub(super) const fn refusal(err: KeyError) -> Refusal {
     match err {
         KeyError::Token(TokenError::Unavailable) => Refusal::Internal,
         _ if err.is_forbidden() => Refusal::NotEntitled,

@@ -3,14 +3,14 @@
 mod handler;
 pub(in crate::transport) mod rest;
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Query};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 
-use crate::access::{Credentials, KeyError, TokenError, Vendor};
-use crate::protocol::Refusal;
+use crate::access::{Credentials, Vendor};
 use crate::transport::gate;
 use crate::transport::problem::Problem;
+use crate::transport::vendor::admission::refuse;
+use crate::transport::vendor::entrance::refusal;
 use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Worker, websocket};
 
@@ -23,26 +23,17 @@ pub(in crate::transport) fn stream_at(path: &str) -> Resource {
         .route(web::route().to(stream))
 }
 
-/// Opens the stream for a client with a valid token; the vendor responds to others with 401. A client without a token has forgotten its
+/// Opens the stream for a client with a valid token; the vendor responds to others before the upgrade. A client without a token has forgotten its
 /// path: no client of this vendor comes without.
 async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let Some(token) = token(&request) else { return Err(Problem::no_stream(&worker.base_path, request.path())) };
     let (credentials, caller) = (Credentials::Token(&token), gate::caller(&request));
     // The session counts a right one.
-    if worker.keys.look_up(Vendor::Finnhub, credentials, &caller).is_err()
-        && let Err(err) = worker.keys.check(Vendor::Finnhub, credentials, &caller)
-    {
-        if let KeyError::RateLimited { wait_ms } = err {
-            return Err(Problem::rate_limited(err.to_string()).after_ms(wait_ms));
-        }
-        if err == KeyError::Token(TokenError::Unavailable) {
-            return Err(Problem::unavailable(err.to_string()));
-        }
-        worker.metrics().count_refusal(Refusal::AuthFailed);
-        let mut response = HttpResponse::Unauthorized();
-        response.content_type("application/json").insert_header((CACHE_CONTROL, "no-store"));
-        return Ok(response.body(r#"{"error":"Invalid API key"}"#));
+    let wrong = worker.keys.look_up(Vendor::Finnhub, credentials, &caller).err();
+    if let Some(err) = wrong.and_then(|err| worker.keys.count(credentials, &caller, Err(err)).err()) {
+        worker.metrics().count_refusal(refusal(err));
+        return Ok(refuse(worker, Vendor::Finnhub, &caller, err).error_response());
     }
     websocket::open::<FinnhubHandler>(request).await
 }
