@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::payer::VERIFICATION_WORK;
 use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError};
+use crate::audit::{Audit, Entry, Event};
 use crate::protocol::CloseReason;
 
 /// The pass of one session, until it is dropped.
@@ -24,6 +25,8 @@ pub struct Pass {
     is_awaited: bool,
     /// The work of verifications that nobody has been charged for.
     work: u64,
+    /// Where refused tokens are recorded, and the number that is the name of the session.
+    audit: Option<(Arc<Audit>, u64)>,
 }
 
 /// Why a token is refused. The session goes on as before.
@@ -49,6 +52,20 @@ pub enum PassError {
     Ended,
 }
 
+impl PassError {
+    /// Returns the word in the audit log.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Refused(err) => err.name(),
+            Self::OtherName => "other_name",
+            Self::NoKey => "no_key",
+            Self::TooSoon(_) => "too_soon",
+            Self::Full => "connection_limit",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 impl Pass {
     /// Returns the pass of a session that begins. `end` is called when its key ends. A client that is nobody may show a token later.
     pub fn new(
@@ -62,7 +79,13 @@ impl Pass {
         if let Some(seat) = &seat {
             seat.let_renew();
         }
-        Self { keys, caller, identity, seat, end, shown: None, is_awaited, work: 0 }
+        Self { keys, caller, identity, seat, end, shown: None, is_awaited, work: 0, audit: None }
+    }
+
+    /// Records refused tokens there, as those of the session with this number.
+    #[must_use]
+    pub fn recorded(self, audit: Arc<Audit>, session: u64) -> Self {
+        Self { audit: Some((audit, session)), ..self }
     }
 
     /// Returns who the client is.
@@ -91,7 +114,8 @@ impl Pass {
     ///
     /// Returns why the token is refused. Then nothing has changed.
     pub fn show(&mut self, token: &str, now: Instant) -> Result<(), PassError> {
-        let shown = self.take(token, now);
+        let found = self.find(token, now);
+        let shown = found.clone().and_then(|identity| self.adopt(identity));
         let result = match shown {
             Ok(()) => "accepted",
             Err(PassError::OtherName) => "other_name",
@@ -101,10 +125,18 @@ impl Pass {
         if let Some(metrics) = self.keys.metrics() {
             metrics.count_renewal(result);
         }
+        if let (Err(err), Some((audit, session))) = (shown, &self.audit) {
+            // A stranger with a good token for whom there is no place.
+            let known = found.ok().filter(|_| self.is_awaited);
+            let name = known.as_ref().unwrap_or(&self.identity).name();
+            let (address, session) = (self.caller.address, Some(*session));
+            audit.record(Event::Refused, Entry { name, address, session, reason: err.name() });
+        }
         shown
     }
 
-    fn take(&mut self, token: &str, now: Instant) -> Result<(), PassError> {
+    /// Returns whose token this is, unless the session may not show one now.
+    fn find(&mut self, token: &str, now: Instant) -> Result<Identity, PassError> {
         if !self.is_awaited && !self.identity.has_key() {
             return Err(PassError::NoKey);
         }
@@ -125,7 +157,11 @@ impl Pass {
             // The client may try again as soon as the keys of the issuer are known.
             self.shown = None;
         }
-        let identity = identity.map_err(PassError::Refused)?;
+        identity.map_err(PassError::Refused)
+    }
+
+    /// Makes the session that of this client.
+    fn adopt(&mut self, identity: Identity) -> Result<(), PassError> {
         if self.is_awaited {
             self.seat = self.sit(&identity)?;
             self.is_awaited = false;

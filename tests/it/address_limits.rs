@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 
 use tickcast::access::Networks;
 use tickcast::app::Settings;
-use tokio::net::TcpSocket;
 
 use crate::http::get;
 use crate::keyring::{KeyRing, two_keys};
-use crate::patience::{patiently, wait_until};
+use crate::patience::wait_until;
 use crate::raw::{Answer, RawClient, handshake};
 use crate::spawn::spawn_app;
 
@@ -21,23 +20,16 @@ fn limit_all(settings: &mut Settings) {
     settings.limits.exempt = Networks::default();
 }
 
-/// Connects from this address of the loopback network.
-async fn connect_from(address: &str, server: SocketAddr) -> RawClient {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
-    RawClient::on(patiently("a connection", socket.connect(server)).await.unwrap())
-}
-
 /// Opens a WebSocket from this address.
 async fn upgrade(address: &str, server: SocketAddr, path: &str) -> (RawClient, Answer) {
-    let mut client = connect_from(address, server).await;
+    let mut client = RawClient::connect_from(address, server).await;
     let answer = client.request(&handshake(&[]).replacen("/ws ", &format!("{path} "), 1)).await;
     (client, answer)
 }
 
 /// Sends `GET` from this address.
 async fn get_from(address: &str, server: SocketAddr, path: &str) -> (RawClient, Answer) {
-    let mut client = connect_from(address, server).await;
+    let mut client = RawClient::connect_from(address, server).await;
     let answer = client.request(&format!("GET {path} HTTP/1.1\r\nHost: {server}\r\n\r\n")).await;
     (client, answer)
 }

@@ -18,7 +18,7 @@ use crate::spawn::loopback_host;
 const WRONG: &str = "a-wrong-secret-of-a-stranger";
 
 /// Starts a server that needs keys, with a listener of the operators on `host`.
-async fn spawn(keys: &KeyRing, host: &str, more: &[(&str, &str)]) -> Process {
+pub(crate) async fn spawn(keys: &KeyRing, host: &str, more: &[(&str, &str)]) -> Process {
     let variables = [
         ("TICKCAST__AUTH__REQUIRED", "true"),
         ("TICKCAST__AUTH__KEYS_FILE", keys.path.to_str().unwrap()),
@@ -31,12 +31,13 @@ async fn spawn(keys: &KeyRing, host: &str, more: &[(&str, &str)]) -> Process {
 }
 
 /// Returns the lines of the audit log.
-fn lines(log: &str) -> Vec<Value> {
+pub(crate) fn lines(log: &str) -> Vec<Value> {
     let lines = log.lines().filter(|line| line.starts_with("{\"ts\":\""));
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
 }
 
-fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+/// Returns the lines of one event.
+pub(crate) fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["event"] == event).collect()
 }
 

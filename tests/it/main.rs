@@ -55,6 +55,7 @@ mod audit;
 mod bad_frame;
 mod bad_parameter;
 mod bad_request;
+mod audit_names;
 mod bad_start;
 mod bar_channel;
 mod bars;

@@ -59,6 +59,13 @@ impl RawClient {
         Self::on(TcpStream::connect(server).await.unwrap())
     }
 
+    /// Connects from this address of the loopback network and sends nothing.
+    pub(crate) async fn connect_from(address: &str, server: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        Self::on(patiently("a connection", socket.connect(server)).await.unwrap())
+    }
+
     /// Connects with a small receive buffer and opens a WebSocket: a client that jams if it does not read.
     pub(crate) async fn open_narrow(server: SocketAddr) -> Self {
         let mut client = Self::connect_narrow(server).await;

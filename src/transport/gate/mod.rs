@@ -237,17 +237,21 @@ impl Place {
         let end = move |reason| pulled.end(reason);
         let seat = Worker::of(request).keys.take_seat(&identity, "", AtExcess::Refuse, end);
         let seat = seat.map_err(|no_seat| match no_seat {
-            NoSeat::Full => Problem::key_connection_limit(),
+            NoSeat::Full => {
+                Worker::of(request).record(request, Event::Refused, identity.name(), "connection_limit");
+                Problem::key_connection_limit()
+            }
             NoSeat::Ended(reason) => ended(reason),
         })?;
         Ok(Self { identity, seat: Some(seat), lodging, leash })
     }
 
-    /// Returns the pass of the session for the client of the request, with which it may renew its key.
-    pub(super) fn into_pass(self, request: &HttpRequest) -> Pass {
-        let leash = self.leash;
+    /// Returns the pass of the session with this number for the client of the request, with which it may renew its key.
+    pub(super) fn into_pass(self, request: &HttpRequest, session: u64) -> Pass {
+        let (leash, worker) = (self.leash, Worker::of(request));
         let end = Arc::new(move |reason| leash.end(reason));
-        Pass::new(Worker::of(request).keys.clone(), caller(request), self.identity, self.seat, end)
+        let pass = Pass::new(worker.keys.clone(), caller(request), self.identity, self.seat, end);
+        pass.recorded(worker.audit.clone(), session)
     }
 }
 

@@ -105,7 +105,10 @@ impl Entrance {
         if matches!(self.state, State::Accepted { .. }) {
             return Err(Refusal::AlreadyAuthenticated);
         }
-        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(|err| self.refuse(err))?;
+        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(|err| {
+            self.record("", err.name());
+            refusal(err)
+        })?;
         let taken = match self.fault(&key, now) {
             Some(refusal) => Err(refusal),
             None => self.take_seat(&key),
@@ -120,21 +123,23 @@ impl Entrance {
         Ok(())
     }
 
-    /// Returns the refusal for credentials that are not accepted, and writes that into the audit log.
-    fn refuse(&self, err: KeyError) -> Refusal {
+    /// Writes into the audit log why the client is refused, and its name if that is known.
+    fn record(&self, name: &str, reason: &str) {
         let session = u64::from_str_radix(&self.session, 16).ok();
-        let address = self.caller.address;
-        self.audit.record(Event::Refused, Entry { address, session, reason: err.name(), ..Entry::default() });
-        refusal(err)
+        self.audit.record(Event::Refused, Entry { name, address: self.caller.address, session, reason });
     }
 
     fn take_seat(&self, key: &Identity) -> Result<Seat, Refusal> {
         let ender = self.ender.clone();
         let end = move |reason| drop(ender.try_send(End { reason, retry_after_ms: None }));
         let seat = self.keys.take_seat(key, &self.endpoint, self.at_excess, end);
-        let seat = seat.map_err(|no_seat| match no_seat {
-            NoSeat::Full => Refusal::ConnectionLimit,
-            NoSeat::Ended(_) => Refusal::AuthFailed,
+        let seat = seat.map_err(|no_seat| {
+            let (refusal, reason) = match no_seat {
+                NoSeat::Full => (Refusal::ConnectionLimit, "connection_limit"),
+                NoSeat::Ended(_) => (Refusal::AuthFailed, "ended"),
+            };
+            self.record(key.name(), reason);
+            refusal
         })?;
         log::debug!("authenticated vendor={:?} endpoint={} key={}", self.vendor, self.endpoint, key.name());
         Ok(seat)

@@ -104,7 +104,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
         let (lodging, mut seat) = (place.lodging.take(), None);
         if H::SIGNS_IN {
             let until = now + worker.keys.first_message().unwrap_or_default();
-            session.hold(place.into_pass(request), &name, until);
+            session.hold(place.into_pass(request, facts.id), &name, until);
         } else {
             seat = place.seat;
         }
