@@ -30,6 +30,9 @@ pub(super) struct Connection {
     pub(super) end: Arc<dyn Fn(CloseReason) + Send + Sync>,
 }
 
+/// The endpoint of places that count for no limit. No address has this name.
+const UNCOUNTED: &str = "uncounted";
+
 /// Why there is no place for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSeat {
@@ -72,8 +75,33 @@ impl Keys {
             (true, OnLimit::Refuse) => ("", AtExcess::Refuse),
             (true, OnLimit::Replace) => ("", AtExcess::EndOldest),
         };
-        let place = (key.name().to_owned(), endpoint.to_owned());
         let connections_max = key.entitlement().connections_max;
+        self.sit(key, endpoint, connections_max, at_excess, end)
+    }
+
+    /// Takes a place beside the connections of this key, which counts for no limit. `end` is called when the key ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the key has ended already.
+    pub fn take_uncounted_seat(
+        self: &Arc<Self>,
+        key: &Identity,
+        end: impl Fn(CloseReason) + Send + Sync + 'static,
+    ) -> Result<Seat, NoSeat> {
+        self.sit(key, UNCOUNTED, 0, AtExcess::Refuse, end)
+    }
+
+    /// Takes a place at an endpoint that has `connections_max` of them, any number if that is 0.
+    fn sit(
+        self: &Arc<Self>,
+        key: &Identity,
+        endpoint: &str,
+        connections_max: usize,
+        at_excess: AtExcess,
+        end: impl Fn(CloseReason) + Send + Sync + 'static,
+    ) -> Result<Seat, NoSeat> {
+        let place = (key.name().to_owned(), endpoint.to_owned());
         let mut seats = self.seats.lock();
         let number = seats.next;
         let taken = seats.places.entry(place.clone()).or_default();

@@ -197,6 +197,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    /// Returns 404: the client has no capture with the name that it gives, or that one has a socket.
+    pub fn no_such_capture() -> Self {
+        let detail = "'capture' must name a capture of this client that has no socket yet";
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
     /// Returns 404: no session has this name.
     pub fn no_such_session(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such session: {name}"))

@@ -3,91 +3,14 @@
 use std::net::SocketAddr;
 
 use awc::http::Method;
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tickcast::transport::AllowedOrigins;
 
 use crate::http::{get, request};
-use crate::patience::{patiently, wait_until};
+use crate::observer::Observer;
+use crate::patience::wait_until;
 use crate::raw::{CLOSE, PING, PONG, RawClient, TEXT, frame, handshake};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
-
-/// A reader of `/handshake/capture`.
-struct Observer {
-    body: std::pin::Pin<Box<dyn Stream<Item = Bytes>>>,
-    received: BytesMut,
-    /// Name for opening the socket.
-    name: String,
-    /// Cookie that a browser would send back.
-    cookie: String,
-    /// Captured bytes of client and server.
-    bytes: [Vec<u8>; 2],
-}
-
-impl Observer {
-    async fn start(server: SocketAddr) -> Self {
-        let client = awc::Client::builder().disable_timeout().finish();
-        let response = client.get(format!("http://{server}/handshake/capture")).send();
-        let response = patiently("the observer's answer", response).await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
-        let cookie = response.headers().get("set-cookie").unwrap().to_str().unwrap();
-        assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        let body = Box::pin(response.filter_map(|chunk| async { chunk.ok() }));
-        let (received, bytes) = (BytesMut::new(), Default::default());
-        let mut observer = Self { body, received, name: String::new(), cookie, bytes };
-        let (event, data) = observer.next().await.unwrap();
-        assert_eq!(event, "capture");
-        observer.name = data["capture"].as_str().unwrap().into();
-        observer
-    }
-
-    /// Returns the next event and its data, `None` at the end.
-    async fn next(&mut self) -> Option<(String, Value)> {
-        loop {
-            if let Some(end) = self.received.windows(2).position(|two| two == b"\n\n") {
-                let text = self.received.split_to(end + 2);
-                let text = std::str::from_utf8(&text).unwrap();
-                let Some(rest) = text.strip_prefix("event: ") else { continue };
-                let (event, data) = rest.split_once("\ndata: ").unwrap();
-                return Some((event.into(), serde_json::from_str(data).unwrap()));
-            }
-            self.received.extend_from_slice(&patiently("an event", self.body.next()).await?);
-        }
-    }
-
-    /// Reads up to an event, collecting the bytes before it; returns its data.
-    async fn until(&mut self, wanted: &str) -> Value {
-        loop {
-            let (event, data) = self.next().await.unwrap_or_else(|| panic!("no {wanted}"));
-            if event == "bytes" {
-                let hex = data["hex"].as_str().unwrap();
-                let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
-                self.bytes[usize::from(data["sender"] == "server")].extend(octets);
-            }
-            if event == wanted {
-                return data;
-            }
-        }
-    }
-
-    /// Reads until the server has sent these bytes.
-    async fn until_server_sent(&mut self, wanted: &[u8]) {
-        while !self.bytes[1].windows(wanted.len()).any(|window| window == wanted) {
-            self.until("bytes").await;
-        }
-    }
-
-    /// Opens the observed socket.
-    async fn open(&self, server: SocketAddr, changes: &[(&str, Option<&str>)]) -> (RawClient, crate::raw::Answer) {
-        let request = handshake(changes).replace("GET /ws", &format!("GET /handshake/ws?capture={}", self.name));
-        let mut client = RawClient::connect(server).await;
-        let answer = client.request(&request).await;
-        (client, answer)
-    }
-}
 
 /// Returns a captured head as lines in lower case, sorted.
 fn head_lines(head: &Value) -> Vec<String> {
@@ -169,11 +92,11 @@ async fn a_capture_has_one_socket_and_a_socket_needs_a_capture() {
     let (_client, first) = observer.open(server.address, &[]).await;
     assert_eq!(first.status, 101);
     let (_, second) = observer.open(server.address, &[]).await;
-    assert_eq!(second.status, 400, "{second:?}");
+    assert_eq!(second.status, 404, "{second:?}");
     for path in ["/handshake/ws", "/handshake/ws?capture=", "/handshake/ws?capture=0123456789abcdef"] {
         let answer = RawClient::connect(server.address).await.request(&handshake(&[]).replace("/ws", path)).await;
-        assert_eq!(answer.status, 400, "{path}: {answer:?}");
-        assert!(answer.body.contains(r#""code":"bad_request""#), "{answer:?}");
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+        assert!(answer.body.contains(r#""code":"not_found""#), "{answer:?}");
     }
     assert_eq!(get(server.address, "/handshake/capture?x=1").await.problem()["code"], "bad_request");
     assert_eq!(request(server.address, Method::POST, "/handshake/capture", &[]).await.status, 405);
@@ -237,7 +160,7 @@ async fn a_capture_whose_socket_is_not_opened_ends_and_gives_its_place_back() {
         let mut observer = Observer::start(server.address).await;
         assert!(observer.next().await.is_none());
         let (_client, answer) = observer.open(server.address, &[]).await;
-        assert_eq!(answer.status, 400, "it has gone with its observer");
+        assert_eq!(answer.status, 404, "it has gone with its observer");
     }
 }
 
@@ -292,7 +215,7 @@ async fn captures_are_limited_in_number_and_last_as_long_as_their_observers() {
     };
     assert!(again.head.contains("text/event-stream"), "{again:?}");
     let answer = RawClient::connect(server.address).await.request(&left).await;
-    assert_eq!(answer.status, 400, "the first capture has gone with its observer");
+    assert_eq!(answer.status, 404, "the first capture has gone with its observer");
 }
 
 /// A `ping` message with an id of up to 128 bytes, which the server echoes.

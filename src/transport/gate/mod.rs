@@ -255,6 +255,27 @@ impl Place {
     }
 }
 
+/// Calls `end` when the key of the client ends, until the result is dropped; `None` for a client without a key. The request takes no place
+/// among the connections of the key.
+///
+/// # Errors
+///
+/// Returns a problem document if the key has ended meanwhile.
+pub(super) fn end_with_key(
+    request: &HttpRequest,
+    identity: &Identity,
+    end: impl Fn() + Send + Sync + 'static,
+) -> Result<Option<Seat>, Problem> {
+    if !identity.has_key() {
+        return Ok(None);
+    }
+    let seat = Worker::of(request).keys.take_uncounted_seat(identity, move |_| end());
+    seat.map(Some).map_err(|no_seat| match no_seat {
+        NoSeat::Full => Problem::key_connection_limit(),
+        NoSeat::Ended(reason) => ended(reason),
+    })
+}
+
 /// Returns the response to a request whose key has ended while it was waiting.
 pub(super) fn ended(reason: CloseReason) -> Problem {
     match reason {

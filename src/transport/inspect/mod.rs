@@ -31,16 +31,16 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::access::Networks;
+use crate::access::{Networks, Seat};
 use crate::session::{Session, SessionConfig};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::gate::Place;
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, forwarded, random_name, rest, sse, websocket};
+use crate::transport::{Problem, Worker, forwarded, gate, random_name, rest, sse, websocket};
 
 use attempt::{Case, Itself};
 use capture::Capture;
-use pool::Pool;
+use pool::{Owner, Pool};
 use tee::Tap;
 
 pub use config::InspectorConfig;
@@ -72,9 +72,12 @@ impl Inspector {
 /// Responds to `GET /handshake/capture`: server-sent events with the name of a capture, and then with the record of the socket
 /// that is opened with this name. If no capture is free, the stream tells the client when to come back, and ends.
 ///
+/// A capture belongs to the client that asks for it, and ends with its key. It takes no place among the connections of the key: it shows a
+/// session that has one, and a key with one connection could not be shown otherwise.
+///
 /// # Errors
 ///
-/// Returns a problem document when a parameter is given.
+/// Returns a problem document when a parameter is given, or if the client's key has ended meanwhile.
 pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Parameters::of(&request)?.finish_with_ticket()?;
     let worker = Worker::of(&request).clone();
@@ -90,8 +93,11 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let pending_bytes_max = inspector.config.capture_pending_bytes_max;
     let capture = Arc::new(Capture::new(pending_bytes_max, worker.clock.clone(), worker.metrics()));
     capture.begin(&name);
-    let (address, began) = (forwarded::address(&request), Instant::now());
-    if !inspector.captures.insert(&name, &capture, address, began) {
+    let (identity, began) = (gate::identity(&request), Instant::now());
+    let ended = capture.clone();
+    let seat = gate::end_with_key(&request, &identity, move || ended.end())?;
+    let owner = Owner { name: identity.name().into(), address: forwarded::address(&request) };
+    if !inspector.captures.insert(&name, &capture, owner, began) {
         worker.metrics().captures_refused.inc();
         return Ok(refuse(&worker));
     }
@@ -99,7 +105,7 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let cookie = format!("{}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict", capture.cookie(&name));
     let look = interval(LOOK_INTERVAL);
     let connection = ConnectionState::of(&request);
-    let observer = Observer { name, capture, worker, connection, look, began, spoke: began };
+    let observer = Observer { name, capture, worker, connection, look, began, spoke: began, _seat: seat };
     Ok(sse::head().insert_header((SET_COOKIE, cookie)).streaming(observer))
 }
 
@@ -121,6 +127,8 @@ struct Observer {
     began: Instant,
     /// The time of the last write.
     spoke: Instant,
+    /// Ends the capture with the client's key.
+    _seat: Option<Seat>,
 }
 
 impl Stream for Observer {
@@ -162,15 +170,15 @@ impl Drop for Observer {
 ///
 /// # Errors
 ///
-/// Returns a problem document if there is no such capture, it has a socket already, or the handshake is refused.
+/// Returns a problem document if the client has no such capture, it has a socket already, or the handshake is refused.
 pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
     let name = parameters.take("capture")?.unwrap_or_default();
     parameters.finish_with_ticket()?;
-    let Some(capture) = worker.inspector.captures.open(&name) else {
-        return Err(Problem::bad_request("'capture' must name a capture that has no socket yet"));
-    };
+    // Whether a capture of somebody else has this name is not told.
+    let capture = worker.inspector.captures.open(&name, Some(gate::identity(&request).name()));
+    let capture = capture.ok_or_else(Problem::no_such_capture)?;
     // A page that is allowed to open sessions could make a visitor's browser open somebody else's capture. The cookie proves
     // that the same browser asked for the capture, also where a proxy has changed the host.
     let checked = websocket::upgrade::check(&request).and_then(|()| {
@@ -199,7 +207,8 @@ pub(super) async fn open(request: HttpRequest) -> Result<HttpResponse, Problem> 
     Ok(response)
 }
 
-/// Reports to the observer of a capture that its socket was refused before [`open`] was called. No page of another origin may use the
+/// Reports to the observer of a capture that its socket was refused before [`open`] was called, and before anybody asked whose request it
+/// is. No page of another origin may use the
 /// capture again.
 pub(super) fn report_refusal(request: &HttpRequest, problem: &Problem) {
     if !request.match_info().as_str().ends_with("/handshake/ws") {
@@ -207,7 +216,7 @@ pub(super) fn report_refusal(request: &HttpRequest, problem: &Problem) {
     }
     let name = Parameters::of(request).and_then(|mut parameters| parameters.take("capture"));
     if let Ok(Some(name)) = name
-        && let Some(capture) = Worker::of(request).inspector.captures.open(&name)
+        && let Some(capture) = Worker::of(request).inspector.captures.open(&name, None)
     {
         capture.refused(problem, request);
         capture.end();

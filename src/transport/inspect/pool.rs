@@ -11,6 +11,14 @@ use super::capture::Capture;
 /// A capture without a socket is safe from being ended for so long. The page opens its socket at once.
 const SOCKETLESS_MAX: Duration = Duration::from_secs(5);
 
+/// The client that has asked for a capture.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    /// The name of its identity; empty without a key.
+    pub(super) name: String,
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Every capture, by name.
 pub(super) struct Pool {
     captures_max: usize,
@@ -26,8 +34,7 @@ struct Entries {
 
 struct Entry {
     capture: Arc<Capture>,
-    /// The address of the client.
-    address: Option<IpAddr>,
+    owner: Owner,
     number: u64,
     began: Instant,
     is_waiting: bool,
@@ -39,23 +46,25 @@ impl Pool {
         Self { captures_max, entries: Mutex::default() }
     }
 
-    /// Adds a capture of this address; returns false if there is no place.
-    pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, address: Option<IpAddr>, now: Instant) -> bool {
+    /// Adds a capture of this client; returns false if there is no place.
+    pub(super) fn insert(&self, name: &str, capture: &Arc<Capture>, owner: Owner, now: Instant) -> bool {
         let mut entries = self.entries();
-        if entries.by_name.len() >= self.captures_max && !entries.make_room(address, now) {
+        if entries.by_name.len() >= self.captures_max && !entries.make_room(owner.address, now) {
             return false;
         }
         entries.captures += 1;
         let number = entries.captures;
-        let entry = Entry { capture: capture.clone(), address, number, began: now, is_waiting: true };
+        let entry = Entry { capture: capture.clone(), owner, number, began: now, is_waiting: true };
         entries.by_name.insert(name.into(), entry);
         true
     }
 
-    /// Takes the capture with this name, if it waits for its socket.
-    pub(super) fn open(&self, name: &str) -> Option<Arc<Capture>> {
+    /// Takes the capture with this name, if it waits for its socket, and belongs to the identity with the name `owner`; to any if that is
+    /// `None`.
+    pub(super) fn open(&self, name: &str, owner: Option<&str>) -> Option<Arc<Capture>> {
         let mut entries = self.entries();
-        let entry = entries.by_name.get_mut(name).filter(|entry| entry.is_waiting)?;
+        let is_of = |entry: &Entry| owner.is_none_or(|owner| entry.owner.name == owner);
+        let entry = entries.by_name.get_mut(name).filter(|entry| entry.is_waiting && is_of(entry))?;
         entry.is_waiting = false;
         Some(entry.capture.clone())
     }
@@ -85,11 +94,11 @@ impl Entries {
         }
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for entry in self.by_name.values() {
-            *counts.entry(entry.address).or_default() += 1;
+            *counts.entry(entry.owner.address).or_default() += 1;
         }
         let own = counts.get(&address).copied().unwrap_or(0);
         let Some((largest, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return false };
-        count >= own + 2 && self.end_oldest(|entry| entry.address == largest)
+        count >= own + 2 && self.end_oldest(|entry| entry.owner.address == largest)
     }
 
     /// Ends the oldest of the captures that `gives` selects; returns whether there was one.
@@ -115,7 +124,8 @@ mod tests {
     fn insert_at(pool: &Pool, name: &str, address: [u8; 4], now: Instant, metrics: &SharedMetrics) -> bool {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
         let capture = Arc::new(Capture::new(1_024, clock, metrics.clone()));
-        pool.insert(name, &capture, Some(IpAddr::from(address)), now)
+        let owner = Owner { name: "desk7".into(), address: Some(IpAddr::from(address)) };
+        pool.insert(name, &capture, owner, now)
     }
 
     #[test]
@@ -137,7 +147,7 @@ mod tests {
         let (pool, start, metrics) = (Pool::new(2), Instant::now(), SharedMetrics::default());
         let insert_at = |name, now| insert_at(&pool, name, [1; 4], now, &metrics);
         assert!(insert_at("a", start) && insert_at("b", start));
-        assert!(pool.open("a").is_some());
+        assert!(pool.open("a", Some("desk7")).is_some());
         assert!(!insert_at("c", start + SOCKETLESS_MAX / 2));
         assert_eq!(metrics.captures_dismissed.get(), 0);
         assert!(insert_at("d", start + SOCKETLESS_MAX));
@@ -146,10 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_opens_one_socket() {
+    fn a_name_opens_one_socket_of_its_owner() {
         let pool = Pool::new(1);
         assert!(insert(&pool, "a", [1; 4]));
-        assert!(pool.open("b").is_none() && pool.open("a").is_some() && pool.open("a").is_none());
+        for owner in ["", "desk", "desk77", "DESK7"] {
+            assert!(pool.open("a", Some(owner)).is_none(), "{owner}");
+        }
+        assert_eq!(pool.is_waiting("a"), Some(true));
+        let open = |name| pool.open(name, Some("desk7")).is_some();
+        assert_eq!([open("b"), open("a"), open("a")], [false, true, false]);
         assert_eq!(pool.is_waiting("a"), Some(false));
         pool.remove("a");
         assert!(insert(&pool, "b", [1; 4]));
