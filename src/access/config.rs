@@ -35,7 +35,7 @@ pub struct KeysConfig {
 }
 
 /// One key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyConfig {
     /// Name of the key, 1 to 256 bytes.
@@ -51,6 +51,16 @@ pub struct KeyConfig {
     /// Most connections at the same time for each endpoint; 0 means any number. At most 1,000,000.
     #[serde(default)]
     pub connections_max: usize,
+}
+
+/// Does not show the secret.
+impl fmt::Debug for KeyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, secret: _, dialects, symbols_max, connections_max } = self;
+        let mut key = f.debug_struct("KeyConfig");
+        key.field("id", id).field("secret", &"***").field("dialects", dialects);
+        key.field("symbols_max", symbols_max).field("connections_max", connections_max).finish()
+    }
 }
 
 /// A vendor whose dialect is spoken.

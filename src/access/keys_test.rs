@@ -80,7 +80,9 @@ fn a_debug_line_does_not_show_a_secret() {
     let key = keys(vec![pair("a", "hidden")], false)
         .check(Vendor::Alpaca, Credentials::Token("hidden"), &Caller::default())
         .unwrap();
-    assert!(!format!("{key:?}").contains("hidden"));
+    let config = KeysConfig { pairs: vec![pair("a", "hidden")], ..KeysConfig::default() };
+    let text = format!("{key:?} {config:?}");
+    assert!(text.contains("***") && !text.contains("hidden"), "{text}");
 }
 
 #[test]

@@ -39,9 +39,13 @@ pub enum SettingsError {
     },
 }
 
-/// Removes the excerpt of the file, over several lines, that the TOML parser adds to its message.
+/// Removes the excerpt of the file, over several lines, that the TOML parser adds to its message, and the value of a setting with secrets.
 fn in_one_line(err: &ConfigError) -> String {
     let text = err.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.contains(" | "));
-    lines.collect::<Vec<_>>().join(", ")
+    let line = lines.collect::<Vec<_>>().join(", ");
+    match (line.find('"'), line.rfind('"')) {
+        (Some(begin), Some(end)) if line.contains("`keys.pairs") => format!("{}\"***{}", &line[..begin], &line[end..]),
+        _ => line,
+    }
 }

@@ -118,6 +118,7 @@ mod rest;
 mod sdk_alpaca;
 mod sdk_readme;
 mod rest_alpaca;
+mod secrets;
 mod rest_alpaca_errors;
 mod rest_finnhub;
 mod rest_massive;

@@ -65,9 +65,9 @@ impl Case {
     }
 }
 
-/// Returns a value of `Authorization` without its secret.
+/// Returns a value of `Authorization` without its secret: with its scheme, if it has one.
 pub(super) fn hidden(authorization: &str) -> String {
-    format!("{} ***", authorization.split(' ').next().unwrap_or_default())
+    authorization.split_once(' ').map_or_else(|| "***".into(), |(scheme, _)| format!("{scheme} ***"))
 }
 
 /// The header of a connection that a proxy opens for itself: signature, version and command, no addresses.
@@ -159,6 +159,12 @@ mod tests {
         assert_eq!(answer_length(b"HTTP/1.1 426 Upgrade Required\r\ncontent-le"), None);
         assert_eq!(answer_length(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"), Some(40));
         assert_eq!(answer_length(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x00"), Some(36));
+    }
+
+    #[test]
+    fn a_value_of_authorization_is_shown_without_its_secret_whatever_its_form() {
+        let values = ["Basic YTpz", "Bearer a b", "word", "Bearer\tword", ""];
+        assert_eq!(values.map(hidden), ["Basic ***", "Bearer ***", "***", "***", "***"]);
     }
 
     #[test]
