@@ -74,10 +74,17 @@ fn access(criterion: &mut Criterion) {
         }
         if name == "RS256" {
             let keys = keys(&public_key, 0, &keys_file);
-            let pair = Credentials::Pair { id: "desk", secret };
-            criterion.bench_function("access/a key", |bencher| {
-                bencher.iter(|| keys.identify(Some(black_box(pair)), &Caller::default()).expect("a good key"));
-            });
+            // The times must not tell whether an id exists.
+            for (what, id, secret) in [
+                ("a key", "desk", secret),
+                ("a key with a wrong secret", "desk", "the secret of a kez"),
+                ("an unknown key", "disk", secret),
+            ] {
+                let pair = Credentials::Pair { id, secret };
+                criterion.bench_function(&format!("access/{what}"), |bencher| {
+                    bencher.iter(|| keys.identify(Some(black_box(pair)), &Caller::default()).is_ok());
+                });
+            }
         }
         files.push(public_key);
     }

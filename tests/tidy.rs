@@ -1,5 +1,5 @@
 //! Checks the architecture: the direction of dependencies between floors, the files that may name a crate, the length
-//! and the header of files, and the tables of close reasons and error codes in the protocol document.
+//! and the header of files, the tables of close reasons and error codes in the protocol document, and the tests in the list of attacks.
 //!
 //! The rules are those of `docs/ARCHITECTURE.md`. The last tests feed invalid files to the checker, to prove that it
 //! finds them.
@@ -211,6 +211,22 @@ fn the_error_codes_in_the_protocol_document_are_those_of_the_code() {
     let (listed, _) = rest.split_once('.').unwrap();
     let listed: Vec<_> = listed.split(',').map(str::trim).collect();
     assert_eq!(listed, HTTP_ERRORS.map(quoted));
+}
+
+#[test]
+fn the_tests_in_the_list_of_attacks_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/ATTACKS.md")).unwrap();
+    let rows = table(&text, "| attack | tests |", [2]);
+    let names: Vec<_> = rows.iter().flat_map(|[tests]| tests.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 70, "{names:?}");
+    let mut tree = Tree::new();
+    for folder in ["src", "tests"] {
+        read(root, folder, &mut tree);
+    }
+    let exists = |name: &str| tree.values().any(|text| text.contains(&format!("fn {name}(")));
+    let lacking: Vec<_> = names.into_iter().filter(|name| !exists(name)).collect();
+    assert!(lacking.is_empty(), "docs/ATTACKS.md names tests that do not exist: {lacking:?}");
 }
 
 #[test]

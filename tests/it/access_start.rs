@@ -45,8 +45,17 @@ async fn a_bad_key_file_is_refused_in_one_line() {
     is_refused(&start().await, &[&path, "the id a is there twice"]);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o646)).unwrap();
     is_refused(&start().await, &[&path, "everybody may write"]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // The superuser reads it all the same.
+    if std::fs::read(&path).is_err() {
+        is_refused(&start().await, &[&path, "Permission denied"]);
+    }
     std::fs::remove_file(&path).unwrap();
     is_refused(&start().await, &[&path, "No such file"]);
+    // Nobody can read this one.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    is_refused(&start().await, &[&path, "symbolic links"]);
+    std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     is_refused(&start().await, &[&path, "directory"]);
     std::fs::remove_dir(&path).unwrap();

@@ -30,7 +30,7 @@ fn guarded(set: &Scratch) -> TestServer {
     spawn_app_at_rest(|settings| require(settings, set)).0
 }
 
-fn set() -> Scratch {
+pub(crate) fn set() -> Scratch {
     Scratch::new(set_of(&[&RSA, &RSA_2, &EC, &ED]))
 }
 
@@ -61,7 +61,7 @@ fn unsigned(header: &str, signature: &str) -> String {
 }
 
 /// Tokens of which the key, the algorithm or the signature is forged.
-fn forged() -> Vec<(&'static str, String, &'static str)> {
+pub(crate) fn forged() -> Vec<(&'static str, String, &'static str)> {
     let mut all = Vec::new();
     let signature = with_signature(&RSA, str::to_owned).rsplit_once('.').unwrap().1.to_owned();
     for alg in ["none", "None", "nOnE", "NONE"] {
@@ -111,7 +111,7 @@ fn forged() -> Vec<(&'static str, String, &'static str)> {
 }
 
 /// Tokens whose bytes are not those that were signed, or no token.
-fn malformed() -> Vec<(&'static str, String, &'static str)> {
+pub(crate) fn malformed() -> Vec<(&'static str, String, &'static str)> {
     let good = RSA.token_with(&json!({}), &json!({}));
     let parts: Vec<_> = good.split('.').collect();
     let other = base64url(merged(claims_at(START_S), &json!({"sub": "bob"})).to_string());
@@ -173,7 +173,7 @@ fn malformed() -> Vec<(&'static str, String, &'static str)> {
 }
 
 /// Tokens with a claim that comes twice, and one that is a byte too long.
-fn too_much() -> Vec<(&'static str, String, &'static str)> {
+pub(crate) fn too_much() -> Vec<(&'static str, String, &'static str)> {
     let mut all = Vec::new();
     for twice in [r#""sub":"bob""#, r#""exp":9999999999"#, r#""tickcast":{}"#, r#""iat":1"#] {
         let claims = claims_at(START_S).to_string();
@@ -203,7 +203,7 @@ fn order_twice() -> Vec<u8> {
 }
 
 /// Tokens of the issuer with claims that are missing, of a wrong form, or for somebody else.
-fn bad_claims() -> Vec<(&'static str, String, &'static str)> {
+pub(crate) fn bad_claims() -> Vec<(&'static str, String, &'static str)> {
     let text = |name: &str, value: &str| {
         let claims = merged(claims_at(START_S), &json!({(name): null})).to_string();
         RSA.sign(&RSA.header().to_string(), &format!("{{\"{name}\":{value},{}", &claims[1..]))

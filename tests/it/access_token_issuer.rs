@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::http::{Answer, get, request};
 use crate::issuer::{EC, ED, RSA, RSA_2, START_S, STRANGER, bearer, offers, set_of};
 use crate::jwks_server::{JwksServer, Reply};
-use crate::keyring::raw_get;
+use crate::keyring::{KeyRing, WIDE, get_as, raw_get, two_keys};
 use crate::patience::wait_until;
 use crate::secure::Pair;
 use crate::spawn::{TestServer, spawn_app_at_rest};
@@ -86,6 +86,24 @@ async fn until_the_first_set_tokens_wait_with_503_whatever_the_issuer_answers() 
 }
 
 #[actix_web::test]
+async fn a_server_starts_without_its_issuer_and_serves_keys_meanwhile() {
+    let ring = KeyRing::new(&two_keys());
+    // Nobody listens there.
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let issuer = JwksServer::start("without-issuer", Reply::Never);
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        issuer.require(settings);
+        ring.require(settings);
+        settings.auth.jwt.jwks_url = format!("https://localhost:{}/keys.json", closed.port());
+    });
+    reads(&server, false, 1).await;
+    let waiting = ask(server.address, &token(&RSA)).await;
+    assert_eq!((waiting.status, waiting.header("retry-after")), (503, "1"), "{}", waiting.text());
+    assert_eq!(get_as(server.address, WIDE, "/api/v1/symbols").await.status, 200);
+    assert_eq!(get(server.address, "/readyz").await.status, 200);
+}
+
+#[actix_web::test]
 async fn an_issuer_with_another_certificate_or_name_is_not_believed() {
     let set = Reply::set(&set_of(&[&RSA]));
     let issuer = JwksServer::start("certificate", set.clone());
@@ -136,6 +154,23 @@ async fn an_unknown_kid_makes_the_server_ask_once_in_thirty_seconds() {
 }
 
 #[actix_web::test]
+async fn the_stream_of_finnhub_looks_a_token_up_once_and_waits_for_its_key() {
+    let issuer = JwksServer::start("finnhub", Reply::set(&set_of(&[&RSA])));
+    let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));
+    reads(&server, true, 1).await;
+    issuer.answer(Reply::set(&set_of(&[&RSA, &RSA_2])));
+    advance(&clock, 30);
+    let path = format!("/?token={}", token(&RSA_2));
+    let waiting = raw_get(server.address, &path, "", true).await;
+    assert_eq!(waiting.status, 503, "a second look would find that the issuer was asked a moment ago: {waiting:?}");
+    assert!(waiting.body.starts_with("{\"error\":") && waiting.head.contains("retry-after: 1\r\n"), "{waiting:?}");
+    assert_eq!((server.metrics.auth("unavailable"), server.metrics.auth("invalid")), (1, 0));
+    reads(&server, true, 2).await;
+    assert_eq!(raw_get(server.address, &path, "", true).await.status, 101);
+    assert_eq!(server.metrics.auth("accepted"), 1);
+}
+
+#[actix_web::test]
 async fn a_renewal_with_a_key_that_is_not_known_yet_is_put_off_and_succeeds_afterwards() {
     let issuer = JwksServer::start("renewal", Reply::set(&set_of(&[&RSA])));
     let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));
@@ -153,23 +188,6 @@ async fn a_renewal_with_a_key_that_is_not_known_yet_is_put_off_and_succeeds_afte
 #[actix_web::test]
 async fn keys_are_read_each_hour_and_replaced_under_load() {
     let issuer = JwksServer::start("rotation", Reply::set(&set_of(&[&RSA, &EC])));
-#[actix_web::test]
-async fn the_stream_of_finnhub_looks_a_token_up_once_and_waits_for_its_key() {
-    let issuer = JwksServer::start("finnhub", Reply::set(&set_of(&[&RSA])));
-    let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));
-    reads(&server, true, 1).await;
-    issuer.answer(Reply::set(&set_of(&[&RSA, &RSA_2])));
-    advance(&clock, 30);
-    let path = format!("/?token={}", token(&RSA_2));
-    let waiting = raw_get(server.address, &path, "", true).await;
-    assert_eq!(waiting.status, 503, "a second look would find that the issuer was asked a moment ago: {waiting:?}");
-    assert!(waiting.body.starts_with("{\"error\":") && waiting.head.contains("retry-after: 1\r\n"), "{waiting:?}");
-    assert_eq!((server.metrics.auth("unavailable"), server.metrics.auth("invalid")), (1, 0));
-    reads(&server, true, 2).await;
-    assert_eq!(raw_get(server.address, &path, "", true).await.status, 101);
-    assert_eq!(server.metrics.auth("accepted"), 1);
-}
-
     let (server, clock) = spawn_app_at_rest(|settings| {
         issuer.require(settings);
         settings.auth.jwt.jwks_refresh_ms = 60_000;

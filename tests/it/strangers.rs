@@ -13,8 +13,8 @@ use crate::raw::{RawClient, TEXT, handshake};
 use crate::secure::Pair;
 use crate::spawn::spawn_app;
 
-/// Streams of vendors whose clients authenticate by message.
-const STREAMS: [&str; 4] = ["/v2/iex", "/v2/sip", "/v2/test", "/stocks"];
+/// Streams whose clients authenticate by message.
+const STREAMS: [&str; 5] = ["/v2/iex", "/v2/sip", "/v2/test", "/stocks", "/ws"];
 
 /// Room for 20 sessions, of which 8 may be of strangers.
 fn small(settings: &mut Settings) {
@@ -32,11 +32,12 @@ async fn stranger(server: SocketAddr, stream: &str) -> RawClient {
 }
 
 #[actix_web::test]
-async fn silent_clients_of_vendors_do_not_fill_the_server() {
+async fn silent_clients_do_not_fill_the_server() {
     let ring = KeyRing::new(&two_keys());
     let server = spawn_app(|settings| {
         ring.require(settings);
         small(settings);
+        settings.auth.first_message_ms = 600_000;
     });
     let mut silent = Vec::new();
     for number in 0..60 {
