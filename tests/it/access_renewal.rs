@@ -8,13 +8,14 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tickcast::access::{AtExcess, AuthConfig, Caller, Credentials, Keys, KeysConfig, LimitsConfig, Pass, PassError};
 use tickcast::app::Settings;
-use tickcast::domain::{Clock, SystemClock};
+use tickcast::domain::SystemClock;
 use tickcast::metrics::Metrics;
 use tickcast::protocol::CloseReason;
 
 use crate::client::{ALL_CHANNELS, Client};
-use crate::command::spawn_binary;
 use crate::event_stream::EventSource;
+use crate::faked_clock::{FakedClock, machine_seconds};
+use crate::issuer::{AUDIENCE, ED, ISSUER, Scratch, claims_now, offers, set_of};
 use crate::keyring::{KeyRing, entry, get_as, header_of, offer, secret};
 use crate::patience::wait_until;
 use crate::raw::{RawClient, TEXT};
@@ -312,26 +313,45 @@ async fn a_thousand_sessions_whose_key_ends_in_the_same_minute_renew_and_none_is
     assert_eq!(server.metrics.closes(CloseReason::TokenExpired), 0);
 }
 
-/// With a process of its own for the server, as each connection takes a descriptor of each side.
+/// With the default settings, and a process of its own for the server, as each connection takes a descriptor of each side.
 #[tokio::test]
-async fn ten_thousand_sessions_of_one_key_renew_at_once_and_none_is_closed() {
-    let (old, new) = (secret("a"), "another secret".to_owned());
-    let end = SystemClock.now().plus_micros(20 * 60 * 1_000_000);
-    let end = chrono::DateTime::from_timestamp_micros(end.micros()).unwrap().format("expires = \"%Y-%m-%dT%H:%M:%SZ\"");
-    let ring = KeyRing::new(&[rotating(&[&old, &new], &end.to_string())]);
+async fn ten_thousand_sessions_whose_tokens_end_in_the_same_minute_renew_and_none_is_closed() {
+    const SESSIONS: i64 = 10_000;
+    let (ring, set) = (KeyRing::new(&[entry("a", ALL), entry("b", ALL)]), Scratch::new(set_of(&[&*ED])));
+    let clock = FakedClock::ahead(0);
     let variables = [
         ("TICKCAST__AUTH__REQUIRED", "true"),
         ("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap()),
-        ("TICKCAST__AUTH__EXPIRY_NOTICE_MS", "3600000"),
-        ("TICKCAST__SERVER__CONNECTIONS_MAX", "10001"),
+        ("TICKCAST__AUTH__JWT__JWKS_FILE", &set.path()),
+        ("TICKCAST__AUTH__JWT__AUDIENCE", AUDIENCE),
+        ("TICKCAST__AUTH__JWT__ISSUER", ISSUER),
     ];
-    let server = spawn_binary(&[], &variables).await;
-    let mut idle = connect_with(server.address, &old).await;
-    let mut clients = connect_many(server.address, &old, 10_000).await;
-    renew_all(&mut clients, &new).await;
-    ring.write(&[rotating(&[&new], &end.to_string())]);
+    let server = clock.spawn(&variables).await;
+    let end = machine_seconds() + 3_600;
+    let token = |number: i64, exp: i64| ED.token(&claims_now(&json!({"sub": format!("s{number}"), "exp": exp})));
+    let mut removed = Client::connect_as(server.address, "a").await;
+    let mut clients = Vec::new();
+    for number in 0..SESSIONS {
+        let offered = offers(&token(number, end + number * 20 / SESSIONS));
+        let mut client = Client::connect_offering(server.address, Some(&offered)).await;
+        client.subscribe(&["AAPL"], &["bars.1d"]).await;
+        clients.push(client);
+    }
+    // Each is told 30 s before its end, which is the leeway after `exp`.
+    clock.set_ahead(end + 20 - machine_seconds());
+    for (number, client) in clients.iter_mut().enumerate() {
+        told(client).await;
+        let later = token(i64::try_from(number).unwrap(), end + 7_200);
+        client.send_json(&json!({"action": "auth", "token": later})).await;
+    }
+    for client in &mut clients {
+        client.until("the renewal", |message| message["type"] == "auth").await;
+    }
+    // Beyond every old end and its grace. A key is taken away, too.
+    clock.set_ahead(end + 20 + 30 + 25 + 5 - machine_seconds());
+    ring.write(&[entry("b", ALL)]);
     server.signal("HUP").await;
-    assert_eq!(idle.read_to_end().await.1.map(|(code, _)| code), Some(4403), "it has not renewed");
+    assert_eq!(removed.read_to_end().await.1.map(|(code, _)| code), Some(4403));
     for client in &mut clients {
         client.sync().await;
     }

@@ -1,20 +1,15 @@
 //! Rights hold for everything that leaves the server: over each transport and dialect a client gets nothing of a symbol, a channel or a
 //! rate that its key does not include.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use tickcast::domain::ManualClock;
 
 use crate::client::{ALL_CHANNELS, Client};
 use crate::event_stream::EventSource;
 use crate::json_client::{JsonClient, status};
 use crate::keyring::{KeyRing, NARROW, WIDE, entry, get_as, header_of, secret, two_keys};
-use crate::patience::wait_until;
-use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
-use crate::view::is_event;
+use crate::spawn::spawn_app;
 
 /// Returns the codes of the errors among messages.
 fn codes(messages: &[Value]) -> Vec<&str> {
@@ -224,145 +219,4 @@ async fn the_dialects_of_vendors_have_the_symbols_of_the_key_only() {
         seen.extend(frame.as_array().unwrap().iter().filter_map(|event| event["S"].as_str().map(str::to_owned)));
     }
     assert_eq!(seen, BTreeSet::from(["AAPL".to_owned(), "MSFT".to_owned()]));
-}
-
-/// Lets events happen, and waits until the hub has routed all of them.
-async fn let_happen(server: &TestServer, clock: &ManualClock, witness: &mut Client) {
-    let before = server.metrics.feed_offset();
-    clock.advance_micros(20_000);
-    wait_until("events", true, || server.metrics.feed_offset() > before).await;
-    witness.sync().await;
-    while witness.view.offset < server.metrics.feed_offset() {
-        witness.next_message().await;
-    }
-}
-
-/// The subscriptions of a client by the rules: each name, and the wildcard, with its channels.
-#[derive(Default)]
-struct Model {
-    wishes: BTreeMap<String, BTreeSet<&'static str>>,
-}
-
-impl Model {
-    fn wants(&self, symbol: &str, channel: &str) -> bool {
-        let has = |name: &str| self.wishes.get(name).is_some_and(|channels| channels.contains(channel));
-        has(symbol) || has("*")
-    }
-}
-
-/// Random keys with random subscriptions, against a model: each client gets every event of what it has subscribed to and may have, and
-/// not one byte about another symbol.
-#[actix_web::test]
-async fn random_keys_with_random_subscriptions_get_exactly_what_they_may_have() {
-    const KEYS: u64 = 60;
-    const CHANNELS: [&str; 3] = ["trades", "quotes", "bars.1s"];
-    let mut random = ChaCha8Rng::seed_from_u64(14);
-    let mut below = move |bound: usize| random.random_range(0..bound);
-    let patterns = ["AAPL", "MSFT", "NVDA", "A*", "*A", "??", "????", "S*Y", "GOOG*", "*", "Z*", "M*"];
-    let mut entries = vec![entry(WIDE, "symbols = [\"*\"]")];
-    for key in 0..KEYS {
-        let symbols: Vec<_> = (0..below(3)).map(|_| format!("{:?}", patterns[below(12)])).collect();
-        let channels = CHANNELS.iter().filter(|_| below(4) > 0).map(|name| format!("{name:?}")).collect::<Vec<_>>();
-        let channels = if channels.is_empty() { vec!["\"trades\"".into()] } else { channels };
-        entries.push(entry(
-            &format!("k{key}"),
-            &format!("symbols = [{}]\nchannels = [{}]", symbols.join(","), channels.join(",")),
-        ));
-    }
-    let ring = KeyRing::new(&entries);
-    let (server, clock) = spawn_app_at_rest(|settings| {
-        ring.require(settings);
-        settings.server.workers = 1;
-        settings.feed.events_per_second = 5_000.0;
-        settings.feed.amendments_per_million_trades = 0;
-        settings.push.coalesce_ms = 0;
-    });
-    let everything = get_as(server.address, WIDE, "/api/v1/symbols").await.json();
-    let names: Vec<String> =
-        symbols_of(everything["symbols"].as_array().unwrap()).into_iter().map(str::to_owned).collect();
-    let mut witness = Client::connect_as(server.address, WIDE).await;
-    witness.subscribe(&["*"], &ALL_CHANNELS).await;
-    let_happen(&server, &clock, &mut witness).await;
-    for key in 0..KEYS {
-        let id = format!("k{key}");
-        let listed = get_as(server.address, &id, "/api/v1/symbols").await.json();
-        let mine: BTreeSet<String> =
-            symbols_of(listed["symbols"].as_array().unwrap()).into_iter().map(str::to_owned).collect();
-        let mut client = Client::connect_as(server.address, &id).await;
-        let channels: Vec<&'static str> = client.welcome["limits"]["channels"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|name| *CHANNELS.iter().find(|known| *name == **known).unwrap())
-            .collect();
-        let mut model = Model::default();
-        for _ in 0..5 {
-            let name = if below(3) == 0 { "*".to_owned() } else { names[below(names.len())].clone() };
-            let chosen: Vec<_> = channels.iter().copied().filter(|_| below(2) == 0).collect();
-            let chosen = if chosen.is_empty() { channels.clone() } else { chosen };
-            let may = name == "*" || mine.contains(&name);
-            if below(4) > 0 {
-                // Sometimes with the cursor of a client that may see everything.
-                let mut request = json!({"action": "subscribe", "symbols": [name], "channels": chosen});
-                if below(2) == 0 {
-                    request["after"] =
-                        json!({"epoch": witness.welcome["epoch"], "offset": witness.view.offset - below(20) as u64});
-                }
-                let answer = client.ask(request).await;
-                assert_eq!(codes(&answer).is_empty(), may, "{id} {name} {answer:?}");
-                if may {
-                    model.wishes.entry(name).or_default().extend(&chosen);
-                }
-            } else {
-                client.ask(json!({"action": "unsubscribe", "symbols": [name], "channels": chosen})).await;
-                if may && let Some(wish) = model.wishes.get_mut(&name) {
-                    wish.retain(|channel| !chosen.contains(channel));
-                }
-            }
-            client.sync().await;
-            let since = witness.view.offset;
-            let before = server.metrics.feed_offset();
-            clock.advance_micros(10_000);
-            wait_until("events", true, || server.metrics.feed_offset() > before).await;
-            let mut happened = Vec::new();
-            while witness.view.offset < server.metrics.feed_offset() {
-                happened.push(witness.next_message().await);
-            }
-            let got = client.sync().await;
-            let channel = |event: &Value| match event["type"].as_str().unwrap() {
-                "trade" => "trades".to_owned(),
-                "quote" => "quotes".to_owned(),
-                _ => format!("bars.{}", event["interval"].as_str().unwrap_or_default()),
-            };
-            let of = |messages: &[Value]| -> BTreeSet<u64> {
-                let events = messages.iter().filter(|message| is_event(message));
-                events.filter_map(|event| event["offset"].as_u64()).filter(|offset| *offset > since).collect()
-            };
-            let expected: Vec<Value> = happened
-                .into_iter()
-                .filter(|event| {
-                    is_event(event)
-                        && event["symbol"]
-                            .as_str()
-                            .is_some_and(|symbol| mine.contains(symbol) && model.wants(symbol, &channel(event)))
-                })
-                .collect();
-            assert_eq!(of(&got), of(&expected), "{id} {:?}", model.wishes);
-            assert!(symbols_of(&got).iter().all(|symbol| mine.contains(*symbol)), "{id}: {got:?}");
-        }
-        let poll = format!(
-            "/api/v1/poll?symbols=*&channels={}&wait_ms=0&after={}:{}",
-            channels.join(","),
-            witness.welcome["epoch"].as_str().unwrap(),
-            witness.view.offset - 20
-        );
-        let poll = get_as(server.address, &id, &poll).await.json();
-        let snapshots = get_as(server.address, &id, "/api/v1/snapshot").await.json();
-        for messages in [&poll["messages"], &snapshots["snapshots"]] {
-            assert!(
-                symbols_of(messages.as_array().unwrap()).iter().all(|symbol| mine.contains(*symbol)),
-                "{id}: {messages}"
-            );
-        }
-    }
 }

@@ -57,7 +57,7 @@ impl Client {
     }
 
     /// Connects with these headers, and reads `welcome`.
-    async fn connect_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
+    pub(crate) async fn connect_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
         let mut client = Self::open(server, headers).await;
         client.welcome = client.next_message().await;
         assert_eq!(client.welcome["type"], "welcome");

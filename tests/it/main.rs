@@ -81,6 +81,7 @@ mod descriptors;
 mod determinism;
 mod faults_alpaca;
 mod dialects_agree;
+mod entitled;
 mod faults_connection;
 mod faults_data;
 mod faults_entrance;
