@@ -47,7 +47,7 @@ load: $(LIBRARY) ## load a server with 1,000 sessions and report
 	  while kill -0 $$server && ! (: </dev/tcp/127.0.0.1/18080) 2>/dev/null; do sleep 0.1; done; \
 	  target/release/tickcast-load --url ws://127.0.0.1:18080/ws --sessions 1000 --symbols SYM000..SYM499 --pid $$server
 
-hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency of 100 others; fails if the p99 rises by a quarter (5 minutes)
+hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency of 1,000 others; fails if the p99 rises by a tenth (6 minutes)
 	cargo build --release --locked --bins
 	node benches/hostile.mjs
 

@@ -1,14 +1,16 @@
 // @ts-check
-// Measures how far one hostile client raises the p99 latency of many others, with and without each attack in turn.
+// Measures how far one hostile client raises the p99 latency of a thousand others, in phases with and without it that alternate.
 //
 //     node benches/hostile.mjs [--rounds N] [--seconds N] [--attack KIND]… [--control] [--fill-s N] [--quiet-ms N] [--server FILE]
-//                               [--realtime] [--sessions N] [--symbols N] [--moved-max SHARE] [--limited]
+//                               [--realtime] [--sessions N] [--symbols N] [--moved-max SHARE] [--unlimited] [--out FILE]
 //
-// With --control each attack is also made on a second server: the change of the p99 then is due to the shared machine, not to the server.
-// With --limited the attack comes from an address of its own, for which the limits of `[limits]` hold: it does its worst within its budget.
-// `node benches/hostile.mjs --limited --sessions 1000 --symbols 10000 --moved-max 0.1` is the strictest run.
-// With --realtime (as root) servers and load generator get a real-time priority, so that other processes do not disturb them. The exit
-// code is 1 if an attack raises the p99 by a quarter or more (--moved-max), 2 if the measurement failed.
+// The hostile client comes from an address of its own, for which the limits of `[limits]` hold, and does its worst within its budget: all
+// means at once (`everything`), or with --attack each of these in a phase of its own. With --unlimited it has no budget, as on a server whose
+// clients are all exempt. With --control each attack is also made on a second server: the change of the p99 then is due to the shared
+// machine, not to the server. With --realtime (as root) servers and load generator get a real-time priority, so that other processes do
+// not disturb them. --out writes the figures of each phase as JSON. The exit code is 1 if an attack raises the median of the p99 over the
+// phases by a tenth or more (--moved-max), 2 if the measurement failed.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -18,17 +20,20 @@ import { median } from "./compare/medians.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { quiet, watch } from "./compare/quiet.mjs";
 
-const ATTACKS = ["subscribes", "cursors", "bars", "short-bars", "polls", "snapshots"];
+const ATTACKS = ["everything", "subscribes", "cursors", "recoveries", "bars", "short-bars", "polls", "snapshots", "lists"];
 /** The addresses of the load generator, which has no limits, and of a limited attack. */
 const [FRIENDLY, HOSTILE] = ["127.0.0.1", "127.0.0.2"];
-const START_MS_MAX = 20_000;
+/** A market of 10,000 symbols takes some seconds. */
+const START_MS_MAX = 60_000;
+/** The clients connect and warm up in this time; then their latency is measured, and the attack begins with what it has saved. */
+const WARM_UP_MS = 3_500;
 const MARKET = {
   TICKCAST__FEED__EVENTS_PER_SECOND: "5300",
   TICKCAST__FEED__QUOTES_PER_TRADE: "0",
 };
 const OPTIONS = /** @type {const} */ ({
-  rounds: { type: "string", default: "3" },
-  seconds: { type: "string", default: "8" },
+  rounds: { type: "string", default: "10" },
+  seconds: { type: "string", default: "10" },
   attack: { type: "string", multiple: true },
   control: { type: "boolean", default: false },
   // The time until the server's ring is full.
@@ -37,12 +42,13 @@ const OPTIONS = /** @type {const} */ ({
   "quiet-ms": { type: "string", default: "30000" },
   realtime: { type: "boolean", default: false },
   // The measured clients.
-  sessions: { type: "string", default: "100" },
+  sessions: { type: "string", default: "1000" },
   // Generated symbols.
-  symbols: { type: "string", default: "500" },
+  symbols: { type: "string", default: "10000" },
   // The most relative rise of the p99.
-  "moved-max": { type: "string", default: "0.25" },
-  limited: { type: "boolean", default: false },
+  "moved-max": { type: "string", default: "0.1" },
+  unlimited: { type: "boolean", default: false },
+  out: { type: "string" },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
 
@@ -52,7 +58,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 /** The servers' processes. @type {(number | undefined)[]} */
 const servers = [];
 
-/** @typedef {{ realtime: boolean, seconds: string, server: string, "quiet-ms": string, sessions: string, symbols: string, limited: boolean }} Chosen */
+/** @typedef {{ realtime: boolean, seconds: string, server: string, "quiet-ms": string, sessions: string, symbols: string, unlimited: boolean }} Chosen */
 
 /**
  * Returns a program and its arguments, with a real-time priority if that is chosen.
@@ -80,7 +86,9 @@ async function server(chosen) {
 async function measure({ victim, kind, attacked }, chosen) {
   await quiet(Number(chosen["quiet-ms"]), ...servers);
   // A low priority, so that it does not slow down the load generator.
-  const attack = kind && new Child("nice", ["-n", "19", process.execPath, join(import.meta.dirname, "hostile", "attack.mjs"), kind, attacked.port, chosen.limited ? HOSTILE : FRIENDLY]);
+  const program = join(import.meta.dirname, "hostile", "attack.mjs");
+  const from = chosen.unlimited ? FRIENDLY : HOSTILE;
+  const attack = kind && new Child("nice", ["-n", "19", process.execPath, program, kind, attacked.port, from, String(WARM_UP_MS)]);
   const args = ["--url", `ws://127.0.0.1:${victim.port}/ws`, "--pid", String(victim.pid), "--json", "--allow-lag"];
   args.push("--sessions", chosen.sessions, "--duration-s", chosen.seconds);
   const load = new Child(...prior(chosen, "2", join(TARGET, "release", "tickcast-load"), args));
@@ -90,14 +98,14 @@ async function measure({ victim, kind, attacked }, chosen) {
   if (attack) {
     const died = await Promise.race([attack.ended, sleep(0, null)]);
     if (died !== null) throw new Error(`the attack ended with ${died}: ${attack.errors}`);
-    attack.kill("SIGKILL");
+    attack.kill("SIGTERM");
     await attack.ended;
   }
   if (code !== 0 && code !== 1) throw new Error(`tickcast-load ended with ${code}: ${load.errors}`);
   /** @type {import("./compare/medians.mjs").Report} */
   const { latency_us: latency, server: used } = JSON.parse(load.output);
   if (!latency || !used) throw new Error("tickcast-load reported no latency");
-  return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others };
+  return { p50: latency.p50 / 1_000, p99: latency.p99 / 1_000, most: latency.max / 1_000, cpu: used.cpu_fraction, others, hostile: attack ? JSON.parse(attack.output) : null };
 }
 
 /** @typedef {Awaited<ReturnType<typeof server>>} Server */
@@ -105,7 +113,7 @@ async function measure({ victim, kind, attacked }, chosen) {
 /** @typedef {{ label: string, kind: string | null, attacked: Server, isControl?: boolean, victim: Server, results: Result[] }} Cell */
 
 const ms = (/** @type {number} */ number) => number.toFixed(1).padStart(7);
-const percent = (/** @type {number} */ number) => `${(100 * number).toFixed(0)} %`.padStart(6);
+const percent = (/** @type {number} */ number, digits = 0) => `${(100 * number).toFixed(digits)} %`.padStart(6);
 
 /** Prints the table. Returns whether every attack moves the p99 by less than the limit. @param {Cell[]} cells @param {number} movedMax */
 function report(cells, movedMax) {
@@ -118,7 +126,7 @@ function report(cells, movedMax) {
     const moved = figure(cell, "p99") / calm - 1;
     const isMet = !cell.kind || cell.isControl || moved < movedMax;
     met &&= isMet;
-    const numbers = [ms(figure(cell, "p50")), ms(figure(cell, "p99")), ms(figure(cell, "most")), ` ${percent(moved)}`];
+    const numbers = [ms(figure(cell, "p50")), ms(figure(cell, "p99")), ms(figure(cell, "most")), ` ${percent(moved, 1)}`];
     const shares = [percent(figure(cell, "cpu")), percent(figure(cell, "others"))];
     console.log(`${cell.label.padEnd(28)}${numbers.join(" ")}  ${shares.join("  ")}${isMet ? "" : "  too much"}`);
   }
@@ -127,7 +135,7 @@ function report(cells, movedMax) {
 
 async function run() {
   const { values: chosen } = parseArgs({ options: OPTIONS });
-  const kinds = chosen.attack ?? ATTACKS;
+  const kinds = chosen.attack ?? ["everything"];
   const unknown = kinds.find((kind) => !ATTACKS.includes(kind));
   if (unknown) throw new Error(`there is no attack '${unknown}': ${ATTACKS.join(", ")}`);
   const victim = await server(chosen);
@@ -143,10 +151,12 @@ async function run() {
     for (const cell of cells) {
       const result = await measure(cell, chosen);
       cell.results.push(result);
-      const { p99, cpu, others } = result;
-      console.error(`round ${round}: ${cell.label}: p99 ${p99.toFixed(1)} ms, server${percent(cpu)}, others${percent(others)} of a core`);
+      const { p99, cpu, others, hostile } = result;
+      const attack = hostile ? `; ${hostile.connections} connections, ${hostile.refused} refusals, ${(hostile.bytes / 1e6).toFixed(0)} MB` : "";
+      console.error(`round ${round}: ${cell.label}: p99 ${p99.toFixed(1)} ms, server${percent(cpu)}, others${percent(others)} of a core${attack}`);
     }
   }
+  if (chosen.out) writeFileSync(chosen.out, JSON.stringify(cells.map(({ label, results }) => ({ label, results })), null, 1));
   return report(cells, Number(chosen["moved-max"]));
 }
 
