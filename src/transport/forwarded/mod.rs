@@ -70,12 +70,12 @@ impl Proxies {
         match self.headers {
             ProxyHeaders::XForwarded => {
                 let values = all(headers, &X_FORWARDED_FOR);
-                let hops = parse::last_first(&values).filter(|hop| !hop.is_empty()).map(parse::address);
+                let hops = parse::last_first(&values).filter(|hop| *hop != Some("")).map(|hop| parse::address(hop?));
                 let (address, _) = self.follow(proxy, hops);
                 // The nearest proxy has set or added the last one.
                 let last = |name| {
                     let values = all(headers, name);
-                    parse::last_first(&values).next().filter(|text| !text.is_empty()).map(str::to_owned)
+                    parse::last_first(&values).next().flatten().filter(|text| !text.is_empty()).map(str::to_owned)
                 };
                 Ok(Client { address: Some(address), host: last(&X_FORWARDED_HOST), scheme: last(&X_FORWARDED_PROTO) })
             }
@@ -209,6 +209,12 @@ mod tests {
         assert_eq!(x("203.0.113.7, unknown, 10.0.0.2"), "10.0.0.2", "what is before an unknown one is not believed");
         assert_eq!(x(&vec!["192.0.2.66"; 1_000].join(", ")), "192.0.2.66");
         assert_eq!(x(&vec!["10.0.0.4"; 1_000].join(", ")), "10.0.0.4");
+        let hidden = [("x-forwarded-for", "192.0.2.66, \u{e9}, 203.0.113.7, 10.0.0.2")];
+        assert_eq!(
+            address_of(ProxyHeaders::XForwarded, "10.0.0.1", &hidden),
+            "203.0.113.7",
+            "of a proxy on the same line"
+        );
         let lines = [("x-forwarded-for", "192.0.2.66"), ("x-forwarded-for", "203.0.113.7, 10.0.0.2")];
         assert_eq!(address_of(ProxyHeaders::XForwarded, "10.0.0.1", &lines), "203.0.113.7");
         let forwarded = |list: &str| address_of(ProxyHeaders::Forwarded, "10.0.0.1", &[("forwarded", list)]);

@@ -36,10 +36,11 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     bare.parse::<IpAddr>().ok().filter(|_| is_good).map(|address| address.to_canonical())
 }
 
-/// Returns the elements of a list that may be spread over several headers, the last one first. An element that is no text is empty.
-pub(super) fn last_first<'a>(headers: &[&'a HeaderValue]) -> impl Iterator<Item = &'a str> {
-    let texts = headers.iter().rev().map(|header| header.to_str().unwrap_or_default());
-    texts.flat_map(|text| text.rsplit(',')).map(str::trim)
+/// Returns the elements of a list that may be spread over several headers, the last one first; `None` for one that is no ASCII text. Each
+/// is read for itself: such bytes of a client must not hide what proxies have added to the same header.
+pub(super) fn last_first<'a>(headers: &[&'a HeaderValue]) -> impl Iterator<Item = Option<&'a str>> {
+    let elements = headers.iter().rev().flat_map(|header| header.as_bytes().rsplit(|byte| *byte == b','));
+    elements.map(|bytes| std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).map(str::trim))
 }
 
 /// Parses headers `Forwarded`, the first proxy first.
