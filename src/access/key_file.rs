@@ -20,6 +20,8 @@ const KEYS_MAX: usize = 100_000;
 const LIST_MAX: usize = 10_000;
 /// Most secrets of a key: the old one and the new one.
 const SECRETS_MAX: usize = 2;
+/// Longest word of a message of the parser that is shown, in bytes.
+const WORD_SHOWN_MAX: usize = 32;
 /// The rule for each kind of list entry.
 const SYMBOL_RULE: &str = "symbols must be patterns like \"BTC*\" of 1 to 64 characters, without []{}\\ and !";
 const ORIGIN_RULE: &str = "origins must be like \"https://example.com\"";
@@ -200,7 +202,10 @@ pub(super) fn moment(text: &str, name: &str) -> Result<Timestamp, String> {
 /// Returns the message of the parser with its line, without the excerpt of the file, which may hold digests.
 pub(super) fn in_one_line(text: &str, err: &toml::de::Error) -> String {
     let line = err.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-    let words: String = err.message().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let words = err.message().split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    // A digest in a wrong place.
+    let words: String = words.map(|word| if word.len() > WORD_SHOWN_MAX { "***" } else { word }).collect();
+    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     format!("line {line}: {words}")
 }
 
@@ -254,6 +259,7 @@ mod tests {
             (twice, "the id a is there twice"),
             (same, "same secret"),
             ("[[keys]\n".into(), "line 1"),
+            (format!("[[keys]]\n{HEX} = 1\n"), "line 2"),
             (String::new(), "no keys"),
             ("# later\nkeys = []\n".into(), "no keys"),
         ] {
