@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, gate, rest};
 
-/// The cost of a ticket beside that of its request, in units of work. The server keeps something of it until it ends, so that one client must not get very many.
+/// The cost of a ticket beside that of its request, in units of work. The server keeps something of it until it ends, so that one client
+/// must not get very many.
 const TICKET_WORK: u64 = 3_200;
 
 /// Responds to `POST /api/v1/ticket` with `{"ticket":…,"expires_at":…}`: a ticket of the client's key, good once. A page of this server

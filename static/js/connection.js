@@ -43,7 +43,7 @@ export class Connection {
     setText(this.#since, describeSince(status, (clock.best?.offset_us ?? 0) / 1_000));
     setText(this.#reason, describeReason(status));
     if (this.#retry instanceof HTMLElement) {
-      const isWaiting = status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null);
+      const isWaiting = status.state === "closed" || (status.state === "reconnecting" && status.retry_at_ms !== null && !status.isKeyless);
       if (this.#retry.hidden === isWaiting) this.#retry.hidden = !isWaiting;
     }
   }
@@ -64,6 +64,7 @@ export function describe(status, now_ms) {
     }
     case "closed": return [t("Disconnected"), ""];
     case "reconnecting": {
+      if (status.isKeyless) return [t("Key needed"), ""];
       const label = status.isRefused ? t("WebSocket refused") : t("Reconnecting");
       if (status.retry_at_ms === null) return [label, t("now")];
       const seconds = Math.max(1, Math.ceil((status.retry_at_ms - now_ms) / 1_000));
@@ -93,6 +94,7 @@ export function describeReason(status) {
     return status.isMute ? t("The WebSocket was open, but no prices came over it, twice in a row. It is tried again from time to time.") : refused();
   }
   if (status.state !== "reconnecting") return "";
+  if (status.isKeyless) return t("This server asks for a key");
   if (status.isRefused) return refused();
   if (globalThis.navigator?.onLine === false) return t("this device has no network");
   return status.reason === "" ? "" : t(status.reason);

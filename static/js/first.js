@@ -38,8 +38,16 @@
     if (/^[A-Z0-9][A-Z0-9.-]{0,15}$/.test(symbol)) {
       // As many as a wide chart shows.
       const limit = innerWidth > 1_920 ? 600 : 240;
+      /** @type {string | null} */
+      let key = null;
+      try {
+        // The key of `access.js`, which is not there yet.
+        key = sessionStorage.getItem("tickcast.key");
+      } catch {
+        // Storage is denied.
+      }
       const response = fetch(`api/v1/bars?symbol=${symbol}&interval=${interval}&limit=${limit}`, {
-        headers: { accept: "application/json" }, signal: AbortSignal.timeout(15_000),
+        headers: { accept: "application/json", ...(key === null ? {} : { authorization: `Bearer ${key}` }) }, signal: AbortSignal.timeout(15_000),
       });
       // Whoever takes the response handles the failure.
       response.catch(() => {});

@@ -169,6 +169,7 @@ function barsToAsk(held, { epoch, now_us }) {
  * @returns {{ phrase: string, values?: { status: number } }}
  */
 export function failureOf(err) {
+  if (err instanceof AnswerError && err.status === 401) return { phrase: mark("This server asks for a key") };
   if (err instanceof AnswerError) {
     return { phrase: mark("The history could not be loaded: the server has answered {status}."), values: { status: err.status } };
   }

@@ -15,19 +15,20 @@
 import { DEFAULTS } from "../clients/js/options.js";
 import { Client } from "../clients/js/tickcast.js";
 import { OffsetEstimator, timerResolution } from "./clock.js";
+import { onFailure, token } from "./linkaccess.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
 import { reasonOf } from "./reconnect.js";
 
 /**
  * @typedef {{ state: "connecting" }
  *         | { state: "live", fallback: "sse" | "poll" | null, isMute?: boolean, transport?: Transport | null, since_ms?: number }
- *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean }
+ *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean, isKeyless?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
  *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `isMute`: a WebSocket
  *   got through, but no prices came over it. `since_ms`: when the connection was ready. `retry_at_ms` is null during an attempt; `silent_since_ms` is
  *   null after a `lag`. All are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
- *   open. `isRefused` when the server answers, but with an error. `closed`: the page does not reconnect by itself.
+ *   open. `isRefused` when the server answers, but with an error; `isKeyless` when it asks for a key. `closed`: the page does not reconnect by itself.
  */
 
 /** @typedef {{ transport: Transport, at_ms: number, ready_ms: number | null, failure: Failure | null, silent_s?: number }} Attempt to connect: when it began, was ready, and why it failed or ended; times of `performance.now()`. `silent_s`: after how many silent seconds this page gave it up */
@@ -78,12 +79,13 @@ export class Link {
   #lag_until_ms = 0;
   #pings = 0;
   #pinged_at_ms = 0;
+  #isKeyless = false;
 
   /** @param {string} url the address of the server @param {LinkHandlers} handlers */
   constructor(url, handlers) {
     this.#handlers = handlers;
     // This page sends the pings itself, as it wants to know the latency, and more of them when it doubts the connection.
-    this.#client = new Client(url, { ping_ms: 0, quiet_ms: QUIET_MS });
+    this.#client = new Client(url, { ping_ms: 0, quiet_ms: QUIET_MS, token });
     this.#client.on("status", () => this.#onStatus());
     this.#client.on("open", () => this.#onOpen());
     this.#client.on("batch", ({ messages, received_us }) => this.#onBatch(messages, received_us));
@@ -166,16 +168,23 @@ export class Link {
     this.#remember();
     if (state === "live") {
       this.#reason = "";
+      this.#isKeyless = false;
       this.#setStatus(this.#live());
       if (transport === "websocket") this.#ping();
       return;
     }
+    // With something else to show, there is nothing to wait for.
+    void onFailure(failure).then((isIn) => {
+      if (isIn) this.#client.connect();
+    });
     if (retry_at_ms === null) this.#begun_at_ms = performance.now();
+    // In a round of attempts the WebSocket does not tell why it was refused.
+    if (retry_at_ms !== null) this.#isKeyless = failure?.status === 401;
     this.#reason = reasonOf(failure) ?? this.#reason;
     const reason = this.#reason;
     if (state === "connecting" || state === "idle") this.#setStatus({ state: "connecting" });
     else if (state === "closed") this.#setStatus({ state, reason });
-    else this.#setStatus({ state, retry_at_ms, reason, isRefused: failure?.cause === "refused" && (failure.status ?? 0) < 500 });
+    else this.#setStatus({ state, retry_at_ms, reason, isRefused: failure?.cause === "refused" && (failure.status ?? 0) < 500, isKeyless: this.#isKeyless });
   }
 
   /** @param {readonly Message[]} messages @param {number} received_us */

@@ -5,6 +5,8 @@
  * Owns: the requests and their errors.
  */
 
+import { fetchAs } from "./access.js";
+
 /** @typedef {import("./protocol.js").BarsAnswer} BarsAnswer */
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("./protocol.js").Listing} Listing */
@@ -58,7 +60,7 @@ export function takeEarly(symbol, interval) {
 async function getJson(url, signal, begun) {
   const patience = AbortSignal.timeout(ANSWER_MS);
   const either = signal ? AbortSignal.any([signal, patience]) : patience;
-  const response = await (begun ?? fetch(url, { signal: either, headers: { accept: "application/json" } }));
+  const response = await fetchAs(url, { signal: either, headers: { accept: "application/json" } }, begun);
   either.throwIfAborted();
   if (response.ok) return response.json();
   /** @type {import("./protocol.js").Problem | null} */

@@ -5,6 +5,7 @@
  * Owns: the order. Colours come first, so that nothing is drawn in others. What the first chart does not need is loaded on demand.
  */
 
+import { startAccess } from "./access.js";
 import { byId } from "./element.js";
 import { numbers } from "./format.js";
 import { onLanguage, startLanguage } from "./i18n.js";
@@ -20,6 +21,7 @@ export function startViewer() {
     const { korean } = await import("./korean/live.js");
     return korean;
   });
+  void startAccess(async () => await import("./entrance.js"));
   byId("settings-open").addEventListener("click", async () => {
     const { openSettings } = await import("./settingsdialog.js");
     openSettings();

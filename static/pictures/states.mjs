@@ -5,6 +5,7 @@
  * Owns: this list. Does not own: the browser (`browser.mjs`), the server (`server.mjs`), the files (`take.mjs`).
  */
 
+import { fileURLToPath } from "node:url";
 import { pause } from "./browser.mjs";
 
 /** @typedef {import("./browser.mjs").Page} Page */
@@ -24,6 +25,18 @@ export const FULL = `${LIVE} && Number(document.querySelector('#chart').dataset.
   && document.querySelectorAll('#tape tbody tr:not([hidden])').length === 40 && /\\d/.test(document.querySelector('#latency').textContent)`;
 const DESK_AND_PHONE = [1280, 390];
 const MANY = `symbols=${Array.from({ length: 100 }, (_, index) => `SYM${String(index).padStart(3, "0")}`)}`;
+
+/** A server that asks for a key, and its key. */
+const KEYED = { TICKCAST__AUTH__REQUIRED: "true", TICKCAST__AUTH__KEYS_FILE: fileURLToPath(new URL("keys.toml", import.meta.url)) };
+const KEY = "the key of the pictures";
+const ASKED = "document.querySelector('#signin')?.open === true";
+
+/** @param {Page} page @param {string} key */
+async function signIn(page, key) {
+  await page.until(ASKED);
+  await page.type(key);
+  await page.press("Enter");
+}
 
 /** @param {string} selector */
 const opened = (selector) => async (/** @type {Page} */ page) => {
@@ -87,5 +100,47 @@ export const STATES = [
     },
   },
   { name: "handshake", path: "handshake?", reach: (page) => page.until("document.querySelectorAll('#frames li').length > 5") },
+  { name: "signin", path: "", settings: KEYED, reach: (page) => page.until(ASKED) },
+  {
+    name: "signin-compare",
+    path: "compare?",
+    settings: KEYED,
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await page.until("document.querySelector('#headline li')");
+      await page.click("#start");
+      await page.until(ASKED);
+    },
+  },
+  {
+    name: "signin-wrong",
+    path: "handshake?",
+    settings: KEYED,
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await signIn(page, "another key");
+      await page.until("document.querySelector('#signin-note').textContent !== ''");
+    },
+  },
+  {
+    name: "signin-later",
+    path: "",
+    settings: KEYED,
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await page.until(ASKED);
+      await page.press("Escape");
+      await page.until("!!document.querySelector('#account') && document.querySelector('#status').dataset.state === 'reconnecting'");
+    },
+  },
+  {
+    name: "signed-in",
+    path: "",
+    settings: KEYED,
+    async reach(page) {
+      await signIn(page, KEY);
+      await page.until(`!document.querySelector('#signin') && ${FULL} && !!document.querySelector('#account')`);
+    },
+  },
   { name: "embed", path: "embed?symbol=AAPL,MSFT,NVDA", reach: () => pause(2_000) },
 ];

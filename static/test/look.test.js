@@ -161,6 +161,7 @@ test("every state of the connection has its own words", () => {
   assert.deepEqual(describe({ state: "live", fallback: "poll" }, 0), ["WebSocket refused", "live by long polling"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100, reason: "" }, 0), ["Reconnecting", "in 3 s"]);
   assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: null, reason: "" }, 0), ["Reconnecting", "now"]);
+  assert.deepEqual(describe({ state: "reconnecting", retry_at_ms: 2_100, reason: "", isRefused: true, isKeyless: true }, 0), ["Key needed", ""]);
   assert.deepEqual(describe({ state: "closed", reason: "the server rejected what this page sent" }, 0), ["Disconnected", ""]);
   assert.deepEqual(describe({ state: "stale", silent_since_ms: 1_000, skipped: 0 }, 32_000), ["Stale", "nothing for 31 s"]);
   assert.deepEqual(describe({ state: "stale", silent_since_ms: null, skipped: 312 }, 0), ["Stale", "312 events skipped"]);

@@ -6,6 +6,7 @@
  * Owns: the stream. Does not own: the meaning of the messages (`statistics.js`).
  */
 
+import { addressAs } from "../tickets.js";
 import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros } from "../clock.js";
 import { Failure } from "./failure.js";
@@ -28,12 +29,21 @@ export function openEventStream(wish, after, client, receiver) {
   let isDown = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const connect = () => {
+  let isClosed = false;
+  /** @type {EventSource | null} */
+  let stream = null;
+  const connect = async () => {
     // An empty id of an event resets the cursor, so the stream starts again with snapshots.
     if (cursor === "") query.delete("after");
     else query.set("after", cursor);
-    const stream = new EventSource(`api/v1/stream?${query}`);
-    stream.addEventListener("message", (event) => {
+    // A ticket is good once: when the browser reconnects with an old one, the stream ends, and another one is opened here.
+    const asked = addressAs(`api/v1/stream?${query}`);
+    const address = asked instanceof Promise ? await asked : asked;
+    if (isClosed) return;
+    if (address === null) return fail();
+    const opened = new EventSource(address);
+    stream = opened;
+    opened.addEventListener("message", (event) => {
       const received_us = nowMicros();
       cursor = event.lastEventId;
       /** @type {Message[]} */
@@ -47,21 +57,25 @@ export function openEventStream(wish, after, client, receiver) {
       }
       receiver.take(messages, received_us);
     });
-    stream.addEventListener("error", () => {
-      if (!isDown) receiver.lost(new Failure("unreachable"));
-      isDown = true;
-      if (stream.readyState === EventSource.CLOSED) timer = setTimeout(reconnect, backoff.next());
+    opened.addEventListener("error", () => {
+      if (opened.readyState === EventSource.CLOSED) fail();
+      else lose();
     });
-    return stream;
   };
-  let stream = connect();
-  const reconnect = () => {
-    stream = connect();
+  const lose = () => {
+    if (!isDown) receiver.lost(new Failure("unreachable"));
+    isDown = true;
   };
+  const fail = () => {
+    lose();
+    timer = setTimeout(connect, backoff.next());
+  };
+  void connect();
   return {
     close: async () => {
+      isClosed = true;
       clearTimeout(timer);
-      stream.close();
+      stream?.close();
     },
   };
 }

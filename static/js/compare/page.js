@@ -5,6 +5,7 @@
  * Owns: the elements of `compare.html` except the table (`table.js`). Does not own: the run (`run.js`) or its figures (`figures.js`).
  */
 
+import { startAccess } from "../access.js";
 import { download } from "../download.js";
 import { byId, element } from "../element.js";
 import { onLanguage, startLanguage, t } from "../i18n.js";
@@ -27,6 +28,7 @@ import { forEach, TRANSPORTS } from "./transports.js";
 const PAINT_MS = 250;
 
 startLook();
+void startAccess(async () => await import("./entrance.js"));
 startLanguage(korean);
 
 /** @type {Run | null} */

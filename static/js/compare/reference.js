@@ -6,6 +6,7 @@
  * Owns: that socket. Does not own: the estimate (`clock.js`).
  */
 
+import { addressAs } from "../tickets.js";
 import { socketAddress } from "../socketaddress.js";
 import { Backoff } from "../../clients/js/backoff.js";
 import { nowMicros, OffsetEstimator, timerResolution } from "../clock.js";
@@ -27,6 +28,7 @@ export class ReferenceClock {
   /** Whether the next pong is the first one of another run of the server. */
   #isOther = false;
   #exchanges = 0;
+  #isClosed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #onReady = () => {};
@@ -39,7 +41,7 @@ export class ReferenceClock {
   });
 
   constructor() {
-    this.#open();
+    void this.#open();
   }
 
   /** Returns a time of this machine's clock as a time of the server's. @param {number} local_us */
@@ -59,12 +61,17 @@ export class ReferenceClock {
 
   close() {
     const socket = this.#socket;
+    this.#isClosed = true;
     this.#leave();
     socket?.close(1000);
   }
 
-  #open() {
-    const socket = new WebSocket(socketAddress("ws"), SUBPROTOCOL);
+  async #open() {
+    const asked = addressAs("ws");
+    const path = asked instanceof Promise ? await asked : asked;
+    if (this.#isClosed) return;
+    if (path === null) return this.#reopen();
+    const socket = new WebSocket(socketAddress(path), SUBPROTOCOL);
     this.#socket = socket;
     this.#exchanges = 0;
     this.#expect();

@@ -3,6 +3,7 @@
  * HTTP requests with a timeout, and pauses that can be aborted.
  */
 
+import { fetchAs } from "../access.js";
 import { nowMicros } from "../clock.js";
 import { Failure, refusal } from "./failure.js";
 
@@ -25,7 +26,7 @@ const UNAVAILABLE = 503;
  */
 export async function ask(url, signal, timeout_ms = TIMEOUT_MS) {
   try {
-    const response = await fetch(url, { cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]) });
+    const response = await fetchAs(url, { cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]) });
     const text = await response.text();
     const received_us = nowMicros();
     if (response.ok) return { answer: JSON.parse(text), received_us };

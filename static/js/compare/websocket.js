@@ -5,6 +5,7 @@
  * Owns: these connections. Does not own: the meaning of the messages (`statistics.js`).
  */
 
+import { addressAs } from "../tickets.js";
 import { socketAddress } from "../socketaddress.js";
 import { Backoff } from "../../clients/js/backoff.js";
 import { ABNORMAL, adviceOf } from "../../clients/js/closing.js";
@@ -35,7 +36,10 @@ export function openWebSocket(wish, after, client, receiver) {
     const backoff = new Backoff();
     while (!closing.signal.aborted) {
       const begun = performance.now();
-      const failure = await new Connection(wish, cursor, client, receiver, backoff, closing.signal).ended;
+      const asked = addressAs(`ws?client=${encodeURIComponent(client)}`);
+      const path = asked instanceof Promise ? await asked : asked;
+      if (closing.signal.aborted) return;
+      const failure = path === null ? new Failure("unreachable") : await new Connection(wish, cursor, path, receiver, backoff, closing.signal).ended;
       if (closing.signal.aborted) return;
       if (failure.isFinal) return receiver.failed(failure);
       receiver.lost(failure);
@@ -70,14 +74,14 @@ class Connection {
   });
 
   /**
-   * @param {Wish} wish @param {Cursor} cursor @param {string} client @param {Receiver} receiver @param {Backoff} backoff
+   * @param {Wish} wish @param {Cursor} cursor @param {string} path @param {Receiver} receiver @param {Backoff} backoff
    * @param {AbortSignal} closing
    */
-  constructor(wish, cursor, client, receiver, backoff, closing) {
+  constructor(wish, cursor, path, receiver, backoff, closing) {
     this.#wish = wish;
     this.#cursor = cursor;
     this.#receiver = receiver;
-    const socket = new WebSocket(socketAddress(`ws?client=${encodeURIComponent(client)}`), SUBPROTOCOL);
+    const socket = new WebSocket(socketAddress(path), SUBPROTOCOL);
     this.#socket = socket;
     const gone = new AbortController();
     const { signal } = gone;

@@ -9,10 +9,12 @@
 /** @typedef {import("../ticker.js").Ticker} Ticker */
 
 import { Client } from "../../clients/js/tickcast.js";
+import { startAccess } from "../access.js";
 import { byId, element } from "../element.js";
 import { directionOf, formatPercent, formatPrice, formatSigned } from "../format.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/embed.js";
+import { onFailure, token } from "../linkaccess.js";
 import { startLook } from "../look.js";
 import { fetchBars } from "../rest.js";
 import { applyTrade, changeOf, fromSnapshot } from "../ticker.js";
@@ -40,7 +42,9 @@ let drawn = symbols[0] ?? "";
 let bars = [];
 let isFrameAsked = false;
 
-const client = new Client(new URL(".", location.href).href);
+void startAccess(async () => await import("./entrance.js"));
+const client = new Client(new URL(".", location.href).href, { token });
+client.on("status", ({ failure }) => void onFailure(failure));
 client.on("status", requestPaint);
 client.on("snapshot", (snapshot) => {
   tickers.set(snapshot.symbol, fromSnapshot(snapshot));

@@ -6,6 +6,7 @@
  * Owns: those exchanges. Does not own: the faulty requests, which are a fixed list of the server.
  */
 
+import { fetchAs } from "../access.js";
 import { byId, element } from "../element.js";
 import { mark, t } from "../i18n.js";
 import { setText } from "../write.js";
@@ -58,7 +59,7 @@ export class Attempts {
     this.#exchanges.delete(name);
     this.#failures.delete(name);
     try {
-      const response = await fetch(`handshake/attempt?case=${name}`);
+      const response = await fetchAs(`handshake/attempt?case=${name}`);
       if (response.ok) this.#exchanges.set(name, await response.json());
       else this.#failures.set(name, reasonOf(await response.json()));
     } catch {

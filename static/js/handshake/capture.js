@@ -18,6 +18,7 @@
  *             skipped: { sender: Sender, frames: number, bytes: number }, end: { ts: number } }} CaptureEvents
  */
 
+import { addressAs } from "../tickets.js";
 import { socketAddress } from "../socketaddress.js";
 import { Dissector, fromHex } from "./dissector.js";
 
@@ -41,12 +42,14 @@ export function headerOf(head, name) {
 }
 
 export class CapturedSocket {
-  #source = new EventSource("handshake/capture");
+  /** Null until the server has given a ticket, if it asks for one. @type {EventSource | null} */
+  #source = null;
   /** @type {WebSocket | null} */
   #socket = null;
   #dissectors = { client: new Dissector(), server: new Dissector() };
   #frames = 0;
   #hasOpened = false;
+  #isAbandoned = false;
   /** Whether the server has told the browser to try again later. */
   #isPutOff = false;
   #handlers;
@@ -58,9 +61,19 @@ export class CapturedSocket {
    */
   constructor(protocols, handlers) {
     this.#handlers = handlers;
+    void this.#begin(protocols);
+  }
+
+  /** @param {string[]} protocols */
+  async #begin(protocols) {
+    const address = await addressAs("handshake/capture");
+    if (this.#isAbandoned) return;
+    if (address === null) return this.#handlers.onLost?.();
+    const source = new EventSource(address);
+    this.#source = source;
     this.#on("capture", ({ capture }) => {
       this.#isPutOff = false;
-      this.#open(capture, protocols);
+      void this.#open(capture, protocols);
     });
     this.#on("goodbye", () => {
       this.#isPutOff = true;
@@ -76,13 +89,13 @@ export class CapturedSocket {
       this.#handlers.onSkipped?.(frames);
     });
     this.#on("end", () => {
-      this.#source.close();
+      source.close();
       this.#handlers.onEnd?.();
     });
-    this.#source.onerror = () => {
-      if (this.#isPutOff && this.#source.readyState === EventSource.CONNECTING) return;
+    source.onerror = () => {
+      if (this.#isPutOff && source.readyState === EventSource.CONNECTING) return;
       // The browser would request another capture, which does not belong to this socket.
-      this.#source.close();
+      source.close();
       this.#handlers.onLost?.();
     };
   }
@@ -114,18 +127,22 @@ export class CapturedSocket {
   /** Closes the socket and the stream without calling a handler. */
   abandon() {
     this.#handlers = {};
-    this.#source.close();
+    this.#isAbandoned = true;
+    this.#source?.close();
     this.#socket?.close();
   }
 
   /** @template {keyof CaptureEvents} Name @param {Name} name @param {(data: CaptureEvents[Name]) => void} listener */
   #on(name, listener) {
-    this.#source.addEventListener(name, (event) => listener(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+    this.#source?.addEventListener(name, (event) => listener(JSON.parse(/** @type {MessageEvent} */ (event).data)));
   }
 
   /** @param {string} capture @param {string[]} protocols */
-  #open(capture, protocols) {
-    const socket = new WebSocket(socketAddress(`handshake/ws?capture=${capture}`), protocols);
+  async #open(capture, protocols) {
+    const address = await addressAs(`handshake/ws?capture=${capture}`);
+    if (this.#isAbandoned) return;
+    if (address === null) return this.#handlers.onLost?.();
+    const socket = new WebSocket(socketAddress(address), protocols);
     this.#socket = socket;
     socket.onopen = () => {
       this.#hasOpened = true;

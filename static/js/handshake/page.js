@@ -10,6 +10,7 @@
 /** @typedef {import("./capture.js").Refusal} Refusal */
 /** @typedef {"connecting" | "busy" | "open" | "lost" | "closed" | "hidden" | "shared" | "refused" | "failed"} State */
 
+import { startAccess } from "../access.js";
 import { byId } from "../element.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/handshake.js";
@@ -47,6 +48,7 @@ const MESSAGES = {
 };
 
 startLook();
+void startAccess(async () => await import("./entrance.js"));
 startLanguage(korean);
 
 const keys = new KeySteps();

@@ -188,6 +188,7 @@ export const korean = {
   "Nothing comes any more, not even answers to this page's pings: the server or the network stands still. If it stays so, the page connects anew.":
     "핑에 대한 응답도 오지 않습니다. 서버나 네트워크가 멈춘 상태입니다. 계속되면 페이지가 다시 연결합니다.",
   "WebSocket refused": "WebSocket 거부됨",
+  "Key needed": "키 필요",
   "WebSocket silent": "WebSocket 수신 없음",
   "The WebSocket was open, but no prices came over it, twice in a row. It is tried again from time to time.":
     "WebSocket은 연결되어 있었지만 두 번 연달아 시세가 오지 않았습니다. 때때로 다시 시도합니다.",
