@@ -12,6 +12,8 @@ pub struct LimitsConfig {
     pub exempt: Networks,
     /// Sessions of each address at the same time; 0 means any number. At most 1,000,000.
     pub address_connections_max: usize,
+    /// Connections of each address without a session, on each worker thread; 0 means any number. At most 1,000,000.
+    pub address_sockets_max: usize,
     /// New sessions of each address per second, beyond the burst; 0 means any number. At most 1,000,000.
     pub address_handshakes_per_second: u32,
     /// New sessions of an address at once, after a quiet time. 1 to 1,000,000.
@@ -32,6 +34,7 @@ impl Default for LimitsConfig {
         Self {
             exempt: Networks::loopback(),
             address_connections_max: 200,
+            address_sockets_max: 128,
             address_handshakes_per_second: 20,
             address_burst: 40,
             address_work_per_second_max: 1_000_000,
@@ -52,6 +55,9 @@ impl LimitsConfig {
         match self {
             Self { address_connections_max: 1_000_001.., .. } => {
                 Err(("limits.address_connections_max", "must be at most 1000000"))
+            }
+            Self { address_sockets_max: 1_000_001.., .. } => {
+                Err(("limits.address_sockets_max", "must be at most 1000000"))
             }
             Self { address_handshakes_per_second: 1_000_001.., .. } => {
                 Err(("limits.address_handshakes_per_second", "must be at most 1000000"))

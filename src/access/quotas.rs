@@ -146,6 +146,11 @@ impl ledger::Book for Book {
 }
 
 impl Keys {
+    /// Returns the number by which this address is counted; `None` if no limit holds for it.
+    pub fn number_of(&self, address: Option<IpAddr>) -> Option<u128> {
+        self.quotas.limited(address)
+    }
+
     /// Counts a new session of this address (`limits.address_handshakes_per_second`).
     ///
     /// # Errors

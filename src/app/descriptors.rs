@@ -108,7 +108,8 @@ fn fit(settings: &Settings, allowed: usize) -> Option<Places> {
     // The kernel spreads connections unevenly. A worker accepts only as many at once as leave every other worker the
     // same number of descriptors, so that a burst of connections never takes the last one.
     let each = (connections / workers).min(all).max(sessions.div_ceil(workers).saturating_add(spare));
-    (sessions > 0).then_some(Places { sessions, spare, limits: ConnectionLimits { all, each } })
+    let of_address = settings.limits.address_sockets_max;
+    (sessions > 0).then_some(Places { sessions, spare, limits: ConnectionLimits { all, each, of_address } })
 }
 
 #[cfg(test)]
@@ -152,14 +153,18 @@ mod tests {
     fn the_limit_of_open_files_matters_only_if_it_is_too_low() {
         let settings = settings(2, 3_000, 256);
         let all = 3_000 + 2 * 256;
-        let even = Places { sessions: 3_000, spare: 256, limits: ConnectionLimits { all, each: all / 2 } };
-        let whole = Places { limits: ConnectionLimits { all, each: all }, ..even };
+        let even =
+            Places { sessions: 3_000, spare: 256, limits: ConnectionLimits { all, each: all / 2, of_address: 128 } };
+        let whole = Places { limits: ConnectionLimits { all, each: all, of_address: 128 }, ..even };
         assert_eq!(needed(&settings), 3_000 + 2 * 256 + 64 + 2 * (4 + 1 + 8) + 16);
         assert_eq!(fit(&settings, needed(&settings)), Some(even));
         assert_eq!(fit(&settings, needed(&settings) + all), Some(whole));
         assert_eq!(fit(&settings, usize::MAX), Some(whole));
         let short = fit(&settings, 1_024).unwrap();
-        assert_eq!(short, Places { sessions: 690, spare: 114, limits: ConnectionLimits { all: 918, each: 459 } });
+        assert_eq!(
+            short,
+            Places { sessions: 690, spare: 114, limits: ConnectionLimits { all: 918, each: 459, of_address: 128 } }
+        );
         assert_eq!(fit(&settings, 80), None);
     }
 }

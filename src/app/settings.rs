@@ -250,6 +250,7 @@ mod tests {
         ("TICKCAST__LIMITS__ADDRESSES_MAX", "0", "limits.addresses_max"),
         ("TICKCAST__LIMITS__EXEMPT", "localhost", "exempt"),
         ("TICKCAST__LIMITS__ADDRESS_CONNECTIONS_MAX", "1000001", "limits.address_connections_max"),
+        ("TICKCAST__LIMITS__ADDRESS_SOCKETS_MAX", "1000001", "limits.address_sockets_max"),
         ("TICKCAST__LIMITS__ADDRESS_HANDSHAKES_PER_SECOND", "1000001", "limits.address_handshakes_per_second"),
         ("TICKCAST__LIMITS__ADDRESS_BURST", "0", "limits.address_burst"),
         ("TICKCAST__LIMITS__ADDRESS_WORK_PER_SECOND_MAX", "1000000001", "limits.address_work_per_second_max"),

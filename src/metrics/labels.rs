@@ -25,8 +25,15 @@ pub const AUTH_RESULTS: [&str; 9] =
 pub const AUTH_WAYS: [&str; 4] = ["key", "token", "ticket", "none"];
 
 /// The limits whose refusals are counted.
-pub const LIMITS: [&str; 6] =
-    ["pending", "address_connections", "address_handshakes", "address_work", "key_work", "addresses"];
+pub const LIMITS: [&str; 7] = [
+    "pending",
+    "address_connections",
+    "address_sockets",
+    "address_handshakes",
+    "address_work",
+    "key_work",
+    "addresses",
+];
 
 /// Results of requests `auth`, by which a client says who it is or renews that.
 pub const RENEWAL_RESULTS: [&str; 4] = ["accepted", "refused", "other_name", "too_soon"];

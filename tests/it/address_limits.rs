@@ -160,3 +160,36 @@ async fn thousands_of_addresses_once_each_take_bounded_memory_and_keep_no_known_
     assert_eq!(get(server.address, "/healthz").await.status, 200);
     assert_eq!(server.sessions(), 0);
 }
+
+#[actix_web::test]
+async fn silent_connections_of_an_address_end_each_other_and_none_of_others() {
+    const MOST: usize = 8;
+    let server = spawn_app(|settings| {
+        limit_all(settings);
+        settings.server.workers = 1;
+        settings.server.connections_max = 10;
+        settings.server.connections_spare_max = 20;
+        settings.limits.address_sockets_max = MOST;
+    });
+    let get = format!("GET {SNAPSHOT} HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let (mut idle, answer) = get_from("127.0.0.3", server.address, SNAPSHOT).await;
+    let (_session, opened) = upgrade("127.0.0.2", server.address, "/ws").await;
+    assert_eq!((answer.status, opened.status), (200, 101));
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(connect_from("127.0.0.2", server.address).await);
+    }
+    for client in &mut silent[..100 - MOST] {
+        client.rest().await;
+    }
+    assert_eq!(server.metrics.limited("address_sockets"), 100 - MOST as u64);
+    assert_eq!(
+        usize::try_from(server.metrics.connections.get()).unwrap(),
+        MOST + 2,
+        "the rest, the session, and that of the other address"
+    );
+    assert_eq!(idle.request(&get).await.status, 200, "it was the oldest without a request");
+    assert_eq!(get_from("127.0.0.2", server.address, SNAPSHOT).await.1.status, 200, "the address is still served");
+    assert_eq!(silent.last_mut().unwrap().request(&get).await.status, 200);
+    assert_eq!(server.sessions(), 1);
+}

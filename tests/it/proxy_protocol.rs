@@ -114,3 +114,29 @@ async fn a_proxy_that_sends_nothing_is_disconnected_and_keeps_nobody_out() {
         assert_eq!(client.rest().await, "");
     }
 }
+
+#[actix_web::test]
+async fn silent_connections_are_counted_by_the_client_that_the_header_names() {
+    let server = spawn_app(|settings| {
+        settings.server.workers = 1;
+        settings.server.trusted_proxies = Networks::parse(&["127.0.0.1"]).unwrap();
+        settings.server.proxy_protocol = true;
+        settings.limits.exempt = Networks::default();
+        settings.limits.address_sockets_max = 4;
+    });
+    let mut other = connect(server.address, OTHER).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(RawClient::on(connect(server.address, GOOD).await));
+    }
+    wait_until("closed ones", 16, || server.metrics.limited("address_sockets")).await;
+    // The header of the proxy itself has no client.
+    let mut own = Vec::new();
+    for _ in 0..20 {
+        own.push(connect(server.address, LOCAL).await);
+    }
+    wait_until("connections", 25, || server.metrics.connections.get()).await;
+    patiently("a request", other.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")).await.unwrap();
+    assert_eq!(RawClient::on(other).answer().await.status, 200);
+    assert_eq!(server.metrics.limited("address_sockets"), 16);
+}

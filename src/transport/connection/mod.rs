@@ -96,7 +96,7 @@ where
 {
     let metrics = worker.metrics();
     let turnstile = worker.connection_turns.clone();
-    let (ours, table) = (worker.clone(), worker.connections.clone());
+    let (ours, table, numbers) = (worker.clone(), worker.connections.clone(), Numbers(worker.clone()));
     let protection = Protection::new(config.hsts_s, config.tls.is_some());
     let timeouts = Rc::new(Timeouts { request: config.request_timeout, keep_alive: config.keep_alive });
     let site = config.site;
@@ -158,10 +158,11 @@ where
         .h1(app);
     let shared =
         SocketShared { config: config.socket, is_plain: config.tls.is_none(), turnstile, metrics: metrics.clone() };
-    let opening = Opening { config, shared: Rc::new(shared) };
+    let opening = Opening { config, shared: Rc::new(shared), numbers: numbers.clone() };
     let accept = fn_service(move |(stream, meter, state)| opening.clone().open(stream, meter, state));
     apply_fn_factory(accept.and_then(http), move |stream: TcpStream, chain| {
         let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(&timeouts, &table));
+        state.assign(numbers.of(stream.peer_addr().ok()));
         let served = Box::pin(chain.call((stream, meter.clone(), state.clone())));
         ConnectionTask::new(served, meter, state, metrics.clone())
     })
@@ -172,6 +173,19 @@ where
 struct Opening {
     config: ConnectionConfig,
     shared: Rc<SocketShared>,
+    numbers: Numbers,
+}
+
+/// The numbers by which connections of clients are counted.
+#[derive(Clone)]
+struct Numbers(Rc<Worker>);
+
+impl Numbers {
+    /// Returns the number of a client's address; `None` if it has no limit, or is that of a trusted proxy with many clients.
+    fn of(&self, peer: Option<SocketAddr>) -> Option<u128> {
+        let client = peer.map(|peer| peer.ip()).filter(|ip| !self.0.proxies.trusted.contains(*ip));
+        self.0.keys.number_of(client)
+    }
 }
 
 impl Opening {
@@ -189,7 +203,10 @@ impl Opening {
         let is_proxy = |proxies: Networks| peer.is_some_and(|peer| proxies.contains(peer.ip()));
         if proxied.is_some_and(is_proxy) {
             match within(request_timeout, proxied::read(&mut stream)).await {
-                Ok(Ok(source)) => peer = source.or(peer),
+                Ok(Ok(source)) => {
+                    peer = source.or(peer);
+                    state.assign(self.numbers.of(peer));
+                }
                 failed => {
                     metrics.proxy_headers_malformed.inc();
                     log::debug!("no header of the PROXY protocol from a trusted proxy: {failed:?}");

@@ -79,6 +79,8 @@ pub(in crate::transport) struct ConnectionState {
     since: Cell<Instant>,
     /// The key of this connection in `table`, if it may be closed to make room.
     place: Cell<Option<u64>>,
+    /// The number of its client's address, if that has a limit of connections.
+    address: Cell<Option<u128>>,
     /// Whether a part of the next request's head has arrived.
     has_begun_next: Cell<bool>,
     /// Whether a request body may still be arriving.
@@ -105,6 +107,7 @@ impl ConnectionState {
             phase: Cell::new(Phase::Opening),
             since: Cell::new(Instant::now()),
             place: Cell::default(),
+            address: Cell::default(),
             has_begun_next: Cell::default(),
             has_body: Cell::default(),
             is_jammed: Cell::default(),
@@ -267,6 +270,18 @@ impl ConnectionState {
     /// Returns the key of this connection in `table`.
     pub(super) const fn place(&self) -> &Cell<Option<u64>> {
         &self.place
+    }
+
+    /// Returns the number of its client's address, by which `table` counts it.
+    pub(super) const fn address(&self) -> &Cell<Option<u128>> {
+        &self.address
+    }
+
+    /// Tells the number of its client's address, before the first request.
+    pub(super) fn assign(self: &Rc<Self>, address: Option<u128>) {
+        if let Some(address) = address {
+            self.table.assign(self, address);
+        }
     }
 
     /// Removes the connection from the table, and drops a handover that is still due.

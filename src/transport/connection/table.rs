@@ -1,8 +1,9 @@
 //! The connections of a worker thread, and which one is closed when there are too many: the oldest without a request, or else
-//! the oldest whose response is not a session.
+//! the oldest whose response is not a session. Of one address with too many, its own oldest one.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct ConnectionLimits {
     /// Of each worker thread. More than its share if there are descriptors enough, because the kernel spreads connections
     /// unevenly.
     pub each: usize,
+    /// Of each address on each worker thread, those without a session; 0 means any number.
+    pub of_address: usize,
 }
 
 /// The connections of one worker thread, over all of its listeners.
@@ -34,6 +37,8 @@ pub struct ConnectionTable {
     idle: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
     /// Connections with a response that is not a session.
     busy: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
+    /// The keys of the connections of each address in the two maps above. No entry is empty.
+    of_address: RefCell<HashMap<u128, BTreeSet<u64>>>,
     /// Whether the second check of a slow response is scheduled.
     is_relieving: Cell<bool>,
     metrics: SharedMetrics,
@@ -49,6 +54,7 @@ impl ConnectionTable {
             next: Cell::default(),
             idle: RefCell::default(),
             busy: RefCell::default(),
+            of_address: RefCell::default(),
             is_relieving: Cell::default(),
             metrics,
         })
@@ -64,12 +70,32 @@ impl ConnectionTable {
         self.connections.set(self.connections.get() + 1);
         let all = self.metrics.connections.inc() + 1;
         if usize::try_from(all).is_ok_and(|all| all > self.limits.all) || self.connections.get() > self.limits.each {
-            let oldest = self.idle.borrow_mut().pop_first().or_else(|| self.busy.borrow_mut().pop_first());
-            if let Some((_, oldest)) = oldest {
+            let first = |map: &RefCell<BTreeMap<_, Rc<ConnectionState>>>| map.borrow().values().next().cloned();
+            if let Some(oldest) = first(&self.idle).or_else(|| first(&self.busy)) {
                 self.dismiss(&oldest);
             }
         }
         self.move_to(state, true);
+    }
+
+    /// Counts a connection without a request among those of its address, and closes the oldest of them if there are too many: so an
+    /// address that opens more and more closes its own ones, and none of others.
+    pub(super) fn assign(&self, state: &Rc<ConnectionState>, address: u128) {
+        if self.limits.of_address == 0 {
+            return;
+        }
+        self.remove(state);
+        state.address().set(Some(address));
+        self.move_to(state, true);
+        let oldest = {
+            let (of_address, idle) = (self.of_address.borrow(), self.idle.borrow());
+            let keys = of_address.get(&address).filter(|keys| keys.len() > self.limits.of_address);
+            keys.and_then(|keys| keys.iter().find_map(|key| idle.get(key)).cloned())
+        };
+        if let Some(oldest) = oldest {
+            self.metrics.count_limit("address_sockets");
+            self.dismiss(&oldest);
+        }
     }
 
     /// Ends the oldest response that holds memory, if its client has had [`SLOW_AFTER`] to read it and has not done so by the
@@ -82,7 +108,7 @@ impl ConnectionTable {
         actix_web::rt::spawn(async move {
             sockets_read().await;
             table.is_relieving.set(false);
-            let oldest = table.slowest(now).and_then(|key| table.busy.borrow_mut().remove(&key));
+            let oldest = table.slowest(now).and_then(|key| table.busy.borrow().get(&key).cloned());
             if let Some(oldest) = oldest {
                 table.dismiss(&oldest);
             }
@@ -97,7 +123,7 @@ impl ConnectionTable {
 
     fn dismiss(&self, state: &ConnectionState) {
         self.metrics.connections_dismissed.inc();
-        state.place().take();
+        self.remove(state);
         state.dismiss(Dismissal::Crowded);
     }
 
@@ -110,6 +136,9 @@ impl ConnectionTable {
         let key = self.next.replace(self.next.get() + 1);
         state.place().set(Some(key));
         if is_idle { &self.idle } else { &self.busy }.borrow_mut().insert(key, state.clone());
+        if let Some(address) = state.address().get() {
+            self.of_address.borrow_mut().entry(address).or_default().insert(key);
+        }
     }
 
     /// Exempts a connection from being closed until its response ends.
@@ -125,10 +154,17 @@ impl ConnectionTable {
     }
 
     fn remove(&self, state: &ConnectionState) {
-        if let Some(key) = state.place().take()
-            && self.idle.borrow_mut().remove(&key).is_none()
-        {
+        let Some(key) = state.place().take() else { return };
+        if self.idle.borrow_mut().remove(&key).is_none() {
             self.busy.borrow_mut().remove(&key);
+        }
+        if let Some(address) = state.address().get()
+            && let Entry::Occupied(mut keys) = self.of_address.borrow_mut().entry(address)
+        {
+            keys.get_mut().remove(&key);
+            if keys.get().is_empty() {
+                keys.remove();
+            }
         }
     }
 }
@@ -142,7 +178,7 @@ mod tests {
     use crate::transport::connection::state::Timeouts;
 
     /// Limits of four connections on one thread.
-    const FOUR: ConnectionLimits = ConnectionLimits { all: 4, each: 4 };
+    const FOUR: ConnectionLimits = ConnectionLimits { all: 4, each: 4, of_address: 0 };
     const TIMEOUTS: Timeouts = Timeouts { request: Duration::from_secs(5), keep_alive: Duration::from_secs(75) };
 
     fn dismissed(state: &ConnectionState) -> bool {
@@ -188,8 +224,8 @@ mod tests {
     #[test]
     fn one_thread_may_exceed_its_share_but_neither_of_the_two_limits() {
         let metrics = SharedMetrics::default();
-        let [one, other] =
-            [(); 2].map(|()| ConnectionTable::new(ConnectionLimits { all: 6, each: 5 }, metrics.clone()));
+        let [one, other] = [(); 2]
+            .map(|()| ConnectionTable::new(ConnectionLimits { all: 6, each: 5, of_address: 0 }, metrics.clone()));
         let enter = |table| {
             let state = ConnectionState::begin(&Rc::new(TIMEOUTS), table);
             state.open();
@@ -204,6 +240,38 @@ mod tests {
         last.end();
         let sixth = enter(&one);
         assert!(dismissed(&crowd[0]) && !dismissed(&sixth), "it has as many as it may");
+    }
+
+    #[test]
+    fn an_address_with_too_many_connections_closes_its_own_oldest_one_and_sessions_do_not_count() {
+        let limits = ConnectionLimits { all: 100, each: 100, of_address: 2 };
+        let table = ConnectionTable::new(limits, SharedMetrics::default());
+        let enter = |address| {
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
+            table.assign(&state, address);
+            state.open();
+            state
+        };
+        let [other, session, first] = [2, 1, 1].map(enter);
+        let held = session.respond(false);
+        table.keep(&session);
+        let second = enter(1);
+        assert!(!dismissed(&first));
+        let third = enter(1);
+        assert_eq!(
+            [&other, &session, &first, &second, &third].map(|state| dismissed(state)),
+            [false, false, true, false, false]
+        );
+        let answers = [&second, &third].map(|state| state.respond(false));
+        assert!(dismissed(&enter(1)), "both others have requests: the new one is closed");
+        drop(answers);
+        assert!(!dismissed(&enter(1)) && dismissed(&second), "it has been without a request for the longest");
+        assert_eq!(table.metrics.limited("address_sockets"), 3);
+        drop(held);
+        for state in [other, session, first, second, third] {
+            state.end();
+        }
+        assert!(!table.of_address.borrow().contains_key(&2));
     }
 
     #[actix_web::test]
