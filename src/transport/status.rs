@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use crate::session::ROW_WORK;
 use crate::transport::{Problem, Worker, gate};
 
 /// Why the server is not ready, as its watchdog reports, and which part of it has ended. Shared by all workers.
@@ -66,6 +67,7 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
 pub(super) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
     gate::check_operator(&request)?;
     let text = Worker::of(&request).metrics().render();
+    gate::charge(&request, ROW_WORK * text.lines().count() as u64);
     if prefers_open_metrics(&request) {
         return Ok(ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text));
     }
