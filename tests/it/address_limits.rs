@@ -177,7 +177,7 @@ async fn silent_connections_of_an_address_end_each_other_and_none_of_others() {
     assert_eq!((answer.status, opened.status), (200, 101));
     let mut silent = Vec::new();
     for _ in 0..100 {
-        silent.push(connect_from("127.0.0.2", server.address).await);
+        silent.push(RawClient::connect_from("127.0.0.2", server.address).await);
     }
     for client in &mut silent[..100 - MOST] {
         client.rest().await;
