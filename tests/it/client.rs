@@ -188,11 +188,16 @@ impl Client {
     /// close frame.
     pub(crate) async fn read_to_end(&mut self) -> (Vec<Value>, Option<(u16, String)>) {
         let mut messages: Vec<Value> = self.waiting.drain(..).collect();
-        loop {
-            match self.next_text().await {
-                Ok(text) => messages.extend(serde_json::from_str::<Vec<Value>>(&text).unwrap()),
-                Err(close) => return (messages, close.map(|close| (close.code.into(), close.reason.to_string()))),
+        // A server that does not end it may send events for ever.
+        let end = patiently("the end of the connection", async {
+            loop {
+                match self.next_text().await {
+                    Ok(text) => messages.extend(serde_json::from_str::<Vec<Value>>(&text).unwrap()),
+                    Err(close) => break close,
+                }
             }
-        }
+        });
+        let end = end.await;
+        (messages, end.map(|close| (close.code.into(), close.reason.to_string())))
     }
 }

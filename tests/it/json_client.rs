@@ -117,12 +117,17 @@ impl JsonClient {
     /// Reads to the end of the connection; returns the last frame and the end.
     pub(crate) async fn read_to_end(&mut self) -> (Option<Value>, Closed) {
         let mut last = None;
-        loop {
-            match self.next().await {
-                Ok(frame) => last = Some(frame),
-                Err(closed) => return (last, closed),
+        // A server that does not end it may send events for ever.
+        let closed = patiently("the end of the connection", async {
+            loop {
+                match self.next().await {
+                    Ok(frame) => last = Some(frame),
+                    Err(closed) => break closed,
+                }
             }
-        }
+        });
+        let closed = closed.await;
+        (last, closed)
     }
 }
 
