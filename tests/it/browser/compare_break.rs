@@ -6,6 +6,7 @@ use super::compare::{DONE, TRANSPORTS, figure};
 use super::driver::Browser;
 use super::event_source::Proxy;
 use crate::command::{Process, spawn_binary};
+use crate::keyring::{KeyRing, WIDE, secret, two_keys};
 
 /// The text about the state of a transport.
 fn fate(transport: &str) -> String {
@@ -13,7 +14,13 @@ fn fate(transport: &str) -> String {
 }
 
 async fn start_run(address: std::net::SocketAddr) -> Browser {
+    start_run_after("", address).await
+}
+
+/// Begins a run on a page before whose scripts this one runs.
+async fn start_run_after(script: &str, address: std::net::SocketAddr) -> Browser {
     let browser = Browser::start(1280, 900, "light").await;
+    browser.before_scripts(script).await;
     browser.open(&format!("http://{address}/compare?lang=en")).await;
     browser.until("document.querySelector('#run').textContent === 'Ready'").await;
     browser.value("document.querySelector('#seconds').value = '600'").await;
@@ -43,6 +50,35 @@ async fn all_columns_continue_after_connections_were_cut_and_nothing_is_missing(
     let server = spawn_binary(&[], &[]).await;
     let proxy = Proxy::start(server.address).await;
     let browser = start_run(proxy.address).await;
+    cut_twice(&browser, &proxy).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn with_a_key_each_new_connection_gets_a_ticket_of_its_own_and_nothing_is_missing() {
+    let ring = KeyRing::new(&two_keys());
+    let keys = [("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap()), ("TICKCAST__AUTH__REQUIRED", "true")];
+    let server = spawn_binary(&[], &keys).await;
+    let proxy = Proxy::start(server.address).await;
+    let script = format!(
+        "if (location.protocol === 'http:') sessionStorage.setItem('tickcast.key', '{}');
+        globalThis.streams_ = [];
+        globalThis.EventSource = class extends EventSource {{
+            constructor(url) {{ super(url); streams_.push(new URL(url, location.href).searchParams.get('ticket')); }}
+        }};",
+        secret(WIDE)
+    );
+    let browser = start_run_after(&script, proxy.address).await;
+    cut_twice(&browser, &proxy).await;
+    // An `EventSource` that comes back by itself shows the ticket that it has used.
+    let are_fresh =
+        "new Set(streams_).size === streams_.length && streams_.every((ticket) => ticket.startsWith('tct_'))";
+    assert_eq!(browser.value(&format!("streams_.length >= 3 && {are_fresh}")).await, true);
+    browser.close().await;
+}
+
+/// Cuts the connections of a run twice: every transport goes on, and nothing is missing.
+async fn cut_twice(browser: &Browser, proxy: &Proxy) {
     for cut in 1..=2 {
         proxy.cut();
         // A browser repeats a request whose connection broke, so that a poll may not notice.
@@ -50,16 +86,15 @@ async fn all_columns_continue_after_connections_were_cut_and_nothing_is_missing(
             let row = "document.querySelector('[data-row=reconnected]";
             browser.until(&format!("Number({row} [data-transport={transport}]').dataset.value) >= {cut}")).await;
         }
-        more_events(&browser).await;
+        more_events(browser).await;
     }
-    let summary = stop(&browser).await;
+    let summary = stop(browser).await;
     assert!(summary.contains("All four have delivered the same"), "{summary}");
     assert!(summary.contains("Reconnects after a break: WebSocket "), "{summary}");
     for transport in TRANSPORTS {
-        assert!(figure(&browser, "missed", transport).await < 1.0, "{transport}");
+        assert!(figure(browser, "missed", transport).await < 1.0, "{transport}");
         assert_eq!(browser.value(&fate(transport)).await, json!(""), "{transport}");
     }
-    browser.close().await;
 }
 
 #[tokio::test]

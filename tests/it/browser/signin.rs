@@ -160,7 +160,8 @@ async fn with_a_page_key_the_pages_work_at_once_and_have_its_rights() {
     let server = keyed(&ring, &[("TICKCAST__AUTH__PAGE_KEY", "visitors")]).await;
     let page = format!("http://{}/", server.address);
     let browser = Browser::start(390, 800, "dark").await;
-    for (path, ready) in [("", CHART_IS_FULL), ("handshake", HANDSHAKE_IS_OPEN), ("embed?symbol=AAPL", EMBED_IS_DRAWN)] {
+    for (path, ready) in [("", CHART_IS_FULL), ("handshake", HANDSHAKE_IS_OPEN), ("embed?symbol=AAPL", EMBED_IS_DRAWN)]
+    {
         browser.open(&format!("{page}{path}")).await;
         browser.until(ready).await;
         assert_eq!(browser.value("document.querySelector('#signin, #account')").await, json!(null), "/{path}");
@@ -178,8 +179,11 @@ async fn with_a_page_key_the_pages_work_at_once_and_have_its_rights() {
     assert!(server.ended().await.status.success());
     browser.until("document.querySelector('#status').dataset.state === 'reconnecting'").await;
     let keys = ring.path.to_str().unwrap();
-    let variables =
-        [("TICKCAST__AUTH__KEYS_FILE", keys), ("TICKCAST__AUTH__REQUIRED", "true"), ("TICKCAST__AUTH__PAGE_KEY", "visitors")];
+    let variables = [
+        ("TICKCAST__AUTH__KEYS_FILE", keys),
+        ("TICKCAST__AUTH__REQUIRED", "true"),
+        ("TICKCAST__AUTH__PAGE_KEY", "visitors"),
+    ];
     let _server = spawn_binary(&["--port", &port], &variables).await;
     browser.until(LIVE).await;
     browser.close().await;
