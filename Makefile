@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile screenshot pictures doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ load: $(LIBRARY) ## load a server with 1,000 sessions and report
 hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency of 1,000 others; fails if the p99 rises by a tenth (6 minutes)
 	cargo build --release --locked --bins
 	node benches/hostile.mjs
+
+fuzz: $(LIBRARY) ## run each fuzz target RUNS times, ten million by default (hours); see docs/FUZZING.md
+	tests/fuzz/run.sh
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture and its animation again (2 minutes)
 	cargo build --locked

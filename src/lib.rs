@@ -6,6 +6,13 @@
 //! later (see `docs/ARCHITECTURE.md`; `tests/tidy.rs` checks it). The first two, `domain` and `protocol`, are a crate of
 //! their own.
 
+// The fuzz targets name the crate from outside.
+#[cfg(test)]
+extern crate self as tickcast;
+#[cfg(test)]
+#[path = "../tests/fuzz/short.rs"]
+mod fuzz_short;
+
 pub use tickcast_core::{domain, protocol};
 
 pub mod metrics;

@@ -9,6 +9,12 @@ mod config;
 mod entitlement;
 mod failures;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz {
+    //! Entrances of the fuzz targets (`tests/fuzz/`): no part of the server, which is built without them.
+    pub use crate::access::token::fuzz::{key_set, revocations};
+}
 mod glob;
 mod guard;
 mod identity;

@@ -75,15 +75,24 @@ impl Settings {
     }
 
     fn layered(profile: Option<&str>, file: Option<&Path>, environment: Environment) -> Result<Self, SettingsError> {
-        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml));
-        let mut layers = defaults.clone();
         let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
+        let mut texts = Vec::new();
         for path in profile.as_deref().into_iter().chain(file) {
             let text =
                 std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.into(), source })?;
-            let uri = path.display().to_string();
-            let values = FileFormat::Toml.parse(Some(&uri), &text);
-            let values = values.map_err(|cause| ConfigError::FileParse { uri: Some(uri), cause })?;
+            texts.push((path.display().to_string(), text));
+        }
+        Self::of_texts(&texts, environment)
+    }
+
+    /// Returns the settings of the defaults, of the texts of files with their names, and of the environment, each overriding those
+    /// before it.
+    fn of_texts(texts: &[(String, String)], environment: Environment) -> Result<Self, SettingsError> {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml));
+        let mut layers = defaults.clone();
+        for (name, text) in texts {
+            let values = FileFormat::Toml.parse(Some(name), text);
+            let values = values.map_err(|cause| ConfigError::FileParse { uri: Some(name.clone()), cause })?;
             layers = layers.add_source(Layer(values));
         }
         let merged = layers.add_source(environment).build()?;
@@ -91,6 +100,18 @@ impl Settings {
         let settings: Self = merged.try_deserialize()?;
         settings.validate()?;
         Ok(settings)
+    }
+
+    /// Entrance of the fuzz target `config`: returns the settings of files with these texts, without an environment.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first mistake in them.
+    #[cfg(any(test, fuzzing))]
+    #[doc(hidden)]
+    pub fn of_files(texts: &[&str]) -> Result<Self, SettingsError> {
+        let texts: Vec<_> = texts.iter().map(|text| ("fuzz.toml".to_owned(), (*text).to_owned())).collect();
+        Self::of_texts(&texts, Self::environment().source(Some(std::collections::HashMap::new())))
     }
 
     /// Checks that every value is within its range.

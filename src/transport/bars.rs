@@ -99,7 +99,7 @@ fn array(head: String, read: BarRead) -> impl Pieces + Send {
     Array::new(head, bars, encode)
 }
 
-fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {
+pub(super) fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {
     let Some(text) = parameters.take("interval")? else { return Ok(Interval::M1) };
     text.parse().map_err(|()| {
         let names: Vec<_> = Interval::ALL.iter().map(|interval| interval.name()).collect();
@@ -107,7 +107,7 @@ fn take_interval(parameters: &mut Parameters) -> Result<Interval, Problem> {
     })
 }
 
-fn take_before(parameters: &mut Parameters) -> Result<Option<Timestamp>, Problem> {
+pub(super) fn take_before(parameters: &mut Parameters) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = parameters.take("before")? else { return Ok(None) };
     let complaint = || {
         Problem::bad_request(

@@ -9,6 +9,9 @@ mod connection;
 mod faults;
 mod foreign;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod gzip;
 mod hosts;

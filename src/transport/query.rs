@@ -17,7 +17,12 @@ pub(super) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     /// Returns the parameters of the request.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string())
+        Self::parse(request.query_string())
+    }
+
+    /// Returns the parameters of a query string.
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|err| Problem::bad_request(format!("malformed query string: {err}")))?;
         Ok(Self(pairs))
     }

@@ -7,6 +7,8 @@ mod claims;
 mod config;
 mod error;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod granted;
 mod jwks;
 mod key;

@@ -47,7 +47,12 @@ impl Revoked {
         Self::parse(&file::read_text(path, FILE_BYTES_MAX)?)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the entries in a text.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first mistake in it, in one line.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|err| in_one_line(text, &err))?;
         // A file that is cut would let everybody in again.
         let entries = file.revoked.ok_or("it has no entries (to revoke nothing, write revoked = [])")?;

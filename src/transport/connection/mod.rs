@@ -3,6 +3,8 @@
 //! `actix_web::HttpServer` does the same, but accepts no stream of another type; this module builds the same chain around
 //! [`Socket`], which counts bytes and has deadlines.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod handover;
 mod head;
 mod http_io;

@@ -4,6 +4,8 @@
 //! proxies have added: from the end of the list to the first address that is not trusted. actix-web's own `realip_remote_addr` and
 //! `connection_info` believe everybody; nothing here uses them.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod parse;
 
 use std::net::IpAddr;

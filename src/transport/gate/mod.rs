@@ -33,6 +33,8 @@ use crate::transport::{Problem, Worker, forwarded, inspect};
 pub(super) use costs::{charge, payer, spend};
 pub(super) use leash::Leash;
 pub(super) use own_pages::is_of_own_page;
+#[cfg(any(test, fuzzing))]
+pub(super) use presented::of as presented;
 pub(super) use presented::{TICKET, shown_offers, shown_target};
 use way::Way;
 

@@ -23,7 +23,7 @@ pub(in crate::transport) const TICKET: &str = "ticket";
 ///
 /// Returns 401 if they are malformed, if the subprotocols are no ASCII text so that nobody knows whether they carry some, or if there
 /// are several: a server that chose one of them would choose another one than a proxy before it.
-pub(super) fn of(request: &HttpRequest, takes_tickets: bool) -> Result<Option<Presented>, Problem> {
+pub(in crate::transport) fn of(request: &HttpRequest, takes_tickets: bool) -> Result<Option<Presented>, Problem> {
     let headers: Vec<_> = request.headers().get_all(AUTHORIZATION).collect();
     let offers: Vec<_> = offers(request)?.into_iter().filter(|offer| is_secret_offer(offer)).collect();
     let ticket = if takes_tickets { ticket(request)? } else { None };

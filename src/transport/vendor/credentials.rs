@@ -30,7 +30,7 @@ pub(in crate::transport) enum Presented {
 impl Presented {
     /// Returns the credentials of the request, or `None` if it has no header for them. A malformed header brings empty ones, which
     /// no key has.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+    pub(in crate::transport) fn of(request: &HttpRequest) -> Option<Self> {
         let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
         if let (id, secret) = (text(KEY_ID), text(SECRET))
             && (id.is_some() || secret.is_some())

@@ -7,6 +7,8 @@ pub(super) mod alpaca;
 pub(super) mod credentials;
 mod entrance;
 pub(super) mod finnhub;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 pub(super) mod massive;
 mod newest;
 mod object;

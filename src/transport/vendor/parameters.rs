@@ -16,7 +16,12 @@ pub(super) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     /// Returns the parameters of the request; none if the query string is malformed.
     pub(super) fn of(request: &HttpRequest) -> Self {
-        Self(Query::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default())
+        Self::parse(request.query_string())
+    }
+
+    /// Returns the parameters of a query string; none if it is malformed.
+    pub(super) fn parse(query: &str) -> Self {
+        Self(Query::from_query(query).map(Query::into_inner).unwrap_or_default())
     }
 
     /// Returns a parameter; `None` if it is missing or empty.

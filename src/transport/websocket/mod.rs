@@ -10,7 +10,7 @@ mod faulty;
 mod handler;
 mod identity;
 mod measured;
-mod reader;
+pub(super) mod reader;
 mod recorder;
 mod socket;
 pub(super) mod upgrade;

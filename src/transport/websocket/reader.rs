@@ -25,14 +25,11 @@ const DISCARD_INTERVAL: Duration = Duration::from_millis(20);
 /// The frames of one client, up to the first invalid one. Ends when the client has disconnected.
 pub(super) struct FrameReader<D> {
     socket: Rc<SessionSocket<D>>,
-    codec: Codec,
-    buffer: BytesMut,
-    /// Whether `buffer` may own more memory than its bytes need: it is a part of the thread's read buffer, or frames have
+    decoder: FrameDecoder,
+    /// Whether the decoder's buffer may own more memory than its bytes need: it is a part of the thread's read buffer, or frames have
     /// been taken from it.
     is_spacious: bool,
-    text: TextCheck,
     budget: FrameBudget,
-    message_bytes_max: usize,
     ended: bool,
     /// A frame was invalid or exceeded a limit: further bytes are discarded.
     has_failed: bool,
@@ -43,23 +40,57 @@ impl<D: Dialect> FrameReader<D> {
     /// Returns the frames of the client of this socket. A frame longer than `message_bytes_max` is an error once its header has
     /// arrived, a frame over `budget` once it is complete. The account of the client is charged for the bytes.
     pub(super) fn new(socket: Rc<SessionSocket<D>>, message_bytes_max: usize, budget: FrameBudget) -> Self {
-        let codec = Codec::new().max_size(message_bytes_max);
-        let (buffer, text) = (BytesMut::new(), TextCheck::default());
-        Self {
-            socket,
-            codec,
-            buffer,
-            is_spacious: false,
-            text,
-            budget,
-            message_bytes_max,
-            ended: false,
-            has_failed: false,
-            timer: None,
-        }
+        let decoder = FrameDecoder::new(message_bytes_max);
+        Self { socket, decoder, is_spacious: false, budget, ended: false, has_failed: false, timer: None }
     }
 
     fn decode(&mut self) -> Result<Option<Frame>, CloseReason> {
+        let Self { decoder, budget, socket, is_spacious, .. } = self;
+        decoder.decode(|frame, bytes| {
+            *is_spacious = true;
+            budget.charge(frame)?;
+            if let Some(account) = socket.account() {
+                let payload = message_bytes(frame);
+                account.received(payload, bytes - payload);
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies the rest of a larger buffer. Without this, the first byte of a frame would keep a whole read buffer alive until
+    /// the last byte arrives.
+    fn shrink(&mut self) {
+        if std::mem::take(&mut self.is_spacious) {
+            self.decoder.buffer = BytesMut::from(self.decoder.buffer.as_ref());
+        }
+    }
+}
+
+/// The bytes of one client, from which its frames are decoded.
+pub(in crate::transport) struct FrameDecoder {
+    codec: Codec,
+    /// Bytes that have been read and not decoded.
+    pub(in crate::transport) buffer: BytesMut,
+    text: TextCheck,
+    message_bytes_max: usize,
+}
+
+impl FrameDecoder {
+    /// Returns a decoder without bytes, for which a frame longer than `message_bytes_max` is an error once its header has arrived.
+    pub(in crate::transport) fn new(message_bytes_max: usize) -> Self {
+        let codec = Codec::new().max_size(message_bytes_max);
+        Self { codec, buffer: BytesMut::new(), text: TextCheck::default(), message_bytes_max }
+    }
+
+    /// Takes the next frame from the buffer, if all of it is there, and calls `charge` with it and the number of its bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the frame is invalid, as soon as the bytes that are there show it, or the error of `charge`.
+    pub(in crate::transport) fn decode(
+        &mut self,
+        charge: impl FnOnce(&Frame, usize) -> Result<(), CloseReason>,
+    ) -> Result<Option<Frame>, CloseReason> {
         let before = self.buffer.len();
         if self.buffer.first() == Some(&(FIN | CLOSE)) {
             self.check_close()?;
@@ -67,25 +98,12 @@ impl<D: Dialect> FrameReader<D> {
         let frame = self.codec.decode(&mut self.buffer).map_err(|err| close_reason(&err))?;
         match &frame {
             Some(frame) => {
-                self.is_spacious = true;
-                self.budget.charge(frame)?;
-                if let Some(account) = self.socket.account() {
-                    let payload = message_bytes(frame);
-                    account.received(payload, before - self.buffer.len() - payload);
-                }
+                charge(frame, before - self.buffer.len())?;
                 self.text.end_frame(frame)?;
             }
             None => self.check_begun()?,
         }
         Ok(frame)
-    }
-
-    /// Copies the rest of a larger buffer. Without this, the first byte of a frame would keep a whole read buffer alive until
-    /// the last byte arrives.
-    fn shrink(&mut self) {
-        if std::mem::take(&mut self.is_spacious) {
-            self.buffer = BytesMut::from(self.buffer.as_ref());
-        }
     }
 
     /// Checks an incomplete frame; the codec would wait for all of it, whatever length it claims.
@@ -141,7 +159,7 @@ impl<D: Dialect> Stream for FrameReader<D> {
                     Ok(None) => frames.shrink(),
                     Err(reason) => {
                         frames.has_failed = true;
-                        frames.buffer = BytesMut::new();
+                        frames.decoder.buffer = BytesMut::new();
                         return Poll::Ready(Some(Err(reason)));
                     }
                 }
@@ -150,11 +168,11 @@ impl<D: Dialect> Stream for FrameReader<D> {
                 Some(_) if frames.has_failed => {
                     frames.socket.pause().set(Some(Instant::now() + DISCARD_INTERVAL));
                 }
-                Some(bytes) if frames.buffer.is_empty() => {
-                    frames.buffer = bytes;
+                Some(bytes) if frames.decoder.buffer.is_empty() => {
+                    frames.decoder.buffer = bytes;
                     frames.is_spacious = true;
                 }
-                Some(bytes) => frames.buffer.extend_from_slice(&bytes),
+                Some(bytes) => frames.decoder.buffer.extend_from_slice(&bytes),
                 // The client has disconnected.
                 None => frames.ended = true,
             }
@@ -238,7 +256,7 @@ impl TextCheck {
 
 /// Joins fragments into messages (RFC 6455 section 5.4).
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub(in crate::transport) struct Assembler {
     parts: BytesMut,
     /// Whether the incomplete message is binary; `None` between messages.
     open: Option<bool>,
@@ -250,7 +268,7 @@ impl Assembler {
     /// # Errors
     ///
     /// Returns why the session must be closed: the message is too long, or binary although `binary` is false.
-    pub(super) fn push(
+    pub(in crate::transport) fn push(
         &mut self,
         item: Item,
         message_bytes_max: usize,

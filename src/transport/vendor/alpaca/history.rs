@@ -103,7 +103,7 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
     pieces::json(&request, answer, None).map_err(|_| Refused::busy(Vendor::Alpaca))
 }
 
-fn content(kind: Kind, parameters: &Parameters) -> Result<Content, Refused> {
+pub(super) fn content(kind: Kind, parameters: &Parameters) -> Result<Content, Refused> {
     match kind {
         Kind::Trades => Ok(Content::Trades),
         Kind::Quotes => Ok(Content::Ticks(Channel::Quotes)),
@@ -120,7 +120,7 @@ fn content(kind: Kind, parameters: &Parameters) -> Result<Content, Refused> {
 }
 
 /// Returns the first and the last time of a request: by default from the beginning of the day in New York until now.
-fn times(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Refused> {
+pub(super) fn times(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Refused> {
     let moment = |name: &str| {
         let moment = parameters.get(name).map(|text| Moment::parse(text).ok_or(text)).transpose();
         let example = "2026-03-02 or 2026-03-02T15:04:05Z";

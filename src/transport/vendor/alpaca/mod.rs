@@ -1,5 +1,7 @@
 //! Alpaca's market data: the stock stream over WebSocket, and its history over HTTP.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod handler;
 mod history;
 mod latest;

@@ -81,7 +81,7 @@ pub(super) async fn previous(request: HttpRequest) -> Result<HttpResponse, Refus
     pieces::whole_json(&request, out).map_err(busy)
 }
 
-fn timeframe(count: &str, unit: &str) -> Result<Timeframe, Refused> {
+pub(super) fn timeframe(count: &str, unit: &str) -> Result<Timeframe, Refused> {
     let count = count.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
     let count = count.ok_or_else(|| bad_request("The parameter 'multiplier' must be a positive integer"))?;
     let of_day = |units: u32, make: fn(u32) -> Timeframe| match (count / units, count % units) {

@@ -1,6 +1,8 @@
 //! Massive (formerly Polygon): market data of stocks over HTTP, and the stock stream over WebSocket.
 
 mod aggregates;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod handler;
 mod last;
 mod market;

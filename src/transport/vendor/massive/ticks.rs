@@ -67,7 +67,7 @@ pub(super) async fn ticks(request: HttpRequest, channel: Channel) -> Result<Http
 
 /// Returns the first and the last time of a request; a `timestamp` that is a date is its day, another one a moment. A request without
 /// times is about the present day, one with an end alone about everything before it.
-fn window(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Refused> {
+pub(super) fn window(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Refused> {
     let moment = |name: &str| {
         let parse = |text| moment(text, Unit::Nanos).ok_or(());
         let message = format!("Could not parse the time input of '{name}'. Use YYYY-MM-DD or a nanosecond timestamp");
