@@ -156,6 +156,7 @@ tests! {
     proxy_header,
     query,
     revoked_file,
+    ticket,
     token,
     vendor_query,
 }

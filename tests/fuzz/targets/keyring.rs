@@ -1,4 +1,4 @@
-//! The keys that the targets `credentials` and `token` know: of a key file, of a secret for tokens, and of an issuer with three public
+//! The keys that the targets `credentials`, `ticket` and `token` know: of a key file, of a secret for tokens, and of an issuer with three public
 //! keys, whose private halves nobody has.
 
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 /// The keys of a server.
 pub(super) struct Keyring {
     pub(super) keys: Keys,
+    pub(super) clock: Arc<ManualClock>,
 }
 
 impl Keyring {
@@ -26,11 +27,15 @@ impl Keyring {
     /// The secret of tokens.
     pub(super) const HMAC: &'static [u8] = b"a secret of the fuzz target, 32 bytes or more";
 
-    /// Returns the keys of a file with one.
+    /// Returns the keys of a file with one, which is that of the server's own pages.
     pub(super) fn of_key_file() -> Self {
         let digest = "6be759505b19bf65b23ac0a54e8ed3eb8cfa5ad61401b4725b5ff23069452c2d";
         let text = format!("[[keys]]\nid = \"{}\"\nsecret_sha256 = \"{digest}\"\nsymbols = [\"*\"]\n", Self::ID);
-        Self::with("keys.toml", text.as_bytes(), |keys_file| AuthConfig { keys_file, ..AuthConfig::default() })
+        Self::with("keys.toml", text.as_bytes(), |keys_file| AuthConfig {
+            keys_file,
+            page_key: Self::ID.into(),
+            ..AuthConfig::default()
+        })
     }
 
     /// Returns the secret of tokens of HS256.
@@ -49,14 +54,15 @@ impl Keyring {
     fn with(name: &str, content: &[u8], config: impl FnOnce(String) -> AuthConfig) -> Self {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("tickcast-fuzz-{}-{number}", std::process::id()));
+        let clock = Arc::new(ManualClock::new(NOW));
         let keys = write(&folder, name, content).map(|path| {
             let auth = AuthConfig { required: true, cache_max: 0, ..config(path.display().to_string()) };
             let keys = Keys::new(&KeysConfig { pairs: Vec::new(), ..KeysConfig::default() }, false);
-            keys.guarded(&auth, &LimitsConfig::default(), Arc::new(ManualClock::new(NOW)), SharedMetrics::default())
+            keys.guarded(&auth, &LimitsConfig::default(), clock.clone(), SharedMetrics::default())
                 .expect("the keys are good")
         });
         let _ = std::fs::remove_dir_all(&folder);
-        Self { keys: keys.expect("the folder for temporary files can be written to") }
+        Self { keys: keys.expect("the folder for temporary files can be written to"), clock }
     }
 }
 

@@ -19,6 +19,7 @@ mod parts;
 mod proxy_header;
 mod query;
 mod revoked_file;
+mod ticket;
 mod token;
 mod vendor_query;
 
@@ -53,6 +54,7 @@ targets! {
     proxy_header,
     query,
     revoked_file,
+    ticket,
     token,
     vendor_query,
 }
