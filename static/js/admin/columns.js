@@ -29,6 +29,8 @@ import { mark } from "../i18n.js";
 /** @typedef {{ id: keyof Session, isDown: boolean } | null} Order null: as the server sorts, the slowest first */
 
 const NONE = "–";
+/** A session whose data wait longer is slow; those of a healthy one wait for the end of its coalescing window. */
+const SLOW_MS = 100;
 const MINUTE = 60;
 const HOUR = 3_600;
 const DAY = 86_400;
@@ -48,6 +50,11 @@ export const COLUMNS = [
   { id: "queue", title: mark("Queue"), isNumber: true, write: ({ queue }) => formatCount(queue) },
   { id: "latency_ms", title: mark("Latency"), isNumber: true, write: ({ latency_ms }) => (latency_ms === null ? NONE : formatMs(latency_ms)) },
 ];
+
+/** Returns whether a session is slow. @param {Session} session */
+export function isSlow({ waiting_ms }) {
+  return waiting_ms >= SLOW_MS;
+}
 
 /** Writes a time in its two greatest units. @param {number} seconds */
 export function formatAge(seconds) {

@@ -2,13 +2,13 @@
 /**
  * The page of the operators: what the server does, its sessions, and a few orders.
  *
- * Owns: the elements of `admin.html` but the table (`table.js`), the plots (`plots.js`) and the dialog (`ask.js`), and when to ask the server.
+ * Owns: the elements of `admin.html` but the table (`table.js`), the plots (`plots.js`) and the dialog (`ask.js`), and the time between two
+ * looks. Does not own: which answers a look needs (`looks.js`).
  */
 
 /** @typedef {import("./columns.js").Session} Session */
 /** @typedef {import("./plots.js").Point} Point */
 /** @typedef {{ sessions: Session[], matched: number, draining: boolean }} List */
-/** @typedef {{ points: Point[], point_ms: number }} Past */
 /** @typedef {{ filter: string }} Filter */
 
 import { byId } from "../element.js";
@@ -20,6 +20,7 @@ import { setData, setText } from "../write.js";
 import { hasKey, RefusedError, send, setKey } from "./api.js";
 import { ask } from "./ask.js";
 import { formatMs, formatRate } from "./columns.js";
+import { Looks } from "./looks.js";
 import { Plots } from "./plots.js";
 import { SessionTable } from "./table.js";
 
@@ -38,6 +39,7 @@ startLanguage(korean);
 
 const table = new SessionTable((session, isWholeKey) => void end(session, isWholeKey));
 const plots = new Plots();
+const looks = new Looks(send, LOOK_MS);
 /** @type {State} */
 let state = "loading";
 /** What was said last: a phrase for `t()` with its values, or a text of the server. @type {() => string} */
@@ -50,40 +52,38 @@ let name = "";
 /** The newest point. @type {Point | null} */
 let newest = null;
 let timer = 0;
-let past_at_ms = -Infinity;
-let past_every_ms = LOOK_MS;
 
 /** Looks at the server now, and again after a while; not while the page is hidden. */
 async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
-  try {
-    await refresh();
-  } catch (err) {
-    fail(err);
-  }
-  paint();
-  if (state !== "locked") timer = window.setTimeout(look, LOOK_MS);
+  const isLast = await looks.run(async () => {
+    try {
+      await refresh();
+    } catch (err) {
+      fail(err);
+    }
+    paint();
+  });
+  if (isLast && state !== "locked") timer = window.setTimeout(look, LOOK_MS);
 }
 
 async function refresh() {
   const query = new URLSearchParams({ limit: String(LIMIT), offset: String(offset), ...(name === "" ? {} : { name }) });
   const list = /** @type {List} */ (await send("GET", `sessions?${query}`));
-  const isFirst = state === "loading" || state === "locked";
   state = list.draining ? "draining" : "live";
   matched = list.matched;
   if (offset > 0 && offset >= matched) offset = Math.max(0, Math.floor((matched - 1) / LIMIT) * LIMIT);
   shown = list.sessions.length;
   table.show(list.sessions);
-  const now_ms = performance.now();
-  if (now_ms - past_at_ms >= past_every_ms) {
-    const past = /** @type {Past} */ (await send("GET", "past"));
-    past_at_ms = now_ms;
-    past_every_ms = Math.max(LOOK_MS, past.point_ms);
-    newest = past.points.at(-1) ?? null;
-    plots.draw(past.points);
+  const points = await looks.past(performance.now());
+  if (points !== null) {
+    newest = points.at(-1) ?? null;
+    plots.draw(points);
   }
-  if (isFirst) filterField().value = /** @type {Filter} */ (await send("GET", "log")).filter;
+  const filter = await looks.filter();
+  // Not over what the operator has begun to write.
+  if (filter !== null && filterField().value === "") filterField().value = filter;
 }
 
 /** @param {unknown} err */
@@ -93,7 +93,7 @@ function fail(err) {
     return;
   }
   state = "locked";
-  past_at_ms = -Infinity;
+  looks.restart();
   const detail = err.message;
   setText(byId("sign-in-note"), hasKey() ? detail : "");
   setKey("", "");

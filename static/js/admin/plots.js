@@ -6,7 +6,7 @@
  */
 
 import {
-  AreaSeries, createChart, LineSeries, LineStyle,
+  AreaSeries, createChart, LineSeries, LineStyle, TickMarkType,
 } from "../../node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
 import { colourOf, onScheme } from "../colours.js";
 import { byId, element } from "../element.js";
@@ -27,7 +27,7 @@ const KINDS = [
   { figure: "sessions", title: mark("Sessions"), isWhole: true, write: formatCount },
   { figure: "delivered", other: "published", title: mark("Events written; dashed: published"), write: perSecond(formatRate) },
   { figure: "bytes", title: mark("Bytes written"), write: perSecond(formatBytes) },
-  { figure: "age_p99_ms", other: "feed_lag_ms", title: mark("Age of 99 % when written; dashed: feed late"), write: formatMs },
+  { figure: "age_p99_ms", other: "feed_lag_ms", title: mark("Age of 99 %; dashed: feed late"), write: formatMs },
   { figure: "skipped", title: mark("Events skipped or merged"), write: perSecond(formatRate) },
   { figure: "cpu", title: mark("CPU, in cores"), write: (value) => value.toFixed(2) },
   { figure: "memory", title: mark("Memory"), write: formatBytes },
@@ -72,14 +72,21 @@ class Plot {
   constructor(kind) {
     this.#kind = kind;
     this.figure = element("figure", { "data-plot": kind.figure, "data-points": "0" }, element("figcaption", {}, this.#title, this.#value), this.#box);
-    const writeTime = (/** @type {number} */ time) => new Intl.DateTimeFormat(currentLocale(), { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time * 1_000);
+    /** @param {number} time @param {boolean} [hasSeconds] */
+    const writeTime = (time, hasSeconds) => new Intl.DateTimeFormat(currentLocale(), {
+      hour: "2-digit", minute: "2-digit", second: hasSeconds ? "2-digit" : undefined, hourCycle: "h23",
+    }).format(time * 1_000);
     this.#chart = createChart(this.#box, {
       autoSize: true,
       handleScroll: false,
       handleScale: false,
-      localization: { timeFormatter: writeTime },
-      timeScale: { timeVisible: true, borderVisible: false, minBarSpacing: 0.1, fixLeftEdge: true, fixRightEdge: true, tickMarkFormatter: writeTime },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.16, bottom: 0 } },
+      localization: { timeFormatter: (/** @type {number} */ time) => writeTime(time, true) },
+      timeScale: {
+        timeVisible: true, secondsVisible: true, borderVisible: false, minBarSpacing: 0.1, fixLeftEdge: true, fixRightEdge: true,
+        // Soon after the start the marks are less than a minute apart.
+        tickMarkFormatter: (/** @type {number} */ time, /** @type {TickMarkType} */ type) => writeTime(time, type === TickMarkType.TimeWithSeconds),
+      },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.16, bottom: 0 }, entireTextOnly: true },
       grid: { vertLines: { visible: false } },
     });
     /** @type {import("lightweight-charts").DeepPartial<import("lightweight-charts").SeriesOptionsCommon>} */

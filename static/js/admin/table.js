@@ -11,9 +11,9 @@
 import { byId, element } from "../element.js";
 import { mark, t } from "../i18n.js";
 import { setText } from "../write.js";
-import { COLUMNS, sorted, turned } from "./columns.js";
+import { COLUMNS, isSlow, sorted, turned } from "./columns.js";
 
-/** Cells whose value says that the session is slow. */
+/** Cells whose value says how slow a slow session is. */
 const SLOW = new Set(["waiting_ms", "lag", "queue"]);
 const ACTIONS = { end: mark("End"), "end-key": mark("End all of the key") };
 
@@ -112,7 +112,7 @@ export class SessionTable {
   #write(session, cells, [, endKey]) {
     COLUMNS.forEach(({ id, write }, index) => {
       setText(cells[index], write(session));
-      if (SLOW.has(id)) cells[index].classList.toggle("slow", Number(session[id]) > 0);
+      if (SLOW.has(id)) cells[index].classList.toggle("slow", isSlow(session) && Number(session[id]) > 0);
     });
     endKey.hidden = session.name === null;
   }
