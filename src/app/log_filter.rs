@@ -34,10 +34,11 @@ impl LogFilter {
     /// Returns the mistake in the text, in one line.
     pub fn set(&self, text: &str) -> Result<(), String> {
         let filter = parse(text)?;
-        let level = filter.filter();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (text.to_owned(), filter);
-        // The macros of `log` ask for this level first, which costs less than a lock.
-        log::set_max_level(level);
+        let mut present = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // The macros of `log` ask for this level first, which costs less than a lock. Under the lock, or two operators at once could leave the
+        // level of one and the filter of the other.
+        log::set_max_level(filter.filter());
+        *present = (text.to_owned(), filter);
         Ok(())
     }
 
@@ -83,5 +84,24 @@ mod tests {
             assert!(!mistake.is_empty() && !mistake.contains('\n'), "{mistake}");
         }
         assert_eq!(filter.text(), "warn,tickcast::hub=debug");
+    }
+
+    #[test]
+    fn the_level_is_that_of_the_filter_at_every_time_so_that_two_operators_at_once_leave_those_of_one() {
+        const ORDERS: usize = 300_000;
+        let filter = LogFilter::parse(DEFAULT_FILTER).unwrap();
+        filter.set("trace").unwrap();
+        std::thread::scope(|scope| {
+            let orders = scope.spawn(|| {
+                for text in ["error,audit=off", "trace"].into_iter().cycle().take(ORDERS) {
+                    filter.set(text).unwrap();
+                }
+            });
+            while !orders.is_finished() {
+                // No order is carried out meanwhile.
+                let present = filter.0.read().unwrap();
+                assert_eq!(log::max_level(), present.1.filter(), "{}", present.0);
+            }
+        });
     }
 }

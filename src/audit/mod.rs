@@ -6,7 +6,7 @@
 
 mod line;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,9 @@ use line::Line;
 pub const TARGET: &str = "audit";
 
 const SECOND_MICROS: i64 = 1_000_000;
+
+/// Most seconds whose counts wait for the next [`Audit::flush`]; those of further ones are counted together.
+const ENDED_MAX: usize = 16;
 
 /// The events that are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +75,14 @@ pub struct Audit {
     clock: Arc<dyn Clock>,
     metrics: SharedMetrics,
     sources_max: usize,
-    second: Mutex<Second>,
+    seconds: Mutex<Seconds>,
+}
+
+/// The present second, and those before it whose counts have not been written.
+#[derive(Debug, Default)]
+struct Seconds {
+    present: Second,
+    ended: VecDeque<Second>,
 }
 
 /// The events of the present second.
@@ -89,14 +99,16 @@ impl Audit {
     /// Returns the log of a server. In a second it has lines of at most `sources_max` pairs of event and address, the rest are counted
     /// together.
     pub fn new(clock: Arc<dyn Clock>, metrics: SharedMetrics, sources_max: usize) -> Self {
-        Self { clock, metrics, sources_max, second: Mutex::default() }
+        Self { clock, metrics, sources_max, seconds: Mutex::default() }
     }
 
-    /// Records an event: in a line, or in a count if its address had the same one in this second.
+    /// Records an event: in a line, or in a count if its address had the same one in this second. Hubs call this, so it writes no line but
+    /// its own: after a flood there are many counts, which [`Self::flush`] writes.
     pub fn record(&self, event: Event, entry: Entry<'_>) {
         let now = self.clock.now();
-        let mut second = self.lock();
-        let ended = second.advance(now);
+        let mut seconds = self.lock();
+        seconds.advance(now);
+        let second = &mut seconds.present;
         let key = (event, entry.address);
         let has_room = second.sources.len() < self.sources_max;
         let is_first = match second.sources.get_mut(&key) {
@@ -110,8 +122,7 @@ impl Audit {
                 false
             }
         };
-        drop(second);
-        self.write_counts(ended);
+        drop(seconds);
         if is_first {
             self.write(&Line { ts: now, event: event.name(), entry, count: None });
         } else {
@@ -119,20 +130,27 @@ impl Audit {
         }
     }
 
-    /// Writes the counts of a second that is over. Called now and then, so that they do not wait for the next event.
+    /// Writes the counts of the seconds that are over. Called several times a second, by no thread of a hub.
     pub fn flush(&self) {
-        let ended = self.lock().advance(self.clock.now());
-        self.write_counts(ended);
+        let ended = {
+            let mut seconds = self.lock();
+            seconds.advance(self.clock.now());
+            std::mem::take(&mut seconds.ended)
+        };
+        for second in ended {
+            self.write_counts(second);
+        }
     }
 
     /// Writes the counts of the present second, too: the process ends.
     pub fn finish(&self) {
-        let last = std::mem::take(&mut *self.lock());
-        self.write_counts(Some(last));
+        let Seconds { present, ended } = std::mem::take(&mut *self.lock());
+        for second in ended.into_iter().chain([present]) {
+            self.write_counts(second);
+        }
     }
 
-    fn write_counts(&self, ended: Option<Second>) {
-        let Some(Second { start, sources, others }) = ended else { return };
+    fn write_counts(&self, Second { start, sources, others }: Second) {
         let mut counts: Vec<_> = sources.into_iter().filter(|(_, left_out)| *left_out > 0).collect();
         counts.sort_unstable_by_key(|((event, address), _)| (event.name(), *address));
         for ((event, address), left_out) in counts {
@@ -149,20 +167,25 @@ impl Audit {
         log::info!(target: TARGET, "{line}");
     }
 
-    fn lock(&self) -> MutexGuard<'_, Second> {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seconds> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Second {
-    /// Begins the second of this time. Returns the one before, if it has counts.
-    fn advance(&mut self, now: Timestamp) -> Option<Self> {
+impl Seconds {
+    /// Begins the second of this time, if it is another one.
+    fn advance(&mut self, now: Timestamp) {
         let start = now.floor_to(SECOND_MICROS);
-        if start == self.start {
-            return None;
+        if start == self.present.start {
+            return;
         }
-        let ended = std::mem::replace(self, Self { start, ..Self::default() });
-        Some(ended)
+        let mut ended = std::mem::replace(&mut self.present, Second { start, ..Second::default() });
+        if self.ended.len() >= ENDED_MAX
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            ended.others += oldest.others + oldest.sources.values().sum::<u64>();
+        }
+        self.ended.push_back(ended);
     }
 }
 
@@ -211,10 +234,42 @@ mod tests {
         for number in 0..100_000 {
             audit.record(Event::Refused, from(number));
         }
-        assert_eq!((audit.lock().sources.len(), metrics.audit_lines.get()), (100, 100));
+        assert_eq!((audit.lock().present.sources.len(), metrics.audit_lines.get()), (100, 100));
         clock.advance_micros(1_000_000);
         audit.flush();
         assert_eq!((metrics.audit_lines.get(), metrics.audit_lines_merged.get()), (101, 99_900));
-        assert!(audit.lock().sources.is_empty());
+        assert!(audit.lock().present.sources.is_empty());
+    }
+
+    #[test]
+    fn an_event_writes_its_own_line_only_and_the_counts_before_it_wait_for_the_flush() {
+        let (audit, clock, metrics) = audit(10);
+        let flood = |count: u32| {
+            for number in 0..10 * count {
+                audit.record(Event::Refused, from(number % 10));
+            }
+        };
+        flood(2);
+        clock.advance_micros(1_000_000);
+        audit.record(Event::Refused, from(1));
+        assert_eq!(metrics.audit_lines.get(), 10 + 1);
+        audit.flush();
+        assert_eq!(metrics.audit_lines.get(), 10 + 1 + 10);
+        // Nobody flushes for a while: the counts are bounded, and none is lost.
+        for _ in 0..100 {
+            clock.advance_micros(1_000_000);
+            flood(3);
+        }
+        let before = metrics.audit_lines.get();
+        let left_out: u64 = {
+            let seconds = audit.lock();
+            assert_eq!(seconds.ended.len(), ENDED_MAX);
+            let all = seconds.ended.iter().chain([&seconds.present]);
+            all.map(|second| second.others + second.sources.values().sum::<u64>()).sum()
+        };
+        assert_eq!(left_out, 100 * 20);
+        audit.finish();
+        let lines = metrics.audit_lines.get() - before;
+        assert!((170..=200).contains(&lines), "{lines}");
     }
 }
