@@ -12,6 +12,7 @@ mod pacer;
 mod pass;
 mod roll;
 mod router;
+mod slowest;
 mod turn;
 
 use std::cell::RefCell;
@@ -38,8 +39,9 @@ pub use index::{Index, Links, SessionKey, Topic, topic};
 pub use outbox::{Held, Outbox, Recovery, Snapshots};
 pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};
-pub use roll::{EndOnRoll, Figures, Look, LookAtRoll, SessionFacts, SessionStatus};
+pub use roll::{EndOnRoll, Figures, LookAtRoll, SessionFacts, SessionStatus};
 pub use router::{Router, SharedOutbox};
+pub use slowest::Look;
 pub use turn::Turn;
 
 /// Least time between two groups of sessions that are ended at shutdown.

@@ -1,10 +1,9 @@
 //! The roll: the sessions of a hub as an operator sees them, and their end at the operator's word.
 //!
 //! The facts of a session are kept beside the sessions, so that routing and writing do not touch them. A look at the roll walks over
-//! the sessions in groups, and the tasks of the thread run in between.
+//! the sessions in groups, and the tasks of the thread run in between; so it is with the order of what was found (`slowest.rs`).
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -13,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use actix::{Handler, Message, ResponseFuture};
 
+use crate::hub::slowest::{Look, Slowest};
 use crate::hub::{End, Hub, Router, SessionKey, SharedRouter};
 use crate::protocol::CloseReason;
 
 /// Sessions that are looked at, or ended, before the other tasks of the thread run.
-const GROUP: usize = 256;
+pub(super) const GROUP: usize = 128;
 /// The delay after which a client whose session an operator has ended should come back. Milliseconds.
 const RETRY_AFTER_MS: Range<u64> = 5_000..10_000;
 /// The shortest time over which a rate is measured.
@@ -139,15 +139,6 @@ pub struct SessionStatus {
     pub figures: Figures,
 }
 
-impl SessionStatus {
-    /// Returns the order of sessions: the slowest is the greatest.
-    pub fn slowness(&self) -> impl Ord + use<> {
-        let Figures { waiting, lag, queue, .. } = self.figures;
-        // The number makes the order of equals the same at each look.
-        (waiting.as_millis(), lag, queue, self.round_trip.unwrap_or_default(), Reverse(self.id))
-    }
-}
-
 /// The facts of the sessions of a hub.
 #[derive(Debug, Default)]
 pub(super) struct Roll(HashMap<SessionKey, Rc<SessionFacts>>);
@@ -168,16 +159,7 @@ pub struct LookAtRoll {
     pub key: Option<String>,
 }
 
-/// Some sessions of a hub, the slowest first.
-#[derive(Debug, Default)]
-pub struct Look {
-    /// The slowest ones.
-    pub slowest: Vec<SessionStatus>,
-    /// The number of sessions that were looked for.
-    pub matched: usize,
-}
-
-/// Asks a hub to end sessions. Answered with their number, once each was told.
+/// Asks a hub to end sessions. Answered with the number of those that were told; it leaves out sessions that were ending already.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "usize")]
 pub enum EndOnRoll {
@@ -202,10 +184,6 @@ impl Router {
         self.roll_mut().0.insert(key, facts);
     }
 
-    fn enrolled(&self) -> Vec<(SessionKey, Rc<SessionFacts>)> {
-        self.roll().0.iter().map(|(key, facts)| (*key, facts.clone())).collect()
-    }
-
     fn status(&self, key: SessionKey, facts: &SessionFacts, now: Instant) -> Option<SessionStatus> {
         let figures = self.figures(key, now)?;
         Some(SessionStatus {
@@ -222,25 +200,20 @@ impl Router {
     }
 }
 
-/// Walks over the sessions of a hub in groups.
+/// Walks over the sessions of a hub in groups. Where one has left meanwhile, its place may be that of a newer one, which counts then.
 async fn walk(router: SharedRouter, mut each: impl FnMut(&Router, SessionKey, &SessionFacts)) {
-    let enrolled = router.borrow().enrolled();
+    // The keys only: to copy the facts of all would read memory of every session in one turn.
+    let enrolled: Vec<_> = router.borrow().roll().0.keys().copied().collect();
     for group in enrolled.chunks(GROUP) {
-        visit(&router.borrow(), group, &mut each);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Calls `each` with those of the sessions that have not left. The place of another one may be a new session's, with facts of its own.
-fn visit(
-    router: &Router,
-    group: &[(SessionKey, Rc<SessionFacts>)],
-    each: &mut impl FnMut(&Router, SessionKey, &SessionFacts),
-) {
-    for (key, facts) in group {
-        if router.roll().0.get(key).is_some_and(|present| Rc::ptr_eq(present, facts)) {
-            each(router, *key, facts);
+        {
+            let router = router.borrow();
+            for key in group {
+                if let Some(facts) = router.roll().0.get(key) {
+                    each(&router, *key, facts);
+                }
+            }
         }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -250,35 +223,19 @@ impl Handler<LookAtRoll> for Hub {
     fn handle(&mut self, wanted: LookAtRoll, _: &mut Self::Context) -> Self::Result {
         let router = self.router().clone();
         Box::pin(async move {
-            let mut look = Look::default();
+            let (mut slowest, mut matched) = (Slowest::new(wanted.sessions_max), 0);
             walk(router, |router, key, facts| {
                 if wanted.key.as_ref().is_some_and(|wanted| **facts.key.borrow() != **wanted) {
                     return;
                 }
-                look.matched += 1;
-                look.slowest.extend(router.status(key, facts, Instant::now()));
-                if look.slowest.len() >= 2 * wanted.sessions_max.max(GROUP) {
-                    look.keep_slowest(wanted.sessions_max);
+                matched += 1;
+                if let Some(status) = router.status(key, facts, Instant::now()) {
+                    slowest.offer(status);
                 }
             })
             .await;
-            look.keep_slowest(wanted.sessions_max);
-            look
+            Look { slowest: slowest.in_order().await, matched }
         })
-    }
-}
-
-impl Look {
-    fn keep_slowest(&mut self, sessions_max: usize) {
-        self.slowest.sort_unstable_by_key(|session| Reverse(session.slowness()));
-        self.slowest.truncate(sessions_max);
-    }
-
-    /// Adds the sessions of another hub, and keeps the slowest.
-    pub fn merge(&mut self, other: Self, sessions_max: usize) {
-        self.matched += other.matched;
-        self.slowest.extend(other.slowest);
-        self.keep_slowest(sessions_max);
     }
 }
 
@@ -294,8 +251,7 @@ impl Handler<EndOnRoll> for Hub {
                     // Clients that are ended together are not to come back all at once.
                     let retry_after_ms = Some(rand::random_range(RETRY_AFTER_MS));
                     let end = End { reason: CloseReason::EndedByOperator, retry_after_ms };
-                    router.end(key, &end, Instant::now());
-                    ended += 1;
+                    ended += usize::from(router.end(key, &end, Instant::now()));
                 }
             })
             .await;
@@ -307,39 +263,6 @@ impl Handler<EndOnRoll> for Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn status(id: u64, waiting_ms: u64, lag: u64, queue: usize, round_trip_ms: Option<u64>) -> SessionStatus {
-        let facts = SessionFacts::new(id, "websocket", "native", None, "", Instant::now());
-        SessionStatus {
-            id,
-            key: facts.key(),
-            transport: facts.transport,
-            dialect: facts.dialect,
-            address: None,
-            age: Duration::ZERO,
-            rate: 0.0,
-            round_trip: round_trip_ms.map(Duration::from_millis),
-            figures: Figures { waiting: Duration::from_millis(waiting_ms), lag, queue, ..Figures::default() },
-        }
-    }
-
-    #[test]
-    fn the_slowest_waits_longest_then_is_furthest_behind_then_has_the_longest_queue() {
-        let sessions = [
-            status(1, 0, 0, 0, None),
-            status(2, 0, 0, 0, Some(50)),
-            status(3, 0, 0, 7, None),
-            status(4, 0, 9, 0, None),
-            status(5, 10, 0, 0, None),
-            status(6, 10, 2, 0, None),
-        ];
-        let mut look = Look::default();
-        for (sessions, matched) in [(&sessions[..3], 3), (&sessions[3..], 4)] {
-            look.merge(Look { slowest: sessions.to_vec(), matched }, 5);
-        }
-        let ids: Vec<_> = look.slowest.iter().map(|session| session.id).collect();
-        assert_eq!((ids, look.matched), (vec![6, 5, 4, 3, 2], 7));
-    }
 
     #[test]
     fn a_rate_is_that_since_the_last_look_a_second_ago() {

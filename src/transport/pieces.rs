@@ -229,16 +229,28 @@ pub(super) fn json(
     answer: Answer<impl Pieces>,
     account: Option<Arc<Account>>,
 ) -> Result<HttpResponse, Problem> {
+    let is_short = matches!(&answer, Answer::Whole(body) | Answer::Gzip(body) if body.len() <= PIECE_BYTES);
+    if !is_short {
+        check_room(Worker::of(request))?;
+    }
+    Ok(response(request, answer, account))
+}
+
+/// Returns a JSON response that must not be cached, whatever unread data there are: for an operator, who looks for their cause.
+pub(super) fn response(
+    request: &HttpRequest,
+    answer: Answer<impl Pieces>,
+    account: Option<Arc<Account>>,
+) -> HttpResponse {
     let pieces = match answer {
-        Answer::Whole(body) => return whole_json(request, body),
+        Answer::Whole(body) => return head().body(body),
         Answer::Gzip(body) => {
-            let mut response = whole_json(request, body)?;
+            let mut response = head().body(body);
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            return Ok(response);
+            return response;
         }
         Answer::Long(pieces) => pieces,
     };
-    check_room(Worker::of(request))?;
     // HTTP/1.0 has no transfer coding (RFC 9112 section 6.1): the response ends with the connection.
     let is_chunked = request.version() >= Version::HTTP_11;
     let mut response = head();
@@ -248,7 +260,7 @@ pub(super) fn json(
     let body = Body::new(request, pieces, BodySize::Stream, account.filter(|_| is_chunked));
     let mut response = response.body(body);
     response.head_mut().no_chunking(!is_chunked);
-    Ok(response)
+    response
 }
 
 /// Returns an encoded JSON response that must not be cached.
@@ -257,10 +269,7 @@ pub(super) fn json(
 ///
 /// Returns 503 if the response is long and unread data of other clients exceeds its limit.
 pub(super) fn whole_json(request: &HttpRequest, body: Vec<u8>) -> Result<HttpResponse, Problem> {
-    if body.len() > PIECE_BYTES {
-        check_room(Worker::of(request))?;
-    }
-    Ok(head().body(body))
+    json(request, Answer::<Whole>::Whole(body), None)
 }
 
 /// Begins a JSON response that must not be cached.

@@ -128,6 +128,34 @@ async fn the_slowest_session_comes_first_and_pages_do_not_overlap() {
 }
 
 #[actix_web::test]
+async fn a_long_list_is_whole_also_while_there_are_too_many_unread_data() {
+    const SESSIONS: usize = 700;
+    let server = spawn_app(|settings| {
+        with_operators(settings);
+        settings.admin.sessions_max = 2_000;
+    });
+    let mut clients = Vec::new();
+    for _ in 0..SESSIONS {
+        clients.push(RawClient::open(server.address).await);
+    }
+    // As if others had left so much unread.
+    server.metrics.waiting_bytes.inc_by(1 << 40);
+    let answer = get(server.admin.unwrap(), "/admin/sessions?limit=2000").await;
+    assert_eq!((answer.status, answer.header("content-length")), (200, ""), "in pieces");
+    let list = answer.json();
+    assert_eq!((&list["matched"], list["sessions"].as_array().unwrap().len()), (&json!(SESSIONS), SESSIONS));
+    let of_pages = [0, 600].map(async |offset| {
+        let page = sessions(&server, &format!("?limit=600&offset={offset}")).await;
+        page["sessions"].as_array().unwrap().iter().map(|row| row["session"].clone()).collect::<Vec<_>>()
+    });
+    let mut names = futures_util::future::join_all(of_pages).await.concat();
+    assert_eq!(names.len(), SESSIONS);
+    names.sort_by_key(|name| name.as_str().unwrap().to_owned());
+    names.dedup();
+    assert_eq!(names.len(), SESSIONS, "each once");
+}
+
+#[actix_web::test]
 async fn the_answer_to_a_ping_of_the_server_gives_the_latency() {
     let server = spawn_app(|settings| {
         with_operators(settings);

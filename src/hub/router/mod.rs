@@ -326,18 +326,17 @@ impl Router {
         true
     }
 
-    /// Tells one session to end.
-    pub(super) fn end(&self, key: SessionKey, end: &End, now: Instant) {
-        let Some(entry) = self.sessions.get(key.index()) else { return };
-        match &entry.ender {
-            // The recipient's mailbox receives only this message; if it is closed or full, the session is ending
-            // already.
-            Some(ender) => {
-                entry.outbox.borrow_mut().refuse_events();
-                drop(ender.try_send(end.clone()));
-            }
-            None => entry.outbox.borrow_mut().finish(now),
-        }
+    /// Tells one session to end. Returns false if it has left, or was ending already.
+    pub(super) fn end(&self, key: SessionKey, end: &End, now: Instant) -> bool {
+        let Some(entry) = self.sessions.get(key.index()) else { return false };
+        let was_open = !entry.outbox.borrow().is_ending();
+        let Some(ender) = &entry.ender else {
+            entry.outbox.borrow_mut().finish(now);
+            return was_open;
+        };
+        entry.outbox.borrow_mut().refuse_events();
+        // The recipient's mailbox receives only this message; if it is closed or full, the session is ending already.
+        ender.try_send(end.clone()).is_ok() && was_open
     }
 
     /// Refuses new sessions from now on, and lets refused clients retry after `end`. Returns the sessions, and the

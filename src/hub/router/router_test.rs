@@ -161,6 +161,21 @@ fn a_session_that_is_closed_for_a_long_burst_is_told_to_end() {
 }
 
 #[test]
+fn a_session_is_ended_once() {
+    let (mut router, now) = router();
+    let system = actix::System::new();
+    let ender = system.block_on(async { actix::Actor::start(Busy).recipient() });
+    let end = End { reason: CloseReason::EndedByOperator, retry_after_ms: None };
+    // With a transport that is told, and a poll, whose answer ends it.
+    for ender in [Some(ender), None] {
+        let (key, _) = join(&mut router, 1, OnLag::CatchUp, ender);
+        assert_eq!([router.end(key, &end, now), router.end(key, &end, now)], [true, false]);
+        router.leave(key);
+        assert!(!router.end(key, &end, now), "it has left");
+    }
+}
+
+#[test]
 fn a_session_that_lags_keeps_no_reference_to_evicted_batches() {
     let (mut router, now) = router();
     let (_, outbox) = join(&mut router, 17, OnLag::CatchUp, None);

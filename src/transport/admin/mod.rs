@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
 use actix_web::{HttpRequest, Resource, web};
+use serde::Serialize;
 
 use crate::audit::Event;
 use crate::hub::Hub;
@@ -171,6 +172,11 @@ fn order(path: &str) -> Resource {
     web::resource(path)
         .app_data(web::PayloadConfig::new(ORDER_BYTES_MAX))
         .default_service(web::to(problem::method_not_allowed))
+}
+
+/// Appends a row of a list, which is encoded in pieces: it may be long.
+fn encode_row(row: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, row).expect("a row is JSON, and a vector takes it");
 }
 
 /// Writes an order into both logs, with the operator who gave it.

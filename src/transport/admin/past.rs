@@ -5,13 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::domain::Timestamp;
-use crate::transport::Problem;
-use crate::transport::admin::Admin;
-use crate::transport::admin::orders::answer;
+use crate::transport::admin::{Admin, encode_row};
+use crate::transport::pieces::Array;
 use crate::transport::query::Parameters;
+use crate::transport::{Problem, pieces};
 
 /// The state of the server at one time; rates are since the point before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -77,7 +76,8 @@ pub(super) async fn past(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let past = &Admin::of(&request)?.past;
     Parameters::of(&request)?.finish()?;
     let points: Vec<_> = past.lock().iter().copied().collect();
-    Ok(answer(&json!({ "point_ms": past.point_ms, "points_max": past.points_max, "points": points })))
+    let head = format!(r#"{{"point_ms":{},"points_max":{},"points":["#, past.point_ms, past.points_max);
+    Ok(pieces::response(&request, pieces::begin(Array::new(head, points, encode_row)), None))
 }
 
 impl Point {

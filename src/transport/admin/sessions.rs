@@ -1,18 +1,22 @@
 //! `/admin/sessions`: the sessions of the process, the slowest first, and their end.
 
+use std::net::IpAddr;
+
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::hub::{EndOnRoll, Look, LookAtRoll, SessionStatus};
 use crate::transport::admin::orders::answer;
-use crate::transport::admin::{Admin, note};
+use crate::transport::admin::{Admin, encode_row, note};
+use crate::transport::pieces::Array;
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker};
+use crate::transport::{Problem, Worker, pieces};
 
 /// Sessions in an answer, unless the request says otherwise.
 const LIMIT_DEFAULT: usize = 100;
-/// Most sessions before those of an answer: each hub sorts so many.
+/// Most sessions before those of an answer: each hub orders so many.
 const OFFSET_MAX: usize = 100_000;
 /// Longest id of a key. Bytes.
 const NAME_BYTES_MAX: usize = 256;
@@ -30,47 +34,65 @@ pub(super) async fn list(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let offset = parameters.take_number("offset", 0..=OFFSET_MAX)?.unwrap_or(0);
     let key = take_name(&mut parameters)?;
     parameters.finish()?;
-    let sessions_max = offset + limit;
-    let mut look = Look::default();
     // All hubs at once: each answers when its thread has time.
-    let asked: Vec<_> =
-        admin.hubs().iter().map(|hub| hub.send(LookAtRoll { sessions_max, key: key.clone() })).collect();
+    let wanted = LookAtRoll { sessions_max: offset + limit, key };
+    let asked: Vec<_> = admin.hubs().iter().map(|hub| hub.send(wanted.clone())).collect();
+    let mut looks: Vec<Look> = Vec::with_capacity(asked.len());
     for answered in asked {
         // A hub that has ended has no session.
-        if let Ok(other) = answered.await {
-            look.merge(other, sessions_max);
-        }
+        looks.extend(answered.await);
     }
+    let matched = looks.iter().map(|look| look.matched).sum::<usize>();
+    let sessions = Look::merge(looks, offset, limit).await;
     let worker = Worker::of(&request);
-    let sessions: Vec<_> = look.slowest.iter().skip(offset).map(row).collect();
-    Ok(answer(&json!({
-        "ts": worker.clock.now().micros(),
-        "sessions": sessions,
-        "offset": offset,
-        "matched": look.matched,
-        "total": worker.metrics().sessions.get(),
-        "draining": worker.router.borrow().is_draining(),
-    })))
+    let head = format!(
+        r#"{{"ts":{},"offset":{offset},"matched":{matched},"total":{},"draining":{},"sessions":["#,
+        worker.clock.now().micros(),
+        worker.metrics().sessions.get(),
+        worker.router.borrow().is_draining(),
+    );
+    let key_bytes = sessions.iter().map(|session| session.key.len()).sum();
+    let rows = Array::new(head, sessions, |session, out| encode_row(&Row::of(session), out)).keeping(key_bytes);
+    Ok(pieces::response(&request, pieces::begin(rows), None))
 }
 
-/// Returns a session as JSON.
-fn row(session: &SessionStatus) -> Value {
-    let SessionStatus { id, key, transport, dialect, address, age, rate, round_trip, figures } = session;
-    json!({
-        "session": format!("{id:016x}"),
-        "name": Some(key).filter(|key| !key.is_empty()),
-        "transport": transport,
-        "dialect": dialect,
-        "address": address,
-        "age_s": age.as_secs(),
-        "events": figures.events,
-        "rate": (rate * 10.0).round() / 10.0,
-        "bytes": figures.bytes,
-        "waiting_ms": u64::try_from(figures.waiting.as_millis()).unwrap_or(u64::MAX),
-        "lag": figures.lag,
-        "queue": figures.queue,
-        "latency_ms": round_trip.map(|time| (time.as_secs_f64() * 1e5).round() / 100.0),
-    })
+/// A session in the answer.
+#[derive(Serialize)]
+struct Row<'a> {
+    session: String,
+    name: Option<&'a str>,
+    transport: &'a str,
+    dialect: &'a str,
+    address: Option<IpAddr>,
+    age_s: u64,
+    events: u64,
+    rate: f64,
+    bytes: u64,
+    waiting_ms: u64,
+    lag: u64,
+    queue: usize,
+    latency_ms: Option<f64>,
+}
+
+impl<'a> Row<'a> {
+    fn of(session: &'a SessionStatus) -> Self {
+        let SessionStatus { id, key, transport, dialect, address, age, rate, round_trip, figures } = session;
+        Self {
+            session: format!("{id:016x}"),
+            name: Some(&**key).filter(|key| !key.is_empty()),
+            transport,
+            dialect,
+            address: *address,
+            age_s: age.as_secs(),
+            events: figures.events,
+            rate: (rate * 10.0).round() / 10.0,
+            bytes: figures.bytes,
+            waiting_ms: u64::try_from(figures.waiting.as_millis()).unwrap_or(u64::MAX),
+            lag: figures.lag,
+            queue: figures.queue,
+            latency_ms: round_trip.map(|time| (time.as_secs_f64() * 1e5).round() / 100.0),
+        }
+    }
 }
 
 /// Responds to `DELETE /admin/sessions/{id}`: ends the session with this name.
