@@ -5,7 +5,7 @@ mod budget;
 mod ledger;
 mod matrix;
 pub(crate) mod middlebox;
-mod program;
+pub(crate) mod program;
 mod readme;
 mod silent;
 mod slow;

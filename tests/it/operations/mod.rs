@@ -1,13 +1,15 @@
 //! The files of `docs/operations` in the programs that they are for: nginx, Caddy, Prometheus and systemd of Debian, which
-//! `tests/operations-deps.sh` provides. The tests change addresses, paths of certificates and waiting times, and nothing else. And
-//! scanners of TLS and HTTP against a server.
+//! `tests/operations-deps.sh` provides. The tests change addresses, paths of certificates and waiting times, and nothing else. The
+//! `docs/container/Dockerfile`, and an upgrade. And scanners of TLS and HTTP against a server.
 
 mod caddy;
+mod container;
 mod nginx;
 mod prometheus;
 mod scanners;
 mod service;
 mod transports;
+mod upgrade;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::secure::Pair;
 use crate::spawn::spawn_app_at_rest;
 
 /// One process that stays in the foreground and keeps its files in its directory.
-const MAIN: &str = "daemon off;
+pub(super) const MAIN: &str = "daemon off;
 master_process off;
 pid nginx.pid;
 events { worker_connections 512; }
