@@ -42,7 +42,7 @@ const RESERVED: [(&str, &[&str]); 13] = [
     ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
-    ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "main.rs"]),
+    ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "feed/delay.rs", "main.rs"]),
     ("rustls", &["app/", "access/token/fetch.rs"]),
     ("jsonwebtoken", &["access/token/"]),
     ("ureq", &["access/token/fetch.rs"]),

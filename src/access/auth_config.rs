@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::access::JwtConfig;
+use crate::access::{Delays, JwtConfig};
 
 /// The section `[auth]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -35,6 +35,8 @@ pub struct AuthConfig {
     pub page_key: String,
     /// How long a ticket of `page_key` is good. Milliseconds, 1,000 to 86,400,000.
     pub page_ticket_ms: u64,
+    /// The delays that keys and tokens may have.
+    pub delays_ms: Delays,
     /// The file of revoked tokens; empty for none.
     pub revoked_file: String,
     /// Most verified tokens that are remembered; 0 for none. At most 10,000,000.
@@ -59,6 +61,7 @@ impl Default for AuthConfig {
             tickets_max: 100_000,
             page_key: String::new(),
             page_ticket_ms: 600_000,
+            delays_ms: Delays::default(),
             revoked_file: String::new(),
             cache_max: 10_000,
             jwt: JwtConfig::default(),
@@ -103,6 +106,9 @@ impl AuthConfig {
                 Err(("auth.page_key", "must not be set without auth.required and auth.keys_file, which has the key"))
             }
             Self { first_message_ms: 600_001.., .. } => Err(("auth.first_message_ms", "must be at most 600000")),
+            Self { delays_ms, jwt, .. } if !delays_ms.permit(jwt.default.delay_ms) => {
+                Err(("auth.jwt.default.delay_ms", "must be 0 or one of auth.delays_ms"))
+            }
             _ => self.jwt.validate(),
         }
     }

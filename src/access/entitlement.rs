@@ -17,6 +17,8 @@ pub struct Entitlement {
     pub channels: ChannelSet,
     /// Highest rate of each topic; with one there is no mode `all`.
     pub max_hz: Option<Rate>,
+    /// How much older than the market everything is that the client gets, by the market's clock; 0 for the present. Milliseconds.
+    pub delay_ms: u64,
     /// Most symbols of one session; 0 means `session.symbols_max`.
     pub symbols_max: usize,
     /// Most connections at the same time; 0 means any number.
@@ -65,6 +67,7 @@ impl Entitlement {
             symbols_within: Vec::new(),
             channels: ChannelSet::EMPTY,
             max_hz: None,
+            delay_ms: 0,
             symbols_max: 0,
             connections_max: 0,
             work_per_second_max: 0,
@@ -76,10 +79,15 @@ impl Entitlement {
         }
     }
 
-    /// Returns whether the client may have every channel, at any rate. A dialect of a vendor is for such clients only: its messages
-    /// have values of several channels, and its streams no rates.
+    /// Returns whether the client may have every channel, at any rate.
     pub fn has_every_channel(&self) -> bool {
         self.channels == ChannelSet::ALL && self.max_hz.is_none()
+    }
+
+    /// Returns whether the client may speak the dialect of a vendor: its messages have values of several channels, its streams no
+    /// rates, and both are of the present.
+    pub fn suits_vendors(&self) -> bool {
+        self.has_every_channel() && self.delay_ms == 0
     }
 
     /// Returns whether a session with this entitlement may go on by `present`, which permits the same and ends no earlier.

@@ -13,7 +13,9 @@ use crate::access::secret::is_mistyped;
 use crate::access::strangers::Strangers;
 use crate::access::tickets::{Tickets, is_page_ticket};
 use crate::access::token::{self, Tokens};
-use crate::access::{AuthConfig, Caller, Credentials, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin};
+use crate::access::{
+    AuthConfig, Caller, Credentials, Delays, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin,
+};
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
@@ -23,6 +25,8 @@ pub(super) struct Guard {
     is_required: bool,
     /// `None` without a key file.
     path: Option<PathBuf>,
+    /// The delays that its keys may have.
+    delays: Delays,
     file: RwLock<Arc<KeySet>>,
     tokens: Option<Tokens>,
     failures: Failures,
@@ -67,7 +71,7 @@ impl Keys {
             return Ok(keys);
         }
         let path = Some(PathBuf::from(&auth.keys_file)).filter(|path| !path.as_os_str().is_empty());
-        let file = path.as_deref().map(key_file::read).transpose()?.unwrap_or_default();
+        let file = path.as_deref().map(|path| key_file::read(path, &auth.delays_ms)).transpose()?.unwrap_or_default();
         if let Some(complaint) = complain_of_page_key(&file, &auth.page_key) {
             return Err(KeyFileError::new("auth.keys_file", &auth.keys_file, complaint));
         }
@@ -76,6 +80,7 @@ impl Keys {
         let guard = Guard {
             is_required: auth.required,
             path,
+            delays: auth.delays_ms.clone(),
             file,
             tokens,
             failures,
@@ -201,7 +206,7 @@ impl Guard {
 
     /// Reads the key file again, and returns the number of its keys.
     fn read_again(&self, path: &Path) -> Result<usize, KeyFileError> {
-        let file = key_file::read(path)?;
+        let file = key_file::read(path, &self.delays)?;
         let keys = file.len();
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
         Ok(keys)

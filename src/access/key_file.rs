@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX, WORK_MAX};
+use crate::access::delays::DELAY_MS_MAX;
 use crate::access::file::{self, KeyFileError};
 use crate::access::identity::{Identity, KeySet};
-use crate::access::{Digest, Entitlement, Glob, OnLimit, web_origin};
+use crate::access::{Delays, Digest, Entitlement, Glob, OnLimit, web_origin};
 use crate::domain::{Channel, ChannelSet, Timestamp};
 use crate::protocol::Rate;
 
@@ -69,22 +70,22 @@ enum Texts {
     Several(Vec<String>),
 }
 
-/// Reads the keys of a file.
+/// Reads the keys of a file, for a server with these delays.
 ///
 /// # Errors
 ///
 /// Returns the first mistake in it.
-pub(super) fn read(path: &Path) -> Result<KeySet, KeyFileError> {
-    let keys = file::read_text(path, FILE_BYTES_MAX).and_then(|text| parse(&text));
+pub(super) fn read(path: &Path, delays: &Delays) -> Result<KeySet, KeyFileError> {
+    let keys = file::read_text(path, FILE_BYTES_MAX).and_then(|text| parse(&text, Some(delays)));
     keys.map_err(|complaint| KeyFileError::new("auth.keys_file", path, complaint))
 }
 
-/// Reads the keys in a text.
+/// Reads the keys in a text. Their delays must be among `delays`, if these are known.
 ///
 /// # Errors
 ///
 /// Returns the first mistake in it, in one line.
-pub(super) fn parse(text: &str) -> Result<KeySet, String> {
+pub(super) fn parse(text: &str, delays: Option<&Delays>) -> Result<KeySet, String> {
     let file: File = toml::from_str(text).map_err(|err| in_one_line(text, &err))?;
     if file.keys.is_empty() {
         // It has been cut, or is being written: every client would be thrown out.
@@ -107,7 +108,7 @@ pub(super) fn parse(text: &str) -> Result<KeySet, String> {
         if set.by_id(&id).is_some() {
             return Err(format!("the id {id} is there twice"));
         }
-        let (digests, entitlement) = checked(entry).map_err(|complaint| format!("key {id}: {complaint}"))?;
+        let (digests, entitlement) = checked(entry, delays).map_err(|complaint| format!("key {id}: {complaint}"))?;
         for digest in &digests {
             if let Some(other) = secrets.insert(*digest, id.clone()) {
                 return Err(format!("the keys {other} and {id} have the same secret"));
@@ -118,7 +119,7 @@ pub(super) fn parse(text: &str) -> Result<KeySet, String> {
     Ok(set)
 }
 
-fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
+fn checked(entry: Entry, delays: Option<&Delays>) -> Result<(Vec<Digest>, Entitlement), String> {
     let texts = match entry.secret_sha256 {
         Texts::One(text) => vec![text],
         Texts::Several(texts) => texts,
@@ -136,15 +137,14 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
     if entry.work_per_second_max > WORK_MAX {
         return Err(format!("work_per_second_max must be at most {WORK_MAX}"));
     }
-    if entry.delay_ms > 0 {
-        return Err("delay_ms must be 0: delayed data are not served yet".into());
-    }
+    check_delay(entry.delay_ms, entry.admin, delays)?;
     let rate = |hz| Rate::from_hz(hz).ok_or("max_hz must be 0.001 to 1000");
     let entitlement = Entitlement {
         symbols: each(&entry.symbols, SYMBOL_RULE, Glob::parse)?,
         symbols_within: Vec::new(),
         channels: entry.channels.map_or(Ok(ChannelSet::ALL), |names| channels(&names))?,
         max_hz: entry.max_hz.map(rate).transpose()?,
+        delay_ms: entry.delay_ms,
         symbols_max: entry.symbols_max,
         connections_max: entry.connections_max,
         work_per_second_max: entry.work_per_second_max,
@@ -155,6 +155,14 @@ fn checked(entry: Entry) -> Result<(Vec<Digest>, Entitlement), String> {
         admin: entry.admin,
     };
     Ok((digests, entitlement))
+}
+
+fn check_delay(delay_ms: u64, is_admin: bool, delays: Option<&Delays>) -> Result<(), String> {
+    if delay_ms > DELAY_MS_MAX || delays.is_some_and(|delays| !delays.permit(delay_ms)) {
+        return Err(format!("delay_ms must be 0 or one of auth.delays_ms, at most {DELAY_MS_MAX}, not {delay_ms}"));
+    }
+    // An operator sees the present, in metrics and in the list of sessions.
+    if delay_ms > 0 && is_admin { Err("admin and delay_ms exclude each other".into()) } else { Ok(()) }
 }
 
 fn each<T>(texts: &[String], rule: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
@@ -225,7 +233,7 @@ mod tests {
         let text = key("channels = [\"trades\", \"bars.1?\"]\nmax_hz = 2.5\nsymbols_max = 3\nconnections_max = 4\n\
                         work_per_second_max = 5\non_limit = \"replace\"\norigins = [\"HTTPS://Example.com:443\"]\naddresses = [\"192.0.2.0/24\"]\n\
                         expires = \"2027-01-01T00:00:00+01:00\"\nadmin = true\ndelay_ms = 0");
-        let set = parse(&text).unwrap();
+        let set = parse(&text, None).unwrap();
         let key = set.by_id("a").unwrap().entitlement().clone();
         assert_eq!((key.symbols_max, key.connections_max, key.on_limit, key.admin), (3, 4, OnLimit::Replace, true));
         assert_eq!((key.max_hz, key.work_per_second_max), (Rate::from_hz(2.5), 5));
@@ -248,7 +256,8 @@ mod tests {
             (key("addresses = [\"192.0.2.0/33\"]"), "addresses"),
             (key("channels = [\"ticks\"]"), "ticks"),
             (key("on_limit = \"wait\""), "unknown variant `wait`"),
-            (key("delay_ms = 1"), "delay_ms"),
+            (key("delay_ms = 2"), "auth.delays_ms"),
+            (key("delay_ms = 1\nadmin = true"), "admin and delay_ms"),
             (key("connections_max = 1000001"), "connections_max"),
             (key("work_per_second_max = 1000000001"), "work_per_second_max"),
             (key("").replace("[\"*\"]", "[\"[A-Z]\"]"), "symbols"),
@@ -263,7 +272,7 @@ mod tests {
             (String::new(), "no keys"),
             ("# later\nkeys = []\n".into(), "no keys"),
         ] {
-            let complaint = parse(&text).map(drop).unwrap_err();
+            let complaint = parse(&text, Delays::new(vec![1]).as_ref()).map(drop).unwrap_err();
             assert!(complaint.contains(named) && !complaint.contains('\n'), "{text}: {complaint}");
             assert!(!complaint.contains(&HEX[..16]), "{complaint}");
         }
@@ -273,7 +282,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_text_makes_it_panic(text in "(\\[\\[keys\\]\\]\n)?(id|symbols|expires|origins|secret_sha256) = [\\[\"a-z0-9*:/.\\]é\n-]{0,40}") {
-            let _ = parse(&text);
+            let _ = parse(&text, None);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod allowance;
 mod auth_config;
 mod config;
+mod delays;
 mod entitlement;
 mod failures;
 mod file;
@@ -49,6 +50,7 @@ use allowance::Allowances;
 pub use auth_config::{AuthConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
+pub use delays::Delays;
 pub use entitlement::{Entitlement, OnLimit, Rights};
 pub use file::KeyFileError;
 pub use glob::Glob;
@@ -145,18 +147,19 @@ pub enum KeyError {
     /// The key may not be used by pages of this origin (`origins` of the key).
     #[error("the key may not be used by this page")]
     Origin,
-    /// The key may not speak this dialect: by its `dialects`, or because it has not every channel or a highest rate.
+    /// The key may not speak this dialect: by its `dialects`, or because it has not every channel, a highest rate or a
+    /// delay.
     #[error("the key may not use this dialect")]
     NotEntitled,
 }
 
-/// Checks the text of a key file.
+/// Checks the text of a key file, for a server with whichever delays.
 ///
 /// # Errors
 ///
 /// Returns the first mistake in it, in one line.
 pub fn check_key_file(text: &str) -> Result<(), String> {
-    key_file::parse(text).map(drop)
+    key_file::parse(text, None).map(drop)
 }
 
 /// The keys of the server, and their connections.
@@ -250,7 +253,7 @@ impl Keys {
             };
             if let Some(key) = key {
                 guard.permit(&key, caller)?;
-                return if key.entitlement().has_every_channel() { Ok(key) } else { Err(KeyError::NotEntitled) };
+                return if key.entitlement().suits_vendors() { Ok(key) } else { Err(KeyError::NotEntitled) };
             }
             if guard.is_required() {
                 return Err(guard::unknown(credentials));

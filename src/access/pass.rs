@@ -41,6 +41,10 @@ pub enum PassError {
     /// The session has no key that could be renewed.
     #[error("the session has no key that could be renewed")]
     NoKey,
+    /// It permits another delay than that of the stream on which the session is. A delayed key comes with the request that opens the
+    /// connection.
+    #[error("the key has another delay_ms: show it with the request that opens the connection")]
+    OtherDelay,
     /// Too soon after the last one.
     #[error("the last token came less than {}.{:03} s ago (auth.renewal_ms)", .0.as_secs(), .0.subsec_millis())]
     TooSoon(Duration),
@@ -59,6 +63,7 @@ impl PassError {
             Self::Refused(err) => err.name(),
             Self::OtherName => "other_name",
             Self::NoKey => "no_key",
+            Self::OtherDelay => "other_delay",
             Self::TooSoon(_) => "too_soon",
             Self::Full => "connection_limit",
             Self::Ended => "ended",
@@ -162,11 +167,15 @@ impl Pass {
 
     /// Makes the session that of this client.
     fn adopt(&mut self, identity: Identity) -> Result<(), PassError> {
+        if !self.is_awaited && !identity.is_same_key(&self.identity) {
+            return Err(PassError::OtherName);
+        }
+        if identity.entitlement().delay_ms != self.identity.entitlement().delay_ms {
+            return Err(PassError::OtherDelay);
+        }
         if self.is_awaited {
             self.seat = self.sit(&identity)?;
             self.is_awaited = false;
-        } else if !identity.is_same_key(&self.identity) {
-            return Err(PassError::OtherName);
         } else if let Some(seat) = &self.seat {
             seat.renew(&identity).map_err(|_| PassError::Ended)?;
         }

@@ -11,7 +11,9 @@ use crate::domain::{
 };
 use crate::feed::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
-use crate::feed::{Attach, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source};
+use crate::feed::{
+    Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source,
+};
 use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series};
 use crate::hub::HubConfig;
 use crate::metrics::SharedMetrics;
@@ -24,12 +26,34 @@ pub(super) struct Market {
     pub(super) archive: ArchiveReader,
     /// Attaches a receiver of batches to the feed.
     pub(super) feed: Recipient<Attach>,
+    /// The delayed streams.
+    pub(super) delayed: Vec<DelayedMarket>,
+    /// Attaches a receiver of batches to one of these.
+    pub(super) delayed_feed: Recipient<AttachDelayed>,
     /// Offset of the newest event that the feed has published.
     pub(super) head: Arc<AtomicU64>,
     /// Time of the market.
     pub(super) clock: Arc<MarketClock>,
     /// Threads of the history and of the feed.
     pub(super) arbiters: [ArbiterHandle; 2],
+}
+
+/// The same market, later.
+#[derive(Clone)]
+pub(super) struct DelayedMarket {
+    pub(super) history: Addr<History>,
+    pub(super) archive: ArchiveReader,
+    /// Whether it is served.
+    pub(super) gate: Arc<DelayGate>,
+    /// Offset of the newest event that its history and its hubs have been sent.
+    pub(super) head: Arc<AtomicU64>,
+}
+
+impl DelayedMarket {
+    /// Returns what the hubs of this stream share, in place of those of the present.
+    pub(super) fn hub_config(&self, present: &HubConfig) -> HubConfig {
+        HubConfig { head: self.head.clone(), delay_ms: self.gate.delay_ms(), ..present.clone() }
+    }
 }
 
 impl Market {
@@ -39,6 +63,7 @@ impl Market {
             table: self.table.clone(),
             epoch: random_name().into(),
             head: self.head.clone(),
+            delay_ms: 0,
             market: self.clock.clone(),
             push: settings.push,
             metrics,
@@ -148,16 +173,38 @@ fn run<S: Source + Send>(
 ) -> Result<Market, StartError> {
     let Opened { source, table, snapshots, open, days, past } = opened;
     let start = reading.wall;
-    let bounds = settings.history.bar_bounds(table.len()).map_err(StartError::Memory)?;
+    let delays_ms = &settings.auth.delays_ms;
+    let bounds = settings.history.bar_bounds(table.len(), delays_ms.iter().len(), settings.feed.delay_events_max);
+    let bounds = bounds.map_err(StartError::Memory)?;
     let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
+    let values = LastValues::new(snapshots);
     let past_bars_max = settings.history.past_bars_max;
     let events_max = settings.history.events_max;
     let archive = Archive::new(open.clone(), bounds, past, past_bars_max, events_max, metrics.clone());
     let archive = Arc::new(archive);
-    let history = History::new(LastValues::new(snapshots), archive.clone());
-    let archive = ArchiveReader::start(archive).map_err(StartError::Thread)?;
+    let history = History::new(values.clone(), archive.clone());
+    let reader = ArchiveReader::start(archive.clone()).map_err(StartError::Thread)?;
     let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);
+    let delayed = delays_ms.iter().map(|delay_ms| {
+        let archive = Arc::new(archive.beside(open.clone(), bounds, events_max));
+        let history = History::new(values.clone(), archive.clone());
+        let history = History::start_in_arbiter(&history_arbiter, |_| history);
+        let gate = Arc::new(DelayGate::new(delay_ms, start));
+        DelayedMarket { history, archive: reader.with(archive), gate, head: Arc::default() }
+    });
+    let delayed: Vec<_> = delayed.collect();
+    let line = |market: &DelayedMarket| {
+        DelayLine::new(DelayParts {
+            gate: market.gate.clone(),
+            events_max: settings.feed.delay_events_max,
+            start,
+            history: market.history.clone().recipient(),
+            head: market.head.clone(),
+            metrics: metrics.clone(),
+        })
+    };
+    let lines = delayed.iter().map(line).collect();
     let head = Arc::new(AtomicU64::new(0));
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
     let feed = Feed::new(FeedParts {
@@ -170,9 +217,20 @@ fn run<S: Source + Send>(
         market: market_clock.clone(),
         history: history.clone().recipient(),
         head: head.clone(),
+        delayed: lines,
         metrics,
     });
     let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
-    let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed).recipient();
-    Ok(Market { table, history, archive, feed, head, clock: market_clock, arbiters: [history_arbiter, feed_arbiter] })
+    let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed);
+    Ok(Market {
+        table,
+        history,
+        archive: reader,
+        delayed_feed: feed.clone().recipient(),
+        feed: feed.recipient(),
+        delayed,
+        head,
+        clock: market_clock,
+        arbiters: [history_arbiter, feed_arbiter],
+    })
 }

@@ -190,6 +190,8 @@ impl Application {
             feed: feed.clone(),
             history,
             archive,
+            delayed: market.delayed,
+            delayed_feed: market.delayed_feed,
             clock,
             settings: settings.clone(),
             limits,

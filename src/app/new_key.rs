@@ -38,6 +38,9 @@ pub struct NewKey {
     /// Work per second that its requests may cause, in units of one event read
     #[arg(long)]
     work_per_second_max: Option<usize>,
+    /// Delay of everything that it permits, in milliseconds: one of `auth.delays_ms`
+    #[arg(long)]
+    delay_ms: Option<u64>,
     /// The end, like 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -80,6 +83,9 @@ impl NewKey {
         }
         if let Some(hz) = self.max_hz {
             _ = writeln!(entry, "max_hz = {hz:?}");
+        }
+        if let Some(delay_ms) = self.delay_ms {
+            _ = writeln!(entry, "delay_ms = {delay_ms}");
         }
         if let Some(expires) = &self.expires {
             _ = writeln!(entry, "expires = {}", quoted(expires));

@@ -14,17 +14,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::access::Keys;
 use crate::app::listen::Listener;
+use crate::app::market::DelayedMarket;
 use crate::app::settings::Settings;
 use crate::app::{Certificate, MoreRoutes, StartError, operators};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
-use crate::feed::Attach;
+use crate::feed::{Attach, AttachDelayed};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
-    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, ForeignOrigins, Health, Hubs, Inspector, Order,
-    Proxies, Site, SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
+    Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, DelayedStream, ForeignOrigins, Health, Hubs, Inspector,
+    Order, Proxies, Site, SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
@@ -90,6 +91,8 @@ pub(super) struct WorkerParts {
     pub(super) feed: Recipient<Attach>,
     pub(super) history: Addr<History>,
     pub(super) archive: ArchiveReader,
+    pub(super) delayed: Vec<DelayedMarket>,
+    pub(super) delayed_feed: Recipient<AttachDelayed>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) limits: ConnectionLimits,
@@ -126,19 +129,22 @@ impl WorkerParts {
     fn start_worker(&self) -> (Addr<Hub>, Rc<Worker>) {
         let feed = self.feed.clone();
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| {
-            let attached = feed.send(hub);
+            let attached = feed.send(Attach(hub.recipient()));
             // The feed ends only with the process.
             Box::pin(async move {
                 let _ = attached.await;
             })
         });
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
+        let delayed: Vec<_> = self.delayed.iter().map(|market| self.start_delayed(market)).collect();
         let server = &self.settings.server;
-        let faults = WorkerFaults::start(self.faults.clone(), router.clone(), self.settings.session.close_timeout());
+        let routers = std::iter::once(router.clone()).chain(delayed.iter().map(|stream| stream.router.clone()));
+        let faults = WorkerFaults::start(self.faults.clone(), routers.collect(), self.settings.session.close_timeout());
         let worker = Worker {
             faults,
             connections: ConnectionTable::new(self.limits, self.hub_config.metrics.clone()),
             router,
+            delayed: delayed.into(),
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),
@@ -173,6 +179,21 @@ impl WorkerParts {
             drain: self.settings.server.drain(),
         };
         (hub, Rc::new(worker))
+    }
+
+    /// Starts the hub of this thread for a delayed stream.
+    fn start_delayed(&self, market: &DelayedMarket) -> DelayedStream {
+        let (feed, delay_ms) = (self.delayed_feed.clone(), market.gate.delay_ms());
+        let config = market.hub_config(&self.hub_config);
+        let (hub, router) = Hub::start(&config, market.history.clone(), move |hub| {
+            let (batches, sessions) = (hub.clone().recipient(), hub.recipient());
+            let attached = feed.send(AttachDelayed { delay_ms, batches, sessions });
+            Box::pin(async move {
+                let _ = attached.await;
+            })
+        });
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub);
+        DelayedStream { router, archive: market.archive.clone(), gate: market.gate.clone() }
     }
 
     fn connection_config(&self, tls: Option<Arc<rustls::ServerConfig>>, site: Site) -> ConnectionConfig {

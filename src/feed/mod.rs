@@ -8,6 +8,7 @@ mod book;
 mod bridge;
 mod calendar;
 mod config;
+mod delay;
 pub mod instruments;
 mod ladder;
 mod market;
@@ -27,6 +28,7 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
 pub use config::{FeedConfig, FeedKind};
+pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 use pace::Pace;
 pub use sequencer::Sequencer;
 
@@ -69,6 +71,8 @@ pub struct Feed<S> {
     is_far_ahead: bool,
     history: Recipient<Batch>,
     hubs: Vec<Recipient<Batch>>,
+    /// The delayed streams.
+    delayed: Vec<DelayLine>,
     /// A batch that the history's full mailbox refused. No receiver gets a later one before the history has accepted
     /// this one.
     refused: Option<Batch>,
@@ -96,6 +100,8 @@ pub struct FeedParts<S> {
     pub history: Recipient<Batch>,
     /// Set to the offset of the newest event before any receiver gets the event.
     pub head: Arc<AtomicU64>,
+    /// The delayed streams.
+    pub delayed: Vec<DelayLine>,
     /// Counters.
     pub metrics: SharedMetrics,
 }
@@ -103,7 +109,8 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, start, reading, config, market, history, head, metrics } = parts;
+        let FeedParts { source, sequencer, clock, start, reading, config, market, history, head, delayed, metrics } =
+            parts;
         let pace = Pace::new(start, reading, config.speed, config.catch_up_micros());
         Self {
             source,
@@ -115,6 +122,7 @@ impl<S: Source> Feed<S> {
             is_far_ahead: false,
             history,
             hubs: Vec::new(),
+            delayed,
             refused: None,
             head,
             metrics,
@@ -128,6 +136,9 @@ impl<S: Source> Feed<S> {
         self.market.set(reading, now);
         self.watch_wall_clock();
         self.publish_due(now);
+        for line in &mut self.delayed {
+            line.step(now);
+        }
         let lag = now.micros() - self.source.next_ts().micros();
         self.metrics.set_feed_lag(Duration::from_micros(lag.try_into().unwrap_or(0)));
         self.metrics.feed_steps.inc();
@@ -136,7 +147,7 @@ impl<S: Source> Feed<S> {
     /// A second call at the same moment does nothing, so that a late tick is harmless.
     fn publish_due(&mut self, now: Timestamp) {
         if let Some(batch) = self.refused.take()
-            && !self.record(batch)
+            && !self.record(batch, now)
         {
             return;
         }
@@ -153,13 +164,13 @@ impl<S: Source> Feed<S> {
         }
         if !due.is_empty() {
             self.metrics.events_published.inc_by(due.len() as u64);
-            self.record(Batch(due.into()));
+            self.record(Batch(due.into()), now);
         }
     }
 
     /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's
     /// mailbox is full.
-    fn record(&mut self, batch: Batch) -> bool {
+    fn record(&mut self, batch: Batch, now: Timestamp) -> bool {
         self.head.store(self.sequencer.offset(), Ordering::Release);
         self.metrics.set_feed_offset(self.sequencer.offset());
         if self.history.try_send(batch.clone()).is_err() {
@@ -167,16 +178,10 @@ impl<S: Source> Feed<S> {
             self.refused = Some(batch);
             return false;
         }
-        // A hub with a full mailbox misses the batch, detects the hole in the offsets, and reads the events from the
-        // history. A hub that has stopped is removed.
-        self.hubs.retain(|hub| match hub.try_send(batch.clone()) {
-            Ok(()) => true,
-            Err(actix::dev::SendError::Full(_)) => {
-                self.metrics.hub_mailbox_full.inc();
-                true
-            }
-            Err(actix::dev::SendError::Closed(_)) => false,
-        });
+        send_to_hubs(&mut self.hubs, &batch, &self.metrics);
+        for line in &mut self.delayed {
+            line.push(batch.clone(), now);
+        }
         true
     }
 
@@ -209,6 +214,19 @@ impl<S: Source> Feed<S> {
     }
 }
 
+/// Sends the batch to every hub. A hub with a full mailbox misses it, detects the hole in the offsets, and reads the events from the
+/// history. A hub that has stopped is removed.
+fn send_to_hubs(hubs: &mut Vec<Recipient<Batch>>, batch: &Batch, metrics: &SharedMetrics) {
+    hubs.retain(|hub| match hub.try_send(batch.clone()) {
+        Ok(()) => true,
+        Err(actix::dev::SendError::Full(_)) => {
+            metrics.hub_mailbox_full.inc();
+            true
+        }
+        Err(actix::dev::SendError::Closed(_)) => false,
+    });
+}
+
 impl<S: Source> Actor for Feed<S> {
     type Context = Context<Self>;
 
@@ -222,5 +240,15 @@ impl<S: Source> Handler<Attach> for Feed<S> {
 
     fn handle(&mut self, Attach(hub): Attach, _: &mut Self::Context) {
         self.hubs.push(hub);
+    }
+}
+
+impl<S: Source> Handler<AttachDelayed> for Feed<S> {
+    type Result = ();
+
+    fn handle(&mut self, attach: AttachDelayed, _: &mut Self::Context) {
+        if let Some(line) = self.delayed.iter_mut().find(|line| line.delay_ms() == attach.delay_ms) {
+            line.attach(attach);
+        }
     }
 }

@@ -25,7 +25,8 @@ const NICENESS: i32 = 10;
 #[derive(Debug)]
 pub struct Archive {
     pub(super) live: RwLock<Bars>,
-    pub(super) past: PastBars,
+    /// Shared with the archives of delayed streams.
+    pub(super) past: Arc<PastBars>,
     pub(super) ring: RwLock<Ring>,
 }
 
@@ -41,6 +42,21 @@ impl Archive {
         metrics: SharedMetrics,
     ) -> Self {
         let past = PastBars::new(past, bounds.bars_max, past_bars_max, metrics);
+        Self::with_past(open, bounds, Arc::new(past), events_max)
+    }
+
+    /// Returns another archive that begins like this one has begun, with these open bars, and has the same past.
+    #[must_use]
+    pub fn beside(&self, open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds, events_max: usize) -> Self {
+        Self::with_past(open, bounds, self.past.clone(), events_max)
+    }
+
+    fn with_past(
+        open: Vec<[Option<Bar>; Interval::COUNT]>,
+        bounds: BarBounds,
+        past: Arc<PastBars>,
+        events_max: usize,
+    ) -> Self {
         let ring = Ring::new(events_max).with_offsets(open.len());
         Self { live: RwLock::new(Bars::new(open, bounds)), past, ring: RwLock::new(ring) }
     }
@@ -81,6 +97,7 @@ impl Archive {
 /// thread, which ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct ArchiveReader {
+    archive: Arc<Archive>,
     queue: Sender<Job>,
     thread: Arc<JoinHandle<()>>,
 }
@@ -89,6 +106,7 @@ pub struct ArchiveReader {
 type Read = Box<dyn FnOnce(&Archive, OwnedSemaphorePermit) + Send>;
 
 struct Job {
+    archive: Arc<Archive>,
     read: Read,
     /// The permits bound the queue.
     permit: OwnedSemaphorePermit,
@@ -111,11 +129,17 @@ impl ArchiveReader {
             if let Err(err) = rustix::process::setpriority_process(None, NICENESS) {
                 log::warn!("the thread that reads bars keeps its normal priority: {err}");
             }
-            for Job { read, permit } in jobs {
+            for Job { archive, read, permit } in jobs {
                 read(&archive, permit);
             }
         })?;
-        Ok(Self { queue, thread: Arc::new(thread) })
+        Ok(Self { archive, queue, thread: Arc::new(thread) })
+    }
+
+    /// Returns a reader of another archive, which shares the thread.
+    #[must_use]
+    pub fn with(&self, archive: Arc<Archive>) -> Self {
+        Self { archive, ..self.clone() }
     }
 
     /// Returns whether the thread runs: a panic in a read ends it.
@@ -133,7 +157,8 @@ impl ArchiveReader {
         permit: OwnedSemaphorePermit,
         read: impl FnOnce(&Archive, OwnedSemaphorePermit) + Send + 'static,
     ) -> Result<(), ReaderGone> {
-        self.queue.send(Job { read: Box::new(read), permit }).map_err(|_| ReaderGone)
+        let archive = self.archive.clone();
+        self.queue.send(Job { archive, read: Box::new(read), permit }).map_err(|_| ReaderGone)
     }
 }
 

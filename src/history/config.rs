@@ -62,18 +62,24 @@ impl HistoryConfig {
         }
     }
 
-    /// Returns how many bars fit into memory with this many symbols.
+    /// Returns how many bars fit into memory with this many symbols, beside so many delayed streams: each has a history of its own, with
+    /// the same bars of the past, and at most `delay_events_max` waiting events.
     ///
     /// # Errors
     ///
     /// Returns the arithmetic, in one line, if the bounds exceed `memory_max_bytes`.
-    pub fn bar_bounds(&self, symbols: usize) -> Result<BarBounds, String> {
+    pub fn bar_bounds(&self, symbols: usize, delayed: usize, delay_events_max: usize) -> Result<BarBounds, String> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let bar_bytes = count(BAR_BYTES);
-        let events = count(self.events_max).saturating_mul(EVENT_BYTES);
+        let histories = count(delayed).saturating_add(1);
+        // The streams share their events: the oldest one has the longest delay.
+        let waiting = count(delay_events_max).saturating_mul(count(delayed.min(1)));
+        let kept = count(self.events_max).saturating_mul(histories);
+        let events = kept.saturating_add(waiting).saturating_mul(EVENT_BYTES);
         let past = count(self.past_bars_max).saturating_mul(bar_bytes);
         // One bar of every symbol and interval.
-        let row = count(symbols).saturating_mul(count(Interval::COUNT)).saturating_mul(bar_bytes);
+        let row =
+            count(symbols).saturating_mul(count(Interval::COUNT)).saturating_mul(bar_bytes).saturating_mul(histories);
         let least = if self.bars_max == 0 { BARS_LEAST } else { self.bars_max };
         let bars = row.saturating_mul(count(least));
         let sum = events.saturating_add(past).saturating_add(bars);
@@ -81,12 +87,19 @@ impl HistoryConfig {
             return Err(format!(
                 "history.memory_max_bytes is {}, and the bounds take {sum}: history.events_max {} x {EVENT_BYTES} bytes = \
                  {events}, history.past_bars_max {} x {BAR_BYTES} bytes = {past}, {symbols} symbols x {} intervals x \
-                 {least} bars ({}) x {BAR_BYTES} bytes = {bars}",
+                 {least} bars ({}) x {BAR_BYTES} bytes = {bars}{}",
                 self.memory_max_bytes,
                 self.events_max,
                 self.past_bars_max,
                 Interval::COUNT,
                 if self.bars_max == 0 { "the least" } else { "history.bars_max" },
+                match delayed {
+                    0 => String::new(),
+                    _ => format!(
+                        "; events and bars in {histories} histories, for auth.delays_ms, and events of \
+                         feed.delay_events_max {delay_events_max} that wait"
+                    ),
+                },
             ));
         }
         if self.bars_max > 0 {
@@ -105,16 +118,24 @@ mod tests {
     #[test]
     fn without_a_number_as_many_bars_are_stored_as_fit_into_memory() {
         let config = HistoryConfig::default();
-        let kept = |symbols| config.bar_bounds(symbols).unwrap().kept_max;
+        let kept = |symbols| config.bar_bounds(symbols, 0, 0).unwrap().kept_max;
         assert_eq!([30, 530, 10_030].map(kept), [3_000, 1_821, 96]);
-        assert!(config.bar_bounds(30_000).unwrap_err().contains("30000 symbols x 6 intervals x 60 bars"));
+        assert!(config.bar_bounds(30_000, 0, 0).unwrap_err().contains("30000 symbols x 6 intervals x 60 bars"));
+    }
+
+    #[test]
+    fn a_delayed_stream_takes_memory_for_its_history_and_for_the_events_that_wait() {
+        let config = HistoryConfig::default();
+        assert_eq!(config.bar_bounds(530, 1, 262_144).unwrap().kept_max, 251);
+        let err = config.bar_bounds(30, 3, 262_144).unwrap_err();
+        assert!(err.contains("in 4 histories, for auth.delays_ms") && !err.contains('\n'), "{err}");
     }
 
     #[test]
     fn bounds_that_exceed_the_memory_are_refused_with_the_arithmetic() {
         let config = HistoryConfig { bars_max: 3_000, memory_max_bytes: 1 << 30, ..HistoryConfig::default() };
-        assert_eq!(config.bar_bounds(30), Ok(BarBounds { bars_max: 3_000, kept_max: 3_000 }));
-        let err = config.bar_bounds(10_030).unwrap_err();
+        assert_eq!(config.bar_bounds(30, 0, 0), Ok(BarBounds { bars_max: 3_000, kept_max: 3_000 }));
+        let err = config.bar_bounds(10_030, 0, 0).unwrap_err();
         for part in [
             "is 1073741824,",
             "take 5860388864:",
@@ -124,6 +145,6 @@ mod tests {
             assert!(err.contains(part), "{part}: {err}");
         }
         let config = HistoryConfig { events_max: usize::MAX, ..HistoryConfig::default() };
-        assert!(config.bar_bounds(usize::MAX).is_err());
+        assert!(config.bar_bounds(usize::MAX, 0, 0).is_err());
     }
 }

@@ -128,15 +128,17 @@ impl PushConfig {
     }
 }
 
-/// State shared by all hubs of the process.
+/// State shared by all hubs of one stream of the process, that of the present or a delayed one.
 #[derive(Clone, Debug, Default)]
 pub struct HubConfig {
     /// All instruments.
     pub table: Arc<SymbolTable>,
     /// Epoch of this run of the server: letters and digits.
     pub epoch: Arc<str>,
-    /// Offset of the newest event that the feed has published.
+    /// Offset of the newest event that the feed has published to these hubs.
     pub head: Arc<AtomicU64>,
+    /// How much older than the market the stream of these hubs is, by the market's clock; 0 for the present. Milliseconds.
+    pub delay_ms: u64,
     /// Time of the market.
     pub market: Arc<MarketClock>,
     /// Settings of delivery.

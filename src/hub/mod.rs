@@ -29,7 +29,7 @@ use actix::{
 
 use tokio::sync::Notify;
 
-use crate::feed::{Attach, Batch};
+use crate::feed::{Batch, Evict};
 use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 
@@ -53,7 +53,7 @@ const MAILBOX_BATCHES_MAX: usize = 256;
 pub type SharedRouter = Rc<RefCell<Router>>;
 
 /// Attaches a hub to the feed, on whichever thread that runs.
-type AttachFn = dyn Fn(Attach) -> Pin<Box<dyn Future<Output = ()>>>;
+type AttachFn = dyn Fn(Addr<Hub>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Routes the stream to the sessions of the worker thread on which it was started.
 pub struct Hub {
@@ -70,7 +70,7 @@ impl Hub {
     pub fn start(
         config: &HubConfig,
         history: Addr<History>,
-        attach: impl Fn(Attach) -> Pin<Box<dyn Future<Output = ()>>> + 'static,
+        attach: impl Fn(Addr<Self>) -> Pin<Box<dyn Future<Output = ()>>> + 'static,
     ) -> (Addr<Self>, SharedRouter) {
         let router = Router::new(config, LastValues::new(Vec::new()), Ring::new(0));
         let router = Rc::new(RefCell::new(router));
@@ -116,7 +116,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_BATCHES_MAX);
-        let attached = (self.attach)(Attach(ctx.address().recipient()));
+        let attached = (self.attach)(ctx.address());
         let history = self.history.clone();
         let state = async move {
             attached.await;
@@ -213,6 +213,25 @@ impl Handler<Drain> for Hub {
             });
         }
         Box::pin(async move { empty.notified().await })
+    }
+}
+
+impl Handler<Evict> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Evict, _: &mut Self::Context) -> Self::Result {
+        let end = End { reason: CloseReason::HubOverrun, retry_after_ms: None };
+        self.router.borrow_mut().end_all(&end, Instant::now());
+        let (router, left) = (self.router.clone(), self.router.borrow().left());
+        Box::pin(async move {
+            loop {
+                let left = left.notified();
+                if router.borrow().sessions() == 0 {
+                    return;
+                }
+                left.await;
+            }
+        })
     }
 }
 

@@ -155,6 +155,10 @@ metrics! {
         pub process: ProcessMetrics,
         /// Offset of the newest event that the feed has published.
         feed_offset: Gauge,
+        /// Events that wait in delayed streams until they are due (`feed.delay_events_max`).
+        pub delayed_events_waiting: Gauge,
+        /// Stops of delayed streams, because more events waited than `feed.delay_events_max`.
+        pub delayed_streams_stopped: Counter,
         /// How long ago the next event of the feed was due.
         feed_lag: Seconds,
         /// Offset of the newest event that each hub has routed, in the order of their start.

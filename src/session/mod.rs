@@ -66,6 +66,11 @@ impl Session {
         Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget, holder: None, payer: None }
     }
 
+    /// Returns the router on which the session is.
+    pub fn router(&self) -> &SharedRouter {
+        &self.router
+    }
+
     /// Returns the session's outbox.
     pub fn outbox(&self) -> &SharedOutbox {
         &self.outbox
@@ -158,7 +163,8 @@ impl Session {
     }
 
     fn limits(&self) -> Limits {
-        Limits { symbols: self.symbols_max().0, message_bytes: self.config.message_bytes_max }
+        let delay_ms = self.router.borrow().config().delay_ms;
+        Limits { symbols: self.symbols_max().0, message_bytes: self.config.message_bytes_max, delay_ms }
     }
 
     fn times(&self) -> Times {

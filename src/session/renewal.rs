@@ -67,6 +67,8 @@ impl Session {
         self.budget.count_work(verified);
         let (identity, payer) = match shown {
             Ok(shown) => shown,
+            // The session cannot go on in another stream, and its client can begin one there.
+            Err(PassError::OtherDelay) if !self.is_awaited() => return Err(CloseReason::KeyChanged),
             Err(err) => return self.refuse(id.as_ref(), mistake(err), now),
         };
         self.set_payer(payer);

@@ -35,6 +35,10 @@ pub(super) struct Holder {
 impl Session {
     /// Sets who the client is. Before its first subscription. If it is to be told that its key expires, `keys` know when.
     pub fn entitle(&mut self, identity: &Identity, keys: Option<&Arc<Keys>>) {
+        // The rights to another stream are none to this one.
+        let is_here = identity.entitlement().delay_ms == self.router.borrow().config().delay_ms;
+        let nobody = Identity::nobody();
+        let identity = if is_here { identity } else { &nobody };
         let rights = identity.rights(&self.router.borrow().config().table);
         let may_have_all = rights.has_every_symbol() && identity.entitlement().has_every_channel();
         let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();

@@ -47,6 +47,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         let message = format!("no such symbol: {name}");
         Problem::mistake(Mistake { symbols: vec![name], ..Mistake::new(ErrorCode::UnknownSymbol, message) })
     })?;
+    let stream = worker.stream_of(&gate::identity(&request))?;
     let permit = worker.bars_reads.clone().try_acquire_owned().map_err(|_| {
         worker.metrics().bars_reads_refused.inc();
         Problem::unavailable("too many reads of bars (server.bars_reads_max)")
@@ -60,7 +61,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let symbol = table.instrument(id).symbol;
     let is_compressed = gzip::is_accepted(&request);
     let (answer, answered) = oneshot::channel();
-    let submitted = worker.archive.submit(permit, move |archive, permit| {
+    let submitted = stream.archive.submit(permit, move |archive, permit| {
         // The client may have disconnected.
         if !answer.is_closed() {
             let (offset, read) = archive.read(id, interval, limit, before);
@@ -80,6 +81,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         Err(ReaderGone) => None,
     };
     let (answer, rows) = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    stream.check(worker)?;
     gate::charge(&request, ROW_WORK * rows as u64);
     let mut response = pieces::json(&request, answer, None)?;
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));

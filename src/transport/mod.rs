@@ -6,6 +6,7 @@ mod admin;
 mod audited;
 mod bars;
 mod connection;
+mod delayed;
 mod faults;
 mod foreign;
 mod forwarded;
@@ -55,6 +56,7 @@ use crate::session::{Session, SessionConfig};
 
 pub use admin::{Admin, AdminConfig, Controls, Hubs, OperatorsUnknown, Past, Point, Site};
 pub use connection::{ConnectionConfig, ConnectionLimits, ConnectionTable, SocketConfig, TlsSetup, connections};
+pub use delayed::DelayedStream;
 pub use faults::WorkerFaults;
 pub use foreign::ForeignOrigins;
 pub use forwarded::{Proxies, ProxyHeaders};
@@ -75,8 +77,10 @@ pub const HTTP_LIBRARY: &str = "actix_http";
 /// The state of one worker thread that its handlers use.
 #[derive(Clone)]
 pub struct Worker {
-    /// The router of this thread's hub.
+    /// The router of this thread's hub, of the stream of the present.
     pub router: SharedRouter,
+    /// The delayed streams.
+    pub delayed: Rc<[DelayedStream]>,
     /// Reads bars.
     pub archive: ArchiveReader,
     /// One permit per read of bars, `server.bars_reads_max`.
@@ -142,8 +146,10 @@ impl Worker {
         self.router.borrow().config().metrics.clone()
     }
 
-    /// Checks whether another session may begin, and counts a refusal. Exempts the connection from being closed to make room.
+    /// Checks whether another session of the client may begin, and counts a refusal. Exempts the connection from being closed to make
+    /// room.
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
+        self.stream_of(&gate::identity(request))?;
         self.ready().inspect_err(|_| {
             let metrics = self.metrics();
             let is_draining = self.router.borrow().is_draining();
@@ -197,7 +203,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Begins a session of this client, over this transport (`websocket`, `stream` or `poll`), under this random name.
+    /// Begins a session of this client, whom [`Self::admit`] has let in, over this transport (`websocket`, `stream` or `poll`), under
+    /// this random name.
     fn join<D: Dialect>(
         &self,
         identity: &Identity,
@@ -206,12 +213,14 @@ impl Worker {
         ender: Option<Ender>,
         now: Instant,
     ) -> (Session, Rc<SessionFacts>) {
-        let mut session = Session::join::<D>(self.router.clone(), self.session.clone(), self.clock.clone(), ender, now);
+        // If the stream has stopped meanwhile, its hub is about to end this session, too, before it gets anything.
+        let router = self.find_stream(identity).expect("admit has found the stream").router.clone();
+        let mut session = Session::join::<D>(router.clone(), self.session.clone(), self.clock.clone(), ender, now);
         session.entitle(identity, Some(&self.keys));
         let id = u64::from_str_radix(name, 16).unwrap_or_default();
         let address = gate::caller(request).address;
         let facts = SessionFacts::new(id, transport, D::NAME, address, identity.name(), now);
-        self.router.borrow_mut().enrol(session.key(), facts.clone());
+        router.borrow_mut().enrol(session.key(), facts.clone());
         session.set_payer(self.keys.payer(address, identity));
         (session, facts)
     }

@@ -134,6 +134,11 @@ impl Problem {
         Self { retry_after_ms, ..self }
     }
 
+    /// Returns how long a temporary problem lasts at least, in milliseconds.
+    pub(super) const fn lasts_ms(&self) -> u64 {
+        self.retry_after_ms
+    }
+
     /// Sets after which time the client may try again, and adds up to two seconds, so that clients do not come back all at once.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {

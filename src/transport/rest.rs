@@ -45,11 +45,11 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     Ok(response)
 }
 
-/// Responds to `GET /api/v1/snapshot?symbols=`: snapshots of these symbols, or of all, at one offset of the stream.
+/// Responds to `GET /api/v1/snapshot?symbols=`: snapshots of these symbols, or of all, at one offset of the client's stream.
 ///
 /// # Errors
 ///
-/// Returns a problem document if a parameter is invalid or a symbol unknown.
+/// Returns a problem document if a parameter is invalid, a symbol unknown, or the stream not served yet.
 pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = Worker::of(&request);
     let mut parameters = Parameters::of(&request)?;
@@ -61,7 +61,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     gate::charge(&request, NAME_WORK * symbols.len() as u64);
     let ids = select(&table, &symbols, worker.session.symbols_max).map_err(Problem::mistake)?;
     gate::charge(&request, SNAPSHOT_WORK * ids.len() as u64);
-    let router = worker.router.borrow();
+    let router = worker.stream_of(&gate::identity(&request))?.router.borrow();
     let offset = router.offset();
     let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.config().epoch);
     let symbol = |id: SymbolId| router.config().table.instrument(id).symbol;

@@ -228,7 +228,12 @@ pub(crate) fn bad_claims() -> Vec<(&'static str, String, &'static str)> {
         ("iat ahead", with_claims(&json!({"iat": START_S + 31})), NOT_YET),
         ("nbf that is no number", with_claims(&json!({"nbf": "now"})), "claim nbf"),
         ("tickcast that is no object", with_claims(&json!({"tickcast": "*"})), CLAIMS),
-        ("an unknown limit", with_claims(&json!({"tickcast": {"symbols": ["*"], "delay_ms": 1}})), CLAIMS),
+        ("an unknown limit", with_claims(&json!({"tickcast": {"symbols": ["*"], "delay_s": 1}})), CLAIMS),
+        (
+            "a delay that is not served",
+            with_claims(&json!({"tickcast": {"symbols": ["*"], "delay_ms": 1}})),
+            "tickcast.delay_ms",
+        ),
         ("a bad pattern", with_claims(&json!({"tickcast": {"symbols": ["[A-Z]"]}})), "tickcast.symbols"),
         ("a bad channel", with_claims(&json!({"tickcast": {"channels": ["everything"]}})), "tickcast.channels"),
         ("a bad rate", with_claims(&json!({"tickcast": {"max_hz": 0}})), "tickcast.max_hz"),

@@ -107,6 +107,7 @@ impl Process {
             table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
             epoch: epoch.as_str().into(),
             head: head.clone(),
+            delay_ms: 0,
             market: Arc::default(),
             push,
             metrics: Arc::new(Metrics::default()),

@@ -94,7 +94,7 @@ async fn start(config: &HubConfig, history: &Addr<History>) -> (Addr<Hub>, Share
     let attached: Rc<RefCell<Option<Recipient<Batch>>>> = Rc::default();
     let slot = attached.clone();
     let (hub, router) = Hub::start(config, history.clone(), move |attach| {
-        *slot.borrow_mut() = Some(attach.0);
+        *slot.borrow_mut() = Some(attach.recipient());
         Box::pin(async {})
     });
     patiently("the hub", hub.send(Ready)).await.unwrap();

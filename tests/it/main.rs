@@ -77,6 +77,8 @@ mod cursor_overlap;
 mod cursor_requests;
 mod cursor_schedule;
 mod cursor_world;
+mod delayed;
+mod delayed_model;
 mod descriptors;
 mod determinism;
 mod faults_alpaca;

@@ -31,6 +31,7 @@ export type Welcome = {
     heartbeat_ms: number;
     limits?: {
         symbols: number;
+        delay_ms?: number;
     };
     server_ts?: number;
     market_ts?: number;
@@ -250,7 +251,7 @@ export type Problem = {
  * @property {boolean} final false while the bar is still open
  */
 /**
- * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number },
+ * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number, delay_ms?: number },
  *             server_ts?: number, market_ts?: number, speed?: number, auth?: { name: string, expires_at?: number } }} Welcome `auth`: the client's key
  */
 /**

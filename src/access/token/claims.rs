@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::access::token::config::JwtConfig;
 use crate::access::token::granted::{Bounds, Granted};
 use crate::access::token::{NAME_PREFIX, TokenError};
-use crate::access::{Entitlement, Identity};
+use crate::access::{Delays, Entitlement, Identity};
 use crate::domain::Timestamp;
 
 /// Longest subject, and longest `jti`, in bytes.
@@ -47,14 +47,14 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Reads the settings.
+    /// Reads the settings, of a server with these delays.
     ///
     /// # Errors
     ///
     /// Returns the key that is not valid, and the rule that it breaks.
-    pub(super) fn new(config: &JwtConfig) -> Result<Self, (&'static str, &'static str)> {
+    pub(super) fn new(config: &JwtConfig, delays: &Delays) -> Result<Self, (&'static str, &'static str)> {
         let leeway_micros = i64::try_from(config.leeway_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1_000));
-        Ok(Self { leeway_micros, bounds: Bounds::new(&config.default)? })
+        Ok(Self { leeway_micros, bounds: Bounds::new(&config.default, delays)? })
     }
 
     /// Returns the client with these claims. Its end is `exp` and the leeway; the caller checks it.
@@ -125,7 +125,7 @@ mod tests {
     const NOW: i64 = 1_772_463_845;
 
     fn read(claims: &str) -> Result<(TokenFacts, Entitlement), TokenError> {
-        let rules = Rules::new(&JwtConfig::default()).unwrap();
+        let rules = Rules::new(&JwtConfig::default(), &Delays::default()).unwrap();
         let claims = serde_json::from_str(claims).map_err(|_| TokenError::Claims)?;
         rules.read(claims, "key".into(), Timestamp::from_micros(NOW * MICROS_PER_SECOND))
     }
@@ -172,7 +172,7 @@ mod tests {
             (r#"{"sub":"a","sub":"b","exp":1}"#, TokenError::Claims),
             (r#"{"sub":"a","exp":1,"exp":2}"#, TokenError::Claims),
             (r#"{"sub":"a","exp":1,"tickcast":{"max_hz":1,"max_hz":2}}"#, TokenError::Claims),
-            (r#"{"sub":"a","exp":1,"tickcast":{"delay_ms":1}}"#, TokenError::Claims),
+            (r#"{"sub":"a","exp":1,"tickcast":{"delay_ms":"1"}}"#, TokenError::Claims),
             (r#"{"sub":"a","exp":1,"tickcast":"*"}"#, TokenError::Claims),
         ] {
             assert_eq!(read(claims).map(drop), Err(error), "{claims}");

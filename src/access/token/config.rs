@@ -5,8 +5,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::access::config::{LIMIT_MAX, WORK_MAX};
-use crate::access::list;
 use crate::access::token::granted::Bounds;
+use crate::access::{Delays, list};
 
 /// Most files of public keys. A token without `kid` is compared with each of them.
 pub(super) const PUBLIC_KEYS_MAX: usize = 16;
@@ -67,6 +67,8 @@ pub struct JwtDefault {
     /// Most work per second for the requests of one subject, in units of one event read; 0 means `limits.key_work_per_second_max`. At most
     /// 1,000,000,000.
     pub work_per_second_max: u32,
+    /// The least delay: 0 or one of `auth.delays_ms`. Milliseconds.
+    pub delay_ms: u64,
 }
 
 impl Default for JwtConfig {
@@ -99,6 +101,7 @@ impl Default for JwtDefault {
             symbols_max: 0,
             connections_max: 0,
             work_per_second_max: 0,
+            delay_ms: 0,
         }
     }
 }
@@ -240,7 +243,7 @@ impl JwtDefault {
         if self.work_per_second_max > WORK_MAX {
             return Err(("auth.jwt.default.work_per_second_max", "must be at most 1000000000"));
         }
-        Bounds::new(self).map(drop)
+        Bounds::new(self, &Delays::default()).map(drop)
     }
 }
 

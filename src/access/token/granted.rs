@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::access::config::{LIMIT_MAX, WORK_MAX};
 use crate::access::key_file;
 use crate::access::token::{JwtDefault, TokenError};
-use crate::access::{Entitlement, Glob};
+use crate::access::{Delays, Entitlement, Glob};
 use crate::domain::{ChannelSet, Timestamp};
 use crate::protocol::Rate;
 
@@ -19,6 +19,7 @@ pub(super) struct Granted {
     symbols_max: Option<u64>,
     connections_max: Option<u64>,
     work_per_second_max: Option<u64>,
+    delay_ms: Option<u64>,
 }
 
 /// The most that a token may permit.
@@ -30,15 +31,18 @@ pub(super) struct Bounds {
     symbols_max: usize,
     connections_max: usize,
     work_per_second_max: u32,
+    delay_ms: u64,
+    /// The delays that a token may have.
+    delays: Delays,
 }
 
 impl Bounds {
-    /// Reads the section.
+    /// Reads the section, for a server with these delays.
     ///
     /// # Errors
     ///
     /// Returns the key that is not valid, and the rule that it breaks.
-    pub(super) fn new(config: &JwtDefault) -> Result<Self, (&'static str, &'static str)> {
+    pub(super) fn new(config: &JwtDefault, delays: &Delays) -> Result<Self, (&'static str, &'static str)> {
         let symbols: Option<Vec<_>> = config.symbols.iter().map(|text| Glob::parse(text)).collect();
         let symbols =
             symbols.ok_or(("auth.jwt.default.symbols", "must be patterns like \"BTC*\" of 1 to 64 characters"))?;
@@ -57,6 +61,8 @@ impl Bounds {
             symbols_max: config.symbols_max,
             connections_max: config.connections_max,
             work_per_second_max: config.work_per_second_max,
+            delay_ms: config.delay_ms,
+            delays: delays.clone(),
         })
     }
 
@@ -78,11 +84,16 @@ impl Bounds {
             Some(hz) => Some(Rate::from_hz(hz).ok_or(TokenError::Claim("tickcast.max_hz"))?),
             None => None,
         };
+        let delay_ms = granted.delay_ms.unwrap_or(0).max(self.delay_ms);
+        if !self.delays.permit(delay_ms) {
+            return Err(TokenError::Claim("tickcast.delay_ms"));
+        }
         Ok(Entitlement {
             symbols: if self.symbols.is_some() { symbols } else { Vec::new() },
             symbols_within: self.symbols.clone().unwrap_or_default(),
             channels: channels.intersection(self.channels),
             max_hz: max_hz.into_iter().chain(self.max_hz).min(),
+            delay_ms,
             symbols_max: least(granted.symbols_max, self.symbols_max, LIMIT_MAX, "tickcast.symbols_max")?,
             connections_max: least(
                 granted.connections_max,
@@ -124,7 +135,7 @@ mod tests {
     fn bounds(change: impl FnOnce(&mut JwtDefault)) -> Bounds {
         let mut config = JwtDefault::default();
         change(&mut config);
-        Bounds::new(&config).unwrap()
+        Bounds::new(&config, &Delays::new(vec![5, 9]).unwrap()).unwrap()
     }
 
     fn granted(claim: &str) -> Granted {
@@ -158,11 +169,34 @@ mod tests {
             (r#"{"symbols_max":1000001}"#, "tickcast.symbols_max"),
             (r#"{"connections_max":18446744073709551615}"#, "tickcast.connections_max"),
             (r#"{"work_per_second_max":1000000001}"#, "tickcast.work_per_second_max"),
+            (r#"{"delay_ms":4}"#, "tickcast.delay_ms"),
         ] {
             assert_eq!(bounds(|_| {}).entitlement(granted(claim), END), Err(TokenError::Claim(name)));
         }
-        for claim in [r#"{"delay_ms":900000}"#, r#"{"symbols":["A"],"symbols":["*"]}"#, r#"{"symbols":"*"}"#, "[]"] {
+        for claim in [
+            r#"{"delay_ms":-1}"#,
+            r#"{"delay_ms":"5"}"#,
+            r#"{"delay":5}"#,
+            r#"{"symbols":["A"],"symbols":["*"]}"#,
+            r#"{"symbols":"*"}"#,
+            "[]",
+        ] {
             assert!(serde_json::from_str::<Granted>(claim).is_err(), "{claim}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_its_own_delay_or_the_default_one_if_that_is_longer() {
+        for (default, claim, delay_ms) in [
+            (0, "{}", 0),
+            (0, r#"{"delay_ms":5}"#, 5),
+            (5, "{}", 5),
+            (5, r#"{"delay_ms":0}"#, 5),
+            (5, r#"{"delay_ms":9}"#, 9),
+            (9, r#"{"delay_ms":5}"#, 9),
+        ] {
+            let bounds = bounds(|config| config.delay_ms = default);
+            assert_eq!(bounds.entitlement(granted(claim), END).unwrap().delay_ms, delay_ms, "{default} {claim}");
         }
     }
 

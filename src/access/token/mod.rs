@@ -90,7 +90,8 @@ impl Tokens {
         if !config.is_on() {
             return Ok(None);
         }
-        let rules = Rules::new(config).map_err(|(key, complaint)| KeyFileError::new(key, "", complaint))?;
+        let rules =
+            Rules::new(config, &auth.delays_ms).map_err(|(key, complaint)| KeyFileError::new(key, "", complaint))?;
         let revoked_path = Some(PathBuf::from(&auth.revoked_file)).filter(|path| !path.as_os_str().is_empty());
         let revoked = revoked_path.as_deref().map(read_revoked).transpose()?.unwrap_or_default();
         let keys = TokenKeys::read(config)?.map(|keys| Known { keys: Arc::new(keys), read_at: None });

@@ -40,6 +40,8 @@ pub struct Router {
     drain_end: Option<Instant>,
     /// Notified when the last session has left during a drain.
     empty: Rc<Notify>,
+    /// Notified whenever the last session has left.
+    left: Rc<Notify>,
 }
 
 struct Entry {
@@ -55,13 +57,15 @@ impl Router {
     pub fn new(config: &HubConfig, values: LastValues, ring: Ring) -> Self {
         Self {
             shared: Rc::new(OutboxShared::new(config, ring, Instant::now())),
-            progress: config.metrics.new_hub(),
+            // The watchdog compares the hubs of the present with the feed.
+            progress: if config.delay_ms == 0 { config.metrics.new_hub() } else { Gauge::default() },
             index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
             roll: Roll::default(),
             drain_end: None,
             empty: Rc::default(),
+            left: Rc::default(),
         }
     }
 
@@ -112,8 +116,11 @@ impl Router {
         self.shared.turn.borrow_mut().forget(key);
         self.shared.to_close.borrow_mut().retain(|closing| *closing != key);
         self.config().metrics.sessions.dec();
-        if self.is_draining() && self.sessions.is_empty() {
-            self.empty.notify_one();
+        if self.sessions.is_empty() {
+            self.left.notify_waiters();
+            if self.is_draining() {
+                self.empty.notify_one();
+            }
         }
     }
 
@@ -251,7 +258,7 @@ impl Router {
         self.values.offset()
     }
 
-    /// Returns the newest offset that any hub of the process can have sent to a client.
+    /// Returns the newest offset that any hub of this stream can have sent to a client.
     pub fn head(&self) -> u64 {
         self.config().head.load(Ordering::Acquire).max(self.offset())
     }
@@ -296,6 +303,11 @@ impl Router {
         for key in self.shared.to_close.take() {
             self.end(key, &End { reason: CloseReason::Lagging, retry_after_ms: None }, now);
         }
+    }
+
+    /// Returns the notification that the last session has left, whenever it does.
+    pub(super) fn left(&self) -> Rc<Notify> {
+        self.left.clone()
     }
 
     /// Tells every session to end. The outbox of a session without a recipient is finished.

@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::faults::{Break, Chosen, Faults, Installed, Subject};
-use crate::hub::{Router, SharedRouter};
+use crate::hub::SharedRouter;
 use crate::transport::connection::state::{ConnectionState, Dismissal, half_closed};
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Meter};
@@ -30,6 +30,8 @@ pub(super) use sink::FaultySink;
 /// The rules, as the sessions of one worker thread have been told of them.
 pub struct WorkerFaults {
     shared: Arc<Faults>,
+    /// Those of the thread.
+    routers: Vec<SharedRouter>,
     version: RefCell<watch::Receiver<u64>>,
     rules: RefCell<Vec<Arc<Installed>>>,
     /// `session.close_timeout_ms`.
@@ -37,15 +39,15 @@ pub struct WorkerFaults {
 }
 
 impl WorkerFaults {
-    /// Returns the rules for the sessions of this thread, and follows their changes from now on.
-    pub fn start(shared: Arc<Faults>, router: SharedRouter, close_timeout: Duration) -> Rc<Self> {
+    /// Returns the rules for the sessions of this thread, those of these routers, and follows their changes from now on.
+    pub fn start(shared: Arc<Faults>, routers: Vec<SharedRouter>, close_timeout: Duration) -> Rc<Self> {
         let (version, rules) = (RefCell::new(shared.version()), RefCell::new(shared.rules()));
         let follower = shared.version();
-        let faults = Rc::new(Self { shared, version, rules, close_timeout });
+        let faults = Rc::new(Self { shared, routers, version, rules, close_timeout });
         let (worker, mut version) = (faults.clone(), follower);
         actix_web::rt::spawn(async move {
             while version.changed().await.is_ok() {
-                worker.refresh(&router.borrow(), Instant::now());
+                worker.refresh(Instant::now());
             }
         });
         faults
@@ -67,7 +69,7 @@ impl WorkerFaults {
     }
 
     /// Tells the sessions of this thread of rules that were added or removed.
-    pub(super) fn refresh(&self, router: &Router, now: Instant) {
+    pub(super) fn refresh(&self, now: Instant) {
         let mut version = self.version.borrow_mut();
         if !version.has_changed().unwrap_or(false) {
             return;
@@ -76,8 +78,10 @@ impl WorkerFaults {
         let known = self.rules.borrow().last().map_or(0, |rule| rule.id);
         let rules = self.shared.rules();
         let fresh = rules.partition_point(|rule| rule.id <= known);
-        for writer in router.writers() {
-            writer.rules_changed(&rules, &rules[fresh..], now);
+        for router in &self.routers {
+            for writer in router.borrow().writers() {
+                writer.rules_changed(&rules, &rules[fresh..], now);
+            }
         }
         self.rules.replace(rules);
     }

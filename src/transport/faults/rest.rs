@@ -44,7 +44,7 @@ async fn add(request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> Res
     let id = faults.add(rule, Instant::now()).ok_or_else(|| {
         Problem::mistake(Mistake::new(ErrorCode::LimitExceeded, "there are fault_limits.rules_max rules already"))
     })?;
-    worker.faults.refresh(&worker.router.borrow(), Instant::now());
+    worker.faults.refresh(Instant::now());
     admin::note(&request, &format!("fault added id={id}"));
     Ok(HttpResponse::Created().json(json!({ "id": id })))
 }
@@ -63,7 +63,7 @@ async fn remove_all(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let worker = check(&request)?;
     let removed = worker.faults.shared().remove(None);
     admin::note(&request, "all faults removed");
-    worker.faults.refresh(&worker.router.borrow(), Instant::now());
+    worker.faults.refresh(Instant::now());
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }
 
@@ -74,7 +74,7 @@ async fn remove(request: HttpRequest, id: Path<String>) -> Result<HttpResponse, 
         return Err(Problem::not_found(request.path()));
     }
     admin::note(&request, "fault removed");
-    worker.faults.refresh(&worker.router.borrow(), Instant::now());
+    worker.faults.refresh(Instant::now());
     Ok(HttpResponse::Ok().json(json!({ "removed": removed })))
 }
 

@@ -31,7 +31,7 @@ impl StreamFaults {
         if worker.faults.has_none() {
             return None;
         }
-        worker.faults.refresh(&worker.router.borrow(), now);
+        worker.faults.refresh(now);
         let client = client(request);
         let session = u64::from_str_radix(name, 16).ok();
         let subject =

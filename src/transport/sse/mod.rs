@@ -60,8 +60,8 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     if let Some(refused) = worker.faults.refuse(&request, Native::NAME, "stream") {
         return Ok(refused);
     }
-    if worker.admit(&request).is_err() {
-        return Ok(refuse(worker, wanted.after.as_ref()));
+    if let Err(problem) = worker.admit(&request) {
+        return Ok(refuse(worker, wanted.after.as_ref(), &problem));
     }
     let now = Instant::now();
     let name = random_name();
@@ -148,8 +148,9 @@ pub(super) fn head() -> HttpResponseBuilder {
 
 /// Responds to a client that cannot have a stream now: an `EventSource` does not reconnect after an error status (WHATWG HTML,
 /// section 9.2.2), but after the end of a stream, with the delay in its last event.
-fn refuse(worker: &Worker, after: Option<&Cursor>) -> HttpResponse {
+fn refuse(worker: &Worker, after: Option<&Cursor>, problem: &Problem) -> HttpResponse {
     let (reason, retry_ms) = refusal(worker);
+    let retry_ms = retry_ms.max(problem.lasts_ms());
     let mut event = BytesMut::new();
     let mut writer = SseWriter::new(&mut event, usize::MAX);
     writer.message(&ServerMessage::Goodbye { reason, retry_after_ms: retry_ms });

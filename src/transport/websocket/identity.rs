@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::faults::{Installed, Subject};
-use crate::hub::Router;
 use crate::protocol::Dialect;
 use crate::transport::faults::{Faulty, WorkerFaults};
 use crate::transport::websocket::socket::SessionSocket;
@@ -50,9 +49,9 @@ impl Identity {
 
 impl<D: Dialect> SessionSocket<D> {
     /// Returns the faults of the session, which is about to get its connection.
-    pub(super) fn begin_faults(&self, router: &Router) -> Option<Box<Faulty>> {
+    pub(super) fn begin_faults(&self) -> Option<Box<Faulty>> {
         let (identity, now) = (&self.identity, Instant::now());
-        identity.faults.refresh(router, now);
+        identity.faults.refresh(now);
         identity.faults.choose(&identity.subject::<D>(), now)
     }
 

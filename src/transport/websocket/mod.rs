@@ -118,7 +118,7 @@ pub(super) fn open_admitted<H: MessageHandler>(
             recorder,
             Identity::new(worker.faults.clone(), &name, faults::client(request)),
         );
-        opened = Some((socket.clone(), session.key()));
+        opened = Some((socket.clone(), session.router().clone(), session.key()));
         let control_frames_per_second_max = worker.session.control_frames_per_second_max;
         let message_bytes_max = H::message_bytes_max(&worker.session);
         let pauses = worker.router.borrow().config().pauses.clone();
@@ -146,8 +146,8 @@ pub(super) fn open_admitted<H: MessageHandler>(
     });
     log::debug!("session opened name={name}");
     let mut response = response.message_body(SilentBody).expect("the headers are valid");
-    let (socket, key) = opened.expect("create has run its closure");
-    response.extensions_mut().insert(socket.handover(worker.router.clone(), key));
+    let (socket, router, key) = opened.expect("create has run its closure");
+    response.extensions_mut().insert(socket.handover(router, key));
     response.map_into_boxed_body()
 }
 

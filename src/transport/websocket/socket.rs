@@ -139,7 +139,7 @@ impl<D: Dialect> SessionSocket<D> {
         Handover::new(move |Upgraded { channel, read, state }| {
             let socket = &serving.0;
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
-            let faulty = socket.begin_faults(&router.borrow());
+            let faulty = socket.begin_faults();
             let measured = Measured::default();
             let open = Open { channel, state, task: None, read, unsent: None, failed: None, measured, faulty };
             socket.link.replace(Link::Open(Box::new(open)));

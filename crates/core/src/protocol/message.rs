@@ -135,6 +135,8 @@ pub struct Limits {
     pub symbols: usize,
     /// Longest message from a client, in bytes.
     pub message_bytes: usize,
+    /// How much older than the market everything is that the client gets, by the market's clock; 0 for the present. Milliseconds.
+    pub delay_ms: u64,
 }
 
 /// The same moment by two clocks.

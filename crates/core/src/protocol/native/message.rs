@@ -117,6 +117,8 @@ struct WireLimits {
     channels: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -149,13 +151,14 @@ fn wire_id(id: Option<&RequestId>) -> Option<WireId<'_>> {
     })
 }
 
-fn wire_limits(Limits { symbols, message_bytes }: Limits, auth: Option<&Authenticated>) -> WireLimits {
+fn wire_limits(Limits { symbols, message_bytes, delay_ms }: Limits, auth: Option<&Authenticated>) -> WireLimits {
     WireLimits {
         symbols,
         message_bytes,
         max_hz: auth.and_then(|auth| auth.max_hz).and_then(|rate| number(rate.hz())),
         channels: auth.map(|auth| auth.channels.iter().map(Channel::name).collect()),
         connections: auth.and_then(|auth| auth.connections),
+        delay_ms: Some(delay_ms).filter(|delay_ms| *delay_ms > 0),
     }
 }
 
@@ -251,13 +254,13 @@ mod tests {
             channels: ChannelSet::from_iter([Channel::Trades]),
             connections: None,
         };
-        let limits = Limits { symbols: 5, message_bytes: 6 };
+        let limits = Limits { symbols: 5, message_bytes: 6, delay_ms: 7 };
         let renewed = |id, auth: &Authenticated| {
             message(&ServerMessage::Renewed(Renewed { id, auth: auth.clone(), limits }.into()))
         };
         assert_eq!(
             renewed(Some(RequestId::Integer(9.into())), &auth),
-            r#"{"type":"auth","id":9,"name":"desk7","expires_at":7,"limits":{"symbols":5,"message_bytes":6,"max_hz":10,"channels":["trades"]}}"#
+            r#"{"type":"auth","id":9,"name":"desk7","expires_at":7,"limits":{"symbols":5,"message_bytes":6,"max_hz":10,"channels":["trades"],"delay_ms":7}}"#
         );
         auth.expires_at = None;
         assert!(renewed(None, &auth).starts_with(r#"{"type":"auth","name":"desk7","limits":{"#));

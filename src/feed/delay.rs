@@ -1,0 +1,210 @@
+//! A delayed stream: `DelayLine` keeps the batches of the stream until they are due, and then sends them to a history and to hubs of
+//! its own, in the same order. So these are, at any time, where those of the present were before; everything else about them is the
+//! same. `DelayGate` says whether the delayed stream is served.
+//!
+//! Nothing is sent early, whatever happens. At its start the server has no past events, so the delayed stream begins later than the
+//! server, by the delay. If more events wait than [`FeedConfig::delay_events_max`](crate::feed::FeedConfig), the stream stops: its
+//! sessions end, everything that waits is passed on while nobody is served, and the stream goes on when the newest of that is due.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use actix::{Message, Recipient};
+
+use crate::domain::Timestamp;
+use crate::feed::{Batch, send_to_hubs};
+use crate::metrics::SharedMetrics;
+
+/// Asks a hub to end all its sessions. Answered when the last one has left.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Evict;
+
+/// Asks the feed to send the batches of a delayed stream to this hub.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AttachDelayed {
+    /// The delay of the stream, in milliseconds.
+    pub delay_ms: u64,
+    /// Receives the batches.
+    pub batches: Recipient<Batch>,
+    /// Ends the sessions.
+    pub sessions: Recipient<Evict>,
+}
+
+/// Whether a delayed stream is served. The feed sets it, and the transports ask.
+#[derive(Debug)]
+pub struct DelayGate {
+    delay_ms: u64,
+    is_open: AtomicBool,
+    /// The time of the market, in microseconds, at which it opens.
+    opens_at: AtomicI64,
+}
+
+impl DelayGate {
+    /// Returns the gate of a stream that begins at `start`.
+    pub fn new(delay_ms: u64, start: Timestamp) -> Self {
+        let opens_at = start.plus_micros(micros(delay_ms)).micros();
+        Self { delay_ms, is_open: AtomicBool::new(false), opens_at: AtomicI64::new(opens_at) }
+    }
+
+    /// Returns the delay in milliseconds.
+    pub fn delay_ms(&self) -> u64 {
+        self.delay_ms
+    }
+
+    /// Returns whether everything that the history and the hubs of the stream have is due.
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    /// Returns the time of the market at which the stream is served again, as far as it is known.
+    pub fn opens_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.opens_at.load(Ordering::Acquire))
+    }
+}
+
+/// The parts of a [`DelayLine`].
+pub struct DelayParts {
+    /// Shared with the transports.
+    pub gate: Arc<DelayGate>,
+    /// Most events that wait, see the module.
+    pub events_max: usize,
+    /// Time at which the stream begins.
+    pub start: Timestamp,
+    /// Receives every batch, before any hub.
+    pub history: Recipient<Batch>,
+    /// Set to the offset of the newest event before any receiver gets the event.
+    pub head: Arc<AtomicU64>,
+    /// Counters.
+    pub metrics: SharedMetrics,
+}
+
+/// The events of one delayed stream that are not due yet.
+pub struct DelayLine {
+    parts: DelayParts,
+    hubs: Vec<Recipient<Batch>>,
+    sessions: Vec<Recipient<Evict>>,
+    /// Each batch with the time of the market at which it was published.
+    waiting: VecDeque<(Timestamp, Batch)>,
+    events: usize,
+    /// Batches that were published until then are passed on at once, and the gate is shut until they are due.
+    begun: Timestamp,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Running,
+    /// The sessions are ending; set when all have left.
+    Evicting(Arc<AtomicBool>),
+    /// The sessions do not end. Nothing is served any more.
+    GivenUp,
+}
+
+impl DelayLine {
+    /// Returns a line without events.
+    pub fn new(parts: DelayParts) -> Self {
+        let (begun, state) = (parts.start, State::Running);
+        Self { parts, hubs: Vec::new(), sessions: Vec::new(), waiting: VecDeque::new(), events: 0, begun, state }
+    }
+
+    /// Returns the delay in milliseconds.
+    pub(super) fn delay_ms(&self) -> u64 {
+        self.parts.gate.delay_ms
+    }
+
+    pub(super) fn attach(&mut self, AttachDelayed { batches, sessions, .. }: AttachDelayed) {
+        self.hubs.push(batches);
+        self.sessions.push(sessions);
+    }
+
+    /// Adds a batch that is published at `now`.
+    pub(super) fn push(&mut self, batch: Batch, now: Timestamp) {
+        if matches!(self.state, State::GivenUp) {
+            return;
+        }
+        self.count(batch.0.len().cast_signed());
+        self.waiting.push_back((now, batch));
+        let events_max = self.parts.events_max;
+        if self.events > events_max && matches!(self.state, State::Running) {
+            self.stop();
+        } else if self.events > events_max.saturating_mul(2) {
+            self.give_up();
+        }
+    }
+
+    /// Sends what is due at `now`, the time of the market, and opens the gate when the stream may be served.
+    pub(super) fn step(&mut self, now: Timestamp) {
+        let gate = &self.parts.gate;
+        match &self.state {
+            State::Evicting(are_gone) if are_gone.load(Ordering::Acquire) => {
+                self.begun = now;
+                gate.opens_at.store(now.plus_micros(micros(gate.delay_ms)).micros(), Ordering::Release);
+                self.state = State::Running;
+            }
+            State::Evicting(_) | State::GivenUp => return,
+            State::Running => {}
+        }
+        let due = now.plus_micros(-micros(gate.delay_ms)).max(self.begun);
+        while let Some((at, batch)) = self.waiting.front()
+            && *at <= due
+        {
+            let (batch, offset) = (batch.clone(), batch.0.last().map_or(0, |last| last.event.offset));
+            self.parts.head.store(offset, Ordering::Release);
+            if self.parts.history.try_send(batch.clone()).is_err() {
+                self.parts.metrics.history_mailbox_full.inc();
+                return;
+            }
+            send_to_hubs(&mut self.hubs, &batch, &self.parts.metrics);
+            self.waiting.pop_front();
+            self.count(-batch.0.len().cast_signed());
+        }
+        let gate = &self.parts.gate;
+        if !gate.is_open() && now >= gate.opens_at() {
+            gate.is_open.store(true, Ordering::Release);
+            log::info!("delayed stream is served delay_ms={}", gate.delay_ms);
+        }
+    }
+
+    /// Shuts the gate and ends the sessions, because too many events wait.
+    fn stop(&mut self) {
+        let DelayParts { gate, metrics, events_max, .. } = &self.parts;
+        gate.is_open.store(false, Ordering::Release);
+        metrics.delayed_streams_stopped.inc();
+        log::error!(
+            "delayed stream stops for the time of its delay, because too many events wait: delay_ms={} feed.delay_events_max={events_max}",
+            gate.delay_ms
+        );
+        let are_gone = Arc::new(AtomicBool::new(false));
+        self.state = State::Evicting(are_gone.clone());
+        let sessions = self.sessions.clone();
+        actix::spawn(async move {
+            for hub in sessions {
+                // A hub that has ended has no session left.
+                let _ = hub.send(Evict).await;
+            }
+            are_gone.store(true, Ordering::Release);
+        });
+    }
+
+    /// Drops everything that waits: twice as many events as may have come, and the sessions are still there.
+    fn give_up(&mut self) {
+        log::error!("delayed stream ends, because its sessions do not: delay_ms={}", self.delay_ms());
+        self.state = State::GivenUp;
+        self.parts.gate.opens_at.store(i64::MAX, Ordering::Release);
+        self.waiting.clear();
+        self.count(-self.events.cast_signed());
+    }
+
+    fn count(&mut self, added: isize) {
+        self.events = self.events.saturating_add_signed(added);
+        self.parts.metrics.delayed_events_waiting.inc_by(i64::try_from(added).unwrap_or_default());
+    }
+}
+
+/// Returns the microseconds of a delay.
+fn micros(delay_ms: u64) -> i64 {
+    i64::try_from(delay_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1_000))
+}

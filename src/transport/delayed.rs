@@ -1,0 +1,72 @@
+//! Which stream a client gets: that of the present, or a delayed one, by `delay_ms` of its key or token. A delayed stream has hubs, a
+//! history and bars of its own, so that a client of it gets nothing of the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::Identity;
+use crate::feed::DelayGate;
+use crate::history::ArchiveReader;
+use crate::hub::SharedRouter;
+use crate::transport::{Problem, Worker};
+
+/// A delayed stream, as the handlers of one worker thread see it.
+#[derive(Clone)]
+pub struct DelayedStream {
+    /// The router of its hub on this thread.
+    pub router: SharedRouter,
+    /// Reads its bars.
+    pub archive: ArchiveReader,
+    /// Whether it is served.
+    pub gate: Arc<DelayGate>,
+}
+
+/// The stream of a client.
+pub(super) struct Served<'a> {
+    pub(super) router: &'a SharedRouter,
+    pub(super) archive: &'a ArchiveReader,
+    gate: Option<&'a Arc<DelayGate>>,
+}
+
+impl Worker {
+    /// Returns the stream that the client may have.
+    ///
+    /// # Errors
+    ///
+    /// Returns 503 if it is a delayed one that is not served now. What is read from another thread must be checked again afterwards, with
+    /// [`Served::check`].
+    pub(super) fn stream_of(&self, identity: &Identity) -> Result<Served<'_>, Problem> {
+        // Keys and tokens with other delays are refused when they are read.
+        let served = self.find_stream(identity);
+        let served = served.ok_or_else(|| Problem::forbidden("the delay_ms of the key is none of auth.delays_ms"))?;
+        served.check(self)?;
+        Ok(served)
+    }
+
+    /// Returns the stream that the client may have, whether it is served now or not.
+    pub(super) fn find_stream(&self, identity: &Identity) -> Option<Served<'_>> {
+        let delay_ms = identity.entitlement().delay_ms;
+        if delay_ms == 0 {
+            return Some(Served { router: &self.router, archive: &self.archive, gate: None });
+        }
+        let stream = self.delayed.iter().find(|stream| stream.gate.delay_ms() == delay_ms);
+        stream.map(|DelayedStream { router, archive, gate }| Served { router, archive, gate: Some(gate) })
+    }
+}
+
+impl Served<'_> {
+    /// Checks that everything which has been read until now may be sent.
+    ///
+    /// # Errors
+    ///
+    /// Returns 503 if the stream is not served.
+    pub(super) fn check(&self, worker: &Worker) -> Result<(), Problem> {
+        let Some(gate) = self.gate.filter(|gate| !gate.is_open()) else { return Ok(()) };
+        let router = self.router.borrow();
+        let market = &router.config().market;
+        let left = gate.opens_at().micros().saturating_sub(market.at(worker.clock.read()).micros());
+        let left = Duration::from_micros(left.try_into().unwrap_or(0)).div_f64(market.speed());
+        let detail = format!("nothing of the stream with delay_ms={} is due yet", gate.delay_ms());
+        Err(Problem::unavailable(detail).after(left.min(Duration::from_hours(24))))
+    }
+}
