@@ -62,7 +62,7 @@ function open(head, onEnd, onWait) {
 
 /** Requests a path over and over, on `parallel` connections. @param {string} path @param {number} parallel */
 function requests(path, parallel) {
-  const ask = (/** @type {string} */ connection) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
+  const ask = (/** @type {string} */ connection) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: ${connection}\r\n\r\n`;
   const head = ask("keep-alive").repeat(ANSWERS - 1) + ask("close");
   const one = () => {
     let again = performance.now() + BACK_MS;
@@ -81,7 +81,7 @@ function frame(message) {
   return Buffer.concat([Buffer.from([0x81, ...length, 0, 0, 0, 0]), text]);
 }
 
-const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+const HANDSHAKE = `GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
 /** Sends these frames over and over on one WebSocket, which reconnects when it is closed. @param {Buffer} bytes @param {number} everyMs */

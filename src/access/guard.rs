@@ -9,7 +9,7 @@ use crate::access::file::KeyFileError;
 use crate::access::identity::KeySet;
 use crate::access::key_file;
 use crate::access::quotas::Quotas;
-use crate::access::secret::is_mistyped;
+use crate::access::secret::{is_like_ours, is_mistyped};
 use crate::access::strangers::Strangers;
 use crate::access::tickets::{Tickets, is_page_ticket};
 use crate::access::token::{self, Tokens};
@@ -384,6 +384,8 @@ pub(super) fn unknown(credentials: Credentials<'_>) -> KeyError {
 fn complain_of_page_key(file: &KeySet, id: &str) -> Option<String> {
     match file.by_id(id) {
         _ if id.is_empty() => None,
+        // Not shown: it may be one.
+        _ if is_like_ours(id) => Some("auth.page_key must be the id of a key, not its secret".into()),
         None => Some(format!("it has no key {id} (auth.page_key)")),
         Some(key) if key.entitlement().admin => {
             Some(format!("the key {id} must not have admin: every visitor of the pages has it (auth.page_key)"))

@@ -9,6 +9,7 @@ use crate::access::config::{LIMIT_MAX, WORD_BYTES_MAX, WORK_MAX};
 use crate::access::delays::DELAY_MS_MAX;
 use crate::access::file::{self, KeyFileError};
 use crate::access::identity::{Identity, KeySet};
+use crate::access::secret::is_like_ours;
 use crate::access::{Delays, Digest, Entitlement, Glob, OnLimit, web_origin};
 use crate::domain::{Channel, ChannelSet, Timestamp};
 use crate::protocol::Rate;
@@ -104,6 +105,9 @@ pub(super) fn parse(text: &str, delays: Option<&Delays>) -> Result<KeySet, Strin
                 "the id {:?} must be 1 to {WORD_BYTES_MAX} letters, digits and signs of ASCII, without blanks, colons, quotes and \\",
                 shown(&id)
             ));
+        }
+        if is_like_ours(&id) {
+            return Err("an id must not begin like a secret, with tcs_".into());
         }
         if set.by_id(&id).is_some() {
             return Err(format!("the id {id} is there twice"));
@@ -265,10 +269,11 @@ mod tests {
             (key("").replace(HEX, "12"), "secret_sha256"),
             (key("").replace(&format!("\"{HEX}\""), "[]"), "secret_sha256"),
             (key("").replace("\"a\"", "\"a:b\""), "id"),
+            (key("").replace("\"a\"", "\"tcs_a\""), "an id must not begin like a secret"),
             (twice, "the id a is there twice"),
             (same, "same secret"),
             ("[[keys]\n".into(), "line 1"),
-            (format!("[[keys]]\n{HEX} = 1\n"), "line 2"),
+            (format!("[[keys]]\n{HEX} = 1\n"), "unknown field"),
             (String::new(), "no keys"),
             ("# later\nkeys = []\n".into(), "no keys"),
         ] {

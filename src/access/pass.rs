@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::access::payer::VERIFICATION_WORK;
-use crate::access::{AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError};
+use crate::access::{
+    AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError, is_page_ticket,
+};
 use crate::audit::{Audit, Entry, Event};
 use crate::protocol::CloseReason;
 
@@ -152,6 +154,10 @@ impl Pass {
             && now < shown + interval
         {
             return Err(PassError::TooSoon(interval));
+        }
+        // Only pages of this server use one, and they do so in the address.
+        if is_page_ticket(token) {
+            return Err(PassError::Refused(KeyError::Ticket));
         }
         self.shown = Some(now);
         let work = Cell::new(0);

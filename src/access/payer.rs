@@ -44,6 +44,8 @@ impl Keys {
         let quotas: &Quotas = &self.quotas;
         let address = quotas.limited(address).filter(|_| quotas.config.address_work_per_second_max > 0);
         let per_second = match identity.entitlement().work_per_second_max {
+            // One visitor of the pages would use up the work of all others. Each pays by address.
+            0 if self.is_page_key(identity) => 0,
             0 => quotas.config.key_work_per_second_max,
             own => own,
         };

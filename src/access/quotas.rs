@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::access::config::WORK_MAX;
 use crate::access::ledger::{self, Ledger};
 use crate::access::network::counted;
 use crate::access::{Keys, LimitsConfig};
@@ -39,7 +40,14 @@ impl Quotas {
     /// Returns quotas of which nothing is used.
     pub(super) fn new(config: LimitsConfig, metrics: SharedMetrics, now: Instant) -> Self {
         let addresses = Mutex::new(Ledger::new(Book::new(&config, now)));
-        let keys = Mutex::new(Ledger::new(RateLimiter::per_second(config.key_work_per_second_max, now)));
+        let keys = Mutex::new(Ledger::new(RateLimiter::per_second(
+            match config.key_work_per_second_max {
+                // Keys without a budget have no book; those with one of their own share this one when there are too many.
+                0 => WORK_MAX,
+                max => max,
+            },
+            now,
+        )));
         Self { config, addresses, keys, metrics }
     }
 

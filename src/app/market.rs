@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 
+use crate::app::watchdog::Part;
 use crate::app::{Settings, StartError};
 use crate::domain::{
     Bar, Clock, EventBody, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp,
@@ -50,6 +51,21 @@ pub(super) struct DelayedMarket {
 }
 
 impl DelayedMarket {
+    /// Returns what the watchdog must watch.
+    pub(super) fn parts(&self) -> [Part; 2] {
+        let (history, archive, delay_ms) = (self.history.clone(), self.archive.clone(), self.gate.delay_ms());
+        [
+            Part {
+                name: format!("the history of delay_ms={delay_ms}"),
+                is_alive: Box::new(move || history.connected()),
+            },
+            Part {
+                name: format!("the reader of bars of delay_ms={delay_ms}"),
+                is_alive: Box::new(move || archive.is_alive()),
+            },
+        ]
+    }
+
     /// Returns what the hubs of this stream share, in place of those of the present.
     pub(super) fn hub_config(&self, present: &HubConfig) -> HubConfig {
         HubConfig { head: self.head.clone(), delay_ms: self.gate.delay_ms(), ..present.clone() }

@@ -36,6 +36,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::access::{KeyFileError, Keys, Networks, OpenToAll, OpenToEverybody};
+use crate::app::market::DelayedMarket;
 use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
@@ -180,7 +181,8 @@ impl Application {
         let hub_config = market.hub_config(settings, metrics.clone());
         announce::announce(settings, market.table.len(), &listeners, shortage);
         let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);
-        let watched = parts(&history, &archive, &feed, &listeners)?;
+        let mut watched = parts(&history, &archive, &feed, &listeners)?;
+        watched.extend(market.delayed.iter().flat_map(DelayedMarket::parts));
         let watchdog = watchdog(watched, hubs.clone(), &hub_config, settings);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let admin = operators::admin(settings, &listeners, &hubs, &controls, &hub_config, &clock);

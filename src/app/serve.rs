@@ -170,7 +170,7 @@ impl WorkerParts {
             admin: self.admin.clone(),
             audit: self.audit.clone(),
             proxies: Proxies { trusted: server.trusted_proxies.clone(), headers: server.proxy_headers },
-            hosts: server.hosts.clone(),
+            hosts: server.hosts.or_own(&server.host),
             allowed_origins: server.allowed_origins.clone(),
             embed_origins: server.embed_origins.clone(),
             foreign_origins: self.foreign_origins.clone(),
@@ -192,8 +192,8 @@ impl WorkerParts {
                 let _ = attached.await;
             })
         });
-        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub);
-        DelayedStream { router, archive: market.archive.clone(), gate: market.gate.clone() }
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub.clone());
+        DelayedStream { hub, router, archive: market.archive.clone(), gate: market.gate.clone() }
     }
 
     fn connection_config(&self, tls: Option<Arc<rustls::ServerConfig>>, site: Site) -> ConnectionConfig {
@@ -247,10 +247,16 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
             let (parts, config, stopping) = (parts.clone(), config.clone(), stopping.clone());
             builder = builder.listen(listener.address.to_string(), socket, move || {
                 let (hub, worker) = parts.worker();
-                // The worker accepts no connection before its hub has read the stream.
+                // The worker accepts no connection before its hubs have read their streams.
+                let hubs: Vec<_> = worker.delayed.iter().map(|stream| stream.hub.clone()).chain([hub]).collect();
                 let ready = move || {
-                    let ready = hub.send(Ready);
-                    async move { ready.await.map_err(io::Error::other) }
+                    let ready: Vec<_> = hubs.iter().map(|hub| hub.send(Ready)).collect();
+                    async move {
+                        for ready in ready {
+                            ready.await.map_err(io::Error::other)?;
+                        }
+                        Ok(())
+                    }
                 };
                 let stopping = stopping.clone();
                 let shutdown = move || {

@@ -62,7 +62,8 @@ pub struct ServerConfig {
     pub proxy_headers: ProxyHeaders,
     /// Whether their connections begin with a header of the PROXY protocol, version 2.
     pub proxy_protocol: bool,
-    /// Names and addresses under which the server may be addressed; none means all. In the environment a list with commas.
+    /// Names and addresses under which the server may be addressed; none means `localhost`, IP addresses and `host`, and `*` all. In the
+    /// environment a list with commas.
     pub hosts: AllowedHosts,
     /// Origins whose pages may open sessions; in the environment a list with commas.
     pub allowed_origins: AllowedOrigins,

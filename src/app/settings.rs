@@ -138,6 +138,13 @@ impl Settings {
                 let is_noticed = self.server.behind_max_ms >= 2 * self.feed.step_ms;
                 is_noticed.then_some(()).ok_or(("server.behind_max_ms", "must be at least twice feed.step_ms"))
             })
+            .and_then(|()| {
+                let longest_ms = self.auth.delays_ms.iter().max().unwrap_or(0);
+                // Bars come in addition.
+                let has_room = self.feed.events_within(longest_ms) <= self.feed.delay_events_max;
+                let rule = "must be more than the events of the longest of auth.delays_ms: feed.events_per_second times its seconds";
+                has_room.then_some(()).ok_or(("feed.delay_events_max", rule))
+            })
             .map_err(|(key, complaint)| SettingsError::Value { key, complaint })
     }
 }
@@ -233,6 +240,7 @@ mod tests {
         ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
         ("TICKCAST__FEED__DELAY_EVENTS_MAX", "0", "feed.delay_events_max"),
         ("TICKCAST__AUTH__DELAYS_MS", "0", "delays_ms"),
+        ("TICKCAST__AUTH__DELAYS_MS", "86400000", "feed.delay_events_max"),
         ("TICKCAST__AUTH__JWT__DEFAULT__DELAY_MS", "900000", "auth.jwt.default.delay_ms"),
         ("TICKCAST__FEED__AMENDMENTS_PER_MILLION_TRADES", "100001", "feed.amendments_per_million_trades"),
         ("TICKCAST__FEED__LATE_PER_MILLION_TRADES", "100001", "feed.late_per_million_trades"),

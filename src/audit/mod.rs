@@ -106,6 +106,11 @@ impl Audit {
     /// its own: after a flood there are many counts, which [`Self::flush`] writes.
     pub fn record(&self, event: Event, entry: Entry<'_>) {
         let now = self.clock.now();
+        // Only operators cause them, and each must be known.
+        if matches!(event, Event::Order | Event::Reloaded) {
+            self.write(&Line { ts: now, event: event.name(), entry, count: None });
+            return;
+        }
         let mut seconds = self.lock();
         seconds.advance(now);
         let second = &mut seconds.present;

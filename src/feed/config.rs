@@ -96,6 +96,17 @@ impl FeedConfig {
         Ok(())
     }
 
+    /// Returns how many trades and quotes this many milliseconds of the clock have on average.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rough number"
+    )]
+    pub fn events_within(&self, ms: u64) -> usize {
+        (self.events_per_second * self.speed * ms as f64 / 1_000.0) as usize
+    }
+
     pub(super) fn step(&self) -> Duration {
         Duration::from_millis(self.step_ms)
     }

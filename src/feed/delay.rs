@@ -2,7 +2,8 @@
 //! its own, in the same order. So these are, at any time, where those of the present were before; everything else about them is the
 //! same. `DelayGate` says whether the delayed stream is served.
 //!
-//! Nothing is sent early, whatever happens. At its start the server has no past events, so the delayed stream begins later than the
+//! Nothing is sent early, whatever happens: also if the wall clock is set forward and the market jumps to it, which the line's time does
+//! not ([`Pace::held`](crate::feed::pace::Pace)). At its start the server has no past events, so the delayed stream begins later than the
 //! server, by the delay. If more events wait than [`FeedConfig::delay_events_max`](crate::feed::FeedConfig), the stream stops: its
 //! sessions end, everything that waits is passed on while nobody is served, and the stream goes on when the newest of that is due.
 
@@ -86,7 +87,7 @@ pub struct DelayLine {
     parts: DelayParts,
     hubs: Vec<Recipient<Batch>>,
     sessions: Vec<Recipient<Evict>>,
-    /// Each batch with the time of the market at which it was published.
+    /// Each batch with the time of the line at which it was published.
     waiting: VecDeque<(Timestamp, Batch)>,
     events: usize,
     /// Batches that were published until then are passed on at once, and the gate is shut until they are due.
@@ -120,7 +121,7 @@ impl DelayLine {
         self.sessions.push(sessions);
     }
 
-    /// Adds a batch that is published at `now`.
+    /// Adds a batch that is published at `now`, the time of the line.
     pub(super) fn push(&mut self, batch: Batch, now: Timestamp) {
         if matches!(self.state, State::GivenUp) {
             return;
@@ -135,7 +136,7 @@ impl DelayLine {
         }
     }
 
-    /// Sends what is due at `now`, the time of the market, and opens the gate when the stream may be served.
+    /// Sends what is due at `now`, the time of the line, and opens the gate when the stream may be served.
     pub(super) fn step(&mut self, now: Timestamp) {
         let gate = &self.parts.gate;
         match &self.state {
@@ -181,9 +182,11 @@ impl DelayLine {
         self.state = State::Evicting(are_gone.clone());
         let sessions = self.sessions.clone();
         actix::spawn(async move {
-            for hub in sessions {
+            // All at once, so that a late hub delays no other one.
+            let sent: Vec<_> = sessions.iter().map(|hub| hub.send(Evict)).collect();
+            for ended in sent {
                 // A hub that has ended has no session left.
-                let _ = hub.send(Evict).await;
+                let _ = ended.await;
             }
             are_gone.store(true, Ordering::Release);
         });

@@ -137,7 +137,7 @@ impl<S: Source> Feed<S> {
         self.watch_wall_clock();
         self.publish_due(now);
         for line in &mut self.delayed {
-            line.step(now);
+            line.step(self.pace.held());
         }
         let lag = now.micros() - self.source.next_ts().micros();
         self.metrics.set_feed_lag(Duration::from_micros(lag.try_into().unwrap_or(0)));
@@ -147,7 +147,7 @@ impl<S: Source> Feed<S> {
     /// A second call at the same moment does nothing, so that a late tick is harmless.
     fn publish_due(&mut self, now: Timestamp) {
         if let Some(batch) = self.refused.take()
-            && !self.record(batch, now)
+            && !self.record(batch)
         {
             return;
         }
@@ -164,13 +164,13 @@ impl<S: Source> Feed<S> {
         }
         if !due.is_empty() {
             self.metrics.events_published.inc_by(due.len() as u64);
-            self.record(Batch(due.into()), now);
+            self.record(Batch(due.into()));
         }
     }
 
     /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's
     /// mailbox is full.
-    fn record(&mut self, batch: Batch, now: Timestamp) -> bool {
+    fn record(&mut self, batch: Batch) -> bool {
         self.head.store(self.sequencer.offset(), Ordering::Release);
         self.metrics.set_feed_offset(self.sequencer.offset());
         if self.history.try_send(batch.clone()).is_err() {
@@ -180,7 +180,7 @@ impl<S: Source> Feed<S> {
         }
         send_to_hubs(&mut self.hubs, &batch, &self.metrics);
         for line in &mut self.delayed {
-            line.push(batch.clone(), now);
+            line.push(batch.clone(), self.pace.held());
         }
         true
     }

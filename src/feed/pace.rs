@@ -24,6 +24,8 @@ pub(super) struct Pace {
     /// Time of the market by the monotonic clock alone.
     steady: Timestamp,
     now: Timestamp,
+    /// The same without the jumps, so that it tells how much time has passed.
+    held: Timestamp,
     /// Microseconds of the market by which it is ahead of the wall clock; negative if it is behind.
     ahead_micros: i64,
 }
@@ -33,7 +35,15 @@ impl Pace {
     /// `catch_up_micros` of the clock.
     pub(super) fn new(start: Timestamp, reading: Reading, speed: f64, catch_up_micros: i64) -> Self {
         let catch_up_micros = scaled(catch_up_micros, speed);
-        Self { speed, catch_up_micros, start: (reading, start), steady: start, now: start, ahead_micros: 0 }
+        Self {
+            speed,
+            catch_up_micros,
+            start: (reading, start),
+            steady: start,
+            now: start,
+            held: start,
+            ahead_micros: 0,
+        }
     }
 
     /// Returns the time of the market when the clocks are at `reading`: never earlier than the last result.
@@ -44,7 +54,8 @@ impl Pace {
         let advance = steady.micros().saturating_sub(self.steady.micros()).max(0);
         let wall_elapsed = reading.wall.micros().saturating_sub(began.wall.micros());
         let wall = start.plus_micros(scaled(wall_elapsed, self.speed));
-        let now = self.now.plus_micros(advance);
+        let before = self.now;
+        let now = before.plus_micros(advance);
         let ahead = now.micros().saturating_sub(wall.micros());
         self.steady = self.steady.max(steady);
         self.now = if ahead < -self.catch_up_micros {
@@ -54,7 +65,13 @@ impl Pace {
             now.plus_micros((-ahead).clamp(-slew_max, slew_max))
         };
         self.ahead_micros = self.now.micros().saturating_sub(wall.micros());
+        self.held = self.held.plus_micros(self.now.micros().saturating_sub(before.micros()).min(advance));
         self.now
+    }
+
+    /// Returns the time of the market as if it had never jumped.
+    pub(super) fn held(&self) -> Timestamp {
+        self.held
     }
 
     /// Returns whether a market whose next event is due at `next` is later than it may catch up.
@@ -157,7 +174,9 @@ mod tests {
         for forward in [11, 8 * 3_600, 14 * 86_400, 26 * 366 * 86_400] {
             let next = watched.pace.now;
             watched.set_wall(forward);
+            let held = watched.pace.held();
             assert_eq!(watched.second(), forward * 1_000 + 1_000);
+            assert_eq!(watched.pace.held(), held.plus_micros(SECOND), "one second has passed");
             assert!(watched.pace.is_too_late(next));
             assert_eq!(watched.pace.ahead_ms(), 0);
         }

@@ -32,7 +32,7 @@ pub use resume::Begun;
 use rights::Holder;
 use wish::Wish;
 use work::Budget;
-pub use work::{HTTP_WORK, NAME_WORK, ROW_WORK, SEARCH_WORK, SNAPSHOT_WORK, byte_work};
+pub use work::{HTTP_WORK, NAME_WORK, ROW_WORK, SEARCH_WORK, SNAPSHOT_WORK, WORK_NS, byte_work};
 
 /// One client. Leaves its hub when dropped.
 pub struct Session {

@@ -214,9 +214,10 @@ impl Session {
 /// Returns the mistake of a client whose token is refused. It does not tell which half of a key was wrong.
 fn mistake(err: PassError) -> Mistake {
     let code = match err {
-        PassError::TooSoon(_) | PassError::Full | PassError::Refused(KeyError::RateLimited { .. }) => {
-            ErrorCode::LimitExceeded
+        PassError::Refused(KeyError::RateLimited { wait_ms }) => {
+            return Mistake { retry_after_ms: Some(wait_ms), ..Mistake::new(ErrorCode::RateLimited, err.to_string()) };
         }
+        PassError::TooSoon(_) | PassError::Full => ErrorCode::LimitExceeded,
         // Not `unauthorized`, after which clients would throw a good token away.
         PassError::Refused(KeyError::Token(TokenError::Unavailable)) => {
             let retry_after_ms = Some(KEYS_UNKNOWN_MS);

@@ -10,7 +10,10 @@ use crate::protocol::{ErrorCode, Mistake};
 use crate::rate::{Pauses, RateLimiter};
 use crate::session::{Session, SessionConfig};
 
-// All costs are in the unit of the limits: the time to read one event, about 0.15 microseconds.
+// All costs are in the unit of the limits: the time to read one event.
+
+/// That time in nanoseconds, about.
+pub const WORK_NS: u64 = 150;
 
 /// Cost to read, decode and answer a request.
 const REQUEST_WORK: u64 = 16;

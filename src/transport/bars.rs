@@ -8,9 +8,9 @@ use crate::domain::{Channel, Interval, Timestamp};
 use crate::history::{BarRead, CompactBar, ReaderGone};
 use crate::protocol::native::encode_bar_object;
 use crate::protocol::{ErrorCode, Mistake};
-use crate::session::ROW_WORK;
 use crate::transport::pieces::{Array, Pieces};
 use crate::transport::query::Parameters;
+use crate::transport::traffic::ThreadTime;
 use crate::transport::{Problem, Worker, gate, gzip, pieces};
 
 /// The most bars of one answer.
@@ -61,9 +61,11 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let symbol = table.instrument(id).symbol;
     let is_compressed = gzip::is_accepted(&request);
     let (answer, answered) = oneshot::channel();
+    let payer = gate::payer(&request);
     let submitted = stream.archive.submit(permit, move |archive, permit| {
         // The client may have disconnected.
         if !answer.is_closed() {
+            let since = ThreadTime::now();
             let (offset, read) = archive.read(id, interval, limit, before);
             let head = format!(
                 r#"{{"symbol":"{symbol}","interval":"{interval}","epoch":"{epoch}","offset":{offset},"bars":["#
@@ -71,18 +73,18 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
             let rows = read.closed.len() + read.open.iter().len();
             let made = pieces::begin(array(head, read));
             let made = if is_compressed { gzip::compressed(made) } else { made };
+            gate::charge_read(payer.as_deref(), since, rows);
             // The client may send its next request as soon as it has the response.
             drop(permit);
-            let _ = answer.send((made, rows));
+            let _ = answer.send(made);
         }
     });
     let answer = match submitted {
         Ok(()) => answered.await.ok(),
         Err(ReaderGone) => None,
     };
-    let (answer, rows) = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
+    let answer = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
     stream.check(worker)?;
-    gate::charge(&request, ROW_WORK * rows as u64);
     let mut response = pieces::json(&request, answer, None)?;
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     Ok(response)

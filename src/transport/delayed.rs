@@ -4,15 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::Addr;
+
 use crate::access::Identity;
 use crate::feed::DelayGate;
 use crate::history::ArchiveReader;
-use crate::hub::SharedRouter;
+use crate::hub::{Hub, SharedRouter};
 use crate::transport::{Problem, Worker};
 
 /// A delayed stream, as the handlers of one worker thread see it.
 #[derive(Clone)]
 pub struct DelayedStream {
+    /// Its hub on this thread.
+    pub hub: Addr<Hub>,
     /// The router of its hub on this thread.
     pub router: SharedRouter,
     /// Reads its bars.
@@ -50,7 +54,7 @@ impl Worker {
             return Some(Served { router: &self.router, archive: &self.archive, gate: None });
         }
         let stream = self.delayed.iter().find(|stream| stream.gate.delay_ms() == delay_ms);
-        stream.map(|DelayedStream { router, archive, gate }| Served { router, archive, gate: Some(gate) })
+        stream.map(|DelayedStream { router, archive, gate, .. }| Served { router, archive, gate: Some(gate) })
     }
 }
 

@@ -11,12 +11,19 @@ use serde::{Deserialize, Deserializer};
 
 use crate::access::list;
 
-/// The names and addresses of hosts, in lower case; all if there is none.
+/// Stands for every host.
+const EVERY: &str = "*";
+
+/// The names and addresses of hosts, in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedHosts(Vec<String>);
+pub struct AllowedHosts {
+    listed: Vec<String>,
+    /// Whether `localhost` and IP addresses are allowed as well.
+    are_numbers_allowed: bool,
+}
 
 impl AllowedHosts {
-    /// Parses the texts: each is a name or an IP address, without a port. Returns `None` if one is neither.
+    /// Parses the texts: each is a name or an IP address, without a port, or `*` for every host. Returns `None` if one is neither.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Option<Self> {
         let host = |text: &T| {
             let text = text.as_ref();
@@ -24,30 +31,53 @@ impl AllowedHosts {
                 IpAddr::V4(address) => address.to_string(),
                 IpAddr::V6(address) => format!("[{address}]"),
             });
+            if text == EVERY {
+                return Some(text.to_owned());
+            }
             let is_name =
                 !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
             address.ok().or_else(|| is_name.then(|| text.trim_end_matches('.').to_ascii_lowercase()))
         };
-        texts.iter().map(host).collect::<Option<_>>().map(Self)
+        let listed = texts.iter().map(host).collect::<Option<_>>()?;
+        Some(Self { listed, are_numbers_allowed: false })
+    }
+
+    /// Returns these hosts; if there is none, `localhost`, every IP address, and the host that the server listens on: nobody can point
+    /// those at another machine.
+    #[must_use]
+    pub fn or_own(&self, host: &str) -> Self {
+        if !self.listed.is_empty() {
+            return self.clone();
+        }
+        Self { are_numbers_allowed: true, ..Self::parse(&[host]).unwrap_or_default() }
     }
 
     /// Adds other hosts.
     pub(super) fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+        self.listed.extend(others.listed);
     }
 
     /// Returns a name under which the server may be addressed at this address, with the port.
     pub(super) fn name_of(&self, address: SocketAddr) -> String {
-        self.0.first().map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
+        let name = self.listed.first().filter(|name| !self.are_numbers_allowed && *name != EVERY);
+        name.map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
     }
 
-    /// Checks that the request is addressed to one of these hosts; to any if there is none.
+    /// Checks that the request is addressed to one of these hosts.
     ///
     /// # Errors
     ///
     /// Returns an error if it is not.
     pub(super) fn check(&self, request: &HttpRequest) -> Result<(), UnknownHost> {
-        if self.0.is_empty() { Ok(()) } else { Self::check_each(request, |host| self.lists(host)) }
+        if self.listed.iter().any(|name| name == EVERY) {
+            return Ok(());
+        }
+        if !self.are_numbers_allowed {
+            return Self::check_each(request, |host| self.lists(host));
+        }
+        // A browser always names a host, a client of HTTP/1.0 need not.
+        let names_none = request.uri().authority().is_none() && !request.headers().contains_key(HOST);
+        if names_none { Ok(()) } else { self.check_numbers_too(request) }
     }
 
     /// Checks that the request is addressed to one of these hosts, to `localhost`, or to an IP address: nobody can point those at another
@@ -77,7 +107,7 @@ impl AllowedHosts {
         // An address of IPv6 may be written in several ways.
         let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let name = inner.and_then(|inner| inner.parse::<IpAddr>().ok()).map_or(name.clone(), |ip| format!("[{ip}]"));
-        self.0.contains(&name)
+        self.listed.contains(&name)
     }
 }
 
@@ -103,7 +133,7 @@ pub(super) struct UnknownHost;
 impl<'de> Deserialize<'de> for AllowedHosts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let texts = list::texts(deserializer)?;
-        let complaint = || serde::de::Error::custom("hosts must be names or IP addresses, without ports");
+        let complaint = || serde::de::Error::custom("hosts must be names or IP addresses, without ports, or *");
         Self::parse(&texts).ok_or_else(complaint)
     }
 }
@@ -115,8 +145,10 @@ mod tests {
     #[test]
     fn the_server_calls_itself_by_a_listed_name() {
         let address = "127.0.0.1:80".parse().unwrap();
+        assert_eq!(AllowedHosts::default().or_own("localhost").name_of(address), "127.0.0.1:80");
         for (texts, name) in [
             (&[][..], "127.0.0.1:80"),
+            (&["*"], "127.0.0.1:80"),
             (&["Example.com", "192.0.2.1"], "example.com:80"),
             (&["2001:db8::1"], "[2001:db8::1]:80"),
         ] {
@@ -149,7 +181,7 @@ mod tests {
         ] {
             assert!(!hosts.lists(host), "{host}");
         }
-        for text in ["", "*", "example.com:80", "https://example.com", "a b"] {
+        for text in ["", "*.example.com", "example.com:80", "https://example.com", "a b"] {
             assert_eq!(AllowedHosts::parse(&[text]), None, "{text}");
         }
     }

@@ -82,8 +82,9 @@ impl Problem {
     }
 
     /// Returns 421: the server does not have the name by which it was addressed.
-    pub fn unknown_host() -> Self {
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "this server has another name (server.hosts)")
+    pub fn unknown_host(setting: &str) -> Self {
+        let detail = format!("the server does not answer to this name ({setting})");
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", detail)
     }
 
     /// Returns 401: the client has shown no valid key. `is_wrong`: it has shown one that is not.
@@ -346,7 +347,7 @@ mod tests {
             Problem::head_too_long(),
             Problem::tls_required(),
             Problem::unauthorized("", true),
-            Problem::unknown_host(),
+            Problem::unknown_host("server.hosts"),
             Problem::token_expired(),
             Problem::token_invalid(""),
             Problem::forbidden(""),

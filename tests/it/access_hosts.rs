@@ -4,6 +4,27 @@ use crate::access_ways::has_data;
 use crate::spawn::spawn_app;
 
 #[actix_web::test]
+async fn without_names_a_server_answers_to_numbers_and_localhost_and_to_no_name_that_somebody_could_point_at_it() {
+    let server = spawn_app(|_| {});
+    let ask = async |hosts: &str| {
+        let mut client = crate::raw::RawClient::connect(server.address).await;
+        client.request(&format!("GET /api/v1/snapshot HTTP/1.1\r\n{hosts}\r\n")).await
+    };
+    for hosts in ["Host: localhost:8080\r\n", "Host: 127.0.0.1\r\n", "Host: 192.0.2.7:80\r\n", "Host: [::1]\r\n"] {
+        assert_eq!(ask(hosts).await.status, 200, "{hosts}");
+    }
+    for hosts in ["Host: evil.example\r\n", "Host: localhost.evil.example\r\n"] {
+        let answer = ask(hosts).await;
+        assert!(answer.status == 421 && !has_data(&answer.body), "{hosts}: {answer:?}");
+    }
+    let every = spawn_app(|settings| {
+        settings.server.hosts = tickcast::transport::AllowedHosts::parse(&["*"]).unwrap();
+    });
+    let mut client = crate::raw::RawClient::connect(every.address).await;
+    assert_eq!(client.request("GET /api/v1/snapshot HTTP/1.1\r\nHost: evil.example\r\n\r\n").await.status, 200);
+}
+
+#[actix_web::test]
 async fn a_server_with_names_of_its_own_answers_to_no_other() {
     let server = spawn_app(|settings| {
         settings.server.hosts = tickcast::transport::AllowedHosts::parse(&["tick.example", "::1"]).unwrap();

@@ -145,11 +145,12 @@ async fn a_refused_renewal_is_an_error_and_the_session_goes_on() {
         (secret("b"), "unauthorized"),
         (secret("c"), "unauthorized"),
         (mistyped, "unauthorized"),
-        (secret("d"), "limit_exceeded"),
+        (secret("d"), "rate_limited"),
     ] {
         let error = renew(&mut client, &token).await;
         assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{error}");
         assert!(!error.to_string().contains(&token), "{error}");
+        assert_eq!(code == "rate_limited", error["retry_after_ms"].as_u64() > Some(0), "{error}");
     }
     assert_eq!(client.ask(json!({"action": "auth"})).await.pop().unwrap()["code"], "bad_request");
     let events = client.events(50).await;

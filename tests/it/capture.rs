@@ -206,7 +206,7 @@ async fn captures_are_limited_in_number_and_last_as_long_as_their_observers() {
     let again = loop {
         let answer = RawClient::connect(server.address)
             .await
-            .request("GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n")
+            .request("GET /handshake/capture HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .await;
         assert_eq!(answer.status, 200);
         if answer.head.contains("set-cookie: capture-") {
@@ -278,7 +278,7 @@ async fn a_frame_over_the_limit_is_left_out_and_reported_and_later_frames_are_sh
 #[actix_web::test]
 async fn a_proxy_is_told_not_to_buffer_the_events() {
     let server = spawn_app(|_| {});
-    let request = "GET /handshake/capture HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request = "GET /handshake/capture HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let answer = RawClient::connect(server.address).await.request(request).await;
     for header in ["x-accel-buffering: no", "cache-control: no-store, no-transform"] {
         assert!(answer.head.contains(&format!("\r\n{header}\r\n")), "{answer:?}");

@@ -143,7 +143,7 @@ async fn three_thousand_readers_of_bars_delay_nothing() {
     for _ in 0..3_000 {
         sockets.push(patiently("a connection", TcpStream::connect(process.address)).await.unwrap());
     }
-    let request = b"GET /api/v1/bars?symbol=AAPL&interval=1m HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let request = b"GET /api/v1/bars?symbol=AAPL&interval=1m HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     for socket in &mut sockets {
         patiently("a request to go out", socket.write_all(request)).await.unwrap();
     }

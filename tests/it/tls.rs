@@ -204,7 +204,7 @@ async fn a_client_that_vanishes_without_close_notify_is_forgotten() {
     client.send_frame(TEXT, SUBSCRIBE_ALL).await;
     client.next_of(TEXT).await;
     let mut waiting = RawClient::connect_secure(server.tls_address.unwrap(), &pair).await;
-    waiting.send(b"GET /api/v1/poll?symbols=AAPL&channels=bars.1d&after=x:0 HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    waiting.send(b"GET /api/v1/poll?symbols=AAPL&channels=bars.1d&after=x:0 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wait_until("requests", 2, || server.metrics.requests.get()).await;
     drop((client, waiting));
     wait_until("sessions", 0, || server.sessions()).await;

@@ -53,6 +53,11 @@ impl Keys {
         Some(ticket)
     }
 
+    /// Returns whether this is the key of the visitors of the server's own pages.
+    pub fn is_page_key(&self, client: &Identity) -> bool {
+        self.guard.as_ref().is_some_and(|guard| !guard.page_key.is_empty() && guard.page_key == client.name())
+    }
+
     /// Returns whether the visitors of the server's own pages have a key.
     pub fn have_page_key(&self) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.page_key().is_some())

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -76,6 +76,8 @@ pub(in crate::access) struct Tickets {
 struct State {
     /// The latest time that was seen. A clock that is set back must not make a used ticket good again.
     latest: Timestamp,
+    /// When that was.
+    seen: Option<Instant>,
     /// The used tickets that have not expired.
     used: BTreeSet<(Timestamp, Nonce)>,
     /// The clients of the unused tickets of tokens.
@@ -104,12 +106,12 @@ impl Tickets {
 
     /// Makes a ticket for this client, good once; `None` if too many tickets of tokens are unused.
     pub(super) fn issue(&self, client: &Identity, now: Timestamp) -> Option<Ticket> {
+        let (mut state, now) = self.lock(now);
         let expires_at = now.plus_micros(micros(self.lifetime));
         let nonce: Nonce = rand::random();
         if client.is_of_file() {
             return Some(self.sign(ONCE, client, expires_at, &nonce));
         }
-        let mut state = self.lock(now);
         if state.held.len() >= self.most {
             return None;
         }
@@ -119,6 +121,7 @@ impl Tickets {
 
     /// Makes a ticket of the key of the pages, good until its end.
     pub(super) fn issue_page(&self, key: &Identity, now: Timestamp) -> Ticket {
+        let (_, now) = self.lock(now);
         self.sign(PAGE, key, now.plus_micros(micros(self.page_lifetime)), &rand::random())
     }
 
@@ -141,8 +144,8 @@ impl Tickets {
     /// Returns why it is refused.
     pub(super) fn redeem(&self, text: &str, now: Timestamp) -> Result<Bearer, Refused> {
         let (prefix, end, nonce, print, name) = self.read(text).ok_or(Refused::Unknown)?;
-        let mut state = self.lock(now);
-        if end <= state.latest {
+        let (mut state, now) = self.lock(now);
+        if end <= now {
             return Err(Refused::Spent);
         }
         if prefix == ONCE {
@@ -183,18 +186,22 @@ impl Tickets {
         std::array::from_fn(|index| mac[index])
     }
 
-    /// Returns the state at this time, without the tickets that have expired.
-    fn lock(&self, now: Timestamp) -> MutexGuard<'_, State> {
+    /// Returns the state at this time, without the tickets that have expired, and the time. While the clock is behind the latest time
+    /// seen, because it was set back, it is that time and what has passed since: no used ticket is good again, and new ones are good.
+    fn lock(&self, now: Timestamp) -> (MutexGuard<'_, State>, Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = now.max(state.latest);
-        state.latest = now;
+        if now >= state.latest {
+            (state.latest, state.seen) = (now, Some(Instant::now()));
+        }
+        let passed = if now < state.latest { state.seen.map_or(0, |seen| micros(seen.elapsed())) } else { 0 };
+        let now = state.latest.plus_micros(passed);
         while state.used.first().is_some_and(|(end, _)| *end <= now) {
             state.used.pop_first();
         }
         while state.held.first_key_value().is_some_and(|((end, _), _)| *end <= now) {
             state.held.pop_first();
         }
-        state
+        (state, now)
     }
 }
 
@@ -282,7 +289,7 @@ mod tests {
         let end = made[0].expires_at;
         assert_eq!(redeem(&tickets, &made[4].text, end), Err(Refused::Spent), "the microsecond of its end");
         assert!(tickets.issue(&of_token(), end).is_some());
-        let state = tickets.lock(end);
+        let (state, _) = tickets.lock(end);
         assert_eq!((state.used.len(), state.held.len()), (0, 1));
     }
 
@@ -294,5 +301,9 @@ mod tests {
         // Its nonce is forgotten then.
         assert_eq!(redeem(&tickets, &used.text, used.expires_at), Err(Refused::Spent));
         assert_eq!(redeem(&tickets, &used.text, NOW), Err(Refused::Spent));
+        let fresh = tickets.issue(&of_file("a"), NOW).unwrap();
+        let page = tickets.issue_page(&of_file("a"), NOW);
+        assert_eq!([&fresh, &page].map(|ticket| redeem(&tickets, &ticket.text, NOW)), [Ok("a".into()), Ok("a".into())]);
+        assert_eq!(redeem(&tickets, &fresh.text, NOW), Err(Refused::Spent));
     }
 }

@@ -182,7 +182,7 @@ impl JwtConfig {
             return Err((KEY, "must have HS256, HS384 and HS512 only with hmac_secret_file, never beside public keys"));
         }
         if has_secret && !algorithms.iter().all(is_secret) {
-            return Err((KEY, "must be of HS256, HS384 and HS512 only when hmac_secret_file is set"));
+            return Err((KEY, "must name HS256, HS384 or HS512, and nothing else, because hmac_secret_file is set"));
         }
         Ok(())
     }

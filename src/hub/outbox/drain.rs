@@ -67,7 +67,8 @@ impl Outbox {
             }
             let front = self.drain_front(sink);
             let drained = self.drain_events(now, sink);
-            if let Some(made) = drained.made {
+            // Delayed events are old on purpose.
+            if let Some(made) = drained.made.filter(|_| self.shared.config.delay_ms == 0) {
                 self.shared.config.metrics.event_age.observe(now.saturating_duration_since(made));
             }
             if front + drained.messages > 0 {

@@ -163,8 +163,8 @@ where
     let opening = Opening { config, shared: Rc::new(shared), numbers: numbers.clone() };
     let accept = fn_service(move |(stream, meter, state)| opening.clone().open(stream, meter, state));
     apply_fn_factory(accept.and_then(http), move |stream: TcpStream, chain| {
-        let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(&timeouts, &table));
-        state.assign(numbers.of(stream.peer_addr().ok()));
+        let address = numbers.of(stream.peer_addr().ok());
+        let (meter, state) = (Rc::new(Meter::default()), ConnectionState::begin(&timeouts, &table, address));
         let served = Box::pin(chain.call((stream, meter.clone(), state.clone())));
         ConnectionTask::new(served, meter, state, metrics.clone())
     })

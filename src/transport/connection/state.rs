@@ -99,8 +99,8 @@ pub(in crate::transport) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// Registers a connection that was just accepted.
-    pub(super) fn begin(timeouts: &Rc<Timeouts>, table: &Rc<ConnectionTable>) -> Rc<Self> {
+    /// Registers a connection that was just accepted, from the address with this number, if there is a limit for it.
+    pub(super) fn begin(timeouts: &Rc<Timeouts>, table: &Rc<ConnectionTable>, address: Option<u128>) -> Rc<Self> {
         let state = Rc::new(Self {
             timeouts: timeouts.clone(),
             table: table.clone(),
@@ -118,7 +118,7 @@ impl ConnectionState {
             dismissal: Cell::default(),
             waker: RefCell::default(),
         });
-        table.enter(&state);
+        table.enter(&state, address);
         state
     }
 
@@ -258,6 +258,11 @@ impl ConnectionState {
     /// Returns whether the connection is being closed.
     pub(super) fn is_dismissed(&self) -> bool {
         self.dismissal.get().is_some()
+    }
+
+    /// Returns whether `table` has closed the connection to make room.
+    pub(super) fn is_crowded_out(&self) -> bool {
+        self.dismissal.get() == Some(Dismissal::Crowded)
     }
 
     fn enter(self: &Rc<Self>, phase: Phase) {

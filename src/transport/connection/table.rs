@@ -65,24 +65,31 @@ impl ConnectionTable {
         &self.metrics
     }
 
-    /// Adds a new connection, and closes another one if there are too many.
-    pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
+    /// Adds a new connection, and closes another one if there are too many, of its address first.
+    pub(super) fn enter(&self, state: &Rc<ConnectionState>, address: Option<u128>) {
         self.connections.set(self.connections.get() + 1);
         let all = self.metrics.connections.inc() + 1;
-        if usize::try_from(all).is_ok_and(|all| all > self.limits.all) || self.connections.get() > self.limits.each {
-            let first = |map: &RefCell<BTreeMap<_, Rc<ConnectionState>>>| map.borrow().values().next().cloned();
-            if let Some(oldest) = first(&self.idle).or_else(|| first(&self.busy)) {
+        let has_left = address.is_some_and(|address| self.assign(state, address));
+        let is_crowded =
+            usize::try_from(all).is_ok_and(|all| all > self.limits.all) || self.connections.get() > self.limits.each;
+        if is_crowded && !has_left {
+            let oldest = |map: &RefCell<BTreeMap<_, Rc<ConnectionState>>>| {
+                map.borrow().values().find(|other| !Rc::ptr_eq(other, state)).cloned()
+            };
+            if let Some(oldest) = oldest(&self.idle).or_else(|| oldest(&self.busy)) {
                 self.dismiss(&oldest);
             }
         }
-        self.move_to(state, true);
+        if state.place().get().is_none() {
+            self.move_to(state, true);
+        }
     }
 
     /// Counts a connection without a request among those of its address, and closes the oldest of them if there are too many: so an
-    /// address that opens more and more closes its own ones, and none of others.
-    pub(super) fn assign(&self, state: &Rc<ConnectionState>, address: u128) {
+    /// address that opens more and more closes its own ones, and none of others. Returns whether it has closed one.
+    pub(super) fn assign(&self, state: &Rc<ConnectionState>, address: u128) -> bool {
         if self.limits.of_address == 0 {
-            return;
+            return false;
         }
         self.remove(state);
         state.address().set(Some(address));
@@ -92,10 +99,10 @@ impl ConnectionTable {
             let keys = of_address.get(&address).filter(|keys| keys.len() > self.limits.of_address);
             keys.and_then(|keys| keys.iter().find_map(|key| idle.get(key)).cloned())
         };
-        if let Some(oldest) = oldest {
-            self.metrics.count_limit("address_sockets");
-            self.dismiss(&oldest);
-        }
+        let Some(oldest) = oldest else { return false };
+        self.metrics.count_limit("address_sockets");
+        self.dismiss(&oldest);
+        true
     }
 
     /// Ends the oldest response that holds memory, if its client has had [`SLOW_AFTER`] to read it and has not done so by the
@@ -121,10 +128,17 @@ impl ConnectionTable {
         self.busy.borrow().iter().find(|(_, state)| is_slow(state)).map(|(key, _)| *key)
     }
 
+    /// Closes a connection, and counts it no more: many can be accepted before its task ends it, and each would close another one.
     fn dismiss(&self, state: &ConnectionState) {
         self.metrics.connections_dismissed.inc();
         self.remove(state);
         state.dismiss(Dismissal::Crowded);
+        self.count_out();
+    }
+
+    fn count_out(&self) {
+        self.connections.set(self.connections.get() - 1);
+        self.metrics.connections.dec();
     }
 
     /// Records that a connection has become idle, or has begun to respond.
@@ -149,8 +163,9 @@ impl ConnectionTable {
     /// Removes a connection that has ended.
     pub(super) fn leave(&self, state: &ConnectionState) {
         self.remove(state);
-        self.connections.set(self.connections.get() - 1);
-        self.metrics.connections.dec();
+        if !state.is_crowded_out() {
+            self.count_out();
+        }
     }
 
     fn remove(&self, state: &ConnectionState) {
@@ -189,7 +204,7 @@ mod tests {
     fn the_oldest_connection_without_a_request_is_closed_then_the_oldest_response_and_never_a_session() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let enter = || {
-            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table, None);
             state.open();
             state
         };
@@ -227,7 +242,7 @@ mod tests {
         let [one, other] = [(); 2]
             .map(|()| ConnectionTable::new(ConnectionLimits { all: 6, each: 5, of_address: 0 }, metrics.clone()));
         let enter = |table| {
-            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), table, None);
             state.open();
             state
         };
@@ -247,8 +262,7 @@ mod tests {
         let limits = ConnectionLimits { all: 100, each: 100, of_address: 2 };
         let table = ConnectionTable::new(limits, SharedMetrics::default());
         let enter = |address| {
-            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
-            table.assign(&state, address);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table, Some(address));
             state.open();
             state
         };
@@ -274,11 +288,27 @@ mod tests {
         assert!(!table.of_address.borrow().contains_key(&2));
     }
 
+    #[test]
+    fn a_burst_of_one_address_closes_none_of_others_before_the_closed_ones_have_ended() {
+        let limits = ConnectionLimits { all: 6, each: 6, of_address: 2 };
+        let table = ConnectionTable::new(limits, SharedMetrics::default());
+        let enter = |address| ConnectionState::begin(&Rc::new(TIMEOUTS), &table, Some(address));
+        let others = [2, 3, 4, 5].map(enter);
+        let burst: Vec<_> = (0..20).map(|_| enter(1)).collect();
+        assert!(others.iter().all(|state| !dismissed(state)), "they are older, and of other addresses");
+        assert_eq!(burst.iter().filter(|state| dismissed(state)).count(), 18);
+        assert_eq!((table.connections.get(), table.metrics.connections.get()), (6, 6));
+        for state in others.iter().chain(&burst) {
+            state.end();
+        }
+        assert_eq!((table.connections.get(), table.metrics.connections.get()), (0, 0));
+    }
+
     #[actix_web::test]
     async fn the_oldest_long_response_is_ended_once_its_client_has_had_time_to_read() {
         let table = ConnectionTable::new(FOUR, SharedMetrics::default());
         let [short, session, long, next] = [(); 4].map(|()| {
-            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table);
+            let state = ConnectionState::begin(&Rc::new(TIMEOUTS), &table, None);
             state.open();
             state
         });

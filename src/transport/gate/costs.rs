@@ -6,7 +6,8 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 
 use crate::access::{Identity, Owed, Payer};
-use crate::session::{HTTP_WORK, byte_work};
+use crate::session::{HTTP_WORK, ROW_WORK, WORK_NS, byte_work};
+use crate::transport::traffic::ThreadTime;
 use crate::transport::{Problem, Worker, forwarded, gate};
 
 /// Charges a request over HTTP, which may open a WebSocket, to an address and a key.
@@ -38,6 +39,14 @@ pub(in crate::transport) fn spend(
 pub(in crate::transport) fn charge(request: &HttpRequest, work: u64) {
     if let Some(payer) = payer(request) {
         payer.charge(work, Instant::now());
+    }
+}
+
+/// Charges a read of the archive, whose thread calls this: its CPU time since then, because bars of the past may have to be computed
+/// first, or the usual cost of its rows if that is more. Also if the client has disconnected meanwhile.
+pub(in crate::transport) fn charge_read(payer: Option<&Payer>, since: ThreadTime, rows: usize) {
+    if let Some(payer) = payer {
+        payer.charge((ROW_WORK * rows as u64).max(since.elapsed_ns() / WORK_NS), Instant::now());
     }
 }
 

@@ -30,7 +30,7 @@ use crate::transport::vendor::credentials::Presented;
 use crate::transport::websocket::upgrade::opens_websocket;
 use crate::transport::{Problem, Worker, forwarded, inspect};
 
-pub(super) use costs::{charge, payer, spend};
+pub(super) use costs::{charge, charge_read, payer, spend};
 pub(super) use leash::Leash;
 pub(super) use own_pages::is_of_own_page;
 #[cfg(any(test, fuzzing))]
@@ -73,7 +73,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
         return operators::enter(worker, request);
     }
     if !way::is_probe_for_all(request.path()) && worker.hosts.check(request).is_err() {
-        return Err(refuse_host(worker, request));
+        return Err(refuse_host(worker, request, "server.hosts"));
     }
     forwarded::check(request)?;
     let way = Way::of(worker, request);
@@ -121,7 +121,12 @@ fn identify(worker: &Worker, request: &HttpRequest, way: Way) -> Result<Identity
                 own_pages::check(worker, request)?;
             }
             let identity = worker.keys.identify(credentials, &caller(request));
-            identity.map_err(|err| refuse_key(worker, request, err))
+            let identity = identity.map_err(|err| refuse_key(worker, request, err))?;
+            // One that was made for a page of this server, also if it is good once only.
+            if matches!(presented, Some(Presented::Ticket(_))) && worker.keys.is_page_key(&identity) {
+                own_pages::check(worker, request)?;
+            }
+            Ok(identity)
         }
     }
 }
@@ -133,10 +138,10 @@ fn refuse_key(worker: &Worker, request: &HttpRequest, err: KeyError) -> Problem 
 }
 
 /// Returns the response to a request to another host, and writes that into the audit log.
-fn refuse_host(worker: &Worker, request: &HttpRequest) -> Problem {
+fn refuse_host(worker: &Worker, request: &HttpRequest, setting: &str) -> Problem {
     worker.metrics().hosts_refused.inc();
     worker.record(request, Event::HostRefused, "", "unknown_host");
-    Problem::unknown_host()
+    Problem::unknown_host(setting)
 }
 
 /// Counts a session that the client of the request is about to begin.

@@ -18,7 +18,7 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     let Some(admin) = &worker.admin else { return Err(Problem::not_found(path)) };
     let is_probe = matches!(path, "/healthz" | "/readyz");
     if !is_probe && admin.check_host(request).is_err() {
-        return Err(refuse_host(worker, request));
+        return Err(refuse_host(worker, request, "admin.hosts"));
     }
     forwarded::check(request)?;
     check_page(worker, request)?;

@@ -23,6 +23,7 @@ use account::Figures;
 
 pub(super) use account::{Account, Transport};
 pub use clients::Traffic;
+pub(super) use cpu::ThreadTime;
 pub(super) use meter::Meter;
 
 /// The longest name of a client, in characters.

@@ -13,9 +13,10 @@ use crate::access::Payer;
 use crate::domain::{Channel, Symbol, SymbolId};
 use crate::history::{Archive, Row, Timeframe, Window};
 use crate::hub::Held;
-use crate::session::{ROW_WORK, SNAPSHOT_WORK};
+use crate::session::SNAPSHOT_WORK;
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::pieces::{self, Answer, Pieces};
+use crate::transport::traffic::ThreadTime;
 use crate::transport::{Worker, gate};
 
 /// How long the reading thread works on a read before it turns to other readers.
@@ -160,21 +161,22 @@ impl<'a, F: FnMut() -> bool> Reader<'a, F> {
         let mut make = Some(make);
         loop {
             self.check(reading.held_bytes())?;
+            let payer = self.payer.take();
             let (read, answer) = on_archive(self.worker, move |archive| {
+                let since = ThreadTime::now();
                 if !reading.step(archive) {
-                    return (Some((reading, make)), None);
+                    gate::charge_read(payer.as_deref(), since, 0);
+                    return (Some((reading, make, payer)), None);
                 }
                 let rows = reading.rows.len();
-                (None, make.map(|make| (pieces::begin(make(reading.finish())), rows)))
+                let answer = make.map(|make| pieces::begin(make(reading.finish())));
+                gate::charge_read(payer.as_deref(), since, rows);
+                (None, answer)
             })
             .await?;
-            match (read, answer) {
-                (Some(rest), _) => (reading, make) = rest,
-                (None, answer) => {
-                    let (answer, rows) = answer.ok_or(Busy)?;
-                    self.charge(ROW_WORK * rows as u64);
-                    return Ok(answer);
-                }
+            match read {
+                Some(rest) => (reading, make, self.payer) = rest,
+                None => return answer.ok_or(Busy),
             }
         }
     }
