@@ -255,7 +255,7 @@ pub(super) fn serve(parts: &WorkerParts, listeners: Listeners, workers: usize) -
                         for ready in ready {
                             ready.await.map_err(io::Error::other)?;
                         }
-                        Ok(())
+                        Ok::<(), io::Error>(())
                     }
                 };
                 let stopping = stopping.clone();

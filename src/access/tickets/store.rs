@@ -121,7 +121,7 @@ impl Tickets {
 
     /// Makes a ticket of the key of the pages, good until its end.
     pub(super) fn issue_page(&self, key: &Identity, now: Timestamp) -> Ticket {
-        let (_, now) = self.lock(now);
+        let now = self.lock(now).1;
         self.sign(PAGE, key, now.plus_micros(micros(self.page_lifetime)), &rand::random())
     }
 
