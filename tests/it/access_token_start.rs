@@ -40,7 +40,7 @@ async fn a_bad_setting_or_file_is_refused_in_one_line_that_names_it() {
         (vec![("JWT__AUDIENCE", "a")], "auth.jwt must have a source of keys"),
         (vec![("JWT__JWKS_FILE", set), ("JWT__PUBLIC_KEYS", pem)], "one source of keys only"),
         (vec![("JWT__HMAC_SECRET_FILE", secret), HS256, ("JWT__PUBLIC_KEYS", pem)], "one source of keys only"),
-        (vec![("JWT__HMAC_SECRET_FILE", secret)], "auth.jwt.algorithms must be of HS256"),
+        (vec![("JWT__HMAC_SECRET_FILE", secret)], "auth.jwt.algorithms must name HS256"),
         (vec![("JWT__HMAC_SECRET_FILE", secret), ("JWT__ALGORITHMS", "HS256,RS256")], "auth.jwt.algorithms"),
         (vec![("JWT__PUBLIC_KEYS", pem), ("JWT__ALGORITHMS", "ES256,HS256")], "never beside public keys"),
         (vec![("JWT__PUBLIC_KEYS", pem), ("JWT__ALGORITHMS", "none")], "auth.jwt.algorithms"),
