@@ -77,7 +77,7 @@ async fn rules_are_for_programs_on_this_machine_only() {
         (vec![("Origin", own.as_str())], 201),
         (vec![("Origin", "https://evil.example")], 403),
         (vec![("Origin", "null")], 403),
-        (vec![("Origin", rebound.as_str()), ("Host", rebound_host.as_str())], 403),
+        (vec![("Origin", rebound.as_str()), ("Host", rebound_host.as_str())], 421),
         (vec![("X-Forwarded-For", "203.0.113.7")], 404),
         (vec![("Forwarded", "for=203.0.113.7")], 404),
         (vec![("Via", "1.1 proxy")], 404),
