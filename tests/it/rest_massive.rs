@@ -388,7 +388,8 @@ async fn universal_snapshots_have_the_values_of_the_others_in_pages() {
 
 #[actix_web::test]
 async fn the_address_of_the_next_page_is_valid_whatever_the_host_of_the_request() {
-    let server = spawn_app(|_| {});
+    let server =
+        spawn_app(|settings| settings.server.hosts = tickcast::transport::AllowedHosts::parse(&["*"]).unwrap());
     for (host, expected) in
         [("example.com:8443", "http://example.com:8443/"), ("a\"b", "http://127.0.0.1:"), ("a/b", "http://127.0.0.1:")]
     {
