@@ -123,7 +123,9 @@ fn is_number_or_localhost(host: &str) -> bool {
     let Some(name) = without_port(host) else { return false };
     let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_number = inner.map_or_else(|| name.parse::<Ipv4Addr>().is_ok(), |inner| inner.parse::<Ipv6Addr>().is_ok());
-    is_number || name.eq_ignore_ascii_case("localhost")
+    let name = name.to_ascii_lowercase();
+    // Names below it are this machine, too, for every browser (RFC 6761 section 6.3).
+    is_number || name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The request is addressed to a host that is not listed.
@@ -187,7 +189,9 @@ mod tests {
     }
     #[test]
     fn an_address_in_numbers_and_localhost_belong_to_no_other_name() {
-        for host in ["127.0.0.1", "192.0.2.7:9", "[::1]", "[2001:db8::1]:9", "localhost", "LocalHost:80"] {
+        for host in
+            ["127.0.0.1", "192.0.2.7:9", "[::1]", "[2001:db8::1]:9", "localhost", "LocalHost:80", "page.localhost:1"]
+        {
             assert!(is_number_or_localhost(host), "{host}");
         }
         for host in [
