@@ -2,7 +2,7 @@
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use tickcast::domain::Timestamp;
+use tickcast::{domain::Timestamp, transport::AllowedHosts};
 
 use crate::client::Client;
 use crate::http::{Answer, request};
@@ -388,8 +388,7 @@ async fn universal_snapshots_have_the_values_of_the_others_in_pages() {
 
 #[actix_web::test]
 async fn the_address_of_the_next_page_is_valid_whatever_the_host_of_the_request() {
-    let server =
-        spawn_app(|settings| settings.server.hosts = tickcast::transport::AllowedHosts::parse(&["*"]).unwrap());
+    let server = spawn_app(|settings| settings.server.hosts = AllowedHosts::parse(&["*"]).unwrap());
     for (host, expected) in
         [("example.com:8443", "http://example.com:8443/"), ("a\"b", "http://127.0.0.1:"), ("a/b", "http://127.0.0.1:")]
     {
