@@ -8,6 +8,7 @@
 /** @typedef {import("./closing.js").Failure} Failure */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").Transport} Transport */
+/** @typedef {{ heartbeat_ms?: number, limits?: import("./protocol.js").Limits }} Told what a `welcome` and an `auth` tell of the connection */
 
 /**
  * @typedef {object} Core
@@ -19,7 +20,7 @@
  * @property {{ on_lag?: "close" }} lagOption
  * @property {(path: string, isSocket?: boolean) => string} urlOf
  * @property {() => number} received the present time, in microseconds since 1970
- * @property {(link: Link, welcome?: import("./protocol.js").Welcome) => void} enter the connection is ready; calls `update`
+ * @property {(link: Link, welcome?: Told) => void} enter the connection is ready, or is told other limits; calls `update` if it was not
  * @property {(bytes: number) => void} weigh counts the text of messages
  * @property {(link: Link, messages: readonly ServerMessage[], received_us: number, source?: unknown) => boolean} take returns false if the connection
  *   was given up; `source` is what awaits the snapshots among them, the link itself if it is left out

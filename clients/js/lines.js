@@ -36,7 +36,7 @@ const WAIT_MS = 25_000;
 /** The time between two polls that bring nothing, should an answer come at once although the server was asked to wait. */
 const POLL_MS_MIN = 500;
 /** Errors of the request itself (docs/PROTOCOL.md). */
-const REFUSALS = ["unknown_symbol", "unknown_channel", "limit_exceeded", "bad_request"];
+const REFUSALS = ["unknown_symbol", "unknown_channel", "limit_exceeded", "bad_request", "forbidden_channel", "forbidden_mode"];
 
 export class LineLink {
   isReady = false;

@@ -24,7 +24,11 @@
  */
 
 /**
- * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number, delay_ms?: number },
+ * @typedef {{ symbols: number, channels?: readonly Channel[], max_hz?: number, connections?: number, delay_ms?: number }} Limits what the server
+ *   permits a client; all but `symbols` are those of its key
+ */
+/**
+ * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: Limits,
  *             server_ts?: number, market_ts?: number, speed?: number, auth?: { name: string, expires_at?: number } }} Welcome `auth`: the client's key
  */
 /**
@@ -53,7 +57,7 @@
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
-/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number }} Auth the key has been renewed */
+/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
@@ -105,7 +109,7 @@ const NUMBERS = {
   cancel: OF_TRADE,
   day: ["seq", "offset", "ts", "prev_close"],
   gap: ["seq", "offset", "ts", "since"],
-  snapshot: ["offset", "ts", "price", "open", "high", "low", "prev_close", "volume"],
+  snapshot: ["offset", "ts", "prev_close"],
   welcome: ["offset"],
   lag: ["skipped", "since_offset"],
   heartbeat: ["offset"],
@@ -113,8 +117,8 @@ const NUMBERS = {
   auth_expiring: ["expires_at"],
 };
 
-/** Numbers that a message may lack. */
-const OPTIONAL = ["skipped", "heartbeat_ms", "retry_after_ms", "expires_at"];
+/** Numbers that a message may lack; a snapshot those of channels that the client's key does not include. */
+const OPTIONAL = ["price", "open", "high", "low", "volume", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at"];
 /** The word that a message must have. @type {Readonly<Record<string, string>>} */
 const WORDS = { welcome: "epoch", goodbye: "reason", error: "code", auth: "name" };
 /** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */

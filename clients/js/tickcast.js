@@ -41,8 +41,8 @@ export function connect(url, options) {
 export class Client {
   /** @type {Status} */
   status = { state: "idle", transport: null, retry_at_ms: null, failure: null, isFallback: false };
-  /** The most symbols of one connection. */
-  symbols_max = Infinity;
+  /** What the server has permitted last, in a `welcome` or an `auth`; null before. @type {import("./protocol.js").Limits | null} */
+  limits = null;
   /** The length of the messages received so far, in bytes, without what carries them: heads, frames, TLS. */
   bytes = 0;
   #base;
@@ -88,10 +88,11 @@ export class Client {
     this.#silences = new Silences(this.#options.upgrade_ms);
   }
 
+  /** The most symbols of one connection. */
+  get symbols_max() { return this.limits?.symbols ?? Infinity; }
+
   /** The run of the server that the last connection had; empty before the first. */
-  get epoch() {
-    return this.#place.epoch;
-  }
+  get epoch() { return this.#place.epoch; }
 
   /** The cursor: every event up to it has come. Null before the first snapshots. @returns {Position | null} */
   get cursor() {
@@ -256,10 +257,10 @@ export class Client {
     this.#audience.end(new ClosedError(failure));
   }
 
-  /** @param {Link} link @param {import("./protocol.js").Welcome} [welcome] */
+  /** @param {Link} link @param {import("./core.js").Told} [welcome] */
   #enter(link, welcome) {
     this.#heartbeat_ms = welcome?.heartbeat_ms || this.#heartbeat_ms;
-    this.symbols_max = welcome?.limits?.symbols ?? this.symbols_max;
+    this.limits = welcome?.limits ?? this.limits;
     if (link.isReady || (link !== this.#link && link !== this.#candidate)) return;
     link.isReady = true;
     const now = performance.now();

@@ -126,6 +126,7 @@ export class WebSocketLink {
         return true;
       case "auth":
         this.#renewal_id = null;
+        if (this.isReady) this.#core.enter(this, message);
         return true;
       case "pong":
         this.#pinged_ms = null;

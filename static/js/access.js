@@ -19,6 +19,8 @@ let load = async () => ({ admit: async () => false, showAccount: async () => {} 
 let key = stored();
 /** Returns what is shown without a key. @type {() => Shown} */
 let ticket = () => null;
+/** @type {Promise<boolean> | null} */
+let entering = null;
 
 /** Whether the viewer has given a key. */
 export function isSignedIn() {
@@ -59,9 +61,14 @@ export async function fetchAs(url, init = {}, begun) {
  * @param {string | null} used what the request was sent with
  * @returns {Promise<boolean>} whether there is something else to show now
  */
-export async function enter(used) {
-  const { admit } = await load();
-  return admit(used);
+export function enter(used) {
+  entering ??= load().then(({ admit }) => admit(used)).finally(() => { entering = null; });
+  return entering;
+}
+
+/** The way in that is being taken; null if there is none. */
+export function entrance() {
+  return entering;
 }
 
 /** Tells how this page loads its way in, and lets a viewer who has given a key sign out. @param {typeof load} loader */

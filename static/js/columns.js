@@ -26,12 +26,17 @@ import { formatTime } from "./zone.js";
  * @property {(cell: HTMLElement, ticker: Ticker) => void} paint
  */
 
+/** Returns the text of a figure, or what stands for one of a channel that the viewer's key does not permit. @param {string} text */
+export function known(text, otherwise = "–") {
+  return text.includes("NaN") ? otherwise : text;
+}
+
 const plain = () => [document.createTextNode("–")];
 const stacked = () => [element("span", { class: "upper" }, "–"), element("span", { class: "lower" })];
 
 /** @param {string} key @param {string} label @param {number} width @param {(ticker: Ticker) => string} textOf @returns {Column} */
 const figure = (key, label, width, textOf) => ({
-  key, label, width, isSortable: true, parts: plain, paint: (cell, ticker) => setText(cell, textOf(ticker)),
+  key, label, width, isSortable: true, parts: plain, paint: (cell, ticker) => setText(cell, known(textOf(ticker))),
 });
 
 /** A price with the size that is offered for it. @param {string} key @param {string} label @param {(ticker: Ticker) => [number, number]} of @returns {Column} */
@@ -39,8 +44,8 @@ const offer = (key, label, of) => ({
   key, label, width: 70, isSortable: true, parts: stacked,
   paint(cell, ticker) {
     const [price, size] = of(ticker);
-    setText(cell.children[0], formatPrice(price));
-    setText(cell.children[1], `× ${formatCount(size)}`);
+    setText(cell.children[0], known(formatPrice(price)));
+    setText(cell.children[1], known(`× ${formatCount(size)}`, ""));
   },
 });
 
@@ -52,8 +57,8 @@ const range = {
     const [track, least, most] = /** @type {HTMLElement[]} */ ([...cell.children]);
     const place = `${Math.round(placeOf(ticker) * 100)}%`;
     if (track.style.getPropertyValue("--place") !== place) track.style.setProperty("--place", place);
-    setText(least, formatPrice(ticker.low));
-    setText(most, formatPrice(ticker.high));
+    setText(least, known(formatPrice(ticker.low)));
+    setText(most, known(formatPrice(ticker.high)));
   },
 };
 /** @type {Column} */

@@ -59,8 +59,8 @@ export function describe(status, now_ms) {
     case "connecting": return [t("Connecting"), ""];
     case "live": {
       // The words tell whoever runs a proxy what to mend; the prices are live all the same.
-      if (status.fallback === null) return [t("Live"), status.transport ? transportName(status.transport) : ""];
-      return [status.isMute ? t("WebSocket silent") : t("WebSocket refused"), status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling")];
+      if (status.fallback === null) return [describeDelay(status.delay_ms) || t("Live"), status.transport ? transportName(status.transport) : ""];
+      return [status.isMute ? t("WebSocket silent") : t("WebSocket refused"), describeDelay(status.delay_ms) || (status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling"))];
     }
     case "closed": return [t("Disconnected"), ""];
     case "reconnecting": {
@@ -77,6 +77,12 @@ export function describe(status, now_ms) {
       return [t("Stale"), t("nothing for {seconds} s", { seconds: Math.round((now_ms - status.silent_since_ms) / 1_000) })];
     }
   }
+}
+
+/** Returns how old the prices of the viewer's key are; empty if they are of the present. */
+function describeDelay(delay_ms = 0) {
+  if (delay_ms === 0) return "";
+  return delay_ms % 60_000 === 0 ? t("Delayed {minutes} min", { minutes: delay_ms / 60_000 }) : t("Delayed {seconds} s", { seconds: delay_ms / 1_000 });
 }
 
 /** Returns since when the connection is there, by the server's clock, as that of the viewer may be wrong. @param {Status} status @param {number} ahead_ms of the server's clock */

@@ -7,6 +7,7 @@
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
+import { known } from "./columns.js";
 import { arrowOf, directionOf, formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
 import { changeOf } from "./ticker.js";
 import { t } from "./i18n.js";
@@ -34,11 +35,11 @@ export class Heading {
     if (document.body.hasAttribute("data-bare") !== (symbol === null)) document.body.toggleAttribute("data-bare", symbol === null);
     setText(this.#name, symbol ? name : "");
     const { change, percent } = ticker ? changeOf(ticker) : { change: 0, percent: 0 };
-    setText(this.#last, ticker ? formatPrice(ticker.price) : NONE);
+    setText(this.#last, ticker ? known(formatPrice(ticker.price)) : NONE);
     const arrow = arrowOf(change);
-    setText(this.#change, ticker ? `${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})` : "");
+    setText(this.#change, ticker ? known(`${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})`, "") : "");
     setData(this.#change, "direction", directionOf(change));
-    for (const element of this.#stats) setText(element, ticker ? statOf(element.getAttribute("data-stat"), ticker) : NONE);
+    for (const element of this.#stats) setText(element, ticker ? known(statOf(element.getAttribute("data-stat"), ticker)) : NONE);
   }
 
   /**

@@ -15,18 +15,20 @@
 import { DEFAULTS } from "../clients/js/options.js";
 import { Client } from "../clients/js/tickcast.js";
 import { OffsetEstimator, timerResolution } from "./clock.js";
-import { onFailure, token } from "./linkaccess.js";
+import { isEntering, onFailure, token } from "./linkaccess.js";
 import { CHECK_MS, Liveness } from "./liveness.js";
 import { reasonOf } from "./reconnect.js";
+import { Refusals } from "./refusals.js";
+import { permitted } from "./wishes.js";
 
 /**
  * @typedef {{ state: "connecting" }
- *         | { state: "live", fallback: "sse" | "poll" | null, isMute?: boolean, transport?: Transport | null, since_ms?: number }
+ *         | { state: "live", fallback: "sse" | "poll" | null, isMute?: boolean, transport?: Transport | null, since_ms?: number, delay_ms?: number }
  *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean, isKeyless?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
  *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `isMute`: a WebSocket
- *   got through, but no prices came over it. `since_ms`: when the connection was ready. `retry_at_ms` is null during an attempt; `silent_since_ms` is
+ *   got through, but no prices came over it. `since_ms`: when the connection was ready. `delay_ms`: how old the prices of the key are. `retry_at_ms` is null during an attempt; `silent_since_ms` is
  *   null after a `lag`. All are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
  *   open. `isRefused` when the server answers, but with an error; `isKeyless` when it asks for a key. `closed`: the page does not reconnect by itself.
  */
@@ -39,6 +41,7 @@ import { reasonOf } from "./reconnect.js";
  * @typedef {object} LinkHandlers
  * @property {(status: Status) => void} onStatus
  * @property {(messages: readonly Message[], received_us: number) => void} onFrame
+ * @property {(message: string) => void} [onRefused] the server has refused a subscription, or told by that what it permits (empty)
  */
 
 /** Whether the prices stand still: there is no connection, or nothing comes over it. @param {Status} status */
@@ -80,6 +83,7 @@ export class Link {
   #pings = 0;
   #pinged_at_ms = 0;
   #isKeyless = false;
+  #refusals = new Refusals();
 
   /** @param {string} url the address of the server @param {LinkHandlers} handlers */
   constructor(url, handlers) {
@@ -103,6 +107,11 @@ export class Link {
     return this.#client.symbols_max;
   }
 
+  /** What the server permits, as it has said; where it has said nothing, as its refusals tell. */
+  get limits() {
+    return this.#client.limits ?? this.#refusals.limits;
+  }
+
   /** The length of the received messages, in bytes. */
   get bytes() {
     return this.#client.bytes;
@@ -121,10 +130,11 @@ export class Link {
     document.addEventListener("freeze", () => this.#client.pause());
   }
 
-  /** Replaces the subscriptions, now and after every reconnect. @param {Wishes} wishes */
+  /** Replaces the subscriptions, now and after every reconnect. Returns those of them that the key permits. @param {Wishes} wishes */
   want(wishes) {
     this.#wanted = wishes;
     this.#ask();
+    return permitted(wishes, this.limits);
   }
 
   /** Requests fresh snapshots of everything. */
@@ -139,7 +149,7 @@ export class Link {
 
   #ask() {
     // The server refuses a request over its limit of symbols as a whole. A WebSocket knows the limit before it subscribes.
-    const wanted = [...this.#wanted].slice(0, this.symbols_max);
+    const wanted = [...permitted(this.#wanted, this.limits)].slice(0, this.symbols_max);
     this.#client.replace(wanted.map(([symbol, { channels, max_hz }]) => [symbol, { channels, max_hz }]));
   }
 
@@ -179,12 +189,12 @@ export class Link {
     });
     if (retry_at_ms === null) this.#begun_at_ms = performance.now();
     // In a round of attempts the WebSocket does not tell why it was refused.
-    if (retry_at_ms !== null) this.#isKeyless = failure?.status === 401;
+    if (retry_at_ms !== null || isEntering()) this.#isKeyless = failure?.status === 401 || isEntering();
     this.#reason = reasonOf(failure) ?? this.#reason;
     const reason = this.#reason;
-    if (state === "connecting" || state === "idle") this.#setStatus({ state: "connecting" });
+    if ((state === "connecting" || state === "idle") && !isEntering()) this.#setStatus({ state: "connecting" });
     else if (state === "closed") this.#setStatus({ state, reason });
-    else this.#setStatus({ state, retry_at_ms, reason, isRefused: failure?.cause === "refused" && (failure.status ?? 0) < 500, isKeyless: this.#isKeyless });
+    else this.#setStatus({ state: "reconnecting", retry_at_ms, reason, isRefused: failure?.cause === "refused" && (failure.status ?? 0) < 500, isKeyless: this.#isKeyless });
   }
 
   /** @param {readonly Message[]} messages @param {number} received_us */
@@ -197,6 +207,9 @@ export class Link {
       } else if (message.type === "lag") {
         this.#lag_until_ms = performance.now() + LAG_SHOWN_MS;
         this.#setStatus({ state: "stale", silent_since_ms: null, skipped: message.skipped });
+      } else if (message.type === "error" && this.#refusals.isOne(message)) {
+        const isTold = this.#client.limits === null && this.#refusals.learn(message);
+        this.#handlers.onRefused?.(isTold ? "" : message.message);
       }
     }
     this.#showLive();
@@ -237,7 +250,7 @@ export class Link {
     const { transport, isFallback } = this.#client.status;
     const fallback = isFallback && transport !== "websocket" ? transport : null;
     const isMute = this.attempts.find((attempt) => attempt.transport === "websocket")?.failure?.isMute === true;
-    return { state: "live", fallback, isMute, transport, since_ms: this.attempts[0]?.ready_ms ?? performance.now() };
+    return { state: "live", fallback, isMute, transport, since_ms: this.attempts[0]?.ready_ms ?? performance.now(), delay_ms: this.#client.limits?.delay_ms ?? 0 };
   }
 
   /** Adds the attempt that has just begun, or what became of the last one. */

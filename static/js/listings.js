@@ -19,6 +19,8 @@ export class Listings {
   /** The run of the server whose symbols are known. @type {string | null} */
   #epoch = null;
   #isLoading = false;
+  /** Whether the list has come. */
+  isLoaded = false;
 
   /** Loads the symbols that a run of the server trades, unless they are known. Returns whether that was done. @param {string | null} epoch */
   async load(epoch) {
@@ -27,6 +29,7 @@ export class Listings {
     try {
       this.all = await fetchListings();
       this.bySymbol = new Map(this.all.map((listing) => [listing.symbol, listing]));
+      this.isLoaded = true;
       this.#epoch = epoch;
       this.#refused.clear();
       return true;

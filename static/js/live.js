@@ -29,7 +29,7 @@ import { TradesPanel } from "./tradespanel.js";
 import { lookForUpdate } from "./version.js";
 import { onRelabel } from "./viewer.js";
 import { WatchPanel } from "./watchpanel.js";
-import { wishesOf } from "./wishes.js";
+import { lacking, wishesOf } from "./wishes.js";
 import { zoneName } from "./zone.js";
 
 const PULSE_MS = 500;
@@ -62,6 +62,8 @@ const state = {
   measured_at_ms: 0,
   /** The received bytes that are counted. */
   bytes: 0,
+  /** Why the server has refused a subscription; empty if it has not. */
+  refusal: "",
   /** The merged events when the figures of the day were last fetched anew, and the time of that. */
   renewed: { merged: 0, at_ms: 0 },
 };
@@ -77,6 +79,10 @@ const link = new Link(new URL(".", location.href).href, {
     byteRate.add(link.bytes - state.bytes, performance.now());
     state.bytes = link.bytes;
     requestPaint();
+  },
+  onRefused(message) {
+    state.refusal = message;
+    follow();
   },
 });
 const connection = new Connection(link);
@@ -114,6 +120,7 @@ const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/
 });
 
 function onOpen() {
+  state.refusal = "";
   follow();
   paintStage();
   void lookForUpdate(market.epoch);
@@ -130,7 +137,12 @@ function onReset(symbols) {
 /** @param {string} symbol */
 function onFollowed(symbol) {
   stage.follow(symbol);
-  if (symbol === state.charted && !document.hidden) trades.load(symbol);
+  if (symbol === state.charted && !document.hidden) fillTape(symbol);
+}
+
+/** Fetches the past trades of a symbol, which a key must permit whole. @param {string} symbol */
+function fillTape(symbol) {
+  if (link.limits.max_hz === undefined && lacking(link.limits).length === 0) trades.load(symbol);
 }
 
 function onLag() {
@@ -199,7 +211,7 @@ function applyAddress(isRenewed) {
 /** Shows the charted symbol. Until its bars are there, the chart is empty. */
 function showHistory(isRenewed = true) {
   stage.show(state.charted, state.interval, isRenewed);
-  if (state.charted) trades.load(state.charted);
+  if (state.charted) fillTape(state.charted);
 }
 
 /** Makes the subscriptions those of the symbols that the page shows. */
@@ -208,9 +220,10 @@ function follow() {
   const wishes = wishesOf({
     charted: state.charted, interval: state.interval, isHidden: document.hidden, seen, unseen: [...unseen, ...heat.symbols], pace: pace.pace, watched: alerts.watched, further: stage.further,
   });
-  market.want(wishes);
-  link.want(wishes);
-  panel.note.leaveOut(Math.max(wishes.size - link.symbols_max, 0), link.symbols_max);
+  const asked = link.want(wishes);
+  market.want(asked);
+  panel.note.leaveOut(Math.max(asked.size - link.symbols_max, 0), link.symbols_max);
+  panel.note.explain(state.refusal, lacking(link.limits));
 }
 
 /** Rewrites the texts that no frame repaints, after the language was switched. */

@@ -15,6 +15,7 @@ const REFUSALS = {
   403: mark("This key may not be used here."),
   429: mark("Too many requests came from your address. Wait a minute."),
 };
+const MISTYPED = mark("The key was cut or mistyped: its checksum is wrong.");
 const FAILED = mark("The server does not answer. Try again.");
 const ENDED = mark("Your key is no longer valid.");
 /** How long the server may take to judge a key, in milliseconds. */
@@ -97,9 +98,9 @@ async function tryKey(parts) {
   isTrying = true;
   refusal = "";
   paint(parts);
-  const status = await statusOf(key);
+  const { status, isMistyped } = await judge(key);
   isTrying = false;
-  refusal = status === 200 ? "" : (REFUSALS[status] ?? FAILED);
+  refusal = status === 200 ? "" : isMistyped ? MISTYPED : (REFUSALS[status] ?? FAILED);
   paint(parts);
   if (status === 200) {
     answer(key);
@@ -110,15 +111,21 @@ async function tryKey(parts) {
   }
 }
 
-/** Returns the status of the server's answer to something small with this key; 0 without an answer. @param {string} key */
-async function statusOf(key) {
+/** Returns the status of the server's answer to a request with this key, 0 without one, and whether its checksum is wrong. @param {string} key */
+export async function judge(key) {
   // No other characters may be in a header, nor in a key.
-  if (!/^[ -~]+$/.test(key)) return 401;
+  if (!/^[ -~]+$/.test(key)) return { status: 401, isMistyped: false };
   try {
-    const init = { method: "HEAD", headers: { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(ANSWER_MS) };
-    return (await fetch("api/v1/symbols", init)).status;
+    const init = { headers: { accept: "application/json", authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(ANSWER_MS) };
+    const response = await fetch("api/v1/symbols", init);
+    const { status } = response;
+    // An answer to HEAD would have no reason.
+    if (status !== 401) void response.body?.cancel();
+    /** @type {import("./protocol.js").Problem | null} */
+    const problem = status === 401 ? await response.json().catch(/** @returns {null} */ () => null) : null;
+    return { status, isMistyped: problem?.detail?.includes("checksum") === true };
   } catch {
-    return 0;
+    return { status: 0, isMistyped: false };
   }
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What lies over the watchlist for a moment: the result of the viewer's last change; and the line below it: the number of symbols over the
- * server's limit.
+ * server's limit, and what the server refuses.
  *
  * Owns: these and their buttons. Does not own: the list (`watch.js`).
  */
@@ -25,6 +25,10 @@ export class WatchNote {
   #shown = { phrase: "", values: {} };
   /** The number of symbols over the server's limit, and the limit. */
   #beyond = { count: 0, most: 0 };
+  /** Whether the key permits no symbol. */
+  #isBarren = false;
+  /** Why the server has refused a subscription, and the channels that the key lacks. */
+  #refused = { message: "", channels: "" };
 
   /** @param {() => void} onUndo */
   constructor(onUndo) {
@@ -59,6 +63,21 @@ export class WatchNote {
     this.relabel();
   }
 
+  /** Shows why prices are missing. @param {string} message of a refused subscription, empty without one @param {readonly string[]} lacking channels that the key does not permit */
+  explain(message, lacking) {
+    const channels = lacking.join(", ");
+    if (message === this.#refused.message && channels === this.#refused.channels) return;
+    this.#refused = { message, channels };
+    this.relabel();
+  }
+
+  /** Shows that there is no symbol to list. @param {boolean} isBarren */
+  setBarren(isBarren) {
+    if (isBarren === this.#isBarren) return;
+    this.#isBarren = isBarren;
+    this.relabel();
+  }
+
   get #words() {
     const { phrase, values } = this.#shown;
     return phrase === "" ? "" : t(phrase, values);
@@ -68,6 +87,12 @@ export class WatchNote {
   relabel() {
     this.#text.textContent = this.#words;
     const { count, most } = this.#beyond;
-    this.#left.textContent = count > 0 ? t("This server sends at most {most} symbols: {count} rows below them stand still.", { count, most }) : "";
+    const { message, channels } = this.#refused;
+    this.#left.textContent = [
+      this.#isBarren ? t("The key permits no symbol.") : "",
+      count > 0 ? t("This server sends at most {most} symbols: {count} rows below them stand still.", { count, most }) : "",
+      channels === "" ? "" : t("The key does not permit everything that this page shows: {channels}.", { channels }),
+      message === "" ? "" : t("The server has refused a subscription: {message}", { message }),
+    ].filter(Boolean).join(" ");
   }
 }

@@ -8,6 +8,7 @@
 
 /** @typedef {import("./protocol.js").Channel} Channel */
 /** @typedef {import("./protocol.js").Interval} Interval */
+/** @typedef {import("../clients/js/protocol.js").Limits} Limits */
 /** @typedef {{ channels: readonly Channel[], max_hz?: number }} Wish the subscriptions of one symbol; with `max_hz` in mode `latest` */
 /** @typedef {ReadonlyMap<string, Wish>} Wishes by symbol */
 /** @typedef {number | "all"} Pace the most updates of a row a second; "all" for every event */
@@ -56,6 +57,26 @@ export function wishesOf({ charted, interval, further = [], isHidden, seen, unse
     }
   }
   return wishes;
+}
+
+/**
+ * Returns the subscriptions that a key permits: in mode `latest` if it has a rate, and without the channels that it lacks.
+ * @param {Wishes} wishes
+ * @param {Partial<Limits>} limits
+ * @returns {Wishes}
+ */
+export function permitted(wishes, { channels, max_hz }) {
+  if (channels === undefined && max_hz === undefined) return wishes;
+  const kept = [...wishes].map(([symbol, wish]) => {
+    const own = channels ? wish.channels.filter((channel) => channels.includes(channel)) : wish.channels;
+    return /** @type {const} */ ([symbol, { ...wish, channels: own, ...(max_hz === undefined ? {} : { max_hz: Math.min(wish.max_hz ?? max_hz, max_hz) }) }]);
+  });
+  return new Map(kept.filter(([, wish]) => wish.channels.length > 0));
+}
+
+/** Returns the channels of every row and chart that a key lacks. @param {Partial<Limits>} limits @returns {readonly Channel[]} */
+export function lacking({ channels }) {
+  return channels ? WHOLE.filter((channel) => !channels.includes(channel)) : [];
 }
 
 /** @param {string} symbol @param {readonly { symbol: string, interval: Interval }[]} charts @returns {Channel[]} */

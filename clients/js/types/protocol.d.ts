@@ -24,15 +24,19 @@ export type Bar = {
      */
     final: boolean;
 };
+export type Limits = {
+    symbols: number;
+    channels?: readonly Channel[];
+    max_hz?: number;
+    connections?: number;
+    delay_ms?: number;
+};
 export type Welcome = {
     type: "welcome";
     epoch: string;
     offset: number;
     heartbeat_ms: number;
-    limits?: {
-        symbols: number;
-        delay_ms?: number;
-    };
+    limits?: Limits;
     server_ts?: number;
     market_ts?: number;
     speed?: number;
@@ -169,6 +173,7 @@ export type Auth = {
     id?: number | string;
     name: string;
     expires_at?: number;
+    limits?: Limits;
 };
 export type Goodbye = {
     type: "goodbye";
@@ -251,7 +256,11 @@ export type Problem = {
  * @property {boolean} final false while the bar is still open
  */
 /**
- * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: { symbols: number, delay_ms?: number },
+ * @typedef {{ symbols: number, channels?: readonly Channel[], max_hz?: number, connections?: number, delay_ms?: number }} Limits what the server
+ *   permits a client; all but `symbols` are those of its key
+ */
+/**
+ * @typedef {{ type: "welcome", epoch: string, offset: number, heartbeat_ms: number, limits?: Limits,
  *             server_ts?: number, market_ts?: number, speed?: number, auth?: { name: string, expires_at?: number } }} Welcome `auth`: the client's key
  */
 /**
@@ -280,7 +289,7 @@ export type Problem = {
 /** @typedef {{ type: "pong", id?: number | string, ts: number, server_ts: number, market_ts?: number, offset: number }} Pong */
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
-/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number }} Auth the key has been renewed */
+/** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */

@@ -32,12 +32,14 @@ export declare class Client {
     #private;
     /** @type {Status} */
     status: Status;
-    /** The most symbols of one connection. */
-    symbols_max: number;
+    /** What the server has permitted last, in a `welcome` or an `auth`; null before. @type {import("./protocol.js").Limits | null} */
+    limits: import("./protocol.js").Limits | null;
     /** The length of the messages received so far, in bytes, without what carries them: heads, frames, TLS. */
     bytes: number;
     /** @param {string | URL} url the address of the server, with its base path @param {Options} [options] */
     constructor(url: string | URL, options?: Options);
+    /** The most symbols of one connection. */
+    get symbols_max(): number;
     /** The run of the server that the last connection had; empty before the first. */
     get epoch(): string;
     /** The cursor: every event up to it has come. Null before the first snapshots. @returns {Position | null} */

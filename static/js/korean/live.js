@@ -34,6 +34,8 @@ export const korean = {
   "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 실시간 시세",
   "Connecting": "연결 중",
   "Reconnecting": "다시 연결 중",
+  "Delayed {minutes} min": "{minutes}분 늦은 시세",
+  "Delayed {seconds} s": "{seconds}초 늦은 시세",
   "Stale": "지연됨",
   "Disconnected": "연결 종료됨",
   "{reason}. It would do so again, so this page does not reconnect by itself. Reload the page.":

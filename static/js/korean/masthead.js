@@ -17,6 +17,7 @@ export const masthead = {
   "Sign out": "로그아웃",
   "Not now": "나중에",
   "The server does not accept this key.": "서버가 받아들이지 않는 키입니다.",
+  "The key was cut or mistyped: its checksum is wrong.": "키가 잘렸거나 잘못 입력되었습니다. 체크섬이 맞지 않습니다.",
   "This key may not be used here.": "이 키는 여기에서 쓸 수 없습니다.",
   "Too many requests came from your address. Wait a minute.": "이 주소에서 요청이 너무 많이 왔습니다. 1분 뒤에 다시 시도하십시오.",
   "The server does not answer. Try again.": "서버가 응답하지 않습니다. 다시 시도하십시오.",

@@ -16,6 +16,10 @@ export const watchlist = {
   "Messages without the heads of frames and packets": "프레임과 패킷의 헤더를 뺀 메시지의 크기",
   "Merged": "병합",
   "Events that a newer one replaced before they were sent": "보내기 전에 새 이벤트로 대체된 이벤트 수",
+  // What the key permits.
+  "The key permits no symbol.": "이 키로 볼 수 있는 종목이 없습니다.",
+  "The key does not permit everything that this page shows: {channels}.": "이 키에 허용되지 않은 채널({channels})은 표시되지 않습니다.",
+  "The server has refused a subscription: {message}": "서버가 구독을 거부했습니다: {message}",
   // The rows.
   "Arrow keys walk, Enter charts, Delete removes, Alt with an arrow moves a row, Control with Z undoes":
     "화살표 키로 이동, Enter로 차트 보기, Delete로 삭제, Alt와 화살표 키로 순서 바꾸기, Ctrl과 Z로 실행 취소",

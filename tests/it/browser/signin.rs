@@ -223,3 +223,23 @@ async fn where_the_browser_keeps_nothing_the_key_lasts_as_long_as_the_page() {
     browser.until(ASKED).await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_key_with_a_rate_and_without_quotes_shows_prices_and_says_what_it_lacks() {
+    let rights = "symbols = [\"*\"]\nmax_hz = 5\nchannels = [\"trades\", \"bars.*\"]";
+    let ring = KeyRing::new(&[entry("viewer", rights)]);
+    let server = keyed(&ring, &[]).await;
+    let browser = Browser::start(1280, 800, "light").await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    sign_in(&browser, "viewer").await;
+    browser.until(LIVE).await;
+    browser.until(CHART_IS_FULL).await;
+    for element in ["#title-last", "#watchlist [data-symbol=AAPL] [data-field=last]", "#tape tbody td:nth-child(3)"] {
+        browser.until(&format!(r"/^[\d,]+\.\d\d/.test(document.querySelector('{element}')?.textContent ?? '')")).await;
+    }
+    browser.until("document.querySelector('#watchlist-left').textContent.includes('quotes, corrections, cancels')").await;
+    assert_eq!(browser.text("#watchlist [data-symbol=AAPL] [data-field=bid]").await, "–");
+    assert_eq!(browser.value("document.body.innerText.includes('NaN')").await, json!(false));
+    assert_eq!(strange_errors(&browser).await, [""; 0], "nothing was refused");
+    browser.close().await;
+}
