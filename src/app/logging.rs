@@ -193,8 +193,10 @@ impl<L: Log> ServerLog<L> {
             return;
         }
         match &self.audit {
-            // The queue never fails: it drops lines, and counts them.
-            Some(lines) if record.target() == TARGET => _ = writeln!(lines.clone(), "{}", record.args()),
+            // One write, or the lines of two threads would mix. The queue never fails: it drops lines, and counts them.
+            Some(lines) if record.target() == TARGET => {
+                _ = lines.clone().write(format!("{}\n", record.args()).as_bytes());
+            }
             _ => self.logger.log(record),
         }
     }
@@ -278,6 +280,16 @@ mod tests {
         }
 
         fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_line_of_the_audit_log_is_written_as_one_so_that_two_threads_do_not_mix() {
+        let (sender, read) = mpsc::sync_channel(0);
+        let lines = LogLines::start(LogConfig::default(), Pipe(sender)).unwrap();
+        let log = ServerLog::new(Kept::default(), Some(lines));
+        let name = "first";
+        log.pass(&Record::builder().level(Level::Info).target(TARGET).args(format_args!("{{{name}:{}}}", 1)).build());
+        assert_eq!(read.recv().unwrap(), "{first:1}\n");
     }
 
     #[test]
