@@ -1,7 +1,9 @@
 //! `Seats`: the places of the connections of each key, by which they are counted and ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::access::{AtExcess, Identity, Keys, OnLimit};
 use crate::protocol::CloseReason;
@@ -13,7 +15,8 @@ pub(super) struct Seats(Mutex<Taken>);
 
 #[derive(Default)]
 pub(super) struct Taken {
-    pub(super) places: HashMap<Place, Vec<Connection>>,
+    /// By number, so that the oldest is the first, and one of very many is found at once.
+    pub(super) places: HashMap<Place, BTreeMap<u64, Connection>>,
     next: u64,
 }
 
@@ -21,14 +24,21 @@ pub(super) struct Taken {
 type Place = (String, String);
 
 pub(super) struct Connection {
-    number: u64,
     pub(super) key: Identity,
     /// Whether its client can renew the key, and has some time for that after its end.
     can_renew: bool,
     /// Whether `end` has been called because the key has ended: a renewal comes too late.
     is_ended: bool,
-    pub(super) end: Arc<dyn Fn(CloseReason) + Send + Sync>,
+    pub(super) end: End,
 }
+
+/// Ends a connection.
+type End = Arc<dyn Fn(CloseReason) + Send + Sync>;
+
+/// The connections of an ended key end in so many steps, or all the other clients would wait for 10,000 closing handshakes.
+const STEPS: usize = 100;
+/// Time between two steps; so all are over within a second.
+const STEP: Duration = Duration::from_millis(5);
 
 /// The endpoint of places that count for no limit. No address has this name.
 const UNCOUNTED: &str = "uncounted";
@@ -110,13 +120,13 @@ impl Keys {
             if at_excess == AtExcess::Refuse {
                 return Err(NoSeat::Full);
             }
-            ended.push(taken.remove(0));
+            ended.extend(taken.pop_first());
         }
-        taken.push(Connection { number, key: key.clone(), can_renew: false, is_ended: false, end: Arc::new(end) });
+        taken.insert(number, Connection { key: key.clone(), can_renew: false, is_ended: false, end: Arc::new(end) });
         seats.next += 1;
         drop(seats);
         // Without the lock: whoever is ended may give its place back at once.
-        for oldest in ended {
+        for (_, oldest) in ended {
             (oldest.end)(CloseReason::Replaced);
         }
         let seat = Seat { keys: self.clone(), place, number };
@@ -127,10 +137,15 @@ impl Keys {
         }
     }
 
-    /// Ends the connections whose key has ended, of the keys that `may_end`. Returns their number.
+    /// Ends the connections whose key has ended, of the keys that `may_end`: within half a second if they are very many. Returns their
+    /// number.
     pub(super) fn end_connections(&self, may_end: impl Fn(&Identity) -> bool) -> usize {
         let mut seats = self.seats.lock();
-        let connections = seats.places.values_mut().flatten().filter(|each| may_end(&each.key));
+        let connections = seats
+            .places
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+            .filter(|each| !each.is_ended && may_end(&each.key));
         let ended = connections.filter_map(|each| {
             let reason = self.end_of(&each.key, each.can_renew)?;
             each.is_ended = true;
@@ -138,10 +153,30 @@ impl Keys {
         });
         let ended: Vec<_> = ended.collect();
         drop(seats);
-        for (end, reason) in &ended {
-            end(*reason);
+        let count = ended.len();
+        end_all(ended);
+        count
+    }
+}
+
+/// Ends connections: a few at once, and more of them in steps on a thread of its own.
+fn end_all(connections: Vec<(End, CloseReason)>) {
+    let connections = Arc::new(connections);
+    let end = |part: &[(End, CloseReason)]| part.iter().for_each(|(end, reason)| end(*reason));
+    let step = connections.len().div_ceil(STEPS);
+    if step <= 1 {
+        return end(&connections);
+    }
+    let all = connections.clone();
+    let spread = move || {
+        for part in all.chunks(step) {
+            end(part);
+            thread::sleep(STEP);
         }
-        ended.len()
+    };
+    if let Err(err) = thread::Builder::new().name("key-ends".into()).spawn(spread) {
+        log::warn!("no thread to end connections one after another, all end at once: {err}");
+        end(&connections);
     }
 }
 
@@ -173,7 +208,7 @@ impl Seat {
 
 impl Taken {
     fn find(&mut self, seat: &Seat) -> Option<&mut Connection> {
-        self.places.get_mut(&seat.place)?.iter_mut().find(|connection| connection.number == seat.number)
+        self.places.get_mut(&seat.place)?.get_mut(&seat.number)
     }
 }
 
@@ -181,10 +216,35 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.keys.seats.lock();
         if let Some(taken) = seats.places.get_mut(&self.place) {
-            taken.retain(|taken| taken.number != self.number);
+            taken.remove(&self.number);
             if taken.is_empty() {
                 seats.places.remove(&self.place);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn many_connections_are_ended_once_each_by_a_thread_of_its_own_and_a_few_at_once() {
+        let (sender, ended) = mpsc::channel();
+        let connection = move |number: usize| -> (End, CloseReason) {
+            let sender = sender.clone();
+            let end = move |_| sender.send((number, thread::current().name().map(str::to_owned))).unwrap();
+            (Arc::new(end), CloseReason::KeyRevoked)
+        };
+        end_all((0..STEPS).map(&connection).collect());
+        assert_eq!(ended.try_iter().count(), STEPS, "at once");
+        end_all((0..=2 * STEPS).map(&connection).collect());
+        for number in 0..=2 * STEPS {
+            assert_eq!(ended.recv().unwrap(), (number, Some("key-ends".into())));
+        }
+        drop(connection);
+        assert_eq!(ended.recv(), Err(mpsc::RecvError), "once each");
     }
 }
