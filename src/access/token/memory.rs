@@ -1,21 +1,19 @@
 //! `Memory`: the tokens that have been verified, by their digest, so that clients who come back cost no verification.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
 
 use crate::access::{Digest, Identity};
 
-/// Verified tokens. Two halves, the younger one of which takes new entries: when it is full it replaces the older one. So the entries
-/// that nobody has used for the longest time go, without a search.
+/// Verified tokens: those that were used last.
 pub(super) struct Memory {
-    half_max: usize,
-    halves: Mutex<Halves>,
+    tokens_max: usize,
+    state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct Halves {
-    young: HashMap<Digest, Identity>,
-    old: HashMap<Digest, Identity>,
+struct State {
+    tokens: LruCache<Digest, Identity>,
     /// How often everything was forgotten.
     epoch: u64,
 }
@@ -27,22 +25,17 @@ pub(super) struct Epoch(u64);
 impl Memory {
     /// Returns a memory of at most so many tokens; 0 for none.
     pub(super) fn new(tokens_max: usize) -> Self {
-        Self { half_max: tokens_max.div_ceil(2), halves: Mutex::default() }
+        // Without a bound of its own, for which it would take the memory at once.
+        Self { tokens_max, state: Mutex::new(State { tokens: LruCache::unbounded(), epoch: 0 }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Halves> {
-        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the client whose token has this digest.
     pub(super) fn get(&self, digest: &Digest) -> Option<Identity> {
-        let mut halves = self.lock();
-        if let Some(identity) = halves.young.get(digest) {
-            return Some(identity.clone());
-        }
-        let identity = halves.old.remove(digest)?;
-        self.put(&mut halves, *digest, identity.clone());
-        Some(identity)
+        self.lock().tokens.get(digest).cloned()
     }
 
     /// Returns the present epoch, to be taken before the keys are read.
@@ -53,28 +46,20 @@ impl Memory {
     /// Remembers a client, unless everything was forgotten since `epoch`: its key may be gone. Returns the number of tokens that are
     /// forgotten for it.
     pub(super) fn insert(&self, epoch: Epoch, digest: Digest, identity: Identity) -> usize {
-        let mut halves = self.lock();
-        if halves.epoch != epoch.0 || self.half_max == 0 {
+        let mut state = self.lock();
+        if state.epoch != epoch.0 {
             return 0;
         }
-        self.put(&mut halves, digest, identity)
-    }
-
-    fn put(&self, halves: &mut Halves, digest: Digest, identity: Identity) -> usize {
-        let mut forgotten = 0;
-        if halves.young.len() >= self.half_max {
-            forgotten = halves.old.len();
-            halves.old = std::mem::take(&mut halves.young);
-        }
-        halves.young.insert(digest, identity);
-        forgotten
+        state.tokens.put(digest, identity);
+        let is_full = state.tokens.len() > self.tokens_max;
+        usize::from(is_full && state.tokens.pop_lru().is_some())
     }
 
     /// Forgets everything.
     pub(super) fn forget(&self) {
-        let mut halves = self.lock();
-        let epoch = halves.epoch + 1;
-        *halves = Halves { epoch, ..Halves::default() };
+        let mut state = self.lock();
+        state.tokens.clear();
+        state.epoch += 1;
     }
 }
 
@@ -93,14 +78,24 @@ mod tests {
         for number in 0..1_000 {
             forgotten += memory.insert(memory.epoch(), digest(number), Identity::anybody());
             assert!(memory.get(&digest(0)).is_some(), "used after {number}");
-            let halves = memory.lock();
-            assert!(halves.young.len() + halves.old.len() <= 10, "{number}");
+            assert!(memory.lock().tokens.len() <= 10, "{number}");
         }
         assert!(memory.get(&digest(999)).is_some() && memory.get(&digest(500)).is_none());
-        assert!((900..1_000).contains(&forgotten), "{forgotten}");
+        assert_eq!(forgotten, 990);
         let none = Memory::new(0);
         none.insert(none.epoch(), digest(1), Identity::anybody());
         assert!(none.get(&digest(1)).is_none());
+    }
+
+    #[test]
+    fn as_many_tokens_as_fit_are_all_remembered_when_they_come_back_in_any_order() {
+        let memory = Memory::new(10);
+        for number in 0..10 {
+            memory.insert(memory.epoch(), digest(number), Identity::anybody());
+        }
+        for number in (0..10).chain((0..10).rev()) {
+            assert!(memory.get(&digest(number)).is_some(), "{number}");
+        }
     }
 
     #[test]
