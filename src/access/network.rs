@@ -48,7 +48,7 @@ impl fmt::Debug for Network {
 }
 
 /// Returns the number by which requests of this address are counted: all of it, or of IPv6 its first 64 bits.
-pub(super) fn counted(address: IpAddr) -> u128 {
+pub fn counted(address: IpAddr) -> u128 {
     match parts(address) {
         (bits, len, true) => masked(bits, COUNTED_PREFIX_V6, len),
         (bits, ..) => bits,

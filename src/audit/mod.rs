@@ -7,7 +7,7 @@
 mod line;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::{Clock, Timestamp};
@@ -89,7 +89,7 @@ struct Seconds {
 #[derive(Debug, Default)]
 struct Second {
     start: Timestamp,
-    /// For each event and address, the number of lines that were left out.
+    /// For each event and address, of IPv6 its network, the number of lines that were left out.
     sources: HashMap<(Event, Option<IpAddr>), u64>,
     /// Lines that were left out because there were too many addresses.
     others: u64,
@@ -114,7 +114,7 @@ impl Audit {
         let mut seconds = self.lock();
         seconds.advance(now);
         let second = &mut seconds.present;
-        let key = (event, entry.address);
+        let key = (event, entry.address.map(network));
         let has_room = second.sources.len() < self.sources_max;
         let is_first = match second.sources.get_mut(&key) {
             Some(left_out) => {
@@ -174,6 +174,15 @@ impl Audit {
 
     fn lock(&self) -> MutexGuard<'_, Seconds> {
         self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns an address of IPv4, or the first 64 bits of one of IPv6: one customer of a provider has at least the rest, and could fill a
+/// second with addresses, so that nobody else's line is in it.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -244,6 +253,20 @@ mod tests {
         audit.flush();
         assert_eq!((metrics.audit_lines.get(), metrics.audit_lines_merged.get()), (101, 99_900));
         assert!(audit.lock().present.sources.is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let (audit, clock, metrics) = audit(100);
+        for number in 0..1_000_u128 {
+            let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
+            audit.record(Event::Refused, Entry { address: Some(address.into()), ..Entry::default() });
+        }
+        audit.record(Event::Refused, from(1));
+        assert_eq!((metrics.audit_lines.get(), metrics.audit_lines_merged.get()), (2, 999));
+        clock.advance_micros(1_000_000);
+        audit.flush();
+        assert_eq!(metrics.audit_lines.get(), 3, "one count");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use crate::access::counted;
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, forwarded, gate, rest};
 
@@ -43,7 +44,8 @@ pub(super) fn charge(
     let Some(name) = take_name(parameters)? else { return Ok(None) };
     let worker = Worker::of(request);
     let now = worker.clock.read().elapsed;
-    let Some(account) = worker.traffic.account(&scoped(request, &name), forwarded::address(request), transport, now)
+    let Some(account) =
+        worker.traffic.account(&scoped(request, &name), forwarded::address(request).map(counted), transport, now)
     else {
         return Ok(None);
     };
