@@ -19,6 +19,14 @@ pub enum SettingsError {
         /// The error of the operating system, or that the file is not UTF-8.
         source: io::Error,
     },
+    /// An environment variable is nearly that of a setting.
+    #[error("the environment variable {name} is no setting: did you mean {setting}?")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// The variable of the setting.
+        setting: String,
+    },
     /// A value has another type than its default.
     #[error("{key} must be {kind}, not {value}")]
     Kind {
@@ -42,7 +50,11 @@ pub enum SettingsError {
 /// Removes the excerpt of the file, over several lines, that the TOML parser adds to its message, and the value of a setting with secrets.
 fn in_one_line(err: &ConfigError) -> String {
     let text = err.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.contains(" | "));
+    // Without the excerpt of the file, `12 | key = value`. A name may have such a bar, too.
+    let is_excerpt = |line: &str| {
+        line.split_once('|').is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit() || b == b' '))
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !is_excerpt(line));
     let line = lines.collect::<Vec<_>>().join(", ");
     match (line.find('"'), line.rfind('"')) {
         (Some(begin), Some(end)) if line.contains("`keys.pairs") => format!("{}\"***{}", &line[..begin], &line[end..]),

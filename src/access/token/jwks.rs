@@ -24,7 +24,10 @@ struct Set {
 ///
 /// Returns the reason if the text is no set, or has no such key.
 pub(super) fn parse(text: &[u8], demands: &Demands) -> Result<TokenKeys, String> {
-    let set: Set = serde_json::from_slice(text).map_err(|_| "it is no set of keys in JSON (JWKS)".to_owned())?;
+    // A list would be read as the members of an object, too.
+    let is_object = text.trim_ascii_start().starts_with(b"{");
+    let set = serde_json::from_slice(text).ok().filter(|_| is_object);
+    let set: Set = set.ok_or_else(|| "it is no set of keys in JSON (JWKS)".to_owned())?;
     if set.keys.len() > KEYS_MAX {
         return Err(format!("it has more than {KEYS_MAX} keys"));
     }
@@ -48,6 +51,14 @@ mod tests {
     fn keys(keys: &str) -> Result<usize, String> {
         let demands = Demands::new(&JwtConfig { jwks_file: "keys.json".into(), ..JwtConfig::default() });
         parse(format!(r#"{{"keys":[{keys}]}}"#).as_bytes(), &demands).map(|keys| keys.len())
+    }
+
+    #[test]
+    fn a_list_is_no_set() {
+        let demands = Demands::new(&JwtConfig { jwks_file: "keys.json".into(), ..JwtConfig::default() });
+        let read = |text: String| parse(text.as_bytes(), &demands).map(|keys| keys.len());
+        assert_eq!(read(format!(" {{\"keys\":[{ED}]}}")), Ok(1));
+        assert!(read(format!("[[{ED}]]")).unwrap_err().contains("JWKS"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::history::midnight;
 
 /// The latest time that is accepted, in microseconds: the end of the year 9999.
 const MICROS_MAX: i64 = 253_402_300_800_000_000;
+/// The beginning of the year 0.
+const MICROS_MIN: i64 = -62_167_219_200_000_000;
 
 /// The parameters of a request.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -61,7 +63,7 @@ impl Moment {
     /// Returns the time of a number of these units since 1970, each of so many microseconds.
     pub(super) fn from_number(number: i64, unit_micros: i64) -> Option<Self> {
         let micros = number.checked_mul(unit_micros)?;
-        (-MICROS_MAX..MICROS_MAX).contains(&micros).then(|| Self::Time(Timestamp::from_micros(micros)))
+        (MICROS_MIN..MICROS_MAX).contains(&micros).then(|| Self::Time(Timestamp::from_micros(micros)))
     }
 
     /// Returns the time, or the beginning of the day.
