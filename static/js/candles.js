@@ -121,12 +121,12 @@ export class CandleSeries {
 
   /**
    * Replaces a bar by the server's own one, sent when it closed, or when a minute has changed after its end. Returns whether it differed.
-   * @param {BarMessage} message @param {boolean} [isMerged] whether trades are held back, so that newer ones may have come
+   * @param {BarMessage} message
    */
-  applyBar(message, isMerged = false) {
+  applyBar(message) {
     const isOwn = message.interval === this.interval || (message.interval === "1m.updated" && this.interval === "1m");
-    if ((message.offset <= this.offset && !isMerged) || !isOwn) return false;
-    this.offset = Math.max(this.offset, message.offset);
+    if (message.offset <= this.offset || !isOwn) return false;
+    this.offset = message.offset;
     const { ts, open, high, low, close, volume, trades, vwap, final } = message;
     const bar = { ts, open, high, low, close, volume, trades, vwap, final };
     const newest = this.newest;

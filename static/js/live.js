@@ -303,12 +303,14 @@ function drawStage() {
 }
 
 /**
- * Requests fresh snapshots where events were merged: the day's volume, high and low include the merged ones, which no event tells.
+ * Requests fresh snapshots where events were merged: the day's volume, high and low include the merged ones, which no event tells. So do
+ * the bars of a key with a rate.
  */
 function renew() {
   const now_ms = performance.now();
   if (document.hidden || market.merged === state.renewed.merged || now_ms - state.renewed.at_ms < RENEW_MS) return;
   state.renewed = { merged: market.merged, at_ms: now_ms };
+  if (link.limits.max_hz !== undefined) stage.lose(null);
   link.askAnew();
 }
 

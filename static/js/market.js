@@ -142,8 +142,8 @@ export class Market {
     let isLate = false;
     // In mode `latest` trades are merged, so that the tape and the candles would have holes.
     const isExact = wish.max_hz === undefined;
-    // A key may have no more: then each bar is replaced by the server's own when it ends.
-    const isWhole = isExact || wish.channels.some((channel) => channel.startsWith("bars"));
+    // A key may have no more: then the bars are fetched anew from time to time.
+    const isWhole = isExact || wish.isFollowed === true;
     const charted = isWhole ? [...this.candles].filter((series) => series.symbol === symbol && series.epoch === this.epoch) : [];
     if (event.type === "trade") {
       const { seq, offset, ts, price, size } = event;
@@ -153,7 +153,7 @@ export class Market {
       for (const series of charted) series.applyTrade(event);
     } else if (event.type === "quote") applyQuote(ticker, event);
     else if (event.type === "bar") {
-      for (const series of charted) series.applyBar(event, !isExact);
+      for (const series of charted) series.applyBar(event);
     } else {
       this.log.amend(event);
       applyAmendment(ticker, event);

@@ -9,7 +9,7 @@
 /** @typedef {import("./protocol.js").Channel} Channel */
 /** @typedef {import("./protocol.js").Interval} Interval */
 /** @typedef {import("../clients/js/protocol.js").Limits} Limits */
-/** @typedef {{ channels: readonly Channel[], max_hz?: number }} Wish the subscriptions of one symbol; with `max_hz` in mode `latest` */
+/** @typedef {{ channels: readonly Channel[], max_hz?: number, isFollowed?: boolean }} Wish the subscriptions of one symbol; with `max_hz` in mode `latest`; `isFollowed`: only because the key has no more */
 /** @typedef {ReadonlyMap<string, Wish>} Wishes by symbol */
 /** @typedef {number | "all"} Pace the most updates of a row a second; "all" for every event */
 
@@ -31,6 +31,8 @@ export const UNSEEN_HZ = 1;
 const ROW = ["trades", "quotes"];
 /** @type {readonly Channel[]} */
 const WHOLE = [...ROW, "corrections", "cancels"];
+/** The channels that have a mode `latest`: of the others every event counts. @type {readonly Channel[]} */
+const RATED = [...ROW, "bars.1d.ny"];
 
 /**
  * Returns the subscriptions of a page: every event of the charted symbols and of what alerts watch, the newest events of the other rows;
@@ -68,15 +70,15 @@ export function wishesOf({ charted, interval, further = [], isHidden, seen, unse
 export function permitted(wishes, { channels, max_hz }) {
   if (channels === undefined && max_hz === undefined) return wishes;
   const kept = [...wishes].map(([symbol, wish]) => {
-    const own = channels ? wish.channels.filter((channel) => channels.includes(channel)) : wish.channels;
-    return /** @type {const} */ ([symbol, { ...wish, channels: own, ...(max_hz === undefined ? {} : { max_hz: Math.min(wish.max_hz ?? max_hz, max_hz) }) }]);
+    const own = wish.channels.filter((channel) => (channels?.includes(channel) ?? true) && (max_hz === undefined || RATED.includes(channel)));
+    return /** @type {const} */ ([symbol, { ...wish, channels: own, ...(max_hz === undefined ? {} : { max_hz: Math.min(wish.max_hz ?? max_hz, max_hz), isFollowed: wish.max_hz === undefined }) }]);
   });
   return new Map(kept.filter(([, wish]) => wish.channels.length > 0));
 }
 
-/** Returns the channels of every row and chart that a key lacks. @param {Partial<Limits>} limits @returns {readonly Channel[]} */
-export function lacking({ channels }) {
-  return channels ? WHOLE.filter((channel) => !channels.includes(channel)) : [];
+/** Returns the channels of every row and chart that a key lacks, or with its rate cannot have. @param {Partial<Limits>} limits @returns {readonly Channel[]} */
+export function lacking({ channels, max_hz }) {
+  return WHOLE.filter((channel) => channels?.includes(channel) === false || (max_hz !== undefined && !RATED.includes(channel)));
 }
 
 /** @param {string} symbol @param {readonly { symbol: string, interval: Interval }[]} charts @returns {Channel[]} */

@@ -12,7 +12,7 @@ import { Refusals } from "../js/refusals.js";
 import { judge } from "../js/signin.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { lacking, permitted, wishesOf } from "../js/wishes.js";
-import { bar, snapshot, trade } from "./messages.js";
+import { snapshot, trade } from "./messages.js";
 
 const NATIVE = { WebSocket: globalThis.WebSocket, fetch: globalThis.fetch, document: globalThis.document, addEventListener: globalThis.addEventListener };
 const wishes = wishesOf({ charted: "AAPL", interval: "1m", isHidden: false, seen: ["KO"], unseen: [], pace: 4, watched: new Map([["V", ["trades"]]]) });
@@ -78,14 +78,13 @@ function start() {
 const asked = ({ sent }) => sent.filter(({ action }) => action === "subscribe").map(({ symbols, channels, mode = "all", max_hz }) =>
   [symbols, channels, mode, max_hz ?? ""].join(" ").trim());
 
-test("with a key that has a rate, every subscription is in mode latest, at no higher rate", async () => {
+test("with a key that has a rate, every subscription is in mode latest, at no higher rate, and of channels that have this mode", async () => {
   start();
   const [socket] = FakeSocket.all;
   socket.say({ ...WELCOME, limits: { symbols: 500, max_hz: 2 } });
   await turn();
-  assert.deepEqual(asked(socket), [
-    "AAPL bars.1m,bars.1m.updated,cancels,corrections,quotes,trades latest 2", "V cancels,corrections,quotes,trades latest 2", "KO quotes,trades latest 2",
-  ]);
+  assert.deepEqual(asked(socket), ["AAPL,V,KO quotes,trades latest 2"]);
+  assert.deepEqual(lacking({ max_hz: 2 }), ["corrections", "cancels"]);
 });
 
 test("only channels are asked for that the key has, and of a symbol without one nothing", async () => {
@@ -93,7 +92,7 @@ test("only channels are asked for that the key has, and of a symbol without one 
   const [socket] = FakeSocket.all;
   socket.say({ ...WELCOME, limits: KEY });
   await turn();
-  assert.deepEqual(asked(socket), ["AAPL bars.1m,trades latest 2", "V,KO trades latest 2"]);
+  assert.deepEqual(asked(socket), ["AAPL,V,KO trades latest 2"]);
   assert.deepEqual(lacking(KEY), ["quotes", "corrections", "cancels"]);
   assert.deepEqual([...permitted(wishes, { channels: ["bars.1m"] }).keys()], ["AAPL"]);
   assert.equal(permitted(wishes, { symbols: 5 }), wishes, "without a key nothing changes");
@@ -118,7 +117,7 @@ test("where no welcome tells what a key permits, the refusals do", () => {
   const channel = { code: "forbidden_channel", message: "the key does not include these channels: quotes, bars.1m.updated" };
   assert.deepEqual([known.learn(mode), known.learn(mode), known.learn(channel), known.learn(channel)], [true, false, true, false]);
   assert.equal(known.limits.max_hz, 4);
-  assert.deepEqual([...permitted(wishes, known.limits).values()].map(({ channels }) => channels.join()), ["trades,corrections,cancels,bars.1m", "trades,corrections,cancels", "trades"]);
+  assert.deepEqual([...permitted(wishes, known.limits).values()].map(({ channels }) => channels.join()), ["trades", "trades", "trades"]);
 });
 
 test("the badge of a delayed key says how much later its prices come, in place of live", async () => {
@@ -131,19 +130,17 @@ test("the badge of a delayed key says how much later its prices come, in place o
   assert.deepEqual(describe({ state: "live", fallback: null, delay_ms: 0 }, 0)[0], "Live");
 });
 
-test("merged trades of the charted symbol fill its tape and move its candles, and its bars set them right", () => {
+test("where the key has no more, merged trades of the charted symbol fill its tape and move its candles", () => {
   const market = new Market({ onOpen: quiet, onReset: quiet, onFollowed: quiet, onLag: quiet, onUnknown: quiet });
-  market.want(new Map([["AAPL", { channels: ["trades", "bars.1m"], max_hz: 2 }], ["KO", { channels: ["trades"], max_hz: 2 }]]));
-  market.take([{ type: "open", transport: "websocket", epoch: "e1", symbols_max: 5 }, snapshot({ trades: 1, "bars.1m": 1 }), snapshot({ trades: 1 }, { symbol: "KO" })], 0, undefined);
+  market.want(new Map([["AAPL", { channels: ["trades"], max_hz: 2, isFollowed: true }], ["KO", { channels: ["trades"], max_hz: 2 }]]));
+  market.take([{ type: "open", transport: "websocket", epoch: "e1", symbols_max: 5 }, snapshot({ trades: 1 }), snapshot({ trades: 1 }, { symbol: "KO" })], 0, undefined);
   const series = new CandleSeries({ symbol: "AAPL", interval: "1m", epoch: "e1", offset: 100, bars: [] });
   market.candles.add(series);
   const early = { ts: 60_000_000, price: 10, size: 1 };
   market.take([trade(4, 104, { ...early, skipped: 2 }), trade(2, 105, { symbol: "KO" }), trade(6, 110, { ts: 120_000_000, price: 11, skipped: 1 })], 0, undefined);
   assert.deepEqual(market.log.newest("AAPL", 9).map(({ seq }) => seq), [6, 4]);
   assert.deepEqual(market.log.newest("KO", 9), [], "a row has no tape");
-  market.take([bar(2, 106, { ts: 60_000_000, open: 9, high: 12, low: 8, close: 10, volume: 7 })], 0, undefined);
-  assert.deepEqual(series.bars.map(({ volume, high }) => [volume, high]), [[7, 12], [1, 11]]);
-  assert.equal(series.offset, 110);
+  assert.deepEqual(series.bars.map(({ volume, high }) => [volume, high]), [[1, 10], [1, 11]]);
 });
 
 test("figures of a channel that the key lacks are a dash", () => {

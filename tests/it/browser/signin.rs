@@ -237,8 +237,10 @@ async fn a_key_with_a_rate_and_without_quotes_shows_prices_and_says_what_it_lack
     for element in ["#title-last", "#watchlist [data-symbol=AAPL] [data-field=last]", "#tape tbody td:nth-child(3)"] {
         browser.until(&format!(r"/^[\d,]+\.\d\d/.test(document.querySelector('{element}')?.textContent ?? '')")).await;
     }
-    browser.until("document.querySelector('#watchlist-left').textContent.includes('quotes, corrections, cancels')").await;
-    assert_eq!(browser.text("#watchlist [data-symbol=AAPL] [data-field=bid]").await, "–");
+    browser
+        .until("document.querySelector('#watchlist-left').textContent.includes('quotes, corrections, cancels')")
+        .await;
+    assert_eq!(browser.text("[data-stat=bid]").await, "–");
     assert_eq!(browser.value("document.body.innerText.includes('NaN')").await, json!(false));
     assert_eq!(strange_errors(&browser).await, [""; 0], "nothing was refused");
     browser.close().await;
