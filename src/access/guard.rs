@@ -28,7 +28,7 @@ pub(super) struct Guard {
     /// The delays that its keys may have.
     delays: Delays,
     file: RwLock<Arc<KeySet>>,
-    tokens: Option<Tokens>,
+    pub(super) tokens: Option<Tokens>,
     failures: Failures,
     expiry_notice: Duration,
     expiry_grace: Duration,

@@ -175,6 +175,11 @@ impl KeySet {
         self.by_id.get(id)
     }
 
+    /// Returns every key, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Identity> {
+        self.by_id.values()
+    }
+
     /// Returns the number of keys.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()

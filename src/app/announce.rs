@@ -4,8 +4,15 @@ use crate::app::Settings;
 use crate::app::listen::Listener;
 use crate::app::serve::Listeners;
 
-/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, and whether its key is public.
-pub(super) fn announce(settings: &Settings, symbols: usize, listeners: &Listeners, shortage: Option<String>) {
+/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, who may come in, and whether its key is
+/// public.
+pub(super) fn announce(
+    settings: &Settings,
+    symbols: usize,
+    listeners: &Listeners,
+    shortage: Option<String>,
+    access: Option<String>,
+) {
     let https = listeners.https.as_ref().map(|(listener, _)| listener);
     let urls = [("url=http", listeners.http.as_ref()), ("tls_url=https", https)];
     let url = |(name, listener): (&str, Option<&Listener>)| {
@@ -22,6 +29,12 @@ pub(super) fn announce(settings: &Settings, symbols: usize, listeners: &Listener
         settings.feed.events_per_second,
         shortage.unwrap_or_default(),
     );
+    if let Some(access) = access {
+        log::info!("access {access}");
+    }
+    if !settings.auth.required && !listeners.are_loopback() {
+        log::warn!("access is open: whoever reaches this server may use it without a key (auth.open)");
+    }
     if !settings.auth.required && settings.keys.is_public(listeners.are_loopback()) {
         log::warn!(
             "keys.pairs has the secret tickcast, which everybody knows, and the server listens beyond loopback: other machines may \

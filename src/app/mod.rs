@@ -23,6 +23,7 @@ mod settings;
 mod settings_error;
 mod threads;
 mod tls;
+mod variable;
 mod watchdog;
 
 use std::future::Future;
@@ -179,7 +180,7 @@ impl Application {
         threads::check(workers + threads::beside_workers(settings)).map_err(StartError::Thread)?;
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = market.hub_config(settings, metrics.clone());
-        announce::announce(settings, market.table.len(), &listeners, shortage);
+        announce::announce(settings, market.table.len(), &listeners, shortage, keys.summary());
         let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);
         let mut watched = parts(&history, &archive, &feed, &listeners)?;
         watched.extend(market.delayed.iter().flat_map(DelayedMarket::parts));

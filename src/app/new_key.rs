@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::{Args, Subcommand};
 
 use crate::access::Secret;
+use crate::domain::{Clock, SystemClock};
 
 /// Commands about keys.
 #[derive(Subcommand)]
@@ -20,11 +21,11 @@ pub struct NewKey {
     /// Name of the key
     #[arg(long)]
     id: String,
-    /// Symbols that it permits, with ? and * as wildcards; may be repeated
-    #[arg(long = "symbols", value_name = "PATTERN", default_value = "*")]
+    /// Symbols that it permits, with ? and * as wildcards; may be repeated, or separated by commas
+    #[arg(long = "symbols", value_name = "PATTERN", default_value = "*", value_delimiter = ',')]
     symbols: Vec<String>,
-    /// Channels that it permits, like trades or bars.*; may be repeated
-    #[arg(long = "channels", value_name = "PATTERN", default_value = "*")]
+    /// Channels that it permits, like trades or bars.*; may be repeated, or separated by commas
+    #[arg(long = "channels", value_name = "PATTERN", default_value = "*", value_delimiter = ',')]
     channels: Vec<String>,
     /// Events per second of each topic
     #[arg(long)]
@@ -54,11 +55,15 @@ impl NewKey {
     ///
     /// # Errors
     ///
-    /// Returns the mistake in the arguments, by the rules of the key file.
+    /// Returns the mistake in the arguments, by the rules of the key file; also an end in the past.
     pub fn make(&self) -> Result<(Secret, String), String> {
         let secret = Secret::random();
         let entry = self.entry(&secret);
         crate::access::check_key_file(&entry)?;
+        let end = self.expires.as_deref().and_then(|end| chrono::DateTime::parse_from_rfc3339(end).ok());
+        if end.is_some_and(|end| end.timestamp_micros() <= SystemClock.now().micros()) {
+            return Err("expires is in the past".into());
+        }
         Ok((secret, entry))
     }
 

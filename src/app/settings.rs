@@ -13,6 +13,7 @@ use crate::app::SettingsError;
 use crate::app::kind::check_kinds;
 use crate::app::layer::Layer;
 use crate::app::server_config::ServerConfig;
+use crate::app::variable::check_names;
 use crate::faults::{FaultLimits, Rule};
 use crate::feed::FeedConfig;
 use crate::history::HistoryConfig;
@@ -62,8 +63,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Returns the first key that is unknown or has a bad value, or the file that cannot be read.
+    /// Returns the first key that is unknown or has a bad value, the file that cannot be read, or the environment variable that is nearly
+    /// that of a setting.
     pub fn read(profile: Option<&str>, file: Option<&Path>) -> Result<Self, SettingsError> {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml)).build()?;
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        check_names(&defaults.cache, variables)?;
         Self::layered(profile, file, Self::environment())
     }
 

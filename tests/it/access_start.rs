@@ -21,11 +21,13 @@ async fn a_server_beyond_loopback_starts_only_with_keys_or_if_it_is_meant_to_be_
     let file = ring.path.to_str().unwrap();
     let keyed = [BEYOND, ("TICKCAST__AUTH__KEYS_FILE", file)];
     is_refused(&run(&["--port", "0"], &keyed).await, &["auth.required"]);
-    let process = spawn_binary(&[], &[BEYOND, ("TICKCAST__AUTH__OPEN", "true")]).await;
+    let mut process = spawn_binary(&[], &[BEYOND, ("TICKCAST__AUTH__OPEN", "true")]).await;
+    while !process.next_line().await.contains("WARN ] access is open") {}
     let address = ([127, 0, 0, 1], process.address.port()).into();
     assert_eq!(get(address, "/api/v1/symbols").await.status, 200);
     let required = [keyed[0], keyed[1], ("TICKCAST__AUTH__REQUIRED", "true")];
-    let process = spawn_binary(&[], &required).await;
+    let mut process = spawn_binary(&[], &required).await;
+    while !process.next_line().await.contains("access required=true keys=2 ") {}
     let address = ([127, 0, 0, 1], process.address.port()).into();
     assert_eq!(get(address, "/api/v1/symbols").await.status, 401);
     for (name, value, named) in
@@ -126,11 +128,30 @@ async fn a_new_key_is_printed_once_and_works_after_sighup_and_no_secret_is_in_th
 }
 
 #[actix_web::test]
+async fn a_variable_with_single_underscores_is_refused_because_the_server_would_stay_open() {
+    let run = async |name, value| run(&["--port", "0"], &[(name, value), ("TICKCAST__SERVER__WORKERS", "0.5")]).await;
+    is_refused(&run("TICKCAST_AUTH_REQUIRED", "true").await, &["TICKCAST_AUTH_REQUIRED", "TICKCAST__AUTH__REQUIRED"]);
+    for name in ["TICKCAST__AUTH_REQUIRED", "TICKCAST_AUTH__REQUIRED", "TICKCAST___AUTH__REQUIRED"] {
+        is_refused(&run(name, "true").await, &[name, "TICKCAST__AUTH__REQUIRED"]);
+    }
+    // What Kubernetes sets for services called `tickcast` and `tickcast-server`.
+    for (name, value) in [
+        ("TICKCAST_PORT", "tcp://10.0.0.1:80"),
+        ("TICKCAST_SERVER_PORT", "tcp://10.0.0.1:80"),
+        ("TICKCAST_SERVICE_HOST", "10.0.0.1"),
+    ] {
+        is_refused(&run(name, value).await, &["server.workers"]);
+    }
+}
+
+#[actix_web::test]
 async fn a_bad_new_key_is_refused_by_the_rules_of_the_file() {
     for (arguments, named) in [
         (&["key", "new", "--id", "a:b"][..], "id"),
         (&["key", "new", "--id", "a", "--symbols", "[x]"], "symbols"),
         (&["key", "new", "--id", "a", "--expires", "soon"], "expires"),
+        (&["key", "new", "--id", "a", "--symbols", "AAPL,[x]"], "symbols"),
+        (&["key", "new", "--id", "a", "--expires", "2026-01-01T00:00:00Z"], "in the past"),
         (&["key", "new", "--id", "a", "--work-per-second-max", "2000000000"], "work_per_second_max"),
     ] {
         is_refused(&run(arguments, &[]).await, &[named]);
