@@ -17,7 +17,6 @@ master_process off;
 pid nginx.pid;
 events { worker_connections 512; }
 http {
-    access_log off;
     client_body_temp_path body;
     proxy_temp_path proxy;
     fastcgi_temp_path fastcgi;
@@ -27,12 +26,16 @@ http {
 }
 ";
 
+/// Where the log is, and where it is in a test.
+pub(super) const LOG: (&str, &str) = ("/var/log/nginx/tickcast.log", "access.log");
+
 /// Starts nginx with these further changes of the site.
 async fn start(nginx: &mut Neighbour, server: SocketAddr, pair: &Pair, changes: &[(&str, &str)]) {
     let listen = format!("listen {} ssl http2;", nginx.address);
     let server = format!("server {server};");
     let all = [
         ("listen 443 ssl http2;", &*listen),
+        LOG,
         ("server 127.0.0.1:8080;", &server),
         ("/etc/ssl/ticks.example.com.pem", &pair.cert()),
         ("/etc/ssl/private/ticks.example.com.key", &pair.key()),
@@ -55,6 +58,10 @@ async fn behind_nginx_every_transport_passes_at_once_and_operators_addresses_do_
     let host = nginx.address.to_string();
     let connect = async || RawClient::connect_secure(nginx.address, &pair).await;
     transports::pass(&server, &clock, &host, &format!("https://{host}"), connect).await;
+    let mut client = connect().await;
+    client.request(&format!("GET /api/v1/symbols?token=a-secret HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    let log = std::fs::read_to_string(nginx.directory.join("access.log")).unwrap();
+    assert!(log.contains("GET /api/v1/symbols ") && !log.contains("a-secret"), "{log}");
 }
 
 #[tokio::test]

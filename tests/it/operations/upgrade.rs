@@ -22,6 +22,7 @@ async fn an_upgrade_behind_a_proxy_refuses_nobody_and_every_client_is_told_of_it
     let next = format!("server {next_host}:{NEXT_PORT} backup;");
     let changes = [
         ("listen 443 ssl http2;", &*listen),
+        nginx::LOG,
         ("server 127.0.0.1:8080;", &server),
         ("server 127.0.0.1:8081 backup;", &next),
         ("ssl_certificate     /etc/ssl/ticks.example.com.pem;", ""),
