@@ -113,20 +113,24 @@ function oldest() {
 
 const CHANNELS = ["trades", "quotes", "bars.1s", "bars.1m", "bars.1d"];
 
-/** @type {Record<string, () => void | Promise<void>>} */
+await sleep(Number(delayMs));
+/** Asked for before the attack, which uses up the connections of its address. */
+const after = await oldest();
+
+/** @type {Record<string, () => void>} */
 const means = {
   /** The largest subscription, as often as one session may ask. */
   subscribes: () => frames(frame({ action: "subscribe", symbols: ["*"], channels: CHANNELS }), 5),
   /** Every second a burst of requests that go back as far as one can for what seldom comes. */
-  cursors: async () => {
-    const [symbols, channels, after] = [["AAPL"], ["bars.1h"], await oldest()];
+  cursors: () => {
+    const [symbols, channels] = [["AAPL"], ["bars.1h"]];
     const pair = [frame({ action: "subscribe", symbols, channels, after }), frame({ action: "unsubscribe", symbols, channels })];
     frames(Buffer.concat(Array(500).fill(pair).flat()), 1_000);
   },
   /** Everything that has happened, again and again. */
-  recoveries: async () => {
+  recoveries: () => {
     const symbols = ["*"];
-    const pair = [frame({ action: "subscribe", symbols, channels: CHANNELS, after: await oldest() }), frame({ action: "unsubscribe", symbols })];
+    const pair = [frame({ action: "subscribe", symbols, channels: CHANNELS, after }), frame({ action: "unsubscribe", symbols })];
     frames(Buffer.concat(pair), 1_000);
   },
   /** A thousand long answers about bars at the same time, and as many short ones. */
@@ -139,11 +143,7 @@ const means = {
     requests("/v2/snapshot/locale/us/markets/stocks/tickers?apiKey=tickcast", 50);
   },
   /** 300 polls with an old cursor at the same time. */
-  polls: async () => {
-    const { epoch, offset } = await oldest();
-    requests(`/api/v1/poll?symbols=AAPL&channels=bars.1h&wait_ms=0&after=${epoch}:${offset}`, 300);
-  },
+  polls: () => requests(`/api/v1/poll?symbols=AAPL&channels=bars.1h&wait_ms=0&after=${after.epoch}:${after.offset}`, 300),
 };
 
-await sleep(Number(delayMs));
-await Promise.all((kind === "everything" ? Object.values(means) : [means[kind]]).map((begin) => begin()));
+for (const begin of kind === "everything" ? Object.values(means) : [means[kind]]) begin();

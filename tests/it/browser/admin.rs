@@ -172,6 +172,7 @@ async fn everyone_can_use_the_page_at_every_width_scheme_and_language() {
             browser.click("tbody tr [data-action='end']").await;
             browser.until("document.querySelector('#ask').open").await;
             assert_eq!(violations(&browser, &axe).await, json!([]), "the question, {width} {theme} {language}");
+            assert_eq!(browser.value("violations_").await, json!([]), "blocked, {width} {theme} {language}");
         }
         assert_eq!(browser.console_errors().await, [""; 0]);
         browser.close().await;

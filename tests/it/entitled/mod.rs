@@ -20,9 +20,9 @@ use crate::issuer::{ED, Scratch, set_of};
 use crate::keyring::{KeyRing, WIDE, entry};
 use crate::spawn::{spawn_app_at_rest, with_operators};
 
-/// How many keys and tokens there are, unless this variable says otherwise: 1,000 take half a minute.
+/// How many keys and tokens there are, unless this variable says otherwise: 1,000 take ten seconds.
 const VARIABLE: &str = "TICKCAST_TEST_KEYS";
-const KEYS: usize = 300;
+const KEYS: usize = 1_000;
 const SEED: u64 = 14;
 /// So many are there at the same time, and make so many moves.
 const COHORT: usize = 50;
