@@ -97,11 +97,23 @@ impl Entitlement {
             (None, Some(_)) => true,
             (_, None) => false,
         };
-        let timeless = |entitlement: &Self| Self { expires_at: None, ..entitlement.clone() };
-        self == present || (!ends_earlier && timeless(self) == timeless(present))
+        !ends_earlier && self.permits_the_same_as(present)
     }
 
-    /// Returns whether the client may have the symbol of this name, in upper case.
+    /// Returns whether they are the same but for their ends. Copies nothing: it is asked for each session, many times.
+    fn permits_the_same_as(&self, other: &Self) -> bool {
+        let Self { symbols, symbols_within, channels, max_hz, delay_ms, symbols_max, .. } = self;
+        let Self { connections_max, work_per_second_max, on_limit, expires_at: _, origins, addresses, admin, .. } =
+            self;
+        (channels, max_hz, delay_ms, symbols_max)
+            == (&other.channels, &other.max_hz, &other.delay_ms, &other.symbols_max)
+            && (connections_max, work_per_second_max) == (&other.connections_max, &other.work_per_second_max)
+            && (on_limit, admin, addresses) == (&other.on_limit, &other.admin, &other.addresses)
+            && (symbols, symbols_within, origins) == (&other.symbols, &other.symbols_within, &other.origins)
+    }
+
+    /// Returns whether the client may have the symbol of this name, in upper case: what [`Self::symbols_of`] says of a whole table.
+    #[cfg(test)]
     pub(super) fn has_symbol(&self, name: &str) -> bool {
         let is_in = |patterns: &[Glob]| patterns.iter().any(|glob| glob.matches(name));
         is_in(&self.symbols) && (self.symbols_within.is_empty() || is_in(&self.symbols_within))
@@ -112,8 +124,15 @@ impl Entitlement {
         if self.symbols.iter().any(Glob::is_all) && self.symbols_within.is_empty() {
             return None;
         }
-        let is_named = |id: &SymbolId| self.has_symbol(table.instrument(*id).symbol.as_str());
-        Some(Arc::new(table.ids().filter(is_named).collect()))
+        let name = |id: &SymbolId| table.instrument(*id).symbol;
+        let is_within = |id: &SymbolId| {
+            self.symbols_within.is_empty() || self.symbols_within.iter().any(|glob| glob.matches(name(id).as_str()))
+        };
+        // Names are looked up: a key may list 10,000 of a market of 10,000.
+        let named = self.symbols.iter().filter_map(Glob::name).filter_map(|name| table.id(name.parse().ok()?));
+        let patterns: Vec<_> = self.symbols.iter().filter(|glob| glob.name().is_none()).collect();
+        let is_matched = |id: &SymbolId| patterns.iter().any(|glob| glob.matches(name(id).as_str()));
+        Some(Arc::new(named.chain(table.ids().filter(is_matched)).filter(is_within).collect()))
     }
 }
 
@@ -186,5 +205,42 @@ impl Rights {
     /// Returns whether the session may have the symbol.
     pub fn permit(&self, id: SymbolId) -> bool {
         self.symbols.as_ref().is_none_or(|symbols| symbols.contains(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Instrument;
+
+    fn glob(text: &str) -> Glob {
+        Glob::parse(text).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn names_and_patterns_name_the_symbols_that_one_by_one_are_had(
+            symbols in prop::collection::vec("AAPL|msft|SYM00[0-9]|SYM0[?]1|M[*]|A[?]PL|NONE|b#d", 0..6),
+            within in prop::collection::vec("AAPL|SYM[*]|M[*]T", 0..2),
+        ) {
+            let names = (0..20).map(|number| format!("SYM{number:03}")).chain(["AAPL", "MSFT", "AMPL"].map(String::from));
+            let instrument = |name: String| Instrument { symbol: name.parse().unwrap(), name: String::new(), sector: String::new() };
+            let table = SymbolTable::new(names.map(instrument).collect());
+            let [symbols, symbols_within] = [symbols, within].map(|all| all.iter().map(|text| glob(text)).collect());
+            let entitlement = Entitlement { symbols, symbols_within, ..Entitlement::nothing() };
+            let had = table.ids().filter(|id| entitlement.has_symbol(table.instrument(*id).symbol.as_str()));
+            prop_assert_eq!(entitlement.symbols_of(&table), Some(Arc::new(had.collect())));
+        }
+    }
+
+    #[test]
+    fn a_session_goes_on_by_an_entry_that_differs_in_a_later_end_only() {
+        let old = Entitlement { expires_at: Some(Timestamp::from_micros(1)), ..Entitlement::everything() };
+        let end = |micros| Entitlement { expires_at: Some(Timestamp::from_micros(micros)), ..old.clone() };
+        assert!(old.goes_on_by(&old) && old.goes_on_by(&end(2)) && !old.goes_on_by(&end(0)));
+        assert!(!old.goes_on_by(&Entitlement { symbols_max: 1, ..end(2) }));
+        assert!(!old.goes_on_by(&Entitlement { symbols: vec![glob("A")], ..end(2) }));
     }
 }

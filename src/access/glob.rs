@@ -17,6 +17,12 @@ impl Glob {
         is_good.then(|| Self(text.to_ascii_uppercase().into_bytes().into()))
     }
 
+    /// Returns the name that is the only one the pattern matches; `None` if it has `?` or `*`.
+    pub fn name(&self) -> Option<&str> {
+        let is_name = !self.0.iter().any(|byte| matches!(byte, b'?' | b'*'));
+        std::str::from_utf8(&self.0).ok().filter(|_| is_name)
+    }
+
     /// Returns whether the pattern matches every symbol.
     pub fn is_all(&self) -> bool {
         self.0.iter().all(|byte| *byte == b'*')

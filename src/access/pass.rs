@@ -161,7 +161,7 @@ impl Pass {
         }
         self.shown = Some(now);
         let work = Cell::new(0);
-        let verifies = || work.set(VERIFICATION_WORK);
+        let verifies = || work.set(work.get() + VERIFICATION_WORK);
         let identity = self.keys.identify_by(Some(Credentials::Token(token)), &self.caller, &verifies);
         self.work += work.get();
         if let Err(KeyError::Token(TokenError::Unavailable)) = identity {

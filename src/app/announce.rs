@@ -32,14 +32,14 @@ pub(super) fn announce(
     if let Some(access) = access {
         log::info!("access {access}");
     }
-    if !settings.auth.required && !listeners.are_loopback() {
-        log::warn!("access is open: whoever reaches this server may use it without a key (auth.open)");
-    }
     if !settings.auth.required && settings.keys.is_public(listeners.are_loopback()) {
         log::warn!(
             "keys.pairs has the secret tickcast, which everybody knows, and the server listens beyond loopback: other machines may \
              use the streams and addresses of vendors; list keys of your own"
         );
+    }
+    if !settings.auth.required && !listeners.are_loopback() {
+        log::warn!("access is open: whoever reaches this server may use it without a key (auth.open)");
     }
     for (name, listener) in urls {
         for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {

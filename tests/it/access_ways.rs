@@ -378,6 +378,10 @@ async fn a_key_is_held_to_its_addresses_and_origins() {
     assert_eq!(answer.status, 200);
     assert!(answer.header("access-control-allow-headers").contains("authorization"));
     assert_eq!(request(server.address, Method::OPTIONS, "/api/v1/symbols", &[]).await.status, 401);
+    // No preflight asks for an upgrade, and it would pass every limit.
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    let answer = request(server.address, Method::OPTIONS, "/ws", &[&preflight[..], &upgrade].concat()).await;
+    assert_eq!(answer.status, 401);
     assert_eq!(request(server.address, Method::HEAD, "/api/v1/symbols", &[]).await.status, 401);
 }
 

@@ -187,14 +187,13 @@ impl Tickets {
     }
 
     /// Returns the state at this time, without the tickets that have expired, and the time. While the clock is behind the latest time
-    /// seen, because it was set back, it is that time and what has passed since: no used ticket is good again, and new ones are good.
+    /// returned, because it was set back, it is that time and what has passed since: no used ticket is good again, not even when the clock
+    /// has caught up, and new ones are good.
     fn lock(&self, now: Timestamp) -> (MutexGuard<'_, State>, Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= state.latest {
-            (state.latest, state.seen) = (now, Some(Instant::now()));
-        }
-        let passed = if now < state.latest { state.seen.map_or(0, |seen| micros(seen.elapsed())) } else { 0 };
-        let now = state.latest.plus_micros(passed);
+        let passed = state.seen.map_or(0, |seen| micros(seen.elapsed()));
+        let now = if now >= state.latest { now } else { state.latest.plus_micros(passed) };
+        (state.latest, state.seen) = (now, Some(Instant::now()));
         while state.used.first().is_some_and(|(end, _)| *end <= now) {
             state.used.pop_first();
         }
@@ -305,5 +304,16 @@ mod tests {
         let page = tickets.issue_page(&of_file("a"), NOW);
         assert_eq!([&fresh, &page].map(|ticket| redeem(&tickets, &ticket.text, NOW)), [Ok("a".into()), Ok("a".into())]);
         assert_eq!(redeem(&tickets, &fresh.text, NOW), Err(Refused::Spent));
+    }
+
+    #[test]
+    fn the_time_of_tickets_never_goes_back_however_the_clock_is_set() {
+        let tickets = tickets(3);
+        let mut latest = NOW;
+        for seconds in [0, -60, -59, -30, -1, 0, 1, -3_600, 0, 1, 2] {
+            let now = tickets.lock(NOW.plus_micros(seconds * 1_000_000)).1;
+            assert!(now >= latest, "{seconds}: {now} after {latest}");
+            latest = now;
+        }
     }
 }

@@ -124,7 +124,7 @@ impl TokenKeys {
     /// # Errors
     ///
     /// Returns the first check that fails.
-    pub(super) fn verify(&self, token: &str) -> Result<(Claims, Arc<str>), TokenError> {
+    pub(super) fn verify(&self, token: &str, verifies: &dyn Fn()) -> Result<(Claims, Arc<str>), TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
         // `jku`, `jwk`, `x5u` and `x5c` are never read: whoever makes a token would choose its key.
         if header.crit.is_some() {
@@ -138,6 +138,7 @@ impl TokenKeys {
         }
         let mut refused = TokenError::UnknownKey;
         for key in self.candidates(&header) {
+            verifies();
             match decode::<Claims>(token, &key.key, &key.validation) {
                 Ok(token) => return Ok((token.claims, key.thumbprint.clone())),
                 Err(err) => refused = in_words(err.kind()),

@@ -108,7 +108,7 @@ impl Tokens {
         Ok(Some(Self { config: config.clone(), rules, revoked_path, revoked, shared, reads }))
     }
 
-    /// Returns the client with this token, whose digest this is. Its end is not checked. Calls `verifies` before the signature is
+    /// Returns the client with this token, whose digest this is. Its end is not checked. Calls `verifies` before each key that the signature is
     /// verified, which is not done for a token that is remembered.
     ///
     /// # Errors
@@ -131,8 +131,7 @@ impl Tokens {
             metrics.auth_cache_hits.inc();
             return Ok(identity);
         }
-        verifies();
-        let read = keys.verify(token);
+        let read = keys.verify(token, verifies);
         let (claims, thumbprint) = read.map_err(|err| match (err, &self.reads) {
             // The issuer may have a new key; while it is looked for, the client is not told that its token is bad.
             (TokenError::UnknownKey, Some((reads, _))) if reads.want(now) => TokenError::Unavailable,

@@ -54,10 +54,11 @@ impl Way {
             return Self::of_probe(path);
         }
         let Some(path) = path.strip_prefix(&*worker.base_path) else { return Self::Native };
-        if is_preflight(request) {
+        let is_upgrade = opens_websocket(request.head());
+        // No browser asks for an upgrade in a preflight, which costs nothing.
+        if is_preflight(request) && !is_upgrade {
             return Self::Open;
         }
-        let is_upgrade = opens_websocket(request.head());
         match path {
             "" | "/" if is_upgrade => Self::Vendor,
             // The address without its slash is a redirect.

@@ -141,7 +141,7 @@ impl Entrance {
             self.record(key.name(), reason);
             refusal
         })?;
-        log::debug!("authenticated vendor={:?} endpoint={} key={}", self.vendor, self.endpoint, key.name());
+        log::debug!("authenticated vendor={:?} endpoint={} key={:?}", self.vendor, self.endpoint, key.name());
         Ok(seat)
     }
 

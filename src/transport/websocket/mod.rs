@@ -62,9 +62,10 @@ const IGNORED_FRAMES_MAX: usize = 16_384;
 ///
 /// Returns a problem document if the request does not open a WebSocket, or no session may begin.
 pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    // First: an account is only for who opens a WebSocket.
+    check(&request)?;
     let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
     let worker = Worker::of(&request);
-    check(&request)?;
     let key = if worker.faults.has_none() { None } else { H::presented_key(&request, worker) };
     if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
         return Ok(refused);
