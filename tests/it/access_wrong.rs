@@ -88,7 +88,7 @@ async fn no_word_of_a_client_of_a_vendor_is_in_the_log() {
     drop(client);
     process.signal("TERM").await;
     let log = process.ended().await.stderr;
-    assert!(log.contains(" key=token-"), "{log}");
+    assert!(log.contains(" key=\"token-"), "{log}");
     assert!(!log.contains(word) && !log.contains("tcs_"), "{log}");
 }
 

@@ -7,6 +7,7 @@ use tickcast::transport::AllowedHosts;
 use super::{Neighbour, document, program, replaced, transports};
 use crate::browser::driver::Browser;
 use crate::command::spawn_binary;
+use crate::patience::wait_until;
 use crate::raw::RawClient;
 use crate::secure::Pair;
 use crate::spawn::spawn_app_at_rest;
@@ -60,8 +61,10 @@ async fn behind_nginx_every_transport_passes_at_once_and_operators_addresses_do_
     transports::pass(&server, &clock, &host, &format!("https://{host}"), connect).await;
     let mut client = connect().await;
     client.request(&format!("GET /api/v1/symbols?token=a-secret HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
-    let log = std::fs::read_to_string(nginx.directory.join("access.log")).unwrap();
-    assert!(log.contains("GET /api/v1/symbols ") && !log.contains("a-secret"), "{log}");
+    // nginx writes the line after the answer.
+    let log = || std::fs::read_to_string(nginx.directory.join("access.log")).unwrap();
+    wait_until("the line", true, || log().contains("GET /api/v1/symbols ")).await;
+    assert!(!log().contains("a-secret"), "{}", log());
 }
 
 #[tokio::test]
