@@ -188,6 +188,7 @@ async fn silent_connections_of_an_address_end_each_other_and_none_of_others() {
     wait_until("connections", MOST + 2, || usize::try_from(server.metrics.connections.get()).unwrap()).await;
     assert_eq!(idle.request(&get).await.status, 200, "it was the oldest without a request");
     assert_eq!(get_from("127.0.0.2", server.address, SNAPSHOT).await.1.status, 200, "the address is still served");
-    assert_eq!(silent.last_mut().unwrap().request(&get).await.status, 200);
+    // One of the last eight has made room. Which one is not sure: those that are accepted in one turn may enter in another order.
+    wait_until("dismissed", 101 - MOST as u64, || server.metrics.limited("address_sockets")).await;
     assert_eq!(server.sessions(), 1);
 }
