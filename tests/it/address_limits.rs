@@ -177,8 +177,12 @@ async fn silent_connections_of_an_address_end_each_other_and_none_of_others() {
     let (_session, opened) = upgrade("127.0.0.2", server.address, "/ws").await;
     assert_eq!((answer.status, opened.status), (200, 101));
     let mut silent = Vec::new();
-    for _ in 0..100 {
+    let (connections, dismissed) = (&server.metrics.connections, || server.metrics.limited("address_sockets"));
+    let entered = || u64::try_from(connections.get()).unwrap() + dismissed();
+    for number in entered() + 1..=entered() + 100 {
         silent.push(RawClient::connect_from("127.0.0.2", server.address).await);
+        // Of those that come at once the newest one enters first (`server.turn_connections_max`), and would be the oldest.
+        wait_until("entered", number, entered).await;
     }
     for client in &mut silent[..100 - MOST] {
         client.rest().await;
@@ -188,7 +192,6 @@ async fn silent_connections_of_an_address_end_each_other_and_none_of_others() {
     wait_until("connections", MOST + 2, || usize::try_from(server.metrics.connections.get()).unwrap()).await;
     assert_eq!(idle.request(&get).await.status, 200, "it was the oldest without a request");
     assert_eq!(get_from("127.0.0.2", server.address, SNAPSHOT).await.1.status, 200, "the address is still served");
-    // One of the last eight has made room. Which one is not sure: those that are accepted in one turn may enter in another order.
-    wait_until("dismissed", 101 - MOST as u64, || server.metrics.limited("address_sockets")).await;
+    assert_eq!(silent.last_mut().unwrap().request(&get).await.status, 200);
     assert_eq!(server.sessions(), 1);
 }

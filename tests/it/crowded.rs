@@ -86,6 +86,9 @@ async fn connections_without_a_tls_handshake_are_closed_for_new_requests() {
     for _ in 0..219 {
         crowd.push(RawClient::connect(server.tls_address.unwrap()).await);
     }
+    // Of a crowd that has not entered yet the newest one enters first, and would be the oldest.
+    let (connections, dismissed) = (&server.metrics.connections, &server.metrics.connections_dismissed);
+    wait_until("entered", 219, || connections.get() + i64::try_from(dismissed.get()).unwrap()).await;
     for _ in 0..20 {
         assert_eq!(patiently("a probe", get(server.address, "/readyz")).await.status, 200);
         let mut secure = patiently("a newcomer", RawClient::connect_secure(server.tls_address.unwrap(), &pair)).await;

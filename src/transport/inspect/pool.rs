@@ -2,6 +2,7 @@
 //! ended, or else one of the address with the most captures, in favour of an address with fewer.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,7 @@ const SOCKETLESS_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Owner {
     /// The name of its identity; empty without a key.
     pub(super) name: String,
-    /// The number of its address, of IPv6 that of its network.
-    pub(super) address: Option<u128>,
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Every capture, by name.
@@ -87,12 +87,12 @@ impl Pool {
 impl Entries {
     /// Ends the oldest capture that has waited long for its socket; or else the oldest of the address with the most, if that
     /// has at least two more than `address`.
-    fn make_room(&mut self, address: Option<u128>, now: Instant) -> bool {
+    fn make_room(&mut self, address: Option<IpAddr>, now: Instant) -> bool {
         let is_late = |entry: &Entry| entry.is_waiting && now.saturating_duration_since(entry.began) >= SOCKETLESS_MAX;
         if self.end_oldest(is_late) {
             return true;
         }
-        let mut counts: HashMap<Option<u128>, usize> = HashMap::new();
+        let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for entry in self.by_name.values() {
             *counts.entry(entry.owner.address).or_default() += 1;
         }
@@ -113,10 +113,7 @@ impl Entries {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
-    use crate::access::counted;
     use crate::domain::{ManualClock, Timestamp};
     use crate::metrics::SharedMetrics;
 
@@ -127,7 +124,7 @@ mod tests {
     fn insert_at(pool: &Pool, name: &str, address: [u8; 4], now: Instant, metrics: &SharedMetrics) -> bool {
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(7)));
         let capture = Arc::new(Capture::new(1_024, clock, metrics.clone()));
-        let owner = Owner { name: "desk7".into(), address: Some(counted(IpAddr::from(address))) };
+        let owner = Owner { name: "desk7".into(), address: Some(IpAddr::from(address)) };
         pool.insert(name, &capture, owner, now)
     }
 

@@ -2,6 +2,7 @@
 //! evicted.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ struct Clients {
 #[derive(Debug, Default)]
 struct Client {
     accounts: [Arc<Account>; Transport::ALL.len()],
-    /// The number of the address that first sent the name, of IPv6 that of its network.
-    address: Option<u128>,
+    /// The address that first sent the name.
+    address: Option<IpAddr>,
     requests: u64,
     /// When the account was last charged or read, or seen with a connection; by the monotonic clock.
     used: Duration,
@@ -55,7 +56,7 @@ impl Traffic {
     pub(super) fn account(
         &self,
         name: &str,
-        address: Option<u128>,
+        address: Option<IpAddr>,
         transport: Transport,
         now: Duration,
     ) -> Option<Arc<Account>> {
@@ -76,8 +77,8 @@ impl Traffic {
     /// Evicts an idle client of the address that has the most: the one with the fewest requests, and among those the one idle
     /// for longest. So one address cannot evict the clients of others by sending many names. Returns false if none may be
     /// evicted.
-    fn evict(&self, clients: &mut Clients, address: Option<u128>, now: Duration) -> bool {
-        let mut counts: HashMap<Option<u128>, usize> = HashMap::new();
+    fn evict(&self, clients: &mut Clients, address: Option<IpAddr>, now: Duration) -> bool {
+        let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for client in clients.by_name.values_mut() {
             *counts.entry(client.address).or_default() += 1;
             if !client.is_idle() {
@@ -118,10 +119,7 @@ impl Traffic {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
-    use crate::access::counted;
 
     fn names(traffic: &Traffic) -> Vec<String> {
         let mut names: Vec<_> = traffic.lock().by_name.keys().cloned().collect();
@@ -168,7 +166,7 @@ mod tests {
     #[test]
     fn many_names_of_one_address_are_evicted_for_other_addresses_and_not_for_each_other() {
         let traffic = Traffic::new(4, SharedMetrics::default());
-        let [one, other] = [[1; 4], [2; 4]].map(|address| Some(counted(IpAddr::from(address))));
+        let [one, other] = [[1; 4], [2; 4]].map(|address| Some(IpAddr::from(address)));
         let poll = |name: &str, address| traffic.account(name, address, Transport::LongPoll, START).is_some();
         assert!(poll("mine", other) && poll("known", one) && poll("known", one));
         for number in 0..300 {
@@ -185,7 +183,7 @@ mod tests {
     fn many_addresses_with_one_name_each_evict_no_client_that_was_used_just_now() {
         let traffic = Traffic::new(4, SharedMetrics::default());
         let poll = |number: u8, now| {
-            let address = Some(counted(IpAddr::from([10, 0, 0, number])));
+            let address = Some(IpAddr::from([10, 0, 0, number]));
             traffic.account(&format!("x{number}"), address, Transport::LongPoll, now).is_some()
         };
         for number in 0..200 {
