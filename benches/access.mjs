@@ -3,11 +3,15 @@
 //
 //     node benches/access.mjs deliveries --old FILE [--rounds N] [--seconds N]    FILE is the server of before
 //     node benches/access.mjs handshakes [--sessions N] [--rounds N]
+//     node benches/access.mjs revocation [--sessions N] [--rounds N]
+//
+// The third takes a key away while it has --sessions sessions, and says when they are gone, and how late events of the sessions of another key come
+// meanwhile; there server and load generator share all cores.
 //
 // Each round starts each server anew, in another order, and the medians over the rounds are compared: one start differs from the next by more
 // than access control costs. The server has core 0, the load generator core 1.
 import { createPrivateKey, createSign, generateKeyPairSync, createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -56,7 +60,8 @@ function file(name, content) {
 const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const publicKey = file("public.pem", pair.publicKey.export({ type: "spki", format: "pem" }).toString());
 const digest = createHash("sha256").update(SECRET).digest("hex");
-const keysFile = file("keys.toml", `[[keys]]\nid = "desk"\nsecret_sha256 = "${digest}"\nsymbols = ["SYM*", "A*", "M?FT"]\n`);
+const DESK = `[[keys]]\nid = "desk"\nsecret_sha256 = "${digest}"\nsymbols = ["SYM*", "A*", "M?FT"]\n`;
+const keysFile = file("keys.toml", DESK);
 
 /** A token as an issuer of the field makes it. */
 function token() {
@@ -85,14 +90,19 @@ function used(pid) {
   return (user + system) * TICK_US;
 }
 
+/** Starts a server and waits until it listens. Returns it with its port. @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env */
+async function start(command, args, env) {
+  await quiet(QUIET_MS);
+  const child = new Child(command, [...args, "--port", "0"], env);
+  for (const limit = Date.now() + START_MS_MAX; !/listening url/.test(child.errors); await sleep(20)) {
+    if (Date.now() > limit || !child.isAlive) throw new Error(`the server does not listen: ${child.errors}`);
+  }
+  return { child, port: child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//)?.[1] };
+}
+
 /** Starts the server, runs the load generator, and ends the server. Returns the report, and the CPU time of the server. @param {Variant} variant @param {string[]} load */
 async function run({ server, env = {}, header }, load) {
-  await quiet(QUIET_MS);
-  const child = new Child("taskset", ["-c", "0", server, "--port", "0"], { ...MARKET, ...env });
-  for (const limit = Date.now() + START_MS_MAX; !/listening url/.test(child.errors); await sleep(20)) {
-    if (Date.now() > limit || !child.isAlive) throw new Error(`${server} does not listen: ${child.errors}`);
-  }
-  const port = child.errors.match(/listening url=http:\/\/127\.0\.0\.1:(\d+)\//)?.[1];
+  const { child, port } = await start("taskset", ["-c", "0", server], { ...MARKET, ...env });
   const args = ["-c", "1", join(TARGET, "release", "tickcast-load"), "--url", `ws://127.0.0.1:${port}/ws`, "--pid", String(child.pid), "--json", ...load];
   const before = used(child.pid);
   const generator = new Child("taskset", header ? [...args, "--header", header] : args);
@@ -133,6 +143,37 @@ async function compare(variants, rounds, load, figures) {
   }
 }
 
+/**
+ * Takes a key with so many idle sessions away. Returns when they were gone, and the latency of events of the 100 sessions of another key, in
+ * milliseconds.
+ * @param {string} server @param {number} sessions
+ */
+async function revoke(server, sessions) {
+  const left = DESK.replace("desk", "left").replace(digest, createHash("sha256").update("left").digest("hex"));
+  const path = file("two.toml", DESK + left);
+  const { child, port } = await start(server, [], { TICKCAST__AUTH__REQUIRED: "true", TICKCAST__AUTH__KEYS_FILE: path });
+  const load = (/** @type {string[]} */ ...args) =>
+    new Child(join(TARGET, "release", "tickcast-load"), ["--url", `ws://127.0.0.1:${port}/ws`, "--json", "--allow-lag", ...args]);
+  const open = () => readdirSync(`/proc/${child.pid}/fd`).length;
+  const before = open();
+  const gone = load("--idle", String(sessions), "--connect-rate", "3000", "--header", BASIC, "--duration-s", "60");
+  while (open() < before + sessions) await sleep(50);
+  const others = load("--sessions", "100", "--symbols", "AAPL,MSFT", "--symbols-per-session", "2", "--duration-s", "6",
+    "--header", `Authorization: Basic ${Buffer.from("left:left").toString("base64")}`);
+  await sleep(3_000);
+  writeFileSync(path, left);
+  const begun = performance.now();
+  child.kill("SIGHUP");
+  while (open() > before + 200) await sleep(5);
+  const ms = performance.now() - begun;
+  await others.ended;
+  const { latency_us: latency, completeness } = JSON.parse(others.output);
+  gone.kill("SIGKILL");
+  child.kill("SIGKILL");
+  await child.ended;
+  return { ms, p50: latency.p50 / 1_000, most: latency.max / 1_000, missing: completeness.missing };
+}
+
 const { values: chosen, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
 const rounds = Number(chosen.rounds);
 if (positionals[0] === "deliveries" && chosen.old) {
@@ -163,7 +204,12 @@ if (positionals[0] === "deliveries" && chosen.old) {
     "CPU µs": ({ cpu }) => cpu / sessions,
     "a second on one core": ({ cpu }) => (sessions / cpu) * 1e6,
   });
+} else if (positionals[0] === "revocation") {
+  for (let round = 1; round <= rounds; round += 1) {
+    const { ms, p50, most, missing } = await revoke(chosen.new, Number(chosen.sessions));
+    console.log(`round ${round}: gone in ${ms.toFixed(0)} ms; events of others: p50 ${p50.toFixed(1)} ms, at most ${most.toFixed(1)} ms, ${missing} missing`);
+  }
 } else {
-  console.error("deliveries --old FILE, or handshakes");
+  console.error("deliveries --old FILE, handshakes, or revocation");
   process.exitCode = 2;
 }

@@ -60,7 +60,7 @@ use guard::Guard;
 pub use identity::Identity;
 use identity::KeySet;
 pub use limits_config::LimitsConfig;
-pub use network::{Network, counted};
+pub use network::Network;
 pub use networks::Networks;
 pub use origin::web_origin;
 pub use pass::{Pass, PassError};

@@ -1,12 +1,11 @@
-//! `Network`: the addresses from which a key may be used, as an address with a prefix length; and the prefix by which addresses of
-//! strangers are counted.
+//! `Network`: the addresses from which a key may be used, as an address with a prefix length; and the number by which addresses
+//! of strangers are counted.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Addresses of IPv6 are counted by this prefix, because one customer of a provider has at least that many.
-const COUNTED_PREFIX_V6: u8 = 64;
+use crate::rate::network_of;
 
 /// A range of addresses, `192.0.2.0/24`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,12 +46,9 @@ impl fmt::Debug for Network {
     }
 }
 
-/// Returns the number by which requests of this address are counted: all of it, or of IPv6 its first 64 bits.
-pub fn counted(address: IpAddr) -> u128 {
-    match parts(address) {
-        (bits, len, true) => masked(bits, COUNTED_PREFIX_V6, len),
-        (bits, ..) => bits,
-    }
+/// Returns the number by which requests of this address are counted: that of its network.
+pub(super) fn counted(address: IpAddr) -> u128 {
+    parts(network_of(address)).0
 }
 
 /// Returns the bits of an address, their number, and whether it is one of IPv6.

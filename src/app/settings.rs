@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, ConfigError, Environment, File, FileFormat, Format};
 use serde::Deserialize;
 
@@ -57,6 +58,10 @@ pub struct Settings {
     pub fault_limits: FaultLimits,
 }
 
+fn defaults() -> ConfigBuilder<DefaultState> {
+    Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml))
+}
+
 impl Settings {
     /// Reads the settings: the defaults, then `config/<profile>.toml` of the current directory, then `file`, then the
     /// environment.
@@ -66,10 +71,9 @@ impl Settings {
     /// Returns the first key that is unknown or has a bad value, the file that cannot be read, or the environment variable that is nearly
     /// that of a setting.
     pub fn read(profile: Option<&str>, file: Option<&Path>) -> Result<Self, SettingsError> {
-        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml)).build()?;
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        check_names(&defaults.cache, variables)?;
+        check_names(&defaults().build()?.cache, variables)?;
         Self::layered(profile, file, Self::environment())
     }
 
@@ -94,7 +98,7 @@ impl Settings {
     /// Returns the settings of the defaults, of the texts of files with their names, and of the environment, each overriding those
     /// before it.
     fn of_texts(texts: &[(String, String)], environment: Environment) -> Result<Self, SettingsError> {
-        let defaults = Config::builder().add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml));
+        let defaults = defaults();
         let mut layers = defaults.clone();
         for (name, text) in texts {
             let values = FileFormat::Toml.parse(Some(name), text);

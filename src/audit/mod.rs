@@ -7,11 +7,12 @@
 mod line;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
+use crate::rate::network_of;
 
 use line::Line;
 
@@ -114,7 +115,7 @@ impl Audit {
         let mut seconds = self.lock();
         seconds.advance(now);
         let second = &mut seconds.present;
-        let key = (event, entry.address.map(network));
+        let key = (event, entry.address.map(network_of));
         let has_room = second.sources.len() < self.sources_max;
         let is_first = match second.sources.get_mut(&key) {
             Some(left_out) => {
@@ -174,15 +175,6 @@ impl Audit {
 
     fn lock(&self) -> MutexGuard<'_, Seconds> {
         self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Returns an address of IPv4, or the first 64 bits of one of IPv6: one customer of a provider has at least the rest, and could fill a
-/// second with addresses, so that nobody else's line is in it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -259,7 +251,7 @@ mod tests {
     fn a_network_of_ipv6_counts_as_one_address() {
         let (audit, clock, metrics) = audit(100);
         for number in 0..1_000_u128 {
-            let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
+            let address = std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
             audit.record(Event::Refused, Entry { address: Some(address.into()), ..Entry::default() });
         }
         audit.record(Event::Refused, from(1));

@@ -1,13 +1,15 @@
-//! The only rate limiter of the server, for requests, frames, work, writes and turns.
+//! The only rate limiter of the server, for requests, frames, work, writes and turns; and the network by which an address is counted.
 //!
 //! `RateLimiter` is the generic cell rate algorithm (ITU-T I.371, annex A), which stores one moment per limit instead
 //! of a count of tokens and a time. The caller decides what happens to a client over its limit.
 
+mod network;
 mod pauses;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use network::network_of;
 pub use pauses::{LOOK_INTERVAL_MAX, Pauses};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -303,8 +303,8 @@ function drawStage() {
 }
 
 /**
- * Requests fresh snapshots where events were merged: the day's volume, high and low include the merged ones, which no event tells. So do
- * the bars of a key with a rate.
+ * Requests fresh snapshots where events were merged: the day's volume, high and low include the merged ones, which no event tells. With
+ * a key that has a rate the bars are fetched anew, too.
  */
 function renew() {
   const now_ms = performance.now();

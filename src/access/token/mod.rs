@@ -108,8 +108,8 @@ impl Tokens {
         Ok(Some(Self { config: config.clone(), rules, revoked_path, revoked, shared, reads }))
     }
 
-    /// Returns the client with this token, whose digest this is. Its end is not checked. Calls `verifies` before each key that the signature is
-    /// verified, which is not done for a token that is remembered.
+    /// Returns the client with this token, whose digest this is. Its end is not checked. Calls `verifies` before each verification of the
+    /// signature; there is none for a token that is remembered.
     ///
     /// # Errors
     ///

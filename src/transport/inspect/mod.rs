@@ -31,7 +31,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::access::{Networks, Seat, counted};
+use crate::access::{Networks, Seat};
+use crate::rate::network_of;
 use crate::session::{Session, SessionConfig};
 use crate::transport::connection::state::ConnectionState;
 use crate::transport::gate::Place;
@@ -96,7 +97,7 @@ pub(super) async fn observe(request: HttpRequest) -> Result<HttpResponse, Proble
     let (identity, began) = (gate::identity(&request), Instant::now());
     let ended = capture.clone();
     let seat = gate::end_with_key(&request, &identity, move || ended.end())?;
-    let owner = Owner { name: identity.name().into(), address: forwarded::address(&request).map(counted) };
+    let owner = Owner { name: identity.name().into(), address: forwarded::address(&request).map(network_of) };
     if !inspector.captures.insert(&name, &capture, owner, began) {
         worker.metrics().captures_refused.inc();
         return Ok(refuse(&worker));

@@ -16,7 +16,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::access::counted;
+use crate::rate::network_of;
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, Worker, forwarded, gate, rest};
 
@@ -45,7 +45,7 @@ pub(super) fn charge(
     let worker = Worker::of(request);
     let now = worker.clock.read().elapsed;
     let Some(account) =
-        worker.traffic.account(&scoped(request, &name), forwarded::address(request).map(counted), transport, now)
+        worker.traffic.account(&scoped(request, &name), forwarded::address(request).map(network_of), transport, now)
     else {
         return Ok(None);
     };
