@@ -86,7 +86,7 @@ async fn connections_without_a_tls_handshake_are_closed_for_new_requests() {
     for _ in 0..219 {
         crowd.push(RawClient::connect(server.tls_address.unwrap()).await);
     }
-    // Of a crowd that has not entered yet the newest one enters first, and would be the oldest.
+    // Connections of two listeners have no order: a probe could be accepted in the middle of the crowd that came before it.
     let (connections, dismissed) = (&server.metrics.connections, &server.metrics.connections_dismissed);
     wait_until("entered", 219, || connections.get() + i64::try_from(dismissed.get()).unwrap()).await;
     for _ in 0..20 {

@@ -122,9 +122,11 @@ impl ConnectionState {
         state
     }
 
-    /// Records that the TLS handshake, if any, is complete.
-    pub(super) fn open(self: &Rc<Self>) {
-        self.enter(Phase::Fresh);
+    /// Records that the TLS handshake, if any, is complete. The connection keeps its place in the table: it has been without a
+    /// request since the accept, and of a crowd the newest one comes here first.
+    pub(super) fn open(&self) {
+        self.phase.set(Phase::Fresh);
+        self.since.set(Instant::now());
     }
 
     /// Records whether a part of the next request's head has arrived.

@@ -91,9 +91,10 @@ impl ConnectionTable {
         if self.limits.of_address == 0 {
             return false;
         }
+        let key = state.place().get();
         self.remove(state);
         state.address().set(Some(address));
-        self.move_to(state, true);
+        self.insert(state, true, key.unwrap_or_else(|| self.next_key()));
         let oldest = {
             let (of_address, idle) = (self.of_address.borrow(), self.idle.borrow());
             let keys = of_address.get(&address).filter(|keys| keys.len() > self.limits.of_address);
@@ -143,11 +144,18 @@ impl ConnectionTable {
 
     /// Records that a connection has become idle, or has begun to respond.
     pub(super) fn move_to(&self, state: &Rc<ConnectionState>, is_idle: bool) {
+        self.remove(state);
+        self.insert(state, is_idle, self.next_key());
+    }
+
+    fn next_key(&self) -> u64 {
+        self.next.replace(self.next.get() + 1)
+    }
+
+    fn insert(&self, state: &Rc<ConnectionState>, is_idle: bool, key: u64) {
         if state.is_dismissed() {
             return;
         }
-        self.remove(state);
-        let key = self.next.replace(self.next.get() + 1);
         state.place().set(Some(key));
         if is_idle { &self.idle } else { &self.busy }.borrow_mut().insert(key, state.clone());
         if let Some(address) = state.address().get() {
@@ -286,6 +294,27 @@ mod tests {
             state.end();
         }
         assert!(!table.of_address.borrow().contains_key(&2));
+    }
+
+    #[test]
+    fn of_a_crowd_the_one_accepted_first_is_closed_in_whatever_order_they_open() {
+        for assigned in [false, true] {
+            let table = ConnectionTable::new(ConnectionLimits { of_address: 4, ..FOUR }, SharedMetrics::default());
+            let enter = || ConnectionState::begin(&Rc::new(TIMEOUTS), &table, (!assigned).then_some(1));
+            let crowd = [(); 4].map(|()| enter());
+            for state in crowd.iter().rev() {
+                if assigned {
+                    state.assign(Some(1));
+                }
+                state.open();
+            }
+            let last = enter();
+            let closed: Vec<_> = crowd.iter().chain([&last]).map(|state| dismissed(state)).collect();
+            assert_eq!(closed, [true, false, false, false, false], "{assigned}");
+            for state in crowd.iter().chain([&last]) {
+                state.end();
+            }
+        }
     }
 
     #[test]
