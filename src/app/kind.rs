@@ -6,6 +6,10 @@
 use config::{Value, ValueKind};
 
 use crate::app::SettingsError;
+use crate::app::settings_error::shortened;
+
+/// Longest part of a bad value that is quoted, in characters.
+const VALUE_CHARS_MAX: usize = 64;
 
 /// Checks that every value of `settings` has the type of its default. Keys without a default are unknown, and left to
 /// the deserializer.
@@ -39,7 +43,11 @@ fn check(key: &str, default: &Value, value: &Value) -> Result<(), SettingsError>
     };
     let Some(kind) = kind else { return Ok(()) };
     let origin = value.origin().map_or(String::new(), |origin| format!(" ({origin})"));
-    Err(SettingsError::Kind { key: key.into(), kind, value: format!("{:?}{origin}", value.to_string()) })
+    Err(SettingsError::Kind {
+        key: key.into(),
+        kind,
+        value: format!("{:?}{origin}", shortened(&value.to_string(), VALUE_CHARS_MAX)),
+    })
 }
 
 /// Values from the environment are always strings.

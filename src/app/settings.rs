@@ -320,4 +320,12 @@ mod tests {
             assert!(err.contains(named) && !err.contains('\n'), "{key}={value}: {err}");
         }
     }
+
+    #[test]
+    fn a_complaint_quotes_the_beginning_of_a_long_value() {
+        for key in ["TICKCAST__AUTH__REQUIRED", "TICKCAST__FEED__KIND", "TICKCAST__SERVER__TRUSTED_PROXIES"] {
+            let err = read(&[(key, &"é".repeat(10_000))]).expect_err(key).to_string();
+            assert!(err.chars().count() < 600, "{key}: {} characters", err.chars().count());
+        }
+    }
 }

@@ -47,6 +47,17 @@ pub enum SettingsError {
     },
 }
 
+/// Longest complaint of the reader of a file, in characters: it quotes names and values in full.
+const COMPLAINT_CHARS_MAX: usize = 500;
+
+/// Returns the beginning of a text, with `…` if that is not all of it.
+pub(super) fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Removes the excerpt of the file, over several lines, that the TOML parser adds to its message, and the value of a setting with secrets.
 fn in_one_line(err: &ConfigError) -> String {
     let text = err.to_string();
@@ -56,8 +67,9 @@ fn in_one_line(err: &ConfigError) -> String {
     };
     let lines = text.lines().map(str::trim).filter(|line| !is_excerpt(line));
     let line = lines.collect::<Vec<_>>().join(", ");
-    match (line.find('"'), line.rfind('"')) {
+    let line = match (line.find('"'), line.rfind('"')) {
         (Some(begin), Some(end)) if line.contains("`keys.pairs") => format!("{}\"***{}", &line[..begin], &line[end..]),
         _ => line,
-    }
+    };
+    shortened(&line, COMPLAINT_CHARS_MAX)
 }
