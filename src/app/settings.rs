@@ -322,6 +322,12 @@ mod tests {
     }
 
     #[test]
+    fn a_complaint_about_a_name_with_a_line_break_is_one_line() {
+        let err = Settings::of_files(&["\"a\\rb\\nc\" = 1"]).unwrap_err().to_string();
+        assert!(err.contains("a b") && !err.chars().any(char::is_control), "{err:?}");
+    }
+
+    #[test]
     fn a_complaint_quotes_the_beginning_of_a_long_value() {
         for key in ["TICKCAST__AUTH__REQUIRED", "TICKCAST__FEED__KIND", "TICKCAST__SERVER__TRUSTED_PROXIES"] {
             let err = read(&[(key, &"é".repeat(10_000))]).expect_err(key).to_string();

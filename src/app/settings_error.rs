@@ -71,5 +71,6 @@ fn in_one_line(err: &ConfigError) -> String {
         (Some(begin), Some(end)) if line.contains("`keys.pairs") => format!("{}\"***{}", &line[..begin], &line[end..]),
         _ => line,
     };
-    shortened(&line, COMPLAINT_CHARS_MAX)
+    // A name in quotes may have a carriage return.
+    shortened(&line.replace(char::is_control, " "), COMPLAINT_CHARS_MAX)
 }
