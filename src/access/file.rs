@@ -26,6 +26,28 @@ impl KeyFileError {
     }
 }
 
+/// The result of reading a file of the settings again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reread {
+    /// It was good, and holds from now on.
+    Reloaded,
+    /// It is bad, for this reason in one line, and the old one stays.
+    Kept(String),
+    /// It is an address, which is being asked: the log tells the result.
+    Asked,
+}
+
+impl Reread {
+    /// Returns the word for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Reloaded => "reloaded",
+            Self::Kept(_) => "kept",
+            Self::Asked => "asked",
+        }
+    }
+}
+
 /// Reads a regular file of at most `bytes_max` bytes.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::access::failures::Failures;
-use crate::access::file::KeyFileError;
+use crate::access::file::{KeyFileError, Reread};
 use crate::access::identity::KeySet;
 use crate::access::key_file;
 use crate::access::quotas::Quotas;
@@ -139,19 +139,23 @@ impl Keys {
     }
 
     /// Reads the key file, the keys of tokens and the revocations again, and ends the connections of the keys that are no longer there
-    /// or have changed, and of the tokens that are no longer good. A bad file changes nothing. The result is logged, and returned: whether
-    /// the files were good; `None` without any.
-    pub fn reload(&self) -> Option<bool> {
-        let guard = self.guard.as_ref()?;
+    /// or have changed, and of the tokens that are no longer good. A bad file changes nothing, and the good ones hold. The result is
+    /// logged, and returned for each setting that names a file or an address.
+    pub fn reload(&self) -> Vec<(&'static str, Reread)> {
+        let Some(guard) = &self.guard else { return Vec::new() };
         let file = guard.path.as_deref().map(|path| guard.read_again(path));
-        let are_tokens_good = guard.tokens.as_ref().is_none_or(Tokens::reload);
+        let mut read = Vec::new();
+        if let Some(file) = &file {
+            read.push(("auth.keys_file", file.as_ref().map_or_else(|err| Reread::Kept(err.to_string()), |_| Reread::Reloaded)));
+        }
+        read.extend(guard.tokens.iter().flat_map(Tokens::reload));
         let ended = self.end_connections(|_| true);
         match &file {
             Some(Ok(keys)) => log::info!("keys reloaded keys={keys} connections_ended={ended}"),
             Some(Err(err)) => log::error!("keys not reloaded, the old ones stay: {err}"),
             None => log::info!("tokens reloaded connections_ended={ended}"),
         }
-        Some(are_tokens_good && !matches!(file, Some(Err(_))))
+        read
     }
 
     /// Ends the connections of the keys and tokens that have expired, and of the tokens whose key the issuer has withdrawn.

@@ -53,7 +53,7 @@ use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 pub use delays::Delays;
 pub use entitlement::{Entitlement, OnLimit, Rights};
-pub use file::KeyFileError;
+pub use file::{KeyFileError, Reread};
 pub use glob::Glob;
 pub use guard::Expiry;
 use guard::Guard;

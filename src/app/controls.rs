@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::access::Keys;
+use crate::access::{Keys, Reread};
 use crate::app::log_filter::LogFilter;
 use crate::app::tls::Certificate;
 use crate::audit::{Audit, Entry, Event};
@@ -35,14 +35,14 @@ impl Controls for ServerControls {
         self.drained.notify_one();
     }
 
-    fn reload(&self) -> Vec<(&'static str, bool)> {
-        let keys = self.keys.reload().map(|is_good| ("keys", is_good));
-        let certificate = self.certificate.as_ref().map(|certificate| ("certificate", certificate.reload()));
-        if let Some((_, is_good)) = keys {
-            let reason = if is_good { "keys reloaded" } else { "keys kept" };
-            self.audit.record(Event::Reloaded, Entry { reason, ..Entry::default() });
+    fn reload(&self) -> Vec<(&'static str, Reread)> {
+        let mut read = self.keys.reload();
+        read.extend(self.certificate.as_ref().map(|certificate| ("server.tls.cert", certificate.reload())));
+        if !read.is_empty() {
+            let words: Vec<_> = read.iter().map(|(setting, result)| format!("{setting} {}", result.name())).collect();
+            self.audit.record(Event::Reloaded, Entry { reason: &words.join(", "), ..Entry::default() });
         }
-        keys.into_iter().chain(certificate).collect()
+        read
     }
 
     fn log_filter(&self) -> String {

@@ -13,6 +13,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use serde::Deserialize;
 
+use crate::access::Reread;
+
 /// The protocol offered by ALPN. A WebSocket is opened over HTTP/1.1 (RFC 6455), so that HTTP/2 would not help.
 const PROTOCOL: &[u8] = b"http/1.1";
 
@@ -123,18 +125,18 @@ impl Certificate {
         Ok(Self { cert, key, provider, current })
     }
 
-    /// Reads the files again. If they are invalid, logs the error, keeps the old certificate, and returns false.
-    pub fn reload(&self) -> bool {
+    /// Reads the files again. If they are invalid, logs the error, and keeps the old certificate.
+    pub fn reload(&self) -> Reread {
         let cert = self.cert.display();
         match read_pair(&self.cert, &self.key, &self.provider) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 log::info!("certificate reloaded cert={cert}");
-                true
+                Reread::Reloaded
             }
             Err(err) => {
                 log::error!("certificate not reloaded, the old one stays: {err}");
-                false
+                Reread::Kept(err.to_string())
             }
         }
     }

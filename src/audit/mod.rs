@@ -37,7 +37,7 @@ pub enum Event {
     SessionBegun,
     /// Such a session has ended.
     SessionEnded,
-    /// The key file was read again.
+    /// The files of keys, of tokens and of the certificate were read again.
     Reloaded,
     /// An operator has given an order.
     Order,

@@ -241,25 +241,6 @@ async fn all_sessions_of_a_key_are_listed_and_ended_on_every_worker() {
     wait_until("the other key's session", 1, || server.sessions()).await;
 }
 
-#[actix_web::test]
-async fn files_are_read_again_on_request_and_a_bad_one_is_reported() {
-    let keys = KeyRing::new(&two_keys());
-    let server = spawn_app(|settings| {
-        keys.require(settings);
-        with_operators(settings);
-    });
-    let admin = server.admin.unwrap();
-    let mut client = Client::connect_as(server.address, NARROW).await;
-    let header = header_of(WIDE);
-    let reload = async || request(admin, Method::POST, "/admin/reload", &[("Authorization", &header)]).await.json();
-    keys.write(&["nonsense".into()]);
-    assert_eq!(reload().await, json!({"keys": "kept"}));
-    client.sync().await;
-    keys.write(&[entry(WIDE, "symbols = [\"*\"]\nadmin = true")]);
-    assert_eq!(reload().await, json!({"keys": "reloaded"}));
-    assert_eq!(client.read_to_end().await.1.unwrap().0, 4403);
-}
-
 async fn spawn_with_operators(host: &str) -> (Process, std::net::SocketAddr) {
     let mut process = spawn_binary(&[], &[("TICKCAST__ADMIN__HOST", host), ADMIN_PORT]).await;
     assert!(process.next_line().await.contains("admin_url="));

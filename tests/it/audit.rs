@@ -96,7 +96,7 @@ async fn a_whole_run_tells_who_came_and_went_and_no_secret() {
     assert!(
         !orders.is_empty() && of(&audit, "order").iter().all(|line| line["count"].is_u64() || line["name"] == WIDE)
     );
-    assert!(of(&audit, "reloaded").iter().any(|line| line["reason"] == "keys reloaded"), "{audit:?}");
+    assert!(of(&audit, "reloaded").iter().any(|line| line["reason"] == "auth.keys_file reloaded"), "{audit:?}");
     let reasons: Vec<_> =
         of(&audit, "refused").iter().filter_map(|line| line["reason"].as_str().map(str::to_owned)).collect();
     assert!(reasons.iter().all(|reason| ["unknown", "missing"].contains(&reason.as_str())), "{reasons:?}");

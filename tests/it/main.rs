@@ -47,6 +47,7 @@ mod access_wrong;
 mod address_limits;
 mod admin;
 mod admin_entrance;
+mod admin_reload;
 mod alpaca_auth;
 mod alpaca_bad_input;
 mod alpaca_slow;

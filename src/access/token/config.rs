@@ -118,6 +118,16 @@ impl JwtConfig {
         files.into_iter().filter(|path| !path.is_empty()).count() + usize::from(!self.public_keys.is_empty())
     }
 
+    /// Returns the setting that names the source of keys.
+    pub(super) fn source(&self) -> &'static str {
+        match self {
+            Self { hmac_secret_file, .. } if !hmac_secret_file.is_empty() => "auth.jwt.hmac_secret_file",
+            Self { jwks_file, .. } if !jwks_file.is_empty() => "auth.jwt.jwks_file",
+            Self { jwks_url, .. } if !jwks_url.is_empty() => "auth.jwt.jwks_url",
+            _ => "auth.jwt.public_keys",
+        }
+    }
+
     /// Returns the permitted algorithms; `None` if a name is unknown.
     pub(super) fn parsed_algorithms(&self) -> Option<Vec<Algorithm>> {
         self.algorithms.iter().map(|name| name.parse().ok()).collect()

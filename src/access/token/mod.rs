@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::access::file::KeyFileError;
+use crate::access::file::{KeyFileError, Reread};
 use crate::access::{AuthConfig, Digest, Identity};
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
@@ -172,17 +172,18 @@ impl Tokens {
         is_withdrawn.then_some(CloseReason::TokenExpired)
     }
 
-    /// Reads the files again, and asks the issuer for its keys. A bad file changes nothing. The result is logged, and returned: whether the
-    /// files were good.
-    pub(super) fn reload(&self) -> bool {
-        let mut are_good = true;
+    /// Reads the files again, and asks the issuer for its keys. A bad file changes nothing. The result is logged, and returned for
+    /// each setting.
+    pub(super) fn reload(&self) -> Vec<(&'static str, Reread)> {
+        let mut read = Vec::new();
         match self.revoked_path.as_deref().map(read_revoked) {
             Some(Ok(revoked)) => {
                 log::info!("revocations reloaded revoked={}", revoked.len());
                 *self.revoked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(revoked);
+                read.push(("auth.revoked_file", Reread::Reloaded));
             }
             Some(Err(err)) => {
-                are_good = false;
+                read.push(("auth.revoked_file", Reread::Kept(err.to_string())));
                 log::error!("revocations not reloaded, the old ones stay: {err}");
             }
             None => {}
@@ -191,10 +192,11 @@ impl Tokens {
             Ok(Some(keys)) => {
                 log::info!("keys of tokens reloaded keys={}", keys.len());
                 self.shared.replace(keys, None);
+                read.push((self.config.source(), Reread::Reloaded));
             }
             Ok(None) => {}
             Err(err) => {
-                are_good = false;
+                read.push((self.config.source(), Reread::Kept(err.to_string())));
                 log::error!("keys of tokens not reloaded, the old ones stay: {err}");
             }
         }
@@ -202,8 +204,9 @@ impl Tokens {
         self.shared.memory.forget();
         if let Some((reads, _)) = &self.reads {
             reads.demand();
+            read.push((self.config.source(), Reread::Asked));
         }
-        are_good
+        read
     }
 
     /// Updates the age of the keys, and returns whether keys were replaced since the last call, so that sessions may have to end.

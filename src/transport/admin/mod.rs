@@ -15,6 +15,7 @@ use actix::Addr;
 use actix_web::{HttpRequest, Resource, web};
 use serde::Serialize;
 
+use crate::access::Reread;
 use crate::audit::Event;
 use crate::hub::Hub;
 use crate::transport::hosts::UnknownHost;
@@ -30,9 +31,9 @@ const ORDER_BYTES_MAX: usize = 4_096;
 pub trait Controls: Send + Sync {
     /// Begins the shutdown, as SIGTERM does.
     fn drain(&self);
-    /// Reads the key file and the certificate again, as SIGHUP does. Returns each with whether it was good; a bad one changes nothing.
-    /// Reads files.
-    fn reload(&self) -> Vec<(&'static str, bool)>;
+    /// Reads the files of keys, of tokens and of the certificate again, as SIGHUP does. Returns the setting of each with what came of it; a
+    /// bad one changes nothing, and the others hold.
+    fn reload(&self) -> Vec<(&'static str, Reread)>;
     /// Returns the filter of the log, as in `RUST_LOG`.
     fn log_filter(&self) -> String;
     /// Sets the filter of the log.

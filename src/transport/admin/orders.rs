@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::Reread;
 use crate::transport::admin::{Admin, note};
 use crate::transport::query::Parameters;
 use crate::transport::{Problem, rest};
@@ -30,7 +31,7 @@ pub(super) async fn drain(request: HttpRequest) -> Result<HttpResponse, Problem>
     Ok(answer(&json!({ "draining": true })))
 }
 
-/// Responds to `POST /admin/reload`: which files were read again, and whether each was good. The log has the mistake of a bad one.
+/// Responds to `POST /admin/reload`: for each setting that names a file what came of reading it again, and the mistake of a bad one.
 ///
 /// # Errors
 ///
@@ -42,7 +43,13 @@ pub(super) async fn reload(request: HttpRequest) -> Result<HttpResponse, Problem
     // Not on this thread, whose sessions would wait for the files.
     let read = web::block(move || controls.reload()).await;
     let read = read.map_err(|_| Problem::unavailable("the server is shutting down"))?;
-    let result = |(what, is_good): (&str, bool)| (what.to_owned(), json!(if is_good { "reloaded" } else { "kept" }));
+    let result = |(setting, read): (&str, Reread)| {
+        let mut result = json!({ "result": read.name() });
+        if let Reread::Kept(reason) = read {
+            result["reason"] = reason.into();
+        }
+        (setting.to_owned(), result)
+    };
     Ok(answer(&Value::Object(read.into_iter().map(result).collect())))
 }
 
