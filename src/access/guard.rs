@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::access::denied::unknown;
 use crate::access::failures::Failures;
 use crate::access::file::{KeyFileError, Reread};
 use crate::access::identity::KeySet;
 use crate::access::key_file;
 use crate::access::quotas::Quotas;
-use crate::access::secret::{is_like_ours, is_mistyped};
+use crate::access::secret::is_like_ours;
 use crate::access::strangers::Strangers;
 use crate::access::tickets::{Tickets, is_page_ticket};
 use crate::access::token::{self, Tokens};
 use crate::access::{
-    AuthConfig, Caller, Credentials, Delays, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin,
+    AuthConfig, Caller, Credentials, Delays, Denied, Digest, Identity, KeyError, Keys, LimitsConfig, web_origin,
 };
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
@@ -112,7 +113,7 @@ impl Keys {
     /// # Errors
     ///
     /// Returns why the client is refused.
-    pub fn identify(&self, credentials: Option<Credentials<'_>>, caller: &Caller) -> Result<Identity, KeyError> {
+    pub fn identify(&self, credentials: Option<Credentials<'_>>, caller: &Caller) -> Result<Identity, Denied> {
         self.identify_by(credentials, caller, &|| self.charge_verification(caller.address))
     }
 
@@ -126,12 +127,12 @@ impl Keys {
         credentials: Option<Credentials<'_>>,
         caller: &Caller,
         verifies: &dyn Fn(),
-    ) -> Result<Identity, KeyError> {
+    ) -> Result<Identity, Denied> {
         let Some(guard) = &self.guard else { return Ok(Identity::anybody()) };
         let Some(credentials) = credentials else {
             if guard.is_required {
                 guard.metrics.count_auth("none", KeyError::Missing.name());
-                return Err(KeyError::Missing);
+                return Err(KeyError::Missing.into());
             }
             return Ok(Identity::anybody());
         };
@@ -146,7 +147,10 @@ impl Keys {
         let file = guard.path.as_deref().map(|path| guard.read_again(path));
         let mut read = Vec::new();
         if let Some(file) = &file {
-            read.push(("auth.keys_file", file.as_ref().map_or_else(|err| Reread::Kept(err.to_string()), |_| Reread::Reloaded)));
+            read.push((
+                "auth.keys_file",
+                file.as_ref().map_or_else(|err| Reread::Kept(err.to_string()), |_| Reread::Reloaded),
+            ));
         }
         read.extend(guard.tokens.iter().flat_map(Tokens::reload));
         let ended = self.end_connections(|_| true);
@@ -216,12 +220,7 @@ impl Guard {
         Ok(keys)
     }
 
-    fn look_up(
-        &self,
-        credentials: Credentials<'_>,
-        caller: &Caller,
-        verifies: &dyn Fn(),
-    ) -> Result<Identity, KeyError> {
+    fn look_up(&self, credentials: Credentials<'_>, caller: &Caller, verifies: &dyn Fn()) -> Result<Identity, Denied> {
         let key = match credentials {
             Credentials::Ticket(text) => self.redeem(text)?,
             // A token is sent more than once.
@@ -234,7 +233,7 @@ impl Guard {
                 }
             }
         };
-        self.permit(&key, caller)?;
+        self.permit(&key, caller).map_err(|why| Denied::of(&key, why))?;
         Ok(key)
     }
 
@@ -254,7 +253,7 @@ impl Guard {
         credentials: Credentials<'_>,
         digest: &Digest,
         verifies: &dyn Fn(),
-    ) -> Result<Option<Identity>, KeyError> {
+    ) -> Result<Option<Identity>, Denied> {
         match (&self.tokens, credentials) {
             (Some(tokens), Credentials::Token(word)) if token::is_like(word) => {
                 Ok(Some(tokens.check(word, digest, self.clock.now(), verifies)?))
@@ -264,7 +263,7 @@ impl Guard {
     }
 
     /// Returns the way by which a client with these credentials comes, for the metrics.
-    fn way(&self, credentials: Credentials<'_>, found: &Result<Identity, KeyError>) -> &'static str {
+    fn way(&self, credentials: Credentials<'_>, found: &Result<Identity, Denied>) -> &'static str {
         let is_ticket = match credentials {
             Credentials::Ticket(_) => true,
             Credentials::Token(word) => is_page_ticket(word),
@@ -287,15 +286,15 @@ impl Guard {
         &self,
         credentials: Credentials<'_>,
         caller: &Caller,
-        mut found: Result<Identity, KeyError>,
-    ) -> Result<Identity, KeyError> {
+        mut found: Result<Identity, Denied>,
+    ) -> Result<Identity, Denied> {
         let (way, now) = (self.way(credentials, &found), self.clock.now());
-        if found.as_ref().is_err_and(KeyError::is_wrong)
+        if found.as_ref().is_err_and(|denied| denied.why.is_wrong())
             && let Err(wait_ms) = self.failures.count(caller.address, now)
         {
-            found = Err(KeyError::RateLimited { wait_ms });
+            found = Err(KeyError::RateLimited { wait_ms }.into());
         }
-        self.metrics.count_auth(way, found.as_ref().map_or_else(|err| err.name(), |_| "accepted"));
+        self.metrics.count_auth(way, found.as_ref().map_or_else(|denied| denied.why.name(), |_| "accepted"));
         found
     }
 
@@ -351,37 +350,6 @@ impl Guard {
 
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-impl KeyError {
-    /// Returns the value of the label in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Missing => "missing",
-            Self::Mistyped | Self::Unknown | Self::Ticket => "unknown",
-            Self::TooManyTickets => "unavailable",
-            Self::Expired | Self::Spent => "expired",
-            Self::Token(err) => err.name(),
-            Self::Address | Self::Origin | Self::NotEntitled => "forbidden",
-        }
-    }
-
-    /// Returns whether the credentials are wrong ones, that count against their address. Nobody finds a ticket by trying, and those of a
-    /// server that has been restarted are unknown to it.
-    fn is_wrong(&self) -> bool {
-        matches!(self, Self::Unknown | Self::Mistyped) || matches!(self, Self::Token(err) if err.is_forged())
-    }
-
-    /// Returns whether the key is a right one, but may not be used so.
-    pub const fn is_forbidden(self) -> bool {
-        matches!(self, Self::Address | Self::Origin | Self::NotEntitled)
-    }
-}
-
-/// Returns the reason why credentials are refused that no key has.
-pub(super) fn unknown(credentials: Credentials<'_>) -> KeyError {
-    if is_mistyped(credentials.secret()) { KeyError::Mistyped } else { KeyError::Unknown }
 }
 
 /// Returns why a key file does not go with `auth.page_key`.

@@ -7,6 +7,7 @@ mod allowance;
 mod auth_config;
 mod config;
 mod delays;
+mod denied;
 mod entitlement;
 mod failures;
 mod file;
@@ -52,6 +53,7 @@ pub use auth_config::{AuthConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
 pub use delays::Delays;
+pub use denied::{Denied, KeyError};
 pub use entitlement::{Entitlement, OnLimit, Rights};
 pub use file::{KeyFileError, Reread};
 pub use glob::Glob;
@@ -107,51 +109,6 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// The origin of the page, if a browser named one.
     pub origin: Option<String>,
-}
-
-/// The reason why a client is refused. In the order in which it is looked for, but for the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// No such key, and too many wrong credentials came from the address before.
-    #[error("too many wrong credentials came from this address")]
-    RateLimited {
-        /// Time after which the next wrong ones are answered as such, in milliseconds.
-        wait_ms: u64,
-    },
-    /// The client sent none, and needs some.
-    #[error("a key is needed")]
-    Missing,
-    /// The secret was cut or mistyped: its checksum is wrong.
-    #[error("the secret was cut or mistyped: its checksum is wrong")]
-    Mistyped,
-    /// No such key, or a wrong secret.
-    #[error("no such key")]
-    Unknown,
-    /// No ticket of this server, or one of a key or secret that has been removed.
-    #[error("no ticket of this server, or its key is no longer valid")]
-    Ticket,
-    /// The ticket has been used, or has expired.
-    #[error("the ticket has been used or has expired")]
-    Spent,
-    /// So many tickets have been used that no more can be.
-    #[error("too many tickets have been used (auth.tickets_max)")]
-    TooManyTickets,
-    /// The token is none of the issuer's, or may not be used.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The key or the token has expired.
-    #[error("the key or the token has expired")]
-    Expired,
-    /// The key may not be used from this address (`addresses` of the key).
-    #[error("the key may not be used from this address")]
-    Address,
-    /// The key may not be used by pages of this origin (`origins` of the key).
-    #[error("the key may not be used by this page")]
-    Origin,
-    /// The key may not speak this dialect: by its `dialects`, or because it has not every channel, a highest rate or a
-    /// delay.
-    #[error("the key may not use this dialect")]
-    NotEntitled,
 }
 
 /// Checks the text of a key file, for a server with whichever delays.
@@ -218,7 +175,7 @@ impl Keys {
     /// # Errors
     ///
     /// Returns why they are refused.
-    pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
+    pub fn check(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, Denied> {
         self.count(credentials, caller, self.look_up(vendor, credentials, caller))
     }
 
@@ -231,8 +188,8 @@ impl Keys {
         &self,
         credentials: Credentials<'_>,
         caller: &Caller,
-        found: Result<Identity, KeyError>,
-    ) -> Result<Identity, KeyError> {
+        found: Result<Identity, Denied>,
+    ) -> Result<Identity, Denied> {
         let Some(guard) = &self.guard else { return found };
         guard.count(credentials, caller, found)
     }
@@ -242,7 +199,7 @@ impl Keys {
     /// # Errors
     ///
     /// Returns why they are refused.
-    pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, KeyError> {
+    pub fn look_up(&self, vendor: Vendor, credentials: Credentials<'_>, caller: &Caller) -> Result<Identity, Denied> {
         let digest = Digest::of(credentials.secret());
         let listed = self.listed.find(credentials, &digest);
         if let Some(guard) = &self.guard {
@@ -253,17 +210,18 @@ impl Keys {
                 key => key,
             };
             if let Some(key) = key {
-                guard.permit(&key, caller)?;
-                return if key.entitlement().suits_vendors() { Ok(key) } else { Err(KeyError::NotEntitled) };
+                guard.permit(&key, caller).map_err(|why| Denied::of(&key, why))?;
+                let may = key.entitlement().suits_vendors();
+                return if may { Ok(key) } else { Err(Denied::of(&key, KeyError::NotEntitled)) };
             }
             if guard.is_required() {
-                return Err(guard::unknown(credentials));
+                return Err(denied::unknown(credentials).into());
             }
         }
         match listed {
             Some(key) if self.dialects.get(key.name()).is_some_and(|spoken| spoken.contains(&vendor)) => Ok(key),
-            Some(_) => Err(KeyError::NotEntitled),
-            None => self.unlisted(credentials).ok_or_else(|| guard::unknown(credentials)),
+            Some(key) => Err(Denied::of(&key, KeyError::NotEntitled)),
+            None => self.unlisted(credentials).ok_or_else(|| denied::unknown(credentials).into()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::payer::VERIFICATION_WORK;
 use crate::access::{
-    AtExcess, Caller, Credentials, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError, is_page_ticket,
+    AtExcess, Caller, Credentials, Denied, Identity, KeyError, Keys, NoSeat, Payer, Seat, TokenError, is_page_ticket,
 };
 use crate::audit::{Audit, Entry, Event};
 use crate::protocol::CloseReason;
@@ -122,7 +122,10 @@ impl Pass {
     /// Returns why the token is refused. Then nothing has changed.
     pub fn show(&mut self, token: &str, now: Instant) -> Result<(), PassError> {
         let found = self.find(token, now);
-        let shown = found.clone().and_then(|identity| self.adopt(identity));
+        let shown = match &found {
+            Ok(identity) => self.adopt(identity.clone()),
+            Err((err, _)) => Err(*err),
+        };
         let result = match shown {
             Ok(()) => "accepted",
             Err(PassError::OtherName) => "other_name",
@@ -133,19 +136,23 @@ impl Pass {
             metrics.count_renewal(result);
         }
         if let (Err(err), Some((audit, session))) = (shown, &self.audit) {
-            // A stranger with a good token for whom there is no place.
-            let known = found.ok().filter(|_| self.is_awaited);
-            let name = known.as_ref().unwrap_or(&self.identity).name();
+            // A stranger has proved who it is, but may not come, or there is no place for it.
+            let proved = match &found {
+                Ok(identity) => identity.name(),
+                Err((_, name)) => name,
+            };
+            let name = if self.is_awaited { proved } else { self.identity.name() };
             let (address, session) = (self.caller.address, Some(*session));
             audit.record(Event::Refused, Entry { name, address, session, reason: err.name() });
         }
         shown
     }
 
-    /// Returns whose token this is, unless the session may not show one now.
-    fn find(&mut self, token: &str, now: Instant) -> Result<Identity, PassError> {
+    /// Returns whose token this is, unless the session may not show one now. An error comes with the name that is proved all the same.
+    fn find(&mut self, token: &str, now: Instant) -> Result<Identity, (PassError, String)> {
+        let nobody = |err| (err, String::new());
         if !self.is_awaited && !self.identity.has_key() {
-            return Err(PassError::NoKey);
+            return Err(nobody(PassError::NoKey));
         }
         let interval = self.keys.renewal_interval();
         // A stranger who has mistyped the token may try again: `limits.address_failures_per_minute` counts that.
@@ -153,22 +160,22 @@ impl Pass {
             && let Some(shown) = self.shown
             && now < shown + interval
         {
-            return Err(PassError::TooSoon(interval));
+            return Err(nobody(PassError::TooSoon(interval)));
         }
         // Only pages of this server use one, and they do so in the address.
         if is_page_ticket(token) {
-            return Err(PassError::Refused(KeyError::Ticket));
+            return Err(nobody(PassError::Refused(KeyError::Ticket)));
         }
         self.shown = Some(now);
         let work = Cell::new(0);
         let verifies = || work.set(work.get() + VERIFICATION_WORK);
         let identity = self.keys.identify_by(Some(Credentials::Token(token)), &self.caller, &verifies);
         self.work += work.get();
-        if let Err(KeyError::Token(TokenError::Unavailable)) = identity {
+        if let Err(Denied { why: KeyError::Token(TokenError::Unavailable), .. }) = identity {
             // The client may try again as soon as the keys of the issuer are known.
             self.shown = None;
         }
-        identity.map_err(PassError::Refused)
+        identity.map_err(|denied| (PassError::Refused(denied.why), denied.name))
     }
 
     /// Makes the session that of this client.

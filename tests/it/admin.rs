@@ -9,7 +9,7 @@ use crate::command::{Process, spawn_binary};
 use crate::event_stream::EventSource;
 use crate::http::{Answer, get, request, send};
 use crate::json_client::massive;
-use crate::keyring::{KeyRing, NARROW, WIDE, entry, get_as, header_of, two_keys};
+use crate::keyring::{KeyRing, NARROW, WIDE, get_as, header_of, two_keys};
 use crate::patience::{patiently, wait_until};
 use crate::raw::{PING, PONG, RawClient, TEXT};
 use crate::spawn::{TestServer, loopback_host, spawn_app, spawn_app_at_rest, with_operators};

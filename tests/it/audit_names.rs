@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::audit::{lines, of, spawn};
 use crate::http::request;
-use crate::keyring::{KeyRing, NARROW, WIDE, entry, get_as, header_of, secret, two_keys};
+use crate::issuer::{AUDIENCE, ISSUER, RSA, STRANGER, Scratch, bearer, claims_now, set_of};
+use crate::keyring::{KeyRing, NARROW, WIDE, basic, entry, get_as, header_of, secret, two_keys};
 use crate::raw::{CLOSE, RawClient, TEXT, handshake};
 use crate::spawn::loopback_host;
 
@@ -140,4 +141,80 @@ async fn a_client_that_is_refused_by_message_or_by_vendors_stream_has_a_line_wit
     let counted: u64 = flood.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
     assert!(counted == 30 && flood.len() < 20, "{flood:?}");
     assert!(!log.contains(WRONG) && !log.contains(&secret(WIDE)), "no secret");
+}
+
+#[actix_web::test]
+async fn a_refused_client_has_its_name_in_the_line_if_its_secret_or_token_was_right_and_never_if_not() {
+    let keys = KeyRing::new(&[
+        entry(WIDE, "symbols = [\"*\"]\nadmin = true"),
+        entry("far", "symbols = [\"*\"]\naddresses = [\"192.0.2.0/24\"]"),
+        entry("old", "symbols = [\"*\"]\nexpires = \"2020-01-01T00:00:00Z\""),
+        entry("slow", "symbols = [\"*\"]\nmax_hz = 1"),
+    ]);
+    let (set, revoked) = (Scratch::new(set_of(&[&RSA])), Scratch::new("[[revoked]]\njti = \"gone\"\n"));
+    let host = loopback_host();
+    let more = [
+        FIRST_MESSAGE,
+        ("TICKCAST__AUTH__JWT__JWKS_FILE", &set.path()),
+        ("TICKCAST__AUTH__JWT__AUDIENCE", AUDIENCE),
+        ("TICKCAST__AUTH__JWT__ISSUER", ISSUER),
+        ("TICKCAST__AUTH__REVOKED_FILE", &revoked.path()),
+    ];
+    let process = spawn(&keys, &host, &more).await;
+    let (server, admin) = (process.address, format!("{host}:9100").parse().unwrap());
+    let gone = RSA.token(&claims_now(&json!({"jti": "gone"})));
+    let early = RSA.token(&claims_now(&json!({"nbf": 4_000_000_000_i64})));
+    let over = RSA.token(&claims_now(&json!({"exp": 1_600_000_000, "iat": 1_599_999_000})));
+    let forged = STRANGER.token(&claims_now(&json!({"jti": "gone"})));
+    let mut expected = Vec::new();
+    let (rest, alpaca, massive) = ("/api/v1/symbols", "/v2/stocks/AAPL/snapshot", "/v3/snapshot");
+    for (address, path, authorization, status, reason, name) in [
+        ("127.0.0.40", rest, header_of("far"), 403, "forbidden", json!("far")),
+        ("127.0.0.41", rest, header_of("old"), 401, "expired", json!("old")),
+        ("127.0.0.42", rest, bearer(&gone), 401, "revoked", json!("jwt:alice")),
+        ("127.0.0.43", rest, bearer(&early), 401, "invalid", json!("jwt:alice")),
+        ("127.0.0.44", rest, bearer(&over), 401, "expired", json!("jwt:alice")),
+        ("127.0.0.45", massive, bearer(&secret("slow")), 403, "forbidden", json!("slow")),
+        ("127.0.0.46", alpaca, bearer(&gone), 403, "revoked", json!("jwt:alice")),
+        ("127.0.0.47", massive, bearer(&secret("old")), 401, "expired", json!("old")),
+        // Names that are only claimed.
+        ("127.0.0.48", rest, basic("far", WRONG), 401, "unknown", Value::Null),
+        ("127.0.0.49", rest, bearer(&forged), 401, "invalid", Value::Null),
+        ("127.0.0.50", massive, bearer(&forged), 401, "invalid", Value::Null),
+    ] {
+        let mut client = RawClient::connect_from(address, server).await;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: {authorization}\r\n\r\n");
+        let answer = client.request(&head).await;
+        assert_eq!(answer.status, status, "{address}: {answer:?}");
+        expected.push((address, reason, name));
+    }
+    let native = |word: &str| json!({"action": "auth", "token": word});
+    let vendor = |word: &str| json!({"action": "auth", "params": word});
+    let mut clients = Vec::new();
+    for (address, path, message, words, reason, name) in [
+        ("127.0.0.51", "/ws", native(&gone), "unauthorized", "revoked", json!("jwt:alice")),
+        ("127.0.0.52", "/ws", native(&secret("far")), "unauthorized", "forbidden", json!("far")),
+        ("127.0.0.53", "/stocks", vendor(&secret("slow")), "auth_failed", "forbidden", json!("slow")),
+        ("127.0.0.54", "/stocks", vendor(&gone), "auth_failed", "revoked", json!("jwt:alice")),
+        ("127.0.0.55", "/ws", native(&forged), "unauthorized", "invalid", Value::Null),
+        ("127.0.0.56", "/stocks", vendor(&forged), "auth_failed", "invalid", Value::Null),
+    ] {
+        let mut client = open(address, server, path, &[]).await;
+        ask(&mut client, &message, words).await;
+        clients.push(client);
+        expected.push((address, reason, name));
+    }
+    let mut finnhub = RawClient::connect_from("127.0.0.57", server).await;
+    let head = handshake(&[]).replacen("/ws ", &format!("/?token={gone} "), 1);
+    assert_eq!(finnhub.request(&head).await.status, 401);
+    expected.push(("127.0.0.57", "revoked", json!("jwt:alice")));
+    request(admin, Method::POST, "/admin/drain", &[("Authorization", &header_of(WIDE))]).await;
+    drop(clients);
+    let log = process.ended().await.stderr;
+    let audit = lines(&log);
+    let refused = of(&audit, "refused");
+    for (address, reason, name) in expected {
+        let line = refused.iter().find(|line| line["address"] == address).unwrap_or_else(|| panic!("{address}: {log}"));
+        assert_eq!((&line["reason"], &line["name"]), (&json!(reason), &name), "{line}");
+    }
 }

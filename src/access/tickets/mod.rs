@@ -7,7 +7,7 @@
 mod store;
 
 use crate::access::guard::Guard;
-use crate::access::{Digest, Identity, KeyError, Keys, TokenError};
+use crate::access::{Denied, Digest, Identity, KeyError, Keys, TokenError};
 use crate::domain::Timestamp;
 use crate::protocol::CloseReason;
 
@@ -76,13 +76,13 @@ impl Guard {
     /// # Errors
     ///
     /// Returns why the ticket is refused.
-    pub(super) fn redeem(&self, text: &str) -> Result<Identity, KeyError> {
+    pub(super) fn redeem(&self, text: &str) -> Result<Identity, Denied> {
         let redeemed = self.tickets.redeem(text, self.clock.now());
         let client = match redeemed {
             Ok(Bearer::OfToken(client)) => match self.end_of(&client, false) {
                 None => Ok(client),
-                Some(CloseReason::TokenExpired) => Err(KeyError::Expired),
-                Some(_) => Err(KeyError::Token(TokenError::Revoked)),
+                Some(CloseReason::TokenExpired) => Err(Denied::of(&client, KeyError::Expired)),
+                Some(_) => Err(Denied::of(&client, TokenError::Revoked.into())),
             },
             // Its secret may have been removed since.
             Ok(Bearer::OfFile { name, print }) => {
@@ -90,13 +90,13 @@ impl Guard {
                 let key =
                     key.filter(|key| !is_page_ticket(text) || (name == self.page_key && !key.entitlement().admin));
                 let is_of_ticket = |secret: &Digest| self.tickets.print_of(secret) == print;
-                key.and_then(|key| key.found_by(is_of_ticket)).ok_or(KeyError::Ticket)
+                key.and_then(|key| key.found_by(is_of_ticket)).ok_or(KeyError::Ticket.into())
             }
-            Err(Refused::Unknown) => Err(KeyError::Ticket),
-            Err(Refused::Spent) => Err(KeyError::Spent),
-            Err(Refused::Full) => Err(KeyError::TooManyTickets),
+            Err(Refused::Unknown) => Err(KeyError::Ticket.into()),
+            Err(Refused::Spent(name)) => Err(Denied { why: KeyError::Spent, name }),
+            Err(Refused::Full) => Err(KeyError::TooManyTickets.into()),
         };
-        let result = match client {
+        let result = match client.as_ref().map_err(|denied| denied.why) {
             Ok(_) => "accepted",
             Err(KeyError::Spent) => "spent",
             Err(KeyError::TooManyTickets) => "full",

@@ -39,12 +39,12 @@ type Nonce = [u8; NONCE_BYTES];
 pub(super) type Print = [u8; PRINT_BYTES];
 
 /// Why a ticket is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It is none, was changed, or is of another server.
     Unknown,
-    /// It has been used, or has expired.
-    Spent,
+    /// It has been used, or has expired. With the name of its key; empty for one of a token.
+    Spent(String),
     /// So many tickets have been used that their nonces cannot be kept (`auth.tickets_max`).
     Full,
 }
@@ -146,11 +146,11 @@ impl Tickets {
         let (prefix, end, nonce, print, name) = self.read(text).ok_or(Refused::Unknown)?;
         let (mut state, now) = self.lock(now);
         if end <= now {
-            return Err(Refused::Spent);
+            return Err(Refused::Spent(name));
         }
         if prefix == ONCE {
             if state.used.contains(&(end, nonce)) {
-                return Err(Refused::Spent);
+                return Err(Refused::Spent(name));
             }
             if state.used.len() >= self.most {
                 return Err(Refused::Full);
@@ -262,7 +262,7 @@ mod tests {
             assert_eq!(redeem(&tickets, text, NOW), Err(Refused::Unknown), "{text}");
         }
         assert_eq!(redeem(&tickets, &ticket, NOW), Ok("desk7".into()));
-        assert_eq!(redeem(&tickets, &ticket, NOW), Err(Refused::Spent));
+        assert_eq!(redeem(&tickets, &ticket, NOW), Err(Refused::Spent("desk7".into())));
     }
 
     #[test]
@@ -271,7 +271,7 @@ mod tests {
         let ticket = tickets.issue(&of_token(), NOW).unwrap().text;
         assert!(!String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(&ticket[4..]).unwrap()).contains("token"));
         assert_eq!(redeem(&tickets, &ticket, NOW), Ok("token".into()));
-        assert_eq!(redeem(&tickets, &ticket, NOW), Err(Refused::Spent));
+        assert_eq!(redeem(&tickets, &ticket, NOW), Err(Refused::Spent(String::new())));
         let again = tickets.issue(&of_token(), NOW).unwrap().text;
         tickets.state.lock().unwrap().held.clear();
         assert_eq!(redeem(&tickets, &again, NOW), Err(Refused::Unknown), "as another process sees it");
@@ -286,7 +286,7 @@ mod tests {
         assert!(made[..3].iter().all(|ticket| redeem(&tickets, &ticket.text, NOW).is_ok()));
         assert_eq!(redeem(&tickets, &made[3].text, NOW), Err(Refused::Full), "no nonce of a used ticket is forgotten");
         let end = made[0].expires_at;
-        assert_eq!(redeem(&tickets, &made[4].text, end), Err(Refused::Spent), "the microsecond of its end");
+        assert_eq!(redeem(&tickets, &made[4].text, end), Err(Refused::Spent("a".into())), "the microsecond of its end");
         assert!(tickets.issue(&of_token(), end).is_some());
         let (state, _) = tickets.lock(end);
         assert_eq!((state.used.len(), state.held.len()), (0, 1));
@@ -298,12 +298,12 @@ mod tests {
         let used = tickets.issue(&of_file("a"), NOW).unwrap();
         assert_eq!(redeem(&tickets, &used.text, NOW), Ok("a".into()));
         // Its nonce is forgotten then.
-        assert_eq!(redeem(&tickets, &used.text, used.expires_at), Err(Refused::Spent));
-        assert_eq!(redeem(&tickets, &used.text, NOW), Err(Refused::Spent));
+        assert_eq!(redeem(&tickets, &used.text, used.expires_at), Err(Refused::Spent("a".into())));
+        assert_eq!(redeem(&tickets, &used.text, NOW), Err(Refused::Spent("a".into())));
         let fresh = tickets.issue(&of_file("a"), NOW).unwrap();
         let page = tickets.issue_page(&of_file("a"), NOW);
         assert_eq!([&fresh, &page].map(|ticket| redeem(&tickets, &ticket.text, NOW)), [Ok("a".into()), Ok("a".into())]);
-        assert_eq!(redeem(&tickets, &fresh.text, NOW), Err(Refused::Spent));
+        assert_eq!(redeem(&tickets, &fresh.text, NOW), Err(Refused::Spent("a".into())));
     }
 
     #[test]

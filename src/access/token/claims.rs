@@ -27,6 +27,14 @@ pub(super) struct Claims {
     tickcast: Option<Granted>,
 }
 
+impl Claims {
+    /// Returns the name of the client, if the subject is a valid one; empty otherwise.
+    pub(super) fn name(&self) -> String {
+        let subject = text(self.sub.clone(), "sub").ok().flatten();
+        subject.map_or_else(String::new, |subject| format!("{NAME_PREFIX}{subject}"))
+    }
+}
+
 /// The facts of a token by which it may be revoked.
 #[derive(Clone, Debug)]
 pub(in crate::access) struct TokenFacts {

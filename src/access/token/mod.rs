@@ -23,7 +23,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::access::file::{KeyFileError, Reread};
-use crate::access::{AuthConfig, Digest, Identity};
+use crate::access::{AuthConfig, Denied, Digest, Identity};
 use crate::domain::{Clock, Timestamp};
 use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
@@ -113,16 +113,16 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Returns the first check that fails.
+    /// Returns the first check that fails, and the subject if the issuer has signed the token.
     pub(super) fn check(
         &self,
         token: &str,
         digest: &Digest,
         now: Timestamp,
         verifies: &dyn Fn(),
-    ) -> Result<Identity, TokenError> {
+    ) -> Result<Identity, Denied> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::TooLong);
+            return Err(TokenError::TooLong.into());
         }
         let Shared { memory, metrics, .. } = &*self.shared;
         let epoch = memory.epoch();
@@ -137,9 +137,11 @@ impl Tokens {
             (TokenError::UnknownKey, Some((reads, _))) if reads.want(now) => TokenError::Unavailable,
             _ => err,
         })?;
-        let identity = self.rules.identity(claims, thumbprint, now)?.with_secret(*digest);
+        let name = claims.name();
+        let identity = self.rules.identity(claims, thumbprint, now);
+        let identity = identity.map_err(|err| Denied { why: err.into(), name })?.with_secret(*digest);
         if identity.token().is_some_and(|facts| self.revoked().has(facts)) {
-            return Err(TokenError::Revoked);
+            return Err(Denied::of(&identity, TokenError::Revoked.into()));
         }
         // A token that has ended would only take the place of another one.
         if identity.entitlement().expires_at.is_some_and(|end| end > now) {

@@ -6,6 +6,7 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::access::KeyError;
 use crate::domain::ManualClock;
 use crate::metrics::Metrics;
 
@@ -35,7 +36,12 @@ fn token() -> String {
 }
 
 fn check(tokens: &Tokens, word: &str) -> Result<String, TokenError> {
-    tokens.check(word, &Digest::of(word), NOW, &|| {}).map(|identity| identity.name().to_owned())
+    tokens.check(word, &Digest::of(word), NOW, &|| {}).map(|identity| identity.name().to_owned()).map_err(|denied| {
+        match denied.why {
+            KeyError::Token(err) => err,
+            other => panic!("{other}"),
+        }
+    })
 }
 
 #[test]

@@ -21,7 +21,7 @@ use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, 
 use actix_web::{Error, HttpMessage, HttpRequest};
 
 use crate::access::{
-    AtExcess, Caller, Crowded, Identity, KeyError, Lodging, NoSeat, Pass, Seat, TokenError, VisibleTable,
+    AtExcess, Caller, Crowded, Denied, Identity, KeyError, Lodging, NoSeat, Pass, Seat, TokenError, VisibleTable,
 };
 use crate::audit::Event;
 use crate::protocol::CloseReason;
@@ -121,7 +121,7 @@ fn identify(worker: &Worker, request: &HttpRequest, way: Way) -> Result<Identity
                 own_pages::check(worker, request)?;
             }
             let identity = worker.keys.identify(credentials, &caller(request));
-            let identity = identity.map_err(|err| refuse_key(worker, request, err))?;
+            let identity = identity.map_err(|denied| refuse_key(worker, request, &denied))?;
             // One that was made for a page of this server, also if it is good once only.
             if matches!(presented, Some(Presented::Ticket(_))) && worker.keys.is_page_key(&identity) {
                 own_pages::check(worker, request)?;
@@ -132,9 +132,9 @@ fn identify(worker: &Worker, request: &HttpRequest, way: Way) -> Result<Identity
 }
 
 /// Returns the response to a client that is refused, and writes that into the audit log.
-fn refuse_key(worker: &Worker, request: &HttpRequest, err: KeyError) -> Problem {
-    worker.record(request, Event::Refused, "", err.name());
-    refusal(err)
+fn refuse_key(worker: &Worker, request: &HttpRequest, Denied { why, name }: &Denied) -> Problem {
+    worker.record(request, Event::Refused, name, why.name());
+    refusal(*why)
 }
 
 /// Returns the response to a request to another host, and writes that into the audit log.

@@ -28,7 +28,7 @@ pub(super) fn enter(worker: &Worker, request: &HttpRequest) -> Result<(), Proble
     let identity = identify(worker, request, Way::Admin)?;
     if admin.needs_key() && !identity.has_key() {
         worker.metrics().count_auth("none", KeyError::Missing.name());
-        return Err(refuse_key(worker, request, KeyError::Missing));
+        return Err(refuse_key(worker, request, &KeyError::Missing.into()));
     }
     permit_operator(&identity).inspect_err(|_| worker.record(request, Event::Refused, identity.name(), "no_admin"))?;
     request.extensions_mut().insert(identity);

@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::access::{Allowance, Caller, Identity, KeyError, TokenError, Vendor};
+use crate::access::{Allowance, Caller, Denied, Identity, KeyError, TokenError, Vendor};
 use crate::audit::{Entry, Event};
 use crate::transport::vendor::credentials::Presented;
 use crate::transport::vendor::parameters::Parameters;
@@ -121,19 +121,22 @@ const fn dialect(vendor: Vendor) -> &'static str {
 fn check(worker: &Worker, vendor: Vendor, presented: Option<Presented>, caller: &Caller) -> Result<Identity, Refused> {
     let found = match presented {
         Some(presented) => worker.keys.check(vendor, presented.credentials(), caller),
-        None => Err(KeyError::Missing),
+        None => Err(KeyError::Missing.into()),
     };
-    found.map_err(|err| refuse(worker, vendor, caller, err))
+    found.map_err(|denied| refuse(worker, vendor, caller, &denied))
 }
 
 /// Returns the refusal for credentials that are not accepted, and writes that into the audit log.
-pub(super) fn refuse(worker: &Worker, vendor: Vendor, caller: &Caller, err: KeyError) -> Refused {
-    worker.audit.record(Event::Refused, Entry { address: caller.address, reason: err.name(), ..Entry::default() });
-    let (status, message) = match (vendor, err) {
+pub(super) fn refuse(worker: &Worker, vendor: Vendor, caller: &Caller, denied: &Denied) -> Refused {
+    worker.audit.record(
+        Event::Refused,
+        Entry { name: &denied.name, address: caller.address, reason: denied.why.name(), session: None },
+    );
+    let (status, message) = match (vendor, denied.why) {
         (_, KeyError::RateLimited { wait_ms }) => {
             return Refused::too_many(vendor, i64::try_from(wait_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
         }
-        (_, KeyError::Token(TokenError::Unavailable)) => return Refused::unavailable(vendor, err.to_string()),
+        (_, err @ KeyError::Token(TokenError::Unavailable)) => return Refused::unavailable(vendor, err.to_string()),
         (Vendor::Alpaca, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "unauthorized."),
         (Vendor::Massive, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "API Key was not provided"),
         (Vendor::Finnhub, KeyError::Missing) => (StatusCode::UNAUTHORIZED, "Please use an API key."),

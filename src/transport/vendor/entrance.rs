@@ -105,9 +105,9 @@ impl Entrance {
         if matches!(self.state, State::Accepted { .. }) {
             return Err(Refusal::AlreadyAuthenticated);
         }
-        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(|err| {
-            self.record("", err.name());
-            refusal(err)
+        let key = self.keys.check(self.vendor, credentials, &self.caller).map_err(|denied| {
+            self.record(&denied.name, denied.why.name());
+            refusal(denied.why)
         })?;
         let taken = match self.fault(&key, now) {
             Some(refusal) => Err(refusal),

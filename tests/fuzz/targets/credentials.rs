@@ -78,8 +78,8 @@ fn check_key(id: Option<&str>, secret: &str) {
     let sent = id.map_or(Credentials::Token(secret), |id| Credentials::Pair { id, secret });
     let is_right = id.is_none_or(|id| id == Keyring::ID) && secret == Keyring::SECRET;
     for found in [
-        KEYRING.keys.identify(Some(sent), &Caller::default()),
-        KEYRING.keys.look_up(Vendor::Alpaca, sent, &Caller::default()),
+        KEYRING.keys.identify(Some(sent), &Caller::default()).map_err(|denied| denied.why),
+        KEYRING.keys.look_up(Vendor::Alpaca, sent, &Caller::default()).map_err(|denied| denied.why),
     ] {
         match found {
             Ok(found) => assert!(is_right && found.name() == Keyring::ID, "{id:?} {secret:?}"),

@@ -60,7 +60,8 @@ fn check_token(token: &str) {
 /// Returns what the server says of a token: that it is good, though it may have ended or not permit this dialect, or why it is none;
 /// `None` if the text does not look like a token.
 fn look_up(keyring: &Keyring, token: &str) -> Option<Result<(), TokenError>> {
-    match keyring.keys.look_up(Vendor::Alpaca, Credentials::Token(token), &Caller::default()) {
+    let found = keyring.keys.look_up(Vendor::Alpaca, Credentials::Token(token), &Caller::default());
+    match found.map_err(|denied| denied.why) {
         Ok(_) | Err(KeyError::Expired | KeyError::NotEntitled) => Some(Ok(())),
         Err(KeyError::Token(err)) => Some(Err(err)),
         Err(KeyError::Unknown | KeyError::Mistyped | KeyError::Ticket) => None,

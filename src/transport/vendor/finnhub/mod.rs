@@ -31,9 +31,9 @@ async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (credentials, caller) = (Credentials::Token(&token), gate::caller(&request));
     // The session counts a right one.
     let wrong = worker.keys.look_up(Vendor::Finnhub, credentials, &caller).err();
-    if let Some(err) = wrong.and_then(|err| worker.keys.count(credentials, &caller, Err(err)).err()) {
-        worker.metrics().count_refusal(refusal(err));
-        return Ok(refuse(worker, Vendor::Finnhub, &caller, err).error_response());
+    if let Some(denied) = wrong.and_then(|denied| worker.keys.count(credentials, &caller, Err(denied)).err()) {
+        worker.metrics().count_refusal(refusal(denied.why));
+        return Ok(refuse(worker, Vendor::Finnhub, &caller, &denied).error_response());
     }
     websocket::open::<FinnhubHandler>(request).await
 }
