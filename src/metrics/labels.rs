@@ -18,8 +18,18 @@ pub const HTTP_ERRORS: [&str; 13] = [
 ];
 
 /// Results of the check of a client's credentials.
-pub const AUTH_RESULTS: [&str; 9] =
-    ["accepted", "rate_limited", "missing", "unknown", "expired", "forbidden", "invalid", "revoked", "unavailable"];
+pub const AUTH_RESULTS: [&str; 10] = [
+    "accepted",
+    "rate_limited",
+    "missing",
+    "unknown",
+    "expired",
+    "forbidden",
+    "invalid",
+    "revoked",
+    "unavailable",
+    "unknown_kid",
+];
 
 /// The ways by which clients say who they are: a key, a token (JWT), a ticket, or none.
 pub const AUTH_WAYS: [&str; 4] = ["key", "token", "ticket", "none"];

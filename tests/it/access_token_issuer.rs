@@ -154,6 +154,31 @@ async fn an_unknown_kid_makes_the_server_ask_once_in_thirty_seconds() {
 }
 
 #[actix_web::test]
+async fn a_token_with_an_unknown_kid_is_refused_and_is_no_wrong_credential_of_its_address() {
+    let issuer = JwksServer::start("kid-no-guess", Reply::set(&set_of(&[&RSA, &EC])));
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        issuer.require(settings);
+        settings.limits.address_failures_per_minute = 2;
+    });
+    reads(&server, true, 1).await;
+    let new = token(&RSA_2);
+    for _ in 0..10 {
+        let refused = ask(server.address, &new).await;
+        assert_eq!((refused.status, &refused.problem()["code"]), (401, &json!("token_invalid")));
+        assert_eq!(get(server.address, &format!("/v3/snapshot?apiKey={new}")).await.status, 401);
+    }
+    let counted = || ["unknown_kid", "invalid", "rate_limited"].map(|result| server.metrics.auth(result));
+    assert_eq!((counted(), issuer.requests()), ([20, 0, 0], 1));
+    // A known kid with the algorithm of another key is forged.
+    let confused = EC.token_with(&json!({"kid": "rsa-1"}), &json!({"exp": START_S + 86_400}));
+    for (token, status) in [(token(&STRANGER), 401), (confused.clone(), 401), (confused, 429), (new, 401)] {
+        assert_eq!(ask(server.address, &token).await.status, status);
+    }
+    assert_eq!(counted(), [21, 2, 1]);
+    assert_eq!(ask(server.address, &token(&RSA)).await.status, 200);
+}
+
+#[actix_web::test]
 async fn the_stream_of_finnhub_waits_for_a_new_key_of_the_issuer() {
     let issuer = JwksServer::start("finnhub", Reply::set(&set_of(&[&RSA])));
     let (server, clock) = spawn_app_at_rest(|settings| issuer.require(settings));

@@ -18,7 +18,10 @@ pub enum TokenError {
     /// The header says that this is another kind of token (RFC 8725 section 3.11).
     #[error("the token is of another type (typ)")]
     Type,
-    /// No key has the token's `kid`, or none fits its algorithm.
+    /// No key of the set has the token's `kid`: it may be a new one of the issuer.
+    #[error("no key of the issuer has the kid of the token")]
+    UnknownKid,
+    /// The key with the token's `kid` is for another algorithm, or no key fits the algorithm of a token without `kid`.
     #[error("no key of the issuer has the kid and the algorithm of the token")]
     UnknownKey,
     /// The signature was not made with the key.
@@ -53,12 +56,15 @@ impl TokenError {
         match self {
             Self::Revoked => "revoked",
             Self::Unavailable => "unavailable",
+            Self::UnknownKid => "unknown_kid",
             _ => "invalid",
         }
     }
 
-    /// Returns whether the client may have made the token up: such tokens count as wrong credentials of their address.
+    /// Returns whether such tokens count as wrong credentials of their address, because the client may have made them up. Those with an
+    /// unknown `kid` do not, although anybody can make them up: nothing is compared for them, so that nobody finds a key by trying, and
+    /// honest clients have them while the issuer replaces its keys.
     pub(in crate::access) const fn is_forged(self) -> bool {
-        !matches!(self, Self::Revoked | Self::Unavailable | Self::NotYet)
+        !matches!(self, Self::Revoked | Self::Unavailable | Self::NotYet | Self::UnknownKid)
     }
 }

@@ -136,7 +136,8 @@ impl TokenKeys {
         if !self.algorithms.contains(&header.alg) {
             return Err(TokenError::Algorithm);
         }
-        let mut refused = TokenError::UnknownKey;
+        let is_known = header.kid.is_none() || self.keys.iter().any(|key| key.kid == header.kid);
+        let mut refused = if is_known || !self.are_named { TokenError::UnknownKey } else { TokenError::UnknownKid };
         for key in self.candidates(&header) {
             verifies();
             match decode::<Claims>(token, &key.key, &key.validation) {

@@ -134,7 +134,9 @@ impl Tokens {
         let read = keys.verify(token, verifies);
         let (claims, thumbprint) = read.map_err(|err| match (err, &self.reads) {
             // The issuer may have a new key; while it is looked for, the client is not told that its token is bad.
-            (TokenError::UnknownKey, Some((reads, _))) if reads.want(now) => TokenError::Unavailable,
+            (TokenError::UnknownKid | TokenError::UnknownKey, Some((reads, _))) if reads.want(now) => {
+                TokenError::Unavailable
+            }
             _ => err,
         })?;
         let name = claims.name();
