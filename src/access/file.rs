@@ -9,6 +9,8 @@ use rustix::fs::OFlags;
 
 /// The permission to write for everybody (chmod(1)).
 const WRITABLE_FOR_ALL: u32 = 0o002;
+/// The permission to read for everybody.
+const READABLE_FOR_ALL: u32 = 0o004;
 
 /// Why a file of keys or of revocations cannot be used. Displays as one line that names the setting and the file.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,16 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
         return Err(too_long);
     }
     Ok(bytes)
+}
+
+/// Returns whether everybody on this machine may read the file.
+///
+/// # Errors
+///
+/// Returns the error of the operating system.
+pub(super) fn is_readable_for_all(path: &Path) -> Result<bool, String> {
+    let metadata = fs::metadata(path).map_err(|err| err.to_string())?;
+    Ok(metadata.permissions().mode() & READABLE_FOR_ALL != 0)
 }
 
 /// Reads a text.

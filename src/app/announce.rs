@@ -4,8 +4,8 @@ use crate::app::Settings;
 use crate::app::listen::Listener;
 use crate::app::serve::Listeners;
 
-/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, who may come in, and whether its key is
-/// public.
+/// Logs the addresses of the server, the reduced number of sessions if descriptors are short, who may come in, whether its key is
+/// public, and which secrets are.
 pub(super) fn announce(
     settings: &Settings,
     symbols: usize,
@@ -40,6 +40,11 @@ pub(super) fn announce(
     }
     if !settings.auth.required && !listeners.are_loopback() {
         log::warn!("access is open: whoever reaches this server may use it without a key (auth.open)");
+    }
+    for (setting, path) in settings.auth.jwt.open_secrets() {
+        log::warn!(
+            "everybody on this machine may read {setting} {path:?} (chmod o-r), and make tokens with its secret"
+        );
     }
     for (name, listener) in urls {
         for address in listener.map(|listener| listener.others.clone()).unwrap_or_default() {

@@ -131,3 +131,33 @@ async fn a_server_with_public_keys_takes_their_tokens_and_logs_none() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_secret_that_everybody_may_read_is_used_and_told_once_at_start() {
+    let (secret, previous) = (Scratch::new("s".repeat(32)), Scratch::new("p".repeat(32)));
+    let variables = [
+        ("TICKCAST__AUTH__JWT__HMAC_SECRET_FILE", &*secret.path()),
+        ("TICKCAST__AUTH__JWT__HMAC_PREVIOUS_FILE", &*previous.path()),
+        ("TICKCAST__AUTH__JWT__ALGORITHMS", "HS256"),
+    ];
+    let chmod = |file: &Scratch, mode| std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode));
+    for (mode, other, told) in [(0o640, 0o600, 0), (0o644, 0o600, 1), (0o604, 0o444, 2)] {
+        chmod(&secret, mode).unwrap();
+        chmod(&previous, other).unwrap();
+        let mut process = spawn_binary(&[], &variables).await;
+        process.signal("HUP").await;
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| line.contains("tokens reloaded connections_ended=")) {
+            lines.push(process.next_line().await);
+        }
+        process.signal("TERM").await;
+        lines.push(process.ended().await.stderr);
+        let log = lines.join("\n");
+        let warnings: Vec<_> = log.lines().filter(|line| line.contains("everybody on this machine may read")).collect();
+        assert_eq!(warnings.len(), told, "{mode:o} {other:o}: {log}");
+        for (line, path) in warnings.iter().zip([secret.path(), previous.path()]) {
+            assert!(line.contains("WARN") && line.contains(&path) && line.contains("chmod o-r"), "{line}");
+        }
+        assert!(!log.contains("ssssssss") && !log.contains("pppppppp"), "no secret");
+    }
+}

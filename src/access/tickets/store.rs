@@ -4,8 +4,6 @@
 //! claims of a token. It does not know the keys of the key file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,8 +19,6 @@ use crate::access::tickets::{ONCE, PAGE, Ticket};
 use crate::access::{AuthConfig, Digest, Identity};
 use crate::domain::Timestamp;
 
-/// The permission to read for everybody (chmod(1)).
-const READABLE_FOR_ALL: u32 = 0o004;
 /// Fewest and most bytes of a secret file.
 const SECRET_BYTES_MIN: usize = 32;
 const SECRET_BYTES_MAX: u64 = 4_096;
@@ -207,8 +203,7 @@ impl Tickets {
 fn read_secret(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     let complain = |complaint: String| KeyFileError::new("auth.ticket_secret_file", path, complaint);
     let mut secret = file::read(path, SECRET_BYTES_MAX).map_err(complain)?;
-    let mode = fs::metadata(path).map_err(|err| complain(err.to_string()))?.permissions().mode();
-    if mode & READABLE_FOR_ALL != 0 {
+    if file::is_readable_for_all(path).map_err(complain)? {
         return Err(complain("everybody may read it (chmod o-r)".into()));
     }
     secret.truncate(file::without_line_end(&secret).len());

@@ -1,12 +1,14 @@
 //! The section `[auth.jwt]`: which tokens are accepted, whose keys verify them, and what they permit at most.
 
+use std::path::Path;
+
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 use url::Url;
 
 use crate::access::config::{LIMIT_MAX, WORK_MAX};
 use crate::access::token::granted::Bounds;
-use crate::access::{Delays, list};
+use crate::access::{Delays, file, list};
 
 /// Most files of public keys. A token without `kid` is compared with each of them.
 pub(super) const PUBLIC_KEYS_MAX: usize = 16;
@@ -126,6 +128,17 @@ impl JwtConfig {
             Self { jwks_url, .. } if !jwks_url.is_empty() => "auth.jwt.jwks_url",
             _ => "auth.jwt.public_keys",
         }
+    }
+
+    /// Returns the settings and the files with a secret that everybody on this machine may read. They are used all the same: Kubernetes
+    /// mounts secrets so by default.
+    pub fn open_secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let files = [
+            ("auth.jwt.hmac_secret_file", self.hmac_secret_file.as_str()),
+            ("auth.jwt.hmac_previous_file", self.hmac_previous_file.as_str()),
+        ];
+        let is_open = |path: &str| !path.is_empty() && file::is_readable_for_all(Path::new(path)).unwrap_or(false);
+        files.into_iter().filter(move |(_, path)| is_open(path))
     }
 
     /// Returns the permitted algorithms; `None` if a name is unknown.
