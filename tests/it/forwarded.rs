@@ -6,6 +6,7 @@ use tickcast::access::Networks;
 use tickcast::app::Settings;
 use tickcast::transport::ProxyHeaders;
 
+use crate::command::spawn_binary;
 use crate::keyring::{KeyRing, entry, header_of, raw_get};
 use crate::raw::{RawClient, handshake};
 use crate::spawn::{TestServer, spawn_app, with_operators};
@@ -134,4 +135,27 @@ async fn only_a_trusted_proxy_says_under_which_origin_the_server_stands() {
         let answer = RawClient::connect(server.address).await.request(&handshake(&told)).await;
         assert_eq!(answer.status, if expected == 101 { 403 } else { 101 }, "{answer:?}");
     }
+}
+
+#[actix_web::test]
+async fn a_proxy_that_is_not_trusted_is_told_once_with_its_address_and_the_setting() {
+    let trusted = ("TICKCAST__SERVER__TRUSTED_PROXIES", "127.0.0.9");
+    let process = spawn_binary(&[], &[trusted]).await;
+    for (from, header) in [
+        ("127.0.0.7", ""),
+        ("127.0.0.9", "X-Forwarded-For: 203.0.113.7\r\n"),
+        ("127.0.0.8", "Forwarded: for=203.0.113.8\r\n"),
+        ("127.0.0.8", "X-Forwarded-For: 203.0.113.8\r\n"),
+        ("127.0.0.6", "X-Forwarded-For: 203.0.113.8\r\n"),
+    ] {
+        let mut client = RawClient::connect_from(from, process.address).await;
+        let answer = client.request(&format!("GET {BARS} HTTP/1.1\r\nHost: {}\r\n{header}\r\n", process.address)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    process.signal("TERM").await;
+    let log = process.ended().await.stderr;
+    let told: Vec<_> = log.lines().filter(|line| line.contains("server.trusted_proxies")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("WARN") && told[0].contains("127.0.0.8 sends forwarded "), "{told:?}");
+    assert!(!log.contains("203.0.113."), "nothing of what a client may have written");
 }

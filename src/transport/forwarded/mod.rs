@@ -10,6 +10,7 @@ mod parse;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Once;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -129,7 +130,25 @@ fn client(request: &HttpRequest) -> Client {
 pub(super) fn check(request: &HttpRequest) -> Result<(), Problem> {
     let peer = request.peer_addr().map(|peer| peer.ip());
     let checked = Worker::of(request).proxies.client(peer, request.headers());
+    warn_of_unknown_proxy(request, peer);
     checked.map(drop).map_err(|Malformed| Problem::bad_request("the header Forwarded is malformed"))
+}
+
+/// Says once per process that somebody reports clients who is not trusted to: if it is a proxy, all its clients count as one.
+fn warn_of_unknown_proxy(request: &HttpRequest, peer: Option<IpAddr>) {
+    static SAID: Once = Once::new();
+    if SAID.is_completed() {
+        return;
+    }
+    let reports = [X_FORWARDED_FOR, FORWARDED].into_iter().find(|name| request.headers().contains_key(name));
+    let trusted = &Worker::of(request).proxies.trusted;
+    let (Some(header), Some(peer)) = (reports, peer.filter(|peer| !trusted.contains(*peer))) else { return };
+    SAID.call_once(|| {
+        log::warn!(
+            "{peer} sends {header} and is not in server.trusted_proxies: if it is a proxy, all its clients have one address, and \
+             share its limits"
+        );
+    });
 }
 
 /// Returns the address of the client of a request.
