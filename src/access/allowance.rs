@@ -6,15 +6,27 @@ use crate::access::ledger::{Ledger, Minute};
 use crate::access::{Identity, Vendor};
 use crate::domain::Timestamp;
 
-/// Most keys whose requests are counted in one minute, beside those of the key file. If every key is accepted, a client may make them
-/// up; those of further keys are counted together.
-const KEYS_MAX: usize = 4_096;
+/// Most names whose requests are counted in one minute: of words that clients have made up where any is accepted, and, apart from them, of
+/// subjects of tokens. Those of further ones are counted together. The keys of the settings and of the key file are all counted.
+const NAMES_MAX: usize = 4_096;
+
+/// Where a name comes from. Each kind has places of its own, so that made-up words take none from anybody else.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// From the settings or the key file.
+    Listed,
+    /// From a verified token.
+    Token,
+    /// From the client, who is nobody in particular.
+    MadeUp,
+}
 
 /// The requests of each key in the present minute.
 #[derive(Debug)]
 pub(super) struct Allowances {
     requests_max: u32,
-    minutes: Mutex<Ledger<(Vendor, String), Minute>>,
+    /// By [`Kind`].
+    minutes: Mutex<[Ledger<(Vendor, String), Minute>; 3]>,
 }
 
 /// The requests that a key has left.
@@ -35,14 +47,15 @@ pub struct Allowance {
 impl Allowances {
     /// Returns allowances of so many requests per minute, none used.
     pub(super) fn new(requests_max: u32) -> Self {
-        Self { requests_max, minutes: Mutex::new(Ledger::new(Minute::default())) }
+        let ledger = || Ledger::new(Minute::default());
+        Self { requests_max, minutes: Mutex::new([ledger(), ledger(), ledger()]) }
     }
 
-    /// Counts a request of the key.
-    pub(super) fn spend(&self, vendor: Vendor, key: &Identity, now: Timestamp) -> Allowance {
+    /// Counts a request of the key, which is of this kind.
+    pub(super) fn spend(&self, vendor: Vendor, key: &Identity, kind: Kind, now: Timestamp) -> Allowance {
         let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys_max = if key.is_of_file() { usize::MAX } else { KEYS_MAX };
-        let (minute, _) = minutes.of((vendor, key.name().to_owned()), keys_max, now, Minute::default);
+        let keys_max = if matches!(kind, Kind::Listed) { usize::MAX } else { NAMES_MAX };
+        let (minute, _) = minutes[kind as usize].of((vendor, key.name().to_owned()), keys_max, now, Minute::default);
         let (used, end) = minute.present(now);
         let is_exceeded = *used >= self.requests_max;
         *used = used.saturating_add(1);
@@ -79,7 +92,7 @@ mod tests {
         );
         assert_eq!(spend("b", 119), (1, false, 120));
         assert_eq!(spend("a", 120), (1, false, 180));
-        for number in 0..KEYS_MAX {
+        for number in 0..NAMES_MAX {
             spend(&number.to_string(), 180);
         }
         assert_eq!([spend("x", 180), spend("y", 180), spend("z", 180)].map(|spent| spent.1), [false, false, true]);

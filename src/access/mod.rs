@@ -48,7 +48,7 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::CloseReason;
 
 pub use allowance::Allowance;
-use allowance::Allowances;
+use allowance::{Allowances, Kind};
 pub use auth_config::{AuthConfig, OpenToEverybody};
 use config::WORD_BYTES_MAX;
 pub use config::{AnyKey, AtExcess, KeyConfig, KeysConfig, OpenToAll, Vendor};
@@ -167,7 +167,13 @@ impl Keys {
 
     /// Counts a request of the key over HTTP.
     pub fn spend(&self, vendor: Vendor, key: &Identity, now: Timestamp) -> Allowance {
-        self.allowances.spend(vendor, key, now)
+        let kind = match key {
+            key if key.token().is_some() => Kind::Token,
+            // Nobody makes up the id of a key of the settings, see `unlisted`.
+            key if key.is_of_file() || self.listed.by_id(key.name()).is_some() => Kind::Listed,
+            _ => Kind::MadeUp,
+        };
+        self.allowances.spend(vendor, key, kind, now)
     }
 
     /// Returns the key of these credentials, for a client that speaks the dialect of this vendor.

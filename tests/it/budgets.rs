@@ -13,6 +13,7 @@ use crate::issuer::{self, RSA, Scratch, bearer, set_of};
 use crate::json_client::massive;
 use crate::keyring::{KeyRing, NARROW, WIDE, entry, get_as, header_of, two_keys};
 use crate::patience::wait_until;
+use crate::raw::RawClient;
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 pub(crate) const SMALL: &str = "/api/v1/snapshot?symbols=AAPL";
@@ -208,4 +209,31 @@ async fn a_client_that_waits_is_served_again_and_this_machine_has_no_limit_by_de
         assert_eq!(get(server.address, SMALL).await.status, 200);
     }
     assert_eq!(server.metrics.addresses.get(), 0);
+}
+
+#[actix_web::test]
+async fn words_that_clients_make_up_take_no_place_from_the_subject_of_a_token_or_a_listed_key() {
+    const PLACES: usize = 4_096;
+    let set = Scratch::new(set_of(&[&RSA]));
+    let (server, _clock) = spawn_app_at_rest(|settings| {
+        issuer::require(settings, &set);
+        // In the dialects of vendors any word is a key then.
+        settings.auth.required = false;
+        settings.keys.requests_per_minute_max = 2;
+    });
+    let mut client = RawClient::connect(server.address).await;
+    let mut ask = async |word: &str| {
+        let path = format!("/v3/snapshot?ticker.any_of=AAPL&apiKey={word}");
+        client.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", server.address)).await.status
+    };
+    for number in 0..PLACES {
+        assert_eq!(ask(&format!("made-up-{number}")).await, 200, "{number}");
+    }
+    for status in [200, 200, 429] {
+        assert_eq!(ask(&format!("further-{status}")).await, status, "further words share one count");
+    }
+    let token = RSA.token_with(&json!({}), &json!({}));
+    for word in [token.as_str(), "tickcast"] {
+        assert_eq!([ask(word).await, ask(word).await, ask(word).await], [200, 200, 429], "{word}");
+    }
 }
