@@ -39,15 +39,17 @@ pub struct AttachDelayed {
 pub struct DelayGate {
     delay_ms: u64,
     is_open: AtomicBool,
-    /// The time of the market, in microseconds, at which it opens.
+    /// The time of the line, in microseconds, at which it opens, and that of its last step.
     opens_at: AtomicI64,
+    now: AtomicI64,
 }
 
 impl DelayGate {
     /// Returns the gate of a stream that begins at `start`.
     pub fn new(delay_ms: u64, start: Timestamp) -> Self {
         let opens_at = start.plus_micros(micros(delay_ms)).micros();
-        Self { delay_ms, is_open: AtomicBool::new(false), opens_at: AtomicI64::new(opens_at) }
+        let now = AtomicI64::new(start.micros());
+        Self { delay_ms, is_open: AtomicBool::new(false), opens_at: AtomicI64::new(opens_at), now }
     }
 
     /// Returns the delay in milliseconds.
@@ -60,9 +62,15 @@ impl DelayGate {
         self.is_open.load(Ordering::Acquire)
     }
 
-    /// Returns the time of the market at which the stream is served again, as far as it is known.
-    pub fn opens_at(&self) -> Timestamp {
-        Timestamp::from_micros(self.opens_at.load(Ordering::Acquire))
+    /// Returns how long it takes until the stream is served again, as far as it is known, in microseconds of the market. By the time of the
+    /// line: the market's own jumps when the wall clock is set forward.
+    pub fn opens_in_micros(&self) -> u64 {
+        let left = self.opens_at.load(Ordering::Acquire).saturating_sub(self.now.load(Ordering::Acquire));
+        u64::try_from(left).unwrap_or(0)
+    }
+
+    fn open_at(&self, opens_at: i64) {
+        self.opens_at.store(opens_at, Ordering::Release);
     }
 }
 
@@ -139,10 +147,11 @@ impl DelayLine {
     /// Sends what is due at `now`, the time of the line, and opens the gate when the stream may be served.
     pub(super) fn step(&mut self, now: Timestamp) {
         let gate = &self.parts.gate;
+        gate.now.store(now.micros(), Ordering::Release);
         match &self.state {
             State::Evicting(are_gone) if are_gone.load(Ordering::Acquire) => {
                 self.begun = now;
-                gate.opens_at.store(now.plus_micros(micros(gate.delay_ms)).micros(), Ordering::Release);
+                gate.open_at(now.plus_micros(micros(gate.delay_ms)).micros());
                 self.state = State::Running;
             }
             State::Evicting(_) | State::GivenUp => return,
@@ -163,7 +172,7 @@ impl DelayLine {
             self.count(-batch.0.len().cast_signed());
         }
         let gate = &self.parts.gate;
-        if !gate.is_open() && now >= gate.opens_at() {
+        if !gate.is_open() && gate.opens_in_micros() == 0 {
             gate.is_open.store(true, Ordering::Release);
             log::info!("delayed stream is served delay_ms={}", gate.delay_ms);
         }
@@ -194,9 +203,13 @@ impl DelayLine {
 
     /// Drops everything that waits: twice as many events as may have come, and the sessions are still there.
     fn give_up(&mut self) {
-        log::error!("delayed stream ends, because its sessions do not: delay_ms={}", self.delay_ms());
+        log::error!(
+            "delayed stream ends until the server is started again, because its sessions do not end: delay_ms={}",
+            self.delay_ms()
+        );
         self.state = State::GivenUp;
-        self.parts.gate.opens_at.store(i64::MAX, Ordering::Release);
+        self.parts.metrics.delayed_streams_ended.inc();
+        self.parts.gate.open_at(i64::MAX);
         self.waiting.clear();
         self.count(-self.events.cast_signed());
     }
@@ -210,4 +223,76 @@ impl DelayLine {
 /// Returns the microseconds of a delay.
 fn micros(delay_ms: u64) -> i64 {
     i64::try_from(delay_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler, ResponseFuture};
+
+    use super::*;
+    use crate::domain::{Event, EventBody, Gap, SymbolId};
+    use crate::metrics::Metrics;
+    use crate::protocol::Publication;
+
+    /// A history, and a hub whose sessions never end.
+    struct Stuck;
+
+    impl Actor for Stuck {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Batch> for Stuck {
+        type Result = ();
+
+        fn handle(&mut self, _: Batch, _: &mut Self::Context) {}
+    }
+
+    impl Handler<Evict> for Stuck {
+        type Result = ResponseFuture<()>;
+
+        fn handle(&mut self, _: Evict, _: &mut Self::Context) -> Self::Result {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn batch(events: u64) -> Batch {
+        let body = EventBody::Gap(Gap { since: Timestamp::default(), ts: Timestamp::default() });
+        let event = Event { offset: 1, seq: 1, id: SymbolId(0), symbol: "AAPL".parse().unwrap(), body };
+        Batch((0..events).map(|_| Publication::new(event.clone())).collect())
+    }
+
+    #[test]
+    fn a_stream_whose_sessions_do_not_end_is_counted_and_is_never_served_again() {
+        actix::System::new().block_on(async { stop_and_end() });
+    }
+
+    fn stop_and_end() {
+        let (stuck, metrics) = (Stuck.start(), Arc::new(Metrics::default()));
+        let (start, second) = (Timestamp::from_micros(1_000_000), 1_000_000);
+        let gate = Arc::new(DelayGate::new(1_000, start));
+        let mut line = DelayLine::new(DelayParts {
+            gate: gate.clone(),
+            events_max: 10,
+            start,
+            history: stuck.clone().recipient(),
+            head: Arc::default(),
+            metrics: metrics.clone(),
+        });
+        let (batches, sessions) = (stuck.clone().recipient(), stuck.recipient());
+        line.attach(AttachDelayed { delay_ms: 1_000, batches, sessions });
+        assert_eq!(gate.opens_in_micros(), 1_000_000);
+        line.step(start.plus_micros(second));
+        assert!(gate.is_open());
+        let counts = || [metrics.delayed_streams_stopped.get(), metrics.delayed_streams_ended.get().cast_unsigned()];
+        line.push(batch(11), start.plus_micros(second));
+        assert_eq!((gate.is_open(), counts()), (false, [1, 0]), "its sessions are to end");
+        line.push(batch(9), start.plus_micros(second));
+        assert_eq!(counts(), [1, 0]);
+        line.push(batch(1), start.plus_micros(second));
+        assert_eq!((counts(), metrics.delayed_events_waiting.get()), ([1, 1], 0), "twice as many, and it is over");
+        line.push(batch(1), start.plus_micros(second));
+        line.step(start.plus_micros(1_000_000 * second));
+        assert_eq!((gate.is_open(), counts(), metrics.delayed_events_waiting.get()), (false, [1, 1], 0));
+        assert!(gate.opens_in_micros() > 0);
+    }
 }

@@ -159,6 +159,8 @@ metrics! {
         pub delayed_events_waiting: Gauge,
         /// Stops of delayed streams, because more events waited than `feed.delay_events_max`.
         pub delayed_streams_stopped: Counter,
+        /// Delayed streams that have ended until the process is started again, because their sessions did not end when they stopped.
+        pub delayed_streams_ended: Gauge,
         /// How long ago the next event of the feed was due.
         feed_lag: Seconds,
         /// Offset of the newest event that each hub has routed, in the order of their start.

@@ -84,7 +84,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
         Err(ReaderGone) => None,
     };
     let answer = answer.ok_or_else(|| Problem::unavailable("the server is shutting down"))?;
-    stream.check(worker)?;
+    stream.check()?;
     let mut response = pieces::json(&request, answer, None)?;
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     Ok(response)

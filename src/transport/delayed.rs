@@ -43,7 +43,7 @@ impl Worker {
         // Keys and tokens with other delays are refused when they are read.
         let served = self.find_stream(identity);
         let served = served.ok_or_else(|| Problem::forbidden("the delay_ms of the key is none of auth.delays_ms"))?;
-        served.check(self)?;
+        served.check()?;
         Ok(served)
     }
 
@@ -64,12 +64,10 @@ impl Served<'_> {
     /// # Errors
     ///
     /// Returns 503 if the stream is not served.
-    pub(super) fn check(&self, worker: &Worker) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), Problem> {
         let Some(gate) = self.gate.filter(|gate| !gate.is_open()) else { return Ok(()) };
-        let router = self.router.borrow();
-        let market = &router.config().market;
-        let left = gate.opens_at().micros().saturating_sub(market.at(worker.clock.read()).micros());
-        let left = Duration::from_micros(left.try_into().unwrap_or(0)).div_f64(market.speed());
+        let speed = self.router.borrow().config().market.speed();
+        let left = Duration::from_micros(gate.opens_in_micros()).div_f64(speed);
         let detail = format!("nothing of the stream with delay_ms={} is due yet", gate.delay_ms());
         Err(Problem::unavailable(detail).after(left.min(Duration::from_hours(24))))
     }

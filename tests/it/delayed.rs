@@ -266,3 +266,40 @@ async fn a_stream_with_too_many_waiting_events_ends_its_sessions_and_goes_on_whe
     let poll = get_as(server.address, "late", &poll).await.json();
     assert_eq!((&poll["recovered"], &poll["offset"]), (&json!(true), &json!(head)), "nothing is lost");
 }
+
+#[actix_web::test]
+async fn the_wait_for_a_delayed_stream_is_the_same_however_the_wall_clock_is_set() {
+    const SECOND: i64 = 1_000_000;
+    const DELAY_S: u64 = 600;
+    let ring = KeyRing::new(&[entry("late", "symbols = [\"*\"]\ndelay_ms = 600000")]);
+    for hours in [-1, 1] {
+        let (server, clock) = spawn_app_at_rest(|settings| {
+            delaying(settings, &ring, &[1_000 * DELAY_S]);
+            settings.feed.catch_up_max_ms = 10_000;
+            settings.feed.events_per_second = 20.0;
+        });
+        let wait_s = async || {
+            let answer = get_as(server.address, "late", "/api/v1/snapshot").await;
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            answer.header("retry-after").parse::<u64>().unwrap()
+        };
+        for _ in 0..50 {
+            advance(&server, &clock, 2 * SECOND).await;
+        }
+        assert!((500..=503).contains(&wait_s().await), "a hundred seconds have passed");
+        clock.set_wall_micros(hours * 3_600 * SECOND);
+        advance(&server, &clock, SECOND).await;
+        let left = wait_s().await;
+        assert!((498..=503).contains(&left), "{hours} h: {left} s");
+        for _ in 0..200 {
+            advance(&server, &clock, 2 * SECOND).await;
+        }
+        let left = wait_s().await;
+        // A market that is ahead of the wall clock runs slower by a tenth, and is never early.
+        assert!((98..=150).contains(&left), "{hours} h: {left} s");
+        for _ in 0..i64::try_from(left).unwrap() {
+            advance(&server, &clock, SECOND + SECOND / 8).await;
+        }
+        opened(&server, "late").await;
+    }
+}
