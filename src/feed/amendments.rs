@@ -145,8 +145,7 @@ fn amendment(ts: Timestamp, trade_seq: u64, trade: Trade, bits: u64) -> EventBod
         }
         1 => EventBody::Correction(Correction { ts, trade_seq, trade, price: other_price(price, bits), size }.into()),
         _ => {
-            let more = u32::try_from(1 + bits % SHARES_MAX).unwrap_or(1);
-            let size = Size::new(size.shares().saturating_add(more));
+            let size = size + Size::from_shares(1 + bits % SHARES_MAX);
             EventBody::Correction(Correction { ts, trade_seq, trade, price, size }.into())
         }
     }

@@ -109,7 +109,8 @@ impl Book {
     fn order_size(&self, before: Size, noise: &mut Noise) -> Size {
         let lots = whole(libm::exp(self.lots_median_ln + LOTS_LN_DEVIATION * noise.normal()), LOTS_MAX);
         let size = lots * LOT_SHARES;
-        Size::new(if size == before.shares() { size + LOT_SHARES } else { size })
+        let size = Size::new(size);
+        if size == before { size + Size::new(LOT_SHARES) } else { size }
     }
 }
 
@@ -153,7 +154,7 @@ mod tests {
                 prop_assert_eq!((bid.units() % 100, ask.units() % 100), (0, 0));
                 prop_assert_ne!(book.quote, before);
                 for size in [bid_size, ask_size] {
-                    prop_assert!(size.shares() >= LOT_SHARES && size.shares() % LOT_SHARES == 0);
+                    prop_assert!(size.shares() >= u64::from(LOT_SHARES) && size.shares() % u64::from(LOT_SHARES) == 0);
                 }
                 let trade = book.trade(Timestamp::default(), &mut noise);
                 prop_assert!(trade.price == bid || trade.price == ask);

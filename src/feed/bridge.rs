@@ -93,9 +93,9 @@ impl<'past> Sampler<'past> {
         let ends = [self.trade_cents(mid), close];
         let bar = self.bar_between(span, [mid, price.to_dollars() * 100.0], ends, trades);
         // The rest of the volume if every other trade had one share; all of it if there was no other trade.
-        let size_max = bar.volume - (trades - 1);
-        let size = if trades == 1 { size_max } else { u64::from(self.book.trade_size(&mut self.noise).shares()) };
-        (bar, Size::new(u32::try_from(size.min(size_max)).unwrap_or(u32::MAX)))
+        let size_max = bar.volume.saturating_sub(Size::from_shares(trades - 1));
+        let size = if trades == 1 { size_max } else { self.book.trade_size(&mut self.noise) };
+        (bar, size.min(size_max))
     }
 
     /// Returns the price of a trade at a bid or an ask around this mid price, in cents.
@@ -119,7 +119,7 @@ impl<'past> Sampler<'past> {
             high: Price::from_cents(high),
             low: Price::from_cents(low),
             close: Price::from_cents(close),
-            volume: self.tables.volume(self.shares_median, trades, &mut self.noise),
+            volume: Size::from_shares(self.tables.volume(self.shares_median, trades, &mut self.noise)),
             trades,
             vwap: Price::from_units((units + 2) / 4),
         }
@@ -298,7 +298,7 @@ mod tests {
         let mean = |value: fn(&Bar) -> f64| bars.iter().map(value).sum::<f64>() / bars.len() as f64;
         [
             mean(|bar| bar.trades as f64),
-            mean(|bar| bar.volume as f64),
+            mean(|bar| bar.volume.shares() as f64),
             mean(|bar| bar.high.to_dollars() - bar.low.to_dollars()),
         ]
     }

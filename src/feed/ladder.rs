@@ -67,12 +67,24 @@ impl Ladder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Price;
+    use crate::domain::{Price, Size};
 
     fn bar(second: i64, interval: Interval, cents: i64) -> (Interval, Bar) {
         let price = Price::from_cents(cents);
         let ts = Timestamp::from_micros(second * 1_000_000);
-        (interval, Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price })
+        (
+            interval,
+            Bar {
+                ts,
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: Size::new(1),
+                trades: 1,
+                vwap: price,
+            },
+        )
     }
 
     #[test]

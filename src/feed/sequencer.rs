@@ -261,7 +261,7 @@ mod tests {
             high: Price::from_cents(95),
             low: Price::from_cents(80),
             close: Price::from_cents(90),
-            volume: 10,
+            volume: Size::new(10),
             trades: 4,
             vwap: Price::from_cents(90),
         };
@@ -276,8 +276,8 @@ mod tests {
             _ => None,
         });
         let (bar, day) = closed.map(|closed| (closed.bar, closed.day)).unwrap();
-        assert_eq!((day.open, day.volume), (Price::from_cents(100), 1), "the day has no bar from the past");
-        assert_eq!((bar.open, bar.high, bar.trades, bar.volume), (past.open, Price::from_cents(100), 5, 11));
+        assert_eq!((day.open, day.volume.shares()), (Price::from_cents(100), 1), "the day has no bar from the past");
+        assert_eq!((bar.open, bar.high, bar.trades, bar.volume.shares()), (past.open, Price::from_cents(100), 5, 11));
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
             sequencer.close_bars(at(second), &mut out);
             let updates = out.iter().filter_map(|each| match &each.event.body {
                 EventBody::UpdatedBar(closed) => {
-                    Some((closed.bar.ts, closed.bar.low, closed.bar.volume, closed.day.volume))
+                    Some((closed.bar.ts, closed.bar.low, closed.bar.volume.shares(), closed.day.volume.shares()))
                 }
                 _ => None,
             });
@@ -323,7 +323,7 @@ mod tests {
         }
         sequencer.close_bars(Timestamp::from_micros((midnight + 400_000) * 1_000), &mut out);
         let days = out.iter().filter_map(|each| match &each.event.body {
-            EventBody::DailyBar(day) => Some((day.ts.micros() / 3_600_000_000, day.volume)),
+            EventBody::DailyBar(day) => Some((day.ts.micros() / 3_600_000_000, day.volume.shares())),
             _ => None,
         });
         assert_eq!(days.collect::<Vec<_>>(), [(-19, 1), (-19, 2), (5, 1), (5, 2)]);

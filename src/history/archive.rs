@@ -172,7 +172,7 @@ mod tests {
     fn bar(minute: i64) -> Bar {
         let price = Price::from_cents(100 + minute);
         let ts = Timestamp::from_micros(minute * 60_000_000);
-        Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price }
+        Bar { ts, open: price, high: price, low: price, close: price, volume: Size::new(1), trades: 1, vwap: price }
     }
 
     /// Minutes 0 to 9 are before the start, minute 10 is open.
@@ -231,7 +231,7 @@ mod tests {
         archive.apply([publication(EventBody::Trade(trade))].into());
         let (offset, newest) = archive.read(SymbolId(0), Interval::M1, 1, None);
         let open = newest.open.unwrap();
-        assert_eq!((offset, open.high, open.volume), (7, Price::from_cents(500), 3));
+        assert_eq!((offset, open.high, open.volume.shares()), (7, Price::from_cents(500), 3));
         archive.apply([closing(open)].into());
         assert_eq!(read(&archive, 100, None), [6, 7, 8, 9, 10]);
         let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::domain::{Bar, Price, Timestamp};
+use crate::domain::{Bar, Price, Size, Timestamp};
 
 /// A bar without loss of precision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub struct CompactBar(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
-    /// Nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume and
-    /// trades below 2^32.
+    /// Nearly every bar: it begins at a full second from 1970 to 2106, prices are at most 429,496 dollars, volume a whole
+    /// number, volume and trades below 2^32.
     Small(SmallBar),
     /// Any other bar.
     Whole(Box<Bar>),
@@ -36,7 +36,7 @@ impl SmallBar {
         Some(Self {
             second: u32::try_from(micros / SECOND_MICROS).ok().filter(|_| micros % SECOND_MICROS == 0)?,
             prices: [price(bar.open)?, price(bar.high)?, price(bar.low)?, price(bar.close)?, price(bar.vwap)?],
-            volume: u32::try_from(bar.volume).ok()?,
+            volume: u32::try_from(bar.volume.whole()?).ok()?,
             trades: NonZeroU32::new(u32::try_from(bar.trades).ok()?)?,
         })
     }
@@ -61,7 +61,7 @@ impl From<&CompactBar> for Bar {
             high,
             low,
             close,
-            volume: u64::from(small.volume),
+            volume: Size::new(small.volume),
             trades: u64::from(small.trades.get()),
             vwap,
         }
@@ -95,11 +95,13 @@ mod tests {
             ts in prop::sample::select(vec![0, 1_772_463_845_000_000, 4_294_967_296_000_000, -1_000_000, 1_500_000]),
             price in prop::sample::select(vec![0, 2_013_700, 4_294_967_295, 4_294_967_296, -1]),
             volume in prop::sample::select(vec![0, 7, 4_294_967_295, 4_294_967_296]),
+            micros in prop::sample::select(vec![0, 1, 500_000]),
             trades in prop::sample::select(vec![0, 1, 4_294_967_295, 4_294_967_296]),
         ) {
             let price = Price::from_units(price);
             let other = Price::from_units(price.units() / 2);
             let ts = Timestamp::from_micros(ts);
+            let volume = Size::from_shares(volume) + Size::from_micros(micros);
             let bar = Bar { ts, open: price, high: price, low: other, close: other, volume, trades, vwap: price };
             let kept = CompactBar::from(&bar);
             prop_assert_eq!(kept.ts(), ts);

@@ -160,14 +160,14 @@ impl fmt::Debug for PastBars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Price, Timestamp};
+    use crate::domain::{Price, Size, Timestamp};
     use crate::metrics::Metrics;
 
     fn bars(count: i64) -> Vec<Bar> {
         let price = Price::from_cents(100);
         let bar = |second: i64| {
             let ts = Timestamp::from_micros(second * 1_000_000);
-            Bar { ts, open: price, high: price, low: price, close: price, volume: 1, trades: 1, vwap: price }
+            Bar { ts, open: price, high: price, low: price, close: price, volume: Size::new(1), trades: 1, vwap: price }
         };
         (0..count).map(bar).collect()
     }

@@ -23,7 +23,16 @@ const START: i64 = MIDNIGHT + 10 * HOUR;
 
 fn bar(ts: i64, shares: u64) -> Bar {
     let (ts, price) = (Timestamp::from_micros(ts), Price::from_cents(100));
-    Bar { ts, open: price, high: price, low: price, close: price, volume: shares, trades: 1, vwap: price }
+    Bar {
+        ts,
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: Size::from_shares(shares),
+        trades: 1,
+        vwap: price,
+    }
 }
 
 fn closed(bar: Bar) -> EventBody {
@@ -83,7 +92,7 @@ fn pages(limit: usize, read: impl Fn(Option<i64>, usize) -> Vec<Row>) -> Vec<Row
 
 fn volumes(rows: &[Row]) -> Vec<(i64, u64)> {
     let volume = |row: &Row| match row {
-        Row::Bar(bar) => (bar.ts().micros(), Bar::from(bar).volume),
+        Row::Bar(bar) => (bar.ts().micros(), Bar::from(bar).volume.shares()),
         Row::Tick { .. } => panic!("a bar"),
     };
     rows.iter().map(volume).collect()

@@ -137,7 +137,7 @@ pub(super) fn merge(timeframe: Timeframe, bars: impl Iterator<Item = Bar>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Price;
+    use crate::domain::{Price, Size};
 
     fn ts(text: &str) -> Timestamp {
         Timestamp::from_micros(chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
@@ -190,13 +190,22 @@ mod tests {
         let bar = |minute: i64, cents: i64| {
             let price = Price::from_cents(cents);
             let ts = Timestamp::from_micros(minute * MINUTE_MICROS);
-            Bar { ts, open: price, high: price, low: price, close: price, volume: 10, trades: 2, vwap: price }
+            Bar {
+                ts,
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: Size::new(10),
+                trades: 2,
+                vwap: price,
+            }
         };
         let bars = [bar(0, 100), bar(1, 300), bar(3, 200), bar(5, 50)];
         let merged = merge(Timeframe::Minute(5), bars.into_iter());
         let cents = |bar: &Bar| [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(|price| price.units() / 100);
         assert_eq!(merged.iter().map(|bar| bar.ts.micros() / MINUTE_MICROS).collect::<Vec<_>>(), [0, 5]);
         assert_eq!(cents(&merged[0]), [100, 300, 100, 200, 200]);
-        assert_eq!((merged[0].volume, merged[0].trades), (30, 6));
+        assert_eq!((merged[0].volume.shares(), merged[0].trades), (30, 6));
     }
 }

@@ -8,7 +8,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { byId } from "./element.js";
-import { formatCount, formatPrice } from "./format.js";
+import { formatPrice, formatShares } from "./format.js";
 import { setText } from "./write.js";
 
 const NONE = "–";
@@ -22,8 +22,8 @@ export class Board {
     const quoted = ticker && ticker.bid > 0 && ticker.ask > 0 ? ticker : null;
     this.#write("bid", quoted && formatPrice(quoted.bid));
     this.#write("ask", quoted && formatPrice(quoted.ask));
-    this.#write("bid_size", quoted && formatCount(quoted.bid_size));
-    this.#write("ask_size", quoted && formatCount(quoted.ask_size));
+    this.#write("bid_size", quoted && formatShares(quoted.bid_size));
+    this.#write("ask_size", quoted && formatShares(quoted.ask_size));
     this.#write("spread", quoted && spreadOf(quoted));
     const share = quoted ? balanceOf(quoted) : 0.5;
     this.#element.style.setProperty("--bid-share", share.toFixed(3));

@@ -27,6 +27,15 @@ export function barStart(ts, interval) {
 }
 
 /**
+ * Adds numbers of shares, which are exact to a millionth: without the rounding errors of binary fractions.
+ * @param {number} shares
+ * @param {number} more
+ */
+export function addShares(shares, more) {
+  return Math.round((shares + more) * 1e6) / 1e6;
+}
+
+/**
  * Returns the first bar of a trade.
  * @param {number} ts
  * @param {Fill} fill
@@ -44,7 +53,7 @@ function openBar(ts, { price, size }) {
  * @returns {Bar}
  */
 function foldTrade(bar, { price, size }, isLate) {
-  const volume = bar.volume + size;
+  const volume = addShares(bar.volume, size);
   return {
     ts: bar.ts,
     open: bar.open,

@@ -8,7 +8,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { element } from "./element.js";
-import { formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
+import { formatPercent, formatPrice, formatShares, formatSigned, formatVolume } from "./format.js";
 import { mark } from "./i18n.js";
 import { paintSpark, sparkElement } from "./spark.js";
 import { changeOf, placeOf } from "./ticker.js";
@@ -45,7 +45,7 @@ const offer = (key, label, of) => ({
   paint(cell, ticker) {
     const [price, size] = of(ticker);
     setText(cell.children[0], known(formatPrice(price)));
-    setText(cell.children[1], known(`× ${formatCount(size)}`, ""));
+    setText(cell.children[1], known(`× ${formatShares(size)}`, ""));
   },
 });
 

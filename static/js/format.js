@@ -15,6 +15,9 @@ const MINUS = "\u2212";
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const mills = new Intl.NumberFormat("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 });
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+/** Fractions of a share are exact to a millionth. */
+const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 6 });
+const hundredths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 
 /** Writes a price in dollars: to the cent, and below one dollar to the hundredth of a cent. @param {number} price */
 export function formatPrice(price) {
@@ -39,6 +42,16 @@ export function formatCount(count) {
   return whole.format(count);
 }
 
+/** Writes a number of shares in full. @param {number} shares */
+export function formatShares(shares) {
+  return exact.format(shares);
+}
+
+/** Writes a volume below ten thousand: whole shares, unless there are so few that fractions matter. @param {number} volume */
+function formatFew(volume) {
+  return (volume < 1 ? exact : volume < 1e3 ? hundredths : whole).format(volume);
+}
+
 /** Writes a number of bytes in thousands or millions, with one decimal below ten. @param {number} bytes */
 export function formatBytes(bytes) {
   const [size, unit] = bytes < 999_950 ? [1e3, "kB"] : [1e6, "MB"];
@@ -56,13 +69,14 @@ function isKorean() {
 
 /** Writes a volume: in full below a million, in millions or billions from there; in Korean in 만 and 억. @param {number} volume */
 export function formatVolume(volume) {
-  if (isKorean()) return volume < 1e4 ? whole.format(volume) : myriads.format(volume);
-  if (volume < 1e6) return whole.format(volume);
+  if (isKorean()) return volume < 1e4 ? formatFew(volume) : myriads.format(volume);
+  if (volume < 1e6) return formatFew(volume);
   return volume < 1e9 ? `${(volume / 1e6).toFixed(2)}M` : `${(volume / 1e9).toFixed(2)}B`;
 }
 
 /** Writes a volume in at most five characters, for an axis. @param {number} volume */
 export function formatVolumeShort(volume) {
+  if (volume < 10) return hundredths.format(volume);
   if (isKorean()) return volume < 1e4 ? String(Math.round(volume)) : axisMyriads.format(volume);
   if (volume < 1e3) return whole.format(volume);
   for (const [size, unit] of /** @type {const} */ ([[1e9, "B"], [1e6, "M"], [1e3, "K"]])) {

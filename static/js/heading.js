@@ -8,7 +8,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { known } from "./columns.js";
-import { arrowOf, directionOf, formatCount, formatPercent, formatPrice, formatSigned, formatVolume } from "./format.js";
+import { arrowOf, directionOf, formatPercent, formatPrice, formatShares, formatSigned, formatVolume } from "./format.js";
 import { changeOf } from "./ticker.js";
 import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
@@ -71,8 +71,8 @@ export function titleOf(symbol, ticker, isLost) {
 /** @param {string | null} stat @param {Ticker} ticker */
 function statOf(stat, ticker) {
   switch (stat) {
-    case "bid": return `${formatPrice(ticker.bid)} × ${formatCount(ticker.bid_size)}`;
-    case "ask": return `${formatPrice(ticker.ask)} × ${formatCount(ticker.ask_size)}`;
+    case "bid": return `${formatPrice(ticker.bid)} × ${formatShares(ticker.bid_size)}`;
+    case "ask": return `${formatPrice(ticker.ask)} × ${formatShares(ticker.ask_size)}`;
     case "range": return `${formatPrice(ticker.low)} – ${formatPrice(ticker.high)}`;
     case "open": return formatPrice(ticker.open);
     case "prev_close": return formatPrice(ticker.prev_close);

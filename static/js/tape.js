@@ -7,7 +7,7 @@
 
 /** @typedef {import("./tradelog.js").LoggedTrade} LoggedTrade */
 
-import { formatCount, formatPrice } from "./format.js";
+import { formatPrice, formatShares } from "./format.js";
 import { currentLanguage, mark, t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 import { formatTime, zone } from "./zone.js";
@@ -56,7 +56,7 @@ export class Tape {
       if (row.hidden === Boolean(trade)) row.hidden = !trade;
       if (!trade) return;
       const { direction, label } = trade.isLate ? LATE : SIDES[/** @type {0} */ (trade.side)];
-      const texts = [this.#timeOf(trade), t(label), formatPrice(trade.price), formatCount(trade.size)];
+      const texts = [this.#timeOf(trade), t(label), formatPrice(trade.price), formatShares(trade.size)];
       // The texts move, not the rows: rows that move count as shifts of the layout.
       for (const [column, cell] of [...row.cells].entries()) setText(cell, texts[column]);
       setData(row, "direction", direction);

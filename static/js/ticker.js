@@ -32,6 +32,7 @@
  * @property {number} day_us beginning of the day of UTC of these figures
  */
 
+import { addShares } from "./candles.js";
 import { INTERVAL_US } from "./protocol.js";
 
 /**
@@ -80,7 +81,7 @@ export function applyTrade(ticker, { ts, seq, price, size }) {
   if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
   if (isNewest && price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
   if (isNewest) Object.assign(ticker, { ts, price });
-  ticker.volume += size;
+  ticker.volume = addShares(ticker.volume, size);
   ticker.high = Math.max(ticker.high, price);
   ticker.low = Math.min(ticker.low, price);
   return isNewest;
@@ -93,10 +94,10 @@ export function applyTrade(ticker, { ts, seq, price, size }) {
  */
 export function applyAmendment(ticker, amendment) {
   if (amendment.trade_ts < ticker.day_us) return;
-  ticker.volume = Math.max(0, ticker.volume - amendment.trade_size);
+  ticker.volume = Math.max(0, addShares(ticker.volume, -amendment.trade_size));
   if (amendment.type === "cancel") return;
   const { trade_seq, price, size } = amendment;
-  ticker.volume += size;
+  ticker.volume = addShares(ticker.volume, size);
   ticker.high = Math.max(ticker.high, price);
   ticker.low = Math.min(ticker.low, price);
   if (trade_seq === ticker.trade_seq) ticker.price = price;

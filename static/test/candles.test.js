@@ -165,3 +165,9 @@ test("bars that do not adjoin, or of another epoch, replace those held", () => {
   assert.deepEqual([other.epoch, other.bars.map((held) => held.close)], ["e2", [55]]);
   assert.equal(other.applyTrade(trade(8, START + 5, 56)), true);
 });
+
+test("fractions of shares add up without rounding errors", () => {
+  const series = seriesOf([bar(START, 101, { volume: 0.1 })]);
+  for (let offset = 51; offset <= 60; offset += 1) series.applyTrade(trade(offset, START + offset, 101, 0.1));
+  assert.equal(series.newest.volume, 1.1);
+});

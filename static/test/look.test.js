@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { describe } from "../js/connection.js";
 import { whyStale } from "../js/connectionpanel.js";
-import { directionOf, formatPercent, formatPrice, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
+import { directionOf, formatPercent, formatPrice, formatShares, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
 import { findMatches, symbolIn } from "../js/search.js";
 import { companies } from "../js/korean/companies.js";
@@ -31,6 +31,11 @@ test("changes carry a sign, except zero", () => {
 
 test("volumes are abbreviated above ten million", () => {
   assert.equal(formatVolume(999_999), "999,999");
+  assert.equal(formatVolume(0.000001), "0.000001");
+  assert.equal(formatVolume(12.3456), "12.35");
+  assert.equal(formatVolume(1_234.5), "1,235");
+  assert.equal(formatShares(1_234.500001), "1,234.500001");
+  assert.equal(formatVolumeShort(0.25), "0.25");
   assert.equal(formatVolume(7_941_514), "7.94M");
   assert.equal(formatVolume(12_345_678), "12.35M");
   assert.equal(formatVolumeShort(950), "950");

@@ -33,15 +33,15 @@ class _Skipping(_Numbered, total=False):
 class Trade(_Skipping):
     type: Literal["trade"]
     price: float
-    size: int
+    size: int | float
 
 
 class Quote(_Skipping):
     type: Literal["quote"]
     bid: float
-    bid_size: int
+    bid_size: int | float
     ask: float
-    ask_size: int
+    ask_size: int | float
 
 
 class Bar(_Skipping):
@@ -53,7 +53,7 @@ class Bar(_Skipping):
     high: float
     low: float
     close: float
-    volume: int
+    volume: int | float
     trades: int
     vwap: float
     final: bool
@@ -64,7 +64,7 @@ class _Amendment(_Numbered):
     trade_seq: int
     trade_ts: int
     trade_price: float
-    trade_size: int
+    trade_size: int | float
 
 
 class Correction(_Amendment):
@@ -72,7 +72,7 @@ class Correction(_Amendment):
 
     type: Literal["correction"]
     price: float
-    size: int
+    size: int | float
 
 
 class Cancel(_Amendment):
@@ -104,16 +104,16 @@ class Snapshot(TypedDict):
     offset: int
     ts: int
     price: float
-    size: int
+    size: int | float
     bid: float
-    bid_size: int
+    bid_size: int | float
     ask: float
-    ask_size: int
+    ask_size: int | float
     open: float
     high: float
     low: float
     prev_close: float
-    volume: int
+    volume: int | float
     seq: dict[str, int]
 
 

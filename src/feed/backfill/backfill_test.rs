@@ -30,7 +30,7 @@ fn check(past: &SymbolPast, start: Timestamp) {
             assert_eq!(bar.ts, interval.start_of(bar.ts));
             assert!(bar.low <= bar.open.min(bar.close) && bar.open.max(bar.close) <= bar.high, "{bar:?}");
             assert!((bar.low..=bar.high).contains(&bar.vwap) && bar.low > Price::default(), "{bar:?}");
-            assert!(bar.trades >= 1 && bar.volume >= bar.trades, "{bar:?}");
+            assert!(bar.trades >= 1 && bar.volume.shares() >= bar.trades, "{bar:?}");
             for price in [bar.open, bar.high, bar.low, bar.close] {
                 assert_eq!(price.units() % Price::UNITS_PER_CENT, 0);
             }
@@ -44,7 +44,7 @@ fn check(past: &SymbolPast, start: Timestamp) {
     let today = opening.open[Interval::D1 as usize];
     let prev_close = past.bars[Interval::D1 as usize].last().map_or(today.open, |bar| bar.close);
     assert_eq!(opening.prev_close, prev_close);
-    assert!((1..=opening.open[0].volume).contains(&u64::from(opening.last_size.shares())));
+    assert!((1..=opening.open[0].volume.shares()).contains(&opening.last_size.shares()));
     assert_eq!(opening.snapshot().price, today.close);
 }
 

@@ -34,11 +34,11 @@ fn hash(config: &SimulatorConfig, start: Timestamp, count: usize) -> u64 {
         feed(i64::from(id.0));
         let ts = match body {
             EventBody::Trade(Trade { ts, price, size }) => {
-                [0, price.units(), i64::from(size.shares())].into_iter().for_each(&mut feed);
+                [0, price.units(), size.shares().cast_signed()].into_iter().for_each(&mut feed);
                 ts
             }
             EventBody::Quote(Quote { ts, bid, bid_size, ask, ask_size }) => {
-                let sizes = [bid_size, ask_size].map(|size| i64::from(size.shares()));
+                let sizes = [bid_size, ask_size].map(|size| size.shares().cast_signed());
                 [1, bid.units(), ask.units(), sizes[0], sizes[1]].into_iter().for_each(&mut feed);
                 ts
             }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::domain::Price;
+use crate::domain::{Price, Size};
 
 /// An object that is being written to the end of a buffer. [`Self::end`] completes it.
 pub(super) struct Object<'a>(&'a mut Vec<u8>);
@@ -32,6 +32,15 @@ impl<'a> Object<'a> {
     /// Appends an integer.
     pub(super) fn integer(&mut self, key: &str, value: impl itoa::Integer) -> &mut Self {
         self.key(key).extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self
+    }
+
+    /// Appends a number of whole shares, and if it has a fraction the exact decimal number as a text under `decimal`.
+    pub(super) fn shares(&mut self, key: &str, decimal: &str, size: Size) -> &mut Self {
+        self.integer(key, size.shares());
+        if size.whole().is_none() {
+            let _ = write!(self.key(decimal), "\"{size}\"");
+        }
         self
     }
 

@@ -8,6 +8,7 @@
 
 /** @typedef {import("./overlay.js").Seed} Seed */
 
+import { addShares } from "../candles.js";
 import { INTERVAL_US } from "../protocol.js";
 import { fetchBars } from "../rest.js";
 
@@ -25,7 +26,7 @@ export async function fetchSeed(symbol, before_us) {
   // The minute of the moment itself may be in the chart in part, and counts with the part before it only as a whole.
   for (const bar of bars) {
     if (bar.ts < start_us || bar.ts + INTERVAL_US["1m"] > before_us) continue;
-    volume += bar.volume;
+    volume = addShares(volume, bar.volume);
     amount += bar.volume * bar.vwap;
   }
   return { before_us, volume, price: volume > 0 ? amount / volume : 0 };

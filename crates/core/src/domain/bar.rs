@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::{Price, Timestamp, Trade};
+use crate::domain::{Price, Size, Timestamp, Trade};
 
 /// The length of time that a bar covers. Intervals begin at whole multiples of their length since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,7 +87,7 @@ pub struct Bar {
     /// Price of the last trade.
     pub close: Price,
     /// Shares traded.
-    pub volume: u64,
+    pub volume: Size,
     /// Number of trades, at least one.
     pub trades: u64,
     /// Volume-weighted average price, rounded to the nearest unit of 1e-4 USD.
@@ -103,25 +103,31 @@ pub struct Bar {
 /// builder.add(Timestamp::default(), &trade(100, 10));
 /// builder.add(Timestamp::default(), &trade(104, 30));
 /// let bar = builder.bar().unwrap();
-/// assert_eq!((bar.open, bar.high, bar.volume), (Price::from_cents(100), Price::from_cents(104), 40));
+/// assert_eq!((bar.open, bar.high, bar.volume), (Price::from_cents(100), Price::from_cents(104), Size::new(40)));
 /// assert_eq!(bar.vwap, Price::from_cents(103));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BarBuilder {
     bar: Option<Bar>,
+    /// Sum of price and size of the trades, in 1e-10 US dollar.
     notional: i128,
+}
+
+/// Returns a price times a size, in 1e-10 US dollar.
+fn notional(price: Price, size: Size) -> i128 {
+    i128::from(price.units()) * i128::from(size.micros())
 }
 
 impl BarBuilder {
     /// Returns a builder that continues this bar; the average price resumes from the rounded one.
     pub fn resume(bar: Bar) -> Self {
-        Self { notional: i128::from(bar.vwap.units()) * i128::from(bar.volume), bar: Some(bar) }
+        Self { notional: notional(bar.vwap, bar.volume), bar: Some(bar) }
     }
 
     /// Adds a trade to the open bar; `start` is the start of its interval. A trade of another interval replaces the
     /// open bar by a new one: call [`Self::take`] first, or the old bar is lost.
     pub fn add(&mut self, start: Timestamp, trade: &Trade) {
-        let (price, size) = (trade.price, u64::from(trade.size.shares()));
+        let (price, size) = (trade.price, trade.size);
         match &mut self.bar {
             Some(bar) if bar.ts == start => {
                 bar.high = bar.high.max(price);
@@ -129,10 +135,10 @@ impl BarBuilder {
                 bar.close = price;
                 bar.volume += size;
                 bar.trades += 1;
-                self.notional += i128::from(price.units()) * i128::from(size);
+                self.notional += notional(price, size);
             }
             bar => {
-                self.notional = i128::from(price.units()) * i128::from(size);
+                self.notional = notional(price, size);
                 *bar = Some(Bar {
                     ts: start,
                     open: price,
@@ -190,16 +196,13 @@ impl BarBuilder {
     /// the extremes becomes one of them; a wrong price that was one of the four prices stays.
     pub fn amend(&mut self, wrong: &Trade, right: Option<&Trade>) {
         let Some(bar) = &mut self.bar else { return };
-        let amount = |trade: &Trade| (trade.price.units(), u64::from(trade.size.shares()));
-        let (price, size) = amount(wrong);
         bar.trades = bar.trades.saturating_sub(1);
-        bar.volume = bar.volume.saturating_sub(size);
-        self.notional -= i128::from(price) * i128::from(size);
+        bar.volume = bar.volume.saturating_sub(wrong.size);
+        self.notional -= notional(wrong.price, wrong.size);
         if let Some(right) = right {
-            let (price, size) = amount(right);
             bar.trades += 1;
-            bar.volume += size;
-            self.notional += i128::from(price) * i128::from(size);
+            bar.volume += right.size;
+            self.notional += notional(right.price, right.size);
             bar.high = bar.high.max(right.price);
             bar.low = bar.low.min(right.price);
         }
@@ -235,7 +238,7 @@ impl BarBuilder {
     }
 
     fn vwap(&self, bar: &Bar) -> Price {
-        let volume = i128::from(bar.volume);
+        let volume = i128::from(bar.volume.micros());
         if volume == 0 {
             return bar.close;
         }

@@ -10,7 +10,7 @@ pub struct Trade {
     pub ts: Timestamp,
     /// Price per share.
     pub price: Price,
-    /// Shares traded, at least one.
+    /// Shares traded, more than 0.
     pub size: Size,
 }
 
@@ -88,7 +88,7 @@ pub struct DayFigures {
     /// Price of the first trade.
     pub open: Price,
     /// Shares traded.
-    pub volume: u64,
+    pub volume: Size,
     /// Volume-weighted average price, rounded to the nearest unit of 1e-4 USD.
     pub vwap: Price,
 }

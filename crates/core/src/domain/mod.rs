@@ -11,6 +11,7 @@ mod minute;
 mod new_york;
 mod open_bars;
 mod price;
+mod size;
 mod snapshot;
 mod symbol;
 mod system_clock;
@@ -23,7 +24,8 @@ pub use event::{Cancel, CancelKind, ClosedBar, Correction, Day, DayFigures, Even
 pub use market_clock::MarketClock;
 pub use new_york::{day_start, next_day_start};
 pub use open_bars::OpenBars;
-pub use price::{Price, PriceError, Size};
+pub use price::{Price, PriceError};
+pub use size::{Size, SizeError};
 pub use snapshot::Snapshot;
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
 pub use system_clock::SystemClock;

@@ -214,40 +214,40 @@ mod tests {
 
     fn minute(bars: &OpenBars) -> (i64, u64, u64) {
         let bar = bars.bar(Interval::M1).unwrap();
-        ((bar.ts.micros() - START) / SECOND, bar.volume, bar.trades)
+        ((bar.ts.micros() - START) / SECOND, bar.volume.shares(), bar.trades)
     }
 
     #[test]
     fn a_late_trade_changes_its_own_minute_and_the_day_and_never_the_open_minute() {
         let mut bars = OpenBars::default();
         bars.add(&trade(10, 100, 5));
-        assert_eq!(bars.take_before(Interval::M1, trade(60, 1, 1).ts).unwrap().volume, 5);
+        assert_eq!(bars.take_before(Interval::M1, trade(60, 1, 1).ts).unwrap().volume.shares(), 5);
         bars.add(&trade(61, 101, 7));
         assert_eq!((bars.take_update(), minute(&bars)), (None, (60, 7, 1)));
         bars.add(&trade(59, 90, 3));
         bars.add(&trade(5, 200, 1));
         let update = bars.take_update().unwrap();
         let prices = [update.open, update.high, update.low, update.close].map(|price| price.units() / 100);
-        assert_eq!((prices, update.volume, update.trades), ([200, 200, 90, 90], 9, 3), "in the order of time");
+        assert_eq!((prices, update.volume.shares(), update.trades), ([200, 200, 90, 90], 9, 3), "in the order of time");
         assert_eq!((bars.take_update(), minute(&bars)), (None, (60, 7, 1)));
-        assert_eq!(bars.bar(Interval::S1).unwrap().volume, 7);
-        assert_eq!((bars.day().unwrap().volume, bars.bar(Interval::H1).unwrap().volume), (16, 16));
+        assert_eq!(bars.bar(Interval::S1).unwrap().volume.shares(), 7);
+        assert_eq!((bars.day().unwrap().volume.shares(), bars.bar(Interval::H1).unwrap().volume.shares()), (16, 16));
         bars.add(&trade(130, 100, 1));
         bars.add(&trade(2, 100, 100));
         assert_eq!((bars.take_update(), minute(&bars)), (None, (120, 1, 1)), "too late for its minute");
-        assert_eq!((bars.day().unwrap().volume, bars.bar(Interval::H1).unwrap().volume), (117, 117));
+        assert_eq!((bars.day().unwrap().volume.shares(), bars.bar(Interval::H1).unwrap().volume.shares()), (117, 117));
     }
 
     #[test]
     fn the_day_ends_at_midnight_in_new_york() {
         let mut bars = OpenBars::default();
         bars.add(&trade(59 * 60 - 1, 100, 5));
-        assert_eq!(bars.take_day().unwrap().volume, 5);
+        assert_eq!(bars.take_day().unwrap().volume.shares(), 5);
         assert_eq!(bars.take_day(), None, "nothing has changed");
         bars.add(&trade(59 * 60, 100, 7));
         bars.add(&trade(59 * 60 - 1, 100, 3));
         let day = bars.take_day().unwrap();
-        assert_eq!((day.ts.micros(), day.volume), (START + 59 * 60 * SECOND, 7));
+        assert_eq!((day.ts.micros(), day.volume.shares()), (START + 59 * 60 * SECOND, 7));
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
             high: Price::from_cents(95),
             low: Price::from_cents(80),
             close: Price::from_cents(90),
-            volume: 10,
+            volume: Size::new(10),
             trades: 4,
             vwap: Price::from_cents(90),
         };
@@ -268,13 +268,16 @@ mod tests {
             OpenBars::resume(Interval::ALL.map(|interval| Some(past(start(interval)))), Some(past(day.micros())));
         bars.add(&trade(0, 100, 5));
         for interval in Interval::ALL {
-            assert_eq!(bars.bar(interval).map(|bar| (bar.volume, bar.trades, bar.open)), Some((15, 5, past(0).open)));
+            assert_eq!(
+                bars.bar(interval).map(|bar| (bar.volume.shares(), bar.trades, bar.open)),
+                Some((15, 5, past(0).open))
+            );
         }
         bars.take_before(Interval::M1, trade(60, 1, 1).ts);
         bars.add(&trade(61, 100, 1));
         bars.amend(&trade(0, 100, 5), None);
         assert_eq!(bars.take_update().unwrap(), past(START));
-        assert_eq!((bars.day().unwrap().volume, bars.bar(Interval::D1).unwrap().volume), (11, 11));
+        assert_eq!((bars.day().unwrap().volume.shares(), bars.bar(Interval::D1).unwrap().volume.shares()), (11, 11));
     }
 
     proptest! {
@@ -319,7 +322,7 @@ mod tests {
             for interval in LONGER {
                 let start = interval.start_of(now);
                 let (found, wanted) = (bars.part_from(interval, start), of(start, now.plus_micros(1)));
-                let figures = |bar: Option<Bar>| bar.map(|bar| (bar.ts, bar.volume, bar.trades, bar.vwap));
+                let figures = |bar: Option<Bar>| bar.map(|bar| (bar.ts, bar.volume.shares(), bar.trades, bar.vwap));
                 prop_assert_eq!(figures(found), figures(wanted), "{}", interval);
             }
         }

@@ -1,4 +1,4 @@
-//! Money and quantity: `Price` in fixed point and `Size` in shares. Dialects format them.
+//! `Price`: money in fixed point. Dialects format it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -100,28 +100,6 @@ impl FromStr for Price {
         let fraction: i64 = format!("{fraction:0<4}").parse().map_err(|_| PriceError::Malformed)?;
         let units = dollars.checked_mul(Self::UNITS_PER_DOLLAR).and_then(|units| units.checked_add(fraction));
         units.map(Self).ok_or(PriceError::TooLarge)
-    }
-}
-
-/// A quantity in whole shares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Size(u32);
-
-impl Size {
-    /// Returns the size of this many shares.
-    pub const fn new(shares: u32) -> Self {
-        Self(shares)
-    }
-
-    /// Returns the number of shares.
-    pub const fn shares(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// Last price of the previous day.
     pub prev_close: Price,
     /// Shares traded during the day; 0 before the first trade.
-    pub volume: u64,
+    pub volume: Size,
     /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 before the first event.
     pub seq: [u64; Channel::COUNT],
 }
@@ -68,7 +68,7 @@ impl Snapshot {
             high: prev_close,
             low: prev_close,
             prev_close,
-            volume: 0,
+            volume: Size::default(),
             seq: [0; Channel::COUNT],
         }
     }
@@ -90,7 +90,7 @@ impl Snapshot {
                 let close = day.prev_close;
                 self.ts = day.ts;
                 (self.price, self.prev_close) = (close, close);
-                (self.open, self.high, self.low, self.volume) = (close, close, close, 0);
+                (self.open, self.high, self.low, self.volume) = (close, close, close, Size::default());
             }
         }
     }
@@ -107,7 +107,7 @@ impl Snapshot {
         if !self.is_of_the_day(trade) {
             return;
         }
-        if self.volume == 0 {
+        if self.volume == Size::default() {
             (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
         }
         // A trade that is reported late is not the last one.
@@ -118,12 +118,12 @@ impl Snapshot {
         }
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
-        self.volume += u64::from(trade.size.shares());
+        self.volume += trade.size;
     }
 
     fn cancel(&mut self, trade: &Trade) {
         if self.is_of_the_day(trade) {
-            self.volume = self.volume.saturating_sub(u64::from(trade.size.shares()));
+            self.volume = self.volume.saturating_sub(trade.size);
         }
     }
 
@@ -133,8 +133,7 @@ impl Snapshot {
         if !self.is_of_the_day(&correction.trade) {
             return;
         }
-        let wrong = u64::from(correction.trade.size.shares());
-        self.volume = self.volume.saturating_sub(wrong) + u64::from(correction.size.shares());
+        self.volume = self.volume.saturating_sub(correction.trade.size) + correction.size;
         self.high = self.high.max(correction.price);
         self.low = self.low.min(correction.price);
         if correction.trade_seq == self.seq[Channel::Trades.index()] {
@@ -165,7 +164,7 @@ mod tests {
     /// Open, high, low and previous close in cents, and the volume.
     fn figures(snapshot: &Snapshot) -> ([i64; 4], u64) {
         let prices = [snapshot.open, snapshot.high, snapshot.low, snapshot.prev_close];
-        (prices.map(|price| price.units() / 100), snapshot.volume)
+        (prices.map(|price| price.units() / 100), snapshot.volume.shares())
     }
 
     #[test]

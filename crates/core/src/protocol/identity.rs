@@ -8,7 +8,7 @@ use crate::domain::{Size, Symbol};
 /// Id of the first corrected trade. Ids of trades are smaller, and all ids are below 2^53, so that JavaScript reads them exactly.
 const CORRECTED_IDS: u64 = 1 << 52;
 /// Trades of less than this are odd lots, in shares.
-const ROUND_LOT_SHARES: u32 = 100;
+const ROUND_LOT: Size = Size::new(100);
 /// One trade in this many is an intermarket sweep.
 const SWEEP_ONE_IN: u64 = 12;
 /// One trade in this many is reported as one of extended hours.
@@ -101,7 +101,7 @@ pub fn trade_conditions(symbol: Symbol, trade_seq: u64, size: Size) -> TradeCond
     TradeConditions {
         is_sweep: hash.is_multiple_of(SWEEP_ONE_IN),
         is_form_t: (hash >> 32).is_multiple_of(FORM_T_ONE_IN),
-        is_odd_lot: size.shares() < ROUND_LOT_SHARES,
+        is_odd_lot: size < ROUND_LOT,
     }
 }
 

@@ -4,7 +4,9 @@
 
 use serde::Deserialize;
 
-use crate::domain::{Price, Timestamp};
+use bytes::BufMut;
+
+use crate::domain::{Price, Size, Timestamp};
 
 /// Begins a field of an object.
 #[inline]
@@ -34,18 +36,26 @@ pub(super) fn price(value: Price, out: &mut Vec<u8>) {
     }
     let units = value.units().unsigned_abs();
     integer(units / 10_000, out);
-    let fraction = units % 10_000;
-    if fraction == 0 {
+    decimals(units % 10_000, 1_000, out);
+}
+
+/// Appends a size in its shortest form: `40`, `10.5`.
+#[inline]
+pub(super) fn size(value: Size, out: &mut impl BufMut) {
+    out.put_slice(itoa::Buffer::new().format(value.shares()).as_bytes());
+    decimals(value.micros() % Size::MICROS_PER_SHARE, Size::MICROS_PER_SHARE / 10, out);
+}
+
+/// Appends the decimals of a number, nothing for 0; `power` is the value of the first one.
+#[inline]
+fn decimals(mut left: u64, mut power: u64, out: &mut impl BufMut) {
+    if left == 0 {
         return;
     }
-    out.push(b'.');
-    let mut left = fraction;
-    for power in [1_000, 100, 10, 1] {
-        out.push(b"0123456789"[(left / power % 10) as usize]);
-        left %= power;
-        if left == 0 {
-            break;
-        }
+    out.put_u8(b'.');
+    while left > 0 {
+        out.put_u8(b"0123456789"[(left / power % 10) as usize]);
+        (left, power) = (left % power, power / 10);
     }
 }
 

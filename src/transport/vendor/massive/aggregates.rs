@@ -142,7 +142,7 @@ fn document(
 /// Appends the fields of a bar, except its number of trades and its time.
 pub(super) fn prices(bar: &Bar, object: &mut Object<'_>) {
     object
-        .integer("v", bar.volume)
+        .shares("v", "dv", bar.volume)
         .price("vw", bar.vwap)
         .price("o", bar.open)
         .price("c", bar.close)

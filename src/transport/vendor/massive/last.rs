@@ -56,7 +56,7 @@ pub(super) fn trade_core(symbol: Symbol, trade: &Numbered<Trade>, object: &mut O
         .integers("c", identity::trade_conditions(symbol, *seq, value.size).massive())
         .text("i", &identity::trade_id(*seq).to_string())
         .price("p", value.price)
-        .integer("s", value.size.shares())
+        .shares("s", "ds", value.size)
         .integer("t", nanos(value.ts))
         .integer("x", identity::exchange(symbol, *seq).massive);
 }

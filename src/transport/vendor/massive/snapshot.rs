@@ -76,7 +76,7 @@ pub(super) fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
     quote.end();
     let mut minute = Object::begin(object.key("min"));
     if let Some(bar) = newest.minute {
-        minute.integer("av", newest.day.map_or(0, |day| day.volume));
+        minute.shares("av", "dav", newest.day.map(|day| day.volume).unwrap_or_default());
         prices(&bar, &mut minute);
         minute.integer("t", millis(bar.ts)).integer("n", bar.trades);
     }

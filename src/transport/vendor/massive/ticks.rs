@@ -111,7 +111,7 @@ fn trade_fields(symbol: Symbol, seq: u64, trade: &Trade, object: &mut Object<'_>
         .integer("exchange", identity::exchange(symbol, seq).massive)
         .text("id", &identity::trade_id(seq).to_string())
         .price("price", trade.price)
-        .integer("size", trade.size.shares())
+        .shares("size", "decimal_size", trade.size)
         .integer("participant_timestamp", nanos(trade.ts))
         .integer("sip_timestamp", nanos(trade.ts));
 }

@@ -101,7 +101,7 @@ fn write(row: &Row, out: &mut Vec<u8>) {
                     .price("high", bar.high)
                     .price("low", bar.low)
                     .price("close", bar.close)
-                    .integer("volume", bar.volume)
+                    .shares("volume", "decimal_volume", bar.volume)
                     .price("vwap", bar.vwap)
                     .integer("transactions", bar.trades)
                     .integer("last_updated", nanos(bar.ts));
@@ -125,7 +125,7 @@ fn session(newest: &Newest, object: &mut Object<'_>) {
             .price("high", day.high)
             .price("low", day.low)
             .price("close", day.close)
-            .integer("volume", day.volume)
+            .shares("volume", "decimal_volume", day.volume)
             .price("vwap", day.vwap);
     }
 }
@@ -135,7 +135,7 @@ fn trade(symbol: Symbol, trade: &Numbered<Trade>, object: &mut Object<'_>) {
     object
         .text("id", &identity::trade_id(*seq).to_string())
         .price("price", value.price)
-        .integer("size", value.size.shares())
+        .shares("size", "decimal_size", value.size)
         .integer("exchange", identity::exchange(symbol, *seq).massive)
         .integers("conditions", identity::trade_conditions(symbol, *seq, value.size).massive())
         .text("timeframe", "REAL-TIME")

@@ -5,7 +5,7 @@ use std::io::Write;
 use bytes::BytesMut;
 use serde::Serialize;
 
-use crate::domain::{Price, Timestamp};
+use crate::domain::{Price, Size, Timestamp};
 use crate::protocol::Refusal;
 use crate::protocol::alpaca::Request;
 
@@ -30,6 +30,8 @@ pub trait Codec: 'static {
     fn integer(value: u64, out: &mut Vec<u8>);
     /// Appends a price in US dollars.
     fn price(value: Price, out: &mut Vec<u8>);
+    /// Appends a number of shares: an integer if it is one.
+    fn size(value: Size, out: &mut Vec<u8>);
     /// Appends a time.
     fn time(value: Timestamp, out: &mut Vec<u8>);
 

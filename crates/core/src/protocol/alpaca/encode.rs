@@ -140,7 +140,7 @@ fn bar_fields<C: Codec>(bar: &Bar, out: &mut Vec<u8>) {
         C::price(price, out);
     }
     C::key("v", out);
-    C::integer(bar.volume, out);
+    C::size(bar.volume, out);
     C::key("n", out);
     C::integer(bar.trades, out);
     C::key("vw", out);
@@ -190,7 +190,7 @@ fn text<C: Codec>(key: &'static str, value: &str, out: &mut Vec<u8>) {
 
 fn size<C: Codec>(key: &'static str, value: Size, out: &mut Vec<u8>) {
     C::key(key, out);
-    C::integer(u64::from(value.shares()), out);
+    C::size(value, out);
 }
 
 fn id<C: Codec>(key: &'static str, value: i64, out: &mut Vec<u8>) {

@@ -37,7 +37,7 @@ fn bar() -> Bar {
         high: Price::from_cents(20_160),
         low: Price::from_cents(20_105),
         close: Price::from_cents(20_137),
-        volume: 18_250,
+        volume: Size::new(18_250),
         trades: 214,
         vwap: Price::from_units(2_013_320),
     }
@@ -237,4 +237,17 @@ fn a_realistic_mix_takes_at_most_three_quarters_of_the_bytes_in_messagepack() {
     }
     assert!(packed * 4 <= json * 3, "{packed} bytes of MessagePack, {json} bytes of JSON");
     println!("MessagePack {packed} bytes, JSON {json} bytes");
+}
+
+#[test]
+fn fractions_of_shares_are_numbers_in_both_codecs() {
+    let trade = Trade { size: Size::from_micros(10_500_000), ..trade() };
+    let mut text = Vec::new();
+    Text::encode_event(&event(EventBody::Trade(trade)), &mut text);
+    assert!(String::from_utf8(text).unwrap().contains(r#""s":10.5,"#));
+    let mut binary = Vec::new();
+    Binary::encode_event(&event(EventBody::Trade(trade)), &mut binary);
+    let read = rmpv::decode::read_value(&mut &binary[..]).unwrap();
+    let size = read.as_map().unwrap().iter().find(|(key, _)| key.as_str() == Some("s")).unwrap();
+    assert_eq!(size.1, Packed::F64(10.5));
 }

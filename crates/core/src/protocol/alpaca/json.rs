@@ -5,7 +5,7 @@ use std::io::Write;
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 
-use crate::domain::{Price, Timestamp};
+use crate::domain::{Price, Size, Timestamp};
 use crate::protocol::alpaca::Request;
 use crate::protocol::alpaca::codec::Codec;
 use crate::protocol::{Refusal, json, write_rfc3339};
@@ -46,6 +46,10 @@ impl Codec for Json {
 
     fn price(value: Price, out: &mut Vec<u8>) {
         json::price(value, out);
+    }
+
+    fn size(value: Size, out: &mut Vec<u8>) {
+        json::size(value, out);
     }
 
     fn time(value: Timestamp, out: &mut Vec<u8>) {

@@ -6,7 +6,7 @@ use std::io::Write;
 use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Price, Timestamp};
+use crate::domain::{Price, Size, Timestamp};
 use crate::protocol::Refusal;
 use crate::protocol::alpaca::Request;
 use crate::protocol::alpaca::codec::Codec;
@@ -96,6 +96,17 @@ impl Codec for MessagePack {
         let dollars = value.units() as f64 / Price::UNITS_PER_DOLLAR as f64;
         out.push(FLOAT_64);
         out.extend_from_slice(&dollars.to_be_bytes());
+    }
+
+    /// Appends an integer, or for a fraction the nearest 64-bit float.
+    #[inline]
+    fn size(value: Size, out: &mut Vec<u8>) {
+        if let Some(shares) = value.whole() {
+            Self::integer(shares, out);
+        } else {
+            out.push(FLOAT_64);
+            out.extend_from_slice(&value.to_f64().to_be_bytes());
+        }
     }
 
     /// Appends the extension "timestamp 64": nanoseconds in 30 bits, seconds since 1970 in 34; for other times "timestamp 96".
@@ -195,6 +206,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn sizes_are_read_as_they_were_written(micros in prop_oneof![0..1_u64 << 53, (0..u64::from(u32::MAX)).prop_map(|shares| shares * 1_000_000)]) {
+            let size = Size::from_micros(micros);
+            let written = packed(|out| MessagePack::size(size, out));
+            if let Some(shares) = size.whole() {
+                prop_assert_eq!(rmp_serde::from_slice::<u64>(&written).unwrap(), shares);
+            } else {
+                let read: f64 = rmp_serde::from_slice(&written).unwrap();
+                prop_assert_eq!(read.to_bits(), size.to_string().parse::<f64>().unwrap().to_bits());
+            }
+        }
+
         #[test]
         fn integers_and_prices_are_read_as_they_were_written(
             integer in prop_oneof![0..300_u64, any::<u16>().prop_map(u64::from), any::<u32>().prop_map(u64::from), any::<u64>()],

@@ -1,8 +1,8 @@
 //! Encodes events, `ev` first, then `sym`.
 
-use crate::domain::{ClosedBar, Event, EventBody, Interval, Quote, Trade};
+use crate::domain::{ClosedBar, Event, EventBody, Interval, Quote, Size, Trade};
 use crate::protocol::identity;
-use crate::protocol::json::{integer, key, list, millis, price, text};
+use crate::protocol::json::{integer, key, list, millis, price, size, text};
 use crate::protocol::massive::Topic;
 
 /// Appends an event that the stream has.
@@ -38,8 +38,7 @@ fn trade_fields(event: &Event, trade: &Trade, out: &mut Vec<u8>) {
     integer(identity::tape(event.symbol).massive(), out);
     key("p", out);
     price(trade.price, out);
-    key("s", out);
-    integer(trade.size.shares(), out);
+    shares("s", "ds", trade.size, out);
     key("c", out);
     list(identity::trade_conditions(event.symbol, event.seq, trade.size).massive(), out, integer);
     key("t", out);
@@ -74,6 +73,19 @@ fn quote_fields(event: &Event, quote: &Quote, out: &mut Vec<u8>) {
     integer(identity::tape(event.symbol).massive(), out);
 }
 
+/// Appends a number of whole shares, and if it has a fraction the exact decimal number as a text, as the vendor does since 2026: its
+/// clients read integers (massive.com/docs/websocket/stocks/trades, `ds`).
+fn shares(name: &str, decimal: &str, value: Size, out: &mut Vec<u8>) {
+    key(name, out);
+    integer(value.shares(), out);
+    if value.whole().is_none() {
+        key(decimal, out);
+        out.push(b'"');
+        size(value, out);
+        out.push(b'"');
+    }
+}
+
 /// Appends the number of the event in the stream: it increases over trades and quotes of a symbol, with holes, as the vendor's does.
 fn sequence(event: &Event, out: &mut Vec<u8>) {
     key("q", out);
@@ -83,10 +95,8 @@ fn sequence(event: &Event, out: &mut Vec<u8>) {
 fn bar_fields(event: &Event, interval: Interval, closed: &ClosedBar, out: &mut Vec<u8>) {
     let ClosedBar { bar, day } = closed;
     begin(if interval == Interval::S1 { Topic::SecondBars } else { Topic::MinuteBars }, event, out);
-    key("v", out);
-    integer(bar.volume, out);
-    key("av", out);
-    integer(day.volume, out);
+    shares("v", "dv", bar.volume, out);
+    shares("av", "dav", day.volume, out);
     for (name, value) in [
         ("op", day.open),
         ("vw", bar.vwap),
@@ -101,7 +111,7 @@ fn bar_fields(event: &Event, interval: Interval, closed: &ClosedBar, out: &mut V
     }
     // Average size of a trade, in shares.
     key("z", out);
-    integer(bar.volume / bar.trades.max(1), out);
+    integer(bar.volume.shares() / bar.trades.max(1), out);
     key("s", out);
     millis(bar.ts, out);
     key("e", out);

@@ -23,11 +23,12 @@ fn events() -> Vec<Event> {
         high: Price::from_cents(20_160),
         low: Price::from_cents(20_105),
         close: Price::from_cents(20_137),
-        volume: 18_250,
+        volume: Size::new(18_250),
         trades: 214,
         vwap: Price::from_units(2_013_320),
     };
-    let day = DayFigures { open: Price::from_cents(20_090), volume: 912_000, vwap: Price::from_cents(20_102) };
+    let day =
+        DayFigures { open: Price::from_cents(20_090), volume: Size::new(912_000), vwap: Price::from_cents(20_102) };
     let closed = |seconds| Box::new(ClosedBar { bar: bar(seconds), day });
     let quote = Quote {
         ts: TS,
@@ -48,13 +49,28 @@ fn events() -> Vec<Event> {
     ]
 }
 
+fn encoded(event: &Event) -> String {
+    let mut out = Vec::new();
+    Massive::encode_event(event, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_fraction_of_a_share_is_a_text_beside_the_whole_number() {
+    let [mut trade, _, mut bar, _]: [Event; 4] = events().try_into().unwrap();
+    if let EventBody::Trade(trade) = &mut trade.body {
+        trade.size = Size::from_micros(10_500_000);
+    }
+    assert!(encoded(&trade).contains(r#""s":10,"ds":"10.5","c""#), "{}", encoded(&trade));
+    if let EventBody::Bar(_, closed) = &mut bar.body {
+        closed.bar.volume = Size::from_micros(1);
+        closed.day.volume = Size::from_micros(2_000_001);
+    }
+    assert!(encoded(&bar).contains(r#""v":0,"dv":"0.000001","av":2,"dav":"2.000001","op""#), "{}", encoded(&bar));
+}
+
 #[test]
 fn events_are_encoded_as_in_the_transcript() {
-    let encoded = |event: &Event| {
-        let mut out = Vec::new();
-        Massive::encode_event(event, &mut out);
-        String::from_utf8(out).unwrap()
-    };
     let encoded: Vec<_> = events().iter().map(encoded).collect();
     assert_eq!(encoded, TRANSCRIPT.lines().collect::<Vec<_>>());
 }

@@ -2,7 +2,8 @@
 
 use bytes::BufMut;
 
-use crate::domain::{Bar, CancelKind, Channel, ChannelSet, Event, EventBody, Price, Snapshot, Symbol, Trade};
+use crate::domain::{Bar, CancelKind, Channel, ChannelSet, Event, EventBody, Price, Size, Snapshot, Symbol, Trade};
+use crate::protocol::json;
 
 /// Appends an event as one JSON object.
 pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
@@ -27,20 +28,20 @@ pub(super) fn encode_event(event: &Event, out: &mut impl BufMut) {
     match &event.body {
         EventBody::Trade(trade) => {
             price(out, b",\"price\":", trade.price);
-            integer(out, b",\"size\":", trade.size.shares());
+            size(out, b",\"size\":", trade.size);
         }
         EventBody::Quote(quote) => {
             price(out, b",\"bid\":", quote.bid);
-            integer(out, b",\"bid_size\":", quote.bid_size.shares());
+            size(out, b",\"bid_size\":", quote.bid_size);
             price(out, b",\"ask\":", quote.ask);
-            integer(out, b",\"ask_size\":", quote.ask_size.shares());
+            size(out, b",\"ask_size\":", quote.ask_size);
         }
         EventBody::Bar(_, closed) | EventBody::UpdatedBar(closed) => bar_fields(out, &closed.bar, true),
         EventBody::DailyBar(bar) => bar_fields(out, bar, false),
         EventBody::Correction(correction) => {
             trade_fields(out, correction.trade_seq, &correction.trade);
             price(out, b",\"price\":", correction.price);
-            integer(out, b",\"size\":", correction.size.shares());
+            size(out, b",\"size\":", correction.size);
         }
         EventBody::Cancel(cancel) => {
             trade_fields(out, cancel.trade_seq, &cancel.trade);
@@ -60,7 +61,7 @@ fn trade_fields(out: &mut impl BufMut, seq: u64, trade: &Trade) {
     integer(out, b",\"trade_seq\":", seq);
     integer(out, b",\"trade_ts\":", trade.ts.micros());
     price(out, b",\"trade_price\":", trade.price);
-    integer(out, b",\"trade_size\":", trade.size.shares());
+    size(out, b",\"trade_size\":", trade.size);
 }
 
 /// Appends an encoded event, and how many others it stands for.
@@ -83,7 +84,7 @@ fn bar_fields(out: &mut impl BufMut, bar: &Bar, is_final: bool) {
     price(out, b",\"high\":", bar.high);
     price(out, b",\"low\":", bar.low);
     price(out, b",\"close\":", bar.close);
-    integer(out, b",\"volume\":", bar.volume);
+    size(out, b",\"volume\":", bar.volume);
     integer(out, b",\"trades\":", bar.trades);
     price(out, b",\"vwap\":", bar.vwap);
     out.put_slice(if is_final { b",\"final\":true" } else { b",\"final\":false" });
@@ -108,13 +109,13 @@ pub(super) fn encode_snapshot(
     }
     if trades {
         price(out, b",\"price\":", snapshot.price);
-        integer(out, b",\"size\":", snapshot.size.shares());
+        size(out, b",\"size\":", snapshot.size);
     }
     if quotes {
         price(out, b",\"bid\":", snapshot.bid);
-        integer(out, b",\"bid_size\":", snapshot.bid_size.shares());
+        size(out, b",\"bid_size\":", snapshot.bid_size);
         price(out, b",\"ask\":", snapshot.ask);
-        integer(out, b",\"ask_size\":", snapshot.ask_size.shares());
+        size(out, b",\"ask_size\":", snapshot.ask_size);
     }
     if trades {
         price(out, b",\"open\":", snapshot.open);
@@ -123,7 +124,7 @@ pub(super) fn encode_snapshot(
     }
     price(out, b",\"prev_close\":", snapshot.prev_close);
     if trades {
-        integer(out, b",\"volume\":", snapshot.volume);
+        size(out, b",\"volume\":", snapshot.volume);
     }
     out.put_slice(b",\"seq\":{");
     for (index, channel) in ChannelSet::PRIMARY.union(channels).intersection(shown).iter().enumerate() {
@@ -132,6 +133,11 @@ pub(super) fn encode_snapshot(
         integer(out, b"\":", snapshot.seq[channel.index()]);
     }
     out.put_slice(b"}}");
+}
+
+fn size(out: &mut impl BufMut, key: &[u8], value: Size) {
+    out.put_slice(key);
+    json::size(value, out);
 }
 
 fn integer(out: &mut impl BufMut, key: &[u8], value: impl itoa::Integer) {
@@ -184,7 +190,7 @@ mod tests {
             high: cents(20_211),
             low: cents(20_000),
             close: cents(20_138),
-            volume: 900,
+            volume: Size::new(900),
             trades: 12,
             vwap: Price::from_units(2_011_234),
         }
@@ -221,6 +227,16 @@ mod tests {
             text(&event(EventBody::Bar(Interval::M1, closed().into()))),
             r#"{"type":"bar","symbol":"BRK.B","interval":"1m","seq":58,"offset":48214,"ts":60000000,"open":201.00,"high":202.11,"low":200.00,"close":201.38,"volume":900,"trades":12,"vwap":201.1234,"final":true}"#
         );
+    }
+
+    #[test]
+    fn fractions_of_shares_are_written_exactly() {
+        let size = Size::from_micros(10_500_001);
+        let trade = Trade { ts: Timestamp::from_micros(0), price: Price::from_cents(100), size };
+        assert!(text(&event(EventBody::Trade(trade))).ends_with(r#""price":1.00,"size":10.500001}"#));
+        let bar = Bar { volume: Size::from_micros(500_000), ..bar() };
+        let closed = ClosedBar { bar, ..closed() };
+        assert!(text(&event(EventBody::Bar(Interval::M1, closed.into()))).contains(r#""volume":0.5,"trades":12"#));
     }
 
     fn closed() -> ClosedBar {
@@ -279,6 +295,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn sizes_are_encoded_as_they_display(micros in prop_oneof![any::<u64>(), (0..1_u64 << 40).prop_map(|shares| shares * 1_000_000)]) {
+            let (size, mut out) = (Size::from_micros(micros), Vec::new());
+            json::size(size, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), size.to_string());
+        }
+
         #[test]
         fn prices_are_encoded_as_they_display(units: i64) {
             let mut out = Vec::new();
