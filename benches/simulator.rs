@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tickcast::domain::{Interval, SymbolId, Timestamp};
-use tickcast::feed::backfill::Backfill;
+use tickcast::feed::simulated::backfill::Backfill;
 use tickcast::feed::simulated::{Simulator, SimulatorConfig};
 
 /// Events in one measured step.

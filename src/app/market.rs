@@ -10,7 +10,7 @@ use crate::app::{Settings, StartError};
 use crate::domain::{
     Bar, Clock, EventBody, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp,
 };
-use crate::feed::backfill::{Backfill, Opening};
+use crate::feed::simulated::backfill::{Backfill, Opening};
 use crate::feed::simulated::{Simulator, SimulatorConfig};
 use crate::feed::{
     Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source,

@@ -1,18 +1,8 @@
 //! The source of events: the `Feed` actor takes events from a simulator when the clock says that they are due, numbers
 //! them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
 
-mod amendments;
-mod arrivals;
-pub mod backfill;
-mod book;
-mod bridge;
-mod calendar;
 mod config;
 mod delay;
-pub mod instruments;
-mod ladder;
-mod market;
-mod noise;
 mod pace;
 mod sequencer;
 pub mod simulated;

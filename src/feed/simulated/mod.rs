@@ -4,15 +4,26 @@
 //! previous event) depends on the configuration alone; the start only shifts the timestamps. The feed actor paces it by
 //! a clock, `backfill` generates the time before the start.
 
+mod amendments;
+mod arrivals;
+pub mod backfill;
+mod book;
+mod bridge;
+mod calendar;
+pub mod instruments;
+mod ladder;
+mod market;
+mod noise;
+
 use thiserror::Error;
 
 use crate::domain::{EventBody, Instrument, Quote, SymbolId, SymbolTable, Timestamp};
-use crate::feed::amendments::Amendments;
-use crate::feed::arrivals::{Arrival, Arrivals};
-use crate::feed::book::Book;
-use crate::feed::instruments::{Listing, ListingError, listings};
-use crate::feed::market::Market;
-use crate::feed::noise::Noise;
+use crate::feed::simulated::amendments::Amendments;
+use crate::feed::simulated::arrivals::{Arrival, Arrivals};
+use crate::feed::simulated::book::Book;
+use crate::feed::simulated::instruments::{Listing, ListingError, listings};
+use crate::feed::simulated::market::Market;
+use crate::feed::simulated::noise::Noise;
 
 /// The parameters of a simulated market.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,8 @@
 //! motion without drift. `book` derives bids and asks from the mid price, `simulated` the events.
 
 use crate::domain::Price;
-use crate::feed::instruments::{Listing, sectors};
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::instruments::{Listing, sectors};
+use crate::feed::simulated::noise::{Noise, Stream};
 
 /// The part of each symbol's variance that all symbols share: the correlation of two symbols of different sectors.
 pub(super) const MARKET_SHARE: f64 = 0.30;
@@ -131,7 +131,7 @@ impl Market {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::instruments::listings;
+    use crate::feed::simulated::instruments::listings;
 
     /// Changes of three symbols over steps of one minute, each step sampled this many times.
     fn changes(symbols: [usize; 3], steps: i64, looks: i64) -> Vec<[f64; 3]> {

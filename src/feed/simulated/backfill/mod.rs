@@ -7,13 +7,13 @@
 //! generates the events after the start.
 
 use crate::domain::{Bar, BarBuilder, Interval, Price, Quote, Size, Snapshot, SymbolId, Timestamp, day_start};
-use crate::feed::book::Book;
-use crate::feed::bridge::{BarTables, Sampler, Span};
-use crate::feed::calendar::{Day, HOURS, bridge, days};
-use crate::feed::instruments::{Listing, sectors};
-use crate::feed::ladder::Ladder;
-use crate::feed::market::{Loadings, cents_ln, deviation, mid_cents};
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::book::Book;
+use crate::feed::simulated::bridge::{BarTables, Sampler, Span};
+use crate::feed::simulated::calendar::{Day, HOURS, bridge, days};
+use crate::feed::simulated::instruments::{Listing, sectors};
+use crate::feed::simulated::ladder::Ladder;
+use crate::feed::simulated::market::{Loadings, cents_ln, deviation, mid_cents};
+use crate::feed::simulated::noise::{Noise, Stream};
 use crate::feed::simulated::{SimulatorConfig, SimulatorError};
 
 /// Whole days before the day of the start with bars of one, five and fifteen minutes.
@@ -68,7 +68,7 @@ impl Opening {
 ///
 /// ```
 /// use tickcast::domain::{Interval, SymbolId, Timestamp};
-/// use tickcast::feed::backfill::Backfill;
+/// use tickcast::feed::simulated::backfill::Backfill;
 /// use tickcast::feed::simulated::SimulatorConfig;
 /// let start = Timestamp::from_micros(1_772_463_845_123_456);
 /// let past = Backfill::new(&SimulatorConfig::default(), start)?;

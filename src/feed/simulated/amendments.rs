@@ -4,7 +4,7 @@
 //! They have random numbers of their own, so that the other trades and the quotes are the same with and without them.
 
 use crate::domain::{Cancel, CancelKind, Correction, EventBody, Price, Size, Timestamp, Trade};
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::noise::{Noise, Stream};
 
 /// Trades of a symbol that may be amended.
 const CANDIDATES: usize = 4;

@@ -7,8 +7,8 @@
 use std::ops::RangeInclusive;
 
 use crate::domain::Interval;
-use crate::feed::market::deviation;
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::market::deviation;
+use crate::feed::simulated::noise::{Noise, Stream};
 
 /// Full hours of a day, both midnights included.
 pub(super) const HOURS: usize = 25;

@@ -5,8 +5,8 @@
 //! computes their ends.
 
 use crate::domain::{Bar, Interval, Price, Size, Timestamp};
-use crate::feed::book::{Book, SHARES_LN_DEVIATION, nearest};
-use crate::feed::noise::Noise;
+use crate::feed::simulated::book::{Book, SHARES_LN_DEVIATION, nearest};
+use crate::feed::simulated::noise::Noise;
 
 /// Largest distance of a trade from the mid price, in mean spreads: half a spread, and the flicker of quotes. A little
 /// less, because the first and the last trade of a short bar may meet the same quote.
@@ -263,10 +263,10 @@ mod tests {
     use super::*;
     use crate::domain::SymbolId;
     use crate::domain::{BarBuilder, EventBody};
-    use crate::feed::backfill::Backfill;
-    use crate::feed::ladder::Ladder;
-    use crate::feed::market::deviation;
-    use crate::feed::noise::Stream;
+    use crate::feed::simulated::backfill::Backfill;
+    use crate::feed::simulated::ladder::Ladder;
+    use crate::feed::simulated::market::deviation;
+    use crate::feed::simulated::noise::Stream;
     use crate::feed::simulated::{RawEvent, Simulator, SimulatorConfig};
 
     const START: Timestamp = Timestamp::from_micros(1_772_463_845_123_456);

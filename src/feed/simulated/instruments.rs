@@ -8,9 +8,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::domain::{Instrument, Price, PriceError, Symbol, SymbolError};
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::noise::{Noise, Stream};
 
-const BUILT_IN: &str = include_str!("../../config/symbols.toml");
+const BUILT_IN: &str = include_str!("../../../config/symbols.toml");
 
 /// Smallest start price of a symbol.
 const START_PRICE_MIN: Price = Price::from_cents(100);

@@ -4,9 +4,9 @@
 //! `market` computes the mid price, `arrivals` the times of the events.
 
 use crate::domain::{Price, Quote, Size, Timestamp, Trade};
-use crate::feed::instruments::{Listing, weight_mean};
-use crate::feed::market::cents_ln;
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::instruments::{Listing, weight_mean};
+use crate::feed::simulated::market::cents_ln;
+use crate::feed::simulated::noise::{Noise, Stream};
 
 /// Mean spread of a symbol of mean weight, relative to its price: 0.8 basis points.
 const SPREAD_RATIO: f64 = 0.8e-4;
@@ -132,7 +132,7 @@ fn whole(positive: f64, max: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::instruments::listings;
+    use crate::feed::simulated::instruments::listings;
     use proptest::prelude::*;
 
     fn book(index: usize) -> (Book, Noise) {

@@ -3,8 +3,8 @@
 //! One Poisson process, split at random, which gives an independent Poisson process for every symbol and kind. `book`
 //! computes the prices and sizes of an event.
 
-use crate::feed::instruments::Listing;
-use crate::feed::noise::{Noise, Stream};
+use crate::feed::simulated::instruments::Listing;
+use crate::feed::simulated::noise::{Noise, Stream};
 
 /// Longest time between two events, in microseconds: 31 years.
 const GAP_MICROS_MAX: f64 = 1e15;
