@@ -192,7 +192,7 @@ fn run<S: Source + Send>(
     let delays_ms = &settings.auth.delays_ms;
     let bounds = settings.history.bar_bounds(table.len(), delays_ms.iter().len(), settings.feed.delay_events_max);
     let bounds = bounds.map_err(StartError::Memory)?;
-    let last = snapshots.iter().map(|snapshot| snapshot.price).collect();
+    let last = snapshots.iter().map(|snapshot| snapshot.last.map(|last| last.price)).collect();
     let values = LastValues::new(snapshots);
     let past_bars_max = settings.history.past_bars_max;
     let events_max = settings.history.events_max;

@@ -18,8 +18,8 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
-    /// Last price of each symbol.
-    last: Vec<Price>,
+    /// Last price of each symbol that has one.
+    last: Vec<Option<Price>>,
     /// Start of the present day.
     day: Timestamp,
     /// Start of the present minute.
@@ -37,7 +37,7 @@ impl Sequencer {
         table: Arc<SymbolTable>,
         open: Vec<[Option<Bar>; Interval::COUNT]>,
         days: Vec<Option<Bar>>,
-        last: Vec<Price>,
+        last: Vec<Option<Price>>,
         start: Timestamp,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Sequencer {
                 self.open[id.index()].add(trade);
                 // A late trade is not the last one.
                 if trade.ts.plus_micros(Interval::S1.micros()) >= self.boundary {
-                    self.last[id.index()] = trade.price;
+                    self.last[id.index()] = Some(trade.price);
                 }
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
@@ -85,7 +85,7 @@ impl Sequencer {
 
     /// Appends the bars that closed by `now` to `out`: shortest interval first, symbols in the order of the table. At a full
     /// minute the bars of the New York day follow, of the symbols in whose day something has changed; half a minute later the bars
-    /// of the last minute that have changed since. A new day (UTC) begins for every symbol, whether it trades or not.
+    /// of the last minute that have changed since. A new day (UTC) begins for every symbol that has a price, whether it trades on it or not.
     pub fn close_bars(&mut self, now: Timestamp, out: &mut Vec<Publication>) {
         if now < self.boundary {
             return;
@@ -112,8 +112,9 @@ impl Sequencer {
         if day > self.day {
             self.day = day;
             for id in self.table.clone().ids() {
-                let prev_close = self.last[id.index()];
-                self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
+                if let Some(prev_close) = self.last[id.index()] {
+                    self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
+                }
             }
         }
     }
@@ -184,7 +185,7 @@ mod tests {
     }
 
     fn sequencer() -> Sequencer {
-        let last = vec![Price::from_cents(50); 2];
+        let last = vec![Some(Price::from_cents(50)); 2];
         Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], vec![None; 2], last, Timestamp::default())
     }
 

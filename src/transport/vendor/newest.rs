@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 
-use crate::domain::{Bar, Channel, Quote, Snapshot, Symbol, SymbolId, Timestamp, Trade};
+use crate::domain::{Bar, Channel, Last, Price, Quote, Snapshot, Symbol, SymbolId, Timestamp, Trade};
 use crate::history::{Archive, Row, Standing, Tick};
 use crate::transport::Worker;
 use crate::transport::vendor::reads::{Busy, Reader, reader};
@@ -23,8 +23,9 @@ pub(super) struct Numbered<T> {
 /// The newest values of a symbol.
 #[derive(Clone, Debug)]
 pub(super) struct Newest {
-    pub(super) trade: Numbered<Trade>,
-    pub(super) quote: Numbered<Quote>,
+    /// Absent before there is one, like each of these.
+    pub(super) trade: Option<Numbered<Trade>>,
+    pub(super) quote: Option<Numbered<Quote>>,
     pub(super) minute: Option<Bar>,
     pub(super) day: Option<Bar>,
     pub(super) day_before: Option<Bar>,
@@ -32,17 +33,19 @@ pub(super) struct Newest {
 
 impl Newest {
     /// Returns the time of the newest trade or quote.
-    pub(super) fn ts(&self) -> Timestamp {
-        self.trade.value.ts.max(self.quote.value.ts)
+    pub(super) fn ts(&self) -> Option<Timestamp> {
+        let [trade, quote] = [self.trade.map(|trade| trade.value.ts), self.quote.map(|quote| quote.value.ts)];
+        trade.max(quote)
     }
 
-    /// Returns the last price of the day before; of a symbol that is new, that of its newest trade.
-    pub(super) fn close_before(&self) -> crate::domain::Price {
-        self.day_before.map_or(self.trade.value.price, |day| day.close)
+    /// Returns the last price, and the last one of the day before; of a symbol that is new, both are that of its newest trade.
+    pub(super) fn prices(&self) -> Option<(Price, Price)> {
+        let last = self.trade?.value.price;
+        Some((last, self.day_before.map_or(last, |day| day.close)))
     }
 }
 
-/// Reads the newest trade of each symbol.
+/// Reads the newest trade of each symbol that has one.
 ///
 /// # Errors
 ///
@@ -50,12 +53,12 @@ impl Newest {
 pub(super) async fn trades(
     request: &HttpRequest,
     symbols: &[(SymbolId, Symbol)],
-) -> Result<Vec<Numbered<Trade>>, Busy> {
+) -> Result<Vec<Option<Numbered<Trade>>>, Busy> {
     let (worker, read) = (Worker::of(request), reader(request).each(symbols, last_trade).await?);
-    Ok(symbols.iter().zip(read).map(|((id, _), trade)| trade.unwrap_or_else(|| opening(worker, *id).0)).collect())
+    Ok(symbols.iter().zip(read).map(|((id, _), trade)| trade.or_else(|| opening(worker, *id).0)).collect())
 }
 
-/// Reads the newest quote of each symbol.
+/// Reads the newest quote of each symbol that has one.
 ///
 /// # Errors
 ///
@@ -63,9 +66,9 @@ pub(super) async fn trades(
 pub(super) async fn quotes(
     request: &HttpRequest,
     symbols: &[(SymbolId, Symbol)],
-) -> Result<Vec<Numbered<Quote>>, Busy> {
+) -> Result<Vec<Option<Numbered<Quote>>>, Busy> {
     let (worker, read) = (Worker::of(request), reader(request).each(symbols, last_quote).await?);
-    Ok(symbols.iter().zip(read).map(|((id, _), quote)| quote.unwrap_or_else(|| opening(worker, *id).1)).collect())
+    Ok(symbols.iter().zip(read).map(|((id, _), quote)| quote.or_else(|| opening(worker, *id).1)).collect())
 }
 
 /// Reads the newest closed bar of a minute of each symbol.
@@ -102,7 +105,7 @@ pub(super) async fn all_of<F: FnMut() -> bool>(
     });
     let newest = symbols.iter().zip(read.await?).map(|((id, _), (trade, quote, minute, [day, day_before]))| {
         let (first_trade, first_quote) = opening(worker, *id);
-        Newest { trade: trade.unwrap_or(first_trade), quote: quote.unwrap_or(first_quote), minute, day, day_before }
+        Newest { trade: trade.or(first_trade), quote: quote.or(first_quote), minute, day, day_before }
     });
     Ok(newest.collect())
 }
@@ -124,10 +127,10 @@ fn last_quote(archive: &Archive, id: SymbolId) -> Option<Numbered<Quote>> {
 }
 
 /// Returns the trade and the quote with which the stream began, as long as there have been no others.
-fn opening(worker: &Worker, id: SymbolId) -> (Numbered<Trade>, Numbered<Quote>) {
-    let Snapshot { ts, price, size, bid, bid_size, ask, ask_size, .. } = **worker.router.borrow().snapshot(id);
-    let trade = valid(0, 0, Trade { ts, price, size });
-    (trade, valid(0, 0, Quote { ts, bid, bid_size, ask, ask_size }))
+fn opening(worker: &Worker, id: SymbolId) -> (Option<Numbered<Trade>>, Option<Numbered<Quote>>) {
+    let Snapshot { ts, last, quote, .. } = **worker.router.borrow().snapshot(id);
+    let trade = last.map(|Last { price, size }| valid(0, 0, Trade { ts, price, size }));
+    (trade, quote.map(|quote| valid(0, 0, quote.at(ts))))
 }
 
 const fn valid<T>(seq: u64, offset: u64, value: T) -> Numbered<T> {

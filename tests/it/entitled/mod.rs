@@ -32,7 +32,7 @@ const STEP_MICROS: i64 = 15_000;
 
 /// Returns the names of the symbols of the market.
 fn names() -> Vec<String> {
-    let listed = tickcast::feed::instruments::listings(EXTRA_SYMBOLS).unwrap();
+    let listed = tickcast::feed::simulated::instruments::listings(EXTRA_SYMBOLS).unwrap();
     listed.into_iter().map(|listing| listing.instrument.symbol.as_str().to_owned()).collect()
 }
 

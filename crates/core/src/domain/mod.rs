@@ -26,7 +26,7 @@ pub use new_york::{day_start, next_day_start};
 pub use open_bars::OpenBars;
 pub use price::{Price, PriceError};
 pub use size::{Size, SizeError};
-pub use snapshot::Snapshot;
+pub use snapshot::{BestQuote, DayPrices, Last, Snapshot};
 pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
 pub use system_clock::SystemClock;
 pub use time::{Clock, ManualClock, Reading, Timestamp};

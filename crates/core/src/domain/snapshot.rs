@@ -2,15 +2,38 @@
 
 use crate::domain::{Bar, Channel, Correction, Event, EventBody, Interval, Price, Quote, Size, Timestamp, Trade};
 
-/// The last values of one symbol and the figures of its present day (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The last values of one symbol and the figures of its present day (UTC). A value is absent until there is one: a feed may begin
+/// without a past, and a file of trades has no quotes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Time of the last trade or quote, or start of the day if that is later.
     pub ts: Timestamp,
-    /// Price of the last trade.
+    /// The last trade, or the last price of the day before without one of its own.
+    pub last: Option<Last>,
+    /// The best bid and ask.
+    pub quote: Option<BestQuote>,
+    /// The prices of the day. Before its first trade they are `prev_close`.
+    pub day: Option<DayPrices>,
+    /// Last price of the previous day.
+    pub prev_close: Option<Price>,
+    /// Shares traded during the day; 0 before the first trade.
+    pub volume: Size,
+    /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 before the first event.
+    pub seq: [u64; Channel::COUNT],
+}
+
+/// Price and size of a last trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// Price per share.
     pub price: Price,
-    /// Shares of the last trade.
+    /// Shares.
     pub size: Size,
+}
+
+/// The best prices of buyers and sellers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BestQuote {
     /// Best bid.
     pub bid: Price,
     /// Shares wanted at the bid.
@@ -19,18 +42,42 @@ pub struct Snapshot {
     pub ask: Price,
     /// Shares offered at the ask.
     pub ask_size: Size,
-    /// First price of the day. Before the first trade of the day, `open`, `high` and `low` are `prev_close`.
+}
+
+impl BestQuote {
+    /// Returns the quote with its time.
+    pub const fn at(self, ts: Timestamp) -> Quote {
+        Quote { ts, bid: self.bid, bid_size: self.bid_size, ask: self.ask, ask_size: self.ask_size }
+    }
+}
+
+impl From<&Quote> for BestQuote {
+    fn from(quote: &Quote) -> Self {
+        Self { bid: quote.bid, bid_size: quote.bid_size, ask: quote.ask, ask_size: quote.ask_size }
+    }
+}
+
+/// The prices of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayPrices {
+    /// First price.
     pub open: Price,
-    /// Highest price of the day.
+    /// Highest price.
     pub high: Price,
-    /// Lowest price of the day.
+    /// Lowest price.
     pub low: Price,
-    /// Last price of the previous day.
-    pub prev_close: Price,
-    /// Shares traded during the day; 0 before the first trade.
-    pub volume: Size,
-    /// The `seq` of the newest event of each channel, by [`Channel::index`]; 0 before the first event.
-    pub seq: [u64; Channel::COUNT],
+}
+
+impl DayPrices {
+    /// Returns a day with one price.
+    pub const fn of(price: Price) -> Self {
+        Self { open: price, high: price, low: price }
+    }
+
+    fn extend(&mut self, price: Price) {
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+    }
 }
 
 impl Snapshot {
@@ -38,19 +85,10 @@ impl Snapshot {
     /// and the present quote.
     pub fn new(today: &Bar, prev_close: Price, quote: &Quote, last_size: Size) -> Self {
         Self {
-            ts: quote.ts,
-            price: today.close,
-            size: last_size,
-            bid: quote.bid,
-            bid_size: quote.bid_size,
-            ask: quote.ask,
-            ask_size: quote.ask_size,
-            open: today.open,
-            high: today.high,
-            low: today.low,
-            prev_close,
+            last: Some(Last { price: today.close, size: last_size }),
+            day: Some(DayPrices { open: today.open, high: today.high, low: today.low }),
             volume: today.volume,
-            seq: [0; Channel::COUNT],
+            ..Self::untraded(prev_close, quote, last_size)
         }
     }
 
@@ -58,16 +96,10 @@ impl Snapshot {
     pub fn untraded(prev_close: Price, quote: &Quote, last_size: Size) -> Self {
         Self {
             ts: quote.ts,
-            price: prev_close,
-            size: last_size,
-            bid: quote.bid,
-            bid_size: quote.bid_size,
-            ask: quote.ask,
-            ask_size: quote.ask_size,
-            open: prev_close,
-            high: prev_close,
-            low: prev_close,
-            prev_close,
+            last: Some(Last { price: prev_close, size: last_size }),
+            quote: Some(quote.into()),
+            day: Some(DayPrices::of(prev_close)),
+            prev_close: Some(prev_close),
             volume: Size::default(),
             seq: [0; Channel::COUNT],
         }
@@ -78,19 +110,16 @@ impl Snapshot {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
             EventBody::Trade(trade) => self.trade(trade),
-            EventBody::Quote(quote) => {
-                self.ts = quote.ts;
-                (self.bid, self.bid_size) = (quote.bid, quote.bid_size);
-                (self.ask, self.ask_size) = (quote.ask, quote.ask_size);
-            }
+            EventBody::Quote(quote) => (self.ts, self.quote) = (quote.ts, Some(quote.into())),
             EventBody::Correction(correction) => self.correct(correction),
             EventBody::Cancel(cancel) => self.cancel(&cancel.trade),
             EventBody::Bar(..) | EventBody::UpdatedBar(_) | EventBody::DailyBar(_) | EventBody::Gap(_) => {}
             EventBody::Day(day) => {
                 let close = day.prev_close;
                 self.ts = day.ts;
-                (self.price, self.prev_close) = (close, close);
-                (self.open, self.high, self.low, self.volume) = (close, close, close, Size::default());
+                let size = self.last.map_or(Size::default(), |last| last.size);
+                (self.last, self.prev_close) = (Some(Last { price: close, size }), Some(close));
+                (self.day, self.volume) = (Some(DayPrices::of(close)), Size::default());
             }
         }
     }
@@ -107,17 +136,15 @@ impl Snapshot {
         if !self.is_of_the_day(trade) {
             return;
         }
-        if self.volume == Size::default() {
-            (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
-        }
         // A trade that is reported late is not the last one.
-        if trade.ts >= self.ts {
-            self.ts = trade.ts;
-            self.price = trade.price;
-            self.size = trade.size;
+        if trade.ts >= self.ts || self.last.is_none() {
+            self.ts = self.ts.max(trade.ts);
+            self.last = Some(Last { price: trade.price, size: trade.size });
         }
-        self.high = self.high.max(trade.price);
-        self.low = self.low.min(trade.price);
+        match &mut self.day {
+            Some(day) if self.volume != Size::default() => day.extend(trade.price),
+            day => *day = Some(DayPrices::of(trade.price)),
+        }
         self.volume += trade.size;
     }
 
@@ -134,10 +161,11 @@ impl Snapshot {
             return;
         }
         self.volume = self.volume.saturating_sub(correction.trade.size) + correction.size;
-        self.high = self.high.max(correction.price);
-        self.low = self.low.min(correction.price);
+        if let Some(day) = &mut self.day {
+            day.extend(correction.price);
+        }
         if correction.trade_seq == self.seq[Channel::Trades.index()] {
-            (self.price, self.size) = (correction.price, correction.size);
+            self.last = Some(Last { price: correction.price, size: correction.size });
         }
     }
 }
@@ -163,7 +191,8 @@ mod tests {
 
     /// Open, high, low and previous close in cents, and the volume.
     fn figures(snapshot: &Snapshot) -> ([i64; 4], u64) {
-        let prices = [snapshot.open, snapshot.high, snapshot.low, snapshot.prev_close];
+        let day = snapshot.day.unwrap();
+        let prices = [day.open, day.high, day.low, snapshot.prev_close.unwrap()];
         (prices.map(|price| price.units() / 100), snapshot.volume.shares())
     }
 
@@ -177,11 +206,30 @@ mod tests {
         let midnight = Timestamp::from_micros(86_400_000_000);
         snapshot.apply(&event(3, EventBody::Day(Day { ts: midnight, prev_close: Price::from_cents(90) })));
         assert_eq!(figures(&snapshot), ([90, 90, 90, 90], 0));
-        assert_eq!((snapshot.ts, snapshot.price), (midnight, Price::from_cents(90)));
+        assert_eq!((snapshot.ts, snapshot.last.unwrap().price), (midnight, Price::from_cents(90)));
         snapshot.apply(&event(4, trade(86_400_000_001, 95, 7)));
         assert_eq!(figures(&snapshot), ([95, 95, 95, 90], 7));
         assert_eq!(snapshot.seq[Channel::Trades.index()], 4);
         assert_eq!(snapshot.seq[Channel::Day.index()], 3);
+    }
+
+    #[test]
+    fn a_symbol_without_a_past_has_no_price_until_it_has_traded() {
+        let mut snapshot = Snapshot::default();
+        let offered = Quote { ts: Timestamp::from_micros(5), ..quote() };
+        snapshot.apply(&event(1, EventBody::Quote(offered)));
+        let without = Snapshot { ts: offered.ts, quote: Some((&offered).into()), ..Snapshot::default() };
+        assert_eq!(Snapshot { seq: without.seq, ..snapshot }, without);
+        snapshot.apply(&event(2, trade(4, 110, 5)));
+        let last = Last { price: Price::from_cents(110), size: Size::new(5) };
+        assert_eq!(
+            (snapshot.last, snapshot.ts),
+            (Some(last), offered.ts),
+            "the first trade is the last one, however late"
+        );
+        assert_eq!((snapshot.day, snapshot.prev_close), (Some(DayPrices::of(last.price)), None));
+        snapshot.apply(&event(3, trade(6, 90, 5)));
+        assert_eq!(snapshot.day.map(|day| (day.high, day.low)), Some((last.price, Price::from_cents(90))));
     }
 
     #[test]
@@ -207,7 +255,7 @@ mod tests {
         assert_eq!(figures(&snapshot), ([100, 101, 100, 100], 11), "the late trade is of the day before");
         snapshot.apply(&event(1, correction(1, first, 90, 7)));
         assert_eq!(figures(&snapshot), ([100, 101, 90, 100], 13));
-        assert_eq!(snapshot.price, second.price, "a newer trade has the last price");
+        assert_eq!(snapshot.last.unwrap().price, second.price, "a newer trade has the last price");
         snapshot.apply(&event(2, correction(3, old, 900, 700)));
         snapshot.apply(&event(1, cancel(3, old)));
         assert_eq!(figures(&snapshot), ([100, 101, 90, 100], 13));

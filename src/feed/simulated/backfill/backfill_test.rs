@@ -45,7 +45,7 @@ fn check(past: &SymbolPast, start: Timestamp) {
     let prev_close = past.bars[Interval::D1 as usize].last().map_or(today.open, |bar| bar.close);
     assert_eq!(opening.prev_close, prev_close);
     assert!((1..=opening.open[0].volume.shares()).contains(&opening.last_size.shares()));
-    assert_eq!(opening.snapshot().price, today.close);
+    assert_eq!(opening.snapshot().last.unwrap().price, today.close);
 }
 
 /// Asserts that every longer bar is the merge of the shorter ones, from the first one that begins with the oldest
@@ -152,7 +152,7 @@ fn the_change_since_yesterday_has_the_size_of_a_change_over_one_day() {
     let past = past(&config, START);
     let moves = (0..).zip(config.listings().unwrap()).map(|(id, listing)| {
         let snapshot = past.opening(SymbolId(id)).snapshot();
-        let change = libm::log(snapshot.price.to_dollars() / snapshot.prev_close.to_dollars());
+        let change = libm::log(snapshot.last.unwrap().price.to_dollars() / snapshot.prev_close.unwrap().to_dollars());
         change / (listing.volatility * deviation(DAY))
     });
     let moves: Vec<f64> = moves.collect();
@@ -168,8 +168,8 @@ fn the_live_stream_continues_the_snapshot() {
     let snapshot = opening.snapshot();
     assert_eq!(snapshot.ts, START);
     assert_eq!(snapshot.seq, [0; Channel::COUNT]);
-    assert_eq!((snapshot.bid, snapshot.ask), (opening.quote.bid, opening.quote.ask));
-    assert_eq!(snapshot.price.to_string(), "201.37");
+    assert_eq!(snapshot.quote, Some((&opening.quote).into()));
+    assert_eq!(snapshot.last.unwrap().price.to_string(), "201.37");
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Opening {
 /// let start = Timestamp::from_micros(1_772_463_845_123_456);
 /// let past = Backfill::new(&SimulatorConfig::default(), start)?;
 /// assert!(past.bars(SymbolId(0), Interval::M1).len() >= 2_880);
-/// assert_eq!(past.opening(SymbolId(0)).snapshot().price.to_string(), "201.37");
+/// assert_eq!(past.opening(SymbolId(0)).snapshot().last.map_or(String::new(), |last| last.price.to_string()), "201.37");
 /// # Ok::<(), tickcast::feed::simulated::SimulatorError>(())
 /// ```
 #[derive(Debug)]

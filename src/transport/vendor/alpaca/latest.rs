@@ -122,11 +122,11 @@ async fn rows(
     Ok(match kind {
         Kind::Trades => {
             let trades = newest::trades(request, symbols).await.map_err(busy)?;
-            names.zip(trades.into_iter().map(Value::Trade)).collect()
+            names.zip(trades).filter_map(|(symbol, trade)| Some((symbol, Value::Trade(trade?)))).collect()
         }
         Kind::Quotes => {
             let quotes = newest::quotes(request, symbols).await.map_err(busy)?;
-            names.zip(quotes.into_iter().map(Value::Quote)).collect()
+            names.zip(quotes).filter_map(|(symbol, quote)| Some((symbol, Value::Quote(quote?)))).collect()
         }
         Kind::Bars => {
             let bars = newest::minutes(request, symbols).await.map_err(busy)?;
@@ -155,15 +155,15 @@ fn list<T: Unpin + 'static>(
 /// Appends the fields of a snapshot, and the end of its object.
 fn write_snapshot(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"latestTrade\":");
-    put_trade(symbol, &newest.trade, out);
+    put_or_null(newest.trade.as_ref(), |trade, out| put_trade(symbol, trade, out), out);
     out.extend_from_slice(b",\"latestQuote\":");
-    put_quote(symbol, &newest.quote, out);
+    put_or_null(newest.quote.as_ref(), |quote, out| put_quote(symbol, quote, out), out);
     let bars = [("minuteBar", newest.minute), ("dailyBar", newest.day), ("prevDailyBar", newest.day_before)];
     for (name, bar) in bars {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
-        put_bar(bar.as_ref(), out);
+        put_or_null(bar.as_ref(), |bar, out| write_bar::<Json>(bar, out), out);
     }
     out.push(b'}');
 }
@@ -176,9 +176,9 @@ fn put_quote(symbol: Symbol, quote: &Numbered<Quote>, out: &mut Vec<u8>) {
     write_quote::<Json>(symbol, quote.seq, &quote.value, out);
 }
 
-fn put_bar(bar: Option<&Bar>, out: &mut Vec<u8>) {
-    match bar {
-        Some(bar) => write_bar::<Json>(bar, out),
+fn put_or_null<T>(value: Option<&T>, put: impl FnOnce(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
+    match value {
+        Some(value) => put(value, out),
         None => out.extend_from_slice(b"null"),
     }
 }

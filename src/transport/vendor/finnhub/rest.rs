@@ -73,7 +73,7 @@ fn symbol_of(request: &HttpRequest, parameters: &Parameters) -> Result<Option<(S
     Ok(name.parse().ok().and_then(|symbol| Some((table.id(symbol)?, symbol))))
 }
 
-/// Responds to `/quote?symbol=`. An unknown symbol has a quote of zeros.
+/// Responds to `/quote?symbol=`. An unknown symbol has a quote of zeros, like the vendor's; one without a trade yet has no values.
 async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let parameters = Parameters::of(&request);
     let Some(known) = symbol_of(&request, &parameters)? else {
@@ -83,11 +83,14 @@ async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let all = newest::all(&request, &[known]).await.map_err(busy)?;
     let mut out = Vec::new();
     for newest in all {
-        let (last, before) = (newest.trade.value.price, newest.close_before());
+        let mut object = Object::begin(&mut out);
+        let Some(((last, before), trade)) = newest.prices().zip(newest.trade) else {
+            object.end();
+            continue;
+        };
         let [open, high, low] =
             newest.day.map_or([before; 3], |Bar { open, high, low, .. }| [open, high.max(last), low.min(last)]);
         let change = last.to_dollars() - before.to_dollars();
-        let mut object = Object::begin(&mut out);
         object
             .price("c", last)
             .decimal("d", change)
@@ -96,7 +99,7 @@ async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
             .price("l", low)
             .price("o", open)
             .price("pc", before)
-            .integer("t", newest.trade.value.ts.micros().div_euclid(1_000_000));
+            .integer("t", trade.value.ts.micros().div_euclid(1_000_000));
         object.end();
     }
     pieces::whole_json(&request, out).map_err(busy)

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::access::Vendor;
 use crate::domain::{Quote, Symbol, Timestamp, Trade};
 use crate::protocol::identity;
 use crate::transport::pieces;
@@ -14,11 +15,11 @@ use crate::transport::vendor::refused::Refused;
 ///
 /// # Errors
 ///
-/// Returns 404 for an unknown ticker, and 503 if too many reads are in progress.
+/// Returns 404 for an unknown ticker and for one without data, and 503 if too many reads are in progress.
 pub(super) async fn trade(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
     let trades = newest::trades(&request, &[known]).await.map_err(busy)?;
-    answer(&request, known.1, trades.first(), trade_fields)
+    answer(&request, known.1, trades.into_iter().flatten().next(), trade_fields)
 }
 
 /// Responds to `/v2/last/nbbo/{ticker}`.
@@ -29,21 +30,20 @@ pub(super) async fn trade(request: HttpRequest) -> Result<HttpResponse, Refused>
 pub(super) async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let known = known_ticker(&request)?;
     let quotes = newest::quotes(&request, &[known]).await.map_err(busy)?;
-    answer(&request, known.1, quotes.first(), quote_fields)
+    answer(&request, known.1, quotes.into_iter().flatten().next(), quote_fields)
 }
 
 fn answer<T>(
     request: &HttpRequest,
     symbol: Symbol,
-    value: Option<&T>,
+    value: Option<T>,
     fields: fn(Symbol, &T, &mut Object<'_>),
 ) -> Result<HttpResponse, Refused> {
+    let value = value.ok_or_else(|| Refused::not_found(Vendor::Massive, "Data not found."))?;
     let mut out = b"{\"results\":".to_vec();
     let mut object = Object::begin(&mut out);
     object.text("T", symbol.as_str());
-    if let Some(value) = value {
-        fields(symbol, value, &mut object);
-    }
+    fields(symbol, &value, &mut object);
     object.end();
     out.extend_from_slice(format!(",{}}}", status()).as_bytes());
     pieces::whole_json(request, out).map_err(busy)

@@ -11,7 +11,7 @@ use crate::transport::Worker;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::aggregates::{fields, head};
 use crate::transport::vendor::massive::rest::{bad_request, busy, status};
-use crate::transport::vendor::massive::snapshot::{change_of, write};
+use crate::transport::vendor::massive::snapshot::{change, write};
 use crate::transport::vendor::object::Object;
 use crate::transport::vendor::parameters::{Moment, Parameters};
 use crate::transport::vendor::reads::reader;
@@ -45,7 +45,8 @@ pub(super) async fn all(request: HttpRequest) -> Result<HttpResponse, Refused> {
 pub(super) async fn movers(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let market = WholeMarket::of(&request).await.map_err(busy)?;
     let sign = if request.match_info().query("direction") == "gainers" { 1.0 } else { -1.0 };
-    let moved = |place: usize| sign * change_of(&market[place].newest).1;
+    let moved =
+        |place: usize| market[place].newest.prices().map_or(0.0, |(last, before)| sign * change(last, before).1);
     let table = table(&request);
     let is_listed = |place: &usize| table.has(market[*place].id) && moved(*place) > 0.0;
     let mut places: Vec<usize> = (0..market.len()).filter(is_listed).collect();

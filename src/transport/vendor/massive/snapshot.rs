@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::domain::Symbol;
+use crate::domain::{Price, Symbol};
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::aggregates::{millis, prices};
 use crate::transport::vendor::massive::last::{nanos, quote_core, trade_core};
@@ -48,10 +48,10 @@ pub(super) async fn one(request: HttpRequest) -> Result<HttpResponse, Refused> {
     pieces::whole_json(&request, out).map_err(busy)
 }
 
-/// Returns the change of the price since the day before, in dollars and in per cent.
-pub(super) fn change_of(newest: &Newest) -> (f64, f64) {
-    let before = newest.close_before().to_dollars();
-    let change = newest.trade.value.price.to_dollars() - before;
+/// Returns the change of a price, in dollars and in per cent.
+pub(super) fn change(last: Price, before: Price) -> (f64, f64) {
+    let before = before.to_dollars();
+    let change = last.to_dollars() - before;
     (change, 100.0 * change / before)
 }
 
@@ -59,8 +59,13 @@ pub(super) fn change_of(newest: &Newest) -> (f64, f64) {
 pub(super) fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("ticker", symbol.as_str());
-    let (change, per_cent) = change_of(newest);
-    object.decimal("todaysChange", change).decimal("todaysChangePerc", per_cent).integer("updated", nanos(newest.ts()));
+    if let Some((last, before)) = newest.prices() {
+        let (change, per_cent) = change(last, before);
+        object.decimal("todaysChange", change).decimal("todaysChangePerc", per_cent);
+    }
+    if let Some(ts) = newest.ts() {
+        object.integer("updated", nanos(ts));
+    }
     for (name, day) in [("day", newest.day), ("prevDay", newest.day_before)] {
         let mut bar = Object::begin(object.key(name));
         if let Some(day) = day {
@@ -69,10 +74,14 @@ pub(super) fn write(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
         bar.end();
     }
     let mut trade = Object::begin(object.key("lastTrade"));
-    trade_core(symbol, &newest.trade, &mut trade);
+    if let Some(last) = &newest.trade {
+        trade_core(symbol, last, &mut trade);
+    }
     trade.end();
     let mut quote = Object::begin(object.key("lastQuote"));
-    quote_core(&newest.quote, &mut quote);
+    if let Some(last) = &newest.quote {
+        quote_core(last, &mut quote);
+    }
     quote.end();
     let mut minute = Object::begin(object.key("min"));
     if let Some(bar) = newest.minute {

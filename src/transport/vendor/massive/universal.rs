@@ -7,7 +7,7 @@ use crate::protocol::identity;
 use crate::transport::pieces::{self, Array};
 use crate::transport::vendor::massive::last::nanos;
 use crate::transport::vendor::massive::rest::{bad_request, busy, limit_of, status};
-use crate::transport::vendor::massive::snapshot::change_of;
+use crate::transport::vendor::massive::snapshot::change;
 use crate::transport::vendor::massive::tickers::{Selected, select};
 use crate::transport::vendor::newest::{self, Newest, Numbered};
 use crate::transport::vendor::object::Object;
@@ -83,18 +83,20 @@ fn write(row: &Row, out: &mut Vec<u8>) {
             object.text("ticker", name).text("error", "NOT_FOUND").text("message", "Ticker not found.");
         }
         Row::Known { symbol, name, newest } => {
-            object
-                .text("ticker", symbol.as_str())
-                .text("name", name)
-                .text("type", KIND)
-                .text("market_status", "open")
-                .integer("last_updated", nanos(newest.ts()));
+            object.text("ticker", symbol.as_str()).text("name", name).text("type", KIND).text("market_status", "open");
+            if let Some(ts) = newest.ts() {
+                object.integer("last_updated", nanos(ts));
+            }
             session(newest, &mut Object::begin(object.key("session")));
             object.close();
-            trade(*symbol, &newest.trade, &mut Object::begin(object.key("last_trade")));
-            object.close();
-            quote(*symbol, &newest.quote, &mut Object::begin(object.key("last_quote")));
-            object.close();
+            if let Some(last) = &newest.trade {
+                trade(*symbol, last, &mut Object::begin(object.key("last_trade")));
+                object.close();
+            }
+            if let Some(last) = &newest.quote {
+                quote(*symbol, last, &mut Object::begin(object.key("last_quote")));
+                object.close();
+            }
             if let Some(bar) = newest.minute {
                 Object::begin(object.key("last_minute"))
                     .price("open", bar.open)
@@ -113,12 +115,14 @@ fn write(row: &Row, out: &mut Vec<u8>) {
 }
 
 fn session(newest: &Newest, object: &mut Object<'_>) {
-    let (change, per_cent) = change_of(newest);
-    object
-        .price("price", newest.trade.value.price)
-        .decimal("change", change)
-        .decimal("change_percent", per_cent)
-        .price("previous_close", newest.close_before());
+    if let Some((last, before)) = newest.prices() {
+        let (change, per_cent) = change(last, before);
+        object
+            .price("price", last)
+            .decimal("change", change)
+            .decimal("change_percent", per_cent)
+            .price("previous_close", before);
+    }
     if let Some(day) = newest.day {
         object
             .price("open", day.open)

@@ -2,7 +2,9 @@
 
 use bytes::BufMut;
 
-use crate::domain::{Bar, CancelKind, Channel, ChannelSet, Event, EventBody, Price, Size, Snapshot, Symbol, Trade};
+use crate::domain::{
+    Bar, CancelKind, Channel, ChannelSet, Event, EventBody, Price, Size, Snapshot, Symbol, Timestamp, Trade,
+};
 use crate::protocol::json;
 
 /// Appends an event as one JSON object.
@@ -92,7 +94,7 @@ fn bar_fields(out: &mut impl BufMut, bar: &Bar, is_final: bool) {
 
 /// Appends a `snapshot` for a subscription to these channels. `seq` has the channels of the first version of the protocol, and
 /// the newer ones among `channels`. Values of channels that are not among `shown` are left out; `prev_close` belongs to every
-/// channel, as it comes with the event `day`.
+/// channel, as it comes with the event `day`. A value that the symbol does not have yet is absent.
 pub(super) fn encode_snapshot(
     symbol: Symbol,
     offset: u64,
@@ -104,25 +106,27 @@ pub(super) fn encode_snapshot(
     out.put_slice(b"{\"type\":\"snapshot\",\"symbol\":\"");
     out.put_slice(symbol.as_bytes());
     integer(out, b"\",\"offset\":", offset);
-    if trades || quotes {
+    if (trades || quotes) && snapshot.ts != Timestamp::default() {
         integer(out, b",\"ts\":", snapshot.ts.micros());
     }
-    if trades {
-        price(out, b",\"price\":", snapshot.price);
-        size(out, b",\"size\":", snapshot.size);
+    if let Some(last) = snapshot.last.filter(|_| trades) {
+        price(out, b",\"price\":", last.price);
+        size(out, b",\"size\":", last.size);
     }
-    if quotes {
-        price(out, b",\"bid\":", snapshot.bid);
-        size(out, b",\"bid_size\":", snapshot.bid_size);
-        price(out, b",\"ask\":", snapshot.ask);
-        size(out, b",\"ask_size\":", snapshot.ask_size);
+    if let Some(quote) = snapshot.quote.filter(|_| quotes) {
+        price(out, b",\"bid\":", quote.bid);
+        size(out, b",\"bid_size\":", quote.bid_size);
+        price(out, b",\"ask\":", quote.ask);
+        size(out, b",\"ask_size\":", quote.ask_size);
     }
-    if trades {
-        price(out, b",\"open\":", snapshot.open);
-        price(out, b",\"high\":", snapshot.high);
-        price(out, b",\"low\":", snapshot.low);
+    if let Some(day) = snapshot.day.filter(|_| trades) {
+        price(out, b",\"open\":", day.open);
+        price(out, b",\"high\":", day.high);
+        price(out, b",\"low\":", day.low);
     }
-    price(out, b",\"prev_close\":", snapshot.prev_close);
+    if let Some(prev_close) = snapshot.prev_close {
+        price(out, b",\"prev_close\":", prev_close);
+    }
     if trades {
         size(out, b",\"volume\":", snapshot.volume);
     }
