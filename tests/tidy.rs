@@ -28,15 +28,39 @@ const FLOORS: [&str; 13] = [
     "transport",
     "app",
 ];
+/// The modules of the crate `tickcast-tape` in the direction of the data, by the same rule.
+const TAPE: [&str; 20] = [
+    "row",
+    "counts",
+    "options",
+    "error",
+    "decimal",
+    "times",
+    "spans",
+    "limits",
+    "names",
+    "input",
+    "reader",
+    "csv",
+    "databento",
+    "lines",
+    "open",
+    "order",
+    "merge",
+    "bars",
+    "write",
+    "convert",
+];
 /// Most lines of a file.
 const LINES_MAX: usize = 400;
 
 /// The source directory of each crate, and the prefix of its paths below; floors of the core count like those of the
 /// server.
-const CRATES: [(&str, &str); 3] = [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/")];
+const CRATES: [(&str, &str); 4] =
+    [("src/", ""), ("crates/core/src/", ""), ("crates/bench/src/", "bench/"), ("crates/tape/src/", "tape/")];
 
 /// Crates that only some files may name: the crate, and the prefixes of paths of these files, see [`CRATES`].
-const RESERVED: [(&str, &[&str]); 13] = [
+const RESERVED: [(&str, &[&str]); 14] = [
     ("actix_web_actors", &["transport/websocket/mod.rs"]),
     ("actix_service", &["transport/connection/mod.rs"]),
     ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
@@ -61,8 +85,10 @@ const RESERVED: [(&str, &[&str]); 13] = [
             "transport/",
             "app/",
             "bench/",
+            "tape/",
         ],
     ),
+    ("csv_core", &["tape/csv/records.rs"]),
     ("env_logger", &["main.rs"]),
     ("env_filter", &["app/log_filter.rs"]),
 ];
@@ -111,13 +137,14 @@ fn in_crate(path: &str) -> Option<String> {
 
 /// Returns the floors after `crate::` (or `tickcast::`) that are later in the list than the file's own.
 fn later(source: &str, line: &str) -> Vec<String> {
+    let (floors, source) = source.strip_prefix("tape/").map_or((&FLOORS[..], source), |source| (&TAPE[..], source));
     let own = source.split(['/', '.']).next().unwrap();
-    let Some(level) = FLOORS.iter().position(|floor| *floor == own) else { return Vec::new() };
+    let Some(level) = floors.iter().position(|floor| *floor == own) else { return Vec::new() };
     if line.contains("crate::{") {
         return vec!["name floors one by one, not in crate::{…}".into()];
     }
     let named = line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !is_word(c)).next().unwrap());
-    let later = named.filter(|named| FLOORS.iter().position(|floor| floor == named).is_some_and(|at| at > level));
+    let later = named.filter(|named| floors.iter().position(|floor| floor == named).is_some_and(|at| at > level));
     later.map(|named| format!("{own} names {named}, a later floor")).collect()
 }
 
@@ -170,6 +197,10 @@ fn the_crates_list_every_floor_in_the_direction_of_the_data() {
     let lines = text.iter().flat_map(|text| text.lines());
     let listed: Vec<_> = lines.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(listed, FLOORS);
+    let text = std::fs::read_to_string(root.join("crates/tape/src/lib.rs")).unwrap();
+    let listed: Vec<_> =
+        text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')).collect();
+    assert_eq!(listed, TAPE);
 }
 
 /// Returns the cells of a close reason in the table of `docs/PROTOCOL.md`: code, reason, delay, cursor.
@@ -266,6 +297,8 @@ fn a_floor_that_names_a_later_one_is_found() {
     assert_eq!(about("src/metrics.rs", "use crate::feed::Feed;").len(), 1);
     assert_eq!(about("src/session/mod.rs", "use crate::{hub, app};").len(), 1);
     assert!(about("src/session/mod.rs", "use crate::hub::Hub;\n// crate::app").is_empty());
+    assert_eq!(about("crates/tape/src/csv/x.rs", "use crate::merge::Merge;").len(), 1);
+    assert!(about("crates/tape/src/merge.rs", "use crate::csv::CsvReader;").is_empty());
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! `Counts`: how many rows a reader has delivered, and what it has changed or left out.
+
+/// A reason why a record of a file becomes no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// A mistake, with [`BadRecord::Skip`](crate::BadRecord::Skip).
+    Bad,
+    /// A quote without a bid or without an ask.
+    OneSided,
+    /// A report about an earlier trade, which is no trade.
+    Correction,
+    /// A trade or a bar of no shares.
+    NoVolume,
+    /// A record of another kind: an order, a status, a message of a session, a bar beside its trades.
+    Other,
+    /// A symbol that was not asked for.
+    NotAsked,
+}
+
+impl Skip {
+    /// How many reasons there are.
+    pub const COUNT: usize = 6;
+    /// Every reason.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Bad, Self::OneSided, Self::Correction, Self::NoVolume, Self::Other, Self::NotAsked];
+
+    /// Returns the name, for metrics and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::OneSided => "one_sided",
+            Self::Correction => "correction",
+            Self::NoVolume => "no_volume",
+            Self::Other => "other",
+            Self::NotAsked => "not_asked",
+        }
+    }
+}
+
+/// Counters of a reader. They only ever increase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows delivered.
+    pub rows: u64,
+    /// Prices with more than four decimals, rounded to four (half to even).
+    pub rounded_prices: u64,
+    /// Sizes with more than six decimals, rounded to six (half to even).
+    pub rounded_sizes: u64,
+    /// Times finer than a microsecond, rounded down.
+    pub rounded_times: u64,
+    /// Records that became no row, by `Skip as usize`.
+    pub skipped: [u64; Skip::COUNT],
+    /// Rows out of order within [`ReadOptions::reorder_ms`](crate::ReadOptions::reorder_ms), delivered in order.
+    pub sorted: u64,
+    /// Rows further out of order, delivered with the time of the row before them.
+    pub moved: u64,
+    /// Events that a recording says were lost before they were recorded.
+    pub lost: u64,
+    /// Files that are cut off, with [`BadRecord::Skip`](crate::BadRecord::Skip).
+    pub cut: u64,
+    /// Bars of too little volume for a trade at each of their prices.
+    pub thin_bars: u64,
+}
+
+impl Counts {
+    /// Returns how many records were skipped for this reason.
+    pub fn skipped(&self, reason: Skip) -> u64 {
+        self.skipped[reason as usize]
+    }
+
+    pub(crate) fn skip(&mut self, reason: Skip) {
+        self.skipped[reason as usize] += 1;
+    }
+
+    /// Adds the counters of another reader.
+    pub fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.rounded_prices += other.rounded_prices;
+        self.rounded_sizes += other.rounded_sizes;
+        self.rounded_times += other.rounded_times;
+        self.skipped.iter_mut().zip(other.skipped).for_each(|(mine, theirs)| *mine += theirs);
+        self.sorted += other.sorted;
+        self.moved += other.moved;
+        self.lost += other.lost;
+        self.cut += other.cut;
+        self.thin_bars += other.thin_bars;
+    }
+}

@@ -1,0 +1,252 @@
+//! `CsvReader`: reads tables of text in the layouts of vendors, or any table whose columns have the usual names.
+
+mod distances;
+mod header;
+mod layout;
+mod lobster;
+mod records;
+mod rows;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use tickcast_core::domain::Symbol;
+
+use crate::counts::{Counts, Skip};
+use crate::csv::distances::Distances;
+use crate::csv::header::Header;
+use crate::csv::layout::{Kind, Role};
+use crate::csv::lobster::Book;
+use crate::csv::records::{Advance, Records};
+use crate::csv::rows::{Made, Rows};
+use crate::error::{Fault, Place, ReadError};
+use crate::input::{Input, Progress};
+use crate::names::Names;
+use crate::options::{BadRecord, Order, ReadOptions};
+use crate::reader::Reader;
+use crate::row::{Body, Row};
+use crate::spans::DAY;
+use crate::times::Times;
+
+/// Lines by whose times the length of bars is found.
+const SAMPLE_LINES: usize = 1_000;
+
+/// Reads a CSV file.
+pub(crate) struct CsvReader {
+    path: PathBuf,
+    records: Records,
+    rows: Rows,
+    book: Option<Book>,
+    bad_record: BadRecord,
+    progress: Progress,
+    /// Whether the present line of the file was read to recognise the layout and is data.
+    is_data: bool,
+    is_over: bool,
+    /// Rows that were read before they were asked for, then perhaps an error.
+    ahead: VecDeque<Row>,
+    failure: Option<ReadError>,
+}
+
+impl CsvReader {
+    pub(crate) fn new(input: Input, options: &ReadOptions) -> Result<Self, ReadError> {
+        let (path, progress) = (input.path.clone(), input.progress.clone());
+        let delimiter = records::delimiter(&input.head);
+        let mut records = Records::new(input.into_bytes(), delimiter);
+        if !read_line(&mut records, &path)? {
+            return Err(ReadError::new(&path, Place::File, Fault::Empty));
+        }
+        let cells: Vec<_> = records.cells().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+        let header = Header::recognise(&cells, &path, &options.columns)
+            .map_err(|complaint| ReadError::new(&path, Place::Line(records.line()), Fault::Format(complaint)))?;
+        let symbol = symbol_of(&header, &path, options)?;
+        let is_data = header.is_data;
+        let is_lobster = header.layout.kind == Kind::Lobster;
+        let mut times = Times::new(options.tz, header.layout.unit);
+        if is_lobster {
+            let midnight = lobster::midnight(&path).ok_or_else(|| {
+                let advice =
+                    "names no day: LOBSTER's files are named like AAPL_2012-06-21_34200000_57600000_message_1.csv";
+                ReadError::new(&path, Place::File, Fault::Option(advice.into()))
+            })?;
+            times = Times::since(midnight);
+        }
+        let book = if is_lobster { Book::beside(&path)? } else { None };
+        let rows = Rows::new(header, times, Names::new(options), symbol);
+        let (ahead, bad_record) = (VecDeque::new(), options.bad_record);
+        let mut reader =
+            Self { path, records, rows, book, bad_record, progress, is_data, is_over: false, ahead, failure: None };
+        reader.find_span(options)?;
+        Ok(reader)
+    }
+
+    /// Finds the length of the bars, if no column has it: by the options, the name of the file, or the first lines.
+    fn find_span(&mut self, options: &ReadOptions) -> Result<(), ReadError> {
+        let has_column = [Role::Interval, Role::RecordType].iter().any(|role| self.rows.header.place(*role).is_some());
+        if self.rows.header.layout.kind != Kind::Bars || has_column {
+            return Ok(());
+        }
+        self.rows.span = options.interval_micros.or_else(|| distances::of_path(&self.path));
+        if self.rows.span.is_some() {
+            return Ok(());
+        }
+        let mut distances = Distances::default();
+        while self.ahead.len() < SAMPLE_LINES {
+            match self.read() {
+                Ok(Some((row, is_midnight))) => {
+                    distances.add(row.symbol, row.ts, is_midnight);
+                    self.ahead.push_back(row);
+                }
+                Ok(None) => break,
+                Err(err) => {
+                    self.failure = Some(err);
+                    break;
+                }
+            }
+        }
+        if let Some(err) = self.failure.take_if(|_| self.ahead.is_empty()) {
+            return Err(err);
+        }
+        let span = distances.span().or_else(|| distances.is_of_days().then_some(DAY));
+        let Some(span) = span.or_else(|| self.ahead.is_empty().then_some(DAY)) else {
+            let advice = "does not show the length of its bars (1s to 1d): `interval` can say it";
+            return Err(ReadError::new(&self.path, Place::File, Fault::Option(advice.into())));
+        };
+        self.rows.span = Some(span);
+        for row in &mut self.ahead {
+            if let Body::Bar(bar) = &mut row.body {
+                bar.span_micros = span;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next row of the file, and whether its time is the beginning of a day.
+    fn read(&mut self) -> Result<Option<(Row, bool)>, ReadError> {
+        loop {
+            if self.is_over || (!std::mem::take(&mut self.is_data) && !self.advance()?) {
+                self.is_over = true;
+                return Ok(None);
+            }
+            let made = self.rows.make(&self.records);
+            let place = Place::Line(self.records.line());
+            if self.rows.times.lacks_zone() {
+                let advice = "the times have no offset from UTC: `tz` can name their time zone";
+                return Err(ReadError::new(&self.path, place, Fault::Option(advice.into())));
+            }
+            let (made, is_midnight) = match made {
+                Ok(made) => made,
+                Err(bad) => {
+                    let err = ReadError::bad(&self.path, place, bad);
+                    if self.bad_record == BadRecord::Stop || !err.is_of_record() {
+                        return Err(err);
+                    }
+                    (Made::None(Skip::Bad), false)
+                }
+            };
+            let quote = self.quote_of_book()?;
+            match (made, quote) {
+                (Made::One(row), quote) => {
+                    self.ahead.extend(quote);
+                    return Ok(Some((row, is_midnight)));
+                }
+                (Made::Two(row, second), _) => {
+                    self.ahead.push_back(second);
+                    return Ok(Some((row, is_midnight)));
+                }
+                (Made::None(skip), quote) => {
+                    self.rows.counts.skip(skip);
+                    if let Some(quote) = quote {
+                        return Ok(Some((quote, false)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the new quote after the present message of LOBSTER.
+    fn quote_of_book(&mut self) -> Result<Option<Row>, ReadError> {
+        let (Some(book), Some(symbol), Some(ts)) = (&mut self.book, self.rows.symbol, self.rows.times.last()) else {
+            return Ok(None);
+        };
+        book.advance(ts, symbol)
+    }
+
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        match read_line(&mut self.records, &self.path) {
+            Err(err) if err.is_cut() && self.bad_record == BadRecord::Skip => {
+                self.rows.counts.cut += 1;
+                Ok(false)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Reader for CsvReader {
+    fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        let row = match self.ahead.pop_front() {
+            Some(row) => Some(row),
+            None => match self.failure.take() {
+                Some(err) => {
+                    self.is_over = true;
+                    return Err(err);
+                }
+                None => self.read()?.map(|(row, _)| row),
+            },
+        };
+        self.rows.counts.rows += u64::from(row.is_some());
+        Ok(row)
+    }
+
+    fn counts(&self) -> Counts {
+        self.rows.counts
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        vec![self.progress.clone()]
+    }
+
+    fn order(&self) -> Order {
+        let header = &self.rows.header;
+        if header.layout.is_by_symbol {
+            Order::Symbol
+        } else if header.place(Role::Symbol).is_some() {
+            Order::Auto
+        } else {
+            Order::Time
+        }
+    }
+}
+
+/// Reads the next line; returns `false` after the last one.
+fn read_line(records: &mut Records, path: &Path) -> Result<bool, ReadError> {
+    let advance = records.advance();
+    let place = Place::Line(records.line());
+    match advance.map_err(|err| ReadError::io(path, place, err))? {
+        Advance::Record => Ok(true),
+        Advance::End => Ok(false),
+        Advance::TooLong => {
+            let fault = Fault::Limit("the line is too long, perhaps for a quote that is not closed".into());
+            Err(ReadError::new(path, place, fault))
+        }
+    }
+}
+
+/// Returns the symbol of a file without a column for it: by the options, or the name of the file.
+fn symbol_of(header: &Header, path: &Path, options: &ReadOptions) -> Result<Option<Symbol>, ReadError> {
+    if header.place(Role::Symbol).is_some() {
+        return Ok(None);
+    }
+    let stem = header::file_name(path).split('.').next().unwrap_or_default();
+    let word = match header.layout.kind {
+        Kind::Lobster => stem.split('_').next().unwrap_or_default(),
+        // `BTCUSDT-trades-2025-01-01`, `BTCUSDT-1m-2025-01`
+        _ if header.is_data && options.columns.is_empty() => stem.split('-').next().unwrap_or_default(),
+        _ => stem,
+    };
+    let named = || options.symbols.get(word).copied().or_else(|| word.parse().ok());
+    options.symbol.or_else(named).map(Some).ok_or_else(|| {
+        let advice = "has no column for the symbol and is not named after one (SPY.csv): `symbol` can say it";
+        ReadError::new(path, Place::File, Fault::Option(advice.into()))
+    })
+}

@@ -1,0 +1,42 @@
+//! The values that prices and bars of every format may have.
+
+use tickcast_core::domain::Price;
+
+use crate::error::Bad;
+use crate::row::InputBar;
+
+/// Highest price, in units of 1e-4: a billion. DBN has room for nine times as much.
+const PRICE_UNITS_MAX: i64 = 1_000_000_000 * Price::UNITS_PER_DOLLAR;
+/// A description of prices for messages.
+pub(crate) const A_PRICE: &str = "a price: a decimal number with a point, above 0 and at most 1,000,000,000";
+
+/// Returns a price above 0, or the mistake in this text.
+pub(crate) fn price(units: i64, text: &[u8]) -> Result<Price, Bad> {
+    let is_valid = (1..=PRICE_UNITS_MAX).contains(&units);
+    if is_valid { Ok(Price::from_units(units)) } else { Err(Bad::cell(text, A_PRICE)) }
+}
+
+/// Checks that the prices of a bar enclose each other.
+pub(crate) fn check_bar(bar: &InputBar) -> Result<(), Bad> {
+    for (name, price) in [("open", bar.open), ("close", bar.close)] {
+        if price > bar.high {
+            return Err(Bad::cell(bar.high.to_string().as_bytes(), format!("at least {name}, {price}")).at("high"));
+        }
+        if price < bar.low {
+            return Err(Bad::cell(bar.low.to_string().as_bytes(), format!("at most {name}, {price}")).at("low"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the length of a bar of Databento by the type of its record, in microseconds.
+pub(crate) fn span_of_rtype(rtype: u8) -> Option<i64> {
+    let seconds = match rtype {
+        dbn::rtype::OHLCV_1S => 1,
+        dbn::rtype::OHLCV_1M => 60,
+        dbn::rtype::OHLCV_1H => 3_600,
+        dbn::rtype::OHLCV_1D | dbn::rtype::OHLCV_EOD => 86_400,
+        _ => return None,
+    };
+    Some(seconds * 1_000_000)
+}

@@ -1,0 +1,285 @@
+//! `LinesReader`: reads recordings of tickcast, whose lines are the messages of the protocol (docs/PROTOCOL.md) after a header.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tickcast_core::domain::{CancelKind, Price, Symbol, Timestamp};
+
+use crate::counts::{Counts, Skip};
+use crate::decimal;
+use crate::error::{Bad, Fault, Place, ReadError};
+use crate::input::{Input, Progress};
+use crate::limits::{self, check_bar};
+use crate::names::Names;
+use crate::options::{BadRecord, ReadOptions};
+use crate::reader::Reader;
+use crate::row::{Amended, Body, Cancel, Correction, InputBar, Row};
+use tickcast_core::domain::Size;
+use crate::spans;
+
+/// The version of recordings that is written; higher ones are refused.
+pub(crate) const VERSION: u64 = 1;
+/// Most bytes of a line. Snapshots of many symbols are lines of their own.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Reads a recording.
+pub(crate) struct LinesReader {
+    path: PathBuf,
+    input: BufReader<Box<dyn Read + Send>>,
+    line: u64,
+    text: Vec<u8>,
+    names: Names,
+    /// The bars that are rows: those of this length, as no trades were recorded. None beside trades, which make bars.
+    bars: Option<i64>,
+    bad_record: BadRecord,
+    counts: Counts,
+    progress: Progress,
+    is_over: bool,
+}
+
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    version: Option<u64>,
+    #[serde(default)]
+    channels: Vec<String>,
+}
+
+/// A message, with the keys of every kind that becomes a row.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    symbol: Option<&'a str>,
+    ts: Option<i64>,
+    #[serde(borrow)]
+    price: Option<&'a RawValue>,
+    size: Option<&'a RawValue>,
+    bid: Option<&'a RawValue>,
+    bid_size: Option<&'a RawValue>,
+    ask: Option<&'a RawValue>,
+    ask_size: Option<&'a RawValue>,
+    interval: Option<&'a str>,
+    open: Option<&'a RawValue>,
+    high: Option<&'a RawValue>,
+    low: Option<&'a RawValue>,
+    close: Option<&'a RawValue>,
+    volume: Option<&'a RawValue>,
+    trades: Option<u64>,
+    vwap: Option<&'a RawValue>,
+    trade_seq: Option<u64>,
+    trade_ts: Option<i64>,
+    trade_price: Option<&'a RawValue>,
+    trade_size: Option<&'a RawValue>,
+    #[serde(rename = "kind")]
+    reason: Option<&'a str>,
+    skipped: Option<u64>,
+}
+
+impl LinesReader {
+    pub(crate) fn new(input: Input, options: &ReadOptions) -> Result<Self, ReadError> {
+        let (path, progress) = (input.path.clone(), input.progress.clone());
+        let mut reader = Self {
+            path,
+            input: BufReader::with_capacity(128 * 1024, input.into_bytes()),
+            line: 0,
+            text: Vec::new(),
+            names: Names::new(options),
+            bars: None,
+            bad_record: options.bad_record,
+            counts: Counts::default(),
+            progress,
+            is_over: false,
+        };
+        if !reader.advance()? {
+            return Err(reader.fail(Fault::Empty));
+        }
+        let header: Option<Header> = serde_json::from_slice(&reader.text).ok();
+        let expected = format!("line 1 of a recording: {{\"type\":\"recording\",\"version\":{VERSION},…}}");
+        let bars = match &header {
+            Some(Header { kind: "recording", version: Some(1..=VERSION), channels }) => {
+                let has_trades = channels.iter().any(|channel| channel == "trades");
+                let spans = channels.iter().filter_map(|channel| spans::parse(channel.strip_prefix("bars.")?));
+                spans.min().filter(|_| !has_trades)
+            }
+            Some(Header { kind: "recording", version: Some(version), .. }) => {
+                let complaint = format!("is a recording of version {version}, expected at most {VERSION}");
+                return Err(reader.fail(Fault::Format(complaint)));
+            }
+            _ => {
+                let bad = Bad::cell(&reader.text, expected);
+                return Err(ReadError::bad(&reader.path, Place::Line(1), bad));
+            }
+        };
+        reader.bars = bars;
+        Ok(reader)
+    }
+
+    fn fail(&self, fault: Fault) -> ReadError {
+        ReadError::new(&self.path, Place::Line(self.line), fault)
+    }
+
+    /// Reads the next line; returns `false` after the last one.
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        loop {
+            self.text.clear();
+            self.line += 1;
+            let place = Place::Line(self.line);
+            let read = (&mut self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.text);
+            let count = match read {
+                Ok(count) => count as u64,
+                Err(err) if err.kind() == io::ErrorKind::UnexpectedEof && self.bad_record == BadRecord::Skip => {
+                    self.counts.cut += 1;
+                    return Ok(false);
+                }
+                Err(err) => return Err(ReadError::io(&self.path, place, err)),
+            };
+            if count == LINE_BYTES_MAX {
+                return Err(self.fail(Fault::Limit(format!("the line has more than {LINE_BYTES_MAX} bytes"))));
+            }
+            if count > 0 && self.text.last() != Some(&b'\n') && !self.text.trim_ascii_end().ends_with(b"}") {
+                if self.bad_record == BadRecord::Skip {
+                    self.counts.cut += 1;
+                    return Ok(false);
+                }
+                return Err(self.fail(Fault::Cut("a line")));
+            }
+            if count == 0 || !self.text.trim_ascii().is_empty() {
+                return Ok(count > 0);
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Row>, ReadError> {
+        while self.advance()? {
+            match self.row() {
+                Ok(Ok(row)) => return Ok(Some(row)),
+                Ok(Err(skip)) => self.counts.skip(skip),
+                Err(_) if self.bad_record == BadRecord::Skip => self.counts.skip(Skip::Bad),
+                Err(bad) => return Err(ReadError::bad(&self.path, Place::Line(self.line), bad)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn row(&mut self) -> Result<Result<Row, Skip>, Bad> {
+        let message: Message = serde_json::from_slice(&self.text)
+            .map_err(|err| Bad::cell(&self.text, format!("a message of the protocol ({err})")))?;
+        if message.kind == "lag" {
+            self.counts.lost += message.skipped.unwrap_or_default();
+        }
+        if !matches!(message.kind, "trade" | "quote" | "bar" | "correction" | "cancel") {
+            return Ok(Err(Skip::Other));
+        }
+        if message.kind == "bar" && (self.bars.is_none() || message.interval.and_then(spans::parse) != self.bars) {
+            return Ok(Err(Skip::Other));
+        }
+        let name = message.symbol.unwrap_or_default();
+        let symbol: Option<Symbol> = self.names.resolve(name.as_bytes()).map_err(|bad| bad.at("symbol"))?;
+        let Some(symbol) = symbol else { return Ok(Err(Skip::NotAsked)) };
+        let ts = time(message.ts, "ts")?;
+        let body = body(&message, &mut self.counts)?;
+        Ok(body.map(|body| Row { ts, symbol, body }))
+    }
+}
+
+impl Reader for LinesReader {
+    fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let row = self.read().inspect_err(|_| self.is_over = true)?;
+        self.is_over |= row.is_none();
+        self.counts.rows += u64::from(row.is_some());
+        Ok(row)
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        vec![self.progress.clone()]
+    }
+}
+
+fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Bad> {
+    let mut price = |value: Option<&RawValue>, key| price(value, key, counts);
+    Ok(Ok(match message.kind {
+        "trade" => {
+            let size = size(message.size, "size")?;
+            if size == Size::default() {
+                return Ok(Err(Skip::NoVolume));
+            }
+            Body::Trade { price: price(message.price, "price")?, size }
+        }
+        "quote" => Body::Quote {
+            bid: price(message.bid, "bid")?,
+            bid_size: size(message.bid_size, "bid_size")?,
+            ask: price(message.ask, "ask")?,
+            ask_size: size(message.ask_size, "ask_size")?,
+        },
+        "bar" => {
+            let bar = InputBar {
+                span_micros: message.interval.and_then(spans::parse).unwrap_or_default(),
+                open: price(message.open, "open")?,
+                high: price(message.high, "high")?,
+                low: price(message.low, "low")?,
+                close: price(message.close, "close")?,
+                volume: size(message.volume, "volume")?,
+                trades: message.trades,
+                vwap: message.vwap.map(|vwap| price(Some(vwap), "vwap")).transpose()?,
+            };
+            check_bar(&bar)?;
+            if bar.volume == Size::default() {
+                return Ok(Err(Skip::NoVolume));
+            }
+            Body::Bar(Box::new(bar))
+        }
+        kind => {
+            let trade = Amended {
+                seq: message.trade_seq.ok_or_else(|| Bad::cell(b"", "a number").at("trade_seq"))?,
+                ts: time(message.trade_ts, "trade_ts")?,
+                price: price(message.trade_price, "trade_price")?,
+                size: size(message.trade_size, "trade_size")?,
+            };
+            if kind == "correction" {
+                let (price, size) = (price(message.price, "price")?, size(message.size, "size")?);
+                Body::Correction(Box::new(Correction { trade, price, size }))
+            } else {
+                let kind = match message.reason {
+                    Some("cancel") => CancelKind::Cancelled,
+                    Some("error") => CancelKind::Error,
+                    other => return Err(Bad::cell(other.unwrap_or_default().as_bytes(), "cancel or error").at("kind")),
+                };
+                Body::Cancel(Box::new(Cancel { trade, kind }))
+            }
+        }
+    }))
+}
+
+fn time(micros: Option<i64>, key: &'static str) -> Result<Timestamp, Bad> {
+    micros.map(Timestamp::from_micros).ok_or_else(|| Bad::cell(b"", "a time in microseconds").at(key))
+}
+
+fn text(value: Option<&RawValue>) -> &[u8] {
+    value.map_or(b"", |value| value.get().as_bytes())
+}
+
+fn price(value: Option<&RawValue>, key: &'static str, counts: &mut Counts) -> Result<Price, Bad> {
+    let text = text(value);
+    let fixed = decimal::parse(text, 4).ok_or_else(|| Bad::cell(text, limits::A_PRICE).at(key))?;
+    counts.rounded_prices += u64::from(fixed.is_rounded);
+    limits::price(fixed.value, text).map_err(|bad| bad.at(key))
+}
+
+/// Returns a size. Recordings have no finer ones.
+fn size(value: Option<&RawValue>, key: &'static str) -> Result<Size, Bad> {
+    let text = text(value);
+    let micros = decimal::parse(text, 6).and_then(|fixed| u64::try_from(fixed.value).ok());
+    micros.map(Size::from_micros).ok_or_else(|| Bad::cell(text, "a size").at(key))
+}

@@ -1,0 +1,86 @@
+//! `Merge`: the rows of several files in the order of time, then of the files, then of the lines.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::PathBuf;
+
+use tickcast_core::domain::Timestamp;
+
+use crate::counts::Counts;
+use crate::error::{Fault, Place, ReadError};
+use crate::input::Progress;
+use crate::open::open;
+use crate::options::ReadOptions;
+use crate::order::Ordered;
+use crate::reader::Reader;
+use crate::row::Row;
+
+/// Most files that are read at once: each has buffers of its own.
+const FILES_MAX: usize = 10_000;
+
+/// Several files as one.
+pub struct Merge {
+    files: Vec<Ordered>,
+    /// The next row of each file.
+    rows: Vec<Option<Row>>,
+    /// Time of the next row, and index of the file; the earliest first.
+    next: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// An error of a file whose rows before it have all been delivered when it was met.
+    failure: Option<ReadError>,
+}
+
+impl Merge {
+    /// Opens the files.
+    ///
+    /// # Errors
+    ///
+    /// Returns why a file cannot be read, also if only its first row is wrong.
+    pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Self, ReadError> {
+        if let Some(path) = paths.get(FILES_MAX) {
+            let complaint = format!("is one file too many: at most {FILES_MAX} are read at once");
+            let fault = Fault::Limit(complaint);
+            return Err(ReadError::new(path, Place::File, fault));
+        }
+        let ordered = |path: &PathBuf| Ordered::new(path, open(path, options)?, options);
+        let files: Vec<_> = paths.iter().map(ordered).collect::<Result<_, _>>()?;
+        let rows = files.iter().map(|_| None).collect();
+        let mut merge = Self { files, rows, next: BinaryHeap::new(), failure: None };
+        for index in 0..merge.files.len() {
+            merge.advance(index)?;
+        }
+        Ok(merge)
+    }
+
+    fn advance(&mut self, index: usize) -> Result<(), ReadError> {
+        self.rows[index] = self.files[index].next()?;
+        if let Some(row) = &self.rows[index] {
+            self.next.push(Reverse((row.ts, index)));
+        }
+        Ok(())
+    }
+}
+
+impl Reader for Merge {
+    fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        if let Some(err) = self.failure.take() {
+            self.next.clear();
+            return Err(err);
+        }
+        let Some(Reverse((_, index))) = self.next.pop() else { return Ok(None) };
+        let row = self.rows[index].take();
+        if let Err(err) = self.advance(index) {
+            self.failure = Some(err);
+        }
+        Ok(row)
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.files.iter().for_each(|file| counts.add(&file.counts()));
+        counts
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        self.files.iter().flat_map(Reader::progress).collect()
+    }
+}

@@ -1,0 +1,46 @@
+//! `Reader`, the trait of everything that delivers rows.
+
+use crate::counts::Counts;
+use crate::error::ReadError;
+use crate::input::Progress;
+use crate::options::Order;
+use crate::row::Row;
+
+/// A source of rows.
+pub trait Reader: Send {
+    /// Returns the next row, or `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake in the file. With [`BadRecord::Skip`](crate::BadRecord::Skip) a record with a mistake is no error.
+    fn next(&mut self) -> Result<Option<Row>, ReadError>;
+
+    /// Returns the counters so far.
+    fn counts(&self) -> Counts;
+
+    /// Returns how far each file has been read.
+    fn progress(&self) -> Vec<Progress>;
+
+    /// Returns the order of the rows, as far as the format shows it.
+    fn order(&self) -> Order {
+        Order::Time
+    }
+}
+
+impl<R: Reader + ?Sized> Reader for Box<R> {
+    fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        (**self).next()
+    }
+
+    fn counts(&self) -> Counts {
+        (**self).counts()
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        (**self).progress()
+    }
+
+    fn order(&self) -> Order {
+        (**self).order()
+    }
+}

@@ -1,0 +1,105 @@
+//! `convert`: from any format to any other, with a report of the losses.
+
+use tickcast_tape::{BadRecord, ConvertError, ReadOptions, convert};
+
+use crate::{Folder, fixture, read, shown, symbol};
+
+const TRADES: &str = "symbol,timestamp,price,size\n\
+    SPY,2020-12-15T14:30:00Z,367.4,100\n\
+    QQQ,2020-12-15T14:30:00.000001Z,300.12345,0.5\n\
+    SPY,2020-12-15T14:30:01Z,367.41,1.5\n";
+
+fn plain() -> ReadOptions {
+    ReadOptions::default()
+}
+
+#[test]
+fn rows_survive_every_way_through_the_formats_that_have_them() {
+    let folder = Folder::new();
+    let first = folder.write("in.csv", TRADES);
+    let expected: Vec<_> = read(&first, &plain()).unwrap().0;
+    let mut input = first;
+    for name in ["1.jsonl.zst", "2.csv", "3.jsonl", "4.csv.gz", "5.csv.zst"] {
+        let output = folder.path(name);
+        let report = convert(&[input], &output, &plain()).unwrap();
+        assert_eq!((report.read.rows, report.losses.written), (3, 3));
+        assert_eq!(read(&output, &plain()).unwrap().0, expected, "{name}");
+        input = output;
+    }
+}
+
+#[test]
+fn dbn_has_whole_shares_only_and_the_report_says_so() {
+    let folder = Folder::new();
+    let (input, output) = (folder.write("in.csv", TRADES), folder.path("out.dbn.zst"));
+    let report = convert(&[input], &output, &plain()).unwrap();
+    let lost = "3 rows read, 2 written\nlost: 1 prices rounded to four decimals\nlost: 2 sizes rounded to whole shares\n\
+        lost: 1 rows before 1970, of no whole share, or of too many shares";
+    assert_eq!(report.to_string(), lost);
+    let rows: Vec<_> = read(&output, &plain()).unwrap().0.iter().map(shown).collect();
+    assert_eq!(rows, ["trade SPY 1608042600000000 367.40 100", "trade SPY 1608042601000000 367.41 2"]);
+}
+
+#[test]
+fn databentos_samples_come_back_from_every_format() {
+    let folder = Folder::new();
+    for name in ["trades", "mbp-1", "tbbo", "ohlcv-1s", "ohlcv-1m", "ohlcv-1h"] {
+        let input = fixture(&format!("databento/{name}.dbn"));
+        let expected = read(&input, &plain()).unwrap().0;
+        for end in ["dbn", "dbn.zst", "jsonl.zst", "csv"] {
+            let output = folder.path(&format!("{name}.{end}"));
+            convert(std::slice::from_ref(&input), &output, &plain()).unwrap();
+            assert_eq!(read(&output, &plain()).unwrap().0, expected, "{name} as {end}");
+        }
+    }
+}
+
+#[test]
+fn bars_of_a_length_that_dbn_does_not_have_are_lost() {
+    let folder = Folder::new();
+    let text = "symbol,timestamp,open,high,low,close,volume,trade_count,vwap\n\
+        SPY,2020-12-15T14:30:00Z,1,1,1,1,4,4,1\nSPY,2020-12-15T14:35:00Z,1,1,1,1,4,4,1\n";
+    let report = convert(&[folder.write("in.csv", text)], &folder.path("out.dbn"), &plain()).unwrap();
+    assert_eq!(report.to_string(), "2 rows read, 0 written\nlost: 2 bars of a length that the format does not have");
+    let report = convert(&[folder.path("in.csv")], &folder.path("out.jsonl"), &plain()).unwrap();
+    assert_eq!(report.lost().count(), 0);
+}
+
+#[test]
+fn several_files_become_one_in_the_order_of_time() {
+    let folder = Folder::new();
+    let inputs = [fixture("databento/trades.dbn"), fixture("databento/mbp-1.dbn")];
+    let output = folder.path("out.jsonl");
+    convert(&inputs, &output, &plain()).unwrap();
+    let kinds: Vec<_> = read(&output, &plain()).unwrap().0.iter().map(|row| shown(row)[..5].to_owned()).collect();
+    assert_eq!(kinds, ["quote", "quote", "trade", "trade"]);
+}
+
+#[test]
+fn a_mistake_leaves_no_output_behind_under_its_name() {
+    let folder = Folder::new();
+    let input = folder.write("in.csv", format!("{TRADES}SPY,2020-12-15T14:30:02Z,x,1\n"));
+    let output = folder.path("out.csv");
+    assert!(matches!(convert(std::slice::from_ref(&input), &output, &plain()), Err(ConvertError::Read(_))));
+    assert!(!output.exists());
+    let options = ReadOptions { bad_record: BadRecord::Skip, ..plain() };
+    let report = convert(&[input], &output, &options).unwrap();
+    assert!(report.to_string().contains("lost: 1 records with a mistake"), "{report}");
+    let err = convert(&[fixture("databento/trades.dbn")], &folder.path("out.xlsx"), &plain()).unwrap_err();
+    assert!(err.to_string().contains("expected a name that ends with .jsonl, .csv or .dbn"), "{err}");
+    let err = convert(&[folder.path("in.csv")], &folder.path("in.csv"), &plain()).unwrap_err();
+    assert!(matches!(err, ConvertError::SameFile(_)));
+    let err = convert(&[fixture("databento/trades.dbn")], &folder.path("no/such/out.csv"), &plain()).unwrap_err();
+    assert!(err.to_string().contains("out.csv: cannot be written: "), "{err}");
+}
+
+#[test]
+fn amendments_are_lost_in_csv() {
+    let folder = Folder::new();
+    let text = r#"{"type":"recording","version":1}
+{"type":"cancel","symbol":"SPY","seq":1,"offset":9577,"ts":5,"trade_seq":11,"trade_ts":4,"trade_price":201.38,"trade_size":40,"kind":"cancel"}
+"#;
+    let report = convert(&[folder.write("in.jsonl", text)], &folder.path("out.csv"), &plain()).unwrap();
+    assert_eq!(report.to_string(), "1 rows read, 0 written\nlost: 1 corrections and cancellations");
+    let _ = symbol("SPY");
+}

@@ -1,0 +1,32 @@
+# Reads files that tickcast has written with other programs, and prints what they see: one line for each record.
+# Usage: read.py dbn FILE | lines FILE | csv FILE
+import sys
+
+kind, path = sys.argv[1:]
+
+if kind == "dbn":
+    import databento_dbn
+
+    decoder = databento_dbn.DBNDecoder()
+    with open(path, "rb") as file:
+        decoder.write(file.read())
+    metadata, *records = decoder.decode()
+    symbols = {interval["symbol"]: symbol for symbol, intervals in metadata.mappings.items() for interval in intervals}
+    print(metadata.version, metadata.dataset, metadata.schema, ",".join(metadata.symbols))
+    for record in records:
+        name = symbols[str(record.instrument_id)]
+        if isinstance(record, databento_dbn.TradeMsg):
+            print("trade", name, record.ts_event, record.ts_recv, record.price, record.size, record.action)
+        elif isinstance(record, databento_dbn.MBP1Msg):
+            level = record.levels[0]
+            print("quote", name, record.ts_event, record.ts_recv, level.bid_px, level.bid_sz, level.ask_px, level.ask_sz)
+        else:
+            print("bar", name, record.ts_event, record.rtype.value, record.open, record.high, record.low, record.close, record.volume)
+else:
+    import duckdb
+
+    source = f"read_json('{path}', format='newline_delimited')" if kind == "lines" else f"read_csv('{path}')"
+    time = "ts" if kind == "lines" else "epoch_us(timestamp)"
+    query = f"select type, symbol, {time}, price, size, bid, ask from {source} where type in ('trade', 'quote')"
+    for row in duckdb.sql(query).fetchall():
+        print(*row)
