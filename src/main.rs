@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use env_logger::WriteStyle;
 use tickcast::app::{
-    Application, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ServerControls, ServerLog,
-    Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
+    Application, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ReplayCommand, ServerControls,
+    ServerLog, Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
 };
 use tickcast::domain::SystemClock;
 use tickcast::transport::Controls;
@@ -38,18 +38,18 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Settings come from the built-in defaults, `config/$TICKCAST_PROFILE.toml`, the file given with `--config`, and the
 /// environment (`TICKCAST__SERVER__PORT=9000`), each overriding those before it.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// A file of settings, see config/default.toml for all of them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// The TCP port of HTTP, 0 for a free one; overrides every setting
-    #[arg(long)]
+    #[arg(long, global = true)]
     port: Option<u16>,
     /// Refuse to start when the limit of open files is too low for all sessions promised, instead of serving fewer
-    #[arg(long)]
+    #[arg(long, global = true)]
     strict: bool,
 }
 
@@ -59,6 +59,7 @@ enum Command {
     /// Makes keys of clients
     #[command(subcommand)]
     Key(KeyCommand),
+    Replay(ReplayCommand),
 }
 
 fn main() -> ExitCode {
@@ -110,6 +111,9 @@ fn print_key(key: &NewKey) -> ExitCode {
 fn read_settings(arguments: &Arguments) -> Result<Settings, SettingsError> {
     let profile = profile()?;
     let mut settings = Settings::read(profile.as_deref(), arguments.config.as_deref())?;
+    if let Some(Command::Replay(replay)) = &arguments.command {
+        replay.apply(&mut settings)?;
+    }
     if let Some(port) = arguments.port {
         settings.server.port = port;
     }

@@ -198,8 +198,10 @@ fn the_crates_list_every_floor_in_the_direction_of_the_data() {
     let listed: Vec<_> = lines.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(listed, FLOORS);
     let text = std::fs::read_to_string(root.join("crates/tape/src/lib.rs")).unwrap();
-    let listed: Vec<_> =
-        text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let listed: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
     assert_eq!(listed, TAPE);
 }
 

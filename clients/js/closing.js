@@ -64,13 +64,14 @@ const ADVICE = {
   4004: soon,
   4005: soon,
   4006: flooded,
+  4007: soon,
   4401: soon,
   4403: never,
   4408: soon,
 };
 
 /** The close codes of the reasons that a `goodbye` names over server-sent events. @type {Readonly<Record<string, number>>} */
-const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, ended_by_operator: 4006, token_expired: 4401, key_revoked: 4403, replaced: 4501 };
+const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, ended_by_operator: 4006, market_moved: 4007, token_expired: 4401, key_revoked: 4403, replaced: 4501 };
 
 /** Returns the advice for a close code. @param {number} code @returns {Advice} */
 export function adviceOf(code) {

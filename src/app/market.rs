@@ -7,15 +7,15 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 
 use crate::app::watchdog::Part;
 use crate::app::{Settings, StartError};
-use crate::domain::{
-    Bar, Clock, EventBody, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp,
-};
+use crate::domain::{Bar, Clock, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp};
+use crate::feed::replay::ReplaySource;
 use crate::feed::simulated::backfill::{Backfill, Opening};
-use crate::feed::simulated::{Simulator, SimulatorConfig};
+use crate::feed::simulated::{SimulatedSource, Simulator, SimulatorConfig};
 use crate::feed::{
-    Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedParts, Sequencer, Source,
+    Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedOrder, FeedParts,
+    Sequencer, Source,
 };
-use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series};
+use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series, past_of};
 use crate::hub::HubConfig;
 use crate::metrics::SharedMetrics;
 use crate::transport::random_name;
@@ -29,6 +29,8 @@ pub(super) struct Market {
     pub(super) feed: Recipient<Attach>,
     /// The delayed streams.
     pub(super) delayed: Vec<DelayedMarket>,
+    /// Obeys orders about the time of the market.
+    pub(super) orders: Recipient<FeedOrder>,
     /// Attaches a receiver of batches to one of these.
     pub(super) delayed_feed: Recipient<AttachDelayed>,
     /// Offset of the newest event that the feed has published.
@@ -89,26 +91,10 @@ impl Market {
     }
 }
 
-/// The simulator as a source of the feed.
-struct SimulatedSource(Simulator);
-
-impl Source for SimulatedSource {
-    fn next_ts(&self) -> Timestamp {
-        self.0.peek_ts()
-    }
-
-    fn take(&mut self) -> (SymbolId, EventBody) {
-        let event = self.0.next_event();
-        (event.id, event.body)
-    }
-
-    fn postpone(&mut self, micros: i64) {
-        self.0.postpone(micros);
-    }
-}
-
 /// The parts of a feed of any kind, at the time at which the stream begins.
 struct Opened<S> {
+    /// That time.
+    start: Timestamp,
     /// Generates the events after that time.
     source: S,
     table: Arc<SymbolTable>,
@@ -123,14 +109,20 @@ struct Opened<S> {
 }
 
 /// Opens the simulated market.
-fn simulated(feed: &FeedConfig, start: Timestamp) -> Result<Opened<SimulatedSource>, StartError> {
+fn simulated(
+    feed: &FeedConfig,
+    reading: Reading,
+    metrics: SharedMetrics,
+) -> Result<Opened<SimulatedSource>, StartError> {
+    let start = reading.wall;
     let config = simulator_config(feed);
     let simulator = Simulator::new(&config, start)?;
     let table = Arc::new(simulator.table().clone());
     let past = Backfill::new(&config, start)?;
     let openings = openings(&past);
     Ok(Opened {
-        source: SimulatedSource(simulator),
+        start,
+        source: SimulatedSource::new(simulator, start, reading, feed, metrics),
         table,
         snapshots: openings.iter().map(Opening::snapshot).collect(),
         open: openings.iter().map(|symbol| symbol.open.map(Some)).collect(),
@@ -175,8 +167,27 @@ fn openings(past: &Backfill) -> Vec<Opening> {
 pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedMetrics) -> Result<Market, StartError> {
     let reading = clock.read();
     match settings.feed.kind {
-        FeedKind::Simulated => run(simulated(&settings.feed, reading.wall)?, settings, clock, reading, metrics),
+        FeedKind::Simulated => {
+            run(simulated(&settings.feed, reading, metrics.clone())?, settings, clock, reading, metrics)
+        }
+        FeedKind::Replay => run(replay(settings, reading)?, settings, clock, reading, metrics),
     }
+}
+
+/// Opens the files of a replay.
+fn replay(settings: &Settings, reading: Reading) -> Result<Opened<ReplaySource>, StartError> {
+    let bars_max = settings.history.bars_per_symbol_max();
+    let (source, table, opening) = ReplaySource::open(&settings.feed, bars_max, reading)?;
+    let opening = Arc::new(opening);
+    Ok(Opened {
+        start: opening.start,
+        source,
+        table,
+        snapshots: opening.snapshots.clone(),
+        open: opening.open.clone(),
+        days: opening.days.clone(),
+        past: Box::new(move |id, series| past_of(&opening, id, series)),
+    })
 }
 
 /// Starts the actors of a market that was opened at the time of `reading`.
@@ -187,8 +198,7 @@ fn run<S: Source + Send>(
     reading: Reading,
     metrics: SharedMetrics,
 ) -> Result<Market, StartError> {
-    let Opened { source, table, snapshots, open, days, past } = opened;
-    let start = reading.wall;
+    let Opened { start, source, table, snapshots, open, days, past } = opened;
     let delays_ms = &settings.auth.delays_ms;
     let bounds = settings.history.bar_bounds(table.len(), delays_ms.iter().len(), settings.feed.delay_events_max);
     let bounds = bounds.map_err(StartError::Memory)?;
@@ -227,11 +237,11 @@ fn run<S: Source + Send>(
         source,
         sequencer: Sequencer::new(table.clone(), open, days, last, start),
         clock,
-        start,
-        reading,
-        config: settings.feed,
+        interval: settings.feed.step(),
         market: market_clock.clone(),
         history: history.clone().recipient(),
+        history_restarts: history.clone().recipient(),
+        jammed: Arc::default(),
         head: head.clone(),
         delayed: lines,
         metrics,
@@ -243,6 +253,7 @@ fn run<S: Source + Send>(
         history,
         archive: reader,
         delayed_feed: feed.clone().recipient(),
+        orders: feed.clone().recipient(),
         feed: feed.recipient(),
         delayed,
         head,

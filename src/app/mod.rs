@@ -17,6 +17,7 @@ mod new_key;
 mod operators;
 mod past;
 mod pinned;
+mod replay_command;
 mod serve;
 mod server_config;
 mod settings;
@@ -43,6 +44,7 @@ use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
+use crate::feed::replay::ReplayError;
 use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
@@ -55,6 +57,7 @@ pub use descriptors::{check_open_files, raise_open_files};
 pub use log_filter::{DEFAULT_FILTER, LogFilter};
 pub use logging::{LogConfig, LogLines, ServerLog};
 pub use new_key::{KeyCommand, NewKey};
+pub use replay_command::ReplayCommand;
 pub use server_config::ServerConfig;
 pub use settings::Settings;
 pub use settings_error::SettingsError;
@@ -74,6 +77,9 @@ pub enum StartError {
     /// The feed refuses the settings.
     #[error("bad configuration: {0}")]
     Feed(#[from] SimulatorError),
+    /// The files of the replay cannot be played.
+    #[error("bad configuration: {0}")]
+    Replay(#[from] ReplayError),
     /// The bounds of the history exceed its memory; contains the arithmetic.
     #[error("bad configuration: {0}")]
     Memory(String),
@@ -195,6 +201,7 @@ impl Application {
             archive,
             delayed: market.delayed,
             delayed_feed: market.delayed_feed,
+            orders: market.orders,
             clock,
             settings: settings.clone(),
             limits,
@@ -260,7 +267,7 @@ impl Application {
     /// full mailbox misses batches.
     pub async fn attach(&self, receiver: Recipient<Batch>) {
         // The feed ends only with the process.
-        let _ = self.feed.send(Attach(receiver)).await;
+        let _ = self.feed.send(Attach { batches: receiver, restarts: None }).await;
     }
 
     /// Returns the counters.

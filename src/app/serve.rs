@@ -20,7 +20,7 @@ use crate::app::{Certificate, MoreRoutes, StartError, operators};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
-use crate::feed::{Attach, AttachDelayed};
+use crate::feed::{Attach, AttachDelayed, FeedOrder};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
@@ -93,6 +93,7 @@ pub(super) struct WorkerParts {
     pub(super) archive: ArchiveReader,
     pub(super) delayed: Vec<DelayedMarket>,
     pub(super) delayed_feed: Recipient<AttachDelayed>,
+    pub(super) orders: Recipient<FeedOrder>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) limits: ConnectionLimits,
@@ -129,7 +130,7 @@ impl WorkerParts {
     fn start_worker(&self) -> (Addr<Hub>, Rc<Worker>) {
         let feed = self.feed.clone();
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| {
-            let attached = feed.send(Attach(hub.recipient()));
+            let attached = feed.send(Attach { batches: hub.clone().recipient(), restarts: Some(hub.recipient()) });
             // The feed ends only with the process.
             Box::pin(async move {
                 let _ = attached.await;
@@ -145,6 +146,7 @@ impl WorkerParts {
             connections: ConnectionTable::new(self.limits, self.hub_config.metrics.clone()),
             router,
             delayed: delayed.into(),
+            feed: self.orders.clone(),
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),

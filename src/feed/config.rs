@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tickcast_tape::BadRecord;
+
+use crate::feed::replay::ReplayConfig;
 
 /// Source and speed of prices.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedConfig {
     /// The kind of feed.
@@ -22,7 +25,8 @@ pub struct FeedConfig {
     pub amendments_per_million_trades: u32,
     /// How many trades that are reported late come with a million others, 0 to 100,000.
     pub late_per_million_trades: u32,
-    /// Seconds of the market in one second of the clock; above 0, at most 1,000.
+    /// Seconds of the market in one second of the clock; above 0, at most 1,000. In a replay also 0: as fast as the receivers take the
+    /// events.
     pub speed: f64,
     /// Time between two steps of the feed, in milliseconds of the clock: 1 to 100. The events of a step are one batch.
     pub step_ms: u64,
@@ -30,6 +34,30 @@ pub struct FeedConfig {
     pub catch_up_max_ms: u64,
     /// Most events of each delayed stream (`auth.delays_ms`) that wait until they are due. 1 to 16,777,216.
     pub delay_events_max: usize,
+    /// The reaction to a record of a file with a mistake.
+    pub bad_record: OnBadRecord,
+    /// The files of a replay.
+    pub replay: ReplayConfig,
+}
+
+/// The reaction to a record of a file with a mistake, and to the end of a file that is cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRecord {
+    /// The replay ends there; at the start the server refuses the file.
+    #[default]
+    Stop,
+    /// The record is left out and counted.
+    Skip,
+}
+
+impl From<OnBadRecord> for BadRecord {
+    fn from(reaction: OnBadRecord) -> Self {
+        match reaction {
+            OnBadRecord::Stop => Self::Stop,
+            OnBadRecord::Skip => Self::Skip,
+        }
+    }
 }
 
 /// A kind of feed.
@@ -38,6 +66,8 @@ pub struct FeedConfig {
 pub enum FeedKind {
     /// The seeded simulator.
     Simulated,
+    /// Files of trades, quotes and bars.
+    Replay,
 }
 
 impl Default for FeedConfig {
@@ -54,6 +84,8 @@ impl Default for FeedConfig {
             step_ms: 1,
             catch_up_max_ms: 10_000,
             delay_events_max: 262_144,
+            bad_record: OnBadRecord::Stop,
+            replay: ReplayConfig::default(),
         }
     }
 }
@@ -81,9 +113,14 @@ impl FeedConfig {
         if self.late_per_million_trades > 100_000 {
             return Err(("feed.late_per_million_trades", "must be at most 100000"));
         }
-        if !within(self.speed, 0.0, 1_000.0) {
+        let is_replay = self.kind == FeedKind::Replay;
+        if is_replay && self.speed != 0.0 && !(0.01..=1_000.0).contains(&self.speed) {
+            return Err(("feed.speed", "must be 0.01 to 1000 in a replay, or 0 for as fast as possible"));
+        }
+        if !is_replay && !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));
         }
+        self.replay.validate(is_replay)?;
         if !(1..=100).contains(&self.step_ms) {
             return Err(("feed.step_ms", "must be 1 to 100"));
         }
@@ -107,7 +144,8 @@ impl FeedConfig {
         (self.events_per_second * self.speed * ms as f64 / 1_000.0) as usize
     }
 
-    pub(super) fn step(&self) -> Duration {
+    /// Returns the time between two steps.
+    pub fn step(&self) -> Duration {
         Duration::from_millis(self.step_ms)
     }
 

@@ -93,7 +93,7 @@ pub struct DelayParts {
 /// The events of one delayed stream that are not due yet.
 pub struct DelayLine {
     parts: DelayParts,
-    hubs: Vec<Recipient<Batch>>,
+    hubs: Vec<(Recipient<Batch>, ())>,
     sessions: Vec<Recipient<Evict>>,
     /// Each batch with the time of the line at which it was published.
     waiting: VecDeque<(Timestamp, Batch)>,
@@ -125,7 +125,7 @@ impl DelayLine {
     }
 
     pub(super) fn attach(&mut self, AttachDelayed { batches, sessions, .. }: AttachDelayed) {
-        self.hubs.push(batches);
+        self.hubs.push((batches, ()));
         self.sessions.push(sessions);
     }
 

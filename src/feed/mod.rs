@@ -1,29 +1,38 @@
-//! The source of events: the `Feed` actor takes events from a simulator when the clock says that they are due, numbers
-//! them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
+//! The source of events: the `Feed` actor takes events from a [`Source`] (the simulator, or a replay of files) when they are due,
+//! numbers them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
 
 mod config;
+mod control;
 mod delay;
-mod pace;
+mod opening;
+pub mod replay;
 mod sequencer;
 pub mod simulated;
+mod source;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
 
-use crate::domain::{Clock, EventBody, MarketClock, Reading, SymbolId, Timestamp};
+use crate::domain::{Clock, MarketClock};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
 pub use config::{FeedConfig, FeedKind};
+pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
-use pace::Pace;
+pub use opening::{Opening, Restart};
 pub use sequencer::Sequencer;
+pub use source::Source;
 
-/// Most simulated events in one batch; the rest follows in the next step.
+/// Most events in one batch; the rest follows in the next step.
 const BATCH_EVENTS_MAX: usize = 4096;
+/// Most batches of one step of a feed without a pace.
+const STEP_BATCHES_MAX: usize = 16;
+/// How many events the slowest hub may be behind a feed without a pace: a quarter of the ring by default.
+const HUB_BEHIND_MAX: u64 = 65_536;
 
 /// The events of one step, in the order of their offsets, shared by all receivers.
 #[derive(Clone, Debug, Message)]
@@ -33,19 +42,22 @@ pub struct Batch(pub Arc<[Publication]>);
 /// Asks the feed to send every further batch to this hub.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Attach(pub Recipient<Batch>);
+pub struct Attach {
+    /// Receives the batches.
+    pub batches: Recipient<Batch>,
+    /// Receives, in the same order, what takes the place of everything before; absent for a receiver that only counts.
+    pub restarts: Option<Recipient<Restart>>,
+}
 
-/// A generator of events.
-pub trait Source: Unpin + 'static {
-    /// Returns the time of the next event.
-    fn next_ts(&self) -> Timestamp;
+/// A hub: its two mailboxes are one.
+type Attached = (Recipient<Batch>, Option<Recipient<Restart>>);
 
-    /// Returns the next event and advances. A correction or a cancellation names a trade by its number among the trades of
-    /// its symbol that the source has returned, counted from 1.
-    fn take(&mut self) -> (SymbolId, EventBody);
+impl Message for Restart {
+    type Result = ();
+}
 
-    /// Moves every future event this many microseconds later.
-    fn postpone(&mut self, micros: i64);
+impl Message for FeedOrder {
+    type Result = Result<FeedStatus, FeedError>;
 }
 
 /// Publishes the events of a source when they are due: see [`Feed::new`].
@@ -53,19 +65,21 @@ pub struct Feed<S> {
     source: S,
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
-    pace: Pace,
     /// Time between two steps.
     interval: Duration,
     market: Arc<MarketClock>,
-    /// Whether the log has already reported that the market is far ahead of the wall clock.
-    is_far_ahead: bool,
     history: Recipient<Batch>,
-    hubs: Vec<Recipient<Batch>>,
+    history_restarts: Recipient<Restart>,
+    hubs: Vec<Attached>,
+    /// Whether an outbox that must lose nothing is more than half full.
+    jammed: Arc<AtomicUsize>,
     /// The delayed streams.
     delayed: Vec<DelayLine>,
     /// A batch that the history's full mailbox refused. No receiver gets a later one before the history has accepted
     /// this one.
     refused: Option<Batch>,
+    /// A restart that the history's full mailbox refused, likewise.
+    restarting: Option<Restart>,
     head: Arc<AtomicU64>,
     metrics: SharedMetrics,
 }
@@ -78,16 +92,16 @@ pub struct FeedParts<S> {
     pub sequencer: Sequencer,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Time of the market at which the source begins.
-    pub start: Timestamp,
-    /// Reading of the clock at that moment.
-    pub reading: Reading,
-    /// Speed of the market, and limit of catching up.
-    pub config: FeedConfig,
+    /// Time between two steps.
+    pub interval: Duration,
     /// Gets the market's time in each step.
     pub market: Arc<MarketClock>,
     /// Receives every batch, before any hub.
     pub history: Recipient<Batch>,
+    /// Receives what takes the place of everything before, in the same order.
+    pub history_restarts: Recipient<Restart>,
+    /// How many outboxes that must lose nothing are more than half full.
+    pub jammed: Arc<AtomicUsize>,
     /// Set to the offset of the newest event before any receiver gets the event.
     pub head: Arc<AtomicU64>,
     /// The delayed streams.
@@ -99,21 +113,33 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, start, reading, config, market, history, head, delayed, metrics } =
-            parts;
-        let pace = Pace::new(start, reading, config.speed, config.catch_up_micros());
+        let FeedParts {
+            source,
+            sequencer,
+            clock,
+            interval,
+            market,
+            history,
+            history_restarts,
+            jammed,
+            head,
+            delayed,
+            metrics,
+        } = parts;
+        let (hubs, refused, restarting) = (Vec::new(), None, None);
         Self {
             source,
             sequencer,
             clock,
-            pace,
-            interval: config.step(),
+            interval,
             market,
-            is_far_ahead: false,
             history,
-            hubs: Vec::new(),
+            history_restarts,
+            hubs,
+            jammed,
             delayed,
-            refused: None,
+            refused,
+            restarting,
             head,
             metrics,
         }
@@ -122,40 +148,79 @@ impl<S: Source> Feed<S> {
     /// Publishes the events that are due, and updates the gauges.
     fn step(&mut self) {
         let reading = self.clock.read();
-        let now = self.pace.tick(reading);
-        self.market.set(reading, now);
-        self.watch_wall_clock();
-        self.publish_due(now);
-        for line in &mut self.delayed {
-            line.step(self.pace.held());
+        self.source.tick(reading);
+        let mut is_full = self.restart();
+        for _ in 0..if self.source.is_unpaced() { STEP_BATCHES_MAX } else { 1 } {
+            is_full = is_full && self.publish_due();
         }
-        let lag = now.micros() - self.source.next_ts().micros();
+        self.market.set(reading, self.source.now(), self.source.speed());
+        for line in &mut self.delayed {
+            line.step(self.source.held());
+        }
+        let now = self.source.now().micros();
+        let lag = self.source.next_ts().map_or(0, |next| now - next.micros());
         self.metrics.set_feed_lag(Duration::from_micros(lag.try_into().unwrap_or(0)));
         self.metrics.feed_steps.inc();
     }
 
-    /// A second call at the same moment does nothing, so that a late tick is harmless.
-    fn publish_due(&mut self, now: Timestamp) {
+    /// Publishes one batch; returns whether it was full. A second call at the same moment does nothing, so that a late tick is
+    /// harmless.
+    fn publish_due(&mut self) -> bool {
         if let Some(batch) = self.refused.take()
             && !self.record(batch)
         {
-            return;
+            return false;
+        }
+        if self.source.is_unpaced() && self.must_wait() {
+            return false;
         }
         let mut due = Vec::new();
-        if self.pace.is_too_late(self.source.next_ts()) {
-            self.leave_out(now, &mut due);
-        }
-        while due.len() < BATCH_EVENTS_MAX && self.source.next_ts() <= now {
-            let (id, body) = self.source.take();
+        self.leave_out(&mut due);
+        let mut is_full = false;
+        while !is_full {
+            let Some((id, body)) = self.source.take() else { break };
             self.sequencer.push(id, body, &mut due);
+            is_full = due.len() >= BATCH_EVENTS_MAX;
         }
-        if due.len() < BATCH_EVENTS_MAX {
-            self.sequencer.close_bars(now, &mut due);
+        if !is_full {
+            self.sequencer.close_bars(self.source.now(), &mut due);
         }
         if !due.is_empty() {
             self.metrics.events_published.inc_by(due.len() as u64);
-            self.record(Batch(due.into()));
+            is_full &= self.record(Batch(due.into()));
         }
+        is_full
+    }
+
+    /// Returns whether a feed without a pace must wait for its receivers.
+    fn must_wait(&self) -> bool {
+        let slowest = self.metrics.hub_offsets().into_iter().min();
+        let behind = slowest.map_or(0, |slowest| self.sequencer.offset().saturating_sub(slowest));
+        behind > HUB_BEHIND_MAX || self.jammed.load(Ordering::Relaxed) > 0
+    }
+
+    /// After a seek: the market goes on from another time, under another epoch, with other values and bars. Returns whether events may
+    /// follow: not before the history knows of it.
+    fn restart(&mut self) -> bool {
+        if let Some(opening) = self.source.take_opening() {
+            self.restarting = Some(Restart::new(self.sequencer.restart(&opening), opening));
+            self.refused = None;
+        }
+        let Some(restart) = self.restarting.take() else { return true };
+        self.head.store(self.sequencer.offset(), Ordering::Release);
+        self.metrics.set_feed_offset(self.sequencer.offset());
+        if self.history_restarts.try_send(restart.clone()).is_err() {
+            self.metrics.history_mailbox_full.inc();
+            self.restarting = Some(restart);
+            return false;
+        }
+        for restarts in self.hubs.iter().filter_map(|(_, restarts)| restarts.as_ref()) {
+            // A hub whose mailbox is full finds the hole in the offsets, and reads the state from the history.
+            if let Err(actix::dev::SendError::Full(_)) = restarts.try_send(restart.clone()) {
+                self.metrics.hub_mailbox_full.inc();
+            }
+        }
+        true
     }
 
     /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's
@@ -170,44 +235,28 @@ impl<S: Source> Feed<S> {
         }
         send_to_hubs(&mut self.hubs, &batch, &self.metrics);
         for line in &mut self.delayed {
-            line.push(batch.clone(), self.pace.held());
+            line.push(batch.clone(), self.source.held());
         }
         true
     }
 
-    /// Continues from the present, because the market is late by more than it may catch up.
-    fn leave_out(&mut self, now: Timestamp, due: &mut Vec<Publication>) {
-        let since = self.source.next_ts();
-        let micros = now.micros() - since.micros();
-        self.source.postpone(micros);
+    /// Continues from the present, if the market is late by more than it may catch up.
+    fn leave_out(&mut self, due: &mut Vec<Publication>) {
+        let Some(since) = self.source.leave_out() else { return };
+        let now = self.source.now();
         self.sequencer.leave_out(since, now, due);
         self.metrics.feed_gaps.inc();
         log::warn!(
             "the market was too late (feed.catch_up_max_ms) and goes on from the present left_out_ms={} since={since} ts={now}",
-            micros / 1_000
+            (now.micros() - since.micros()) / 1_000
         );
-    }
-
-    /// Logs when the wall clock was set back so far that the market is far ahead of it, and when the market has met it
-    /// again.
-    fn watch_wall_clock(&mut self) {
-        let ahead_ms = self.pace.ahead_ms();
-        self.metrics.feed_ahead_ms.set(ahead_ms);
-        if self.pace.is_far_ahead() && !self.is_far_ahead {
-            self.is_far_ahead = true;
-            self.metrics.feed_clock_set_back.inc();
-            log::warn!("the wall clock was set back: the market goes slower until it is met ahead_ms={ahead_ms}");
-        } else if self.is_far_ahead && ahead_ms <= 0 {
-            self.is_far_ahead = false;
-            log::info!("the market has met the wall clock");
-        }
     }
 }
 
 /// Sends the batch to every hub. A hub with a full mailbox misses it, detects the hole in the offsets, and reads the events from the
 /// history. A hub that has stopped is removed.
-fn send_to_hubs(hubs: &mut Vec<Recipient<Batch>>, batch: &Batch, metrics: &SharedMetrics) {
-    hubs.retain(|hub| match hub.try_send(batch.clone()) {
+fn send_to_hubs<T>(hubs: &mut Vec<(Recipient<Batch>, T)>, batch: &Batch, metrics: &SharedMetrics) {
+    hubs.retain(|(hub, _)| match hub.try_send(batch.clone()) {
         Ok(()) => true,
         Err(actix::dev::SendError::Full(_)) => {
             metrics.hub_mailbox_full.inc();
@@ -228,8 +277,23 @@ impl<S: Source> Actor for Feed<S> {
 impl<S: Source> Handler<Attach> for Feed<S> {
     type Result = ();
 
-    fn handle(&mut self, Attach(hub): Attach, _: &mut Self::Context) {
-        self.hubs.push(hub);
+    fn handle(&mut self, Attach { batches, restarts }: Attach, _: &mut Self::Context) {
+        self.hubs.push((batches, restarts));
+    }
+}
+
+impl<S: Source> Handler<FeedOrder> for Feed<S> {
+    type Result = MessageResult<FeedOrder>;
+
+    fn handle(&mut self, order: FeedOrder, _: &mut Self::Context) -> Self::Result {
+        // The order counts from now on, not from the last step.
+        self.source.tick(self.clock.read());
+        let obeyed = match order {
+            FeedOrder::Tell => Ok(()),
+            FeedOrder::Seek(_) if !self.delayed.is_empty() => Err(FeedError::Delayed),
+            order => self.source.obey(order),
+        };
+        MessageResult(obeyed.map(|()| self.source.status()))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::{
     Bar, Channel, ClosedBar, Day, DayFigures, Event, EventBody, Gap, Interval, OpenBars, Price, SymbolId, SymbolTable,
     Timestamp,
 };
+use crate::feed::opening::Opening;
 use crate::protocol::Publication;
 
 /// Time after the end of a minute at which its bar is published again, if it has changed.
@@ -51,6 +52,28 @@ impl Sequencer {
             boundary: next_second(start),
             table,
         }
+    }
+
+    /// Returns a sequencer at offset 0 of symbols without a past.
+    pub(super) fn empty(table: Arc<SymbolTable>, start: Timestamp) -> Self {
+        let symbols = table.len();
+        Self::new(table, vec![[None; Interval::COUNT]; symbols], vec![None; symbols], vec![None; symbols], start)
+    }
+
+    /// Goes on from another state: offsets and `seq` go on, after an offset that no event has. Returns that offset, and the newest `seq`
+    /// of each symbol and channel.
+    pub(super) fn restart(&mut self, opening: &Opening) -> (u64, &[[u64; Channel::COUNT]]) {
+        let Opening { start, open, days, .. } = opening;
+        let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_prices(), *start);
+        let (offset, seq) = (self.offset + 1, std::mem::take(&mut self.seq));
+        *self = Self { offset, seq, ..new };
+        (offset, &self.seq)
+    }
+
+    /// Returns the open bars of each symbol, and its bar of the New York day.
+    pub(super) fn open_bars(&self) -> (Vec<[Option<Bar>; Interval::COUNT]>, Vec<Option<Bar>>) {
+        let open = |bars: &OpenBars| Interval::ALL.map(|interval| bars.bar(interval));
+        (self.open.iter().map(open).collect(), self.open.iter().map(OpenBars::day).collect())
     }
 
     /// Returns the offset of the newest event.

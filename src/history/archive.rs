@@ -12,8 +12,10 @@ use std::thread::JoinHandle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{Bar, Interval, SymbolId, Timestamp};
+use crate::feed::Restart;
 use crate::history::bars::LiveRead;
 use crate::history::past::PastBars;
+use crate::history::past::past_of;
 use crate::history::{BarBounds, BarRead, Bars, PastSource, Ring};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
@@ -26,7 +28,9 @@ const NICENESS: i32 = 10;
 pub struct Archive {
     pub(super) live: RwLock<Bars>,
     /// Shared with the archives of delayed streams.
-    pub(super) past: Arc<PastBars>,
+    past: RwLock<Arc<PastBars>>,
+    past_bars_max: usize,
+    metrics: SharedMetrics,
     pub(super) ring: RwLock<Ring>,
 }
 
@@ -41,24 +45,46 @@ impl Archive {
         events_max: usize,
         metrics: SharedMetrics,
     ) -> Self {
-        let past = PastBars::new(past, bounds.bars_max, past_bars_max, metrics);
-        Self::with_past(open, bounds, Arc::new(past), events_max)
+        let past = Arc::new(PastBars::new(past, bounds.bars_max, past_bars_max, metrics.clone()));
+        let ring = Ring::new(events_max).with_offsets(open.len());
+        Self {
+            live: RwLock::new(Bars::new(open, bounds)),
+            past: RwLock::new(past),
+            past_bars_max,
+            metrics,
+            ring: RwLock::new(ring),
+        }
     }
 
     /// Returns another archive that begins like this one has begun, with these open bars, and has the same past.
     #[must_use]
     pub fn beside(&self, open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds, events_max: usize) -> Self {
-        Self::with_past(open, bounds, self.past.clone(), events_max)
+        let ring = Ring::new(events_max).with_offsets(open.len());
+        Self {
+            live: RwLock::new(Bars::new(open, bounds)),
+            past: RwLock::new(self.past()),
+            past_bars_max: self.past_bars_max,
+            metrics: self.metrics.clone(),
+            ring: RwLock::new(ring),
+        }
     }
 
-    fn with_past(
-        open: Vec<[Option<Bar>; Interval::COUNT]>,
-        bounds: BarBounds,
-        past: Arc<PastBars>,
-        events_max: usize,
-    ) -> Self {
-        let ring = Ring::new(events_max).with_offsets(open.len());
-        Self { live: RwLock::new(Bars::new(open, bounds)), past, ring: RwLock::new(ring) }
+    /// Begins anew at the time of a restart.
+    pub fn restart(&self, restart: &Restart) {
+        let opening = restart.opening.clone();
+        let source = Box::new(move |id, series| past_of(&opening, id, series));
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let bounds = live.bounds();
+        let past = PastBars::new(source, bounds.bars_max, self.past_bars_max, self.metrics.clone());
+        *live = Bars::new(restart.opening.open.clone(), bounds);
+        *self.past.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(past);
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        *ring = Ring::new(ring.capacity()).with_offsets(restart.opening.open.len());
+    }
+
+    /// Returns the bars from before the start.
+    pub(super) fn past(&self) -> Arc<PastBars> {
+        self.past.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds the next events of the stream.
@@ -84,7 +110,7 @@ impl Archive {
         drop(live);
         let missing = limit - read.closed.len() - usize::from(read.open.is_some());
         if missing > 0 && past_bars > 0 {
-            let past = self.past.series(id, interval);
+            let past = self.past().series(id, interval);
             let newest = &past[past.len().saturating_sub(past_bars)..];
             let end = newest.partition_point(|bar| before.is_none_or(|before| bar.ts() < before));
             read.closed.splice(0..0, newest[end.saturating_sub(missing)..end].iter().cloned());

@@ -103,6 +103,10 @@ impl Bars {
         Self { symbols: open.into_iter().map(symbol).collect(), bounds, offset: 0 }
     }
 
+    pub(super) const fn bounds(&self) -> BarBounds {
+        self.bounds
+    }
+
     /// Adds the next event of the stream.
     pub fn apply(&mut self, publication: &Publication) {
         let event = &publication.event;

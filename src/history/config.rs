@@ -62,6 +62,11 @@ impl HistoryConfig {
         }
     }
 
+    /// Returns the most closed bars of a symbol and interval for a reader.
+    pub const fn bars_per_symbol_max(&self) -> usize {
+        if self.bars_max == 0 { BARS_DEFAULT_MAX } else { self.bars_max }
+    }
+
     /// Returns how many bars fit into memory with this many symbols, beside so many delayed streams: each has a history of its own, with
     /// the same bars of the past, and at most `delay_events_max` waiting events.
     ///

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler, MailboxError, Message, MessageResult};
 
-use crate::feed::Batch;
+use crate::feed::{Batch, Restart};
 use crate::protocol::Publication;
 
 pub use archive::{Archive, ArchiveReader, ReaderGone};
@@ -26,7 +26,7 @@ pub use bars::{BarRead, Bars};
 pub use compact_bar::CompactBar;
 pub use config::{BarBounds, HistoryConfig};
 pub use offsets::Offsets;
-pub use past::{PastSource, Series};
+pub use past::{PastSource, Series, past_of};
 pub use reading::{Row, Standing, Tick, Window};
 pub use ring::Ring;
 pub use timeframe::{Timeframe, day_of, midnight};
@@ -67,6 +67,15 @@ impl Handler<Batch> for History {
             self.values.apply(publication);
         }
         self.archive.apply(batch);
+    }
+}
+
+impl Handler<Restart> for History {
+    type Result = ();
+
+    fn handle(&mut self, restart: Restart, _: &mut Self::Context) {
+        self.values = LastValues::restarted(&restart);
+        self.archive.restart(&restart);
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{Bar, Interval, SymbolId};
+use crate::domain::{Bar, Interval, SymbolId, day_start};
+use crate::feed::Opening;
 use crate::history::compact_bar::CompactBar;
 use crate::history::timeframe::{Timeframe, merge};
 use crate::metrics::SharedMetrics;
@@ -23,6 +24,19 @@ pub enum Series {
 
 /// Computes a series of one symbol, oldest first; the result is the same every time.
 pub type PastSource = Box<dyn Fn(SymbolId, Series) -> Vec<Bar> + Send + Sync>;
+
+/// Returns a series of one symbol from the closed bars of an opening.
+pub fn past_of(opening: &Opening, id: SymbolId, series: Series) -> Vec<Bar> {
+    match series {
+        Series::Bars(interval) => opening.closed(id, interval).copied().collect(),
+        Series::Hours => opening.closed(id, Interval::H1).copied().collect(),
+        Series::Newest => {
+            let begin = day_start(day_start(opening.start).plus_micros(-1));
+            let hours = opening.closed(id, Interval::H1).filter(|hour| hour.ts >= begin);
+            hours.chain(opening.closed(id, Interval::M1).next_back()).copied().collect()
+        }
+    }
+}
 
 /// A cache of the past by symbol and series.
 pub(super) struct PastBars {

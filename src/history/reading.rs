@@ -112,9 +112,9 @@ impl Archive {
         let parts = match timeframe.base() {
             Base::Interval(interval) => self.parts(id, interval, timeframe, window),
             Base::Days => {
-                let hours = self.past.series(id, Interval::H1);
+                let hours = self.past().series(id, Interval::H1);
                 let is_enough = hours.first().is_some_and(|first| first.ts() <= window.from);
-                self.day_parts(id, &if is_enough { hours } else { self.past.days(id) })
+                self.day_parts(id, &if is_enough { hours } else { self.past().days(id) })
             }
         };
         let bars = merge(timeframe, parts.into_iter());
@@ -135,13 +135,13 @@ impl Archive {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let mut newest = live.read(id, Interval::M1, 2, None);
         drop(live);
-        newest.read.closed.pop().or_else(|| if newest.past_bars > 0 { self.past.newest(id).minute } else { None })
+        newest.read.closed.pop().or_else(|| if newest.past_bars > 0 { self.past().newest(id).minute } else { None })
     }
 
     /// Returns the bar of the newest day of New York with a trade, so far, and the one before it. Cheap after the first call for a
     /// symbol.
     pub fn last_days(&self, id: SymbolId) -> [Option<Bar>; 2] {
-        let parts = self.day_parts(id, &self.past.newest(id).days);
+        let parts = self.day_parts(id, &self.past().newest(id).days);
         let mut days = merge(Timeframe::Day(1), parts.into_iter());
         [days.pop(), days.pop()]
     }
@@ -156,7 +156,7 @@ impl Archive {
         drop(live);
         let mut bars = Vec::new();
         if past_bars > 0 {
-            let past = self.past.series(id, interval);
+            let past = self.past().series(id, interval);
             let newest = &past[past.len().saturating_sub(past_bars)..];
             let start = newest.partition_point(|bar| !is_after(bar.ts()));
             let end = newest.partition_point(|bar| is_before(bar.ts()));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{Snapshot, SymbolId};
+use crate::feed::Restart;
 use crate::protocol::Publication;
 
 /// The state of every symbol directly after the event [`Self::offset`].
@@ -10,12 +11,24 @@ use crate::protocol::Publication;
 pub struct LastValues {
     snapshots: Vec<Arc<Snapshot>>,
     offset: u64,
+    epoch: Option<Arc<str>>,
 }
 
 impl LastValues {
     /// Returns the values before the first event: one snapshot per symbol of the table.
     pub fn new(snapshots: Vec<Snapshot>) -> Self {
-        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), offset: 0 }
+        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), offset: 0, epoch: None }
+    }
+
+    /// Returns the values after a restart.
+    pub fn restarted(restart: &Restart) -> Self {
+        let snapshots = restart.opening.snapshots.iter().copied().map(Arc::new).collect();
+        Self { snapshots, offset: restart.offset, epoch: Some(restart.epoch.clone()) }
+    }
+
+    /// Returns the name of the stream since its last restart; `None` before the first one.
+    pub fn epoch(&self) -> Option<&Arc<str>> {
+        self.epoch.as_ref()
     }
 
     /// Returns the offset of the newest event applied.

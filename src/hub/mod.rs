@@ -29,7 +29,7 @@ use actix::{
 
 use tokio::sync::Notify;
 
-use crate::feed::{Batch, Evict};
+use crate::feed::{Batch, Evict, Restart};
 use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 
@@ -141,6 +141,18 @@ impl Actor for Hub {
             // the watchdog detects that.
             ctx.spawn(task.into_actor(self).map(|_, _, ctx| ctx.stop()));
         }
+    }
+}
+
+impl Handler<Restart> for Hub {
+    type Result = ();
+
+    /// The market has moved to another time: sessions that go on would take its values for changes.
+    fn handle(&mut self, restart: Restart, _: &mut Self::Context) {
+        let mut router = self.router.borrow_mut();
+        router.end_all(&End { reason: CloseReason::MarketMoved, retry_after_ms: None }, Instant::now());
+        let ring = Ring::new(router.shared().ring.borrow().capacity());
+        router.restart(LastValues::restarted(&restart), ring);
     }
 }
 

@@ -91,7 +91,7 @@ impl Session {
         let router = self.router.borrow();
         let welcome = Welcome {
             session: name.into(),
-            epoch: router.config().epoch.clone(),
+            epoch: router.epoch(),
             offset: router.offset(),
             heartbeat_ms: self.config.heartbeat_ms,
             limits,

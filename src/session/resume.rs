@@ -75,7 +75,7 @@ impl Session {
         let (channels, offset) = (wanted.channels, cursor.offset);
         let kept = {
             let router = self.router.borrow();
-            *cursor.epoch == *router.config().epoch && router.remembers(offset)
+            *cursor.epoch == *router.epoch() && router.remembers(offset)
         };
         let has_hole = self.has_hole_after(offset, known, channels, wanted.mode);
         (kept && self.goes_back_to(offset, known, channels) && !has_hole).then_some(offset)

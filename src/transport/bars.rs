@@ -37,7 +37,7 @@ pub(super) async fn bars(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let limit = parameters.take_number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let before = take_before(&mut parameters)?;
     parameters.finish()?;
-    let (table, epoch) = (gate::visible(&request), worker.router.borrow().config().epoch.clone());
+    let (table, epoch) = (gate::visible(&request), worker.router.borrow().epoch());
     if !table.rights().channels.contains(Channel::Bars(interval)) {
         let message = format!("the key does not include the channel bars.{interval}");
         return Err(Problem::mistake(Mistake::new(ErrorCode::ForbiddenChannel, message)));

@@ -143,7 +143,10 @@ impl Liveness {
     /// within the close timeout; otherwise the kernel would keep the unsent bytes until the stall timeout. After a close because
     /// the client is slow or the server shuts down, the connection is not reset: the close frame is to reach the client.
     pub(super) fn reset_if_jammed(&self, reason: CloseReason) {
-        let is_slow = matches!(reason, CloseReason::Lagging | CloseReason::HubOverrun | CloseReason::Shutdown);
+        let is_slow = matches!(
+            reason,
+            CloseReason::Lagging | CloseReason::HubOverrun | CloseReason::MarketMoved | CloseReason::Shutdown
+        );
         let Some(connection) = self.connection.clone().filter(|_| !is_slow) else { return };
         let (meter, close_timeout) = (self.meter.clone(), self.config.close_timeout());
         actix_web::rt::spawn(async move {

@@ -8,6 +8,7 @@ mod bars;
 mod connection;
 mod delayed;
 mod faults;
+mod feed;
 mod foreign;
 mod forwarded;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ mod hosts;
 mod inspect;
 mod liveness;
 mod messages;
+mod operator;
 mod origin;
 mod page;
 #[cfg(test)]
@@ -42,12 +44,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix::Recipient;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard, web};
 use tokio::sync::Semaphore;
 
 use crate::access::{Identity, Keys};
 use crate::audit::{Audit, Entry, Event};
 use crate::domain::Clock;
+use crate::feed::FeedOrder;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SessionFacts, SharedRouter};
 use crate::metrics::SharedMetrics;
@@ -81,6 +85,8 @@ pub struct Worker {
     pub router: SharedRouter,
     /// The delayed streams.
     pub delayed: Rc<[DelayedStream]>,
+    /// Obeys orders about the time of the market.
+    pub feed: Recipient<FeedOrder>,
     /// Reads bars.
     pub archive: ArchiveReader,
     /// One permit per read of bars, `server.bars_reads_max`.
@@ -264,6 +270,12 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(reading("/snapshot", rest::snapshot))
         .service(reading("/bars", bars::bars))
         .service(reading("/traffic", traffic::traffic))
+        .service(reading("/feed", feed::tell))
+        .service(
+            web::resource("/feed/{order}")
+                .route(web::post().to(feed::order))
+                .default_service(web::to(problem::method_not_allowed)),
+        )
         .service(
             web::resource("/ticket")
                 .route(web::post().to(ticket::issue))

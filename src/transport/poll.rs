@@ -246,7 +246,7 @@ impl Drop for Waiting<'_> {
 }
 
 fn head(worker: &Worker, offset: u64, recovered: bool) -> String {
-    let epoch = worker.router.borrow().config().epoch.to_string();
+    let epoch = worker.router.borrow().epoch().to_string();
     let cursor = Cursor { epoch, offset };
     format!(
         r#"{{"epoch":"{}","offset":{offset},"cursor":"{cursor}","recovered":{recovered},"messages":["#,

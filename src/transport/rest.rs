@@ -63,7 +63,7 @@ pub(super) async fn snapshot(request: HttpRequest) -> Result<HttpResponse, Probl
     gate::charge(&request, SNAPSHOT_WORK * ids.len() as u64);
     let router = worker.stream_of(&gate::identity(&request))?.router.borrow();
     let offset = router.offset();
-    let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.config().epoch);
+    let head = format!(r#"{{"epoch":"{}","offset":{offset},"snapshots":["#, router.epoch());
     let symbol = |id: SymbolId| router.config().table.instrument(id).symbol;
     let snapshots = ids.into_iter().map(|id| (symbol(id), router.snapshot(id).clone())).collect();
     let encode = move |(symbol, state): &(Symbol, Arc<Snapshot>), out: &mut Vec<u8>| {

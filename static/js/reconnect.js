@@ -31,6 +31,7 @@ const PHRASES = {
   4004: mark("this page could not keep up with the prices"),
   4005: mark("what the key permits has changed"),
   4006: mark("an operator of the server has ended the connection"),
+  4007: mark("the market goes on from another time"),
   4401: mark("the key has expired"),
   4403: mark("the key is no longer valid"),
   4408: mark("this page did not authenticate in time"),

@@ -18,7 +18,7 @@ fn tape() -> Vec<Row> {
         let price = Price::from_cents(20_000 + cents);
         let size = Size::from_micros(((place % 9 + 1) * 100_000_000) as u64);
         let body = if place.is_multiple_of(2) {
-            Body::Trade { price, size }
+            Body::Trade { price, size, seq: 0 }
         } else {
             Body::Quote { bid: price, bid_size: size, ask: Price::from_cents(20_001 + cents), ask_size: size }
         };

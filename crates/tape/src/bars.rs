@@ -12,8 +12,8 @@ use crate::error::{Fault, Place, ReadError};
 use crate::input::Progress;
 use crate::reader::Reader;
 use crate::row::{Body, InputBar, Row};
-use tickcast_core::domain::Size;
 use crate::spans::DAY;
+use tickcast_core::domain::Size;
 
 const MILLISECOND: i64 = 1_000;
 
@@ -58,7 +58,7 @@ impl<R: Reader> BarsAsTrades<R> {
         self.thin_bars += u64::from(is_thin);
         for (ts, price, size) in trades {
             self.made += 1;
-            let row = Row { ts, symbol: row.symbol, body: Body::Trade { price, size } };
+            let row = Row { ts, symbol: row.symbol, body: Body::Trade { price, size, seq: 0 } };
             self.waiting.insert((ts, self.made), row);
         }
         Ok(())

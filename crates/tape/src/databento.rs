@@ -292,7 +292,7 @@ impl Make {
 
     fn trade(&mut self, price: i64, size: u32) -> Result<Result<Body, Skip>, Bad> {
         let price = self.price(price, "price")?;
-        Ok(if size == 0 { Err(Skip::NoVolume) } else { Ok(Body::Trade { price, size: shares(size) }) })
+        Ok(if size == 0 { Err(Skip::NoVolume) } else { Ok(Body::Trade { price, size: shares(size), seq: 0 }) })
     }
 
     fn quote(&mut self, level: &BidAskPair) -> Result<Result<Body, Skip>, Bad> {

@@ -16,8 +16,8 @@ use crate::names::Names;
 use crate::options::{BadRecord, ReadOptions};
 use crate::reader::Reader;
 use crate::row::{Amended, Body, Cancel, Correction, InputBar, Row};
-use tickcast_core::domain::Size;
 use crate::spans;
+use tickcast_core::domain::Size;
 
 /// The version of recordings that is written; higher ones are refused.
 pub(crate) const VERSION: u64 = 1;
@@ -55,6 +55,8 @@ struct Message<'a> {
     kind: &'a str,
     #[serde(borrow)]
     symbol: Option<&'a str>,
+    /// A number, but an object in snapshots.
+    seq: Option<&'a RawValue>,
     ts: Option<i64>,
     #[serde(borrow)]
     price: Option<&'a RawValue>,
@@ -215,7 +217,11 @@ fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Ba
             if size == Size::default() {
                 return Ok(Err(Skip::NoVolume));
             }
-            Body::Trade { price: price(message.price, "price")?, size }
+            Body::Trade {
+                price: price(message.price, "price")?,
+                size,
+                seq: message.seq.and_then(|seq| seq.get().parse().ok()).unwrap_or_default(),
+            }
         }
         "quote" => Body::Quote {
             bid: price(message.bid, "bid")?,

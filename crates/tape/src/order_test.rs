@@ -45,7 +45,7 @@ fn rows(given: &[(i64, &str)]) -> VecDeque<Row> {
     let row = |(number, (millis, symbol)): (i64, &(i64, &str))| Row {
         ts: Timestamp::from_micros(millis * 1_000),
         symbol: symbol.parse().unwrap(),
-        body: Body::Trade { price: Price::from_units(number), size: Size::from_micros(1) },
+        body: Body::Trade { price: Price::from_units(number), size: Size::from_micros(1), seq: 0 },
     };
     (1..).zip(given).map(row).collect()
 }

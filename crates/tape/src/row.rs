@@ -24,6 +24,8 @@ pub enum Body {
         price: Price,
         /// Shares traded, above 0.
         size: Size,
+        /// Number among the trades of its symbol in the recorded stream, to which corrections and cancellations refer; 0 in other files.
+        seq: u64,
     },
     /// The best bid and ask. They may be crossed: that happens.
     Quote {

@@ -14,6 +14,8 @@ pub mod instruments;
 mod ladder;
 mod market;
 mod noise;
+mod pace;
+mod source;
 
 use thiserror::Error;
 
@@ -24,6 +26,8 @@ use crate::feed::simulated::book::Book;
 use crate::feed::simulated::instruments::{Listing, ListingError, listings};
 use crate::feed::simulated::market::Market;
 use crate::feed::simulated::noise::Noise;
+
+pub use source::SimulatedSource;
 
 /// The parameters of a simulated market.
 #[derive(Clone, Copy, Debug, PartialEq)]

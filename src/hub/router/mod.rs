@@ -69,7 +69,7 @@ impl Router {
         }
     }
 
-    /// Moves a router without sessions to another offset.
+    /// Moves a router whose sessions are ending to another offset.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
         self.show_progress();
@@ -261,6 +261,11 @@ impl Router {
     /// Returns the newest offset that any hub of this stream can have sent to a client.
     pub fn head(&self) -> u64 {
         self.config().head.load(Ordering::Acquire).max(self.offset())
+    }
+
+    /// Returns the name of the stream: the cursor of another one is void.
+    pub fn epoch(&self) -> Arc<str> {
+        self.values.epoch().unwrap_or(&self.config().epoch).clone()
     }
 
     /// Returns the state shared by all hubs.

@@ -98,7 +98,7 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     }
     let identity = identify(worker, request, way)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
-    if way == Way::Admin {
+    if matches!(way, Way::Admin | Way::Control) {
         permit_operator(&identity)?;
     }
     costs::admit(request, None, &identity)?;

@@ -23,6 +23,8 @@ pub(super) enum Way {
     Ticket,
     /// Clients with a key that has `admin`.
     Admin,
+    /// The same, also where keys are required: an address on the listeners of clients.
+    Control,
     /// Clients of a vendor. The address asks for the key in the vendor's own way.
     Vendor,
 }
@@ -73,6 +75,7 @@ impl Way {
             "/handshake/ws" if is_upgrade => Self::Stream,
             "/api/v1/stream" | "/handshake/capture" => Self::Stream,
             "/api/v1/ticket" => Self::Ticket,
+            path if path.starts_with("/api/v1/feed/") => Self::Control,
             path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
             _ => Self::Native,
         }

@@ -105,7 +105,7 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
         actor,
         is_chunked,
         metrics: worker.metrics(),
-        epoch: worker.router.borrow().config().epoch.to_string(),
+        epoch: worker.router.borrow().epoch().to_string(),
         begun: begun.offset,
         is_void: !begun.recovered,
         retry_ms,

@@ -17,6 +17,7 @@ export const reconnect = {
   "this page could not keep up with the prices": "이 페이지가 시세를 따라가지 못함",
   "what the key permits has changed": "키의 권한이 바뀜",
   "an operator of the server has ended the connection": "서버 운영자가 연결을 끊음",
+  "the market goes on from another time": "시장이 다른 시각으로 이동함",
   "the key has expired": "키가 만료됨",
   "the key is no longer valid": "키가 더 이상 유효하지 않음",
   "this page did not authenticate in time": "이 페이지가 제때 인증하지 않음",

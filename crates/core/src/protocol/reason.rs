@@ -120,6 +120,8 @@ pub enum CloseReason {
     KeyChanged,
     /// An operator has ended the session (`/admin`). The client may come back.
     EndedByOperator,
+    /// The market goes on from another time: a replay was sought.
+    MarketMoved,
     /// The client's key has expired.
     TokenExpired,
     /// The operator has removed the client's key or its secret.
@@ -155,7 +157,7 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ClientClosed,
         Self::Shutdown,
         Self::ProtocolViolation,
@@ -170,6 +172,7 @@ impl CloseReason {
         Self::Lagging,
         Self::KeyChanged,
         Self::EndedByOperator,
+        Self::MarketMoved,
         Self::TokenExpired,
         Self::KeyRevoked,
         Self::AuthTimeout,
@@ -198,6 +201,7 @@ impl CloseReason {
             Self::Lagging => 4004,
             Self::KeyChanged => 4005,
             Self::EndedByOperator => 4006,
+            Self::MarketMoved => 4007,
             Self::TokenExpired => 4401,
             Self::KeyRevoked => 4403,
             Self::AuthTimeout => 4408,
@@ -226,6 +230,7 @@ impl CloseReason {
             | Self::Idle
             | Self::Lagging
             | Self::KeyChanged
+            | Self::MarketMoved
             | Self::TokenExpired
             | Self::AuthTimeout
             | Self::AuthFailed
@@ -251,6 +256,7 @@ impl CloseReason {
             Self::Lagging => "too slow to read the stream",
             Self::KeyChanged => "the rights of the key have changed",
             Self::EndedByOperator => "ended by an operator",
+            Self::MarketMoved => "the market goes on from another time",
             Self::TokenExpired => "the key has expired",
             Self::KeyRevoked => "the key is no longer valid",
             Self::AuthTimeout => "not authenticated in time",
@@ -279,6 +285,7 @@ impl CloseReason {
             Self::Lagging => "lagging",
             Self::KeyChanged => "key_changed",
             Self::EndedByOperator => "ended_by_operator",
+            Self::MarketMoved => "market_moved",
             Self::TokenExpired => "token_expired",
             Self::KeyRevoked => "key_revoked",
             Self::AuthTimeout => "auth_timeout",

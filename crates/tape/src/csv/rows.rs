@@ -11,9 +11,9 @@ use crate::error::Bad;
 use crate::limits::{self, check_bar};
 use crate::names::Names;
 use crate::row::{Body, InputBar, Row};
-use tickcast_core::domain::Size;
 use crate::spans;
 use crate::times::{Time, Times};
+use tickcast_core::domain::Size;
 
 /// Third of November 2025, 00:00 in New York: before it, vendors gave the sizes of quotes in lots of 100 shares.
 const SHARES_SINCE: Timestamp = Timestamp::from_micros(1_762_146_000_000_000);
@@ -125,7 +125,7 @@ impl Rows {
             return Ok(Err(Skip::Other));
         }
         let (price, size) = (self.price(line, Role::Price)?, self.size(line, Role::Size)?);
-        Ok(if size == Size::default() { Err(Skip::NoVolume) } else { Ok(Body::Trade { price, size }) })
+        Ok(if size == Size::default() { Err(Skip::NoVolume) } else { Ok(Body::Trade { price, size, seq: 0 }) })
     }
 
     fn quote(&mut self, line: &Records, ts: Timestamp) -> Result<Result<Body, Skip>, Bad> {

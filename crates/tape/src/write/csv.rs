@@ -48,7 +48,7 @@ impl RowWriter for CsvWriter {
         write!(self.line, "{kind},{},", row.symbol)?;
         write_rfc3339(row.ts, &mut self.line);
         match &row.body {
-            Body::Trade { price, size } => write!(self.line, ",{price},{size},,,,,,,,,,,,")?,
+            Body::Trade { price, size, .. } => write!(self.line, ",{price},{size},,,,,,,,,,,,")?,
             Body::Quote { bid, bid_size, ask, ask_size } => {
                 write!(self.line, ",,,{bid},{bid_size},{ask},{ask_size},,,,,,,,")?;
             }

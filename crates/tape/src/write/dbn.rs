@@ -17,8 +17,8 @@ use dbn::{
 use tickcast_core::domain::{Price, Symbol, Timestamp};
 
 use crate::row::{Body, InputBar, Row};
-use tickcast_core::domain::Size;
 use crate::write::{Contents, Losses, Output, RowWriter, whole_shares};
+use tickcast_core::domain::Size;
 
 /// The name of the data set in the metadata; DBN requires one.
 const DATASET: &str = "TICKCAST";
@@ -118,7 +118,7 @@ impl RowWriter for DbnWriter {
         };
         let place = (id, nanos);
         match &row.body {
-            Body::Trade { price, size } => {
+            Body::Trade { price, size, .. } => {
                 let record = self.trade(place, *price, *size);
                 self.encode(record.as_ref())
             }

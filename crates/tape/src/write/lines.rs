@@ -114,7 +114,7 @@ impl RowWriter for LinesWriter {
 
 fn body(line: &mut Vec<u8>, body: &Body) -> io::Result<()> {
     match body {
-        Body::Trade { price, size } => write!(line, ",\"price\":{price},\"size\":{size}"),
+        Body::Trade { price, size, .. } => write!(line, ",\"price\":{price},\"size\":{size}"),
         Body::Quote { bid, bid_size, ask, ask_size } => {
             write!(line, ",\"bid\":{bid},\"bid_size\":{bid_size},\"ask\":{ask},\"ask_size\":{ask_size}")
         }

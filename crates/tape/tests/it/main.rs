@@ -51,10 +51,15 @@ fn all(reader: &mut dyn Reader) -> Result<Vec<Row>, ReadError> {
     Ok(rows)
 }
 
-/// Reads a file in the order of time.
+/// Reads a file in the order of time, without the numbers of trades, which only recordings have.
 fn read(path: &Path, options: &ReadOptions) -> Result<(Vec<Row>, Counts), ReadError> {
     let mut merge = Merge::open(&[path.into()], options)?;
-    let rows = all(&mut merge)?;
+    let mut rows = all(&mut merge)?;
+    for row in &mut rows {
+        if let Body::Trade { seq, .. } = &mut row.body {
+            *seq = 0;
+        }
+    }
     Ok((rows, merge.counts()))
 }
 
@@ -78,7 +83,7 @@ fn complaint(name: &str, content: impl AsRef<[u8]>, options: &ReadOptions) -> St
 fn shown(row: &Row) -> String {
     let Row { ts, symbol, body } = row;
     match body {
-        Body::Trade { price, size } => format!("trade {symbol} {ts} {price} {size}"),
+        Body::Trade { price, size, .. } => format!("trade {symbol} {ts} {price} {size}"),
         Body::Quote { bid, bid_size, ask, ask_size } => {
             format!("quote {symbol} {ts} {bid} {bid_size} {ask} {ask_size}")
         }

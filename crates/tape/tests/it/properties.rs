@@ -19,7 +19,7 @@ fn sizes(micros: u64) -> impl Strategy<Value = Size> {
 
 /// Rows in the order of time, of sizes that are multiples of so many millionths.
 fn tape(micros: u64) -> impl Strategy<Value = Vec<Row>> {
-    let trade = (prices(), sizes(micros)).prop_map(|(price, size)| Body::Trade { price, size });
+    let trade = (prices(), sizes(micros)).prop_map(|(price, size)| Body::Trade { price, size, seq: 0 });
     let quote = (prices(), sizes(micros), prices(), sizes(micros))
         .prop_map(|(bid, bid_size, ask, ask_size)| Body::Quote { bid, bid_size, ask, ask_size });
     let body = prop_oneof![trade, quote];

@@ -40,12 +40,12 @@ fn examples() -> Vec<Row> {
         vwap: Some(price("201.1234")),
     };
     vec![
-        row(10, Body::Trade { price: price("201.38"), size: size("25") }),
+        row(10, Body::Trade { price: price("201.38"), size: size("25"), seq: 0 }),
         row(
             11,
             Body::Quote { bid: price("201.37"), bid_size: size("100"), ask: price("201.39"), ask_size: size("400") },
         ),
-        row(12, Body::Trade { price: price("201.3825"), size: size("0.000001") }),
+        row(12, Body::Trade { price: price("201.3825"), size: size("0.000001"), seq: 0 }),
         row(13, Body::Correction(Box::new(Correction { trade, price: price("201.37"), size: size("30") }))),
         row(14, Body::Cancel(Box::new(Cancel { trade, kind: CancelKind::Error }))),
         row(15, Body::Bar(Box::new(bar))),
@@ -126,8 +126,7 @@ fn the_lines_are_the_messages_of_the_protocol() {
     assert_eq!(lines[2], sent(43, 1, EventBody::Quote(quote)));
     assert!(lines[3].ends_with(r#""seq":2,"offset":44,"ts":12,"price":201.3825,"size":0.000001}"#), "{}", lines[3]);
     let wrong = Trade { ts: ts(5), ..trade };
-    let correction =
-        Corrected { ts: ts(13), trade_seq: 57, trade: wrong, price: price("201.37"), size: Size::new(30) };
+    let correction = Corrected { ts: ts(13), trade_seq: 57, trade: wrong, price: price("201.37"), size: Size::new(30) };
     assert_eq!(lines[4], sent(45, 1, EventBody::Correction(Box::new(correction))));
     let cancel = tickcast_core::domain::Cancel { ts: ts(14), trade_seq: 57, trade: wrong, kind: CancelKind::Error };
     assert_eq!(lines[5], sent(46, 1, EventBody::Cancel(Box::new(cancel))));

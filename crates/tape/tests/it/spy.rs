@@ -20,7 +20,7 @@ fn the_bars_made_from_the_trades_of_1564_minutes_are_those_of_the_file() {
     while let Some(row) = trades.next().unwrap() {
         assert!(last <= Some(row.ts), "in the order of time");
         last = Some(row.ts);
-        let Body::Trade { price, size } = row.body else { panic!("no bar is left") };
+        let Body::Trade { price, size, .. } = row.body else { panic!("no bar is left") };
         let trade = Trade { ts: row.ts, price, size };
         let start = Interval::M1.start_of(row.ts);
         if builder.start().is_some_and(|open| open != start) {

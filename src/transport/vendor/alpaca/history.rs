@@ -82,7 +82,7 @@ pub(super) async fn history(request: HttpRequest, kind: Kind) -> Result<HttpResp
     names.sort_unstable();
     let stream = match content {
         // A trade has its place in one stream only.
-        Content::Ticks(_) | Content::Trades => Some(worker.router.borrow().config().epoch.clone()),
+        Content::Ticks(_) | Content::Trades => Some(worker.router.borrow().epoch()),
         Content::Bars(_) => None,
     };
     let times = ["start", "end"].map(|name| parameters.get(name));

@@ -163,7 +163,7 @@ fn write_snapshot(symbol: Symbol, newest: &Newest, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
-        put_or_null(bar.as_ref(), |bar, out| write_bar::<Json>(bar, out), out);
+        put_or_null(bar.as_ref(), write_bar::<Json>, out);
     }
     out.push(b'}');
 }

@@ -32,7 +32,7 @@ pub(super) async fn ticks(request: HttpRequest, channel: Channel) -> Result<Http
     let limit = limit_of(&parameters, LIMIT_DEFAULT, LIMIT_MAX)?;
     let descends = descends(&parameters, "order", true)?;
     let names = ["timestamp", "timestamp.gt", "timestamp.gte", "timestamp.lt", "timestamp.lte"];
-    let epoch = worker.router.borrow().config().epoch.clone();
+    let epoch = worker.router.borrow().epoch();
     let (name, known) = ticker_of(&request);
     let times = names.map(|name| parameters.get(name));
     let number = number_of((&name, channel, times, descends, epoch));

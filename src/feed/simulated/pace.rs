@@ -69,6 +69,11 @@ impl Pace {
         self.now
     }
 
+    /// Returns the time of the market after the last tick.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Returns the time of the market as if it had never jumped.
     pub(super) fn held(&self) -> Timestamp {
         self.held
