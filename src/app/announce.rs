@@ -3,6 +3,15 @@
 use crate::app::Settings;
 use crate::app::listen::Listener;
 use crate::app::serve::Listeners;
+use crate::feed::{FeedConfig, FeedKind};
+
+/// Returns the source of prices.
+fn feed(feed: &FeedConfig) -> String {
+    match feed.kind {
+        FeedKind::Simulated => format!("seed={} events_per_second={}", feed.seed, feed.events_per_second),
+        FeedKind::Replay => format!("feed=replay files={} speed={}", feed.replay.files.len(), feed.speed),
+    }
+}
 
 /// Logs the addresses of the server, the reduced number of sessions if descriptors are short, who may come in, whether its key is
 /// public, and which secrets are.
@@ -22,11 +31,10 @@ pub(super) fn announce(
     let level = if shortage.is_some() { log::Level::Warn } else { log::Level::Info };
     log::log!(
         level,
-        "listening {}workers={} symbols={symbols} seed={} events_per_second={}{}",
+        "listening {}workers={} symbols={symbols} {}{}",
         urls.map(url).concat(),
         settings.server.worker_threads(),
-        settings.feed.seed,
-        settings.feed.events_per_second,
+        feed(&settings.feed),
         shortage.unwrap_or_default(),
     );
     if let Some(access) = access {

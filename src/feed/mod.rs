@@ -11,7 +11,7 @@ pub mod simulated;
 mod source;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
@@ -31,8 +31,8 @@ pub use source::Source;
 const BATCH_EVENTS_MAX: usize = 4096;
 /// Most batches of one step of a feed without a pace.
 const STEP_BATCHES_MAX: usize = 16;
-/// How many events the slowest hub may be behind a feed without a pace: a quarter of the ring by default.
-const HUB_BEHIND_MAX: u64 = 65_536;
+/// How many events the slowest hub may be behind a feed that waits: an eighth of the ring by default.
+const HUB_BEHIND_MAX: u64 = 32_768;
 
 /// The events of one step, in the order of their offsets, shared by all receivers.
 #[derive(Clone, Debug, Message)]
@@ -71,8 +71,6 @@ pub struct Feed<S> {
     history: Recipient<Batch>,
     history_restarts: Recipient<Restart>,
     hubs: Vec<Attached>,
-    /// Whether an outbox that must lose nothing is more than half full.
-    jammed: Arc<AtomicUsize>,
     /// The delayed streams.
     delayed: Vec<DelayLine>,
     /// A batch that the history's full mailbox refused. No receiver gets a later one before the history has accepted
@@ -100,8 +98,6 @@ pub struct FeedParts<S> {
     pub history: Recipient<Batch>,
     /// Receives what takes the place of everything before, in the same order.
     pub history_restarts: Recipient<Restart>,
-    /// How many outboxes that must lose nothing are more than half full.
-    pub jammed: Arc<AtomicUsize>,
     /// Set to the offset of the newest event before any receiver gets the event.
     pub head: Arc<AtomicU64>,
     /// The delayed streams.
@@ -113,19 +109,8 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts {
-            source,
-            sequencer,
-            clock,
-            interval,
-            market,
-            history,
-            history_restarts,
-            jammed,
-            head,
-            delayed,
-            metrics,
-        } = parts;
+        let FeedParts { source, sequencer, clock, interval, market, history, history_restarts, head, delayed, metrics } =
+            parts;
         let (hubs, refused, restarting) = (Vec::new(), None, None);
         Self {
             source,
@@ -136,7 +121,6 @@ impl<S: Source> Feed<S> {
             history,
             history_restarts,
             hubs,
-            jammed,
             delayed,
             refused,
             restarting,
@@ -171,7 +155,7 @@ impl<S: Source> Feed<S> {
         {
             return false;
         }
-        if self.source.is_unpaced() && self.must_wait() {
+        if self.source.waits() && self.must_wait() {
             return false;
         }
         let mut due = Vec::new();
@@ -192,11 +176,11 @@ impl<S: Source> Feed<S> {
         is_full
     }
 
-    /// Returns whether a feed without a pace must wait for its receivers.
+    /// Returns whether a feed that waits for its receivers must wait now.
     fn must_wait(&self) -> bool {
         let slowest = self.metrics.hub_offsets().into_iter().min();
         let behind = slowest.map_or(0, |slowest| self.sequencer.offset().saturating_sub(slowest));
-        behind > HUB_BEHIND_MAX || self.jammed.load(Ordering::Relaxed) > 0
+        behind > HUB_BEHIND_MAX
     }
 
     /// After a seek: the market goes on from another time, under another epoch, with other values and bars. Returns whether events may

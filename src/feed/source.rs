@@ -37,6 +37,11 @@ pub trait Source: Unpin + 'static {
         false
     }
 
+    /// Returns whether the feed waits for hubs that are far behind; otherwise they lose their place.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Returns the state from which the market goes on after a seek, once.
     fn take_opening(&mut self) -> Option<Opening> {
         None

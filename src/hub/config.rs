@@ -143,6 +143,8 @@ pub struct HubConfig {
     pub market: Arc<MarketClock>,
     /// Settings of delivery.
     pub push: PushConfig,
+    /// Whether the hubs route no further than every session can follow, instead of letting slow ones lag.
+    pub is_lossless: bool,
     /// Counters.
     pub metrics: SharedMetrics,
     /// Notified when more than `waiting_bytes_max` is unsent: the sessions with most bytes may be on other hubs.

@@ -46,6 +46,8 @@ pub use turn::Turn;
 
 /// Least time between two groups of sessions that are ended at shutdown.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// Time until a router that waits for a session looks again.
+const JAM_PAUSE: Duration = Duration::from_millis(1);
 /// Capacity of a hub's mailbox in batches. The hub reads batches over the limit from the history.
 const MAILBOX_BATCHES_MAX: usize = 256;
 
@@ -278,8 +280,14 @@ async fn relieve(router: SharedRouter) {
 async fn route(router: SharedRouter, arrived: Rc<Notify>) {
     loop {
         arrived.notified().await;
-        while router.borrow_mut().route_turn(Instant::now()) {
-            tokio::task::yield_now().await;
+        loop {
+            if router.borrow_mut().route_turn(Instant::now()) {
+                tokio::task::yield_now().await;
+            } else if router.borrow().is_jammed() {
+                tokio::time::sleep(JAM_PAUSE).await;
+            } else {
+                break;
+            }
         }
     }
 }

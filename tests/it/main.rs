@@ -120,6 +120,7 @@ mod poll_cursor;
 mod poll_wait;
 mod proxy_protocol;
 mod renewal_rights;
+mod replay;
 mod rest;
 mod sdk_alpaca;
 mod secrets;

@@ -128,7 +128,9 @@ const DAY_MICROS: i64 = 86_400_000_000;
 
 fn update(snapshot: &mut Map<String, Value>, event: &Value) {
     let day = |message: &Value| message.as_i64().unwrap() / DAY_MICROS;
-    if matches!(event["type"].as_str(), Some("trade" | "quote")) && day(&event["ts"]) < day(&snapshot["ts"]) {
+    if matches!(event["type"].as_str(), Some("trade" | "quote"))
+        && snapshot.get("ts").is_some_and(|ts| day(&event["ts"]) < day(ts))
+    {
         // An event held back over midnight belongs to the previous day.
         return;
     }
@@ -139,11 +141,11 @@ fn update(snapshot: &mut Map<String, Value>, event: &Value) {
         _ => &[],
     };
     for name in copied {
-        snapshot[*name] = event[*name].clone();
+        snapshot.insert((*name).into(), event[*name].clone());
     }
     if event["type"] == "day" {
         for name in ["price", "open", "high", "low"] {
-            snapshot[name] = event["prev_close"].clone();
+            snapshot.insert(name.into(), event["prev_close"].clone());
         }
         snapshot["volume"] = 0.into();
     }
@@ -151,7 +153,7 @@ fn update(snapshot: &mut Map<String, Value>, event: &Value) {
         let price = &event["price"];
         if snapshot["volume"] == 0 {
             for name in ["open", "high", "low"] {
-                snapshot[name] = price.clone();
+                snapshot.insert(name.into(), price.clone());
             }
         }
         if price.as_f64() > snapshot["high"].as_f64() {

@@ -182,6 +182,10 @@ impl Source for ReplaySource {
         self.pace.is_unpaced()
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn take_opening(&mut self) -> Option<Opening> {
         self.opening.take()
     }

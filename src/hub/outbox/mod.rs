@@ -240,6 +240,13 @@ impl Outbox {
         self.queue.len() + self.newest.len() > self.shared.config.push.outbox_events_max / 2
     }
 
+    /// Returns whether events would be skipped soon: the queue is half full, or the next event to be read from the ring is more than
+    /// `behind_max` before the newest one.
+    pub fn is_jammed(&self, newest: u64, behind_max: u64) -> bool {
+        let is_behind = |next: u64| newest.saturating_sub(next) > behind_max;
+        self.life == Life::Open && (self.is_filling() || self.next_read().is_some_and(is_behind))
+    }
+
     /// Finishes the outbox: the drain ends after the queued control items.
     pub fn finish(&mut self, now: Instant) {
         self.life = Life::Finished;

@@ -50,7 +50,11 @@ impl Router {
         let ring = shared.ring.borrow();
         let (offset, newest) = (self.offset(), self.newest());
         let turn = shared.config.push.turn_events_max();
-        if newest.saturating_sub(offset) > turn as u64 {
+        if shared.config.is_lossless {
+            if offset < newest && self.is_jammed() {
+                return false;
+            }
+        } else if newest.saturating_sub(offset) > turn as u64 {
             shared.burst_end.set(newest);
         }
         let Some(batches) = ring.batches_after(offset, newest) else { return false };
@@ -62,6 +66,14 @@ impl Router {
         self.show_progress();
         self.close_lagging(now);
         self.offset() < newest
+    }
+
+    /// Returns whether a session could not follow if more events were routed: its queue is half full, or it reads far back in the ring.
+    /// Only a router that may lose nothing waits for it.
+    pub(in crate::hub) fn is_jammed(&self) -> bool {
+        let behind_max = self.shared.ring.borrow().capacity() as u64 / 2;
+        let is_jammed = |entry: &Entry| entry.outbox.borrow().is_jammed(self.newest(), behind_max);
+        self.config().is_lossless && self.sessions.iter().any(|(_, entry)| is_jammed(entry))
     }
 
     /// Does the next writes to sessions with data due, as many as [`PushConfig::turn_writes_max`](crate::hub::PushConfig). Returns
