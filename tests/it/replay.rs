@@ -196,7 +196,7 @@ async fn the_stream_is_the_same_at_every_speed_and_with_any_number_of_workers() 
         // In steps of different lengths, so that the batches are not the same.
         let mut left = if speed == 0.0 { 0.0 } else { 150e6 / speed };
         let mut messages = Vec::new();
-        for step in (1_i64..).map(|step| step * 7_919 % 50_000 + 1) {
+        for step in (1_i64..).map(|step| step * 79_190 % 500_000 + 1) {
             clock.advance_micros(step);
             left -= f64::from(i32::try_from(step).unwrap());
             messages.extend(client.sync().await);
@@ -236,7 +236,6 @@ async fn two_clients_see_a_pause_a_step_and_a_seek_back_and_an_old_cursor_leads_
         seen.push(client.events(3).await);
     }
     assert_eq!(seen[0], seen[1]);
-    wait_until("the third event", 3, || server.metrics.events_published.get()).await;
     assert_eq!(status(&server).await["file_ts"], BEGIN + 2_000_000);
     let cursor = format!("{}:3", clients[0].welcome["epoch"].as_str().unwrap());
 
