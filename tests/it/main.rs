@@ -121,6 +121,7 @@ mod poll_wait;
 mod proxy_protocol;
 mod renewal_rights;
 mod replay;
+mod replay_command;
 mod rest;
 mod sdk_alpaca;
 mod secrets;
