@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use env_logger::WriteStyle;
 use tickcast::app::{
-    Application, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ReplayCommand, ServerControls,
-    ServerLog, Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
+    Application, ConvertCommand, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ReplayCommand,
+    ServerControls, ServerLog, Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
 };
 use tickcast::domain::SystemClock;
 use tickcast::transport::Controls;
@@ -60,12 +60,15 @@ enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     Replay(ReplayCommand),
+    Convert(ConvertCommand),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Key(KeyCommand::New(key))) = &arguments.command {
-        return print_key(key);
+    match &arguments.command {
+        Some(Command::Key(KeyCommand::New(key))) => return print_key(key),
+        Some(Command::Convert(files)) => return print_report(files),
+        Some(Command::Replay(_)) | None => {}
     }
     let settings = read_settings(&arguments);
     let lines = match begin_log(settings.as_ref().map_or_else(|_| LogConfig::default(), |settings| settings.log)) {
@@ -103,6 +106,19 @@ fn print_key(key: &NewKey) -> ExitCode {
         }
         Err(complaint) => {
             eprintln!("tickcast key new: {complaint}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn print_report(files: &ConvertCommand) -> ExitCode {
+    match files.run() {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(complaint) => {
+            eprintln!("tickcast convert: {complaint}");
             ExitCode::from(EXIT_USAGE)
         }
     }

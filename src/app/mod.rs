@@ -5,6 +5,7 @@
 mod announce;
 mod audit;
 mod controls;
+mod convert_command;
 mod descriptors;
 mod keys;
 mod kind;
@@ -17,6 +18,7 @@ mod new_key;
 mod operators;
 mod past;
 mod pinned;
+mod read_arguments;
 mod replay_command;
 mod serve;
 mod server_config;
@@ -53,10 +55,12 @@ use crate::metrics::{Metrics, SharedMetrics};
 use crate::transport::{Hubs, Inspector, OperatorsUnknown, Traffic};
 
 pub use controls::ServerControls;
+pub use convert_command::{ConversionError, ConvertCommand};
 pub use descriptors::{check_open_files, raise_open_files};
 pub use log_filter::{DEFAULT_FILTER, LogFilter};
 pub use logging::{LogConfig, LogLines, ServerLog};
 pub use new_key::{KeyCommand, NewKey};
+pub use read_arguments::ReadArguments;
 pub use replay_command::ReplayCommand;
 pub use server_config::ServerConfig;
 pub use settings::Settings;

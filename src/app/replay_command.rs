@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::{Settings, SettingsError};
+use crate::app::{ReadArguments, Settings, SettingsError};
 use crate::feed::FeedKind;
 use crate::feed::replay::ReplayTime;
 
@@ -39,15 +39,8 @@ pub struct ReplayCommand {
     /// With --speed max: wait for clients that must lose nothing
     #[arg(long)]
     lossless: bool,
-    /// Time zone of times without an offset, like `America/New_York`
-    #[arg(long, value_name = "ZONE")]
-    tz: Option<String>,
-    /// The columns of a CSV file without a header, separated by commas
-    #[arg(long)]
-    columns: Option<String>,
-    /// The symbol of files that name none
-    #[arg(long)]
-    symbol: Option<String>,
+    #[command(flatten)]
+    read: ReadArguments,
 }
 
 impl ReplayCommand {
@@ -64,13 +57,8 @@ impl ReplayCommand {
         }
         let replay = &mut feed.replay;
         replay.files = self.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-        let texts = [
-            (&self.start, &mut replay.start),
-            (&self.end, &mut replay.end),
-            (&self.tz, &mut replay.tz),
-            (&self.columns, &mut replay.columns),
-            (&self.symbol, &mut replay.symbol),
-        ];
+        self.read.apply(replay, &mut feed.bad_record);
+        let texts = [(&self.start, &mut replay.start), (&self.end, &mut replay.end)];
         for (argument, key) in texts {
             if let Some(text) = argument {
                 key.clone_from(text);

@@ -20,7 +20,7 @@ use crate::domain::{Clock, MarketClock};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
-pub use config::{FeedConfig, FeedKind};
+pub use config::{FeedConfig, FeedKind, OnBadRecord};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 pub use opening::{Opening, Restart};

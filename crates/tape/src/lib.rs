@@ -35,3 +35,4 @@ pub use open::open;
 pub use options::{BadRecord, Format, Order, ReadOptions};
 pub use reader::Reader;
 pub use row::{Amended, Body, Cancel, Correction, InputBar, Row};
+pub use spans::bar_micros;

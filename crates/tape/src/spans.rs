@@ -4,7 +4,12 @@ const SECOND: i64 = 1_000_000;
 /// A day of 24 hours in microseconds.
 pub(crate) const DAY: i64 = 86_400 * SECOND;
 
-/// Returns the length that a word names: `1m`, `5min`, `1h`, `1d`, from a second to a day.
+/// Returns the length of bars that a word names (`1m`, `5min`, `1h`, `1d`, from a second to a day), in microseconds.
+pub fn bar_micros(word: &str) -> Option<i64> {
+    parse(word)
+}
+
+/// Returns the length that a word names, in microseconds.
 pub(crate) fn parse(word: &str) -> Option<i64> {
     let unit = word.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = word.split_at(unit);

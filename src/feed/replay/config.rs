@@ -1,6 +1,6 @@
 //! The section `[feed.replay]` of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
@@ -46,6 +46,11 @@ pub struct ReplayConfig {
     pub symbol: String,
     /// The symbols of names that are none.
     pub symbols: BTreeMap<String, String>,
+    /// The only symbols that are read. In a variable of the environment separated by commas. Empty for all.
+    #[serde(deserialize_with = "list")]
+    pub only: Vec<String>,
+    /// The length of the bars of CSV files, like `1m`, from a second to a day. Empty for the one that the file shows.
+    pub interval: String,
     /// Rows that are late by at most this many milliseconds are sorted. At most 86,400,000.
     pub reorder_ms: u32,
     /// Most rows that are held in memory, of a file that is sorted by symbol. 1 to 1,000,000,000.
@@ -79,6 +84,8 @@ impl Default for ReplayConfig {
             columns: String::new(),
             symbol: String::new(),
             symbols: BTreeMap::new(),
+            only: Vec::new(),
+            interval: String::new(),
             reorder_ms: 1_000,
             events_max: 20_000_000,
         }
@@ -113,8 +120,12 @@ impl ReplayConfig {
         self.parsed(BadRecord::Stop).map(drop)
     }
 
-    /// Returns the values of the texts.
-    pub(super) fn parsed(&self, bad_record: BadRecord) -> Result<Parsed, Broken> {
+    /// Returns how the files are read.
+    ///
+    /// # Errors
+    ///
+    /// Returns the key and the rule that its value breaks.
+    pub fn read_options(&self, bad_record: BadRecord) -> Result<ReadOptions, Broken> {
         let format = match self.format.as_str() {
             "auto" => Format::Auto,
             "csv" => Format::Csv,
@@ -139,7 +150,14 @@ impl ReplayConfig {
         if !(1..=1_000_000_000).contains(&self.events_max) {
             return Err(("feed.replay.events_max", "must be 1 to 1000000000"));
         }
-        let options = ReadOptions {
+        let only = self.only.iter().map(|name| symbol("feed.replay.only", name));
+        let only = only.collect::<Result<HashSet<_>, Broken>>()?;
+        let interval_rule = "must be the length of a bar, from 1s to 1d, like 1m";
+        let interval = match self.interval.as_str() {
+            "" => None,
+            length => Some(tickcast_tape::bar_micros(length).ok_or(("feed.replay.interval", interval_rule))?),
+        };
+        Ok(ReadOptions {
             format,
             columns: self
                 .columns
@@ -153,8 +171,16 @@ impl ReplayConfig {
             bad_record,
             reorder_ms: self.reorder_ms,
             events_max: self.events_max,
+            only: Some(only).filter(|only| !only.is_empty()),
+            interval_micros: interval,
             ..ReadOptions::default()
-        };
+        })
+    }
+
+    /// Returns the values of the texts.
+    pub(super) fn parsed(&self, bad_record: BadRecord) -> Result<Parsed, Broken> {
+        let options = self.read_options(bad_record)?;
+        let tz = options.tz;
         let rule = "must be a time like 2020-12-15T09:30, with an offset like -05:00 or with feed.replay.tz";
         let moment = |key, text: &str| match text {
             "" => Ok(None),
@@ -189,7 +215,7 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         List(Vec<String>),
         Line(String),
     }
-    let names = Names::deserialize(deserializer).map_err(|_| D::Error::custom("files must be a list of names"))?;
+    let names = Names::deserialize(deserializer).map_err(|_| D::Error::custom("must be a list of names"))?;
     Ok(match names {
         Names::List(names) => names,
         Names::Line(line) => {
@@ -237,6 +263,8 @@ mod tests {
         is("feed.replay.tz", |config| config.tz = "Mars/Olympus".into());
         is("feed.replay.symbol", |config| config.symbol = "BTC/USDT".into());
         is("feed.replay.symbols", |config| drop(config.symbols.insert("BTC/USDT".into(), "btc".into())));
+        is("feed.replay.only", |config| config.only = vec!["btc".into()]);
+        is("feed.replay.interval", |config| config.interval = "2d".into());
         is("feed.replay.loop", |config| (config.is_loop, config.time) = (true, ReplayTime::Original));
         is("feed.replay.gap_max_ms", |config| config.gap_max_ms = 86_400_001);
         is("feed.replay.reorder_ms", |config| config.reorder_ms = 86_400_001);
