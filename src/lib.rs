@@ -22,6 +22,7 @@ pub mod access;
 pub mod faults;
 pub mod feed;
 pub mod history;
+pub mod record;
 pub mod hub;
 pub mod session;
 pub mod transport;

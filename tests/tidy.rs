@@ -13,7 +13,7 @@ use tickcast::metrics::HTTP_ERRORS;
 use tickcast::protocol::{CloseReason, ErrorCode, Reconnect};
 
 /// The floors in the direction of the data; one may name itself and those earlier in this list.
-const FLOORS: [&str; 13] = [
+const FLOORS: [&str; 14] = [
     "domain",
     "protocol",
     "metrics",
@@ -23,6 +23,7 @@ const FLOORS: [&str; 13] = [
     "faults",
     "feed",
     "history",
+    "record",
     "hub",
     "session",
     "transport",
@@ -66,7 +67,7 @@ const RESERVED: [(&str, &[&str]); 14] = [
     ("actix_cors", &["transport/origin.rs", "transport/vendor/mod.rs"]),
     ("actix_web", &["transport/", "app/", "main.rs"]),
     ("actix_http", &["transport/"]),
-    ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "feed/delay.rs", "main.rs"]),
+    ("actix", &["transport/", "app/", "hub/", "history/mod.rs", "feed/mod.rs", "feed/delay.rs", "record/", "main.rs"]),
     ("rustls", &["app/", "access/token/fetch.rs"]),
     ("jsonwebtoken", &["access/token/"]),
     ("ureq", &["access/token/fetch.rs"]),

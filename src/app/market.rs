@@ -1,5 +1,6 @@
 //! Starts the market: a source of events (`feed.kind`), its past, the history and the feed, each actor on its own thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -18,6 +19,7 @@ use crate::feed::{
 use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series, past_of};
 use crate::hub::HubConfig;
 use crate::metrics::SharedMetrics;
+use crate::record::{Recorder, RecorderParts, prepare};
 use crate::transport::random_name;
 
 /// The running market.
@@ -37,6 +39,10 @@ pub(super) struct Market {
     pub(super) head: Arc<AtomicU64>,
     /// Time of the market.
     pub(super) clock: Arc<MarketClock>,
+    /// Names the stream.
+    pub(super) epoch: Arc<str>,
+    /// Writes the stream into files.
+    pub(super) recorder: Option<Recorder>,
     /// Threads of the history and of the feed.
     pub(super) arbiters: [ArbiterHandle; 2],
 }
@@ -68,6 +74,18 @@ impl DelayedMarket {
         ]
     }
 
+    /// Returns the line of a stream that begins at `start`.
+    fn line(&self, config: &FeedConfig, start: Timestamp, metrics: SharedMetrics) -> DelayLine {
+        DelayLine::new(DelayParts {
+            gate: self.gate.clone(),
+            events_max: config.delay_events_max,
+            start,
+            history: self.history.clone().recipient(),
+            head: self.head.clone(),
+            metrics,
+        })
+    }
+
     /// Returns what the hubs of this stream share, in place of those of the present.
     pub(super) fn hub_config(&self, present: &HubConfig) -> HubConfig {
         HubConfig { head: self.head.clone(), delay_ms: self.gate.delay_ms(), ..present.clone() }
@@ -79,7 +97,7 @@ impl Market {
     pub(super) fn hub_config(&self, settings: &Settings, metrics: SharedMetrics) -> HubConfig {
         HubConfig {
             table: self.table.clone(),
-            epoch: random_name().into(),
+            epoch: self.epoch.clone(),
             head: self.head.clone(),
             delay_ms: 0,
             market: self.clock.clone(),
@@ -191,6 +209,16 @@ fn replay(settings: &Settings, reading: Reading) -> Result<Opened<ReplaySource>,
     })
 }
 
+/// Starts the recorder, if the stream is recorded; returns it and the receiver of its batches.
+fn start_recorder(parts: RecorderParts) -> Result<Option<(Recorder, Attach)>, StartError> {
+    if !parts.config.is_on() {
+        return Ok(None);
+    }
+    let directory = PathBuf::from(&parts.config.dir);
+    prepare(&directory).map_err(|source| StartError::Directory { directory, source })?;
+    Recorder::start(parts).map(Some).map_err(StartError::Thread)
+}
+
 /// Starts the actors of a market that was opened at the time of `reading`.
 fn run<S: Source + Send>(
     opened: Opened<S>,
@@ -221,20 +249,23 @@ fn run<S: Source + Send>(
         DelayedMarket { history, archive: reader.with(archive), gate, head: Arc::default() }
     });
     let delayed: Vec<_> = delayed.collect();
-    let line = |market: &DelayedMarket| {
-        DelayLine::new(DelayParts {
-            gate: market.gate.clone(),
-            events_max: settings.feed.delay_events_max,
-            start,
-            history: market.history.clone().recipient(),
-            head: market.head.clone(),
-            metrics: metrics.clone(),
-        })
-    };
-    let lines = delayed.iter().map(line).collect();
+    let lines = delayed.iter().map(|market| market.line(&settings.feed, start, metrics.clone())).collect();
     let head = Arc::new(AtomicU64::new(0));
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
-    let feed = Feed::new(FeedParts {
+    let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
+    let epoch: Arc<str> = random_name().into();
+    let parts = RecorderParts {
+        config: settings.feed.record.clone(),
+        table: table.clone(),
+        epoch: epoch.clone(),
+        values,
+        history: history.clone(),
+        arbiter: feed_arbiter.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    };
+    let (recorder, receiver) = start_recorder(parts)?.unzip();
+    let mut feed = Feed::new(FeedParts {
         source,
         sequencer: Sequencer::new(table.clone(), open, days, last, start),
         clock,
@@ -246,7 +277,9 @@ fn run<S: Source + Send>(
         delayed: lines,
         metrics,
     });
-    let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
+    if let Some(receiver) = receiver {
+        feed.attach(receiver);
+    }
     let feed = Feed::start_in_arbiter(&feed_arbiter, |_| feed);
     Ok(Market {
         table,
@@ -258,6 +291,8 @@ fn run<S: Source + Send>(
         delayed,
         head,
         clock: market_clock,
+        epoch,
+        recorder,
         arbiters: [history_arbiter, feed_arbiter],
     })
 }

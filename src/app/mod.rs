@@ -24,6 +24,7 @@ mod serve;
 mod server_config;
 mod settings;
 mod settings_error;
+mod start_error;
 mod threads;
 mod tls;
 mod variable;
@@ -39,20 +40,19 @@ use actix::{Addr, ArbiterHandle, Recipient};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
-use crate::access::{KeyFileError, Keys, Networks, OpenToAll, OpenToEverybody};
+use crate::access::{Keys, Networks};
 use crate::app::market::DelayedMarket;
 use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
-use crate::feed::replay::ReplayError;
-use crate::feed::simulated::SimulatorError;
 use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
 use crate::metrics::{Metrics, SharedMetrics};
-use crate::transport::{Hubs, Inspector, OperatorsUnknown, Traffic};
+use crate::record::Recorder;
+use crate::transport::{Hubs, Inspector, Traffic};
 
 pub use controls::ServerControls;
 pub use convert_command::{ConversionError, ConvertCommand};
@@ -65,72 +65,13 @@ pub use replay_command::ReplayCommand;
 pub use server_config::ServerConfig;
 pub use settings::Settings;
 pub use settings_error::SettingsError;
+pub use start_error::StartError;
 pub use tls::{Certificate, TlsConfig, TlsError};
 pub use watchdog::report_panics;
 
 /// Range of the random delay, after the end of the drain, within which clients of a server that shuts down should
 /// reconnect. In milliseconds.
 const RETRY_AFTER_MS: std::ops::Range<u64> = 500..1_500;
-
-/// The reason why the server cannot start. Displays as one line.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The settings are invalid.
-    #[error("bad configuration: {0}")]
-    Settings(#[from] SettingsError),
-    /// The feed refuses the settings.
-    #[error("bad configuration: {0}")]
-    Feed(#[from] SimulatorError),
-    /// The files of the replay cannot be played.
-    #[error("bad configuration: {0}")]
-    Replay(#[from] ReplayError),
-    /// The bounds of the history exceed its memory; contains the arithmetic.
-    #[error("bad configuration: {0}")]
-    Memory(String),
-    /// The server would accept every key beyond loopback.
-    #[error("bad configuration: {0}")]
-    Keys(#[from] OpenToAll),
-    /// The server would let everybody in beyond loopback.
-    #[error("bad configuration: {0}")]
-    Open(#[from] OpenToEverybody),
-    /// Everybody could give the orders of an operator beyond loopback.
-    #[error("bad configuration: {0}")]
-    Operators(#[from] OperatorsUnknown),
-    /// The key file cannot be used.
-    #[error("bad configuration: {0}")]
-    KeyFile(#[from] KeyFileError),
-    /// The certificate cannot be used.
-    #[error("bad configuration: {0}")]
-    Tls(#[from] TlsError),
-    /// The operating system cannot start a thread.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[source] io::Error),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {host}:{port}: {source}")]
-    Listen {
-        /// `server.host` or `admin.host`.
-        host: String,
-        /// `server.port`, `server.tls.port` or `admin.port`.
-        port: u16,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// A listening socket cannot be registered with the event loop.
-    #[error("cannot watch a listener: {0}")]
-    Socket(io::Error),
-    /// The limit of open files is too low for the settings.
-    #[error(
-        "too few open files: server.connections_max={connections_max} needs {needed}, {allowed} are allowed (ulimit -n)"
-    )]
-    OpenFiles {
-        /// Descriptors for all connections and the process itself.
-        needed: usize,
-        /// The soft limit.
-        allowed: usize,
-        /// `server.connections_max`.
-        connections_max: usize,
-    },
-}
 
 /// A server that has been started.
 pub struct Application {
@@ -145,6 +86,7 @@ pub struct Application {
     feed: Recipient<Attach>,
     watchdog: Watchdog,
     arbiters: [ArbiterHandle; 2],
+    recorder: Option<Recorder>,
     grace: Duration,
     drain: Duration,
     metrics: SharedMetrics,
@@ -223,7 +165,7 @@ impl Application {
         let server =
             server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
         let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        let (drain, arbiters) = (settings.server.drain(), market.arbiters);
+        let (drain, arbiters, recorder) = (settings.server.drain(), market.arbiters, market.recorder);
         Ok(Self {
             server,
             address,
@@ -236,6 +178,7 @@ impl Application {
             feed,
             watchdog,
             arbiters,
+            recorder,
             grace,
             drain,
             metrics,
@@ -287,7 +230,7 @@ impl Application {
     /// Returns at once, without `goodbye`, if a hub, the feed, the history or a thread that accepts connections has
     /// ended.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, watchdog, arbiters, grace, drain: over, controls, audit, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, recorder, grace, drain: over, controls, audit, .. } = self;
         let handle = server.handle();
         let mut server = actix_web::rt::spawn(server);
         tokio::select! {
@@ -303,6 +246,7 @@ impl Application {
         for arbiter in arbiters {
             arbiter.stop();
         }
+        recorder.iter().for_each(Recorder::finish);
         audit.finish();
         match tokio::time::timeout(Duration::ZERO, server).await {
             Ok(Ok(result)) => result,

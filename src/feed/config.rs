@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tickcast_tape::BadRecord;
 
+use crate::feed::record::RecordConfig;
 use crate::feed::replay::ReplayConfig;
 
 /// Source and speed of prices.
@@ -38,6 +39,8 @@ pub struct FeedConfig {
     pub bad_record: OnBadRecord,
     /// The files of a replay.
     pub replay: ReplayConfig,
+    /// The recording of the stream.
+    pub record: RecordConfig,
 }
 
 /// The reaction to a record of a file with a mistake, and to the end of a file that is cut off.
@@ -86,6 +89,7 @@ impl Default for FeedConfig {
             delay_events_max: 262_144,
             bad_record: OnBadRecord::Stop,
             replay: ReplayConfig::default(),
+            record: RecordConfig::default(),
         }
     }
 }
@@ -121,6 +125,7 @@ impl FeedConfig {
             return Err(("feed.speed", "must be above 0 and at most 1000"));
         }
         self.replay.validate(is_replay)?;
+        self.record.validate()?;
         if !(1..=100).contains(&self.step_ms) {
             return Err(("feed.step_ms", "must be 1 to 100"));
         }

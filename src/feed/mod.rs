@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod delay;
 mod opening;
+mod record;
 pub mod replay;
 mod sequencer;
 pub mod simulated;
@@ -24,6 +25,7 @@ pub use config::{FeedConfig, FeedKind, OnBadRecord};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 pub use opening::{Opening, Restart};
+pub use record::RecordConfig;
 pub use sequencer::Sequencer;
 pub use source::Source;
 
@@ -129,6 +131,11 @@ impl<S: Source> Feed<S> {
         }
     }
 
+    /// Adds a receiver of batches before the first event.
+    pub fn attach(&mut self, Attach { batches, restarts }: Attach) {
+        self.hubs.push((batches, restarts));
+    }
+
     /// Publishes the events that are due, and updates the gauges.
     fn step(&mut self) {
         let reading = self.clock.read();
@@ -180,7 +187,8 @@ impl<S: Source> Feed<S> {
     fn must_wait(&self) -> bool {
         let slowest = self.metrics.hub_offsets().into_iter().min();
         let behind = slowest.map_or(0, |slowest| self.sequencer.offset().saturating_sub(slowest));
-        behind > HUB_BEHIND_MAX
+        let unrecorded = u64::try_from(self.metrics.record_waiting.get()).unwrap_or_default();
+        behind.max(unrecorded) > HUB_BEHIND_MAX
     }
 
     /// After a seek: the market goes on from another time, under another epoch, with other values and bars. Returns whether events may
@@ -261,8 +269,8 @@ impl<S: Source> Actor for Feed<S> {
 impl<S: Source> Handler<Attach> for Feed<S> {
     type Result = ();
 
-    fn handle(&mut self, Attach { batches, restarts }: Attach, _: &mut Self::Context) {
-        self.hubs.push((batches, restarts));
+    fn handle(&mut self, attach: Attach, _: &mut Self::Context) {
+        self.attach(attach);
     }
 }
 

@@ -79,6 +79,19 @@ impl Handler<Restart> for History {
     }
 }
 
+/// Asks for the last values.
+#[derive(Message)]
+#[rtype(result = "LastValues")]
+pub struct ReadValues;
+
+impl Handler<ReadValues> for History {
+    type Result = MessageResult<ReadValues>;
+
+    fn handle(&mut self, _: ReadValues, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.values.clone())
+    }
+}
+
 /// Asks for a piece of the state, see [`read_state`].
 #[derive(Message)]
 #[rtype(result = "Piece")]

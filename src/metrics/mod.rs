@@ -161,6 +161,16 @@ metrics! {
         pub delayed_streams_stopped: Counter,
         /// Delayed streams that have ended until the process is started again, because their sessions did not end when they stopped.
         pub delayed_streams_ended: Gauge,
+        /// Events that wait to be recorded (`feed.record.queue_events_max`).
+        pub record_waiting: Gauge,
+        /// Bytes of recordings written to the disk, in complete frames.
+        pub record_bytes: Counter,
+        /// Holes in recordings, each of which a line `gap` announces.
+        pub record_gaps: Counter,
+        /// Events that are not in recordings: the queue was full, or the disk.
+        pub record_events_lost: Counter,
+        /// Errors of the disk while recording. The recorder tries again after `feed.record.retry_ms`.
+        pub record_failures: Counter,
         /// How long ago the next event of the feed was due.
         feed_lag: Seconds,
         /// Offset of the newest event that each hub has routed, in the order of their start.

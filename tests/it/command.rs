@@ -101,7 +101,8 @@ pub(crate) async fn spawn_limited(limits: Limits, arguments: &[&str], variables:
     spawn_command(command).await
 }
 
-async fn spawn_command(mut command: Command) -> Process {
+/// Starts the server with this command, and waits until it listens.
+pub(crate) async fn spawn_command(mut command: Command) -> Process {
     command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();

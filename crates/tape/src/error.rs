@@ -116,6 +116,11 @@ impl ReadError {
         matches!(self.0.fault, Fault::Cell { .. } | Fault::Columns { .. })
     }
 
+    /// Returns whether the file ends in the middle of a record, or has no byte at all.
+    pub(crate) fn is_cut_or_empty(&self) -> bool {
+        self.is_cut() || matches!(self.0.fault, Fault::Empty)
+    }
+
     pub(crate) fn is_cut(&self) -> bool {
         matches!(self.0.fault, Fault::Cut(_))
     }

@@ -14,6 +14,9 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that are read from a file at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// The first bytes of a file that is compressed with zstd.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// An open file.
 pub(crate) struct Input {
     pub(crate) path: PathBuf,
@@ -51,7 +54,7 @@ impl Input {
         let total = file.metadata().map_err(|err| fail(Fault::Unreadable(err)))?.len();
         let progress = Progress { read: Arc::default(), total };
         let counted = Counted { file, read: progress.read.clone() };
-        let mut raw = decompressed(counted).map_err(|err| fail(Fault::Unreadable(err)))?;
+        let mut raw = decompressed(counted).map_err(|err| ReadError::io(path, Place::File, err))?;
         let mut head = Vec::new();
         let failure = fill(&mut raw, &mut head);
         if head.is_empty() {
@@ -103,8 +106,11 @@ impl Read for Failing {
 fn decompressed(file: Counted) -> io::Result<Box<dyn Read + Send>> {
     let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
     let head = file.fill_buf()?;
+    if !head.is_empty() && head.len() < ZSTD.len() && ZSTD.starts_with(head) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(match head {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
+        _ if head.starts_with(&ZSTD) => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         _ => Box::new(file),
     })

@@ -80,6 +80,9 @@ struct Message<'a> {
     #[serde(rename = "kind")]
     reason: Option<&'a str>,
     skipped: Option<u64>,
+    /// The first and the last offset that a recorder could not record.
+    from: Option<u64>,
+    to: Option<u64>,
 }
 
 impl LinesReader {
@@ -98,7 +101,11 @@ impl LinesReader {
             is_over: false,
         };
         if !reader.advance()? {
-            return Err(reader.fail(Fault::Empty));
+            if reader.counts.cut == 0 {
+                return Err(reader.fail(Fault::Empty));
+            }
+            reader.is_over = true;
+            return Ok(reader);
         }
         let header: Option<Header> = serde_json::from_slice(&reader.text).ok();
         let expected = format!("line 1 of a recording: {{\"type\":\"recording\",\"version\":{VERSION},…}}");
@@ -173,6 +180,9 @@ impl LinesReader {
             .map_err(|err| Bad::cell(&self.text, format!("a message of the protocol ({err})")))?;
         if message.kind == "lag" {
             self.counts.lost += message.skipped.unwrap_or_default();
+        }
+        if let ("gap", Some(from), Some(to)) = (message.kind, message.from, message.to) {
+            self.counts.lost += to.saturating_add(1).saturating_sub(from);
         }
         if !matches!(message.kind, "trade" | "quote" | "bar" | "correction" | "cancel") {
             return Ok(Err(Skip::Other));

@@ -208,7 +208,7 @@ fn time(text: &str, tz: Option<Tz>) -> Option<Timestamp> {
 }
 
 /// Reads a list, or one text with commas.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(in crate::feed) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Names {

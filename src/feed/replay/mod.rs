@@ -18,6 +18,7 @@ use crate::domain::{EventBody, Interval, Reading, SymbolId, SymbolTable, Timesta
 use crate::feed::control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 use crate::feed::{FeedConfig, Opening, Source};
 
+pub(in crate::feed) use config::list;
 pub use config::{ReplayConfig, ReplayTime};
 pub use plan::ReplayError;
 

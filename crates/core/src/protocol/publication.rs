@@ -68,6 +68,14 @@ impl Publication {
         })
     }
 
+    /// Appends the event in the native dialect. Unlike [`Self::encoded`] it keeps no bytes: for a reader that may be the only one.
+    pub fn append_native(&self, out: &mut Vec<u8>) {
+        match self.native.get() {
+            Some(encoded) => out.extend_from_slice(encoded),
+            None => Native::encode_event(&self.event, out),
+        }
+    }
+
     /// Encodes the event for this dialect, if the dialect has it, unless that has been done.
     pub fn prepare<D: Dialect>(&self) {
         if D::event_group(&self.event).is_some() {

@@ -3,9 +3,10 @@
 mod csv;
 mod dbn;
 mod lines;
+mod recording;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tickcast_core::domain::{Symbol, Timestamp};
@@ -16,6 +17,7 @@ use tickcast_core::domain::Size;
 pub use csv::CsvWriter;
 pub use dbn::DbnWriter;
 pub use lines::{LinesWriter, RecordingHeader};
+pub use recording::RecordingFile;
 
 /// Bytes that are written to a file at once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -74,6 +76,8 @@ pub struct Contents {
 /// A file that gets its name when it is complete.
 pub(crate) struct Output {
     file: BufWriter<Compressed>,
+    /// Whether nothing was written since the last frame ended.
+    is_fresh: bool,
     part: PathBuf,
     path: PathBuf,
 }
@@ -88,17 +92,26 @@ enum Compressed {
 impl Output {
     /// Creates `PATH.part`, compressed as the end of the path says.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let file = File::create(&part)?;
+        Self::of(path, File::create(part_of(path))?)
+    }
+
+    /// Creates `PATH.part`, unless it or `PATH` exists.
+    pub(crate) fn create_new(path: &Path) -> io::Result<Self> {
+        if path.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Self::of(path, File::create_new(part_of(path))?)
+    }
+
+    fn of(path: &Path, file: File) -> io::Result<Self> {
+        let part = part_of(path);
         let end = path.extension().and_then(|end| end.to_str());
         let file = match end {
             Some("zst") => Compressed::Zstd(Some(zstd::stream::write::Encoder::new(file, ZSTD_LEVEL)?)),
             Some("gz") => Compressed::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())),
             _ => Compressed::Plain(file),
         };
-        Ok(Self { file: BufWriter::with_capacity(BUFFER_BYTES, file), part, path: path.into() })
+        Ok(Self { file: BufWriter::with_capacity(BUFFER_BYTES, file), is_fresh: false, part, path: path.into() })
     }
 
     /// Passes everything to the system in a compressed frame that is complete: it can be read, whatever becomes of the rest of the file.
@@ -108,14 +121,35 @@ impl Output {
             let file = place.take().ok_or_else(broken)?.finish()?;
             *place = Some(zstd::stream::write::Encoder::new(file, ZSTD_LEVEL)?);
         }
+        self.is_fresh = true;
         Ok(())
+    }
+
+    /// Returns the bytes of the file on the disk.
+    pub(crate) fn written(&mut self) -> io::Result<u64> {
+        match self.file.get_mut() {
+            Compressed::Plain(file) => file.stream_position(),
+            Compressed::Zstd(encoder) => encoder.as_mut().ok_or_else(broken)?.get_mut().stream_position(),
+            Compressed::Gzip(encoder) => encoder.get_mut().stream_position(),
+        }
+    }
+
+    /// Cuts the file after this many bytes, which end a frame, and gives it its name. For a disk that takes no more.
+    pub(crate) fn cut(self, bytes: u64) -> io::Result<()> {
+        let Self { file, part, path, .. } = self;
+        // The rest of the buffer must not be written.
+        drop(file.into_parts());
+        File::options().write(true).open(&part)?.set_len(bytes)?;
+        std::fs::rename(part, path)
     }
 
     /// Completes the file and gives it its name.
     pub(crate) fn finish(self) -> io::Result<()> {
-        let Self { file, part, path } = self;
+        let Self { file, is_fresh, part, path } = self;
         let file = match file.into_inner().map_err(io::IntoInnerError::into_error)? {
             Compressed::Plain(file) => file,
+            // An empty frame would be added.
+            Compressed::Zstd(Some(encoder)) if is_fresh => encoder.get_ref().try_clone()?,
             Compressed::Zstd(encoder) => encoder.ok_or_else(broken)?.finish()?,
             Compressed::Gzip(encoder) => encoder.finish()?,
         };
@@ -126,6 +160,7 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_fresh = false;
         self.file.write(bytes)
     }
 
@@ -150,6 +185,13 @@ impl Write for Compressed {
             Self::Gzip(encoder) => encoder.flush(),
         }
     }
+}
+
+/// Returns the name of a file until it is complete.
+fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
 }
 
 fn broken() -> io::Error {

@@ -5,8 +5,8 @@ use tickcast_core::domain::{
 };
 use tickcast_core::protocol::Dialect;
 use tickcast_core::protocol::native::Native;
-use tickcast_tape::write::{LinesWriter, RecordingHeader, RowWriter};
-use tickcast_tape::{Amended, Body, Cancel, Correction, InputBar, ReadOptions, Row, Skip};
+use tickcast_tape::write::{LinesWriter, RecordingFile, RecordingHeader, RowWriter};
+use tickcast_tape::{Amended, BadRecord, Body, Cancel, Correction, InputBar, ReadOptions, Row, Skip};
 
 use crate::{Folder, read, rows, symbol};
 
@@ -148,4 +148,54 @@ fn messages_that_are_no_events_are_passed_over_and_losses_counted() {
     let (found, counts) = read(&folder.write("x.jsonl", &text), &ReadOptions::default()).unwrap();
     assert_eq!((found.len(), counts.lost, counts.skipped(Skip::Other)), (1, 312, 4));
     assert_eq!(rows("x.jsonl", text, &ReadOptions::default()), ["trade SPY 1 201.38 110"]);
+}
+
+#[test]
+fn a_recording_that_is_cut_anywhere_is_read_up_to_its_last_frame() {
+    let folder = Folder::new();
+    let line = |seq: usize| {
+        format!(
+            "{{\"type\":\"trade\",\"symbol\":\"SPY\",\"seq\":{seq},\"offset\":{seq},\"ts\":{seq},\"price\":1.00,\"size\":1}}\n"
+        )
+    };
+    let mut file =
+        RecordingFile::create(folder.0.path(), Timestamp::from_micros(0), header(&["trades"]).line().as_bytes());
+    let mut ends = vec![];
+    for frame in 0..3 {
+        let file = file.as_mut().unwrap();
+        (1..=10).for_each(|seq| file.write(line(frame * 10 + seq).as_bytes()).unwrap());
+        file.end_frame().unwrap();
+        ends.push(file.bytes());
+    }
+    let path = folder.path("1970-01-01T00-00-00Z.jsonl.zst");
+    file.unwrap().finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes.len() as u64, ends[2]);
+    let options = ReadOptions { bad_record: BadRecord::Skip, ..ReadOptions::default() };
+    for length in 0..=bytes.len() {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let (rows, counts) = read(&path, &options).unwrap();
+        let frames = ends.iter().filter(|end| **end <= length as u64).count();
+        assert!(rows.len() >= frames * 10 && rows.len() % 10 == 0, "{length}: {} rows", rows.len());
+        assert!(rows.len() == 30 || counts.cut == 1 || ends.contains(&(length as u64)) || rows.is_empty(), "{length}");
+    }
+}
+
+#[test]
+fn files_of_the_same_second_have_names_in_order_and_none_is_overwritten() {
+    let folder = Folder::new();
+    let begun = |micros| RecordingFile::create(folder.0.path(), Timestamp::from_micros(micros), b"{}\n").unwrap();
+    let mut names: Vec<_> = (0..11)
+        .map(|number| {
+            let file = begun(number);
+            let name = file.path().file_name().unwrap().to_owned();
+            if number % 2 == 0 {
+                file.finish().unwrap();
+            }
+            name
+        })
+        .collect();
+    names.push(begun(1_000_000).path().file_name().unwrap().to_owned());
+    assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 12);
 }
