@@ -45,9 +45,10 @@
 /** @typedef {Amendment & { type: "correction", price: number, size: number }} Correction a trade was reported wrongly; `price` and `size` are the right ones */
 /** @typedef {Amendment & { type: "cancel", kind: "cancel" | "error" }} Cancel a trade does not count any more: it was taken back, or published by mistake (`error`) */
 /**
- * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
- *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
- *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
+ * @typedef {{ type: "snapshot", symbol: string, offset: number, ts?: number, price?: number, size?: number,
+ *             bid?: number, bid_size?: number, ask?: number, ask_size?: number, open?: number, high?: number, low?: number,
+ *             prev_close?: number, volume?: number, seq: Record<string, number> }} Snapshot a value that the symbol does not have yet, or
+ *   that the client's key does not include, is absent
  */
 /** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the beginning of a day of UTC */
 /** @typedef {{ type: "gap", symbol: string, seq: number, offset: number, ts: number, since: number }} Gap a jump of the market's time; no event is missing */
@@ -109,7 +110,7 @@ const NUMBERS = {
   cancel: OF_TRADE,
   day: ["seq", "offset", "ts", "prev_close"],
   gap: ["seq", "offset", "ts", "since"],
-  snapshot: ["offset", "ts", "prev_close"],
+  snapshot: ["offset"],
   welcome: ["offset"],
   lag: ["skipped", "since_offset"],
   heartbeat: ["offset"],
@@ -117,8 +118,10 @@ const NUMBERS = {
   auth_expiring: ["expires_at"],
 };
 
-/** Numbers that a message may lack; a snapshot those of channels that the client's key does not include. */
-const OPTIONAL = ["price", "open", "high", "low", "volume", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at"];
+/** Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include. */
+const OPTIONAL = [
+  "ts", "price", "size", "bid", "bid_size", "ask", "ask_size", "open", "high", "low", "prev_close", "volume", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at",
+];
 /** The word that a message must have. @type {Readonly<Record<string, string>>} */
 const WORDS = { welcome: "epoch", goodbye: "reason", error: "code", auth: "name" };
 /** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */
@@ -195,7 +198,7 @@ export function checkMessage(message) {
     && (message.id === undefined || typeof message.id === "string" || Number.isFinite(message.id))
     && (!(message.type in WORDS) || typeof message[WORDS[message.type]] === "string")
     && (message.type !== "error" || (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === "string")))
-    && (!numbers.includes("ts") || typeof message.symbol === "string")
+    && !((numbers.includes("ts") || message.type === "snapshot") && typeof message.symbol !== "string")
     && (message.type !== "bar" || BAR_KINDS.some((kind) => kind === message.interval))
     && (message.type !== "snapshot" || (typeof seq === "object" && seq !== null && Object.values(seq).every(Number.isFinite)));
   if (!isSound) throw new SyntaxError(`a ${message.type} lacks a key`);

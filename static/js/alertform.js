@@ -78,12 +78,12 @@ export class AlertForm {
 
   /** Rewrites the distance from the present figure. */
   tick() {
-    const ticker = this.#ticker;
     const kind = this.#watched;
     const level = this.#level.valueAsNumber;
-    const distance = ticker && level > 0 ? ((level - ticker.price) / ticker.price) * 100 : 0;
-    const value = ticker ? textOf(kind, figureOf(kind, ticker)) : "";
-    setText(this.#hint, !ticker ? "" : kind !== "price" ? t("now {value}", { value }) : t("last {price} ({distance})", { price: value, distance: formatPercent(distance) }));
+    const figure = this.#ticker && figureOf(kind, this.#ticker);
+    const distance = kind === "price" && figure !== undefined && level > 0 ? ((level - figure) / figure) * 100 : 0;
+    const value = figure === undefined ? "" : textOf(kind, figure);
+    setText(this.#hint, value === "" ? "" : kind !== "price" ? t("now {value}", { value }) : t("last {price} ({distance})", { price: value, distance: formatPercent(distance) }));
     setData(this.#hint, "far", String(kind === "price" && Math.abs(distance) > FAR_PERCENT));
   }
 
@@ -105,7 +105,7 @@ export class AlertForm {
   }
 
   #refill() {
-    const shown = `${this.#symbol.value} ${this.#watched} ${this.#ticker !== undefined}`;
+    const shown = `${this.#symbol.value} ${this.#watched} ${this.#ticker?.price !== undefined}`;
     if (!this.#isTyped && shown !== this.#shown) this.#level.value = levelOf(this.#watched, this.#ticker);
     this.#shown = shown;
     this.tick();

@@ -82,7 +82,7 @@ export class AlertPanel {
   /** Looks whether an alert is due. @param {Ticker} ticker @param {Ticker} [before] the figures before a snapshot */
   take(ticker, before) {
     for (const alert of this.#armed.get(ticker.symbol) ?? []) {
-      if (alert.kind === "price" && alert.isAbove === null && ticker.price !== alert.level) this.#replace(armed(alert, ticker));
+      if (alert.kind === "price" && alert.isAbove === null && ticker.price !== undefined && ticker.price !== alert.level) this.#replace(armed(alert, ticker));
       const value = dueAt(alert, ticker, before);
       if (value !== null) this.#fire(alert, value);
     }

@@ -58,7 +58,8 @@ export function watchedBy(alerts) {
 
 /** Returns an alert that is armed anew. A price is crossed from the side on which it is. @param {Alert} alert @param {Ticker | undefined} ticker @returns {Alert} */
 export function armed(alert, ticker) {
-  return { ...alert, isAbove: ticker && ticker.price !== alert.level ? ticker.price < alert.level : null, fired: null };
+  const price = ticker?.price;
+  return { ...alert, isAbove: price !== undefined && price !== alert.level ? price < alert.level : null, fired: null };
 }
 
 /**
@@ -70,25 +71,30 @@ export function armed(alert, ticker) {
 export function dueAt({ kind, level, isAbove, fired }, ticker, before) {
   if (fired) return null;
   const value = figureOf(kind, ticker);
+  if (value === undefined) return null;
   // Compares as people read: differences of prices are not exact in binary.
   if (kind !== "price") return (kind === "move" ? Math.abs(value) : value) >= level - 1e-9 ? value : null;
   if (isAbove === null) return null;
   if (isAbove ? value >= level : value <= level) return value;
   if (!before || before.day_us !== ticker.day_us) return null;
   // A new extreme of the day was traded in between.
-  if (isAbove) return ticker.high >= level && before.high < level ? ticker.high : null;
-  return ticker.low <= level && before.low > level ? ticker.low : null;
+  const { high, low } = ticker;
+  if (isAbove) return high !== undefined && before.high !== undefined && high >= level && before.high < level ? high : null;
+  return low !== undefined && before.low !== undefined && low <= level && before.low > level ? low : null;
 }
 
 /** Returns the level that a new alert begins with, as text; empty where only the viewer knows one. @param {Kind} kind @param {Ticker | undefined} ticker */
 export function levelOf(kind, ticker) {
-  return kind === "price" && ticker ? ticker.price.toFixed(ticker.price < 1 ? 4 : 2) : "";
+  const price = ticker?.price;
+  return kind === "price" && price !== undefined ? price.toFixed(price < 1 ? 4 : 2) : "";
 }
 
-/** Returns the present figure of what is watched. @param {Kind} kind @param {Ticker} ticker */
+/** Returns the present figure of what is watched; undefined if there is none yet. @param {Kind} kind @param {Ticker} ticker @returns {number | undefined} */
 export function figureOf(kind, ticker) {
-  if (kind === "price") return ticker.price;
-  return kind === "move" ? changeOf(ticker).percent : ticker.ask - ticker.bid;
+  const { price, bid, ask } = ticker;
+  if (kind === "price") return price;
+  if (kind === "move") return changeOf(ticker).percent;
+  return bid === undefined || ask === undefined ? undefined : ask - bid;
 }
 
 /** Writes such a figure; a spread without the zeros of a price below a dollar. @param {Kind} kind @param {number} value */

@@ -8,10 +8,8 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { byId } from "./element.js";
-import { formatPrice, formatShares } from "./format.js";
-import { setText } from "./write.js";
-
-const NONE = "–";
+import { formatPrice, formatShares, NONE } from "./format.js";
+import { setData, setText } from "./write.js";
 
 export class Board {
   #element = byId("board");
@@ -19,7 +17,8 @@ export class Board {
 
   /** @param {Ticker | undefined} ticker */
   paint(ticker) {
-    const quoted = ticker && ticker.bid > 0 && ticker.ask > 0 ? ticker : null;
+    const quoted = quoteOf(ticker);
+    setData(this.#element, "known", quoted ? "" : "no");
     this.#write("bid", quoted && formatPrice(quoted.bid));
     this.#write("ask", quoted && formatPrice(quoted.ask));
     this.#write("bid_size", quoted && formatShares(quoted.bid_size));
@@ -33,6 +32,16 @@ export class Board {
   #write(part, text) {
     setText(this.#parts.get(part) ?? null, text ?? NONE);
   }
+}
+
+/**
+ * Returns the best quotes of a ticker; null while it has none.
+ * @param {Ticker | undefined} ticker
+ * @returns {{ bid: number, bid_size: number, ask: number, ask_size: number } | null}
+ */
+export function quoteOf({ bid, bid_size, ask, ask_size } = /** @type {Ticker} */ ({})) {
+  if (bid === undefined || bid_size === undefined || ask === undefined || ask_size === undefined) return null;
+  return bid > 0 && ask > 0 ? { bid, bid_size, ask, ask_size } : null;
 }
 
 /** Returns the spread in dollars, and in hundredths of a percent of the price in the middle. @param {{ bid: number, ask: number }} quote */

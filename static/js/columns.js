@@ -8,11 +8,11 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { element } from "./element.js";
-import { formatPercent, formatPrice, formatShares, formatSigned, formatVolume } from "./format.js";
+import { formatPercent, formatPrice, formatShares, formatSigned, formatVolume, NONE } from "./format.js";
 import { mark } from "./i18n.js";
 import { paintSpark, sparkElement } from "./spark.js";
 import { changeOf, placeOf } from "./ticker.js";
-import { setText } from "./write.js";
+import { setData, setText } from "./write.js";
 import { formatTime } from "./zone.js";
 
 /**
@@ -26,39 +26,36 @@ import { formatTime } from "./zone.js";
  * @property {(cell: HTMLElement, ticker: Ticker) => void} paint
  */
 
-/** Returns the text of a figure, or what stands for one of a channel that the viewer's key does not permit. @param {string} text */
-export function known(text, otherwise = "–") {
-  return text.includes("NaN") ? otherwise : text;
-}
-
-const plain = () => [document.createTextNode("–")];
-const stacked = () => [element("span", { class: "upper" }, "–"), element("span", { class: "lower" })];
+const plain = () => [document.createTextNode(NONE)];
+const stacked = () => [element("span", { class: "upper" }, NONE), element("span", { class: "lower" })];
 
 /** @param {string} key @param {string} label @param {number} width @param {(ticker: Ticker) => string} textOf @returns {Column} */
 const figure = (key, label, width, textOf) => ({
-  key, label, width, isSortable: true, parts: plain, paint: (cell, ticker) => setText(cell, known(textOf(ticker))),
+  key, label, width, isSortable: true, parts: plain, paint: (cell, ticker) => setText(cell, textOf(ticker)),
 });
 
-/** A price with the size that is offered for it. @param {string} key @param {string} label @param {(ticker: Ticker) => [number, number]} of @returns {Column} */
+/** A price with the size that is offered for it. @param {string} key @param {string} label @param {(ticker: Ticker) => [number | undefined, number | undefined]} of @returns {Column} */
 const offer = (key, label, of) => ({
   key, label, width: 70, isSortable: true, parts: stacked,
   paint(cell, ticker) {
     const [price, size] = of(ticker);
-    setText(cell.children[0], known(formatPrice(price)));
-    setText(cell.children[1], known(`× ${formatShares(size)}`, ""));
+    setText(cell.children[0], formatPrice(price));
+    setText(cell.children[1], size === undefined ? "" : `× ${formatShares(size)}`);
   },
 });
 
 /** @type {Column} */
 const range = {
   key: "range", label: mark("Day range"), width: 108, isSortable: true,
-  parts: () => [element("span", { class: "track" }, element("i")), element("span", { class: "least" }, "–"), element("span", { class: "most" }, "–")],
+  parts: () => [element("span", { class: "track" }, element("i")), element("span", { class: "least" }, NONE), element("span", { class: "most" }, NONE)],
   paint(cell, ticker) {
     const [track, least, most] = /** @type {HTMLElement[]} */ ([...cell.children]);
-    const place = `${Math.round(placeOf(ticker) * 100)}%`;
-    if (track.style.getPropertyValue("--place") !== place) track.style.setProperty("--place", place);
-    setText(least, known(formatPrice(ticker.low)));
-    setText(most, known(formatPrice(ticker.high)));
+    const place = placeOf(ticker);
+    setData(track, "known", place === undefined ? "no" : "");
+    const percent = `${Math.round((place ?? 0.5) * 100)}%`;
+    if (track.style.getPropertyValue("--place") !== percent) track.style.setProperty("--place", percent);
+    setText(least, formatPrice(ticker.low));
+    setText(most, formatPrice(ticker.high));
   },
 };
 /** @type {Column} */
@@ -74,7 +71,7 @@ export const COLUMNS = [
   offer("ask", mark("Ask"), ({ ask, ask_size }) => [ask, ask_size]),
   range,
   figure("volume", mark("Volume"), 78, (ticker) => formatVolume(ticker.volume)),
-  figure("time", mark("Time"), 68, (ticker) => formatTime(ticker.ts / 1e6, "second")),
+  figure("time", mark("Time"), 68, ({ ts }) => (ts === undefined ? NONE : formatTime(ts / 1e6, "second"))),
 ];
 /** The columns that are shown first where there is not room for all. */
 const URGENT = ["last", "percent", "change", "spark", "volume", "bid", "ask", "range", "time"];

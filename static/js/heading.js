@@ -7,13 +7,11 @@
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
-import { known } from "./columns.js";
-import { arrowOf, directionOf, formatPercent, formatPrice, formatShares, formatSigned, formatVolume } from "./format.js";
+import { arrowOf, directionOf, formatPercent, formatPrice, formatShares, formatSigned, formatVolume, NONE } from "./format.js";
 import { changeOf } from "./ticker.js";
 import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 
-const NONE = "–";
 const TITLE_EVERY_MS = 1_000;
 
 export class Heading {
@@ -34,12 +32,10 @@ export class Heading {
     setText(this.#symbol, symbol ?? t("No symbol"));
     if (document.body.hasAttribute("data-bare") !== (symbol === null)) document.body.toggleAttribute("data-bare", symbol === null);
     setText(this.#name, symbol ? name : "");
-    const { change, percent } = ticker ? changeOf(ticker) : { change: 0, percent: 0 };
-    setText(this.#last, ticker ? known(formatPrice(ticker.price)) : NONE);
-    const arrow = arrowOf(change);
-    setText(this.#change, ticker ? known(`${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})`, "") : "");
-    setData(this.#change, "direction", directionOf(change));
-    for (const element of this.#stats) setText(element, ticker ? known(statOf(element.getAttribute("data-stat"), ticker)) : NONE);
+    setText(this.#last, formatPrice(ticker?.price));
+    setText(this.#change, moveOf(ticker));
+    setData(this.#change, "direction", directionOf(ticker && changeOf(ticker).change));
+    for (const element of this.#stats) setText(element, ticker ? statOf(element.getAttribute("data-stat"), ticker) : NONE);
   }
 
   /**
@@ -68,12 +64,21 @@ export function titleOf(symbol, ticker, isLost) {
   return isLost ? t("⚠ stale · {price}", { price }) : `${price} ${arrowOf(changeOf(ticker).change)} tickcast`;
 }
 
-/** @param {string | null} stat @param {Ticker} ticker */
-function statOf(stat, ticker) {
+/** Returns the change of the last price, with an arrow; empty without a price, as one dash beside the other would say nothing. @param {Ticker | undefined} ticker */
+export function moveOf(ticker) {
+  if (ticker?.price === undefined) return "";
+  const { change, percent } = changeOf(ticker);
+  if (change === undefined) return NONE;
+  const arrow = arrowOf(change);
+  return `${arrow}${arrow && " "}${formatSigned(change)} (${formatPercent(percent)})`;
+}
+
+/** Returns a figure of the day, or of the best quotes, as text. @param {string | null} stat @param {Ticker} ticker */
+export function statOf(stat, ticker) {
   switch (stat) {
-    case "bid": return `${formatPrice(ticker.bid)} × ${formatShares(ticker.bid_size)}`;
-    case "ask": return `${formatPrice(ticker.ask)} × ${formatShares(ticker.ask_size)}`;
-    case "range": return `${formatPrice(ticker.low)} – ${formatPrice(ticker.high)}`;
+    case "bid": return ticker.bid === undefined ? NONE : `${formatPrice(ticker.bid)} × ${formatShares(ticker.bid_size)}`;
+    case "ask": return ticker.ask === undefined ? NONE : `${formatPrice(ticker.ask)} × ${formatShares(ticker.ask_size)}`;
+    case "range": return ticker.low === undefined ? NONE : `${formatPrice(ticker.low)} – ${formatPrice(ticker.high)}`;
     case "open": return formatPrice(ticker.open);
     case "prev_close": return formatPrice(ticker.prev_close);
     case "volume": return formatVolume(ticker.volume);

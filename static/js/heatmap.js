@@ -10,7 +10,7 @@
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 
 import { byId, element } from "./element.js";
-import { arrowOf, directionOf, formatPercent, formatPrice } from "./format.js";
+import { arrowOf, directionOf, formatPercent, formatPrice, NONE } from "./format.js";
 import { t } from "./i18n.js";
 import { changeOf } from "./ticker.js";
 import { setData, setText } from "./write.js";
@@ -48,6 +48,13 @@ export function bySector(listings, most) {
 /** Returns how much colour a change has, 0 to 1. @param {number} percent */
 export function heatOf(percent) {
   return Math.min(1, Math.abs(percent) / FULL_PERCENT);
+}
+
+/** Returns what a tile says of the change, its direction, and how much colour it has. @param {Ticker} ticker */
+export function tileOf(ticker) {
+  const { change, percent } = changeOf(ticker);
+  const arrow = arrowOf(change);
+  return { text: `${arrow}${arrow && " "}${formatPercent(percent)}`, direction: directionOf(change), heat: heatOf(percent ?? 0).toFixed(2) };
 }
 
 export class HeatMap {
@@ -101,7 +108,7 @@ export class HeatMap {
     this.#body.replaceChildren(...bySector(this.#handlers.listings(), TILES_MAX).map(([sector, symbols]) => {
       const tiles = symbols.map((symbol) => {
         const tile = element("button", { type: "button", "data-symbol": symbol },
-          element("b", {}, symbol), element("span", { class: "percent" }, "–"));
+          element("b", {}, symbol), element("span", { class: "percent" }, NONE));
         this.#tiles.set(symbol, tile);
         return element("li", {}, tile);
       });
@@ -114,13 +121,11 @@ export class HeatMap {
   #paintTile(symbol) {
     const [tile, ticker] = [this.#tiles.get(symbol), this.#tickers.get(symbol)];
     if (!tile || !ticker) return;
-    const { change, percent } = changeOf(ticker);
-    const arrow = arrowOf(change);
-    setText(tile.querySelector(".percent"), `${arrow}${arrow && " "}${formatPercent(percent)}`);
-    setData(tile, "direction", directionOf(change));
+    const { text, direction, heat } = tileOf(ticker);
+    setText(tile.querySelector(".percent"), text);
+    setData(tile, "direction", direction);
     const title = `${this.#handlers.nameOf(symbol)}, ${formatPrice(ticker.price)}`;
     if (tile.title !== title) tile.title = title;
-    const heat = heatOf(percent).toFixed(2);
     if (tile.style.getPropertyValue("--heat") !== heat) tile.style.setProperty("--heat", heat);
   }
 }

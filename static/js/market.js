@@ -212,14 +212,14 @@ export class Market {
 
   /** @param {Snapshot} snapshot */
   #takeSnapshot(snapshot) {
-    const { symbol, offset, ts } = snapshot;
+    const { symbol, offset, ts = 0, price } = snapshot;
     const wish = this.#wanted.get(symbol);
     if (!wish) return;
     if (!this.followed.has(symbol)) this.ages.begin(symbol, performance.now());
     const isOvertaken = this.sequences.snapshot(snapshot, wish.max_hz === undefined);
     this.now_us = Math.max(this.now_us, ts);
     const before = this.tickers.get(symbol);
-    const fresh = { ...fromSnapshot(snapshot), tick: before?.tick ?? 0 };
+    const fresh = { ...fromSnapshot(snapshot), tick: price === undefined ? 0 : (before?.tick ?? 0) };
     const now = isOvertaken && before ? withDayOf(before, fresh) : fresh;
     this.tickers.set(symbol, now);
     this.onFigures(now, before);

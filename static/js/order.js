@@ -42,7 +42,7 @@ export function nextOrder(order, key) {
 }
 
 /**
- * Returns the symbols sorted. Symbols without figures come last in both directions.
+ * Returns the symbols sorted. Symbols without the figure come last in both directions.
  * @param {readonly string[]} symbols
  * @param {ReadonlyMap<string, Ticker>} tickers
  * @param {Order} order
@@ -51,15 +51,16 @@ export function sorted(symbols, tickers, { key, direction }) {
   const sign = direction === "ascending" ? 1 : -1;
   return [...symbols].sort((left, right) => {
     if (key === "symbol") return left < right ? -sign : sign;
-    const leftTicker = tickers.get(left);
-    const rightTicker = tickers.get(right);
-    if (!leftTicker || !rightTicker) return Number(Boolean(rightTicker)) - Number(Boolean(leftTicker));
-    return sign * (figure(leftTicker, key) - figure(rightTicker, key));
+    const leftFigure = figure(tickers.get(left), key);
+    const rightFigure = figure(tickers.get(right), key);
+    if (leftFigure === undefined || rightFigure === undefined) return Number(leftFigure === undefined) - Number(rightFigure === undefined);
+    return sign * (leftFigure - rightFigure);
   });
 }
 
-/** @param {Ticker} ticker @param {string | null} key */
+/** @param {Ticker | undefined} ticker @param {string | null} key @returns {number | undefined} */
 function figure(ticker, key) {
+  if (!ticker) return undefined;
   switch (key) {
     case "change": return changeOf(ticker).change;
     case "percent": return changeOf(ticker).percent;

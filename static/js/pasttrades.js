@@ -55,11 +55,20 @@ async function read(symbol, from, count, signal) {
       else if (message.type === "correction" || message.type === "cancel") amend(trades, message);
     }
     const read_to = Number(answer.cursor.split(":")[1]);
-    if (read_to >= answer.offset || read_to === after.offset) return { trades: trades.filter((trade) => !trade.isCancelled).slice(-count), upto: read_to };
+    if (read_to >= answer.offset || read_to === after.offset) return { trades: sided(trades).slice(-count), upto: read_to };
     after = { epoch: from.epoch, offset: read_to };
   }
   // The symbol has so many events that the newest ones were not reached: the tape fills in a moment.
   return null;
+}
+
+/**
+ * Returns the trades that count. Those before the first quote are left out, as their sides are unknown; where nobody quotes, all sides are.
+ * @param {readonly LoggedTrade[]} trades
+ */
+function sided(trades) {
+  const isQuoted = trades.some(({ side }) => side !== null);
+  return trades.filter(({ side, isCancelled }) => !isCancelled && (side !== null || !isQuoted));
 }
 
 /** Fills the log with the past trades of one symbol at a time. */
@@ -109,8 +118,7 @@ class Sides {
   #newest_us = 0;
 
   /**
-   * Returns a trade of the symbol with its side. Returns null for any other message, and before the first quote, without which the
-   * side of a trade is unknown.
+   * Returns a trade of the symbol with its side, which is unknown before the first quote. Returns null for any other message.
    * @param {Message} message @param {string} symbol
    * @returns {LoggedTrade | null}
    */
@@ -118,8 +126,8 @@ class Sides {
     const newest_us = this.#newest_us;
     if ((message.type === "quote" || message.type === "trade") && message.symbol === symbol) this.#newest_us = Math.max(newest_us, message.ts);
     if (message.type === "quote" && message.symbol === symbol) this.#quote = message;
-    if (message.type !== "trade" || message.symbol !== symbol || !this.#quote) return null;
+    if (message.type !== "trade" || message.symbol !== symbol) return null;
     const { seq, offset, ts, price, size } = message;
-    return { symbol, seq, offset, ts, price, size, side: sideOf(this.#quote, price), isLate: ts < newest_us };
+    return { symbol, seq, offset, ts, price, size, side: sideOf(this.#quote ?? {}, price), isLate: ts < newest_us };
   }
 }

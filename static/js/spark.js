@@ -29,6 +29,8 @@ let wanted = [];
 /** When each failed request may be repeated. @type {Map<string, number>} */
 const failed = new Map();
 let fetches = 0;
+/** Grows when all points are forgotten. */
+let round = 0;
 
 /** Fetches the points of these symbols, a few at a time; those that are no longer wanted are not fetched. @param {readonly string[]} symbols */
 export function wantSparks(symbols) {
@@ -36,8 +38,9 @@ export function wantSparks(symbols) {
   fetchNext();
 }
 
-/** Forgets all points, as the page has not seen every event since they came. */
+/** Forgets all points, as the page has not seen every event since they came; answers that are still under way do not count. */
 export function forgetSparks() {
+  round += 1;
   lines.clear();
   failed.clear();
 }
@@ -56,11 +59,13 @@ function fetchNext() {
 
 /** @param {string} symbol */
 async function fetchLine(symbol) {
+  const own = round;
   try {
     const { bars } = await fetchBars(symbol, INTERVAL, { limit: POINTS_MAX });
     const points = bars.map((bar) => ({ ts: bar.ts, price: bar.close }));
-    if (lines.has(symbol)) lines.set(symbol, points);
+    if (round === own) lines.set(symbol, points);
   } catch {
+    if (round !== own) return;
     failed.set(symbol, performance.now() + RETRY_MS);
     lines.delete(symbol);
   } finally {
@@ -70,11 +75,12 @@ async function fetchLine(symbol) {
 }
 
 /**
- * Adds the last price to the points of a day, and removes those of an earlier one.
+ * Adds the last price, if there is one, to the points of a day, and removes those of an earlier one.
  * @param {Point[]} points
  * @param {Ticker} ticker
  */
-export function extend(points, { ts, price, day_us }) {
+export function extend(points, { ts, price, day_us = 0 }) {
+  if (ts === undefined || price === undefined) return;
   const start = ts - (ts % INTERVAL_US[INTERVAL]);
   const last = points.at(-1);
   if (last && last.ts >= start) last.price = price;
@@ -84,19 +90,20 @@ export function extend(points, { ts, price, day_us }) {
 }
 
 /**
- * Returns the line through points, and the height of its base, in the pixels of the picture.
+ * Returns the paths of the line through points, and of its base, in the pixels of the picture; empty where there is none.
  * @param {readonly Point[]} points
- * @param {number} base the previous close
+ * @param {number | undefined} base the previous close
  */
 export function shapeOf(points, base) {
-  const prices = [base, ...points.map((point) => point.price)];
+  if (points.length < 2) return { line: "", base: "" };
+  const prices = [...(base === undefined ? [] : [base]), ...points.map((point) => point.price)];
   const low = Math.min(...prices);
   const span = Math.max(...prices) - low || 1;
   const first_ts = points[0]?.ts ?? 0;
   const length = Math.max((points.at(-1)?.ts ?? 0) - first_ts, 1);
   const y = (/** @type {number} */ price) => (1 + (1 - (price - low) / span) * (HEIGHT - 2)).toFixed(1);
   const line = points.map(({ ts, price }, index) => `${index === 0 ? "M" : "L"}${(((ts - first_ts) / length) * WIDTH).toFixed(1)} ${y(price)}`).join("");
-  return { line, base: y(base) };
+  return { line, base: base === undefined ? "" : `M0 ${y(base)}H${WIDTH}` };
 }
 
 /** Returns the picture of a row, still empty. */
@@ -113,13 +120,12 @@ export function sparkElement() {
 
 /** Paints the picture of a row. @param {HTMLElement} cell @param {Ticker} ticker */
 export function paintSpark(cell, ticker) {
-  const points = lines.get(ticker.symbol);
-  if (!points) return;
-  extend(points, ticker);
-  if (points.length < 2) return;
+  // Until they have come the picture is empty: an old line may be of another run of the server.
+  const points = lines.get(ticker.symbol) ?? [];
+  if (lines.get(ticker.symbol)) extend(points, ticker);
   const { line, base } = shapeOf(points, ticker.prev_close);
   const [basePath, linePath] = cell.querySelectorAll("path");
-  for (const [path, shape] of /** @type {const} */ ([[basePath, `M0 ${base}H${WIDTH}`], [linePath, line]])) {
-    if (path.getAttribute("d") !== shape) path.setAttribute("d", shape);
+  for (const [path, shape] of /** @type {const} */ ([[basePath, base], [linePath, line]])) {
+    if ((path.getAttribute("d") ?? "") !== shape) path.setAttribute("d", shape);
   }
 }

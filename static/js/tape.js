@@ -7,7 +7,7 @@
 
 /** @typedef {import("./tradelog.js").LoggedTrade} LoggedTrade */
 
-import { formatPrice, formatShares } from "./format.js";
+import { formatPrice, formatShares, NONE } from "./format.js";
 import { currentLanguage, mark, t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 import { formatTime, zone } from "./zone.js";
@@ -21,6 +21,8 @@ const SIDES = {
 };
 /** A trade that was reported late: the quote of its time is unknown. */
 const LATE = { direction: "flat", label: mark("Late") };
+/** A trade of a market without quotes, as in a replay of bars. */
+const UNQUOTED = { direction: "flat", label: NONE };
 
 export class Tape {
   /** @type {HTMLTableRowElement[]} */
@@ -55,7 +57,7 @@ export class Tape {
       const trade = trades[index];
       if (row.hidden === Boolean(trade)) row.hidden = !trade;
       if (!trade) return;
-      const { direction, label } = trade.isLate ? LATE : SIDES[/** @type {0} */ (trade.side)];
+      const { direction, label } = lookOf(trade);
       const texts = [this.#timeOf(trade), t(label), formatPrice(trade.price), formatShares(trade.size)];
       // The texts move, not the rows: rows that move count as shifts of the layout.
       for (const [column, cell] of [...row.cells].entries()) setText(cell, texts[column]);
@@ -72,4 +74,10 @@ export class Tape {
     this.#times.set(trade, { format, text });
     return text;
   }
+}
+
+/** Returns the words for the side of a trade, and its colour. @param {LoggedTrade} trade */
+export function lookOf({ isLate, side }) {
+  if (isLate) return LATE;
+  return side === null ? UNQUOTED : SIDES[/** @type {0} */ (side)];
 }

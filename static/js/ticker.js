@@ -17,19 +17,20 @@
  * @property {string} symbol
  * @property {number} offset of the snapshot
  * @property {number} trade_seq of the last trade
- * @property {number} price of the last trade
  * @property {number} tick the last change of the price: 1 up, -1 down, 0 unknown
- * @property {number} bid
- * @property {number} bid_size
- * @property {number} ask
- * @property {number} ask_size
- * @property {number} open
- * @property {number} high
- * @property {number} low
- * @property {number} prev_close
- * @property {number} volume 0 until the first trade of the day, which sets `open`, `high` and `low`
- * @property {number} ts of the newest trade or quote, in microseconds
- * @property {number} day_us beginning of the day of UTC of these figures
+ * @property {number} [price] of the last trade. Absent, as every other figure, until there is one: a replay may begin without a past, files of
+ *   trades have no quotes, and a key may lack a channel
+ * @property {number} [bid]
+ * @property {number} [bid_size]
+ * @property {number} [ask]
+ * @property {number} [ask_size]
+ * @property {number} [open]
+ * @property {number} [high]
+ * @property {number} [low]
+ * @property {number} [prev_close]
+ * @property {number} [volume] 0 until the first trade of the day, which sets `open`, `high` and `low`
+ * @property {number} [ts] of the newest trade or quote, in microseconds
+ * @property {number} [day_us] beginning of the day of UTC of these figures
  */
 
 import { addShares } from "./candles.js";
@@ -41,7 +42,7 @@ import { INTERVAL_US } from "./protocol.js";
  */
 export function fromSnapshot(snapshot) {
   const { symbol, offset, ts, price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, seq } = snapshot;
-  const day_us = ts - (ts % INTERVAL_US["1d"]);
+  const day_us = ts === undefined ? undefined : dayOf(ts);
   return { symbol, offset, trade_seq: seq.trades, price, tick: 0, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, ts, day_us };
 }
 
@@ -53,8 +54,8 @@ export function fromSnapshot(snapshot) {
  * @returns {Ticker}
  */
 export function withDayOf(ticker, { day_us, open, high, low, volume }) {
-  if (day_us !== ticker.day_us || volume === 0) return ticker;
-  return { ...ticker, open, high: Math.max(ticker.high, high), low: Math.min(ticker.low, low), volume: Math.max(ticker.volume, volume) };
+  if (day_us !== ticker.day_us || !volume) return ticker;
+  return { ...ticker, open, high: greater(ticker.high, high), low: less(ticker.low, low), volume: greater(ticker.volume, volume) };
 }
 
 /**
@@ -70,20 +71,22 @@ export function applyDay(ticker, { ts, prev_close }) {
 
 /**
  * Applies a trade. A trade of an earlier day, which `max_hz` has delayed, changes nothing; one that was reported late is not the last
- * price. Returns whether it is the newest trade.
+ * price, unless it is the first. Returns whether it is the newest trade.
  * @param {Ticker} ticker
  * @param {Trade} trade
  */
 export function applyTrade(ticker, { ts, seq, price, size }) {
   ticker.trade_seq = seq;
-  if (ts < ticker.day_us) return false;
-  const isNewest = ts >= ticker.ts;
-  if (ticker.volume === 0) ticker.open = ticker.high = ticker.low = price;
-  if (isNewest && price !== ticker.price) ticker.tick = Math.sign(price - ticker.price);
-  if (isNewest) Object.assign(ticker, { ts, price });
-  ticker.volume = addShares(ticker.volume, size);
-  ticker.high = Math.max(ticker.high, price);
-  ticker.low = Math.min(ticker.low, price);
+  if (isBefore(ts, ticker.day_us)) return false;
+  const before = ticker.price;
+  const isNewest = before === undefined || !isBefore(ts, ticker.ts);
+  if (!ticker.volume) ticker.open = ticker.high = ticker.low = price;
+  if (isNewest && before !== undefined && price !== before) ticker.tick = Math.sign(price - before);
+  if (isNewest) ticker.price = price;
+  if (isNewest) reach(ticker, ts);
+  ticker.volume = addShares(ticker.volume ?? 0, size);
+  ticker.high = greater(ticker.high, price);
+  ticker.low = less(ticker.low, price);
   return isNewest;
 }
 
@@ -93,13 +96,15 @@ export function applyTrade(ticker, { ts, seq, price, size }) {
  * @param {Correction | Cancel} amendment
  */
 export function applyAmendment(ticker, amendment) {
-  if (amendment.trade_ts < ticker.day_us) return;
-  ticker.volume = Math.max(0, addShares(ticker.volume, -amendment.trade_size));
+  if (isBefore(amendment.trade_ts, ticker.day_us)) return;
+  ticker.volume = Math.max(0, addShares(ticker.volume ?? 0, -amendment.trade_size));
   if (amendment.type === "cancel") return;
   const { trade_seq, price, size } = amendment;
   ticker.volume = addShares(ticker.volume, size);
-  ticker.high = Math.max(ticker.high, price);
-  ticker.low = Math.min(ticker.low, price);
+  if (ticker.open !== undefined) {
+    ticker.high = greater(ticker.high, price);
+    ticker.low = less(ticker.low, price);
+  }
   if (trade_seq === ticker.trade_seq) ticker.price = price;
 }
 
@@ -109,7 +114,7 @@ export function applyAmendment(ticker, amendment) {
  * @param {Quote} quote
  */
 export function applyQuote(ticker, { ts, bid, bid_size, ask, ask_size }) {
-  ticker.ts = Math.max(ticker.ts, ts);
+  reach(ticker, ts);
   ticker.bid = bid;
   ticker.bid_size = bid_size;
   ticker.ask = ask;
@@ -117,22 +122,55 @@ export function applyQuote(ticker, { ts, bid, bid_size, ask, ask_size }) {
 }
 
 /**
- * Returns 1 for a trade at the ask, -1 for one at the bid, 0 for one between them.
- * @param {{ bid: number, ask: number }} quote before the trade
+ * Returns 1 for a trade at the ask, -1 for one at the bid, 0 for one between them; null if there is no quote.
+ * @param {{ bid?: number, ask?: number }} quote before the trade
  * @param {number} price
  */
 export function sideOf({ bid, ask }, price) {
+  if (bid === undefined || ask === undefined) return null;
   if (price >= ask) return 1;
   return price <= bid ? -1 : 0;
 }
 
-/** Returns where the price is between the low of the day (0) and its high (1). @param {Ticker} ticker */
+/** Returns where the price is between the low of the day (0) and its high (1); undefined without a price. @param {Ticker} ticker @returns {number | undefined} */
 export function placeOf({ price, low, high }) {
+  if (price === undefined || low === undefined || high === undefined) return undefined;
   return high > low ? Math.min(Math.max((price - low) / (high - low), 0), 1) : 0.5;
 }
 
-/** Returns the change since the previous close, in dollars and in percent. @param {Ticker} ticker */
+/**
+ * Returns the change since the previous close, in dollars and in percent; empty without one of both.
+ * @param {Ticker} ticker
+ * @returns {{ change?: number, percent?: number }}
+ */
 export function changeOf({ price, prev_close }) {
+  if (price === undefined || prev_close === undefined) return {};
   const change = price - prev_close;
   return { change, percent: prev_close > 0 ? (change / prev_close) * 100 : 0 };
+}
+
+/** Moves the time of a ticker on. Its day begins with its first event. @param {Ticker} ticker @param {number} ts */
+function reach(ticker, ts) {
+  ticker.ts = Math.max(ticker.ts ?? ts, ts);
+  ticker.day_us ??= dayOf(ts);
+}
+
+/** @param {number} ts */
+function dayOf(ts) {
+  return ts - (ts % INTERVAL_US["1d"]);
+}
+
+/** @param {number} ts @param {number | undefined} other */
+function isBefore(ts, other) {
+  return other !== undefined && ts < other;
+}
+
+/** Returns the greater of two figures, or the only one. @param {number | undefined} left @param {number | undefined} right */
+function greater(left, right) {
+  return left === undefined || (right !== undefined && right > left) ? right : left;
+}
+
+/** Returns the lesser of two figures, or the only one. @param {number | undefined} left @param {number | undefined} right */
+function less(left, right) {
+  return left === undefined || (right !== undefined && right < left) ? right : left;
 }

@@ -8,7 +8,7 @@
 
 /** @typedef {import("./protocol.js").Cancel} Cancel */
 /** @typedef {import("./protocol.js").Correction} Correction */
-/** @typedef {{ symbol: string, seq: number, offset: number, ts: number, price: number, size: number, side: number, isLate?: boolean, isCancelled?: boolean }} LoggedTrade `isLate`: reported after newer trades or quotes, so that its side is unknown */
+/** @typedef {{ symbol: string, seq: number, offset: number, ts: number, price: number, size: number, side: number | null, isLate?: boolean, isCancelled?: boolean }} LoggedTrade `side`: null without a quote; `isLate`: reported after newer trades or quotes, so that its side is unknown */
 
 const TRADES_MAX = 4_096;
 

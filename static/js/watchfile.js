@@ -28,9 +28,9 @@ export function fieldsOf(symbols, nameOf, tickers) {
     const { change, percent } = changeOf(ticker);
     const { price, bid, bid_size, ask, ask_size, open, high, low, prev_close, volume, ts } = ticker;
     return [
-      symbol, nameOf(symbol), price, change.toFixed(4), percent.toFixed(4), bid, bid_size, ask, ask_size, open, high, low, prev_close, volume,
-      new Date(ts / 1_000).toISOString(),
-    ].map(String);
+      symbol, nameOf(symbol), price, change?.toFixed(4), percent?.toFixed(4), bid, bid_size, ask, ask_size, open, high, low, prev_close, volume,
+      ts === undefined ? "" : new Date(ts / 1_000).toISOString(),
+    ].map((figure) => String(figure ?? ""));
   })];
 }
 

@@ -38,8 +38,8 @@ export class WatchRow {
   #columns = [];
   /** @type {HTMLElement[]} */
   #cells = [];
-  /** The last painted price. */
-  #price = NaN;
+  /** The last painted price. @type {number | undefined} */
+  #price;
   /** The cell whose tint fades, and since when. @type {{ cell: HTMLElement, since_ms: number } | null} */
   #tint = null;
 
@@ -62,7 +62,7 @@ export class WatchRow {
     this.#columns = columns;
     this.#cells = columns.map((column) => element("td", { "data-field": column.key }, ...column.parts()));
     this.element.replaceChildren(this.#head, ...this.#cells, this.#tool);
-    this.#price = NaN;
+    this.#price = undefined;
     this.#tint = null;
   }
 
@@ -103,7 +103,7 @@ export class WatchRow {
     for (const [index, column] of this.#columns.entries()) column.paint(this.#cells[index], ticker);
     setData(this.element, "direction", directionOf(changeOf(ticker).change));
     if (this.#price === ticker.price) return false;
-    const isFirst = Number.isNaN(this.#price);
+    const isFirst = this.#price === undefined;
     this.#price = ticker.price;
     const cell = this.#cells[this.#columns.findIndex((column) => column.key === "last")];
     if (!cell) return false;

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { setKey, setTickets, startAccess } from "../js/access.js";
 import { CandleSeries } from "../js/candles.js";
-import { known } from "../js/columns.js";
 import { describe } from "../js/connection.js";
+import { formatPrice } from "../js/format.js";
 import { Link } from "../js/link.js";
 import { Market } from "../js/market.js";
 import { Refusals } from "../js/refusals.js";
@@ -145,7 +145,7 @@ test("where the key has no more, merged trades of the charted symbol fill its ta
 
 test("figures of a channel that the key lacks are a dash", () => {
   const { bid, price } = fromSnapshot(/** @type {import("../js/protocol.js").Snapshot} */ (/** @type {unknown} */ ({ type: "snapshot", symbol: "AAPL", offset: 1, ts: 1, prev_close: 3, seq: {} })));
-  assert.deepEqual([bid, price, known("NaN × NaN"), known("+NaN%", ""), known("1.00")], [undefined, undefined, "–", "", "1.00"]);
+  assert.deepEqual([bid, price, formatPrice(bid), formatPrice(price)], [undefined, undefined, "–", "–"]);
 });
 
 test("no connection is made while the viewer is asked for a key, and one with the key after that", async () => {

@@ -47,6 +47,6 @@ test("a sparkline ends at the last price and begins at midnight", () => {
   assert.deepEqual(points.map(({ price }) => price), [100, 104]);
   extend(points, { ...ticker, day_us, ts: day_us + 3 * MINUTES_15, price: 98 });
   assert.deepEqual(points.map(({ price }) => price), [100, 104, 98]);
-  assert.deepEqual(shapeOf(points, 101), { line: "M0.0 17.0L25.3 1.0L76.0 25.0", base: "13.0" });
-  assert.deepEqual(shapeOf([{ ts: 5, price: 7 }], 7), { line: "M0.0 25.0", base: "25.0" }, "a flat line has no height to share");
+  assert.deepEqual(shapeOf(points, 101), { line: "M0.0 17.0L25.3 1.0L76.0 25.0", base: "M0 13.0H76" });
+  assert.deepEqual(shapeOf([{ ts: 5, price: 7 }, { ts: 6, price: 7 }], 7), { line: "M0.0 25.0L76.0 25.0", base: "M0 25.0H76" }, "a flat line has no height to share");
 });

@@ -99,18 +99,18 @@ export type Snapshot = {
     type: "snapshot";
     symbol: string;
     offset: number;
-    ts: number;
-    price: number;
-    size: number;
-    bid: number;
-    bid_size: number;
-    ask: number;
-    ask_size: number;
-    open: number;
-    high: number;
-    low: number;
-    prev_close: number;
-    volume: number;
+    ts?: number;
+    price?: number;
+    size?: number;
+    bid?: number;
+    bid_size?: number;
+    ask?: number;
+    ask_size?: number;
+    open?: number;
+    high?: number;
+    low?: number;
+    prev_close?: number;
+    volume?: number;
     seq: Record<string, number>;
 };
 export type Day = {
@@ -277,9 +277,10 @@ export type Problem = {
 /** @typedef {Amendment & { type: "correction", price: number, size: number }} Correction a trade was reported wrongly; `price` and `size` are the right ones */
 /** @typedef {Amendment & { type: "cancel", kind: "cancel" | "error" }} Cancel a trade does not count any more: it was taken back, or published by mistake (`error`) */
 /**
- * @typedef {{ type: "snapshot", symbol: string, offset: number, ts: number, price: number, size: number,
- *             bid: number, bid_size: number, ask: number, ask_size: number, open: number, high: number, low: number,
- *             prev_close: number, volume: number, seq: Record<string, number> }} Snapshot
+ * @typedef {{ type: "snapshot", symbol: string, offset: number, ts?: number, price?: number, size?: number,
+ *             bid?: number, bid_size?: number, ask?: number, ask_size?: number, open?: number, high?: number, low?: number,
+ *             prev_close?: number, volume?: number, seq: Record<string, number> }} Snapshot a value that the symbol does not have yet, or
+ *   that the client's key does not include, is absent
  */
 /** @typedef {{ type: "day", symbol: string, seq: number, offset: number, ts: number, prev_close: number }} Day the beginning of a day of UTC */
 /** @typedef {{ type: "gap", symbol: string, seq: number, offset: number, ts: number, since: number }} Gap a jump of the market's time; no event is missing */

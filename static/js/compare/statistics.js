@@ -136,7 +136,8 @@ export class Tally {
   /** @param {Snapshot} snapshot */
   #snapshot(snapshot) {
     // The time of a snapshot may be that of a quote, so the age of the price counts from the first trade on.
-    this.prices.set(snapshot.symbol, snapshot.price);
+    if (snapshot.price === undefined) this.prices.delete(snapshot.symbol);
+    else this.prices.set(snapshot.symbol, snapshot.price);
     this.offset = Math.max(this.offset, snapshot.offset);
     for (const [channel, seq] of Object.entries(snapshot.seq)) this.#seqs.set(`${channel} ${snapshot.symbol}`, seq);
   }

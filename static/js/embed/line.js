@@ -18,14 +18,14 @@ export const INTERVAL = /** @type {const} */ ("15m");
 export const BARS = 96;
 
 /**
- * Returns the parts of the line, which is broken where trades are missing, and the height of the previous close.
+ * Returns the parts of the line, which is broken where trades are missing, and the height of the previous close, if there is one.
  * @param {readonly Bar[]} bars oldest first
- * @param {number} close the previous one
- * @returns {{ parts: string[], close_y: number, low: number, high: number }}
+ * @param {number | undefined} close the previous one
+ * @returns {{ parts: string[], close_y: number | null, low: number, high: number }}
  */
 export function lineOf(bars, close) {
-  const closes = bars.map((bar) => bar.close);
-  const [low, high] = [Math.min(...closes, close), Math.max(...closes, close)];
+  const prices = [...bars.map((bar) => bar.close), ...(close === undefined ? [] : [close])];
+  const [low, high] = [Math.min(...prices), Math.max(...prices)];
   const first_ts = bars[0]?.ts ?? 0;
   const length_us = Math.max(1, (bars.at(-1)?.ts ?? 0) - first_ts);
   const y = (/** @type {number} */ price) => HEIGHT - MARGIN - ((price - low) / (high - low || 1)) * (HEIGHT - 2 * MARGIN);
@@ -37,7 +37,7 @@ export function lineOf(bars, close) {
     if (isNew) parts.push(point);
     else parts[parts.length - 1] += ` ${point}`;
   });
-  return { parts, close_y: y(close), low, high };
+  return { parts, close_y: close === undefined ? null : y(close), low, high };
 }
 
 /**

@@ -11,7 +11,7 @@
 import { Client } from "../../clients/js/tickcast.js";
 import { startAccess } from "../access.js";
 import { byId, element } from "../element.js";
-import { directionOf, formatPercent, formatPrice, formatSigned } from "../format.js";
+import { directionOf, formatPercent, formatPrice, formatSigned, NONE } from "../format.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/embed.js";
 import { onFailure, token } from "../linkaccess.js";
@@ -108,17 +108,17 @@ function paintRow(row) {
   const ticker = tickers.get(symbol);
   row.setAttribute("aria-current", String(symbol === drawn));
   const [last, change] = row.querySelectorAll(".last, .change");
-  setText(last, ticker ? formatPrice(ticker.price) : "–");
-  const moved = ticker ? changeOf(ticker) : null;
-  setText(change, moved ? `${formatSigned(moved.change)} (${formatPercent(moved.percent)})` : "–");
-  setData(change, "direction", directionOf(moved?.change ?? 0));
+  setText(last, formatPrice(ticker?.price));
+  const { change: moved, percent } = ticker ? changeOf(ticker) : {};
+  setText(change, moved === undefined ? NONE : `${formatSigned(moved)} (${formatPercent(percent)})`);
+  setData(change, "direction", directionOf(moved));
 }
 
 function paintLine() {
   const chart = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (byId("chart")));
   const close = tickers.get(drawn)?.prev_close;
-  const isDrawn = bars.length > 0 && close !== undefined;
-  const { parts, close_y, low, high } = isDrawn ? lineOf(bars, close) : { parts: [], close_y: 0, low: 0, high: 0 };
+  const isDrawn = bars.length > 0 && tickers.has(drawn);
+  const { parts, close_y, low, high } = isDrawn ? lineOf(bars, close) : { parts: [], close_y: null, low: 0, high: 0 };
   const lines = [...chart.querySelectorAll("polyline")];
   while (lines.length > parts.length) lines.pop()?.remove();
   parts.forEach((points, index) => {
@@ -126,8 +126,8 @@ function paintLine() {
     if (line.getAttribute("points") !== points) line.setAttribute("points", points);
   });
   const dashes = chart.querySelector("line");
-  for (const side of ["y1", "y2"]) dashes?.setAttribute(side, close_y.toFixed(1));
-  dashes?.toggleAttribute("hidden", !isDrawn);
+  if (close_y !== null) for (const side of ["y1", "y2"]) dashes?.setAttribute(side, close_y.toFixed(1));
+  dashes?.toggleAttribute("hidden", close_y === null);
   chart.dataset.symbol = isDrawn ? drawn : "";
   chart.dataset.bars = String(isDrawn ? bars.length : 0);
   chart.setAttribute("aria-label", isDrawn ? t("{symbol}, the last 24 hours: from {low} to {high}", { symbol: drawn, low: formatPrice(low), high: formatPrice(high) }) : t("Prices"));
