@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use config::builder::{ConfigBuilder, DefaultState};
-use config::{Config, ConfigError, Environment, File, FileFormat, Format};
+use config::{Config, ConfigError, Environment, File, FileFormat, Format, Source};
 use serde::Deserialize;
 
 use crate::access::{AuthConfig, KeysConfig, LimitsConfig};
@@ -105,7 +105,7 @@ impl Settings {
             let values = values.map_err(|cause| ConfigError::FileParse { uri: Some(name.clone()), cause })?;
             layers = layers.add_source(Layer(values));
         }
-        let merged = layers.add_source(environment).build()?;
+        let merged = layers.add_source(Layer(environment.collect()?)).build()?;
         check_kinds(&defaults.build()?.cache, &merged.cache)?;
         let settings: Self = merged.try_deserialize()?;
         settings.validate()?;
@@ -325,6 +325,16 @@ mod tests {
     fn a_complaint_about_a_name_with_a_line_break_is_one_line() {
         let err = Settings::of_files(&["\"a\\rb\\nc\" = 1"]).unwrap_err().to_string();
         assert!(err.contains("a b") && !err.chars().any(char::is_control), "{err:?}");
+    }
+
+    #[test]
+    fn a_name_with_a_place_in_a_list_is_unknown_however_high_the_place() {
+        for text in ["\"faults[400000000000000]\" = 1", "[\"00[00000004000000000000]\"]"] {
+            let err = Settings::of_files(&[text]).unwrap_err().to_string();
+            assert!(err.contains("unknown field"), "{err}");
+        }
+        let err = read(&[("TICKCAST__FAULTS[400000000000000]", "1")]).unwrap_err().to_string();
+        assert!(err.contains("faults["), "{err}");
     }
 
     #[test]

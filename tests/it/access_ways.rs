@@ -30,7 +30,7 @@ enum To {
 }
 
 /// Every route, as a path that reaches it, and its pattern where that differs.
-const ROUTES: [(To, &str, &str); 76] = [
+const ROUTES: [(To, &str, &str); 78] = [
     (To::Open, "/healthz", ""),
     (To::Open, "/readyz", ""),
     (To::Open, "/", ""),
@@ -53,6 +53,8 @@ const ROUTES: [(To, &str, &str); 76] = [
     (To::Key, "/api/v1/bars?symbol=AAPL", "/api/v1/bars"),
     (To::Key, "/api/v1/traffic?client=a", "/api/v1/traffic"),
     (To::Key, "/api/v1/ticket", ""),
+    (To::Key, "/api/v1/feed", ""),
+    (To::Key, "/api/v1/feed/pause", "/api/v1/feed/{order}"),
     (To::Key, "/handshake/capture", ""),
     (To::Key, "/handshake/ws?capture=a", "/handshake/ws"),
     (To::Key, "/handshake/attempt?case=accepted", "/handshake/attempt"),

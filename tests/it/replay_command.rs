@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use awc::http::Method;
+
 use crate::command::{run, spawn_binary};
-use crate::http::get;
+use crate::http::{get, request};
+use crate::keyring::{KeyRing, NARROW, WIDE, header_of, two_keys};
 use crate::replay::{replaying_spy, spy};
 use crate::sdk_alpaca;
 use crate::spawn::spawn_app;
@@ -98,4 +101,19 @@ async fn the_python_client_of_alpaca_reads_the_bars_of_the_file() {
     });
     let address = server.address.to_string();
     sdk_alpaca::run("target/clients/alpaca/bin/python", &["tests/sdk/alpaca/replay.py", &address, &spy()]).await;
+}
+
+#[actix_web::test]
+async fn orders_to_the_feed_need_a_key_with_admin() {
+    let keys = KeyRing::new(&two_keys());
+    let server = spawn_app(|settings| keys.require(settings));
+    for (name, status) in [(NARROW, 403), (WIDE, 409)] {
+        let header = header_of(name);
+        let headers = [("Authorization", &*header)];
+        for path in ["/api/v1/feed/pause", "/api/v1/%66eed/pause"] {
+            let answer = request(server.address, Method::POST, path, &headers).await;
+            assert_eq!(answer.status, status, "{name} {path}: the simulator cannot be paused: {}", answer.text());
+        }
+        assert_eq!(request(server.address, Method::GET, "/api/v1/feed", &headers).await.status, 200);
+    }
 }
