@@ -2,14 +2,24 @@
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::feed::{FeedError, FeedOrder};
+use crate::feed::{FeedError, FeedOrder, FeedStatus};
 use crate::transport::query::Parameters;
-use crate::transport::{Problem, Worker, admin, gate, operator};
+use crate::transport::{Problem, Worker, admin, gate, operator, origin};
 
 /// Most events of one step.
 const STEP_EVENTS_MAX: u32 = 1_000_000;
+
+/// The answer of `/api/v1/feed`.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    status: FeedStatus,
+    /// Whether the client may give orders, so that a page shows controls to those only who can use them.
+    operator: bool,
+}
 
 /// Responds to `GET /api/v1/feed` with the state.
 ///
@@ -69,9 +79,13 @@ fn check(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 async fn ask(request: &HttpRequest, order: FeedOrder) -> Result<HttpResponse, Problem> {
+    // Pages of other origins may read the state, and are not reported for it.
+    let operator = origin::check_own(request).is_ok() && check(request).is_ok();
     let answered = Worker::of(request).feed.send(order).await;
     match answered.map_err(|_| Problem::unavailable("the feed has ended"))? {
-        Ok(status) => Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(status)),
+        Ok(status) => {
+            Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(Answer { status, operator }))
+        }
         Err(err @ (FeedError::Speed | FeedError::OutOfRange)) => Err(Problem::bad_request(err.to_string())),
         Err(err) => Err(Problem::conflict(err.to_string())),
     }

@@ -22,6 +22,16 @@ const WEIGHT = 0.1;
 export class Ages {
   /** @type {Map<string, Age>} */
   #ages = new Map();
+  #isStill = false;
+
+  /**
+   * Notes that the market stands still, as a replay that is paused, or that it goes on: that silence is no pause of any symbol.
+   * @param {boolean} isStill @param {number} now_ms
+   */
+  setStill(isStill, now_ms) {
+    if (this.#isStill && !isStill) for (const age of this.#ages.values()) age.heard_ms = Math.max(age.heard_ms, now_ms);
+    this.#isStill = isStill;
+  }
 
   /** Notes an event of a symbol. @param {string} symbol @param {number} now_ms */
   hear(symbol, now_ms) {
@@ -56,6 +66,7 @@ export class Ages {
     const silent_ms = now_ms - age.heard_ms;
     // Nothing comes of any symbol, which is reason enough.
     if (isLost) return silent_ms >= LOST_MS ? silent_ms : null;
+    if (this.#isStill) return null;
     return silent_ms > Math.max(SILENT_MS_MIN, USUAL_TIMES * age.mean_ms) ? silent_ms : null;
   }
 }

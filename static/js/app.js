@@ -6,7 +6,7 @@
  */
 
 import { showFirst } from "./firstchart.js";
-import { offerReload } from "./version.js";
+import { offerReload } from "./outdated.js";
 import { startViewer } from "./viewer.js";
 
 async function start() {

@@ -9,16 +9,20 @@
 
 import { byId } from "./element.js";
 import { formatPrice, formatShares, NONE } from "./format.js";
-import { setData, setText } from "./write.js";
+import { setText } from "./write.js";
 
 export class Board {
   #element = byId("board");
   #parts = new Map([...this.#element.querySelectorAll("[data-board]")].map((part) => [part.getAttribute("data-board"), part]));
 
+  #balance = /** @type {HTMLElement} */ (this.#element.querySelector(".balance"));
+
   /** @param {Ticker | undefined} ticker */
   paint(ticker) {
     const quoted = quoteOf(ticker);
-    setData(this.#element, "known", quoted ? "" : "no");
+    // Nothing moves when the first quote comes.
+    const visibility = quoted ? "" : "hidden";
+    if (this.#balance.style.visibility !== visibility) this.#balance.style.visibility = visibility;
     this.#write("bid", quoted && formatPrice(quoted.bid));
     this.#write("ask", quoted && formatPrice(quoted.ask));
     this.#write("bid_size", quoted && formatShares(quoted.bid_size));

@@ -164,6 +164,8 @@ export class CandleSeries {
     const joins = answer.epoch === this.epoch && first_ts <= (this.newest?.ts ?? -Infinity);
     const kept = joins ? this.bars.filter((bar) => bar.ts < first_ts) : [];
     this.bars = [...kept, ...answer.bars].slice(-this.#bars_max);
+    // A replay may have gone back: what is old in one run is new in another.
+    if (answer.epoch !== this.epoch) this.#newest_us = 0;
     this.epoch = answer.epoch;
     this.offset = answer.offset;
     this.revision += 1;

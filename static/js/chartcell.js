@@ -158,7 +158,7 @@ export class ChartCell {
   tick(market_us) {
     const { series, interval } = this.feed;
     const newest = series?.newest;
-    const isCounted = newest && market_us !== null && INTERVAL_US[interval] >= COUNTED_LEAST_US;
+    const isCounted = newest && market_us !== null && this.#market.speed > 0 && INTERVAL_US[interval] >= COUNTED_LEAST_US;
     const left_s = isCounted ? secondsLeft(market_us, interval, this.#market.speed) : null;
     this.#countdown.paint(isCounted ? this.view.lastPlace() : null, left_s, !newest || newest.close >= newest.open);
   }

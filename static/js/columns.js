@@ -10,9 +10,10 @@
 import { element } from "./element.js";
 import { formatPercent, formatPrice, formatShares, formatSigned, formatVolume, NONE } from "./format.js";
 import { mark } from "./i18n.js";
+import { placeOf } from "./order.js";
 import { paintSpark, sparkElement } from "./spark.js";
-import { changeOf, placeOf } from "./ticker.js";
-import { setData, setText } from "./write.js";
+import { changeOf } from "./ticker.js";
+import { setText } from "./write.js";
 import { formatTime } from "./zone.js";
 
 /**
@@ -51,7 +52,8 @@ const range = {
   paint(cell, ticker) {
     const [track, least, most] = /** @type {HTMLElement[]} */ ([...cell.children]);
     const place = placeOf(ticker);
-    setData(track, "known", place === undefined ? "no" : "");
+    const sign = /** @type {HTMLElement} */ (track.children[0]);
+    if (sign.hidden !== (place === undefined)) sign.hidden = place === undefined;
     const percent = `${Math.round((place ?? 0.5) * 100)}%`;
     if (track.style.getPropertyValue("--place") !== percent) track.style.setProperty("--place", percent);
     setText(least, formatPrice(ticker.low));

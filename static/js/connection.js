@@ -6,6 +6,7 @@
  * change of state, but not the countdown.
  */
 
+/** @typedef {import("./feed.js").Kind} Kind */
 /** @typedef {import("./link.js").Status} Status */
 
 import { ConnectionPanel, transportName } from "./connectionpanel.js";
@@ -32,12 +33,12 @@ export class Connection {
     this.#retry?.addEventListener("click", () => link.retryNow());
   }
 
-  /** @param {number} now_ms as `performance.now()` counts */
-  paint(now_ms) {
+  /** @param {number} now_ms as `performance.now()` counts @param {Kind | null} feed null while it is not known */
+  paint(now_ms, feed) {
     const { status, clock } = this.#link;
     this.#panel.paint();
     setData(this.#status, "state", status.state);
-    const [label, detail] = describe(status, now_ms);
+    const [label, detail] = describe(status, now_ms, feed);
     setText(this.#label, label);
     setText(this.#detail, detail);
     setText(this.#since, describeSince(status, (clock.best?.offset_us ?? 0) / 1_000));
@@ -53,11 +54,15 @@ export class Connection {
  * Returns the text of a status: the part that screen readers announce, and the part that is only visible.
  * @param {Status} status
  * @param {number} now_ms
+ * @param {Kind | null} [feed] null while it is not known, so that a replay is never called live
  */
-export function describe(status, now_ms) {
+export function describe(status, now_ms, feed = "simulated") {
   switch (status.state) {
     case "connecting": return [t("Connecting"), ""];
+    case "moving": return [t("Replay"), t("to another time")];
     case "live": {
+      if (feed === null) return [t("Connecting"), ""];
+      if (feed === "replay") return [t("Replay"), describeDelay(status.delay_ms) || (status.transport ? transportName(status.transport) : "")];
       // The words tell whoever runs a proxy what to mend; the prices are live all the same.
       if (status.fallback === null) return [describeDelay(status.delay_ms) || t("Live"), status.transport ? transportName(status.transport) : ""];
       return [status.isMute ? t("WebSocket silent") : t("WebSocket refused"), describeDelay(status.delay_ms) || (status.fallback === "sse" ? t("live by server-sent events") : t("live by long polling"))];

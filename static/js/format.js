@@ -56,13 +56,6 @@ function formatFew(volume) {
   return (volume < 1 ? exact : volume < 1e3 ? hundredths : whole).format(volume);
 }
 
-/** Writes a number of bytes in thousands or millions, with one decimal below ten. @param {number} bytes */
-export function formatBytes(bytes) {
-  const [size, unit] = bytes < 999_950 ? [1e3, "kB"] : [1e6, "MB"];
-  const count = bytes / size;
-  return `${count < 9.95 ? count.toFixed(1) : whole.format(count)} ${unit}`;
-}
-
 const myriads = new Intl.NumberFormat("ko-KR", { notation: "compact", maximumFractionDigits: 1, useGrouping: true });
 const axisMyriads = new Intl.NumberFormat("ko-KR", { notation: "compact", maximumSignificantDigits: 3, useGrouping: false });
 

@@ -44,20 +44,30 @@ export class Heading {
    * @param {Ticker | undefined} ticker
    * @param {number | null} silent_ms how long the symbol has been silent; null if not too long
    * @param {boolean} isLost whether there is no connection
+   * @param {boolean} isReplay
    */
-  paintTitle(symbol, ticker, silent_ms, isLost) {
+  paintTitle(symbol, ticker, silent_ms, isLost, isReplay) {
     setText(this.#age, silent_ms === null || !ticker ? "" : t("{seconds} s old", { seconds: Math.floor(silent_ms / 1_000) }));
     const now_ms = performance.now();
     if (now_ms - this.#titled_at_ms < TITLE_EVERY_MS) return;
-    const title = titleOf(symbol, ticker, isLost);
+    const title = titleOf(symbol, ticker, isLost, isReplay);
     if (document.title === title) return;
     this.#titled_at_ms = now_ms;
     document.title = title;
   }
 }
 
-/** Returns the title of the document. @param {string | null} symbol @param {Ticker | undefined} ticker @param {boolean} isLost whether there is no connection */
-export function titleOf(symbol, ticker, isLost) {
+/**
+ * Returns the title of the document. A replay says so first, because only the beginning is read in a narrow tab.
+ * @param {string | null} symbol @param {Ticker | undefined} ticker @param {boolean} isLost whether there is no connection @param {boolean} [isReplay]
+ */
+export function titleOf(symbol, ticker, isLost, isReplay = false) {
+  const title = plainTitleOf(symbol, ticker, isLost);
+  return isReplay ? t("Replay · {title}", { title }) : title;
+}
+
+/** @param {string | null} symbol @param {Ticker | undefined} ticker @param {boolean} isLost */
+function plainTitleOf(symbol, ticker, isLost) {
   if (!symbol || !ticker) return "tickcast";
   const price = `${symbol} ${formatPrice(ticker.price)}`;
   // What comes first is read in a narrow tab. An arrow would say that the price moves.

@@ -23,11 +23,12 @@ import { permitted } from "./wishes.js";
 
 /**
  * @typedef {{ state: "connecting" }
+ *         | { state: "moving" }
  *         | { state: "live", fallback: "sse" | "poll" | null, isMute?: boolean, transport?: Transport | null, since_ms?: number, delay_ms?: number }
  *         | { state: "reconnecting", retry_at_ms: number | null, reason: string, isRefused?: boolean, isKeyless?: boolean }
  *         | { state: "closed", reason: string }
  *         | { state: "stale", silent_since_ms: number | null, skipped: number }} Status
- *   `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `isMute`: a WebSocket
+ *   `moving`: a replay goes on from another time, and the server has ended the session, which is no failure. `fallback`: the transport in use because no WebSocket gets through; null if the viewer has chosen it. `isMute`: a WebSocket
  *   got through, but no prices came over it. `since_ms`: when the connection was ready. `delay_ms`: how old the prices of the key are. `retry_at_ms` is null during an attempt; `silent_since_ms` is
  *   null after a `lag`. All are times of `performance.now()`. `reason` is a phrase for `t()`, empty when the connection was never
  *   open. `isRefused` when the server answers, but with an error; `isKeyless` when it asks for a key. `closed`: the page does not reconnect by itself.
@@ -56,6 +57,8 @@ const LAG_SHOWN_MS = 3_000;
 const PINGS_QUICK = 5;
 const PING_QUICK_MS = 250;
 const PING_MS = 5_000;
+/** The close code of a replay that was sought. */
+const MOVED = 4007;
 /** How long no price may come before the page asks the server whether there was one. */
 const QUIET_MS = 5_000;
 /** The most attempts that are remembered. */
@@ -190,6 +193,7 @@ export class Link {
     if (retry_at_ms === null) this.#begun_at_ms = performance.now();
     // In a round of attempts the WebSocket does not tell why it was refused.
     if (retry_at_ms !== null || isEntering()) this.#isKeyless = failure?.status === 401 || isEntering();
+    if (failure?.code === MOVED) return this.#setStatus({ state: "moving" });
     this.#reason = reasonOf(failure) ?? this.#reason;
     const reason = this.#reason;
     if ((state === "connecting" || state === "idle") && !isEntering()) this.#setStatus({ state: "connecting" });

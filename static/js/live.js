@@ -19,6 +19,7 @@ import { Heading } from "./heading.js";
 import { HeatMap } from "./heatmap.js";
 import { isLost, Link } from "./link.js";
 import { RateMeter } from "./meter.js";
+import { Replaying } from "./replaying.js";
 import { PaceSlider, paceOf, usualPace } from "./pace.js";
 import { t } from "./i18n.js";
 import { say } from "./say.js";
@@ -87,6 +88,7 @@ const link = new Link(new URL(".", location.href).href, {
 });
 const connection = new Connection(link);
 const heading = new Heading();
+const replaying = new Replaying(market, requestPaint, () => !isLost(link.status));
 const statusBar = new StatusBar();
 const trades = new TradesPanel(market, paintStage);
 const panel = new WatchPanel(market, {
@@ -121,6 +123,7 @@ const pace = new PaceSlider(address.get().hz ?? paceSetting.get() ?? usualPace(/
 
 function onOpen() {
   state.refusal = "";
+  replaying.look();
   follow();
   paintStage();
   void lookForUpdate(market.epoch);
@@ -131,7 +134,9 @@ function onOpen() {
 /** The charts need their history again if events of their symbols are lost. @param {ReadonlySet<string> | null} symbols */
 function onReset(symbols) {
   stage.lose(symbols);
-  if (symbols === null) panel.renewSparks();
+  if (symbols !== null) return;
+  panel.renewSparks();
+  trades.clear();
 }
 
 /** @param {string} symbol */
@@ -233,6 +238,7 @@ function relabel() {
   alerts.relabel();
   pace.relabel();
   heat.relabel();
+  replaying.relabel();
   state.measured_at_ms = 0;
   paintStage();
 }
@@ -263,7 +269,7 @@ function paint() {
   const now_ms = performance.now();
   state.painted_at_ms = now_ms;
   paintHead();
-  stage.setWhole(link.status.state === "live");
+  stage.setWhole(link.status.state === "live" || link.status.state === "moving");
   if (state.isStageDue || stage.charts.some(({ symbol }) => market.changed.has(symbol))) drawStage();
   stage.tick(market.timeAt(nowMicros() + (link.clock.best?.offset_us ?? Number.NaN)));
   if (panel.paint(market.changed, now_ms)) requestPaint();
@@ -287,10 +293,10 @@ function paint() {
 
 /** Paints the state of the connection and the title of the document. */
 function paintHead() {
-  connection.paint(performance.now());
+  connection.paint(performance.now(), replaying.kind);
   const charted = state.charted ?? "";
   const lost = isLost(link.status);
-  heading.paintTitle(state.charted, market.tickers.get(charted), market.ages.silence(charted, performance.now(), lost), lost);
+  heading.paintTitle(state.charted, market.tickers.get(charted), market.ages.silence(charted, performance.now(), lost), lost, replaying.kind === "replay");
 }
 
 /** Paints the charted symbol: heading, chart, legend, tape. */
@@ -330,6 +336,7 @@ function onKey(event) {
   const { key, target, ctrlKey, metaKey } = event;
   const isTyped = target instanceof Element && target.matches("input:not([type=checkbox], [type=radio], [type=range]), select");
   if (isTyped || ctrlKey || metaKey || document.querySelector("dialog[open]")) return;
+  if (replaying.takeKey(event)) event.preventDefault();
   if (key === "?") void showKeys();
   if (key !== "/") return;
   // Firefox would open its own search.

@@ -66,6 +66,13 @@ export class Market {
     return this.#time.speed;
   }
 
+  /** Changes the speed. Latencies that were measured with another one, or over a pause, do not count any more. */
+  set speed(speed) {
+    if (speed === this.#time.speed) return;
+    this.#time.speed = speed;
+    this.latency.clear();
+  }
+
   /** Returns the market's time at a moment of the server's clock; null if it is not known. @param {number} server_us NaN if that is not known */
   timeAt(server_us) {
     return Number.isNaN(server_us) ? null : this.#time.toMarket(server_us);
@@ -123,7 +130,8 @@ export class Market {
         this.merged += message.skipped ?? 0;
         // The time of a bar is its start, a rate holds events back, and some trades are reported late: none of these measures latency.
         const isTimed = message.type !== "bar" && !isLate && this.#wanted.get(message.symbol)?.max_hz === undefined;
-        if (ahead_us !== undefined && isTimed) this.latency.add(received_us + ahead_us - this.#time.toServer(message.ts));
+        const latency_us = ahead_us !== undefined && isTimed ? received_us + ahead_us - this.#time.toServer(message.ts) : Number.NaN;
+        if (!Number.isNaN(latency_us)) this.latency.add(latency_us);
       } else this.#takeControl(message);
     }
     this.events += events;
@@ -205,7 +213,11 @@ export class Market {
       this.sequences.forget(symbol);
       this.followed.delete(symbol);
     }
-    if (symbols === null) this.sequences.reset();
+    if (symbols === null) {
+      this.sequences.reset();
+      // Of the others no snapshot follows: what is known of them is of another run, or of another time of a replay.
+      for (const symbol of this.tickers.keys()) if (!this.#wanted.has(symbol)) this.tickers.delete(symbol);
+    }
     this.log.clear();
     this.#handlers.onReset(symbols);
   }

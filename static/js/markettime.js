@@ -6,7 +6,7 @@
  * Owns: that pair. Does not own: the offset of the server's clock from this machine's (`clock.js`). All times are microseconds.
  */
 
-/** @typedef {{ server_ts?: number, market_ts?: number, speed?: number }} Pair `speed` in `welcome` only */
+/** @typedef {{ server_ts?: number, market_ts?: number, speed?: number }} Pair `speed` in `welcome` only; 0 while a replay is paused, or runs as fast as it can */
 
 export class MarketTime {
   #server_us = 0;
@@ -26,13 +26,18 @@ export class MarketTime {
     return this.#speed;
   }
 
+  /** Changes the speed, as that of a replay. The next `pong` has the time that belongs to it. */
+  set speed(speed) {
+    this.#speed = speed;
+  }
+
   /** Returns the market's time at a moment of the server's clock, or null before the first message. @param {number} server_us */
   toMarket(server_us) {
     return this.#server_us === 0 ? null : this.#market_us + (server_us - this.#server_us) * this.#speed;
   }
 
-  /** Returns a time of the market as a time of the server's clock. @param {number} ts by the market's */
+  /** Returns a time of the market as a time of the server's clock; NaN without a speed. @param {number} ts by the market's */
   toServer(ts) {
-    return this.#server_us + (ts - this.#market_us) / this.#speed;
+    return this.#speed > 0 ? this.#server_us + (ts - this.#market_us) / this.#speed : Number.NaN;
   }
 }

@@ -2,13 +2,13 @@
 /**
  * The order of the watchlist by one of its columns.
  *
- * Owns: the comparison. Does not own: the rows (`listview.js`) or the table head (`watchhead.js`). Pure.
+ * Owns: the comparison, and the place of a price in the day's range. Does not own: the rows (`listview.js`) or the table head (`watchhead.js`). Pure.
  */
 
 /** @typedef {import("./ticker.js").Ticker} Ticker */
 /** @typedef {{ key: string | null, direction: "ascending" | "descending" }} Order `key` is null for the viewer's own order */
 
-import { changeOf, placeOf } from "./ticker.js";
+import { changeOf } from "./ticker.js";
 
 const KEYS = ["symbol", "last", "change", "percent", "bid", "ask", "range", "volume", "time"];
 /** @type {Order} */
@@ -56,6 +56,12 @@ export function sorted(symbols, tickers, { key, direction }) {
     if (leftFigure === undefined || rightFigure === undefined) return Number(leftFigure === undefined) - Number(rightFigure === undefined);
     return sign * (leftFigure - rightFigure);
   });
+}
+
+/** Returns where the price is between the low of the day (0) and its high (1); undefined without a price. @param {Ticker} ticker @returns {number | undefined} */
+export function placeOf({ price, low, high }) {
+  if (price === undefined || low === undefined || high === undefined) return undefined;
+  return high > low ? Math.min(Math.max((price - low) / (high - low), 0), 1) : 0.5;
 }
 
 /** @param {Ticker | undefined} ticker @param {string | null} key @returns {number | undefined} */

@@ -23,7 +23,6 @@ import { INTERVALS } from "./protocol.js";
 import { say } from "./say.js";
 import { SeriesFeed } from "./seriesfeed.js";
 import { Timeframes } from "./timeframes.js";
-import { formatTime, zoneName } from "./zone.js";
 
 /** The intervals of the charts that are added beside the first. @type {readonly Interval[]} */
 const FURTHER = ["5m", "1h", "1d"];
@@ -291,16 +290,14 @@ export class Stage {
   }
 
   async #save() {
-    const { pictureOf, save } = await import("./chart/picture.js");
+    const { pictureOf, save, titleOf } = await import("./chart/picture.js");
     const whole = this.#grid.getBoundingClientRect();
     const parts = this.#held.map(({ cell, root }) => {
       const { left, top } = /** @type {Element} */ (root.querySelector(".chart")).getBoundingClientRect();
       return { canvas: cell.view.picture(), left: left - whole.left, top: top - whole.top };
     });
-    const at_s = (this.#market.now_us || Date.now() * 1e3) / 1e6;
     const names = this.charts.map(({ symbol, interval }) => `${symbol} ${interval}`);
-    const title = `${names.join(", ")} · ${formatTime(at_s, "date")} ${formatTime(at_s, "second")} ${zoneName()} · tickcast`;
-    save(pictureOf(parts, title, whole), names.join("-").replaceAll(" ", "-") || "tickcast");
+    save(pictureOf(parts, titleOf(names, this.#market.now_us), whole), names);
   }
 }
 

@@ -7,8 +7,9 @@
 
 /** @typedef {import("./clock.js").Estimate} Estimate */
 
+import { formatBytes } from "./bytes.js";
 import { describeLatency } from "./clock.js";
-import { formatBytes, formatCount } from "./format.js";
+import { formatCount } from "./format.js";
 import { t } from "./i18n.js";
 import { setData, setText } from "./write.js";
 

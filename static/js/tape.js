@@ -65,6 +65,11 @@ export class Tape {
     });
   }
 
+  /** Takes all trades away, as those of another run of the server. */
+  clear() {
+    for (const row of this.#rows) row.hidden = true;
+  }
+
   /** Returns the time of a trade as text. It is formatted once, because that is slow. @param {LoggedTrade} trade */
   #timeOf(trade) {
     const format = `${currentLanguage()} ${zone.get()}`;

@@ -132,12 +132,6 @@ export function sideOf({ bid, ask }, price) {
   return price <= bid ? -1 : 0;
 }
 
-/** Returns where the price is between the low of the day (0) and its high (1); undefined without a price. @param {Ticker} ticker @returns {number | undefined} */
-export function placeOf({ price, low, high }) {
-  if (price === undefined || low === undefined || high === undefined) return undefined;
-  return high > low ? Math.min(Math.max((price - low) / (high - low), 0), 1) : 0.5;
-}
-
 /**
  * Returns the change since the previous close, in dollars and in percent; empty without one of both.
  * @param {Ticker} ticker

@@ -39,6 +39,12 @@ export class TradesPanel {
     this.#pause.ariaPressed = String(isPaused);
   }
 
+  /** Takes the trades away, also while the tape is paused: those that follow are of another run, or of another time of a replay. */
+  clear() {
+    this.#setPaused(false);
+    this.#tape.clear();
+  }
+
   /** Fetches the trades from before the snapshot of a symbol. @param {string} symbol */
   load(symbol) {
     void this.#past.load(symbol, TAPE_ROWS);

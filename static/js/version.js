@@ -3,7 +3,7 @@
  * Notices that the server has another version of this page, as after an update: files that this page loads later may be gone, and its
  * protocol may have changed. The viewer is offered to reload; the page does not do so by itself.
  *
- * Owns: the line `#outdated`. Does not own: when to look (`app.js`, after a connection to another run of the server).
+ * Owns: this judgement. Does not own: the offer (`outdated.js`), when to look (`live.js`, after a connection to another run of the server).
  */
 
 import { byId } from "./element.js";
@@ -31,14 +31,4 @@ export async function lookForUpdate(epoch) {
   } catch {
     // The next run is looked at.
   }
-}
-
-/** Offers to reload the page: a part of it cannot be loaded. */
-export function offerReload() {
-  byId("outdated").hidden = false;
-}
-
-/** Starts the button. */
-export function startUpdates() {
-  byId("outdated-reload").addEventListener("click", () => location.reload());
 }

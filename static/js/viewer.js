@@ -10,7 +10,7 @@ import { byId } from "./element.js";
 import { numbers } from "./format.js";
 import { onLanguage, startLanguage } from "./i18n.js";
 import { startLook } from "./look.js";
-import { startUpdates } from "./version.js";
+import { startUpdates } from "./outdated.js";
 import { zone } from "./zone.js";
 
 /** Starts all of it. */

@@ -105,11 +105,11 @@ export function formatTime(at_s, format, utc = false) {
   return formatterOf(format, utc).format(at_s * 1_000);
 }
 
-/** Returns the name of the chosen zone as it is now, such as "UTC" or "GMT+2". */
-export function zoneName() {
+/** Returns the name of the chosen zone as it is at a moment, such as "UTC" or "GMT+2". @param {Date} [at] */
+export function zoneName(at = new Date()) {
   const name = zone.get();
   // Browsers name this zone by its offset, which nobody in Korea does.
   if ((name === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : name) === "Asia/Seoul") return t("KST");
-  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short", ...(name === "local" ? {} : { timeZone: name }) }).formatToParts(new Date());
+  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short", ...(name === "local" ? {} : { timeZone: name }) }).formatToParts(at);
   return parts.find((part) => part.type === "timeZoneName")?.value ?? t("local time");
 }

@@ -13,11 +13,11 @@ import { arrowOf, directionOf, formatPercent, formatPrice, formatShares, formatS
 import { moveOf, statOf, titleOf } from "../js/heading.js";
 import { tileOf } from "../js/heatmap.js";
 import { Market } from "../js/market.js";
-import { sorted } from "../js/order.js";
+import { placeOf, sorted } from "../js/order.js";
 import { PastTrades } from "../js/pasttrades.js";
 import { extend, shapeOf } from "../js/spark.js";
 import { lookOf } from "../js/tape.js";
-import { applyAmendment, applyDay, applyQuote, applyTrade, changeOf, fromSnapshot, placeOf, sideOf, withDayOf } from "../js/ticker.js";
+import { applyAmendment, applyDay, applyQuote, applyTrade, changeOf, fromSnapshot, sideOf, withDayOf } from "../js/ticker.js";
 import { TradeLog } from "../js/tradelog.js";
 import { fieldsOf } from "../js/watchfile.js";
 import { correction, quote, snapshot, trade } from "./messages.js";
@@ -44,6 +44,7 @@ class FakeElement {
   children = [];
   /** @type {Map<string, string>} */
   attributes = new Map();
+  hidden = false;
   style = { getPropertyValue: () => "", setProperty: () => {} };
   /** @param {string} name */
   getAttribute(name) { return this.attributes.get(name) ?? null; }
@@ -59,6 +60,7 @@ function cellsOf(ticker) {
   return Object.fromEntries(COLUMNS.map((column) => {
     const cell = new FakeElement();
     cell.children = [new FakeElement(), new FakeElement(), new FakeElement()];
+    cell.children[0].children = [new FakeElement()];
     column.paint(/** @type {HTMLElement} */ (/** @type {unknown} */ (cell)), ticker);
     return [column.key, [cell, ...cell.children].map(({ textContent }) => textContent).filter(Boolean).join(" ")];
   }));

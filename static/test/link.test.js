@@ -412,3 +412,16 @@ test("the viewer's choice of a transport takes over at once, and the page resume
   for (let turn = 0; turn < 10; turn += 1) link.choose(turn % 2 ? "auto" : "poll");
   assert.equal(link.attempts.length, 8, "no more are remembered");
 });
+
+test("after a seek of a replay the page connects again soon, and only a failure of that is one", async () => {
+  (await live()).onclose({ code: 4007 });
+  assert.deepEqual([link.status, describeReason(link.status)], [{ state: "moving" }, ""]);
+  await pass(1_500);
+  assert.deepEqual([sockets.length, link.status.state], [2, "moving"]);
+  sockets[1].open({ epoch: "e2" });
+  await until("live");
+  sockets[1].onclose({ code: 4007 });
+  await pass(1_500);
+  sockets[2].onclose({ code: 1006 });
+  assert.equal(link.status.state, "reconnecting");
+});

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COLUMNS, columnsOf, fitting, soundColumns, widthOf } from "../js/columns.js";
+import { placeOf } from "../js/order.js";
 import { extend, shapeOf } from "../js/spark.js";
-import { fromSnapshot, placeOf } from "../js/ticker.js";
+import { fromSnapshot } from "../js/ticker.js";
 import { csvOf, fieldsOf, tabbed } from "../js/watchfile.js";
 import { snapshot } from "./messages.js";
 

@@ -384,6 +384,9 @@ async fn orders_that_cannot_be_obeyed_are_refused() {
     assert_eq!(request(server.address, Method::POST, "/api/v1/feed/pause", &foreign).await.status, 403);
     let proxied = [("x-forwarded-for", "203.0.113.7")];
     assert_eq!(request(server.address, Method::POST, "/api/v1/feed/pause", &proxied).await.status, 404);
+    assert_eq!(status(&server).await["operator"], true);
+    let seen = request(server.address, Method::GET, "/api/v1/feed", &proxied).await.json();
+    assert_eq!((&seen["kind"], &seen["operator"]), (&json!("replay"), &json!(false)));
 
     let simulated = spawn_app(|_| {});
     assert_eq!(order(&simulated, "pause").await.status, 409);

@@ -5,7 +5,8 @@
  * Owns: columns, formats and orders. Does not own: the table. Pure.
  */
 
-import { formatBytes, formatCount } from "../format.js";
+import { formatBytes } from "../bytes.js";
+import { formatCount } from "../format.js";
 import { mark } from "../i18n.js";
 
 /**

@@ -12,7 +12,8 @@
 /** @typedef {{ filter: string }} Filter */
 
 import { byId } from "../element.js";
-import { formatBytes, formatCount } from "../format.js";
+import { formatBytes } from "../bytes.js";
+import { formatCount } from "../format.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/admin.js";
 import { startLook } from "../look.js";

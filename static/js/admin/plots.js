@@ -10,7 +10,8 @@ import {
 } from "../../node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
 import { colourOf, onScheme } from "../colours.js";
 import { byId, element } from "../element.js";
-import { formatBytes, formatCount } from "../format.js";
+import { formatBytes } from "../bytes.js";
+import { formatCount } from "../format.js";
 import { currentLocale, mark, t } from "../i18n.js";
 import { setData, setText } from "../write.js";
 import { formatMs, formatRate } from "./columns.js";

@@ -7,6 +7,8 @@
 
 import { colourOf } from "../colours.js";
 import { element } from "../element.js";
+import { t } from "../i18n.js";
+import { formatTime, zoneName } from "../zone.js";
 
 const HEAD_PX = 30;
 const MARGIN_PX = 10;
@@ -39,8 +41,16 @@ export function pictureOf(parts, title, { width, height }) {
   return canvas;
 }
 
-/** Saves a picture as a file. @param {HTMLCanvasElement} canvas @param {string} name of the file, without its ending */
-export function save(canvas, name) {
+/** Returns the line above a picture: what it shows, and when that was. @param {readonly string[]} names @param {number} now_us the market's time, 0 if it is not known */
+export function titleOf(names, now_us) {
+  const at_s = (now_us || Date.now() * 1e3) / 1e6;
+  const replay = document.documentElement.dataset.feed === "replay" ? [t("Replay")] : [];
+  return [names.join(", "), `${formatTime(at_s, "date")} ${formatTime(at_s, "second")} ${zoneName()}`, ...replay, "tickcast"].join(" · ");
+}
+
+/** Saves a picture as a file. @param {HTMLCanvasElement} canvas @param {readonly string[]} names what it shows */
+export function save(canvas, names) {
+  const name = names.join("-").replaceAll(" ", "-") || "tickcast";
   canvas.toBlob((blob) => {
     if (!blob) return;
     const url = URL.createObjectURL(blob);

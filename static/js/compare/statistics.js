@@ -160,12 +160,15 @@ export class Tally {
     this.missed += hole - announced;
     this.#seqs.set(key, event.seq);
     this.offset = Math.max(this.offset, event.offset);
-    const happened = this.toServer(event.ts);
+    const stamped = this.toServer(event.ts);
+    // A replay that is paused, or as fast as it can be, has no clock to measure by.
+    const isTimed = !Number.isNaN(stamped);
+    const happened = isTimed ? stamped : received;
     if (event.type === "trade") {
       this.staleness.show(event.symbol, happened, received);
       this.prices.set(event.symbol, event.price);
     }
-    const counted = this.opened !== null && happened >= this.opened;
+    const counted = isTimed && this.opened !== null && happened >= this.opened;
     const latency_us = received - happened;
     if (counted) for (const histogram of [this.latencies, this.recent]) histogram.add(latency_us);
     if (this.records.length >= RECORDS_MAX) this.unrecorded += 1;

@@ -11,6 +11,7 @@
 import { Client } from "../../clients/js/tickcast.js";
 import { startAccess } from "../access.js";
 import { byId, element } from "../element.js";
+import { fetchFeed } from "../feed.js";
 import { directionOf, formatPercent, formatPrice, formatSigned, NONE } from "../format.js";
 import { mark, onLanguage, startLanguage, t } from "../i18n.js";
 import { korean } from "../korean/embed.js";
@@ -41,11 +42,14 @@ let drawn = symbols[0] ?? "";
 /** @type {Bar[]} */
 let bars = [];
 let isFrameAsked = false;
+/** What the server's feed is: a replay is never called live. @type {import("../feed.js").Kind | null} */
+let feed = null;
 
 void startAccess(async () => await import("./entrance.js"));
 const client = new Client(new URL(".", location.href).href, { token });
 client.on("status", ({ failure }) => void onFailure(failure));
 client.on("status", requestPaint);
+client.on("open", () => void look());
 client.on("snapshot", (snapshot) => {
   tickers.set(snapshot.symbol, fromSnapshot(snapshot));
   // A snapshot comes after events were lost, so bars may be missing too.
@@ -64,6 +68,13 @@ client.on("error", ({ code, symbols: named }) => {
   for (const symbol of named ?? []) unknown.add(symbol);
   requestPaint();
 });
+
+/** Asks what the feed is. Another run of the server may have another one. */
+async function look() {
+  const { kind } = await fetchFeed().catch(() => ({ kind: feed ?? /** @type {const} */ ("simulated") }));
+  feed = kind === "replay" ? kind : "simulated";
+  requestPaint();
+}
 
 /** Fetches the line of the drawn symbol. Without an answer, the line stays as it is until the next snapshot. */
 async function load() {
@@ -90,9 +101,10 @@ function requestPaint() {
 
 function paint() {
   isFrameAsked = false;
-  const { state } = client.status;
+  const state = client.status.state === "live" && feed === null ? "connecting" : client.status.state;
   setData(byId("state"), "state", state === "idle" ? "connecting" : state);
-  setText(byId("state"), t(STATES[state]));
+  setData(byId("state"), "feed", feed ?? "");
+  setText(byId("state"), state === "live" && feed === "replay" ? t("Replay") : t(STATES[state]));
   for (const row of byId("tape").children) paintRow(/** @type {HTMLElement} */ (row));
   paintLine();
   const message = symbols.length === 0 ? t("No symbol is named: the address needs ?symbol=AAPL.")

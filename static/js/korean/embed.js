@@ -9,6 +9,7 @@ export const korean = {
   "24 hours": "24시간",
   "Connecting": "연결 중",
   "Live": "실시간",
+  "Replay": "재생",
   "Reconnecting": "다시 연결 중",
   "Disconnected": "연결 종료됨",
   "{symbol}, the last 24 hours: from {low} to {high}": "{symbol}, 최근 24시간: {low} – {high}",

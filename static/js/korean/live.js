@@ -6,6 +6,7 @@
 import { chart } from "./chart.js";
 import { masthead } from "./masthead.js";
 import { reconnect } from "./reconnect.js";
+import { replay } from "./replay.js";
 import { watchlist } from "./watchlist.js";
 
 /** The sectors of config/symbols.toml, as the Global Industry Classification Standard names them. */
@@ -29,10 +30,12 @@ export const korean = {
   ...chart,
   ...sectors,
   ...reconnect,
+  ...replay,
   ...watchlist,
   // The connection.
-  "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 실시간 시세",
+  "Market data, pushed over one WebSocket": "WebSocket 연결 하나로 푸시하는 시세",
   "Connecting": "연결 중",
+  "Live": "실시간",
   "Reconnecting": "다시 연결 중",
   "Delayed {minutes} min": "{minutes}분 늦은 시세",
   "Delayed {seconds} s": "{seconds}초 늦은 시세",

@@ -6,7 +6,7 @@
 /** @type {Readonly<Record<string, string>>} */
 export const masthead = {
   "Pages": "페이지",
-  "Live": "실시간",
+  "Prices": "시세",
   "Transports": "전송 방식 비교",
   "Handshake": "핸드셰이크",
   "This server asks for a key": "이 서버는 키를 요구합니다",

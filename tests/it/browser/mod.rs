@@ -24,6 +24,7 @@ mod live_tape;
 mod live_watchlist;
 mod live_wire;
 mod policy;
+mod replay;
 mod signin;
 
 use serde_json::json;
