@@ -173,6 +173,8 @@ class Answers(unittest.IsolatedAsyncioTestCase):
             ({"type": "goodbye", "reason": "full"}, {"reason": []}), ({"type": "goodbye", "reason": "full"}, {"retry_after_ms": "soon"}),
             ({"type": "subscribed"}, {"id": []}), ({"type": "error", "code": "unknown_symbol"}, {"symbols": [[]]}), ({"type": "error", "code": "unknown_symbol"}, {"symbols": 5}),
             (trade, {"skipped": "1"}), (snapshot | {"seq": {"trades": 1}}, {"seq": {"trades": "1"}}),
+            # Before the first trade and quote of a symbol there is no value.
+            ({"type": "snapshot", "symbol": "A", "offset": 1, "volume": 0, "seq": {}}, {"bid": "1"}), (snapshot | {"seq": {}}, {"symbol": 7}),
         ):
             self.assertEqual(read_frame(json.dumps([good])), [good])
             with self.assertRaises(GarbledError, msg=f"{good} {bad}"):

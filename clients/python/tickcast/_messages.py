@@ -4,7 +4,7 @@ Times are whole microseconds since 1970-01-01 UTC; prices are US dollars; sizes 
 """
 
 import json
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Channel = Literal[
     "trades", "quotes", "corrections", "cancels",
@@ -97,23 +97,26 @@ class Gap(_Numbered):
 
 
 class Snapshot(TypedDict):
-    """The state of a symbol directly after the event ``offset``. It replaces what is known of the symbol."""
+    """The state of a symbol directly after the event ``offset``. It replaces what is known of the symbol.
+
+    A value that the symbol does not have yet, or that the client's key does not include, is absent.
+    """
 
     type: Literal["snapshot"]
     symbol: str
     offset: int
-    ts: int
-    price: float
-    size: int | float
-    bid: float
-    bid_size: int | float
-    ask: float
-    ask_size: int | float
-    open: float
-    high: float
-    low: float
-    prev_close: float
-    volume: int | float
+    ts: NotRequired[int]
+    price: NotRequired[float]
+    size: NotRequired[int | float]
+    bid: NotRequired[float]
+    bid_size: NotRequired[int | float]
+    ask: NotRequired[float]
+    ask_size: NotRequired[int | float]
+    open: NotRequired[float]
+    high: NotRequired[float]
+    low: NotRequired[float]
+    prev_close: NotRequired[float]
+    volume: NotRequired[int | float]
     seq: dict[str, int]
 
 
@@ -243,15 +246,18 @@ _NUMBERS = {
     "cancel": _OF_TRADE,
     "day": ("seq", "offset", "ts", "prev_close"),
     "gap": ("seq", "offset", "ts", "since"),
-    "snapshot": ("offset", "ts", "price", "open", "high", "low", "prev_close", "volume"),
+    "snapshot": ("offset",),
     "welcome": ("offset",),
     "lag": ("skipped", "since_offset"),
     "heartbeat": ("offset",),
     "pong": ("offset",),
     "auth_expiring": ("expires_at",),
 }
-#: Numbers that a message may lack.
-_OPTIONAL = ("id", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at")
+#: Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include.
+_OPTIONAL = (
+    "ts", "price", "size", "bid", "bid_size", "ask", "ask_size", "open", "high", "low", "prev_close", "volume",
+    "id", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at",
+)
 _ANSWER_KINDS = {"epoch": str, "offset": int, "cursor": str, "recovered": bool, "messages": list}
 #: Greater ones are no numbers of a server, and not every operation can do with them.
 _NUMBER_MAX = 1 << 63
@@ -288,7 +294,7 @@ def check(message: object) -> Raw:
     numbers = _NUMBERS.get(kind, ())
     if not all(_is_number(message.get(key)) for key in numbers) or not all(_is_number(message[key]) for key in _OPTIONAL if key in message):
         raise GarbledError(f"a {kind} lacks a number")
-    if "ts" in numbers and not isinstance(message.get("symbol"), str):
+    if ("ts" in numbers or kind == "snapshot") and not isinstance(message.get("symbol"), str):
         raise GarbledError(f"a {kind} lacks its symbol")
     if kind == "bar" and message.get("interval") not in INTERVALS:
         raise GarbledError("a bar lacks its interval")
