@@ -76,7 +76,7 @@ impl Archive {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         let bounds = live.bounds();
         let past = PastBars::new(source, bounds.bars_max, self.past_bars_max, self.metrics.clone());
-        *live = Bars::new(restart.opening.open.clone(), bounds);
+        *live = Bars::new(restart.opening.open.clone(), bounds).after(restart.offset);
         *self.past.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(past);
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         *ring = Ring::new(ring.capacity()).with_offsets(restart.opening.open.len());

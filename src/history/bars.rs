@@ -103,6 +103,12 @@ impl Bars {
         Self { symbols: open.into_iter().map(symbol).collect(), bounds, offset: 0 }
     }
 
+    /// Returns the same bars after the event with this offset, as after a restart of the stream.
+    pub(super) const fn after(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
     pub(super) const fn bounds(&self) -> BarBounds {
         self.bounds
     }

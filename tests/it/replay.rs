@@ -265,6 +265,7 @@ async fn two_clients_see_a_pause_a_step_and_a_seek_back_and_an_old_cursor_leads_
     assert!(at(0) < BEGIN + 60_000_000 && at(1) < BEGIN + 60_000_000, "{snapshots}");
     let minutes = get(server.address, "/api/v1/bars?symbol=AA&interval=1m&limit=100").await.json();
     assert_eq!(minutes["bars"].as_array().unwrap().len(), 1, "one minute has passed: {minutes}");
+    assert_eq!(minutes["offset"], snapshots["offset"], "bars and snapshots join at once");
     assert_eq!(order(&server, "step?events=2").await.status, 200);
     let mut seen = Vec::new();
     for client in &mut clients {
