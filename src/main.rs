@@ -11,10 +11,12 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use env_logger::WriteStyle;
 use tickcast::app::{
-    Application, ConvertCommand, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, ReplayCommand,
-    ServerControls, ServerLog, Settings, SettingsError, StartError, check_open_files, raise_open_files, report_panics,
+    Application, ConvertCommand, DEFAULT_FILTER, KeyCommand, LogConfig, LogFilter, LogLines, NewKey, RecordCommand,
+    ReplayCommand, ServerControls, ServerLog, Settings, SettingsError, StartError, check_open_files, raise_open_files,
+    report_panics,
 };
 use tickcast::domain::SystemClock;
+use tickcast::record::remote::Recorded;
 use tickcast::transport::Controls;
 use tikv_jemalloc_ctl::{Access, AsName};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,6 +32,10 @@ const DECAY_MS: isize = 500;
 const EXIT_SIGNAL: i32 = 128;
 /// Exit code for bad settings, an address that is in use, or a lack of threads.
 const EXIT_USAGE: u8 = 2;
+/// Exit code for every other failure.
+const EXIT_FAILURE: u8 = 1;
+/// The variable with the secret or token of a recorder.
+const TOKEN_VARIABLE: &str = "TICKCAST_TOKEN";
 /// How long the process waits at its end for the last lines of the log to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -61,6 +67,7 @@ enum Command {
     Key(KeyCommand),
     Replay(ReplayCommand),
     Convert(ConvertCommand),
+    Record(RecordCommand),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
     match &arguments.command {
         Some(Command::Key(KeyCommand::New(key))) => return print_key(key),
         Some(Command::Convert(files)) => return print_report(files),
+        Some(Command::Record(command)) => return record(command.clone()),
         Some(Command::Replay(_)) | None => {}
     }
     let settings = read_settings(&arguments);
@@ -122,6 +130,34 @@ fn print_report(files: &ConvertCommand) -> ExitCode {
             ExitCode::from(EXIT_USAGE)
         }
     }
+}
+
+/// Records the stream of a server.
+fn record(command: RecordCommand) -> ExitCode {
+    let lines = match begin_log(LogConfig::default()) {
+        Ok(lines) => lines,
+        Err(err) => {
+            eprintln!("tickcast: no thread for the log: {err}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let recorded = actix_web::rt::System::new().block_on(async {
+        let stop = shutdown_signal().map_err(|err| (EXIT_FAILURE, err.to_string()))?;
+        let recorded = command.run(std::env::var(TOKEN_VARIABLE).ok(), stop).await;
+        recorded.map_err(|err| (if err.is_of_arguments() { EXIT_USAGE } else { EXIT_FAILURE }, err.to_string()))
+    });
+    let code = match recorded {
+        Ok(Recorded { events, files, gaps }) => {
+            println!("{events} events recorded in {files} files, {gaps} gaps");
+            ExitCode::SUCCESS
+        }
+        Err((code, complaint)) => {
+            log::error!("{complaint}");
+            ExitCode::from(code)
+        }
+    };
+    lines.finish(LAST_LINES);
+    code
 }
 
 fn read_settings(arguments: &Arguments) -> Result<Settings, SettingsError> {

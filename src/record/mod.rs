@@ -6,6 +6,7 @@
 
 mod line;
 mod receiver;
+pub mod remote;
 mod writer;
 
 use std::fs;
@@ -27,7 +28,7 @@ use receiver::Receiver;
 use writer::Writer;
 
 /// Longest time that the end of the server waits for the last file.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An order to the writer.
 enum Item {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Longest time for anything before a test fails. Only a bound: a machine that needs this long is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Time between two checks of a condition.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits for `future`.
 ///

@@ -13,7 +13,7 @@ use crate::command::{Process, configured, run, spawn_binary, spawn_command};
 use crate::folder::Folder;
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
-use crate::recording::{Recording, check_offsets, is_event, recordings, rows};
+use crate::recording::{ROWS, Recording, check_offsets, is_event, recordings, rows};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 /// Every channel.
@@ -31,8 +31,6 @@ const CHANNELS: [&str; 12] = [
     "bars.1m.updated",
     "bars.1d.ny",
 ];
-/// Rows of a replay.
-const ROWS: [&str; 4] = ["trade", "quote", "correction", "cancel"];
 
 fn recording(settings: &mut Settings, folder: &Folder) {
     settings.feed.record.dir = folder.root().to_str().unwrap().into();

@@ -1,0 +1,224 @@
+//! `Journal`: the files of a recording from outside, and the cursor after their last line.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use tickcast_tape::recording_end;
+use tickcast_tape::write::RecordingFile;
+
+use crate::domain::{Channel, ChannelSet, Clock, Timestamp};
+use crate::record::line::{end_line, gap_line, header_line};
+use crate::record::remote::{Recorded, RemoteConfig};
+
+/// A place in a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) epoch: String,
+    pub(super) offset: u64,
+}
+
+/// See the module.
+pub(super) struct Journal {
+    directory: PathBuf,
+    channels: ChannelSet,
+    symbols: Vec<String>,
+    rotate_micros: i64,
+    clock: Arc<dyn Clock>,
+    file: Option<RecordingFile>,
+    /// The place up to which every event has been written.
+    place: Option<Place>,
+    /// The place up to which every event can be read from files, whatever happens.
+    kept: Option<Place>,
+    /// Lines that came without a file.
+    owed: Vec<u8>,
+    rotate_at: Timestamp,
+    is_dirty: bool,
+    recorded: Recorded,
+}
+
+impl Journal {
+    /// Returns the journal of a directory, which goes on after its newest recording, if that has the same channels and symbols.
+    pub(super) fn open(config: &RemoteConfig, clock: Arc<dyn Clock>) -> Self {
+        let channels: ChannelSet = config.channels.iter().copied().collect();
+        let place = newest_place(&config.directory, channels, &config.symbols);
+        Self {
+            directory: config.directory.clone(),
+            channels,
+            symbols: config.symbols.clone(),
+            rotate_micros: i64::try_from(config.rotate.as_micros()).unwrap_or(i64::MAX),
+            clock,
+            file: None,
+            kept: place.clone(),
+            place,
+            owed: Vec::new(),
+            rotate_at: Timestamp::default(),
+            is_dirty: false,
+            recorded: Recorded::default(),
+        }
+    }
+
+    /// Returns the cursor for the next session.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    pub(super) fn recorded(&self) -> Recorded {
+        self.recorded
+    }
+
+    /// Returns whether it is time for the next file.
+    pub(super) fn is_rotation_due(&self) -> bool {
+        self.file.is_some() && self.clock.now() >= self.rotate_at
+    }
+
+    /// Goes on in the stream of the cursor: every event after it follows.
+    pub(super) fn go_on(&mut self, epoch: &str) -> io::Result<()> {
+        match (&self.file, &self.place) {
+            (None, Some(place)) if place.epoch == epoch => self.begin(place.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a file at this place, at which snapshots follow. The events between the cursor and this place are missing, unless
+    /// `is_whole`.
+    pub(super) fn begin_at(&mut self, place: Place, is_whole: bool) -> io::Result<()> {
+        let gap = match &self.place {
+            Some(last) if last.epoch != place.epoch => open_gap_line(&last.epoch, last.offset + 1),
+            Some(last) if last.offset < place.offset && !is_whole => {
+                gap_line(&last.epoch, last.offset + 1, place.offset, "cursor_void")
+            }
+            _ => String::new(),
+        };
+        let before = self.place.as_ref().map(|last| if is_whole { place.offset } else { last.offset });
+        self.complete(before);
+        self.recorded.gaps += u64::from(!gap.is_empty());
+        self.owed.extend_from_slice(gap.as_bytes());
+        self.begin(place)
+    }
+
+    fn begin(&mut self, place: Place) -> io::Result<()> {
+        let started = self.clock.now();
+        let header = header_line(&place.epoch, place.offset, started, self.channels);
+        // Before its closing brace.
+        let symbols = format!(",\"symbols\":{}}}\n", json!(self.symbols));
+        let mut first = [header.trim_end().trim_end_matches('}').as_bytes(), symbols.as_bytes()].concat();
+        first.extend_from_slice(&self.owed);
+        let file = RecordingFile::create(&self.directory, started, &first)?;
+        log::info!("recording file={}", file.path().display());
+        self.owed.clear();
+        (self.file, self.is_dirty) = (Some(file), false);
+        self.recorded.files += 1;
+        self.rotate_at = started.floor_to(self.rotate_micros).plus_micros(self.rotate_micros);
+        (self.kept, self.place) = (Some(place.clone()), Some(place));
+        Ok(())
+    }
+
+    /// Writes an event.
+    pub(super) fn event(&mut self, offset: u64, text: &str) -> io::Result<()> {
+        self.recorded.events += 1;
+        self.line(text)?;
+        self.reach(offset);
+        Ok(())
+    }
+
+    /// Writes the number of events that the server has skipped.
+    pub(super) fn lag(&mut self, text: &str) -> io::Result<()> {
+        self.recorded.gaps += 1;
+        self.line(text)
+    }
+
+    /// Writes a message, or keeps it for the next file if there is none.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        let Some(file) = &mut self.file else {
+            self.owed.extend_from_slice(text.as_bytes());
+            self.owed.push(b'\n');
+            return Ok(());
+        };
+        self.is_dirty = true;
+        file.write(text.as_bytes())?;
+        file.write(b"\n")
+    }
+
+    /// Notes that every event up to this offset has been written.
+    pub(super) fn reach(&mut self, offset: u64) {
+        if let Some(place) = &mut self.place {
+            place.offset = place.offset.max(offset);
+        }
+    }
+
+    /// Ends a frame.
+    pub(super) fn frame(&mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.file
+            && self.is_dirty
+        {
+            file.end_frame()?;
+            (self.is_dirty, self.kept) = (false, self.place.clone());
+        }
+        Ok(())
+    }
+
+    /// Keeps what is written while there is no connection.
+    pub(super) fn pause(&mut self) {
+        if let Err(err) = self.frame() {
+            self.fail(&err);
+        }
+    }
+
+    /// After an error of the disk: ends the file with its last frame, and goes back to the place after that.
+    pub(super) fn fail(&mut self, err: &io::Error) {
+        log::error!("the recording is interrupted: dir={} err={err}", self.directory.display());
+        if let Some(file) = self.file.take()
+            && let Err(err) = file.cut()
+        {
+            log::warn!("the file was not cut to its last frame, and ends with .part: err={err}");
+        }
+        (self.place, self.is_dirty) = (self.kept.clone(), false);
+    }
+
+    /// Completes the file, which has every event up to this offset.
+    fn complete(&mut self, offset: Option<u64>) {
+        let Some(mut file) = self.file.take() else { return };
+        let ended = file.write(end_line(offset.unwrap_or_default()).as_bytes()).and_then(|()| file.end_frame());
+        match ended {
+            Ok(()) => {
+                self.kept.clone_from(&self.place);
+                if let Err(err) = file.finish() {
+                    self.fail(&err);
+                }
+            }
+            Err(err) => {
+                self.file = Some(file);
+                self.fail(&err);
+            }
+        }
+    }
+
+    /// Completes the file.
+    pub(super) fn finish(&mut self) {
+        self.complete(self.place.as_ref().map(|place| place.offset));
+    }
+}
+
+/// Returns the place at which the newest recording of a directory ends.
+fn newest_place(directory: &Path, channels: ChannelSet, symbols: &[String]) -> Option<Place> {
+    let entries = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_recording = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name.ends_with(".jsonl.zst") || name.ends_with(".jsonl.zst.part")
+        })
+    };
+    let mut paths: Vec<_> = entries.filter(is_recording).collect();
+    paths.sort_unstable();
+    // The newest one may have been cut off at once.
+    let end = paths.iter().rev().find_map(|path| recording_end(path).ok().flatten())?;
+    let names: Vec<_> = channels.iter().map(Channel::name).collect();
+    (end.channels == names && end.symbols == symbols).then_some(Place { epoch: end.epoch, offset: end.offset })
+}
+
+/// Returns the line that announces that the events of this stream from an offset on are not in the recording: nobody knows how many.
+fn open_gap_line(epoch: &str, from: u64) -> String {
+    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"restarted\"}}\n")
+}
