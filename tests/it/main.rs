@@ -123,6 +123,7 @@ mod poll_cursor;
 mod poll_wait;
 mod proxy_protocol;
 mod record;
+mod record_again;
 mod record_remote;
 mod renewal_rights;
 mod replay;
