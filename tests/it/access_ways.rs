@@ -182,8 +182,7 @@ fn every_route_of_the_source_is_in_the_list_of_this_test() {
     assert!(sources.len() > 60, "{sources:?}");
     let without = |text: &str| text.split('?').next().unwrap().to_owned();
     let listed = ROUTES.iter().map(|(_, path, pattern)| (*path, *pattern));
-    let of_operators = OPERATOR_ROUTES.iter().map(|(_, _, path, pattern)| (*path, *pattern));
-    let listed = listed.chain(of_operators);
+    let listed = listed.chain(OPERATOR_ROUTES.iter().map(|(_, _, path, pattern)| (*path, *pattern)));
     let patterns: Vec<_> =
         listed.map(|(path, pattern)| without(if pattern.is_empty() { path } else { pattern })).collect();
     let covers = |pattern: &String, source: &str| pattern.ends_with(source) || pattern.starts_with(source);
