@@ -74,7 +74,7 @@ impl Settings {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         check_names(&defaults().build()?.cache, variables)?;
-        Self::layered(profile, file, Self::environment())
+        Self::layered(profile, file, &Self::environment())
     }
 
     /// Returns the source of settings from the environment. An empty variable counts as not set: `KEY= tickcast`, and
@@ -84,7 +84,7 @@ impl Settings {
         Environment::with_prefix(prefix).prefix_separator(separator).separator(separator).ignore_empty(true)
     }
 
-    fn layered(profile: Option<&str>, file: Option<&Path>, environment: Environment) -> Result<Self, SettingsError> {
+    fn layered(profile: Option<&str>, file: Option<&Path>, environment: &Environment) -> Result<Self, SettingsError> {
         let profile = profile.map(|profile| Path::new("config").join(format!("{profile}.toml")));
         let mut texts = Vec::new();
         for path in profile.as_deref().into_iter().chain(file) {
@@ -97,7 +97,7 @@ impl Settings {
 
     /// Returns the settings of the defaults, of the texts of files with their names, and of the environment, each overriding those
     /// before it.
-    fn of_texts(texts: &[(String, String)], environment: Environment) -> Result<Self, SettingsError> {
+    fn of_texts(texts: &[(String, String)], environment: &Environment) -> Result<Self, SettingsError> {
         let defaults = defaults();
         let mut layers = defaults.clone();
         for (name, text) in texts {
@@ -121,7 +121,7 @@ impl Settings {
     #[doc(hidden)]
     pub fn of_files(texts: &[&str]) -> Result<Self, SettingsError> {
         let texts: Vec<_> = texts.iter().map(|text| ("fuzz.toml".to_owned(), (*text).to_owned())).collect();
-        Self::of_texts(&texts, Self::environment().source(Some(std::collections::HashMap::new())))
+        Self::of_texts(&texts, &Self::environment().source(Some(std::collections::HashMap::new())))
     }
 
     /// Checks that every value is within its range.
@@ -168,7 +168,7 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let source: HashMap<_, _> = variables.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        Settings::layered(None, None, Settings::environment().source(Some(source)))
+        Settings::layered(None, None, &Settings::environment().source(Some(source)))
     }
 
     #[test]

@@ -25,8 +25,9 @@ struct Answer {
 ///
 /// # Errors
 ///
-/// Returns 503 if the feed has ended.
+/// Returns 400 for a parameter, and 503 if the feed has ended.
 pub(super) async fn tell(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Parameters::of(&request)?.finish()?;
     ask(&request, FeedOrder::Tell).await
 }
 

@@ -274,7 +274,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .service(
             web::resource("/feed/{order}")
                 .route(web::post().to(feed::order))
-                .default_service(web::to(problem::method_not_allowed)),
+                .default_service(web::to(ticket::method_not_allowed)),
         )
         .service(
             web::resource("/ticket")

@@ -51,7 +51,7 @@ async fn a_mistake_in_a_file_or_an_argument_is_one_line_and_exit_code_2() {
         (
             "zones.csv",
             format!("{bars}SPY,{day},1,1,1,1,9\nSPY,2020-12-15 09:31:00,1,1,1,1,9\n").into(),
-            &[],
+            &["--interval", "1m"],
             "zones.csv:3",
         ),
         ("unknown.csv", "a,b,c\n1,2,3\n".into(), &[], "unknown.csv:"),
