@@ -7,7 +7,7 @@
 export const watchlist = {
   // How often the rows are updated.
   "Row updates": "행 갱신",
-  "chart, trades and alerts get every event": "차트·체결·알림은 모든 이벤트를 받음",
+  "chart and trades get every event": "차트·체결·알림은 모든 이벤트를 받음",
   "Pause": "일시정지",
   "{hz}/s": "초당 {hz}회",
   "every event": "모든 이벤트",
