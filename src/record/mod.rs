@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver as DoneReceiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix::{Actor, Addr, ArbiterHandle};
+use actix::{Actor, Addr, ArbiterHandle, Recipient};
 
 use crate::domain::{Clock, SymbolTable};
 use crate::feed::{Attach, RecordConfig};
@@ -24,7 +24,7 @@ use crate::history::{History, LastValues};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
 
-use receiver::Receiver;
+use receiver::{Finish, Receiver};
 use writer::Writer;
 
 /// Longest time that the end of the server waits for the last file.
@@ -63,6 +63,7 @@ pub struct RecorderParts {
 /// A running recorder.
 pub struct Recorder {
     queue: Sender<Item>,
+    receiver: Recipient<Finish>,
     done: Mutex<DoneReceiver<()>>,
 }
 
@@ -85,14 +86,24 @@ impl Recorder {
         })?;
         let receiver = Receiver::new(queue.clone(), history, epoch, expected, events_max, metrics);
         let receiver = Receiver::start_in_arbiter(&arbiter, |_| receiver);
-        let attach = Attach { batches: receiver.clone().recipient(), restarts: Some(receiver.recipient()) };
-        Ok((Self { queue, done: Mutex::new(done) }, attach))
+        let attach = Attach { batches: receiver.clone().recipient(), restarts: Some(receiver.clone().recipient()) };
+        Ok((Self { queue, receiver: receiver.recipient(), done: Mutex::new(done) }, attach))
     }
 
-    /// Completes the file. Must be called after the end of the feed.
+    /// Lets every event that the feed has published go into the file, and no later one. Must be called before the end of the feed.
+    pub async fn flush(&self) {
+        // After a timeout the rest of the events is missing at the end of the file, which says so by its own last offset.
+        if tokio::time::timeout(FINISH_TIMEOUT, self.receiver.send(Finish)).await.is_err() {
+            log::error!("the recording has not all events that were published");
+        }
+    }
+
+    /// Completes the file.
     pub fn finish(&self) {
         let done = self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.queue.send(Item::Finish).is_err() || done.recv_timeout(FINISH_TIMEOUT).is_err() {
+        // The thread has ended already if it was flushed.
+        let _ = self.queue.send(Item::Finish);
+        if done.recv_timeout(FINISH_TIMEOUT).is_err() {
             log::error!("the last file of the recording is not complete; it ends with .part");
         }
     }

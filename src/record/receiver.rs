@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use actix::fut::ready;
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use crate::feed::{Batch, Restart};
 use crate::history::{History, LastValues, ReadValues};
@@ -117,6 +117,19 @@ impl Handler<Batch> for Receiver {
             self.metrics.record_waiting.dec_by(events);
             self.lose(events.unsigned_abs());
         }
+    }
+}
+
+/// Asks for the end of the recording, after the batches that were sent before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Finish;
+
+impl Handler<Finish> for Receiver {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, _: &mut Self::Context) {
+        let _ = self.queue.send(Item::Finish);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A recording of a replay of a recording has the same events.
 
+use std::time::Duration;
+
 use crate::folder::Folder;
 use crate::patience::wait_until;
 use crate::recording::{Recording, check_offsets, digest, recordings, replayed};
@@ -20,6 +22,7 @@ async fn simulated(folder: &Folder) -> Vec<Recording> {
         let least = u64::try_from(second).unwrap() * 5_500;
         wait_until("its events", true, || server.metrics.events_published.get() > least).await;
     }
+    wait_until("the feed to have published all that is due", Duration::ZERO, || server.metrics.feed_lag()).await;
     wait_until("everything is written", 0, || server.metrics.record_waiting.get()).await;
     server.shut_down();
     wait_until("the end of the server", true, || server.has_ended()).await;

@@ -58,7 +58,7 @@ async fn a_mistake_in_a_file_or_an_argument_is_one_line_and_exit_code_2() {
         (
             "late.csv",
             format!("{bars}SPY,{day},1,1,1,1,9\n").into(),
-            &["--start", "2021-01-01T00:00:00Z"],
+            &["--start", "2021-01-01T00:00:00Z", "--interval", "1m"],
             "feed.replay.start",
         ),
         ("zone.csv", format!("{bars}SPY,{day},1,1,1,1,9\n").into(), &["--tz", "Mars/Olympus"], "feed.replay.tz"),
