@@ -140,9 +140,10 @@ impl<S: Source> Feed<S> {
     fn step(&mut self) {
         let reading = self.clock.read();
         self.source.tick(reading);
-        let mut is_full = self.restart();
-        for _ in 0..if self.source.is_unpaced() { STEP_BATCHES_MAX } else { 1 } {
-            is_full = is_full && self.publish_due();
+        let batches_max = if self.source.is_unpaced() { STEP_BATCHES_MAX } else { 1 };
+        let mut goes_on = self.restart();
+        for _ in 0..batches_max {
+            goes_on = goes_on && self.publish_due();
         }
         self.market.set(reading, self.source.now(), self.source.speed());
         for line in &mut self.delayed {

@@ -46,27 +46,24 @@ impl Archive {
         metrics: SharedMetrics,
     ) -> Self {
         let past = Arc::new(PastBars::new(past, bounds.bars_max, past_bars_max, metrics.clone()));
-        let ring = Ring::new(events_max).with_offsets(open.len());
-        Self {
-            live: RwLock::new(Bars::new(open, bounds)),
-            past: RwLock::new(past),
-            past_bars_max,
-            metrics,
-            ring: RwLock::new(ring),
-        }
+        Self::with_past(open, bounds, past, (past_bars_max, events_max), metrics)
     }
 
     /// Returns another archive that begins like this one has begun, with these open bars, and has the same past.
     #[must_use]
     pub fn beside(&self, open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds, events_max: usize) -> Self {
-        let ring = Ring::new(events_max).with_offsets(open.len());
-        Self {
-            live: RwLock::new(Bars::new(open, bounds)),
-            past: RwLock::new(self.past()),
-            past_bars_max: self.past_bars_max,
-            metrics: self.metrics.clone(),
-            ring: RwLock::new(ring),
-        }
+        Self::with_past(open, bounds, self.past(), (self.past_bars_max, events_max), self.metrics.clone())
+    }
+
+    fn with_past(
+        open: Vec<[Option<Bar>; Interval::COUNT]>,
+        bounds: BarBounds,
+        past: Arc<PastBars>,
+        (past_bars_max, events_max): (usize, usize),
+        metrics: SharedMetrics,
+    ) -> Self {
+        let ring = RwLock::new(Ring::new(events_max).with_offsets(open.len()));
+        Self { live: RwLock::new(Bars::new(open, bounds)), past: RwLock::new(past), past_bars_max, metrics, ring }
     }
 
     /// Begins anew at the time of a restart.

@@ -66,9 +66,32 @@ impl Served<'_> {
     /// Returns 503 if the stream is not served.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let Some(gate) = self.gate.filter(|gate| !gate.is_open()) else { return Ok(()) };
-        let speed = self.router.borrow().config().market.speed();
-        let left = Duration::from_micros(gate.opens_in_micros()).div_f64(speed);
+        let left = wait(gate.opens_in_micros(), self.router.borrow().config().market.speed());
         let detail = format!("nothing of the stream with delay_ms={} is due yet", gate.delay_ms());
-        Err(Problem::unavailable(detail).after(left.min(Duration::from_hours(24))))
+        Err(Problem::unavailable(detail).after(left))
+    }
+}
+
+/// Returns the time of the clock in which a market of this speed advances by so many microseconds, at most a day. Nobody knows it while a
+/// replay is paused, or goes as fast as it can (speed 0): then a client asks again after a second.
+fn wait(micros: u64, speed: f64) -> Duration {
+    if speed <= 0.0 {
+        return Duration::from_secs(1);
+    }
+    Duration::from_micros(micros).div_f64(speed).min(Duration::from_hours(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_delayed_stream_has_an_end_also_while_the_market_stands_still() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            [(10_000_000, 10.0), (0, 0.0), (900_000_000, 0.0)].map(|(left, speed)| wait(left, speed)),
+            [second; 3]
+        );
+        assert_eq!(wait(u64::MAX, 0.01), Duration::from_hours(24));
     }
 }

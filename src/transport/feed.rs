@@ -72,11 +72,11 @@ pub(super) async fn order(request: HttpRequest, name: Path<String>) -> Result<Ht
 
 /// Checks that the client may control the feed: one with a key that has `admin`, or without keys a program or page of this machine.
 fn check(request: &HttpRequest) -> Result<(), Problem> {
-    gate::check_operator(request)?;
-    if gate::has_key(request) {
-        return Worker::of(request).check_own_origin(request);
+    if !gate::has_key(request) {
+        return operator::check(request, "control the feed").map(drop);
     }
-    operator::check(request, "control the feed").map(drop)
+    gate::check_operator(request)?;
+    Worker::of(request).check_own_origin(request)
 }
 
 async fn ask(request: &HttpRequest, order: FeedOrder) -> Result<HttpResponse, Problem> {

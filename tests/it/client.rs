@@ -15,7 +15,22 @@ use crate::keyring::header_of;
 use crate::patience::{PATIENCE, patiently};
 use crate::view::View;
 
-/// Every channel.
+/// Every channel, those that a client must ask for by name included.
+pub(crate) const EVERY_CHANNEL: [&str; 12] = [
+    "trades",
+    "quotes",
+    "bars.1s",
+    "bars.1m",
+    "bars.5m",
+    "bars.15m",
+    "bars.1h",
+    "bars.1d",
+    "corrections",
+    "cancels",
+    "bars.1m.updated",
+    "bars.1d.ny",
+];
+/// The channels of the first version of the protocol.
 pub(crate) const ALL_CHANNELS: [&str; 8] =
     ["trades", "quotes", "bars.1s", "bars.1m", "bars.5m", "bars.15m", "bars.1h", "bars.1d"];
 /// How many of the last messages a failing test prints.

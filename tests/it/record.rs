@@ -8,29 +8,13 @@ use tickcast::app::Settings;
 use tickcast_tape::BadRecord;
 use tokio::process::Command;
 
-use crate::client::Client;
+use crate::client::{Client, EVERY_CHANNEL};
 use crate::command::{Process, configured, run, spawn_binary, spawn_command};
 use crate::folder::Folder;
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
 use crate::recording::{ROWS, Recording, check_offsets, is_event, recordings, rows};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
-
-/// Every channel.
-const CHANNELS: [&str; 12] = [
-    "trades",
-    "quotes",
-    "bars.1s",
-    "bars.1m",
-    "bars.5m",
-    "bars.15m",
-    "bars.1h",
-    "bars.1d",
-    "corrections",
-    "cancels",
-    "bars.1m.updated",
-    "bars.1d.ny",
-];
 
 fn recording(settings: &mut Settings, folder: &Folder) {
     settings.feed.record.dir = folder.root().to_str().unwrap().into();
@@ -45,7 +29,7 @@ async fn a_recording_has_every_message_as_it_is_sent() {
         settings.feed.amendments_per_million_trades = 100_000;
     });
     let mut client = Client::connect(server.address).await;
-    client.subscribe(&["*"], &CHANNELS).await;
+    client.subscribe(&["*"], &EVERY_CHANNEL).await;
     for _ in 0..70 {
         clock.advance_micros(1_000_000);
     }
@@ -60,7 +44,7 @@ async fn a_recording_has_every_message_as_it_is_sent() {
     let file = &files[0];
     let expected = json!({
         "type": "recording", "version": 1, "protocol": "tickcast.v1", "epoch": client.welcome["epoch"], "offset": 0,
-        "started": 1_772_463_845_123_456_i64, "channels": CHANNELS,
+        "started": 1_772_463_845_123_456_i64, "channels": EVERY_CHANNEL,
     });
     assert_eq!(file.lines[0], expected);
     assert_eq!((file.of_type("snapshot").count(), &file.lines[30]["type"]), (30, &"snapshot".into()));

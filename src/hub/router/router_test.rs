@@ -380,3 +380,18 @@ fn a_session_whose_skipped_events_are_all_forgotten_is_complete_again() {
     router.subscribe(key, &[id], trades, Mode::All, here);
     assert!(outbox.borrow().is_complete());
 }
+
+#[test]
+fn a_lossless_router_routes_no_further_than_its_slowest_session_can_follow() {
+    let (mut router, now) = router();
+    Rc::get_mut(&mut router.shared).unwrap().config.is_lossless = true;
+    let (key, outbox) = router.join::<Native>(None, now);
+    router.subscribe(key, &[Some(SymbolId(0))], ChannelSet::from_iter([Channel::Trades]), Mode::All, None);
+    accept_trades(&mut router, [0; 60].into_iter());
+    let mut offsets = Vec::new();
+    while offsets.len() < 60 {
+        while router.route_turn(now) {}
+        offsets.extend(take(&outbox, 100, now).unwrap().offsets);
+    }
+    assert_eq!(offsets, (1..=60).collect::<Vec<u64>>(), "a queue of 16 and a ring of 40 lose nothing");
+}

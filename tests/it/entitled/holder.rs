@@ -6,25 +6,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use crate::client::EVERY_CHANNEL;
 use crate::issuer::{ED, bearer, claims_at, merged, offers};
 use crate::keyring::{entry, header_of, offer, secret};
 use crate::spawn::START;
 
-/// Every channel.
-pub(super) const CHANNELS: [&str; 12] = [
-    "trades",
-    "quotes",
-    "bars.1s",
-    "bars.1m",
-    "bars.5m",
-    "bars.15m",
-    "bars.1h",
-    "bars.1d",
-    "corrections",
-    "cancels",
-    "bars.1m.updated",
-    "bars.1d.ny",
-];
 /// The channels of the random rights and requests.
 pub(super) const SOME: [&str; 4] = ["trades", "quotes", "bars.1s", "bars.1m"];
 const PATTERNS: [&str; 16] = [
@@ -84,13 +70,13 @@ impl Rights {
         let patterns: Vec<_> = (0..dice.below(4)).map(|_| *dice.of(&PATTERNS)).collect();
         let is_mine = |name: &&String| patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()));
         let mine = names.iter().filter(is_mine).cloned().collect();
-        let channels = if dice.one_in(2) { CHANNELS.into() } else { dice.some(&SOME) };
+        let channels = if dice.one_in(2) { EVERY_CHANNEL.into() } else { dice.some(&SOME) };
         let max_hz = dice.one_in(6).then_some(50);
         Self { patterns, mine, channels, max_hz }
     }
 
     pub(super) fn has_every_channel(&self) -> bool {
-        self.channels.len() == CHANNELS.len()
+        self.channels.len() == EVERY_CHANNEL.len()
     }
 
     /// Returns whether the dialects of vendors are for this holder.

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tickcast::domain::ManualClock;
 
-use crate::client::Client;
-use crate::entitled::holder::CHANNELS;
+use crate::client::{Client, EVERY_CHANNEL};
 use crate::keyring::{WIDE, get_as};
 use crate::patience::wait_until;
 use crate::spawn::TestServer;
@@ -39,7 +38,7 @@ pub(super) struct Market {
 impl Market {
     pub(super) async fn watch(server: &TestServer) -> Self {
         let mut witness = Client::connect_as(server.address, WIDE).await;
-        witness.subscribe(&["*"], &CHANNELS).await;
+        witness.subscribe(&["*"], &EVERY_CHANNEL).await;
         let listed = get_as(server.address, WIDE, "/api/v1/symbols").await.json();
         let text = |item: &Value, key: &str| item[key].as_str().unwrap().to_owned();
         let companies = listed["symbols"].as_array().unwrap().iter();
