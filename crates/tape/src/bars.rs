@@ -52,6 +52,8 @@ impl<R: Reader> BarsAsTrades<R> {
     fn expand(&mut self, row: &Row, bar: &InputBar) -> Result<(), ReadError> {
         if self.waiting.len() + 4 > self.waiting_max {
             let complaint = format!("make more than {} trades at once (`events_max`)", self.waiting_max);
+            self.waiting.clear();
+            self.is_over = true;
             return Err(ReadError::new("the bars".as_ref(), Place::File, Fault::Limit(complaint)));
         }
         let (trades, is_thin) = trades(row.ts, bar);

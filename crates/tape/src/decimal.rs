@@ -12,7 +12,7 @@ pub(crate) struct Fixed {
 /// Most digits of a number that are looked at; beyond them fractions only decide about rounding.
 const DIGITS_MAX: u32 = 36;
 /// Greatest exponent of ten that is looked at.
-const EXPONENT_MAX: i32 = 60;
+const EXPONENT_MAX: u32 = 60;
 
 /// Returns the number times 10 to the power of `decimals`, or `None` if the text is no decimal number or too large. Accepts a sign and an
 /// exponent (`1e-05`), as pandas writes them; no blanks, no thousands separators, no decimal comma.
@@ -34,7 +34,7 @@ fn short(text: &[u8], decimals: i32) -> Option<Fixed> {
     }
     let (mut value, mut digits, mut point) = (0_i64, 0, None);
     for byte in text {
-        if byte.is_ascii_digit() {
+        if byte.is_ascii_digit() && digits < 18 {
             value = value * 10 + i64::from(byte - b'0');
             digits += 1;
         } else if *byte == b'.' && point.is_none() && digits > 0 {
@@ -44,7 +44,7 @@ fn short(text: &[u8], decimals: i32) -> Option<Fixed> {
         }
     }
     let fraction = point.map_or(0, |point| digits - point);
-    if digits == 0 || digits > 18 || point == Some(digits) {
+    if digits == 0 || point == Some(digits) {
         return None;
     }
     let shift = usize::try_from(decimals - fraction).ok()?;
@@ -71,7 +71,7 @@ fn long(text: &[u8], decimals: i32) -> Option<Fixed> {
             _ => return None,
         }
     }
-    if text.is_empty() || exponent.abs() > EXPONENT_MAX {
+    if text.is_empty() || exponent.unsigned_abs() > EXPONENT_MAX {
         return None;
     }
     scaled(value, decimals + exponent - scale, is_inexact)
@@ -128,6 +128,7 @@ mod tests {
             ("1e-60", 0, true),
             ("0e50", 0, false),
             ("922337203685477.5807", i64::MAX, false),
+            ("0000000000000009999", 99_990_000, false),
             ("000000000000000000000000000000000000000000001.5", 15_000, false),
         ] {
             assert_eq!(price(text), Some((value, is_rounded)), "{text}");
@@ -156,6 +157,8 @@ mod tests {
             "9999999999999999999999999999999999999999999",
             "--1",
             "1e999999999999",
+            "1e-2147483648",
+            "9999999999999999999",
         ] {
             assert_eq!(price(text), None, "{text}");
         }

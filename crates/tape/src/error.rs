@@ -176,6 +176,13 @@ impl Bad {
 /// Returns the beginning of a text of a file, fit to be shown in one line.
 pub(crate) fn quoted(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let short: String = text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(QUOTED_CHARS_MAX).is_some() { short + "…" } else { short }
+    let (mut short, mut count) = (String::new(), 0);
+    for escaped in text.chars().map(char::escape_debug) {
+        count += escaped.clone().count();
+        if count > QUOTED_CHARS_MAX {
+            return short + "…";
+        }
+        short.extend(escaped);
+    }
+    short
 }

@@ -106,7 +106,7 @@ impl Read for Failing {
 fn decompressed(file: Counted) -> io::Result<Box<dyn Read + Send>> {
     let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
     let head = file.fill_buf()?;
-    if !head.is_empty() && head.len() < ZSTD.len() && ZSTD.starts_with(head) {
+    if !head.is_empty() && head.len() < ZSTD.len() && ZSTD.starts_with(head) || head == [0x1f] {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(match head {

@@ -1,5 +1,6 @@
 //! `LinesReader`: reads recordings of tickcast, whose lines are the messages of the protocol (docs/PROTOCOL.md) after a header.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use tickcast_core::domain::{CancelKind, Price, Symbol, Timestamp};
 
 use crate::counts::{Counts, Skip};
 use crate::decimal;
-use crate::error::{Bad, Fault, Place, ReadError};
+use crate::error::{Bad, Fault, Place, ReadError, quoted};
 use crate::input::{Input, Progress};
 use crate::limits::{self, check_bar};
 use crate::names::Names;
@@ -22,7 +23,7 @@ use tickcast_core::domain::Size;
 /// The version of recordings that is written; higher ones are refused.
 pub(crate) const VERSION: u64 = 1;
 /// Most bytes of a line. Snapshots of many symbols are lines of their own.
-const LINE_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads a recording.
 pub(crate) struct LinesReader {
@@ -54,7 +55,7 @@ struct Message<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(borrow)]
-    symbol: Option<&'a str>,
+    symbol: Option<Cow<'a, str>>,
     /// A number, but an object in snapshots.
     seq: Option<&'a RawValue>,
     ts: Option<i64>,
@@ -176,8 +177,9 @@ impl LinesReader {
     }
 
     fn row(&mut self) -> Result<Result<Row, Skip>, Bad> {
-        let message: Message = serde_json::from_slice(&self.text)
-            .map_err(|err| Bad::cell(&self.text, format!("a message of the protocol ({err})")))?;
+        let message: Message = serde_json::from_slice(&self.text).map_err(|err| {
+            Bad::cell(&self.text, format!("a message of the protocol ({})", quoted(err.to_string().as_bytes())))
+        })?;
         if message.kind == "lag" {
             self.counts.lost += message.skipped.unwrap_or_default();
         }
@@ -190,7 +192,7 @@ impl LinesReader {
         if message.kind == "bar" && (self.bars.is_none() || message.interval.and_then(spans::parse) != self.bars) {
             return Ok(Err(Skip::Other));
         }
-        let name = message.symbol.unwrap_or_default();
+        let name = message.symbol.as_deref().unwrap_or_default();
         let symbol: Option<Symbol> = self.names.resolve(name.as_bytes()).map_err(|bad| bad.at("symbol"))?;
         let Some(symbol) = symbol else { return Ok(Err(Skip::NotAsked)) };
         let ts = time(message.ts, "ts")?;
@@ -220,18 +222,16 @@ impl Reader for LinesReader {
 }
 
 fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Bad> {
-    let mut price = |value: Option<&RawValue>, key| price(value, key, counts);
+    let mut price = |value: Option<&RawValue>, key| price(value, key, &mut counts.rounded_prices);
+    let mut size = |value: Option<&RawValue>, key| size(value, key, &mut counts.rounded_sizes);
     Ok(Ok(match message.kind {
         "trade" => {
             let size = size(message.size, "size")?;
             if size == Size::default() {
                 return Ok(Err(Skip::NoVolume));
             }
-            Body::Trade {
-                price: price(message.price, "price")?,
-                size,
-                seq: message.seq.and_then(|seq| seq.get().parse().ok()).unwrap_or_default(),
-            }
+            let seq = message.seq.and_then(|seq| seq.get().parse().ok()).unwrap_or_default();
+            Body::Trade { price: price(message.price, "price")?, size, seq: number(Some(seq), "seq")? }
         }
         "quote" => Body::Quote {
             bid: price(message.bid, "bid")?,
@@ -247,7 +247,7 @@ fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Ba
                 low: price(message.low, "low")?,
                 close: price(message.close, "close")?,
                 volume: size(message.volume, "volume")?,
-                trades: message.trades,
+                trades: message.trades.filter(|trades| *trades > 0 && i64::try_from(*trades).is_ok()),
                 vwap: message.vwap.map(|vwap| price(Some(vwap), "vwap")).transpose()?,
             };
             check_bar(&bar)?;
@@ -258,7 +258,7 @@ fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Ba
         }
         kind => {
             let trade = Amended {
-                seq: message.trade_seq.ok_or_else(|| Bad::cell(b"", "a number").at("trade_seq"))?,
+                seq: number(message.trade_seq, "trade_seq")?,
                 ts: time(message.trade_ts, "trade_ts")?,
                 price: price(message.trade_price, "trade_price")?,
                 size: size(message.trade_size, "trade_size")?,
@@ -279,23 +279,33 @@ fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Ba
 }
 
 fn time(micros: Option<i64>, key: &'static str) -> Result<Timestamp, Bad> {
-    micros.map(Timestamp::from_micros).ok_or_else(|| Bad::cell(b"", "a time in microseconds").at(key))
+    let text = || micros.map_or_else(String::new, |micros| micros.to_string());
+    let expected = "a time in microseconds since 1970, of the years 1800 to 2261";
+    micros.and_then(limits::time).ok_or_else(|| Bad::cell(text().as_bytes(), expected).at(key))
 }
 
 fn text(value: Option<&RawValue>) -> &[u8] {
     value.map_or(b"", |value| value.get().as_bytes())
 }
 
-fn price(value: Option<&RawValue>, key: &'static str, counts: &mut Counts) -> Result<Price, Bad> {
+/// Returns the number of a trade. Half of all numbers are enough, and others can be counted on from it.
+fn number(value: Option<u64>, key: &'static str) -> Result<u64, Bad> {
+    let text = || value.map_or_else(String::new, |value| value.to_string());
+    let is_valid = |value: &u64| i64::try_from(*value).is_ok();
+    value.filter(is_valid).ok_or_else(|| Bad::cell(text().as_bytes(), "the number of a trade").at(key))
+}
+
+fn price(value: Option<&RawValue>, key: &'static str, rounded: &mut u64) -> Result<Price, Bad> {
     let text = text(value);
     let fixed = decimal::parse(text, 4).ok_or_else(|| Bad::cell(text, limits::A_PRICE).at(key))?;
-    counts.rounded_prices += u64::from(fixed.is_rounded);
+    *rounded += u64::from(fixed.is_rounded);
     limits::price(fixed.value, text).map_err(|bad| bad.at(key))
 }
 
-/// Returns a size. Recordings have no finer ones.
-fn size(value: Option<&RawValue>, key: &'static str) -> Result<Size, Bad> {
+fn size(value: Option<&RawValue>, key: &'static str, rounded: &mut u64) -> Result<Size, Bad> {
     let text = text(value);
-    let micros = decimal::parse(text, 6).and_then(|fixed| u64::try_from(fixed.value).ok());
-    micros.map(Size::from_micros).ok_or_else(|| Bad::cell(text, "a size").at(key))
+    let bad = || Bad::cell(text, limits::A_SIZE).at(key);
+    let fixed = decimal::parse(text, 6).ok_or_else(bad)?;
+    *rounded += u64::from(fixed.is_rounded);
+    u64::try_from(fixed.value).map(Size::from_micros).map_err(|_| bad())
 }

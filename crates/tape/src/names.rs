@@ -9,6 +9,8 @@ use crate::options::ReadOptions;
 
 /// Names whose symbols are remembered. Beyond it they are looked up again.
 const REMEMBERED_MAX: usize = 100_000;
+/// Longest name that is remembered, in bytes. A longer one is nobody's name.
+const REMEMBERED_BYTES_MAX: usize = 64;
 
 /// Finds the symbol of a name: by the table of the options, or the name itself.
 pub(crate) struct Names {
@@ -54,7 +56,9 @@ impl Names {
         if self.known.len() == REMEMBERED_MAX {
             self.known.clear();
         }
-        self.known.insert(name.into(), symbol);
+        if name.len() <= REMEMBERED_BYTES_MAX {
+            self.known.insert(name.into(), symbol);
+        }
         Ok(symbol)
     }
 }

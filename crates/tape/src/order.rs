@@ -17,6 +17,8 @@ use crate::row::Row;
 
 /// Rows by which is decided whether a file is sorted by symbol.
 const SAMPLE_ROWS: usize = 65_536;
+/// Most symbols of a file that are remembered in order to notice that it is sorted by them.
+const SYMBOLS_MAX: usize = 1_000_000;
 /// Most rows that wait for late ones. Beyond it the oldest is delivered.
 const WINDOW_ROWS_MAX: usize = 1_000_000;
 
@@ -147,6 +149,10 @@ impl Ordered {
     /// Refuses a file that turns out to be sorted by symbol: a new symbol begins at an earlier time.
     fn check(&mut self, row: &Row) -> Result<(), ReadError> {
         let Some((seen, last)) = &mut self.seen else { return Ok(()) };
+        if seen.len() == SYMBOLS_MAX {
+            self.seen = None;
+            return Ok(());
+        }
         let is_new = *last != Some(row.symbol) && seen.insert(row.symbol);
         *last = Some(row.symbol);
         if is_new && self.newest.micros().saturating_sub(row.ts.micros()) > self.reorder_micros.max(1_000_000) {

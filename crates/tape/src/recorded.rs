@@ -1,12 +1,13 @@
 //! `recording_end`: how far a recording goes, so that a recorder can go on after it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::error::{Fault, ReadError};
 use crate::input::Input;
+use crate::lines::LINE_BYTES_MAX;
 use crate::options::Format;
 
 /// The stream and the place in it at which a recording ends.
@@ -50,7 +51,9 @@ pub fn recording_end(path: &Path) -> Result<Option<RecordingEnd>, ReadError> {
     let (mut text, mut bytes) = (BufReader::new(input.into_bytes()), Vec::new());
     let mut end: Option<RecordingEnd> = None;
     // An error is the end of the last frame of a file that is cut off.
-    while text.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) && bytes.ends_with(b"\n") {
+    while (&mut text).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0)
+        && bytes.ends_with(b"\n")
+    {
         if let Ok(line) = serde_json::from_slice::<Line>(&bytes) {
             match &mut end {
                 None if line.kind == "recording" => {

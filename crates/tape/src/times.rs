@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use tickcast_core::domain::{Interval, Timestamp, day_start};
 
 use crate::error::Bad;
+use crate::limits;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -106,7 +107,7 @@ impl Times {
             self.last = ts.micros();
             return Ok(Time { ts, is_rounded, is_midnight: false });
         }
-        let expected = "a time such as 2020-12-15T09:30:00-05:00, or since 1970";
+        let expected = "a time such as 2020-12-15T09:30:00-05:00, or since 1970, of the years 1800 to 2261";
         let (style, time) = if let Some(time) = self.number(text) {
             (Style::Number, time)
         } else {
@@ -118,6 +119,7 @@ impl Times {
             Some(first) if first == style => {}
             Some(first) => return Err(Bad::cell(text, first.name())),
         }
+        limits::time(time.ts.micros()).ok_or_else(|| Bad::cell(text, expected))?;
         self.last = time.ts.micros();
         Ok(time)
     }
@@ -145,7 +147,8 @@ impl Times {
                 (Unit::Magnitude | Unit::OfDay(_), _) => (value.checked_mul(SECOND)?, false),
             }
         };
-        let ts = Timestamp::from_micros(micros);
+        // Calendars end somewhere.
+        let ts = limits::time(micros)?;
         let is_midnight = Interval::D1.start_of(ts) == ts || day_start(ts) == ts;
         Some(Time { ts, is_rounded, is_midnight })
     }
@@ -206,7 +209,7 @@ fn civil(text: &[u8]) -> Option<Civil> {
     let Some((separator, rest)) = rest.split_first() else { return Some(Civil { day, clock: None, offset_s: None }) };
     let rest = match separator {
         b'T' | b't' | b' ' => rest,
-        b'0'..=b'9' if text.len() == 14 => &text[8..],
+        b'0'..=b'9' if text.len() == 14 && text[4].is_ascii_digit() => &text[8..],
         _ => return None,
     };
     let (clock, rest) = clock(rest)?;

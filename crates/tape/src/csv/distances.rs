@@ -47,13 +47,14 @@ impl Distances {
         !self.is_timed && !self.last.is_empty() && self.shortest.is_none()
     }
 
-    /// Returns the length of the bars: a day if all times are midnights, else the greatest length that divides every distance.
+    /// Returns the length of the bars: a day if all times are midnights, else the greatest length that divides every distance, if it is of
+    /// whole seconds.
     pub(super) fn span(&self) -> Option<i64> {
         let shortest = self.shortest.filter(|shortest| *shortest < 6 * DAY)?;
         if !self.is_timed && shortest >= SHORTEST_DAY {
             return Some(DAY);
         }
-        Some(self.greatest_common).filter(|span| (SECOND..=DAY).contains(span))
+        Some(self.greatest_common).filter(|span| (SECOND..=DAY).contains(span) && span % SECOND == 0)
     }
 }
 
@@ -100,6 +101,11 @@ mod tests {
             "with DST"
         );
         assert_eq!(span(&[(0, true), (0, true)]), None, "one bar of each");
+        let mut distances = Distances::default();
+        for micros in [0, 1_500_000, 3_000_000] {
+            distances.add("A".parse().unwrap(), Timestamp::from_micros(micros), false);
+        }
+        assert_eq!(distances.span(), None, "a second and a half");
         assert_eq!(span(&[(0, true), (0, true), (7 * day, true)]), None, "weeks");
     }
 }

@@ -58,7 +58,7 @@ impl Header {
             }
             let has = |role: &Role| places[*role as usize].is_some();
             let fits = layout.needs.iter().all(|name| place(name).is_some())
-                && layout.required.iter().all(has)
+                && layout.fits(has)
                 && (has(&Role::Time) || has(&Role::Clock));
             fits.then(|| Self { layout, names: names.to_vec(), places: split_time(places), is_data })
         })
@@ -70,9 +70,9 @@ impl Header {
         self.places[role as usize]
     }
 
-    /// Returns the name of the column with this meaning.
+    /// Returns the name of the column with this meaning, or the name that it should have.
     pub(super) fn name(&self, role: Role) -> String {
-        self.place(role).map_or_else(|| "?".into(), |place| self.names[place].trim().into())
+        self.place(role).map_or_else(|| self.layout.preferred(role).into(), |place| self.names[place].trim().into())
     }
 }
 
@@ -166,6 +166,15 @@ mod tests {
             ("index,date,open,high,low,close,volume", "bars"),
             ("<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<TICKVOL>,<VOL>,<SPREAD>", "bars"),
             (",open,high,low,close,volume", "bars"),
+            (
+                "type,symbol,timestamp,price,size,bid,bid_size,ask,ask_size,interval,open,high,low,close,volume,trades,vwap",
+                "tickcast",
+            ),
+            ("symbol,type,timestamp,bid,ask,bid_size,ask_size,price,size", "tickcast"),
+            ("time,type,price,size,open,high,low,close,volume", "tickcast"),
+            ("timestamp,type,price,size", "trades"),
+            ("timestamp,type,bid,ask,bid_size,ask_size", "quotes"),
+            ("timestamp,price,size,bid,ask,bid_size,ask_size", "quotes"),
         ] {
             assert_eq!(layout(line, "x.csv"), Some((name, false)), "{line}");
         }

@@ -72,7 +72,7 @@ pub(super) struct Layout {
     pub(super) kind: Kind,
     /// The names of columns by meaning, the preferred name first.
     pub(super) columns: &'static [Column],
-    /// The meanings that a file must have, beside a time.
+    /// The meanings that a file must have, beside a time: see [`Self::fits`].
     pub(super) required: &'static [Role],
     pub(super) unit: Unit,
     pub(super) prices: Prices,
@@ -80,6 +80,20 @@ pub(super) struct Layout {
     pub(super) has_lots: bool,
     /// Files are sorted by symbol, then by time.
     pub(super) is_by_symbol: bool,
+}
+
+impl Layout {
+    /// Returns whether a file with columns of these meanings, beside a time, has this layout.
+    pub(super) fn fits(&self, has: impl Fn(&Role) -> bool) -> bool {
+        // With rows of one kind alone, `type` has another meaning.
+        let kinds = || KINDS.iter().filter(|roles| roles.iter().all(&has)).count();
+        self.required.iter().all(&has) && (self.kind != Kind::Named || kinds() > 1)
+    }
+
+    /// Returns the name that the column of this meaning should have.
+    pub(super) fn preferred(&self, role: Role) -> &'static str {
+        self.columns.iter().find(|(each, _)| *each == role).map_or("?", |(_, names)| names[0])
+    }
 }
 
 const PLAIN: Layout = Layout {
@@ -100,7 +114,13 @@ const SYMBOLS: &[&str] = &["symbol", "ticker", "sym", "instrument", "code", "s",
 const BAR: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close];
 const QUOTE: &[Role] = &[Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
 const TRADE: &[Role] = &[Role::Price, Role::Size];
+/// The columns by which a kind of rows is recognised in a table of several kinds.
+const KINDS: [&[Role]; 3] = [&[Role::Price], &[Role::Bid, Role::Ask], BAR];
 type Column = (Role, &'static [&'static str]);
+const BID: Column = (Role::Bid, &["bid_price", "bid", "bp", "best_bid"]);
+const BID_SIZE: Column = (Role::BidSize, &["bid_size", "bs", "bid_qty", "bid_amount", "bidsize", "bid_volume"]);
+const ASK: Column = (Role::Ask, &["ask_price", "ask", "ap", "best_ask"]);
+const ASK_SIZE: Column = (Role::AskSize, &["ask_size", "as", "ask_qty", "ask_amount", "asksize", "ask_volume"]);
 const OPEN: Column = (Role::Open, &["open", "o", "open_price"]);
 const HIGH: Column = (Role::High, &["high", "h", "high_price"]);
 const LOW: Column = (Role::Low, &["low", "l", "low_price"]);
@@ -111,32 +131,6 @@ const VWAP: Column = (Role::Vwap, &["vwap", "vw"]);
 
 /// Every layout. The first one that fits is taken, so that the vague ones come last.
 pub(super) const LAYOUTS: &[Layout] = &[
-    Layout {
-        name: "tickcast",
-        needs: &["type", "symbol", "timestamp", "price", "size", "bid", "bid_size", "ask", "ask_size", "interval"],
-        kind: Kind::Named,
-        columns: &[
-            (Role::Kind, &["type"]),
-            (Role::Symbol, &["symbol"]),
-            (Role::Time, &["timestamp"]),
-            (Role::Price, &["price"]),
-            (Role::Size, &["size"]),
-            (Role::Bid, &["bid"]),
-            (Role::BidSize, &["bid_size"]),
-            (Role::Ask, &["ask"]),
-            (Role::AskSize, &["ask_size"]),
-            (Role::Interval, &["interval"]),
-            OPEN,
-            HIGH,
-            LOW,
-            CLOSE,
-            VOLUME,
-            TRADES,
-            VWAP,
-        ],
-        required: &[Role::Kind, Role::Symbol],
-        ..PLAIN
-    },
     // https://massive.com/docs/flat-files/stocks/trades
     Layout {
         name: "Massive trades",
@@ -303,18 +297,38 @@ pub(super) const LAYOUTS: &[Layout] = &[
         prices: Prices::Units,
         ..PLAIN
     },
+    // What this crate writes, and any other table of rows of several kinds.
+    Layout {
+        name: "tickcast",
+        needs: &["type"],
+        kind: Kind::Named,
+        columns: &[
+            (Role::Kind, &["type"]),
+            (Role::Symbol, SYMBOLS),
+            (Role::Time, TIMES),
+            (Role::Price, &["price"]),
+            (Role::Size, &["size"]),
+            BID,
+            BID_SIZE,
+            ASK,
+            ASK_SIZE,
+            (Role::Interval, &["interval"]),
+            OPEN,
+            HIGH,
+            LOW,
+            CLOSE,
+            VOLUME,
+            TRADES,
+            VWAP,
+        ],
+        required: &[Role::Kind],
+        ..PLAIN
+    },
     // Alpaca's `df.to_csv()` of quotes, and any other table of quotes.
     Layout {
         name: "quotes",
         kind: Kind::Quotes,
-        columns: &[
-            (Role::Symbol, SYMBOLS),
-            (Role::Time, TIMES),
-            (Role::Bid, &["bid_price", "bid", "bp", "best_bid"]),
-            (Role::BidSize, &["bid_size", "bs", "bid_qty", "bid_amount", "bidsize", "bid_volume"]),
-            (Role::Ask, &["ask_price", "ask", "ap", "best_ask"]),
-            (Role::AskSize, &["ask_size", "as", "ask_qty", "ask_amount", "asksize", "ask_volume"]),
-        ],
+        columns: &[(Role::Symbol, SYMBOLS), (Role::Time, TIMES), BID, BID_SIZE, ASK, ASK_SIZE],
         required: QUOTE,
         ..PLAIN
     },

@@ -31,7 +31,7 @@ pub(super) struct Book {
 pub(super) fn midnight(path: &Path) -> Option<Timestamp> {
     let date: NaiveDate = file_name(path).split('_').nth(1)?.parse().ok()?;
     let start = date.and_time(NaiveTime::MIN).and_local_timezone(New_York).earliest()?;
-    Some(Timestamp::from_micros(start.timestamp_micros()))
+    limits::time(start.timestamp_micros())
 }
 
 impl Book {
@@ -45,8 +45,8 @@ impl Book {
         Ok(Some(Self { path, records: Records::new(input.into_bytes(), b','), quote: None }))
     }
 
-    /// Reads the next line; returns the quote if it has changed and both sides have a price.
-    pub(super) fn advance(&mut self, ts: Timestamp, symbol: Symbol) -> Result<Option<Row>, ReadError> {
+    /// Reads the next line; returns the quote if it has changed and both sides have a price. Without a time there is none yet.
+    pub(super) fn advance(&mut self, ts: Option<Timestamp>, symbol: Symbol) -> Result<Option<Row>, ReadError> {
         let advance = self.records.advance();
         let place = Place::Line(self.records.line());
         let fail = |fault| Err(ReadError::new(&self.path, place, fault));
@@ -56,9 +56,7 @@ impl Book {
             Advance::TooLong => return fail(Fault::Limit("the line is too long".into())),
         }
         let quote = quote(&self.records).map_err(|bad| ReadError::bad(&self.path, place, bad))?;
-        if quote.is_none() || quote == self.quote {
-            return Ok(None);
-        }
+        let Some(ts) = ts.filter(|_| quote.is_some() && quote != self.quote) else { return Ok(None) };
         self.quote.clone_from(&quote);
         Ok(quote.map(|body| Row { ts, symbol, body }))
     }

@@ -81,12 +81,13 @@ impl CsvReader {
 
     /// Finds the length of the bars, if no column has it: by the options, the name of the file, or the first lines.
     fn find_span(&mut self, options: &ReadOptions) -> Result<(), ReadError> {
+        let kind = self.rows.header.layout.kind;
         let has_column = [Role::Interval, Role::RecordType].iter().any(|role| self.rows.header.place(*role).is_some());
-        if self.rows.header.layout.kind != Kind::Bars || has_column {
+        if !matches!(kind, Kind::Bars | Kind::Named) || has_column {
             return Ok(());
         }
         self.rows.span = options.interval_micros.or_else(|| distances::of_path(&self.path));
-        if self.rows.span.is_some() {
+        if self.rows.span.is_some() || kind == Kind::Named {
             return Ok(());
         }
         let mut distances = Distances::default();
@@ -165,10 +166,8 @@ impl CsvReader {
 
     /// Returns the new quote after the present message of LOBSTER.
     fn quote_of_book(&mut self) -> Result<Option<Row>, ReadError> {
-        let (Some(book), Some(symbol), Some(ts)) = (&mut self.book, self.rows.symbol, self.rows.times.last()) else {
-            return Ok(None);
-        };
-        book.advance(ts, symbol)
+        let (Some(book), Some(symbol)) = (&mut self.book, self.rows.symbol) else { return Ok(None) };
+        book.advance(self.rows.times.last(), symbol)
     }
 
     fn advance(&mut self) -> Result<bool, ReadError> {
@@ -191,7 +190,7 @@ impl Reader for CsvReader {
                     self.is_over = true;
                     return Err(err);
                 }
-                None => self.read()?.map(|(row, _)| row),
+                None => self.read().inspect_err(|_| self.is_over = true)?.map(|(row, _)| row),
             },
         };
         self.rows.counts.rows += u64::from(row.is_some());

@@ -132,9 +132,7 @@ impl Rows {
         let (bid, ask) = (self.side(line, Role::Bid)?, self.side(line, Role::Ask)?);
         let (Some(bid), Some(ask)) = (bid, ask) else { return Ok(Err(Skip::OneSided)) };
         let lot = if self.header.layout.has_lots && ts < SHARES_SINCE { 100 } else { 1 };
-        let in_shares = |size: Size| Size::from_micros(size.micros().saturating_mul(lot));
-        let bid_size = in_shares(self.size(line, Role::BidSize)?);
-        let ask_size = in_shares(self.size(line, Role::AskSize)?);
+        let (bid_size, ask_size) = (self.lots(line, Role::BidSize, lot)?, self.lots(line, Role::AskSize, lot)?);
         Ok(Ok(Body::Quote { bid, bid_size, ask, ask_size }))
     }
 
@@ -174,7 +172,8 @@ impl Rows {
                 .and_then(limits::span_of_rtype)
                 .ok_or_else(|| bad(Role::RecordType, "the type of a bar, from 32 to 36"));
         }
-        if self.header.place(Role::Interval).is_some() {
+        if self.header.place(Role::Interval).is_some() || self.header.layout.kind == Kind::Named && self.span.is_none()
+        {
             let span = std::str::from_utf8(self.text(line, Role::Interval)).ok().and_then(spans::parse);
             return span.ok_or_else(|| bad(Role::Interval, "a length such as 1m, from 1s to 1d"));
         }
@@ -183,11 +182,16 @@ impl Rows {
     }
 
     fn named(&mut self, line: &Records, ts: Timestamp) -> Result<Result<Body, Skip>, Bad> {
-        match self.text(line, Role::Kind) {
-            b"trade" => self.trade(line),
-            b"quote" => self.quote(line, ts),
-            b"bar" => self.bar(line),
-            other => Err(Bad::cell(other, "trade, quote or bar").at(self.header.name(Role::Kind))),
+        let kind = self.text(line, Role::Kind);
+        let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+        if is(b"trade") {
+            self.trade(line)
+        } else if is(b"quote") {
+            self.quote(line, ts)
+        } else if is(b"bar") {
+            self.bar(line)
+        } else {
+            Err(Bad::cell(kind, "trade, quote or bar").at(self.header.name(Role::Kind)))
         }
     }
 
@@ -233,9 +237,17 @@ impl Rows {
         }
     }
 
+    /// Returns a size that is given in lots of so many shares.
+    fn lots(&mut self, line: &Records, role: Role, lot: u64) -> Result<Size, Bad> {
+        let size = self.size(line, role)?;
+        let micros = size.micros().checked_mul(lot).filter(|micros| i64::try_from(*micros).is_ok());
+        let bad = || Bad::cell(self.text(line, role), limits::A_SIZE).at(self.header.name(role));
+        micros.map(Size::from_micros).ok_or_else(bad)
+    }
+
     fn size(&mut self, line: &Records, role: Role) -> Result<Size, Bad> {
         let text = self.text(line, role);
-        let bad = || Bad::cell(text, "a size: a decimal number from 0 to 9,000,000,000,000").at(self.header.name(role));
+        let bad = || Bad::cell(text, limits::A_SIZE).at(self.header.name(role));
         let fixed = decimal::parse(text, 6).ok_or_else(bad)?;
         let micros = u64::try_from(fixed.value).map_err(|_| bad())?;
         self.counts.rounded_sizes += u64::from(fixed.is_rounded);

@@ -75,6 +75,63 @@ fn prices_that_are_negative_zero_out_of_range_or_no_numbers() {
 }
 
 #[test]
+fn numbers_with_a_decimal_comma_or_in_two_styles() {
+    let header = HEADER.replace(',', ";");
+    let found = complaint("x.csv", format!("{header}SPY;2020-12-15T14:30:00Z;367,4;1\n"), &plain());
+    assert_eq!(
+        found,
+        "x.csv:2: column 'price': '367,4' is not a price: a decimal number with a point, above 0 and at most 1,000,000,000"
+    );
+    let text = format!("{header}SPY;2020-12-15T14:30:00Z;367.4;1\nSPY;2020-12-15T14:30:01Z;367,5;1\n");
+    assert!(complaint("x.csv", text, &plain()).starts_with("x.csv:3: column 'price': '367,5'"));
+    for exponent in ["1e-2147483648", "1e2147483647", "1e99999999999"] {
+        assert!(complaint("x.csv", trade(exponent), &plain()).starts_with("x.csv:2: column 'price'"), "{exponent}");
+    }
+}
+
+#[test]
+fn the_line_is_right_whatever_the_line_ends_and_the_quotes() {
+    for (end, line) in [("\n", 5), ("\r\n", 5), ("\n\n", 9)] {
+        let text = [
+            "\u{feff}symbol,timestamp,price,size",
+            "\"SPY\",1608042600,1,\"1\"",
+            "SPY,1608042601,2,1",
+            "SPY,1608042602,3,1",
+            "SPY,1608042603,x,1",
+            "",
+        ];
+        let found = complaint("x.csv", text.join(end), &plain());
+        assert!(found.starts_with(&format!("x.csv:{line}: column 'price': 'x'")), "{found}");
+    }
+    let found =
+        complaint("x.csv", format!("id,{HEADER}\"two\nlines\",SPY,1608042600,1,1\n3,SPY,1608042600,x,1\n"), &plain());
+    assert!(found.starts_with("x.csv:4: column 'price': 'x'"), "{found}");
+}
+
+#[test]
+fn a_text_that_ends_in_the_middle_of_a_line() {
+    let text = format!("{}SPY,2020-12-15T14:30:01Z,36", trade("1"));
+    assert_eq!(complaint("x.csv", &text, &plain()), "x.csv:3: 3 columns, expected 4 (trades)");
+    let folder = Folder::new();
+    let options = ReadOptions { bad_record: BadRecord::Skip, ..plain() };
+    let (rows, counts) = read(&folder.write("x.csv", &text), &options).unwrap();
+    assert_eq!((rows.len(), counts.skipped(Skip::Bad)), (1, 1));
+}
+
+#[test]
+fn rows_out_of_order_are_sorted_or_moved_and_counted() {
+    let line = |second: u32, tenth: u32| format!("SPY,2020-12-15T14:30:{second:02}.{tenth}Z,{second}.{tenth}1,1\n");
+    let text = [line(1, 0), line(2, 0), line(1, 5), line(9, 0), line(3, 0), line(9, 1)].concat();
+    let folder = Folder::new();
+    let (rows, counts) = read(&folder.write("x.csv", format!("{HEADER}{text}")), &plain()).unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| crate::shown(row)[10..].to_owned()).collect();
+    let expected = ["1608042601000000 1.01 1", "1608042601500000 1.51 1", "1608042602000000 2.01 1"];
+    assert_eq!(shown[..3], expected);
+    assert_eq!(shown[3..], ["1608042609000000 9.01 1", "1608042609000000 3.01 1", "1608042609100000 9.11 1"]);
+    assert_eq!((counts.sorted, counts.moved), (1, 1));
+}
+
+#[test]
 fn a_bar_whose_prices_do_not_enclose_each_other() {
     let bars = |line: &str| format!("date,open,high,low,close,volume\n2020-12-14,2,3,1,2,9\n2020-12-15,{line},9\n");
     for (line, expected) in [
@@ -108,6 +165,54 @@ fn times_without_a_zone_or_of_two_styles() {
     assert_eq!(found, expected);
     let found = complaint("x.csv", format!("{HEADER}{}", line("12/15/2020 09:30")), &plain());
     assert!(found.contains("is not a time such as 2020-12-15T09:30:00-05:00"), "{found}");
+}
+
+#[test]
+fn times_of_two_zones_are_right_if_they_have_an_offset_and_refused_if_they_have_a_name() {
+    let line = |time: &str| format!("SPY,{time},1,1\n");
+    let text = format!("{HEADER}{}{}", line("2020-12-15 09:30:00-05:00"), line("2020-12-15T15:31:00+01:00"));
+    let expected = ["trade SPY 1608042600000000 1.00 1", "trade SPY 1608042660000000 1.00 1"];
+    assert_eq!(crate::rows("x.csv", text, &plain()), expected);
+    let found = complaint("x.csv", format!("{HEADER}{}", line("2020-12-15 09:30:00 EST")), &plain());
+    assert!(
+        found.starts_with("x.csv:2: column 'timestamp': '2020-12-15 09:30:00 EST' is not a time such as"),
+        "{found}"
+    );
+}
+
+#[test]
+fn times_that_no_clock_shows_or_beyond_the_years_that_are_read() {
+    let options = ReadOptions { tz: Some(chrono_tz::America::New_York), ..plain() };
+    let line = |time: &str| format!("{HEADER}SPY,2020-12-15 09:30,1,1\nSPY,{time},1,1\n");
+    let found = complaint("x.csv", line("2021-03-14 02:30"), &options);
+    let expected = "x.csv:3: column 'timestamp': '2021-03-14 02:30' is not a time in America/New_York: the clocks were set forward";
+    assert_eq!(found, expected);
+    for time in [
+        "2021-02-29 09:30",
+        "2020-12-15 24:00",
+        "2020-12-15 9:30",
+        "1799-12-31 09:30",
+        "2262-01-01 09:30",
+        "2020-12-150930",
+    ] {
+        let found = complaint("x.csv", line(time), &options);
+        assert!(found.starts_with(&format!("x.csv:3: column 'timestamp': '{time}' is not a time such as")), "{found}");
+    }
+    let tardis = |time: &str| format!("exchange,symbol,timestamp,local_timestamp,price,amount\nx,SPY,{time},1,1,1\n");
+    let any = |time: &str| format!("{HEADER}SPY,{time},1,1\n");
+    for text in [
+        any("99999999999"),
+        any("99999999999999999"),
+        any("99999999999999999999"),
+        tardis("99999999999999999"),
+        tardis("9223372036854775807"),
+    ] {
+        let found = complaint("x.csv", &text, &plain());
+        assert!(
+            found.starts_with("x.csv:2: column 'timestamp'") && found.contains("of the years 1800 to 2261"),
+            "{found}"
+        );
+    }
 }
 
 #[test]
@@ -163,6 +268,14 @@ fn a_record_with_a_mistake_is_skipped_and_counted_if_that_is_asked_for() {
 }
 
 #[test]
+fn what_a_complaint_quotes_is_short_whatever_it_is() {
+    for text in ["x".repeat(5_000), "\u{10ffff}".repeat(5_000)] {
+        assert!(complaint("x.csv", &text, &plain()).chars().count() < 500);
+        assert!(complaint("x.csv", trade(&text), &plain()).chars().count() < 300);
+    }
+}
+
+#[test]
 fn control_characters_of_a_file_are_not_shown() {
     let found = complaint("x.csv", trade("\"1\n\u{1b}[31m2\""), &plain());
     assert!(found.starts_with("x.csv:2: column 'price': '1\\n\\u{1b}[31m2' is not"), "{found}");
@@ -214,6 +327,22 @@ fn a_recording_of_another_version_without_header_or_cut_off() {
     );
     let found = complaint("x.jsonl", format!("{header}{}", event.replace("1.00", "-1.00")), &plain());
     assert!(found.starts_with("x.jsonl:2: column 'price': '-1.00' is not a price"), "{found}");
+    let long = format!("\"{}\"", "x".repeat(10_000));
+    let found =
+        complaint("x.jsonl", format!("{header}{}", event.replace("\"ts\":1", &format!("\"ts\":{long}"))), &plain());
+    assert!(found.contains("is not a message of the protocol (invalid type") && found.len() < 300, "{found}");
+    for (key, value, part) in [
+        ("ts", "9223372036854775807", "column 'ts': '9223372036854775807' is not a time in microseconds"),
+        ("seq", "9223372036854775808", "column 'seq': '9223372036854775808' is not the number of a trade"),
+        ("size", "9300000000000", "column 'size': '9300000000000' is not a size"),
+    ] {
+        let found = complaint(
+            "x.jsonl",
+            format!("{header}{}", event.replace(&format!("\"{key}\":1"), &format!("\"{key}\":{value}"))),
+            &plain(),
+        );
+        assert!(found.starts_with(&format!("x.jsonl:2: {part}")), "{found}");
+    }
     let found = complaint("x.jsonl", format!("{header}{}", "x".repeat(2_000_000)), &plain());
     assert_eq!(found, "x.jsonl:2: the line has more than 1048576 bytes");
 }

@@ -105,6 +105,12 @@ fn a_price_or_a_time_that_is_undefined_is_a_mistake_and_a_side_may_be() {
     assert!(found.starts_with("x.dbn: record 1: column 'price': 'undefined' is not a price"), "{found}");
     let found = complaint("x.dbn", with(16, -1_000_000_000), &plain());
     assert!(found.starts_with("x.dbn: record 1: column 'price': '-1.000000000' is not a price"), "{found}");
+    let found = complaint("x.dbn", with(16, i64::MIN), &plain());
+    assert!(found.contains("column 'price': '-9223372036.854775808' is not a price"), "{found}");
+    let found = complaint("x.dbn", with(16, i64::MAX - 1), &plain());
+    assert!(found.contains("column 'price': '9223372036.854775806' is not a price"), "{found}");
+    let found = complaint("x.dbn", with(32, i64::MAX), &plain());
+    assert!(found.contains("column 'ts': '9223372036854775807' is not a time before 2262"), "{found}");
     let found = complaint("x.dbn", with(32, -1), &plain());
     assert!(found.starts_with("x.dbn: record 1: column 'ts': '18446744073709551615' is not a time"), "{found}");
     let expected = sample("tbbo.dbn")[1..].to_vec();

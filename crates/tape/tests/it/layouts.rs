@@ -185,6 +185,12 @@ fn lobster_has_day_and_symbol_in_its_name_and_quotes_in_a_second_file() {
             "quote AAPL 1340285400200000 223.81 1 223.95 100",
         ]
     );
+    // A message with a mistake, even the first one, has its line in the book.
+    folder.write("AAPL_2012-06-21_34200000_57600000_message_1.csv", messages.replace("34200.017459617", "-1"));
+    let (rows, counts) = read(&path, &ReadOptions { bad_record: tickcast_tape::BadRecord::Skip, ..plain() }).unwrap();
+    assert_eq!(crate::shown(&rows[0]), "quote AAPL 1340285400189607 223.81 21 223.95 100");
+    assert_eq!((rows.len(), counts.skipped(Skip::Bad)), (3, 1));
+    folder.write("AAPL_2012-06-21_34200000_57600000_message_1.csv", messages);
     folder.write("AAPL_2012-06-21_34200000_57600000_orderbook_1.csv", "2239500,100,2231800,100\n");
     assert!(read(&path, &plain()).unwrap_err().to_string().contains("the file of the messages has more lines"));
 }
@@ -226,6 +232,31 @@ fn bars_of_days_are_known_by_their_times_whatever_the_clocks_do() {
         ["bar SPY 1583452800000000 86400s 1.00 1.00 1.00 1.00 4"],
         "without volumes"
     );
+}
+
+#[test]
+fn a_table_whose_rows_say_what_they_are_needs_no_other_column_of_ours() {
+    let text = "type,symbol,timestamp,price,size,bid,bid_size,ask,ask_size\n\
+        trade,SPY,2020-12-15T14:30:00Z,10,0.5,,,,\nQuote,SPY,2020-12-15T14:30:01Z,,,9,1,10,2\n";
+    let expected = ["trade SPY 1608042600000000 10.00 0.5", "quote SPY 1608042601000000 9.00 1 10.00 2"];
+    assert_eq!(rows("x.csv", text, &plain()), expected);
+    // Columns that are missing count as empty.
+    let text = "timestamp,ask,bid,price,type,size,ask_size\n1608042600,10,9,,quote,,1\n";
+    let found = complaint("SPY.csv", text, &plain());
+    assert!(found.starts_with("SPY.csv:2: column 'bid_size': '' is not a size"), "{found}");
+    let text = "timestamp,ask,bid,price,type,size,ask_size\n1608042600,10,9,,T,,1\n";
+    assert_eq!(complaint("SPY.csv", text, &plain()), "SPY.csv:2: column 'type': 'T' is not trade, quote or bar");
+    let text =
+        "type,time,price,size,open,high,low,close,volume\ntrade,1608042600,10,1,,,,,\nbar,1608042660,,,1,2,1,2,3\n";
+    let found = complaint("SPY.csv", text, &plain());
+    assert!(found.starts_with("SPY.csv:3: column 'interval': '' is not a length such as 1m"), "{found}");
+    let options = ReadOptions { interval_micros: Some(60_000_000), ..plain() };
+    let expected = ["trade SPY 1608042600000000 10.00 1", "bar SPY 1608042660000000 60s 1.00 2.00 1.00 2.00 3"];
+    assert_eq!(rows("SPY.csv", text, &options), expected);
+    assert_eq!(rows("SPY-1m.csv", text, &ReadOptions { symbol: Some(symbol("SPY")), ..plain() }), expected);
+    // With rows of one kind alone, the column has another meaning.
+    let text = "timestamp,type,price,size\n1608042600,buy,10,1\n";
+    assert_eq!(rows("SPY.csv", text, &plain()), ["trade SPY 1608042600000000 10.00 1"]);
 }
 
 #[test]

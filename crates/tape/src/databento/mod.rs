@@ -3,8 +3,9 @@
 //! `trades` become trades; `tbbo` and `mbp-1` quotes, each with its trade after it where the record is one; `bbo-1s` and `bbo-1m` quotes;
 //! `ohlcv-*` bars. Other schemas are refused.
 
+mod frames;
+
 use std::collections::HashMap;
-use std::io::{self, Read};
 use std::path::PathBuf;
 
 use dbn::decode::dbn::fsm::{DbnFsm, ProcessResult};
@@ -14,6 +15,7 @@ use dbn::{
 use tickcast_core::domain::{Price, Symbol, Timestamp};
 
 use crate::counts::{Counts, Skip};
+use crate::databento::frames::Frames;
 use crate::decimal::divided;
 use crate::error::{Bad, Fault, Place, ReadError};
 use crate::input::{Input, Progress};
@@ -26,6 +28,10 @@ use tickcast_core::domain::Size;
 
 /// Longest metadata, in bytes: a million symbols.
 const METADATA_BYTES_MAX: u32 = 128 * 1024 * 1024;
+/// Most records in a file that give an instrument a symbol: a day of all options of the United States has about 1,500,000.
+const MAPPINGS_MAX: u64 = 4_000_000;
+/// Most instruments whose symbols are remembered. Beyond it they are looked up again.
+const KNOWN_MAX: usize = 1_000_000;
 /// Units of 1e-9 in a unit of [`Price`].
 const NANOS_PER_UNIT: i64 = 100_000;
 const SCHEMAS: [Schema; 10] = [
@@ -44,7 +50,7 @@ const SCHEMAS: [Schema; 10] = [
 /// Reads a DBN file.
 pub(crate) struct DbnReader {
     path: PathBuf,
-    bytes: Box<dyn Read + Send>,
+    frames: Frames,
     fsm: DbnFsm,
     make: Make,
     bad_record: BadRecord,
@@ -61,6 +67,8 @@ struct Make {
     names: Names,
     /// The symbol of an instrument for the time in which it has it, in nanoseconds.
     known: HashMap<u32, Known>,
+    /// Records so far that give an instrument a symbol.
+    mappings: u64,
     counts: Counts,
 }
 
@@ -83,15 +91,12 @@ impl DbnReader {
             let complaint = format!("is DBN of version {version}, expected 1 to 3");
             return Err(fail(Fault::Format(complaint)));
         }
-        match length {
-            None => return Err(fail(Fault::Cut("its metadata"))),
-            Some(length) if length > METADATA_BYTES_MAX => {
-                let complaint = format!("has metadata of {length} bytes, more than {METADATA_BYTES_MAX}");
-                return Err(fail(Fault::Limit(complaint)));
-            }
-            Some(_) => {}
+        let Some(length) = length else { return Err(fail(Fault::Cut("its metadata"))) };
+        if length > METADATA_BYTES_MAX {
+            let complaint = format!("has metadata of {length} bytes, more than {METADATA_BYTES_MAX}");
+            return Err(fail(Fault::Limit(complaint)));
         }
-        let mut bytes = input.into_bytes();
+        let mut frames = Frames::new(input.into_bytes(), 8 + length as usize);
         // Records that older versions have in another form are not among those that are read.
         let mut fsm = DbnFsm::builder()
             .upgrade_policy(dbn::VersionUpgradePolicy::AsIs)
@@ -100,7 +105,7 @@ impl DbnReader {
         let metadata = loop {
             match fsm.process() {
                 ProcessResult::Metadata(metadata) => break metadata,
-                ProcessResult::ReadMore(_) => match fill(&mut fsm, &mut bytes) {
+                ProcessResult::ReadMore(_) => match frames.pass(&mut fsm) {
                     Ok(0) => return Err(fail(Fault::Cut("its metadata"))),
                     Ok(_) => {}
                     Err(err) => return Err(ReadError::io(&path, Place::File, err)),
@@ -115,9 +120,10 @@ impl DbnReader {
         }
         // A file without numbers of instruments has nothing to map: `symbols` of the options may.
         let symbols = metadata.symbol_map().unwrap_or_default();
-        let make = Make { symbols, names: Names::new(options), known: HashMap::new(), counts: Counts::default() };
+        let (known, counts) = (HashMap::new(), Counts::default());
+        let make = Make { symbols, names: Names::new(options), known, mappings: 0, counts };
         let bad_record = options.bad_record;
-        Ok(Self { path, bytes, fsm, make, bad_record, progress, record: 0, second: None, is_over: false })
+        Ok(Self { path, frames, fsm, make, bad_record, progress, record: 0, second: None, is_over: false })
     }
 
     fn read(&mut self) -> Result<Option<Row>, ReadError> {
@@ -148,9 +154,12 @@ impl DbnReader {
         let cut = match self.fsm.process_batch() {
             ProcessResult::Record(_) | ProcessResult::Metadata(_) => return Ok(true),
             ProcessResult::Err(err) => return Err(ReadError::new(&self.path, place, format(&err))),
-            ProcessResult::ReadMore(_) => match fill(&mut self.fsm, &mut self.bytes) {
-                Ok(0) if self.fsm.data().is_empty() => return Ok(false),
-                Ok(0) => ReadError::new(&self.path, place, Fault::Cut("a record")),
+            ProcessResult::ReadMore(_) => match self.frames.pass(&mut self.fsm) {
+                Ok(0) => match self.frames.complaint() {
+                    Some(complaint) => ReadError::new(&self.path, place, Fault::Format(complaint)),
+                    None if self.fsm.data().is_empty() => return Ok(false),
+                    None => ReadError::new(&self.path, place, Fault::Cut("a record")),
+                },
                 Ok(_) => return Ok(true),
                 Err(err) => ReadError::io(&self.path, place, err),
             },
@@ -184,19 +193,6 @@ impl Reader for DbnReader {
     }
 }
 
-fn fill(fsm: &mut DbnFsm, bytes: &mut impl Read) -> io::Result<usize> {
-    loop {
-        match bytes.read(fsm.space()) {
-            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-            Err(err) => return Err(err),
-            Ok(count) => {
-                fsm.fill(count);
-                return Ok(count);
-            }
-        }
-    }
-}
-
 fn format(err: &dbn::Error) -> Fault {
     Fault::Format(crate::error::quoted(err.to_string().as_bytes()))
 }
@@ -223,7 +219,11 @@ impl Make {
                 Ok(self.bar(bar, kind)?.map(|body| (Row { ts, symbol, body }, None)))
             }
             rtype::SYMBOL_MAPPING => {
+                self.mappings += 1;
                 let expected = "a mapping of a symbol";
+                if self.mappings > MAPPINGS_MAX {
+                    return Err(Bad::cell(b"one more", format!("one of at most {MAPPINGS_MAX} mappings of symbols")));
+                }
                 self.symbols.on_record(record).map_err(|err| Bad::cell(err.to_string().as_bytes(), expected))?;
                 self.known.clear();
                 Ok(Err(Skip::Other))
@@ -253,9 +253,8 @@ impl Make {
     #[inline]
     fn place<R: Record>(&mut self, record: &R) -> Result<Option<(Timestamp, Symbol)>, Bad> {
         let nanos = record.raw_index_ts();
-        let micros = i64::try_from(nanos / 1_000).ok().filter(|_| nanos <= i64::MAX.unsigned_abs());
-        let Some(micros) = micros else {
-            return Err(Bad::cell(nanos.to_string().as_bytes(), "a time").at("ts"));
+        let Some(ts) = i64::try_from(nanos / 1_000).ok().and_then(limits::time) else {
+            return Err(Bad::cell(nanos.to_string().as_bytes(), "a time before 2262").at("ts"));
         };
         let id = u32::try_from(record.instrument_id()).unwrap_or(u32::MAX);
         let symbol = match self.known.get(&id) {
@@ -263,7 +262,7 @@ impl Make {
             _ => self.look_up(id, nanos)?,
         };
         self.counts.rounded_times += u64::from(!nanos.is_multiple_of(1_000));
-        Ok(symbol.map(|symbol| (Timestamp::from_micros(micros), symbol)))
+        Ok(symbol.map(|symbol| (ts, symbol)))
     }
 
     fn look_up(&mut self, id: u32, nanos: u64) -> Result<Option<Symbol>, Bad> {
@@ -276,6 +275,9 @@ impl Make {
             None => (number.as_str(), nanos, nanos + 1),
         };
         let symbol = self.names.resolve(name.as_bytes()).map_err(|bad| bad.at("instrument_id"))?;
+        if self.known.len() == KNOWN_MAX {
+            self.known.clear();
+        }
         self.known.insert(id, Known { start, end, symbol });
         Ok(symbol)
     }
@@ -283,11 +285,11 @@ impl Make {
     fn price(&mut self, nanos: i64, field: &'static str) -> Result<Price, Bad> {
         let units = divided(nanos, NANOS_PER_UNIT);
         self.counts.rounded_prices += u64::from(units.is_rounded);
-        if units.value <= 0 || nanos == UNDEF_PRICE {
-            let text = if nanos == UNDEF_PRICE { "undefined".into() } else { dbn::pretty::Px(nanos).to_string() };
-            return Err(Bad::cell(text.as_bytes(), limits::A_PRICE).at(field));
+        if limits::is_price(units.value) {
+            return Ok(Price::from_units(units.value));
         }
-        limits::price(units.value, Price::from_units(units.value).to_string().as_bytes()).map_err(|bad| bad.at(field))
+        let text = if nanos == UNDEF_PRICE { "undefined".into() } else { dollars(nanos) };
+        Err(Bad::cell(text.as_bytes(), limits::A_PRICE).at(field))
     }
 
     fn trade(&mut self, price: i64, size: u32) -> Result<Result<Body, Skip>, Bad> {
@@ -307,8 +309,10 @@ impl Make {
         if bar.volume == 0 {
             return Ok(Err(Skip::NoVolume));
         }
-        let volume = bar.volume.checked_mul(Size::MICROS_PER_SHARE);
-        let volume = volume.ok_or_else(|| Bad::cell(bar.volume.to_string().as_bytes(), "a volume").at("volume"))?;
+        let volume = bar.volume.checked_mul(Size::MICROS_PER_SHARE).filter(|micros| i64::try_from(*micros).is_ok());
+        let volume = volume.ok_or_else(|| {
+            Bad::cell(bar.volume.to_string().as_bytes(), "a volume: at most 9,223,372,036,854 shares").at("volume")
+        })?;
         let bar = InputBar {
             span_micros: limits::span_of_rtype(kind).unwrap_or_default(),
             open: self.price(bar.open, "open")?,
@@ -322,6 +326,12 @@ impl Make {
         check_bar(&bar)?;
         Ok(Ok(Body::Bar(Box::new(bar))))
     }
+}
+
+/// Returns a price in units of 1e-9 as a text.
+fn dollars(nanos: i64) -> String {
+    let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+    format!("{sign}{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }
 
 fn shares(size: u32) -> Size {
