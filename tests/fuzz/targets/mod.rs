@@ -5,7 +5,9 @@
 mod alpaca;
 mod config;
 mod credentials;
+mod csv;
 mod cursor;
+mod dbn;
 mod finnhub;
 mod forwarded;
 mod frames;
@@ -18,7 +20,9 @@ mod native;
 mod parts;
 mod proxy_header;
 mod query;
+mod recording;
 mod revoked_file;
+mod tape;
 mod ticket;
 mod token;
 mod vendor_query;
@@ -42,7 +46,9 @@ targets! {
     alpaca,
     config,
     credentials,
+    csv,
     cursor,
+    dbn,
     finnhub,
     forwarded,
     frames,
@@ -53,6 +59,7 @@ targets! {
     native,
     proxy_header,
     query,
+    recording,
     revoked_file,
     ticket,
     token,
