@@ -260,7 +260,6 @@ fn run<S: Source + Send>(
         epoch: epoch.clone(),
         values,
         history: history.clone(),
-        arbiter: feed_arbiter.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
     };

@@ -245,9 +245,6 @@ impl Application {
         if tokio::time::timeout(grace, drain(&hubs, over, &handle)).await.is_err() {
             log::warn!("shutdown grace is over, connections are dropped");
         }
-        if let Some(recorder) = &recorder {
-            recorder.flush().await;
-        }
         for arbiter in arbiters {
             arbiter.stop();
         }

@@ -8,10 +8,10 @@ use crate::app::Settings;
 /// Threads beside the workers: feed, history, reader of bars, and the thread that accepts connections.
 const BESIDE_WORKERS: usize = 4;
 
-/// Returns the number of threads beside the workers: one more if the keys of an issuer of tokens are read, and one if the stream is
+/// Returns the number of threads beside the workers: one more if the keys of an issuer of tokens are read, and two if the stream is
 /// recorded.
 pub(super) fn beside_workers(settings: &Settings) -> usize {
-    BESIDE_WORKERS + usize::from(!settings.auth.jwt.jwks_url.is_empty()) + usize::from(settings.feed.record.is_on())
+    BESIDE_WORKERS + usize::from(!settings.auth.jwt.jwks_url.is_empty()) + 2 * usize::from(settings.feed.record.is_on())
 }
 
 /// Starts this many threads at the same time, and ends them.

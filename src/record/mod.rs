@@ -1,7 +1,8 @@
 //! Records the stream into files (docs/RECORDING.md), on a thread of its own.
 //!
 //! In the direction of the data: the actor `Receiver` takes the batches from the feed and passes them into a bounded queue, so that the
-//! stream never waits for a disk; the thread of the `Writer` writes them as lines into a file, a frame each `feed.record.frame_ms`. Events
+//! stream never waits for a disk. It has a thread of its own, because a feed that catches up leaves no time to other actors of its thread.
+//! The thread of the `Writer` writes them as lines into a file, a frame each `feed.record.frame_ms`. Events
 //! that are not in the files are announced there by a line `gap`.
 
 mod line;
@@ -12,11 +13,11 @@ mod writer;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver as DoneReceiver, Sender, channel};
+use std::sync::mpsc::{Receiver as DoneReceiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix::{Actor, Addr, ArbiterHandle, Recipient};
+use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
 use crate::domain::{Clock, SymbolTable};
 use crate::feed::{Attach, RecordConfig};
@@ -52,8 +53,6 @@ pub struct RecorderParts {
     pub values: LastValues,
     /// Tells the state after lost events.
     pub history: Addr<History>,
-    /// The thread of the feed.
-    pub arbiter: ArbiterHandle,
     /// Tells the time at which a file begins.
     pub clock: Arc<dyn Clock>,
     /// Counters.
@@ -62,8 +61,9 @@ pub struct RecorderParts {
 
 /// A running recorder.
 pub struct Recorder {
-    queue: Sender<Item>,
-    receiver: Recipient<Finish>,
+    receiver: Addr<Receiver>,
+    /// The thread of the receiver.
+    arbiter: ArbiterHandle,
     done: Mutex<DoneReceiver<()>>,
 }
 
@@ -74,38 +74,43 @@ impl Recorder {
     ///
     /// Returns the error of the system if it has no thread.
     pub fn start(parts: RecorderParts) -> io::Result<(Self, Attach)> {
-        let RecorderParts { config, table, epoch, values, history, arbiter, clock, metrics } = parts;
+        let RecorderParts { config, table, epoch, values, history, clock, metrics } = parts;
+        let arbiter = Arbiter::try_new()?.handle();
         let (queue, items) = channel();
         let (finished, done) = channel();
         let (expected, events_max) = (values.offset() + 1, config.queue_events_max);
         let writer = Writer::new(config, table, values, epoch.clone(), clock, metrics.clone());
+        let waiting = Waiting(metrics.clone());
         std::thread::Builder::new().name("record".into()).spawn(move || {
+            let _waiting = waiting;
             writer.run(&items);
             // Nobody waits if the server has not been shut down in order.
             let _ = finished.send(());
         })?;
-        let receiver = Receiver::new(queue.clone(), history, epoch, expected, events_max, metrics);
+        let receiver = Receiver::new(queue, history, epoch, expected, events_max, metrics);
         let receiver = Receiver::start_in_arbiter(&arbiter, |_| receiver);
         let attach = Attach { batches: receiver.clone().recipient(), restarts: Some(receiver.clone().recipient()) };
-        Ok((Self { queue, receiver: receiver.recipient(), done: Mutex::new(done) }, attach))
+        Ok((Self { receiver, arbiter, done: Mutex::new(done) }, attach))
     }
 
-    /// Lets every event that the feed has published go into the file, and no later one. Must be called before the end of the feed.
-    pub async fn flush(&self) {
-        // After a timeout the rest of the events is missing at the end of the file, which says so by its own last offset.
-        if tokio::time::timeout(FINISH_TIMEOUT, self.receiver.send(Finish)).await.is_err() {
-            log::error!("the recording has not all events that were published");
-        }
-    }
-
-    /// Completes the file.
+    /// Completes the file: it has every event that the feed has sent until now.
+    #[expect(clippy::disallowed_methods, reason = "a single message, which must not be lost in a full mailbox")]
     pub fn finish(&self) {
         let done = self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The thread has ended already if it was flushed.
-        let _ = self.queue.send(Item::Finish);
+        self.receiver.do_send(Finish);
         if done.recv_timeout(FINISH_TIMEOUT).is_err() {
             log::error!("the last file of the recording is not complete; it ends with .part");
         }
+        self.arbiter.stop();
+    }
+}
+
+/// At the end of the thread, also by a panic, nothing waits any more: a replay would wait for it for ever.
+struct Waiting(SharedMetrics);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.record_waiting.set(0);
     }
 }
 

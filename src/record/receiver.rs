@@ -27,6 +27,8 @@ pub(super) struct Receiver {
     lost: u64,
     /// Whether the queue was full, and is not half empty yet.
     is_full: bool,
+    /// Whether the file is complete, so that further events are none of it.
+    is_finished: bool,
     metrics: SharedMetrics,
 }
 
@@ -39,7 +41,7 @@ impl Receiver {
         events_max: usize,
         metrics: SharedMetrics,
     ) -> Self {
-        Self { queue, history, epoch, expected, events_max, lost: 0, is_full: false, metrics }
+        Self { queue, history, epoch, expected, events_max, lost: 0, is_full: false, is_finished: false, metrics }
     }
 
     fn waiting(&self) -> usize {
@@ -88,7 +90,7 @@ impl Handler<Batch> for Receiver {
     fn handle(&mut self, Batch(batch): Batch, ctx: &mut Self::Context) {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return };
         let (first, last) = (first.event.offset, last.event.offset);
-        if last < self.expected {
+        if self.is_finished || last < self.expected {
             return;
         }
         if self.is_full {
@@ -120,7 +122,7 @@ impl Handler<Batch> for Receiver {
     }
 }
 
-/// Asks for the end of the recording, after the batches that were sent before.
+/// Asks for the end of the recording, after all batches before it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Finish;
@@ -129,6 +131,8 @@ impl Handler<Finish> for Receiver {
     type Result = ();
 
     fn handle(&mut self, _: Finish, _: &mut Self::Context) {
+        self.is_finished = true;
+        // The thread ends only by a panic, which is logged.
         let _ = self.queue.send(Item::Finish);
     }
 }
@@ -137,7 +141,7 @@ impl Handler<Restart> for Receiver {
     type Result = ();
 
     fn handle(&mut self, restart: Restart, _: &mut Self::Context) {
-        if restart.offset < self.expected {
+        if self.is_finished || restart.offset < self.expected {
             // The state of the history was later.
             return;
         }

@@ -147,10 +147,8 @@ pub(crate) async fn replayed(recordings: &[Recording], speed: f64, workers: usiz
         settings.feed.replay.files = files;
         settings.feed.replay.time = ReplayTime::Original;
         settings.feed.record.dir = folder.root().to_str().unwrap().into();
-        // Only a replay without a pace waits for the recorder.
-        if speed > 0.0 {
-            settings.feed.record.queue_events_max = 1_000_000;
-        }
+        // Less than the files have: the replay waits for the recorder.
+        settings.feed.record.queue_events_max = 131_072;
     });
     patiently("the end of the replay", async {
         while get(server.address, "/api/v1/feed").await.json()["state"] != "ended" {

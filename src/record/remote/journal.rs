@@ -84,15 +84,17 @@ impl Journal {
     /// Begins a file at this place, at which snapshots follow. The events between the cursor and this place are missing, unless
     /// `is_whole`.
     pub(super) fn begin_at(&mut self, place: Place, is_whole: bool) -> io::Result<()> {
+        if is_whole {
+            self.reach(place.offset);
+        }
+        self.complete()?;
         let gap = match &self.place {
             Some(last) if last.epoch != place.epoch => open_gap_line(&last.epoch, last.offset + 1),
-            Some(last) if last.offset < place.offset && !is_whole => {
+            Some(last) if last.offset < place.offset => {
                 gap_line(&last.epoch, last.offset + 1, place.offset, "cursor_void")
             }
             _ => String::new(),
         };
-        let before = self.place.as_ref().map(|last| if is_whole { place.offset } else { last.offset });
-        self.complete(before);
         self.recorded.gaps += u64::from(!gap.is_empty());
         self.owed.extend_from_slice(gap.as_bytes());
         self.begin(place)
@@ -177,27 +179,21 @@ impl Journal {
         (self.place, self.is_dirty) = (self.kept.clone(), false);
     }
 
-    /// Completes the file, which has every event up to this offset.
-    fn complete(&mut self, offset: Option<u64>) {
-        let Some(mut file) = self.file.take() else { return };
-        let ended = file.write(end_line(offset.unwrap_or_default()).as_bytes()).and_then(|()| file.end_frame());
-        match ended {
-            Ok(()) => {
-                self.kept.clone_from(&self.place);
-                if let Err(err) = file.finish() {
-                    self.fail(&err);
-                }
-            }
-            Err(err) => {
-                self.file = Some(file);
-                self.fail(&err);
-            }
-        }
+    /// Completes the file, which has every event up to the cursor.
+    fn complete(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let offset = self.place.as_ref().map_or(0, |place| place.offset);
+        file.write(end_line(offset).as_bytes())?;
+        file.end_frame()?;
+        self.kept.clone_from(&self.place);
+        self.file.take().map_or(Ok(()), RecordingFile::finish)
     }
 
-    /// Completes the file.
+    /// Completes the file at the end of the recording.
     pub(super) fn finish(&mut self) {
-        self.complete(self.place.as_ref().map(|place| place.offset));
+        if let Err(err) = self.complete() {
+            self.fail(&err);
+        }
     }
 }
 
